@@ -1,0 +1,47 @@
+# Everything a contributor runs; each target makes .venv first, on a fresh machine too.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+DEMO := runs/demo
+
+.PHONY: help demo test slow check format clean
+
+help:
+	@echo "make demo    install, train on the bundled sample, evaluate, predict from a pipe"
+	@echo "make test    install, run the tests"
+	@echo "make slow    the tests that take longer"
+	@echo "make check   format, lint, types, import order"
+	@echo "make format  write the format"
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/bertkit train sample:paraphrase --model scratch --output $(DEMO) --force --format table
+	$(BIN)/bertkit eval $(DEMO) --format table
+	printf '%s\n' \
+	  '{"sentence1": "The shop opens at nine.", "sentence2": "The store opens its doors at 9 a.m."}' \
+	  '{"sentence1": "The shop opens at nine.", "sentence2": "The bakery closed last year."}' \
+	  | $(BIN)/bertkit predict $(DEMO) - --top-k 2
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv runs build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,211 @@
+"""A run on disk: one save, one load.
+
+bertkit.json is written last and by a rename: a folder that has it is a whole run, a folder
+without it is unfinished. What is written can be read without bertkit (transformers,
+safetensors, JSON); nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bertkit import __version__
+from bertkit.errors import OutputError, RunError
+from bertkit.models.registry import find_model, load_target
+from bertkit.tasks.base import Task, TaskSettings
+from bertkit.tasks.registry import find_task
+from bertkit.tokenization.base import Tokenizer, load_tokenizer
+
+if TYPE_CHECKING:
+    from bertkit.models.heads import SequenceModel
+
+FORMAT_VERSION = 1
+MANIFEST = "bertkit.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What bertkit.json holds: all a run knows of itself beside weights and tokenizer."""
+
+    settings: TaskSettings
+    model: str
+    config: dict[str, Any]
+    data: dict[str, Any]
+    training: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return {
+            "format_version": self.format_version,
+            "task": self.settings.task,
+            "settings": self.settings.to_json(),
+            "model": self.model,
+            "config": self.config,
+            "data": self.data,
+            "training": self.training,
+            "versions": self.versions,
+        }
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model with all that is needed to use it."""
+
+    directory: Path
+    manifest: Manifest
+    tokenizer: Tokenizer
+    task: Task
+    model: SequenceModel
+
+
+def versions() -> dict[str, str]:
+    """Name the versions a run was made with."""
+    packages = ("torch", "transformers", "tokenizers", "safetensors", "accelerate")
+    return {"bertkit": __version__, "python": platform.python_version(), **{p: version(p) for p in packages}}
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write JSON beside its place and rename it there, so that a reader never sees half of it."""
+    beside = path.with_name(f".{path.name}.tmp")
+    beside.write_text(json.dumps(values, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    beside.replace(path)
+
+
+def save(directory: Path, manifest: Manifest, tokenizer: Tokenizer, model: SequenceModel) -> None:
+    """Write a run: config.json, model.safetensors, tokenizer, and bertkit.json last.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    from bertkit.models.heads import exported_weights
+
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        write_json(directory / "config.json", _transformers_config(manifest.settings, model))
+        tokenizer.save(directory)
+        beside = directory / ".model.safetensors.tmp"
+        # One metadata key: with more, the order in the file changes from process to process.
+        save_file(exported_weights(model), beside, metadata={"format": "pt"})
+        beside.chmod((directory / "config.json").stat().st_mode)  # the library makes it private
+        beside.replace(directory / "model.safetensors")
+        write_json(directory / MANIFEST, manifest.to_json())
+    except OSError as error:
+        raise OutputError(f"{directory}: cannot be written ({error.strerror}); choose another --output.") from error
+
+
+def _transformers_config(settings: TaskSettings, model: SequenceModel) -> dict[str, Any]:
+    """Describe the run so that AutoModelForSequenceClassification opens it.
+
+    transformers' BERT class always pools with the pooler; for another pooling the file
+    names the bare encoder, and AutoModel opens that.
+    """
+    encoder = model.encoder.transformers_config()
+    regression = settings.task == "regression"
+    labels = dict(enumerate(settings.labels or ("score",)))
+    fits = settings.pooling == "pooler" and encoder["model_type"] == "bert"
+    return {
+        **encoder,
+        "architectures": ["BertForSequenceClassification" if fits else encoder.get("encoder_class", "BertModel")],
+        "classifier_dropout": model.dropout.p,
+        "id2label": {str(i): label for i, label in labels.items()},
+        "label2id": {label: i for i, label in labels.items()},
+        "problem_type": "regression" if regression else "single_label_classification",
+        "dtype": "float32",
+    }
+
+
+def load_manifest(directory: Path) -> Manifest:
+    """Read what a run says of itself; needs no torch.
+
+    Raises:
+        RunError: no run is there, or it is unfinished, damaged, or newer than this bertkit.
+    """
+    path = directory / MANIFEST
+    if not path.is_file():
+        raise RunError(_why_no_run(directory))
+    values = _read_json(path)
+    found = values.get("format_version")
+    if not isinstance(found, int):
+        raise RunError(f"{path}: has no format_version; the run is damaged, copy or train it again.")
+    if found > FORMAT_VERSION:
+        raise RunError(
+            f"{path}: is of format {found}, and this bertkit ({__version__}) reads up to {FORMAT_VERSION}; "
+            "upgrade bertkit."
+        )
+    try:
+        return Manifest(
+            settings=TaskSettings.from_json(values["settings"]),
+            model=values["model"],
+            config=values["config"],
+            data=values["data"],
+            training=values["training"],
+            versions=values["versions"],
+            format_version=found,
+        )
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{path}: lacks {error}; the run is damaged, copy or train it again.") from error
+
+
+def load(directory: Path) -> Bundle:
+    """Open a run: manifest, tokenizer, task and model in evaluation mode, on the CPU.
+
+    Raises:
+        RunError: no run is there, or it is unfinished, damaged, or newer than this bertkit.
+        TokenizerError: its tokenizer is missing or damaged.
+    """
+    manifest = load_manifest(directory)
+    tokenizer = load_tokenizer(directory)
+    task: Task = load_target(find_task(manifest.settings.task).target)(manifest.settings, tokenizer)
+    model = _load_model(directory, manifest, task)
+    return Bundle(directory, manifest, tokenizer, task, model)
+
+
+def _load_model(directory: Path, manifest: Manifest, task: Task) -> SequenceModel:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from bertkit.models.heads import imported_weights
+
+    for name in ("config.json", "model.safetensors"):
+        if not (directory / name).is_file():
+            raise RunError(f"{directory / name}: is missing; the run is damaged, copy or train it again.")
+    config = _read_json(directory / "config.json")
+    rebuild = load_target(find_model(manifest.model).builder.replace(":build", ":rebuild"))
+    encoder = rebuild(config, with_pooler=manifest.settings.pooling == "pooler")
+    model = task.build_model(encoder, dropout=float(config.get("classifier_dropout") or 0.0))
+    try:
+        model.load_state_dict(imported_weights(model, load_file(directory / "model.safetensors")))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(
+            f"{directory / 'model.safetensors'}: does not hold this run's weights ({reason}); "
+            "the run is damaged, copy or train it again."
+        ) from error
+    return model.eval()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RunError(f"{path}: cannot be read ({error}); the run is damaged, copy or train it again.") from error
+    if not isinstance(values, dict):
+        raise RunError(f"{path}: is not a JSON object; the run is damaged, copy or train it again.")
+    return values
+
+
+def _why_no_run(directory: Path) -> str:
+    if not directory.exists():
+        return f"{directory}: no such run directory; `bertkit train` makes one."
+    if (directory / "checkpoints").is_dir():
+        return f"{directory}: its training has not finished; go on with `bertkit train --resume --output {directory}`."
+    return f"{directory}: is not a run directory (no {MANIFEST}); give one that `bertkit train` made."

@@ -1,0 +1,62 @@
+"""`bertkit eval`: honest figures of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bertkit.cli import render
+from bertkit.cli.options import (
+    BatchSizeOption,
+    ColumnsOption,
+    DataDirOption,
+    DeviceOption,
+    ForceOption,
+    FormatOption,
+    StrictOption,
+)
+from bertkit.errors import StrictError
+
+
+def eval_command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory of `bertkit train`.")],
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="DATA", show_default=False, help="Data as for train (default: the run's own)."),
+    ] = None,
+    *,
+    split: Annotated[
+        str | None,
+        typer.Option("--split", help="train, validation or test (default: test).", envvar="BERTKIT_SPLIT"),
+    ] = None,
+    data_dir: DataDirOption = None,
+    columns: ColumnsOption = None,
+    on_long: Annotated[
+        str | None,
+        typer.Option("--on-long", help="truncate or error (default: truncate)."),
+    ] = None,
+    batch_size: BatchSizeOption = None,
+    device: DeviceOption = "auto",
+    precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
+    errors: Annotated[
+        Path | None,
+        typer.Option("--errors", help="Write the wrong rows, with their probabilities, as JSON lines."),
+    ] = None,
+    force: ForceOption = False,
+    strict: StrictOption = False,
+    output_format: FormatOption = None,
+) -> None:
+    """Score a run beside its baselines, with intervals.
+
+    Example: bertkit eval runs/first --errors wrong.jsonl
+    """
+    from bertkit.evaluation.run import EvalRequest, evaluate_run
+
+    names = tuple(data or ())
+    request = EvalRequest(run, names, split, data_dir, columns, on_long, batch_size, device, precision, errors, force)
+    evaluation = evaluate_run(request)
+    render.show(evaluation, output_format)
+    if strict and evaluation.warnings:
+        raise StrictError(f"--strict: {evaluation.warnings[0]}.")

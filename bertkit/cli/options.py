@@ -1,0 +1,102 @@
+"""Options shared by commands, and those built from a config class.
+
+An option of `bertkit train` is stated once, beside its field in `config.py`; here the
+fields become the parameters Typer reads. All of them default to None, so that what was
+given on the command line or in the environment can be told from what was not.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import Field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+
+import typer
+
+from bertkit.config import flag, options
+
+
+class Format(StrEnum):
+    """How results are written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+FormatOption = Annotated[
+    Format | None,
+    typer.Option("--format", help="table or json (default: a table on a terminal, JSON in a pipe)."),
+]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option("--columns", help="Columns by part, as text=a,pair=b,label=c.", envvar="BERTKIT_COLUMNS"),
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", envvar="BERTKIT_DEVICE")]
+BatchSizeOption = Annotated[
+    int | None,
+    typer.Option("--batch-size", min=1, help="Most rows of a batch (default: by tokens).", envvar="BERTKIT_BATCH_SIZE"),
+]
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Folder that holds DATA's files.", envvar="BERTKIT_DATA_DIR"),
+]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Exit with 4 where a warning is given.", envvar="BERTKIT_STRICT")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
+
+
+def with_options(config_class: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of a config class.
+
+    The command receives them as one argument, `given`: a dict of the values somebody gave.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(command, include_extras=True)
+        own = [
+            parameter.replace(annotation=hints[name])
+            for name, parameter in inspect.signature(command).parameters.items()
+            if name != "given"
+        ]
+        built = [_parameter(spec, get_type_hints(config_class)[spec.name]) for spec in options(config_class)]
+
+        @functools.wraps(command)
+        def wrapped(**values: Any) -> None:
+            given = {p.name: value for p in built if (value := values.pop(p.name)) is not None}
+            command(**values, given=given)
+
+        wrapped.__signature__ = inspect.Signature([*own, *built])  # type: ignore[attr-defined]
+        wrapped.__annotations__ = {p.name: p.annotation for p in (*own, *built)}
+        # Typer follows __wrapped__ back to the command, whose signature lacks the options.
+        del wrapped.__wrapped__
+        return wrapped
+
+    return decorate
+
+
+def _parameter(spec: Field[Any], hint: Any) -> inspect.Parameter:
+    kinds = [kind for kind in (get_args(hint) or (hint,)) if kind is not type(None)]
+    name = flag(spec.name)
+    spelling = f"{name}/--no-{spec.name.replace('_', '-')}" if kinds[0] is bool and _can_be_off(spec) else name
+    choices = spec.metadata["choices"]
+    declared = typer.Option(
+        spelling,
+        help=spec.metadata["help"],
+        metavar="|".join(choices) if choices else None,
+        envvar=f"BERTKIT_{spec.name.upper()}",
+        show_envvar=False,
+        show_default=False,
+        rich_help_panel=spec.metadata["panel"],
+    )
+    annotation = Annotated[kinds[0] | None, declared]  # type: ignore[valid-type]
+    return inspect.Parameter(spec.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _can_be_off(spec: Field[Any]) -> bool:
+    """A switch whose default is open needs its negative too."""
+    return spec.default is None

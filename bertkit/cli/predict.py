@@ -1,0 +1,57 @@
+"""`bertkit predict`: one record out for each record in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bertkit.cli.options import BatchSizeOption, ColumnsOption, DeviceOption, ForceOption, StrictOption
+
+
+def predict_command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory of `bertkit train`.")],
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="File, or - for standard input.")] = "-",
+    *,
+    input_format: Annotated[
+        str, typer.Option("--input-format", help="auto, txt, csv, tsv, jsonl or parquet.")
+    ] = "auto",
+    output_format: Annotated[str, typer.Option("--output-format", help="jsonl, csv or tsv.")] = "jsonl",
+    columns: ColumnsOption = None,
+    top_k: Annotated[int, typer.Option("--top-k", min=0, help="List the k likeliest labels.")] = 0,
+    on_long: Annotated[str, typer.Option("--on-long", help="truncate or error.")] = "truncate",
+    on_error: Annotated[str, typer.Option("--on-error", help="record or stop.")] = "record",
+    batch_size: BatchSizeOption = None,
+    device: DeviceOption = "auto",
+    precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to write (default: standard output)."),
+    ] = None,
+    force: ForceOption = False,
+    strict: StrictOption = False,
+) -> None:
+    """Predict a file or a stream, in order, one record for each.
+
+    Example: cat rows.jsonl | bertkit predict runs/first - | jq .label
+    """
+    from bertkit.evaluation.session import PredictRequest, predict
+
+    request = PredictRequest(
+        run,
+        source,
+        input_format,
+        output_format,
+        columns,
+        top_k,
+        on_long,
+        on_error,
+        batch_size,
+        device,
+        precision,
+    )
+    done = predict(request, output=output, force=force)
+    for warning in done.warnings:
+        typer.echo(f"bertkit: warning: {warning}", err=True)
+    done.raise_for_status(strict=strict)

@@ -1,0 +1,59 @@
+"""`bertkit train`: from a table of texts to a run directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bertkit.cli import render
+from bertkit.cli.options import FormatOption, with_options
+from bertkit.config import TrainConfig, from_mapping, read_toml
+
+DataArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="DATA",
+        show_default=False,
+        help="Data set of `bertkit datasets`, sample:NAME, file(s), folder, or hf:org/name[:config].",
+    ),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="TOML file of options; flags and BERTKIT_* go before it.", rich_help_panel="Run"),
+]
+
+
+@with_options(TrainConfig)
+def train_command(
+    data: DataArgument = None,
+    *,
+    config_file: ConfigOption = None,
+    output_format: FormatOption = None,
+    given: dict[str, Any],
+) -> None:
+    """Train or fine-tune a model; a run directory comes out.
+
+    Example: bertkit train sample:paraphrase --model scratch --output runs/first
+    """
+    from bertkit.training.run import plan_training, train
+
+    config = read_config(data or [], config_file, given)
+    with render.training_progress() as listener:
+        result = plan_training(config, listener) if config.dry_run else train(config, listener)
+    render.show(result, output_format)
+
+
+def read_config(data: list[str], config_file: Path | None, given: dict[str, Any]) -> TrainConfig:
+    """Merge a config file and the flags, flags first.
+
+    Raises:
+        UsageError: a name or a value that no option takes.
+        DataError: the config file cannot be read.
+    """
+    base = TrainConfig()
+    if config_file is not None:
+        base = from_mapping(read_toml(config_file), source=str(config_file), base=base)
+    values = {**given, "data": tuple(data)} if data else given
+    return from_mapping(values, source="the command line", base=base)

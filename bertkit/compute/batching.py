@@ -1,0 +1,122 @@
+"""Rows of different lengths to batches with little padding.
+
+Prediction sorts by length and fills batches up to a token budget; training shuffles, sorts
+inside pools of some dozens of batches, and shuffles the batches. Both are functions of their
+arguments alone, so a resumed run sees the same batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bertkit.tokenization.base import Encoding
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Batches whose rows are sorted together: large enough to leave about 2 % of padding,
+# small enough that the batches of two epochs differ.
+POOL = 32
+# Tokens of a prediction batch, padding included: what keeps two CPU cores busy without
+# leaving their caches.
+TOKEN_BUDGET = 4096
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded rows as tensors (B rows, L tokens).
+
+    `attention_mask` is None where nothing is padded. `targets` (B) is there in training.
+    """
+
+    input_ids: Tensor
+    token_type_ids: Tensor
+    attention_mask: Tensor | None
+    targets: Tensor | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that are text."""
+        mask = self.attention_mask
+        return int(self.input_ids.numel() if mask is None else mask.sum())
+
+    def to(self, device: str) -> Batch:
+        """Copy the tensors to a device."""
+        moved = {
+            name: tensor.to(device, non_blocking=True)
+            for name in ("input_ids", "token_type_ids", "attention_mask", "targets")
+            if (tensor := getattr(self, name)) is not None
+        }
+        return replace(self, **moved)
+
+
+def token_budget_batches(lengths: Sequence[int], *, budget: int = TOKEN_BUDGET) -> list[list[int]]:
+    """Group rows of like length so that rows × longest row stays within a budget.
+
+    Args:
+        lengths: tokens of each row.
+        budget: tokens of a batch, padding included; a longer row gets its own batch.
+
+    Returns:
+        Lists of row indices, longest rows first (memory runs out early or never).
+    """
+    order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
+    batches: list[list[int]] = []
+    longest = 0
+    for row in order.tolist():
+        if batches and (len(batches[-1]) + 1) * longest <= budget:
+            batches[-1].append(row)
+        else:
+            longest = max(1, lengths[row])
+            batches.append([row])
+    return batches
+
+
+def training_batches(lengths: Sequence[int], *, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Shuffle rows into batches of like length.
+
+    Args:
+        lengths: tokens of each row.
+        batch_size: rows of a batch; the last one may be smaller.
+        seed: seed of the run.
+        epoch: 0-based pass over the rows.
+
+    Returns:
+        Lists of row indices; every row stands in exactly one.
+    """
+    rng = np.random.default_rng((seed, epoch))
+    sizes = np.asarray(lengths, dtype=np.int64)
+    order = rng.permutation(len(sizes))
+    pool = batch_size * POOL
+    pools = [order[i : i + pool] for i in range(0, len(order), pool)]
+    ordered = [rows[np.argsort(sizes[rows], kind="stable")] for rows in pools]
+    batches = [rows[i : i + batch_size].tolist() for rows in ordered for i in range(0, len(rows), batch_size)]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def padding_share(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> float:
+    """Return the share of a batching's tokens that are padding, from 0 to 1."""
+    text = sum(lengths[row] for batch in batches for row in batch)
+    padded = sum(len(batch) * max(lengths[row] for row in batch) for batch in batches)
+    return 1 - text / padded if padded else 0.0
+
+
+def collate(encodings: Sequence[Encoding], *, pad_id: int, targets: Tensor | None = None) -> Batch:
+    """Pad encodings to their longest and make tensors of them."""
+    import torch
+
+    lengths = np.array([len(e.ids) for e in encodings])
+    longest = int(lengths.max())
+    ids = np.full((len(encodings), longest), pad_id, dtype=np.int64)
+    types = np.zeros_like(ids)
+    for i, encoding in enumerate(encodings):
+        ids[i, : lengths[i]] = encoding.ids
+        types[i, : lengths[i]] = encoding.type_ids
+    mask = None
+    if int(lengths.min()) < longest:
+        mask = torch.from_numpy((np.arange(longest) < lengths[:, None]).astype(np.int64))
+    return Batch(torch.from_numpy(ids), torch.from_numpy(types), mask, targets)

@@ -1,0 +1,120 @@
+"""Where the work runs: device, precision, threads.
+
+Torch is imported only when a choice is made, so that flags can be checked without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from bertkit.errors import DeviceError, UsageError
+
+# Below this width bfloat16 saves nothing on a CPU: the matrices are too small for its units.
+NARROW = 256
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A device ("cpu", "cuda", "cuda:1", "mps"), the encoder's arithmetic, and CPU threads."""
+
+    device: str
+    precision: str
+    threads: int
+
+    @property
+    def kind(self) -> str:
+        """The device without its number."""
+        return self.device.partition(":")[0]
+
+
+def check_device_word(device: str) -> None:
+    """Refuse a --device that names nothing; needs no torch.
+
+    Raises:
+        UsageError: not one of auto, cpu, mps, cuda, cuda:N.
+    """
+    kind, _, number = device.partition(":")
+    known = device in ("auto", "cpu", "mps", "cuda") or (kind == "cuda" and number.isdecimal())
+    if not known:
+        raise UsageError(f"--device {device}: must be auto, cpu, mps, cuda or cuda:N.")
+
+
+def choose_placement(
+    device: str = "auto", precision: str = "auto", *, threads: int | None = None, width: int | None = None
+) -> Placement:
+    """Pick the device and the precision, and set torch's thread count.
+
+    Args:
+        device: auto, cpu, cuda, cuda:N or mps; auto takes CUDA, then MPS, then the CPU.
+        precision: auto, float32 or bfloat16; auto takes bfloat16 where the hardware
+            multiplies it natively (CUDA from Ampere on, CPUs with AMX or AVX512-BF16).
+        threads: CPU threads; None keeps torch's choice.
+        width: hidden size of the encoder, if known; see NARROW.
+
+    Raises:
+        UsageError: --device names nothing.
+        DeviceError: the machine has no such device.
+    """
+    check_device_word(device)
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    chosen = _device(device)
+    if precision == "auto":
+        wide_enough = chosen != "cpu" or width is None or width >= NARROW
+        precision = "bfloat16" if wide_enough and _multiplies_bfloat16(chosen) else "float32"
+    return Placement(chosen, precision, torch.get_num_threads())
+
+
+def _device(word: str) -> str:
+    import torch
+
+    if word == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    kind, _, number = word.partition(":")
+    if kind == "cuda":
+        if not torch.cuda.is_available():
+            raise DeviceError(f"--device {word}: no CUDA device was found here; use --device cpu or auto.")
+        if number and int(number) >= torch.cuda.device_count():
+            last = torch.cuda.device_count() - 1
+            raise DeviceError(f"--device {word}: this machine's CUDA devices end at cuda:{last}.")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError("--device mps: no Apple GPU was found here; use --device cpu or auto.")
+    return word
+
+
+def _multiplies_bfloat16(device: str) -> bool:
+    import torch
+
+    if device.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device != "cpu":
+        return False
+    # The questions torch answers about the processor have no public spelling yet.
+    asks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(bool(getattr(torch.cpu, ask, lambda: False)()) for ask in asks)
+
+
+def autocast(placement: Placement) -> AbstractContextManager[Any]:
+    """Return the context in which the forward pass runs in the placement's precision."""
+    import torch
+
+    if placement.precision == "float32":
+        return nullcontext()
+    return torch.autocast(placement.kind, dtype=torch.bfloat16)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch for the body, and put its random state back afterwards."""
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield

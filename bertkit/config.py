@@ -1,0 +1,258 @@
+"""What a training run is asked to do, as one frozen record that checks itself.
+
+The record is the single place where an option of `bertkit train` is stated: its flag,
+its help line, its choices and its bounds stand beside the field, and the command line
+is built from them. A value of None means "the model's recipe or the data decide";
+`training/recipe.py` turns every None into a figure before anything is computed, and
+that resolved record is what a run saves.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import Field as DataclassField
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from bertkit.errors import DataError, UsageError
+
+TASKS = ("auto", "classify", "regression", "ner", "choice", "mlm", "extractive", "matching")
+SIZES = ("tiny", "mini", "small", "base")
+
+
+def option(
+    default: Any,
+    help_line: str,
+    panel: str,
+    *,
+    choices: tuple[str, ...] = (),
+    minimum: float | None = None,
+    above: float | None = None,
+    maximum: float | None = None,
+    below: float | None = None,
+    saved: bool = True,
+) -> Any:
+    """Declare an option of the command line as a dataclass field.
+
+    Args:
+        default: value where nobody says anything; None: the recipe or the data decide.
+        help_line: what `--help` prints; names the default where None hides it.
+        panel: heading of `--help` under which it stands.
+        choices: the words it takes, if it takes words.
+        minimum: smallest value allowed.
+        above: value that must be exceeded.
+        maximum: largest value allowed.
+        below: value that must not be reached.
+        saved: whether the run stores it (a request such as --resume is not part of a run).
+    """
+    bounds = {"minimum": minimum, "above": above, "maximum": maximum, "below": below}
+    metadata = {"help": help_line, "panel": panel, "choices": choices, "saved": saved, **bounds}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything `bertkit train` can be told.
+
+    Raises:
+        UsageError: a value is outside what its flag takes; the message names the flag.
+    """
+
+    data: tuple[str, ...] = ()
+    # Names of the values somebody gave, as against defaults; a resumed run compares these.
+    given: frozenset[str] = frozenset()
+
+    task: str = option("auto", "What is learnt (default: auto, from data).", "Data", choices=TASKS)
+    data_dir: str | None = option(None, "Folder that holds DATA's files.", "Data")
+    columns: str | None = option(None, "Columns by part, as text=a,pair=b,label=c (text=a+b joins).", "Data")
+    validation_fraction: float = option(
+        0.1,
+        "Share of training rows kept for validation where none exists (default: 0.1).",
+        "Data",
+        above=0,
+        below=1,
+    )
+    test_fraction: float = option(
+        0.0, "Share of training rows kept as a test split (default: 0).", "Data", minimum=0, below=1
+    )
+    limit: int | None = option(None, "Use at most this many training rows.", "Data", minimum=2)
+    positive: str | None = option(None, "Label counted as positive (default: the second of two).", "Data")
+    leave_out: str = option(
+        "none",
+        "Words dropped before encoding (default: none).",
+        "Data",
+        choices=("none", "stop-words", "particles", "both"),
+    )
+    max_length: int | None = option(None, "Longest row in tokens (default: by data and model).", "Data", minimum=8)
+    on_long: str = option(
+        "truncate", "What happens to longer rows (default: truncate).", "Data", choices=("truncate", "error")
+    )
+
+    model: str = option("scratch", "Model name, local folder or hf:org/name (default: scratch).", "Model")
+    init: str | None = option(None, "Start from weights or from nothing.", "Model", choices=("pretrained", "random"))
+    size: str | None = option(None, "Preset of a model that starts from nothing.", "Model", choices=SIZES)
+    layers: int | None = option(None, "Number of encoder layers.", "Model", minimum=1, maximum=96)
+    hidden: int | None = option(None, "Width of the encoder.", "Model", minimum=8, maximum=8192)
+    heads: int | None = option(None, "Attention heads; must divide --hidden.", "Model", minimum=1)
+    tokenizer: str | None = option(None, "Existing tokenizer: folder or model name.", "Model")
+    vocab_size: int | None = option(None, "Size of a vocabulary trained on the data.", "Model", minimum=64)
+    lowercase: bool | None = option(None, "Lower-case a vocabulary trained on the data.", "Model")
+    pooling: str | None = option(None, "How a row becomes one vector.", "Model", choices=("cls", "pooler", "mean"))
+    dropout: float | None = option(None, "Dropout in encoder and head.", "Model", minimum=0, below=1)
+
+    epochs: int | None = option(None, "Passes over the training rows.", "Training", minimum=1)
+    batch_size: int | None = option(None, "Rows per step and accumulation part.", "Training", minimum=1)
+    accumulate: int = option(1, "Batches summed into one step (default: 1).", "Training", minimum=1)
+    lr: float | None = option(None, "Peak learning rate.", "Training", above=0, maximum=10)
+    weight_decay: float | None = option(None, "Decay of weight matrices (AdamW).", "Training", minimum=0)
+    warmup: float = option(
+        0.1, "Share of steps over which the rate rises (default: 0.1).", "Training", minimum=0, maximum=1
+    )
+    schedule: str = option(
+        "linear", "Fall of the rate (default: linear).", "Training", choices=("linear", "cosine", "constant")
+    )
+    clip: float = option(1.0, "Largest gradient norm, 0 for none (default: 1).", "Training", minimum=0)
+    label_smoothing: float | None = option(None, "Share of the target spread evenly.", "Training", minimum=0, below=1)
+    loss: str = option("mse", "Loss of regression (default: mse).", "Training", choices=("mse", "mae"))
+    class_weights: str = option("none", "auto counteracts imbalance, or label=weight,… (default: none).", "Training")
+    overlap_segments: bool | None = option(None, "Mark tokens of a pair that stand on both sides.", "Training")
+    swap_pairs: bool | None = option(None, "Train on pairs in both orders.", "Training")
+    token_masking: float | None = option(None, "Share of tokens hidden while training.", "Training", minimum=0, below=1)
+    patience: int | None = option(None, "Stop after this many evaluations without gain.", "Training", minimum=1)
+    log_every: int = option(50, "Steps between log lines (default: 50).", "Training", minimum=1)
+    seed: int = option(1, "Seed of everything random (default: 1).", "Training", minimum=0, maximum=2**32 - 1)
+
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps (default: auto).", "Machine")
+    precision: str = option(
+        "auto",
+        "Arithmetic of the encoder (default: auto).",
+        "Machine",
+        choices=("auto", "float32", "bfloat16"),
+    )
+    threads: int | None = option(None, "CPU threads (default: all cores).", "Machine", minimum=1)
+    compile: bool = option(False, "Compile the model (faster long runs, not byte-equal).", "Machine")
+
+    output: str | None = option(None, "Run directory (default: runs/<data>-<model>).", "Run", saved=False)
+    tensorboard: bool | None = option(None, "Write TensorBoard events (default: where installed).", "Run")
+    resume: bool = option(False, "Go on from the last checkpoint in --output.", "Run", saved=False)
+    force: bool = option(False, "Replace what --output holds.", "Run", saved=False)
+    keep_checkpoints: bool = option(False, "Keep checkpoints/ when done.", "Run", saved=False)
+    dry_run: bool = option(False, "Show what would be done, and stop.", "Run", saved=False)
+    strict: bool = option(False, "Exit with 4 where a warning is given.", "Run", saved=False)
+
+    def __post_init__(self) -> None:
+        """Check every value against its own field, then the values against each other."""
+        for spec in options(type(self)):
+            _check(spec, getattr(self, spec.name))
+        if self.hidden and self.heads and self.hidden % self.heads:
+            raise UsageError(f"--heads {self.heads} does not divide --hidden {self.hidden}; choose a divisor.")
+        if self.validation_fraction + self.test_fraction >= 1:
+            raise UsageError("--validation-fraction and --test-fraction together leave no training rows.")
+
+    def saved(self) -> dict[str, Any]:
+        """Return what a run stores, as JSON-ready values."""
+        kept = {spec.name for spec in options(type(self)) if spec.metadata["saved"]} | {"data"}
+        return {name: value for name, value in asdict(self).items() if name in kept}
+
+
+def options(config_class: type) -> list[DataclassField[Any]]:
+    """List the fields of a config class that are command-line options."""
+    return [spec for spec in fields(config_class) if "help" in spec.metadata]
+
+
+def flag(name: str) -> str:
+    """Spell a field's name as its flag.
+
+    >>> flag("max_length")
+    '--max-length'
+    """
+    return "--" + name.replace("_", "-")
+
+
+def from_mapping(values: Mapping[str, Any], *, source: str, base: TrainConfig | None = None) -> TrainConfig:
+    """Build a config from plain values (a TOML or JSON file, or the flags given).
+
+    Args:
+        values: values by field name; names may be spelt with - or _.
+        source: what is named in an error ("train.toml", "the command line").
+        base: config whose other values are kept; None: the defaults.
+
+    Raises:
+        UsageError: a name no option has, or a value of the wrong type or out of bounds.
+    """
+    hints = get_type_hints(TrainConfig)
+    known = {spec.name for spec in options(TrainConfig)} | {"data"}
+    clean: dict[str, Any] = {}
+    for raw_name, value in values.items():
+        name = raw_name.replace("-", "_")
+        if name not in known:
+            raise UsageError(f"{source}: no option is called {raw_name!r}; `bertkit train --help` lists them.")
+        clean[name] = _typed(name, value, hints[name], source)
+    base = base or TrainConfig()
+    return replace(base, **clean, given=base.given | clean.keys())
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a flat TOML file of options.
+
+    Raises:
+        DataError: the file is missing, unreadable or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"--config {path}: cannot be read ({error.strerror}); check the path.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"--config {path}: is not TOML: {error}.") from error
+
+
+def to_toml(config: TrainConfig) -> str:
+    """Write a config as TOML that `--config` reads back to an equal config."""
+    lines = []
+    for name, value in asdict(config).items():
+        if value is None or name == "given":
+            continue
+        # A JSON scalar or list of strings is also TOML, escapes included.
+        shown = list(value) if isinstance(value, tuple) else value
+        lines.append(f"{name} = {json.dumps(shown, ensure_ascii=False)}")
+    return "\n".join(lines) + "\n"
+
+
+def _check(spec: DataclassField[Any], value: Any) -> None:
+    if value is None:
+        return
+    name, meta = flag(spec.name), spec.metadata
+    if meta["choices"] and value not in meta["choices"]:
+        raise UsageError(f"{name} {value}: must be one of {', '.join(meta['choices'])}.")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    for bound, (holds, words) in _BOUNDS.items():
+        limit = meta[bound]
+        # written so that NaN, which compares as false with everything, is refused too
+        if limit is not None and not holds(value, limit):
+            raise UsageError(f"{name} {value}: must be {words} {limit}.")
+
+
+def _typed(name: str, value: Any, hint: Any, source: str) -> Any:
+    if name == "data":
+        return (value,) if isinstance(value, str) else tuple(value)
+    allowed = [kind for kind in (get_args(hint) or (hint,)) if kind is not type(None)]
+    wanted = allowed[0]
+    if value is None or (isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))):
+        return value
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    raise UsageError(f"{source}: {flag(name)} takes {_WORDS[wanted]}, not {value!r}.")
+
+
+_BOUNDS: dict[str, tuple[Callable[[float, float], bool], str]] = {
+    "minimum": (operator.ge, "at least"),
+    "above": (operator.gt, "greater than"),
+    "maximum": (operator.le, "at most"),
+    "below": (operator.lt, "less than"),
+}
+_WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}

@@ -1,0 +1,338 @@
+"""The catalog: data sets bertkit knows by name, one table row each.
+
+A row says where the data set stands on the hub, which columns count, and how its original
+release looks in a local directory. Whatever the source, columns go by the hub's names, and
+labels by the words of the official release ("0" and "1" for MRPC, "IT과학" for KLUE-YNAT),
+so that a run trained on one source reads the other. Adding a data set is adding a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bertkit.data.numerals import is_number
+from bertkit.data.records import ColumnMap
+from bertkit.errors import UnknownNameError
+
+SPLITS = ("train", "validation", "test")
+
+Layout = Mapping[str, Sequence[str]]
+"""File names by split; all that are there are read, as more rows of that split."""
+
+_HUB_SPLITS = {split: split for split in SPLITS}
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSpec:
+    """One data set of the catalog.
+
+    Attributes:
+        name: what the user types.
+        hub_id: where it is on the hub, or None if it is read from local files only.
+        hub_config: the configuration on the hub.
+        task: the task word it is made for.
+        columns: the columns that count, by the hub's names (for choice: the question, then
+            the choices).
+        summary: one line for `bertkit datasets`.
+        language: "en" or "ko".
+        labels: every label the sources write → the official word; empty if labels are open.
+        withheld: what stands in place of a label that is not published.
+        id_column: a column whose value names a row across files, if there is one.
+        header: names of the columns where the release has no header line.
+        renames: names of columns in the release → the hub's.
+        layouts: releases as files in a directory, looked for in this order.
+        folders: other names its directory goes by below BERTKIT_DATA.
+        hub_splits: split → its name on the hub; a split the hub lacks is left out.
+    """
+
+    name: str
+    hub_id: str | None
+    task: str
+    columns: ColumnMap
+    summary: str
+    language: str = "en"
+    hub_config: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    withheld: frozenset[str] = frozenset()
+    id_column: str | None = None
+    header: tuple[str, ...] = ()
+    renames: Mapping[str, str] = field(default_factory=dict)
+    layouts: tuple[Layout, ...] = ()
+    folders: tuple[str, ...] = ()
+    hub_splits: Mapping[str, str] = field(default_factory=lambda: _HUB_SPLITS)
+
+    @property
+    def label_words(self) -> str:
+        """The official labels as a list to be read."""
+        return ", ".join(dict.fromkeys(self.labels.values()))
+
+    def canonical_label(self, label: str) -> str | None:
+        """Give the official word for a label; None if the data set has no such label.
+
+        Scores are written with six significant digits, for files say 5.000 and 3.6 where
+        the hub's 32-bit floats say 5.0 and 3.5999999.
+        """
+        if self.task == "regression":
+            return f"{float(label):.6g}" if is_number(label) else None
+        return self.labels.get(label) if self.labels else label
+
+
+def find_dataset(name: str) -> DatasetSpec:
+    """Look a data set up by name.
+
+    Raises:
+        UnknownNameError: the catalog has no such name; the nearest one is suggested.
+    """
+    for spec in DATASETS:
+        if spec.name == name:
+            return spec
+    raise UnknownNameError.among("data set", name, [spec.name for spec in DATASETS], "`bertkit datasets` lists them")
+
+
+def _by_index(*words: str) -> dict[str, str]:
+    """Map hub class ids to words, and each word to itself."""
+    return {str(index): word for index, word in enumerate(words)} | {word: word for word in words}
+
+
+_BINARY = {"0": "0", "1": "1"}
+_PAIR = ColumnMap(("sentence1",), "sentence2", "label")
+_WITHHELD = frozenset({"-1"})
+_STS_HEADER = ("genre", "filename", "year", "id", "score", "sentence1", "sentence2")
+_GLUE = "nyu-mll/glue"
+_KLUE = "klue/klue"
+_KLUE_SPLITS = {"train": "train", "validation": "validation"}
+
+DATASETS: tuple[DatasetSpec, ...] = (
+    DatasetSpec(
+        name="mrpc",
+        hub_id=_GLUE,
+        hub_config="mrpc",
+        task="classify",
+        columns=_PAIR,
+        summary="Do two news sentences say the same? 4,076 + 1,725 pairs (Microsoft Research Paraphrase)",
+        labels=_BINARY | {"not_equivalent": "0", "equivalent": "1"},
+        withheld=_WITHHELD,
+        renames={"Quality": "label", "#1 String": "sentence1", "#2 String": "sentence2"},
+        layouts=({"train": ["msr_paraphrase_train.txt"], "test": ["msr_paraphrase_test.txt"]},),
+    ),
+    DatasetSpec(
+        name="sst2",
+        hub_id=_GLUE,
+        hub_config="sst2",
+        task="classify",
+        columns=ColumnMap(("sentence",), None, "label"),
+        summary="Is a phrase of a film review positive? 67,349 + 872 (Stanford Sentiment Treebank)",
+        labels=_BINARY | {"negative": "0", "positive": "1"},
+        withheld=_WITHHELD,
+        folders=("SST-2",),
+    ),
+    DatasetSpec(
+        name="stsb",
+        hub_id=_GLUE,
+        hub_config="stsb",
+        task="regression",
+        columns=_PAIR,
+        summary="How similar are two sentences, 0 to 5? 5,749 + 1,500 + 1,379 pairs (STS benchmark)",
+        withheld=_WITHHELD,
+        header=_STS_HEADER,
+        renames={"score": "label"},
+        layouts=({"train": ["sts-train.csv"], "validation": ["sts-dev.csv"], "test": ["sts-test.csv"]},),
+        folders=("STS-B", "stsbenchmark"),
+    ),
+    DatasetSpec(
+        name="rte",
+        hub_id=_GLUE,
+        hub_config="rte",
+        task="classify",
+        columns=_PAIR,
+        summary="Does the second sentence follow from the first? 2,490 + 277 pairs",
+        labels=_by_index("entailment", "not_entailment"),
+        withheld=_WITHHELD,
+        folders=("RTE",),
+    ),
+    DatasetSpec(
+        name="qqp",
+        hub_id=_GLUE,
+        hub_config="qqp",
+        task="classify",
+        columns=ColumnMap(("question1",), "question2", "label"),
+        summary="Do two Quora questions ask the same? 363,846 + 40,430 pairs",
+        labels=_BINARY | {"not_duplicate": "0", "duplicate": "1"},
+        withheld=_WITHHELD,
+        renames={"is_duplicate": "label"},
+        folders=("QQP",),
+    ),
+    DatasetSpec(
+        name="nsmc",
+        hub_id="Blpeng/nsmc",  # the official e9t/nsmc is a script, which `datasets` no longer runs
+        task="classify",
+        columns=ColumnMap(("document",), None, "label"),
+        summary="Is a Korean film review positive? 150,000 + 50,000 (Naver sentiment movie corpus)",
+        language="ko",
+        labels=_BINARY | {"negative": "0", "positive": "1"},
+        id_column="id",
+        layouts=(
+            {"train": ["ratings_train.txt"], "test": ["ratings_test.txt"]},
+            {"train": ["ratings_train_first5000.txt", "raw_train_20k.txt"]},
+        ),
+        hub_splits={"train": "train", "test": "test"},
+    ),
+    DatasetSpec(
+        name="klue-ynat",
+        hub_id=_KLUE,
+        hub_config="ynat",
+        task="classify",
+        columns=ColumnMap(("title",), None, "label"),
+        summary="Which of 7 topics has a Korean news headline? 45,678 + 9,107",
+        language="ko",
+        labels=_by_index("IT과학", "경제", "사회", "생활문화", "세계", "스포츠", "정치"),
+        folders=("klue_ynat", "ynat"),
+        hub_splits=_KLUE_SPLITS,
+    ),
+    DatasetSpec(
+        name="klue-sts",
+        hub_id=_KLUE,
+        hub_config="sts",
+        task="regression",
+        columns=ColumnMap(("sentence1",), "sentence2", "labels.label"),
+        summary="How similar are two Korean sentences, 0 to 5? 11,668 + 519 pairs",
+        language="ko",
+        folders=("klue_sts",),
+        hub_splits=_KLUE_SPLITS,
+    ),
+    DatasetSpec(
+        name="klue-nli",
+        hub_id=_KLUE,
+        hub_config="nli",
+        task="classify",
+        columns=ColumnMap(("premise",), "hypothesis", "label"),
+        summary="Does the Korean hypothesis follow, contradict, or neither? 24,998 + 3,000 pairs",
+        language="ko",
+        labels=_by_index("entailment", "neutral", "contradiction"),
+        renames={"gold_label": "label"},
+        folders=("klue_nli",),
+        hub_splits=_KLUE_SPLITS,
+    ),
+    DatasetSpec(
+        name="klue-ner",
+        hub_id=_KLUE,
+        hub_config="ner",
+        task="ner",
+        columns=ColumnMap(("tokens",), None, "ner_tags"),
+        summary="Names in Korean sentences, tagged by character: 21,008 + 5,000",
+        language="ko",
+        layouts=({"train": ["klue-ner-v1.1_train.tsv"], "validation": ["klue-ner-v1.1_dev.tsv"]},),
+        folders=("klue_ner",),
+        hub_splits=_KLUE_SPLITS,
+    ),
+    DatasetSpec(
+        name="naver-ner",
+        hub_id=None,
+        task="ner",
+        columns=ColumnMap(("sentence",), None, "tags"),
+        summary="Names in Korean sentences, tagged by eojeol (Naver NLP challenge); local files only",
+        language="ko",
+        header=("sentence", "tags"),
+        folders=("naver_ner",),
+    ),
+    DatasetSpec(
+        name="korsts",
+        hub_id="dkoterwa/kor-sts",
+        task="regression",
+        columns=_PAIR,
+        summary="How similar are two Korean sentences, 0 to 5? 5,749 + 1,500 + 1,379 pairs",
+        language="ko",
+        header=_STS_HEADER,
+        renames={"score": "label"},
+        layouts=({"train": ["sts-train.tsv"], "validation": ["sts-dev.tsv"], "test": ["sts-test.tsv"]},),
+        folders=("KorSTS",),
+        hub_splits={"train": "train", "validation": "valid", "test": "test"},
+    ),
+    DatasetSpec(
+        name="conll2003",
+        hub_id="tomaarsen/conll2003",
+        task="ner",
+        columns=ColumnMap(("tokens",), None, "ner_tags"),
+        summary="Persons, places, organisations in English news: 14,041 + 3,250 + 3,453 sentences",
+        layouts=({"train": ["eng.train"], "validation": ["eng.testa"], "test": ["eng.testb"]},),
+    ),
+    DatasetSpec(
+        name="swag",
+        hub_id="allenai/swag",
+        hub_config="regular",
+        task="choice",
+        columns=ColumnMap(("startphrase", "ending0", "ending1", "ending2", "ending3"), None, "label"),
+        summary="Which of 4 endings continues a sentence? 73,546 + 20,006",
+        withheld=_WITHHELD,
+    ),
+    DatasetSpec(
+        name="codah",
+        hub_id="jaredfern/codah",
+        hub_config="fold_0",
+        task="choice",
+        columns=ColumnMap(("prompt", "answer0", "answer1", "answer2", "answer3"), None, "label"),
+        summary="Which of 4 endings makes sense? 1,665 + 556 + 555, written to be hard",
+        header=("category", "prompt", "answer0", "answer1", "answer2", "answer3", "label"),
+        layouts=({"train": ["fold_0_train.tsv"], "validation": ["fold_0_dev.tsv"], "test": ["fold_0_test.tsv"]},),
+    ),
+    DatasetSpec(
+        name="llm-science-exam",
+        hub_id=None,
+        task="choice",
+        columns=ColumnMap(("prompt", "A", "B", "C", "D", "E"), None, "answer"),
+        summary="Science questions with 5 choices, written by a language model; local files only",
+        labels={letter: letter for letter in "ABCDE"},
+        folders=("llm_science_exam",),
+    ),
+    DatasetSpec(
+        name="newsgroups20",
+        hub_id="SetFit/20_newsgroups",
+        task="classify",
+        columns=ColumnMap(("text",), None, "label"),
+        summary="Which of 20 newsgroups is a post from? 11,314 + 7,532 long texts",
+        labels=_by_index(
+            "alt.atheism",
+            "comp.graphics",
+            "comp.os.ms-windows.misc",
+            "comp.sys.ibm.pc.hardware",
+            "comp.sys.mac.hardware",
+            "comp.windows.x",
+            "misc.forsale",
+            "rec.autos",
+            "rec.motorcycles",
+            "rec.sport.baseball",
+            "rec.sport.hockey",
+            "sci.crypt",
+            "sci.electronics",
+            "sci.med",
+            "sci.space",
+            "soc.religion.christian",
+            "talk.politics.guns",
+            "talk.politics.mideast",
+            "talk.politics.misc",
+            "talk.religion.misc",
+        ),
+        hub_splits={"train": "train", "test": "test"},
+    ),
+    DatasetSpec(
+        name="imdb",
+        hub_id="stanfordnlp/imdb",
+        task="classify",
+        columns=ColumnMap(("text",), None, "label"),
+        summary="Is a whole film review positive? 25,000 + 25,000 long texts",
+        labels=_by_index("neg", "pos"),
+        folders=("imdb_long",),
+        hub_splits={"train": "train", "test": "test"},
+    ),
+    DatasetSpec(
+        name="cnn_dailymail",
+        hub_id="abisee/cnn_dailymail",
+        hub_config="3.0.0",
+        task="extractive",
+        columns=ColumnMap(("article",), None, "highlights"),
+        summary="News articles with their highlights: 287,113 + 13,368 + 11,490",
+        renames={"abstract": "highlights"},
+        folders=("cnn_dm", "cnn_dm_cased"),
+    ),
+)

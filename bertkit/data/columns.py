@@ -1,0 +1,281 @@
+"""Which columns of a table are the text, the pair and the label, and rows as examples.
+
+Columns are found by the names a run has stored, then by their synonyms; `--columns` goes
+before both. Names are compared in NFC, synonyms without regard to case. What fits nothing
+is not guessed: the error names the columns that are there and shows the flag.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bertkit.data.catalog import DatasetSpec
+from bertkit.data.records import BadRow, ColumnMap, Example, Row
+from bertkit.errors import DataError, UsageError
+
+TEXT_NAMES = ("text", "sentence", "document", "review", "content", "title", "comment", "utterance", "article")
+PAIR_NAMES = (
+    ("sentence1", "sentence2"),
+    ("text_a", "text_b"),
+    ("sentence_a", "sentence_b"),
+    ("text1", "text2"),
+    ("premise", "hypothesis"),
+    ("question1", "question2"),
+    ("s1", "s2"),
+    ("#1 string", "#2 string"),
+    ("question", "sentence"),
+)
+LABEL_NAMES = (
+    "label",
+    "labels",
+    "gold_label",
+    "score",
+    "quality",
+    "target",
+    "class",
+    "category",
+    "sentiment",
+    "similarity",
+    "is_duplicate",
+)
+# Names that mark a first line as a header.
+HEADER_NAMES = frozenset({"id", "idx", "index", "prompt", "answer", *TEXT_NAMES, *LABEL_NAMES}).union(*PAIR_NAMES)
+
+# A longer "name" is rather a text in the first line of a file without a header.
+_LONG_NAME = 30
+_NOT_TEXT = ("id", "idx", "index")
+_PARTS = ("text", "pair", "label")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChoice:
+    """What `--columns` said; a part it did not name is empty and found by name."""
+
+    text: tuple[str, ...] = ()
+    pair: str | None = None
+    label: str | None = None
+
+    def renamed(self, renames: Mapping[str, str]) -> ColumnChoice:
+        """Rewrite the names of an original release as those its rows go by."""
+        return ColumnChoice(
+            tuple(renames.get(name, name) for name in self.text),
+            None if self.pair is None else renames.get(self.pair, self.pair),
+            None if self.label is None else renames.get(self.label, self.label),
+        )
+
+
+def column_name(name: str) -> str:
+    """Bring a column name to the form in which names are compared: NFC, stripped."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def parse_columns(mapping: str) -> ColumnChoice:
+    """Parse the value of `--columns`, such as `text=midterm+final,label=grade`.
+
+    Several text columns are joined with `+`, or named one by one (`text=a,text=b`).
+
+    Raises:
+        UsageError: a part is no `part=column`, is unknown, or is given twice.
+    """
+    named: dict[str, list[str]] = {part: [] for part in _PARTS}
+    for item in mapping.split(","):
+        part, equals, column = (piece.strip() for piece in item.partition("="))
+        if not equals or not column:
+            raise _malformed(f"{item.strip()!r} is not part=column")
+        if part not in named:
+            raise _malformed(f"there is no part {part!r}{_did_you_mean(part, _PARTS)}")
+        names = [column_name(name) for name in (column.split("+") if part == "text" else [column])]
+        if not all(names):
+            raise _malformed(f"{item.strip()!r} names an empty column")
+        named[part].extend(names)
+    twice = next((part for part in ("pair", "label") if len(named[part]) > 1), None)
+    if twice is not None:
+        raise _malformed(f"{twice} is given twice")
+    chosen = [*named["text"], *named["pair"], *named["label"]]
+    repeated = next((name for name in chosen if chosen.count(name) > 1), None)
+    if repeated is not None:
+        raise _malformed(f"the column {repeated!r} is used twice")
+    return ColumnChoice(tuple(named["text"]), next(iter(named["pair"]), None), next(iter(named["label"]), None))
+
+
+def resolve_columns(
+    names: Sequence[str],
+    *,
+    mapping: ColumnChoice | None = None,
+    spec: DatasetSpec | None = None,
+    stored: ColumnMap | None = None,
+    need_label: bool,
+    need_pair: bool = False,
+) -> ColumnMap:
+    """Find the columns of a table: `mapping` first, then stored names, then synonyms.
+
+    Args:
+        names: the columns that are there.
+        mapping: what `--columns` said.
+        spec: the catalog row of the data set; its columns serve as stored ones.
+        stored: the columns a run was trained with; they also say how many texts a row has.
+        need_label: whether a missing label is an error; if not, one that is there is still found.
+        need_pair: whether there must be a second text.
+
+    Raises:
+        DataError: a column is missing; the message lists those that are there.
+    """
+    known = [columns for columns in (stored, spec.columns if spec is not None else None) if columns is not None]
+    known = [columns for columns in known if len(columns.inputs) == len(known[0].inputs)]
+    chosen = mapping or ColumnChoice()
+    _check_mapped(names, chosen)
+    text, pair = _resolve_texts(names, chosen, known, need_pair=need_pair)
+    label = chosen.label or _resolve_label(names, known, taken=(*text, pair))
+    if need_label and label is None:
+        way_on = _example(names, text, pair) if set(names) - {*text, pair} else "give a table that has one"
+        raise DataError(f"no column for the label: {_there_are(names)}; {way_on}.")
+    if need_pair and pair is None:
+        raise DataError(f"no column for the second text: {_there_are(names)}; add pair=COLUMN to --columns.")
+    return ColumnMap(text, pair, label)
+
+
+def to_examples(
+    rows: Iterable[Row | BadRow],
+    columns: ColumnMap,
+    source: str,
+    *,
+    need_label: bool,
+    spec: DatasetSpec | None = None,
+) -> Iterator[Example | BadRow]:
+    """Turn rows into examples; a row that lacks what it needs becomes a `BadRow`.
+
+    A label that `spec` knows as withheld becomes None, whether it is needed or not.
+    """
+    for row in rows:
+        yield row if isinstance(row, BadRow) else _example_of(row, columns, source, need_label, spec)
+
+
+def field_of(fields: Mapping[str, str], name: str) -> str | None:
+    """Look up a column, or a value inside a JSON object: `labels.label` is `label` in `labels`."""
+    if name in fields or "." not in name:
+        return fields.get(name)
+    outer, _, inner = name.partition(".")
+    try:
+        value = json.loads(fields.get(outer, ""))[inner]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _example_of(
+    row: Row, columns: ColumnMap, source: str, need_label: bool, spec: DatasetSpec | None
+) -> Example | BadRow:
+    texts = []
+    for name in columns.inputs:
+        text = field_of(row.fields, name)
+        if text is None:
+            return BadRow(row.line, f"column {name!r} is missing")
+        texts.append(text)
+    raw = None if columns.label is None else field_of(row.fields, columns.label)
+    label = (raw or "").strip()
+    if spec is not None and label in spec.withheld:
+        return Example(tuple(texts), None, row.line, source)
+    if not label and need_label:
+        return BadRow(row.line, f"label is {'missing' if raw is None else 'empty'} (column {columns.label!r})")
+    if spec is not None and label:
+        canonical = spec.canonical_label(label)
+        if canonical is None and need_label:
+            return BadRow(row.line, f"label {label!r} is none of {spec.name}'s: {spec.label_words}")
+        label = canonical or label
+    return Example(tuple(texts), label or None, row.line, source)
+
+
+def _check_mapped(names: Sequence[str], chosen: ColumnChoice) -> None:
+    for name in (*chosen.text, chosen.pair, chosen.label):
+        if name is not None and not _has(names, name):
+            raise DataError(f"no column {name!r}{_did_you_mean(name, names)}: {_there_are(names)}; mend --columns.")
+
+
+def _resolve_texts(
+    names: Sequence[str], chosen: ColumnChoice, known: Sequence[ColumnMap], *, need_pair: bool
+) -> tuple[tuple[str, ...], str | None]:
+    if chosen.text:
+        return chosen.text, chosen.pair
+    wanted = next(iter(known), None)
+    stored = next((columns for columns in known if all(_has(names, name) for name in columns.inputs)), None)
+    if stored is not None:
+        return stored.text, chosen.pair or stored.pair
+    found = _synonym_texts(names, wanted, need_pair=need_pair or chosen.pair is not None)
+    if found is None:
+        raise DataError(f"{_missing_texts(wanted)}: {_there_are(names)}; {_example(names, (), None, known)}.")
+    text, pair = found
+    return text, chosen.pair or pair
+
+
+def _synonym_texts(
+    names: Sequence[str], wanted: ColumnMap | None, *, need_pair: bool
+) -> tuple[tuple[str, ...], str | None] | None:
+    """Find texts of the shape that is wanted: one, a pair, or (nothing stored) either."""
+    if wanted is not None and len(wanted.text) > 1:
+        return None
+    by_folded = {name.casefold(): name for name in reversed(names)}
+    if wanted is None or wanted.pair is not None:
+        for first, second in PAIR_NAMES:
+            if first in by_folded and second in by_folded:
+                return (by_folded[first],), by_folded[second]
+    if need_pair or (wanted is not None and wanted.pair is not None):
+        return None
+    return next((((by_folded[name],), None) for name in TEXT_NAMES if name in by_folded), None)
+
+
+def _resolve_label(names: Sequence[str], known: Sequence[ColumnMap], taken: Sequence[str | None]) -> str | None:
+    stored = next((c.label for c in known if c.label is not None and _has(names, c.label)), None)
+    if stored is not None:
+        return stored
+    by_folded = {name.casefold(): name for name in reversed(names) if name not in taken}
+    return next((by_folded[name] for name in LABEL_NAMES if name in by_folded), None)
+
+
+def _has(names: Sequence[str], name: str) -> bool:
+    return name in names or ("." in name and name.partition(".")[0] in names)
+
+
+def _missing_texts(wanted: ColumnMap | None) -> str:
+    if wanted is None:
+        return "no column is recognised as the text"
+    return f"the text columns {' and '.join(map(repr, wanted.inputs))} (or their synonyms) are missing"
+
+
+def _there_are(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name if len(name) <= _LONG_NAME else f"{name[:_LONG_NAME]}…") for name in names[:20])
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    there_are = f"the {'column is' if len(names) == 1 else 'columns are'} {shown}{more}"
+    if list(names) == [str(position) for position in range(1, len(names) + 1)]:
+        return f"there is no header line, so {there_are}"
+    if any(len(name) > _LONG_NAME for name in names):
+        return f"{there_are} (is the first line a header?)"
+    return there_are
+
+
+def _example(names: Sequence[str], text: Sequence[str], pair: str | None, known: Sequence[ColumnMap] = ()) -> str:
+    """Show `--columns` filled with names of this very table, as far as they can be told."""
+    label = _resolve_label(names, known, taken=(*text, pair))
+    free = [
+        name
+        for name in names
+        if name not in {*text, pair, label} and name.casefold() not in _NOT_TEXT and len(name) <= _LONG_NAME
+    ]
+    parts = [f"text={'+'.join(text) or next(iter(free), 'COLUMN')}"]
+    if pair is not None or any(columns.pair is not None for columns in known):
+        parts.append(f"pair={pair or next(iter(free[1:]), 'COLUMN')}")
+    parts.append(f"label={label or 'COLUMN'}")
+    return f"say which is which, for example --columns {','.join(parts)}"
+
+
+def _malformed(what: str) -> UsageError:
+    return UsageError(f"--columns: {what}; write it like text=a,pair=b,label=c (several texts: text=a+b).")
+
+
+def _did_you_mean(name: str, known: Sequence[str]) -> str:
+    folded = {other.casefold(): other for other in known}
+    near = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)
+    return f", did you mean {folded[near[0]]!r}?" if near else ""

@@ -1,0 +1,106 @@
+"""Data sets of the hub as rows of text.
+
+The `datasets` library fetches, verifies and caches; what comes out of here are the same
+`Row`s that a file would give, so that nothing further up knows where rows come from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bertkit import hub
+from bertkit.data.records import Row
+from bertkit.errors import HubError
+
+_ROWS_AT_A_TIME = 1000
+
+
+@dataclass(frozen=True)
+class HubData:
+    """The splits of a data set, and the names behind the integers of its label columns.
+
+    A column of classes (or of lists of classes, as tags are) holds integers as text in the
+    rows; `class_names[column][i]` is what `i` means.
+    """
+
+    splits: Mapping[str, Iterator[Row]]
+    class_names: Mapping[str, tuple[str, ...]]
+
+
+def open_hub_data(repo_id: str, config: str | None = None, *, ways_on: Sequence[str] = ()) -> HubData:
+    """Open a data set of the hub, from the cache where it is already there.
+
+    Args:
+        repo_id: `organisation/name`.
+        config: one of the configurations of the data set; None where it has only one.
+        ways_on: what the user can do where the hub is out of reach, each a clause.
+
+    Raises:
+        HubError: out of reach, unknown, gated, or no such config.
+    """
+    if Path(repo_id).is_dir():
+        raise HubError(
+            f"a folder {repo_id!r} lies here, and the datasets library would open it instead of the "
+            "data set of that name on the hub: give the folder's path as the data, or run from elsewhere."
+        )
+    hub.require(repo_id, "dataset", config=config, ways_on=ways_on)
+    with hub.hub_errors(repo_id, "dataset"):
+        from datasets import load_dataset
+
+        loaded = load_dataset(repo_id, config)
+    features = next(iter(loaded.values())).features
+    return HubData(
+        splits={name: _rows(split) for name, split in loaded.items()},
+        class_names={name: names for name in features if (names := _class_names(features[name]))},
+    )
+
+
+def read_hub_splits(
+    repo_id: str, config: str | None, splits: Sequence[str] | None, *, ways_on: Sequence[str] = ()
+) -> dict[str, Iterator[Row]]:
+    """Read the rows of `splits` (None: of all there are); a split that is absent is left out.
+
+    Raises:
+        HubError: as `open_hub_data`.
+    """
+    found = open_hub_data(repo_id, config, ways_on=ways_on).splits
+    return {name: found[name] for name in (found if splits is None else splits) if name in found}
+
+
+def read_hub_split(repo_id: str, config: str | None, split: str, *, ways_on: Sequence[str] = ()) -> Iterator[Row]:
+    """Read the rows of one split.
+
+    Raises:
+        HubError: as `open_hub_data`; also where the data set has no such split.
+    """
+    found = open_hub_data(repo_id, config, ways_on=ways_on).splits
+    if split not in found:
+        raise HubError(f"the data set {repo_id!r} has no split {split!r}: it has {', '.join(found)}.")
+    return found[split]
+
+
+def _rows(split: Any) -> Iterator[Row]:
+    """Iterate a split in slices: one Arrow slice becomes text far faster than its rows one by one."""
+    line = 0
+    for table in split.with_format("arrow").iter(_ROWS_AT_A_TIME):
+        for record in table.to_pylist():
+            line += 1
+            yield Row(line, {name: _as_text(value) for name, value in record.items()})
+
+
+def _as_text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool | int | float | list | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def _class_names(feature: Any) -> tuple[str, ...]:
+    """Return the names of a class feature, or of a list of one; of any other feature, nothing."""
+    names = getattr(feature, "names", None) or getattr(getattr(feature, "feature", None), "names", None)
+    return tuple(names or ())

@@ -1,0 +1,79 @@
+"""Which rows a run uses: a request that gives the same splits every time it is loaded."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bertkit.data.loading import load_data
+from bertkit.data.records import DataSet
+from bertkit.data.splits import carve
+from bertkit.errors import DataError
+
+
+@dataclass(frozen=True)
+class DataRequest:
+    """DATA and how it is split; JSON both ways."""
+
+    names: tuple[str, ...]
+    data_dir: str | None = None
+    columns: str | None = None
+    task: str = "auto"
+    validation_fraction: float = 0.1
+    test_fraction: float = 0.0
+    limit: int | None = None
+    seed: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready values; paths are made absolute, so that a run can be moved."""
+        names = [str(Path(name).resolve()) if Path(name).exists() else name for name in self.names]
+        data_dir = None if self.data_dir is None else str(Path(self.data_dir).resolve())
+        return {**asdict(self), "names": names, "data_dir": data_dir}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> DataRequest:
+        """Build a request from what `to_json` returned."""
+        return cls(**{**values, "names": tuple(values["names"])})
+
+
+def load_splits(request: DataRequest, *, splits: Sequence[str] = ("train", "validation")) -> DataSet:
+    """Load the data of a request and carve the splits it lacks from the training rows.
+
+    Args:
+        request: which data.
+        splits: the official splits to read; a carved test split needs "test" here too, so
+            that it is carved only where there is no official one.
+
+    Raises:
+        DataError: the data cannot be read, or has no training rows.
+        HubError: the hub is needed and cannot be reached.
+    """
+    dataset = load_data(
+        request.names,
+        data_dir=Path(request.data_dir) if request.data_dir else None,
+        columns=request.columns,
+        task=request.task,
+        splits=splits,
+    )
+    if "train" not in dataset.splits:
+        have = ", ".join(dataset.splits)
+        raise DataError(f"{dataset.name}: has no training split (only {have}); give a file with training rows.")
+    dataset = carve(
+        dataset,
+        validation_fraction=request.validation_fraction,
+        test_fraction=request.test_fraction,
+        seed=request.seed,
+        stratify=dataset.task == "classify",
+    )
+    return _limited(dataset, request)
+
+
+def _limited(dataset: DataSet, request: DataRequest) -> DataSet:
+    train = dataset.splits["train"]
+    if request.limit is None or request.limit >= len(train):
+        return dataset
+    kept = sorted(random.Random(request.seed).sample(range(len(train)), request.limit))
+    return replace(dataset, splits={**dataset.splits, "train": tuple(train[i] for i in kept)})

@@ -1,0 +1,214 @@
+"""What DATA on the command line means: a catalog name, a sample, files, a directory, the hub.
+
+Only names and paths are looked at here; no file is opened and no request is made.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bertkit.data.catalog import DATASETS, SPLITS, DatasetSpec
+from bertkit.errors import DataError, UnknownNameError, UsageError
+
+SAMPLES = Path(__file__).parent / "samples"
+DATA_ROOT_VARIABLE = "BERTKIT_DATA"
+
+# Words for a split, in file names and on the hub.
+SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
+    "train": ("train",),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test",),
+}
+_SPLIT_OF_WORD = {word: split for split, words in SPLIT_WORDS.items() for word in words}
+_SUFFIXES = ("csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json", "parquet", "conll", "bio", "iob")
+# train.tsv, dev.csv.gz, and the hub's train-00000-of-00002-abc.parquet
+_SPLIT_FILE = re.compile(
+    rf"(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?P<shard>-\d+-of-\d+(-[0-9a-f]+)?)?\.({'|'.join(_SUFFIXES)})(\.gz)?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a data set will be read from: files by split, or an id (and config) on the hub."""
+
+    name: str
+    spec: DatasetSpec | None = None
+    files: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    hub_id: str | None = None
+    hub_config: str | None = None
+    is_sample: bool = False
+
+
+def find_source(names: Sequence[str], *, data_dir: Path | None = None, as_split: str | None = None) -> Source:
+    """Resolve DATA to files or to a hub id.
+
+    Args:
+        names: the words of DATA; several must all be files.
+        data_dir: where the files of a catalog name lie (and relative paths, if they do).
+        as_split: the split that bare files are; train if not given.
+
+    Raises:
+        UsageError: nothing is named, or names are mixed that cannot be.
+        UnknownNameError: a bare word that is neither in the catalog nor a path.
+        DataError: a file or directory is missing, or holds nothing that fits.
+    """
+    if not names:
+        raise UsageError("DATA is empty: name a data set, a file or a directory.")
+    if len(names) == 1:
+        special = _special_source(names[0], data_dir)
+        if special is not None:
+            return special
+    paths = [_find_path(name, data_dir) for name in names]
+    if len(paths) == 1 and paths[0].is_dir():
+        return _directory_source(paths[0])
+    folder = next((path for path in paths if path.is_dir()), None)
+    if folder is not None:
+        raise UsageError(f"DATA: {folder} is a directory; where there are several, all must be files.")
+    return Source(
+        name=bare_stem(paths[0]),
+        spec=_spec_of_files(paths),
+        files={as_split or "train": tuple(paths)},
+    )
+
+
+def bare_stem(path: Path) -> str:
+    """Name a file without its directory and its suffixes."""
+    stem = path.name.removesuffix(".gz")
+    return Path(stem).stem or stem
+
+
+def sample_names() -> tuple[str, ...]:
+    """List the bundled samples."""
+    return tuple(sorted(path.parent.name for path in SAMPLES.glob("*/train.tsv")))
+
+
+def _special_source(name: str, data_dir: Path | None) -> Source | None:
+    """Resolve a name that is no path."""
+    if name.startswith("sample:"):
+        return _sample_source(name.removeprefix("sample:"))
+    if name.startswith("hf:"):
+        hub_id, _, config = name.removeprefix("hf:").partition(":")
+        if not hub_id:
+            raise UsageError("DATA 'hf:': name the data set, like hf:org/name or hf:org/name:config.")
+        return Source(name.removeprefix("hf:"), hub_id=hub_id, hub_config=config or None)
+    spec = next((spec for spec in DATASETS if spec.name == name), None)
+    return None if spec is None else _catalog_source(spec, data_dir)
+
+
+def _sample_source(name: str) -> Source:
+    known = sample_names()
+    if name not in known:
+        there_are = f"the samples are {', '.join(known)}" if known else "no samples are installed"
+        raise UnknownNameError.among("sample", name, known, there_are)
+    files = _generic_files(SAMPLES / name)
+    return Source(f"sample:{name}", files=files, is_sample=True)
+
+
+def _catalog_source(spec: DatasetSpec, data_dir: Path | None) -> Source:
+    """Choose between --data-dir, BERTKIT_DATA and the hub, in this order."""
+    folder = data_dir or _folder_below_root(spec)
+    if folder is None:
+        if spec.hub_id is None:
+            raise DataError(
+                f"the data set {spec.name!r} is not on the hub: say where its files lie with --data-dir DIR."
+            )
+        return Source(spec.name, spec, hub_id=spec.hub_id, hub_config=spec.hub_config)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such directory (--data-dir).")
+    files = _layout_files(folder, spec) or _generic_files(folder)
+    if not files:
+        raise DataError(f"{folder}: no file of {spec.name!r} is there; looked for {_looked_for(spec)}.")
+    return Source(spec.name, spec, files)
+
+
+def _folder_below_root(spec: DatasetSpec) -> Path | None:
+    root = os.environ.get(DATA_ROOT_VARIABLE)
+    if not root:
+        return None
+    folders = (Path(root) / name for name in (spec.name, *spec.folders))
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def _directory_source(folder: Path) -> Source:
+    """Read a directory by its split names, or as the original release of a data set we know."""
+    files = _generic_files(folder)
+    if files:
+        return Source(folder.resolve().name, files=files)
+    for spec in DATASETS:
+        files = _layout_files(folder, spec)
+        if files:
+            return Source(spec.name, spec, files)
+    raise DataError(f"{folder}: no data is there; looked for {_looked_for(None)}; or name the files themselves.")
+
+
+def _layout_files(folder: Path, spec: DatasetSpec) -> dict[str, tuple[Path, ...]]:
+    """Find the files of the releases: for each split, those of the first release that has it."""
+    found: dict[str, tuple[Path, ...]] = {}
+    for layout in spec.layouts:
+        for split, names in layout.items():
+            paths = tuple(path for name in names for path in _plain_or_packed(folder / name))
+            if paths:
+                found.setdefault(split, paths)
+    return {split: found[split] for split in SPLITS if split in found}
+
+
+def _plain_or_packed(path: Path) -> list[Path]:
+    """Give the file, or its .gz if only that is there."""
+    return [candidate for candidate in (path, path.with_name(f"{path.name}.gz")) if candidate.is_file()][:1]
+
+
+def _generic_files(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """Find train, validation (dev, …) and test files in any format; shards belong together."""
+    found: dict[str, list[Path]] = {}
+    sharded: set[str] = set()
+    for path in sorted(folder.iterdir()):
+        match = _SPLIT_FILE.fullmatch(path.name)
+        if match is None or not path.is_file():
+            continue
+        split = _SPLIT_OF_WORD[match["word"].lower()]
+        earlier = found.setdefault(split, [])
+        if earlier and not (match["shard"] and split in sharded):
+            raise DataError(f"{folder}: both {earlier[0].name} and {path.name} could be {split}; name the files.")
+        if match["shard"]:
+            sharded.add(split)
+        earlier.append(path)
+    return {split: tuple(found[split]) for split in SPLITS if split in found}
+
+
+def _looked_for(spec: DatasetSpec | None) -> str:
+    releases = [name for layout in (spec.layouts if spec else ()) for names in layout.values() for name in names]
+    generic = "train, validation (or dev) and test files (.tsv, .csv, .jsonl, .parquet, .txt, each also .gz)"
+    return ", ".join([*releases, generic])
+
+
+def _spec_of_files(paths: Sequence[Path]) -> DatasetSpec | None:
+    """Recognise the files of an original release by their names."""
+    names = {path.name.removesuffix(".gz") for path in paths}
+    for spec in DATASETS:
+        known = {name for layout in spec.layouts for files in layout.values() for name in files}
+        if names <= known:
+            return spec
+    return None
+
+
+def _find_path(name: str, data_dir: Path | None) -> Path:
+    path = Path(name)
+    if data_dir is not None and not path.is_absolute() and (data_dir / path).exists():
+        return data_dir / path
+    if path.exists():
+        return path
+    if _looks_like_path(name):
+        raise DataError(f"{name}: no such file or directory.")
+    known = [*(spec.name for spec in DATASETS), *(f"sample:{sample}" for sample in sample_names())]
+    way_on = "`bertkit datasets` lists the names; a file or a directory of that name is not there either"
+    raise UnknownNameError.among("data set", name, known, way_on)
+
+
+def _looks_like_path(name: str) -> bool:
+    suffix = Path(name.removesuffix(".gz")).suffix.lower().removeprefix(".")
+    return name.startswith((".", "~")) or "/" in name or "\\" in name or suffix in _SUFFIXES

@@ -1,0 +1,107 @@
+"""Everything that can go wrong and that a user can mend, as one tree.
+
+One class per way of mending; each carries the exit code of the command line.
+
+    BertkitError                    3
+    ├── UsageError                  2   a value the flag itself cannot take
+    ├── UnknownNameError            3   a model, data set or task that no table has
+    ├── DataError                   3   rows, columns, labels, encodings (file:line)
+    ├── HubError                    3   the hub is unreachable or refuses
+    ├── ModelError                  3   a model directory that cannot be opened
+    ├── TokenizerError              3   a tokenizer that is missing or does not fit
+    ├── RunError                    3   a run directory that is damaged, unfinished or newer
+    ├── OutputError                 3   a place that cannot be written or is not empty
+    ├── DeviceError                 3   a device or precision this machine does not have
+    ├── NonFiniteError              3   a loss or gradient that is no longer a number
+    ├── StrictError                 4   --strict found a problem
+    └── Interrupted               130   Ctrl-C or a termination signal, with work saved
+
+A message is one sentence: what is wrong, where, and what to do. Whatever is not
+in this tree is a defect of bertkit and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class BertkitError(Exception):
+    """Base of all errors a user can mend; `exit_code` is what the shell sees."""
+
+    exit_code: int = 3
+
+
+class UsageError(BertkitError):
+    """A value that the flag itself cannot take."""
+
+    exit_code = 2
+
+
+class UnknownNameError(BertkitError):
+    """A name that no table of bertkit has."""
+
+    @classmethod
+    def among(cls, kind: str, name: str, known: Iterable[str], way_on: str) -> UnknownNameError:
+        """Build the error for `name`, with the nearest known name if there is one.
+
+        Args:
+            kind: what the name should have been, in words ("model", "data set").
+            name: what the user typed.
+            known: the names that would have worked.
+            way_on: what to do instead, as a clause ("`bertkit models` lists them").
+        """
+        near = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
+        guess = f", did you mean {near[0]!r}" if near else ""
+        return cls(f"unknown {kind} {name!r}{guess}? {way_on}.")
+
+
+class DataError(BertkitError):
+    """Rows, columns, labels or encodings that cannot be used."""
+
+    @classmethod
+    def at(cls, path: str | Path, line: int | None, message: str) -> DataError:
+        """Build the error with its place written as file:line."""
+        place = str(path) if line is None else f"{path}:{line}"
+        return cls(f"{place}: {message}")
+
+
+class HubError(BertkitError):
+    """The hub cannot be reached, or it refuses."""
+
+
+class ModelError(BertkitError):
+    """A model directory or checkpoint that cannot be opened."""
+
+
+class TokenizerError(BertkitError):
+    """A tokenizer that is missing or does not fit."""
+
+
+class RunError(BertkitError):
+    """A run directory that is damaged, unfinished, or written by a newer bertkit."""
+
+
+class OutputError(BertkitError):
+    """A place that cannot be written, or that is not empty."""
+
+
+class DeviceError(BertkitError):
+    """A device or a precision that this machine does not have."""
+
+
+class NonFiniteError(BertkitError):
+    """A loss or gradient that is no longer a number."""
+
+
+class StrictError(BertkitError):
+    """--strict found a problem."""
+
+    exit_code = 4
+
+
+class Interrupted(BertkitError):  # noqa: N818 - it is an end, not a fault
+    """Ctrl-C or a termination signal; what was done is saved."""
+
+    exit_code = 130

@@ -1,0 +1,101 @@
+"""The rows of `predict`: a file or standard input, read as what they are, one at a time."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bertkit.data.columns import parse_columns, resolve_columns, to_examples
+from bertkit.data.formats import sniff_format
+from bertkit.data.readers import read_rows, read_stream
+from bertkit.data.records import BadRow, ColumnMap, Example, Row
+from bertkit.errors import DataError
+from bertkit.tasks.base import TaskSettings
+
+FORMATS = ("auto", "txt", "csv", "tsv", "jsonl", "parquet")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Rows to predict, and whether they may come slowly."""
+
+    rows: Iterator[Example | BadRow]
+    slow_source: bool
+
+
+def open_inputs(name: str, settings: TaskSettings, *, input_format: str, columns: str | None) -> Inputs:
+    """Open INPUT of `predict`.
+
+    Args:
+        name: a path, or - for standard input.
+        settings: the run's; its columns are looked for first.
+        input_format: auto, or what the input is.
+        columns: the value of --columns, or None.
+
+    Raises:
+        DataError: the file is missing, or what it is cannot be told.
+    """
+    if name == "-":
+        stream = io.open(os.dup(0), "rb")  # noqa: SIM115, UP020 - closed when the process ends; sys.stdin's own
+        # buffer must not be locked by a reading thread when the interpreter shuts down
+        kind = _kind_of_stream(stream, settings) if input_format == "auto" else input_format
+        rows = read_stream(stream, "<stdin>", kind, keep_blank=True)
+        return Inputs(_examples(rows, settings, columns, "<stdin>", kind), slow_source=True)
+    path = Path(name)
+    if not path.is_file():
+        raise DataError(f"{name}: no such file; give a path, or - for standard input.")
+    table = sniff_format(path) if input_format == "auto" else sniff_format(path, kind=input_format)
+    if table.kind == "txt":
+        _refuse_plain_text(settings, name)
+    rows = read_rows(path, table_format=table, keep_blank=True)
+    return Inputs(_examples(rows, settings, columns, name, table.kind), slow_source=False)
+
+
+def _kind_of_stream(stream: io.BufferedReader, settings: TaskSettings) -> str:
+    if stream.peek(1)[:1] == b"{":
+        return "jsonl"
+    _refuse_plain_text(settings, "<stdin>")
+    return "txt"
+
+
+def _refuse_plain_text(settings: TaskSettings, source: str) -> None:
+    if len(settings.columns.inputs) > 1:
+        names = ", ".join(settings.columns.inputs)
+        raise DataError(
+            f"{source}: the run reads {len(settings.columns.inputs)} columns ({names}) and plain text has one; "
+            "say what the input is with --input-format tsv, csv or jsonl."
+        )
+
+
+def _examples(
+    rows: Iterable[Row | BadRow], settings: TaskSettings, columns: str | None, source: str, kind: str
+) -> Iterator[Example | BadRow]:
+    """Find the columns at the first good row, and make examples of all rows."""
+    remaining = iter(rows)
+    bad: list[BadRow] = []
+    for row in remaining:
+        if isinstance(row, BadRow):
+            bad.append(row)
+            continue
+        found = _columns(row, settings, columns, kind)
+        yield from bad
+        yield from to_examples(itertools.chain([row], remaining), found, source, need_label=False)
+        return
+    yield from bad
+
+
+def _columns(row: Row, settings: TaskSettings, columns: str | None, kind: str) -> ColumnMap:
+    if kind == "txt":
+        return ColumnMap(text=tuple(row.fields))
+    found = resolve_columns(
+        list(row.fields),
+        mapping=None if columns is None else parse_columns(columns),
+        stored=replace(settings.columns, label=None),
+        need_label=False,
+        need_pair=settings.is_pair,
+    )
+    return replace(found, label=None)

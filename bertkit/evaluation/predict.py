@@ -1,0 +1,193 @@
+"""Predict over a stream: one record out for each record in, in order, in flat memory.
+
+Rows are read and tokenized in a thread of their own while the model computes. They travel in
+chunks: the first is small, so that the first answer comes at once, later ones are large
+enough for batches of like length. A source that is slow (a pipe someone types into) is not
+waited for: what is there is answered.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertkit.bundle import Bundle
+from bertkit.compute.device import Placement
+from bertkit.data.records import BadRow, Example
+from bertkit.errors import BertkitError
+from bertkit.evaluation.forward import forward
+from bertkit.tokenization.base import Encoding
+from bertkit.tokenization.health import FitWatch
+
+FIRST_CHUNK, LARGEST_CHUNK = 16, 2048
+# Seconds a chunk waits for more rows of a slow source.
+PATIENCE_S = 0.05
+
+Item = Example | BadRow
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Rows that are answered together; `encodings` has one entry per good row."""
+
+    items: list[Item]
+    encodings: list[Encoding]
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """The reading thread's last word: what went wrong there."""
+
+    error: BaseException
+
+
+def predict_stream(
+    bundle: Bundle,
+    rows: Iterable[Item],
+    placement: Placement,
+    *,
+    top_k: int = 0,
+    batch_size: int | None = None,
+    slow_source: bool = False,
+    watch: FitWatch | None = None,
+) -> Iterator[list[dict[str, Any]]]:
+    """Predict a stream of rows.
+
+    Args:
+        bundle: the run; its model is on the placement's device.
+        rows: examples, or records that could not be read.
+        placement: device and precision.
+        top_k: how many labels to list; 0 for the best one only.
+        batch_size: most rows of a batch; None: by the token budget.
+        slow_source: whether rows may come slowly and should be answered as they come.
+        watch: is shown every encoding.
+
+    Yields:
+        Records in the order of the rows, in lists that are ready together. A record has
+        `line`, the task's keys, `n_tokens` and `truncated`; or `line` and `error`.
+    """
+    for chunk in _chunks(bundle, rows, PATIENCE_S if slow_source else None):
+        if watch is not None:
+            watch.see(chunk.encodings)
+        outputs = forward(bundle.model, bundle.task, chunk.encodings, placement, batch_size=batch_size)
+        yield _records(bundle, chunk, outputs, top_k)
+
+
+def _records(bundle: Bundle, chunk: _Chunk, outputs: NDArray[np.float64], top_k: int) -> list[dict[str, Any]]:
+    answers = iter(zip(outputs, chunk.encodings, strict=True))
+    records: list[dict[str, Any]] = []
+    for item in chunk.items:
+        if isinstance(item, BadRow):
+            records.append({"line": item.line, "error": item.message})
+            continue
+        output, encoding = next(answers)
+        answer = bundle.task.record(output, top_k)
+        records.append({"line": item.line, **answer, "n_tokens": encoding.n_tokens, "truncated": encoding.truncated})
+    return records
+
+
+def _chunks(bundle: Bundle, rows: Iterable[Item], patience_s: float | None) -> Iterator[_Chunk]:
+    """Encode chunk by chunk, one chunk ahead of the consumer."""
+    ready: queue.Queue[_Chunk | _Failed | None] = queue.Queue(maxsize=1)
+    stopped = threading.Event()
+
+    def hand_over(thing: _Chunk | _Failed | None) -> None:
+        while not stopped.is_set():
+            try:
+                ready.put(thing, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            for items in _grouped(rows, patience_s, stopped):
+                hand_over(_encoded(bundle, items))
+                if stopped.is_set():
+                    return
+            hand_over(None)
+        except BaseException as error:  # raised again where the user is
+            hand_over(_Failed(error))
+
+    # A daemon: reading a pipe that nobody closes must not keep the process alive.
+    threading.Thread(target=work, name="bertkit-reader", daemon=True).start()
+    try:
+        while (thing := ready.get()) is not None:
+            if isinstance(thing, _Failed):
+                raise thing.error
+            yield thing
+    finally:
+        stopped.set()
+
+
+def _grouped(rows: Iterable[Item], patience_s: float | None, stopped: threading.Event) -> Iterator[list[Item]]:
+    size = FIRST_CHUNK
+    group: list[Item] = []
+    for row in _patiently(rows, patience_s, stopped):
+        if row is not None:
+            group.append(row)
+        if group and (row is None or len(group) >= size):
+            yield group
+            group, size = [], min(size * 2, LARGEST_CHUNK)
+    if group:
+        yield group
+
+
+def _patiently(rows: Iterable[Item], patience_s: float | None, stopped: threading.Event) -> Iterator[Item | None]:
+    """Pass rows on; None means that the source has paused."""
+    if patience_s is None:
+        yield from rows
+        return
+    source: queue.Queue[Item | _Failed | None] = queue.Queue(maxsize=2 * LARGEST_CHUNK)
+
+    def read() -> None:
+        try:
+            for row in rows:
+                source.put(row)
+                if stopped.is_set():
+                    return
+            source.put(None)
+        except BaseException as error:
+            source.put(_Failed(error))
+
+    threading.Thread(target=read, name="bertkit-stdin", daemon=True).start()
+    waiting: float | None = None
+    while True:
+        try:
+            row = source.get(timeout=waiting)
+        except queue.Empty:
+            waiting = None
+            yield None
+            continue
+        if row is None:
+            return
+        if isinstance(row, _Failed):
+            raise row.error
+        waiting = patience_s
+        yield row
+
+
+def _encoded(bundle: Bundle, items: list[Item]) -> _Chunk:
+    """Encode the good rows; a row the task refuses becomes an error record."""
+    good = [item for item in items if isinstance(item, Example)]
+    try:
+        return _Chunk(items, bundle.task.encode(good))
+    except BertkitError:
+        pass
+    kept: list[Item] = []
+    encodings: list[Encoding] = []
+    for item in items:
+        if isinstance(item, Example):
+            try:
+                encodings += bundle.task.encode([item])
+            except BertkitError as error:
+                kept.append(BadRow(item.line, str(error)))
+                continue
+        kept.append(item)
+    return _Chunk(kept, encodings)

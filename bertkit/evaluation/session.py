@@ -1,0 +1,193 @@
+"""Predict a whole input: open the run, read, answer, write, and say how it went."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from bertkit import bundle
+from bertkit.compute.device import check_device_word, choose_placement
+from bertkit.errors import DataError, OutputError, StrictError, UsageError
+from bertkit.evaluation.inputs import FORMATS, open_inputs
+from bertkit.evaluation.predict import predict_stream
+from bertkit.tasks.base import TaskSettings
+from bertkit.tasks.registry import find_task
+from bertkit.tokenization.health import FitWatch
+
+CHOICES = {
+    "input_format": FORMATS,
+    "output_format": ("jsonl", "csv", "tsv"),
+    "on_long": ("truncate", "error"),
+    "on_error": ("record", "stop"),
+    "precision": ("auto", "float32", "bfloat16"),
+}
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """What `bertkit predict` is asked.
+
+    Raises:
+        UsageError: a word that a flag does not take.
+    """
+
+    run: Path
+    source: str = "-"
+    input_format: str = "auto"
+    output_format: str = "jsonl"
+    columns: str | None = None
+    top_k: int = 0
+    on_long: str = "truncate"
+    on_error: str = "record"
+    batch_size: int | None = None
+    device: str = "auto"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Check the words."""
+        for name, allowed in CHOICES.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise UsageError(f"--{name.replace('_', '-')} {value}: must be one of {', '.join(allowed)}.")
+        check_device_word(self.device)
+
+
+@dataclass
+class Done:
+    """How a prediction went."""
+
+    rows: int = 0
+    errors: int = 0
+    first_error: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def raise_for_status(self, *, strict: bool) -> None:
+        """Turn errors, or with `strict` warnings, into the exit code they deserve.
+
+        Raises:
+            DataError: there were error records.
+            StrictError: strict, and there were warnings.
+        """
+        if self.errors:
+            raise DataError(f"{self.errors:,} of {self.rows:,} rows could not be read; the first: {self.first_error}.")
+        if strict and self.warnings:
+            raise StrictError(f"--strict: {self.warnings[0]}.")
+
+
+def predict(request: PredictRequest, *, output: Path | None = None, force: bool = False) -> Done:
+    """Predict an input and write the records.
+
+    Args:
+        request: run, input and how to read it.
+        output: file to write; None: standard output.
+        force: whether `output` may be replaced.
+
+    Raises:
+        RunError: no run is there, or it is damaged or newer.
+        DataError: the input cannot be read, or a row cannot and --on-error is stop.
+        OutputError: the output exists or cannot be written.
+    """
+    if output is not None and output.exists() and not force:
+        raise OutputError(f"--output {output}: exists; add --force to replace it.")
+    settings = bundle.load_manifest(request.run).settings
+    find_task(settings.task)
+    inputs = open_inputs(request.source, settings, input_format=request.input_format, columns=request.columns)
+    loaded = bundle.load(request.run)
+    loaded.task.settings = replace(settings, on_long=request.on_long)
+    hidden = loaded.model.encoder.hidden_size
+    placement = choose_placement(request.device, request.precision, width=hidden)
+    loaded.model.to(placement.device)
+    watch = FitWatch(loaded.tokenizer)
+    chunks = predict_stream(
+        loaded,
+        inputs.rows,
+        placement,
+        top_k=request.top_k,
+        batch_size=request.batch_size,
+        slow_source=inputs.slow_source,
+        watch=watch,
+    )
+    done = Done()
+    with _opened(output) as stream:
+        write = _writer(stream, request.output_format, settings, request.top_k)
+        for records in chunks:
+            _count(done, records, request)
+            write(records)
+            stream.flush()
+    done.warnings = _warnings(watch, settings)
+    return done
+
+
+def _count(done: Done, records: list[dict[str, Any]], request: PredictRequest) -> None:
+    for record in records:
+        done.rows += 1
+        if "error" not in record:
+            continue
+        place = f"{request.source if request.source != '-' else '<stdin>'}:{record['line']}"
+        if request.on_error == "stop":
+            raise DataError(f"{place}: {record['error']}.")
+        done.errors += 1
+        done.first_error = done.first_error or f"{place}: {record['error']}"
+
+
+def _warnings(watch: FitWatch, settings: TaskSettings) -> tuple[str, ...]:
+    found = [] if watch.misfit is None else [watch.misfit]
+    if watch.truncated:
+        found.append(f"{watch.truncated:,} rows are longer than {settings.max_length} tokens and were cut")
+    return tuple(found)
+
+
+def _writer(stream: TextIO, output_format: str, settings: TaskSettings, top_k: int) -> Any:
+    if output_format == "jsonl":
+        return lambda records: stream.write("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records))
+    fields = _fields(settings, top_k)
+    delimiter = "\t" if output_format == "tsv" else ","
+    table = csv.DictWriter(stream, fields, delimiter=delimiter, lineterminator="\n", restval="")
+    table.writeheader()
+    return lambda records: table.writerows(_flat(record) for record in records)
+
+
+def _fields(settings: TaskSettings, top_k: int) -> list[str]:
+    own = ["label", "score"] if settings.labels else ["score"]
+    listed = [f"top{i}_{part}" for i in range(1, min(top_k, len(settings.labels)) + 1) for part in ("label", "score")]
+    return ["line", *own, *listed, "n_tokens", "truncated", "error"]
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    flat = {name: value for name, value in record.items() if name != "top"}
+    if "truncated" in flat:
+        flat["truncated"] = json.dumps(flat["truncated"])
+    for i, best in enumerate(record.get("top", ()), start=1):
+        flat |= {f"top{i}_{part}": value for part, value in best.items()}
+    return flat
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[TextIO]:
+    """Give standard output, or a file that gets its name only when all is written."""
+    if output is None:
+        yield _standard_output()
+        return
+    beside = output.with_name(f".{output.name}.tmp")
+    try:
+        with beside.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        beside.replace(output)
+    except OSError as error:
+        raise OutputError(f"--output {output}: cannot be written ({error.strerror}); choose another file.") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _standard_output() -> TextIO:
+    """Return stdout as UTF-8, whatever the locale says."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    return sys.stdout

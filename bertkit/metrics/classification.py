@@ -1,0 +1,167 @@
+"""Scores of predicted labels: accuracy, F1, Matthews correlation, cross entropy.
+
+All scores follow from three counts per label (`Tallies`), so that one row set and a
+thousand resampled ones go through the same arithmetic. A ratio without a denominator
+is 0.0, never NaN. A gold label that training never saw counts as wrong like any other
+miss; `unseen_labels` names them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAST_PROBABILITY = 1e-12
+"""What a probability of 0 counts as in the loss: certain and wrong costs 27.6, not infinity."""
+
+
+@dataclass(frozen=True)
+class Tallies:
+    """Rows per label: rightly predicted, gold, predicted; float64, labels on the last axis."""
+
+    correct: NDArray[np.float64]
+    gold: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+
+
+def classification_metrics(
+    gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str], *, positive: str | None
+) -> dict[str, float]:
+    """Compute accuracy, f1, macro_f1, mcc, precision and recall.
+
+    Args:
+        gold: the true labels.
+        predicted: the predicted labels, as many.
+        labels: the labels of the task.
+        positive: of a binary task, the label that f1, precision and recall are of;
+            None makes them macro averages, over the labels that stand in `gold` or
+            `predicted` (as scikit-learn averages).
+
+    Raises:
+        ValueError: the sequences differ in length, or no label is `positive`.
+    """
+    order = label_order(gold, predicted, labels)
+    counts = np.asarray(confusion(gold, predicted, labels), np.float64).reshape(len(order), len(order))
+    tallies = Tallies(counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0))
+    scores = tally_metrics(tallies, None if positive is None else order.index(positive))
+    return {name: float(value) for name, value in scores.items()}
+
+
+def tally_metrics(tallies: Tallies, positive: int | None) -> dict[str, NDArray[np.float64]]:
+    """Compute the metrics of `classification_metrics`, each of the shape of `tallies` less its last axis.
+
+    The Matthews correlation of more than two labels is R_K (Gorodkin 2004, "Comparing
+    two K-category assignments by a K-category correlation coefficient").
+    """
+    correct, gold, predicted = tallies.correct, tallies.gold, tallies.predicted
+    precision = ratio(correct, predicted)
+    recall = ratio(correct, gold)
+    f1 = ratio(2.0 * correct, gold + predicted)
+    present = (gold + predicted) > 0
+
+    def macro(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return ratio((values * present).sum(axis=-1), present.sum(axis=-1))
+
+    def chosen(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return macro(values) if positive is None else values[..., positive]
+
+    return {
+        "accuracy": ratio(correct.sum(axis=-1), gold.sum(axis=-1)),
+        "f1": chosen(f1),
+        "macro_f1": macro(f1),
+        "mcc": _matthews(tallies),
+        "precision": chosen(precision),
+        "recall": chosen(recall),
+    }
+
+
+def cross_entropy(gold_probabilities: Sequence[float] | NDArray[np.float64]) -> float:
+    """Average -ln(p) over the probabilities given to the rows' own labels; 0.0 for no rows.
+
+    A probability under `LEAST_PROBABILITY` counts as that; a label never seen in
+    training has probability 0.
+    """
+    probabilities = np.asarray(gold_probabilities, np.float64)
+    if not len(probabilities):
+        return 0.0
+    return float(-np.log(np.maximum(probabilities, LEAST_PROBABILITY)).mean())
+
+
+def per_label(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Compute precision, recall, f1, support (gold rows) and predicted (rows) of each label.
+
+    The order is that of `label_order`.
+    """
+    order = label_order(gold, predicted, labels)
+    counts = np.asarray(confusion(gold, predicted, labels), np.float64).reshape(len(order), len(order))
+    correct, support, given = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    columns = {
+        "precision": ratio(correct, given),
+        "recall": ratio(correct, support),
+        "f1": ratio(2.0 * correct, support + given),
+    }
+    return {
+        label: {
+            **{name: float(values[i]) for name, values in columns.items()},
+            "support": int(support[i]),
+            "predicted": int(given[i]),
+        }
+        for i, label in enumerate(order)
+    }
+
+
+def confusion(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> list[list[int]]:
+    """Count rows by gold label (outer list) and predicted label (inner), in the order of `label_order`."""
+    order = label_order(gold, predicted, labels)
+    size = len(order)
+    cells = label_numbers(gold, order) * size + label_numbers(predicted, order)
+    counts: list[list[int]] = np.bincount(cells, minlength=size * size).reshape(size, size).tolist()
+    return counts
+
+
+def label_order(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+    """Return `labels`, then the others that stand in the rows, by code point.
+
+    Raises:
+        ValueError: `gold` and `predicted` differ in length.
+    """
+    if len(gold) != len(predicted):
+        raise ValueError(f"{len(gold)} gold labels and {len(predicted)} predicted ones")
+    return (*labels, *sorted((set(gold) | set(predicted)) - set(labels)))
+
+
+def label_numbers(rows: Sequence[str], order: Sequence[str]) -> NDArray[np.int64]:
+    """Return the place in `order` of each row's label."""
+    place = {label: i for i, label in enumerate(order)}
+    return np.asarray([place[label] for label in rows], np.int64)
+
+
+def unseen_labels(gold: Sequence[str], labels: Sequence[str]) -> dict[str, int]:
+    """Count the rows of each gold label that is not among `labels`, by code point."""
+    known = set(labels)
+    return dict(sorted(Counter(label for label in gold if label not in known).items()))
+
+
+def collapsed(predicted: Sequence[str]) -> str | None:
+    """Return the one label that every row was given; None for several labels or fewer than two rows."""
+    return predicted[0] if len(predicted) > 1 and len(set(predicted)) == 1 else None
+
+
+def ratio(part: NDArray[np.float64], whole: NDArray[Any]) -> NDArray[np.float64]:
+    """Divide element by element; 0.0 where `whole` is 0."""
+    quotient: NDArray[np.float64] = np.divide(part, whole, out=np.zeros_like(part), where=whole != 0)
+    return quotient
+
+
+def _matthews(tallies: Tallies) -> NDArray[np.float64]:
+    rows = tallies.gold.sum(axis=-1)
+    covariance = tallies.correct.sum(axis=-1) * rows - (tallies.gold * tallies.predicted).sum(axis=-1)
+    of_gold = rows**2 - (tallies.gold**2).sum(axis=-1)
+    of_predicted = rows**2 - (tallies.predicted**2).sum(axis=-1)
+    # the roots apart: their product overflows nothing and stays exact for counts
+    return ratio(covariance, np.sqrt(of_gold) * np.sqrt(of_predicted))

@@ -1,0 +1,259 @@
+"""How far a score could have come out otherwise: percentile bootstrap intervals (Efron 1979).
+
+The rows of the test set are drawn anew with replacement, 1,000 times, and the interval
+holds the middle 95 % of the scores. For the difference of two models both are scored
+on the same drawn rows, so that what is hard for both cancels out. The draws are
+integers of PCG64: a seed gives the same rows on any machine.
+
+Rows are drawn in chunks of bounded size, and a chunk is scored at once: labels by
+counting how often each combination of gold and predicted label was drawn, numbers by
+how often each row was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertkit.metrics.classification import Tallies, label_numbers, label_order, ratio, tally_metrics
+from bertkit.metrics.regression import Numbers, as_columns
+
+RESAMPLES = 1_000
+LEVEL = 0.95
+_CHUNK = 2**18  # drawn rows that are held at once: 2 MiB of indices, which caches like
+_ROUNDING = 1e-12  # a variance of standardised values (or ranks) below this is none
+
+Interval = tuple[float, float]
+Draws = NDArray[np.intp]
+Score = Callable[[Draws], Mapping[str, float]]
+"""Scores the rows at some indices, shape (rows)."""
+ChunkScore = Callable[[Draws], Mapping[str, NDArray[np.float64]]]
+"""Scores several draws at once, shape (draws, rows), to one value per draw."""
+
+
+def bootstrap(
+    score: Score, n: int, *, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
+) -> dict[str, Interval]:
+    """Return the percentile interval of each figure that `score` computes from n rows.
+
+    `score` is called once for each draw; where it can take many draws at once,
+    `bootstrap_chunks` is faster. No rows have no intervals.
+    """
+    return bootstrap_chunks(_one_by_one(score), n, resamples=resamples, seed=seed, level=level)
+
+
+def bootstrap_difference(
+    model: Score, baseline: Score, n: int, *, seed: int = 0, level: float = LEVEL
+) -> dict[str, Interval]:
+    """Return the interval of `model` minus `baseline` for each figure, both scored on the same draws."""
+
+    def difference(draw: Draws) -> dict[str, float]:
+        theirs = baseline(draw)
+        return {name: value - theirs[name] for name, value in model(draw).items()}
+
+    return bootstrap(difference, n, seed=seed, level=level)
+
+
+def bootstrap_chunks(
+    score: ChunkScore, n: int, *, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
+) -> dict[str, Interval]:
+    """Return the percentile interval of each figure, scoring many draws at once."""
+    if n == 0:
+        return {}
+    chunks = [score(draws) for draws in draw_rows(n, resamples, seed)]
+    tail = (1.0 - level) / 2.0
+    intervals = {}
+    for name in chunks[0]:
+        low, high = np.quantile(np.concatenate([chunk[name] for chunk in chunks]), [tail, 1.0 - tail])
+        intervals[name] = (float(low), float(high))
+    return intervals
+
+
+def draw_rows(n: int, resamples: int, seed: int) -> Iterator[Draws]:
+    """Draw n of n rows with replacement, `resamples` times, as chunks of shape (draws, n)."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    step = max(1, _CHUNK // n)
+    for start in range(0, resamples, step):
+        yield generator.integers(0, n, size=(min(step, resamples - start), n), dtype=np.intp)
+
+
+def classification_intervals(
+    gold: Sequence[str],
+    predicted: Sequence[str],
+    labels: Sequence[str],
+    positive: str | None,
+    losses: Numbers | None = None,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Return the interval of each metric of `classification_metrics`, and of the mean of `losses`."""
+    order = label_order(gold, predicted, labels)
+    count = _drawn_tallies(gold, [predicted], order)
+    place = None if positive is None else order.index(positive)
+    cost = None if losses is None else np.asarray(losses, np.float64)
+
+    def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
+        scores = tally_metrics(count(draws)[0], place)
+        return scores if cost is None else {**scores, "loss": cost[draws].mean(axis=1)}
+
+    return bootstrap_chunks(score, len(gold), seed=seed)
+
+
+def classification_difference(
+    gold: Sequence[str],
+    model: Sequence[str],
+    baseline: Sequence[str],
+    labels: Sequence[str],
+    positive: str | None,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Return the interval of model minus baseline for each metric of `classification_metrics`."""
+    order = label_order(gold, model, label_order(gold, baseline, labels))
+    count = _drawn_tallies(gold, [model, baseline], order)
+    place = None if positive is None else order.index(positive)
+
+    def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
+        mine, theirs = (tally_metrics(tallies, place) for tallies in count(draws))
+        return {name: mine[name] - theirs[name] for name in mine}
+
+    return bootstrap_chunks(score, len(gold), seed=seed)
+
+
+def regression_intervals(gold: Numbers, predicted: Numbers, seed: int = 0) -> dict[str, Interval]:
+    """Return the interval of each metric of `regression_metrics`."""
+    score = _weighted_regression(gold, predicted)
+    return bootstrap_chunks(lambda draws: score(_times_drawn(draws, len(gold))), len(gold), seed=seed)
+
+
+def regression_difference(gold: Numbers, model: Numbers, baseline: Numbers, seed: int = 0) -> dict[str, Interval]:
+    """Return the interval of model minus baseline for each metric of `regression_metrics`."""
+    of_model, of_baseline = _weighted_regression(gold, model), _weighted_regression(gold, baseline)
+
+    def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
+        times = _times_drawn(draws, len(gold))
+        theirs = of_baseline(times)
+        return {name: values - theirs[name] for name, values in of_model(times).items()}
+
+    return bootstrap_chunks(score, len(gold), seed=seed)
+
+
+def _one_by_one(score: Score) -> ChunkScore:
+    def chunk(draws: Draws) -> dict[str, NDArray[np.float64]]:
+        scores = [score(draw) for draw in draws]
+        return {name: np.asarray([one[name] for one in scores], np.float64) for name in scores[0]}
+
+    return chunk
+
+
+def _drawn_tallies(
+    gold: Sequence[str], predictions: Sequence[Sequence[str]], order: Sequence[str]
+) -> Callable[[Draws], list[Tallies]]:
+    """Prepare to count drawn rows per label, for each prediction of the same rows.
+
+    Rows with the same gold and the same predicted labels are one cell; how often each
+    cell was drawn is counted once and then summed by gold label, by predicted label
+    and, where the two agree, by both.
+    """
+    size = len(order)
+    code = label_numbers(gold, order)
+    for predicted in predictions:
+        code = code * size + label_numbers(predicted, order)
+    cells, cell_of_row = np.unique(code, return_inverse=True)
+    given_of_cell: list[NDArray[np.int64]] = []
+    for _ in predictions:
+        cells, given = np.divmod(cells, size)
+        given_of_cell.insert(0, given)
+    gold_of_cell = cells
+
+    def count(draws: Draws) -> list[Tallies]:
+        drawn = _times_drawn(cell_of_row[draws], len(gold_of_cell))  # (draws, cells)
+        return [
+            Tallies(
+                correct=_sum_by(drawn * (gold_of_cell == given), given, size),
+                gold=_sum_by(drawn, gold_of_cell, size),
+                predicted=_sum_by(drawn, given, size),
+            )
+            for given in given_of_cell
+        ]
+
+    return count
+
+
+def _times_drawn(drawn: NDArray[np.intp], size: int) -> NDArray[np.float64]:
+    """Count the values 0 to size - 1 in each row of `drawn`; (draws, size)."""
+    draws = len(drawn)
+    apart = drawn + np.arange(draws)[:, None] * size
+    return np.bincount(apart.ravel(), minlength=draws * size).reshape(draws, size).astype(np.float64)
+
+
+def _sum_by(values: NDArray[np.float64], keys: NDArray[np.int64], size: int) -> NDArray[np.float64]:
+    """Sum the columns of `values` that share a key; (draws, size)."""
+    order = np.argsort(keys, kind="stable")
+    present, starts = np.unique(keys[order], return_index=True)
+    sums = np.zeros((len(values), size))
+    sums[:, present] = np.add.reduceat(values[:, order], starts, axis=1)
+    return sums
+
+
+def _weighted_regression(
+    gold: Numbers, predicted: Numbers
+) -> Callable[[NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
+    """Prepare to compute the metrics of `regression_metrics` from how often each row was drawn."""
+    true, given = as_columns(gold, predicted)
+    x, y = _standardised(true), _standardised(given)
+    error = true - given
+    sums = np.stack([np.square(error), np.abs(error), x, y, x * x, y * y, x * y], axis=1)
+    rank_true, rank_given = _ranker(true), _ranker(given)
+
+    def score(times: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        square, absolute, mean_x, mean_y, xx, yy, xy = (times @ sums / len(true)).T  # (draws) each
+        return {
+            "mse": square,
+            "mae": absolute,
+            "pearson": _correlation(xy - mean_x * mean_y, xx - mean_x**2, yy - mean_y**2),
+            "spearman": _rank_correlation(times, rank_true(times), rank_given(times)),
+        }
+
+    return score
+
+
+def _standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the values with mean 0 and spread 1; a constant becomes zeros."""
+    if np.ptp(values) == 0.0:
+        return np.zeros_like(values)
+    centred = values - values.mean()
+    centred /= np.abs(centred).max()
+    return np.asarray(centred / centred.std())
+
+
+def _ranker(values: NDArray[np.float64]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Prepare to rank `values` anew where each stands `times` times; ranks less their mean."""
+    order = np.argsort(values, kind="stable")
+    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(sizes) - 1
+
+    def ranks(times: NDArray[np.float64]) -> NDArray[np.float64]:
+        ends = np.cumsum(times[:, order], axis=1)[:, last]  # (draws, distinct values)
+        before = np.pad(ends[:, :-1], ((0, 0), (1, 0)))
+        return np.asarray(((before + ends - times.shape[1]) / 2.0)[:, group])
+
+    return ranks
+
+
+def _rank_correlation(
+    times: NDArray[np.float64], first: NDArray[np.float64], second: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    weighted = times * first
+    covariance = np.einsum("dr,dr->d", weighted, second)
+    of_first = np.einsum("dr,dr->d", weighted, first)
+    np.multiply(times, second, out=weighted)
+    return _correlation(covariance, of_first, np.einsum("dr,dr->d", weighted, second))
+
+
+def _correlation(
+    covariance: NDArray[np.float64], of_first: NDArray[np.float64], of_second: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return correlations; 0.0 where a draw holds one value only, its variance being rounding at most."""
+    first, second = (np.where(variance > _ROUNDING, variance, 0.0) for variance in (of_first, of_second))
+    return np.clip(ratio(covariance, np.sqrt(first) * np.sqrt(second)), -1.0, 1.0)

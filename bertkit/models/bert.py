@@ -1,0 +1,240 @@
+"""BERT from scratch, on one page.
+
+The encoder of Devlin et al. 2019 ("BERT: Pre-training of Deep Bidirectional Transformers
+for Language Understanding"), post-LN as published:
+
+  - word, learned position and segment embeddings are summed, normalised and dropped out;
+  - each layer is self-attention, then a feed-forward block, each followed by
+    dropout, the residual sum and LayerNorm;
+  - the pooler is a tanh layer over the first token ([CLS]).
+
+Modules carry the names of transformers' BertModel, so weights load in both directions.
+Attention runs in torch's scaled_dot_product_attention; the padding mask comes from the
+tokenizer, never from the ids, because some vocabularies (KoBERT's) do not pad with 0.
+
+Shapes in the margin: B rows, L tokens, H hidden, N heads, D = H / N.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bertkit.errors import UsageError
+
+# layers, hidden, heads; tiny to small are the published BERT miniatures (Turc et al. 2019)
+PRESETS = {"tiny": (2, 128, 2), "mini": (4, 256, 4), "small": (4, 512, 8), "base": (12, 768, 12)}
+
+
+@dataclass(frozen=True)
+class BertConfig:
+    """Shape and regularisation of the encoder; names as in transformers' BertConfig."""
+
+    vocab_size: int
+    hidden_size: int = 128
+    num_hidden_layers: int = 2
+    num_attention_heads: int = 2
+    intermediate_size: int = 512
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    layer_norm_eps: float = 1e-12
+    initializer_range: float = 0.02
+    pad_token_id: int = 0
+
+    def __post_init__(self) -> None:
+        """Check that the heads share the width evenly.
+
+        Raises:
+            UsageError: hidden_size is not a multiple of num_attention_heads.
+        """
+        if self.hidden_size % self.num_attention_heads:
+            raise UsageError(
+                f"--hidden {self.hidden_size} cannot be shared by {self.num_attention_heads} heads; "
+                "choose a multiple of --heads."
+            )
+
+
+class BertEmbeddings(nn.Module):
+    """Sum of word, position and segment embeddings."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.word_embeddings = nn.Embedding(config.vocab_size, width, padding_idx=config.pad_token_id)
+        self.position_embeddings = nn.Embedding(config.max_position_embeddings, width)
+        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, width)
+        self.LayerNorm = nn.LayerNorm(width, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, input_ids: Tensor, token_type_ids: Tensor) -> Tensor:
+        """Embed ids (B, L) and segments (B, L) as vectors (B, L, H)."""
+        positions = torch.arange(input_ids.shape[1], device=input_ids.device)  # (L)
+        summed = self.word_embeddings(input_ids) + self.token_type_embeddings(token_type_ids)
+        summed = summed + self.position_embeddings(positions)  # (B, L, H)
+        normalised: Tensor = self.dropout(self.LayerNorm(summed))
+        return normalised
+
+
+class BertSelfAttention(nn.Module):
+    """Multi-head scaled dot-product attention of a row with itself."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.heads = config.num_attention_heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.dropout_probability = config.attention_probs_dropout_prob
+
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Mix vectors (B, L, H) by attention; `mask` (B, 1, 1, L) is true where there is text."""
+        batch, length, width = hidden.shape
+
+        def split(x: Tensor) -> Tensor:
+            return x.view(batch, length, self.heads, -1).transpose(1, 2)  # (B, N, L, D)
+
+        mixed = functional.scaled_dot_product_attention(
+            split(self.query(hidden)),
+            split(self.key(hidden)),
+            split(self.value(hidden)),
+            attn_mask=mask,
+            dropout_p=self.dropout_probability if self.training else 0.0,
+        )  # (B, N, L, D)
+        return mixed.transpose(1, 2).reshape(batch, length, width)  # (B, L, H)
+
+
+class BertResidual(nn.Module):
+    """Linear layer, dropout, residual sum, LayerNorm: the end of both halves of a layer."""
+
+    def __init__(self, config: BertConfig, width_in: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(width_in, config.hidden_size)
+        self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, inner: Tensor, residual: Tensor) -> Tensor:
+        """Project `inner` (B, L, width_in) to (B, L, H) and add it to `residual` (B, L, H)."""
+        summed: Tensor = self.LayerNorm(self.dropout(self.dense(inner)) + residual)
+        return summed
+
+
+class BertAttention(nn.Module):
+    """First half of a layer: self-attention and its residual."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.self = BertSelfAttention(config)
+        self.output = BertResidual(config, config.hidden_size)
+
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Map (B, L, H) to (B, L, H)."""
+        attended: Tensor = self.output(self.self(hidden, mask), hidden)
+        return attended
+
+
+class BertIntermediate(nn.Module):
+    """The wide layer of the feed-forward block."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.intermediate_size)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Map (B, L, H) to (B, L, intermediate_size)."""
+        return functional.gelu(self.dense(hidden))
+
+
+class BertLayer(nn.Module):
+    """One encoder block: attention, then feed-forward."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.attention = BertAttention(config)
+        self.intermediate = BertIntermediate(config)
+        self.output = BertResidual(config, config.intermediate_size)
+
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Map (B, L, H) to (B, L, H)."""
+        attended = self.attention(hidden, mask)
+        out: Tensor = self.output(self.intermediate(attended), attended)
+        return out
+
+
+class BertEncoder(nn.Module):
+    """The stack of layers."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.layer = nn.ModuleList(BertLayer(config) for _ in range(config.num_hidden_layers))
+
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Map (B, L, H) to (B, L, H)."""
+        for layer in self.layer:
+            hidden = layer(hidden, mask)
+        return hidden
+
+
+class BertPooler(nn.Module):
+    """tanh layer over the first token."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Map (B, L, H) to (B, H)."""
+        return torch.tanh(self.dense(hidden[:, 0]))
+
+
+class BertModel(nn.Module):
+    """Embeddings, encoder and pooler; `forward` gives the last hidden states."""
+
+    prefix = "bert"
+
+    def __init__(self, config: BertConfig, *, with_pooler: bool = True) -> None:
+        super().__init__()
+        self.config = config
+        self.hidden_size = config.hidden_size
+        self.vocab_size = config.vocab_size
+        self.embeddings = BertEmbeddings(config)
+        self.encoder = BertEncoder(config)
+        self.pooler = BertPooler(config) if with_pooler else None
+        self.apply(self._initialise)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> Tensor:
+        """Encode a batch.
+
+        Args:
+            input_ids: token ids, (B, L) int64.
+            attention_mask: 1 for text, 0 for padding, (B, L); None where nothing is
+                padded, which lets attention take its faster, unmasked kernel.
+            token_type_ids: segment of each token, (B, L) int64.
+
+        Returns:
+            The last hidden states, (B, L, H).
+        """
+        hidden = self.embeddings(input_ids, token_type_ids)  # (B, L, H)
+        mask = None if attention_mask is None else attention_mask.bool()[:, None, None, :]  # (B, 1, 1, L)
+        encoded: Tensor = self.encoder(hidden, mask)
+        return encoded
+
+    def _initialise(self, module: nn.Module) -> None:
+        """Draw weights from N(0, initializer_range), biases 0, as in the paper's code."""
+        if isinstance(module, nn.Linear | nn.Embedding):
+            nn.init.normal_(module.weight, std=self.config.initializer_range)
+        if isinstance(module, nn.Linear):
+            nn.init.zeros_(module.bias)
+        if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+            with torch.no_grad():
+                module.weight[module.padding_idx].zero_()
+
+    def transformers_config(self) -> dict[str, Any]:
+        """Return the config.json with which transformers opens these weights."""
+        return {"model_type": "bert", "hidden_act": "gelu", **asdict(self.config)}

@@ -1,0 +1,333 @@
+"""What a sequence task learns: a label (classification) or a number (regression).
+
+Shapes in the margin: B rows of a batch, N rows of a data set, C outputs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertkit.data.records import Example
+from bertkit.errors import DataError, UsageError
+from bertkit.metrics import classification, regression
+from bertkit.metrics.intervals import (
+    classification_difference,
+    classification_intervals,
+    regression_difference,
+    regression_intervals,
+)
+from bertkit.tasks.base import Interval, Scores, TaskSettings, TrainingOptions
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bertkit.models.heads import SequenceModel
+
+
+class Objective(Protocol):
+    """One way to learn from a row's vector."""
+
+    primary_metric: str
+    headline_metric: str
+    greater_is_better: bool
+    n_outputs: int
+
+    def target(self, example: Example) -> float:
+        """Return what the loss compares with."""
+        ...
+
+    def losses(self, logits: Tensor, targets: Tensor, options: TrainingOptions) -> Tensor:
+        """Return the loss of each row, (B)."""
+        ...
+
+    def outputs(self, logits: Tensor) -> NDArray[np.float64]:
+        """Turn logits (B, C) into stored figures (B, C)."""
+        ...
+
+    def record(self, output: NDArray[np.float64], top_k: int) -> dict[str, Any]:
+        """Return the keys of one prediction record."""
+        ...
+
+    def score(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> Scores:
+        """Compare outputs (N, C) with the labels of examples."""
+        ...
+
+    def intervals(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> dict[str, Interval]:
+        """Return the bootstrap interval of each metric."""
+        ...
+
+    def difference(
+        self, examples: Sequence[Example], outputs: NDArray[np.float64], others: NDArray[np.float64]
+    ) -> dict[str, Interval]:
+        """Return the interval of each metric's difference, `outputs` minus `others`."""
+        ...
+
+    def mistakes(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> list[tuple[int, dict[str, Any]]]:
+        """Return (row, its figures) for what the model got wrong, the worst first."""
+        ...
+
+    def settle(self, model: SequenceModel) -> Objective:
+        """Fold what only the objective knows into a trained model; return what is left to do."""
+        ...
+
+
+class Classification:
+    """Softmax over the labels, cross entropy."""
+
+    # Accuracy rewards the majority answer; on balanced labels the two agree.
+    primary_metric = "macro_f1"
+    headline_metric = "accuracy"
+    greater_is_better = True
+
+    def __init__(self, settings: TaskSettings) -> None:
+        self.labels = settings.labels
+        self.positive = settings.positive
+        self.n_outputs = len(settings.labels)
+        self._index = {label: i for i, label in enumerate(settings.labels)}
+
+    def target(self, example: Example) -> float:
+        """Return the label's index.
+
+        Raises:
+            DataError: training never saw the label.
+        """
+        index = self._index.get(example.label or "")
+        if index is None:
+            known = ", ".join(self.labels[:8])
+            raise DataError.at(
+                example.source,
+                example.line,
+                f"label {example.label!r} is not in the training rows; they have {known}.",
+            )
+        return float(index)
+
+    def losses(self, logits: Tensor, targets: Tensor, options: TrainingOptions) -> Tensor:
+        """Cross entropy, label smoothing and class weights included; weights average 1."""
+        from torch.nn import functional
+
+        losses = functional.cross_entropy(
+            logits.float(), targets.long(), reduction="none", label_smoothing=options.label_smoothing
+        )  # (B)
+        if options.class_weights is not None:
+            losses = losses * losses.new_tensor(options.class_weights)[targets.long()]
+        return losses
+
+    def outputs(self, logits: Tensor) -> NDArray[np.float64]:
+        """Return probabilities."""
+        probabilities: NDArray[np.float64] = logits.double().softmax(dim=-1).cpu().numpy()  # (B, C)
+        return probabilities
+
+    def record(self, output: NDArray[np.float64], top_k: int) -> dict[str, Any]:
+        """Return label and score, and the `top_k` best labels where more than none are wanted."""
+        order = np.argsort(-output, kind="stable")
+        best = [{"label": self.labels[i], "score": round(float(output[i]), 6)} for i in order[: max(1, top_k)]]
+        return {**best[0], "top": best} if top_k else dict(best[0])
+
+    def predicted(self, outputs: NDArray[np.float64]) -> list[str]:
+        """Return the likeliest label of each row of outputs (N, C)."""
+        return [self.labels[i] for i in outputs.argmax(axis=1)]
+
+    def score(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> Scores:
+        """Return all metrics of classification, loss included."""
+        gold = [e.label or "" for e in examples]
+        predicted = self.predicted(outputs)
+        metrics = classification.classification_metrics(gold, predicted, self.labels, positive=self.positive)
+        metrics["loss"] = classification.cross_entropy(self.gold_probabilities(gold, outputs))
+        only = classification.collapsed(predicted)
+        warnings = () if only is None else (_collapse_sentence(only, gold),)
+        return Scores(metrics, classification.per_label(gold, predicted, self.labels), warnings)
+
+    def intervals(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> dict[str, Interval]:
+        """Return the bootstrap interval of each metric."""
+        gold = [e.label or "" for e in examples]
+        losses = [-math.log(max(p, 1e-12)) for p in self.gold_probabilities(gold, outputs)]
+        return classification_intervals(
+            gold, self.predicted(outputs), self.labels, positive=self.positive, losses=losses
+        )
+
+    def difference(
+        self, examples: Sequence[Example], outputs: NDArray[np.float64], others: NDArray[np.float64]
+    ) -> dict[str, Interval]:
+        """Return the interval of each metric's difference, `outputs` minus `others`."""
+        gold = [e.label or "" for e in examples]
+        mine, theirs = self.predicted(outputs), self.predicted(others)
+        return classification_difference(gold, mine, theirs, self.labels, positive=self.positive)
+
+    def mistakes(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> list[tuple[int, dict[str, Any]]]:
+        """Return (row, its figures) for wrong labels, the surest mistakes first."""
+        predicted = self.predicted(outputs)
+        wrong = [i for i, e in enumerate(examples) if predicted[i] != e.label]
+        wrong.sort(key=lambda i: -float(outputs[i].max()))
+        return [
+            (
+                i,
+                {
+                    "predicted": predicted[i],
+                    "score": round(float(outputs[i].max()), 6),
+                    "probabilities": {
+                        label: round(float(p), 6) for label, p in zip(self.labels, outputs[i], strict=True)
+                    },
+                },
+            )
+            for i in wrong
+        ]
+
+    def settle(self, model: SequenceModel) -> Classification:
+        """Nothing to fold: logits are logits."""
+        return self
+
+    def gold_probabilities(self, gold: Sequence[str], outputs: NDArray[np.float64]) -> list[float]:
+        """Return the probability given to each row's own label; 0 for a label never seen."""
+        return [float(outputs[i, self._index[g]]) if g in self._index else 0.0 for i, g in enumerate(gold)]
+
+
+def _collapse_sentence(label: str, gold: Sequence[str]) -> str:
+    share = sum(g == label for g in gold) / max(1, len(gold))
+    return (
+        f"the model answers {label!r} for every row ({share:.1%} of the rows have that label): it has learned "
+        "nothing from the texts; try more epochs, another --lr, --class-weights auto, or more data"
+    )
+
+
+class Regression:
+    """One number, squared or absolute error.
+
+    While training, the model predicts in standard deviations from the training mean, so
+    that one learning rate suits any scale of labels; `mean` and `deviation` undo it.
+    """
+
+    primary_metric = "pearson"
+    headline_metric = "pearson"
+    greater_is_better = True
+    n_outputs = 1
+
+    def __init__(self, mean: float = 0.0, deviation: float = 1.0) -> None:
+        self.mean = mean
+        self.deviation = deviation
+
+    def target(self, example: Example) -> float:
+        """Return the label as standard deviations from the mean."""
+        return (number(example) - self.mean) / self.deviation
+
+    def losses(self, logits: Tensor, targets: Tensor, options: TrainingOptions) -> Tensor:
+        """Squared or absolute error of each row."""
+        error = logits.float().squeeze(-1) - targets  # (B)
+        return error.abs() if options.loss == "mae" else error.square()
+
+    def outputs(self, logits: Tensor) -> NDArray[np.float64]:
+        """Return values on the labels' own scale."""
+        values: NDArray[np.float64] = logits.double().cpu().numpy() * self.deviation + self.mean  # (B, 1)
+        return values
+
+    def record(self, output: NDArray[np.float64], top_k: int) -> dict[str, Any]:
+        """Return the score."""
+        return {"score": round(float(output[0]), 6)}
+
+    def score(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> Scores:
+        """Return all metrics of regression."""
+        gold = [number(e) for e in examples]
+        values = outputs[:, 0]
+        metrics = regression.regression_metrics(gold, values.tolist())
+        constant = len(values) > 1 and float(np.ptp(values)) < 1e-6 * max(1.0, abs(float(values[0])))
+        warning = "the model gives every row the same value: it has learned nothing from the texts"
+        return Scores(metrics, warnings=(warning,) if constant else ())
+
+    def intervals(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> dict[str, Interval]:
+        """Return the bootstrap interval of each metric."""
+        return regression_intervals([number(e) for e in examples], outputs[:, 0].tolist())
+
+    def difference(
+        self, examples: Sequence[Example], outputs: NDArray[np.float64], others: NDArray[np.float64]
+    ) -> dict[str, Interval]:
+        """Return the interval of each metric's difference, `outputs` minus `others`."""
+        gold = [number(e) for e in examples]
+        return regression_difference(gold, outputs[:, 0].tolist(), others[:, 0].tolist())
+
+    def mistakes(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> list[tuple[int, dict[str, Any]]]:
+        """Return (row, its figures) for every row, the largest errors first."""
+        errors = [float(outputs[i, 0]) - number(e) for i, e in enumerate(examples)]
+        order = sorted(range(len(errors)), key=lambda i: -abs(errors[i]))
+        return [(i, {"predicted": round(float(outputs[i, 0]), 6), "error": round(errors[i], 6)}) for i in order]
+
+    def settle(self, model: SequenceModel) -> Regression:
+        """Fold mean and deviation into the last layer, so that any loader gives real values."""
+        import torch
+
+        with torch.no_grad():
+            model.classifier.weight.mul_(self.deviation)
+            model.classifier.bias.mul_(self.deviation).add_(self.mean)
+        return Regression()
+
+
+def number(example: Example) -> float:
+    """Read a regression label.
+
+    Raises:
+        DataError: the label is not a finite number.
+    """
+    try:
+        value = float(example.label or "")
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise DataError.at(
+            example.source, example.line, f"label {example.label!r} is not a number; regression needs one."
+        )
+    return value
+
+
+def sorted_labels(examples: Sequence[Example]) -> tuple[str, ...]:
+    """List the labels of training rows: numerically if all are integers, else by code point.
+
+    Raises:
+        DataError: there are fewer than two.
+    """
+    labels = {e.label for e in examples if e.label}
+    if len(labels) < 2:
+        seen = f"the one label {next(iter(labels))!r}" if labels else "no label"
+        source = examples[0].source if examples else "the training rows"
+        raise DataError(f"{source}: every row has {seen}; classification needs at least two labels.")
+    if all(label.lstrip("-").isdecimal() for label in labels):
+        return tuple(sorted(labels, key=lambda label: (int(label), label)))
+    return tuple(sorted(labels))
+
+
+def class_weights(word: str, labels: Sequence[str], examples: Sequence[Example]) -> tuple[float, ...] | None:
+    """Read --class-weights: none, auto (inverse to frequency) or label=weight,….
+
+    Weights are scaled so that they average 1 over the training rows, which keeps the
+    meaning of the learning rate.
+
+    Raises:
+        UsageError: the word is none of these, or names a label that is not there.
+    """
+    if word == "none":
+        return None
+    counts = Counter(e.label for e in examples)
+    if word == "auto":
+        raw = {label: 1.0 / max(1, counts[label]) for label in labels}
+    else:
+        raw = {**dict.fromkeys(labels, 1.0), **_given_weights(word, labels)}
+    mean = sum(raw[label] * counts[label] for label in labels) / sum(counts[label] for label in labels)
+    return tuple(raw[label] / mean for label in labels)
+
+
+def _given_weights(word: str, labels: Sequence[str]) -> dict[str, float]:
+    given: dict[str, float] = {}
+    for part in word.split(","):
+        label, equals, weight = part.rpartition("=")
+        try:
+            given[label] = float(weight)
+        except ValueError:
+            equals = ""
+        if not equals or not given[label] > 0:
+            raise UsageError(f"--class-weights {word}: must be none, auto or label=weight,label=weight.")
+        if label not in labels:
+            raise UsageError(f"--class-weights: no label is called {label!r}; there are {', '.join(labels[:8])}.")
+    return given

@@ -1,0 +1,180 @@
+"""Text to ids: one class around the Rust `tokenizers` library, and what it returns.
+
+Knows no torch. A tokenizer is stored as tokenizer.json and tokenizer_config.json, in the
+form transformers' AutoTokenizer opens.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer as Backend
+
+from bertkit.errors import TokenizerError
+
+
+@dataclass(frozen=True)
+class SpecialTokens:
+    """The five tokens every encoder of the family has, by part; a part may be missing."""
+
+    unk: str | None = "[UNK]"
+    pad: str | None = "[PAD]"
+    cls: str | None = "[CLS]"
+    sep: str | None = "[SEP]"
+    mask: str | None = "[MASK]"
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """The tokens that exist, in the order unk, pad, cls, sep, mask."""
+        parts = (self.unk, self.pad, self.cls, self.sep, self.mask)
+        return tuple(token for token in parts if token is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """One row as ids.
+
+    `n_tokens` is the row's full length, special tokens included, before it was cut.
+    """
+
+    ids: list[int]
+    type_ids: list[int]
+    n_tokens: int
+
+    @property
+    def truncated(self) -> bool:
+        """Whether tokens were cut away."""
+        return self.n_tokens > len(self.ids)
+
+
+class Tokenizer:
+    """A fast tokenizer with the names of its special tokens.
+
+    Args:
+        backend: the Rust tokenizer; truncation and padding stored in it are switched
+            off, because they would cut rows silently.
+        special: its special tokens.
+        max_length: tokens the model can read.
+    """
+
+    def __init__(self, backend: Backend, special: SpecialTokens, max_length: int) -> None:
+        backend.no_truncation()
+        backend.no_padding()
+        self.backend = backend
+        self.special = special
+        self.max_length = max_length
+        self.special_ids = frozenset(
+            token_id for token in special.present if (token_id := backend.token_to_id(token)) is not None
+        )
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, added tokens included."""
+        return int(self.backend.get_vocab_size(with_added_tokens=True))
+
+    def id_of(self, token: str | None, part: str) -> int:
+        """Return the id of a special token.
+
+        Raises:
+            TokenizerError: the tokenizer has no such token.
+        """
+        found = None if token is None else self.backend.token_to_id(token)
+        if found is None:
+            raise TokenizerError(f"the tokenizer has no {part} token; give one that has with --tokenizer.")
+        return int(found)
+
+    @property
+    def pad_id(self) -> int:
+        """Id that fills short rows of a batch."""
+        return self.id_of(self.special.pad, "padding")
+
+    @property
+    def mask_id(self) -> int:
+        """Id that hides a token."""
+        return self.id_of(self.special.mask, "mask")
+
+    def encode(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int | None = None
+    ) -> list[Encoding]:
+        """Encode rows in one batch.
+
+        Args:
+            texts: first (or only) text of each row.
+            pairs: second text of each row, or None.
+            max_length: longest row in tokens, special tokens included; the longer side
+                of a pair is cut first. None: nothing is cut.
+
+        Returns:
+            One encoding per row, in order.
+        """
+        rows: list[Any] = list(texts) if pairs is None else list(zip(texts, pairs, strict=True))
+        full = self.backend.encode_batch_fast(rows)
+        lengths = [len(row) for row in full]
+        if max_length is not None:
+            long = [i for i, length in enumerate(lengths) if length > max_length]
+            for i, cut in zip(long, self._cut([rows[i] for i in long], max_length), strict=True):
+                full[i] = cut
+        return [Encoding(row.ids, row.type_ids, n) for row, n in zip(full, lengths, strict=True)]
+
+    def _cut(self, rows: list[Any], max_length: int) -> list[Any]:
+        if not rows:
+            return []
+        self.backend.enable_truncation(max_length)
+        try:
+            return list(self.backend.encode_batch_fast(rows))
+        finally:
+            self.backend.no_truncation()
+
+    def save(self, directory: Path) -> None:
+        """Write tokenizer.json and tokenizer_config.json."""
+        self.backend.save(str(directory / "tokenizer.json"))
+        names = {f"{part}_token": getattr(self.special, part) for part in ("unk", "pad", "cls", "sep", "mask")}
+        config = {
+            # Without this class name AutoTokenizer builds a model-specific tokenizer from scraps.
+            "tokenizer_class": "TokenizersBackend",
+            "model_max_length": self.max_length,
+            "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+            **{name: token for name, token in names.items() if token is not None},
+        }
+        text = json.dumps(config, ensure_ascii=False, indent=2, sort_keys=True)
+        (directory / "tokenizer_config.json").write_text(text + "\n", encoding="utf-8")
+
+
+def load_tokenizer(directory: Path) -> Tokenizer:
+    """Open a tokenizer that was saved with its tokenizer.json.
+
+    Raises:
+        TokenizerError: the files are missing or damaged.
+    """
+    path = directory / "tokenizer.json"
+    if not path.is_file():
+        raise TokenizerError(f"{directory}: no tokenizer.json there; give a folder that has one with --tokenizer.")
+    try:
+        backend = Backend.from_file(str(path))
+        config_path = directory / "tokenizer_config.json"
+        config = json.loads(config_path.read_text(encoding="utf-8")) if config_path.is_file() else {}
+    except Exception as error:  # tokenizers raises bare Exception
+        raise TokenizerError(f"{path}: cannot be read as a tokenizer ({error}); copy it again.") from error
+    max_length = min(int(config.get("model_max_length", 512)), 2**20)
+    return Tokenizer(backend, _special_tokens(config, backend), max_length)
+
+
+def _special_tokens(config: dict[str, object], backend: Backend) -> SpecialTokens:
+    found: dict[str, str | None] = {}
+    for part, usual in (
+        ("unk", ("[UNK]", "<unk>")),
+        ("pad", ("[PAD]", "<pad>")),
+        ("cls", ("[CLS]", "<s>")),
+        ("sep", ("[SEP]", "</s>")),
+        ("mask", ("[MASK]", "<mask>")),
+    ):
+        named = config.get(f"{part}_token")
+        if isinstance(named, dict):  # an AddedToken with its flags
+            named = named.get("content")
+        candidates = (str(named),) if named is not None else usual
+        found[part] = next((t for t in candidates if backend.token_to_id(t) is not None), None)
+    return SpecialTokens(**found)

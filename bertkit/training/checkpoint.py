@@ -1,0 +1,148 @@
+"""Checkpoints: all a run needs to go on exactly, as safetensors and JSON, never pickled.
+
+    checkpoints/
+      setup/            what is fixed at the start: config, task settings, tokenizer
+      best-000123/      the best weights so far
+      step-000456/      weights, optimizer and loop state of the newest step
+
+A folder is written under another name and renamed, so that a run killed at any moment
+finds whole checkpoints only. Randomness needs no file: it is a function of (seed, step).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bertkit.errors import OutputError, RunError
+from bertkit.training.loop import LoopState
+from bertkit.training.optim import load_optimizer_tensors, optimizer_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+FOLDER = "checkpoints"
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of one run directory."""
+
+    run: Path
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds them."""
+        return self.run / FOLDER
+
+    def newest(self) -> Path | None:
+        """Return the newest whole checkpoint, or None."""
+        found = sorted(self.folder.glob("step-*"))
+        return found[-1] if found else None
+
+    def save_setup(self, values: dict[str, Any], save_tokenizer: Callable[[Path], None]) -> None:
+        """Write what is fixed for the whole run."""
+
+        def fill(folder: Path) -> None:
+            (folder / "setup.json").write_text(json.dumps(values, ensure_ascii=False, indent=2), encoding="utf-8")
+            save_tokenizer(folder)
+
+        self._write("setup", fill)
+
+    def load_setup(self) -> dict[str, Any] | None:
+        """Return what `save_setup` wrote, or None where training never began.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        path = self.folder / "setup" / "setup.json"
+        return _read_json(path) if path.is_file() else None
+
+    def save_best(self, step: int, weights: dict[str, Tensor]) -> None:
+        """Write the best weights so far; older ones go once a checkpoint names these."""
+        from safetensors.torch import save_file
+
+        self._write(f"best-{step:06d}", lambda folder: save_file(weights, folder / "model.safetensors"))
+
+    def load_best(self, step: int) -> dict[str, Tensor]:
+        """Return the best weights, on the CPU.
+
+        Raises:
+            RunError: they are missing or damaged.
+        """
+        return _load(self.folder / f"best-{step:06d}" / "model.safetensors")
+
+    def save_step(self, state: LoopState, model: nn.Module, optimizer: Optimizer) -> None:
+        """Write the newest step, then remove the checkpoints it replaces."""
+        from safetensors.torch import save_file
+
+        def fill(folder: Path) -> None:
+            save_file(_contiguous(model.state_dict()), folder / "model.safetensors")
+            save_file(_contiguous(optimizer_tensors(optimizer)), folder / "optimizer.safetensors")
+            (folder / "state.json").write_text(json.dumps(state.to_json()), encoding="utf-8")
+
+        name = f"step-{state.step:06d}"
+        self._write(name, fill)
+        kept = {name, f"best-{state.best_step:06d}", "setup"}
+        for old in self.folder.iterdir():
+            if old.name not in kept:
+                shutil.rmtree(old, ignore_errors=True)
+
+    def load_step(self, folder: Path, model: nn.Module, optimizer: Optimizer) -> LoopState:
+        """Put weights and optimizer back and return the loop's state.
+
+        Raises:
+            RunError: the checkpoint is damaged or of another model.
+        """
+        try:
+            model.load_state_dict(_load(folder / "model.safetensors"))
+            load_optimizer_tensors(optimizer, _load(folder / "optimizer.safetensors"))
+            return LoopState(**_read_json(folder / "state.json"))
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            raise RunError(f"{folder}: does not fit this run ({reason}); start again with --force.") from error
+
+    def remove(self) -> None:
+        """Delete all checkpoints."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write(self, name: str, fill: Callable[[Path], None]) -> None:
+        place, beside = self.folder / name, self.folder / f".{name}.tmp"
+        try:
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir(parents=True)
+            fill(beside)
+            if place.exists():
+                shutil.rmtree(place)
+            beside.rename(place)
+        except OSError as error:
+            raise OutputError(
+                f"{place}: cannot be written ({error.strerror or error}); check space and rights."
+            ) from error
+
+
+def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path}: cannot be read ({error}); start again with --force.") from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RunError(f"{path}: cannot be read ({error}); start again with --force.") from error
+    return values

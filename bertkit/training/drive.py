@@ -1,0 +1,105 @@
+"""Drive the loop: keep checkpoints, write events, tell the listener, stop when asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bertkit.compute.device import Placement
+from bertkit.config import TrainConfig
+from bertkit.errors import Interrupted
+from bertkit.evaluation.forward import forward
+from bertkit.tasks.base import Scores
+from bertkit.training.checkpoint import Checkpoints
+from bertkit.training.interrupts import interrupts
+from bertkit.training.learner import plan_of
+from bertkit.training.loop import Learner, LoopState, StepFacts, train_steps
+from bertkit.training.prepare import Prepared
+from bertkit.training.tracking import Tracker, wants_tensorboard
+
+# Writing checkpoints may cost at most this share of the time.
+CHECKPOINT_SHARE = 0.05
+
+
+@dataclass
+class Totals:
+    """Work done in this process, for the speeds."""
+
+    rows: int = 0
+    tokens: int = 0
+    seconds: float = 1e-9
+
+    def add(self, facts: StepFacts) -> None:
+        """Count a step."""
+        self.rows += facts.rows
+        self.tokens += facts.tokens
+        self.seconds += facts.seconds
+
+
+class Keeper:
+    """Decides when a checkpoint is due: at once, then as often as it costs little.
+
+    Its clock changes what is written, never what is learnt.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, learner: Learner, state: LoopState) -> None:
+        self.checkpoints, self.learner, self.state = checkpoints, learner, state
+        self.next_at = 0.0
+
+    def step(self, *, due: bool) -> None:
+        """Write a checkpoint if one is due."""
+        began = time.perf_counter()
+        if not (due or began >= self.next_at):
+            return
+        self.checkpoints.save_step(self.state, self.learner.bare_model, self.learner.optimizer)
+        ended = time.perf_counter()
+        self.next_at = ended + (ended - began) / CHECKPOINT_SHARE
+
+
+def drive(
+    prepared: Prepared,
+    learner: Learner,
+    placement: Placement,
+    state: LoopState,
+    checkpoints: Checkpoints,
+    listener: Callable[[StepFacts], None],
+) -> Totals:
+    """Run the loop to its end; `state` is where it begins and where it ends.
+
+    Raises:
+        Interrupted: asked to stop; a checkpoint of the last step is there.
+        NonFiniteError: see `train_steps`.
+    """
+    config, totals = prepared.config, Totals()
+    tracker = _tracker(config, checkpoints, state)
+    keeper = Keeper(checkpoints, learner, state)
+    steps = train_steps(learner, prepared.rows, plan_of(config), state, lambda: _scores(prepared, learner, placement))
+    try:
+        with interrupts() as interrupted:
+            for facts in steps:
+                totals.add(facts)
+                if facts.improved:
+                    checkpoints.save_best(facts.step, learner.bare_model.state_dict())
+                keeper.step(due=facts.scores is not None or interrupted.is_set())
+                tracker(facts)
+                listener(facts)
+                if interrupted.is_set():
+                    raise Interrupted(
+                        f"interrupted at step {facts.step} of {facts.total_steps}; go on with "
+                        f"`bertkit train --resume --output {checkpoints.run}`."
+                    )
+    finally:
+        tracker.close()
+    return totals
+
+
+def _tracker(config: TrainConfig, checkpoints: Checkpoints, state: LoopState) -> Tracker:
+    folder = checkpoints.run / "events" if wants_tensorboard(config.tensorboard) else None
+    return Tracker(folder, every=config.log_every, purge_step=state.step + 1)
+
+
+def _scores(prepared: Prepared, learner: Learner, placement: Placement) -> Scores:
+    model = learner.bare_model.eval()
+    outputs = forward(model, prepared.task, prepared.validation, placement)
+    return prepared.task.score(prepared.validation_examples, outputs)

@@ -1,0 +1,78 @@
+"""The end of a training: score the best weights beside baselines, and write the run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from bertkit import bundle
+from bertkit.bundle import Manifest
+from bertkit.compute.device import Placement
+from bertkit.errors import OutputError
+from bertkit.evaluation.baselines import Baselines, fit_baselines
+from bertkit.evaluation.contamination import save_hashes
+from bertkit.evaluation.evaluate import Evaluation, evaluate
+from bertkit.evaluation.forward import forward
+from bertkit.reporting.card import write_card
+from bertkit.training.loop import Learner
+from bertkit.training.prepare import Prepared, describe_data
+
+BASELINE = "baseline"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The scores of a finished training, ready to be saved."""
+
+    evaluation: Evaluation
+    baselines: Baselines
+
+    def save(self, place: Path, prepared: Prepared, learner: Learner, result: Any) -> None:
+        """Write the run directory; bertkit.json comes last and makes it whole.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        training = asdict(result) if is_dataclass(result) and not isinstance(result, type) else {}
+        manifest = Manifest(
+            settings=prepared.task.settings,
+            model=prepared.spec.name,
+            config=prepared.config.saved(),
+            data=describe_data(prepared),
+            training={name: value for name, value in training.items() if name != "run"},
+            versions=bundle.versions(),
+        )
+        try:
+            (place / BASELINE).mkdir(parents=True, exist_ok=True)
+            self.baselines.save(place / BASELINE)
+            save_hashes(prepared.train_examples, prepared.dataset.fingerprint, place / BASELINE)
+            bundle.write_json(place / "metrics.json", self.evaluation.to_json())
+            write_card(place / "README.md", manifest, self.evaluation)
+        except OSError as error:
+            raise OutputError(f"{place}: cannot be written ({error.strerror}); check space and rights.") from error
+        prepared.task.settle(learner.bare_model)
+        bundle.save(place, manifest, prepared.tokenizer, learner.bare_model)
+
+
+def finish(prepared: Prepared, learner: Learner, placement: Placement, place: Path) -> Finished:
+    """Score the learner's weights on the validation split, beside baselines fitted on the same rows."""
+    settings = prepared.task.settings
+    baselines = fit_baselines(
+        prepared.train_examples,
+        task=settings.task,
+        pair=settings.is_pair,
+        labels=settings.labels,
+        seed=prepared.config.seed,
+    )
+    outputs = forward(learner.bare_model.eval(), prepared.task, prepared.validation, placement)
+    evaluation = evaluate(
+        prepared.task,
+        prepared.validation_examples,
+        outputs,
+        baselines,
+        data=prepared.dataset.name,
+        split="validation",
+        warnings=prepared.warnings,
+    )
+    return Finished(evaluation, baselines)

@@ -1,0 +1,82 @@
+"""Build what learns: model, optimizer and device, as a request says."""
+
+from __future__ import annotations
+
+from bertkit.compute.device import Placement, choose_placement
+from bertkit.config import TrainConfig
+from bertkit.errors import TokenizerError
+from bertkit.models.registry import BuildOptions, load_target
+from bertkit.tokenization.segments import OVERLAP_SEGMENTS
+from bertkit.training.loop import Learner, Plan
+from bertkit.training.optim import build_optimizer
+from bertkit.training.prepare import Prepared
+
+
+def place_training(config: TrainConfig, *, threads: int | None = None) -> Placement:
+    """Choose device and precision for a request; `threads` overrides its own."""
+    return choose_placement(config.device, config.precision, threads=threads or config.threads, width=_width(config))
+
+
+def _width(config: TrainConfig) -> int | None:
+    from bertkit.models.bert import PRESETS
+
+    return config.hidden or (PRESETS[config.size][1] if config.size else None)
+
+
+def build_learner(prepared: Prepared, placement: Placement) -> Learner:
+    """Make model and optimizer on their device; the weights follow from --seed.
+
+    Raises:
+        TokenizerError: the tokenizer has more ids than the model.
+    """
+    import torch
+    from accelerate import Accelerator
+
+    config, tokenizer = prepared.config, prepared.tokenizer
+    mixed = "bf16" if placement.precision == "bfloat16" else "no"
+    accelerator = Accelerator(cpu=placement.device == "cpu", mixed_precision=mixed)
+    torch.manual_seed(config.seed)
+    encoder = load_target(prepared.spec.builder)(prepared.spec, _build_options(prepared))
+    model = prepared.task.build_model(encoder, dropout=float(config.dropout or 0.0))
+    if config.compile:
+        model.compile()
+    optimizer = build_optimizer(model, lr=float(config.lr or 0.0), weight_decay=float(config.weight_decay or 0.0))
+    if tokenizer.vocab_size > encoder.vocab_size:
+        raise TokenizerError(
+            f"the tokenizer has {tokenizer.vocab_size:,} ids and the model {encoder.vocab_size:,}; "
+            "they do not belong together, choose another --tokenizer."
+        )
+    model, optimizer = accelerator.prepare(model, optimizer)
+    return Learner(model, optimizer, prepared.task, prepared.options, accelerator)
+
+
+def _build_options(prepared: Prepared) -> BuildOptions:
+    config = prepared.config
+    return BuildOptions(
+        vocab_size=prepared.tokenizer.vocab_size,
+        pad_id=prepared.tokenizer.pad_id,
+        type_vocab_size=OVERLAP_SEGMENTS if config.overlap_segments else 2,
+        max_length=prepared.task.settings.max_length,
+        dropout=float(config.dropout or 0.0),
+        with_pooler=config.pooling == "pooler",
+        from_nothing=config.init == "random",
+        size=config.size,
+        layers=config.layers,
+        hidden=config.hidden,
+        heads=config.heads,
+    )
+
+
+def plan_of(config: TrainConfig) -> Plan:
+    """Return how long and how fast a resolved request learns."""
+    return Plan(
+        epochs=int(config.epochs or 1),
+        batch_size=int(config.batch_size or 32),
+        accumulate=config.accumulate,
+        lr=float(config.lr or 0.0),
+        warmup=config.warmup,
+        schedule=config.schedule,
+        clip=config.clip,
+        patience=int(config.patience or 1),
+        seed=config.seed,
+    )

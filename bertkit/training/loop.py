@@ -1,0 +1,205 @@
+"""The training loop: a generator of steps.
+
+It knows no file and no console. Batches come from the rows, scores from a function handed
+in; what it yields is enough to log, to checkpoint and to stop. Everything random is a
+function of (seed, step), so a run resumed at any step goes on exactly as it would have.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bertkit.compute.batching import Batch, training_batches
+from bertkit.errors import NonFiniteError
+from bertkit.tasks.base import Scores, Task, TrainingOptions, TrainingRow
+from bertkit.training.optim import learning_rate, set_learning_rate
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+    from bertkit.models.heads import SequenceModel
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast to learn."""
+
+    epochs: int
+    batch_size: int
+    accumulate: int
+    lr: float
+    warmup: float
+    schedule: str
+    clip: float
+    patience: int
+    seed: int
+
+    def steps_per_epoch(self, n_rows: int) -> int:
+        """Return the number of optimizer steps of one pass over the rows."""
+        return math.ceil(math.ceil(n_rows / self.batch_size) / self.accumulate)
+
+
+@dataclass
+class LoopState:
+    """Where the loop stands; JSON both ways."""
+
+    step: int = 0
+    epoch: int = 0
+    step_in_epoch: int = 0
+    best_score: float | None = None
+    best_loss: float | None = None
+    best_step: int = 0
+    stale: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class StepFacts:
+    """What happened in one step.
+
+    `loss` is the mean over the step's rows; `scores` is there when the step ended an
+    epoch, and `improved` tells whether they are the best so far.
+    """
+
+    step: int
+    total_steps: int
+    epoch: int
+    loss: float
+    lr: float
+    grad_norm: float
+    rows: int
+    tokens: int
+    seconds: float
+    scores: Scores | None = None
+    improved: bool = False
+
+
+@dataclass(frozen=True)
+class Learner:
+    """The parts that learn, on their device."""
+
+    model: nn.Module
+    optimizer: Optimizer
+    task: Task
+    options: TrainingOptions
+    accelerator: Accelerator
+
+    @property
+    def bare_model(self) -> SequenceModel:
+        """The model without what the accelerator wraps round it."""
+        unwrapped: SequenceModel = self.accelerator.unwrap_model(self.model)
+        return unwrapped
+
+
+def train_steps(
+    learner: Learner,
+    rows: Sequence[TrainingRow],
+    plan: Plan,
+    state: LoopState,
+    evaluate: Callable[[], Scores],
+) -> Iterator[StepFacts]:
+    """Train, yielding after every step; `state` is up to date whenever it yields.
+
+    Args:
+        learner: model, optimizer, task.
+        rows: encoded training rows.
+        plan: epochs, rates, sizes.
+        state: where to begin; advanced in place.
+        evaluate: scores the model on validation rows, called after every epoch.
+
+    Raises:
+        NonFiniteError: loss or gradient is no longer a number; the weights are those of
+            the step before.
+    """
+    lengths = [len(row.encoding.ids) for row in rows]
+    per_epoch = plan.steps_per_epoch(len(rows))
+    while state.epoch < plan.epochs and state.stale < plan.patience:
+        batches = training_batches(lengths, batch_size=plan.batch_size, seed=plan.seed, epoch=state.epoch)
+        for index in range(state.step_in_epoch, per_epoch):
+            chosen = batches[index * plan.accumulate : (index + 1) * plan.accumulate]
+            facts = _step(learner, [[rows[i] for i in batch] for batch in chosen], plan, state, per_epoch)
+            state.step_in_epoch = index + 1
+            if state.step_in_epoch < per_epoch:
+                yield facts
+                continue
+            scores = evaluate()
+            improved = _remember(scores, learner.task, state)
+            state.epoch, state.step_in_epoch = state.epoch + 1, 0
+            yield replace(facts, scores=scores, improved=improved)
+
+
+def _step(learner: Learner, parts: list[list[TrainingRow]], plan: Plan, state: LoopState, per_epoch: int) -> StepFacts:
+    import torch
+
+    began = time.perf_counter()
+    step, total = state.step + 1, plan.epochs * per_epoch
+    n_rows = sum(len(part) for part in parts)
+    rng = np.random.default_rng((plan.seed, step))
+    torch.manual_seed(plan.seed * 1_000_003 + step)  # dropout; the same after a resume
+    rate = learning_rate(step, total, peak=plan.lr, warmup=plan.warmup, schedule=plan.schedule)
+    set_learning_rate(learner.optimizer, rate)
+    learner.model.train()
+    learner.optimizer.zero_grad(set_to_none=True)
+    loss, tokens = 0.0, 0
+    for part in parts:
+        batch = learner.task.training_batch(part, learner.options, rng)
+        tokens += batch.tokens
+        part_loss = _loss(learner, batch.to(str(learner.accelerator.device))) / n_rows
+        learner.accelerator.backward(part_loss)
+        loss += float(part_loss.detach())
+    norm = float(learner.accelerator.clip_grad_norm_(learner.model.parameters(), plan.clip or math.inf))
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise _not_finite(loss, norm, step, parts, learner)
+    learner.optimizer.step()
+    state.step = step
+    seconds = time.perf_counter() - began
+    return StepFacts(step, total, state.epoch + 1, loss, rate, norm, n_rows, tokens, seconds)
+
+
+def _loss(learner: Learner, batch: Batch) -> Tensor:
+    """Sum the losses of a batch's rows; the mean is taken over all rows of the step."""
+    if batch.targets is None:
+        raise ValueError("a training batch has no targets")
+    with learner.accelerator.autocast():
+        logits = learner.model(batch.input_ids, batch.attention_mask, batch.token_type_ids)
+    return learner.task.losses(logits, batch.targets, learner.options).sum()
+
+
+def _remember(scores: Scores, task: Task, state: LoopState) -> bool:
+    """Compare scores with the best so far; a tie goes to the lower loss."""
+    score = scores.metrics[task.primary_metric]
+    loss = scores.metrics.get("loss", scores.metrics.get("mse", 0.0))
+    signed = score if task.greater_is_better else -score
+    best = -math.inf if state.best_score is None else state.best_score * (1 if task.greater_is_better else -1)
+    tied_but_surer = signed == best and (state.best_loss is None or loss < state.best_loss)
+    improved = signed > best or tied_but_surer
+    if improved:
+        state.best_score, state.best_loss, state.best_step, state.stale = score, loss, state.step, 0
+    else:
+        state.stale += 1
+    return improved
+
+
+def _not_finite(
+    loss: float, norm: float, step: int, parts: list[list[TrainingRow]], learner: Learner
+) -> NonFiniteError:
+    what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient norm is {norm}"
+    places = [row.place for part in parts for row in part]
+    shown = ", ".join(places[:4]) + (f" and {len(places) - 4} more" if len(places) > 4 else "")
+    dtype = learner.accelerator.mixed_precision
+    dtype = {"no": "float32", "bf16": "bfloat16"}.get(dtype, dtype)
+    return NonFiniteError(
+        f"step {step}: {what} in {dtype}, on rows {shown}; the last good checkpoint is kept. "
+        "Try a lower --lr, --clip 1 or --precision float32."
+    )

@@ -1,0 +1,84 @@
+"""Fixtures all rooms share: small rows, a small tokenizer, a clean environment, a trained run."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from bertkit.tokenization.base import Tokenizer
+from bertkit.tokenization.vocab import train_wordpiece
+
+# Torch's threads would fight over the two cores with pytest-xdist's workers.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+SUBJECTS = (
+    "the cat",
+    "a dog",
+    "the old man",
+    "my sister",
+    "the shop",
+    "a small bird",
+    "the train",
+    "our teacher",
+)
+VERBS = ("sees", "likes", "finds", "follows", "paints", "calls", "buys", "moves")
+OBJECTS = (
+    "a red ball",
+    "the river",
+    "some bread",
+    "the tall tree",
+    "a letter",
+    "the blue car",
+    "an apple",
+    "music",
+)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No variable of the caller's, no hub, no cache outside the test."""
+    for name in list(os.environ):
+        if name.startswith("BERTKIT_") and name != "BERTKIT_TEST_DATA":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+@pytest.fixture(scope="session")
+def sentences() -> list[str]:
+    """Some hundred short English sentences."""
+    return [f"{s} {v} {o}." for s in SUBJECTS for v in VERBS for o in OBJECTS]
+
+
+@pytest.fixture(scope="session")
+def tokenizer(sentences: list[str]) -> Tokenizer:
+    """A WordPiece tokenizer trained on the sentences."""
+    return train_wordpiece(sentences, size=200, lowercase=True)
+
+
+def pair_rows(n: int, seed: int = 0) -> list[tuple[str, str, str]]:
+    """Pairs that share their object ("1") or not ("0"): learnable in seconds."""
+    rng = random.Random(seed)
+    rows = []
+    for i in range(n):
+        first_object, other = rng.sample(OBJECTS, 2)
+        same = i % 2 == 0
+        first = f"{rng.choice(SUBJECTS)} {rng.choice(VERBS)} {first_object}"
+        second = f"{rng.choice(SUBJECTS)} {rng.choice(VERBS)} {first_object if same else other}"
+        rows.append((first, second, "1" if same else "0"))
+    return rows
+
+
+def write_tsv(path: Path, rows: list[tuple[str, ...]], header: tuple[str, ...]) -> Path:
+    """Write rows as TSV with a header."""
+    lines = ["\t".join(header), *("\t".join(row) for row in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def pair_file(tmp_path: Path) -> Path:
+    """120 labelled pairs as TSV."""
+    return write_tsv(tmp_path / "pairs.tsv", pair_rows(120), ("sentence1", "sentence2", "label"))

@@ -1,0 +1,64 @@
+import subprocess
+import sys
+
+import pytest
+
+from bertkit.data.catalog import DATASETS, SPLITS, find_dataset
+from bertkit.errors import UnknownNameError
+
+PROMISED = {
+    "mrpc", "sst2", "stsb", "rte", "qqp", "nsmc", "klue-ynat", "klue-sts", "klue-nli", "klue-ner",
+    "korsts", "conll2003", "swag", "cnn_dailymail",
+}  # fmt: skip
+TASKS = {"classify", "regression", "ner", "choice", "mlm", "extractive", "matching"}
+
+
+def test_the_promised_data_sets_are_there_once():
+    names = [spec.name for spec in DATASETS]
+    assert set(names) >= PROMISED
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("spec", DATASETS, ids=lambda spec: spec.name)
+def test_a_row_is_consistent(spec):
+    assert spec.task in TASKS
+    assert spec.language in {"en", "ko"}
+    assert spec.summary
+    assert set(spec.hub_splits) <= set(SPLITS)
+    assert all(set(layout) <= set(SPLITS) for layout in spec.layouts)
+    assert set(spec.labels.values()) <= set(spec.labels), "an official word stands for itself"
+    assert spec.hub_id is not None or spec.hub_config is None
+    if spec.header:
+        renamed = {spec.renames.get(name, name) for name in spec.header}
+        assert {*spec.columns.inputs, spec.columns.label} <= renamed
+
+
+def test_release_file_names_tell_the_data_set():
+    owners = {}
+    for spec in DATASETS:
+        for layout in spec.layouts:
+            for names in layout.values():
+                for name in names:
+                    assert owners.setdefault(name, spec.name) == spec.name
+
+
+def test_labels_of_mrpc_and_ynat():
+    assert find_dataset("mrpc").canonical_label("not_equivalent") == "0"
+    assert find_dataset("mrpc").canonical_label("2") is None
+    assert find_dataset("klue-ynat").canonical_label("0") == "IT과학"
+    assert find_dataset("klue-ynat").label_words.endswith("정치")
+
+
+def test_a_misspelt_name_is_suggested():
+    with pytest.raises(UnknownNameError, match="did you mean 'klue-ynat'"):
+        find_dataset("klue-yant")
+
+
+def test_the_room_imports_nothing_heavy():
+    code = (
+        "import sys, bertkit.data.loading, bertkit.data.splits;"
+        "heavy = {'torch', 'transformers', 'datasets', 'sklearn', 'pyarrow', 'numpy'} & set(sys.modules);"
+        "sys.exit(', '.join(sorted(heavy)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,117 @@
+from collections import Counter
+
+import pytest
+
+from bertkit.data.records import ColumnMap, DataSet, Example
+from bertkit.data.splits import carve
+from bertkit.errors import DataError, UsageError
+
+
+def dataset(rows, *, pair=None, **others):
+    splits = {"train": tuple(Example(texts, label, line, "t") for line, (texts, label) in enumerate(rows, start=1))}
+    columns = ColumnMap(("a",), pair, "label")
+    return DataSet("toy", "classify", columns, {**splits, **others}, fingerprint="f")
+
+
+def labelled(**counts):
+    return [((f"{label} {i}",), label) for label, count in counts.items() for i in range(count)]
+
+
+def split(data, validation=0.1, test=0.0, seed=0, **options):
+    return carve(data, validation_fraction=validation, test_fraction=test, seed=seed, **options)
+
+
+def test_labels_keep_their_shares_and_no_row_is_lost():
+    data = dataset(labelled(a=300, b=90, c=10))
+    carved = split(data, 0.1, 0.2)
+    assert list(carved.splits) == ["train", "validation", "test"]
+    assert Counter(carved.labels("validation")) == {"a": 30, "b": 9, "c": 1}
+    assert Counter(carved.labels("test")) == {"a": 60, "b": 18, "c": 2}
+    together = sorted((e for rows in carved.splits.values() for e in rows), key=lambda e: e.line)
+    assert together == list(data.splits["train"])
+    assert all([e.line for e in rows] == sorted(e.line for e in rows) for rows in carved.splits.values()), (
+        "rows keep their order"
+    )
+    assert carved.fingerprint == "f"
+    assert carved.notes[-1] == "validation: 40 of 400 training rows, carved with seed 0, stratified by label"
+
+
+def test_the_choice_depends_on_the_seed_only():
+    data = dataset(labelled(a=50, b=50))
+    assert split(data).splits == split(data).splits
+    assert split(data).splits != split(data, seed=1).splits
+    reversed_rows = dataset(list(reversed(labelled(a=50, b=50))))
+    assert {e.texts for e in split(data).splits["validation"]} == {
+        e.texts for e in split(reversed_rows).splits["validation"]
+    }
+
+
+def test_the_choice_is_the_same_on_every_machine():
+    chosen = [e.texts[0] for e in split(dataset(labelled(a=20, b=20))).splits["validation"]]
+    assert chosen == ["a 6", "a 11", "b 6", "b 12"]
+
+
+def test_the_test_rows_do_not_depend_on_the_validation_fraction():
+    data = dataset(labelled(a=60, b=40))
+    assert split(data, 0.1, 0.2).splits["test"] == split(data, 0.3, 0.2).splits["test"]
+
+
+def test_equal_texts_stay_together():
+    rows = [((f"text {i % 40}",), "ab"[i % 2]) for i in range(200)]
+    carved = split(dataset(rows), 0.2, 0.2)
+    sides = [{e.texts for e in examples} for examples in carved.splits.values()]
+    assert all(sides)
+    assert sum(map(len, sides)) == len(set().union(*sides))
+
+
+def test_a_swapped_pair_is_the_same_pair():
+    rows = [((f"x{i}", f"y{i}"), "1") for i in range(50)] + [((f"y{i}", f"x{i}"), "0") for i in range(50)]
+    carved = split(dataset(rows, pair="b"), 0.3)
+    sides = [{frozenset(e.texts) for e in carved.splits[name]} for name in ("train", "validation")]
+    assert sides[1]
+    assert not sides[0] & sides[1]
+
+
+def test_official_splits_are_not_touched():
+    official = (Example(("v",), "a", 1, "v"),)
+    data = dataset(labelled(a=10, b=10), validation=official)
+    assert split(data) is data
+    carved = split(data, 0.1, 0.1)
+    assert carved.splits["validation"] is official
+    assert len(carved.splits["test"]) == 2
+
+
+def test_scores_are_not_strata():
+    rows = [((f"t{i}",), f"{i / 10}") for i in range(100)]
+    carved = split(dataset(rows), 0.2)
+    assert len(carved.splits["validation"]) == 20
+    assert "stratified" not in carved.notes[-1]
+
+
+def test_a_label_with_one_row_stays_in_training():
+    carved = split(dataset(labelled(a=20, rare=1)), 0.5)
+    assert "rare" in set(carved.labels("train"))
+    assert "rare" not in set(carved.labels("validation"))
+
+
+def test_two_rows_are_enough_for_one_each():
+    carved = split(dataset(labelled(a=2)))
+    assert [len(rows) for rows in carved.splits.values()] == [1, 1]
+
+
+@pytest.mark.parametrize("rows", [labelled(a=1), [(("same",), "a")] * 10, labelled(a=1, b=1, c=1)])
+def test_too_few_rows_are_named(rows):
+    with pytest.raises(DataError, match=r"training rows .* are too few to carve validation from"):
+        split(dataset(rows))
+
+
+@pytest.mark.parametrize(("validation", "test"), [(1.0, 0.0), (-0.1, 0.0), (0.1, 1.5), (0.5, 0.5)])
+def test_fractions_that_leave_nothing_are_wrong_usage(validation, test):
+    with pytest.raises(UsageError, match="-fraction"):
+        split(dataset(labelled(a=10)), validation, test)
+
+
+def test_without_a_train_split_nothing_can_be_carved():
+    data = DataSet("toy", "classify", ColumnMap(("a",)), {"test": ()}, fingerprint="f")
+    with pytest.raises(DataError, match="no train split to carve validation from"):
+        split(data)
