@@ -10,6 +10,7 @@ that resolved record is what a run saves.
 from __future__ import annotations
 
 import json
+import math
 import operator
 import tomllib
 from collections.abc import Callable, Mapping
@@ -218,7 +219,8 @@ def to_toml(config: TrainConfig) -> str:
             continue
         # A JSON scalar or list of strings is also TOML, escapes included.
         shown = list(value) if isinstance(value, tuple) else value
-        lines.append(f"{name} = {json.dumps(shown, ensure_ascii=False)}")
+        text = json.dumps(shown, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML wants DEL escaped
+        lines.append(f"{name} = {text}")
     return "\n".join(lines) + "\n"
 
 
@@ -230,19 +232,23 @@ def _check(spec: DataclassField[Any], value: Any) -> None:
         raise UsageError(f"{name} {value}: must be one of {', '.join(meta['choices'])}.")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{name} {value}: must be a finite number.")
     for bound, (holds, words) in _BOUNDS.items():
         limit = meta[bound]
-        # written so that NaN, which compares as false with everything, is refused too
         if limit is not None and not holds(value, limit):
             raise UsageError(f"{name} {value}: must be {words} {limit}.")
 
 
 def _typed(name: str, value: Any, hint: Any, source: str) -> Any:
     if name == "data":
-        return (value,) if isinstance(value, str) else tuple(value)
-    allowed = [kind for kind in (get_args(hint) or (hint,)) if kind is not type(None)]
-    wanted = allowed[0]
-    if value is None or (isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))):
+        names = (value,) if isinstance(value, str) else value
+        if not isinstance(names, list | tuple) or not all(isinstance(each, str) for each in names):
+            raise UsageError(f"{source}: data takes a name, a path or a list of paths, not {value!r}.")
+        return tuple(names)
+    kinds = get_args(hint) or (hint,)
+    wanted = next(kind for kind in kinds if kind is not type(None))
+    if isinstance(value, kinds) and not (wanted is int and isinstance(value, bool)):
         return value
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

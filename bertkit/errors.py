@@ -53,8 +53,8 @@ class UnknownNameError(BertkitError):
             way_on: what to do instead, as a clause ("`bertkit models` lists them").
         """
         near = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
-        guess = f", did you mean {near[0]!r}" if near else ""
-        return cls(f"unknown {kind} {name!r}{guess}? {way_on}.")
+        guess = f": did you mean {near[0]!r}? " if near else "; "
+        return cls(f"unknown {kind} {name!r}{guess}{way_on}.")
 
 
 class DataError(BertkitError):

@@ -82,3 +82,28 @@ def write_tsv(path: Path, rows: list[tuple[str, ...]], header: tuple[str, ...]) 
 def pair_file(tmp_path: Path) -> Path:
     """120 labelled pairs as TSV."""
     return write_tsv(tmp_path / "pairs.tsv", pair_rows(120), ("sentence1", "sentence2", "label"))
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run directory: scratch BERT trained on 400 easy pairs."""
+    from bertkit.config import TrainConfig
+    from bertkit.training.run import train
+
+    folder = tmp_path_factory.mktemp("trained")
+    data = write_tsv(folder / "pairs.tsv", pair_rows(400), ("sentence1", "sentence2", "label"))
+    config = TrainConfig(
+        data=(str(data),),
+        output=str(folder / "run"),
+        layers=1,
+        hidden=32,
+        epochs=6,
+        batch_size=16,
+        lr=3e-3,
+        dropout=0.1,
+        vocab_size=200,
+        test_fraction=0.2,
+        threads=1,
+    )
+    train(config)
+    return folder / "run"

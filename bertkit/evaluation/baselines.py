@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from bertkit.data.records import Example
 from bertkit.errors import DataError
 from bertkit.evaluation.baseline_files import damaged, read_baseline_files, write_baseline_files
-from bertkit.evaluation.features import FeatureMap, fit_features
+from bertkit.evaluation.features import OVERLAPS, FeatureMap, fit_features
 from bertkit.evaluation.linear import LinearModel, class_probabilities, fit_logistic, fit_ridge, output_count
 from bertkit.evaluation.tfidf import Vocabulary
 
@@ -117,7 +117,7 @@ def fit_baselines(examples: Sequence[Example], *, task: str, pair: bool, labels:
         pair: whether the last text of an example is compared with those before it.
         labels: all labels of the task, in order; not used by regression. A label without
             a training row is never predicted.
-        seed: the order in which the solver of logistic regression visits the rows.
+        seed: sets the order in which the solver of logistic regression visits the rows.
 
     Raises:
         DataError: there is no row with a label, a label is not among `labels`, or a
@@ -195,7 +195,8 @@ def _fits_together(baselines: Baselines) -> bool:
         (baselines.model.weights, (outputs, features.width)),
         (baselines.model.intercept, (outputs,)),
     ]
-    return baselines.task in _TASKS and all(array.shape == shape for array, shape in sizes)
+    known = baselines.task in _TASKS and len(features.overlap_mean) in (0, OVERLAPS)
+    return known and all(array.shape == shape for array, shape in sizes)
 
 
 def _score(example: Example) -> float:

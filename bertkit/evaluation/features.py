@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # penalty on both comparable (0.1 to 0.5 are equally good on MRPC, STS-B and KorSTS).
 _OVERLAP_SCALE = 0.3
 
+OVERLAPS = len(overlap_features("", "", {}, 1.0)) + 2
+"""How many figures compare a pair: the overlap features, and the cosines in words and in n-grams."""
+
 
 @dataclass(frozen=True)
 class FeatureMap:

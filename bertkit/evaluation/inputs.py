@@ -74,18 +74,25 @@ def _refuse_plain_text(settings: TaskSettings, source: str) -> None:
 def _examples(
     rows: Iterable[Row | BadRow], settings: TaskSettings, columns: str | None, source: str, kind: str
 ) -> Iterator[Example | BadRow]:
-    """Find the columns at the first good row, and make examples of all rows."""
+    """Find the columns at the first row that has them, and make examples of all rows.
+
+    A table has one header, so a column it lacks ends the command; JSON lines speak each for
+    themselves, so there only the row is bad.
+    """
     remaining = iter(rows)
-    bad: list[BadRow] = []
     for row in remaining:
         if isinstance(row, BadRow):
-            bad.append(row)
+            yield row
             continue
-        found = _columns(row, settings, columns, kind)
-        yield from bad
+        try:
+            found = _columns(row, settings, columns, kind)
+        except DataError as error:
+            if kind != "jsonl":
+                raise
+            yield BadRow(row.line, str(error).rstrip("."))
+            continue
         yield from to_examples(itertools.chain([row], remaining), found, source, need_label=False)
         return
-    yield from bad
 
 
 def _columns(row: Row, settings: TaskSettings, columns: str | None, kind: str) -> ColumnMap:

@@ -26,13 +26,19 @@ from torch.nn import functional
 
 from bertkit.errors import UsageError
 
+PUBLISHED_SPREAD = 0.02
 # layers, hidden, heads; tiny to small are the published BERT miniatures (Turc et al. 2019)
 PRESETS = {"tiny": (2, 128, 2), "mini": (4, 256, 4), "small": (4, 512, 8), "base": (12, 768, 12)}
 
 
 @dataclass(frozen=True)
 class BertConfig:
-    """Shape and regularisation of the encoder; names as in transformers' BertConfig."""
+    """Shape and regularisation of the encoder; names as in transformers' BertConfig.
+
+    `initializer_range` is the spread of the first weights. The published 0.02 suits a width
+    of 768; a narrow encoder that starts so hardly tells one input from another, and on a few
+    thousand rows it never leaves that state (`scratch.py` has the rule).
+    """
 
     vocab_size: int
     hidden_size: int = 128
@@ -44,7 +50,7 @@ class BertConfig:
     hidden_dropout_prob: float = 0.1
     attention_probs_dropout_prob: float = 0.1
     layer_norm_eps: float = 1e-12
-    initializer_range: float = 0.02
+    initializer_range: float = PUBLISHED_SPREAD
     pad_token_id: int = 0
 
     def __post_init__(self) -> None:
@@ -206,7 +212,7 @@ class BertModel(nn.Module):
         self.embeddings = BertEmbeddings(config)
         self.encoder = BertEncoder(config)
         self.pooler = BertPooler(config) if with_pooler else None
-        self.apply(self._initialise)
+        self._initialise()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> Tensor:
         """Encode a batch.
@@ -225,15 +231,21 @@ class BertModel(nn.Module):
         encoded: Tensor = self.encoder(hidden, mask)
         return encoded
 
-    def _initialise(self, module: nn.Module) -> None:
-        """Draw weights from N(0, initializer_range), biases 0, as in the paper's code."""
-        if isinstance(module, nn.Linear | nn.Embedding):
-            nn.init.normal_(module.weight, std=self.config.initializer_range)
-        if isinstance(module, nn.Linear):
-            nn.init.zeros_(module.bias)
-        if isinstance(module, nn.Embedding) and module.padding_idx is not None:
-            with torch.no_grad():
-                module.weight[module.padding_idx].zero_()
+    def _initialise(self) -> None:
+        """Draw weights from N(0, initializer_range), biases 0.
+
+        Queries, keys and positions never start wider than the published 0.02: every token
+        first looks at all others alike, and learns from there whom to look at.
+        """
+        for name, module in self.named_modules():
+            narrow = name.endswith(("query", "key", "position_embeddings"))
+            spread = min(self.config.initializer_range, PUBLISHED_SPREAD) if narrow else self.config.initializer_range
+            if isinstance(module, nn.Linear | nn.Embedding):
+                nn.init.normal_(module.weight, std=spread)
+            if isinstance(module, nn.Linear):
+                nn.init.zeros_(module.bias)
+        with torch.no_grad():
+            self.embeddings.word_embeddings.weight[self.config.pad_token_id].zero_()
 
     def transformers_config(self) -> dict[str, Any]:
         """Return the config.json with which transformers opens these weights."""

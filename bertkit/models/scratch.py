@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,10 @@ from bertkit.models.registry import BuildOptions, ModelSpec
 
 if TYPE_CHECKING:
     from bertkit.models.bert import BertModel
+
+# layers, hidden, heads where neither --size nor a shape is given: what a few thousand rows can fill
+SMALL_DATA = (2, 64, 4)
+PUBLISHED_WIDTH = 768
 
 
 def build(spec: ModelSpec, options: BuildOptions) -> BertModel:
@@ -23,7 +28,7 @@ def build(spec: ModelSpec, options: BuildOptions) -> BertModel:
     """
     from bertkit.models.bert import PRESETS, BertConfig, BertModel
 
-    layers, hidden, heads = PRESETS[options.size or "tiny"]
+    layers, hidden, heads = PRESETS[options.size] if options.size else SMALL_DATA
     if options.hidden is not None:
         hidden, heads = options.hidden, max(1, options.hidden // 64)
     width = hidden
@@ -36,10 +41,21 @@ def build(spec: ModelSpec, options: BuildOptions) -> BertModel:
         max_position_embeddings=options.max_length,
         type_vocab_size=options.type_vocab_size,
         hidden_dropout_prob=options.dropout,
-        attention_probs_dropout_prob=options.dropout,
+        # Random numbers for dropout cost more than attention itself at this size.
+        attention_probs_dropout_prob=0.0,
+        initializer_range=initial_spread(width),
         pad_token_id=options.pad_id,
     )
     return BertModel(config, with_pooler=options.with_pooler)
+
+
+def initial_spread(width: int) -> float:
+    """Return the standard deviation of the first weights of an encoder of a width.
+
+    The published 0.02 from 768 on; below, wide enough that a layer keeps the size of what
+    passes through it (0.1 at 64).
+    """
+    return max(0.02, 0.8 / math.sqrt(width)) if width < PUBLISHED_WIDTH else 0.02
 
 
 def rebuild(values: dict[str, Any], *, with_pooler: bool) -> BertModel:

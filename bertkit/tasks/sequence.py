@@ -153,13 +153,16 @@ class SequenceTask:
     def _encode(
         self, firsts: Sequence[str], seconds: Sequence[str] | None, examples: Sequence[Example]
     ) -> list[Encoding]:
-        encodings = self.tokenizer.encode(firsts, seconds, max_length=self.settings.max_length)
+        marked = self.settings.overlap_segments and seconds is not None
+        encodings = self.tokenizer.encode(firsts, seconds, max_length=self.settings.max_length, with_spans=marked)
         if self.settings.on_long == "error":
             _refuse_long(encodings, examples, self.settings.max_length)
-        if not (self.settings.overlap_segments and seconds is not None):
+        if not self.settings.overlap_segments or seconds is None:
             return encodings
-        special = self.tokenizer.special_ids
-        return [replace(e, type_ids=overlap_segments(e.ids, e.type_ids, special)) for e in encodings]
+        return [
+            replace(e, type_ids=overlap_segments(e.spans, first, second), spans=())
+            for e, first, second in zip(encodings, firsts, seconds, strict=True)
+        ]
 
     def _masked(self, batch: Batch, share: float, rng: np.random.Generator) -> Batch:
         """Hide a share of the tokens; special tokens and segment ids stay as they are."""

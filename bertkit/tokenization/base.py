@@ -15,6 +15,7 @@ from typing import Any
 from tokenizers import Tokenizer as Backend
 
 from bertkit.errors import TokenizerError
+from bertkit.tokenization.segments import Span
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,14 @@ class SpecialTokens:
 class Encoding:
     """One row as ids.
 
-    `n_tokens` is the row's full length, special tokens included, before it was cut.
+    `n_tokens` is the row's full length, special tokens included, before it was cut;
+    `spans` are the tokens' places in the row's texts, where asked for.
     """
 
     ids: list[int]
     type_ids: list[int]
     n_tokens: int
+    spans: tuple[Span, ...] = ()
 
     @property
     def truncated(self) -> bool:
@@ -98,7 +101,12 @@ class Tokenizer:
         return self.id_of(self.special.mask, "mask")
 
     def encode(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int | None = None
+        self,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None = None,
+        *,
+        max_length: int | None = None,
+        with_spans: bool = False,
     ) -> list[Encoding]:
         """Encode rows in one batch.
 
@@ -107,25 +115,30 @@ class Tokenizer:
             pairs: second text of each row, or None.
             max_length: longest row in tokens, special tokens included; the longer side
                 of a pair is cut first. None: nothing is cut.
+            with_spans: whether the tokens' places in the texts are wanted (slower).
 
         Returns:
             One encoding per row, in order.
         """
         rows: list[Any] = list(texts) if pairs is None else list(zip(texts, pairs, strict=True))
-        full = self.backend.encode_batch_fast(rows)
+        encode_batch = self.backend.encode_batch if with_spans else self.backend.encode_batch_fast
+        full = encode_batch(rows)
         lengths = [len(row) for row in full]
         if max_length is not None:
             long = [i for i, length in enumerate(lengths) if length > max_length]
             for i, cut in zip(long, self._cut([rows[i] for i in long], max_length), strict=True):
                 full[i] = cut
-        return [Encoding(row.ids, row.type_ids, n) for row, n in zip(full, lengths, strict=True)]
+        return [
+            Encoding(row.ids, row.type_ids, n, _spans(row) if with_spans else ())
+            for row, n in zip(full, lengths, strict=True)
+        ]
 
     def _cut(self, rows: list[Any], max_length: int) -> list[Any]:
         if not rows:
             return []
         self.backend.enable_truncation(max_length)
         try:
-            return list(self.backend.encode_batch_fast(rows))
+            return list(self.backend.encode_batch(rows))
         finally:
             self.backend.no_truncation()
 
@@ -144,6 +157,13 @@ class Tokenizer:
         (directory / "tokenizer_config.json").write_text(text + "\n", encoding="utf-8")
 
 
+def _spans(row: Any) -> tuple[Span, ...]:
+    return tuple(
+        Span(-1 if side is None else side, start, end)
+        for side, (start, end) in zip(row.sequence_ids, row.offsets, strict=True)
+    )
+
+
 def load_tokenizer(directory: Path) -> Tokenizer:
     """Open a tokenizer that was saved with its tokenizer.json.
 
@@ -157,10 +177,11 @@ def load_tokenizer(directory: Path) -> Tokenizer:
         backend = Backend.from_file(str(path))
         config_path = directory / "tokenizer_config.json"
         config = json.loads(config_path.read_text(encoding="utf-8")) if config_path.is_file() else {}
+        max_length = min(int(config.get("model_max_length", 512)), 2**20)
+        special = _special_tokens(config, backend)
     except Exception as error:  # tokenizers raises bare Exception
-        raise TokenizerError(f"{path}: cannot be read as a tokenizer ({error}); copy it again.") from error
-    max_length = min(int(config.get("model_max_length", 512)), 2**20)
-    return Tokenizer(backend, _special_tokens(config, backend), max_length)
+        raise TokenizerError(f"{directory}: holds no readable tokenizer ({error}); copy it again.") from error
+    return Tokenizer(backend, special, max_length)
 
 
 def _special_tokens(config: dict[str, object], backend: Backend) -> SpecialTokens:

@@ -35,7 +35,8 @@ def check_fit(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[str, ...]:
     Raises:
         TokenizerError: 30 % of the tokens or more are unknown.
     """
-    sample = texts[:: max(1, len(texts) // SAMPLE)][:SAMPLE]
+    # rounded up, so that the sample reaches the last texts
+    sample = texts[:: max(1, -(-len(texts) // SAMPLE))]
     share = unknown_share(tokenizer, sample)
     if share >= STOP_SHARE:
         raise TokenizerError(

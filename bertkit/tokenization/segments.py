@@ -1,32 +1,99 @@
-"""Segment ids that tell a pair encoder which tokens stand on both sides.
+"""Segment ids that tell a pair encoder how each word stands to the other sentence.
 
-A small encoder trained on a few thousand pairs does not learn to compare tokens: finding a
-token's twin in the other sentence takes an attention pattern that so few examples do not
-teach, and it ends at the majority answer. Written into the segment ids, the comparison is
-an input, and what is left to learn is how to weigh it. The ids are a function of the token
-ids alone, so they work in any language and with any vocabulary.
+A small encoder trained on a few thousand pairs does not learn to compare words: finding a
+word's twin on the other side takes an attention pattern that so few examples do not teach,
+and it ends at the majority answer. Written into the segment ids, the comparison is an
+input, and what is left to learn is how to weigh it.
+
+The ids are a function of the two texts alone. No table, no language and no vocabulary is
+involved, so they work for any pair task; `docs/scratch.md` has what each part is worth.
+
+    0        special tokens
+    1        a word that only this sentence has
+    2        a number that only this sentence has
+    3        punctuation that only this sentence has
+    4        a word of which the other sentence has a like one (same stem)
+    5 … 8    a word that both have, alone or in a run of 2, 3, or 4 and more
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
 
-# 0, 1: first and second sentence; 2, 3: the same, for tokens that the other sentence has too
-OVERLAP_SEGMENTS = 4
+ONLY_HERE, NUMBER_ONLY_HERE, PUNCTUATION_ONLY_HERE, LIKE_ONE_THERE = 1, 2, 3, 4
+LONGEST_RUN = 4
+KINDS = LIKE_ONE_THERE + LONGEST_RUN + 1
+# the kinds of the first sentence, then those of the second
+OVERLAP_SEGMENTS = 2 * KINDS
+
+# with combining accents, which belong to the letter before them in decomposed text
+_WORD = re.compile(r"[\w\u0300-\u036f]+|[^\w\s]")
 
 
-def overlap_segments(ids: Sequence[int], type_ids: Sequence[int], special_ids: Collection[int]) -> list[int]:
-    """Add 2 to the segment of every token that also stands in the other sentence.
+class Span(NamedTuple):
+    """Where a token stands: side 0 or 1 (-1 for special tokens), characters start to end."""
+
+    side: int
+    start: int
+    end: int
+
+
+def overlap_segments(spans: Sequence[Span], first: str, second: str) -> list[int]:
+    """Return the segment id of every token of a pair.
 
     Args:
-        ids: token ids of a pair, special tokens included.
-        type_ids: 0 or 1 for each token.
-        special_ids: ids that belong to neither sentence.
+        spans: the tokens' places in the two texts.
+        first: first text.
+        second: second text.
 
     Returns:
-        The new segment ids, each in 0..3.
+        Ids in 0 .. OVERLAP_SEGMENTS - 1, one for each token.
     """
-    first = {i for i, side in zip(ids, type_ids, strict=True) if side == 0}
-    second = {i for i, side in zip(ids, type_ids, strict=True) if side == 1}
-    shared = (first & second).difference(special_ids)
-    return [side + 2 if i in shared else side for i, side in zip(ids, type_ids, strict=True)]
+    kinds = word_kinds(first, second), word_kinds(second, first)
+    # A token's last character: the first one may be the space that some vocabularies keep.
+    return [kinds[s.side][s.end - 1] + s.side * KINDS if s.side >= 0 and s.end > s.start else 0 for s in spans]
+
+
+def word_kinds(text: str, other: str) -> list[int]:
+    """Return the kind of the word at each character of `text`, as against `other`."""
+    found = list(_WORD.finditer(text))
+    words = [_plain(match.group()) for match in found]
+    others = [_plain(word) for word in _WORD.findall(other)]
+    stems = {stem for word in others if (stem := _stem(word))}
+    kinds = [0] * len(text)
+    for match, word, run in zip(found, words, _shared_runs(words, others), strict=True):
+        kind = LIKE_ONE_THERE + run if run else _unshared(word, stems)
+        kinds[match.start() : match.end()] = [kind] * (match.end() - match.start())
+    return kinds
+
+
+def _unshared(word: str, stems: set[str]) -> int:
+    if not any(character.isalnum() for character in word):
+        return PUNCTUATION_ONLY_HERE
+    if any(character.isdigit() for character in word):
+        return NUMBER_ONLY_HERE
+    return LIKE_ONE_THERE if _stem(word) in stems else ONLY_HERE
+
+
+def _shared_runs(words: Sequence[str], others: Sequence[str]) -> list[int]:
+    """Return, for each word, how long the longest run around it is that the others have too."""
+    lengths = [0] * len(words)
+    for n in range(1, LONGEST_RUN + 1):
+        runs = {tuple(others[i : i + n]) for i in range(len(others) - n + 1)}
+        for i in range(len(words) - n + 1):
+            if tuple(words[i : i + n]) in runs:
+                lengths[i : i + n] = [n] * n
+    return lengths
+
+
+def _plain(word: str) -> str:
+    return unicodedata.normalize("NFC", word).casefold()
+
+
+def _stem(word: str) -> str | None:
+    """Cut a word to what inflection leaves alone: four letters, or two Hangul syllables."""
+    size = 2 if "가" <= word[:1] <= "힣" else 4
+    return word[:size] if len(word) >= size else None

@@ -39,7 +39,6 @@ def resolve(config: TrainConfig, spec: ModelSpec, *, is_pair: bool, n_words: int
         max_length=min(filled.max_length or spec.max_length, spec.max_length),
         vocab_size=filled.vocab_size or _vocabulary_size(n_words),
         lowercase=True if filled.lowercase is None else filled.lowercase,
-        size=filled.size or ("tiny" if spec.is_scratch else None),
     )
 
 
