@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEMO := runs/demo
 
-.PHONY: help demo test slow check format clean
+.PHONY: help demo test slow check format docs clean
 
 help:
 	@echo "make demo    install, train on the bundled sample, evaluate, predict from a pipe"
@@ -12,6 +12,7 @@ help:
 	@echo "make slow    the tests that take longer"
 	@echo "make check   format, lint, types, import order"
 	@echo "make format  write the format"
+	@echo "make docs    write docs/commands.md from --help"
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -42,6 +43,9 @@ check: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(STAMP)
+	$(BIN)/python docs/commands.py > docs/commands.md
 
 clean:
 	rm -rf .venv runs build dist .mypy_cache .ruff_cache .pytest_cache

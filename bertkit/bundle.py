@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertkit import __version__
 from bertkit.errors import OutputError, RunError
-from bertkit.models.registry import find_model, load_target
+from bertkit.models.registry import find_rebuilder, load_target
 from bertkit.tasks.base import Task, TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.base import Tokenizer, load_tokenizer
@@ -34,6 +34,7 @@ class Manifest:
 
     settings: TaskSettings
     model: str
+    family: str
     config: dict[str, Any]
     data: dict[str, Any]
     training: dict[str, Any] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class Manifest:
             "task": self.settings.task,
             "settings": self.settings.to_json(),
             "model": self.model,
+            "family": self.family,
             "config": self.config,
             "data": self.data,
             "training": self.training,
@@ -145,6 +147,7 @@ def load_manifest(directory: Path) -> Manifest:
         return Manifest(
             settings=TaskSettings.from_json(values["settings"]),
             model=values["model"],
+            family=values["family"],
             config=values["config"],
             data=values["data"],
             training=values["training"],
@@ -179,8 +182,7 @@ def _load_model(directory: Path, manifest: Manifest, task: Task) -> SequenceMode
         if not (directory / name).is_file():
             raise RunError(f"{directory / name}: is missing; the run is damaged, copy or train it again.")
     config = _read_json(directory / "config.json")
-    rebuild = load_target(find_model(manifest.model).builder.replace(":build", ":rebuild"))
-    encoder = rebuild(config, with_pooler=manifest.settings.pooling == "pooler")
+    encoder = find_rebuilder(manifest.family)(config, with_pooler=manifest.settings.pooling == "pooler")
     model = task.build_model(encoder, dropout=float(config.get("classifier_dropout") or 0.0))
     try:
         model.load_state_dict(imported_weights(model, load_file(directory / "model.safetensors")))

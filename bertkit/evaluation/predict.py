@@ -25,7 +25,7 @@ from bertkit.evaluation.forward import forward
 from bertkit.tokenization.base import Encoding
 from bertkit.tokenization.health import FitWatch
 
-FIRST_CHUNK, LARGEST_CHUNK = 16, 2048
+FIRST_CHUNK, LARGEST_CHUNK = 16, 1024
 # Seconds a chunk waits for more rows of a slow source.
 PATIENCE_S = 0.05
 

@@ -203,6 +203,7 @@ class BertModel(nn.Module):
     """Embeddings, encoder and pooler; `forward` gives the last hidden states."""
 
     prefix = "bert"
+    inner = ""
 
     def __init__(self, config: BertConfig, *, with_pooler: bool = True) -> None:
         super().__init__()

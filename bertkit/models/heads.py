@@ -14,12 +14,21 @@ POOLINGS = ("cls", "pooler", "mean")
 
 
 class Encoder(Protocol):
-    """What a head needs to know of an encoder; BertModel and PretrainedEncoder have it."""
+    """What a head needs to know of an encoder; BertModel and PretrainedEncoder have it.
+
+    `prefix` is the name transformers gives the encoder inside a model with a head; `inner`
+    is where the weights stand inside our module.
+    """
 
     prefix: str
+    inner: str
     hidden_size: int
     vocab_size: int
-    pooler: nn.Module | None
+
+    @property
+    def pooler(self) -> nn.Module | None:
+        """The encoder's own layer over the first token, where it has one."""
+        ...
 
     def __call__(self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> Tensor:
         """Return the last hidden states, (B, L, H)."""
@@ -70,9 +79,9 @@ class SequenceModel(nn.Module):
 
 def exported_weights(model: SequenceModel) -> dict[str, Tensor]:
     """Return the weights under the names transformers uses, float32, on the CPU."""
-    prefix = f"{model.encoder.prefix}."
+    ours, theirs = _prefixes(model)
     return {
-        prefix + name.removeprefix("encoder.") if name.startswith("encoder.") else name: (
+        theirs + name.removeprefix(ours) if name.startswith(ours) else name: (
             weight.detach().to("cpu", torch.float32).contiguous()
         )
         for name, weight in model.state_dict().items()
@@ -81,8 +90,12 @@ def exported_weights(model: SequenceModel) -> dict[str, Tensor]:
 
 def imported_weights(model: SequenceModel, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Undo `exported_weights`: give weights the names `model.load_state_dict` expects."""
-    prefix = f"{model.encoder.prefix}."
+    ours, theirs = _prefixes(model)
     return {
-        "encoder." + name.removeprefix(prefix) if name.startswith(prefix) else name: weight
+        ours + name.removeprefix(theirs) if name.startswith(theirs) else name: weight
         for name, weight in weights.items()
     }
+
+
+def _prefixes(model: SequenceModel) -> tuple[str, str]:
+    return f"encoder.{model.encoder.inner}", f"{model.encoder.prefix}."

@@ -90,7 +90,12 @@ class ModelSpec:
     @property
     def is_scratch(self) -> bool:
         """Whether the model starts from nothing, tokenizer included."""
-        return self.hub_id is None and self.name == "scratch"
+        return self.family == "scratch"
+
+    @property
+    def family(self) -> str:
+        """Which file of this room builds the model; a run stores it to be built again."""
+        return self.builder.partition(":")[0].rpartition(".")[2]
 
 
 MODELS: tuple[ModelSpec, ...] = (
@@ -146,6 +151,17 @@ def find_model(name: str) -> ModelSpec:
     if "/" in name or name.startswith("."):
         raise ModelError(f"--model {name}: no such folder; for a model of the hub write hf:{name.lstrip('./')}.")
     raise UnknownNameError.among("model", name, (s.name for s in MODELS), "`bertkit models` lists them")
+
+
+def find_rebuilder(family: str) -> Callable[..., Any]:
+    """Return the function that makes a run's encoder again from its config.json.
+
+    Raises:
+        ModelError: no model of the table is of that family.
+    """
+    if family not in {spec.family for spec in MODELS}:
+        raise ModelError(f"a model of family {family!r}: this bertkit knows none; upgrade it.")
+    return load_target(f"bertkit.models.{family}:rebuild")
 
 
 def load_target(target: str) -> Callable[..., Any]:

@@ -56,8 +56,9 @@ class FitWatch:
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self._special = tokenizer.special_ids
-        self._unk = tokenizer.backend.token_to_id(tokenizer.special.unk) if tokenizer.special.unk else None
+        unk = tokenizer.special.unk
+        self._unk = -1 if unk is None else tokenizer.id_of(unk, "unknown")
+        self._special = tokenizer.special_ids - {self._unk}
         self.tokens = 0
         self.unknown = 0
         self.truncated = 0
@@ -66,10 +67,8 @@ class FitWatch:
         """Count the tokens of some rows."""
         for encoding in encodings:
             self.truncated += encoding.truncated
-            for token in encoding.ids:
-                known = token != self._unk
-                self.tokens += not known or token not in self._special
-                self.unknown += not known
+            self.unknown += encoding.ids.count(self._unk)
+            self.tokens += len(encoding.ids) - sum(encoding.ids.count(special) for special in self._special)
 
     @property
     def misfit(self) -> str | None:

@@ -38,6 +38,7 @@ class Finished:
         manifest = Manifest(
             settings=prepared.task.settings,
             model=prepared.spec.name,
+            family=prepared.spec.family,
             config=prepared.config.saved(),
             data=describe_data(prepared),
             training={name: value for name, value in training.items() if name != "run"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tokenizers import models, pre_tokenizers
 from bertkit.errors import TokenizerError
 from bertkit.tokenization.base import SpecialTokens, Tokenizer, load_tokenizer
 from bertkit.tokenization.segments import Span
+from bertkit.tokenization.vocab import train_wordpiece
 
 TEXTS = ["The cat sees a red ball.", "", "music", "A small bird follows the river, the tall tree, and the train!"]
 PAIRS = ["my sister", "a dog buys some bread.", "", "An apple"]
@@ -156,6 +158,18 @@ def test_autotokenizer_reads_it_alike(tokenizer: Tokenizer, saved: Path) -> None
     assert theirs.model_max_length == tokenizer.max_length
     assert (theirs.pad_token, theirs.mask_token, theirs.unk_token) == ("[PAD]", "[MASK]", "[UNK]")
     assert theirs.pad_token_id == tokenizer.pad_id
+
+
+def test_autotokenizer_keeps_accents_syllables_and_case(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    texts = ["Café cafe CAFÉ", "영화가 정말 재미있었다.", unicodedata.normalize("NFD", "영화는 Café")]
+    for lowercase in (True, False):
+        ours = train_wordpiece(texts * 3, size=200, lowercase=lowercase)
+        ours.save(tmp_path)
+        theirs = AutoTokenizer.from_pretrained(tmp_path)
+        assert theirs(texts)["input_ids"] == [e.ids for e in ours.encode(texts)]
+        assert ours.backend.token_to_id("[UNK]") not in theirs(texts[0])["input_ids"]
 
 
 def test_truncation_and_padding_stored_in_the_file_are_switched_off(tokenizer: Tokenizer, saved: Path) -> None:

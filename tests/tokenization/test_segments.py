@@ -145,5 +145,5 @@ def test_a_cut_row_keeps_the_kinds_of_the_whole_texts(tokenizer: Tokenizer) -> N
     (full,) = tokenizer.encode([first], [second], with_spans=True)
     (cut,) = tokenizer.encode([first], [second], max_length=9, with_spans=True)
     assert cut.truncated
-    kept = {span: i for span, i in zip(full.spans, overlap_segments(full.spans, first, second), strict=True)}
+    kept = dict(zip(full.spans, overlap_segments(full.spans, first, second), strict=True))
     assert overlap_segments(cut.spans, first, second) == [kept[span] for span in cut.spans]

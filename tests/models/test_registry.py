@@ -1,0 +1,110 @@
+"""The table of models: its names, and what a MODEL may be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from bertkit.config import TrainConfig
+from bertkit.errors import ModelError, UnknownNameError
+from bertkit.models.heads import POOLINGS
+from bertkit.models.registry import MODELS, Recipe, find_model, load_target
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("torch", "transformers", "datasets", "sklearn", "sentencepiece", "accelerate", "scipy", "pyarrow")
+LIGHT_ROOMS = """
+import sys
+import bertkit.models.registry, bertkit.tasks.registry, bertkit.config, bertkit.data.catalog, bertkit.tokenization.vocab
+from bertkit.models.registry import MODELS, find_model
+assert find_model(MODELS[-1].name) is MODELS[-1]
+print(*sys.modules)
+"""
+
+
+def test_the_table_imports_nothing_heavy() -> None:
+    done = subprocess.run([sys.executable, "-c", LIGHT_ROOMS], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "bertkit.models.registry" in loaded
+    assert [name for name in HEAVY if name in loaded] == []
+
+
+def test_names_and_aliases_are_unique() -> None:
+    names = Counter(name for spec in MODELS for name in (spec.name, *spec.aliases))
+    assert [name for name, n in names.items() if n > 1] == []
+    hub_ids = Counter(spec.hub_id for spec in MODELS if spec.hub_id)
+    assert [hub_id for hub_id, n in hub_ids.items() if n > 1] == []
+
+
+@pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
+def test_every_row_is_complete(spec) -> None:
+    assert spec.summary
+    assert spec.max_length >= 512
+    assert (spec.hub_id is None) == spec.is_scratch
+    module, _, function = spec.builder.partition(":")
+    assert (ROOT / (module.replace(".", "/") + ".py")).is_file()
+    assert function.isidentifier()
+
+
+@pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
+def test_every_recipe_is_one_that_train_would_take(spec) -> None:
+    known = {rule.name for rule in fields(TrainConfig)}
+    values = {rule.name: getattr(spec.recipe, rule.name) for rule in fields(Recipe)}
+    assert values.keys() <= known
+    assert TrainConfig(**values).epochs == spec.recipe.epochs
+    assert spec.recipe.pooling in POOLINGS
+
+
+@pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
+def test_a_row_is_found_by_name_alias_and_hub_id(spec) -> None:
+    for name in (spec.name, *spec.aliases):
+        assert find_model(name) is spec
+    if spec.hub_id:
+        assert find_model(f"hf:{spec.hub_id}") is spec
+
+
+def test_a_hub_id_that_the_table_lacks_is_a_hub_encoder() -> None:
+    spec = find_model("hf:some-org/some-encoder")
+    assert (spec.name, spec.hub_id, spec.is_scratch) == ("hf:some-org/some-encoder", "some-org/some-encoder", False)
+
+
+def test_a_folder_is_a_local_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = find_model(str(tmp_path))
+    assert (spec.name, spec.hub_id, spec.is_scratch) == (str(tmp_path), None, False)
+    (tmp_path / "encoder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert find_model("encoder").hub_id is None
+    assert find_model("./encoder").name == "./encoder"
+
+
+def test_a_name_of_the_table_wins_over_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert find_model("scratch").is_scratch
+    assert not find_model("./scratch").is_scratch
+
+
+@pytest.mark.parametrize("name", ["some-org/some-encoder", "./nowhere", "/no/where", ".hidden"])
+def test_a_path_to_nowhere_is_said_with_the_way_to_the_hub(name: str) -> None:
+    with pytest.raises(ModelError, match=r": no such folder; for a model of the hub write hf:") as caught:
+        find_model(name)
+    assert str(caught.value).startswith(f"--model {name}: ")
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("brt", "bert"), ("Kobert", "kobert"), ("debertta", "deberta")])
+def test_a_misspelt_name_is_mended(typed: str, meant: str) -> None:
+    with pytest.raises(UnknownNameError, match=rf"unknown model '{typed}'.*did you mean '{meant}'\?.*bertkit models"):
+        find_model(typed)
+
+
+def test_an_unknown_name_says_where_names_are_listed() -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown model 'gpt-17'.*`bertkit models` lists them\.$"):
+        find_model("gpt-17")
+
+
+def test_a_target_is_a_function() -> None:
+    assert load_target("bertkit.models.registry:find_model") is find_model
