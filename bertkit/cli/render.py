@@ -73,7 +73,8 @@ def _show_training(values: Mapping[str, Any]) -> None:
     console = _console()
     console.print(_metric_table(values["metrics"], {}, values["baselines"], title="validation"))
     console.print(
-        f"{values['steps']} steps in {values['seconds']:.0f} s, best at step {values['best_step']}: [bold]{values['run']}"
+        f"{values['steps']} steps in {values['seconds']:.0f} s, "
+        f"best at step {values['best_step']}: [bold]{values['run']}"
     )
     _show_warnings(console, values["warnings"])
 

@@ -143,13 +143,13 @@ def find_model(name: str) -> ModelSpec:
     for spec in MODELS:
         if name in (spec.name, *spec.aliases):
             return spec
-    if name.startswith("hf:"):
+    if name.startswith("hf:") and name != "hf:":
         hub_id = name.removeprefix("hf:")
         return next((s for s in MODELS if s.hub_id == hub_id), ModelSpec(name, hub_id, 512, "a hub encoder"))
-    if Path(name).is_dir():
+    if name and Path(name).is_dir():
         return ModelSpec(name, None, 512, "a local encoder")
     if "/" in name or name.startswith("."):
-        raise ModelError(f"--model {name}: no such folder; for a model of the hub write hf:{name.lstrip('./')}.")
+        raise ModelError(f"--model {name}: no such folder; a model of the hub is written hf:org/name.")
     raise UnknownNameError.among("model", name, (s.name for s in MODELS), "`bertkit models` lists them")
 
 

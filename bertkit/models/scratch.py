@@ -21,7 +21,7 @@ def build(spec: ModelSpec, options: BuildOptions) -> BertModel:
     """Make a BERT with random weights; draws from torch's global random state.
 
     --layers, --hidden and --heads override the preset; the feed-forward block is four
-    times as wide as the encoder, heads default to 64 dimensions each.
+    times as wide as the encoder, heads default to about 64 dimensions each.
 
     Raises:
         UsageError: the heads do not divide the width.
@@ -30,7 +30,7 @@ def build(spec: ModelSpec, options: BuildOptions) -> BertModel:
 
     layers, hidden, heads = PRESETS[options.size] if options.size else SMALL_DATA
     if options.hidden is not None:
-        hidden, heads = options.hidden, max(1, options.hidden // 64)
+        hidden, heads = options.hidden, _usual_heads(options.hidden)
     width = hidden
     config = BertConfig(
         vocab_size=options.vocab_size,
@@ -47,6 +47,11 @@ def build(spec: ModelSpec, options: BuildOptions) -> BertModel:
         pad_token_id=options.pad_id,
     )
     return BertModel(config, with_pooler=options.with_pooler)
+
+
+def _usual_heads(width: int) -> int:
+    """About 64 dimensions a head, in a number that divides the width."""
+    return next(heads for heads in range(max(1, width // 64), 0, -1) if width % heads == 0)
 
 
 def initial_spread(width: int) -> float:

@@ -6,6 +6,7 @@ Shapes in the margin: B rows of a batch, N rows of a data set, C outputs.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.data.numerals import is_number
 from bertkit.data.records import Example
 from bertkit.errors import DataError, UsageError
 from bertkit.metrics import classification, regression
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bertkit.models.heads import SequenceModel
+
+
+_INTEGER = re.compile(r"[+-]?\d+")
 
 
 class Objective(Protocol):
@@ -271,10 +276,7 @@ def number(example: Example) -> float:
     Raises:
         DataError: the label is not a finite number.
     """
-    try:
-        value = float(example.label or "")
-    except ValueError:
-        value = math.nan
+    value = float(example.label or "nan") if is_number(example.label or "") else math.nan
     if not math.isfinite(value):
         raise DataError.at(
             example.source, example.line, f"label {example.label!r} is not a number; regression needs one."
@@ -293,7 +295,7 @@ def sorted_labels(examples: Sequence[Example]) -> tuple[str, ...]:
         seen = f"the one label {next(iter(labels))!r}" if labels else "no label"
         source = examples[0].source if examples else "the training rows"
         raise DataError(f"{source}: every row has {seen}; classification needs at least two labels.")
-    if all(label.lstrip("-").isdecimal() for label in labels):
+    if all(_INTEGER.fullmatch(label) for label in labels):
         return tuple(sorted(labels, key=lambda label: (int(label), label)))
     return tuple(sorted(labels))
 
@@ -322,12 +324,10 @@ def _given_weights(word: str, labels: Sequence[str]) -> dict[str, float]:
     given: dict[str, float] = {}
     for part in word.split(","):
         label, equals, weight = part.rpartition("=")
-        try:
-            given[label] = float(weight)
-        except ValueError:
-            equals = ""
-        if not equals or not given[label] > 0:
+        value = float(weight) if is_number(weight) else math.nan
+        if not equals or label in given or not 0 < value < math.inf:
             raise UsageError(f"--class-weights {word}: must be none, auto or label=weight,label=weight.")
+        given[label] = value
         if label not in labels:
             raise UsageError(f"--class-weights: no label is called {label!r}; there are {', '.join(labels[:8])}.")
     return given

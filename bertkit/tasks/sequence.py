@@ -160,9 +160,14 @@ class SequenceTask:
         if not self.settings.overlap_segments or seconds is None:
             return encodings
         return [
-            replace(e, type_ids=overlap_segments(e.spans, first, second), spans=())
+            replace(e, type_ids=overlap_segments(e.spans, self._bare(first), self._bare(second)), spans=())
             for e, first, second in zip(encodings, firsts, seconds, strict=True)
         ]
+
+    def _bare(self, text: str) -> str:
+        """Blank the separators between columns, places kept: they are no words to compare."""
+        separator = self.tokenizer.special.sep
+        return text.replace(separator, " " * len(separator)) if separator else text
 
     def _masked(self, batch: Batch, share: float, rng: np.random.Generator) -> Batch:
         """Hide a share of the tokens; special tokens and segment ids stay as they are."""

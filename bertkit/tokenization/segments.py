@@ -18,10 +18,11 @@ involved, so they work for any pair task; `docs/scratch.md` has what each part i
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from tokenizers.pre_tokenizers import BertPreTokenizer
 
 ONLY_HERE, NUMBER_ONLY_HERE, PUNCTUATION_ONLY_HERE, LIKE_ONE_THERE = 1, 2, 3, 4
 LONGEST_RUN = 4
@@ -29,8 +30,8 @@ KINDS = LIKE_ONE_THERE + LONGEST_RUN + 1
 # the kinds of the first sentence, then those of the second
 OVERLAP_SEGMENTS = 2 * KINDS
 
-# with combining accents, which belong to the letter before them in decomposed text
-_WORD = re.compile(r"[\w\u0300-\u036f]+|[^\w\s]")
+# White space and punctuation part words; vowel signs and combining accents do not.
+_CUTTER = BertPreTokenizer()
 
 
 class Span(NamedTuple):
@@ -53,20 +54,24 @@ def overlap_segments(spans: Sequence[Span], first: str, second: str) -> list[int
         Ids in 0 .. OVERLAP_SEGMENTS - 1, one for each token.
     """
     kinds = word_kinds(first, second), word_kinds(second, first)
-    # A token's last character: the first one may be the space that some vocabularies keep.
-    return [kinds[s.side][s.end - 1] + s.side * KINDS if s.side >= 0 and s.end > s.start else 0 for s in spans]
+    ids = []
+    for side, start, end in spans:
+        # A token's last character: the first one may be the space that some vocabularies keep.
+        kind = kinds[side][end - 1] if side >= 0 and end > start else 0
+        ids.append(kind + side * KINDS if kind else 0)
+    return ids
 
 
 def word_kinds(text: str, other: str) -> list[int]:
     """Return the kind of the word at each character of `text`, as against `other`."""
-    found = list(_WORD.finditer(text))
-    words = [_plain(match.group()) for match in found]
-    others = [_plain(word) for word in _WORD.findall(other)]
+    found = _CUTTER.pre_tokenize_str(text)
+    words = [_plain(word) for word, _ in found]
+    others = [_plain(word) for word, _ in _CUTTER.pre_tokenize_str(other)]
     stems = {stem for word in others if (stem := _stem(word))}
     kinds = [0] * len(text)
-    for match, word, run in zip(found, words, _shared_runs(words, others), strict=True):
+    for (_, (start, end)), word, run in zip(found, words, _shared_runs(words, others), strict=True):
         kind = LIKE_ONE_THERE + run if run else _unshared(word, stems)
-        kinds[match.start() : match.end()] = [kind] * (match.end() - match.start())
+        kinds[start:end] = [kind] * (end - start)
     return kinds
 
 

@@ -56,8 +56,8 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) ->
     folder = tmp_path_factory.mktemp("tiny-bert")
     torch.manual_seed(0)
     config = transformers.BertConfig(
-        vocab_size=tokenizer.vocab_size, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64,
-        max_position_embeddings=64,
+        vocab_size=tokenizer.vocab_size, hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=64, max_position_embeddings=64,
     )  # fmt: skip
     transformers.BertModel(config).half().save_pretrained(folder)
     tokenizer.save(folder)

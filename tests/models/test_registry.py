@@ -90,7 +90,7 @@ def test_a_name_of_the_table_wins_over_a_folder(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("name", ["some-org/some-encoder", "./nowhere", "/no/where", ".hidden"])
 def test_a_path_to_nowhere_is_said_with_the_way_to_the_hub(name: str) -> None:
-    with pytest.raises(ModelError, match=r": no such folder; for a model of the hub write hf:") as caught:
+    with pytest.raises(ModelError, match=r": no such folder; a model of the hub is written hf:org/name") as caught:
         find_model(name)
     assert str(caught.value).startswith(f"--model {name}: ")
 
