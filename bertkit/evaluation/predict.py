@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,8 @@ from bertkit.tokenization.health import FitWatch
 FIRST_CHUNK, LARGEST_CHUNK = 16, 1024
 # Seconds a chunk waits for more rows of a slow source.
 PATIENCE_S = 0.05
+# Seconds the reading thread is given to notice that nobody listens any more.
+LAST_WORDS_S = 10.0
 
 Item = Example | BadRow
 
@@ -56,7 +59,7 @@ def predict_stream(
     batch_size: int | None = None,
     slow_source: bool = False,
     watch: FitWatch | None = None,
-) -> Iterator[list[dict[str, Any]]]:
+) -> Generator[list[dict[str, Any]], None, None]:
     """Predict a stream of rows.
 
     Args:
@@ -72,11 +75,12 @@ def predict_stream(
         Records in the order of the rows, in lists that are ready together. A record has
         `line`, the task's keys, `n_tokens` and `truncated`; or `line` and `error`.
     """
-    for chunk in _chunks(bundle, rows, PATIENCE_S if slow_source else None):
-        if watch is not None:
-            watch.see(chunk.encodings)
-        outputs = forward(bundle.model, bundle.task, chunk.encodings, placement, batch_size=batch_size)
-        yield _records(bundle, chunk, outputs, top_k)
+    with closing(_chunks(bundle, rows, PATIENCE_S if slow_source else None)) as chunks:
+        for chunk in chunks:
+            if watch is not None:
+                watch.see(chunk.encodings)
+            outputs = forward(bundle.model, bundle.task, chunk.encodings, placement, batch_size=batch_size)
+            yield _records(bundle, chunk, outputs, top_k)
 
 
 def _records(bundle: Bundle, chunk: _Chunk, outputs: NDArray[np.float64], top_k: int) -> list[dict[str, Any]]:
@@ -92,7 +96,7 @@ def _records(bundle: Bundle, chunk: _Chunk, outputs: NDArray[np.float64], top_k:
     return records
 
 
-def _chunks(bundle: Bundle, rows: Iterable[Item], patience_s: float | None) -> Iterator[_Chunk]:
+def _chunks(bundle: Bundle, rows: Iterable[Item], patience_s: float | None) -> Generator[_Chunk, None, None]:
     """Encode chunk by chunk, one chunk ahead of the consumer."""
     ready: queue.Queue[_Chunk | _Failed | None] = queue.Queue(maxsize=1)
     stopped = threading.Event()
@@ -116,7 +120,8 @@ def _chunks(bundle: Bundle, rows: Iterable[Item], patience_s: float | None) -> I
             hand_over(_Failed(error))
 
     # A daemon: reading a pipe that nobody closes must not keep the process alive.
-    threading.Thread(target=work, name="bertkit-reader", daemon=True).start()
+    worker = threading.Thread(target=work, name="bertkit-reader", daemon=True)
+    worker.start()
     try:
         while (thing := ready.get()) is not None:
             if isinstance(thing, _Failed):
@@ -124,6 +129,8 @@ def _chunks(bundle: Bundle, rows: Iterable[Item], patience_s: float | None) -> I
             yield thing
     finally:
         stopped.set()
+        # A thread that is still inside compiled code when Python ends aborts the process.
+        worker.join(LAST_WORDS_S)
 
 
 def _grouped(rows: Iterable[Item], patience_s: float | None, stopped: threading.Event) -> Iterator[list[Item]]:
@@ -157,19 +164,20 @@ def _patiently(rows: Iterable[Item], patience_s: float | None, stopped: threadin
             source.put(_Failed(error))
 
     threading.Thread(target=read, name="bertkit-stdin", daemon=True).start()
-    waiting: float | None = None
-    while True:
+    paused = True
+    while not stopped.is_set():
         try:
-            row = source.get(timeout=waiting)
+            row = source.get(timeout=patience_s)
         except queue.Empty:
-            waiting = None
-            yield None
+            if not paused:
+                yield None
+            paused = True
             continue
         if row is None:
             return
         if isinstance(row, _Failed):
             raise row.error
-        waiting = patience_s
+        paused = False
         yield row
 
 

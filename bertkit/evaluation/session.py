@@ -7,7 +7,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -115,7 +115,7 @@ def predict(request: PredictRequest, *, output: Path | None = None, force: bool 
         watch=watch,
     )
     done = Done()
-    with _opened(output) as stream:
+    with closing(chunks), _opened(output) as stream:
         write = _writer(stream, request.output_format, settings, request.top_k)
         for records in chunks:
             _count(done, records, request)

@@ -209,7 +209,7 @@ def test_default_output_is_numbered(pair_file: Path, tmp_path: Path, monkeypatch
 def test_one_text_many_labels(tmp_path: Path) -> None:
     rows = [(text, label) for label in ("음악", "sport", "food") for text in (f"{label} {i} again" for i in range(40))]
     data = write_tsv(tmp_path / "topics.tsv", rows, ("text", "label"))
-    result = train(small(data, tmp_path / "run", epochs=12))
+    result = train(small(data, tmp_path / "run", epochs=12, lr=3e-3, batch_size=8))
     assert result.metrics["accuracy"] > 0.9
     assert bundle.load(tmp_path / "run").task.settings.labels == ("food", "sport", "음악")
 
