@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import math
 import operator
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import Field as DataclassField
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -67,7 +66,7 @@ class TrainConfig:
     # Names of the values somebody gave, as against defaults; a resumed run compares these.
     given: frozenset[str] = frozenset()
 
-    task: str = option("auto", "What is learnt (default: auto, from data).", "Data", choices=TASKS)
+    task: str = option("auto", "What is learnt; auto goes by the data (default: auto).", "Data", choices=TASKS)
     data_dir: str | None = option(None, "Folder that holds DATA's files.", "Data")
     columns: str | None = option(None, "Columns by part, as text=a,pair=b,label=c (text=a+b joins).", "Data")
     validation_fraction: float = option(
@@ -203,6 +202,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         DataError: the file is missing, unreadable or not TOML.
     """
+    import tomllib
+
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

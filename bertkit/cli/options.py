@@ -63,7 +63,8 @@ def with_options(config_class: type) -> Callable[[Callable[..., None]], Callable
             for name, parameter in inspect.signature(command).parameters.items()
             if name != "given"
         ]
-        built = [_parameter(spec, get_type_hints(config_class)[spec.name]) for spec in options(config_class)]
+        kinds = get_type_hints(config_class)
+        built = [_parameter(spec, kinds[spec.name]) for spec in options(config_class)]
 
         @functools.wraps(command)
         def wrapped(**values: Any) -> None:

@@ -85,8 +85,7 @@ class Objective(Protocol):
 class Classification:
     """Softmax over the labels, cross entropy."""
 
-    # Accuracy rewards the majority answer; on balanced labels the two agree.
-    primary_metric = "macro_f1"
+    primary_metric = "accuracy"
     headline_metric = "accuracy"
     greater_is_better = True
 

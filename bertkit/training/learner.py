@@ -39,7 +39,7 @@ def build_learner(prepared: Prepared, placement: Placement) -> Learner:
     encoder = load_target(prepared.spec.builder)(prepared.spec, _build_options(prepared))
     model = prepared.task.build_model(encoder, dropout=float(config.dropout or 0.0))
     if config.compile:
-        model.compile()
+        model.compile(dynamic=True)
     optimizer = build_optimizer(model, lr=float(config.lr or 0.0), weight_decay=float(config.weight_decay or 0.0))
     if tokenizer.vocab_size > encoder.vocab_size:
         raise TokenizerError(
