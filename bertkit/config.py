@@ -123,6 +123,7 @@ class TrainConfig:
     swap_pairs: bool | None = option(None, "Train on pairs in both orders.", "Training")
     token_masking: float | None = option(None, "Share of tokens hidden while training.", "Training", minimum=0, below=1)
     patience: int | None = option(None, "Stop after this many evaluations without gain.", "Training", minimum=1)
+    average: int | None = option(None, "Average the weights of this many epochs.", "Training", minimum=1)
     log_every: int = option(50, "Steps between log lines (default: 50).", "Training", minimum=1)
     seed: int = option(1, "Seed of everything random (default: 1).", "Training", minimum=0, maximum=2**32 - 1)
 

@@ -33,6 +33,7 @@ class Recipe:
     overlap_segments: bool = False
     swap_pairs: bool = False
     token_masking: float = 0.0
+    average: int = 1
 
 
 # Chosen on held-out parts of MRPC's training rows; docs/scratch.md has the figures.
@@ -46,6 +47,7 @@ SCRATCH = Recipe(
     overlap_segments=True,
     swap_pairs=True,
     token_masking=0.2,
+    average=3,
 )
 FINE_TUNING = Recipe()
 

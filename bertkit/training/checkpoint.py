@@ -3,6 +3,7 @@
     checkpoints/
       setup/            what is fixed at the start: config, task settings, tokenizer
       best-000123/      the best weights so far
+      epoch-0004/       weights at the end of an epoch that is still averaged
       step-000456/      weights, optimizer and loop state of the newest step
 
 A folder is written under another name and renamed, so that a run killed at any moment
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,22 +64,24 @@ class Checkpoints:
         path = self.folder / "setup" / "setup.json"
         return _read_json(path) if path.is_file() else None
 
-    def save_best(self, step: int, weights: dict[str, Tensor]) -> None:
-        """Write the best weights so far; older ones go once a checkpoint names these."""
+    def save_weights(self, name: str, weights: dict[str, Tensor]) -> None:
+        """Write weights that the next checkpoint will name: the best so far, or an epoch's."""
         from safetensors.torch import save_file
 
-        self._write(f"best-{step:06d}", lambda folder: save_file(weights, folder / "model.safetensors"))
+        self._write(name, lambda folder: save_file(_contiguous(weights), folder / "model.safetensors"))
 
-    def load_best(self, step: int) -> dict[str, Tensor]:
-        """Return the best weights, on the CPU.
+    def load_weights(self, name: str) -> dict[str, Tensor]:
+        """Return weights, on the CPU.
 
         Raises:
             RunError: they are missing or damaged.
         """
-        return _load(self.folder / f"best-{step:06d}" / "model.safetensors")
+        return _load(self.folder / name / "model.safetensors")
 
-    def save_step(self, state: LoopState, model: nn.Module, optimizer: Optimizer) -> None:
-        """Write the newest step, then remove the checkpoints it replaces."""
+    def save_step(
+        self, state: LoopState, model: nn.Module, optimizer: Optimizer, *, keep: Collection[str] = ()
+    ) -> None:
+        """Write the newest step, then remove what it replaces; `keep` names what it still needs."""
         from safetensors.torch import save_file
 
         def fill(folder: Path) -> None:
@@ -88,7 +91,7 @@ class Checkpoints:
 
         name = f"step-{state.step:06d}"
         self._write(name, fill)
-        kept = {name, f"best-{state.best_step:06d}", "setup"}
+        kept = {name, best_name(state.best_step), "setup", *keep}
         for old in self.folder.iterdir():
             if old.name not in kept:
                 shutil.rmtree(old, ignore_errors=True)
@@ -124,6 +127,11 @@ class Checkpoints:
             raise OutputError(
                 f"{place}: cannot be written ({error.strerror or error}); check space and rights."
             ) from error
+
+
+def best_name(step: int) -> str:
+    """Name the weights that were best at a step."""
+    return f"best-{step:06d}"
 
 
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -11,7 +11,8 @@ from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted
 from bertkit.evaluation.forward import forward
 from bertkit.tasks.base import Scores
-from bertkit.training.checkpoint import Checkpoints
+from bertkit.training.average import EpochAverage
+from bertkit.training.checkpoint import Checkpoints, best_name
 from bertkit.training.interrupts import interrupts
 from bertkit.training.learner import plan_of
 from bertkit.training.loop import Learner, LoopState, StepFacts, train_steps
@@ -43,8 +44,8 @@ class Keeper:
     Its clock changes what is written, never what is learnt.
     """
 
-    def __init__(self, checkpoints: Checkpoints, learner: Learner, state: LoopState) -> None:
-        self.checkpoints, self.learner, self.state = checkpoints, learner, state
+    def __init__(self, checkpoints: Checkpoints, learner: Learner, state: LoopState, average: EpochAverage) -> None:
+        self.checkpoints, self.learner, self.state, self.average = checkpoints, learner, state, average
         self.next_at = 0.0
 
     def step(self, *, due: bool) -> None:
@@ -52,7 +53,7 @@ class Keeper:
         began = time.perf_counter()
         if not (due or began >= self.next_at):
             return
-        self.checkpoints.save_step(self.state, self.learner.bare_model, self.learner.optimizer)
+        self.checkpoints.save_step(self.state, self.learner.bare_model, self.learner.optimizer, keep=self.average.names)
         ended = time.perf_counter()
         self.next_at = ended + (ended - began) / CHECKPOINT_SHARE
 
@@ -73,14 +74,20 @@ def drive(
     """
     config, totals = prepared.config, Totals()
     tracker = _tracker(config, checkpoints, state)
-    keeper = Keeper(checkpoints, learner, state)
-    steps = train_steps(learner, prepared.rows, plan_of(config), state, lambda: _scores(prepared, learner, placement))
+    average = EpochAverage(checkpoints, int(config.average or 1), epoch=state.epoch)
+    keeper = Keeper(checkpoints, learner, state, average)
+
+    def evaluate() -> Scores:
+        with average.weights_of(learner.bare_model, epoch=state.epoch + 1):
+            return _scores(prepared, learner, placement)
+
+    steps = train_steps(learner, prepared.rows, plan_of(config), state, evaluate)
     try:
         with interrupts() as interrupted:
             for facts in steps:
                 totals.add(facts)
                 if facts.improved:
-                    checkpoints.save_best(facts.step, learner.bare_model.state_dict())
+                    checkpoints.save_weights(best_name(facts.step), average.best_of(learner.bare_model))
                 keeper.step(due=facts.scores is not None or interrupted.is_set())
                 tracker(facts)
                 listener(facts)

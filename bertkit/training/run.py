@@ -12,7 +12,7 @@ from bertkit import bundle
 from bertkit.compute.device import Placement, check_device_word
 from bertkit.config import TrainConfig
 from bertkit.errors import StrictError, UsageError
-from bertkit.training.checkpoint import Checkpoints
+from bertkit.training.checkpoint import Checkpoints, best_name
 from bertkit.training.drive import Totals, drive
 from bertkit.training.finish import Finished, finish
 from bertkit.training.learner import build_learner, place_training, plan_of
@@ -123,7 +123,7 @@ def _train_prepared(prepared: Prepared, place: Path, setup: dict[str, Any] | Non
     resumed_from = state.step
     listener(_started(prepared, place, placement, learner, step=state.step))
     totals = drive(prepared, learner, placement, state, checkpoints, listener)
-    learner.bare_model.load_state_dict(checkpoints.load_best(state.best_step))
+    learner.bare_model.load_state_dict(checkpoints.load_weights(best_name(state.best_step)))
     finished = finish(prepared, learner, placement, place)
     result = _result(finished, place, state, resumed_from, totals)
     result = replace(result, seconds=round(time.perf_counter() - began, 2))
