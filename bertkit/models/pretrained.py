@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from bertkit.errors import ModelError, TokenizerError, UsageError
 from bertkit.hub import hub_errors, require
+from bertkit.models.offline import packaged_model
 from bertkit.models.registry import BuildOptions, ModelSpec
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
 
@@ -134,9 +135,12 @@ def tokenizer(spec: ModelSpec) -> Tokenizer:
 
 
 def _source(spec: ModelSpec, kind: str) -> str:
-    """Return what from_pretrained is given; a hub id is checked for reach first."""
+    """Return what from_pretrained is given: a folder, or a hub id that is in reach."""
     if spec.hub_id is None:
         return spec.name
+    packaged = packaged_model(spec.hub_id)
+    if packaged is not None:
+        return str(packaged)
     if Path(spec.hub_id).exists():
         raise ModelError(
             f"a folder {spec.hub_id} stands in the way of the hub's model; rename it or give ./{spec.hub_id}."

@@ -14,7 +14,7 @@ from bertkit.tokenization.base import Tokenizer
 from tests.conftest import pair_rows, write_tsv
 from tests.stand_in_hub import StandInHub, refused, run_client
 
-MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+BERT = "google-bert/bert-base-uncased"
 CARD = """\
 ---
 configs:
@@ -88,7 +88,7 @@ def test_from_the_hub_to_offline_use(tiny_bert: Path, mrpc: Path, tmp_path: Path
     home, run = tmp_path / "home", str(tmp_path / "run")
     pairs = write_tsv(tmp_path / "rows.tsv", [r[:2] for r in pair_rows(5)], ("sentence1", "sentence2"))
     with StandInHub(tmp_path / "hub") as hub:
-        hub.add_model(MINILM, tiny_bert)
+        hub.add_model(BERT, tiny_bert)
         hub.add_dataset("nyu-mll/glue", mrpc)
         trained, evaluated, missing = commands(
             hub.url,

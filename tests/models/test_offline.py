@@ -1,0 +1,40 @@
+"""Models from packages: found, checked, and refused where they are not the official ones."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from bertkit.errors import ModelError
+from bertkit.models import offline
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package that carries three bytes of weights."""
+    folder = tmp_path / "made_up_encoder"
+    (folder / "model").mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "model" / "model.safetensors").write_bytes(b"abc")
+    monkeypatch.syspath_prepend(tmp_path)
+    digest = hashlib.sha256(b"abc").hexdigest()
+    monkeypatch.setattr(offline, "PACKAGES", {"org/name": ("made_up_encoder", digest)})
+    return folder
+
+
+def test_an_installed_package_is_found(package: Path) -> None:
+    assert offline.packaged_model("org/name") == package / "model"
+
+
+def test_other_weights_are_refused(package: Path) -> None:
+    (package / "model" / "model.safetensors").write_bytes(b"abd")
+    with pytest.raises(ModelError, match=r"model\.safetensors: is not the official org/name"):
+        offline.packaged_model("org/name")
+
+
+def test_what_is_not_there_is_none(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert offline.packaged_model("org/other") is None
+    monkeypatch.setattr(offline, "PACKAGES", {"org/name": ("no_such_package_here", "")})
+    assert offline.packaged_model("org/name") is None
