@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +29,25 @@ class Finished:
     evaluation: Evaluation
     baselines: Baselines
 
-    def save(self, place: Path, prepared: Prepared, learner: Learner, result: Any) -> None:
+    def save(self, place: Path, prepared: Prepared, learner: Learner, training: Mapping[str, Any]) -> None:
         """Write the run directory; bertkit.json comes last and makes it whole.
+
+        Args:
+            place: the run directory.
+            prepared: what was trained on, and how.
+            learner: holds the best weights.
+            training: steps, times and figures, stored as they are.
 
         Raises:
             OutputError: the folder cannot be written.
         """
-        training = asdict(result) if is_dataclass(result) and not isinstance(result, type) else {}
         manifest = Manifest(
             settings=prepared.task.settings,
             model=prepared.spec.name,
             family=prepared.spec.family,
             config=prepared.config.saved(),
             data=describe_data(prepared),
-            training={name: value for name, value in training.items() if name != "run"},
+            training=dict(training),
             versions=bundle.versions(),
         )
         try:
@@ -56,7 +62,7 @@ class Finished:
         bundle.save(place, manifest, prepared.tokenizer, learner.bare_model)
 
 
-def finish(prepared: Prepared, learner: Learner, placement: Placement, place: Path) -> Finished:
+def finish(prepared: Prepared, learner: Learner, placement: Placement) -> Finished:
     """Score the learner's weights on the validation split, beside baselines fitted on the same rows."""
     settings = prepared.task.settings
     baselines = fit_baselines(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -124,10 +124,11 @@ def _train_prepared(prepared: Prepared, place: Path, setup: dict[str, Any] | Non
     listener(_started(prepared, place, placement, learner, step=state.step))
     totals = drive(prepared, learner, placement, state, checkpoints, listener)
     learner.bare_model.load_state_dict(checkpoints.load_weights(best_name(state.best_step)))
-    finished = finish(prepared, learner, placement, place)
+    finished = finish(prepared, learner, placement)
     result = _result(finished, place, state, resumed_from, totals)
     result = replace(result, seconds=round(time.perf_counter() - began, 2))
-    finished.save(place, prepared, learner, result)
+    stored = {name: value for name, value in asdict(result).items() if name != "run"}
+    finished.save(place, prepared, learner, stored)
     if not prepared.config.keep_checkpoints:
         checkpoints.remove()
     return result
