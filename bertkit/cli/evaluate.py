@@ -56,7 +56,7 @@ def eval_command(
 
     names = tuple(data or ())
     request = EvalRequest(run, names, split, data_dir, columns, on_long, batch_size, device, precision, errors, force)
-    evaluation = evaluate_run(request)
+    evaluation = evaluate_run(request, lambda sentence: typer.echo(sentence, err=True))
     render.show(evaluation, output_format)
     if strict and evaluation.warnings:
         raise StrictError(f"--strict: {evaluation.warnings[0]}.")

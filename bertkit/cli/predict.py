@@ -52,6 +52,8 @@ def predict_command(
         precision,
     )
     done = predict(request, output=output, force=force)
+    if done.note is not None:
+        typer.echo(done.note, err=True)
     for warning in done.warnings:
         typer.echo(f"bertkit: warning: {warning}", err=True)
     done.raise_for_status(strict=strict)

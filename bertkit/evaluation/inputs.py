@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bertkit.data.columns import parse_columns, resolve_columns, to_examples
-from bertkit.data.formats import sniff_format
+from bertkit.data.formats import encoding_note, sniff_format
 from bertkit.data.readers import read_rows, read_stream
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
 from bertkit.errors import DataError
@@ -21,10 +21,11 @@ FORMATS = ("auto", "txt", "csv", "tsv", "jsonl", "parquet")
 
 @dataclass(frozen=True)
 class Inputs:
-    """Rows to predict, and whether they may come slowly."""
+    """Rows to predict, whether they may come slowly, and what was noticed about the file."""
 
     rows: Iterator[Example | BadRow]
     slow_source: bool
+    note: str | None = None
 
 
 def open_inputs(name: str, settings: TaskSettings, *, input_format: str, columns: str | None) -> Inputs:
@@ -52,7 +53,7 @@ def open_inputs(name: str, settings: TaskSettings, *, input_format: str, columns
     if table.kind == "txt":
         _refuse_plain_text(settings, name)
     rows = read_rows(path, table_format=table, keep_blank=True)
-    return Inputs(_examples(rows, settings, columns, name, table.kind), slow_source=False)
+    return Inputs(_examples(rows, settings, columns, name, table.kind), False, encoding_note(path, table))
 
 
 def _kind_of_stream(stream: io.BufferedReader, settings: TaskSettings) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -46,8 +46,12 @@ class EvalRequest:
     force: bool = False
 
 
-def evaluate_run(request: EvalRequest) -> Evaluation:
+def evaluate_run(request: EvalRequest, note: Callable[[str], None] = lambda _: None) -> Evaluation:
     """Score a run on a split, beside the baselines it was stored with.
+
+    Args:
+        request: run, data and split.
+        note: told what was noticed while reading the data, in one sentence each.
 
     Raises:
         RunError: no run is there, or it is damaged or newer.
@@ -58,7 +62,7 @@ def evaluate_run(request: EvalRequest) -> Evaluation:
     find_task(manifest.settings.task)
     _check_errors_file(request)
     began = time.perf_counter()
-    name, split, examples, warnings = _examples(request, manifest)
+    name, split, examples, warnings = _examples(request, manifest, note)
     reading = time.perf_counter() - began
     loaded = bundle.load(request.run)
     settings = _settings(loaded.manifest.settings, request)
@@ -81,7 +85,9 @@ def evaluate_run(request: EvalRequest) -> Evaluation:
     return evaluation
 
 
-def _examples(request: EvalRequest, manifest: Manifest) -> tuple[str, str, Sequence[Example], tuple[str, ...]]:
+def _examples(
+    request: EvalRequest, manifest: Manifest, note: Callable[[str], None]
+) -> tuple[str, str, Sequence[Example], tuple[str, ...]]:
     """Return the data's name, the split, its rows, and warnings about the choice."""
     if request.data:
         split = request.split or "test"
@@ -92,6 +98,8 @@ def _examples(request: EvalRequest, manifest: Manifest) -> tuple[str, str, Seque
         split = request.split or ("test" if "test" in dataset.splits else "validation")
         if split == "validation" and request.split is None:
             warnings = ("there is no test split, so this is the validation split, which chose the best weights",)
+    for sentence in dataset.notes:
+        note(sentence)
     if split not in dataset.splits:
         have = ", ".join(dataset.splits) or "none"
         raise DataError(f"{dataset.name}: has no {split} split (splits found: {have}); name one with --split.")

@@ -67,6 +67,7 @@ class Done:
     errors: int = 0
     first_error: str = ""
     warnings: tuple[str, ...] = ()
+    note: str | None = None
 
     def raise_for_status(self, *, strict: bool) -> None:
         """Turn errors, or with `strict` warnings, into the exit code they deserve.
@@ -122,6 +123,7 @@ def predict(request: PredictRequest, *, output: Path | None = None, force: bool 
             write(records)
             stream.flush()
     done.warnings = _warnings(watch, settings)
+    done.note = inputs.note
     return done
 
 
