@@ -17,11 +17,12 @@ from bertkit.compute.device import choose_placement
 from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
-from bertkit.errors import DataError, OutputError
+from bertkit.errors import DataError
 from bertkit.evaluation.baselines import load_baselines
 from bertkit.evaluation.contamination import count_known
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
+from bertkit.evaluation.output import refuse_existing, writing
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import check_fit
@@ -60,7 +61,7 @@ def evaluate_run(request: EvalRequest, note: Callable[[str], None] = lambda _: N
     """
     manifest = bundle.load_manifest(request.run)
     find_task(manifest.settings.task)
-    _check_errors_file(request)
+    refuse_existing(request.errors, "--errors", force=request.force)
     began = time.perf_counter()
     name, split, examples, warnings = _examples(request, manifest, note)
     reading = time.perf_counter() - began
@@ -158,11 +159,6 @@ def _known_sentence(known: int, n: int, split: str) -> tuple[str, ...]:
     return (f"{known:,} of these {n:,} rows were also trained on; the figures are too good by that",)
 
 
-def _check_errors_file(request: EvalRequest) -> None:
-    if request.errors is not None and request.errors.exists() and not request.force:
-        raise OutputError(f"--errors {request.errors}: exists; add --force to replace it.")
-
-
 def write_errors(path: Path, loaded: Bundle, examples: Sequence[Example], outputs: NDArray[np.float64]) -> int:
     """Write the rows the model got wrong as JSON lines, the surest mistakes first.
 
@@ -189,10 +185,6 @@ def write_errors(path: Path, loaded: Bundle, examples: Sequence[Example], output
         )
         for i, figures in mistakes
     ]
-    beside = path.with_name(f".{path.name}.tmp")
-    try:
-        beside.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        raise OutputError(f"--errors {path}: cannot be written ({error.strerror}); choose another file.") from error
+    with writing(path, "--errors") as stream:
+        stream.write("".join(line + "\n" for line in lines))
     return len(lines)

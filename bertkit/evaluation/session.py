@@ -14,8 +14,9 @@ from typing import Any, TextIO
 
 from bertkit import bundle
 from bertkit.compute.device import check_device_word, choose_placement
-from bertkit.errors import DataError, OutputError, StrictError, UsageError
+from bertkit.errors import DataError, StrictError, UsageError
 from bertkit.evaluation.inputs import FORMATS, open_inputs
+from bertkit.evaluation.output import refuse_existing, writing
 from bertkit.evaluation.predict import predict_stream
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.registry import find_task
@@ -95,8 +96,7 @@ def predict(request: PredictRequest, *, output: Path | None = None, force: bool 
         DataError: the input cannot be read, or a row cannot and --on-error is stop.
         OutputError: the output exists or cannot be written.
     """
-    if output is not None and output.exists() and not force:
-        raise OutputError(f"--output {output}: exists; add --force to replace it.")
+    refuse_existing(output, "--output", force=force)
     settings = bundle.load_manifest(request.run).settings
     find_task(settings.task)
     inputs = open_inputs(request.source, settings, input_format=request.input_format, columns=request.columns)
@@ -177,15 +177,8 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
     if output is None:
         yield _standard_output()
         return
-    beside = output.with_name(f".{output.name}.tmp")
-    try:
-        with beside.open("w", encoding="utf-8", newline="") as stream:
-            yield stream
-        beside.replace(output)
-    except OSError as error:
-        raise OutputError(f"--output {output}: cannot be written ({error.strerror}); choose another file.") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    with writing(output, "--output") as stream:
+        yield stream
 
 
 def _standard_output() -> TextIO:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,7 @@ from bertkit import bundle
 from bertkit.bundle import Bundle
 from bertkit.compute.device import Placement
 from bertkit.data.records import BadRow, Example
-from bertkit.errors import DataError, StrictError
+from bertkit.errors import DataError, OutputError, StrictError
 from bertkit.evaluation.predict import LARGEST_CHUNK, predict_stream
 from bertkit.evaluation.session import PredictRequest, predict
 from tests.conftest import pair_rows, write_tsv
@@ -165,3 +167,20 @@ def test_an_empty_input_gives_an_empty_output(trained_run: Path, tmp_path: Path)
     done = predict(PredictRequest(trained_run, str(rows), input_format="tsv"), output=tmp_path / "out.jsonl")
     assert done.rows == 0
     assert (tmp_path / "out.jsonl").read_text() == ""
+
+
+def test_a_named_pipe_or_device_is_written_to_and_not_replaced(trained_run: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"sentence1": "a", "sentence2": "b"}\n')
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    heard: list[str] = []
+    listener = threading.Thread(target=lambda: heard.append(pipe.read_text()))
+    listener.start()
+    predict(PredictRequest(trained_run, str(rows)), output=pipe)
+    listener.join(timeout=10)
+    assert json.loads(heard[0])["line"] == 1
+    assert pipe.is_fifo()
+    with pytest.raises(OutputError, match="/dev/full: cannot be written"):
+        predict(PredictRequest(trained_run, str(rows)), output=Path("/dev/full"), force=True)
+    assert Path("/dev/full").is_char_device()
