@@ -28,7 +28,7 @@ DEFAULT = re.compile(r"\(default: ([^)]*)\)")
 REGISTRY = re.compile(
     r"pypi\.|pythonhosted|artifactory|devpi|index-url|download\.pytorch|registry\.npm|anaconda\.org", re.I
 )
-OWN_FOLDER = re.compile(r"/home/|/root/|/work/|/Users/")
+OWN_FOLDER = re.compile(r"/(?:home|root|work|Users)/")
 # A path that a test makes up, not a place on anybody's machine.
 MADE_UP = "/home/of/the/cache"
 
