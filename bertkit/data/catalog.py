@@ -32,8 +32,7 @@ class DatasetSpec:
         hub_id: where it is on the hub, or None if it is read from local files only.
         hub_config: the configuration on the hub.
         task: the task word it is made for.
-        columns: the columns that count, by the hub's names (for choice: the question, then
-            the choices).
+        columns: the columns that count, by the hub's names.
         summary: one line for `bertkit datasets`.
         language: "en" or "ko".
         labels: every label the sources write → the official word; empty if labels are open.
@@ -262,7 +261,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         hub_id="allenai/swag",
         hub_config="regular",
         task="choice",
-        columns=ColumnMap(("startphrase", "ending0", "ending1", "ending2", "ending3"), None, "label"),
+        columns=ColumnMap(("startphrase",), None, "label", ("ending0", "ending1", "ending2", "ending3")),
         summary="Which of 4 endings continues a sentence? 73,546 + 20,006",
         withheld=_WITHHELD,
     ),
@@ -271,7 +270,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         hub_id="jaredfern/codah",
         hub_config="fold_0",
         task="choice",
-        columns=ColumnMap(("prompt", "answer0", "answer1", "answer2", "answer3"), None, "label"),
+        columns=ColumnMap(("prompt",), None, "label", ("answer0", "answer1", "answer2", "answer3")),
         summary="Which of 4 endings makes sense? 1,665 + 556 + 555, written to be hard",
         header=("category", "prompt", "answer0", "answer1", "answer2", "answer3", "label"),
         layouts=({"train": ["fold_0_train.tsv"], "validation": ["fold_0_dev.tsv"], "test": ["fold_0_test.tsv"]},),
@@ -280,9 +279,8 @@ DATASETS: tuple[DatasetSpec, ...] = (
         name="llm-science-exam",
         hub_id=None,
         task="choice",
-        columns=ColumnMap(("prompt", "A", "B", "C", "D", "E"), None, "answer"),
+        columns=ColumnMap(("prompt",), None, "answer", tuple("ABCDE")),
         summary="Science questions with 5 choices, written by a language model; local files only",
-        labels={letter: letter for letter in "ABCDE"},
         folders=("llm_science_exam",),
     ),
     DatasetSpec(

@@ -48,7 +48,8 @@ HEADER_NAMES = frozenset({"id", "idx", "index", "prompt", "answer", *TEXT_NAMES,
 # A longer "name" is rather a text in the first line of a file without a header.
 _LONG_NAME = 30
 _NOT_TEXT = ("id", "idx", "index")
-_PARTS = ("text", "pair", "label")
+_PARTS = ("text", "pair", "label", "choices")
+_MANY = ("text", "choices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class ColumnChoice:
     text: tuple[str, ...] = ()
     pair: str | None = None
     label: str | None = None
+    choices: tuple[str, ...] = ()
 
     def renamed(self, renames: Mapping[str, str]) -> ColumnChoice:
         """Rewrite the names of an original release as those its rows go by."""
@@ -65,6 +67,7 @@ class ColumnChoice:
             tuple(renames.get(name, name) for name in self.text),
             None if self.pair is None else renames.get(self.pair, self.pair),
             None if self.label is None else renames.get(self.label, self.label),
+            tuple(renames.get(name, name) for name in self.choices),
         )
 
 
@@ -76,10 +79,12 @@ def column_name(name: str) -> str:
 def parse_columns(mapping: str) -> ColumnChoice:
     """Parse the value of `--columns`, such as `text=midterm+final,label=grade`.
 
-    Several text columns are joined with `+`, or named one by one (`text=a,text=b`).
+    Several columns of text or of choices are joined with `+`, or named one by one
+    (`text=a,text=b`).
 
     Raises:
-        UsageError: a part is no `part=column`, is unknown, or is given twice.
+        UsageError: a part is no `part=column`, is unknown, or is given twice; or choices
+            stand beside a pair.
     """
     named: dict[str, list[str]] = {part: [] for part in _PARTS}
     for item in mapping.split(","):
@@ -88,18 +93,21 @@ def parse_columns(mapping: str) -> ColumnChoice:
             raise _malformed(f"{item.strip()!r} is not part=column")
         if part not in named:
             raise _malformed(f"there is no part {part!r}{_did_you_mean(part, _PARTS)}")
-        names = [column_name(name) for name in (column.split("+") if part == "text" else [column])]
+        names = [column_name(name) for name in (column.split("+") if part in _MANY else [column])]
         if not all(names):
             raise _malformed(f"{item.strip()!r} names an empty column")
         named[part].extend(names)
     twice = next((part for part in ("pair", "label") if len(named[part]) > 1), None)
     if twice is not None:
         raise _malformed(f"{twice} is given twice")
-    chosen = [*named["text"], *named["pair"], *named["label"]]
+    if named["pair"] and named["choices"]:
+        raise _malformed("pair does not go with choices; a context is another text (text=context+question)")
+    chosen = [name for part in _PARTS for name in named[part]]
     repeated = next((name for name in chosen if chosen.count(name) > 1), None)
     if repeated is not None:
         raise _malformed(f"the column {repeated!r} is used twice")
-    return ColumnChoice(tuple(named["text"]), next(iter(named["pair"]), None), next(iter(named["label"]), None))
+    pair, label = (next(iter(named[part]), None) for part in ("pair", "label"))
+    return ColumnChoice(tuple(named["text"]), pair, label, tuple(named["choices"]))
 
 
 def resolve_columns(
@@ -127,14 +135,14 @@ def resolve_columns(
     known = [columns for columns in (stored, spec.columns if spec is not None else None) if columns is not None]
     known = [columns for columns in known if len(columns.inputs) == len(known[0].inputs)]
     chosen = mapping or ColumnChoice()
-    _check_mapped(names, chosen)
+    check_mapped(names, chosen)
     text, pair = _resolve_texts(names, chosen, known, need_pair=need_pair)
     label = chosen.label or _resolve_label(names, known, taken=(*text, pair))
     if need_label and label is None:
         way_on = _example(names, text, pair) if set(names) - {*text, pair} else "give a table that has one"
-        raise DataError(f"no column for the label: {_there_are(names)}; {way_on}.")
+        raise DataError(f"no column for the label: {there_are(names)}; {way_on}.")
     if need_pair and pair is None:
-        raise DataError(f"no column for the second text: {_there_are(names)}; add pair=COLUMN to --columns.")
+        raise DataError(f"no column for the second text: {there_are(names)}; add pair=COLUMN to --columns.")
     return ColumnMap(text, pair, label)
 
 
@@ -189,10 +197,15 @@ def _example_of(
     return Example(tuple(texts), label or None, row.line, source)
 
 
-def _check_mapped(names: Sequence[str], chosen: ColumnChoice) -> None:
-    for name in (*chosen.text, chosen.pair, chosen.label):
-        if name is not None and not _has(names, name):
-            raise DataError(f"no column {name!r}{_did_you_mean(name, names)}: {_there_are(names)}; mend --columns.")
+def check_mapped(names: Sequence[str], chosen: ColumnChoice) -> None:
+    """Refuse columns of `--columns` that a table does not have.
+
+    Raises:
+        DataError: one is missing; the nearest name is suggested, those that are there are listed.
+    """
+    for name in (*chosen.text, chosen.pair, chosen.label, *chosen.choices):
+        if name is not None and not has_column(names, name):
+            raise DataError(f"no column {name!r}{_did_you_mean(name, names)}: {there_are(names)}; mend --columns.")
 
 
 def _resolve_texts(
@@ -201,12 +214,12 @@ def _resolve_texts(
     if chosen.text:
         return chosen.text, chosen.pair
     wanted = next(iter(known), None)
-    stored = next((columns for columns in known if all(_has(names, name) for name in columns.inputs)), None)
+    stored = next((columns for columns in known if all(has_column(names, name) for name in columns.inputs)), None)
     if stored is not None:
         return stored.text, chosen.pair or stored.pair
     found = _synonym_texts(names, wanted, need_pair=need_pair or chosen.pair is not None)
     if found is None:
-        raise DataError(f"{_missing_texts(wanted)}: {_there_are(names)}; {_example(names, (), None, known)}.")
+        raise DataError(f"{_missing_texts(wanted)}: {there_are(names)}; {_example(names, (), None, known)}.")
     text, pair = found
     return text, chosen.pair or pair
 
@@ -228,14 +241,15 @@ def _synonym_texts(
 
 
 def _resolve_label(names: Sequence[str], known: Sequence[ColumnMap], taken: Sequence[str | None]) -> str | None:
-    stored = next((c.label for c in known if c.label is not None and _has(names, c.label)), None)
+    stored = next((c.label for c in known if c.label is not None and has_column(names, c.label)), None)
     if stored is not None:
         return stored
     by_folded = {name.casefold(): name for name in reversed(names) if name not in taken}
     return next((by_folded[name] for name in LABEL_NAMES if name in by_folded), None)
 
 
-def _has(names: Sequence[str], name: str) -> bool:
+def has_column(names: Sequence[str], name: str) -> bool:
+    """Tell whether there is such a column, or the one whose JSON object `name` reaches into."""
     return name in names or ("." in name and name.partition(".")[0] in names)
 
 
@@ -245,15 +259,16 @@ def _missing_texts(wanted: ColumnMap | None) -> str:
     return f"the text columns {' and '.join(map(repr, wanted.inputs))} (or their synonyms) are missing"
 
 
-def _there_are(names: Sequence[str]) -> str:
+def there_are(names: Sequence[str]) -> str:
+    """List the columns of a table as a clause of an error."""
     shown = ", ".join(repr(name if len(name) <= _LONG_NAME else f"{name[:_LONG_NAME]}…") for name in names[:20])
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-    there_are = f"the {'column is' if len(names) == 1 else 'columns are'} {shown}{more}"
+    listed = f"the {'column is' if len(names) == 1 else 'columns are'} {shown}{more}"
     if list(names) == [str(position) for position in range(1, len(names) + 1)]:
-        return f"there is no header line, so {there_are}"
+        return f"there is no header line, so {listed}"
     if any(len(name) > _LONG_NAME for name in names):
-        return f"{there_are} (is the first line a header?)"
-    return there_are
+        return f"{listed} (is the first line a header?)"
+    return listed
 
 
 def _example(names: Sequence[str], text: Sequence[str], pair: str | None, known: Sequence[ColumnMap] = ()) -> str:
@@ -272,7 +287,9 @@ def _example(names: Sequence[str], text: Sequence[str], pair: str | None, known:
 
 
 def _malformed(what: str) -> UsageError:
-    return UsageError(f"--columns: {what}; write it like text=a,pair=b,label=c (several texts: text=a+b).")
+    return UsageError(
+        f"--columns: {what}; write it like text=a,pair=b,label=c (several texts: text=a+b; choices: choices=c+d)."
+    )
 
 
 def _did_you_mean(name: str, known: Sequence[str]) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,6 +19,7 @@ from typing import BinaryIO
 from bertkit.data.columns import HEADER_NAMES, column_name
 from bertkit.data.lines import BOM, open_bytes, readable
 from bertkit.data.numerals import is_number
+from bertkit.data.tag_schemes import is_tag
 from bertkit.errors import DataError
 
 KINDS = ("csv", "tsv", "jsonl", "parquet", "txt", "conll")
@@ -39,8 +39,6 @@ _SUFFIX_HINTS = {
 _HEAD_BYTES = 1 << 18
 _ENCODING_SCAN_BYTES = 1 << 26
 _MAX_SAMPLED_LINES = 200
-# O, B-PER (CoNLL, KLUE) or PER-B (Naver)
-_TAG = re.compile(r"O|[BIESLU]-[^\s-]\S*|[^\s-]+-[BIESLU]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +181,7 @@ def _looks_conll(lines: Sequence[str], hint: str | None) -> bool:
     if not tagged:
         return hint == "conll"
     columns = [line.split("\t") if "\t" in line else line.split(" ") for line in tagged]
-    all_tags = all(len(row) >= 2 and _TAG.fullmatch(row[-1].strip()) for row in columns)
+    all_tags = all(len(row) >= 2 and is_tag(row[-1].strip()) for row in columns)
     parted = any(line.strip() and not after.strip() for line, after in pairwise(lines[:-1]))
     return all_tags and (parted or hint == "conll")
 
@@ -231,6 +229,8 @@ def _has_header(rows: Sequence[Sequence[str]], expected: Set[str]) -> bool:
     first, below = rows[0], rows[1:]
     if expected:
         return any(column_name(name).casefold() in expected for name in first)
+    if any(" " in cell and all(map(is_tag, cell.split())) for cell in first):
+        return False
     if _header_words(first) or not below:
         return True
     numeric = [column for column, name in enumerate(first) if is_number(name)]

@@ -10,16 +10,17 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bertkit.data.catalog import SPLITS, DatasetSpec
-from bertkit.data.columns import ColumnChoice, parse_columns, resolve_columns, to_examples
+from bertkit.data.columns import ColumnChoice, parse_columns
 from bertkit.data.formats import encoding_note, sniff_format
-from bertkit.data.numerals import is_number, is_whole
 from bertkit.data.readers import read_rows
-from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, Row
+from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, Row, TaggedText
+from bertkit.data.shapes import Shape, decide_task, guess_task, shape_of
 from bertkit.data.sources import SPLIT_WORDS, Source, find_source
+from bertkit.data.tagged_files import read_tagged_file
 from bertkit.errors import DataError
 
 _WAYS_ON = ("name a file or a directory", "try the bundled sample:paraphrase")
@@ -59,9 +60,10 @@ def load_data(
     source = find_source(names, data_dir=data_dir, as_split=as_split)
     choice = parse_columns(columns) if columns is not None else None
     wanted = set(SPLITS if splits is None else splits) | {split for split in source.files if split == as_split}
-    loader = _Loader(source, choice, stored, need_label)
+    asked = task if task != "auto" or source.spec is None else source.spec.task
+    loader = _Loader(source, choice, stored, need_label and asked != "mlm", asked)
     loaded = loader.load(wanted)
-    decided, reason = _decide_task(task, source, loaded)
+    decided, reason = decide_task(loader.task, loaded)
     return DataSet(
         name=source.name,
         task=decided,
@@ -70,6 +72,7 @@ def load_data(
         fingerprint=fingerprint(loaded),
         is_sample=source.is_sample,
         notes=(*loader.notes, *reason),
+        warnings=tuple(loader.warnings()),
     )
 
 
@@ -78,7 +81,7 @@ def fingerprint(splits: Mapping[str, Sequence[Example]]) -> str:
     digest = hashlib.sha256()
     for split, examples in splits.items():
         for example in examples:
-            digest.update(json.dumps([split, example.texts, example.label]).encode())
+            digest.update(json.dumps([split, example.all_texts, example.answer]).encode())
             digest.update(b"\n")
     return digest.hexdigest()
 
@@ -91,7 +94,10 @@ class _Loader:
     choice: ColumnChoice | None
     stored: ColumnMap | None
     need_label: bool
+    task: str
     notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    repaired: int = 0
     withheld: list[str] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
     _resolved: ColumnMap | None = None
@@ -101,6 +107,15 @@ class _Loader:
         """The columns of the data set, under the names a run stores."""
         assert self._resolved is not None, "nothing has been loaded yet"
         return self._resolved
+
+    def warnings(self) -> Iterator[str]:
+        """What was read otherwise than it was written."""
+        if self.repaired:
+            yield f"{self.repaired:,} rows have tags that break their scheme (I- after O); they were read leniently"
+        if self.problems:
+            count = len(self.problems)
+            left_out = "1 entity was left out" if count == 1 else f"{count:,} entities were left out; the first"
+            yield f"{left_out}: {self.problems[0]}"
 
     def load(self, wanted: Set[str]) -> dict[str, tuple[Example, ...]]:
         read = self._load_files if self.source.hub_id is None else self._load_hub
@@ -141,8 +156,11 @@ class _Loader:
                 continue
             place = f"{self.source.name}/{split}"
             rows: Iterator[Row | BadRow] = iter(hub.splits[names[split]])
-            examples, _ = self._examples(rows, place, split, columns=None)
-            loaded[split] = _with_class_names(examples, self.source.spec, self.columns, hub.class_names)
+            tag_names = next(iter(hub.class_names.values()), ()) if self.task in ("auto", "ner") else ()
+            examples, _ = self._examples(rows, place, split, columns=None, tag_names=tag_names)
+            of_classes = self.task in ("auto", "classify")
+            class_names = hub.class_names if of_classes else {}
+            loaded[split] = _with_class_names(examples, self.source.spec, self.columns, class_names)
         return loaded
 
     def _why_nothing(self, wanted: Sequence[str]) -> str:
@@ -165,15 +183,27 @@ class _Loader:
         note = encoding_note(path, known)
         if note is not None:
             self.notes.append(note)
+        if known.kind == "conll" and self.task in ("auto", "ner"):
+            self.task, self._resolved = "ner", self._resolved or ColumnMap(("text",), None, "entities")
+            tagged = read_tagged_file(path, table_format=known, need_tags=self.need_label)
+            return self._checked(tagged, str(path)), self.columns
         headerless = known.kind in ("csv", "tsv") and not known.has_header
         rows = read_rows(path, table_format=known, header=header if headerless and header else None)
         rows = seen.filter(rows) if seen is not None else rows
         return self._examples(rows, str(path), split, columns)
 
     def _examples(
-        self, rows: Iterator[Row | BadRow], place: str, split: str, columns: ColumnMap | None
+        self,
+        rows: Iterator[Row | BadRow],
+        place: str,
+        split: str,
+        columns: ColumnMap | None,
+        tag_names: Sequence[str] = (),
     ) -> tuple[list[Example], ColumnMap]:
         """Turn the rows of one file or hub split into examples; the first bad row is an error."""
+        if self.task == "auto":
+            guessed, rows = guess_task(rows, self.choice)
+            self.task = guessed or "auto"
         first = next(rows, None)
         if first is None:
             raise DataError(f"{place}: there are no rows in it (empty, or only a header line).")
@@ -181,18 +211,28 @@ class _Loader:
             raise DataError.at(place, first.line, f"{first.message}.")
         renames = _renames(first, self.source.spec)
         names = [renames.get(name, name) for name in first.fields]
-        columns = self._resolve(names, place, split, renames, columns)
+        problems: list[BadRow] = []
+        shape = shape_of(self.task, tag_names=tag_names, problems=problems)
+        columns = self._resolve(shape, names, place, split, renames, columns)
         renamed = _renamed(itertools.chain([first], rows), renames)
         need_label = self.need_label and columns.label is not None
+        found = shape.examples(renamed, columns, place, spec=self._spec_for_labels(), need_label=need_label)
+        examples = self._checked(found, place)
+        self.problems += [f"{place}:{problem.line}: {problem.message}" for problem in problems]
+        return examples, columns
+
+    def _checked(self, found: Iterable[Example | BadRow], place: str) -> list[Example]:
         examples = []
-        for example in to_examples(renamed, columns, place, need_label=need_label, spec=self._spec_for_labels()):
+        for example in found:
             if isinstance(example, BadRow):
                 raise DataError.at(place, example.line, f"{example.message}.")
+            self.repaired += isinstance(example, TaggedText) and example.repaired
             examples.append(example)
-        return examples, columns
+        return examples
 
     def _resolve(
         self,
+        shape: Shape,
         names: Sequence[str],
         place: str,
         split: str,
@@ -201,14 +241,16 @@ class _Loader:
     ) -> ColumnMap:
         """Find the columns; files of one split share them, other splits may spell them otherwise."""
         if given is not None:
-            missing = [name for name in (*given.inputs, given.label) if name is not None and name not in names]
+            missing = [
+                name for name in (*given.inputs, *given.choices, given.label) if name is not None and name not in names
+            ]
             if missing:
                 there_are = ", ".join(map(repr, names))
                 raise DataError(f"{place}: no column {missing[0]!r} as in the first file: there are {there_are}.")
             return given
         may_lack_label = not self.need_label or self._is_glue_test(split)
         try:
-            columns = resolve_columns(
+            columns = shape.resolve(
                 names,
                 mapping=self.choice.renamed(renames) if self.choice is not None else None,
                 spec=self.source.spec,
@@ -233,7 +275,7 @@ class _Loader:
         if not self.need_label:
             return loaded
         for split, examples in loaded.items():
-            bare = [example for example in examples if example.label is None]
+            bare = [example for example in examples if example.answer is None]
             if bare and len(bare) < len(examples):
                 raise DataError.at(bare[0].source, bare[0].line, "the label is withheld, while other rows have one.")
             if bare:
@@ -294,36 +336,4 @@ def _with_class_names(
     if spec is not None or not words:
         return tuple(examples)
     by_id = {str(index): word for index, word in enumerate(words)}
-    return tuple(
-        Example(e.texts, None if e.label == "-1" else by_id.get(e.label or "", e.label), e.line, e.source)
-        for e in examples
-    )
-
-
-def _decide_task(task: str, source: Source, loaded: Mapping[str, Sequence[Example]]) -> tuple[str, tuple[str, ...]]:
-    """Give the task word, and a note of how it was found where nobody said.
-
-    Raises:
-        DataError: the task is regression and a label is no number.
-    """
-    if task == "auto" and source.spec is not None:
-        task = source.spec.task
-    if task == "regression":
-        _require_numbers(loaded)
-    if task != "auto":
-        return task, ()
-    labels = {example.label for examples in loaded.values() for example in examples if example.label is not None}
-    if labels and all(map(is_number, labels)) and not all(map(is_whole, labels)):
-        return "regression", ("task: regression, for all labels are numbers and not all are whole",)
-    return "classify", (f"task: classify, for the labels are words or whole numbers ({len(labels)} different)",)
-
-
-def _require_numbers(loaded: Mapping[str, Sequence[Example]]) -> None:
-    for examples in loaded.values():
-        for example in examples:
-            if example.label is not None and not is_number(example.label):
-                raise DataError.at(
-                    example.source,
-                    example.line,
-                    f"the label {example.label!r} is no number, as regression needs.",
-                )
+    return tuple(replace(e, label=None if e.label == "-1" else by_id.get(e.label or "", e.label)) for e in examples)

@@ -31,13 +31,15 @@ class ColumnMap:
     """Which columns play which part.
 
     `text` holds one column, or several that are joined into one text with the
-    tokenizer's separator; `pair` is the second sentence of a pair; `label` may be
-    absent where only predictions are wanted.
+    tokenizer's separator; `pair` is the second sentence of a pair; `choices` are the
+    columns of a question's choices (one column that holds a list, or one each); `label`
+    may be absent where only predictions are wanted.
     """
 
     text: tuple[str, ...]
     pair: str | None = None
     label: str | None = None
+    choices: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -54,10 +56,83 @@ class Example:
     line: int
     source: str
 
+    @property
+    def all_texts(self) -> tuple[str, ...]:
+        """Every text of the row that a model may read."""
+        return self.texts
+
+    @property
+    def answer(self) -> object:
+        """The gold answer as JSON-ready values; None where the row has none."""
+        return self.label
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entity:
+    """A named stretch of a text: `text[start:end]`, in characters."""
+
+    start: int
+    end: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedText(Example):
+    """One text with its entities; `texts` is the text alone and `label` is not used.
+
+    `entities` stand in the order of their places and do not overlap; None: not known.
+    `repaired` tells whether the row's tags broke their scheme and were read leniently.
+    """
+
+    entities: tuple[Entity, ...] | None = None
+    repaired: bool = False
+
+    @property
+    def answer(self) -> object:
+        """The entities as [start, end, label]; None where they are not known."""
+        return None if self.entities is None else [[e.start, e.end, e.label] for e in self.entities]
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Example):
+    """A question with two or more choices.
+
+    `texts` are the question, or context and question; `names` are what the file calls the
+    choices (letters or numbers), and `label` is the name of the right one.
+    """
+
+    choices: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+    @property
+    def all_texts(self) -> tuple[str, ...]:
+        """Question and choices."""
+        return (*self.texts, *self.choices)
+
+
+@dataclass(frozen=True, slots=True)
+class Document(Example):
+    """A long text with what is to be said of it; `texts` is the text alone and `label` is not used.
+
+    `summary` is the reference, as the file writes it; None: not known. `sentences` are those
+    of a file that comes split, in the order in which `texts` joins them with line breaks.
+    """
+
+    summary: str | None = None
+    sentences: tuple[str, ...] = ()
+
+    @property
+    def answer(self) -> object:
+        """The reference summary; None where it is not known."""
+        return self.summary
+
 
 @dataclass(frozen=True)
 class DataSet:
-    """Examples by split, and where they came from."""
+    """Examples by split, and where they came from.
+
+    `notes` say how the rows were read; `warnings` what of them could not be.
+    """
 
     name: str
     task: str
@@ -66,6 +141,7 @@ class DataSet:
     fingerprint: str
     is_sample: bool = False
     notes: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = field(default=())
 
     def labels(self, split: str) -> Iterator[str]:
         """Iterate the labels of a split, in row order, rows without one left out."""

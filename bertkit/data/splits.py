@@ -98,7 +98,7 @@ def _groups(examples: Sequence[Example], seed: int, *, is_pair: bool) -> list[_G
     """Gather rows with the same texts, in the order of their hash; a swapped pair is the same pair."""
     by_key: dict[bytes, list[int]] = defaultdict(list)
     for index, example in enumerate(examples):
-        texts = sorted(example.texts) if is_pair else example.texts
+        texts = sorted(example.texts) if is_pair else example.all_texts
         by_key[hashlib.sha256(json.dumps([seed, *texts]).encode()).digest()].append(index)
     return [_Group(tuple(indices), examples[indices[0]].label) for _, indices in sorted(by_key.items())]
 

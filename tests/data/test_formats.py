@@ -52,7 +52,7 @@ def test_content_decides_and_the_suffix_hints(tmp_path, name, content, kind, has
 
 
 def test_a_header_is_known_by_the_names_expected_of_it(tmp_path):
-    rows = "문장 하나\tO O\n문장 둘\tO\n"
+    rows = "문장 하나\t좋은 문장\n문장 둘\t나쁜 문장\n"
     assert sniff(tmp_path, "a.tsv", rows).has_header
     assert not sniff(tmp_path, "a.tsv", rows, header=("sentence", "tags")).has_header
     assert sniff(tmp_path, "a.tsv", "Sentence\ttags\n" + rows, header=("sentence", "tags")).has_header

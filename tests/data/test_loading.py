@@ -350,9 +350,9 @@ def test_the_official_file_goes_before_the_parts(tmp_path):
 def test_a_headerless_release_without_known_words(tmp_path):
     write(tmp_path / "train.tsv", "나아가 한 걸음\tO NUM-B O\n그건 그것\tO O\n")
     loaded = load_data(["naver-ner"], data_dir=tmp_path)
-    assert [(e.texts[0], e.label) for e in loaded.splits["train"]] == [
-        ("나아가 한 걸음", "O NUM-B O"),
-        ("그건 그것", "O O"),
+    assert [(e.texts[0], e.answer) for e in loaded.splits["train"]] == [
+        ("나아가 한 걸음", [[4, 5, "NUM"]]),
+        ("그건 그것", []),
     ]
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from bertkit.data.loading import load_data
 from bertkit.data.splits import carve
-from bertkit.errors import DataError
 
 
 @pytest.fixture
@@ -72,8 +71,17 @@ def test_row_counts(real_data, monkeypatch, name, folder, rows):
     assert {split: len(examples) for split, examples in loaded.splits.items()} == rows
 
 
-@pytest.mark.parametrize("name", ["klue-ner", "conll2003"])
-def test_tagged_text_is_told_from_tables(real_data, monkeypatch, name):
+@pytest.mark.parametrize(("name", "rows"), [("klue-ner", 5000), ("conll2003", 14041), ("naver-ner", 7000)])
+def test_tagged_text_is_told_from_tables(real_data, monkeypatch, name, rows):
     monkeypatch.setenv("BERTKIT_DATA", str(real_data))
-    with pytest.raises(DataError, match="tagged text"):
-        load_data([name])
+    loaded = load_data([name], splits=["train"])
+    assert (loaded.task, len(loaded.splits["train"])) == ("ner", rows)
+    assert any(example.answer for example in loaded.splits["train"])
+
+
+@pytest.mark.parametrize(("name", "rows"), [("codah", 1665), ("llm-science-exam", 5986)])
+def test_questions_are_told_from_texts(real_data, monkeypatch, name, rows):
+    monkeypatch.setenv("BERTKIT_DATA", str(real_data))
+    loaded = load_data([name], splits=["train"])
+    assert (loaded.task, len(loaded.splits["train"])) == ("choice", rows)
+    assert all(example.label in example.names for example in loaded.splits["train"])

@@ -1,0 +1,222 @@
+"""Rows by split, read when they are asked for: what `inspect-data` looks through.
+
+`loading` keeps every row and stops at the first that cannot be used, for training on the
+rest would hide the fault. Here nothing is kept, and a row that cannot be used is counted
+and left out, for faults are what an inspection is after. Columns and labels are read the
+same way by both.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from bertkit.data.audit.findings import MAX_PLACES, Finding, Place, Severity, counted
+from bertkit.data.columns import parse_columns
+from bertkit.data.loading import load_data
+from bertkit.data.numerals import is_number, is_whole
+from bertkit.data.opening import Opener, SeenIds, Table
+from bertkit.data.records import BadRow, ColumnMap, Example
+from bertkit.data.sources import find_source
+
+# Rows looked at for the kind of the labels; `LabelKinds` tells afterwards whether the rest agree.
+_ROWS_AHEAD = 1000
+_SHOWN_REASONS = 3
+_MAX_REASONS = 1000
+
+
+class Reading(Protocol):
+    """The rows of one split; they can be read more than once, from the start each time."""
+
+    def __iter__(self) -> Iterator[Example]:
+        """Read the rows."""
+        ...
+
+    def findings(self) -> Iterator[Finding]:
+        """Report what could not be read the last time."""
+        ...
+
+
+@dataclass(frozen=True)
+class StreamedData:
+    """A data set whose rows are read as they are asked for.
+
+    `task` is a task word; where nobody said one, the first rows did (`is_guessed`).
+    """
+
+    name: str
+    task: str
+    is_guessed: bool
+    columns: ColumnMap
+    splits: Mapping[str, Reading]
+    is_sample: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def stream_data(
+    names: Sequence[str], *, data_dir: Path | None = None, columns: str | None = None, task: str = "auto"
+) -> StreamedData:
+    """Open DATA, find the columns of every split, and get ready to read the rows.
+
+    Data of the hub is loaded whole, as `load_data` does.
+
+    Args:
+        names: the words of DATA; several files are more rows of the same table.
+        data_dir: where the files of a catalog name lie.
+        columns: the value of `--columns`.
+        task: a task word, or "auto" to let the data say.
+
+    Raises:
+        UsageError: DATA or `--columns` is malformed.
+        UnknownNameError: DATA is no known name and no path.
+        DataError: a file cannot be read, has no rows, or lacks a column; of hub data also
+            where a row cannot be used.
+        HubError: the hub cannot be reached and nothing is cached.
+    """
+    source = find_source(names, data_dir=data_dir)
+    if source.hub_id is not None:
+        return _of_hub(names, columns, task)
+    choice = parse_columns(columns) if columns is not None else None
+    asked = task if task != "auto" or source.spec is None else source.spec.task
+    opener = Opener(source, choice, asked)
+    splits = {split: SplitStream(split, opener.tables(split)) for split in source.files}
+    is_guessed = opener.task == "auto"
+    return StreamedData(
+        name=source.name,
+        task=_guess(next(iter(splits.values()))) if is_guessed else opener.task,
+        is_guessed=is_guessed,
+        columns=opener.columns,
+        splits=splits,
+        is_sample=source.is_sample,
+        notes=tuple(opener.notes),
+    )
+
+
+@dataclass
+class LabelKinds:
+    """Tells scores from classes by the labels that passed, as loading does: all numbers, not all whole."""
+
+    any: bool = False
+    all_numbers: bool = True
+    all_whole: bool = True
+
+    def see(self, labels: Iterable[str | None]) -> None:
+        """Let some labels pass."""
+        if not self.all_numbers:
+            return
+        for label in set(labels) - {None}:
+            assert label is not None
+            self.any = True
+            self.all_numbers = self.all_numbers and is_number(label)
+            self.all_whole = self.all_whole and is_whole(label)
+
+    @property
+    def task(self) -> str:
+        """The task word."""
+        return "regression" if self.any and self.all_numbers and not self.all_whole else "classify"
+
+
+REASONS: Mapping[str, str] = {
+    "regression": "task: regression, for all labels are numbers and not all are whole",
+    "classify": "task: classify, for the labels are words or whole numbers",
+}
+
+
+def _guess(first: Iterable[Example]) -> str:
+    kinds = LabelKinds()
+    kinds.see(row.label for row in itertools.islice(iter(first), _ROWS_AHEAD))
+    return kinds.task
+
+
+class SplitStream:
+    """The rows of the files of one split.
+
+    Args:
+        split: its name.
+        tables: its files.
+    """
+
+    def __init__(self, split: str, tables: Sequence[Table]) -> None:
+        self._split = split
+        self._tables = tables
+        self._unusable = _Faults()
+        self._lost = _Faults()
+        self._seen: SeenIds | None = None
+
+    def __iter__(self) -> Iterator[Example]:
+        """Read the files one after the other."""
+        self._unusable, self._lost = _Faults(), _Faults()
+        self._seen = SeenIds() if len(self._tables) > 1 else None
+        for table in self._tables:
+            problems: list[BadRow] = []
+            place = str(table.path)
+            for example in table.examples(problems, self._seen):
+                if problems:
+                    self._lost.note(place, problems)
+                    problems.clear()
+                if isinstance(example, BadRow):
+                    self._unusable.note(place, [example])
+                else:
+                    yield example
+
+    def findings(self) -> Iterator[Finding]:
+        """Report rows that cannot be used, entities that are not in their texts, and rows of two files."""
+        if self._unusable.count:
+            message = f"{self._split}: {counted(self._unusable.count, 'row', 'are')} unusable and left out"
+            yield self._unusable.finding("unusable_row", "error", message)
+        if self._lost.count:
+            number = "1 entity" if self._lost.count == 1 else f"{self._lost.count:,} entities"
+            message = f"{self._split}: {number} left out"
+            yield self._lost.finding("lost_entity", "warning", message)
+        if self._seen is not None and self._seen.repeated:
+            repeated = self._seen.repeated
+            message = f"{self._split}: {counted(repeated, 'row')} left out, for an earlier file has their id."
+            yield Finding("repeated_id", "info", repeated, message)
+
+
+@dataclass
+class _Faults:
+    """Counts rows by what is wrong with them, and remembers where the first of them stand."""
+
+    count: int = 0
+    places: list[Place] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def note(self, file: str, rows: Sequence[BadRow]) -> None:
+        for row in rows:
+            self.count += 1
+            if row.message in self.reasons or len(self.reasons) < _MAX_REASONS:
+                self.reasons[row.message] += 1
+            if len(self.places) < MAX_PLACES:
+                self.places.append(Place(file, row.line))
+
+    def finding(self, kind: str, severity: Severity, what: str) -> Finding:
+        shown = [f"{reason} ({number:,})" for reason, number in self.reasons.most_common(_SHOWN_REASONS)]
+        more = "; and other faults" if len(self.reasons) > _SHOWN_REASONS else ""
+        return Finding(kind, severity, self.count, f"{what}: {'; '.join(shown)}{more}.", tuple(self.places))
+
+
+class _Loaded(tuple[Example, ...]):
+    """Rows that were loaded whole: all of them could be read."""
+
+    __slots__ = ()
+
+    def findings(self) -> Iterator[Finding]:
+        """There is nothing to report."""
+        yield from ()
+
+
+def _of_hub(names: Sequence[str], columns: str | None, task: str) -> StreamedData:
+    dataset = load_data(names, columns=columns, task=task)
+    return StreamedData(
+        name=dataset.name,
+        task=dataset.task,
+        is_guessed=False,
+        columns=dataset.columns,
+        splits={split: _Loaded(rows) for split, rows in dataset.splits.items()},
+        notes=(*dataset.notes, *dataset.warnings),
+    )
