@@ -1,0 +1,1 @@
+"""Long texts: sentences, words, ROUGE, TextRank, oracle labels. No torch, no model."""

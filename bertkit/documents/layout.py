@@ -1,0 +1,159 @@
+"""Where the layout of a text ends a sentence, before any word is looked at.
+
+Blank lines, HTML block tags, comments, scripts, code fences, headings, list items and
+table rows end it. A single line end may just be where an editor wrapped the line: it is
+one if the next word would not have fitted into the width of the paragraph. Everything is
+found by place, nothing is removed, so that what comes out are slices of the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bertkit.documents.language import HANGUL
+from bertkit.documents.quotes import Span
+from bertkit.documents.sentences_korean import FINAL_ENDING
+
+_BLOCK_TAG = re.compile(
+    r"</?(?:address|article|aside|blockquote|body|br|dd|div|dl|dt|figcaption|figure|footer|form|h[1-6]|head|header|hr"
+    r"|html|li|main|nav|ol|option|p|pre|section|table|tbody|td|tfoot|th|thead|title|tr|ul)\b[^<>]*>|<!doctype[^<>]*>",
+    re.IGNORECASE,
+)
+_HIDDEN = (  # opening and closing of what no reader sees
+    (re.compile(r"<!--"), re.compile(r"-->")),
+    (re.compile(r"<script\b", re.IGNORECASE), re.compile(r"</script\s*>", re.IGNORECASE)),
+    (re.compile(r"<style\b", re.IGNORECASE), re.compile(r"</style\s*>", re.IGNORECASE)),
+)
+_LINE = re.compile(r"[^\r\n\v\f\x85\u2028\u2029]+")
+_WIDE = re.compile(f"[{HANGUL}一-鿿぀-ヿ　-〿＀-｠]")
+
+# What a line may begin with that is not part of its sentence. Numbers of a list stay: they say something.
+_BULLET = re.compile(r"(?:(?:[-*+•·‣▪◦○●◎□■◆◇▶▷▲△※]|#{1,6}|>+|ㅇ|\|)(?:\s+|$))+|>+")
+_NUMBERED = re.compile(r"\(?(?:\d{1,3}|[A-Za-z]|[가-하])[.)]\s|[①-⑳]")
+_ALONE = re.compile(r"#{1,6}\s|\||```|~~~|[^\w]*$")  # headings, table rows, fences, rules
+_FENCE = re.compile(r"(?:```|~~~)\S*$")
+_STOP = re.compile(r"[.!?…。！？]")
+_CLOSED = re.compile(r"[.!?…。！？:;][\"'”’」』»)\]*_]*$")
+_FINAL_ENDING = re.compile(FINAL_ENDING + "$")
+
+_NARROWEST, _WIDEST = 40, 130  # columns between which a paragraph may be wrapped by hand or editor
+_MARKUP = re.compile(r"</?[a-zA-Z!][^<>]*>|!\[[^\[\]\n]*\]\([^()\n]*\)|&#?\w{1,10};|^\s*\[[^\[\]\n]*\]:.*")
+_WORD = re.compile(r"[^\W_]")
+_TABLE_ROW = re.compile(r"\s\|\s.*(?:\s\|\s|\|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line without its outer white space; `text` is a copy, for looking at."""
+
+    start: int
+    end: int
+    text: str
+
+    @property
+    def columns(self) -> int:
+        """The width on a screen, where a Hangul syllable takes two columns."""
+        return _columns(self.text)
+
+
+def blocks(text: str) -> Iterator[Span]:
+    """Yield, in order, the stretches of a text that no sentence crosses; bare markup is left out."""
+    has_stops = _STOP.search(text) is not None
+    place = 0
+    for start, end in [*_cuts(text), (len(text), len(text))]:
+        if place < start:
+            yield from _blocks_of_segment(text, place, start, has_stops)
+        place = max(place, end)
+
+
+def has_words(piece: str) -> bool:
+    """Tell whether anything but markup, punctuation and cells of a table is in a piece of text."""
+    if _TABLE_ROW.search(piece):
+        return False
+    if "<" in piece or "&" in piece or "](" in piece or "]:" in piece:
+        piece = _MARKUP.sub(" ", piece)
+    return _WORD.search(piece) is not None
+
+
+def _cuts(text: str) -> list[Span]:
+    """Return the places of block tags and of hidden text, sorted."""
+    if "<" not in text:
+        return []
+    cuts = [match.span() for match in _BLOCK_TAG.finditer(text)]
+    for opening, closing in _HIDDEN:
+        cuts.extend(_enclosed(text, opening, closing))
+    return sorted(cuts)
+
+
+def _enclosed(text: str, opening: re.Pattern[str], closing: re.Pattern[str]) -> Iterator[Span]:
+    """Yield what lies between two marks; an opening that is never closed is only text."""
+    place = 0
+    while (begun := opening.search(text, place)) and (ended := closing.search(text, begun.end())):
+        place = ended.end()
+        yield begun.start(), place
+
+
+def _blocks_of_segment(text: str, start: int, end: int, has_stops: bool) -> Iterator[Span]:
+    for paragraph in _paragraphs(text, start, end):
+        width = max(line.columns for line in paragraph) if len(paragraph) > 1 else 0
+        is_prose = len(paragraph) > 1 and has_stops and _CLOSED.search(paragraph[-1].text[-9:]) is not None
+        first = paragraph[0]
+        for line, following in zip(paragraph, [*paragraph[1:], None], strict=True):
+            if following and _is_wrapped(line, following, width, is_prose):
+                continue
+            begin = first.start + _marker_length(first.text)
+            if begin < line.end and not (first is line and _FENCE.match(line.text)):
+                yield begin, line.end
+            first = following or first
+
+
+def _paragraphs(text: str, start: int, end: int) -> Iterator[list[_Line]]:
+    """Yield the lines between blank lines."""
+    paragraph: list[_Line] = []
+    behind = start
+    for match in _LINE.finditer(text, start, end):
+        line = _stripped(text, match.start(), match.end())
+        gap = text[behind : match.start()]
+        blank = line is None or gap.count("\n") > 1 or gap.count("\r") > 1 or "\u2029" in gap or "\f" in gap
+        if blank and paragraph:
+            yield paragraph
+            paragraph = []
+        if line is not None:
+            paragraph.append(line)
+        behind = match.end()
+    if paragraph:
+        yield paragraph
+
+
+def _stripped(text: str, start: int, end: int) -> _Line | None:
+    raw = text[start:end]
+    line = raw.strip()
+    if not line:
+        return None
+    begin = start + raw.index(line[0])
+    return _Line(begin, begin + len(line), line)
+
+
+def _is_wrapped(line: _Line, following: _Line, width: int, is_prose: bool) -> bool:
+    """Tell whether the line goes on in the following one, which an editor broke off."""
+    if not _NARROWEST <= width <= _WIDEST or _FINAL_ENDING.search(line.text):
+        return False
+    if not (is_prose or following.text[0].islower()):  # headings, addresses, verse
+        return False
+    if _ALONE.match(line.text) or _ALONE.match(following.text):
+        return False
+    if _BULLET.match(following.text) or _NUMBERED.match(following.text):
+        return False
+    next_word = following.text.split(maxsplit=1)[0]
+    return line.columns + 1 + _columns(next_word) > width
+
+
+def _marker_length(line: str) -> int:
+    marker = _BULLET.match(line)
+    return marker.end() if marker else 0
+
+
+def _columns(text: str) -> int:
+    return len(text) + len(_WIDE.findall(text))

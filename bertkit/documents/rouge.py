@@ -1,0 +1,225 @@
+"""ROUGE (Lin 2004) with a tokenization that has a name, for English and Korean.
+
+The package rouge-score counts; what it counts is decided here, since its own tokenizer
+drops every character outside a-z and 0-9: two Korean texts score 0, or, where they share
+a number, 1. Each score comes with the share of characters its tokenization ignored, and
+text that is mostly ignored is refused.
+
+    english   runs of a-z and 0-9 in lower case, Porter's stems: what published English figures use
+    eojeol    words between white space, outer punctuation left off
+    morph     morphemes by kiwipiepy (extra `ko`), punctuation left out
+    char      letters and digits, each for itself
+
+Scores of different tokenizations cannot be compared: morpheme and character scores are
+higher than eojeol scores of the same texts. The signature says which was used.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertkit.documents.language import detect_language
+from bertkit.documents.words import morphemes
+from bertkit.errors import DataError, UnknownNameError
+
+METRICS = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+MOST_IGNORED = 0.5
+
+_OUTER_PUNCTUATION = re.compile(r"^[\W_]+|[\W_]+$")
+_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
+_NOT_ENGLISH = re.compile(r"[^a-z0-9]+")
+
+
+class Tokens(NamedTuple):
+    """The tokens of a text, and how many of its characters they stand for."""
+
+    tokens: list[str]
+    read: int
+
+
+@dataclass(frozen=True, slots=True)
+class RougeScores:
+    """F1 of a summary against its reference, 0 to 1, and the share of characters that were ignored."""
+
+    rouge1: float
+    rouge2: float
+    rougeL: float  # noqa: N815 - the metric's name
+    rougeLsum: float  # noqa: N815
+    ignored_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusRouge:
+    """The scores of many summaries: an array of shape (documents) for each metric of `METRICS`."""
+
+    scores: dict[str, NDArray[np.float64]]
+    ignored_share: float
+    signature: str
+
+
+def resolve_mode(mode: str, texts: Iterable[str]) -> str:
+    """Return the name of a tokenization; "auto" is english or, for Korean texts, eojeol.
+
+    Not `morph` for Korean, so that the same texts get the same scores with and without kiwipiepy.
+
+    Raises:
+        UnknownNameError: there is no such tokenization.
+    """
+    if mode == "auto":
+        return "eojeol" if detect_language("\n".join(texts)) == "ko" else "english"
+    if mode not in _TOKENIZERS:
+        known = ("auto", *_TOKENIZERS)
+        raise UnknownNameError.among("ROUGE tokenization", mode, known, f"there are {', '.join(known)}")
+    return mode
+
+
+def signature(mode: str) -> str:
+    """Return what has to be told beside a score so that someone else can get the same one."""
+    parts = [f"rouge-score-{version('rouge-score')}", f"tokenizer={mode}"]
+    if mode == "english":
+        parts.append("stemmer=porter")
+    elif mode == "morph":
+        parts.append(f"kiwipiepy={version('kiwipiepy')}")
+    return "|".join([*parts, "lsum=newline"])
+
+
+def score_pair(reference: str, summary: str, mode: str = "auto") -> RougeScores:
+    """Return ROUGE-1, -2, -L and -Lsum of a summary; for Lsum the sentences of both texts stand on lines.
+
+    Raises:
+        DataError: the tokenization ignores more than half of the characters, or it is the
+            English one and the texts are Korean.
+        TokenizerError: `morph` was asked for and kiwipiepy is not installed.
+        UnknownNameError: there is no such tokenization.
+    """
+    mode = resolve_mode(mode, (reference, summary))
+    share = _ignored_share((reference, summary), mode)
+    _refuse_if_unread((reference, summary), mode, share)
+    return _score(reference, summary, mode, share)
+
+
+def score_corpus(references: Sequence[str], summaries: Sequence[str], mode: str = "auto") -> CorpusRouge:
+    """Return the scores of each summary; language, ignored characters and refusal are those of all together.
+
+    Raises:
+        DataError: as `score_pair`, or there is not one reference to each summary.
+        TokenizerError: as `score_pair`.
+        UnknownNameError: as `score_pair`.
+    """
+    if len(references) != len(summaries):
+        raise DataError(f"{len(summaries)} summaries cannot be compared with {len(references)} references.")
+    texts = [*references, *summaries]
+    mode = resolve_mode(mode, texts)
+    share = _ignored_share(texts, mode)
+    _refuse_if_unread(texts, mode, share)
+    pairs = [_score(*pair, mode, share) for pair in zip(references, summaries, strict=True)]
+    scores = {metric: np.array([getattr(pair, metric) for pair in pairs], dtype=np.float64) for metric in METRICS}
+    return CorpusRouge(scores, share, signature(mode))
+
+
+def highlight_lines(abstract: str) -> str:
+    """Return a reference with a sentence on each line, from CNN/DailyMail's `<s> … </s> <s> … </s>`."""
+    sentences = (sentence.strip() for sentence in re.split(r"</?s>", abstract))
+    return "\n".join(filter(None, sentences))
+
+
+def tokenize(text: str, mode: str) -> Tokens:
+    """Return the tokens that ROUGE compares, under one of the named tokenizations (not "auto")."""
+    return _TOKENIZERS[mode](unicodedata.normalize("NFC", text))
+
+
+def _english(text: str) -> Tokens:
+    words = _NOT_ENGLISH.sub(" ", text.lower()).split()
+    return Tokens(list(map(_porter_stem, words)), sum(map(len, words)))
+
+
+def _eojeol(text: str) -> Tokens:
+    words = [stripped for word in text.lower().split() if (stripped := _OUTER_PUNCTUATION.sub("", word))]
+    return Tokens(words, sum(map(len, words)))
+
+
+def _morph(text: str) -> Tokens:
+    (found,) = morphemes([text])
+    kept = [token for token in found if not token.tag.startswith(("SF", "SP", "SS", "SE", "SO", "SW", "SB"))]
+    # Contracted morphemes share characters: 했 is 하 and 았.
+    places = {place for token in kept for place in range(token.start, token.start + token.len)}
+    return Tokens([token.form.lower() for token in kept], sum(not text[place].isspace() for place in places))
+
+
+def _char(text: str) -> Tokens:
+    characters = _LETTER_OR_DIGIT.findall(text.lower())
+    return Tokens(characters, len(characters))
+
+
+_TOKENIZERS: dict[str, Callable[[str], Tokens]] = {
+    "english": _english,
+    "eojeol": _eojeol,
+    "morph": _morph,
+    "char": _char,
+}
+
+
+@lru_cache(maxsize=2**17)
+def _porter_stem(word: str) -> str:
+    return word if len(word) <= 3 else str(_stemmer().stem(word))  # as rouge-score does
+
+
+@cache
+def _stemmer() -> Any:
+    from nltk.stem.porter import PorterStemmer  # type: ignore[import-untyped]
+
+    return PorterStemmer()
+
+
+class _Tokenizer:
+    """What rouge-score asks for its tokens."""
+
+    def __init__(self, mode: str) -> None:
+        self.mode = mode
+
+    def tokenize(self, text: str) -> list[str]:
+        """Return the tokens of a text."""
+        return tokenize(text, self.mode).tokens
+
+
+@cache
+def _scorer(mode: str) -> Any:
+    from rouge_score.rouge_scorer import RougeScorer
+
+    return RougeScorer(list(METRICS), tokenizer=_Tokenizer(mode))
+
+
+def _score(reference: str, summary: str, mode: str, share: float) -> RougeScores:
+    scores = _scorer(mode).score(reference, summary)
+    fmeasures = {metric: float(scores[metric].fmeasure) for metric in METRICS}
+    return RougeScores(**fmeasures, ignored_share=share)
+
+
+def _ignored_share(texts: Iterable[str], mode: str) -> float:
+    read = total = 0
+    for text in texts:
+        read += tokenize(text, mode).read
+        total += len("".join(unicodedata.normalize("NFC", text).split()))
+    return max(0.0, 1 - read / total) if total else 0.0
+
+
+def _refuse_if_unread(texts: Iterable[str], mode: str, share: float) -> None:
+    if mode == "english" and detect_language("\n".join(texts)) == "ko":
+        raise DataError(
+            "the English ROUGE tokenization does not read Hangul, and these texts are Korean; "
+            "choose eojeol, morph or char."
+        )
+    if share > MOST_IGNORED:
+        raise DataError(
+            f"the ROUGE tokenization {mode!r} ignores {share:.0%} of the characters of these texts, so that a score "
+            "would say nothing; choose another: english, eojeol, morph or char."
+        )

@@ -1,0 +1,242 @@
+"""Sentences: where they end, in two languages, and that they know their places."""
+
+import random
+import time
+from itertools import pairwise
+
+import pytest
+
+from bertkit.documents.sentences import Sentence, detect_language, split_sentences
+from bertkit.errors import UnknownNameError
+
+
+def split(text, language="auto"):
+    sentences = split_sentences(text, language)
+    for sentence in sentences:
+        assert text[sentence.start : sentence.end] == sentence.text == sentence.text.strip() != ""
+    assert all(first.end <= second.start for first, second in pairwise(sentences))
+    return [sentence.text for sentence in sentences]
+
+
+ENGLISH = [
+    ["Dr. Smith paid $3.50 to J. K. Rowling in the U.S. Army.", "He left at 5 p.m. on Monday."],
+    ["She lives in the U.S.", "He does not."],
+    ["He works at Apple Inc.", "The firm grew by 2.5 percent."],
+    ["It cost No. 5 on the list, e.g. a lot.", "See Fig. 3 and pp. 4-6.", "Answer no.", "Then go."],
+    ['"Go away!" Tom said.', '"Why?" he asked.', '"I left."', "We stayed."],
+    ["“It is late.”", "‘Is it?’", "(It was.)", "Then it rained."],
+    ["Visit https://a.b/c.d?e=f.g today!", "Mail a.b@c.de.", "Done."],
+    ["Well... maybe not.", "Yes...", "No?!", "iPhone sales rose."],
+    ["Born on Jan. 5 in St. Louis.", "Ph.D. students agree."],
+    ["I know R. Okafor, P. Lindqvist et al. well."],
+    ["He was there.", "한국에 갔다.", "Then he left."],
+]
+TOKENIZED = [
+    ["the u.s. army said .", "he went ."],
+    ['" why ? " he asked .', '" because . "', "she left ."],
+    ["`` it is . ''", "we left at 5 p.m. with mr. smith ."],
+    ["he said : ' i will . '", "the drivers ' titles were lost ."],
+    ["( it rained . )", "nobody came !", "it cost $ 3.5 ."],
+]
+KOREAN = [
+    ["그는 “물가가 3.5% 올랐다. 주의해야 한다.”고 말했다.", "회의는 끝났다."],
+    ['그는 "갔다. 왔다." 라고 말했다.', "우리는 웃었다."],
+    ['한 측근은 "섬세하다. 일을 좋아한다”고 밝혔다.', "끝."],
+    ["회의는 2024. 3. 1. 서울에서 열렸다.", "U.S. 국채는 2.1 % 올랐다(전년 대비).", "J. 스미스 씨도 왔다."],
+    ["정말요?", "가자!", "네, 그렇습니다.", "글쎄... 모르겠다.", "끝났다...", "이제 간다."],
+    ["「안녕하세요.」", "그가 인사했다."],
+]
+
+
+@pytest.mark.parametrize("expected", ENGLISH + KOREAN, ids=lambda expected: expected[0])
+def test_sentences_of_prose(expected, without_kiwi):
+    assert split(" ".join(expected)) == expected
+
+
+@pytest.mark.parametrize("expected", TOKENIZED, ids=lambda expected: expected[0])
+def test_sentences_of_tokenized_lower_case_text(expected):
+    assert split(" ".join(expected)) == expected
+
+
+def test_lower_case_prose():
+    assert split("i went home. mr. smith slept. why? because.") == [
+        "i went home.",
+        "mr. smith slept.",
+        "why?",
+        "because.",
+    ]
+
+
+def test_a_forgotten_space():
+    assert split("They came home.The dog barked at node.js.") == ["They came home.", "The dog barked at node.js."]
+    assert split("그는 갔다.그리고 왔다!모두 웃었다. 3.5는 수다.") == [
+        "그는 갔다.",
+        "그리고 왔다!",
+        "모두 웃었다.",
+        "3.5는 수다.",
+    ]
+
+
+def test_korean_without_full_stops(without_kiwi):
+    assert split("네 그렇습니다 그런데 저는 안 갔어요 왜냐하면 바빴습니다") == [
+        "네 그렇습니다",
+        "그런데 저는 안 갔어요",
+        "왜냐하면 바빴습니다",
+    ]
+    assert split("예산을 줄이기로 했다\n다음 주에 다시 본다\n장소 본관") == [
+        "예산을 줄이기로 했다",
+        "다음 주에 다시 본다",
+        "장소 본관",
+    ]
+
+
+def test_long_korean_without_full_stops_by_kiwi():
+    pytest.importorskip("kiwipiepy")
+    sentences = ["어제 비가 많이 와서 길이 막혔어", "그래서 회의에 늦었지 뭐야", "다음부터는 일찍 나가야겠다"] * 8
+    assert len(split(" ".join(sentences))) >= 16
+
+
+def test_paragraphs_lines_and_wrapped_lines():
+    wrapped = (
+        "This is prose that goes on for quite some time, and so an editor broke it\n"
+        "at column seventy or thereabouts, which is what editors do. It was Mr.\n"
+        "Smith who wrote it."
+    )
+    assert split(f"A title\nAnd a longer subtitle, without full stop\n\n{wrapped}\n\nLast. One") == [
+        "A title",
+        "And a longer subtitle, without full stop",
+        wrapped[: wrapped.index(" It was")],
+        "It was Mr.\nSmith who wrote it.",
+        "Last.",
+        "One",
+    ]
+    assert split("One sentence on a line\nanother sentence on a longer line\r\nthird\r\rfourth") == [
+        "One sentence on a line",
+        "another sentence on a longer line",
+        "third",
+        "fourth",
+    ]
+
+
+def test_wrapped_korean(without_kiwi):
+    first = "강원도 산골에 있는 솔내마을의 아침은 늘 조용하고 닭이 울고 나면\n개울 소리만 들린다."
+    second = "주민은 모두 마흔한 명이고, 마을에서 가장 젊은\n사람은 쉰한 살이다."
+    assert split(f"{first} {second}") == [first, second]
+
+
+def test_html_is_not_a_sentence():
+    page = (
+        "<!DOCTYPE html><html><head><title>My page</title><style>p{color:red}. x</style></head><body><h1>News</h1>"
+        "<p>First <b>bold</b> sentence. Second one.</p><br/><ul><li>Item one<li>Item two</ul>"
+        "<!-- hidden. text --><script>var a = 1. b</script>&nbsp;<hr/><p></p></body></html>"
+    )
+    assert split(page) == ["My page", "News", "First <b>bold</b> sentence.", "Second one.", "Item one", "Item two"]
+
+
+def test_markdown_is_not_a_sentence():
+    page = (
+        "# Heading\n\n![an image. here](http://x.y/z.png)\n\n- item one\n- item two. It has two.\n\n---\n* * *\n\n"
+        "> quoted\n\n```python\n```\n|---|---|\n\n**Bold.** Then [a link](http://x.y).\n\n[1]: http://foo.bar\n"
+        "1. First\n2. Second"
+    )
+    assert split(page) == [
+        "Heading",
+        "item one",
+        "item two.",
+        "It has two.",
+        "quoted",
+        "**Bold.**",
+        "Then [a link](http://x.y).",
+        "1. First",
+        "2. Second",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", " \n\t\n ", "...", "<br/>\n---\n* * *", "![a](b.png)", "&nbsp;", "\ufeff"])
+def test_texts_without_a_word(text):
+    assert split_sentences(text) == []
+
+
+def test_texts_without_a_full_stop():
+    assert split("no stops here just words going on") == ["no stops here just words going on"]
+    assert split("first line of it\nSecond line") == ["first line of it", "Second line"]
+
+
+def test_one_sentence():
+    assert split_sentences("  Just one.  ") == [Sentence(2, 11, "Just one.")]
+
+
+def test_characters_beyond_the_basic_plane_keep_their_offsets(without_kiwi):
+    assert split("😀 It rained. 𝒜 bird sang! 😀 비가 왔다. 갔다.") == [
+        "😀 It rained.",
+        "𝒜 bird sang!",
+        "😀 비가 왔다.",
+        "갔다.",
+    ]
+
+
+def test_language():
+    assert detect_language("") == detect_language("1234 !?") == detect_language("Seoul (서울) is a city.") == "en"
+    assert detect_language("GPU 성능은 NVIDIA H100에서 잰다") == detect_language("네") == "ko"
+    assert split("그는 갔다.왔다.", "en") == ["그는 갔다.왔다."]
+    with pytest.raises(UnknownNameError, match=r"'kr'.*there are auto, en and ko"):
+        split_sentences("text", "kr")
+
+
+def test_any_mixture_of_marks_keeps_its_places(without_kiwi):
+    rng = random.Random(7)
+    pieces = [
+        *"\"'“”‘’「」.!?…,;:()[]*_#->|<& \n\r\t",
+        "``",
+        "''",
+        "<p>",
+        "<!--",
+        "-->",
+        "Mr",
+        "he",
+        "The",
+        "3",
+        "갔다",
+        "습니다",
+        "고",
+    ]
+    for _ in range(300):
+        text = "".join(rng.choices(pieces, k=60))
+        kept = "".join(split(text))
+        assert set(kept) <= set(text)
+
+
+HOSTILE = {
+    "dots": "." * 10**5,
+    "spaced dots": ". " * 10**4,
+    "quotation marks": '"가다. ' * 10**4,
+    "opened comments": "<!--" * 10**5,
+    "opened images": "![" * 10**5,
+    "angles": "<" * 10**5,
+    "blanks": " " * 10**5,
+    "one word": "x" * 10**5,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_time_is_linear_on_hostile_text(name):
+    began = time.process_time()
+    split_sentences(HOSTILE[name])
+    assert time.process_time() - began < 10  # quadratic time would be minutes
+
+
+def test_half_a_megabyte_takes_under_a_second_or_so():
+    text = (
+        'The fox, said Mr. Smith, ran 3.5 miles. "It is late," he added. 그는 “올랐다. 조심해라.”고 말했다.\n\n' * 5_500
+    )
+    began = time.process_time()
+    assert len(split_sentences(text)) == 16_500
+    assert time.process_time() - began < 5
+
+
+def test_rows_of_a_table_are_no_sentences() -> None:
+    text = "Prices rose.\n\n| what | old | new |\n|---|---|---|\n| bread | 2 | 3 |\n\nPeople buy less."
+    assert [sentence.text for sentence in split_sentences(text)] == ["Prices rose.", "People buy less."]
+    assert [s.text for s in split_sentences("The pipe a | b joins two programs.")] == [
+        "The pipe a | b joins two programs."
+    ]

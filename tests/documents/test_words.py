@@ -1,0 +1,29 @@
+"""The words by which sentences are compared."""
+
+import pytest
+
+from bertkit.documents.words import sentence_words, syllable_pairs
+
+
+def test_english_words_are_lower_case_without_function_words():
+    assert sentence_words(["The GDP of Korea rose 3.1%, didn't it?"]) == [["gdp", "korea", "rose", "3", "1", "didn"]]
+
+
+def test_korean_words_without_an_analyser_are_pairs_of_syllables(without_kiwi):
+    assert syllable_pairs("날씨가 GDP 3% 올랐습니다.") == ["날씨", "씨가", "gdp", "3", "올랐", "랐습"]
+    first, second = sentence_words(["오늘 날씨가 좋다", "어제 날씨는 나빴다"])
+    assert "날씨" in set(first) & set(second)
+
+
+def test_decomposed_hangul_is_the_same_word(without_kiwi):
+    import unicodedata
+
+    assert sentence_words([unicodedata.normalize("NFD", "날씨가")], "ko") == sentence_words(["날씨가"], "ko")
+
+
+def test_korean_words_by_kiwi_are_stems_of_content_words():
+    pytest.importorskip("kiwipiepy")
+    first, second = sentence_words(["오늘 날씨가 좋았습니다.", "어제는 날씨도 GDP도 좋다"])
+    assert {"날씨", "좋"} <= set(first) & set(second)
+    assert "gdp" in second
+    assert "습니다" not in first
