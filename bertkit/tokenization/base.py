@@ -16,6 +16,10 @@ from tokenizers import Tokenizer as Backend
 
 from bertkit.errors import TokenizerError
 from bertkit.tokenization.segments import Span
+from bertkit.tokenization.spans import whole_characters
+
+# Tokens that must be left of a text that is cut for it to be worth reading.
+MIN_WINDOW = 4
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,15 @@ class Encoding:
     """One row as ids.
 
     `n_tokens` is the row's full length, special tokens included, before it was cut;
-    `spans` are the tokens' places in the row's texts, where asked for.
+    `spans` are the tokens' places in the row's texts, where asked for; `hidden` are
+    (place, true id) of tokens that a task has hidden.
     """
 
     ids: list[int]
     type_ids: list[int]
     n_tokens: int
     spans: tuple[Span, ...] = ()
+    hidden: tuple[tuple[int, int], ...] = ()
 
     @property
     def truncated(self) -> bool:
@@ -107,6 +113,7 @@ class Tokenizer:
         *,
         max_length: int | None = None,
         with_spans: bool = False,
+        keep_pairs: bool = False,
     ) -> list[Encoding]:
         """Encode rows in one batch.
 
@@ -116,6 +123,8 @@ class Tokenizer:
             max_length: longest row in tokens, special tokens included; the longer side
                 of a pair is cut first. None: nothing is cut.
             with_spans: whether the tokens' places in the texts are wanted (slower).
+            keep_pairs: cut only the beginning of the first text, wherever that is the longer
+                one and something of it is left.
 
         Returns:
             One encoding per row, in order.
@@ -126,21 +135,87 @@ class Tokenizer:
         lengths = [len(row) for row in full]
         if max_length is not None:
             long = [i for i, length in enumerate(lengths) if length > max_length]
-            for i, cut in zip(long, self._cut([rows[i] for i in long], max_length), strict=True):
+            kept = [i for i in long if keep_pairs and self._can_keep_pair(full[i], max_length)]
+            for i, cut in zip(kept, self._cut([rows[i] for i in kept], max_length, keep_pairs=True), strict=True):
+                full[i] = cut
+            rest = sorted({*long}.difference(kept))
+            for i, cut in zip(rest, self._cut([rows[i] for i in rest], max_length), strict=True):
                 full[i] = cut
         return [
-            Encoding(row.ids, row.type_ids, n, _spans(row) if with_spans else ())
-            for row, n in zip(full, lengths, strict=True)
+            Encoding(row.ids, row.type_ids, n, _spans(row, texts) if with_spans else ())
+            for row, n, texts in zip(full, lengths, rows, strict=True)
         ]
 
-    def _cut(self, rows: list[Any], max_length: int) -> list[Any]:
+    def _can_keep_pair(self, row: Any, max_length: int) -> bool:
+        sides = row.sequence_ids
+        first, second = sides.count(0), sides.count(1)
+        return bool(first > second and max_length - (len(sides) - first) >= MIN_WINDOW)
+
+    def _cut(self, rows: list[Any], max_length: int, *, keep_pairs: bool = False) -> list[Any]:
         if not rows:
             return []
-        self.backend.enable_truncation(max_length)
+        how = {"strategy": "only_first", "direction": "left"} if keep_pairs else {}
+        self.backend.enable_truncation(max_length, **how)
         try:
             return list(self.backend.encode_batch(rows))
         finally:
             self.backend.no_truncation()
+
+    def encode_windows(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int, with_spans: bool = False
+    ) -> list[tuple[int, tuple[Encoding, ...]]]:
+        """Encode rows in one batch, long ones as windows that overlap by a quarter.
+
+        Of a pair the longer side is cut into windows, and the other stands in each of them.
+
+        Args:
+            texts: first (or only) text of each row.
+            pairs: second text of each row, or None.
+            max_length: longest window in tokens, special tokens included.
+            with_spans: see `encode`.
+
+        Returns:
+            For each row its length in tokens and its windows, in order; a row that fits has
+            one.
+
+        Raises:
+            TokenizerError: both sides of a pair are too long.
+        """
+
+        def windows(i: int, row: Encoding) -> tuple[Encoding, ...]:
+            if len(row.ids) <= max_length:
+                return (row,)
+            return self._windows(texts[i], None if pairs is None else pairs[i], max_length, with_spans)
+
+        rows = self.encode(texts, pairs, with_spans=with_spans)
+        return [(len(row.ids), windows(i, row)) for i, row in enumerate(rows)]
+
+    def _windows(self, text: str, pair: str | None, max_length: int, with_spans: bool) -> tuple[Encoding, ...]:
+        strategy = "longest_first"
+        if pair is not None:
+            first, second = (len(row) for row in self.backend.encode_batch_fast([text, pair], add_special_tokens=False))
+            strategy = "only_first" if first > second else "only_second"
+            room = max_length - self.backend.num_special_tokens_to_add(is_pair=True) - min(first, second)
+            if room < MIN_WINDOW:
+                raise TokenizerError(
+                    f"both texts of a row are too long for windows of {max_length} tokens; raise --max-length."
+                )
+        else:
+            room = max_length - self.backend.num_special_tokens_to_add(is_pair=False)
+        self.backend.enable_truncation(max_length, stride=room // 4, strategy=strategy)
+        try:
+            row = self.backend.encode(text, pair)
+        finally:
+            self.backend.no_truncation()
+        return tuple(
+            Encoding(
+                part.ids,
+                part.type_ids,
+                len(part.ids),
+                _spans(part, text if pair is None else (text, pair)) if with_spans else (),
+            )
+            for part in (row, *row.overflowing)
+        )
 
     def save(self, directory: Path) -> None:
         """Write tokenizer.json and tokenizer_config.json."""
@@ -157,11 +232,12 @@ class Tokenizer:
         (directory / "tokenizer_config.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _spans(row: Any) -> tuple[Span, ...]:
-    return tuple(
+def _spans(row: Any, texts: str | tuple[str, str]) -> tuple[Span, ...]:
+    found = [
         Span(-1 if side is None else side, start, end)
         for side, (start, end) in zip(row.sequence_ids, row.offsets, strict=True)
-    )
+    ]
+    return whole_characters(found, (texts,) if isinstance(texts, str) else texts)
 
 
 def load_tokenizer(directory: Path) -> Tokenizer:

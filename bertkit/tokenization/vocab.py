@@ -3,7 +3,8 @@
 Two runs over the same texts give the same bytes. The trainer of the `tokenizers` library
 alone does not: it numbers the continuation characters ("##a") in the order of a hash map.
 Handing them in as special tokens, sorted, fixes their order; the tokenizer is then built
-anew from the resulting vocabulary, in which they are ordinary pieces again.
+anew from the resulting vocabulary, in which they are ordinary pieces again. BPE and unigram
+vocabularies come from SentencePiece's trainer, whose bytes do not change.
 """
 
 from __future__ import annotations
@@ -13,10 +14,38 @@ from collections.abc import Iterable
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from bertkit.errors import DataError
+from bertkit.errors import DataError, UsageError
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
+from bertkit.tokenization.sentencepiece_training import too_small, train_sentencepiece
 
 CONTINUATION = "##"
+VOCABULARY_TYPES = ("wordpiece", "bpe", "unigram")
+
+
+def train_vocabulary(
+    texts: Iterable[str], *, kind: str, size: int, lowercase: bool, max_length: int = 512
+) -> Tokenizer:
+    """Train a vocabulary of one of the VOCABULARY_TYPES, never larger than asked for.
+
+    Args:
+        texts: the texts, read once.
+        kind: wordpiece, bpe or unigram.
+        size: largest number of pieces, special tokens included.
+        lowercase: whether case is dropped.
+        max_length: tokens the model will read; stored with the tokenizer.
+
+    Raises:
+        DataError: there is no text to learn from, or the size leaves no room for its characters.
+        UsageError: there is no such type.
+    """
+    if kind not in VOCABULARY_TYPES:
+        raise UsageError(f"--type {kind!r}: choose one of {', '.join(VOCABULARY_TYPES)}.")
+    if kind != "wordpiece":
+        return train_sentencepiece(texts, kind=kind, size=size, lowercase=lowercase, max_length=max_length)
+    trained = train_wordpiece(texts, size=size, lowercase=lowercase, max_length=max_length)
+    if trained.vocab_size > size:
+        raise too_small(size, trained.vocab_size)
+    return trained
 
 
 def train_wordpiece(texts: Iterable[str], *, size: int, lowercase: bool, max_length: int = 512) -> Tokenizer:
@@ -24,7 +53,8 @@ def train_wordpiece(texts: Iterable[str], *, size: int, lowercase: bool, max_len
 
     Args:
         texts: the texts; the same texts in the same order give the same vocabulary.
-        size: largest number of pieces, special tokens included.
+        size: largest number of pieces, special tokens included; more come where the
+            characters alone take more.
         lowercase: whether case is dropped.
         max_length: tokens the model will read; stored with the tokenizer.
 

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.errors import DataError
+from bertkit.errors import DataError, UsageError
 from bertkit.tokenization.base import Tokenizer
-from bertkit.tokenization.vocab import bert_tokenizer, train_wordpiece
+from bertkit.tokenization.listing import Lister
+from bertkit.tokenization.sentencepiece_training import _train, _words
+from bertkit.tokenization.vocab import VOCABULARY_TYPES, bert_tokenizer, train_vocabulary, train_wordpiece
+from tests import small_sentencepiece as small
 
 ROOT = Path(__file__).parents[2]
 KOREAN = (
@@ -24,9 +27,12 @@ KOREAN = (
 IN_ANOTHER_PROCESS = """
 import sys
 from pathlib import Path
-from bertkit.tokenization.vocab import train_wordpiece
+from bertkit.tokenization.vocab import train_vocabulary
 texts = Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()
-train_wordpiece(texts, size=180, lowercase=True).save(Path(sys.argv[2]))
+for kind in ("wordpiece", "bpe", "unigram"):
+    folder = Path(sys.argv[2]) / kind
+    folder.mkdir(parents=True)
+    train_vocabulary(texts, kind=kind, size=180, lowercase=True).save(folder)
 assert "torch" not in sys.modules
 """
 
@@ -45,14 +51,13 @@ def test_two_processes_write_the_same_bytes(sentences: list[str], tmp_path: Path
     texts.write_text("\n".join([*sentences, *KOREAN]), encoding="utf-8")
     workers = []
     for seed in ("1", "77"):
-        folder = tmp_path / seed
-        folder.mkdir()
-        command = [sys.executable, "-c", IN_ANOTHER_PROCESS, str(texts), str(folder)]
+        command = [sys.executable, "-c", IN_ANOTHER_PROCESS, str(texts), str(tmp_path / seed)]
         workers.append(subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": seed}))
     assert [worker.wait(timeout=60) for worker in workers] == [0, 0]
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        first, second = ((tmp_path / seed / name).read_bytes() for seed in ("1", "77"))
-        assert first == second, name
+    for kind in VOCABULARY_TYPES:
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            first, second = ((tmp_path / seed / kind / name).read_bytes() for seed in ("1", "77"))
+            assert first == second, (kind, name)
 
 
 def test_the_order_of_the_texts_does_not_change_the_vocabulary(sentences: list[str]) -> None:
@@ -131,3 +136,111 @@ def test_a_given_vocabulary_keeps_its_ids() -> None:
     tokenizer = bert_tokenizer({word: i for i, word in enumerate(words)}, lowercase=True, max_length=64)
     assert tokenizer.encode(["Zebras yak"])[0].ids == [2, 0, 4, 6, 1]
     assert (tokenizer.pad_id, tokenizer.mask_id, tokenizer.max_length) == (3, 5, 64)
+
+
+# --- BPE and unigram, by SentencePiece's trainer -------------------------------------------------
+
+SENTENCEPIECE = ("bpe", "unigram")
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    return small.sentences()
+
+
+@pytest.fixture(scope="module", params=SENTENCEPIECE)
+def trained(request: pytest.FixtureRequest, texts: list[str]) -> Tokenizer:
+    return train_vocabulary(texts, kind=request.param, size=260, lowercase=False)
+
+
+@pytest.mark.parametrize("kind", SENTENCEPIECE)
+def test_ids_are_those_sentencepiece_itself_gives(kind: str, texts: list[str]) -> None:
+    import sentencepiece
+
+    proto = _train(_words(texts, False), kind, 260)
+    own = sentencepiece.SentencePieceProcessor(model_proto=proto.SerializeToString())
+    tokenizer = train_vocabulary(texts, kind=kind, size=260, lowercase=False)
+    for text in (*texts, "ＡＢＣ를 샀다", "처음 보는 말입니다"):
+        assert tokenizer.encode([text])[0].ids[1:-1] == own.encode(text), text
+
+
+def test_the_first_ids_are_berts(trained: Tokenizer) -> None:
+    wanted = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    assert [trained.backend.id_to_token(i) for i in range(5)] == wanted
+    assert trained.vocab_size <= 260
+    row = trained.encode(["책을"], ["영화를 [MASK]"])[0]
+    assert row.ids[0] == 2
+    assert row.ids.count(3) == 2
+    assert row.ids[-2:] == [4, 3]
+    assert row.type_ids[-1] == 1
+
+
+def test_decomposed_and_wide_characters_are_the_same_words(trained: Tokenizer, texts: list[str]) -> None:
+    for text in texts[:50]:
+        ids = trained.encode([text])[0].ids
+        assert trained.encode([unicodedata.normalize("NFD", text)])[0].ids == ids
+    wide, narrow = trained.encode(["ＤＶＤ를", "DVD를"])
+    assert wide.ids == narrow.ids
+
+
+def test_spans_lie_where_the_pieces_are(trained: Tokenizer) -> None:
+    text = "  영화를   추천합니다. "
+    (listing,) = Lister(trained).table([text])
+    words = [token for token in listing.tokens if token.side == 0]
+    assert [token.text for token in words] == [token.token.removeprefix("▁") for token in words]
+    assert all(text[token.start : token.end] == token.text for token in words)
+
+
+@pytest.mark.parametrize("kind", SENTENCEPIECE)
+def test_case_is_dropped_or_kept(kind: str) -> None:
+    texts = ["Apple apple Apple apple ＡＰＰＬＥ"] * 5
+    lower = train_vocabulary(texts, kind=kind, size=60, lowercase=True)
+    cased = train_vocabulary(texts, kind=kind, size=60, lowercase=False)
+    first, second, third = lower.encode(["Apple", "apple", "ＡＰＰＬＥ"])
+    assert first.ids == second.ids == third.ids
+    assert not any(piece != piece.lower() for piece in lower.backend.get_vocab() if piece not in lower.special.present)
+    upper, small_letters = cased.encode(["Apple", "apple"])
+    assert upper.ids != small_letters.ids
+
+
+@pytest.mark.parametrize("kind", VOCABULARY_TYPES)
+def test_transformers_gives_the_same_ids(kind: str, texts: list[str], tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = train_vocabulary(texts, kind=kind, size=300, lowercase=True)
+    tokenizer.save(tmp_path)
+    theirs = AutoTokenizer.from_pretrained(str(tmp_path))
+    rows = [*texts[:100], *small.HARD]
+    assert theirs(rows)["input_ids"] == [row.ids for row in tokenizer.encode(rows)]
+    pair = theirs("책을", "노래를 부른다")
+    own = tokenizer.encode(["책을"], ["노래를 부른다"])[0]
+    assert (pair["input_ids"], pair["token_type_ids"]) == (own.ids, own.type_ids)
+
+
+@pytest.mark.parametrize("kind", VOCABULARY_TYPES)
+def test_a_size_without_room_for_the_characters_is_refused_with_the_room_they_take(kind: str, texts: list[str]) -> None:
+    with pytest.raises(
+        DataError, match=r"^20 pieces are too few: .* alone take (\d+); raise --size above it\.$"
+    ) as error:
+        train_vocabulary(texts, kind=kind, size=20, lowercase=True)
+    least = int(str(error.value).split("take ")[1].split(";")[0])
+    assert train_vocabulary(texts, kind=kind, size=least + 1, lowercase=True).vocab_size <= least + 1
+
+
+@pytest.mark.parametrize("kind", SENTENCEPIECE)
+@pytest.mark.parametrize("texts", [[], [" \t"], ["\u200b"], ["▅"]])
+def test_sentencepiece_has_nothing_to_learn(kind: str, texts: list[str]) -> None:
+    with pytest.raises(DataError, match=r"in these texts|no text to train"):
+        train_vocabulary(texts, kind=kind, size=100, lowercase=True)
+
+
+def test_a_very_long_text_is_learnt_from_whole() -> None:
+    words = [f"낱말{chr(0xAC00 + i)}" for i in range(60)]
+    tokenizer = train_vocabulary([" ".join(words * 40)], kind="bpe", size=400, lowercase=True)
+    unknown = tokenizer.id_of("[UNK]", "unknown")
+    assert all(unknown not in row.ids for row in tokenizer.encode(words))
+
+
+def test_an_unknown_type_is_a_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="wordpiece, bpe, unigram"):
+        train_vocabulary(["a"], kind="byte", size=100, lowercase=True)

@@ -1,0 +1,59 @@
+"""Places of tokens as a reader would mark them: no white space, no half characters.
+
+The Rust library gives a token the space its "▁" stands for. Of characters that its normalizer
+composed, such as decomposed Hangul, it gives the first code point only.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from bertkit.tokenization.segments import Span
+
+
+def whole_characters(spans: Sequence[Span], texts: Sequence[str]) -> tuple[Span, ...]:
+    """Cut white space off the ends of spans, and let them end where their characters do.
+
+    Args:
+        spans: the tokens' places, in order; special tokens have side -1.
+        texts: the text of each side.
+
+    Returns:
+        One span per token; that of a token which stands for white space only is empty.
+    """
+    found = []
+    for i, span in enumerate(spans):
+        if span.side < 0:
+            found.append(span)
+            continue
+        text = texts[span.side]
+        follower = spans[i + 1] if i + 1 < len(spans) else None
+        limit = follower.start if follower and follower.side == span.side else len(text)
+        found.append(_whole(span, text, max(limit, span.end)))
+    return tuple(found)
+
+
+def _whole(span: Span, text: str, limit: int) -> Span:
+    side, start, end = span
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end < limit and _belongs(text, start, end):
+        end += 1
+    return Span(side, start, end)
+
+
+def _belongs(text: str, start: int, end: int) -> bool:
+    """Tell whether the character at `end` is a part of the one before it."""
+    follower = text[end]
+    if follower.isascii() or follower.isspace():
+        return False
+    if unicodedata.category(follower).startswith("M"):
+        return True
+    return _composed_length(text[start : end + 1]) == _composed_length(text[start:end])
+
+
+def _composed_length(text: str) -> int:
+    return len(unicodedata.normalize("NFKC", text))

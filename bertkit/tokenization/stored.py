@@ -1,0 +1,76 @@
+"""What lies beside a tokenizer: the names of its special tokens, its length, its habits.
+
+Two files may say it: tokenizer_config.json, and in older folders special_tokens_map.json.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer as Backend
+from tokenizers import normalizers
+
+from bertkit.tokenization.base import SpecialTokens, Tokenizer, load_tokenizer
+
+CONFIG_FILE, NAMES_FILE = "tokenizer_config.json", "special_tokens_map.json"
+# A tokenizer without a limit of its own says 10^30, or nothing.
+NO_LIMIT = 1_000_000
+
+
+def open_stored(folder: Path) -> Tokenizer:
+    """Open a folder's tokenizer.json, read as transformers would read it.
+
+    Returns:
+        The tokenizer; its `max_length` is NO_LIMIT where the folder names none.
+
+    Raises:
+        TokenizerError: a file is damaged.
+    """
+    stored = load_tokenizer(folder)
+    config = read_json(folder / CONFIG_FILE)
+    _follow(stored.backend, config)
+    special = _special_tokens(stored, config, read_json(folder / NAMES_FILE))
+    return Tokenizer(stored.backend, special, own_length(config))
+
+
+def own_length(config: dict[str, Any]) -> int:
+    """Return the longest row in tokens by tokenizer_config.json; NO_LIMIT where there is none."""
+    length = config.get("model_max_length")
+    return int(min(length, NO_LIMIT)) if isinstance(length, int | float) else NO_LIMIT
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object a JSON file holds; an empty one where there is no readable one."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _special_tokens(stored: Tokenizer, config: dict[str, Any], names: dict[str, Any]) -> SpecialTokens:
+    """Return the names of the config, else of the map, else those that are usual."""
+    found: dict[str, str | None] = {}
+    for part in ("unk", "pad", "cls", "sep", "mask"):
+        key = f"{part}_token"
+        mapped = names.get(key)
+        mapped = mapped.get("content") if isinstance(mapped, dict) else mapped  # an AddedToken with its flags
+        is_known = isinstance(mapped, str) and stored.backend.token_to_id(mapped) is not None
+        found[part] = mapped if is_known and not config.get(key) else getattr(stored.special, part)
+    return SpecialTokens(**found)
+
+
+def _follow(backend: Backend, config: dict[str, Any]) -> None:
+    """Let what the config says of case and accents win over tokenizer.json, as in transformers."""
+    normalizer = backend.normalizer
+    if not isinstance(normalizer, normalizers.BertNormalizer):
+        return
+    for key, attribute in (
+        ("do_lower_case", "lowercase"),
+        ("strip_accents", "strip_accents"),
+        ("tokenize_chinese_chars", "handle_chinese_chars"),
+    ):
+        if config.get(key) is not None and getattr(normalizer, attribute) != config[key]:
+            setattr(normalizer, attribute, config[key])
