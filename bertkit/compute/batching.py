@@ -28,15 +28,27 @@ TOKEN_BUDGET = 4096
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded rows as tensors (B rows, L tokens).
+    """Padded encodings as tensors (B encodings, L tokens).
 
-    `attention_mask` is None where nothing is padded. `targets` (B) is there in training.
+    Attributes:
+        input_ids: token ids, (B, L).
+        token_type_ids: segment ids, (B, L).
+        attention_mask: 1 for text and 0 for padding, (B, L); None where nothing is padded.
+        global_mask: 1 where a token attends to the whole row, (B, L); None: nowhere.
+        targets: what training compares with; its shape is the task's.
+        positions: places in the flattened batch whose tokens are asked for, (M), or (D, S)
+            where they belong to D rows, with -1 in rows that have fewer than S.
+        sizes: how many encodings each row has, where rows have several; with positions
+            (M), how many of these each encoding has.
     """
 
     input_ids: Tensor
     token_type_ids: Tensor
     attention_mask: Tensor | None
+    global_mask: Tensor | None = None
     targets: Tensor | None = None
+    positions: Tensor | None = None
+    sizes: tuple[int, ...] = ()
 
     @property
     def tokens(self) -> int:
@@ -44,12 +56,18 @@ class Batch:
         mask = self.attention_mask
         return int(self.input_ids.numel() if mask is None else mask.sum())
 
+    @property
+    def inputs(self) -> dict[str, Tensor | None]:
+        """What the model is called with."""
+        names = ("input_ids", "attention_mask", "token_type_ids", "global_mask")
+        inputs = {name: getattr(self, name) for name in names}
+        return inputs if self.positions is None else {**inputs, "positions": self.positions}
+
     def to(self, device: str) -> Batch:
         """Copy the tensors to a device."""
+        names = ("input_ids", "token_type_ids", "attention_mask", "global_mask", "targets", "positions")
         moved = {
-            name: tensor.to(device, non_blocking=True)
-            for name in ("input_ids", "token_type_ids", "attention_mask", "targets")
-            if (tensor := getattr(self, name)) is not None
+            name: tensor.to(device, non_blocking=True) for name in names if (tensor := getattr(self, name)) is not None
         }
         return replace(self, **moved)
 
@@ -105,8 +123,21 @@ def padding_share(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> f
     return 1 - text / padded if padded else 0.0
 
 
-def collate(encodings: Sequence[Encoding], *, pad_id: int, targets: Tensor | None = None) -> Batch:
-    """Pad encodings to their longest and make tensors of them."""
+def collate(
+    encodings: Sequence[Encoding],
+    *,
+    pad_id: int,
+    global_positions: Sequence[Sequence[int]] | None = None,
+    targets: Tensor | None = None,
+) -> Batch:
+    """Pad encodings to their longest and make tensors of them.
+
+    Args:
+        encodings: B encodings.
+        pad_id: the id that fills short rows.
+        global_positions: for each encoding the tokens that attend to all; None: no mask.
+        targets: handed on.
+    """
     import torch
 
     lengths = np.array([len(e.ids) for e in encodings])
@@ -119,4 +150,10 @@ def collate(encodings: Sequence[Encoding], *, pad_id: int, targets: Tensor | Non
     mask = None
     if int(lengths.min()) < longest:
         mask = torch.from_numpy((np.arange(longest) < lengths[:, None]).astype(np.int64))
-    return Batch(torch.from_numpy(ids), torch.from_numpy(types), mask, targets)
+    global_mask = None
+    if global_positions is not None:
+        marks = np.zeros_like(ids)
+        for i, places in enumerate(global_positions):
+            marks[i, list(places)] = 1
+        global_mask = torch.from_numpy(marks)
+    return Batch(torch.from_numpy(ids), torch.from_numpy(types), mask, global_mask, targets)

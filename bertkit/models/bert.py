@@ -204,6 +204,8 @@ class BertModel(nn.Module):
 
     prefix = "bert"
     inner = ""
+    pad_multiple = 1
+    source: str | None = None
 
     def __init__(self, config: BertConfig, *, with_pooler: bool = True) -> None:
         super().__init__()
@@ -215,7 +217,18 @@ class BertModel(nn.Module):
         self.pooler = BertPooler(config) if with_pooler else None
         self._initialise()
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> Tensor:
+    @property
+    def embeddings_weight(self) -> Tensor:
+        """The table of word embeddings, (V, H)."""
+        return self.embeddings.word_embeddings.weight
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor,
+        global_mask: Tensor | None = None,  # every token sees every other one as it is
+    ) -> Tensor:
         """Encode a batch.
 
         Args:
@@ -223,6 +236,7 @@ class BertModel(nn.Module):
             attention_mask: 1 for text, 0 for padding, (B, L); None where nothing is
                 padded, which lets attention take its faster, unmasked kernel.
             token_type_ids: segment of each token, (B, L) int64.
+            global_mask: of no use here; encoders with local attention have one.
 
         Returns:
             The last hidden states, (B, L, H).
@@ -247,6 +261,10 @@ class BertModel(nn.Module):
                 nn.init.zeros_(module.bias)
         with torch.no_grad():
             self.embeddings.word_embeddings.weight[self.config.pad_token_id].zero_()
+
+    def padded_length(self, length: int) -> int:
+        """Rows are computed as they come."""
+        return length
 
     def transformers_config(self) -> dict[str, Any]:
         """Return the config.json with which transformers opens these weights."""

@@ -1,37 +1,69 @@
-"""What stands on an encoder: pooling and a linear layer.
+"""What stands on an encoder: heads for rows, for tokens, and for hidden words.
 
-Shapes in the margin: B rows, L tokens, H hidden, C outputs.
+Shapes in the margin: B rows, L tokens, H hidden, C outputs, M hidden tokens, V vocabulary.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-POOLINGS = ("cls", "pooler", "mean")
+from bertkit.models.stored_head import stored_head
+
+POOLINGS = ("cls", "pooler", "mean", "match")
 
 
 class Encoder(Protocol):
     """What a head needs to know of an encoder; BertModel and PretrainedEncoder have it.
 
     `prefix` is the name transformers gives the encoder inside a model with a head; `inner`
-    is where the weights stand inside our module.
+    is where the weights stand inside our module. Rows are computed at multiples of
+    `pad_multiple` tokens (local attention; else 1), short ones perhaps at less. `source` is
+    the folder or hub id that the weights came from, None for weights of our own.
     """
 
     prefix: str
     inner: str
     hidden_size: int
     vocab_size: int
+    pad_multiple: int
+    source: str | None
 
     @property
     def pooler(self) -> nn.Module | None:
         """The encoder's own layer over the first token, where it has one."""
         ...
 
-    def __call__(self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> Tensor:
-        """Return the last hidden states, (B, L, H)."""
+    @property
+    def embeddings_weight(self) -> Tensor:
+        """The table of word embeddings, (V, E)."""
+        ...
+
+    def __call__(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor,
+        global_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Return the last hidden states, (B, L, H).
+
+        Args:
+            input_ids: token ids, (B, L).
+            attention_mask: 1 for text, 0 for padding, (B, L); None: no padding.
+            token_type_ids: segment ids, (B, L).
+            global_mask: 1 where a token attends to all and is attended by all, (B, L); of
+                use to encoders whose attention is local.
+        """
+        ...
+
+    def padded_length(self, length: int) -> int:
+        """Return how many tokens are computed for a batch whose longest row has `length`."""
         ...
 
     def transformers_config(self) -> dict[str, Any]:
@@ -39,63 +71,234 @@ class Encoder(Protocol):
         ...
 
 
-class SequenceModel(nn.Module):
+class TaskModel(nn.Module):
+    """An encoder with a head; each task has its own kind.
+
+    `head_names` gives, for the beginnings of our weights' names, those transformers uses.
+    """
+
+    encoder: Encoder
+    dropout: nn.Dropout
+    head_names: ClassVar[Mapping[str, str]] = {}
+
+    def transformers_class(self, encoder_class: str) -> str | None:
+        """Name the class of transformers that gives the same outputs, if there is one.
+
+        Args:
+            encoder_class: the class of the bare encoder, such as BertModel.
+        """
+        return None
+
+    def finish_row(self, parts: Sequence[NDArray[np.float64]]) -> Sequence[NDArray[np.float64]]:
+        """Compute what needs all parts of a row at once, from the output of each; most models need nothing."""
+        return parts
+
+
+class SequenceModel(TaskModel):
     """An encoder, one vector per row, dropout, a linear layer.
 
     Args:
         encoder: gives the hidden states.
         outputs: number of outputs C.
         pooling: cls (first token), pooler (the encoder's own layer over the first
-            token) or mean (over text tokens).
+            token), mean (over text tokens), or match (for pairs: mean, first token, and
+            how the means of the two sides differ and agree).
         dropout: dropout before the linear layer.
+        second_segment: segment ids from this one on mark the second text of a pair.
     """
 
-    def __init__(self, encoder: Encoder, outputs: int, *, pooling: str, dropout: float) -> None:
+    def __init__(
+        self, encoder: Encoder, outputs: int, *, pooling: str, dropout: float, second_segment: int = 1
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.pooling = pooling
+        self.second_segment = second_segment
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(encoder.hidden_size, outputs)
-        nn.init.normal_(self.classifier.weight, std=0.02)
-        nn.init.zeros_(self.classifier.bias)
+        self.classifier = _linear(encoder.hidden_size * (4 if pooling == "match" else 1), outputs)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> Tensor:
-        """Return the logits (B, C); arguments as in `BertModel.forward`."""
-        hidden = self.encoder(input_ids, attention_mask, token_type_ids)  # (B, L, H)
-        logits: Tensor = self.classifier(self.dropout(self.pool(hidden, attention_mask)))
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor,
+        global_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Return the logits (B, C); arguments as in `Encoder`."""
+        hidden = self.encoder(input_ids, attention_mask, token_type_ids, global_mask)  # (B, L, H)
+        logits: Tensor = self.classifier(self.dropout(self.pool(hidden, attention_mask, token_type_ids)))
         return logits
 
-    def pool(self, hidden: Tensor, attention_mask: Tensor | None) -> Tensor:
-        """Reduce hidden states (B, L, H) to one vector per row (B, H)."""
+    def pool(self, hidden: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> Tensor:
+        """Reduce hidden states (B, L, H) to one vector per row, (B, H), or (B, 4H) for match."""
         if self.pooling == "pooler" and self.encoder.pooler is not None:
             return cast(Tensor, self.encoder.pooler(hidden))
-        if self.pooling != "mean":
+        if self.pooling not in ("mean", "match"):
             return hidden[:, 0]
-        if attention_mask is None:
-            return hidden.mean(dim=1)
-        weights = attention_mask.to(hidden.dtype).unsqueeze(-1)  # (B, L, 1)
-        return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+        text = torch.ones_like(token_type_ids) if attention_mask is None else attention_mask
+        mean = _mean(hidden, text)
+        if self.pooling == "mean":
+            return mean
+        # Each side in the light of the other, compared as sentence vectors are (Conneau et al. 2017).
+        second = text * (token_type_ids >= self.second_segment)
+        a, b = _mean(hidden, text - second), _mean(hidden, second)
+        return torch.cat([mean, hidden[:, 0], (a - b).abs(), a * b], dim=-1)
+
+    def transformers_class(self, encoder_class: str) -> str | None:
+        """BERT's class always pools with the pooler; no other pooling has a class."""
+        fits = self.pooling == "pooler" and encoder_class == "BertModel"
+        return "BertForSequenceClassification" if fits else None
 
 
-def exported_weights(model: SequenceModel) -> dict[str, Tensor]:
-    """Return the weights under the names transformers uses, float32, on the CPU."""
-    ours, theirs = _prefixes(model)
-    return {
-        theirs + name.removeprefix(ours) if name.startswith(ours) else name: (
-            weight.detach().to("cpu", torch.float32).contiguous()
+class ChoiceModel(SequenceModel):
+    """One figure for a question with one of its choices; the choices of a row compete."""
+
+    def __init__(self, encoder: Encoder, *, pooling: str, dropout: float) -> None:
+        super().__init__(encoder, 1, pooling=pooling, dropout=dropout)
+
+    def transformers_class(self, encoder_class: str) -> str | None:
+        """BERT's class always pools with the pooler."""
+        fits = self.pooling == "pooler" and encoder_class == "BertModel"
+        return "BertForMultipleChoice" if fits else None
+
+
+class TokenModel(TaskModel):
+    """An encoder and a linear layer over every token.
+
+    Args:
+        encoder: gives the hidden states.
+        outputs: number of tags C.
+        dropout: dropout before the linear layer.
+    """
+
+    def __init__(self, encoder: Encoder, outputs: int, *, dropout: float) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = _linear(encoder.hidden_size, outputs)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor,
+        global_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Return the logits of every token, (B, L, C)."""
+        hidden = self.encoder(input_ids, attention_mask, token_type_ids, global_mask)  # (B, L, H)
+        logits: Tensor = self.classifier(self.dropout(hidden))
+        return logits
+
+    def transformers_class(self, encoder_class: str) -> str | None:
+        """Dropout and a linear layer are what most token classes of transformers have."""
+        architecture = encoder_class.removesuffix("Model")
+        return f"{architecture}ForTokenClassification" if architecture in _LINEAR_TOKEN_HEADS else None
+
+
+_LINEAR_TOKEN_HEADS = ("Bert", "Roberta", "DistilBert", "Electra", "Deberta", "DebertaV2", "Longformer")
+
+
+class MaskedLanguageModel(TaskModel):
+    """An encoder with BERT's head for hidden tokens, and one for pairs of sentences.
+
+    The output layer is the table of word embeddings (Devlin et al. 2019; tying: Press and
+    Wolf 2017). An encoder from a checkpoint that has such a head starts with it.
+
+    Args:
+        encoder: gives the hidden states.
+        with_pairs: whether the order of two sentences is learnt too.
+        dropout: dropout before the layer of the pairs.
+    """
+
+    head_names: ClassVar[Mapping[str, str]] = {
+        "transform.": "cls.predictions.transform.",
+        "bias": "cls.predictions.bias",
+        "order.": "cls.seq_relationship.",
+    }
+
+    def __init__(self, encoder: Encoder, *, with_pairs: bool, dropout: float) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        width = encoder.embeddings_weight.shape[1]
+        self.transform = nn.ModuleDict(
+            {"dense": _linear(encoder.hidden_size, width), "LayerNorm": nn.LayerNorm(width, eps=1e-12)}
         )
+        self.bias = nn.Parameter(torch.zeros(encoder.embeddings_weight.shape[0]))
+        self.order = _linear(encoder.hidden_size, 2) if with_pairs else None
+        stored = None if encoder.source is None else stored_head(encoder.source)
+        self.has_stored_head = stored is not None and stored["bias"].shape == self.bias.shape
+        if stored is not None and self.has_stored_head:
+            self.load_state_dict(stored, strict=False)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor,
+        global_mask: Tensor | None = None,
+        positions: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the logits of hidden tokens, and those of the order of sentences.
+
+        Args:
+            input_ids: as for the other models, like the next three.
+            attention_mask: see there.
+            token_type_ids: see there.
+            global_mask: see there.
+            positions: places of the hidden tokens in the flattened batch, (M); None: all
+                places.
+
+        Returns:
+            Logits over the vocabulary, (M, V), and over the two orders, (B, 2), or None.
+        """
+        hidden = self.encoder(input_ids, attention_mask, token_type_ids, global_mask)  # (B, L, H)
+        asked = hidden.flatten(0, 1)  # (B·L, H)
+        asked = asked if positions is None else asked[positions]  # (M, H)
+        asked = self.transform["LayerNorm"](nn.functional.gelu(self.transform["dense"](asked)))
+        logits = asked @ self.encoder.embeddings_weight.T.to(asked.dtype) + self.bias  # (M, V)
+        return logits, None if self.order is None else self.order(self.dropout(hidden[:, 0]))
+
+    def transformers_class(self, encoder_class: str) -> str | None:
+        """The head is BERT's."""
+        return "BertForMaskedLM" if encoder_class == "BertModel" else None
+
+
+def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    """Average the hidden states (B, L, H) where a mask (B, L) is 1, (B, H)."""
+    weights = mask.to(hidden.dtype).unsqueeze(-1)  # (B, L, 1)
+    return (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs)
+    nn.init.normal_(layer.weight, std=0.02)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def exported_weights(model: TaskModel) -> dict[str, Tensor]:
+    """Return the weights under the names transformers uses, float32, on the CPU."""
+    names = _names(model)
+    return {
+        _renamed(name, names): weight.detach().to("cpu", torch.float32).contiguous()
         for name, weight in model.state_dict().items()
     }
 
 
-def imported_weights(model: SequenceModel, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+def imported_weights(model: TaskModel, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Undo `exported_weights`: give weights the names `model.load_state_dict` expects."""
-    ours, theirs = _prefixes(model)
-    return {
-        ours + name.removeprefix(theirs) if name.startswith(theirs) else name: weight
-        for name, weight in weights.items()
-    }
+    names = {theirs: ours for ours, theirs in _names(model).items()}
+    return {_renamed(name, names): weight for name, weight in weights.items()}
 
 
-def _prefixes(model: SequenceModel) -> tuple[str, str]:
-    return f"encoder.{model.encoder.inner}", f"{model.encoder.prefix}."
+def _names(model: TaskModel) -> dict[str, str]:
+    """Map the beginnings of our names to those of transformers."""
+    return {f"encoder.{model.encoder.inner}": f"{model.encoder.prefix}.", **model.head_names}
+
+
+def _renamed(name: str, names: Mapping[str, str]) -> str:
+    for old, new in names.items():
+        if name.startswith(old):
+            return new + name.removeprefix(old)
+    return name

@@ -7,89 +7,235 @@ the checkpoint stores, and remote code is never run.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from bertkit.errors import ModelError, TokenizerError, UsageError
+from bertkit.errors import ModelError, UsageError
 from bertkit.hub import hub_errors, require
+from bertkit.models.architectures import adapted_config, new_config, with_dropout
+from bertkit.models.heads import Encoder
 from bertkit.models.offline import packaged_model
-from bertkit.models.registry import BuildOptions, ModelSpec
-from bertkit.tokenization.base import SpecialTokens, Tokenizer
+from bertkit.models.opening import BROKEN, check_complete, check_folder, first_line, opening, quiet, read_config
+from bertkit.models.positions import extend_positions
+from bertkit.models.registry import MODELS, BuildOptions, ModelSpec
 
 WAYS_ON = (
     "give a local copy with --model DIR",
     "copy the cache of a machine that has it (HF_HOME)",
     "train from nothing with --model scratch",
 )
-# A tokenizer without a limit of its own says 10^30.
-NO_LIMIT = 1_000_000
+# Windows are narrowed in steps, so that there are few shapes.
+WINDOW_STEP = 32
 
 
 class PretrainedEncoder(nn.Module):
     """A transformers encoder that gives its last hidden states.
 
+    Rows are padded here to what local attention needs, and positions are counted by the
+    mask: a tokenizer may pad with another id than the one the encoder was trained with.
+
     Args:
         model: what AutoModel made.
+        with_pooler: whether the model's own layer over the first token is kept.
+
+    Attributes:
+        pad_multiple: rows are computed at a multiple of this many tokens (the window of
+            local attention; else 1); `padded_length` knows how short rows get away with less.
+        segments: how many segment ids it has embeddings for.
+        max_positions: longest row the table of positions has room for; None: no table.
     """
 
     inner = "model."
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, with_pooler: bool = True) -> None:
         super().__init__()
         self.model = model
+        if not with_pooler and self.pooler is not None:
+            model.pooler = None
+        if model.config.model_type == "deberta":
+            _let_autocast_in(model)
         self.prefix: str = model.base_model_prefix
         self.hidden_size: int = model.config.hidden_size
         self.vocab_size: int = model.config.vocab_size
+        self.segments: int = getattr(model.config, "type_vocab_size", None) or 0
+        self._config: dict[str, Any] = model.config.to_dict()
         self._takes = frozenset(inspect.signature(model.forward).parameters)
+        self._windows: list[int] = model.config.attention_window if "global_attention_mask" in self._takes else [1]
+        self.pad_multiple = max(self._windows)
+        self.source: str | None = None
+        # RoBERTa's kind: the first token of a row stands at the position after this one.
+        self._before_first: int | None = getattr(_embeddings(model), "padding_idx", None)
+        self.max_positions = _max_positions(model, self._before_first)
 
     @property
     def pooler(self) -> nn.Module | None:
         """The model's own layer over the first token, where it has one."""
-        return cast("nn.Module | None", getattr(self.model, "pooler", None))
+        pooler = getattr(self.model, "pooler", None)
+        # ALBERT's is a bare linear layer, which takes the first token, not the row.
+        return None if isinstance(pooler, nn.Linear) else cast("nn.Module | None", pooler)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> Tensor:
-        """Return the last hidden states, (B, L, H); arguments as in `BertModel.forward`."""
-        inputs: dict[str, Tensor] = {"input_ids": input_ids}
+    @property
+    def embeddings_weight(self) -> Tensor:
+        """The table of word embeddings, (V, E)."""
+        return cast(Tensor, self.model.get_input_embeddings().weight)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor,
+        global_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Return the last hidden states, (B, L, H); arguments as in `Encoder`.
+
+        Without a global mask an encoder with local attention attends from and to the first
+        token of each row.
+
+        Raises:
+            ModelError: the rows are longer than the encoder has positions for.
+        """
+        length = input_ids.shape[1]
+        if self.max_positions is not None and length > self.max_positions:
+            raise ModelError(
+                f"a row of {length} tokens: the encoder has {self.max_positions} positions; "
+                f"add --max-length {self.max_positions}."
+            )
+        inputs = {"input_ids": input_ids, "token_type_ids": token_type_ids}
         if attention_mask is not None:
             inputs["attention_mask"] = attention_mask
-        if "token_type_ids" in self._takes and getattr(self.model.config, "type_vocab_size", 0) > 1:
-            inputs["token_type_ids"] = token_type_ids
         if "global_attention_mask" in self._takes:
-            inputs["global_attention_mask"] = _first_token(input_ids)
-        return cast(Tensor, self.model(**inputs).last_hidden_state)
+            inputs["global_attention_mask"] = _first_token(input_ids) if global_mask is None else global_mask
+            inputs = self._windowed(inputs)
+        if self._before_first is not None:
+            inputs["position_ids"] = self._positions(inputs)
+        if "token_type_ids" not in self._takes or self.segments < 2:
+            del inputs["token_type_ids"]
+        hidden: Tensor = self.model(**inputs).last_hidden_state
+        return hidden[:, :length]
+
+    def padded_length(self, length: int) -> int:
+        """Return how many tokens are computed for a batch whose longest row has `length`."""
+        window = self._window_for(length)
+        return -(-length // window) * window
 
     def transformers_config(self) -> dict[str, Any]:
         """Return the config.json with which transformers opens the encoder."""
-        return {**self.model.config.to_dict(), "encoder_class": type(self.model).__name__}
+        return {**self._config, "encoder_class": type(self.model).__name__}
+
+    def _windowed(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Set the window for these rows, and fill them up to a multiple of it."""
+        ids = inputs["input_ids"]  # (B, L)
+        length = ids.shape[1]
+        self._set_window(self._window_for(length))
+        extra = self.padded_length(length) - length
+        inputs.setdefault("attention_mask", torch.ones_like(ids))
+        fill = {"input_ids": int(self._config.get("pad_token_id") or 0)}
+        return {name: functional.pad(tensor, (0, extra), value=fill.get(name, 0)) for name, tensor in inputs.items()}
+
+    def _positions(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Number the text of each row from the first position on, (B, L)."""
+        mask = inputs.get("attention_mask")
+        text = torch.ones_like(inputs["input_ids"]) if mask is None else mask.long()
+        return text.cumsum(dim=1) * text + cast(int, self._before_first)
+
+    def _window_for(self, length: int) -> int:
+        """Return the smallest window that gives rows of `length` the attention they have anyway.
+
+        A window reaches half its size to each side. Where every layer's reaches the whole
+        row, so does one of twice the row, and the result is the same with less padding.
+        """
+        enough = 2 * -(-max(length - 1, 1) // WINDOW_STEP) * WINDOW_STEP
+        return enough if enough < min(self._windows) else self.pad_multiple
+
+    def _set_window(self, window: int) -> None:
+        narrowed = window < min(self._windows)
+        windows = [window] * len(self._windows) if narrowed else self._windows
+        self.model.config.attention_window = windows
+        for layer, size in zip(self.model.encoder.layer, windows, strict=True):
+            layer.attention.self.one_sided_attn_window_size = size // 2
 
 
 def build(spec: ModelSpec, options: BuildOptions) -> PretrainedEncoder:
-    """Load an encoder's weights.
+    """Load an encoder's weights, or make it at the size asked for with random ones.
+
+    Random weights are drawn from torch's global random state.
 
     Raises:
         HubError: the hub is needed and cannot be reached, or does not have the model.
-        ModelError: the folder holds no encoder.
-        UsageError: an option that needs a model from nothing.
+        ModelError: the folder holds no encoder, or only a part of its weights.
+        UsageError: an option that this encoder cannot use.
     """
-    if options.from_nothing:
-        raise UsageError(f"--init random: {spec.name} starts from its weights here; take --model scratch.")
+    model = _from_nothing(spec, options) if options.from_nothing else _from_weights(spec, options)
+    if options.more_positions:
+        extend_positions(model, options.max_length)
+    encoder = PretrainedEncoder(model, with_pooler=options.with_pooler)
+    if options.type_vocab_size > max(2, encoder.segments):
+        raise UsageError(
+            f"--overlap-segments: {spec.name} knows {encoder.segments} segment ids; the option needs scratch."
+        )
+    encoder.source = None if options.from_nothing else _source(spec)
+    if options.with_pooler and encoder.pooler is None:
+        raise UsageError(f"--pooling pooler: {spec.name} has no pooler; take cls or mean.")
+    return encoder
+
+
+def padding_share(lengths: Iterable[int], encoder: Encoder) -> float:
+    """Return the share of what an encoder computes that only fills rows up to its window.
+
+    Args:
+        lengths: the longest row of each batch, once for every row of the batch.
+        encoder: says how far rows are filled up.
+    """
+    text = computed = 0
+    for length in lengths:
+        text += length
+        computed += encoder.padded_length(length)
+    return 1 - text / computed if computed else 0.0
+
+
+def _from_weights(spec: ModelSpec, options: BuildOptions) -> Any:
     from transformers import AutoModel
 
-    source = _source(spec, "model")
-    with hub_errors(source, "model"):
-        try:
-            model = AutoModel.from_pretrained(source, dtype=torch.float32, trust_remote_code=False)
-        except (ValueError, OSError) as error:
-            if spec.hub_id is not None:
-                raise
-            raise ModelError(f"--model {source}: holds no encoder ({_first_line(error)}); check the folder.") from error
-    segments = getattr(model.config, "type_vocab_size", 0)
-    if options.type_vocab_size > max(2, segments):
-        raise UsageError(f"--overlap-segments: {spec.name} knows {segments} segment ids; the option needs scratch.")
-    return PretrainedEncoder(_with_dropout(model, options.dropout))
+    source = _source(spec)
+    if spec.hub_id is None:
+        check_folder(Path(source))
+    with hub_errors(source, "model"), opening(spec, source):
+        config = with_dropout(read_config(source), options.dropout)
+        # What the checkpoint lacks is counted below; transformers would log a table of it.
+        with quiet("transformers.modeling_utils"):
+            model, found = AutoModel.from_pretrained(
+                source,
+                config=config,
+                dtype=torch.float32,
+                trust_remote_code=False,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+            )
+    check_complete(source, found)
+    return model
+
+
+def _from_nothing(spec: ModelSpec, options: BuildOptions) -> Any:
+    """Make a model of the row's architecture; a model of no row may keep its own shape."""
+    from transformers import AutoModel
+
+    shape_asked = any(value is not None for value in (options.size, options.layers, options.hidden, options.heads))
+    if spec in MODELS or (shape_asked and spec.architecture):
+        config = new_config(spec.architecture, options)
+    else:
+        source = _source(spec)
+        if spec.hub_id is None:
+            check_folder(Path(source), weights=False)
+        with hub_errors(source, "model"), opening(spec, source):
+            found = read_config(source)
+        config = new_config(found.model_type, options) if shape_asked else adapted_config(found, options)
+    return AutoModel.from_config(config, dtype=torch.float32)
 
 
 def rebuild(values: dict[str, Any], *, with_pooler: bool) -> PretrainedEncoder:
@@ -102,39 +248,14 @@ def rebuild(values: dict[str, Any], *, with_pooler: bool) -> PretrainedEncoder:
 
     try:
         config = AutoConfig.for_model(**values)
-        return PretrainedEncoder(AutoModel.from_config(config))
-    except (ValueError, KeyError) as error:
-        raise ModelError(f"config.json: transformers cannot build it ({_first_line(error)}).") from error
+        with _no_first_weights():
+            model = AutoModel.from_config(config, dtype=torch.float32)
+        return PretrainedEncoder(model, with_pooler=with_pooler)
+    except BROKEN as error:
+        raise ModelError(f"config.json: transformers cannot build it ({first_line(error)}).") from error
 
 
-def tokenizer(spec: ModelSpec) -> Tokenizer:
-    """Load the fast tokenizer of an encoder.
-
-    Raises:
-        HubError: the hub is needed and cannot be reached, or does not have it.
-        TokenizerError: there is none, or only one in Python code.
-    """
-    from transformers import AutoTokenizer
-
-    source = _source(spec, "tokenizer")
-    with hub_errors(source, "tokenizer"):
-        try:
-            loaded = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        except (ValueError, OSError) as error:
-            if spec.hub_id is not None and isinstance(error, OSError):
-                raise
-            raise TokenizerError(f"{source}: has no tokenizer transformers can open ({_first_line(error)}).") from error
-    backend = getattr(loaded, "backend_tokenizer", None)
-    if backend is None:
-        raise TokenizerError(f"{source}: its tokenizer has no fast form; give another one with --tokenizer.")
-    special = SpecialTokens(
-        unk=loaded.unk_token, pad=loaded.pad_token, cls=loaded.cls_token, sep=loaded.sep_token, mask=loaded.mask_token
-    )
-    limit = loaded.model_max_length
-    return Tokenizer(backend, special, min(limit, spec.max_length) if limit < NO_LIMIT else spec.max_length)
-
-
-def _source(spec: ModelSpec, kind: str) -> str:
+def _source(spec: ModelSpec) -> str:
     """Return what from_pretrained is given: a folder, or a hub id that is in reach."""
     if spec.hub_id is None:
         return spec.name
@@ -145,22 +266,50 @@ def _source(spec: ModelSpec, kind: str) -> str:
         raise ModelError(
             f"a folder {spec.hub_id} stands in the way of the hub's model; rename it or give ./{spec.hub_id}."
         )
-    require(spec.hub_id, "model" if kind == "model" else "tokenizer", ways_on=WAYS_ON)
+    require(spec.hub_id, "model", ways_on=WAYS_ON)
     return spec.hub_id
 
 
-def _with_dropout(model: Any, dropout: float) -> Any:
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = dropout
-    return model
+def _no_first_weights() -> AbstractContextManager[None]:
+    """Leave out the drawing of weights that are to be replaced: seconds, for a model of base size."""
+    try:
+        from transformers.initialization import no_init_weights
+    except ImportError:  # not where every version of transformers 5 has it
+        return nullcontext()
+    return cast("AbstractContextManager[None]", no_init_weights())
+
+
+def _embeddings(model: Any) -> Any:
+    return getattr(model, "embeddings", None)
+
+
+def _max_positions(model: Any, before_first: int | None) -> int | None:
+    table = getattr(_embeddings(model), "position_embeddings", None)
+    if not isinstance(table, nn.Embedding):
+        return None
+    return table.num_embeddings if before_first is None else table.num_embeddings - before_first - 1
+
+
+def _let_autocast_in(model: Any) -> None:
+    """Make DeBERTa v1's biases follow autocast.
+
+    As transformers has it, a float32 bias makes the queries float32, and their least number
+    overflows the bfloat16 scores it is to hide padding in.
+    """
+
+    def following(transpose: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        def transposed(x: Tensor) -> Tensor:
+            device = x.device.type
+            return transpose(x.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else x)
+
+        return transposed
+
+    for layer in model.encoder.layer:
+        attention = layer.attention.self
+        attention.transpose_for_scores = following(attention.transpose_for_scores)
 
 
 def _first_token(input_ids: Tensor) -> Tensor:
     mask = torch.zeros_like(input_ids)
     mask[:, 0] = 1
     return mask
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

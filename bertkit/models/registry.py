@@ -7,8 +7,9 @@ Imports nothing heavy: `bertkit models` and "did you mean" need no torch. A targ
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from bertkit.errors import ModelError, UnknownNameError
 class Recipe:
     """Training figures that suit a model where its user names none.
 
-    `epochs` is an upper bound where `patience` ends a run earlier.
+    `epochs` is an upper bound where `patience` ends a run earlier; `pair_poolings` go
+    before `pooling`, by task, where a row is two texts.
     """
 
     epochs: int = 4
@@ -30,10 +32,17 @@ class Recipe:
     label_smoothing: float = 0.0
     patience: int = 3
     pooling: str = "cls"
+    pair_poolings: Mapping[str, str] = field(default_factory=dict)
     overlap_segments: bool = False
     swap_pairs: bool = False
     token_masking: float = 0.0
     average: int = 1
+
+    def options(self, task: str, *, two_texts: bool) -> dict[str, Any]:
+        """Return the options of `train` by name, for a task on rows of one text or of two."""
+        values = asdict(self)
+        poolings = values.pop("pair_poolings")
+        return {**values, "pooling": poolings.get(task, self.pooling) if two_texts else self.pooling}
 
 
 # Chosen on held-out parts of MRPC's training rows; docs/scratch.md has the figures.
@@ -50,6 +59,44 @@ SCRATCH = Recipe(
     average=3,
 )
 FINE_TUNING = Recipe()
+# Chosen on held-out parts of MRPC's training rows; docs/minilm.md has the figures.
+MINILM = replace(
+    FINE_TUNING,
+    lr=1e-4,
+    pooling="mean",
+    pair_poolings={"classify": "match", "choice": "match", "regression": "siamese"},
+    swap_pairs=True,
+)
+BASE = replace(FINE_TUNING, epochs=3, lr=3e-5)
+# The classes of transformers for these put the pooler under a classifier, and it came trained.
+BERT = replace(BASE, pooling="pooler")
+KOBERT = replace(BERT, lr=5e-5)
+ROBERTA = replace(BASE, lr=2e-5)
+# He et al. 2021 and the authors' scripts; a DeBERTa diverges where a BERT of its size still learns.
+DEBERTA = replace(BASE, lr=2e-5, epochs=4)
+DEBERTA_SMALL = replace(DEBERTA, lr=4e-5)
+DEBERTA_LARGE = replace(DEBERTA, lr=7e-6)
+# Beltagy et al. 2020; rows are long, so fewer of them make a step.
+LONGFORMER = replace(BASE, batch_size=8)
+LONGFORMER_LARGE = replace(LONGFORMER, lr=1e-5)
+# Pretrained without dropout (Warner et al. 2024).
+MODERNBERT = replace(BASE, lr=5e-5, dropout=0.0)
+# For encoders that are no row of the table: by the model_type of their config.json.
+RECIPES: Mapping[str, Recipe] = {
+    "roberta": ROBERTA,
+    "xlm-roberta": ROBERTA,
+    "deberta": DEBERTA,
+    "deberta-v2": DEBERTA,
+    "longformer": LONGFORMER,
+    "modernbert": MODERNBERT,
+}
+# Architectures with embeddings of segments, as many as wanted.
+WITH_SEGMENTS = ("bert", "electra")
+# Architectures whose first position comes after the padding id: fewer positions than rows in the table.
+NUMBERED_FROM_PADDING = ("roberta", "xlm-roberta", "camembert", "longformer", "mpnet")
+USUAL_LENGTH = 512
+# Architectures whose table of positions can be made longer.
+EXTENDABLE = ("bert",)
 
 
 @dataclass(frozen=True)
@@ -57,7 +104,8 @@ class BuildOptions:
     """What a builder must know to make an encoder.
 
     `size`, `layers`, `hidden` and `heads` shape a model that starts from nothing;
-    `type_vocab_size` is the number of segment ids the task uses.
+    `type_vocab_size` is the number of segment ids the task uses; `more_positions` says that
+    `max_length` was asked for although the table of positions ends before.
     """
 
     vocab_size: int
@@ -67,6 +115,7 @@ class BuildOptions:
     dropout: float = 0.1
     with_pooler: bool = True
     from_nothing: bool = False
+    more_positions: bool = False
     size: str | None = None
     layers: int | None = None
     hidden: int | None = None
@@ -78,7 +127,8 @@ class ModelSpec:
     """A row of the table.
 
     `max_length` is in tokens, special tokens included; `builder` is the target that
-    loads the encoder, called as `builder(spec, options)`.
+    loads the encoder, called as `builder(spec, options)`; `architecture` is what
+    transformers calls it (`model_type`), empty where only the hub knows.
     """
 
     name: str
@@ -88,6 +138,7 @@ class ModelSpec:
     builder: str = "bertkit.models.pretrained:build"
     recipe: Recipe = FINE_TUNING
     aliases: tuple[str, ...] = ()
+    architecture: str = "bert"
 
     @property
     def is_scratch(self) -> bool:
@@ -100,6 +151,28 @@ class ModelSpec:
         return self.builder.partition(":")[0].rpartition(".")[2]
 
 
+def _row(
+    name: str,
+    hub_id: str,
+    summary: str,
+    recipe: Recipe = BERT,
+    *,
+    architecture: str = "bert",
+    max_length: int = USUAL_LENGTH,
+    aliases: tuple[str, ...] = (),
+) -> ModelSpec:
+    """Make the row of a hub's encoder."""
+    return ModelSpec(name, hub_id, max_length, summary, recipe=recipe, aliases=aliases, architecture=architecture)
+
+
+def _deberta(name: str, size: str, recipe: Recipe, summary: str, aliases: tuple[str, ...] = ()) -> ModelSpec:
+    return _row(name, f"microsoft/{size}", summary, recipe, architecture="deberta-v2", aliases=aliases)
+
+
+def _longformer(name: str, size: str, recipe: Recipe, summary: str) -> ModelSpec:
+    return _row(name, f"allenai/{size}", summary, recipe, architecture="longformer", max_length=4096)
+
+
 MODELS: tuple[ModelSpec, ...] = (
     ModelSpec(
         "scratch",
@@ -109,34 +182,70 @@ MODELS: tuple[ModelSpec, ...] = (
         "bertkit.models.scratch:build",
         SCRATCH,
     ),
-    ModelSpec("bert", "google-bert/bert-base-uncased", 512, "BERT base, English, lower case"),
-    ModelSpec("bert-cased", "google-bert/bert-base-cased", 512, "BERT base, English, cased"),
-    ModelSpec(
+    _row("bert", "google-bert/bert-base-uncased", "BERT base, English, lower case"),
+    _row("bert-cased", "google-bert/bert-base-cased", "BERT base, English, cased"),
+    _row(
         "minilm",
         "sentence-transformers/all-MiniLM-L6-v2",
-        512,
         "MiniLM, 6 layers of 384, English; quick on a CPU",
-        recipe=replace(FINE_TUNING, lr=1e-4, pooling="mean"),
+        MINILM,
     ),
-    ModelSpec("kobert", "monologg/kobert", 512, "KoBERT, Korean", aliases=("monologg/kobert",)),
-    ModelSpec("kobert-skt", "skt/kobert-base-v1", 512, "KoBERT, Korean, its first publisher's copy"),
-    ModelSpec("deberta", "microsoft/deberta-v3-small", 512, "DeBERTa v3 small, English"),
-    ModelSpec("deberta-v3-base", "microsoft/deberta-v3-base", 512, "DeBERTa v3 base, English"),
-    ModelSpec("deberta-v3-large", "microsoft/deberta-v3-large", 512, "DeBERTa v3 large, English"),
-    ModelSpec("mdeberta", "microsoft/mdeberta-v3-base", 512, "DeBERTa v3 base, 100 languages"),
-    ModelSpec("longformer", "allenai/longformer-base-4096", 4096, "Longformer, English, texts of 4,096 tokens"),
-    ModelSpec("roberta", "FacebookAI/roberta-base", 512, "RoBERTa base, English"),
-    ModelSpec("electra", "google/electra-base-discriminator", 512, "ELECTRA base, English"),
-    ModelSpec("distilbert", "distilbert/distilbert-base-uncased", 512, "DistilBERT, English, 6 layers"),
-    ModelSpec("modernbert", "answerdotai/ModernBERT-base", 8192, "ModernBERT base, English"),
-    ModelSpec("klue-bert", "klue/bert-base", 512, "BERT base, Korean"),
-    ModelSpec("klue-roberta", "klue/roberta-base", 512, "RoBERTa base, Korean"),
-    ModelSpec("koelectra", "monologg/koelectra-base-v3-discriminator", 512, "ELECTRA base, Korean"),
+    _row("kobert", "monologg/kobert", "KoBERT, Korean", KOBERT),
+    _row("kobert-skt", "skt/kobert-base-v1", "KoBERT, Korean, its first publisher's copy", KOBERT),
+    _row(
+        "distilkobert",
+        "monologg/distilkobert",
+        "DistilKoBERT, Korean, 3 layers; quick",
+        replace(FINE_TUNING, lr=5e-5),
+        architecture="distilbert",
+    ),
+    _deberta("deberta", "deberta-v3-small", DEBERTA_SMALL, "DeBERTa v3 small, English", ("deberta-v3-small",)),
+    _deberta("deberta-v3-xsmall", "deberta-v3-xsmall", DEBERTA_SMALL, "DeBERTa v3 extra small, English"),
+    _deberta("deberta-v3-base", "deberta-v3-base", DEBERTA, "DeBERTa v3 base, English"),
+    _deberta("deberta-v3-large", "deberta-v3-large", DEBERTA_LARGE, "DeBERTa v3 large, English"),
+    _deberta("mdeberta", "mdeberta-v3-base", DEBERTA, "DeBERTa v3 base, 100 languages", ("mdeberta-v3-base",)),
+    _row("deberta-base", "microsoft/deberta-base", "DeBERTa v1 base, English", DEBERTA, architecture="deberta"),
+    _longformer("longformer", "longformer-base-4096", LONGFORMER, "Longformer, English, texts of 4,096 tokens"),
+    _longformer("longformer-large", "longformer-large-4096", LONGFORMER_LARGE, "Longformer large, English"),
+    _row("roberta", "FacebookAI/roberta-base", "RoBERTa base, English", ROBERTA, architecture="roberta"),
+    _row(
+        "electra",
+        "google/electra-base-discriminator",
+        "ELECTRA base, English",
+        replace(BASE, lr=5e-5),
+        architecture="electra",
+    ),
+    _row(
+        "distilbert",
+        "distilbert/distilbert-base-uncased",
+        "DistilBERT, English, 6 layers",
+        replace(BASE, lr=5e-5),
+        architecture="distilbert",
+    ),
+    _row(
+        "modernbert",
+        "answerdotai/ModernBERT-base",
+        "ModernBERT base, English, texts of 8,192 tokens",
+        MODERNBERT,
+        architecture="modernbert",
+        max_length=8192,
+    ),
+    _row("klue-bert", "klue/bert-base", "BERT base, Korean"),
+    _row("klue-roberta", "klue/roberta-base", "RoBERTa base, Korean", ROBERTA, architecture="roberta"),
+    _row(
+        "koelectra",
+        "monologg/koelectra-base-v3-discriminator",
+        "ELECTRA base, Korean",
+        replace(BASE, lr=5e-5),
+        architecture="electra",
+    ),
 )
 
 
 def find_model(name: str) -> ModelSpec:
-    """Look a MODEL up: a name of the table, a local folder, or hf:org/name.
+    """Look a MODEL up: a name of the table, a local folder, hf:org/name, or a row's hub id.
+
+    A folder wins over the hub id of a row, but not over a row's name.
 
     Raises:
         ModelError: the name looks like a path, and nothing is there.
@@ -147,12 +256,39 @@ def find_model(name: str) -> ModelSpec:
             return spec
     if name.startswith("hf:") and name != "hf:":
         hub_id = name.removeprefix("hf:")
-        return next((s for s in MODELS if s.hub_id == hub_id), ModelSpec(name, hub_id, 512, "a hub encoder"))
+        unlisted = ModelSpec(name, hub_id, USUAL_LENGTH, "a hub encoder", architecture="")
+        return _of_hub(hub_id) or unlisted
     if name and Path(name).is_dir():
-        return ModelSpec(name, None, 512, "a local encoder")
+        return _local(name)
+    if listed := _of_hub(name):
+        return listed
     if "/" in name or name.startswith("."):
         raise ModelError(f"--model {name}: no such folder; a model of the hub is written hf:org/name.")
     raise UnknownNameError.among("model", name, (s.name for s in MODELS), "`bertkit models` lists them")
+
+
+def _of_hub(hub_id: str) -> ModelSpec | None:
+    return next((spec for spec in MODELS if hub_id and spec.hub_id == hub_id), None)
+
+
+def _local(name: str) -> ModelSpec:
+    """Describe a folder by its config.json; whether it can be opened is for the builder to say."""
+    try:
+        values = json.loads((Path(name) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        values = {}
+    values = values if isinstance(values, dict) else {}
+    architecture = str(values.get("model_type", ""))
+    recipe = RECIPES.get(architecture, FINE_TUNING)
+    return ModelSpec(name, None, _positions(values), "a local encoder", recipe=recipe, architecture=architecture)
+
+
+def _positions(values: Mapping[str, Any]) -> int:
+    """Return how many tokens an encoder reads by its config.json."""
+    rows, padding = values.get("max_position_embeddings"), values.get("pad_token_id", 1)
+    if not isinstance(rows, int) or not isinstance(padding, int):
+        return USUAL_LENGTH
+    return rows - padding - 1 if values.get("model_type") in NUMBERED_FROM_PADDING else rows
 
 
 def find_rebuilder(family: str) -> Callable[..., Any]:

@@ -26,17 +26,14 @@ def build(spec: ModelSpec, options: BuildOptions) -> BertModel:
     Raises:
         UsageError: the heads do not divide the width.
     """
-    from bertkit.models.bert import PRESETS, BertConfig, BertModel
+    from bertkit.models.bert import BertConfig, BertModel
 
-    layers, hidden, heads = PRESETS[options.size] if options.size else SMALL_DATA
-    if options.hidden is not None:
-        hidden, heads = options.hidden, _usual_heads(options.hidden)
-    width = hidden
+    layers, width, heads = shape_of(options, SMALL_DATA)
     config = BertConfig(
         vocab_size=options.vocab_size,
         hidden_size=width,
-        num_hidden_layers=options.layers or layers,
-        num_attention_heads=options.heads or heads,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
         intermediate_size=4 * width,
         max_position_embeddings=options.max_length,
         type_vocab_size=options.type_vocab_size,
@@ -47,6 +44,21 @@ def build(spec: ModelSpec, options: BuildOptions) -> BertModel:
         pad_token_id=options.pad_id,
     )
     return BertModel(config, with_pooler=options.with_pooler)
+
+
+def shape_of(options: BuildOptions, default: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return layers, width and heads as asked for.
+
+    Args:
+        options: --layers, --hidden and --heads override the preset of --size.
+        default: the shape where neither names one.
+    """
+    from bertkit.models.bert import PRESETS
+
+    layers, width, heads = PRESETS[options.size] if options.size else default
+    if options.hidden is not None:
+        width, heads = options.hidden, _usual_heads(options.hidden)
+    return options.layers or layers, width, options.heads or heads
 
 
 def _usual_heads(width: int) -> int:

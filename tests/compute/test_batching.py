@@ -190,7 +190,7 @@ def test_tensors_are_whole_numbers_and_targets_are_kept() -> None:
 
 
 def test_moving_a_batch_keeps_what_is_missing_missing() -> None:
-    batch = Batch(torch.tensor([[1, 2]]), torch.tensor([[0, 0]]), None, torch.tensor([1.0]))
+    batch = Batch(torch.tensor([[1, 2]]), torch.tensor([[0, 0]]), None, targets=torch.tensor([1.0]))
     moved = batch.to("meta")
     assert moved.attention_mask is None
     assert moved.targets is not None

@@ -12,8 +12,9 @@ import pytest
 
 from bertkit.config import TrainConfig
 from bertkit.errors import ModelError, UnknownNameError
+from bertkit.models.architectures import ARCHITECTURES
 from bertkit.models.heads import POOLINGS
-from bertkit.models.registry import MODELS, Recipe, find_model, load_target
+from bertkit.models.registry import FINE_TUNING, MODELS, RECIPES, find_model, load_target
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "sentencepiece", "accelerate", "scipy", "pyarrow")
@@ -48,15 +49,17 @@ def test_every_row_is_complete(spec) -> None:
     module, _, function = spec.builder.partition(":")
     assert (ROOT / (module.replace(".", "/") + ".py")).is_file()
     assert function.isidentifier()
+    assert spec.architecture in ARCHITECTURES
 
 
 @pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
 def test_every_recipe_is_one_that_train_would_take(spec) -> None:
     known = {rule.name for rule in fields(TrainConfig)}
-    values = {rule.name: getattr(spec.recipe, rule.name) for rule in fields(Recipe)}
+    values = spec.recipe.options("classify", two_texts=True)
     assert values.keys() <= known
     assert TrainConfig(**values).epochs == spec.recipe.epochs
     assert spec.recipe.pooling in POOLINGS
+    assert spec.recipe.pooling != "pooler" or spec.architecture == "bert"
 
 
 @pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
@@ -65,11 +68,35 @@ def test_a_row_is_found_by_name_alias_and_hub_id(spec) -> None:
         assert find_model(name) is spec
     if spec.hub_id:
         assert find_model(f"hf:{spec.hub_id}") is spec
+        assert find_model(spec.hub_id) is spec
+
+
+def test_a_folder_wins_over_a_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub_id = find_model("deberta").hub_id
+    (tmp_path / hub_id).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert (find_model(hub_id).hub_id, find_model(hub_id).name) == (None, hub_id)
+    assert find_model(f"hf:{hub_id}") is find_model("deberta")
+
+
+def test_the_wanted_encoders_have_names() -> None:
+    wanted = {
+        "kobert": "monologg/kobert",
+        "kobert-skt": "skt/kobert-base-v1",
+        "deberta": "microsoft/deberta-v3-small",
+        "deberta-base": "microsoft/deberta-base",
+        "mdeberta": "microsoft/mdeberta-v3-base",
+        "longformer": "allenai/longformer-base-4096",
+        "minilm": "sentence-transformers/all-MiniLM-L6-v2",
+    }
+    assert {name: find_model(name).hub_id for name in wanted} == wanted
+    assert find_model("longformer").max_length == 4096
 
 
 def test_a_hub_id_that_the_table_lacks_is_a_hub_encoder() -> None:
     spec = find_model("hf:some-org/some-encoder")
     assert (spec.name, spec.hub_id, spec.is_scratch) == ("hf:some-org/some-encoder", "some-org/some-encoder", False)
+    assert spec.architecture == ""
 
 
 def test_a_folder_is_a_local_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +106,28 @@ def test_a_folder_is_a_local_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     assert find_model("encoder").hub_id is None
     assert find_model("./encoder").name == "./encoder"
+
+
+@pytest.mark.parametrize(
+    ("config", "architecture", "max_length"),
+    [
+        ('{"model_type": "longformer", "max_position_embeddings": 4098, "pad_token_id": 1}', "longformer", 4096),
+        ('{"model_type": "roberta", "max_position_embeddings": 130, "pad_token_id": 0}', "roberta", 129),
+        ('{"model_type": "bert", "max_position_embeddings": 64}', "bert", 64),
+        ('{"model_type": "modernbert", "max_position_embeddings": 8192}', "modernbert", 8192),
+        ('{"model_type": "xlnet"}', "xlnet", 512),
+        ('{"max_position_embeddings": "many"}', "", 512),
+        ("[1]", "", 512),
+        ("{", "", 512),
+        (None, "", 512),
+    ],
+)
+def test_a_folder_says_what_it_is(config: str | None, architecture: str, max_length: int, tmp_path: Path) -> None:
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+    spec = find_model(str(tmp_path))
+    assert (spec.architecture, spec.max_length) == (architecture, max_length)
+    assert spec.recipe is RECIPES.get(architecture, FINE_TUNING)
 
 
 def test_a_name_of_the_table_wins_over_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

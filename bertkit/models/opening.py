@@ -1,0 +1,100 @@
+"""Folders and hub repositories that should hold an encoder, and the sentence where they do not."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bertkit.errors import ModelError
+from bertkit.models.registry import ModelSpec
+
+WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+# What transformers, torch and pickle raise for a file that is not what it should be.
+BROKEN = (ValueError, OSError, RuntimeError, LookupError, TypeError, EOFError, pickle.UnpicklingError)
+
+
+def read_config(source: str) -> Any:
+    """Open config.json; remote code is never run.
+
+    Raises:
+        ModelError: it describes no encoder of text.
+    """
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    if config.is_encoder_decoder or not hasattr(config, "hidden_size") or not hasattr(config, "vocab_size"):
+        raise ModelError(f"--model {source}: is a {config.model_type}, and bertkit needs an encoder of text.")
+    return config
+
+
+def check_folder(folder: Path, *, weights: bool = True) -> None:
+    """Refuse a folder without a config.json, or without weights where those are needed.
+
+    Raises:
+        ModelError: a file is missing.
+    """
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"--model {folder}: has no config.json, so it holds no model; check the folder.")
+    if weights and not any(path.is_file() for pattern in WEIGHTS for path in folder.glob(pattern)):
+        raise ModelError(
+            f"--model {folder}: has a config.json and no weights (model.safetensors); "
+            "copy them there, or start from nothing with --init random."
+        )
+
+
+def check_complete(source: str, found: Mapping[str, Any]) -> None:
+    """Refuse weights that would leave a part of the encoder random; a pooler is learnt anyway.
+
+    Raises:
+        ModelError: weights are missing, or of another shape than config.json says.
+    """
+    for name, stored, wanted in sorted(found["mismatched_keys"]):
+        raise ModelError(
+            f"--model {source}: {name} is {tuple(stored)} in the weights and {tuple(wanted)} by config.json; "
+            "they do not belong together, copy the model again."
+        )
+    missing = sorted(name for name in found["missing_keys"] if not name.startswith("pooler."))
+    if missing:
+        raise ModelError(
+            f"--model {source}: its weights lack {len(missing)} tensors of the encoder, {missing[0]} first; "
+            "copy the model again, or start from nothing with --init random."
+        )
+
+
+@contextmanager
+def opening(spec: ModelSpec, source: str) -> Iterator[None]:
+    """Say in one sentence why transformers opens no encoder; the hub's errors are for others to say."""
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (*BROKEN, StrictDataclassError, SafetensorError) as error:
+        if spec.hub_id is not None and isinstance(error, OSError):
+            raise
+        way_on = "check the folder" if spec.hub_id is None else "choose another --model"
+        raise ModelError(f"--model {source}: holds no encoder ({first_line(error)}); {way_on}.") from error
+
+
+@contextmanager
+def quiet(name: str) -> Iterator[None]:
+    """Drop what a logger is told for a while; its level stays, because transformers acts on it."""
+    logger = logging.getLogger(name)
+
+    def nothing(_: logging.LogRecord) -> bool:
+        return False
+
+    logger.addFilter(nothing)
+    try:
+        yield
+    finally:
+        logger.removeFilter(nothing)
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says first, or its class where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,149 @@
+"""Open the tokenizer of a model: of a row of the table, the hub, or a folder.
+
+tokenizer.json, KoBERT's files and DeBERTa's spm.model are read here; only a vocabulary of
+another form goes through transformers, which takes seconds to import.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bertkit.errors import ModelError, TokenizerError
+from bertkit.hub import hub_errors, is_offline, require
+from bertkit.models.offline import packaged_model
+from bertkit.models.opening import first_line
+from bertkit.models.registry import ModelSpec
+from bertkit.tokenization.base import SpecialTokens, Tokenizer
+from bertkit.tokenization.deberta import MODEL_FILE, mend_characters, open_deberta
+from bertkit.tokenization.kobert import KOBERT_FILES, has_kobert_shape, is_kobert, open_kobert
+from bertkit.tokenization.sentencepiece_files import frame
+from bertkit.tokenization.stored import CONFIG_FILE, NAMES_FILE, NO_LIMIT, open_stored, own_length, read_json
+
+WAYS_ON = (
+    "give a folder that has it with --tokenizer DIR",
+    "copy the cache of a machine that has it (HF_HOME)",
+    "train from nothing with --model scratch",
+)
+USUAL_LENGTH = 512
+STORED_FILES = ("config.json", "tokenizer.json", CONFIG_FILE, NAMES_FILE)
+SENTENCEPIECE_FILES = (*KOBERT_FILES, MODEL_FILE)
+# What transformers makes a tokenizer of; without any, it makes one that knows no word.
+VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "spm.model",
+    "spiece.model",
+    "tokenizer.model",
+    "sentencepiece.bpe.model",
+)
+
+
+def open_tokenizer(spec: ModelSpec) -> Tokenizer:
+    """Open the tokenizer of a model; it reads as many tokens as the model, or fewer.
+
+    Raises:
+        HubError: the hub is needed and cannot be reached, or does not have it.
+        TokenizerError: there is none, it is damaged, or it comes as Python code only.
+    """
+    if spec.hub_id is None:
+        tokenizer = _open(Path(spec.name))
+    elif (packaged := packaged_model(spec.hub_id)) is not None:
+        tokenizer = _open(packaged)
+    else:
+        tokenizer = _open(_fetched(spec.hub_id), spec.hub_id)
+    tokenizer.max_length = min(tokenizer.max_length, spec.max_length)
+    return tokenizer
+
+
+def open_folder(folder: Path) -> Tokenizer:
+    """Open the tokenizer of a folder, whatever model it is for.
+
+    Raises:
+        TokenizerError: there is none, it is damaged, or it comes as Python code only.
+    """
+    tokenizer = _open(folder)
+    if tokenizer.max_length >= NO_LIMIT:
+        tokenizer.max_length = USUAL_LENGTH
+    return tokenizer
+
+
+def _open(folder: Path, hub_id: str | None = None) -> Tokenizer:
+    """Open what a folder holds; of a hub's model, the folder holds what `_fetched` looks for."""
+    if is_kobert(folder):
+        return open_kobert(folder)
+    model_type = read_json(folder / "config.json").get("model_type")
+    if (folder / MODEL_FILE).is_file() and model_type in ("deberta-v2", None):
+        config = read_json(folder / CONFIG_FILE)
+        return open_deberta(folder, config, own_length(config))
+    if (folder / "tokenizer.json").is_file():
+        stored = open_stored(folder)
+        if model_type == "deberta-v2":
+            mend_characters(stored.backend)
+        return stored
+    if hub_id is None and not any((folder / name).is_file() for name in VOCABULARIES):
+        raise _missing(str(folder))
+    return _by_transformers(hub_id or str(folder), from_hub=hub_id is not None)
+
+
+def _missing(source: str) -> TokenizerError:
+    looked_for = f"{', '.join(VOCABULARIES[:-1])} or {VOCABULARIES[-1]}"
+    return TokenizerError(
+        f"{source}: has no tokenizer there (no {looked_for}); copy its files, or give a folder that has one with "
+        "--tokenizer."
+    )
+
+
+def _fetched(hub_id: str) -> Path:
+    """Bring the files that tell what a hub's tokenizer is into the cache, and return their folder."""
+    if Path(hub_id).exists():
+        raise ModelError(f"a folder {hub_id} stands in the way of the hub's model; rename it or give ./{hub_id}.")
+    require(hub_id, "tokenizer", ways_on=WAYS_ON)
+    with hub_errors(hub_id, "tokenizer"):
+        found = _fetch(hub_id, STORED_FILES)
+        config = read_json(found["config.json"]) if "config.json" in found else {}
+        if "tokenizer.json" not in found or has_kobert_shape(config):
+            found |= _fetch(hub_id, SENTENCEPIECE_FILES)
+    if not found:
+        raise _missing(hub_id)
+    return next(iter(found.values())).parent
+
+
+def _fetch(hub_id: str, names: tuple[str, ...]) -> dict[str, Path]:
+    """Fetch those of the files that a repository has."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    found = {}
+    for name in names:
+        try:
+            found[name] = Path(hf_hub_download(hub_id, name))
+        except EntryNotFoundError as error:
+            # "Not in the cache" means "there is none" only where the hub cannot be asked.
+            if isinstance(error, LocalEntryNotFoundError) and not is_offline():
+                raise
+    return found
+
+
+def _by_transformers(source: str, *, from_hub: bool) -> Tokenizer:
+    """Open a vocabulary that transformers knows how to read; remote code is never run."""
+    from transformers import AutoTokenizer
+
+    with hub_errors(source, "tokenizer"):
+        try:
+            loaded = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        except Exception as error:  # the Rust library raises bare Exception
+            if from_hub and isinstance(error, OSError):
+                raise
+            raise TokenizerError(f"{source}: has no tokenizer transformers can open ({first_line(error)}).") from error
+    backend = getattr(loaded, "backend_tokenizer", None)
+    if backend is None:
+        raise TokenizerError(f"{source}: its tokenizer has no fast form; give another one with --tokenizer.")
+    special = SpecialTokens(
+        unk=loaded.unk_token, pad=loaded.pad_token, cls=loaded.cls_token, sep=loaded.sep_token, mask=loaded.mask_token
+    )
+    if backend.get_vocab_size() <= len(special.present):
+        raise _missing(source)
+    if type(loaded).__name__ == "DebertaTokenizer":
+        frame(backend, special)  # transformers 5 puts a second [SEP] between the texts of a pair
+    return Tokenizer(backend, special, own_length({"model_max_length": loaded.model_max_length}))
