@@ -19,10 +19,11 @@ from bertkit.errors import OutputError, RunError
 from bertkit.models.registry import find_rebuilder, load_target
 from bertkit.tasks.base import Task, TaskSettings
 from bertkit.tasks.registry import find_task
+from bertkit.tasks.viterbi import tag_names
 from bertkit.tokenization.base import Tokenizer, load_tokenizer
 
 if TYPE_CHECKING:
-    from bertkit.models.heads import SequenceModel
+    from bertkit.models.heads import TaskModel
 
 FORMAT_VERSION = 1
 MANIFEST = "bertkit.json"
@@ -64,7 +65,7 @@ class Bundle:
     manifest: Manifest
     tokenizer: Tokenizer
     task: Task
-    model: SequenceModel
+    model: TaskModel
 
 
 def versions() -> dict[str, str]:
@@ -80,7 +81,7 @@ def write_json(path: Path, values: Any) -> None:
     beside.replace(path)
 
 
-def save(directory: Path, manifest: Manifest, tokenizer: Tokenizer, model: SequenceModel) -> None:
+def save(directory: Path, manifest: Manifest, tokenizer: Tokenizer, model: TaskModel) -> None:
     """Write a run: config.json, model.safetensors, tokenizer, and bertkit.json last.
 
     Raises:
@@ -104,25 +105,24 @@ def save(directory: Path, manifest: Manifest, tokenizer: Tokenizer, model: Seque
         raise OutputError(f"{directory}: cannot be written ({error.strerror}); choose another --output.") from error
 
 
-def _transformers_config(settings: TaskSettings, model: SequenceModel) -> dict[str, Any]:
-    """Describe the run so that AutoModelForSequenceClassification opens it.
-
-    transformers' BERT class always pools with the pooler; for another pooling the file
-    names the bare encoder, and AutoModel opens that.
-    """
+def _transformers_config(settings: TaskSettings, model: TaskModel) -> dict[str, Any]:
+    """Describe the run so that transformers opens it: the whole, or else the bare encoder."""
     encoder = model.encoder.transformers_config()
-    regression = settings.task == "regression"
-    labels = dict(enumerate(settings.labels or ("score",)))
-    fits = settings.pooling == "pooler" and encoder["model_type"] == "bert"
+    bare = encoder.get("encoder_class", "BertModel")
+    names = tag_names(settings.labels) if settings.task == "ner" else settings.labels
+    labels = dict(enumerate(names or ("score",)))
     return {
         **encoder,
-        "architectures": ["BertForSequenceClassification" if fits else encoder.get("encoder_class", "BertModel")],
+        "architectures": [model.transformers_class(bare) or bare],
         "classifier_dropout": model.dropout.p,
         "id2label": {str(i): label for i, label in labels.items()},
         "label2id": {label: i for i, label in labels.items()},
-        "problem_type": "regression" if regression else "single_label_classification",
+        **({} if (kind := _PROBLEM_TYPES.get(settings.task)) is None else {"problem_type": kind}),
         "dtype": "float32",
     }
+
+
+_PROBLEM_TYPES = {"classify": "single_label_classification", "regression": "regression"}
 
 
 def load_manifest(directory: Path) -> Manifest:
@@ -167,12 +167,13 @@ def load(directory: Path) -> Bundle:
     """
     manifest = load_manifest(directory)
     tokenizer = load_tokenizer(directory)
-    task: Task = load_target(find_task(manifest.settings.task).target)(manifest.settings, tokenizer)
+    settings = manifest.settings
+    task: Task = load_target(find_task(settings.task).target_for(settings.pooling))(settings, tokenizer)
     model = _load_model(directory, manifest, task)
     return Bundle(directory, manifest, tokenizer, task, model)
 
 
-def _load_model(directory: Path, manifest: Manifest, task: Task) -> SequenceModel:
+def _load_model(directory: Path, manifest: Manifest, task: Task) -> TaskModel:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -88,8 +88,11 @@ class TrainConfig:
         choices=("none", "stop-words", "particles", "both"),
     )
     max_length: int | None = option(None, "Longest row in tokens (default: by data and model).", "Data", minimum=8)
-    on_long: str = option(
-        "truncate", "What happens to longer rows (default: truncate).", "Data", choices=("truncate", "error")
+    on_long: str | None = option(
+        None,
+        "What happens to longer rows (default: truncate; mlm, extractive: window).",
+        "Data",
+        choices=("truncate", "window", "error"),
     )
 
     model: str = option("scratch", "Model name, local folder or hf:org/name (default: scratch).", "Model")
@@ -101,7 +104,12 @@ class TrainConfig:
     tokenizer: str | None = option(None, "Existing tokenizer: folder or model name.", "Model")
     vocab_size: int | None = option(None, "Size of a vocabulary trained on the data.", "Model", minimum=64)
     lowercase: bool | None = option(None, "Lower-case a vocabulary trained on the data.", "Model")
-    pooling: str | None = option(None, "How a row becomes one vector.", "Model", choices=("cls", "pooler", "mean"))
+    pooling: str | None = option(
+        None,
+        "How a row becomes one vector; match and siamese compare the sides of a pair.",
+        "Model",
+        choices=("cls", "pooler", "mean", "match", "siamese"),
+    )
     dropout: float | None = option(None, "Dropout in encoder and head.", "Model", minimum=0, below=1)
 
     epochs: int | None = option(None, "Passes over the training rows.", "Training", minimum=1)
@@ -122,6 +130,13 @@ class TrainConfig:
     overlap_segments: bool | None = option(None, "Mark tokens of a pair that stand on both sides.", "Training")
     swap_pairs: bool | None = option(None, "Train on pairs in both orders.", "Training")
     token_masking: float | None = option(None, "Share of tokens hidden while training.", "Training", minimum=0, below=1)
+    whole_words: bool = option(False, "Masked LM: hide all tokens of a word at once.", "Training")
+    sentence_pairs: str = option(
+        "none",
+        "Masked LM: also learn whether lines follow each other (default: none).",
+        "Training",
+        choices=("none", "nsp", "sop"),
+    )
     patience: int | None = option(None, "Stop after this many evaluations without gain.", "Training", minimum=1)
     average: int | None = option(None, "Average the weights of this many epochs.", "Training", minimum=1)
     log_every: int = option(50, "Steps between log lines (default: 50).", "Training", minimum=1)

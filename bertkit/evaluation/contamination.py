@@ -25,7 +25,7 @@ def hash_rows(examples: Sequence[Example], salt: str) -> NDArray[np.uint64]:
     key = salt.encode()[:64]
 
     def one(example: Example) -> int:
-        texts = ("\x1f".join(example.texts)).casefold().split()
+        texts = ("\x1f".join(example.all_texts)).casefold().split()
         plain = unicodedata.normalize("NFC", " ".join(texts)).encode("utf-8", "surrogatepass")
         return int.from_bytes(hashlib.blake2b(plain, digest_size=8, key=key).digest(), "little")
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bertkit.data.records import Example
-from bertkit.evaluation.baselines import BaselinePrediction, Baselines
-from bertkit.tasks.base import Interval, Task
+from bertkit.evaluation.baselines import Baselines
+from bertkit.tasks.base import Interval, Outputs, Task
+
+# What stands beside the scores as the best that can be reached: it knows the answers.
+BOUNDS = ("oracle",)
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Evaluation:
     """What `eval` reports.
 
     `intervals` are 95 % percentile bootstrap intervals over rows; `difference` is the
-    model minus a baseline on the same resampled rows.
+    model minus a baseline on the same resampled rows. `signature` says how the metrics were
+    computed, where there are ways whose figures do not compare.
     """
 
     data: str
@@ -33,18 +34,22 @@ class Evaluation:
     per_label: dict[str, dict[str, float]] = field(default_factory=dict)
     seconds: float = 0.0
     rows_per_second: float = 0.0
+    signature: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values, figures to six digits after the point."""
         rounded: dict[str, Any] = _rounded(asdict(self))
+        if not self.signature:
+            del rounded["signature"]
         return rounded
 
 
 def evaluate(
     task: Task,
     examples: Sequence[Example],
-    outputs: NDArray[np.float64],
+    outputs: Outputs,
     baselines: Baselines,
+    rivals: Mapping[str, Outputs] | None = None,
     *,
     data: str,
     split: str,
@@ -56,38 +61,36 @@ def evaluate(
     Args:
         task: knows the metrics.
         examples: N labelled rows.
-        outputs: the model's outputs, (N, C).
+        outputs: what the task made of each row.
         baselines: fitted on the model's own training rows.
+        rivals: outputs of other runs on the same rows, by name; they are compared too.
         data: name of the data, for the report.
         split: name of the split, for the report.
         warnings: what is already known to be wrong.
         seconds: time of reading, tokenizing and the forward pass.
     """
     scores = task.score(examples, outputs)
-    answers = baselines.predict(examples)
-    theirs = {name: _as_outputs(answer) for name, answer in answers.items()}
+    theirs = baselines.predict(examples)
     others = {name: task.score(examples, their).metrics for name, their in theirs.items()}
-    difference = {name: task.difference(examples, outputs, their) for name, their in theirs.items()}
+    difference = {name: dict(task.difference(examples, outputs, their)) for name, their in theirs.items()}
+    doubts = _no_better(task, scores.metrics, others, difference)
+    for name, their in (rivals or {}).items():
+        others[name] = task.score(examples, their).metrics
+        difference[name] = dict(task.difference(examples, outputs, their))
     return Evaluation(
         data=data,
         split=split,
         n=len(examples),
         metrics=scores.metrics,
-        intervals=task.intervals(examples, outputs),
+        intervals=dict(task.intervals(examples, outputs)),
         baselines=others,
         difference=difference,
-        warnings=(*warnings, *scores.warnings, *_no_better(task, scores.metrics, others, difference)),
+        warnings=(*warnings, *scores.warnings, *doubts),
         per_label=scores.per_label,
         seconds=round(seconds, 3),
         rows_per_second=round(len(examples) / seconds, 1) if seconds else 0.0,
+        signature=scores.signature,
     )
-
-
-def _as_outputs(answer: BaselinePrediction) -> NDArray[np.float64]:
-    """Give a baseline's answers the shape of a model's outputs, (N, C)."""
-    if answer.probabilities is not None:
-        return answer.probabilities
-    return np.zeros((0, 1)) if answer.scores is None else answer.scores[:, None]
 
 
 def _no_better(
@@ -99,10 +102,14 @@ def _no_better(
     """Say so where a baseline does as well: the interval of the difference reaches 0."""
     found = []
     for name, figures in baselines.items():
+        if name in BOUNDS:
+            continue
         metric = task.headline_metric
         low, high = difference[name][metric]
-        if metric in figures and low <= 0:
-            relation = "is worse than" if high < 0 else "is not shown to be better than"
+        # How much better the model is, whichever way its metric goes.
+        worst, best = (low, high) if task.greater_is_better else (-high, -low)
+        if metric in figures and worst <= 0:
+            relation = "is worse than" if best < 0 else "is not shown to be better than"
             found.append(
                 f"the model {relation} the {name} baseline: {metric} {metrics[metric]:.4f} against "
                 f"{figures[metric]:.4f} (difference {low:+.4f} to {high:+.4f})"

@@ -1,55 +1,48 @@
-"""Run a model over encodings, in batches of like length, and give the outputs in order."""
+"""Run a model over encoded rows, in batches of like length, and give the outputs in order."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bertkit.compute.batching import TOKEN_BUDGET, token_budget_batches
 from bertkit.compute.device import Placement, autocast
-from bertkit.tasks.base import Task
-from bertkit.tokenization.base import Encoding
+from bertkit.tasks.base import EncodedRow, Task
+from bertkit.tasks.parts import rows_of_parts
 
 if TYPE_CHECKING:
-    from bertkit.models.heads import SequenceModel
+    from bertkit.models.heads import TaskModel
+
+# Rows that are computed together: enough for batches of like length, and no more, for what
+# is known of a part before its row is answered can be large.
+SLAB = 1024
 
 
 def forward(
-    model: SequenceModel,
+    model: TaskModel,
     task: Task,
-    encodings: Sequence[Encoding],
+    rows: Sequence[EncodedRow],
     placement: Placement,
     *,
     batch_size: int | None = None,
-) -> NDArray[np.float64]:
-    """Compute the outputs of every row.
+) -> list[Any]:
+    """Compute the output of every row.
 
     Args:
         model: in evaluation mode, on the placement's device.
-        task: collates rows and reads logits.
-        encodings: N rows.
+        task: collates parts and reads logits.
+        rows: N rows.
         placement: device and precision.
-        batch_size: most rows of a batch; None: as many as fit the token budget.
+        batch_size: most parts of a batch; None: as many as fit the token budget.
 
     Returns:
-        Probabilities or values, (N, C), in the order of the rows.
+        What the task makes of each row, in the order of the rows.
     """
     import torch
 
-    if not encodings:
-        return np.zeros((0, 0))
-    lengths = [len(e.ids) for e in encodings]
-    batches = token_budget_batches(lengths, budget=TOKEN_BUDGET)
-    if batch_size is not None:
-        batches = [rows[i : i + batch_size] for rows in batches for i in range(0, len(rows), batch_size)]
-    results: list[NDArray[np.float64]] = [np.zeros(0)] * len(encodings)
+    results: list[Any] = []
     with torch.inference_mode(), autocast(placement):
-        for rows in batches:
-            batch = task.batch([encodings[i] for i in rows]).to(placement.device)
-            logits = model(batch.input_ids, batch.attention_mask, batch.token_type_ids)
-            for row, output in zip(rows, task.outputs(logits), strict=True):
-                results[row] = output
-    return np.stack(results)
+        for start in range(0, len(rows), SLAB):
+            slab = rows[start : start + SLAB]
+            outputs = rows_of_parts(model, task, slab, placement.device, batch_size=batch_size)
+            results += [task.row_output(row, parts) for row, parts in zip(slab, outputs, strict=True)]
+    return results

@@ -9,14 +9,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bertkit.data.columns import parse_columns, resolve_columns, to_examples
+from bertkit.data.columns import parse_columns
 from bertkit.data.formats import encoding_note, sniff_format
 from bertkit.data.readers import read_rows, read_stream
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
+from bertkit.data.shapes import shape_of
+from bertkit.data.tagged_files import read_tagged_file, read_tagged_stream
 from bertkit.errors import DataError
 from bertkit.tasks.base import TaskSettings
 
-FORMATS = ("auto", "txt", "csv", "tsv", "jsonl", "parquet")
+FORMATS = ("auto", "txt", "csv", "tsv", "jsonl", "conll", "parquet")
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,18 @@ def open_inputs(name: str, settings: TaskSettings, *, input_format: str, columns
         stream = io.open(os.dup(0), "rb")  # noqa: SIM115, UP020 - closed when the process ends; sys.stdin's own
         # buffer must not be locked by a reading thread when the interpreter shuts down
         kind = _kind_of_stream(stream, settings) if input_format == "auto" else input_format
+        if kind == "conll":
+            _refuse_tagged(settings, "<stdin>")
+            return Inputs(read_tagged_stream(stream, "<stdin>", need_tags=False), slow_source=True)
         rows = read_stream(stream, "<stdin>", kind, keep_blank=True)
         return Inputs(_examples(rows, settings, columns, "<stdin>", kind), slow_source=True)
     path = Path(name)
     if not path.is_file():
         raise DataError(f"{name}: no such file; give a path, or - for standard input.")
     table = sniff_format(path) if input_format == "auto" else sniff_format(path, kind=input_format)
+    if table.kind == "conll":
+        _refuse_tagged(settings, name)
+        return Inputs(read_tagged_file(path, table_format=table, need_tags=False), False, encoding_note(path, table))
     if table.kind == "txt":
         _refuse_plain_text(settings, name)
     rows = read_rows(path, table_format=table, keep_blank=True)
@@ -63,8 +71,18 @@ def _kind_of_stream(stream: io.BufferedReader, settings: TaskSettings) -> str:
     return "txt"
 
 
+def _refuse_tagged(settings: TaskSettings, source: str) -> None:
+    if settings.task != "ner":
+        raise DataError(f"{source}: this is tagged text (a token a line), and the run's task is {settings.task}.")
+
+
 def _refuse_plain_text(settings: TaskSettings, source: str) -> None:
-    if len(settings.columns.inputs) > 1:
+    if settings.task == "choice":
+        raise DataError(
+            f"{source}: the run reads questions with choices and plain text has none; "
+            "say what the input is with --input-format csv, tsv or jsonl."
+        )
+    if settings.task != "mlm" and len(settings.columns.inputs) > 1:
         names = ", ".join(settings.columns.inputs)
         raise DataError(
             f"{source}: the run reads {len(settings.columns.inputs)} columns ({names}) and plain text has one; "
@@ -80,7 +98,7 @@ def _examples(
     A table has one header, so a column it lacks ends the command; JSON lines speak each for
     themselves, so there only the row is bad.
     """
-    remaining = iter(rows)
+    remaining, shape = iter(rows), shape_of(settings.task)
     for row in remaining:
         if isinstance(row, BadRow):
             yield row
@@ -92,18 +110,18 @@ def _examples(
                 raise
             yield BadRow(row.line, str(error).rstrip("."))
             continue
-        yield from to_examples(itertools.chain([row], remaining), found, source, need_label=False)
+        yield from shape.examples(itertools.chain([row], remaining), found, source, need_label=False)
         return
 
 
 def _columns(row: Row, settings: TaskSettings, columns: str | None, kind: str) -> ColumnMap:
     if kind == "txt":
         return ColumnMap(text=tuple(row.fields))
-    found = resolve_columns(
+    found = shape_of(settings.task).resolve(
         list(row.fields),
         mapping=None if columns is None else parse_columns(columns),
+        spec=None,
         stored=replace(settings.columns, label=None),
         need_label=False,
-        need_pair=settings.is_pair,
     )
     return replace(found, label=None)

@@ -10,20 +10,17 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from bertkit.bundle import Bundle
 from bertkit.compute.device import Placement
 from bertkit.data.records import BadRow, Example
 from bertkit.errors import BertkitError
 from bertkit.evaluation.forward import forward
-from bertkit.tokenization.base import Encoding
+from bertkit.tasks.base import EncodedRow
 from bertkit.tokenization.health import FitWatch
 
 FIRST_CHUNK, LARGEST_CHUNK = 16, 1024
@@ -37,10 +34,10 @@ Item = Example | BadRow
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Rows that are answered together; `encodings` has one entry per good row."""
+    """Rows that are answered together; `encoded` has one entry per good row."""
 
     items: list[Item]
-    encodings: list[Encoding]
+    encoded: list[EncodedRow]
 
 
 @dataclass(frozen=True)
@@ -78,21 +75,21 @@ def predict_stream(
     with closing(_chunks(bundle, rows, PATIENCE_S if slow_source else None)) as chunks:
         for chunk in chunks:
             if watch is not None:
-                watch.see(chunk.encodings)
-            outputs = forward(bundle.model, bundle.task, chunk.encodings, placement, batch_size=batch_size)
+                watch.see([part for row in chunk.encoded for part in row.parts])
+            outputs = forward(bundle.model, bundle.task, chunk.encoded, placement, batch_size=batch_size)
             yield _records(bundle, chunk, outputs, top_k)
 
 
-def _records(bundle: Bundle, chunk: _Chunk, outputs: NDArray[np.float64], top_k: int) -> list[dict[str, Any]]:
-    answers = iter(zip(outputs, chunk.encodings, strict=True))
+def _records(bundle: Bundle, chunk: _Chunk, outputs: Sequence[Any], top_k: int) -> list[dict[str, Any]]:
+    answers = iter(zip(outputs, chunk.encoded, strict=True))
     records: list[dict[str, Any]] = []
     for item in chunk.items:
         if isinstance(item, BadRow):
             records.append({"line": item.line, "error": item.message})
             continue
-        output, encoding = next(answers)
-        answer = bundle.task.record(output, top_k)
-        records.append({"line": item.line, **answer, "n_tokens": encoding.n_tokens, "truncated": encoding.truncated})
+        output, row = next(answers)
+        answer = bundle.task.record(item, output, top_k)
+        records.append({"line": item.line, **answer, "n_tokens": row.n_tokens, "truncated": row.truncated})
     return records
 
 
@@ -189,13 +186,18 @@ def _encoded(bundle: Bundle, items: list[Item]) -> _Chunk:
     except BertkitError:
         pass
     kept: list[Item] = []
-    encodings: list[Encoding] = []
+    encoded: list[EncodedRow] = []
     for item in items:
         if isinstance(item, Example):
             try:
-                encodings += bundle.task.encode([item])
+                encoded += bundle.task.encode([item])
             except BertkitError as error:
-                kept.append(BadRow(item.line, str(error)))
+                kept.append(BadRow(item.line, _clause(error, item)))
                 continue
         kept.append(item)
-    return _Chunk(kept, encodings)
+    return _Chunk(kept, encoded)
+
+
+def _clause(error: BertkitError, row: Example) -> str:
+    """Say why a row was refused without its place, which the record has."""
+    return str(error).removeprefix(f"{row.source}:{row.line}: ").rstrip(".")

@@ -8,22 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
 from bertkit.compute.device import choose_placement
 from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
-from bertkit.errors import DataError
+from bertkit.errors import DataError, RunError
 from bertkit.evaluation.baselines import load_baselines
 from bertkit.evaluation.contamination import count_known
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
 from bertkit.evaluation.output import refuse_existing, writing
-from bertkit.tasks.base import TaskSettings
+from bertkit.tasks.base import Outputs, TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import check_fit
 
@@ -44,15 +41,33 @@ class EvalRequest:
     device: str = "auto"
     precision: str = "auto"
     errors: Path | None = None
+    against: Path | None = None
     force: bool = False
+    plots: Path | None = None
+    report: Path | None = None
 
 
-def evaluate_run(request: EvalRequest, note: Callable[[str], None] = lambda _: None) -> Evaluation:
+@dataclass(frozen=True)
+class Scored:
+    """A run's answers on a split, with their scores: what figures and reports are made of."""
+
+    run: Bundle
+    examples: Sequence[Example]
+    outputs: Outputs
+    evaluation: Evaluation
+
+
+def evaluate_run(
+    request: EvalRequest,
+    note: Callable[[str], None] = lambda _: None,
+    show: Callable[[Scored], None] = lambda _: None,
+) -> Evaluation:
     """Score a run on a split, beside the baselines it was stored with.
 
     Args:
         request: run, data and split.
         note: told what was noticed while reading the data, in one sentence each.
+        show: handed the answers with their scores; makes the files of --plots and --report.
 
     Raises:
         RunError: no run is there, or it is damaged or newer.
@@ -68,14 +83,16 @@ def evaluate_run(request: EvalRequest, note: Callable[[str], None] = lambda _: N
     loaded = bundle.load(request.run)
     settings = _settings(loaded.manifest.settings, request)
     loaded.task.settings = settings
-    findings = check_fit(loaded.tokenizer, [text for e in examples for text in e.texts])
+    texts = [text for e in examples for text in e.all_texts]
+    findings = check_fit(loaded.tokenizer, texts, model_ids=loaded.model.encoder.vocab_size)
     outputs, computing, cut = _outputs(loaded, examples, request)
     known = count_known(examples, manifest.data["fingerprint"], request.run / "baseline")
     evaluation = evaluate(
         loaded.task,
         examples,
         outputs,
-        load_baselines(request.run / "baseline"),
+        load_baselines(request.run / "baseline", loaded.task),
+        _rivals(loaded, examples, request),
         data=name,
         split=split,
         warnings=(*warnings, *findings, *cut, *_known_sentence(known, len(examples), split)),
@@ -83,6 +100,7 @@ def evaluate_run(request: EvalRequest, note: Callable[[str], None] = lambda _: N
     )
     if request.errors is not None:
         write_errors(request.errors, loaded, examples, outputs)
+    show(Scored(loaded, examples, outputs, evaluation))
     return evaluation
 
 
@@ -133,24 +151,47 @@ def _own_data(request: EvalRequest, manifest: Manifest) -> DataSet:
 
 
 def _settings(settings: TaskSettings, request: EvalRequest) -> TaskSettings:
-    return replace(settings, on_long=request.on_long or "truncate")
+    return replace(settings, on_long=request.on_long or settings.on_long)
 
 
 def _outputs(
     loaded: Bundle, examples: Sequence[Example], request: EvalRequest
-) -> tuple[NDArray[np.float64], float, tuple[str, ...]]:
+) -> tuple[Outputs, float, tuple[str, ...]]:
     """Tokenize and compute; return outputs, seconds, and a warning about rows that were cut."""
     hidden = loaded.model.encoder.hidden_size
     placement = choose_placement(request.device, request.precision, width=hidden)
     model = loaded.model.to(placement.device)
     began = time.perf_counter()
-    encodings = loaded.task.encode(examples)
-    outputs = forward(model, loaded.task, encodings, placement, batch_size=request.batch_size)
+    encoded = loaded.task.encode_scored(examples)
+    outputs = forward(model, loaded.task, encoded, placement, batch_size=request.batch_size)
     seconds = time.perf_counter() - began
-    cut = sum(e.truncated for e in encodings)
+    cut = sum(e.truncated for e in encoded)
     limit = loaded.task.settings.max_length
     sentence = f"{cut:,} of {len(examples):,} rows are longer than {limit} tokens and were cut"
     return outputs, seconds, (sentence,) if cut else ()
+
+
+def _rivals(loaded: Bundle, examples: Sequence[Example], request: EvalRequest) -> dict[str, Outputs]:
+    """Answer the same rows with the run of --against.
+
+    Raises:
+        RunError: it learned another task, or other labels.
+    """
+    if request.against is None:
+        return {}
+    other = bundle.load(request.against)
+    mine, theirs = loaded.task.settings, other.task.settings
+    if _kind(mine) != _kind(theirs):
+        raise RunError(f"--against {request.against}: learned another task or other labels; give a run on like data.")
+    if mine.task == "mlm" and loaded.tokenizer.vocab_size != other.tokenizer.vocab_size:
+        raise RunError(f"--against {request.against}: has another vocabulary, so perplexities cannot be compared.")
+    return {str(request.against): _outputs(other, examples, request)[0]}
+
+
+def _kind(settings: TaskSettings) -> tuple[object, ...]:
+    """Tell what must agree for two runs' answers to be comparable; both tasks of summaries choose sentences."""
+    task = "summaries" if settings.task in ("extractive", "matching") else settings.task
+    return task, settings.labels, len(settings.columns.inputs)
 
 
 def _known_sentence(known: int, n: int, split: str) -> tuple[str, ...]:
@@ -159,7 +200,7 @@ def _known_sentence(known: int, n: int, split: str) -> tuple[str, ...]:
     return (f"{known:,} of these {n:,} rows were also trained on; the figures are too good by that",)
 
 
-def write_errors(path: Path, loaded: Bundle, examples: Sequence[Example], outputs: NDArray[np.float64]) -> int:
+def write_errors(path: Path, loaded: Bundle, examples: Sequence[Example], outputs: Outputs) -> int:
     """Write the rows the model got wrong as JSON lines, the surest mistakes first.
 
     For regression all rows are written, the largest errors first.
@@ -178,7 +219,7 @@ def write_errors(path: Path, loaded: Bundle, examples: Sequence[Example], output
                 "line": examples[i].line,
                 "source": examples[i].source,
                 **dict(zip(names, examples[i].texts, strict=True)),
-                "label": examples[i].label,
+                "label": examples[i].answer,
                 **figures,
             },
             ensure_ascii=False,

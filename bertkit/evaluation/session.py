@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from bertkit.tokenization.health import FitWatch
 CHOICES = {
     "input_format": FORMATS,
     "output_format": ("jsonl", "csv", "tsv"),
-    "on_long": ("truncate", "error"),
+    "on_long": ("truncate", "window", "error"),
     "on_error": ("record", "stop"),
     "precision": ("auto", "float32", "bfloat16"),
 }
@@ -45,7 +45,7 @@ class PredictRequest:
     output_format: str = "jsonl"
     columns: str | None = None
     top_k: int = 0
-    on_long: str = "truncate"
+    on_long: str | None = None
     on_error: str = "record"
     batch_size: int | None = None
     device: str = "auto"
@@ -55,7 +55,7 @@ class PredictRequest:
         """Check the words."""
         for name, allowed in CHOICES.items():
             value = getattr(self, name)
-            if value not in allowed:
+            if value is not None and value not in allowed:
                 raise UsageError(f"--{name.replace('_', '-')} {value}: must be one of {', '.join(allowed)}.")
         check_device_word(self.device)
 
@@ -66,6 +66,7 @@ class Done:
 
     rows: int = 0
     errors: int = 0
+    truncated: int = 0
     first_error: str = ""
     warnings: tuple[str, ...] = ()
     note: str | None = None
@@ -101,7 +102,7 @@ def predict(request: PredictRequest, *, output: Path | None = None, force: bool 
     find_task(settings.task)
     inputs = open_inputs(request.source, settings, input_format=request.input_format, columns=request.columns)
     loaded = bundle.load(request.run)
-    loaded.task.settings = replace(settings, on_long=request.on_long)
+    loaded.task.settings = replace(settings, on_long=request.on_long or settings.on_long)
     hidden = loaded.model.encoder.hidden_size
     placement = choose_placement(request.device, request.precision, width=hidden)
     loaded.model.to(placement.device)
@@ -117,12 +118,12 @@ def predict(request: PredictRequest, *, output: Path | None = None, force: bool 
     )
     done = Done()
     with closing(chunks), _opened(output) as stream:
-        write = _writer(stream, request.output_format, settings, request.top_k)
+        write = _writer(stream, request.output_format, loaded.task.record_fields(request.top_k))
         for records in chunks:
             _count(done, records, request)
             write(records)
             stream.flush()
-    done.warnings = _warnings(watch, settings)
+    done.warnings = _warnings(done, watch, settings)
     done.note = inputs.note
     return done
 
@@ -131,6 +132,7 @@ def _count(done: Done, records: list[dict[str, Any]], request: PredictRequest) -
     for record in records:
         done.rows += 1
         if "error" not in record:
+            done.truncated += record["truncated"]
             continue
         place = f"{request.source if request.source != '-' else '<stdin>'}:{record['line']}"
         if request.on_error == "stop":
@@ -139,33 +141,29 @@ def _count(done: Done, records: list[dict[str, Any]], request: PredictRequest) -
         done.first_error = done.first_error or f"{place}: {record['error']}"
 
 
-def _warnings(watch: FitWatch, settings: TaskSettings) -> tuple[str, ...]:
+def _warnings(done: Done, watch: FitWatch, settings: TaskSettings) -> tuple[str, ...]:
     found = [] if watch.misfit is None else [watch.misfit]
-    if watch.truncated:
-        found.append(f"{watch.truncated:,} rows are longer than {settings.max_length} tokens and were cut")
+    if done.truncated:
+        found.append(f"{done.truncated:,} rows are longer than {settings.max_length} tokens and were cut")
     return tuple(found)
 
 
-def _writer(stream: TextIO, output_format: str, settings: TaskSettings, top_k: int) -> Any:
+def _writer(stream: TextIO, output_format: str, own: Sequence[str]) -> Any:
     if output_format == "jsonl":
         return lambda records: stream.write("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records))
-    fields = _fields(settings, top_k)
+    fields = ["line", *own, "n_tokens", "truncated", "error"]
     delimiter = "\t" if output_format == "tsv" else ","
     table = csv.DictWriter(stream, fields, delimiter=delimiter, lineterminator="\n", restval="")
     table.writeheader()
     return lambda records: table.writerows(_flat(record) for record in records)
 
 
-def _fields(settings: TaskSettings, top_k: int) -> list[str]:
-    own = ["label", "score"] if settings.labels else ["score"]
-    listed = [f"top{i}_{part}" for i in range(1, min(top_k, len(settings.labels)) + 1) for part in ("label", "score")]
-    return ["line", *own, *listed, "n_tokens", "truncated", "error"]
-
-
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """Write lists as JSON in one cell, and ranked answers as columns of their own."""
     flat = {name: value for name, value in record.items() if name != "top"}
-    if "truncated" in flat:
-        flat["truncated"] = json.dumps(flat["truncated"])
+    for name, value in flat.items():
+        if isinstance(value, bool | list | dict):
+            flat[name] = json.dumps(value, ensure_ascii=False)
     for i, best in enumerate(record.get("top", ()), start=1):
         flat |= {f"top{i}_{part}": value for part, value in best.items()}
     return flat

@@ -2,26 +2,99 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from bertkit.errors import UnknownNameError
+from bertkit.errors import UnknownNameError, UsageError
 
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """A row of the table; `target` is "module:class", imported when the task is built."""
+    """A row of the table.
+
+    Attributes:
+        name: what --task takes.
+        target: "module:class", imported when the task is built.
+        summary: one line for people.
+        recipe: options of `train` that suit the task better than the model's own.
+        siamese_target: the target where the two texts of a row are read apart.
+        rows_an_epoch: validation rows that are scored after each epoch, evenly spread over
+            all of them; None: all. At the end of a training all are scored.
+        more_positions: whether --max-length may go beyond the positions an encoder has,
+            where its table of them can be made longer.
+    """
 
     name: str
     target: str
     summary: str
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    siamese_target: str = ""
+    rows_an_epoch: int | None = None
+    more_positions: bool = False
+
+    def target_for(self, pooling: str) -> str:
+        """Return the target for a way of pooling.
+
+        Raises:
+            UsageError: the task cannot read two texts apart.
+        """
+        if pooling != "siamese":
+            return self.target
+        if not self.siamese_target:
+            raise UsageError(f"--pooling siamese: compares the two texts of a row, which {self.name} does not have.")
+        return self.siamese_target
 
 
 TASKS: tuple[TaskSpec, ...] = (
-    TaskSpec("classify", "bertkit.tasks.sequence:SequenceTask", "one label for a text, a pair or several columns"),
+    TaskSpec(
+        "classify",
+        "bertkit.tasks.sequence:SequenceTask",
+        "one label for a text, a pair or several columns",
+        siamese_target="bertkit.tasks.siamese:SiameseTask",
+    ),
     TaskSpec(
         "regression",
         "bertkit.tasks.sequence:SequenceTask",
         "one number for a text, a pair or several columns",
+        siamese_target="bertkit.tasks.siamese:SiameseTask",
+    ),
+    # A token that is hidden is one that could have been tagged.
+    TaskSpec(
+        "ner",
+        "bertkit.tasks.tagging:TaggingTask",
+        "entities in a text, with their places",
+        {"pooling": "cls", "token_masking": 0.0},
+    ),
+    # A row is as many encodings as it has choices.
+    TaskSpec(
+        "choice",
+        "bertkit.tasks.choice:ChoiceTask",
+        "the right one of several choices, all ranked",
+        {"batch_size": 8, "token_masking": 0.0},
+    ),
+    TaskSpec(
+        "mlm",
+        "bertkit.tasks.masked_lm:MaskedLMTask",
+        "hidden words of plain text; the encoder goes on into other tasks",
+        {"token_masking": 0.15, "on_long": "window", "dropout": 0.1, "pooling": "cls"},
+    ),
+    # A row is a document, often longer than an encoder reads at once.
+    TaskSpec(
+        "extractive",
+        "bertkit.tasks.extractive:ExtractiveTask",
+        "the sentences of a document that make its summary (BertSum)",
+        {"batch_size": 8, "token_masking": 0.0, "on_long": "window", "pooling": "cls"},
+        rows_an_epoch=1000,
+        more_positions=True,
+    ),
+    # A row is a document, its reference and 20 candidates.
+    TaskSpec(
+        "matching",
+        "bertkit.tasks.matching:MatchingTask",
+        "the candidate summary that is nearest to its document (MatchSum)",
+        {"batch_size": 8, "token_masking": 0.0},
+        rows_an_epoch=1000,
     ),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Example
 from bertkit.errors import DataError
-from bertkit.tasks.base import Interval, Scores, TaskSettings, TrainingOptions, TrainingRow
+from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
+from bertkit.tasks.encoding import encode_rows, hide_tokens, joined_texts, with_sides
 from bertkit.tasks.objectives import Classification, Objective, Regression, number, sorted_labels
 from bertkit.tokenization.base import Encoding, Tokenizer
-from bertkit.tokenization.leave_out import leave_words_out
-from bertkit.tokenization.segments import overlap_segments
+from bertkit.tokenization.segments import KINDS, overlap_segments
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bertkit.models.heads import Encoder, SequenceModel
+    from bertkit.models.heads import Encoder, SequenceModel, TaskModel
 
 
 class SequenceTask:
@@ -63,9 +63,15 @@ class SequenceTask:
         """Put pooling and a linear layer on an encoder."""
         from bertkit.models.heads import SequenceModel
 
-        return SequenceModel(encoder, self.objective.n_outputs, pooling=self.settings.pooling, dropout=dropout)
+        return SequenceModel(
+            encoder,
+            self.objective.n_outputs,
+            pooling=self.settings.pooling,
+            dropout=dropout,
+            second_segment=KINDS if self.settings.overlap_segments else 1,
+        )
 
-    def encode(self, examples: Sequence[Example]) -> list[Encoding]:
+    def encode(self, examples: Sequence[Example]) -> list[EncodedRow]:
         """Encode examples as the model reads them.
 
         Raises:
@@ -74,16 +80,26 @@ class SequenceTask:
         firsts, seconds = self._texts(examples)
         return self._encode(firsts, seconds, examples)
 
+    encode_scored = encode
+
     def training_rows(self, examples: Sequence[Example], options: TrainingOptions) -> list[TrainingRow]:
-        """Encode examples with their targets, pairs in both orders where wanted."""
+        """Encode examples with their targets, pairs in both orders where wanted.
+
+        Each window of a long text is a row of its own, with the text's label.
+        """
         firsts, seconds = self._texts(examples)
-        encodings = self._encode(firsts, seconds, examples)
-        swapped: Sequence[Encoding | None] = [None] * len(examples)
+        encoded = self._encode(firsts, seconds, examples)
+        swapped: Sequence[EncodedRow | None] = [None] * len(examples)
         if options.swap_pairs and seconds is not None:
             swapped = self._encode(seconds, firsts, examples)
-        targets = [self.objective.target(e) for e in examples]
-        places = [f"{e.source}:{e.line}" for e in examples]
-        return [TrainingRow(*row) for row in zip(encodings, swapped, targets, places, strict=True)]
+        rows: list[TrainingRow] = []
+        for example, row, other in zip(examples, encoded, swapped, strict=True):
+            target, place = self.objective.target(example), f"{example.source}:{example.line}"
+            if len(row.parts) == 1:
+                rows.append(TrainingRow(row, other if other and len(other.parts) == 1 else None, target, place))
+            else:
+                rows += [TrainingRow(EncodedRow.whole(part), None, target, place) for part in row.parts]
+        return rows
 
     def training_batch(self, rows: Sequence[TrainingRow], options: TrainingOptions, rng: np.random.Generator) -> Batch:
         """Collate rows; pairs are swapped with probability 1/2, tokens masked as asked."""
@@ -91,103 +107,93 @@ class SequenceTask:
 
         coins = rng.random(len(rows)) < 0.5
         chosen = [
-            row.swapped if coin and row.swapped is not None else row.encoding
+            row.swapped if coin and row.swapped is not None else row.encoded
             for row, coin in zip(rows, coins, strict=True)
         ]
-        batch = collate(
-            chosen,
-            pad_id=self.tokenizer.pad_id,
-            targets=torch.tensor([row.target for row in rows], dtype=torch.float32),
-        )
-        return self._masked(batch, options.token_masking, rng) if options.token_masking else batch
+        batch = self.batch([row.parts[0] for row in chosen])
+        batch = replace(batch, targets=torch.tensor([row.target for row in rows], dtype=torch.float32))
+        return hide_tokens(batch, self.tokenizer, options.token_masking, rng) if options.token_masking else batch
 
-    def batch(self, encodings: Sequence[Encoding]) -> Batch:
-        """Collate encodings for prediction."""
-        return collate(encodings, pad_id=self.tokenizer.pad_id)
+    def batch(self, parts: Sequence[Encoding]) -> Batch:
+        """Collate parts; the first token of each attends to all."""
+        return collate(parts, pad_id=self.tokenizer.pad_id, global_positions=[(0,)] * len(parts))
 
-    def losses(self, logits: Tensor, targets: Tensor, options: TrainingOptions) -> Tensor:
+    def losses(self, logits: Tensor, batch: Batch, options: TrainingOptions) -> Tensor:
         """Return the loss of each row, (B)."""
-        return self.objective.losses(logits, targets, options)
+        if batch.targets is None:
+            raise ValueError("a training batch has no targets")
+        return self.objective.losses(logits, batch.targets, options)
 
-    def outputs(self, logits: Tensor) -> NDArray[np.float64]:
-        """Return probabilities or values, (B, C)."""
-        return self.objective.outputs(logits)
+    def part_outputs(self, logits: Tensor, batch: Batch) -> Sequence[NDArray[np.float64]]:
+        """Return probabilities or values of each part, (B, C)."""
+        return list(self.objective.outputs(logits))
 
-    def record(self, output: NDArray[np.float64], top_k: int) -> dict[str, Any]:
+    def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Average the probabilities or values of a row's windows, (C)."""
+        return parts[0] if len(parts) == 1 else np.mean(parts, axis=0)
+
+    def record(self, example: Example, output: NDArray[np.float64], top_k: int) -> dict[str, Any]:
         """Return the keys of one prediction record."""
         return self.objective.record(output, top_k)
 
-    def score(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> Scores:
+    def record_fields(self, top_k: int) -> list[str]:
+        """Name the keys of a record."""
+        listed = range(1, min(top_k, len(self.settings.labels)) + 1)
+        top = [f"top{i}_{part}" for i in listed for part in ("label", "score")]
+        return [*(["label", "score"] if self.settings.labels else ["score"]), *top]
+
+    def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
         """Compare outputs (N, C) with the examples' labels."""
-        return self.objective.score(examples, outputs)
+        return self.objective.score(examples, np.asarray(outputs))
 
-    def intervals(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> dict[str, Interval]:
+    def intervals(self, examples: Sequence[Example], outputs: Outputs) -> dict[str, Interval]:
         """Return the bootstrap interval of each metric."""
-        return self.objective.intervals(examples, outputs)
+        return self.objective.intervals(examples, np.asarray(outputs))
 
-    def difference(
-        self, examples: Sequence[Example], outputs: NDArray[np.float64], others: NDArray[np.float64]
-    ) -> dict[str, Interval]:
+    def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> dict[str, Interval]:
         """Return the interval of each metric's difference, `outputs` minus `others`, rows paired."""
-        return self.objective.difference(examples, outputs, others)
+        return self.objective.difference(examples, np.asarray(outputs), np.asarray(others))
 
-    def mistakes(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> list[tuple[int, dict[str, Any]]]:
+    def mistakes(self, examples: Sequence[Example], outputs: Outputs) -> list[tuple[int, dict[str, Any]]]:
         """Return (row, its figures) for what the model got wrong, the worst first."""
-        return self.objective.mistakes(examples, outputs)
+        return self.objective.mistakes(examples, np.asarray(outputs))
 
-    def settle(self, model: SequenceModel) -> None:
+    def settle(self, model: TaskModel) -> None:
         """Fold the labels' scale into the last layer (regression)."""
-        self.objective = self.objective.settle(model)
+        self.objective = self.objective.settle(cast("SequenceModel", model))
 
     def _texts(self, examples: Sequence[Example]) -> tuple[list[str], list[str] | None]:
         """Join the text columns of each row with the separator, and part off the pair."""
-        separator = f" {self.tokenizer.special.sep or ' '} "
         cut = len(self.settings.columns.text)
-
-        def joined(texts: Sequence[str]) -> str:
-            return separator.join(leave_words_out(text, self.settings.leave_out) for text in texts)
-
-        firsts = [joined(e.texts[:cut]) for e in examples]
-        return firsts, ([joined(e.texts[cut:]) for e in examples] if self.settings.is_pair else None)
+        firsts = joined_texts((e.texts[:cut] for e in examples), self.settings, self.tokenizer)
+        if not self.settings.is_pair:
+            return firsts, None
+        return firsts, joined_texts((e.texts[cut:] for e in examples), self.settings, self.tokenizer)
 
     def _encode(
         self, firsts: Sequence[str], seconds: Sequence[str] | None, examples: Sequence[Example]
-    ) -> list[Encoding]:
-        marked = self.settings.overlap_segments and seconds is not None
-        encodings = self.tokenizer.encode(firsts, seconds, max_length=self.settings.max_length, with_spans=marked)
-        if self.settings.on_long == "error":
-            _refuse_long(encodings, examples, self.settings.max_length)
-        if not self.settings.overlap_segments or seconds is None:
-            return encodings
+    ) -> list[EncodedRow]:
+        marked, sided = self.settings.overlap_segments, self.settings.pooling == "match"
+        with_spans = (marked or sided) and seconds is not None
+        rows = encode_rows(self.tokenizer, firsts, seconds, examples, self.settings, with_spans=with_spans)
+        if seconds is None or not with_spans:
+            return rows
+        if not marked:
+            return [replace(row, parts=tuple(map(with_sides, row.parts))) for row in rows]
         return [
-            replace(e, type_ids=overlap_segments(e.spans, self._bare(first), self._bare(second)), spans=())
-            for e, first, second in zip(encodings, firsts, seconds, strict=True)
+            replace(row, parts=tuple(self._marked(part, first, second) for part in row.parts))
+            for row, first, second in zip(rows, firsts, seconds, strict=True)
         ]
+
+    def _marked(self, part: Encoding, first: str, second: str) -> Encoding:
+        types = overlap_segments(part.spans, self._bare(first), self._bare(second))
+        return replace(part, type_ids=types, spans=())
 
     def _bare(self, text: str) -> str:
         """Blank the separators between columns, places kept: they are no words to compare."""
         separator = self.tokenizer.special.sep
         return text.replace(separator, " " * len(separator)) if separator else text
 
-    def _masked(self, batch: Batch, share: float, rng: np.random.Generator) -> Batch:
-        """Hide a share of the tokens; special tokens and segment ids stay as they are."""
-        import torch
-
-        ids = batch.input_ids.numpy()
-        hidden = (rng.random(ids.shape) < share) & ~np.isin(ids, list(self.tokenizer.special_ids))
-        return replace(batch, input_ids=torch.from_numpy(np.where(hidden, self.tokenizer.mask_id, ids)))
-
 
 def _objective(settings: TaskSettings) -> Objective:
     return Regression() if settings.task == "regression" else Classification(settings)
-
-
-def _refuse_long(encodings: Sequence[Encoding], examples: Sequence[Example], max_length: int) -> None:
-    for encoding, example in zip(encodings, examples, strict=True):
-        if encoding.truncated:
-            raise DataError.at(
-                example.source,
-                example.line,
-                f"the row has {encoding.n_tokens} tokens and --max-length is {max_length}; "
-                "raise it, or let --on-long truncate cut it.",
-            )

@@ -81,6 +81,9 @@ def drive(
         with average.weights_of(learner.bare_model, epoch=state.epoch + 1):
             return _scores(prepared, learner, placement)
 
+    if state.step == 0:
+        sample = prepared.task.batch(prepared.rows[0].encoded.parts)
+        tracker.graph(learner.bare_model, sample.to(placement.device))
     steps = train_steps(learner, prepared.rows, plan_of(config), state, evaluate)
     try:
         with interrupts() as interrupted:
@@ -90,6 +93,8 @@ def drive(
                     checkpoints.save_weights(best_name(facts.step), average.best_of(learner.bare_model))
                 keeper.step(due=facts.scores is not None or interrupted.is_set())
                 tracker(facts)
+                if facts.scores is not None:
+                    tracker.weights(learner.bare_model, facts.step)
                 listener(facts)
                 if interrupted.is_set():
                     raise Interrupted(
@@ -108,5 +113,6 @@ def _tracker(config: TrainConfig, checkpoints: Checkpoints, state: LoopState) ->
 
 def _scores(prepared: Prepared, learner: Learner, placement: Placement) -> Scores:
     model = learner.bare_model.eval()
-    outputs = forward(model, prepared.task, prepared.validation, placement)
-    return prepared.task.score(prepared.validation_examples, outputs)
+    chosen = prepared.scored_rows
+    outputs = forward(model, prepared.task, [prepared.validation[i] for i in chosen], placement)
+    return prepared.task.score([prepared.validation_examples[i] for i in chosen], outputs)

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import bundle
-from bertkit.bundle import Manifest
+from bertkit.bundle import Bundle, Manifest
 from bertkit.compute.device import Placement
 from bertkit.errors import OutputError
 from bertkit.evaluation.baselines import Baselines, fit_baselines
 from bertkit.evaluation.contamination import save_hashes
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
+from bertkit.evaluation.run import Scored
 from bertkit.reporting.card import write_card
+from bertkit.tasks.base import Outputs
 from bertkit.training.loop import Learner
 from bertkit.training.prepare import Prepared, describe_data
 
@@ -28,9 +30,12 @@ class Finished:
 
     evaluation: Evaluation
     baselines: Baselines
+    outputs: Outputs
 
-    def save(self, place: Path, prepared: Prepared, learner: Learner, training: Mapping[str, Any]) -> None:
+    def save(self, place: Path, prepared: Prepared, learner: Learner, training: Mapping[str, Any]) -> Scored:
         """Write the run directory; bertkit.json comes last and makes it whole.
+
+        The run's answers on the validation split are returned, for whoever draws them.
 
         Args:
             place: the run directory.
@@ -60,18 +65,13 @@ class Finished:
             raise OutputError(f"{place}: cannot be written ({error.strerror}); check space and rights.") from error
         prepared.task.settle(learner.bare_model)
         bundle.save(place, manifest, prepared.tokenizer, learner.bare_model)
+        run = Bundle(place, manifest, prepared.tokenizer, prepared.task, learner.bare_model)
+        return Scored(run, prepared.validation_examples, self.outputs, self.evaluation)
 
 
 def finish(prepared: Prepared, learner: Learner, placement: Placement) -> Finished:
     """Score the learner's weights on the validation split, beside baselines fitted on the same rows."""
-    settings = prepared.task.settings
-    baselines = fit_baselines(
-        prepared.train_examples,
-        task=settings.task,
-        pair=settings.is_pair,
-        labels=settings.labels,
-        seed=prepared.config.seed,
-    )
+    baselines = fit_baselines(prepared.task, prepared.train_examples, seed=prepared.config.seed)
     outputs = forward(learner.bare_model.eval(), prepared.task, prepared.validation, placement)
     evaluation = evaluate(
         prepared.task,
@@ -82,4 +82,4 @@ def finish(prepared: Prepared, learner: Learner, placement: Placement) -> Finish
         split="validation",
         warnings=prepared.warnings,
     )
-    return Finished(evaluation, baselines)
+    return Finished(evaluation, baselines, outputs)

@@ -60,6 +60,7 @@ def _build_options(prepared: Prepared) -> BuildOptions:
         dropout=float(config.dropout or 0.0),
         with_pooler=config.pooling == "pooler",
         from_nothing=config.init == "random",
+        more_positions=prepared.task.settings.max_length > prepared.spec.max_length,
         size=config.size,
         layers=config.layers,
         hidden=config.hidden,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-    from bertkit.models.heads import SequenceModel
+    from bertkit.models.heads import TaskModel
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ class Learner:
     accelerator: Accelerator
 
     @property
-    def bare_model(self) -> SequenceModel:
+    def bare_model(self) -> TaskModel:
         """The model without what the accelerator wraps round it."""
-        unwrapped: SequenceModel = self.accelerator.unwrap_model(self.model)
+        unwrapped: TaskModel = self.accelerator.unwrap_model(self.model)
         return unwrapped
 
 
@@ -122,7 +122,7 @@ def train_steps(
         NonFiniteError: loss or gradient is no longer a number; the weights are those of
             the step before.
     """
-    lengths = [len(row.encoding.ids) for row in rows]
+    lengths = [row.length for row in rows]
     per_epoch = plan.steps_per_epoch(len(rows))
     while state.epoch < plan.epochs and state.stale < plan.patience:
         batches = training_batches(lengths, batch_size=plan.batch_size, seed=plan.seed, epoch=state.epoch)
@@ -169,11 +169,9 @@ def _step(learner: Learner, parts: list[list[TrainingRow]], plan: Plan, state: L
 
 def _loss(learner: Learner, batch: Batch) -> Tensor:
     """Sum the losses of a batch's rows; the mean is taken over all rows of the step."""
-    if batch.targets is None:
-        raise ValueError("a training batch has no targets")
     with learner.accelerator.autocast():
-        logits = learner.model(batch.input_ids, batch.attention_mask, batch.token_type_ids)
-    return learner.task.losses(logits, batch.targets, learner.options).sum()
+        logits = learner.model(**batch.inputs)
+    return learner.task.losses(logits, batch, learner.options).sum()
 
 
 def _remember(scores: Scores, task: Task, state: LoopState) -> bool:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bertkit.config import TrainConfig
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
-from bertkit.models.registry import ModelSpec, find_model, load_target
-from bertkit.tasks.base import Task, TaskSettings, TrainingOptions, TrainingRow
+from bertkit.models.registry import EXTENDABLE, ModelSpec, find_model, load_target
+from bertkit.models.tokenizers import open_folder, open_tokenizer
+from bertkit.tasks.base import EncodedRow, Task, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.objectives import class_weights
-from bertkit.tasks.registry import find_task
-from bertkit.tokenization.base import Encoding, Tokenizer, load_tokenizer
+from bertkit.tasks.registry import TaskSpec, find_task
+from bertkit.tokenization.base import Tokenizer, load_tokenizer
 from bertkit.tokenization.health import check_fit
 from bertkit.tokenization.vocab import train_wordpiece
+from bertkit.training.extractor import candidate_source, lend_extractor
 from bertkit.training.recipe import resolve
 
 
@@ -31,7 +33,7 @@ class Prepared:
     task: Task
     options: TrainingOptions
     rows: list[TrainingRow]
-    validation: list[Encoding]
+    validation: list[EncodedRow]
     warnings: tuple[str, ...]
 
     @property
@@ -43,6 +45,12 @@ class Prepared:
     def validation_examples(self) -> Sequence[Example]:
         """The rows that choose the best weights."""
         return self.dataset.splits["validation"]
+
+    @property
+    def scored_rows(self) -> range:
+        """Which of them are scored after each epoch: all, or some evenly spread where the task says so."""
+        rows, most = len(self.validation), find_task(self.dataset.task).rows_an_epoch
+        return range(0, rows, -(-rows // most) if most else 1)
 
 
 def check_names(config: TrainConfig) -> ModelSpec:
@@ -72,25 +80,32 @@ def prepare(
     spec = check_names(config)
     wanted = ("train", "validation", "test") if config.test_fraction else ("train", "validation")
     dataset = load_splits(request_of(config), splits=wanted)
-    find_task(dataset.task)
+    config = _for_task(config, find_task(dataset.task))
     train = dataset.splits["train"]
-    n_words = sum(len(text.split()) for e in train for text in e.texts)
-    config = resolve(config, spec, is_pair=dataset.columns.pair is not None, n_words=n_words)
+    n_words = sum(len(text.split()) for e in train for text in e.all_texts)
+    is_pair = dataset.columns.pair is not None
+    two_texts = is_pair or dataset.task == "choice"
+    readable = _lengthened(spec, config.max_length, find_task(dataset.task))
+    config = resolve(
+        config, readable, is_pair=is_pair, task=dataset.task, two_texts=two_texts, n_words=n_words, n_rows=len(train)
+    )
     tokenizer = load_tokenizer(saved_tokenizer) if saved_tokenizer else _tokenizer(config, spec, train, note)
-    task = _task(config, dataset, tokenizer)
-    findings = check_fit(tokenizer, [text for e in train for text in e.texts])
+    task = _task(config, spec, dataset, tokenizer)
+    lend_extractor(task, config, spec, note)
+    findings = check_fit(tokenizer, [text for e in train for text in e.all_texts])
     options = TrainingOptions(
         loss=config.loss,
         label_smoothing=config.label_smoothing or 0.0,
         class_weights=class_weights(config.class_weights, task.settings.labels, train)
-        if task.settings.labels
+        if dataset.task == "classify"
         else None,
         swap_pairs=bool(config.swap_pairs),
         token_masking=config.token_masking or 0.0,
+        whole_words=config.whole_words,
     )
     rows = task.training_rows(train, options)
-    validation = task.encode(dataset.splits["validation"])
-    cut = _cut_sentence(rows, validation, task.settings.max_length)
+    validation = task.encode_scored(dataset.splits["validation"])
+    cut = _cut_sentence(rows, validation, task.settings)
     return Prepared(
         config=config,
         spec=spec,
@@ -100,8 +115,21 @@ def prepare(
         options=options,
         rows=rows,
         validation=validation,
-        warnings=(*findings, *cut),
+        warnings=(*dataset.warnings, *findings, *cut),
     )
+
+
+def _for_task(config: TrainConfig, task: TaskSpec) -> TrainConfig:
+    """Fill what the user left open and the task decides."""
+    open_values = {name: value for name, value in task.recipe.items() if getattr(config, name) is None}
+    return replace(config, **{"on_long": config.on_long or "truncate", **open_values})
+
+
+def _lengthened(spec: ModelSpec, asked: int | None, task: TaskSpec) -> ModelSpec:
+    """Let a model read more tokens than it has positions, where the task and the model allow it."""
+    if asked is None or asked <= spec.max_length or not task.more_positions or spec.architecture not in EXTENDABLE:
+        return spec
+    return replace(spec, max_length=asked)
 
 
 def request_of(config: TrainConfig) -> DataRequest:
@@ -123,50 +151,52 @@ def _tokenizer(
 ) -> Tokenizer:
     if config.tokenizer is not None:
         folder = Path(config.tokenizer)
-        return load_tokenizer(folder) if folder.is_dir() else _model_tokenizer(find_model(config.tokenizer))
+        return open_folder(folder) if folder.is_dir() else open_tokenizer(find_model(config.tokenizer))
     if not spec.is_scratch and config.init == "pretrained":
-        return _model_tokenizer(spec)
+        return open_tokenizer(spec)
     note(f"training a vocabulary of up to {config.vocab_size:,} pieces on {len(train):,} rows")
     return train_wordpiece(
-        (text for e in train for text in e.texts),
+        (text for e in train for text in e.all_texts),
         size=int(config.vocab_size or 0),
         lowercase=bool(config.lowercase),
         max_length=int(config.max_length or spec.max_length),
     )
 
 
-def _model_tokenizer(spec: ModelSpec) -> Tokenizer:
-    target = spec.builder.replace(":build", ":tokenizer")
-    loaded: Tokenizer = load_target(target)(spec)
-    return loaded
-
-
-def _task(config: TrainConfig, dataset: DataSet, tokenizer: Tokenizer) -> Task:
+def _task(config: TrainConfig, spec: ModelSpec, dataset: DataSet, tokenizer: Tokenizer) -> Task:
     settings = TaskSettings(
         task=dataset.task,
         columns=dataset.columns,
         positive=config.positive,
         max_length=int(config.max_length or tokenizer.max_length),
-        on_long=config.on_long,
+        on_long=config.on_long or "truncate",
         leave_out=config.leave_out,
         overlap_segments=bool(config.overlap_segments),
         pooling=str(config.pooling),
+        sentence_pairs=config.sentence_pairs,
+        candidates=candidate_source(config, spec) if dataset.task == "matching" else "textrank",
     )
-    fitted: Task = load_target(find_task(dataset.task).target).fit(  # type: ignore[attr-defined]
+    fitted: Task = load_target(find_task(dataset.task).target_for(settings.pooling)).fit(  # type: ignore[attr-defined]
         settings, tokenizer, dataset.splits["train"]
     )
     return fitted
 
 
-def _cut_sentence(rows: Sequence[TrainingRow], validation: Sequence[Encoding], max_length: int) -> tuple[str, ...]:
-    encodings = [*(row.encoding for row in rows), *validation]
-    cut = [e for e in encodings if e.truncated]
+def _cut_sentence(
+    rows: Sequence[TrainingRow], validation: Sequence[EncodedRow], settings: TaskSettings
+) -> tuple[str, ...]:
+    encoded = [*(row.encoded for row in rows), *validation]
+    cut = [row for row in encoded if row.truncated]
     if not cut:
         return ()
-    lost = sum(e.n_tokens - len(e.ids) for e in cut)
+    lost = sum(max(0, part.n_tokens - len(part.ids)) for row in cut for part in row.parts)
+    # What is cut in windows is a single sentence that is longer than one.
+    kind = "rows have sentences that are" if settings.on_long == "window" else "rows are"
+    has_windows = settings.on_long != "window" and settings.task not in ("choice", "matching")
+    way_on = ", or read them in parts with --on-long window" * has_windows
     return (
-        f"{len(cut):,} of {len(encodings):,} rows are longer than {max_length} tokens and were cut "
-        f"({lost:,} tokens lost); raise --max-length, or take a model for longer texts",
+        f"{len(cut):,} of {len(encoded):,} {kind} longer than {settings.max_length} tokens and were cut "
+        f"({lost:,} tokens lost); raise --max-length{way_on}",
     )
 
 

@@ -2,43 +2,79 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from bertkit.config import TrainConfig
 from bertkit.errors import UsageError
-from bertkit.models.registry import ModelSpec, Recipe
+from bertkit.models.registry import SCRATCH, WITH_SEGMENTS, ModelSpec, Recipe
 
 # Vocabulary of a scratch model: a piece must be seen often enough to be learnt.
 WORDS_PER_PIECE = 20
 SMALLEST_VOCABULARY, LARGEST_VOCABULARY = 1_000, 32_000
 SHAPE = ("size", "layers", "hidden", "heads")
+# From this many rows on a wider scratch model learns more than it forgets (docs/scratch.md).
+MANY_ROWS = 10_000
+WIDE = (2, 128, 4)  # layers, hidden, heads
 
 
-def resolve(config: TrainConfig, spec: ModelSpec, *, is_pair: bool, n_words: int) -> TrainConfig:
+def resolve(
+    config: TrainConfig,
+    spec: ModelSpec,
+    *,
+    is_pair: bool,
+    n_words: int,
+    n_rows: int = 0,
+    task: str = "classify",
+    two_texts: bool | None = None,
+) -> TrainConfig:
     """Fill every open value of a request.
 
     Args:
         config: the request; None stands for "you decide".
         spec: the model's row; its recipe decides.
         is_pair: whether a row is two sentences; what only pairs can use is off otherwise.
+        n_rows: training rows, for the width of a scratch model.
+        task: what is learnt.
+        two_texts: whether the model reads two texts at once; None: as `is_pair` says.
         n_words: running words of the training rows, for the size of a new vocabulary.
 
     Raises:
         UsageError: an option that the model or the data cannot use.
     """
+    init = config.init or ("random" if spec.is_scratch else "pretrained")
     _refuse_misfits(config, spec, is_pair)
-    from_recipe = {
-        rule.name: getattr(spec.recipe, rule.name) for rule in fields(Recipe) if getattr(config, rule.name) is None
-    }
-    filled = replace(config, **from_recipe)
+    recipe = recipe_for(spec, from_nothing=init == "random")
+    values = recipe.options(task, two_texts=is_pair if two_texts is None else two_texts)
+    filled = replace(config, **{name: value for name, value in values.items() if getattr(config, name) is None})
+    if filled.pooling == "siamese" and config.overlap_segments is None:
+        filled = replace(filled, overlap_segments=False)  # each text is read by itself
+    if spec.is_scratch and n_rows >= MANY_ROWS and all(getattr(filled, name) is None for name in SHAPE):
+        layers, hidden, heads = WIDE
+        filled = replace(filled, layers=layers, hidden=hidden, heads=heads)
     return replace(
         filled,
-        init=filled.init or ("random" if spec.is_scratch else "pretrained"),
+        init=init,
         overlap_segments=bool(filled.overlap_segments and is_pair),
         swap_pairs=bool(filled.swap_pairs and is_pair),
         max_length=min(filled.max_length or spec.max_length, spec.max_length),
         vocab_size=filled.vocab_size or _vocabulary_size(n_words),
         lowercase=True if filled.lowercase is None else filled.lowercase,
+    )
+
+
+def recipe_for(spec: ModelSpec, *, from_nothing: bool) -> Recipe:
+    """Return the figures that suit a model.
+
+    What starts from nothing learns as scratch BERT does, whatever its architecture; how a
+    row becomes a vector stays the model's own, and so do batches smaller than usual.
+    """
+    if spec.is_scratch or not from_nothing:
+        return spec.recipe
+    return replace(
+        SCRATCH,
+        pooling=spec.recipe.pooling,
+        batch_size=min(SCRATCH.batch_size, spec.recipe.batch_size),
+        overlap_segments=spec.architecture in WITH_SEGMENTS,
     )
 
 
@@ -58,6 +94,9 @@ def _refuse_misfits(config: TrainConfig, spec: ModelSpec, is_pair: bool) -> None
             if getattr(config, name):
                 word = "--" + name.replace("_", "-")
                 raise UsageError(f"{word}: needs rows of two sentences, and this data has one text per row.")
+    has_segments = spec.architecture in ("", *WITH_SEGMENTS)  # of a hub's encoder, only its config knows
+    if config.overlap_segments and config.init == "random" and not has_segments:
+        raise UsageError(f"--overlap-segments: {spec.name} has no embeddings of segments; leave the flag out.")
     shape = [f"--{name}" for name in SHAPE if getattr(config, name) is not None]
     if shape and not spec.is_scratch and config.init != "random":
         raise UsageError(f"{shape[0]}: a pretrained model has its shape; add --init random to start from nothing.")

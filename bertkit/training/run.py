@@ -12,14 +12,17 @@ from bertkit import bundle
 from bertkit.compute.device import Placement, check_device_word
 from bertkit.config import TrainConfig
 from bertkit.errors import StrictError, UsageError
+from bertkit.training.advice import advice
 from bertkit.training.checkpoint import Checkpoints, best_name
 from bertkit.training.drive import Totals, drive
 from bertkit.training.finish import Finished, finish
+from bertkit.training.gallery import write_gallery
 from bertkit.training.learner import build_learner, place_training, plan_of
 from bertkit.training.loop import Learner, LoopState, StepFacts
 from bertkit.training.place import choose_output, is_finished, open_output
 from bertkit.training.prepare import Prepared, check_names, prepare
 from bertkit.training.resume import check_same_data, resumed_config, resumed_placement, setup_of
+from bertkit.training.tracking import wants_tensorboard
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ def train(config: TrainConfig, listener: Listener = lambda _: None) -> TrainResu
     Raises:
         BertkitError: see `errors.py`; nothing is left behind where training never began.
         Interrupted: Ctrl-C or a termination signal; the run can be resumed.
-        StrictError: --strict, and there are warnings; the run is complete.
+        StrictError: --strict, and there are warnings: about the rows or the tokenizer before
+            training begins, about the scores when the run is complete.
     """
     place = _checked_place(config)
     if config.resume and is_finished(place):
@@ -81,6 +85,8 @@ def train(config: TrainConfig, listener: Listener = lambda _: None) -> TrainResu
     prepared = _prepared(config, checkpoints.folder / "setup" if setup else None, listener)
     if setup is not None:
         check_same_data(prepared, setup)
+    if config.strict and prepared.warnings:
+        raise StrictError(f"--strict: {prepared.warnings[0]}. Nothing was trained.")
     result = _train_prepared(prepared, place, setup, listener)
     if config.strict and result.warnings:
         raise StrictError(f"--strict: {result.warnings[0]}. The run is complete in {place}.")
@@ -92,7 +98,10 @@ def plan_training(config: TrainConfig, listener: Listener = lambda _: None) -> S
     place = _checked_place(config)
     prepared = _prepared(config, None, listener)
     placement = place_training(prepared.config)
-    return _started(prepared, place, placement, build_learner(prepared, placement), step=0)
+    learner = build_learner(prepared, placement)
+    for sentence in advice(prepared, learner.bare_model.encoder):
+        listener(sentence)
+    return _started(prepared, place, placement, learner, step=0)
 
 
 def _checked_place(config: TrainConfig) -> Path:
@@ -115,6 +124,8 @@ def _train_prepared(prepared: Prepared, place: Path, setup: dict[str, Any] | Non
     checkpoints = Checkpoints(place)
     placement = resumed_placement(prepared.config, setup) if setup else place_training(prepared.config)
     learner = build_learner(prepared, placement)
+    for sentence in advice(prepared, learner.bare_model.encoder):
+        listener(sentence)
     open_output(place, replace_old=prepared.config.force and setup is None)
     if setup is None:
         checkpoints.save_setup(setup_of(prepared, placement), prepared.tokenizer.save)
@@ -128,7 +139,9 @@ def _train_prepared(prepared: Prepared, place: Path, setup: dict[str, Any] | Non
     result = _result(finished, place, state, resumed_from, totals)
     result = replace(result, seconds=round(time.perf_counter() - began, 2))
     stored = {name: value for name, value in asdict(result).items() if name != "run"}
-    finished.save(place, prepared, learner, stored)
+    scored = finished.save(place, prepared, learner, stored)
+    if wants_tensorboard(prepared.config.tensorboard):
+        write_gallery(place / "events", scored, prepared.validation, placement, state.best_step)
     if not prepared.config.keep_checkpoints:
         checkpoints.remove()
     return result

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import io
+import warnings
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +13,17 @@ from bertkit.errors import UsageError
 from bertkit.training.loop import StepFacts
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
     from torch.utils.tensorboard import SummaryWriter
+
+    from bertkit.compute.batching import Batch
+
+# Values of a weight tensor that its histogram is made of.
+HISTOGRAM_VALUES = 100_000
 
 
 class Tracker:
-    """Writes loss, learning rate, gradient norm, speed and validation metrics as events.
+    """Writes loss, learning rate, gradient norm, speed, validation metrics and weights as events.
 
     Args:
         folder: where the event file goes; None writes nothing.
@@ -48,10 +57,49 @@ class Tracker:
             for name, value in facts.scores.metrics.items():
                 self.writer.add_scalar(f"validation/{name}", value, facts.step)
 
+    def graph(self, model: nn.Module, batch: Batch) -> None:
+        """Write the model's graph, traced on a batch; a model that cannot be traced has none."""
+        if self.writer is None:
+            return
+        named = {name: tensor for name, tensor in batch.inputs.items() if tensor is not None}
+        was_training = model.training
+        # The tracer prints where it fails, and warns of whatever depends on the shape of this batch.
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), suppress(RuntimeError, TypeError, ValueError):
+            warnings.simplefilter("ignore")
+            self.writer.add_graph(_called_by_name(model, tuple(named)), tuple(named.values()), use_strict_trace=False)
+        model.train(was_training)
+
+    def weights(self, model: nn.Module, step: int) -> None:
+        """Write a histogram of each weight tensor, large ones sampled evenly."""
+        if self.writer is None:
+            return
+        for name, weight in model.named_parameters():
+            values = weight.detach().float().flatten()
+            values = values[:: max(1, len(values) // HISTOGRAM_VALUES)]
+            self.writer.add_histogram(f"weights/{name.replace('.', '/')}", values.cpu().numpy(), step)
+
     def close(self) -> None:
         """Write what is left and close the file."""
         if self.writer is not None:
             self.writer.close()
+
+
+def _called_by_name(model: nn.Module, names: tuple[str, ...]) -> nn.Module:
+    """Wrap a model so that it takes its inputs by place, as the tracer hands them over."""
+    from torch import nn
+
+    class Called(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, *tensors: Tensor) -> Tensor:
+            inputs = {"attention_mask": None, **dict(zip(names, tensors, strict=True))}
+            found = self.model(**inputs)
+            answer: Tensor = found[0] if isinstance(found, tuple) else found
+            return answer
+
+    return Called()
 
 
 def wants_tensorboard(asked: bool | None) -> bool:

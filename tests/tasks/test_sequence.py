@@ -15,10 +15,10 @@ from bertkit.compute.batching import Batch
 from bertkit.data.records import ColumnMap, Example
 from bertkit.errors import DataError, UnknownNameError
 from bertkit.models.bert import BertConfig, BertModel
-from bertkit.tasks.base import TaskSettings, TrainingOptions
+from bertkit.tasks.base import EncodedRow, TaskSettings, TrainingOptions
 from bertkit.tasks.registry import TASKS, find_task
 from bertkit.tasks.sequence import SequenceTask
-from bertkit.tokenization.base import Tokenizer
+from bertkit.tokenization.base import Encoding, Tokenizer
 from bertkit.tokenization.segments import KINDS, OVERLAP_SEGMENTS, overlap_segments
 
 SINGLE = ColumnMap(("text",), label="label")
@@ -35,6 +35,12 @@ PAIRS = rows(
     ("music", "the old man likes music"),
     ("my sister paints", "the blue car"),
 )
+
+
+def parts(encoded: Sequence[EncodedRow]) -> list[Encoding]:
+    """The encodings of rows that have one part each."""
+    assert all(len(row.parts) == 1 for row in encoded)
+    return [row.parts[0] for row in encoded]
 
 
 def task(tokenizer: Tokenizer, columns: ColumnMap = PAIR, **settings: Any) -> SequenceTask:
@@ -92,11 +98,11 @@ def test_settling_is_done_once(tokenizer: Tokenizer) -> None:
     fitted = SequenceTask.fit(TaskSettings("regression", SINGLE), tokenizer, examples)
     encoder = BertModel(BertConfig(tokenizer.vocab_size, hidden_size=8, num_hidden_layers=1, intermediate_size=16))
     model = fitted.build_model(encoder, dropout=0.0).eval()
-    batch = fitted.batch(fitted.encode(examples))
+    batch = fitted.batch(parts(fitted.encode(examples)))
 
     def outputs() -> np.ndarray:
         with torch.inference_mode():
-            return fitted.outputs(model(batch.input_ids, batch.attention_mask, batch.token_type_ids))
+            return np.stack(fitted.part_outputs(model(**batch.inputs), batch))
 
     before = outputs()
     fitted.settle(model)
@@ -111,13 +117,15 @@ def test_settling_is_done_once(tokenizer: Tokenizer) -> None:
 
 def test_a_single_text_and_a_pair_are_encoded_as_the_tokenizer_does(tokenizer: Tokenizer) -> None:
     single = task(tokenizer, SINGLE).encode(rows(("the cat",)))
-    assert single == tokenizer.encode(["the cat"])
-    assert task(tokenizer).encode(PAIRS) == tokenizer.encode(*map(list, zip(*(e.texts for e in PAIRS), strict=True)))
+    assert parts(single) == tokenizer.encode(["the cat"])
+    assert parts(task(tokenizer).encode(PAIRS)) == tokenizer.encode(
+        *map(list, zip(*(e.texts for e in PAIRS), strict=True))
+    )
 
 
 def test_several_columns_are_joined_by_the_separator_token(tokenizer: Tokenizer) -> None:
     columns = ColumnMap(("title", "body"), label="label")
-    (row,) = task(tokenizer, columns).encode(rows(("the cat", "a red ball")))
+    (row,) = parts(task(tokenizer, columns).encode(rows(("the cat", "a red ball"))))
     tokens = [tokenizer.backend.id_to_token(i) for i in row.ids]
     assert tokens == ["[CLS]", "the", "cat", "[SEP]", "a", "red", "ball", "[SEP]"]
     assert set(row.type_ids) == {0}
@@ -125,7 +133,7 @@ def test_several_columns_are_joined_by_the_separator_token(tokenizer: Tokenizer)
 
 def test_several_columns_and_a_pair(tokenizer: Tokenizer) -> None:
     columns = ColumnMap(("title", "body"), "other", "label")
-    (row,) = task(tokenizer, columns).encode(rows(("the cat", "a red ball", "music")))
+    (row,) = parts(task(tokenizer, columns).encode(rows(("the cat", "a red ball", "music"))))
     tokens = [tokenizer.backend.id_to_token(i) for i in row.ids]
     assert tokens == ["[CLS]", "the", "cat", "[SEP]", "a", "red", "ball", "[SEP]", "music", "[SEP]"]
     assert row.type_ids == [0] * 8 + [1] * 2
@@ -140,12 +148,12 @@ def test_words_are_left_out_of_every_column(tokenizer: Tokenizer) -> None:
 
 
 def test_overlap_segments_are_off_unless_asked_for(tokenizer: Tokenizer) -> None:
-    for row in task(tokenizer).encode(PAIRS):
+    for row in parts(task(tokenizer).encode(PAIRS)):
         assert set(row.type_ids) == {0, 1}
 
 
 def test_overlap_segments_replace_the_segment_ids_alone(tokenizer: Tokenizer) -> None:
-    plain, marked = (task(tokenizer, overlap_segments=on).encode(PAIRS) for on in (False, True))
+    plain, marked = (parts(task(tokenizer, overlap_segments=on).encode(PAIRS)) for on in (False, True))
     for before, after, example in zip(plain, marked, PAIRS, strict=True):
         assert (after.ids, after.n_tokens) == (before.ids, before.n_tokens)
         (placed,) = tokenizer.encode([example.texts[0]], [example.texts[1]], with_spans=True)
@@ -165,7 +173,7 @@ def test_both_orders_are_kept_where_pairs_are_swapped(tokenizer: Tokenizer, over
     mine = task(tokenizer, overlap_segments=overlap)
     turned = [replace(e, texts=e.texts[::-1]) for e in PAIRS]
     training = mine.training_rows(PAIRS, TrainingOptions(swap_pairs=True))
-    assert [row.encoding for row in training] == mine.encode(PAIRS)
+    assert [row.encoded for row in training] == mine.encode(PAIRS)
     assert [row.swapped for row in training] == mine.encode(turned)
 
 
@@ -206,7 +214,7 @@ def test_a_batch_of_training_has_its_targets(tokenizer: Tokenizer) -> None:
 
 def test_about_half_of_the_pairs_are_swapped(tokenizer: Tokenizer) -> None:
     mine = task(tokenizer)
-    straight = mine.encode(PAIRS[:1])[0].ids
+    straight = parts(mine.encode(PAIRS[:1]))[0].ids
     seen = [
         b.input_ids[0].tolist() == straight for b in batches(mine, PAIRS[:1], TrainingOptions(swap_pairs=True), 200)
     ]
@@ -223,7 +231,7 @@ def test_the_noise_comes_from_the_generator_alone(tokenizer: Tokenizer) -> None:
 @pytest.mark.parametrize("share", [0.2, 0.9])
 def test_masking_hides_its_share_and_leaves_special_tokens_and_segments(tokenizer: Tokenizer, share: float) -> None:
     mine = task(tokenizer, overlap_segments=True)
-    plain = mine.batch(mine.encode(PAIRS))
+    plain = mine.batch(parts(mine.encode(PAIRS)))
     is_special = torch.isin(plain.input_ids, torch.tensor(SPECIAL))
     hidden = total = 0
     for batch in batches(mine, PAIRS, TrainingOptions(token_masking=share)):
@@ -247,16 +255,16 @@ def test_masking_leaves_the_rows_as_they_were(tokenizer: Tokenizer) -> None:
     mine = task(tokenizer)
     options = TrainingOptions(token_masking=0.9)
     training = mine.training_rows(PAIRS, options)
-    before = [list(row.encoding.ids) for row in training]
+    before = [list(row.encoded.parts[0].ids) for row in training]
     mine.training_batch(training, options, np.random.default_rng(0))
-    assert [row.encoding.ids for row in training] == before
+    assert [row.encoded.parts[0].ids for row in training] == before
 
 
 # --- rows that are too long ---------------------------------------------------------------
 
 
 def test_long_rows_are_cut(tokenizer: Tokenizer) -> None:
-    encodings = task(tokenizer, max_length=8).encode(PAIRS)
+    encodings = parts(task(tokenizer, max_length=8).encode(PAIRS))
     assert [len(e.ids) for e in encodings] == [8, 8, 8]
     assert [e.truncated for e in encodings] == [True, True, True]
 
@@ -269,7 +277,8 @@ def test_long_rows_can_be_refused(tokenizer: Tokenizer, encode: str) -> None:
     with pytest.raises(DataError) as caught:
         mine.encode(examples) if encode == "encode" else mine.training_rows(examples, TrainingOptions())
     assert str(caught.value) == (
-        "my/rows.csv:11: the row has 14 tokens and --max-length is 12; raise it, or let --on-long truncate cut it."
+        "my/rows.csv:11: the row has 14 tokens and --max-length is 12; raise it, or let "
+        "--on-long truncate cut it or --on-long window read it in parts."
     )
 
 

@@ -8,6 +8,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -76,12 +77,12 @@ def test_transformers_opens_a_run_with_the_same_probabilities(trained_run: Path)
     examples = [Example((a, b), None, i, "x") for i, (a, b, _) in enumerate(pair_rows(20, seed=5))]
     encodings = loaded.task.encode(examples)
     ours = forward(loaded.model, loaded.task, encodings, CPU)
-    batch = loaded.task.batch(encodings)
+    batch = loaded.task.batch([row.parts[0] for row in encodings])
     with torch.inference_mode():
         logits = theirs(
             input_ids=batch.input_ids, attention_mask=batch.attention_mask, token_type_ids=batch.token_type_ids
         ).logits
-    torch.testing.assert_close(logits.double().softmax(-1), torch.from_numpy(ours), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(logits.double().softmax(-1), torch.from_numpy(np.stack(ours)), atol=1e-5, rtol=1e-4)
     assert theirs.config.id2label == {0: "0", 1: "1"}
 
 
@@ -223,9 +224,9 @@ def test_regression_gives_values_on_the_labels_own_scale(tmp_path: Path) -> None
     theirs = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "run").eval()
     loaded = bundle.load(tmp_path / "run")
     encodings = loaded.task.encode([Example(("w3 w1",), None, 1, "x")])
-    ours = forward(loaded.model, loaded.task, encodings, CPU)[0, 0]
+    ours = forward(loaded.model, loaded.task, encodings, CPU)[0][0]
     with torch.inference_mode():
-        value = theirs(input_ids=torch.tensor([encodings[0].ids])).logits.item()
+        value = theirs(input_ids=torch.tensor([encodings[0].parts[0].ids])).logits.item()
     assert value == pytest.approx(ours, rel=1e-4)
     assert 1000 < value < 1095
 
@@ -239,8 +240,8 @@ def test_several_columns_become_one_text(tmp_path: Path) -> None:
     loaded = bundle.load(tmp_path / "run")
     assert loaded.task.settings.columns.text == ("midterm", "final")
     assert loaded.task.settings.columns.label == "grade"
-    (encoding,) = loaded.task.encode([Example(("A", "F"), None, 1, "x")])
-    assert [loaded.tokenizer.backend.id_to_token(i) for i in encoding.ids] == ["[CLS]", "a", "[SEP]", "f", "[SEP]"]
+    (row,) = loaded.task.encode([Example(("A", "F"), None, 1, "x")])
+    assert [loaded.tokenizer.backend.id_to_token(i) for i in row.parts[0].ids] == ["[CLS]", "a", "[SEP]", "f", "[SEP]"]
     assert result.metrics["accuracy"] == 1.0
 
 

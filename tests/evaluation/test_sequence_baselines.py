@@ -13,7 +13,7 @@ from safetensors.numpy import load, save
 
 from bertkit.data.records import Example
 from bertkit.errors import DataError, RunError
-from bertkit.evaluation.baselines import fit_baselines, load_baselines
+from bertkit.evaluation.sequence_baselines import fit_sequence_baselines, load_sequence_baselines
 
 GOOD = ("a lovely film", "what a lovely story", "a warm and clever play", "clever and lovely")
 POOR = ("a dull film", "what a dull story", "a cold and stupid play", "stupid and dull")
@@ -46,35 +46,35 @@ def pairs():
 
 
 def classify(examples, labels, **options):
-    return fit_baselines(examples, task="classify", **{"pair": False, "labels": labels, "seed": 0, **options})
+    return fit_sequence_baselines(examples, task="classify", **{"pair": False, "labels": labels, "seed": 0, **options})
 
 
 def regress(examples, **options):
-    return fit_baselines(examples, task="regression", **{"pair": False, "labels": (), "seed": 0, **options})
+    return fit_sequence_baselines(examples, task="regression", **{"pair": False, "labels": (), "seed": 0, **options})
 
 
 def test_the_majority_is_the_most_frequent_label_with_its_share():
     rows = of_classes(good=GOOD, poor=POOR[:1])
-    prediction = classify(rows, ["good", "poor"]).predict([example("anything"), example("")])["majority"]
+    prediction = classify(rows, ["good", "poor"]).answers([example("anything"), example("")])["majority"]
     assert prediction.labels == ("good", "good")
     assert prediction.probabilities == pytest.approx(np.asarray([[0.8, 0.2]] * 2))
 
 
 def test_words_decide_single_texts():
-    found = classify(sentiment(), ["good", "poor"]).predict([example("lovely, clever"), example("DULL")])
+    found = classify(sentiment(), ["good", "poor"]).answers([example("lovely, clever"), example("DULL")])
     assert found["tfidf"].labels == ("good", "poor")
     assert found["tfidf"].probabilities.sum(axis=1) == pytest.approx([1.0, 1.0])
 
 
 def test_several_columns_are_one_text():
     rows = [example("a", e.texts[0], label=e.label) for e in sentiment()]
-    found = classify(rows, ["good", "poor"]).predict([example("lovely", ""), example("", "dull")])
+    found = classify(rows, ["good", "poor"]).answers([example("lovely", ""), example("", "dull")])
     assert found["tfidf"].labels == ("good", "poor")
 
 
 def test_more_than_two_labels():
     baselines = classify(of_classes(farm=FARM, sea=SEA, city=CITY), ["city", "farm", "sea"])
-    found = baselines.predict([example("cow"), example("ship"), example("tram")])["tfidf"]
+    found = baselines.answers([example("cow"), example("ship"), example("tram")])["tfidf"]
     assert found.labels == ("farm", "sea", "city")
     assert found.probabilities.shape == (3, 3)
     assert found.probabilities.sum(axis=1) == pytest.approx([1.0] * 3)
@@ -83,18 +83,18 @@ def test_more_than_two_labels():
 def test_korean_words_share_the_n_grams_of_their_stem():
     rows = of_classes(**KOREAN)
     asked = [example("재미있네"), example("지루하네"), example("훌륭함"), example("엉망")]
-    assert classify(rows, ["0", "1"]).predict(asked)["tfidf"].labels == ("1", "0", "1", "0")
+    assert classify(rows, ["0", "1"]).answers(asked)["tfidf"].labels == ("1", "0", "1", "0")
 
 
 def test_pairs_are_judged_by_what_they_share():
     asked = [example("a dog barks loudly", "a dog barks"), example("a dog barks", "we sold the house")]
-    found = classify(pairs(), ["0", "1"], pair=True).predict(asked)
+    found = classify(pairs(), ["0", "1"], pair=True).answers(asked)
     assert found["tfidf"].labels == ("1", "0")
 
 
 def test_regression_predicts_within_the_scores_it_saw():
     rows = [example(text, label="5") for text in GOOD] + [example(text, label="0.5") for text in POOR]
-    found = regress(rows).predict([example("lovely " * 9), example("dull"), example("unknown")])
+    found = regress(rows).answers([example("lovely " * 9), example("dull"), example("unknown")])
     assert found["mean"].scores.tolist() == [2.75] * 3
     assert 5 >= found["tfidf"].scores[0] > found["tfidf"].scores[2] > found["tfidf"].scores[1] >= 0.5
     assert found["tfidf"].labels == ()
@@ -102,43 +102,43 @@ def test_regression_predicts_within_the_scores_it_saw():
 
 def test_regression_of_pairs():
     rows = [example(a, b, label="4.5") for a, b in SAME * 5] + [example(a, b, label="1") for a, b in OTHER * 5]
-    found = regress(rows, pair=True).predict([example("a dog barks", "a dog barks"), example("a dog", "a car")])
+    found = regress(rows, pair=True).answers([example("a dog barks", "a dog barks"), example("a dog", "a car")])
     assert found["tfidf"].scores[0] > found["tfidf"].scores[1]
 
 
 @pytest.mark.parametrize("pair", [False, True])
 def test_empty_texts_fall_back_on_the_prior(pair):
     rows = [example("", "", label=label) for label in "aab"]
-    found = classify(rows, ["a", "b"], pair=pair).predict([example("", ""), example("word", "other")])
+    found = classify(rows, ["a", "b"], pair=pair).answers([example("", ""), example("word", "other")])
     assert found["tfidf"].labels == ("a", "a")
-    scores = regress([example("", "", label="1"), example("", "", label="2")], pair=pair).predict(rows)
+    scores = regress([example("", "", label="1"), example("", "", label="2")], pair=pair).answers(rows)
     assert scores["tfidf"].scores == pytest.approx([1.5] * 3)
 
 
 def test_one_label_and_one_row_are_enough():
-    found = classify([example("alone", label="a")], ["a", "b"]).predict([example("alone"), example("x")])
+    found = classify([example("alone", label="a")], ["a", "b"]).answers([example("alone"), example("x")])
     assert found["tfidf"].labels == ("a", "a")
     assert found["tfidf"].probabilities.tolist() == [[1.0, 0.0]] * 2
-    assert regress([example("alone", label="3")]).predict([example("x")])["tfidf"].scores.tolist() == [3.0]
+    assert regress([example("alone", label="3")]).answers([example("x")])["tfidf"].scores.tolist() == [3.0]
 
 
 def test_a_label_without_training_rows_is_never_predicted():
-    found = classify(sentiment(), ["fair", "good", "poor"]).predict([example("lovely"), example("dull")])
+    found = classify(sentiment(), ["fair", "good", "poor"]).answers([example("lovely"), example("dull")])
     assert found["tfidf"].labels == ("good", "poor")
     assert found["tfidf"].probabilities[:, 0].tolist() == [0.0, 0.0]
 
 
 def test_no_rows_have_no_predictions():
-    assert classify(sentiment(), ["good", "poor"]).predict([])["tfidf"].probabilities.shape == (0, 2)
-    assert regress([example("x", label="1")]).predict([])["tfidf"].scores.shape == (0,)
+    assert classify(sentiment(), ["good", "poor"]).answers([])["tfidf"].probabilities.shape == (0, 2)
+    assert regress([example("x", label="1")]).answers([])["tfidf"].scores.shape == (0,)
 
 
 def test_rows_without_a_label_are_left_out_and_labels_are_not_looked_at():
     rows = sentiment()
     baselines = classify([*rows, example("dull dull dull")], ["good", "poor"])
     bare = [Example(row.texts, None, row.line, row.source) for row in rows]
-    found = baselines.predict(bare)["tfidf"].probabilities
-    assert found.tolist() == classify(rows, ["good", "poor"]).predict(rows)["tfidf"].probabilities.tolist()
+    found = baselines.answers(bare)["tfidf"].probabilities
+    assert found.tolist() == classify(rows, ["good", "poor"]).answers(rows)["tfidf"].probabilities.tolist()
 
 
 @pytest.mark.parametrize(
@@ -153,12 +153,12 @@ def test_rows_without_a_label_are_left_out_and_labels_are_not_looked_at():
 )
 def test_rows_that_cannot_be_fitted_are_named(rows, task, sentence):
     with pytest.raises(DataError, match=sentence):
-        fit_baselines(rows, task=task, pair=False, labels=["a", "b"], seed=0)
+        fit_sequence_baselines(rows, task=task, pair=False, labels=["a", "b"], seed=0)
 
 
 def test_an_unknown_task_is_a_defect():
     with pytest.raises(ValueError, match="'ner'"):
-        fit_baselines(sentiment(), task="ner", pair=False, labels=["good", "poor"], seed=0)
+        fit_sequence_baselines(sentiment(), task="ner", pair=False, labels=["good", "poor"], seed=0)
 
 
 SCORED = [example(text, label=str(i)) for i, text in enumerate(GOOD + POOR)]
@@ -179,9 +179,9 @@ FITTED = {
 def test_saved_baselines_predict_the_same_to_the_last_bit(kind, tmp_path):
     baselines = FITTED[kind]()
     baselines.save(tmp_path / "baseline")
-    loaded = load_baselines(tmp_path / "baseline")
+    loaded = load_sequence_baselines(tmp_path / "baseline")
     asked = [example("a lovely cow", "film 3"), example("지루한 영화", ""), example("", "")]
-    before, after = baselines.predict(asked), loaded.predict(asked)
+    before, after = baselines.answers(asked), loaded.answers(asked)
     assert list(before) == list(after)
     for name, prediction in before.items():
         assert after[name].labels == prediction.labels
@@ -200,21 +200,21 @@ def test_only_json_and_safetensors_are_written(tmp_path):
 def test_a_row_is_judged_the_same_alone_and_among_others():
     baselines = FITTED["pair"]()
     rows = [example("a lovely cow sleeps", "a cow sleeps"), *pairs()]
-    together = baselines.predict(rows)["tfidf"].probabilities
-    assert baselines.predict(rows[:1])["tfidf"].probabilities.tolist() == together[:1].tolist()
+    together = baselines.answers(rows)["tfidf"].probabilities
+    assert baselines.answers(rows[:1])["tfidf"].probabilities.tolist() == together[:1].tolist()
 
 
 def test_a_lone_surrogate_can_be_saved(tmp_path):
     rows = [*sentiment(), example("odd a\ud800b", label="good")]
     classify(rows, ["good", "poor"]).save(tmp_path)
-    assert load_baselines(tmp_path).predict(rows)["tfidf"].labels[0] == "good"
+    assert load_sequence_baselines(tmp_path).answers(rows)["tfidf"].labels[0] == "good"
 
 
 SAVE_AND_HASH = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_baselines import FITTED
+from test_sequence_baselines import FITTED
 for name, fit in FITTED.items():
     fit().save(Path(sys.argv[1]) / name)
 """
@@ -250,7 +250,7 @@ def test_a_missing_or_damaged_file_is_a_run_error(name, content, tmp_path):
     else:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(RunError, match="baselines of this run"):
-        load_baselines(tmp_path)
+        load_sequence_baselines(tmp_path)
 
 
 @pytest.mark.parametrize("change", [{"words": ["too few"]}, {"labels": None}, {"task": "ner"}, {"bounds": [1]}])
@@ -258,7 +258,7 @@ def test_facts_that_do_not_fit_are_a_run_error(change, tmp_path):
     facts, _ = written(tmp_path)
     facts.write_text(json.dumps(json.loads(facts.read_text()) | change))
     with pytest.raises(RunError, match="damaged"):
-        load_baselines(tmp_path)
+        load_sequence_baselines(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["weights", "overlap_mean", "pairs"])
@@ -268,14 +268,14 @@ def test_tensors_that_do_not_fit_are_a_run_error(name, tmp_path):
     for changed in ({**whole, name: whole[name][..., :-1]}, {k: v for k, v in whole.items() if k != name}):
         tensors.write_bytes(save({k: np.ascontiguousarray(v) for k, v in changed.items()}))
         with pytest.raises(RunError, match="damaged"):
-            load_baselines(tmp_path)
+            load_sequence_baselines(tmp_path)
 
 
 def test_a_newer_format_is_refused_with_a_sentence(tmp_path):
     facts, _ = written(tmp_path)
     facts.write_text(json.dumps(json.loads(facts.read_text()) | {"format": 99}))
     with pytest.raises(RunError, match=r"format 99.*update bertkit"):
-        load_baselines(tmp_path)
+        load_sequence_baselines(tmp_path)
 
 
 def real_mrpc():
@@ -293,7 +293,7 @@ def test_the_pair_baseline_beats_the_majority_on_real_paraphrases():
     order = np.random.default_rng(0).permutation(len(rows))
     cut = len(rows) // 5
     held, training = [rows[i] for i in order[:cut]], [rows[i] for i in order[cut:]]
-    found = classify(training, ["0", "1"], pair=True).predict(held)
+    found = classify(training, ["0", "1"], pair=True).answers(held)
     accuracy = {
         name: np.mean([p == row.label for p, row in zip(prediction.labels, held, strict=True)])
         for name, prediction in found.items()

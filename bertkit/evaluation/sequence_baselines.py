@@ -1,0 +1,235 @@
+"""The simple answers beside a label or a number, fitted on the model's own training rows.
+
+For labels: `majority` (the most frequent label, whatever the text) and `tfidf`
+(logistic regression over words, word pairs and character n-grams; for pairs, over what
+the two sentences share). For scores: `mean` and `tfidf` with ridge regression. A model
+that does not beat them has learned little from its texts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertkit.data.records import Example
+from bertkit.errors import DataError
+from bertkit.evaluation.baseline_files import damaged, read_baseline_files, write_baseline_files
+from bertkit.evaluation.features import OVERLAPS, FeatureMap, fit_features
+from bertkit.evaluation.linear import LinearModel, class_probabilities, fit_logistic, fit_ridge, output_count
+from bertkit.evaluation.tfidf import Vocabulary
+
+_TASKS = ("classify", "regression")
+
+
+@dataclass(frozen=True)
+class BaselinePrediction:
+    """What one baseline says about some rows.
+
+    Classification fills `labels` (rows) and `probabilities` (rows, labels), in the
+    order of `SequenceBaselines.labels`; regression fills `scores` (rows).
+    """
+
+    labels: tuple[str, ...] = ()
+    probabilities: NDArray[np.float64] | None = None
+    scores: NDArray[np.float64] | None = None
+
+    def as_outputs(self) -> NDArray[np.float64]:
+        """Return probabilities (rows, labels), or scores (rows, 1)."""
+        if self.probabilities is not None:
+            return self.probabilities
+        return np.zeros((0, 1)) if self.scores is None else self.scores[:, None]
+
+
+@dataclass(frozen=True)
+class SequenceBaselines:
+    """The fitted baselines of one task.
+
+    `prior` is the share of each label in the training rows, or their mean score alone;
+    `bounds` are the lowest and highest training score (0 and 1 for labels).
+    """
+
+    task: str
+    labels: tuple[str, ...]
+    prior: NDArray[np.float64]
+    bounds: tuple[float, float]
+    features: FeatureMap
+    model: LinearModel
+
+    def predict(self, examples: Sequence[Example]) -> dict[str, list[NDArray[np.float64]]]:
+        """Give each baseline's answers in the form of a model's outputs: for each row (labels) or (1)."""
+        return {name: list(answer.as_outputs()) for name, answer in self.answers(examples).items()}
+
+    def answers(self, examples: Sequence[Example]) -> dict[str, BaselinePrediction]:
+        """Answer `examples` with each baseline, by its name; labels they carry are not looked at."""
+        if self.task == "regression":
+            mean = np.full(len(examples), self.prior[0])
+            return {
+                "mean": BaselinePrediction(scores=mean),
+                "tfidf": BaselinePrediction(scores=self._scores(examples)),
+            }
+        prior = np.tile(self.prior, (len(examples), 1))
+        return {
+            "majority": self._decided(prior),
+            "tfidf": self._decided(self._probabilities(examples)),
+        }
+
+    def save(self, directory: Path) -> None:
+        """Write the baselines to `baselines.json` and `baselines.safetensors` in `directory`."""
+        vocabulary = self.features.vocabulary
+        facts = {
+            "task": self.task,
+            "labels": list(self.labels),
+            "bounds": list(self.bounds),
+            "words": list(vocabulary.words),
+            "grams": list(vocabulary.grams),
+        }
+        tensors: dict[str, NDArray[Any]] = {
+            "prior": self.prior,
+            "pairs": vocabulary.pairs,
+            "word_idf": vocabulary.word_idf,
+            "pair_idf": vocabulary.pair_idf,
+            "gram_idf": vocabulary.gram_idf,
+            "overlap_mean": self.features.overlap_mean,
+            "overlap_spread": self.features.overlap_spread,
+            "weights": self.model.weights,
+            "intercept": self.model.intercept,
+        }
+        write_baseline_files(directory, facts, tensors)
+
+    def _scores(self, examples: Sequence[Example]) -> NDArray[np.float64]:
+        if not examples:
+            return np.zeros(0)
+        return np.clip(self.model.outputs(self.features.rows(examples))[:, 0], *self.bounds)
+
+    def _probabilities(self, examples: Sequence[Example]) -> NDArray[np.float64]:
+        found = np.zeros((len(examples), len(self.labels)))
+        if examples:
+            found[:, self.prior > 0] = class_probabilities(self.model, self.features.rows(examples))
+        return found
+
+    def _decided(self, probabilities: NDArray[np.float64]) -> BaselinePrediction:
+        labels = tuple(self.labels[i] for i in probabilities.argmax(axis=1))
+        return BaselinePrediction(labels, probabilities)
+
+
+def fit_sequence_baselines(
+    examples: Sequence[Example], *, task: str, pair: bool, labels: Sequence[str], seed: int
+) -> SequenceBaselines:
+    """Fit the baselines of `task` on training rows; rows without a label are left out.
+
+    Args:
+        examples: the training rows of the model that the baselines stand beside.
+        task: "classify" or "regression".
+        pair: whether the last text of an example is compared with those before it.
+        labels: all labels of the task, in order; not used by regression. A label without
+            a training row is never predicted.
+        seed: sets the order in which the solver of logistic regression visits the rows.
+
+    Raises:
+        DataError: there is no row with a label, a label is not among `labels`, or a
+            score is not a finite number.
+        ValueError: there are no baselines for `task`.
+    """
+    if task not in _TASKS:
+        raise ValueError(f"no baselines for the task {task!r}")
+    rows = [example for example in examples if example.label is not None]
+    if not rows:
+        raise DataError("no training row has a label, so that there is nothing to fit baselines on.")
+    if task == "regression":
+        scores = np.asarray([_score(row) for row in rows])
+        features, matrix = fit_features(rows, pair=pair)
+        bounds = (float(scores.min()), float(scores.max()))
+        return SequenceBaselines(task, (), np.asarray([scores.mean()]), bounds, features, fit_ridge(matrix, scores))
+    place = {label: i for i, label in enumerate(labels)}
+    classes = np.asarray([_class(row, place) for row in rows])
+    present, numbers = np.unique(classes, return_inverse=True)
+    features, matrix = fit_features(rows, pair=pair)
+    model = fit_logistic(matrix, numbers, len(present), seed=seed)
+    prior = np.bincount(classes, minlength=len(labels)) / len(rows)
+    return SequenceBaselines(task, tuple(labels), prior, (0.0, 1.0), features, model)
+
+
+def load_sequence_baselines(directory: Path) -> SequenceBaselines:
+    """Load what `SequenceBaselines.save` wrote; the predictions are the same to the last bit.
+
+    Raises:
+        RunError: a file is missing, damaged, or written by a newer bertkit.
+    """
+    facts, tensors = read_baseline_files(directory)
+    try:
+        baselines = _from_files(facts, tensors)
+    except (KeyError, TypeError, ValueError) as e:
+        raise damaged(directory) from e
+    if not _fits_together(baselines):
+        raise damaged(directory)
+    return baselines
+
+
+def _from_files(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> SequenceBaselines:
+    vocabulary = Vocabulary(
+        words=tuple(facts["words"]),
+        pairs=tensors["pairs"],
+        grams=tuple(facts["grams"]),
+        word_idf=tensors["word_idf"],
+        pair_idf=tensors["pair_idf"],
+        gram_idf=tensors["gram_idf"],
+    )
+    low, high = facts["bounds"]
+    return SequenceBaselines(
+        task=facts["task"],
+        labels=tuple(facts["labels"]),
+        prior=tensors["prior"],
+        bounds=(float(low), float(high)),
+        features=FeatureMap(vocabulary, tensors["overlap_mean"], tensors["overlap_spread"]),
+        model=LinearModel(tensors["weights"], tensors["intercept"]),
+    )
+
+
+def _fits_together(baselines: SequenceBaselines) -> bool:
+    """Tell whether the sizes of all parts agree, so that `predict` cannot stumble."""
+    vocabulary, features = baselines.features.vocabulary, baselines.features
+    if baselines.task == "regression":
+        outputs, priors = 1, 1
+    else:
+        outputs, priors = output_count(int((baselines.prior > 0).sum())), len(baselines.labels)
+    sizes: list[tuple[NDArray[Any], tuple[int, ...]]] = [
+        (baselines.prior, (priors,)),
+        (vocabulary.pairs, (len(vocabulary.pair_idf),)),
+        (vocabulary.word_idf, (len(vocabulary.words),)),
+        (vocabulary.gram_idf, (len(vocabulary.grams),)),
+        (features.overlap_spread, features.overlap_mean.shape),
+        (baselines.model.weights, (outputs, features.width)),
+        (baselines.model.intercept, (outputs,)),
+    ]
+    known = baselines.task in _TASKS and len(features.overlap_mean) in (0, OVERLAPS)
+    return known and all(array.shape == shape for array, shape in sizes)
+
+
+def _score(example: Example) -> float:
+    try:
+        score = float(example.label or "")
+    except ValueError:
+        score = math.nan
+    if not math.isfinite(score):
+        raise DataError.at(
+            example.source,
+            example.line,
+            f"the score {example.label!r} is not a finite number; mend or remove the row.",
+        )
+    return score
+
+
+def _class(example: Example, place: Mapping[str, int]) -> int:
+    if example.label is None or example.label not in place:
+        raise DataError.at(
+            example.source,
+            example.line,
+            f"the label {example.label!r} is not among the labels of the task; mend or remove the row.",
+        )
+    return place[example.label]

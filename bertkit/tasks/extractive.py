@@ -1,0 +1,156 @@
+"""extractive: the sentences of a document that make its summary (BertSum, Liu & Lapata 2019).
+
+Every sentence is read with a [CLS] before it, in windows of whole sentences, and learns
+whether the greedy oracle would choose it. In prediction the best three are taken that
+repeat no three words of each other, in document order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertkit.compute.batching import Batch, collate
+from bertkit.data.records import Example
+from bertkit.documents.blocking import select
+from bertkit.errors import UsageError
+from bertkit.tasks.base import EncodedRow, TaskSettings, TrainingOptions, TrainingRow
+from bertkit.tasks.document_text import CHOSEN, oracle_of, reference_of, sentences_of
+from bertkit.tasks.encoding import hide_tokens, refuse_long
+from bertkit.tasks.sentence_windows import SentenceWindow, encode_documents
+from bertkit.tasks.summaries import SummaryTask, check_references, refuse_nothing
+from bertkit.tasks.summary_scores import Extract
+from bertkit.tokenization.base import Encoding, Tokenizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bertkit.models.extractive import ExtractiveModel
+    from bertkit.models.heads import Encoder
+
+
+class ExtractiveTask(SummaryTask):
+    """Sentences that make a summary."""
+
+    method = "bertsum"
+
+    @classmethod
+    def fit(cls, settings: TaskSettings, tokenizer: Tokenizer, examples: Sequence[Example]) -> ExtractiveTask:
+        """Check that references can be compared; nothing is learnt from the rows.
+
+        Raises:
+            DataError: a row has no reference, or ROUGE cannot read their language.
+            UsageError: another token than the one before a sentence is to stand for it.
+        """
+        if settings.pooling != "cls":
+            raise UsageError(
+                f"--pooling {settings.pooling}: in the task extractive the token before a sentence stands for it; "
+                "leave the flag out."
+            )
+        check_references(examples)
+        return cls(settings, tokenizer)
+
+    def build_model(self, encoder: Encoder, *, dropout: float) -> ExtractiveModel:
+        """Put inter-sentence layers and a scorer on an encoder."""
+        from bertkit.models.extractive import ExtractiveModel
+
+        return ExtractiveModel(encoder, dropout=dropout)
+
+    def encode(self, examples: Sequence[Example]) -> list[EncodedRow]:
+        """Encode documents as windows of whole sentences; with --on-long truncate only the first is read.
+
+        Raises:
+            DataError: a row is too long and --on-long is error.
+        """
+        limit, on_long = self.settings.max_length, self.settings.on_long
+        documents = [sentences_of(example) for example in examples]
+        rows = encode_documents(documents, self.tokenizer, max_length=limit, only_first=on_long != "window")
+        if on_long == "error":
+            refuse_long([row.parts[0] for row in rows], examples, limit)
+        return rows
+
+    encode_scored = encode
+
+    def training_rows(self, examples: Sequence[Example], options: TrainingOptions) -> list[TrainingRow]:
+        """Encode documents; targets tell of each sentence whether the oracle chooses it, (sentences).
+
+        Documents without sentences are left out.
+
+        Raises:
+            DataError: no document shares a word with its reference.
+        """
+        rows, marked = [], 0
+        for example, row in zip(examples, self.encode(examples), strict=True):
+            sentences = tuple(sentence for part in _windows(row.parts) for sentence in part.sentences)
+            if not sentences:
+                continue
+            target = np.zeros(len(sentences), np.float32)
+            target[list(oracle_of(sentences, reference_of(example)))] = 1
+            marked += bool(target.any())
+            bare = tuple(replace(part, sentences=()) for part in _windows(row.parts))
+            place = f"{example.source}:{example.line}"
+            rows.append(TrainingRow(EncodedRow(bare, row.n_tokens, row.truncated), None, target, place))
+        refuse_nothing(marked, examples, "no document shares a word with its summary")
+        return rows
+
+    def training_batch(self, rows: Sequence[TrainingRow], options: TrainingOptions, rng: np.random.Generator) -> Batch:
+        """Collate whole documents; positions and targets are (D, S), -1 where a document has fewer sentences."""
+        import torch
+
+        windows = [part for row in rows for part in row.encoded.parts]
+        batch = self.batch(windows)
+        width, sizes = batch.input_ids.shape[1], [len(row.target) for row in rows]
+        positions = np.full((len(rows), max(sizes)), -1, np.int64)
+        targets = np.full(positions.shape, -1, np.float32)
+        at = 0
+        for i, row in enumerate(rows):
+            parts = _windows(row.encoded.parts)
+            places = [(at + k) * width + head for k, part in enumerate(parts) for head in part.answered]
+            positions[i, : sizes[i]], targets[i, : sizes[i]] = places, row.target
+            at += len(parts)
+        batch = replace(batch, positions=torch.from_numpy(positions), targets=torch.from_numpy(targets), sizes=())
+        return hide_tokens(batch, self.tokenizer, options.token_masking, rng) if options.token_masking else batch
+
+    def batch(self, parts: Sequence[Encoding]) -> Batch:
+        """Collate windows; tokens before sentences attend to all, and those answered for are asked for, (M)."""
+        import torch
+
+        windows = _windows(parts)
+        batch = collate(windows, pad_id=self.tokenizer.pad_id, global_positions=[w.heads or (0,) for w in windows])
+        width = batch.input_ids.shape[1]
+        places = [i * width + head for i, window in enumerate(windows) for head in window.answered]
+        positions = torch.tensor(places, dtype=torch.long)
+        return replace(batch, positions=positions, sizes=tuple(len(window.answered) for window in windows))
+
+    def losses(self, logits: Tensor, batch: Batch, options: TrainingOptions) -> Tensor:
+        """Binary cross entropy, summed over the sentences of each document, (D)."""
+        from torch.nn import functional
+
+        if batch.targets is None:
+            raise ValueError("a training batch has no targets")
+        there = batch.targets >= 0  # (D, S)
+        smoothing = options.label_smoothing
+        targets = batch.targets.clamp(min=0) * (1 - smoothing) + smoothing / 2
+        losses = functional.binary_cross_entropy_with_logits(logits.float(), targets, reduction="none")
+        return (losses * there).sum(dim=1)
+
+    def part_outputs(self, logits: Tensor, batch: Batch) -> Sequence[NDArray[np.float64]]:
+        """Return the sentence vectors of each window, (M, H)."""
+        vectors = logits.double().cpu().numpy()  # (sum of M, H)
+        return np.split(vectors, np.cumsum(batch.sizes)[:-1])
+
+    def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> Extract:
+        """Choose sentences by their scores, (sentences), which are all there is in `parts`."""
+        (scores,) = parts
+        sentences = tuple(sentence for part in _windows(row.parts) for sentence in part.sentences)
+        words = [sentence.text.lower().split() for sentence in sentences]
+        figures = tuple(scores.tolist())
+        return Extract(sentences, figures, tuple(select(figures, words, CHOSEN)))
+
+
+def _windows(parts: Sequence[Any]) -> tuple[SentenceWindow, ...]:
+    return tuple(parts)

@@ -1,0 +1,330 @@
+"""mlm: tokens that were hidden, and, if asked, whether two sentences follow each other.
+
+Source: Devlin et al. 2019 (15 % of the tokens are asked for; of these 80 % are hidden, 10 %
+replaced and 10 % left; next sentence prediction); Lan et al. 2020 (sentence order).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertkit.compute.batching import Batch, collate
+from bertkit.data.records import Example
+from bertkit.errors import DataError
+from bertkit.metrics.perplexity import perplexity_difference, perplexity_intervals, perplexity_metrics
+from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
+from bertkit.tasks.encoding import encode_rows, joined_texts
+from bertkit.tasks.sentence_pairs import SentencePair, pair_up
+from bertkit.tokenization.base import Encoding, Tokenizer
+from bertkit.tokenization.segments import Span
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bertkit.models.heads import Encoder, MaskedLanguageModel, TaskModel
+
+SHARE = 0.15
+SHOWN = 5
+MOST_SHOWN = 100
+_MASK_WORD = re.compile(r"\[MASK\]|<mask>")
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What a training row is made of: the word each token belongs to (-1: none), and its order."""
+
+    words: NDArray[np.int64]
+    swapped_words: NDArray[np.int64] | None = None
+
+
+class MaskedLMTask:
+    """Hidden tokens.
+
+    Args:
+        settings: `sentence_pairs` is none, nsp or sop.
+        tokenizer: the encoder's tokenizer.
+    """
+
+    primary_metric = "perplexity"
+    headline_metric = "perplexity"
+    greater_is_better = False
+
+    def __init__(self, settings: TaskSettings, tokenizer: Tokenizer) -> None:
+        self.settings = settings
+        self.tokenizer = tokenizer
+
+    @classmethod
+    def fit(cls, settings: TaskSettings, tokenizer: Tokenizer, examples: Sequence[Example]) -> MaskedLMTask:
+        """Check that the tokenizer can hide tokens.
+
+        Raises:
+            TokenizerError: it has no mask token.
+        """
+        tokenizer.mask_id  # noqa: B018 - raises
+        return cls(settings, tokenizer)
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether the order of sentences is learnt too."""
+        return self.settings.sentence_pairs != "none"
+
+    def build_model(self, encoder: Encoder, *, dropout: float) -> MaskedLanguageModel:
+        """Put BERT's head for hidden tokens on an encoder."""
+        from bertkit.models.heads import MaskedLanguageModel
+
+        return MaskedLanguageModel(encoder, with_pairs=self.has_pairs, dropout=dropout)
+
+    def encode(self, examples: Sequence[Example]) -> list[EncodedRow]:
+        """Encode texts that hold [MASK].
+
+        Raises:
+            DataError: a text holds none, or it was cut away.
+        """
+        mask, mask_id = self.tokenizer.special.mask or "", self.tokenizer.mask_id
+        for example in examples:
+            if not _MASK_WORD.search(" ".join(example.texts)):
+                raise DataError.at(example.source, example.line, "the text has no [MASK] to fill.")
+        texts = [_MASK_WORD.sub(mask, text) for text in self._texts(examples)]
+        rows = encode_rows(self.tokenizer, texts, None, examples, self._whole_rows())
+        for row, example in zip(rows, examples, strict=True):
+            if mask_id not in row.parts[0].ids:
+                limit = self.settings.max_length
+                raise DataError.at(example.source, example.line, f"its [MASK] stands after the {limit} tokens read.")
+        return rows
+
+    def encode_scored(self, examples: Sequence[Example]) -> list[EncodedRow]:
+        """Encode texts and hide 15 % of their tokens, the same ones every time."""
+        rows = encode_rows(self.tokenizer, self._texts(examples), None, examples, self.settings)
+        return [replace(row, parts=tuple(self._hidden(part) for part in row.parts)) for row in rows]
+
+    def training_rows(self, examples: Sequence[Example], options: TrainingOptions) -> list[TrainingRow]:
+        """Encode texts; every window is a row. With sentence pairs, rows are pairs of lines.
+
+        Raises:
+            DataError: sentence pairs are wanted and no two lines follow each other.
+        """
+        if self.has_pairs:
+            return self._pair_rows(pair_up(examples, kind=self.settings.sentence_pairs), examples, options)
+        texts, whole = self._texts(examples), options.whole_words
+        encoded = encode_rows(self.tokenizer, texts, None, examples, self.settings, with_spans=whole)
+        rows = []
+        for example, row, text in zip(examples, encoded, texts, strict=True):
+            place = f"{example.source}:{example.line}"
+            for part in row.parts:
+                target = _Target(self._words(part, (text,), whole=whole))
+                rows.append(TrainingRow(EncodedRow.whole(replace(part, spans=())), None, target, place))
+        return rows
+
+    def training_batch(self, rows: Sequence[TrainingRow], options: TrainingOptions, rng: np.random.Generator) -> Batch:
+        """Collate rows with tokens hidden.
+
+        Targets are the hidden tokens' true ids, (M), and after them, with sentence pairs, 0
+        for a true pair and 1 for a false one, (B), as BERT has it.
+        """
+        import torch
+
+        coins = rng.random(len(rows)) < 0.5
+        parts, hidden, orders = [], [], []
+        for row, coin in zip(rows, coins, strict=True):
+            other = row.swapped if coin else None
+            encoding = (other or row.encoded).parts[0]
+            words = row.target.words if other is None else row.target.swapped_words
+            part = self._noised(encoding, words, options.token_masking or SHARE, rng)
+            parts.append(part)
+            hidden += [token for _, token in part.hidden]
+            orders.append(int(other is not None))
+        targets = torch.tensor(hidden + (orders if self.has_pairs else []), dtype=torch.long)
+        return replace(self.batch(parts), targets=targets)
+
+    def batch(self, parts: Sequence[Encoding]) -> Batch:
+        """Collate parts; the tokens asked for are those that were hidden, or that are [MASK]."""
+        import torch
+
+        batch = collate(parts, pad_id=self.tokenizer.pad_id)
+        width = batch.input_ids.shape[1]
+        scored = any(part.hidden for part in parts)
+        positions, gold = [], []
+        for i, part in enumerate(parts):
+            places = [place for place, _ in part.hidden] if scored else _places(part.ids, self.tokenizer.mask_id)
+            positions += [i * width + place for place in places]
+            gold += [token for _, token in part.hidden]
+        targets = torch.tensor(gold, dtype=torch.long) if scored else None
+        return replace(batch, positions=torch.tensor(positions, dtype=torch.long), targets=targets)
+
+    def losses(self, logits: Any, batch: Batch, options: TrainingOptions) -> Tensor:
+        """Mean cross entropy over the hidden tokens of each row, plus that of its order, (B)."""
+        import torch
+        from torch.nn import functional
+
+        if batch.targets is None or batch.positions is None:
+            raise ValueError("a training batch has no targets")
+        words, order = logits
+        asked, (n_rows, width) = len(batch.positions), batch.input_ids.shape
+        each = functional.cross_entropy(words.float(), batch.targets[:asked], reduction="none")  # (M)
+        row_of = batch.positions // width
+        counts = torch.bincount(row_of, minlength=n_rows).clamp(min=1)
+        losses = each.new_zeros(n_rows).index_add(0, row_of, each) / counts  # (B)
+        if order is None:
+            return losses
+        return losses + functional.cross_entropy(order.float(), batch.targets[asked:], reduction="none")
+
+    def part_outputs(self, logits: Any, batch: Batch) -> Sequence[NDArray[np.float64]]:
+        """Return for each part what is known of its asked tokens, (tokens, …).
+
+        Where the true tokens are known: log-probability and whether the likeliest token is
+        the true one. Else: the likeliest tokens' ids, then their probabilities.
+        """
+        import torch
+
+        assert batch.positions is not None
+        logs = logits[0].float().log_softmax(dim=-1)  # (M, V)
+        if batch.targets is not None:
+            right = logs.argmax(dim=-1) == batch.targets
+            figures = torch.stack([logs.gather(1, batch.targets[:, None])[:, 0], right.float()], dim=1)
+        else:
+            best = logs.topk(min(MOST_SHOWN, logs.shape[1]), dim=-1)
+            figures = torch.cat([best.indices.float(), best.values.exp()], dim=1)
+        row_of = (batch.positions // batch.input_ids.shape[1]).cpu().numpy()
+        table = figures.double().cpu().numpy()
+        return [table[row_of == i] for i in range(len(batch.input_ids))]
+
+    def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Put the tokens of a row's windows one after the other."""
+        return np.concatenate(parts)
+
+    def record(self, example: Example, output: NDArray[np.float64], top_k: int) -> dict[str, Any]:
+        """Return for each [MASK] that was read its place in its text and the likeliest tokens.
+
+        Where a row has several columns, `column` says which one the place is in.
+        """
+        columns = self.settings.columns.text if len(example.texts) > 1 else ("",)
+        places = [
+            {"start": match.start(), **({"column": column} if column else {})}
+            for column, text in zip(columns, example.texts, strict=True)
+            for match in _MASK_WORD.finditer(text)
+        ]
+        half, masks = output.shape[1] // 2, []
+        for place, figures in zip(places, output, strict=False):
+            tokens = [self.tokenizer.backend.id_to_token(int(i)) for i in figures[:half]]
+            scores = [round(float(p), 6) for p in figures[half:]]
+            # A model may have more ids than its tokenizer has tokens.
+            known = [{"token": t, "score": s} for t, s in zip(tokens, scores, strict=True) if t is not None]
+            masks.append({**place, "top": known[: top_k or SHOWN]})
+        return {"masks": masks}
+
+    def record_fields(self, top_k: int) -> list[str]:
+        """Name the keys of a record."""
+        return ["masks"]
+
+    def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
+        """Return perplexity of the hidden tokens, their mean loss, and how many were found."""
+        return Scores(perplexity_metrics(outputs))
+
+    def intervals(self, examples: Sequence[Example], outputs: Outputs) -> Mapping[str, Interval]:
+        """Return the bootstrap interval of each metric."""
+        return perplexity_intervals(outputs)
+
+    def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> Mapping[str, Interval]:
+        """Return the interval of each metric's difference, `outputs` minus `others`."""
+        return perplexity_difference(outputs, others)
+
+    def settle(self, model: TaskModel) -> None:
+        """Nothing to settle: logits are logits."""
+
+    def mistakes(self, examples: Sequence[Example], outputs: Outputs) -> list[tuple[int, dict[str, Any]]]:
+        """Return (row, its perplexity) for every row, the hardest first."""
+        means = [(i, float(-output[:, 0].mean())) for i, output in enumerate(outputs) if len(output)]
+        return [(i, {"perplexity": round(float(np.exp(m)), 4)}) for i, m in sorted(means, key=lambda row: -row[1])]
+
+    def _texts(self, examples: Sequence[Example]) -> list[str]:
+        return joined_texts((e.texts for e in examples), self.settings, self.tokenizer)
+
+    def _whole_rows(self) -> TaskSettings:
+        """Return the settings for rows that are read in one part, whatever their length."""
+        return self.settings if self.settings.on_long == "error" else replace(self.settings, on_long="truncate")
+
+    def _pair_rows(
+        self, pairs: Sequence[SentencePair], examples: Sequence[Example], options: TrainingOptions
+    ) -> list[TrainingRow]:
+        texts, whole = self._texts(examples), options.whole_words
+        places = [examples[pair.first] for pair in pairs]
+
+        def encoded(rows: Sequence[tuple[int, int]]) -> list[tuple[EncodedRow, NDArray[np.int64]]]:
+            firsts, seconds = ([texts[row[side]] for row in rows] for side in (0, 1))
+            found = encode_rows(self.tokenizer, firsts, seconds, places, self._whole_rows(), with_spans=whole)
+            words = [
+                self._words(row.parts[0], both, whole=whole)
+                for row, both in zip(found, zip(firsts, seconds, strict=True), strict=True)
+            ]
+            bare = [replace(row, parts=(replace(row.parts[0], spans=()),)) for row in found]
+            return list(zip(bare, words, strict=True))
+
+        true = encoded([(pair.first, pair.second) for pair in pairs])
+        false = encoded([(pair.false_first, pair.false_second) for pair in pairs])
+        return [
+            TrainingRow(right, wrong, _Target(words, other_words), f"{example.source}:{example.line}")
+            for example, (right, words), (wrong, other_words) in zip(places, true, false, strict=True)
+        ]
+
+    def _words(self, part: Encoding, texts: tuple[str, ...], *, whole: bool) -> NDArray[np.int64]:
+        """Number the tokens' words, -1 for special tokens; without `whole` each token is a word."""
+        is_text = ~np.isin(part.ids, list(self.tokenizer.special_ids))
+        begins = is_text.copy()
+        if whole:
+            glued = np.array([_is_glued(*pair, texts) for pair in pairwise(part.spans)], dtype=bool)
+            begins[1:] &= ~(glued & is_text[:-1])
+        return np.where(is_text, np.cumsum(begins) - 1, -1)
+
+    def _noised(self, part: Encoding, words: NDArray[np.int64], share: float, rng: np.random.Generator) -> Encoding:
+        """Choose words up to a share of the tokens; hide 80 % of them, replace 10 % and leave 10 %."""
+        sizes = np.bincount(words[words >= 0])
+        if not len(sizes):
+            return part
+        order = rng.permutation(len(sizes))
+        n_words = np.searchsorted(sizes[order].cumsum(), round(share * sizes.sum()), side="right")
+        chosen = np.flatnonzero(np.isin(words, order[: max(1, int(n_words))]))
+        ids, coins = list(part.ids), rng.random(len(chosen))
+        for place, coin in zip(chosen.tolist(), coins, strict=True):
+            if coin < 0.8:
+                ids[place] = self.tokenizer.mask_id
+            elif coin < 0.9:
+                ids[place] = self._random_id(rng)
+        return replace(part, ids=ids, hidden=tuple((p, part.ids[p]) for p in chosen.tolist()))
+
+    def _random_id(self, rng: np.random.Generator) -> int:
+        while True:
+            token = int(rng.integers(self.tokenizer.vocab_size))
+            if token not in self.tokenizer.special_ids:
+                return token
+
+    def _hidden(self, part: Encoding) -> Encoding:
+        """Hide 15 % of a row's tokens, chosen by a hash of its ids."""
+        places = [i for i, token in enumerate(part.ids) if token not in self.tokenizer.special_ids]
+        if not places:
+            return part
+        digest = hashlib.blake2b(np.asarray(part.ids, dtype=np.int64).tobytes(), digest_size=8).digest()
+        rng = np.random.default_rng(int.from_bytes(digest, "little"))
+        chosen = sorted(rng.permutation(places)[: max(1, round(SHARE * len(places)))].tolist())
+        ids = list(part.ids)
+        for place in chosen:
+            ids[place] = self.tokenizer.mask_id
+        return replace(part, ids=ids, hidden=tuple((p, part.ids[p]) for p in chosen))
+
+
+def _is_glued(before: Span, span: Span, texts: Sequence[str]) -> bool:
+    """Tell whether a token goes on with the word of the token before it."""
+    if span.side < 0 or (before.side, before.end) != (span.side, span.start):
+        return False
+    return texts[span.side][span.start - 1 : span.start + 1].isalnum()
+
+
+def _places(ids: Sequence[int], token: int) -> list[int]:
+    return [i for i, other in enumerate(ids) if other == token]

@@ -1,0 +1,44 @@
+"""What a user should know of the cost of a training before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from bertkit.compute.batching import training_batches
+from bertkit.training.prepare import Prepared
+
+if TYPE_CHECKING:
+    from bertkit.models.heads import Encoder
+
+# Tokens that an encoder with full attention reads.
+USUAL_LENGTH = 512
+
+
+def advice(prepared: Prepared, encoder: Encoder) -> Iterator[str]:
+    """Say how many rows are scored, what windows of local attention cost, and whether the rows need them at all.
+
+    Args:
+        prepared: the rows and how they are batched.
+        encoder: knows how far it fills rows up.
+    """
+    scored, there = len(prepared.scored_rows), len(prepared.validation)
+    if scored < there:
+        yield f"after each epoch {scored:,} of {there:,} validation rows are scored, at the end all of them"
+    if encoder.pad_multiple == 1:
+        return
+    lengths = [row.length for row in prepared.rows]
+    batches = training_batches(
+        lengths, batch_size=int(prepared.config.batch_size or 1), seed=prepared.config.seed, epoch=0
+    )
+    text = sum(lengths)
+    computed = sum(len(rows) * encoder.padded_length(max(lengths[row] for row in rows)) for rows in batches)
+    yield (
+        f"{prepared.spec.name} reads rows in windows of up to {encoder.pad_multiple} tokens: "
+        f"{1 - text / computed:.0%} of what it computes is padding"
+    )
+    if max(lengths) <= USUAL_LENGTH:
+        yield (
+            f"every row fits into {USUAL_LENGTH} tokens: a model with full attention (bert, roberta, deberta) "
+            f"reads them as well, with less work"
+        )

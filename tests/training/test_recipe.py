@@ -1,0 +1,90 @@
+"""From a request and a model's recipe to figures."""
+
+from __future__ import annotations
+
+import pytest
+
+from bertkit.config import TrainConfig
+from bertkit.errors import UsageError
+from bertkit.models.registry import SCRATCH, find_model
+from bertkit.training.recipe import recipe_for, resolve
+
+
+def resolved(model: str, *, is_pair: bool = True, n_words: int = 50_000, **asked: object) -> TrainConfig:
+    return resolve(TrainConfig(model=model, **asked), find_model(model), is_pair=is_pair, n_words=n_words)
+
+
+@pytest.mark.parametrize("model", ["scratch", "minilm", "deberta", "longformer"])
+def test_a_recipe_fills_what_was_left_open(model: str) -> None:
+    config, recipe = resolved(model), find_model(model).recipe
+    assert all(getattr(config, name) == value for name, value in recipe.options("classify", two_texts=True).items())
+    assert config.init == ("random" if model == "scratch" else "pretrained")
+    assert config.max_length == find_model(model).max_length
+
+
+def test_pairs_may_be_pooled_otherwise_than_single_texts() -> None:
+    assert (resolved("minilm").pooling, resolved("minilm", is_pair=False).pooling) == ("match", "mean")
+
+
+@pytest.mark.parametrize(("n_rows", "hidden"), [(9_999, None), (10_000, 128)])
+def test_scratch_is_wider_where_there_are_many_rows(n_rows: int, hidden: int | None) -> None:
+    spec = find_model("scratch")
+    config = resolve(TrainConfig(), spec, is_pair=False, n_words=50_000, n_rows=n_rows)
+    assert config.hidden == hidden
+    asked = resolve(TrainConfig(layers=3), spec, is_pair=False, n_words=50_000, n_rows=n_rows)
+    assert (asked.layers, asked.hidden) == (3, None)
+
+
+def test_what_was_asked_for_stays() -> None:
+    config = resolved("longformer", init="random", lr=1e-3, epochs=2, dropout=0.0, overlap_segments=False)
+    assert (config.lr, config.epochs, config.dropout, config.overlap_segments) == (1e-3, 2, 0.0, False)
+
+
+@pytest.mark.parametrize("model", ["deberta", "longformer", "roberta", "distilbert", "modernbert"])
+def test_from_nothing_learns_as_scratch_does_without_segments(model: str) -> None:
+    config, own = resolved(model, init="random"), find_model(model).recipe
+    assert (config.lr, config.epochs, config.average, config.swap_pairs) == (
+        SCRATCH.lr, SCRATCH.epochs, SCRATCH.average, True,
+    )  # fmt: skip
+    assert not config.overlap_segments
+    assert config.pooling == own.pooling != "pooler"
+    assert config.batch_size == min(32, own.batch_size)
+
+
+@pytest.mark.parametrize("model", ["bert", "kobert", "electra", "minilm", "koelectra"])
+def test_segments_stay_where_the_architecture_has_them(model: str) -> None:
+    assert resolved(model, init="random").overlap_segments
+    assert not resolved(model, init="random", is_pair=False).overlap_segments
+    assert not resolved(model).overlap_segments
+
+
+def test_scratch_is_its_own_recipe() -> None:
+    spec = find_model("scratch")
+    assert recipe_for(spec, from_nothing=True) is spec.recipe is SCRATCH
+
+
+def test_segments_that_an_architecture_lacks_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"--overlap-segments: longformer has no embeddings of segments"):
+        resolved("longformer", init="random", overlap_segments=True)
+    assert resolved("hf:some/encoder", init="random", overlap_segments=True).overlap_segments
+    assert not resolved("hf:some/encoder", init="random").overlap_segments
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "sentence"),
+    [
+        ("scratch", {"init": "pretrained"}, "--init pretrained: scratch has no weights"),
+        ("bert", {"size": "tiny"}, "--size: a pretrained model has its shape; add --init random"),
+        ("bert", {"max_length": 513}, "--max-length 513: bert reads at most 512 tokens"),
+        ("bert", {"is_pair": False, "swap_pairs": True}, "--swap-pairs: needs rows of two sentences"),
+    ],
+)
+def test_misfits_are_refused(model: str, asked: dict[str, object], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        resolved(model, **asked)
+
+
+def test_a_new_vocabulary_follows_the_data() -> None:
+    sizes = [resolved("scratch", n_words=n).vocab_size for n in (10, 100_000, 10**9)]
+    assert sizes == [1_000, 5_000, 32_000]
+    assert resolved("scratch", vocab_size=77).vocab_size == 77
