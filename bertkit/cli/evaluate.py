@@ -35,7 +35,7 @@ def eval_command(
     columns: ColumnsOption = None,
     on_long: Annotated[
         str | None,
-        typer.Option("--on-long", help="truncate or error (default: truncate)."),
+        typer.Option("--on-long", help="truncate, window or error (default: as trained)."),
     ] = None,
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",
@@ -44,6 +44,12 @@ def eval_command(
         Path | None,
         typer.Option("--errors", help="Write the wrong rows, with their probabilities, as JSON lines."),
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help="Another run, scored on the same rows and compared with this one."),
+    ] = None,
+    plots: Annotated[Path | None, typer.Option("--plots", help="Folder to draw figures in, as PNG.")] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="HTML page to write, one file.")] = None,
     force: ForceOption = False,
     strict: StrictOption = False,
     output_format: FormatOption = None,
@@ -53,10 +59,17 @@ def eval_command(
     Example: bertkit eval runs/first --errors wrong.jsonl
     """
     from bertkit.evaluation.run import EvalRequest, evaluate_run
+    from bertkit.reporting.report import file_writer
+
+    def note(sentence: str) -> None:
+        typer.echo(sentence, err=True)
 
     names = tuple(data or ())
-    request = EvalRequest(run, names, split, data_dir, columns, on_long, batch_size, device, precision, errors, force)
-    evaluation = evaluate_run(request, lambda sentence: typer.echo(sentence, err=True))
+    request = EvalRequest(
+        run, names, split, data_dir, columns, on_long, batch_size, device, precision, errors, against, force,
+        plots=plots, report=report,
+    )  # fmt: skip
+    evaluation = evaluate_run(request, note, file_writer(request, note))
     render.show(evaluation, output_format)
     if strict and evaluation.warnings:
         raise StrictError(f"--strict: {evaluation.warnings[0]}.")

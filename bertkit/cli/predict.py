@@ -15,12 +15,14 @@ def predict_command(
     source: Annotated[str, typer.Argument(metavar="INPUT", help="File, or - for standard input.")] = "-",
     *,
     input_format: Annotated[
-        str, typer.Option("--input-format", help="auto, txt, csv, tsv, jsonl or parquet.")
+        str, typer.Option("--input-format", help="auto, txt, csv, tsv, jsonl, conll or parquet.")
     ] = "auto",
     output_format: Annotated[str, typer.Option("--output-format", help="jsonl, csv or tsv.")] = "jsonl",
     columns: ColumnsOption = None,
     top_k: Annotated[int, typer.Option("--top-k", min=0, help="List the k likeliest labels.")] = 0,
-    on_long: Annotated[str, typer.Option("--on-long", help="truncate or error.")] = "truncate",
+    on_long: Annotated[
+        str | None, typer.Option("--on-long", help="truncate, window or error (default: as trained).")
+    ] = None,
     on_error: Annotated[str, typer.Option("--on-error", help="record or stop.")] = "record",
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",

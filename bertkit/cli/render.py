@@ -84,7 +84,7 @@ def _show_evaluation(values: Mapping[str, Any]) -> None:
     title = f"{values['data']}, {values['split']}, {values['n']:,} rows"
     console.print(_metric_table(values["metrics"], values["intervals"], values["baselines"], title=title))
     for name, metrics in values["difference"].items():
-        shown = [m for m in ("accuracy", "f1", "pearson") if m in metrics]
+        shown = [m for m in ("accuracy", "f1", "pearson", "entity_f1", "map@3", "perplexity") if m in metrics]
         parts = ", ".join(f"{m} {metrics[m][0]:+.4f} to {metrics[m][1]:+.4f}" for m in shown)
         console.print(f"model minus {name}: {parts}")
     if values["per_label"]:
@@ -113,13 +113,20 @@ def _metric_table(
     for name in baselines:
         table.add_column(name, justify="right")
     for metric, value in metrics.items():
-        cells = [metric, f"{value:.4f}"]
+        cells = [metric, _figure(metric, value)]
         if intervals:
-            low, high = intervals.get(metric, (float("nan"), float("nan")))
-            cells.append(f"{low:.4f} … {high:.4f}")
-        cells += [f"{b[metric]:.4f}" if metric in b else "" for b in baselines.values()]
+            ends = intervals.get(metric)
+            cells.append("" if ends is None else f"{ends[0]:.4f} … {ends[1]:.4f}")
+        cells += [_figure(metric, b[metric]) if metric in b else "" for b in baselines.values()]
         table.add_row(*cells)
     return table
+
+
+def _figure(metric: str, value: float) -> str:
+    return f"{value:.0f}" if metric in COUNTS else f"{value:.4f}"
+
+
+COUNTS = ("repaired_sequences",)
 
 
 def _show_warnings(console: Console, warnings: Sequence[str]) -> None:
@@ -191,7 +198,20 @@ class _Lines:
 
 def _epoch_line(facts: StepFacts) -> str:
     assert facts.scores is not None
-    shown = ("accuracy", "f1", "macro_f1", "pearson", "spearman", "loss", "mse")
+    shown = (
+        "accuracy",
+        "f1",
+        "macro_f1",
+        "pearson",
+        "spearman",
+        "entity_f1",
+        "map@3",
+        "perplexity",
+        "rouge1",
+        "rouge2",
+        "loss",
+        "mse",
+    )
     metrics = facts.scores.metrics
     parts = " ".join(f"{name} {metrics[name]:.4f}" for name in shown if name in metrics)
     return f"epoch {facts.epoch}, step {facts.step}: validation {parts}{' (best so far)' if facts.improved else ''}"

@@ -9,7 +9,20 @@ from bertkit.bundle import Manifest
 from bertkit.config import TrainConfig, flag
 from bertkit.evaluation.evaluate import Evaluation
 
-SHOWN = ("accuracy", "f1", "macro_f1", "mcc", "pearson", "spearman", "mse", "mae", "loss")
+SHOWN = (
+    "accuracy", "f1", "macro_f1", "mcc", "pearson", "spearman", "mse", "mae", "entity_precision", "entity_recall",
+    "entity_f1", "entity_f1_lenient", "map@3", "mrr", "perplexity", "rouge1", "rouge2", "rougeLsum", "loss",
+)  # fmt: skip
+
+
+# What model hubs call the tasks.
+_PIPELINES = {
+    "ner": "token-classification",
+    "choice": "multiple-choice",
+    "mlm": "fill-mask",
+    "extractive": "summarization",
+    "matching": "summarization",
+}
 
 
 def write_card(path: Path, manifest: Manifest, evaluation: Evaluation) -> None:
@@ -40,7 +53,8 @@ def command_line(config: Mapping[str, object]) -> str:
 
 
 def _metadata(manifest: Manifest) -> str:
-    return f"---\nlibrary_name: bertkit\npipeline_tag: text-classification\ntags: [{manifest.settings.task}]\n---\n"
+    kind = _PIPELINES.get(manifest.settings.task, "text-classification")
+    return f"---\nlibrary_name: bertkit\npipeline_tag: {kind}\ntags: [{manifest.settings.task}]\n---\n"
 
 
 def _what(manifest: Manifest) -> str:
@@ -83,6 +97,8 @@ def _scores(evaluation: Evaluation) -> str:
 def _limits(manifest: Manifest, evaluation: Evaluation) -> str:
     settings = manifest.settings
     limits = [f"Rows are read up to {settings.max_length} tokens; longer ones are cut and say so."]
+    if settings.on_long == "window":
+        limits = [f"Rows are read in windows of up to {settings.max_length} tokens."]
     if settings.overlap_segments:
         limits.append(
             "Segment ids also mark tokens that stand in both sentences. transformers gives the same outputs for "

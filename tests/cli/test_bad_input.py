@@ -96,7 +96,7 @@ def test_bad_data(make: Callable[[Path], Path], parts: list[str], tmp_path: Path
         (["--model", "scrach"], 3, ["'scrach'", "did you mean 'scratch'", "bertkit models"]),
         (["--model", "./nowhere"], 3, ["./nowhere", "no such folder"]),
         (["--task", "clasify"], 2, ["--task clasify", "classify"]),
-        (["--task", "ner"], 3, ["'ner'", "classify, regression"]),
+        (["--task", "ner"], 3, ["pairs.tsv:2", "the tag '1' is outside the scheme"]),
         (["--lr", "-1"], 2, ["--lr -1", "greater than 0"]),
         (["--lr", "nan"], 2, ["--lr nan"]),
         (["--epochs", "0"], 2, ["--epochs 0", "at least 1"]),

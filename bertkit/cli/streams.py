@@ -1,0 +1,71 @@
+"""Lines in and out of a command that is a part of a pipeline."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import typer
+
+from bertkit.errors import UsageError
+
+
+def lines_of(arguments: Sequence[str] | None, file: Path | None, *, what: str) -> Iterator[list[str]]:
+    """Iterate batches of texts: the arguments, or the lines of a file or of standard input.
+
+    Args:
+        arguments: the words of the command line; a single "-" is standard input.
+        file: a text file (plain or gzipped), instead of arguments.
+        what: what an argument is called.
+
+    Raises:
+        UsageError: there is nothing to read, or both are given, or an argument is no text.
+        DataError: the file cannot be read.
+    """
+    if file is not None and arguments:
+        raise UsageError(f"give {what} or --file {file}, not both.")
+    if file is not None and str(file) != "-":
+        return _file_lines(file)
+    if arguments and arguments != ["-"]:
+        return iter([[checked_text(argument, what) for argument in arguments]])
+    if not arguments and file is None and sys.stdin.isatty():
+        raise UsageError(f"there is nothing to read: give {what}, --file FILE, or - for standard input.")
+    from bertkit.data.line_batches import read_line_batches
+
+    return read_line_batches(sys.stdin.buffer, "<stdin>")
+
+
+def _file_lines(file: Path) -> Iterator[list[str]]:
+    from bertkit.data.formats import encoding_note, sniff_format
+    from bertkit.data.line_batches import read_line_batches
+    from bertkit.data.lines import open_bytes
+
+    known = sniff_format(file, kind="txt")
+    if note := encoding_note(file, known):
+        typer.echo(note, err=True)
+    with open_bytes(file) as stream:
+        yield from read_line_batches(stream, str(file), encoding=known.encoding)
+
+
+def checked_text(argument: str, what: str) -> str:
+    """Return a word of the command line, which may hold bytes that are no text.
+
+    Raises:
+        UsageError: it does; `what` is what it is called.
+    """
+    try:
+        argument.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError(f"{what} {argument!a}: is not valid UTF-8.") from None
+    return argument
+
+
+def write_lines(lines: Sequence[str]) -> None:
+    """Write lines to standard output, at once and in UTF-8 whatever the locale says."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
+        sys.stdout.reconfigure(encoding="utf-8")
+    if lines:
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()

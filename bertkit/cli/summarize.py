@@ -1,0 +1,191 @@
+"""`bertkit summarize`: the sentences that matter, or a summary that a model writes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from bertkit.cli.options import DeviceOption, ForceOption
+from bertkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from bertkit.summarization.records import Answer, Listener
+    from bertkit.summarization.summarize import SummarizeRequest
+
+
+class SummaryFormat(StrEnum):
+    """How summaries are written."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKED = "marked"
+
+
+def summarize_command(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE",
+            show_default=False,
+            help="Text files, JSON lines with a document in `text`, or - for standard input.",
+        ),
+    ] = None,
+    *,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method",
+            envvar="BERTKIT_METHOD",
+            help="lead, textrank, bertsum, matchsum or abstractive (default: what --model is for, else bertsum).",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            help="Run directory (bertsum, matchsum); bart-large-cnn, t5-small, t5-base, t5-large, t5-3b, t5-11b, "
+            "kobart, hf:org/name or a folder (abstractive).",
+        ),
+    ] = None,
+    sentences: Annotated[
+        int | None,
+        typer.Option("--sentences", min=1, help="Most sentences (default: 3; abstractive: as many as it writes)."),
+    ] = None,
+    ratio: Annotated[
+        float | None, typer.Option("--ratio", help="Most sentences as a share of the document's, instead.")
+    ] = None,
+    language: Annotated[str, typer.Option("--language", help="auto, en or ko.", envvar="BERTKIT_LANGUAGE")] = "auto",
+    reference: Annotated[
+        list[str] | None,
+        typer.Option("--reference", help="File of references to score against with ROUGE; may be repeated."),
+    ] = None,
+    rouge: Annotated[
+        str, typer.Option("--rouge", help="What ROUGE counts: auto, english, eojeol, morph or char.")
+    ] = "auto",
+    beams: Annotated[
+        int | None, typer.Option("--beams", min=1, help="abstractive: beams (default: the model's, or 4).")
+    ] = None,
+    min_tokens: Annotated[
+        int | None, typer.Option("--min-tokens", min=1, help="abstractive: fewest tokens (default: the model's).")
+    ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(
+            "--max-tokens", min=1, help="abstractive: most tokens of a window's summary (default: the model's)."
+        ),
+    ] = None,
+    input_format: Annotated[
+        str, typer.Option("--input-format", help="auto, txt, jsonl, csv, tsv or parquet.")
+    ] = "auto",
+    output_format: Annotated[
+        SummaryFormat | None,
+        typer.Option(
+            "--format",
+            help="text, json or marked: the document with its sentences marked (default: text on a "
+            "terminal, JSON in a pipe).",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write (default: standard output).")
+    ] = None,
+    force: ForceOption = False,
+    device: DeviceOption = "auto",
+    precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
+) -> None:
+    """Summarize documents, each in the order they come.
+
+    Example: cat docs.jsonl | bertkit summarize - --method textrank | jq .summary
+    """
+    from bertkit.summarization.options import SummaryOptions
+    from bertkit.summarization.summarize import SummarizeRequest
+
+    if not files and sys.stdin.isatty():
+        raise UsageError("there is nothing to read: give FILE, or - for standard input.")
+    options = SummaryOptions(
+        method, model, sentences, ratio, language, beams, min_tokens, max_tokens, device, precision
+    )  # fmt: skip
+    request = SummarizeRequest(tuple(files or ("-",)), options, input_format, tuple(reference or ()), rouge)
+    on_terminal = output is None and sys.stdout.isatty()
+    _run(request, output_format or (SummaryFormat.TEXT if on_terminal else SummaryFormat.JSON), output, force=force)
+
+
+def _run(request: SummarizeRequest, wanted: SummaryFormat, output: Path | None, *, force: bool) -> None:
+    from bertkit.evaluation.output import refuse_existing
+    from bertkit.summarization.methods import asked_method
+    from bertkit.summarization.summarize import Done, summarize_inputs
+
+    if wanted is SummaryFormat.MARKED and asked_method(request.options).writes:
+        raise UsageError("--format marked: shows sentences that are chosen, and abstractive writes its own.")
+    refuse_existing(output, "--output", force=force)
+    done = Done()
+    with (
+        _listener() as listener,
+        closing(summarize_inputs(request, listener)) as answers,
+        _stream(output) as stream,
+    ):
+        write = _writer(stream, wanted, request)
+        for answer in answers:
+            done.see(answer)
+            write(answer)
+            stream.flush()
+    if done.note is not None:
+        typer.echo(done.note, err=True)
+    done.raise_for_status()
+
+
+def _writer(stream: TextIO, wanted: SummaryFormat, request: SummarizeRequest) -> Callable[[Answer], object]:
+    if wanted is SummaryFormat.JSON:
+        return lambda answer: stream.write(json.dumps(answer.to_json(), ensure_ascii=False) + "\n")
+    from bertkit.cli.summary_text import SummaryText
+    from bertkit.summarization.documents_in import holds_many
+
+    many = holds_many(request.names, request.input_format)
+    return SummaryText(stream, many=many, marked=wanted is SummaryFormat.MARKED)
+
+
+@contextmanager
+def _stream(output: Path | None) -> Iterator[TextIO]:
+    """Give standard output in UTF-8, or a file that gets its name only when all is written."""
+    from bertkit.cli.streams import write_lines
+    from bertkit.evaluation.output import writing
+
+    if output is None:
+        write_lines([])  # sees to UTF-8
+        yield sys.stdout
+        return
+    with writing(output, "--output") as stream:
+        yield stream
+
+
+@contextmanager
+def _listener() -> Iterator[Listener]:
+    """Say sentences on stderr, and show the windows of long documents there: a bar on a terminal, lines elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from bertkit.summarization.records import Listener, Windows
+
+    console = Console(stderr=True, highlight=False)
+
+    def note(sentence: str) -> None:
+        console.print(f"bertkit: {sentence}", soft_wrap=True, markup=False)
+
+    if not console.is_terminal:
+        yield Listener(note, lambda at: note(f"{at.place}: {at.done} of {at.total} windows read"))
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("", total=None, visible=False)
+
+        def show(at: Windows) -> None:
+            said = f"{at.place}: {at.done} of {at.total} windows"
+            progress.update(bar, description=said, completed=at.done, total=at.total, visible=at.done < at.total)
+
+        yield Listener(note, show)

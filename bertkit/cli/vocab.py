@@ -1,0 +1,191 @@
+"""`bertkit vocab`: train a vocabulary, list it, look words up, see how well it covers a text."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bertkit.cli import render
+from bertkit.cli.options import ColumnsOption, Format, FormatOption
+from bertkit.cli.streams import lines_of, write_lines
+
+vocab_app = typer.Typer(
+    help="Train a vocabulary, list it, look words up, see how well it covers a text.", no_args_is_help=True
+)
+
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="Run directory, tokenizer folder, model name or hf:org/name.", show_default=False
+    ),
+]
+FilesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILES",
+        help="Plain text, or tables (csv, tsv, jsonl, parquet); - is standard input.",
+        show_default=False,
+    ),
+]
+TABLE_ROWS = 50
+CHUNK = 1000
+
+
+class VocabularyType(StrEnum):
+    """How a vocabulary is trained."""
+
+    WORDPIECE = "wordpiece"
+    BPE = "bpe"
+    UNIGRAM = "unigram"
+
+
+@vocab_app.command("build")
+def build_command(
+    files: FilesArgument,
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.", show_default=False)],
+    kind: Annotated[
+        VocabularyType, typer.Option("--type", help="wordpiece, bpe or unigram (the last two by SentencePiece).")
+    ] = VocabularyType.WORDPIECE,
+    size: Annotated[int, typer.Option("--size", min=6, help="Most pieces, special tokens included.")] = 8000,
+    lowercase: Annotated[bool, typer.Option("--lowercase/--no-lowercase", help="Drop case.")] = True,
+    columns: ColumnsOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a vocabulary that is there.")] = False,
+    output_format: FormatOption = None,
+) -> None:
+    """Train a vocabulary on texts; of tables only the text columns are read.
+
+    Example: bertkit vocab build reviews.tsv --type unigram --size 8000 --output vocab/reviews
+    """
+    from bertkit.models.vocabulary import VocabularyRequest, build_vocabulary
+
+    built = build_vocabulary(VocabularyRequest(files, kind.value, size, output, lowercase, columns, force))
+    for note in built.notes:
+        typer.echo(note, err=True)
+    _show_one(built.to_json(), output_format)
+
+
+@vocab_app.command("show")
+def show_command(
+    model: ModelArgument,
+    *,
+    grep: Annotated[
+        str | None, typer.Option("--grep", metavar="REGEX", help="Only tokens in which this is found.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only so many (default: 50 in a table, all in JSON).")
+    ] = None,
+    output_format: FormatOption = None,
+) -> None:
+    """List the ids and tokens of a vocabulary, with the rank of BPE's and the score of unigram's.
+
+    Example: bertkit vocab show kobert --grep '^▁영화'
+    """
+    from bertkit.models.named_tokenizer import open_named
+    from bertkit.models.vocabulary import list_entries
+
+    entries = list_entries(open_named(model), pattern=grep)
+    if render.wants_json(output_format):
+        _write_records([asdict(entry) for entry in itertools.islice(entries, limit)])
+        return
+    _show_table([asdict(entry) for entry in entries], limit or TABLE_ROWS)
+
+
+@vocab_app.command("lookup")
+def lookup_command(
+    model: ModelArgument,
+    token: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TOKEN", help="Words, or - for the lines of standard input.", show_default=False),
+    ] = None,
+    *,
+    oov_buckets: Annotated[
+        int, typer.Option("--oov-buckets", min=0, help="Ids after the vocabulary for unknown words, by a stable hash.")
+    ] = 0,
+    output_format: FormatOption = None,
+) -> None:
+    """Look words up: their ids, and for unknown words the bucket they fall into.
+
+    Example: bertkit vocab lookup minilm film filmz --oov-buckets 100
+    """
+    from bertkit.models.named_tokenizer import open_named
+    from bertkit.tokenization.buckets import Lookup
+
+    batches = lines_of(token, None, what="TOKEN")
+    lookup = Lookup(open_named(model), oov_buckets)
+    found = ([asdict(entry) for entry in lookup.find(words)] for words in batches)
+    if render.wants_json(output_format):
+        for records in found:
+            _write_records(records)
+        return
+    _show_table([record for records in found for record in records], None)
+
+
+@vocab_app.command("coverage")
+def coverage_command(
+    model: ModelArgument,
+    files: FilesArgument,
+    *,
+    columns: ColumnsOption = None,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="So many unknown words are listed.")] = 20,
+    output_format: FormatOption = None,
+) -> None:
+    """Measure how a vocabulary covers texts: unknown tokens, tokens per word, words that are cut.
+
+    White space parts words, and a punctuation mark is a word of its own.
+
+    Example: bertkit vocab coverage kobert reviews.tsv
+    """
+    from bertkit.models.named_tokenizer import open_named
+    from bertkit.models.vocabulary import cover_files
+
+    covered, notes = cover_files(open_named(model), files, columns=columns, most=limit)
+    for note in notes:
+        typer.echo(note, err=True)
+    _show_one({"model": model, **covered.to_json()}, output_format)
+
+
+def _write_records(records: Sequence[Mapping[str, Any]]) -> None:
+    write_lines([json.dumps(record, ensure_ascii=False) for record in records])
+
+
+def _show_one(values: Mapping[str, Any], asked: Format | None) -> None:
+    """Print one record; in a table, its figures, then its lists."""
+    if render.wants_json(asked):
+        _write_records([values])
+        return
+    from bertkit.cli.token_table import show_records
+
+    figures = {name: value for name, value in values.items() if not isinstance(value, list | dict)}
+    show_records([{"figure": name.replace("_", " "), "value": _figure(value)} for name, value in figures.items()])
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            typer.echo()
+            show_records([{"file": file, name: ", ".join(columns)} for file, columns in value.items()])
+        elif isinstance(value, list) and value:
+            typer.echo()
+            show_records(value)
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _show_table(rows: list[dict[str, Any]], limit: int | None) -> None:
+    if not rows:
+        typer.echo("nothing is found", err=True)
+        return
+    from bertkit.cli.token_table import show_records
+
+    show_records(rows[:limit])
+    if limit is not None and len(rows) > limit:
+        typer.echo(f"… and {len(rows) - limit:,} more; --limit shows more of them", err=True)

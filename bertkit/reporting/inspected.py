@@ -1,0 +1,35 @@
+"""What an inspection found, for the terminal, the pictures and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bertkit.data.audit import Audit, Finding
+from bertkit.data.records import ColumnMap
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """An audit with what it was made of.
+
+    `numbers` are the labels of a sample of the rows of each split, for a regression.
+    """
+
+    audit: Audit
+    task: str
+    columns: ColumnMap
+    numbers: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the audit as `inspect-data` prints it."""
+        return self.audit.to_json()
+
+
+def written_places(finding: Finding) -> list[str]:
+    """Write a finding's places as file:line, line, …; one text for each file."""
+    lines: dict[str, list[str]] = {}
+    for place in finding.places:
+        lines.setdefault(place.file, []).append(str(place.line))
+    return [f"{file}:{', '.join(numbers)}" for file, numbers in lines.items()]

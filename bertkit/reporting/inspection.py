@@ -1,0 +1,183 @@
+"""Inspect data before it is trained on: what `bertkit inspect-data` does."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bertkit.config import TASKS
+from bertkit.data.audit import Audit, Finding, TrainCommand, audit
+from bertkit.data.audit.findings import worst_first
+from bertkit.data.audit.sampling import Reservoir
+from bertkit.data.audit.verdict import write_verdict
+from bertkit.data.numerals import is_number
+from bertkit.data.records import Example
+from bertkit.data.streaming import REASONS, LabelKinds, StreamedData, stream_data
+from bertkit.errors import UsageError
+from bertkit.evaluation.output import refuse_existing
+from bertkit.models.registry import find_model
+from bertkit.models.tokenizers import open_tokenizer
+from bertkit.reporting.data_figures import draw_data, figure_names
+from bertkit.reporting.inspected import Inspection
+from bertkit.reporting.inspection_page import write_page
+from bertkit.reporting.output import refuse_figures
+from bertkit.reporting.row_tokens import TokenCounter, fit_findings
+from bertkit.tokenization.base import Tokenizer
+from bertkit.tokenization.health import SAMPLE
+
+_ROWS_AT_A_TIME = 512
+
+
+@dataclass(frozen=True)
+class InspectRequest:
+    """What `bertkit inspect-data` is asked; `max_length` is in tokens of `model`.
+
+    Raises:
+        UsageError: a word that a flag does not take.
+    """
+
+    data: tuple[str, ...]
+    model: str = "scratch"
+    data_dir: Path | None = None
+    columns: str | None = None
+    task: str = "auto"
+    max_length: int | None = None
+    plots: Path | None = None
+    report: Path | None = None
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the words."""
+        if self.task not in TASKS:
+            raise UsageError(f"--task {self.task}: must be one of {', '.join(TASKS)}.")
+
+
+def inspect_data(request: InspectRequest, progress: Callable[[int], None] = lambda _: None) -> Inspection:
+    """Look through a data set, and write figures and a page about it where they are asked for.
+
+    Every row is read once and none is kept. Rows are counted as they stand in the files,
+    before `train` carves splits from them.
+
+    Args:
+        request: data, model and files.
+        progress: told of every few hundred rows how many were read.
+
+    Raises:
+        DataError: the data cannot be read, or lacks a column.
+        OutputError: a file is there already, or cannot be written.
+        HubError: data or tokenizer are out of reach.
+        TokenizerError: the model's tokenizer cannot be opened.
+    """
+    refuse_existing(request.report, "--report", force=request.force)
+    spec = find_model(request.model)
+    data = stream_data(request.data, data_dir=request.data_dir, columns=request.columns, task=request.task)
+    refuse_figures(request.plots, figure_names(data.columns.inputs), force=request.force)
+    tokenizer = None if spec.is_scratch else open_tokenizer(spec)
+    inspection = _inspect(request, data, tokenizer, progress)
+    if request.plots is not None:
+        draw_data(request.plots, inspection)
+    if request.report is not None:
+        write_page(request.report, inspection)
+    return inspection
+
+
+def _inspect(
+    request: InspectRequest, data: StreamedData, tokenizer: Tokenizer | None, progress: Callable[[int], None]
+) -> Inspection:
+    """Audit the data; where the later labels belie the task that the first ones showed, once more."""
+    kinds = LabelKinds()
+    watched = {split: _Watched(rows, kinds, progress) for split, rows in data.splits.items()}
+    task = data.task
+    while True:
+        found = audit(
+            watched,
+            name=data.name,
+            task=task,
+            columns=data.columns,
+            command=_command(request, tokenizer),
+            count_tokens=None if tokenizer is None else TokenCounter(tokenizer, task, data.columns),
+            max_length=_longest(request, tokenizer),
+        )
+        if not data.is_guessed or task == kinds.task:
+            break
+        task = kinds.task
+    more = [finding for rows in data.splits.values() for finding in rows.findings()]
+    if tokenizer is not None:
+        more += fit_findings(tokenizer, request.model, [row for rows in watched.values() for row in rows.sample])
+    notes = (*_notes(request, data, task, tokenizer), *found.notes)
+    numbers = {split: _numbers(rows.sample) for split, rows in watched.items()} if task == "regression" else {}
+    return Inspection(_with_findings(replace(found, notes=notes), more), task, data.columns, numbers)
+
+
+def _numbers(sample: Sequence[Example]) -> tuple[float, ...]:
+    return tuple(float(row.label) for row in sample if row.label is not None and is_number(row.label))
+
+
+class _Watched:
+    """The rows of a split on their way into an audit; a sample of them is kept.
+
+    Args:
+        rows: can be read more than once.
+        kinds: is shown their labels.
+        progress: told how many rows came.
+    """
+
+    def __init__(self, rows: Iterable[Example], kinds: LabelKinds, progress: Callable[[int], None]) -> None:
+        self._rows = rows
+        self._kinds = kinds
+        self._progress = progress
+        self._reservoir: Reservoir[Example, Example] = Reservoir(SAMPLE, keep=lambda row: row)
+
+    def __iter__(self) -> Iterator[Example]:
+        """Read the rows from the start."""
+        self._reservoir = Reservoir(SAMPLE, keep=lambda row: row)
+        rows = iter(self._rows)
+        while part := list(itertools.islice(rows, _ROWS_AT_A_TIME)):
+            self._reservoir.offer(part)
+            self._kinds.see(row.label for row in part)
+            self._progress(len(part))
+            yield from part
+
+    @property
+    def sample(self) -> list[Example]:
+        """Up to 1,000 rows, each with the same chance."""
+        return self._reservoir.items
+
+
+def _longest(request: InspectRequest, tokenizer: Tokenizer | None) -> int | None:
+    if tokenizer is None:
+        return None
+    return tokenizer.max_length if request.max_length is None else request.max_length
+
+
+def _command(request: InspectRequest, tokenizer: Tokenizer | None) -> TrainCommand:
+    options: list[str] = []
+    for flag, value in (("--data-dir", request.data_dir), ("--columns", request.columns)):
+        options += [flag, str(value)] if value is not None else []
+    options += ["--task", request.task] if request.task != "auto" else []
+    if tokenizer is None:
+        # Nothing was counted that could go against what the user named.
+        options += ["--max-length", str(request.max_length)] if request.max_length is not None else []
+    longest = None if tokenizer is None else tokenizer.max_length
+    return TrainCommand(request.data, request.model, longest, tuple(options))
+
+
+def _notes(request: InspectRequest, data: StreamedData, task: str, tokenizer: Tokenizer | None) -> Iterator[str]:
+    if data.is_sample:
+        yield "this is a bundled sample, made to be small and easy"
+    yield from data.notes
+    if data.is_guessed:
+        yield REASONS[task]
+    if tokenizer is None:
+        yield (
+            f"tokens are not counted: {request.model} makes its vocabulary when it is trained; lengths are in words "
+            "(name a --model that has a tokenizer)"
+        )
+
+
+def _with_findings(found: Audit, more: Sequence[Finding]) -> Audit:
+    findings = worst_first([*more, *found.findings])
+    rows = sum(split.rows for split in found.splits.values())
+    return replace(found, findings=findings, verdict=write_verdict(findings, rows))

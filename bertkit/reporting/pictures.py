@@ -1,0 +1,169 @@
+"""Figures that tasks share: errors by length, reliability, losses; and what a figure is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertkit.evaluation.run import Scored
+from bertkit.reporting.curves import by_length, calibration
+from bertkit.reporting.history import Curve, read_curves
+from bertkit.reporting.style import COLOURS, SERIES, legend_above, light_grid, new_figure
+from bertkit.tasks.base import Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with the name of its file, a title, and a sentence that says how to read it."""
+
+    name: str
+    title: str
+    caption: str
+    figure: Figure
+
+
+class Answers:
+    """An evaluation's answers in the forms that figures need; each is worked out once.
+
+    Args:
+        scored: the run's outputs on a split.
+    """
+
+    def __init__(self, scored: Scored) -> None:
+        self.scored = scored
+        self.examples = scored.examples
+        self.outputs = scored.outputs
+        self.task: Task = scored.run.task
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The task's labels."""
+        return self.task.settings.labels
+
+    @cached_property
+    def gold(self) -> list[str]:
+        """The label of each row."""
+        return [example.label or "" for example in self.examples]
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float64]:
+        """The probability of each label, (N, C)."""
+        return np.asarray(self.outputs, np.float64)
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """The tokens of each row before anything was cut."""
+        return [row.n_tokens for row in self.task.encode_scored(self.examples)]
+
+    @cached_property
+    def is_wrong(self) -> NDArray[np.bool_]:
+        """Whether each row is a mistake, (N)."""
+        wrong = np.zeros(len(self.examples), dtype=bool)
+        wrong[[row for row, _ in self.task.mistakes(self.examples, self.outputs)]] = True
+        return wrong
+
+
+def errors_by_length(answers: Answers) -> Picture | None:
+    """Draw the share of wrong rows, or the mean error of numbers, against the length of rows."""
+    if answers.task.settings.task == "regression":
+        errors = np.abs(np.asarray(answers.outputs)[:, 0] - np.array([float(g) for g in answers.gold]))
+        return length_picture(answers.lengths, errors.tolist(), "mean absolute error", is_share=False)
+    wrong = answers.is_wrong.astype(float).tolist()
+    return length_picture(answers.lengths, wrong, "share of wrong rows", is_share=True)
+
+
+def length_picture(lengths: Sequence[int], values: Sequence[float], what: str, *, is_share: bool) -> Picture | None:
+    """Draw what rows of like length scored on average, with intervals."""
+    groups = by_length(lengths, values, is_share=is_share)
+    if len(groups) < 2:
+        return None
+    figure, axes = new_figure()
+    places = np.arange(len(groups))
+    means = np.array([group.mean for group in groups])
+    reach = np.array([group.interval for group in groups]).T
+    bars = np.abs(reach - means)
+    axes.errorbar(places, means, yerr=bars, fmt="o-", color=SERIES[0], ecolor=COLOURS["muted"], elinewidth=1, capsize=3)
+    names = [str(group.low) if group.low == group.high else f"{group.low}–{group.high}" for group in groups]
+    axes.set_xticks(places, names, rotation=35, ha="right")
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("tokens of the row")
+    axes.set_ylabel(what)
+    light_grid(axes, "y")
+    rows = f"{min(g.rows for g in groups):,} to {max(g.rows for g in groups):,} rows"
+    caption = f"The {what} among rows of like length, with 95 % intervals; {rows} in each group."
+    return Picture("length", "Length against error", caption, figure)
+
+
+def loss_curves(answers: Answers) -> Picture | None:
+    """Draw the losses of the training from the run's events; None where none are stored.
+
+    Where validation has no loss, the metric that chose the weights is drawn beside it.
+    """
+    metric = f"validation/{answers.task.primary_metric}"
+    curves = read_curves(answers.scored.run.directory, ("train/loss", "validation/loss", metric))
+    if "train/loss" not in curves:
+        return None
+    figure, axes = new_figure()
+    _curve(axes, curves["train/loss"], COLOURS["muted"], "training loss", "")
+    caption = "Where the validation loss rises while the training loss falls, the model learns rows by heart."
+    if "validation/loss" in curves:
+        _curve(axes, curves["validation/loss"], SERIES[1], "validation loss", "o")
+    elif metric in curves:
+        name = f"validation {answers.task.primary_metric}"
+        other = axes.twinx()
+        other.spines["right"].set_visible(True)
+        other.set_ylabel(name)
+        _curve(axes, (), SERIES[1], f"{name} (right)", "o")  # for the legend
+        _curve(other, curves[metric], SERIES[1], name, "o")
+        caption = f"The loss in training, and the {name} that chose the weights."
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    legend_above(axes)
+    light_grid(axes)
+    return Picture("loss", "Loss while training", caption, figure)
+
+
+def _curve(axes: Axes, points: Curve, colour: str, name: str, marker: str) -> None:
+    steps, values = [step for step, _ in points], [value for _, value in points]
+    axes.plot(steps, values, marker=marker or ("o" if len(steps) == 1 else ""), markersize=3, color=colour, label=name)
+
+
+def reliability_picture(confidence: NDArray[np.float64], is_right: NDArray[np.bool_]) -> Picture:
+    """Draw how often answers of like confidence are right."""
+    bins, error = calibration(confidence, is_right)
+    figure, axes = new_figure()
+    diagonal(axes)
+    rows = np.array([found.rows for found in bins])
+    axes.plot([found.confidence for found in bins], [found.accuracy for found in bins], color=SERIES[0])
+    axes.scatter(
+        [found.confidence for found in bins],
+        [found.accuracy for found in bins],
+        s=12 + 90 * rows / rows.max(),
+        color=SERIES[0],
+        alpha=0.75,
+    )
+    axes.set_xlabel("probability of the answer")
+    axes.set_ylabel("share that is right")
+    light_grid(axes)
+    axes.text(0.03, 0.95, f"ECE {error:.3f}", transform=axes.transAxes, va="top", weight="bold")
+    caption = (
+        "On the dashed line a model is as sure as it is right; below it is too sure. "
+        f"ECE, the expected calibration error over {len(bins)} bins that hold rows, is {error:.4f}."
+    )
+    return Picture("reliability", "Reliability", caption, figure)
+
+
+def diagonal(axes: Axes) -> None:
+    """Draw the line from corner to corner of a unit square."""
+    axes.plot([0, 1], [0, 1], color=COLOURS["muted"], linestyle=(0, (4, 3)), linewidth=1)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)

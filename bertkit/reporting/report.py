@@ -1,0 +1,168 @@
+"""The files of `eval --plots` and `eval --report`: figures, and one page with everything a score needs beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from bertkit import bundle
+from bertkit.evaluation.evaluate import Evaluation
+from bertkit.evaluation.output import refuse_existing
+from bertkit.evaluation.run import EvalRequest, Scored
+from bertkit.reporting.figures import draw_figures, figure_names
+from bertkit.reporting.mistakes import MOST, show_mistakes
+from bertkit.reporting.output import refuse_figures, write_figures
+from bertkit.reporting.page import Child, Html, document, joined, section, table, tag, write_document
+from bertkit.reporting.pictures import Picture
+from bertkit.reporting.style import as_png, as_svg, drawing
+
+_COUNTS = ("support", "predicted")
+_MOST_LABELS = 60
+_WIDE = 6  # inches; a wider figure has a line of the page for itself
+
+
+def file_writer(request: EvalRequest, note: Callable[[str], None]) -> Callable[[Scored], None]:
+    """Get ready to write what --plots and --report ask for, once the run is scored.
+
+    Args:
+        request: says where; places that are taken are refused now, before anything is computed.
+        note: told what could not be drawn, in one sentence.
+
+    Raises:
+        RunError: no run is there.
+        OutputError: a file is there already, and --force is not given.
+    """
+    if request.plots is None and request.report is None:
+        return lambda _: None
+    refuse_existing(request.report, "--report", force=request.force)
+    refuse_figures(request.plots, figure_names(bundle.load_manifest(request.run).settings.task), force=request.force)
+
+    def write(scored: Scored) -> None:
+        with drawing():
+            pictures = tuple(draw_figures(scored))
+            if not any(picture.name == "loss" for picture in pictures):
+                note("no loss curves: the run has stored no losses (train with --tensorboard)")
+            if request.plots is not None:
+                write_figures(request.plots, {f"{p.name}.png": as_png(p.figure) for p in pictures})
+            if request.report is not None:
+                write_report(request.report, scored, pictures)
+
+    return write
+
+
+def write_report(path: Path, scored: Scored, pictures: Sequence[Picture]) -> None:
+    """Write the page of an evaluation; to be used inside `style.drawing`.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write_document(path, build_report(scored, pictures))
+
+
+def build_report(scored: Scored, pictures: Sequence[Picture]) -> str:
+    """Return the page as HTML."""
+    manifest, found = scored.run.manifest, scored.evaluation
+    subtitle = (
+        f"{manifest.settings.task} with the model {manifest.model}, scored on the {found.split} split of {found.data} "
+        f"({found.n:,} rows)."
+    )
+    parts = [
+        _tiles(scored),
+        *(tag("div", tag("p", _sentence(warning)), class_="box warning") for warning in found.warnings),
+        section("Scores", _scores(found)),
+        _differences(found),
+        section("Figures", tag("div", *map(_figure, pictures), class_="grid figures")) if pictures else None,
+        _per_label(found.per_label),
+        section("Worst mistakes", *show_mistakes(scored)),
+        section("Run", _facts(scored)),
+    ]
+    return document(f"Evaluation: {scored.run.directory.name}", subtitle, *parts)
+
+
+def _sentence(clause: str) -> str:
+    return clause[:1].upper() + clause[1:] + ("" if clause.endswith(".") else ".")
+
+
+def _tiles(scored: Scored) -> Html:
+    """Show the one figure that counts, beside the best baseline."""
+    found, metric = scored.evaluation, scored.run.task.headline_metric
+    tiles = []
+    if metric in found.metrics:
+        low, high = found.intervals.get(metric, (float("nan"), float("nan")))
+        tiles.append((f"{found.metrics[metric]:.4f}", f"{metric}, 95 % interval {low:.4f} to {high:.4f}"))
+    known = {name: metrics[metric] for name, metrics in found.baselines.items() if metric in metrics}
+    if known:
+        best = (max if scored.run.task.greater_is_better else min)(known, key=lambda name: known[name])
+        tiles.append((f"{known[best]:.4f}", f"{metric} of the best baseline, {best}"))
+    tiles.append((f"{found.n:,}", "rows"))
+    tiles.append((f"{found.rows_per_second:,.0f}", "rows a second"))
+    return tag("div", *(tag("div", tag("b", v), tag("span", name), class_="tile") for v, name in tiles), class_="tiles")
+
+
+def _scores(found: Evaluation) -> Html:
+    baselines = list(found.baselines)
+    rows = []
+    for metric, value in found.metrics.items():
+        interval = found.intervals.get(metric)
+        shown = "" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
+        others = [found.baselines[name].get(metric) for name in baselines]
+        cells = ["" if other is None else f"{other:.4f}" for other in others]
+        rows.append([metric, tag("strong", f"{value:.4f}"), shown, *cells])
+    return table(["metric", "model", "95 % interval", *baselines], rows)
+
+
+def _differences(found: Evaluation) -> Html | None:
+    if not found.difference:
+        return None
+    metrics = list(dict.fromkeys(metric for own in found.difference.values() for metric in own))
+    names = list(found.difference)
+    rows = [[metric, *(_interval(found.difference[name].get(metric)) for name in names)] for metric in metrics]
+    note = "95 % intervals on the same resampled rows; where one contains 0, the two are not shown to differ."
+    return joined([
+        tag("h3", "Model minus baseline"),
+        table(["metric", *names], rows),
+        tag("p", note, class_="muted"),
+    ])  # fmt: skip
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f"{interval[0]:+.4f} to {interval[1]:+.4f}"
+
+
+def _figure(picture: Picture) -> Html:
+    svg = Html(as_svg(picture.figure, picture.title))
+    class_ = "wide" if picture.figure.get_figwidth() > _WIDE else None
+    return tag("figure", tag("h3", picture.title), svg, tag("figcaption", picture.caption), class_=class_)
+
+
+def _per_label(figures: Mapping[str, Mapping[str, float]]) -> Html | None:
+    if not figures:
+        return None
+    names = list(next(iter(figures.values())))
+    shown = sorted(figures, key=lambda label: -figures[label].get("support", 0))[:_MOST_LABELS]
+    ordered: Iterable[str] = (label for label in figures if label in set(shown))
+    rows = [
+        [
+            tag("span", label, title=label),
+            *(f"{figures[label][n]:,.0f}" if n in _COUNTS else f"{figures[label][n]:.4f}" for n in names),
+        ]
+        for label in ordered
+    ]
+    more = len(figures) - len(shown)
+    rest = tag("p", f"and {more:,} labels with fewer rows", class_="muted") if more else None
+    return section("Each label", table(["label", *names], rows, class_="names"), rest)
+
+
+def _facts(scored: Scored) -> Html:
+    manifest = scored.run.manifest
+    settings = manifest.settings
+    rows: list[Sequence[Child]] = [
+        ["folder", str(scored.run.directory)],
+        ["columns read", ", ".join((*settings.columns.inputs, *settings.columns.choices))],
+        ["longest row", f"{settings.max_length} tokens; longer ones: {settings.on_long}"],
+        ["training rows", ", ".join(f"{split} {count:,}" for split, count in manifest.data["rows"].items())],
+        ["fingerprint of the data", tag("code", manifest.data["fingerprint"][:16])],
+        ["versions", ", ".join(f"{name} {number}" for name, number in manifest.versions.items())],
+        ["mistakes shown", f"up to {MOST}; `bertkit eval --errors FILE` writes them all"],
+    ]
+    return table(["", ""], rows, numeric=2, class_="compact")

@@ -1,0 +1,79 @@
+"""How many tokens rows have, and whether the tokenizer that counts them fits their texts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+from bertkit.data.audit import Finding, Place
+from bertkit.data.audit.findings import MAX_PLACES
+from bertkit.data.records import ColumnMap, Example
+from bertkit.tokenization.base import Tokenizer
+from bertkit.tokenization.health import ANOTHER, examine
+
+Rows = list[tuple[str, ...]]
+"""All texts of some rows."""
+
+
+class TokenCounter:
+    """Counts the tokens of rows, special tokens included, as the task would have them read.
+
+    Args:
+        tokenizer: the model's.
+        task: a choice is as long as the question with its longest choice.
+        columns: says what is the second text of a pair.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, task: str, columns: ColumnMap) -> None:
+        self._backend = tokenizer.backend
+        self._separator = f" {tokenizer.special.sep or ' '} "
+        self._own = len(columns.text)
+        self._has_choices = task == "choice"
+        self._is_pair = columns.pair is not None and task != "mlm"
+
+    def __call__(self, rows: Rows) -> list[int]:
+        """Return the number of tokens of each row."""
+        if self._has_choices:
+            return self._of_choices(rows)
+        if not self._is_pair:
+            return self._lengths([self._separator.join(texts) for texts in rows])
+        firsts, seconds = ([self._separator.join(part) for part in parts] for parts in self._parts(rows))
+        return self._lengths(list(zip(firsts, seconds, strict=True)))
+
+    def _parts(self, rows: Rows) -> tuple[Rows, Rows]:
+        return [texts[: self._own] for texts in rows], [texts[self._own :] for texts in rows]
+
+    def _of_choices(self, rows: Rows) -> list[int]:
+        stems, choices = self._parts(rows)
+        pairs = [
+            (self._separator.join(stem), choice) for stem, own in zip(stems, choices, strict=True) for choice in own
+        ]
+        lengths = iter(self._lengths(pairs))
+        return [max(itertools.islice(lengths, len(own)), default=0) for own in choices]
+
+    def _lengths(self, rows: Sequence[str] | Sequence[tuple[str, str]]) -> list[int]:
+        # The ids stay in the Rust library: to bring them all into Python takes longer than to count.
+        return [len(row) for row in self._backend.encode_batch_fast(list(rows))]
+
+
+def fit_findings(tokenizer: Tokenizer, model: str, sample: Sequence[Example]) -> Iterator[Finding]:
+    """Say so where a tokenizer does not fit the texts of a sample of rows."""
+    texts = [text for row in sample for text in row.all_texts]
+    fit = examine(tokenizer, texts)
+    places = _unknown_places(tokenizer, sample) if fit.faults or fit.doubts else ()
+    for fault in fit.faults:
+        message = f"the tokenizer of {model} does not fit {fault}; {ANOTHER}."
+        yield Finding("tokenizer_misfit", "error", len(sample), message, places)
+    for doubt in fit.doubts:
+        yield Finding("tokenizer_doubt", "warning", len(sample), f"{doubt} ({model}).", places)
+
+
+def _unknown_places(tokenizer: Tokenizer, sample: Sequence[Example]) -> tuple[Place, ...]:
+    """Return where the rows with most unknown tokens stand."""
+    if tokenizer.special.unk is None:
+        return ()
+    unknown = tokenizer.id_of(tokenizer.special.unk, "unknown")
+    encoded = tokenizer.encode([" ".join(row.all_texts) for row in sample])
+    counts = [encoding.ids.count(unknown) for encoding in encoded]
+    worst = sorted((i for i, count in enumerate(counts) if count), key=lambda i: -counts[i])[:MAX_PLACES]
+    return tuple(Place(sample[i].source, sample[i].line) for i in worst)

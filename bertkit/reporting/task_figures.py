@@ -1,0 +1,283 @@
+"""Figures that one task has: confusion, curves over thresholds, residuals, kinds, ranks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertkit.data.records import Example, Question, TaggedText
+from bertkit.metrics.classification import confusion, label_order
+from bertkit.metrics.ranking import gold_ranks
+from bertkit.reporting.curves import ThresholdCurves, threshold_curves
+from bertkit.reporting.pictures import Answers, Picture, diagonal, length_picture, reliability_picture
+from bertkit.reporting.style import COLOURS, SERIES, legend_above, light_grid, new_figure, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_CELLS = 30  # labels of a confusion matrix that can be read
+_NUMBERED = 12  # labels of one whose cells have room for a number
+_MOST_CURVES = 4
+_MOST_POINTS = 4000
+NOTHING = "(none)"
+
+
+def confusion_matrix(answers: Answers) -> Picture | None:
+    """Draw gold labels against predicted ones."""
+    predicted = [answers.labels[i] for i in answers.probabilities.argmax(axis=1)]
+    order = label_order(answers.gold, predicted, answers.labels)
+    counts = np.asarray(confusion(answers.gold, predicted, answers.labels))
+    return _confusion_picture(order, counts, "Rows are true labels, columns predicted ones; each row sums to 100 %.")
+
+
+def _confusion_picture(order: Sequence[str], counts: NDArray[np.int64], caption: str) -> Picture | None:
+    if len(order) < 2:
+        return None
+    if len(order) > _MOST_CELLS:
+        return _confused_pairs(order, counts)
+    side = min(8.0, max(3.4, 0.24 * len(order) + 1.6))
+    figure, axes = new_figure(width=max(4.7, side + 0.5), height=side)
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    for row, column in np.ndindex(*counts.shape):
+        colour = SERIES[0] if row == column else SERIES[1]
+        # rectangles, not an image: on a page they take on its colours
+        axes.add_patch(_cell(column, row, colour, 0.85 * shares[row, column]))
+        if len(order) <= _NUMBERED:
+            number = f"{counts[row, column]:,}"
+            if len(order) <= 5:
+                number += f"\n{shares[row, column]:.0%}"
+            axes.text(column, row, number, ha="center", va="center", fontsize=8)
+    _square_axes(axes, [short(label) for label in order])
+    return Picture("confusion", "Confusion matrix", caption, figure)
+
+
+def _cell(column: int, row: int, colour: str, alpha: float) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, facecolor=colour, alpha=alpha, linewidth=0)
+
+
+def _square_axes(axes: Axes, names: Sequence[str]) -> None:
+    n = len(names)
+    axes.set_xlim(-0.5, n - 0.5)
+    axes.set_ylim(n - 0.5, -0.5)
+    axes.set_aspect("equal")
+    size = 8 if n <= _NUMBERED else 6
+    tilted = max(map(len, names)) > 3
+    axes.set_xticks(range(n), names, rotation=60 if tilted else 0, ha="right" if tilted else "center", fontsize=size)
+    axes.set_yticks(range(n), names, fontsize=size)
+    axes.tick_params(length=0)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.spines[:].set_visible(False)
+
+
+def _confused_pairs(order: Sequence[str], counts: NDArray[np.int64]) -> Picture | None:
+    """List the pairs that are confused most often, where a matrix would be too large to read."""
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    places = np.argsort(-wrong, axis=None, kind="stable")[:20]
+    pairs = [(int(i) // len(order), int(i) % len(order)) for i in places if wrong.flat[i]]
+    if not pairs:
+        return None
+    figure, axes = new_figure(height=0.22 * len(pairs) + 0.9)
+    axes.barh(range(len(pairs)), [int(wrong[pair]) for pair in pairs], color=SERIES[1])
+    axes.set_yticks(range(len(pairs)), [f"{short(order[row])} → {short(order[column])}" for row, column in pairs])
+    axes.invert_yaxis()
+    axes.set_xlabel("rows")
+    light_grid(axes, "x")
+    caption = f"The pairs confused most often, as true → predicted; of {len(order)} labels."
+    return Picture("confusion", "Confusion", caption, figure)
+
+
+def precision_recall(answers: Answers) -> Picture | None:
+    """Draw precision against recall: of the positive label, or of each label against the rest."""
+    curves = list(_curves(answers))
+    if not curves:
+        return None
+    figure, axes = new_figure()
+    for name, curve, colour, width in curves:
+        label = None if name is None else f"{short(name)}: AP {curve.average_precision:.3f}"
+        axes.step(curve.recall, curve.precision, where="pre", color=colour, linewidth=width, label=label)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    legend_above(axes)
+    _name_axes(axes, "recall", "precision")
+    return Picture("precision_recall", "Precision and recall", _curve_caption(answers, "AP: average precision"), figure)
+
+
+def roc(answers: Answers) -> Picture | None:
+    """Draw the share of positives found against that of negatives taken for one."""
+    curves = list(_curves(answers))
+    if not curves:
+        return None
+    figure, axes = new_figure()
+    diagonal(axes)
+    for name, curve, colour, width in curves:
+        label = None if name is None else f"{short(name)}: AUC {curve.roc_area:.3f}"
+        axes.plot(curve.false_positives, curve.recall, color=colour, linewidth=width, label=label)
+    legend_above(axes)
+    _name_axes(axes, "false positive rate", "true positive rate")
+    return Picture("roc", "ROC", _curve_caption(answers, "AUC: area under the curve"), figure)
+
+
+def _name_axes(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    light_grid(axes)
+
+
+def _curve_caption(answers: Answers, meaning: str) -> str:
+    if len(answers.labels) == 2:
+        return f"Of the label {answers.task.settings.positive}, as the threshold falls. {meaning}."
+    if len(answers.labels) <= _MOST_CURVES:
+        return f"Each label against the rest. {meaning}."
+    return f"Each label against the rest in grey, all rows and labels together in colour. {meaning}."
+
+
+def _curves(answers: Answers) -> Iterator[tuple[str | None, ThresholdCurves, str, float]]:
+    """Yield name (of those with one), curve, colour and width; the last is drawn on top."""
+    labels, scores = answers.labels, answers.probabilities
+    is_gold = np.array([[gold == label for label in labels] for gold in answers.gold])
+    if len(labels) == 2:
+        shown: Sequence[int] = [labels.index(answers.task.settings.positive or labels[1])]
+    else:
+        shown = range(len(labels))
+    many = len(shown) > _MOST_CURVES
+    for place in shown:
+        curve = threshold_curves(is_gold[:, place], scores[:, place])
+        if curve is not None:
+            colour = COLOURS["line"] if many else SERIES[place % len(SERIES)] if len(shown) > 1 else SERIES[0]
+            yield None if many else labels[place], curve, colour, 0.8 if many else 1.6
+    if many:
+        together = threshold_curves(is_gold.ravel(), scores.ravel())
+        if together is not None:
+            yield "all together", together, SERIES[0], 1.8
+
+
+def class_reliability(answers: Answers) -> Picture | None:
+    """Draw how often the labels given are right, by their probability."""
+    if not len(answers.examples):
+        return None
+    return reliability_picture(answers.probabilities.max(axis=1), ~answers.is_wrong)
+
+
+def choice_reliability(answers: Answers) -> Picture | None:
+    """Draw how often the choices taken are right, by their probability."""
+    if not len(answers.examples):
+        return None
+    return reliability_picture(np.array([float(np.max(row)) for row in answers.outputs]), ~answers.is_wrong)
+
+
+def predicted_against_gold(answers: Answers) -> Picture | None:
+    """Draw predicted values against true ones."""
+    gold, predicted = _values(answers)
+    figure, axes = new_figure()
+    low, high = float(min(gold.min(), predicted.min())), float(max(gold.max(), predicted.max()))
+    axes.plot([low, high], [low, high], color=COLOURS["muted"], linestyle=(0, (4, 3)), linewidth=1)
+    axes.scatter(*_thinned(gold, predicted), s=9, alpha=0.35, color=SERIES[0], linewidths=0)
+    axes.set_xlabel("true value")
+    axes.set_ylabel("predicted value")
+    light_grid(axes)
+    return Picture("predicted", "Predicted against true", "Right answers lie on the dashed line.", figure)
+
+
+def residuals_by_length(answers: Answers) -> Picture | None:
+    """Draw predicted minus true value against the length of rows."""
+    gold, predicted = _values(answers)
+    figure, axes = new_figure()
+    axes.axhline(0, color=COLOURS["muted"], linestyle=(0, (4, 3)), linewidth=1)
+    points = _thinned(np.asarray(answers.lengths, np.float64), predicted - gold)
+    axes.scatter(*points, s=9, alpha=0.35, color=SERIES[0], linewidths=0)
+    axes.set_xlabel("tokens of the row")
+    axes.set_ylabel("predicted minus true")
+    light_grid(axes)
+    return Picture("residuals", "Residuals by length", "Above the dashed line the answer is too high.", figure)
+
+
+def _values(answers: Answers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return np.array([float(label) for label in answers.gold]), np.asarray(answers.outputs, np.float64)[:, 0]
+
+
+def _thinned(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Take evenly spread points where there are more than can be seen."""
+    step = -(-len(x) // _MOST_POINTS)
+    return x[::step], y[::step]
+
+
+def kind_scores(answers: Answers) -> Picture | None:
+    """Draw the F1 of each kind of entity, over its precision and recall."""
+    figures = answers.scored.evaluation.per_label
+    kinds = sorted(figures, key=lambda kind: -figures[kind].get("support", 0))[:_MOST_CELLS]
+    if not kinds:
+        return None
+    figure, axes = new_figure(height=max(2.4, 0.34 * len(kinds) + 1.0))
+    places = np.arange(len(kinds))
+    axes.barh(places, [figures[kind]["f1"] for kind in kinds], height=0.62, color=SERIES[0], alpha=0.8, label="F1")
+    for name, marker in (("precision", "<"), ("recall", ">")):
+        axes.plot([figures[k][name] for k in kinds], places, marker, color=COLOURS["ink"], markersize=4, label=name)
+    axes.set_yticks(places, [f"{short(kind)} ({figures[kind]['support']:,.0f})" for kind in kinds])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.02)
+    legend_above(axes, columns=3)
+    light_grid(axes, "x")
+    caption = "Entities that are exactly right in place and kind; in brackets how many there are."
+    return Picture("kinds", "F1 of each kind", caption, figure)
+
+
+def kind_confusion(answers: Answers) -> Picture | None:
+    """Draw which kind was given to the places of which kind's entities."""
+    cells: Counter[tuple[str, str]] = Counter()
+    for example, output in zip(answers.examples, answers.outputs, strict=True):
+        cells.update(_matched(example, output))
+    order = (*answers.labels, *sorted({kind for pair in cells for kind in pair} - {*answers.labels, NOTHING}), NOTHING)
+    counts = np.array([[cells[gold, given] for given in order] for gold in order])
+    caption = (
+        f"Entities at exactly the same place, by kind. The last column was missed, the last row invented ({NOTHING} "
+        "is true there); an entity with a wrong edge counts in both."
+    )
+    return _confusion_picture(order, counts, caption)
+
+
+def _matched(example: Example, output: Any) -> Iterator[tuple[str, str]]:
+    """Pair true and given entities by their place."""
+    entities = (example.entities or ()) if isinstance(example, TaggedText) else ()
+    gold = {(entity.start, entity.end): entity.label for entity in entities}
+    given = {(entity.start, entity.end): entity.label for entity in output.entities}
+    for place in gold.keys() | given.keys():
+        yield gold.get(place, NOTHING), given.get(place, NOTHING)
+
+
+def rank_of_answer(answers: Answers) -> Picture | None:
+    """Draw at which rank the right choice stands."""
+    questions = [example for example in answers.examples if isinstance(example, Question)]
+    gold = [question.names.index(question.label or "") for question in questions]
+    if not gold:
+        return None
+    counts = np.bincount(gold_ranks(gold, answers.outputs))[1:]
+    chance = np.zeros(len(counts))
+    for question in questions:
+        chance[: len(question.names)] += 1 / len(question.names)
+    figure, axes = new_figure()
+    places = np.arange(1, len(counts) + 1)
+    axes.bar(places, counts / len(gold), color=SERIES[0], alpha=0.85, width=0.7, label="model")
+    axes.plot(places, chance / len(gold), "_", color=COLOURS["ink"], markersize=18, label="chance")
+    for place, count in enumerate(counts.tolist(), start=1):
+        axes.text(place, count / len(gold), f"{count:,}", ha="center", va="bottom", fontsize=8)
+    axes.set_xticks(places)
+    axes.set_xlabel("rank of the right choice")
+    axes.set_ylabel("share of the questions")
+    legend_above(axes)
+    light_grid(axes, "y")
+    return Picture("ranks", "Rank of the right answer", "Rank 1 is a right answer.", figure)
+
+
+def loss_by_length(answers: Answers) -> Picture | None:
+    """Draw the mean loss of hidden tokens against the length of rows."""
+    pairs = [(n, float(-out[:, 0].mean())) for n, out in zip(answers.lengths, answers.outputs, strict=True) if len(out)]
+    lengths, losses = [n for n, _ in pairs], [loss for _, loss in pairs]
+    return length_picture(lengths, losses, "mean loss of hidden tokens", is_share=False)

@@ -1,0 +1,168 @@
+"""What is summarized and what comes out: documents, chosen sentences, summaries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bertkit.documents.sentences import Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class SourceText:
+    """A text to summarize, and where it is from.
+
+    `index` is its place in the source, from 0; `line` is its line in a table, from 1.
+    """
+
+    text: str
+    source: str = "<text>"
+    index: int = 0
+    line: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the document is, for messages."""
+        return _place(self.source, self.line)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A document that cannot be summarized; `message` says why, in one clause."""
+
+    message: str
+    source: str = "<text>"
+    index: int = 0
+    line: int | None = None
+
+    @classmethod
+    def of(cls, document: SourceText, message: str) -> Unreadable:
+        """Say what is wrong with a document."""
+        return cls(message, document.source, document.index, document.line)
+
+    @property
+    def place(self) -> str:
+        """Where the document is, for messages."""
+        return _place(self.source, self.line)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the error record."""
+        return {"source": self.source, "index": self.index, "error": self.message}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A chosen sentence: the `index`-th of its document from 0, which is document[start:end]."""
+
+    index: int
+    start: int
+    end: int
+    text: str
+    score: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return {"index": self.index, "start": self.start, "end": self.end, "text": self.text, "score": self.score}
+
+
+@dataclass(frozen=True, slots=True)
+class Rouge:
+    """F1 of a summary against its reference, how it was counted, and the share of characters ignored."""
+
+    rouge1: float
+    rouge2: float
+    rougeLsum: float  # noqa: N815 - the metric's name
+    signature: str
+    ignored_share: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return {
+            "rouge1": self.rouge1,
+            "rouge2": self.rouge2,
+            "rougeLsum": self.rougeLsum,
+            "signature": self.signature,
+            "ignored_share": self.ignored_share,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A summary, a sentence on each line; `sentences` are the chosen ones, none where a model wrote it."""
+
+    document: SourceText
+    method: str
+    summary: str
+    sentences: tuple[Choice, ...] = ()
+    rouge: Rouge | None = None
+
+    @classmethod
+    def of_choices(cls, document: SourceText, method: str, choices: Sequence[Choice]) -> Summary:
+        """Make a summary of chosen sentences, which are put into the order of the document."""
+        ordered = tuple(sorted(choices, key=lambda choice: choice.index))
+        return cls(document, method, "\n".join(on_one_line(choice.text) for choice in ordered), ordered)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record; `rouge` is there only where there was a reference."""
+        values: dict[str, Any] = {
+            "source": self.document.source,
+            "index": self.document.index,
+            "method": self.method,
+            "sentences": [choice.to_json() for choice in self.sentences],
+            "summary": self.summary,
+        }
+        return values if self.rouge is None else {**values, "rouge": self.rouge.to_json()}
+
+
+Item = SourceText | Unreadable
+Answer = Summary | Unreadable
+Answers = Generator[Answer, None, None]
+Summarizer = Callable[[Iterable[Item]], Answers]
+"""Gives one answer for each item, in order; an item that is unreadable is passed on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How far the reading of a long document is."""
+
+    place: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who hears what is no result: sentences for the user, and the progress on long documents."""
+
+    note: Callable[[str], None] = lambda _: None
+    progress: Callable[[Windows], None] = lambda _: None
+
+
+def _place(source: str, line: int | None) -> str:
+    return source if line is None else f"{source}:{line}"
+
+
+def on_one_line(text: str) -> str:
+    """Collapse white space, line ends included, to single spaces."""
+    return " ".join(text.split())
+
+
+def on_lines(sentences: Sequence[Sentence]) -> str:
+    """Write sentences on a line each."""
+    return "\n".join(on_one_line(sentence.text) for sentence in sentences)
+
+
+def one_by_one(answer: Callable[[SourceText], Answer]) -> Summarizer:
+    """Make a summarizer of a function that summarizes a document without looking at others."""
+
+    def summarize(items: Iterable[Item]) -> Answers:
+        for item in items:
+            yield answer(item) if isinstance(item, SourceText) else item
+
+    return summarize
+
+
+def nothing_in(text: str) -> str:
+    """Say why a text has no sentence."""
+    return "there is no sentence in it, only markup or punctuation" if text.strip() else "the document is empty"

@@ -1,0 +1,123 @@
+"""Summaries of texts and of whole inputs, by any method."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+
+from bertkit.documents.rouge import resolve_mode
+from bertkit.errors import DataError
+from bertkit.summarization.documents_in import read_documents
+from bertkit.summarization.methods import open_summarizer
+from bertkit.summarization.options import SummaryOptions
+from bertkit.summarization.records import Answer, Answers, Listener, Rouge, SourceText, Summary, Unreadable
+from bertkit.summarization.scoring import mean_sentence, read_references, score_summary
+
+
+def summarize(
+    document: SourceText | str, options: SummaryOptions | None = None, listener: Listener | None = None
+) -> Summary:
+    """Summarize one document.
+
+    Args:
+        document: a text, or one with its source.
+        options: method, length, model; the default is that of the command.
+        listener: hears what is no result.
+
+    Raises:
+        DataError: there is no sentence in it.
+        BertkitError: the method's model cannot be opened.
+    """
+    given = SourceText(document) if isinstance(document, str) else document
+    summarizer = open_summarizer(options or SummaryOptions(), listener or Listener())
+    (answer,) = summarizer([given])
+    if isinstance(answer, Unreadable):
+        raise DataError(f"{answer.place}: {answer.message}.")
+    return answer
+
+
+@dataclass(frozen=True)
+class SummarizeRequest:
+    """What `bertkit summarize` is asked: inputs and how to read them, and references with ROUGE's tokenization."""
+
+    names: tuple[str, ...] = ("-",)
+    options: SummaryOptions = field(default_factory=SummaryOptions)
+    input_format: str = "auto"
+    references: tuple[str, ...] = ()
+    rouge: str = "auto"
+
+
+@dataclass
+class Done:
+    """How it went."""
+
+    documents: int = 0
+    errors: int = 0
+    first_error: str = ""
+    scores: list[Rouge] = field(default_factory=list)
+
+    def see(self, answer: Answer) -> None:
+        """Count an answer."""
+        self.documents += 1
+        if isinstance(answer, Unreadable):
+            self.errors += 1
+            self.first_error = self.first_error or f"{answer.place}: {answer.message}"
+        elif answer.rouge is not None:
+            self.scores.append(answer.rouge)
+
+    @property
+    def note(self) -> str | None:
+        """The mean of the scores, where there are several."""
+        return mean_sentence(self.scores) if len(self.scores) > 1 else None
+
+    def raise_for_status(self) -> None:
+        """Turn errors into the exit code they deserve.
+
+        Raises:
+            DataError: there were documents that could not be summarized.
+        """
+        if self.errors == self.documents == 1:
+            raise DataError(f"{self.first_error}.")
+        if self.errors:
+            raise DataError(
+                f"{self.errors:,} of {self.documents:,} documents could not be summarized; "
+                f"the first: {self.first_error}."
+            )
+
+
+def summarize_inputs(request: SummarizeRequest, listener: Listener) -> Answers:
+    """Open inputs and method, and return the answers, one for each document, in order.
+
+    Raises:
+        UsageError: a word that a flag does not take.
+        DataError: a file is missing, or the only one cannot be read; or, while the answers
+            are iterated, there is not one reference for each document.
+        BertkitError: the method's model cannot be opened.
+    """
+    items = read_documents(request.names, input_format=request.input_format, note=listener.note)
+    references = read_references(request.references, listener.note) if request.references else None
+    mode = request.rouge if request.rouge == "auto" else resolve_mode(request.rouge, ())
+    first = next(items)  # before a model is opened for it: the only file may be unreadable
+    answers = open_summarizer(request.options, listener)(itertools.chain([first], items))
+    return answers if references is None else _scored(answers, references, mode)
+
+
+def _scored(unscored: Answers, references: Iterator[str], mode: str) -> Answers:
+    with closing(unscored) as answers:
+        for answer in answers:
+            reference = next(references, None)
+            if reference is None:
+                place = answer.place if isinstance(answer, Unreadable) else answer.document.place
+                raise DataError(f"{place}: no reference is left for it; --reference needs one for each document.")
+            yield answer if isinstance(answer, Unreadable) else _beside(answer, reference, mode)
+    if next(references, None) is not None:
+        raise DataError("--reference: there are more references than documents; they must go together one by one.")
+
+
+def _beside(summary: Summary, reference: str, mode: str) -> Answer:
+    try:
+        return replace(summary, rouge=score_summary(summary.summary, reference, mode))
+    except DataError as error:
+        return Unreadable.of(summary.document, str(error).rstrip("."))

@@ -1,0 +1,63 @@
+"""Methods that need no model: the first sentences, and TextRank. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bertkit.documents.blocking import select
+from bertkit.documents.sentences import Sentence, split_sentences
+from bertkit.documents.textrank import textrank_scores
+from bertkit.documents.words import sentence_words
+from bertkit.summarization.methods import Method
+from bertkit.summarization.options import SummaryOptions
+from bertkit.summarization.records import (
+    Answer,
+    Choice,
+    Listener,
+    SourceText,
+    Summarizer,
+    Summary,
+    Unreadable,
+    nothing_in,
+    one_by_one,
+)
+
+Chosen = tuple[Sequence[int], Sequence[float]]
+"""The places of the chosen sentences, and the scores of all."""
+
+
+def open_lead(method: Method, options: SummaryOptions, _: Listener) -> Summarizer:
+    """Take the first sentences; a sentence scores one over its place."""
+
+    def choose(sentences: Sequence[Sentence], count: int) -> Chosen:
+        return range(min(count, len(sentences))), [1 / (place + 1) for place in range(len(sentences))]
+
+    return _choosing(method, options, choose)
+
+
+def open_textrank(method: Method, options: SummaryOptions, _: Listener) -> Summarizer:
+    """Take the sentences that share most words with others that do (Mihalcea & Tarau 2004).
+
+    A sentence that repeats three words in a row of a better one is passed over.
+    """
+
+    def choose(sentences: Sequence[Sentence], count: int) -> Chosen:
+        words = sentence_words([sentence.text for sentence in sentences], options.language)
+        scores = [float(score) for score in textrank_scores(words)]
+        return select(scores, words, count), scores
+
+    return _choosing(method, options, choose)
+
+
+def _choosing(
+    method: Method, options: SummaryOptions, choose: Callable[[Sequence[Sentence], int], Chosen]
+) -> Summarizer:
+    def answer(document: SourceText) -> Answer:
+        sentences = split_sentences(document.text, options.language)
+        if not sentences:
+            return Unreadable.of(document, nothing_in(document.text))
+        places, scores = choose(sentences, options.count(len(sentences)))
+        chosen = [Choice(i, sentences[i].start, sentences[i].end, sentences[i].text, scores[i]) for i in places]
+        return Summary.of_choices(document, method.name, chosen)
+
+    return one_by_one(answer)
