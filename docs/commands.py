@@ -12,7 +12,22 @@ from typer.testing import CliRunner
 
 from bertkit.cli.app import app
 
-COMMANDS = ("", "train", "eval", "predict", "models", "datasets")
+COMMANDS = (
+    "",
+    "tokenize",
+    "vocab",
+    "vocab build",
+    "vocab show",
+    "vocab lookup",
+    "vocab coverage",
+    "inspect-data",
+    "train",
+    "eval",
+    "predict",
+    "summarize",
+    "models",
+    "datasets",
+)
 ENVIRONMENT = {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
 HEAD = """\
 # Commands
