@@ -18,6 +18,7 @@ class TaskSpec:
         target: "module:class", imported when the task is built.
         summary: one line for people.
         recipe: options of `train` that suit the task better than the model's own.
+        from_nothing: options that go before these where the model starts from nothing.
         siamese_target: the target where the two texts of a row are read apart.
         rows_an_epoch: validation rows that are scored after each epoch, evenly spread over
             all of them; None: all. At the end of a training all are scored.
@@ -29,6 +30,7 @@ class TaskSpec:
     target: str
     summary: str
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    from_nothing: Mapping[str, Any] = field(default_factory=dict)
     siamese_target: str = ""
     rows_an_epoch: int | None = None
     more_positions: bool = False
@@ -65,6 +67,8 @@ TASKS: tuple[TaskSpec, ...] = (
         "bertkit.tasks.tagging:TaggingTask",
         "entities in a text, with their places",
         {"pooling": "cls", "token_masking": 0.0},
+        # Every token is an example, so more is learnt from the same rows (docs/scratch.md).
+        from_nothing={"lr": 1e-3, "dropout": 0.1},
     ),
     # A row is as many encodings as it has choices.
     TaskSpec(

@@ -80,7 +80,7 @@ def prepare(
     spec = check_names(config)
     wanted = ("train", "validation", "test") if config.test_fraction else ("train", "validation")
     dataset = load_splits(request_of(config), splits=wanted)
-    config = _for_task(config, find_task(dataset.task))
+    config = _for_task(config, find_task(dataset.task), from_nothing=spec.is_scratch or config.init == "random")
     train = dataset.splits["train"]
     n_words = sum(len(text.split()) for e in train for text in e.all_texts)
     is_pair = dataset.columns.pair is not None
@@ -119,9 +119,10 @@ def prepare(
     )
 
 
-def _for_task(config: TrainConfig, task: TaskSpec) -> TrainConfig:
+def _for_task(config: TrainConfig, task: TaskSpec, *, from_nothing: bool) -> TrainConfig:
     """Fill what the user left open and the task decides."""
-    open_values = {name: value for name, value in task.recipe.items() if getattr(config, name) is None}
+    values = {**task.recipe, **(task.from_nothing if from_nothing else {})}
+    open_values = {name: value for name, value in values.items() if getattr(config, name) is None}
     return replace(config, **{"on_long": config.on_long or "truncate", **open_values})
 
 

@@ -12,7 +12,8 @@ from bertkit.models.registry import SCRATCH, WITH_SEGMENTS, ModelSpec, Recipe
 WORDS_PER_PIECE = 20
 SMALLEST_VOCABULARY, LARGEST_VOCABULARY = 1_000, 32_000
 SHAPE = ("size", "layers", "hidden", "heads")
-# From this many rows on a wider scratch model learns more than it forgets (docs/scratch.md).
+# From this many rows on, and for tags of every word, a wider scratch model learns more than it
+# forgets (docs/scratch.md).
 MANY_ROWS = 10_000
 WIDE = (2, 128, 4)  # layers, hidden, heads
 
@@ -48,7 +49,8 @@ def resolve(
     filled = replace(config, **{name: value for name, value in values.items() if getattr(config, name) is None})
     if filled.pooling == "siamese" and config.overlap_segments is None:
         filled = replace(filled, overlap_segments=False)  # each text is read by itself
-    if spec.is_scratch and n_rows >= MANY_ROWS and all(getattr(filled, name) is None for name in SHAPE):
+    is_much = n_rows >= MANY_ROWS or task == "ner"
+    if spec.is_scratch and is_much and all(getattr(filled, name) is None for name in SHAPE):
         layers, hidden, heads = WIDE
         filled = replace(filled, layers=layers, hidden=hidden, heads=heads)
     return replace(
