@@ -93,16 +93,7 @@ def prepare(
     task = _task(config, spec, dataset, tokenizer)
     lend_extractor(task, config, spec, note)
     findings = check_fit(tokenizer, [text for e in train for text in e.all_texts])
-    options = TrainingOptions(
-        loss=config.loss,
-        label_smoothing=config.label_smoothing or 0.0,
-        class_weights=class_weights(config.class_weights, task.settings.labels, train)
-        if dataset.task == "classify"
-        else None,
-        swap_pairs=bool(config.swap_pairs),
-        token_masking=config.token_masking or 0.0,
-        whole_words=config.whole_words,
-    )
+    options = _options(config, task, train)
     rows = task.training_rows(train, options)
     validation = task.encode_scored(dataset.splits["validation"])
     cut = _cut_sentence(rows, validation, task.settings)
@@ -116,6 +107,21 @@ def prepare(
         rows=rows,
         validation=validation,
         warnings=(*dataset.warnings, *findings, *cut),
+    )
+
+
+def _options(config: TrainConfig, task: Task, train: Sequence[Example]) -> TrainingOptions:
+    """Return what only training needs to know."""
+    settings, weights = task.settings, None
+    if settings.task == "classify":
+        weights = class_weights(config.class_weights, settings.labels, train)
+    return TrainingOptions(
+        loss=config.loss,
+        label_smoothing=config.label_smoothing or 0.0,
+        class_weights=weights,
+        swap_pairs=bool(config.swap_pairs),
+        token_masking=config.token_masking or 0.0,
+        whole_words=config.whole_words,
     )
 
 
