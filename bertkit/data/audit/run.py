@@ -52,14 +52,7 @@ def audit(
     """
     reading = _reading_order(splits)
     observers = _Observers(task, columns, max_length, reading)
-    with ThreadPoolExecutor(max_workers=1) as worker:
-        for chunk in (chunk for split in reading for chunk in chunks(split, splits[split])):
-            # a fast tokenizer computes outside of Python, so it may as well do so meanwhile
-            tokens = worker.submit(count_tokens, [row.all_texts for row in chunk.rows]) if count_tokens else None
-            for observer in observers:
-                observer.see(chunk)
-            if tokens is not None:
-                observers.lengths.see_tokens(chunk, tokens.result())
+    _read(splits, reading, observers, count_tokens)
     order = sorted(observers.labels.splits, key=_rank)
     findings = worst_first([*known, *observers.findings(order)])
     figures = {
@@ -77,6 +70,23 @@ def audit(
         ),
         notes=observers.near.notes(),
     )
+
+
+def _read(
+    splits: Mapping[str, Iterable[Example]],
+    reading: Sequence[str],
+    observers: _Observers,
+    count_tokens: TokenCounter | None,
+) -> None:
+    """Show every row to the observers, once, and count its tokens meanwhile."""
+    with ThreadPoolExecutor(max_workers=1) as worker:
+        for chunk in (chunk for split in reading for chunk in chunks(split, splits[split])):
+            # a fast tokenizer computes outside of Python, so it may as well do so meanwhile
+            tokens = worker.submit(count_tokens, [row.all_texts for row in chunk.rows]) if count_tokens else None
+            for observer in observers:
+                observer.see(chunk)
+            if tokens is not None:
+                observers.lengths.see_tokens(chunk, tokens.result())
 
 
 class _Observers:
