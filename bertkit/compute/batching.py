@@ -38,6 +38,7 @@ class Batch:
         targets: what training compares with; its shape is the task's.
         positions: places in the flattened batch whose tokens are asked for, (M), or (D, S)
             where they belong to D rows, with -1 in rows that have fewer than S.
+        features: figures that are known of the rows besides their tokens; their shape is the task's.
         sizes: how many encodings each row has, where rows have several; with positions
             (M), how many of these each encoding has.
     """
@@ -48,6 +49,7 @@ class Batch:
     global_mask: Tensor | None = None
     targets: Tensor | None = None
     positions: Tensor | None = None
+    features: Tensor | None = None
     sizes: tuple[int, ...] = ()
 
     @property
@@ -61,11 +63,12 @@ class Batch:
         """What the model is called with."""
         names = ("input_ids", "attention_mask", "token_type_ids", "global_mask")
         inputs = {name: getattr(self, name) for name in names}
-        return inputs if self.positions is None else {**inputs, "positions": self.positions}
+        extra = {"positions": self.positions, "features": self.features}
+        return inputs | {name: tensor for name, tensor in extra.items() if tensor is not None}
 
     def to(self, device: str) -> Batch:
         """Copy the tensors to a device."""
-        names = ("input_ids", "token_type_ids", "attention_mask", "global_mask", "targets", "positions")
+        names = ("input_ids", "token_type_ids", "attention_mask", "global_mask", "targets", "positions", "features")
         moved = {
             name: tensor.to(device, non_blocking=True) for name in names if (tensor := getattr(self, name)) is not None
         }

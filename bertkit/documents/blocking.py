@@ -23,7 +23,7 @@ def select(
         raise ValueError(f"{len(scores)} scores do not fit {len(sentence_tokens)} sentences")
     chosen: list[int] = []
     said: set[Trigram] = set()
-    for index in sorted(range(len(scores)), key=lambda index: -scores[index]):
+    for index in sorted(range(len(scores)), key=scores.__getitem__, reverse=True):  # which keeps equals in order
         if len(chosen) >= count:
             break
         trigrams = _trigrams(sentence_tokens[index])

@@ -15,13 +15,18 @@ LANGUAGES = ("auto", "en", "ko")
 _KOREAN_SHARE = 0.2
 
 HANGUL = "가-힣ㄱ-ㆎᄀ-ᇿ"
+_NOT_LETTERS = bytes(code for code in range(128) if not chr(code).isalpha())
 _HANGUL_RUN = re.compile(f"[{HANGUL}]+")
 _LETTER_RUN = re.compile(r"[^\W\d_]+")
 
 
 def detect_language(text: str) -> Language:
     """Return "ko" where at least a fifth of the letters are Hangul, else "en"."""
-    hangul = 0 if text.isascii() else sum(map(len, _HANGUL_RUN.findall(text)))
+    plain = text.encode("ascii", "ignore")
+    most_hangul = len(text) - len(plain)
+    if not most_hangul or most_hangul < _KOREAN_SHARE * len(plain.translate(None, _NOT_LETTERS)):
+        return "en"  # without looking at what the other characters are
+    hangul = sum(map(len, _HANGUL_RUN.findall(text)))
     if not hangul:
         return "en"
     letters = sum(map(len, _LETTER_RUN.findall(text)))

@@ -1,9 +1,10 @@
 """Where the layout of a text ends a sentence, before any word is looked at.
 
-Blank lines, HTML block tags, comments, scripts, code fences, headings, list items and
-table rows end it. A single line end may just be where an editor wrapped the line: it is
-one if the next word would not have fitted into the width of the paragraph. Everything is
-found by place, nothing is removed, so that what comes out are slices of the text.
+Blank lines, HTML block tags, comments, scripts, Markdown's pictures, code fences, headings,
+list items and table rows end it. A single line end may just be where an editor wrapped the
+line: it is one if the next word would not have fitted into the width of the paragraph.
+Everything is found by place, nothing is removed, so that what comes out are slices of the
+text.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _HIDDEN = (  # opening and closing of what no reader sees
     (re.compile(r"<script\b", re.IGNORECASE), re.compile(r"</script\s*>", re.IGNORECASE)),
     (re.compile(r"<style\b", re.IGNORECASE), re.compile(r"</style\s*>", re.IGNORECASE)),
 )
+# Markdown's pictures where they have a line to themselves, badges with a link round them included.
+_PICTURES = re.compile(r"^[ \t>]*(?:\[?!\[[^\[\]\n]*\]\([^()\n]*\)(?:\]\([^()\n]*\))?[ \t]*)+\r?$", re.MULTILINE)
 _LINE = re.compile(r"[^\r\n\v\f\x85\u2028\u2029]+")
 _WIDE = re.compile(f"[{HANGUL}一-鿿぀-ヿ　-〿＀-｠]")
 
@@ -70,7 +73,7 @@ def blocks(text: str) -> Iterator[Span]:
 
 def has_words(piece: str) -> bool:
     """Tell whether anything but markup, punctuation and cells of a table is in a piece of text."""
-    if _TABLE_ROW.search(piece):
+    if "|" in piece and _TABLE_ROW.search(piece):
         return False
     if "<" in piece or "&" in piece or "](" in piece or "]:" in piece:
         piece = _MARKUP.sub(" ", piece)
@@ -78,12 +81,14 @@ def has_words(piece: str) -> bool:
 
 
 def _cuts(text: str) -> list[Span]:
-    """Return the places of block tags and of hidden text, sorted."""
-    if "<" not in text:
-        return []
-    cuts = [match.span() for match in _BLOCK_TAG.finditer(text)]
-    for opening, closing in _HIDDEN:
-        cuts.extend(_enclosed(text, opening, closing))
+    """Return the places of block tags, of hidden text and of pictures, sorted."""
+    cuts: list[Span] = []
+    if "![" in text:
+        cuts.extend(match.span() for match in _PICTURES.finditer(text))
+    if "<" in text:
+        cuts.extend(match.span() for match in _BLOCK_TAG.finditer(text))
+        for opening, closing in _HIDDEN:
+            cuts.extend(_enclosed(text, opening, closing))
     return sorted(cuts)
 
 

@@ -23,7 +23,7 @@ _REPORTING = re.compile(
     r"\s+(?:[\w.'’-]+\s+){0,2}(?:said|says|say|asked|asks|added|adds|told|tells|replied|explained|shouted|cried|wrote"
     r"|writes|warned|insisted|joked|recalled|whispered|yelled|answered|wondered|tweeted)\b"
 )
-_CAPITAL = re.compile(r"[A-Z]")
+_NOT_CAPITALS = bytes(code for code in range(128) if not chr(code).isupper())
 _DOTTED = re.compile(r"(?:[A-Za-z]\.)*[A-Za-z]$")
 _COUNTER = re.compile(r"\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{2,4})$")
 
@@ -62,7 +62,8 @@ def read_habits(text: str) -> Habits:
     spaced, stops = text.count(" . ") + text.count(" .\n"), text.count(". ") + text.count(".\n")
     if text.endswith("."):
         spaced, stops = spaced + text.endswith(" ."), stops + 1
-    capitals, small = len(_CAPITAL.findall(text)), text.count("e")
+    capitals = len(text.encode("ascii", "ignore").translate(None, _NOT_CAPITALS))
+    small = text.count("e")
     return Habits(spaced_stops=3 * spaced > stops, no_capitals=small > 30 * capitals)
 
 

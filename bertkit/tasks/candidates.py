@@ -47,13 +47,14 @@ def by_merit(
     sets: Sequence[tuple[int, ...]], sentence_tokens: Sequence[Sequence[str]], reference_tokens: Sequence[str]
 ) -> list[tuple[int, ...]]:
     """Sort candidates by the mean of ROUGE-1 and ROUGE-2 F1 against the reference, the best first."""
+    return sorted(sets, key=lambda chosen: merit(chosen, sentence_tokens, reference_tokens), reverse=True)
+
+
+def merit(chosen: tuple[int, ...], sentence_tokens: Sequence[Sequence[str]], reference_tokens: Sequence[str]) -> float:
+    """Return ROUGE-1 + ROUGE-2 F1 of some sentences against the reference."""
+    tokens = list(chain.from_iterable(sentence_tokens[i] for i in chosen))
     words, pairs = Counter(reference_tokens), Counter(pairwise(reference_tokens))
-
-    def merit(chosen: tuple[int, ...]) -> float:
-        tokens = list(chain.from_iterable(sentence_tokens[i] for i in chosen))
-        return _f1(tokens, words) + _f1(pairwise(tokens), pairs)
-
-    return sorted(sets, key=merit, reverse=True)
+    return _f1(tokens, words) + _f1(pairwise(tokens), pairs)
 
 
 def textrank(documents: Documents) -> list[NDArray[np.float64]]:

@@ -206,7 +206,8 @@ class MatchingTask(SummaryTask):
         document, candidates = parts[0], np.stack(parts[1:])
         lengths = np.linalg.norm(candidates, axis=1) * np.linalg.norm(document)
         cosines = candidates @ document / np.maximum(lengths, np.finfo(np.float64).tiny)
-        return Extract(first.sentences, first.scores, first.sets[int(cosines.argmax())])
+        ranked = tuple(first.sets[i] for i in np.argsort(-cosines, kind="stable"))
+        return Extract(first.sentences, first.scores, ranked[0], ranked)
 
     def _documents(self, examples: Sequence[Example]) -> Iterator[_Document]:
         """Split documents, score their sentences and propose candidates."""

@@ -19,7 +19,7 @@ class TaskSpec:
         summary: one line for people.
         recipe: options of `train` that suit the task better than the model's own.
         from_nothing: options that go before these where the model starts from nothing.
-        siamese_target: the target where the two texts of a row are read apart.
+        siamese_target: the target where the texts of a row are read apart.
         rows_an_epoch: validation rows that are scored after each epoch, evenly spread over
             all of them; None: all. At the end of a training all are scored.
         more_positions: whether --max-length may go beyond the positions an encoder has,
@@ -39,7 +39,7 @@ class TaskSpec:
         """Return the target for a way of pooling.
 
         Raises:
-            UsageError: the task cannot read two texts apart.
+            UsageError: the task cannot read texts apart.
         """
         if pooling != "siamese":
             return self.target
@@ -89,6 +89,7 @@ TASKS: tuple[TaskSpec, ...] = (
         "bertkit.tasks.extractive:ExtractiveTask",
         "the sentences of a document that make its summary (BertSum)",
         {"batch_size": 8, "token_masking": 0.0, "on_long": "window", "pooling": "cls"},
+        siamese_target="bertkit.tasks.salience:SalienceTask",
         rows_an_epoch=1000,
         more_positions=True,
     ),

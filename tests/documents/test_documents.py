@@ -15,6 +15,7 @@ from bertkit.documents.rouge import highlight_lines, score_corpus, tokenize
 from bertkit.documents.sentences import split_sentences
 from bertkit.documents.textrank import textrank_scores
 from bertkit.documents.words import sentence_words
+from tests.documents.test_oracle import stepwise
 
 TEXTS = Path(__file__).parent / "texts"
 NAMES = sorted(path.name for path in TEXTS.glob("*.txt"))
@@ -83,6 +84,13 @@ def news():
     with gzip.open(Path(root) / "cnn_dm/validation.jsonl.gz", "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line, _ in zip(lines, range(100), strict=False)]
     return [([s.text for s in split_sentences(row["article"])], highlight_lines(row["abstract"])) for row in rows]
+
+
+def test_oracle_picks_on_news_are_those_of_scoring_each_step(news):
+    for sentences, reference in news[:6]:
+        tokens = [tokenize(sentence, "english").tokens for sentence in sentences]
+        wanted = tokenize(reference, "english").tokens
+        assert oracle_sentences(tokens, wanted) == stepwise(tokens, wanted)
 
 
 def test_lead_textrank_and_oracle_on_news(news):

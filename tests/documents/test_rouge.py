@@ -41,8 +41,9 @@ def test_english_scores_are_those_of_rouge_score(reference, summary):
 
 
 def test_identical_korean_texts_score_one(korean_mode):
-    scores = score_pair(f"{SEOUL}\n비가 왔다.", f"{SEOUL}\n비가 왔다.", korean_mode)
-    assert [getattr(scores, metric) for metric in METRICS] == [1.0] * 4
+    for text in (SEOUL, f"{SEOUL}\n비가 왔다."):
+        scores = score_pair(text, text, korean_mode)
+        assert [getattr(scores, metric) for metric in METRICS] == [1.0] * 4
 
 
 def test_different_korean_texts_score_below_one(korean_mode):
@@ -125,6 +126,7 @@ def test_corpus_scores_are_those_of_the_pairs():
 
 def test_corpus_without_documents():
     assert score_corpus([], []).scores["rougeL"].shape == (0,)
+    assert score_corpus([], [], metrics=["rouge1"]).scores.keys() == {"rouge1"}
 
 
 def test_corpus_needs_a_reference_for_each_summary():

@@ -183,6 +183,15 @@ def test_language():
         split_sentences("text", "kr")
 
 
+def test_korean_is_a_fifth_of_the_letters_in_hangul():
+    rng = random.Random(5)
+    for _ in range(400):
+        text = "".join(rng.choices("ab1 .éß’“한글ㅋ\u1100中", [9, 9, 3, 3, 3, 1, 1, 4, 1, 2, 2, 1, 1, 1], k=25))
+        hangul = sum(c in "한글ㅋ\u1100" for c in text)
+        letters = sum(c.isalpha() for c in text)
+        assert detect_language(text) == ("ko" if hangul and hangul >= 0.2 * letters else "en")
+
+
 def test_any_mixture_of_marks_keeps_its_places(without_kiwi):
     rng = random.Random(7)
     pieces = [
@@ -212,6 +221,9 @@ HOSTILE = {
     "quotation marks": '"가다. ' * 10**4,
     "opened comments": "<!--" * 10**5,
     "opened images": "![" * 10**5,
+    "pictures": "![a](b) " * 10**4 + "x",
+    "opened badges": "[![a](b)" * 10**4,
+    "lines of opened images": "![a\n" * 10**4,
     "angles": "<" * 10**5,
     "blanks": " " * 10**5,
     "one word": "x" * 10**5,
@@ -232,6 +244,14 @@ def test_half_a_megabyte_takes_under_a_second_or_so():
     began = time.process_time()
     assert len(split_sentences(text)) == 16_500
     assert time.process_time() - began < 5
+
+
+def test_pictures_are_no_sentences_whatever_they_show() -> None:
+    text = (
+        "[![Built. Passing.](a.svg)](http://a.b) ![b](b.svg)\r\n\nIt is ![an icon. Small.](c.png) a mill.\n"
+        "> ![A picture. Of a mill.](mill.png)\nIt burned."
+    )
+    assert split(text) == ["It is ![an icon.", "Small.](c.png) a mill.", "It burned."]
 
 
 def test_rows_of_a_table_are_no_sentences() -> None:

@@ -1,12 +1,25 @@
 """The words by which sentences are compared."""
 
+import random
+import re
+
 import pytest
 
-from bertkit.documents.words import sentence_words, syllable_pairs
+from bertkit.documents.words import english_words, sentence_words, syllable_pairs
 
 
 def test_english_words_are_lower_case_without_function_words():
     assert sentence_words(["The GDP of Korea rose 3.1%, didn't it?"]) == [["gdp", "korea", "rose", "3", "1", "didn"]]
+
+
+def test_words_of_any_characters_are_runs_of_letters_and_digits():
+    rng = random.Random(4)
+    plain = "".join(map(chr, range(128)))
+    for characters in (plain, plain + "éŁ’“–한ß½²ª_"):
+        for _ in range(300):
+            text = "".join(rng.choices(characters, k=40))
+            runs = re.findall(r"\w+", text.lower())
+            assert english_words(text) == [run for run in runs if english_words(run)]
 
 
 def test_korean_words_without_an_analyser_are_pairs_of_syllables(without_kiwi):

@@ -1,8 +1,10 @@
-"""Tiny random models that write, each with a tokenizer in the form its real repository has."""
+"""Tiny models: random ones that write, with tokenizers as the real ones have them, and trained ones that choose."""
 
 from __future__ import annotations
 
 import json
+import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,32 @@ import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+from tests.conftest import OBJECTS, SUBJECTS, VERBS
+
 TEXTS = Path(__file__).parent.parent / "documents" / "texts"
 POSITIONS = 64
+
+
+KOREAN = (
+    ("고양이가", "개는", "할머니가", "기차가", "선생님은", "마을이", "버스는", "주민들이"),
+    ("공을", "강을", "빵을", "편지를", "사과를", "음악을", "조합을", "회관을"),
+    ("보았다", "좋아한다", "찾는다", "따라간다", "그린다", "부른다", "만들기로 했다", "옮긴다"),
+)
+
+
+@pytest.fixture(params=["with kiwipiepy", "without kiwipiepy"])
+def any_splitter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with the extra `ko`, and one without."""
+    if request.param == "with kiwipiepy":
+        pytest.importorskip("kiwipiepy")
+    else:
+        monkeypatch.setitem(sys.modules, "kiwipiepy", None)
+
+
+@pytest.fixture
+def without_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without the extra `offline`."""
+    monkeypatch.setattr("bertkit.models.offline.PACKAGES", {})
 
 
 @pytest.fixture
@@ -106,3 +132,36 @@ def t5(tmp_path_factory: pytest.TempPathFactory, sentences: list[str]) -> Path:
 def long_text(sentences: list[str]) -> str:
     """Forty short sentences: more than the tiny models read at once."""
     return " ".join(sentence.capitalize() for sentence in sentences[:40])
+
+
+def trained(folder: Path, task: str) -> Path:
+    """Train a run for an epoch on forty short documents, every second one Korean; so is its tokenizer."""
+    from bertkit.config import TrainConfig
+    from bertkit.training.run import train
+
+    rng = random.Random(0)
+    rows = []
+    for number in range(40):
+        words = KOREAN if number % 2 else (SUBJECTS, VERBS, OBJECTS)
+        sentences = [" ".join(map(rng.choice, words)) + "." for _ in range(6)]
+        rows.append({"text": " ".join(sentences), "summary": sentences[2]})
+    data = folder / "docs.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = TrainConfig(
+        data=(str(data),), task=task, output=str(folder / "run"), layers=1, hidden=16, epochs=1,
+        max_length=48, vocab_size=300, threads=1, tensorboard=False,
+    )  # fmt: skip
+    train(config)
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def extractive_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the task extractive."""
+    return trained(tmp_path_factory.mktemp("extractive"), "extractive")
+
+
+@pytest.fixture(scope="session")
+def matching_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the task matching."""
+    return trained(tmp_path_factory.mktemp("matching"), "matching")

@@ -120,6 +120,16 @@ def test_at_most_so_many_sentences(bart, long_text, monkeypatch):
     assert summarize(SHORT, options(bart, ratio=0.5)).summary == "One is here."
 
 
+@pytest.mark.parametrize("language", ["auto", "ko"])
+def test_a_korean_article(kobart, texts, any_splitter, language, monkeypatch):
+    article = texts["korean_article.txt"]
+    assert summarize(article, options(kobart, language=language)).summary
+    written = ["아침이 밝았다. 새가 운다.", "비가 왔다. 버스가 늦었다."]
+    monkeypatch.setattr(Writer, "write", lambda self, windows, report: (written * len(windows))[: len(windows)])
+    summary = summarize(article, options(kobart, language=language, sentences=3)).summary
+    assert summary.splitlines() == ["아침이 밝았다.", "새가 운다.", "비가 왔다."]
+
+
 def test_order_and_errors_among_many(bart):
     items = [SourceText(SHORT, "a"), SourceText("", "b"), Unreadable("bad row", "c", 0, 3), SourceText("A dog.", "d")]
     first, empty, bad, last = open_summarizer(options(bart), Listener())(items)

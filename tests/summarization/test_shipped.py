@@ -1,0 +1,156 @@
+"""The extractive model that comes with bertkit: its weights, its training, its use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from safetensors.numpy import load_file
+
+from bertkit.compute.device import Placement
+from bertkit.data.records import Document
+from bertkit.documents.summary_sets import SetScorer
+from bertkit.errors import ModelError
+from bertkit.evaluation.forward import forward
+from bertkit.models import offline
+from bertkit.summarization.methods import ENCODER, open_summarizer
+from bertkit.summarization.options import SummaryOptions
+from bertkit.summarization.records import Listener, SourceText, Summary, Unreadable
+from bertkit.summarization.shipped import WEIGHTS, shipped_bundle
+from bertkit.tokenization.base import Tokenizer
+from tests.summarization.not_news import habits
+
+SCRIPT = Path(__file__).parents[2] / "examples" / "train_extractor.py"
+CPU = Placement("cpu", "float32", 1)
+MOST_BYTES = 10_000_000
+
+
+@pytest.fixture(scope="module")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> Path:
+    """A folder with a BERT of two layers."""
+    folder = tmp_path_factory.mktemp("tiny-bert")
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=tokenizer.vocab_size, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=32, max_position_embeddings=96,
+    )  # fmt: skip
+    transformers.BertModel(config).save_pretrained(folder)
+    tokenizer.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory, sentences: list[str]) -> Path:
+    """Documents whose summary is their third sentence."""
+    folder, rng = tmp_path_factory.mktemp("corpus"), random.Random(0)
+    for split, count in (("train", 40), ("validation", 12)):
+        documents = [rng.sample(sentences, 8) for _ in range(count)]
+        rows = [json.dumps({"text": " ".join(chosen), "summary": chosen[2]}) for chosen in documents]
+        (folder / f"{split}.jsonl").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def train(corpus: Path, model: Path, output: Path, *more: str) -> None:
+    arguments = [str(corpus), "--model", str(model), "--layers", "1", "--output", str(output), *more]
+    before, sys.argv = sys.argv, [str(SCRIPT), *arguments]
+    try:
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    finally:
+        sys.argv = before
+
+
+def test_the_script_trains_what_the_methods_open(tmp_path, corpus, tiny_bert, capsys):
+    train(corpus, tiny_bert, tmp_path / "a.safetensors", "--cache", str(tmp_path / "cache"))
+    printed = capsys.readouterr().out
+    report = json.loads(printed[printed.index("{") :])
+    assert report["documents"] == 12
+    assert report["oracle"]["rouge1"] == 1.0 > report["lead"]["rouge1"]
+    assert report["bertsum minus lead"]["rouge1"][0] <= report["bertsum minus lead"]["rouge1"][1]
+    train(corpus, tiny_bert, tmp_path / "b.safetensors", "--cache", str(tmp_path / "cache"))
+    first, second = load_file(tmp_path / "a.safetensors"), load_file(tmp_path / "b.safetensors")
+    assert all((first[name] == second[name]).all() for name in first)
+
+    bundle = shipped_bundle("matchsum", tmp_path / "a.safetensors", model_name=str(tiny_bert), layers=1)
+    document = Document(("One is here. Two is there. Three is gone. Four came back.",), None, 1, "d", None)
+    (extract,) = forward(bundle.model, bundle.task, bundle.task.encode([document]), CPU)
+    assert len(extract.chosen) in (2, 3)
+    assert len(extract.sentences) == 4
+
+
+def test_weights_for_another_encoder_are_refused(tmp_path, tiny_bert):
+    with pytest.raises(ModelError, match="do not fit"):
+        shipped_bundle("bertsum", model_name=str(tiny_bert))
+    (tmp_path / "damaged").write_bytes(b"nothing")
+    with pytest.raises(ModelError, match="damaged: cannot be read"):
+        shipped_bundle("bertsum", tmp_path / "damaged", model_name=str(tiny_bert))
+
+
+def test_what_is_shipped_is_small_and_whole():
+    files = [path for path in WEIGHTS.parent.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < MOST_BYTES
+    arrays = load_file(WEIGHTS)
+    assert {name.partition(".")[0] for name in arrays} == {"salience", "sets"}
+    assert arrays["salience.read_vector.weight"].shape == (256, 384)
+    sets = SetScorer.from_arrays({name.removeprefix("sets."): a for name, a in arrays.items() if "sets." in name})
+    assert len(sets.layers) == 3
+
+
+def test_the_card_tells_what_was_measured():
+    card = (WEIGHTS.parent / "README.md").read_text(encoding="utf-8")
+    assert all(word in card for word in ("CNN/DailyMail", "examples/train_extractor.py", "validation", "95 %"))
+
+
+@pytest.fixture
+def minilm() -> None:
+    """The extra `offline`."""
+    if offline.packaged_model(ENCODER) is None:
+        pytest.skip("the extra offline is not installed")
+
+
+@pytest.mark.usefixtures("minilm")
+class TestWithTheEncoder:
+    """What a user of the extra `offline` gets."""
+
+    @pytest.mark.parametrize("method", ["bertsum", "matchsum"])
+    def test_no_lead_by_habit(self, method):
+        found = habits(SummaryOptions(method))
+        assert found.leads == 0
+        assert found.early < 0.5
+
+    def test_documents_of_all_lengths_in_order(self):
+        texts = [
+            "One sentence only.",
+            "",
+            "A is here. B is there. C is gone.",
+            "The mill burned. " * 400,
+            "no stop at all " * 300,
+        ]
+        notes: list[str] = []
+        answers = list(open_summarizer(SummaryOptions(), Listener(notes.append))([SourceText(t) for t in texts]))
+        assert [type(answer) for answer in answers] == [Summary, Unreadable, Summary, Summary, Summary]
+        assert answers[2].summary == "A is here.\nB is there.\nC is gone."
+        assert answers[0].method == "bertsum"
+        assert notes == []
+
+    @pytest.mark.parametrize("count", [1, 2, 4, 5, 7])
+    def test_as_many_sentences_as_asked_for(self, count):
+        text = " ".join(f"{one} {two}." for one in ("Birds", "Old men") for two in ("sing", "eat", "walk by", "sleep"))
+        (answer,) = open_summarizer(SummaryOptions("bertsum", sentences=count), Listener())([SourceText(text)])
+        assert isinstance(answer, Summary)
+        assert len(answer.sentences) == count
+
+    def test_the_same_bytes_twice(self):
+        def digest() -> str:
+            (answer,) = open_summarizer(SummaryOptions("bertsum"), Listener())(
+                [SourceText(WEIGHTS.parent.joinpath("README.md").read_text())]
+            )
+            return hashlib.sha256(json.dumps(answer.to_json()).encode()).hexdigest()
+
+        assert digest() == digest()
