@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 OFFLINE := .venv/.offline
+BENCH := .venv/.bench
 DEMO := runs/demo
 
-.PHONY: help demo test slow check format docs clean
+.PHONY: help demo test slow check format docs bench bench-long clean
 
 help:
 	@echo "make demo    install, train on the bundled sample, evaluate, predict from a pipe, summarize"
@@ -14,6 +15,8 @@ help:
 	@echo "make check   format, lint, types, import order"
 	@echo "make format  write the format"
 	@echo "make docs    write docs/commands.md from --help"
+	@echo "make bench   bertkit beside its peers, a table of ratios (under 25 minutes; benchmarks/README.md)"
+	@echo "make bench-long  the same at full length: whole trainings, a million rows (hours)"
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -26,6 +29,11 @@ $(OFFLINE): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[offline]'
 	touch $@
 
+# The peers that benchmarks compare with
+$(BENCH): $(STAMP) $(OFFLINE)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	touch $@
+
 demo: $(STAMP) $(OFFLINE)
 	$(BIN)/bertkit train sample:paraphrase --model scratch --output $(DEMO) --force --format table
 	$(BIN)/bertkit eval $(DEMO) --format table
@@ -34,7 +42,7 @@ demo: $(STAMP) $(OFFLINE)
 	  '{"sentence1": "The shop opens at nine.", "sentence2": "The bakery closed last year."}' \
 	  | $(BIN)/bertkit predict $(DEMO) - --top-k 2
 	$(BIN)/bertkit tokenize --model minilm "The shop opens at nine." --format table
-	$(BIN)/bertkit summarize docs/scratch.md --method textrank --format text
+	$(BIN)/bertkit summarize docs/scratch.md --method bertsum --format text
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadscope
@@ -54,6 +62,12 @@ format: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python docs/commands.py > docs/commands.md
+
+bench: $(BENCH)
+	$(BIN)/python benchmarks/all.py
+
+bench-long: $(BENCH)
+	$(BIN)/python benchmarks/all.py --long
 
 clean:
 	rm -rf .venv runs build dist .mypy_cache .ruff_cache .pytest_cache

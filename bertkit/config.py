@@ -110,7 +110,9 @@ class TrainConfig:
         "Model",
         choices=("cls", "pooler", "mean", "match", "siamese"),
     )
-    dropout: float | None = option(None, "Dropout in encoder and head.", "Model", minimum=0, below=1)
+    dropout: float | None = option(
+        None, "Dropout in encoder and head; attention has none.", "Model", minimum=0, below=1
+    )
 
     epochs: int | None = option(None, "Passes over the training rows.", "Training", minimum=1)
     batch_size: int | None = option(None, "Rows per step and accumulation part.", "Training", minimum=1)
@@ -124,6 +126,9 @@ class TrainConfig:
         "linear", "Fall of the rate (default: linear).", "Training", choices=("linear", "cosine", "constant")
     )
     clip: float = option(1.0, "Largest gradient norm, 0 for none (default: 1).", "Training", minimum=0)
+    freeze: int | None = option(
+        None, "Leave embeddings and the lowest N layers as they are (default: 0, none).", "Training", minimum=0
+    )
     label_smoothing: float | None = option(None, "Share of the target spread evenly.", "Training", minimum=0, below=1)
     loss: str = option("mse", "Loss of regression (default: mse).", "Training", choices=("mse", "mae"))
     class_weights: str = option("none", "auto counteracts imbalance, or label=weight,… (default: none).", "Training")

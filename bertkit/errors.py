@@ -12,6 +12,7 @@ One class per way of mending; each carries the exit code of the command line.
     ├── RunError                    3   a run directory that is damaged, unfinished or newer
     ├── OutputError                 3   a place that cannot be written or is not empty
     ├── DeviceError                 3   a device or precision this machine does not have
+    ├── ProcessLostError            3   another process of the command that has ended
     ├── NonFiniteError              3   a loss or gradient that is no longer a number
     ├── StrictError                 4   --strict found a problem
     └── Interrupted               130   Ctrl-C or a termination signal, with work saved
@@ -89,6 +90,10 @@ class OutputError(BertkitError):
 
 class DeviceError(BertkitError):
     """A device or a precision that this machine does not have."""
+
+
+class ProcessLostError(BertkitError):
+    """Another process of the command has ended, or cannot be reached."""
 
 
 class NonFiniteError(BertkitError):

@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from bertkit import __version__
+from bertkit.cli.streams import end_early, one_voice
+from bertkit.compute.processes import joined, this_world
 from bertkit.errors import BertkitError
+
+# The commands that several processes share; of any other the first does all.
+SHARED = ("train", "predict")
 
 
 class KitGroup(TyperGroup):
@@ -25,15 +31,13 @@ class KitGroup(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except BertkitError as error:
-            typer.echo(f"bertkit: {error}", err=True)
-            raise typer.Exit(error.exit_code) from error
+            raise typer.Exit(end_early(error.exit_code, f"bertkit: {error}")) from error
         except BrokenPipeError:
             # Python flushes stdout once more at its end; there is nowhere left to write to.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            raise typer.Exit(0) from None
+            raise typer.Exit(end_early(0)) from None
         except KeyboardInterrupt:
-            typer.echo("bertkit: interrupted", err=True)
-            raise typer.Exit(130) from None
+            raise typer.Exit(end_early(130, "bertkit: interrupted")) from None
         return result
 
 
@@ -60,6 +64,7 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def root(
+    ctx: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and stop.", callback=_version, is_eager=True)
     ] = False,
@@ -68,11 +73,21 @@ def root(
     # Threads that spin while they wait bring a busy machine to a crawl (8 times slower,
     # measured); torch reads this when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if ctx.invoked_subcommand in SHARED:
+        ctx.with_resource(joined())
+    elif not this_world().is_main:
+        raise typer.Exit
 
 
 def main() -> None:
     """Start the command line."""
-    app()
+    try:
+        with one_voice():
+            app()
+    except Exception:
+        if this_world().size == 1:
+            raise
+        end_early(1, traceback.format_exc())
 
 
 def _register() -> None:

@@ -139,6 +139,8 @@ def _show_plan(values: Mapping[str, Any]) -> None:
     console.print(f"would train [bold]{values['run']}[/bold]: {values['parameters']:,} parameters")
     console.print(f"rows: {values['rows']}, labels: {values['labels']}, steps: {values['total_steps']}")
     console.print(f"placement: {values['placement']}")
+    parts = ", ".join(f"{name} {size / 1e6:,.0f}" for name, size in values["memory_parts"].items() if size)
+    console.print(f"memory: about {values['memory_bytes'] / 1e6:,.0f} MB ({parts})", soft_wrap=True)
     for name, value in values["config"].items():
         console.print(f"  {name} = {value}", soft_wrap=True)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import typer
 
+from bertkit.compute.processes import this_world
 from bertkit.errors import UsageError
 
 
@@ -69,3 +72,31 @@ def write_lines(lines: Sequence[str]) -> None:
     if lines:
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
+
+
+@contextmanager
+def one_voice() -> Iterator[None]:
+    """Silence this process for the body if it is one of several and not the first."""
+    if this_world().is_main:
+        yield
+        return
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
+
+
+def end_early(code: int, sentence: str = "") -> int:
+    """Say why the command ends before its work is done, and return the exit code.
+
+    Of several processes the first to end speaks, silenced or not, and the others take its exit
+    code. They do not return: a thread that waits for one that has gone would keep them here.
+    """
+    world = this_world()
+    first = world.end_first(code)
+    if sentence and first is None:
+        typer.echo(sentence, file=sys.stderr if world.is_main else sys.__stderr__)
+    if world.size > 1:
+        for stream in (sys.stdout, sys.__stderr__):
+            if stream is not None:
+                stream.flush()
+        os._exit(code if first is None else first)
+    return code

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from bertkit.compute.processes import World, this_world
 from bertkit.errors import DeviceError, UsageError
 
 # Below this width bfloat16 saves nothing on a CPU: the matrices are too small for its units.
@@ -48,7 +49,8 @@ def choose_placement(
     """Pick the device and the precision, and set torch's thread count.
 
     Args:
-        device: auto, cpu, cuda, cuda:N or mps; auto takes CUDA, then MPS, then the CPU.
+        device: auto, cpu, cuda, cuda:N or mps; auto takes CUDA, then MPS, then the CPU. Of
+            several processes each takes the GPU of its place on its machine.
         precision: auto, float32 or bfloat16; auto takes bfloat16 where the hardware
             multiplies it natively (CUDA from Ampere on, CPUs with AMX or AVX512-BF16).
         threads: CPU threads; None keeps torch's choice.
@@ -63,7 +65,8 @@ def choose_placement(
 
     if threads is not None:
         torch.set_num_threads(threads)
-    chosen = _device(device)
+    world = this_world()
+    chosen = _device(device) if world.size == 1 else _device_of_one(device, world)
     if precision == "auto":
         wide_enough = chosen != "cpu" or width is None or width >= NARROW
         precision = "bfloat16" if wide_enough and _multiplies_bfloat16(chosen) else "float32"
@@ -87,6 +90,26 @@ def _device(word: str) -> str:
     if kind == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("--device mps: no Apple GPU was found here; use --device cpu or auto.")
     return word
+
+
+def _device_of_one(word: str, world: World) -> str:
+    """Pick the device of one of several processes."""
+    import torch
+
+    if word not in ("auto", "cpu", "cuda"):
+        raise DeviceError(
+            f"--device {word}: each of the {world.size} processes takes a GPU of its own, in order; "
+            "say --device cuda, cpu or auto."
+        )
+    count = torch.cuda.device_count()
+    if word == "cpu" or (word == "auto" and not count):
+        return "cpu"
+    if world.local_rank >= count:
+        raise DeviceError(
+            f"--device {word}: process {world.local_rank + 1} of this machine has no GPU, for {count} were found here; "
+            "start one process for each GPU, or use --device cpu."
+        )
+    return f"cuda:{world.local_rank}"
 
 
 def _multiplies_bfloat16(device: str) -> bool:

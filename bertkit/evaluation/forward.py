@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bertkit.compute.device import Placement, autocast
+from bertkit.compute.processes import World, undealt
 from bertkit.tasks.base import EncodedRow, Task
 from bertkit.tasks.parts import rows_of_parts
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 # Rows that are computed together: enough for batches of like length, and no more, for what
 # is known of a part before its row is answered can be large.
-SLAB = 1024
+SLAB = 2048
 
 
 def forward(
@@ -46,3 +47,14 @@ def forward(
             outputs = rows_of_parts(model, task, slab, placement.device, batch_size=batch_size)
             results += [task.row_output(row, parts) for row, parts in zip(slab, outputs, strict=True)]
     return results
+
+
+def forward_together(
+    world: World, model: TaskModel, task: Task, rows: Sequence[EncodedRow], placement: Placement
+) -> list[Any]:
+    """Compute the output of every row, each process those of its share.
+
+    Returns:
+        What `forward` returns, in the first process; in the others an empty list.
+    """
+    return undealt(world.to_main(forward(model, task, world.share(rows), placement)))

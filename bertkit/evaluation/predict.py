@@ -17,17 +17,19 @@ from typing import Any
 
 from bertkit.bundle import Bundle
 from bertkit.compute.device import Placement
+from bertkit.compute.processes import ALONE, World, undealt
 from bertkit.data.records import BadRow, Example
 from bertkit.errors import BertkitError
 from bertkit.evaluation.forward import forward
 from bertkit.tasks.base import EncodedRow
 from bertkit.tokenization.health import FitWatch
 
-FIRST_CHUNK, LARGEST_CHUNK = 16, 1024
+FIRST_CHUNK, LARGEST_CHUNK = 16, 2048
 # Seconds a chunk waits for more rows of a slow source.
 PATIENCE_S = 0.05
-# Seconds the reading thread is given to notice that nobody listens any more.
-LAST_WORDS_S = 10.0
+# Seconds the reading thread is given to notice that nobody listens any more; where it shares
+# the rows with other processes, it may be waiting for one that has gone.
+LAST_WORDS_S, LAST_WORDS_TOGETHER_S = 10.0, 1.0
 
 Item = Example | BadRow
 
@@ -36,7 +38,7 @@ Item = Example | BadRow
 class _Chunk:
     """Rows that are answered together; `encoded` has one entry per good row."""
 
-    items: list[Item]
+    items: Sequence[Item]
     encoded: list[EncodedRow]
 
 
@@ -56,6 +58,7 @@ def predict_stream(
     batch_size: int | None = None,
     slow_source: bool = False,
     watch: FitWatch | None = None,
+    world: World = ALONE,
 ) -> Generator[list[dict[str, Any]], None, None]:
     """Predict a stream of rows.
 
@@ -66,18 +69,20 @@ def predict_stream(
         top_k: how many labels to list; 0 for the best one only.
         batch_size: most rows of a batch; None: by the token budget.
         slow_source: whether rows may come slowly and should be answered as they come.
-        watch: is shown every encoding.
+        watch: is shown every encoding made here.
+        world: the processes that share the rows; the rows of the first are taken, and it gets
+            all records.
 
     Yields:
         Records in the order of the rows, in lists that are ready together. A record has
         `line`, the task's keys, `n_tokens` and `truncated`; or `line` and `error`.
     """
-    with closing(_chunks(bundle, rows, PATIENCE_S if slow_source else None)) as chunks:
+    with closing(_chunks(bundle, rows, PATIENCE_S if slow_source else None, world)) as chunks:
         for chunk in chunks:
             if watch is not None:
                 watch.see([part for row in chunk.encoded for part in row.parts])
             outputs = forward(bundle.model, bundle.task, chunk.encoded, placement, batch_size=batch_size)
-            yield _records(bundle, chunk, outputs, top_k)
+            yield undealt(world.to_main(_records(bundle, chunk, outputs, top_k)))
 
 
 def _records(bundle: Bundle, chunk: _Chunk, outputs: Sequence[Any], top_k: int) -> list[dict[str, Any]]:
@@ -93,7 +98,9 @@ def _records(bundle: Bundle, chunk: _Chunk, outputs: Sequence[Any], top_k: int) 
     return records
 
 
-def _chunks(bundle: Bundle, rows: Iterable[Item], patience_s: float | None) -> Generator[_Chunk, None, None]:
+def _chunks(
+    bundle: Bundle, rows: Iterable[Item], patience_s: float | None, world: World
+) -> Generator[_Chunk, None, None]:
     """Encode chunk by chunk, one chunk ahead of the consumer."""
     ready: queue.Queue[_Chunk | _Failed | None] = queue.Queue(maxsize=1)
     stopped = threading.Event()
@@ -108,7 +115,7 @@ def _chunks(bundle: Bundle, rows: Iterable[Item], patience_s: float | None) -> G
 
     def work() -> None:
         try:
-            for items in _grouped(rows, patience_s, stopped):
+            for items in world.deal(_grouped(rows, patience_s, stopped, world.size)):
                 hand_over(_encoded(bundle, items))
                 if stopped.is_set():
                     return
@@ -127,18 +134,20 @@ def _chunks(bundle: Bundle, rows: Iterable[Item], patience_s: float | None) -> G
     finally:
         stopped.set()
         # A thread that is still inside compiled code when Python ends aborts the process.
-        worker.join(LAST_WORDS_S)
+        worker.join(LAST_WORDS_S if world.size == 1 else LAST_WORDS_TOGETHER_S)
 
 
-def _grouped(rows: Iterable[Item], patience_s: float | None, stopped: threading.Event) -> Iterator[list[Item]]:
-    size = FIRST_CHUNK
+def _grouped(
+    rows: Iterable[Item], patience_s: float | None, stopped: threading.Event, processes: int
+) -> Iterator[list[Item]]:
+    size = FIRST_CHUNK * processes
     group: list[Item] = []
     for row in _patiently(rows, patience_s, stopped):
         if row is not None:
             group.append(row)
         if group and (row is None or len(group) >= size):
             yield group
-            group, size = [], min(size * 2, LARGEST_CHUNK)
+            group, size = [], min(size * 2, LARGEST_CHUNK * processes)
     if group:
         yield group
 
@@ -178,7 +187,7 @@ def _patiently(rows: Iterable[Item], patience_s: float | None, stopped: threadin
         yield row
 
 
-def _encoded(bundle: Bundle, items: list[Item]) -> _Chunk:
+def _encoded(bundle: Bundle, items: Sequence[Item]) -> _Chunk:
     """Encode the good rows; a row the task refuses becomes an error record."""
     good = [item for item in items if isinstance(item, Example)]
     try:

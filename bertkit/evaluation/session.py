@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bertkit import bundle
-from bertkit.compute.device import check_device_word, choose_placement
+from bertkit.bundle import Bundle
+from bertkit.compute.device import Placement, check_device_word, choose_placement
+from bertkit.compute.processes import World, joined
 from bertkit.errors import DataError, StrictError, UsageError
 from bertkit.evaluation.inputs import FORMATS, open_inputs
 from bertkit.evaluation.output import refuse_existing, writing
@@ -87,6 +89,9 @@ class Done:
 def predict(request: PredictRequest, *, output: Path | None = None, force: bool = False) -> Done:
     """Predict an input and write the records.
 
+    Of several processes the first reads and writes, all answer, and only the first knows
+    afterwards how it went.
+
     Args:
         request: run, input and how to read it.
         output: file to write; None: standard output.
@@ -97,15 +102,35 @@ def predict(request: PredictRequest, *, output: Path | None = None, force: bool 
         DataError: the input cannot be read, or a row cannot and --on-error is stop.
         OutputError: the output exists or cannot be written.
     """
+    with joined() as world:
+        done = _predict(request, output, force, world) if world.is_main else _help(request, world)
+        world.leave()
+        return done
+
+
+def _help(request: PredictRequest, world: World) -> Done:
+    """Answer the rows that the first process deals out."""
+    loaded, placement = _loaded(request)
+    for _ in predict_stream(loaded, (), placement, top_k=request.top_k, batch_size=request.batch_size, world=world):
+        pass
+    return Done()
+
+
+def _loaded(request: PredictRequest) -> tuple[Bundle, Placement]:
+    loaded = bundle.load(request.run)
+    settings = loaded.task.settings
+    loaded.task.settings = replace(settings, on_long=request.on_long or settings.on_long)
+    placement = choose_placement(request.device, request.precision, width=loaded.model.encoder.hidden_size)
+    loaded.model.to(placement.device)
+    return loaded, placement
+
+
+def _predict(request: PredictRequest, output: Path | None, force: bool, world: World) -> Done:
     refuse_existing(output, "--output", force=force)
     settings = bundle.load_manifest(request.run).settings
     find_task(settings.task)
     inputs = open_inputs(request.source, settings, input_format=request.input_format, columns=request.columns)
-    loaded = bundle.load(request.run)
-    loaded.task.settings = replace(settings, on_long=request.on_long or settings.on_long)
-    hidden = loaded.model.encoder.hidden_size
-    placement = choose_placement(request.device, request.precision, width=hidden)
-    loaded.model.to(placement.device)
+    loaded, placement = _loaded(request)
     watch = FitWatch(loaded.tokenizer)
     chunks = predict_stream(
         loaded,
@@ -115,6 +140,7 @@ def predict(request: PredictRequest, *, output: Path | None = None, force: bool 
         batch_size=request.batch_size,
         slow_source=inputs.slow_source,
         watch=watch,
+        world=world,
     )
     done = Done()
     with closing(chunks), _opened(output) as stream:

@@ -222,6 +222,11 @@ class BertModel(nn.Module):
         """The table of word embeddings, (V, H)."""
         return self.embeddings.word_embeddings.weight
 
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The layers, the lowest first."""
+        return list(self.encoder.layer)
+
     def forward(
         self,
         input_ids: Tensor,

@@ -6,7 +6,7 @@ Shapes in the margin: B rows, L tokens, H hidden, C outputs, M hidden tokens, V 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, Self, cast
 
 import numpy as np
 import torch
@@ -44,6 +44,11 @@ class Encoder(Protocol):
         """The table of word embeddings, (V, E)."""
         ...
 
+    @property
+    def layers(self) -> Sequence[nn.Module]:
+        """The layers, the lowest first; empty where an architecture has no stack of them."""
+        ...
+
     def __call__(
         self,
         input_ids: Tensor,
@@ -74,12 +79,21 @@ class Encoder(Protocol):
 class TaskModel(nn.Module):
     """An encoder with a head; each task has its own kind.
 
-    `head_names` gives, for the beginnings of our weights' names, those transformers uses.
+    `head_names` gives, for the beginnings of our weights' names, those transformers uses;
+    `frozen` are parts that are not trained and stay in evaluation mode.
     """
 
     encoder: Encoder
     dropout: nn.Dropout
     head_names: ClassVar[Mapping[str, str]] = {}
+    frozen: tuple[nn.Module, ...] = ()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode, training or evaluation, of all parts but the frozen ones."""
+        super().train(mode)
+        for part in self.frozen:
+            part.eval()
+        return self
 
     def transformers_class(self, encoder_class: str) -> str | None:
         """Name the class of transformers that gives the same outputs, if there is one.

@@ -19,6 +19,7 @@ from torch.nn import functional
 from bertkit.errors import ModelError, UsageError
 from bertkit.hub import hub_errors, require
 from bertkit.models.architectures import adapted_config, new_config, with_dropout
+from bertkit.models.attention import FUSED, attention_kernel, has_both_kernels
 from bertkit.models.heads import Encoder
 from bertkit.models.offline import packaged_model
 from bertkit.models.opening import BROKEN, check_complete, check_folder, first_line, opening, quiet, read_config
@@ -72,6 +73,7 @@ class PretrainedEncoder(nn.Module):
         # RoBERTa's kind: the first token of a row stands at the position after this one.
         self._before_first: int | None = getattr(_embeddings(model), "padding_idx", None)
         self.max_positions = _max_positions(model, self._before_first)
+        self._kernel = FUSED if has_both_kernels(model) else None
 
     @property
     def pooler(self) -> nn.Module | None:
@@ -84,6 +86,13 @@ class PretrainedEncoder(nn.Module):
     def embeddings_weight(self) -> Tensor:
         """The table of word embeddings, (V, E)."""
         return cast(Tensor, self.model.get_input_embeddings().weight)
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The layers, the lowest first; none where one layer is used again and again (ALBERT)."""
+        count = getattr(self.model.config, "num_hidden_layers", None)
+        stacks = (m for m in self.model.modules() if isinstance(m, nn.ModuleList) and len(m) == count)
+        return list(next(stacks, ()))
 
     def forward(
         self,
@@ -116,6 +125,8 @@ class PretrainedEncoder(nn.Module):
             inputs["position_ids"] = self._positions(inputs)
         if "token_type_ids" not in self._takes or self.segments < 2:
             del inputs["token_type_ids"]
+        if self._kernel is not None and not torch.compiler.is_compiling():
+            self._set_kernel(input_ids)
         hidden: Tensor = self.model(**inputs).last_hidden_state
         return hidden[:, :length]
 
@@ -137,6 +148,15 @@ class PretrainedEncoder(nn.Module):
         inputs.setdefault("attention_mask", torch.ones_like(ids))
         fill = {"input_ids": int(self._config.get("pad_token_id") or 0)}
         return {name: functional.pad(tensor, (0, extra), value=fill.get(name, 0)) for name, tensor in inputs.items()}
+
+    def _set_kernel(self, input_ids: Tensor) -> None:
+        """Let attention be computed as suits the shape of a batch."""
+        rows, tokens = input_ids.shape
+        training = self.training and torch.is_grad_enabled()
+        kernel = attention_kernel(rows, tokens, training=training, device=input_ids.device.type)
+        if kernel != self._kernel:
+            self.model.set_attn_implementation(kernel)
+            self._kernel = kernel
 
     def _positions(self, inputs: dict[str, Tensor]) -> Tensor:
         """Number the text of each row from the first position on, (B, L)."""

@@ -21,7 +21,8 @@ class Recipe:
     """Training figures that suit a model where its user names none.
 
     `epochs` is an upper bound where `patience` ends a run earlier; `pair_poolings` go
-    before `pooling`, by task, where a row is two texts.
+    before `pooling`, by task, where a row is two texts; `by_task` holds figures by name that
+    go before all others, for one task.
     """
 
     epochs: int = 4
@@ -37,12 +38,15 @@ class Recipe:
     swap_pairs: bool = False
     token_masking: float = 0.0
     average: int = 1
+    freeze: int = 0
+    by_task: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def options(self, task: str, *, two_texts: bool) -> dict[str, Any]:
         """Return the options of `train` by name, for a task on rows of one text or of two."""
         values = asdict(self)
-        poolings = values.pop("pair_poolings")
-        return {**values, "pooling": poolings.get(task, self.pooling) if two_texts else self.pooling}
+        poolings, of_task = values.pop("pair_poolings"), values.pop("by_task").get(task, {})
+        pooling = poolings.get(task, self.pooling) if two_texts else self.pooling
+        return {**values, "pooling": pooling, **of_task}
 
 
 # Chosen on held-out parts of MRPC's training rows; docs/scratch.md has the figures.

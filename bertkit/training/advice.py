@@ -16,12 +16,14 @@ USUAL_LENGTH = 512
 
 
 def advice(prepared: Prepared, encoder: Encoder) -> Iterator[str]:
-    """Say how many rows are scored, what windows of local attention cost, and whether the rows need them at all.
+    """Say what is frozen, how many rows are scored, what windows of local attention cost, and whether rows need them.
 
     Args:
         prepared: the rows and how they are batched.
         encoder: knows how far it fills rows up.
     """
+    if frozen := prepared.config.freeze:
+        yield f"the embeddings and the lowest {frozen} of {len(encoder.layers)} layers stay as they are"
     scored, there = len(prepared.scored_rows), len(prepared.validation)
     if scored < there:
         yield f"after each epoch {scored:,} of {there:,} validation rows are scored, at the end all of them"

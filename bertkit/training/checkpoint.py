@@ -8,6 +8,7 @@
 
 A folder is written under another name and renamed, so that a run killed at any moment
 finds whole checkpoints only. Randomness needs no file: it is a function of (seed, step).
+Of several processes the first reads and writes, and gives the others what it has read.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bertkit.compute.processes import ALONE, World
 from bertkit.errors import OutputError, RunError
 from bertkit.training.loop import LoopState
 from bertkit.training.optim import load_optimizer_tensors, optimizer_tensors
@@ -35,6 +37,7 @@ class Checkpoints:
     """The checkpoints of one run directory."""
 
     run: Path
+    world: World = ALONE
 
     @property
     def folder(self) -> Path:
@@ -43,8 +46,7 @@ class Checkpoints:
 
     def newest(self) -> Path | None:
         """Return the newest whole checkpoint, or None."""
-        found = sorted(self.folder.glob("step-*"))
-        return found[-1] if found else None
+        return self.world.from_main(lambda: max(self.folder.glob("step-*"), default=None))
 
     def save_setup(self, values: dict[str, Any], save_tokenizer: Callable[[Path], None]) -> None:
         """Write what is fixed for the whole run."""
@@ -62,7 +64,7 @@ class Checkpoints:
             RunError: the file is damaged.
         """
         path = self.folder / "setup" / "setup.json"
-        return _read_json(path) if path.is_file() else None
+        return self.world.from_main(lambda: _read_json(path) if path.is_file() else None)
 
     def save_weights(self, name: str, weights: dict[str, Tensor]) -> None:
         """Write weights that the next checkpoint will name: the best so far, or an epoch's."""
@@ -76,13 +78,16 @@ class Checkpoints:
         Raises:
             RunError: they are missing or damaged.
         """
-        return _load(self.folder / name / "model.safetensors")
+        return self._tensors(self.folder / name / "model.safetensors")
 
     def save_step(
         self, state: LoopState, model: nn.Module, optimizer: Optimizer, *, keep: Collection[str] = ()
     ) -> None:
         """Write the newest step, then remove what it replaces; `keep` names what it still needs."""
         from safetensors.torch import save_file
+
+        if not self.world.is_main:
+            return
 
         def fill(folder: Path) -> None:
             save_file(_contiguous(model.state_dict()), folder / "model.safetensors")
@@ -103,9 +108,9 @@ class Checkpoints:
             RunError: the checkpoint is damaged or of another model.
         """
         try:
-            model.load_state_dict(_load(folder / "model.safetensors"))
-            load_optimizer_tensors(optimizer, _load(folder / "optimizer.safetensors"))
-            return LoopState(**_read_json(folder / "state.json"))
+            model.load_state_dict(self._tensors(folder / "model.safetensors"))
+            load_optimizer_tensors(optimizer, self._tensors(folder / "optimizer.safetensors"))
+            return LoopState(**self.world.from_main(lambda: _read_json(folder / "state.json")))
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise RunError(f"{folder}: does not fit this run ({reason}); start again with --force.") from error
@@ -114,7 +119,12 @@ class Checkpoints:
         """Delete all checkpoints."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _tensors(self, path: Path) -> dict[str, Tensor]:
+        return self.world.tensors_from_main(lambda: _load(path))
+
     def _write(self, name: str, fill: Callable[[Path], None]) -> None:
+        if not self.world.is_main:
+            return
         place, beside = self.folder / name, self.folder / f".{name}.tmp"
         try:
             shutil.rmtree(beside, ignore_errors=True)

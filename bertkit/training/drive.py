@@ -1,4 +1,7 @@
-"""Drive the loop: keep checkpoints, write events, tell the listener, stop when asked."""
+"""Drive the loop: keep checkpoints, write events, tell the listener, stop when asked.
+
+Of several processes the first writes, and its scores decide for all.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from dataclasses import dataclass
 from bertkit.compute.device import Placement
 from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted
-from bertkit.evaluation.forward import forward
+from bertkit.evaluation.forward import forward_together
 from bertkit.tasks.base import Scores
 from bertkit.training.average import EpochAverage
 from bertkit.training.checkpoint import Checkpoints, best_name
@@ -69,10 +72,11 @@ def drive(
     """Run the loop to its end; `state` is where it begins and where it ends.
 
     Raises:
-        Interrupted: asked to stop; a checkpoint of the last step is there.
-        NonFiniteError: see `train_steps`.
+        Interrupted: one process was asked to stop, and all do; a checkpoint of the last step
+            is there.
+        NonFiniteError, ProcessLostError: see `train_steps`.
     """
-    config, totals = prepared.config, Totals()
+    config, totals, world = prepared.config, Totals(), learner.world
     tracker = _tracker(config, checkpoints, state)
     average = EpochAverage(checkpoints, int(config.average or 1), epoch=state.epoch)
     keeper = Keeper(checkpoints, learner, state, average)
@@ -86,17 +90,19 @@ def drive(
         tracker.graph(learner.bare_model, sample.to(placement.device))
     steps = train_steps(learner, prepared.rows, plan_of(config), state, evaluate)
     try:
-        with interrupts() as interrupted:
+        with interrupts(persist=world.size > 1) as interrupted:
             for facts in steps:
+                stop = world.any(interrupted.is_set())
                 totals.add(facts)
                 if facts.improved:
                     checkpoints.save_weights(best_name(facts.step), average.best_of(learner.bare_model))
-                keeper.step(due=facts.scores is not None or interrupted.is_set())
+                keeper.step(due=facts.scores is not None or stop)
                 tracker(facts)
                 if facts.scores is not None:
                     tracker.weights(learner.bare_model, facts.step)
                 listener(facts)
-                if interrupted.is_set():
+                if stop:
+                    world.any(False)  # the checkpoint is written
                     raise Interrupted(
                         f"interrupted at step {facts.step} of {facts.total_steps}; go on with "
                         f"`bertkit train --resume --output {checkpoints.run}`."
@@ -107,12 +113,14 @@ def drive(
 
 
 def _tracker(config: TrainConfig, checkpoints: Checkpoints, state: LoopState) -> Tracker:
-    folder = checkpoints.run / "events" if wants_tensorboard(config.tensorboard) else None
+    wanted = wants_tensorboard(config.tensorboard) and checkpoints.world.is_main
+    folder = checkpoints.run / "events" if wanted else None
     return Tracker(folder, every=config.log_every, purge_step=state.step + 1)
 
 
 def _scores(prepared: Prepared, learner: Learner, placement: Placement) -> Scores:
-    model = learner.bare_model.eval()
-    chosen = prepared.scored_rows
-    outputs = forward(model, prepared.task, [prepared.validation[i] for i in chosen], placement)
-    return prepared.task.score([prepared.validation_examples[i] for i in chosen], outputs)
+    model, world, chosen = learner.bare_model.eval(), learner.world, prepared.scored_rows
+    rows = [prepared.validation[i] for i in chosen]
+    outputs = forward_together(world, model, prepared.task, rows, placement)
+    examples = [prepared.validation_examples[i] for i in chosen]
+    return world.from_main(lambda: prepared.task.score(examples, outputs))

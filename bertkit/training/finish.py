@@ -9,12 +9,10 @@ from typing import Any
 
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
-from bertkit.compute.device import Placement
 from bertkit.errors import OutputError
 from bertkit.evaluation.baselines import Baselines, fit_baselines
 from bertkit.evaluation.contamination import save_hashes
 from bertkit.evaluation.evaluate import Evaluation, evaluate
-from bertkit.evaluation.forward import forward
 from bertkit.evaluation.run import Scored
 from bertkit.reporting.card import write_card
 from bertkit.tasks.base import Outputs
@@ -69,10 +67,9 @@ class Finished:
         return Scored(run, prepared.validation_examples, self.outputs, self.evaluation)
 
 
-def finish(prepared: Prepared, learner: Learner, placement: Placement) -> Finished:
-    """Score the learner's weights on the validation split, beside baselines fitted on the same rows."""
+def finish(prepared: Prepared, outputs: Outputs) -> Finished:
+    """Score the best weights' outputs on the validation split, beside baselines fitted on the same rows."""
     baselines = fit_baselines(prepared.task, prepared.train_examples, seed=prepared.config.seed)
-    outputs = forward(learner.bare_model.eval(), prepared.task, prepared.validation, placement)
     evaluation = evaluate(
         prepared.task,
         prepared.validation_examples,

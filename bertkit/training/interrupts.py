@@ -10,8 +10,13 @@ from typing import Any
 
 
 @contextmanager
-def interrupts() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C or termination signal into a flag, read between two steps."""
+def interrupts(*, persist: bool = False) -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C or termination signal into a flag, read between two steps.
+
+    Args:
+        persist: whether further signals are ignored, for a launcher may repeat them, and kills
+            what takes too long; else the second one ends the process at once.
+    """
     flag = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield flag
@@ -20,7 +25,8 @@ def interrupts() -> Iterator[threading.Event]:
 
     def note(number: int, _frame: Any) -> None:
         flag.set()
-        signal.signal(number, old[signal.Signals(number)])  # a second one ends the process at once
+        if not persist:
+            signal.signal(number, old[signal.Signals(number)])
 
     for number in old:
         signal.signal(number, note)

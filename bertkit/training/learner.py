@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from bertkit.compute.device import Placement, choose_placement
+from bertkit.compute.processes import ALONE, World
 from bertkit.config import TrainConfig
 from bertkit.errors import TokenizerError
 from bertkit.models.registry import BuildOptions, load_target
 from bertkit.tokenization.segments import OVERLAP_SEGMENTS
+from bertkit.training.freezing import freeze
 from bertkit.training.loop import Learner, Plan
 from bertkit.training.optim import build_optimizer
 from bertkit.training.prepare import Prepared
@@ -23,8 +25,10 @@ def _width(config: TrainConfig) -> int | None:
     return config.hidden or (PRESETS[config.size][1] if config.size else None)
 
 
-def build_learner(prepared: Prepared, placement: Placement) -> Learner:
+def build_learner(prepared: Prepared, placement: Placement, world: World = ALONE) -> Learner:
     """Make model and optimizer on their device; the weights follow from --seed.
+
+    Of several processes all get the weights of the first.
 
     Raises:
         TokenizerError: the tokenizer has more ids than the model.
@@ -34,10 +38,13 @@ def build_learner(prepared: Prepared, placement: Placement) -> Learner:
 
     config, tokenizer = prepared.config, prepared.tokenizer
     mixed = "bf16" if placement.precision == "bfloat16" else "no"
+    if placement.device.startswith("cuda:"):
+        torch.cuda.set_device(placement.device)  # a process alone: what Accelerate takes for "the GPU"
     accelerator = Accelerator(cpu=placement.device == "cpu", mixed_precision=mixed)
     torch.manual_seed(config.seed)
     encoder = load_target(prepared.spec.builder)(prepared.spec, _build_options(prepared))
     model = prepared.task.build_model(encoder, dropout=float(config.dropout or 0.0))
+    freeze(model, config.freeze or 0, name=prepared.spec.name)
     if config.compile:
         model.compile(dynamic=True)
     optimizer = build_optimizer(model, lr=float(config.lr or 0.0), weight_decay=float(config.weight_decay or 0.0))
@@ -46,8 +53,12 @@ def build_learner(prepared: Prepared, placement: Placement) -> Learner:
             f"the tokenizer has {tokenizer.vocab_size:,} ids and the model {encoder.vocab_size:,}; "
             "they do not belong together, choose another --tokenizer."
         )
-    model, optimizer = accelerator.prepare(model, optimizer)
-    return Learner(model, optimizer, prepared.task, prepared.options, accelerator)
+    if world.size > 1:
+        model.load_state_dict(world.tensors_from_main(model.state_dict))
+    # Without Accelerate's wrapper for several processes: see `World.sum_gradients`.
+    model = accelerator.prepare_model(model, evaluation_mode=True)
+    optimizer = accelerator.prepare_optimizer(optimizer)
+    return Learner(model, optimizer, prepared.task, prepared.options, accelerator, world)
 
 
 def _build_options(prepared: Prepared) -> BuildOptions:

@@ -3,6 +3,10 @@
 It knows no file and no console. Batches come from the rows, scores from a function handed
 in; what it yields is enough to log, to checkpoint and to stop. Everything random is a
 function of (seed, step), so a run resumed at any step goes on exactly as it would have.
+
+Several processes go through the same batches, each with its share of the rows. A step takes
+the mean over all rows, so the weights are those of a single process, but for rounding and
+for the noise, which each process draws for itself.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bertkit.compute.batching import Batch, training_batches
+from bertkit.compute.processes import ALONE, World
 from bertkit.errors import NonFiniteError
 from bertkit.tasks.base import Scores, Task, TrainingOptions, TrainingRow
 from bertkit.training.optim import learning_rate, set_learning_rate
@@ -87,13 +92,14 @@ class StepFacts:
 
 @dataclass(frozen=True)
 class Learner:
-    """The parts that learn, on their device."""
+    """The parts that learn, on their device, and the processes that hold copies of them."""
 
     model: nn.Module
     optimizer: Optimizer
     task: Task
     options: TrainingOptions
     accelerator: Accelerator
+    world: World = ALONE
 
     @property
     def bare_model(self) -> TaskModel:
@@ -119,8 +125,9 @@ def train_steps(
         evaluate: scores the model on validation rows, called after every epoch.
 
     Raises:
-        NonFiniteError: loss or gradient is no longer a number; the weights are those of
-            the step before.
+        NonFiniteError: loss or gradient is no longer a number, in any process; the weights
+            are those of the step before.
+        ProcessLostError: another process has ended.
     """
     lengths = [row.length for row in rows]
     per_epoch = plan.steps_per_epoch(len(rows))
@@ -140,31 +147,47 @@ def train_steps(
 
 
 def _step(learner: Learner, parts: list[list[TrainingRow]], plan: Plan, state: LoopState, per_epoch: int) -> StepFacts:
-    import torch
-
     began = time.perf_counter()
     step, total = state.step + 1, plan.epochs * per_epoch
     n_rows = sum(len(part) for part in parts)
-    rng = np.random.default_rng((plan.seed, step))
-    torch.manual_seed(plan.seed * 1_000_003 + step)  # dropout; the same after a resume
     rate = learning_rate(step, total, peak=plan.lr, warmup=plan.warmup, schedule=plan.schedule)
     set_learning_rate(learner.optimizer, rate)
     learner.model.train()
     learner.optimizer.zero_grad(set_to_none=True)
-    loss, tokens = 0.0, 0
-    for part in parts:
-        batch = learner.task.training_batch(part, learner.options, rng)
-        tokens += batch.tokens
-        part_loss = _loss(learner, batch.to(str(learner.accelerator.device))) / n_rows
-        learner.accelerator.backward(part_loss)
-        loss += float(part_loss.detach())
+    loss, tokens = _backward(learner, parts, n_rows, _noise(plan.seed, step, learner.world.rank))
     norm = float(learner.accelerator.clip_grad_norm_(learner.model.parameters(), plan.clip or math.inf))
     if not (math.isfinite(loss) and math.isfinite(norm)):
         raise _not_finite(loss, norm, step, parts, learner)
     learner.optimizer.step()
     state.step = step
     seconds = time.perf_counter() - began
-    return StepFacts(step, total, state.epoch + 1, loss, rate, norm, n_rows, tokens, seconds)
+    return StepFacts(step, total, state.epoch + 1, loss, rate, norm, n_rows, int(tokens), seconds)
+
+
+def _backward(
+    learner: Learner, parts: list[list[TrainingRow]], n_rows: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Leave the gradients of the step's mean loss in every process; return that loss and the tokens."""
+    world, loss, tokens = learner.world, 0.0, 0
+    for part in parts:
+        rows = world.share(part)
+        if not rows:  # the last batch can have fewer rows than there are processes
+            continue
+        batch = learner.task.training_batch(rows, learner.options, rng)
+        tokens += batch.tokens
+        part_loss = _loss(learner, batch.to(str(learner.accelerator.device))) / n_rows
+        learner.accelerator.backward(part_loss)
+        loss += float(part_loss.detach())
+    loss, all_tokens = world.sum_gradients(learner.model.parameters(), (loss, tokens))
+    return loss, all_tokens
+
+
+def _noise(seed: int, step: int, rank: int) -> np.random.Generator:
+    """Seed dropout, and return the source of all other noise of a step; the same after a resume."""
+    import torch
+
+    torch.manual_seed(seed * 1_000_003 + step + (rank << 40))
+    return np.random.default_rng((seed, step, rank) if rank else (seed, step))
 
 
 def _loss(learner: Learner, batch: Batch) -> Tensor:

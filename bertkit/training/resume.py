@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
+from hashlib import sha256
 from typing import Any
 
 from bertkit.bundle import versions
 from bertkit.compute.device import Placement
+from bertkit.compute.processes import World
 from bertkit.config import TrainConfig, flag, from_mapping
 from bertkit.errors import DeviceError, RunError, UsageError
 from bertkit.training.learner import place_training
@@ -15,13 +18,14 @@ from bertkit.training.prepare import Prepared, describe_data
 REQUESTS = ("output", "resume", "force", "keep_checkpoints", "strict", "dry_run")
 
 
-def setup_of(prepared: Prepared, placement: Placement) -> dict[str, Any]:
+def setup_of(prepared: Prepared, placement: Placement, world: World) -> dict[str, Any]:
     """Return what a run stores before its first step."""
     return {
         "config": prepared.config.saved(),
         "fingerprint": prepared.dataset.fingerprint,
         "data": describe_data(prepared),
         "placement": asdict(placement),
+        "processes": world.size,
         "versions": versions(),
     }
 
@@ -59,18 +63,55 @@ def check_same_data(prepared: Prepared, setup: dict[str, Any]) -> None:
         raise RunError(f"{prepared.dataset.name}: the data has changed since the run began; start again with --force.")
 
 
-def resumed_placement(config: TrainConfig, setup: dict[str, Any]) -> Placement:
+def resumed_placement(config: TrainConfig, setup: dict[str, Any], world: World) -> Placement:
     """Return the placement the run began with.
+
+    With another number of processes the sums are rounded otherwise anyway, so the number of
+    threads is free; of several processes each has its own device, of the same kind.
 
     Raises:
         DeviceError: this machine cannot give it.
     """
-    stored = Placement(**setup["placement"])
-    placement = place_training(config, threads=stored.threads)
-    if placement != stored:
+    stored, is_same_number = Placement(**setup["placement"]), processes_of(setup) == world.size
+    placement = place_training(config, threads=stored.threads if is_same_number else None)
+    is_alone = is_same_number and world.size == 1
+
+    def what_counts(place: Placement) -> tuple[object, ...]:
+        return place.device if is_alone else place.kind, place.precision, place.threads if is_same_number else None
+
+    if what_counts(placement) != what_counts(stored):
         raise DeviceError(
             f"the run began on {stored.device} in {stored.precision} with {stored.threads} threads, and here it "
             f"would go on on {placement.device} in {placement.precision} with {placement.threads}; go on where it "
             "began, or start again with --force."
         )
     return placement
+
+
+def processes_of(setup: dict[str, Any]) -> int:
+    """Return how many processes a run began with."""
+    return int(setup.get("processes", 1))
+
+
+def check_alike(world: World, prepared: Prepared, placement: Placement) -> None:
+    """Compare what the processes have read and chosen, each for itself; in the first one.
+
+    Raises:
+        RunError: one of them has other rows, another tokenizer or another precision.
+    """
+    if world.size == 1:
+        return
+    own = {
+        "data": prepared.dataset.fingerprint,
+        "tokenizer": sha256(prepared.tokenizer.backend.to_str().encode()).hexdigest(),
+        "options": json.dumps(prepared.config.saved(), default=str),
+        "version of bertkit": versions()["bertkit"],
+        "device": f"{placement.kind} in {placement.precision}",
+    }
+    for rank, theirs in enumerate(world.to_main(own)):
+        for name, value in own.items():
+            if theirs[name] != value:
+                raise RunError(
+                    f"process {rank} of {world.size} has other {name} than process 0: give every machine the same "
+                    "data, models, versions and kind of device."
+                )

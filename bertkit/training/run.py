@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bertkit import bundle
 from bertkit.compute.device import Placement, check_device_word
+from bertkit.compute.processes import World, joined
 from bertkit.config import TrainConfig
 from bertkit.errors import StrictError, UsageError
+from bertkit.evaluation.forward import forward_together
 from bertkit.training.advice import advice
 from bertkit.training.checkpoint import Checkpoints, best_name
 from bertkit.training.drive import Totals, drive
-from bertkit.training.finish import Finished, finish
+from bertkit.training.finish import finish
 from bertkit.training.gallery import write_gallery
 from bertkit.training.learner import build_learner, place_training, plan_of
 from bertkit.training.loop import Learner, LoopState, StepFacts
+from bertkit.training.memory import predict_memory
 from bertkit.training.place import choose_output, is_finished, open_output
 from bertkit.training.prepare import Prepared, check_names, prepare
-from bertkit.training.resume import check_same_data, resumed_config, resumed_placement, setup_of
+from bertkit.training.resume import (
+    check_alike,
+    check_same_data,
+    processes_of,
+    resumed_config,
+    resumed_placement,
+    setup_of,
+)
 from bertkit.training.tracking import wants_tensorboard
 
 
 @dataclass(frozen=True)
 class Started:
-    """What a training will do; the first thing a listener hears."""
+    """What a training will do; the first thing a listener hears.
+
+    A plan (--dry-run) also says how much memory it will take, in all and part by part (`Memory`).
+    """
 
     config: TrainConfig
     run: Path
@@ -37,6 +50,8 @@ class Started:
     total_steps: int
     step: int
     placement: Placement
+    memory_bytes: int | None = None
+    memory_parts: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,9 @@ Listener = Callable[[Event], None]
 def train(config: TrainConfig, listener: Listener = lambda _: None) -> TrainResult:
     """Train a model and write a run directory.
 
+    Of several processes the first writes, hears and returns all; the others return a result
+    without figures as soon as they are not needed any more.
+
     Args:
         config: the request.
         listener: hears what happens: sentences, a `Started`, then `StepFacts`.
@@ -71,23 +89,30 @@ def train(config: TrainConfig, listener: Listener = lambda _: None) -> TrainResu
         Interrupted: Ctrl-C or a termination signal; the run can be resumed.
         StrictError: --strict, and there are warnings: about the rows or the tokenizer before
             training begins, about the scores when the run is complete.
+        ProcessLostError: another process has ended.
     """
-    place = _checked_place(config)
-    if config.resume and is_finished(place):
+    with joined() as world:
+        return _train(config, listener if world.is_main else lambda _: None, world)
+
+
+def _train(config: TrainConfig, listener: Listener, world: World) -> TrainResult:
+    place = world.from_main(lambda: _checked_place(config))
+    if config.resume and world.from_main(lambda: is_finished(place)):
         listener(f"{place} is finished; nothing to resume")
-        return _finished_result(place)
-    checkpoints = Checkpoints(place)
+        return world.from_main(lambda: _finished_result(place))
+    checkpoints = Checkpoints(place, world)
     setup = checkpoints.load_setup() if config.resume else None
     if config.resume and setup is None:
         listener(f"{place} has no checkpoint; starting at step 0")
     if setup is not None:
         config = resumed_config(config, setup)
-    prepared = _prepared(config, checkpoints.folder / "setup" if setup else None, listener)
+    saved = checkpoints.folder / "setup"  # on another machine there may be none, and it is made again
+    prepared = _prepared(config, saved if setup and saved.is_dir() else None, listener)
     if setup is not None:
         check_same_data(prepared, setup)
     if config.strict and prepared.warnings:
         raise StrictError(f"--strict: {prepared.warnings[0]}. Nothing was trained.")
-    result = _train_prepared(prepared, place, setup, listener)
+    result = _train_prepared(prepared, checkpoints, setup, listener)
     if config.strict and result.warnings:
         raise StrictError(f"--strict: {result.warnings[0]}. The run is complete in {place}.")
     return result
@@ -101,7 +126,9 @@ def plan_training(config: TrainConfig, listener: Listener = lambda _: None) -> S
     learner = build_learner(prepared, placement)
     for sentence in advice(prepared, learner.bare_model.encoder):
         listener(sentence)
-    return _started(prepared, place, placement, learner, step=0)
+    memory = predict_memory(prepared, learner)
+    started = _started(prepared, place, placement, learner, step=0)
+    return replace(started, memory_bytes=memory.peak, memory_parts=memory.parts())
 
 
 def _checked_place(config: TrainConfig) -> Path:
@@ -119,25 +146,37 @@ def _prepared(config: TrainConfig, saved_tokenizer: Path | None, listener: Liste
     return prepared
 
 
-def _train_prepared(prepared: Prepared, place: Path, setup: dict[str, Any] | None, listener: Listener) -> TrainResult:
-    began = time.perf_counter()
-    checkpoints = Checkpoints(place)
-    placement = resumed_placement(prepared.config, setup) if setup else place_training(prepared.config)
-    learner = build_learner(prepared, placement)
-    for sentence in advice(prepared, learner.bare_model.encoder):
+def _train_prepared(
+    prepared: Prepared, checkpoints: Checkpoints, setup: dict[str, Any] | None, listener: Listener
+) -> TrainResult:
+    began, place, world = time.perf_counter(), checkpoints.run, checkpoints.world
+    placement = resumed_placement(prepared.config, setup, world) if setup else place_training(prepared.config)
+    check_alike(world, prepared, placement)
+    learner = build_learner(prepared, placement, world)
+    for sentence in (*advice(prepared, learner.bare_model.encoder), *_company(world, setup)):
         listener(sentence)
-    open_output(place, replace_old=prepared.config.force and setup is None)
+    world.from_main(lambda: open_output(place, replace_old=prepared.config.force and setup is None))
     if setup is None:
-        checkpoints.save_setup(setup_of(prepared, placement), prepared.tokenizer.save)
+        checkpoints.save_setup(setup_of(prepared, placement, world), prepared.tokenizer.save)
     newest = checkpoints.newest() if setup is not None else None
     state = checkpoints.load_step(newest, learner.bare_model, learner.optimizer) if newest else LoopState()
     resumed_from = state.step
     listener(_started(prepared, place, placement, learner, step=state.step))
     totals = drive(prepared, learner, placement, state, checkpoints, listener)
     learner.bare_model.load_state_dict(checkpoints.load_weights(best_name(state.best_step)))
-    finished = finish(prepared, learner, placement)
-    result = _result(finished, place, state, resumed_from, totals)
-    result = replace(result, seconds=round(time.perf_counter() - began, 2))
+    outputs = forward_together(world, learner.bare_model.eval(), prepared.task, prepared.validation, placement)
+    world.leave()
+    result = _result(place, state, resumed_from, totals)
+    if not world.is_main:
+        return result
+    finished = finish(prepared, outputs)
+    result = replace(
+        result,
+        metrics=finished.evaluation.metrics,
+        baselines=finished.evaluation.baselines,
+        warnings=finished.evaluation.warnings,
+        seconds=round(time.perf_counter() - began, 2),
+    )
     stored = {name: value for name, value in asdict(result).items() if name != "run"}
     scored = finished.save(place, prepared, learner, stored)
     if wants_tensorboard(prepared.config.tensorboard):
@@ -145,6 +184,15 @@ def _train_prepared(prepared: Prepared, place: Path, setup: dict[str, Any] | Non
     if not prepared.config.keep_checkpoints:
         checkpoints.remove()
     return result
+
+
+def _company(world: World, setup: dict[str, Any] | None) -> Iterator[str]:
+    """Say how many processes share the work, where it is more than one or has changed."""
+    if world.size > 1:
+        yield f"{world.size} processes; each takes its share of the rows of every batch"
+    began = processes_of(setup) if setup else world.size
+    if began != world.size:
+        yield f"the run began with {began} processes and goes on with {world.size}: equal but for rounding and noise"
 
 
 def _started(prepared: Prepared, place: Path, placement: Placement, learner: Learner, *, step: int) -> Started:
@@ -161,7 +209,7 @@ def _started(prepared: Prepared, place: Path, placement: Placement, learner: Lea
     )
 
 
-def _result(finished: Finished, place: Path, state: LoopState, resumed_from: int, totals: Totals) -> TrainResult:
+def _result(place: Path, state: LoopState, resumed_from: int, totals: Totals) -> TrainResult:
     return TrainResult(
         run=str(place),
         steps=state.step,
@@ -169,9 +217,6 @@ def _result(finished: Finished, place: Path, state: LoopState, resumed_from: int
         best_step=state.best_step,
         rows_per_second=round(totals.rows / totals.seconds, 1),
         tokens_per_second=round(totals.tokens / totals.seconds, 1),
-        metrics=finished.evaluation.metrics,
-        baselines=finished.evaluation.baselines,
-        warnings=finished.evaluation.warnings,
     )
 
 

@@ -1,0 +1,132 @@
+"""What is claimed, by which script it is measured, and what would be enough.
+
+One table of jobs and one of targets; all.py puts them beside what was measured. A target is
+a ratio within one process run wherever there is somebody to compare with. The figures hold
+for two cores.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_BOUNDS = {"≥": operator.ge, "≤": operator.le}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A script with the words it is given, in the short and in the long form; None: not part of that form."""
+
+    name: str
+    script: str
+    short: tuple[str, ...] | None
+    long: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A claim.
+
+    Attributes:
+        key: of the figure that the script prints.
+        job: who prints it.
+        claim: in words.
+        sense: ≥ or ≤; empty where no figure is promised.
+        bound: what is promised.
+        unit: ×, %, s, MB or nothing.
+        judged: which value of the spread is held against the bound.
+        remark: why it stops where it does, shown where the target is not met.
+    """
+
+    key: str
+    job: str
+    claim: str
+    sense: str = ""
+    bound: float = 0.0
+    unit: str = "×"
+    judged: str = "median"
+    remark: str = ""
+
+    @property
+    def words(self) -> str:
+        """The target as the table shows it."""
+        return f"{self.sense} {self.bound:g} {self.unit}".strip() if self.sense else "none"
+
+    def is_met(self, figure: Mapping[str, Any]) -> bool | None:
+        """Hold a figure against the target; None where nothing is promised."""
+        if not self.sense:
+            return None
+        return bool(_BOUNDS[self.sense](figure[self.judged], self.bound))
+
+
+JOBS = (
+    Job("predict", "predict.py", ("--budget", "120"), ("--rows", "4076", "--repetitions", "7", "--budget", "3000")),
+    Job("train", "train.py", ("--steps", "60"), ("--steps", "200", "--budget", "3000")),
+    Job(
+        "train-512",
+        "train.py",
+        ("--tokens", "512", "--batch-size", "8", "--steps", "15", "--rows", "400", "--no-recipe", "--budget", "120"),
+        ("--tokens", "512", "--batch-size", "32", "--steps", "30", "--no-recipe", "--budget", "6000"),
+    ),
+    Job("train-whole", "train.py", None, ("--whole",)),
+    Job(
+        "scratch", "scratch.py", ("--budget", "100"), ("--size", "base", "--rows", "8", "--compile", "--budget", "3000")
+    ),
+    Job("start", "start.py", (), ("--repetitions", "21", "--budget", "900")),
+    Job("textrank", "textrank.py", ("--budget", "90"), ("--documents", "1000", "--budget", "2000")),
+    Job("oracle", "oracle.py", ("--budget", "45"), ("--documents", "500", "--budget", "2000")),
+    Job("rouge", "rouge.py", ("--budget", "70"), ("--pairs", "20000", "--budget", "2000")),
+    Job("long", "long_documents.py", ("--budget", "100"), ("--repetitions", "15", "--budget", "1500")),
+    Job("deberta", "deberta.py", ("--budget", "80"), ("--layers", "12", "--hidden", "768", "--rows", "16")),
+    Job("memory", "memory.py", (), ("--rows", "1000000", "--repetitions", "1")),
+)
+
+TARGETS = (
+    Target("predict.bfloat16", "predict", "predict, bfloat16 / pipeline at its best batch size", "≥", 8),
+    Target("predict.float32", "predict", "predict, float32 / pipeline at its best batch size", "≥", 2.5),
+    Target("predict.both_bfloat16", "predict", "predict, bfloat16 / pipeline in bfloat16"),
+    Target("predict.openvino_bfloat16", "predict", "predict, bfloat16 / OpenVINO bfloat16", "≥", 0.95),
+    Target("predict.openvino_float32", "predict", "predict, float32 / OpenVINO float32"),
+    Target("predict.onnxruntime_float32", "predict", "predict, float32 / ONNX Runtime float32"),
+    Target("predict.labels_bfloat16", "predict", "labels, bfloat16 equal to float32", "≥", 99.5, "%"),
+    Target("predict.labels_float32", "predict", "labels equal to the pipeline's", "≥", 99.5, "%"),
+    Target("train.short.recipe", "train", "train / Trainer with run_glue's recipe", "≥", 5),
+    Target("train.short.tuned", "train", "train / tuned Trainer", "≥", 1.5),
+    Target("train.512.tuned", "train-512", "train at 512 tokens a row / tuned Trainer", "≥", 4),
+    Target("train.whole.recipe", "train-whole", "whole training, time of run_glue's recipe / bertkit's", "≥", 5),
+    Target("train.whole.tuned", "train-whole", "whole training, time of tuned Trainer / bertkit's", "≥", 1.5),
+    Target("train.whole.f1_recipe", "train-whole", "validation F1 minus run_glue's recipe, 95 %", "≥", 0, "", "high"),
+    Target("train.whole.f1_tuned", "train-whole", "validation F1 minus tuned Trainer, 95 %", "≥", 0, "", "high"),
+    Target("scratch.forward.64", "scratch", "scratch BERT forward / transformers, 64 tokens", "≥", 1),
+    Target("scratch.backward.64", "scratch", "scratch BERT forward and backward / transformers, 64 tokens", "≥", 1),
+    Target("scratch.forward.512", "scratch", "scratch BERT forward / transformers, 512 tokens", "≥", 1),
+    Target("scratch.backward.512", "scratch", "scratch BERT forward and backward / transformers, 512 tokens", "≥", 1),
+    Target("scratch.compiled.forward.64", "scratch", "scratch BERT compiled / not, forward, 64 tokens"),
+    Target("scratch.compiled.backward.64", "scratch", "scratch BERT compiled / not, backward, 64 tokens"),
+    Target("scratch.compiled.forward.512", "scratch", "scratch BERT compiled / not, forward, 512 tokens"),
+    Target("scratch.compiled.backward.512", "scratch", "scratch BERT compiled / not, backward, 512 tokens"),
+    Target("start.help_seconds", "start", "bertkit --help", "≤", 0.25, "s"),
+    Target("start.help", "start", "transformers --help / bertkit --help, time", "≥", 10),
+    Target("start.tokenize_seconds", "start", "bertkit tokenize, one line", "≤", 0.7, "s"),
+    Target("start.predict", "start", "first prediction / importing torch and BertModel, time", "≤", 1.3),
+    Target("textrank.articles.sumy", "textrank", "TextRank / sumy, news articles", "≥", 15),
+    Target("textrank.articles.summa", "textrank", "TextRank / summa, news articles", "≥", 10),
+    Target("textrank.articles.summa_from_text", "textrank", "TextRank with its splitting / summa, news articles"),
+    Target("textrank.long.sumy", "textrank", "TextRank / sumy, 400 sentences", "≥", 50),
+    Target("textrank.long.summa", "textrank", "TextRank / summa, 400 sentences", "≥", 50),
+    Target("oracle.rouge_score", "oracle", "oracle labels / rouge-score at each step", "≥", 10),
+    Target("oracle.equal", "oracle", "documents with the same oracle labels", "≥", 99.5, "%"),
+    Target("rouge.cores", "rouge", "ROUGE of many summaries: cores at work", "≥", 1.5, ""),
+    Target("rouge.speed", "rouge", "ROUGE of many summaries / rouge-score"),
+    Target("long.longformer", "long", "Longformer, time per token, 16,000 against 1,000 tokens", "≤", 1.15),
+    Target("long.windows", "long", "windows, time per token, 16,000 against 1,000 tokens", "≤", 1.15),
+    Target("deberta.transformers.64", "deberta", "DeBERTa / transformers' class, 64 tokens", "≥", 1),
+    Target("deberta.transformers.256", "deberta", "DeBERTa / transformers' class, 256 tokens", "≥", 1),
+    Target("deberta.bert.64", "deberta", "time of DeBERTa / BERT of its size, 64 tokens"),
+    Target("deberta.bert.256", "deberta", "time of DeBERTa / BERT of its size, 256 tokens"),
+    Target("deberta.labels.64", "deberta", "DeBERTa's labels equal to transformers', 64 tokens", "≥", 99.5, "%"),
+    Target("deberta.labels.256", "deberta", "DeBERTa's labels equal to transformers', 256 tokens", "≥", 99.5, "%"),
+    Target("memory.predict", "memory", "memory of predict, many rows over few", "≤", 60, "MB"),
+)

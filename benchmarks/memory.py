@@ -1,0 +1,101 @@
+"""Memory: does prediction take more of it for a hundred times as many rows?
+
+`bertkit predict` runs as a process of its own over a small file and over a large one; what
+is compared is the most memory that either ever held.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from folders import write_text_classifier
+from inputs import load_pairs
+from options import Missing, run_script, script_parser
+from report import Report
+from sidebyside import Contender, Course, Spread, Turn, alternate
+
+# Rows by which the stream's chunks have grown to their full size: fewer say nothing.
+FEWEST_ROWS = 5_000
+WORDS = 6  # of a row, so that there is time for many
+
+
+@dataclass(frozen=True)
+class Job:
+    """A prediction: the run, its input, and how many rows that has."""
+
+    run: Path
+    rows: Path
+    n: int
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script."""
+    parser = script_parser(__doc__, repetitions=2)
+    parser.add_argument(
+        "--rows",
+        type=int,
+        default=50_000,
+        help="rows of the large file; the small one has a hundredth, 5,000 at least (default: 50000; claim: 1000000)",
+    )
+    return run_script(parser, measure, argv)
+
+
+def measure(options: argparse.Namespace) -> Report:
+    """Compare the peaks of both predictions."""
+    if not hasattr(os, "wait4"):
+        raise Missing("this system does not tell how much memory another process took (os.wait4).")
+    few = max(FEWEST_ROWS if options.rows > FEWEST_ROWS else 1, options.rows // 100)
+    report = Report("memory", f"{few:,} and {options.rows:,} generated rows of {WORDS} words", {"rows": options.rows})
+    with tempfile.TemporaryDirectory() as place:
+        texts = [text for example in load_pairs(None, 200).examples for text in example.texts]
+        run = Path(place) / "run"
+        report.notes.append(f"model: {write_text_classifier(run, texts)}")
+        jobs = [Job(run, _write_rows(Path(place) / f"{n}.txt", texts, n), n) for n in (few, options.rows)]
+        contenders = [Contender(f"{job.n:,} rows", lambda job=job: _predict(job)) for job in jobs]  # type: ignore[misc]
+        courses = alternate(contenders, options.repetitions, warm_ups=0, budget_s=options.budget)
+    report.add_speeds(courses.values(), "rows/s")
+    small, large = courses.values()
+    report.speeds += [(f"{course.name}, peak", "MB", _peaks(course)) for course in courses.values()]
+    growth = [more.value - less.value for less, more in zip(small.turns, large.turns, strict=True)]
+    report.add("memory.predict", f"predict, {options.rows:,} rows over {few:,}", Spread.of(growth), "MB")
+    return report
+
+
+def _write_rows(path: Path, texts: Sequence[str], n: int) -> Path:
+    words = " ".join(texts).split()
+    starts = itertools.islice(itertools.cycle(range(len(words) - WORDS)), n)
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(" ".join(words[start : start + WORDS]) + "\n" for start in starts)
+    return path
+
+
+def _predict(job: Job) -> Turn:
+    """Run the command; the turn's value is its peak in MB."""
+    command = [sys.executable, "-m", "bertkit", "predict", str(job.run), str(job.rows), "--input-format", "txt"]
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # Not process.wait(): only wait4 tells what this one child took.
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise Missing(f"bertkit predict over {job.rows.name} ended with {process.returncode}.")
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return Turn(seconds, job.n, usage.ru_maxrss * unit / 1e6)
+
+
+def _peaks(course: Course) -> Spread:
+    return Spread.of(turn.value for turn in course.turns)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

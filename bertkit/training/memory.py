@@ -1,0 +1,190 @@
+"""How much memory a training takes, told before it begins.
+
+At its largest a training holds, all at once,
+
+  - the weights, and of each that is trained a gradient and AdamW's two moments;
+  - what autograd keeps of the largest batch. It shrinks while the gradients grow, but blocks
+    of the one size seldom fit into places that the other leaves: measured, both count;
+  - on the CPU the best weights, read back before any of this is given up, and where weights
+    are averaged, the snapshots of some epochs.
+
+What autograd keeps is counted, not estimated layer by layer: two and then three of its rows
+go forward, and every tensor kept for the backward pass is asked for its size. All of them
+have the rows as a dimension or do not depend on them, so two points give the line on which
+the whole batch lies, whatever the architecture, the precision and the layers that are frozen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bertkit.tasks.base import TrainingRow
+from bertkit.training.prepare import Prepared
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bertkit.compute.batching import Batch
+    from bertkit.training.loop import Learner
+
+MEGABYTE = 10**6
+MOMENTS = 2  # AdamW's: the mean of the gradient, and of its square
+# In the backward pass the gradients of the output and of the input of one operation are there together.
+PASSING = 2
+# On a CPU, measured: what torch's code and workspaces take up once it computes, and the share by
+# which the C library's heap is larger than the blocks of a batch, which come and go in turn.
+LIBRARIES = 95 * MEGABYTE
+HEAP_SLACK = 0.22
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes a training adds to a process that has imported torch and read the rows.
+
+    On a CPU it is resident memory, on an accelerator what tensors take up there.
+
+    Attributes:
+        weights: of the whole model, float32.
+        optimizer: the two moments of each trained weight.
+        best: the best weights, read back at the end.
+        averages: snapshots of the weights (--average).
+        gradients: one of each trained weight.
+        activations: what autograd keeps of the largest batch, logits over a vocabulary aside.
+        logits: what it keeps of these, (hidden words, V).
+        passing: gradients on their way through the largest operation.
+        slack: free places in the heap between blocks of a batch.
+        libraries: code and workspaces of torch.
+    """
+
+    weights: int
+    optimizer: int
+    best: int
+    averages: int
+    gradients: int
+    activations: int
+    logits: int
+    passing: int
+    slack: int
+    libraries: int
+
+    @property
+    def peak(self) -> int:
+        """The most that is held at once."""
+        return sum(self.parts().values())
+
+    def parts(self) -> dict[str, int]:
+        """Return the bytes of each part, by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What autograd keeps of one batch.
+
+    `tokens` counts the batch's places, padding included; `words` the tokens whose logits
+    over the vocabulary are asked for; the rest is in bytes.
+    """
+
+    tokens: int
+    words: int
+    activations: int
+    logits: int
+    largest: int
+
+
+def predict_memory(prepared: Prepared, learner: Learner) -> Memory:
+    """Say how much memory a training will take; nothing is trained and no gradient computed.
+
+    Args:
+        prepared: the rows and their batches.
+        learner: the model on its device.
+    """
+    config, on_cpu = prepared.config, learner.accelerator.device.type == "cpu"
+    weights = [(w.numel() * w.element_size(), w.requires_grad) for w in learner.bare_model.parameters()]
+    every, trained = sum(size for size, _ in weights), sum(size for size, learns in weights if learns)
+    batch = kept_of_largest(learner, prepared.rows, int(config.batch_size or 1))
+    snapshots = min(config.average or 1, config.epochs or 1) if (config.average or 1) > 1 else 0
+    in_batch = batch.activations + batch.logits + PASSING * batch.largest
+    return Memory(
+        weights=every,
+        optimizer=MOMENTS * trained,
+        best=every if on_cpu else 0,
+        averages=snapshots * every if on_cpu else 0,
+        gradients=trained,
+        activations=batch.activations,
+        logits=batch.logits,
+        passing=PASSING * batch.largest,
+        slack=round(HEAP_SLACK * in_batch) if on_cpu else 0,
+        libraries=LIBRARIES if on_cpu else 0,
+    )
+
+
+def kept_of_largest(learner: Learner, rows: Sequence[TrainingRow], batch_size: int) -> Kept:
+    """Return what autograd keeps of the longest rows in one batch, from that of two and three of them."""
+    longest = sorted(rows, key=lambda row: -row.length)[:batch_size]
+    rng = np.random.default_rng(0)
+    whole = learner.task.training_batch(longest, learner.options, rng)
+    last = len(longest) - 1
+    # The shortest is always among them: where something is padded, a mask is kept too.
+    few, more = (
+        count_kept(learner, learner.task.training_batch([longest[i] for i in sorted(chosen)], learner.options, rng))
+        for chosen in ({0, last}, {0, min(1, last), last})
+    )
+    return extrapolated(few, more, tokens=whole.input_ids.numel(), words=_asked(whole))
+
+
+def extrapolated(few: Kept, more: Kept, *, tokens: int, words: int) -> Kept:
+    """Draw the line through two batches on to a third one.
+
+    Args:
+        few: the smaller batch.
+        more: the larger one; perhaps the same, and then nothing is taken as fixed.
+        tokens: size of the third batch.
+        words: its tokens whose logits are asked for.
+    """
+    tokens_between, bytes_between = more.tokens - few.tokens, more.activations - few.activations
+    slope = bytes_between / tokens_between if tokens_between > 0 else more.activations / more.tokens
+    logits = more.logits * words / more.words if more.words else 0.0
+    # Of the largest tensor it is not known whether it grows; to say so is to err on the safe side.
+    largest = max(more.largest * tokens / more.tokens, logits)
+    activations = more.activations + slope * (tokens - more.tokens)
+    return Kept(tokens, words, round(activations), round(logits), round(largest))
+
+
+def count_kept(learner: Learner, batch: Batch) -> Kept:
+    """Compute the losses of a batch, and count what is kept for the backward pass."""
+    from torch.autograd.graph import saved_tensors_hooks
+
+    batch = batch.to(str(learner.accelerator.device))
+    own = {weight.untyped_storage().data_ptr() for weight in learner.bare_model.parameters()}
+    shape = (_asked(batch), learner.bare_model.encoder.vocab_size)
+    # By storage: views of one tensor are kept once.
+    sizes: dict[int, int] = {}
+    of_logits: set[int] = set()
+
+    def count(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            sizes[storage.data_ptr()] = storage.nbytes()
+            of_logits.update([storage.data_ptr()] * (tuple(tensor.shape) == shape))
+        return tensor
+
+    learner.model.train()
+    with saved_tensors_hooks(count, lambda tensor: tensor):
+        with learner.accelerator.autocast():
+            # Not by calling the model: that would compile it first, where --compile is given.
+            outputs = learner.bare_model.forward(**batch.inputs)
+        losses = learner.task.losses(outputs, batch, learner.options)
+    del losses  # up to here autograd held all that was counted, so that no place was used twice
+    logits = sum(sizes[place] for place in of_logits)
+    rest = [size for place, size in sizes.items() if place not in of_logits]
+    return Kept(batch.input_ids.numel(), shape[0], sum(rest), logits, max(rest, default=0))
+
+
+def _asked(batch: Batch) -> int:
+    """Count the tokens whose logits are asked for, where a batch names them one by one."""
+    return len(batch.positions) if batch.positions is not None and batch.positions.dim() == 1 else 0
