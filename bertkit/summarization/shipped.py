@@ -7,18 +7,20 @@ three sentences, and matchsum, which takes two or three.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from bertkit.bundle import Bundle, Manifest
 from bertkit.data.records import ColumnMap
+from bertkit.documents.language import resolve_language
 from bertkit.documents.summary_sets import SetScorer
 from bertkit.errors import ModelError
 from bertkit.models.registry import BuildOptions, find_model, load_target
 from bertkit.models.tokenizers import open_tokenizer
 from bertkit.summarization.methods import Method
 from bertkit.summarization.options import SummaryOptions
-from bertkit.summarization.records import Listener, Summarizer
+from bertkit.summarization.records import Answers, Item, Listener, SourceText, Summarizer
 from bertkit.summarization.trained import summarizer_of
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.set_choice import SetChoiceTask
@@ -47,7 +49,32 @@ def open_shipped(method: Method, options: SummaryOptions, listener: Listener) ->
         ModelError: the weights are missing or damaged, or the encoder's package is not the official one.
         DeviceError: the machine has no such device.
     """
-    return summarizer_of(shipped_bundle(method.name), method, options, listener)
+    summarizer = summarizer_of(shipped_bundle(method.name), method, options, listener)
+    return telling_of_korean(summarizer, options.language, listener.note)
+
+
+def telling_of_korean(summarizer: Summarizer, language: str, note: Callable[[str], None]) -> Summarizer:
+    """Let a summarizer that learnt English say so, once, after it was given Korean texts."""
+
+    def summarize(items: Iterable[Item]) -> Answers:
+        korean = 0
+
+        def counted() -> Iterator[Item]:
+            nonlocal korean
+            for item in items:
+                korean += isinstance(item, SourceText) and resolve_language(language, item.text) == "ko"
+                yield item
+
+        yield from summarizer(counted())
+        if korean:
+            texts = "1 text is" if korean == 1 else f"{korean:,} texts are"
+            note(
+                f"warning: {texts} Korean, and the model that comes with bertkit learnt English news: "
+                "there it goes by place, length and repetition alone; take --method textrank, "
+                "or --model RUN with a run of your own."
+            )
+
+    return summarize
 
 
 def shipped_bundle(method: str, weights: Path = WEIGHTS, *, model_name: str = MODEL, layers: int = LAYERS) -> Bundle:

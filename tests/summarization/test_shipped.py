@@ -7,6 +7,7 @@ import json
 import random
 import runpy
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,8 @@ from bertkit.evaluation.forward import forward
 from bertkit.models import offline
 from bertkit.summarization.methods import ENCODER, open_summarizer
 from bertkit.summarization.options import SummaryOptions
-from bertkit.summarization.records import Listener, SourceText, Summary, Unreadable
-from bertkit.summarization.shipped import WEIGHTS, shipped_bundle
+from bertkit.summarization.records import Answers, Item, Listener, SourceText, Summary, Unreadable
+from bertkit.summarization.shipped import WEIGHTS, shipped_bundle, telling_of_korean
 from bertkit.tokenization.base import Tokenizer
 from tests.summarization.not_news import habits
 
@@ -90,6 +91,22 @@ def test_weights_for_another_encoder_are_refused(tmp_path, tiny_bert):
     (tmp_path / "damaged").write_bytes(b"nothing")
     with pytest.raises(ModelError, match="damaged: cannot be read"):
         shipped_bundle("bertsum", tmp_path / "damaged", model_name=str(tiny_bert))
+
+
+def test_korean_texts_are_told_of_once():
+    notes: list[str] = []
+
+    def echo(items: Iterable[Item]) -> Answers:
+        yield from (Unreadable.of(item, "seen") for item in items if isinstance(item, SourceText))
+
+    told = telling_of_korean(echo, "auto", notes.append)
+    assert (
+        len(list(told([SourceText("The mill burned."), SourceText("공장이 불탔다."), SourceText("비가 왔다.")]))) == 3
+    )
+    (note,) = notes
+    assert note.startswith("warning: 2 texts are Korean")
+    assert "--method textrank" in note
+    assert len(list(telling_of_korean(echo, "en", notes.append)([SourceText("Rain.")]))) == len(notes) == 1
 
 
 def test_what_is_shipped_is_small_and_whole():
