@@ -33,6 +33,7 @@ DAMPING = 0.85
 TOLERANCE = 1e-6  # greatest change of a score at which to stop; the paper's 1e-4 leaves close ranks undecided
 MAX_ROUNDS = 200
 _SOLVED_UP_TO = 600  # sentences; beyond, repeating is faster and needs less memory
+_SPARSE_FROM = 150  # sentences; below, scipy's import and its overhead cost more than zeros multiplied
 _DECIMALS = 10  # so that equal sentences have equal scores, whatever the order of the sums
 
 Vector = NDArray[np.float64]
@@ -71,14 +72,27 @@ def _find_words(token_lists: Sequence[Sequence[str]]) -> _Incidence:
 def _solve(incidence: _Incidence, logs: Vector, damping: float) -> Vector:
     """Return the solution of the paper's equations, the matrix of similarities written out."""
     count = len(logs)
-    has_word = np.zeros((count, incidence.words), dtype=np.float32)  # counts below 2**24 are exact
-    has_word[incidence.rows, incidence.columns] = 1.0
-    weights = (has_word @ has_word.T) * _reciprocal(logs, logs)
+    weights = _shared_words(incidence, count) * _reciprocal(logs, logs)
     diagonal = weights.reshape(-1)[:: count + 1]
     diagonal[:] = 0.0
     weights *= -_shares(weights.sum(axis=0), damping)
     diagonal[:] = 1.0  # now they are the equations
     return np.linalg.solve(weights, np.full(count, 1 - damping))
+
+
+def _shared_words(incidence: _Incidence, count: int) -> NDArray[np.float32]:
+    """Return how many words each two sentences share, (sentences, sentences); counts below 2**24 are exact."""
+    if count < _SPARSE_FROM:
+        has_word = np.zeros((count, incidence.words), dtype=np.float32)
+        has_word[incidence.rows, incidence.columns] = 1.0
+        return has_word @ has_word.T
+    from scipy import sparse
+
+    ones = np.ones(len(incidence.rows), dtype=np.float32)
+    known = sparse.csr_array((ones, (incidence.rows, incidence.columns)), shape=(count, incidence.words))
+    known.data[:] = 1.0  # words that a sentence repeats were added up
+    shared: NDArray[np.float32] = (known @ known.T).toarray()
+    return shared
 
 
 def _repeat(incidence: _Incidence, logs: Vector, damping: float) -> Vector:
