@@ -143,7 +143,8 @@ class TestTable:
     def test_a_target_is_met_or_missed_by_the_median(self, median: float, verdict: str) -> None:
         results = self.results(figures=[{**self.FIGURE, "median": median}])
         line = self.line(results, "predict, float32 / pipeline")
-        assert (line.target, line.spread, line.verdict) == ("≥ 2.5 ×", "2 .. 4", verdict)
+        assert (line.target, line.spread) == ("≥ 2.5 ×", "2 .. 4")
+        assert line.verdict.partition(":")[0] == verdict  # a miss goes on to say why
 
     def test_what_was_not_measured_says_why(self) -> None:
         results = self.results(left_out={"predict.bfloat16": "no such processor"})
