@@ -50,7 +50,8 @@ def summarize_command(
         str | None,
         typer.Option(
             "--model",
-            help="Run directory (bertsum, matchsum); bart-large-cnn, t5-small, t5-base, t5-large, t5-3b, t5-11b, "
+            help="Run directory (bertsum, matchsum; default: the model that comes with bertkit); "
+            "bart-large-cnn, t5-small, t5-base, t5-large, t5-3b, t5-11b, "
             "kobart, hf:org/name or a folder (abstractive).",
         ),
     ] = None,

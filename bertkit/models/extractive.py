@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn  # noqa: TID253
 
 from bertkit.models.heads import Encoder, TaskModel
-from bertkit.models.inter_sentence import InterSentenceScorer, in_runs
+from bertkit.models.inter_sentence import InterSentenceScorer, document_scores
 
 _HEAD = "inter_sentence."
 
@@ -81,14 +81,7 @@ class ExtractiveModel(TaskModel):
         Returns:
             One array: the scores of the document's sentences, 0 to 1, (M).
         """
-        vectors = np.concatenate(parts)
-        if not len(vectors):
-            return [np.zeros(0)]
-        weight = self.inter_sentence.scorer.weight
-        sentences = torch.from_numpy(vectors).to(weight.device, weight.dtype)  # (M, H)
-        logits = in_runs(self.inter_sentence, sentences)
-        scores: NDArray[np.float64] = logits.double().sigmoid().cpu().numpy()
-        return [scores]
+        return [document_scores(self.inter_sentence, parts, self.inter_sentence.scorer.weight)]
 
 
 def stored_scorer(folder: Path) -> dict[str, Tensor] | None:

@@ -11,9 +11,11 @@ Shapes in the margin: D documents, S sentences, H hidden, N heads.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch  # noqa: TID253 - computes with it, as the next two
+from numpy.typing import NDArray
 from torch import Tensor, nn  # noqa: TID253
 from torch.nn import functional  # noqa: TID253
 
@@ -112,18 +114,27 @@ class InterSentenceScorer(nn.Module):
         return logits
 
 
-def in_runs(score: Callable[[Tensor], Tensor], sentences: Tensor) -> Tensor:
+def document_scores(
+    score: Callable[[Tensor], Tensor], parts: Sequence[NDArray[np.float64]], like: Tensor
+) -> NDArray[np.float64]:
     """Score the sentences of a document, a very long one run by run: attention takes the square of its length.
 
     Args:
         score: maps (1, S, any) to logits, (1, S).
-        sentences: what is known of each, (S, any); S > 0.
+        parts: what is known of its sentences, (some, any) each.
+        like: a weight of `score`, for device and dtype.
 
     Returns:
-        (S).
+        The scores of all its sentences, 0 to 1, (S).
     """
+    known = np.concatenate(parts)
+    if not len(known):
+        return np.zeros(0)
+    sentences = torch.from_numpy(known).to(like.device, like.dtype)  # (S, any)
     runs = sentences.tensor_split(-(-len(sentences) // MOST_TOGETHER))
-    return torch.cat([score(run.unsqueeze(0))[0] for run in runs])
+    logits = torch.cat([score(run.unsqueeze(0))[0] for run in runs])
+    scores: NDArray[np.float64] = logits.double().sigmoid().cpu().numpy()
+    return scores
 
 
 def sinusoids(length: int, width: int) -> Tensor:

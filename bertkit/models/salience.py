@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn  # noqa: TID253
 
 from bertkit.models.heads import Encoder, TaskModel
-from bertkit.models.inter_sentence import NORM_EPS, InterSentenceLayer, in_runs
+from bertkit.models.inter_sentence import NORM_EPS, InterSentenceLayer, document_scores
 
 WIDTH, HEADS, LAYERS = 256, 8, 2
 VECTOR_DROPOUT = 0.2
@@ -125,12 +125,10 @@ class SalienceModel(TaskModel):
         Returns:
             One array: the scores of the document's sentences, 0 to 1, (S).
         """
-        known = np.concatenate(parts)
-        if not len(known):
-            return [np.zeros(0)]
-        weight = self.salience.scorer.weight
-        sentences = torch.from_numpy(known).to(weight.device, weight.dtype)  # (S, H + F)
         width = self.encoder.hidden_size
-        logits = in_runs(lambda run: self.salience(run[..., :width], run[..., width:]), sentences)
-        scores: NDArray[np.float64] = logits.double().sigmoid().cpu().numpy()
-        return [scores]
+
+        def score(known: Tensor) -> Tensor:
+            logits: Tensor = self.salience(known[..., :width], known[..., width:])
+            return logits
+
+        return [document_scores(score, parts, self.salience.scorer.weight)]
