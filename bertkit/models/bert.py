@@ -88,7 +88,7 @@ class BertEmbeddings(nn.Module):
 
 
 class BertSelfAttention(nn.Module):
-    """Multi-head scaled dot-product attention of a row with itself."""
+    """Multi-head scaled dot-product attention of a row, or of some of its tokens, with the row."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -99,21 +99,20 @@ class BertSelfAttention(nn.Module):
         self.value = nn.Linear(width, width)
         self.dropout_probability = config.attention_probs_dropout_prob
 
-    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """Mix vectors (B, L, H) by attention; `mask` (B, 1, 1, L) is true where there is text."""
-        batch, length, width = hidden.shape
+    def forward(self, asking: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Mix vectors (B, L, H) for each that asks, (B, Q, H); `mask` (B, 1, 1, L) is true where there is text."""
 
         def split(x: Tensor) -> Tensor:
-            return x.view(batch, length, self.heads, -1).transpose(1, 2)  # (B, N, L, D)
+            return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)  # (B, N, ·, D)
 
         mixed = functional.scaled_dot_product_attention(
-            split(self.query(hidden)),
+            split(self.query(asking)),
             split(self.key(hidden)),
             split(self.value(hidden)),
             attn_mask=mask,
             dropout_p=self.dropout_probability if self.training else 0.0,
-        )  # (B, N, L, D)
-        return mixed.transpose(1, 2).reshape(batch, length, width)  # (B, L, H)
+        )  # (B, N, Q, D)
+        return mixed.transpose(1, 2).flatten(2)  # (B, Q, H)
 
 
 class BertResidual(nn.Module):
@@ -139,9 +138,9 @@ class BertAttention(nn.Module):
         self.self = BertSelfAttention(config)
         self.output = BertResidual(config, config.hidden_size)
 
-    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """Map (B, L, H) to (B, L, H)."""
-        attended: Tensor = self.output(self.self(hidden, mask), hidden)
+    def forward(self, asking: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Map the vectors that ask, (B, Q, H), to (B, Q, H) in the light of all, (B, L, H)."""
+        attended: Tensor = self.output(self.self(asking, hidden, mask), asking)
         return attended
 
 
@@ -166,9 +165,9 @@ class BertLayer(nn.Module):
         self.intermediate = BertIntermediate(config)
         self.output = BertResidual(config, config.intermediate_size)
 
-    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """Map (B, L, H) to (B, L, H)."""
-        attended = self.attention(hidden, mask)
+    def forward(self, hidden: Tensor, mask: Tensor | None, *, first_only: bool = False) -> Tensor:
+        """Map (B, L, H) to (B, L, H), or to the first token's (B, 1, H)."""
+        attended = self.attention(hidden[:, :1] if first_only else hidden, hidden, mask)
         out: Tensor = self.output(self.intermediate(attended), attended)
         return out
 
@@ -180,10 +179,15 @@ class BertEncoder(nn.Module):
         super().__init__()
         self.layer = nn.ModuleList(BertLayer(config) for _ in range(config.num_hidden_layers))
 
-    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """Map (B, L, H) to (B, L, H)."""
-        for layer in self.layer:
-            hidden = layer(hidden, mask)
+    def forward(self, hidden: Tensor, mask: Tensor | None, *, first_only: bool = False) -> Tensor:
+        """Map (B, L, H) to (B, L, H), or to the first token's (B, 1, H).
+
+        No layer comes after the last to read what it makes of the other tokens: where the
+        head does not either, the last layer need not compute it.
+        """
+        last = len(self.layer) - 1
+        for i, layer in enumerate(self.layer):
+            hidden = layer(hidden, mask, first_only=first_only and i == last)
         return hidden
 
 
@@ -233,6 +237,8 @@ class BertModel(nn.Module):
         attention_mask: Tensor | None,
         token_type_ids: Tensor,
         global_mask: Tensor | None = None,  # every token sees every other one as it is
+        *,
+        first_only: bool = False,
     ) -> Tensor:
         """Encode a batch.
 
@@ -242,13 +248,14 @@ class BertModel(nn.Module):
                 padded, which lets attention take its faster, unmasked kernel.
             token_type_ids: segment of each token, (B, L) int64.
             global_mask: of no use here; encoders with local attention have one.
+            first_only: whether the first token's vector is all that is wanted.
 
         Returns:
-            The last hidden states, (B, L, H).
+            The last hidden states, (B, L, H), or the first token's, (B, 1, H).
         """
         hidden = self.embeddings(input_ids, token_type_ids)  # (B, L, H)
         mask = None if attention_mask is None else attention_mask.bool()[:, None, None, :]  # (B, 1, 1, L)
-        encoded: Tensor = self.encoder(hidden, mask)
+        encoded: Tensor = self.encoder(hidden, mask, first_only=first_only)
         return encoded
 
     def _initialise(self) -> None:

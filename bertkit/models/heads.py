@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from bertkit.models.stored_head import stored_head
 
 POOLINGS = ("cls", "pooler", "mean", "match")
+OF_FIRST_TOKEN = ("cls", "pooler")  # what they make of a row needs no other token's last hidden state
 
 
 class Encoder(Protocol):
@@ -55,8 +56,10 @@ class Encoder(Protocol):
         attention_mask: Tensor | None,
         token_type_ids: Tensor,
         global_mask: Tensor | None = None,
+        *,
+        first_only: bool = False,
     ) -> Tensor:
-        """Return the last hidden states, (B, L, H).
+        """Return the last hidden states, (B, L, H), or only the first token's, (B, 1, H).
 
         Args:
             input_ids: token ids, (B, L).
@@ -64,6 +67,8 @@ class Encoder(Protocol):
             token_type_ids: segment ids, (B, L).
             global_mask: 1 where a token attends to all and is attended by all, (B, L); of
                 use to encoders whose attention is local.
+            first_only: whether the first token's is wanted and no other; an encoder saves
+                what it can of its last layer.
         """
         ...
 
@@ -139,12 +144,13 @@ class SequenceModel(TaskModel):
         global_mask: Tensor | None = None,
     ) -> Tensor:
         """Return the logits (B, C); arguments as in `Encoder`."""
-        hidden = self.encoder(input_ids, attention_mask, token_type_ids, global_mask)  # (B, L, H)
+        first_only = self.pooling in OF_FIRST_TOKEN
+        hidden = self.encoder(input_ids, attention_mask, token_type_ids, global_mask, first_only=first_only)
         logits: Tensor = self.classifier(self.dropout(self.pool(hidden, attention_mask, token_type_ids)))
         return logits
 
     def pool(self, hidden: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> Tensor:
-        """Reduce hidden states (B, L, H) to one vector per row, (B, H), or (B, 4H) for match."""
+        """Reduce hidden states, (B, L, H) or the first token's (B, 1, H), to vectors (B, H), or (B, 4H) for match."""
         if self.pooling == "pooler" and self.encoder.pooler is not None:
             return cast(Tensor, self.encoder.pooler(hidden))
         if self.pooling not in ("mean", "match"):

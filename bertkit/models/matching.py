@@ -13,7 +13,7 @@ from torch import Tensor, nn  # noqa: TID253
 
 from bertkit.compute.batching import token_budget_batches
 from bertkit.models.extractive import ExtractiveModel
-from bertkit.models.heads import Encoder, TaskModel, exported_weights, imported_weights
+from bertkit.models.heads import OF_FIRST_TOKEN, Encoder, TaskModel, exported_weights, imported_weights
 
 
 class MatchingModel(TaskModel):
@@ -61,7 +61,8 @@ class MatchingModel(TaskModel):
         return torch.cat(vectors)[torch.tensor(order, device=input_ids.device).argsort()]
 
     def _pooled(self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> Tensor:
-        hidden = self.encoder(input_ids, attention_mask, token_type_ids)  # (B, L, H)
+        first_only = self.pooling in OF_FIRST_TOKEN
+        hidden = self.encoder(input_ids, attention_mask, token_type_ids, first_only=first_only)  # (B, L or 1, H)
         if self.pooling == "pooler" and self.encoder.pooler is not None:
             return cast(Tensor, self.encoder.pooler(hidden))
         if self.pooling != "mean":

@@ -20,6 +20,7 @@ from bertkit.errors import ModelError, UsageError
 from bertkit.hub import hub_errors, require
 from bertkit.models.architectures import adapted_config, new_config, with_dropout
 from bertkit.models.attention import FUSED, attention_kernel, has_both_kernels
+from bertkit.models.first_token import make_first_token_layer
 from bertkit.models.heads import Encoder
 from bertkit.models.offline import packaged_model
 from bertkit.models.opening import BROKEN, check_complete, check_folder, first_line, opening, quiet, read_config
@@ -74,6 +75,8 @@ class PretrainedEncoder(nn.Module):
         self._before_first: int | None = getattr(_embeddings(model), "padding_idx", None)
         self.max_positions = _max_positions(model, self._before_first)
         self._kernel = FUSED if has_both_kernels(model) else None
+        # In a tuple, because the layer is registered in the model already.
+        self._last: tuple[Any, ...] = tuple(top for top in self.layers[-1:] if make_first_token_layer(model, top))
 
     @property
     def pooler(self) -> nn.Module | None:
@@ -100,8 +103,10 @@ class PretrainedEncoder(nn.Module):
         attention_mask: Tensor | None,
         token_type_ids: Tensor,
         global_mask: Tensor | None = None,
+        *,
+        first_only: bool = False,
     ) -> Tensor:
-        """Return the last hidden states, (B, L, H); arguments as in `Encoder`.
+        """Return the last hidden states, (B, L, H), or (B, 1, H); arguments as in `Encoder`.
 
         Without a global mask an encoder with local attention attends from and to the first
         token of each row.
@@ -127,8 +132,10 @@ class PretrainedEncoder(nn.Module):
             del inputs["token_type_ids"]
         if self._kernel is not None and not torch.compiler.is_compiling():
             self._set_kernel(input_ids)
+        for top in self._last:
+            top.first_only = first_only
         hidden: Tensor = self.model(**inputs).last_hidden_state
-        return hidden[:, :length]
+        return hidden[:, : 1 if first_only else length]
 
     def padded_length(self, length: int) -> int:
         """Return how many tokens are computed for a batch whose longest row has `length`."""

@@ -1,0 +1,114 @@
+"""Last layers of transformers that compute no more than the first token's vector.
+
+Where a head reads only the first token, the last layer's other tokens are needed as keys and
+values and for nothing else: their queries, their share of the feed-forward block and of its
+gradients, some ten twelfths of the layer, go into no output. Our own BERT leaves them out in
+`bert.py`; here the same is done for encoders of transformers. Outputs are the same.
+
+A layer stays the module it was, of a class derived from its own: names of weights do not
+change, and copies of the model are whole.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, cast
+
+from torch import Tensor, nn  # noqa: TID253 - computes with it, as the next
+from torch.nn import functional  # noqa: TID253
+
+
+class _FirstToken:
+    """Goes before a layer's class; `first_only` says what the next forward pass is to return."""
+
+    first_only = False
+
+    def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None, *rest: Any, **named: Any) -> Tensor:
+        """Map (B, L, H) to (B, L, H), or to the first token's (B, 1, H)."""
+        if self.first_only:
+            return self.compute_first(hidden_states, attention_mask)
+        return super().forward(hidden_states, attention_mask, *rest, **named)  # type: ignore[misc, no-any-return]
+
+    def compute_first(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Map (B, L, H) to (B, 1, H); `mask` is (B, 1, L, L) as attention takes it."""
+        raise NotImplementedError
+
+
+class _BertLayer(_FirstToken):
+    """For BERT's layers and those made after them: RoBERTa's, ELECTRA's."""
+
+    attention: Any
+    feed_forward_chunk: Any
+
+    def compute_first(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        own, first = self.attention.self, hidden[:, :1]
+        mixed = _attend(own, own.query(first), own.key(hidden), own.value(hidden), mask)
+        attended = self.attention.output(mixed, first)
+        return self.feed_forward_chunk(attended)  # type: ignore[no-any-return]
+
+
+class _DistilBertLayer(_FirstToken):
+    """For DistilBERT's layers."""
+
+    attention: Any
+    sa_layer_norm: nn.Module
+    ffn: nn.Module
+    output_layer_norm: nn.Module
+
+    def compute_first(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        own, first = self.attention, hidden[:, :1]
+        mixed = _attend(own, own.q_lin(first), own.k_lin(hidden), own.v_lin(hidden), mask)
+        attended = self.sa_layer_norm(own.out_lin(mixed) + first)
+        return self.output_layer_norm(self.ffn(attended) + attended)  # type: ignore[no-any-return]
+
+
+_KINDS = {
+    "bert": _BertLayer,
+    "roberta": _BertLayer,
+    "xlm-roberta": _BertLayer,
+    "camembert": _BertLayer,
+    "electra": _BertLayer,
+    "distilbert": _DistilBertLayer,
+}
+_KERNELS = ("sdpa", "eager")  # they take the mask as `_attend` reads it
+
+
+def make_first_token_layer(model: Any, layer: nn.Module) -> bool:
+    """Let a model's last layer compute the first token only, whenever its `first_only` says so.
+
+    Args:
+        model: what AutoModel made.
+        layer: its last layer; its class is changed in place.
+
+    Returns:
+        Whether this architecture's layers can.
+    """
+    kind = _KINDS.get(model.config.model_type)
+    is_encoder = not getattr(model.config, "is_decoder", False)
+    if kind is None or not is_encoder or getattr(model.config, "_attn_implementation", "") not in _KERNELS:
+        return False
+    if not isinstance(layer, _FirstToken):
+        layer.__class__ = _derived(kind, cast(Any, type(layer)))
+    return True
+
+
+@cache
+def _derived(kind: type[_FirstToken], layer: Any) -> Any:
+    return type(f"FirstToken{layer.__name__}", (kind, layer), {})
+
+
+def _attend(attention: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    """Mix values (B, L, H) for the first token's query (B, 1, H), (B, 1, H)."""
+
+    def split(x: Tensor) -> Tensor:
+        return x.view(*x.shape[:2], -1, attention.attention_head_size).transpose(1, 2)  # (B, N, ·, D)
+
+    mixed = functional.scaled_dot_product_attention(
+        split(query),
+        split(key),
+        split(value),
+        attn_mask=None if mask is None else mask[:, :, :1],
+        dropout_p=attention.dropout.p if attention.training else 0.0,
+        scale=attention.scaling,
+    )
+    return mixed.transpose(1, 2).flatten(2)
