@@ -129,6 +129,13 @@ class TrainConfig:
     freeze: int | None = option(
         None, "Leave embeddings and the lowest N layers as they are (default: 0, none).", "Training", minimum=0
     )
+    freeze_after: float | None = option(
+        None,
+        "After this share of the steps, freeze layers one by one (default: 1, never).",
+        "Training",
+        minimum=0,
+        maximum=1,
+    )
     label_smoothing: float | None = option(None, "Share of the target spread evenly.", "Training", minimum=0, below=1)
     loss: str = option("mse", "Loss of regression (default: mse).", "Training", choices=("mse", "mae"))
     class_weights: str = option("none", "auto counteracts imbalance, or label=weight,… (default: none).", "Training")

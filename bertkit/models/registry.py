@@ -39,6 +39,7 @@ class Recipe:
     token_masking: float = 0.0
     average: int = 1
     freeze: int = 0
+    freeze_after: float = 1.0
     by_task: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def options(self, task: str, *, two_texts: bool) -> dict[str, Any]:
@@ -70,6 +71,7 @@ MINILM = replace(
     pooling="mean",
     pair_poolings={"classify": "match", "choice": "match", "regression": "siamese"},
     swap_pairs=True,
+    by_task={"classify": {"freeze_after": 0.4}},
 )
 BASE = replace(FINE_TUNING, epochs=3, lr=3e-5)
 # The classes of transformers for these put the pooler under a classifier, and it came trained.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bertkit.compute.batching import training_batches
+from bertkit.training.freezing import layers_frozen
 from bertkit.training.prepare import Prepared
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ def advice(prepared: Prepared, encoder: Encoder) -> Iterator[str]:
     """
     if frozen := prepared.config.freeze:
         yield f"the embeddings and the lowest {frozen} of {len(encoder.layers)} layers stay as they are"
+    after = prepared.config.freeze_after
+    if after is not None and layers_frozen(1.0, len(encoder.layers), after=after):
+        yield f"after {after:.0%} of the steps layers are frozen one by one, the lowest first"
     scored, there = len(prepared.scored_rows), len(prepared.validation)
     if scored < there:
         yield f"after each epoch {scored:,} of {there:,} validation rows are scored, at the end all of them"

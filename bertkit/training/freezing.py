@@ -1,7 +1,9 @@
-"""Leave the lower part of an encoder as it came: less to compute, and less to forget.
+"""Leave the lower part of an encoder as it is: less to compute, and less to forget.
 
-A frozen part keeps its weights, drops nothing out, and autograd does not enter it: its input
-and its weights ask for no gradient, so the backward pass ends at the lowest trained layer.
+It may stay as it came, or learn for a while and then be frozen layer by layer from below, while
+the learning rate falls anyway (Brock et al. 2017, "FreezeOut"). A frozen part keeps its weights,
+drops nothing out, and autograd does not enter it: its input and its weights ask for no gradient,
+so the backward pass ends at the lowest trained layer.
 """
 
 from __future__ import annotations
@@ -21,7 +23,21 @@ if TYPE_CHECKING:
 ABOVE = ("pooler", "final_norm")
 
 
-def freeze(model: TaskModel, lowest: int, *, name: str) -> None:
+def layers_frozen(share: float, layers: int, *, after: float) -> int:
+    """Return how many of an encoder's layers are frozen by now; the last one never is.
+
+    Args:
+        share: of the steps that are done.
+        layers: how many the encoder has.
+        after: share of the steps after which the lowest layer is frozen, with the embeddings;
+            the others follow at equal distances. 1: never.
+    """
+    if share < after or after >= 1:
+        return 0
+    return max(0, min(layers - 1, 1 + int(layers * (share - after) / (1 - after))))
+
+
+def freeze(model: TaskModel, lowest: int, *, name: str = "the model") -> None:
     """Freeze the embeddings and the lowest layers of a model's encoder.
 
     A masked LM's output layer is the table of embeddings, and is frozen with it.

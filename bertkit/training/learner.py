@@ -91,4 +91,6 @@ def plan_of(config: TrainConfig) -> Plan:
         clip=config.clip,
         patience=int(config.patience or 1),
         seed=config.seed,
+        freeze=config.freeze or 0,
+        freeze_after=1.0 if config.freeze_after is None else config.freeze_after,
     )

@@ -23,6 +23,7 @@ from bertkit.compute.batching import Batch, training_batches
 from bertkit.compute.processes import ALONE, World
 from bertkit.errors import NonFiniteError
 from bertkit.tasks.base import Scores, Task, TrainingOptions, TrainingRow
+from bertkit.training.freezing import freeze, layers_frozen
 from bertkit.training.optim import learning_rate, set_learning_rate
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Plan:
     clip: float
     patience: int
     seed: int
+    freeze: int = 0
+    freeze_after: float = 1.0
 
     def steps_per_epoch(self, n_rows: int) -> int:
         """Return the number of optimizer steps of one pass over the rows."""
@@ -152,6 +155,7 @@ def _step(learner: Learner, parts: list[list[TrainingRow]], plan: Plan, state: L
     n_rows = sum(len(part) for part in parts)
     rate = learning_rate(step, total, peak=plan.lr, warmup=plan.warmup, schedule=plan.schedule)
     set_learning_rate(learner.optimizer, rate)
+    _freeze(learner.bare_model, plan, share=(step - 1) / total)
     learner.model.train()
     learner.optimizer.zero_grad(set_to_none=True)
     loss, tokens = _backward(learner, parts, n_rows, _noise(plan.seed, step, learner.world.rank))
@@ -162,6 +166,14 @@ def _step(learner: Learner, parts: list[list[TrainingRow]], plan: Plan, state: L
     state.step = step
     seconds = time.perf_counter() - began
     return StepFacts(step, total, state.epoch + 1, loss, rate, norm, n_rows, int(tokens), seconds)
+
+
+def _freeze(model: TaskModel, plan: Plan, *, share: float) -> None:
+    """Freeze as many layers as the plan wants after a share of the steps, in a resumed run too."""
+    layers = len(model.encoder.layers)
+    lowest = max(plan.freeze, layers_frozen(share, layers, after=plan.freeze_after))
+    if lowest > plan.freeze and next(model.encoder.layers[lowest - 1].parameters()).requires_grad:
+        freeze(model, lowest)
 
 
 def _backward(

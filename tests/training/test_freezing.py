@@ -18,9 +18,12 @@ from bertkit.errors import UsageError
 from bertkit.models.architectures import ARCHITECTURES
 from bertkit.models.heads import SequenceModel
 from bertkit.models.registry import FINE_TUNING, BuildOptions, find_model, load_target
-from bertkit.training.freezing import freeze
-from bertkit.training.loop import StepFacts
+from bertkit.tasks.base import Scores
+from bertkit.training.freezing import freeze, layers_frozen
+from bertkit.training.learner import build_learner, place_training, plan_of
+from bertkit.training.loop import LoopState, StepFacts, train_steps
 from bertkit.training.optim import build_optimizer
+from bertkit.training.prepare import prepare
 from bertkit.training.recipe import resolve
 from bertkit.training.run import Event, train
 from tests.training.test_run import digest, small
@@ -156,8 +159,54 @@ def test_a_run_keeps_frozen_weights_and_saves_them(pair_file: Path, tmp_path: Pa
     assert json.loads((tmp_path / "run" / "bertkit.json").read_text())["config"]["freeze"] == 1
 
 
-def test_a_frozen_run_resumes_to_the_same_bytes(pair_file: Path, tmp_path: Path) -> None:
-    whole = small(pair_file, tmp_path / "whole", layers=2, freeze=1)
+@pytest.mark.parametrize(
+    ("share", "layers", "after", "frozen"),
+    [
+        (0.0, 6, 1.0, 0),
+        (1.0, 6, 1.0, 0),
+        (0.39, 6, 0.4, 0),
+        (0.4, 6, 0.4, 1),
+        (0.49, 6, 0.4, 1),
+        (0.51, 6, 0.4, 2),
+        (0.89, 6, 0.4, 5),
+        (0.999, 6, 0.4, 5),
+        (0.0, 2, 0.0, 1),
+        (0.9, 1, 0.0, 0),
+        (0.9, 0, 0.0, 0),
+    ],
+)
+def test_layers_freeze_one_by_one_and_never_the_last(share: float, layers: int, after: float, frozen: int) -> None:
+    assert layers_frozen(share, layers, after=after) == frozen
+
+
+def test_layers_learn_until_they_are_frozen(pair_file: Path, tmp_path: Path) -> None:
+    config = small(pair_file, tmp_path / "run", layers=3, freeze_after=0.5, epochs=2)
+    prepared = prepare(config)
+    learner = build_learner(prepared, place_training(prepared.config))
+    layers = learner.bare_model.encoder.layers
+
+    def sums() -> list[float]:
+        return [sum(float(w.detach().double().sum()) for w in layer.parameters()) for layer in layers]
+
+    before, learnt = sums(), []
+    scores = Scores({"accuracy": 0.5, "loss": 1.0})
+    plan = plan_of(prepared.config)
+    for _ in train_steps(learner, prepared.rows, plan, LoopState(), lambda: scores):
+        after = sums()
+        learnt.append([old != new for old, new in zip(before, after, strict=True)])
+        before = after
+    total = len(learnt)
+    assert total > 6
+    for done, moved in enumerate(learnt[:-1]):  # in the last step the rate is 0
+        frozen = layers_frozen(done / total, 3, after=0.5)
+        assert moved == [layer >= frozen for layer in range(3)], done
+    assert learnt[0] == [True, True, True]
+    assert learnt[-2] == [False, False, True]
+
+
+@pytest.mark.parametrize("frozen", [{"freeze": 1}, {"freeze_after": 0.3}], ids=["freeze", "freeze_after"])
+def test_a_frozen_run_resumes_to_the_same_bytes(pair_file: Path, tmp_path: Path, frozen: dict[str, float]) -> None:
+    whole = small(pair_file, tmp_path / "whole", layers=2, **frozen)
     train(whole)
 
     def stop(event: Event) -> None:
@@ -175,6 +224,9 @@ def test_what_is_frozen_is_said(pair_file: Path, tmp_path: Path) -> None:
     heard: list[Event] = []
     train(small(pair_file, tmp_path / "run", layers=2, freeze=1, epochs=1), heard.append)
     assert "the embeddings and the lowest 1 of 2 layers stay as they are" in heard
+    later: list[Event] = []
+    train(small(pair_file, tmp_path / "later", layers=2, freeze_after=0.5, epochs=1), later.append)
+    assert "after 50% of the steps layers are frozen one by one, the lowest first" in later
 
 
 def test_the_command_line_refuses_in_one_sentence(pair_file: Path, tmp_path: Path) -> None:
