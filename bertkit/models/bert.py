@@ -208,7 +208,7 @@ class BertModel(nn.Module):
 
     prefix = "bert"
     inner = ""
-    pad_multiple = 1
+    window: int | None = None
     source: str | None = None
 
     def __init__(self, config: BertConfig, *, with_pooler: bool = True) -> None:
@@ -273,10 +273,6 @@ class BertModel(nn.Module):
                 nn.init.zeros_(module.bias)
         with torch.no_grad():
             self.embeddings.word_embeddings.weight[self.config.pad_token_id].zero_()
-
-    def padded_length(self, length: int) -> int:
-        """Rows are computed as they come."""
-        return length
 
     def transformers_config(self) -> dict[str, Any]:
         """Return the config.json with which transformers opens these weights."""

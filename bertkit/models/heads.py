@@ -23,16 +23,16 @@ class Encoder(Protocol):
     """What a head needs to know of an encoder; BertModel and PretrainedEncoder have it.
 
     `prefix` is the name transformers gives the encoder inside a model with a head; `inner`
-    is where the weights stand inside our module. Rows are computed at multiples of
-    `pad_multiple` tokens (local attention; else 1), short ones perhaps at less. `source` is
-    the folder or hub id that the weights came from, None for weights of our own.
+    is where the weights stand inside our module. `window` is how many tokens local attention
+    reaches over, None where every token sees every other. `source` is the folder or hub id
+    that the weights came from, None for weights of our own.
     """
 
     prefix: str
     inner: str
     hidden_size: int
     vocab_size: int
-    pad_multiple: int
+    window: int | None
     source: str | None
 
     @property
@@ -70,10 +70,6 @@ class Encoder(Protocol):
             first_only: whether the first token's is wanted and no other; an encoder saves
                 what it can of its last layer.
         """
-        ...
-
-    def padded_length(self, length: int) -> int:
-        """Return how many tokens are computed for a batch whose longest row has `length`."""
         ...
 
     def transformers_config(self) -> dict[str, Any]:

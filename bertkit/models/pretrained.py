@@ -7,21 +7,21 @@ the checkpoint stores, and remote code is never run.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from bertkit.errors import ModelError, UsageError
 from bertkit.hub import hub_errors, require
 from bertkit.models.architectures import adapted_config, new_config, with_dropout
 from bertkit.models.attention import FUSED, attention_kernel, has_both_kernels
+from bertkit.models.disentangled_attention import use_disentangled_attention
 from bertkit.models.first_token import make_first_token_layer
-from bertkit.models.heads import Encoder
+from bertkit.models.local_attention import use_local_attention
 from bertkit.models.offline import packaged_model
 from bertkit.models.opening import BROKEN, check_complete, check_folder, first_line, opening, quiet, read_config
 from bertkit.models.positions import extend_positions
@@ -32,23 +32,21 @@ WAYS_ON = (
     "copy the cache of a machine that has it (HF_HOME)",
     "train from nothing with --model scratch",
 )
-# Windows are narrowed in steps, so that there are few shapes.
-WINDOW_STEP = 32
 
 
 class PretrainedEncoder(nn.Module):
     """A transformers encoder that gives its last hidden states.
 
-    Rows are padded here to what local attention needs, and positions are counted by the
-    mask: a tokenizer may pad with another id than the one the encoder was trained with.
+    Positions are counted here, by the mask: a tokenizer may pad with another id than the one
+    the encoder was trained with.
 
     Args:
         model: what AutoModel made.
         with_pooler: whether the model's own layer over the first token is kept.
 
     Attributes:
-        pad_multiple: rows are computed at a multiple of this many tokens (the window of
-            local attention; else 1); `padded_length` knows how short rows get away with less.
+        window: how many tokens local attention reaches over, the widest layer's; None where
+            every token sees every other.
         segments: how many segment ids it has embeddings for.
         max_positions: longest row the table of positions has room for; None: no table.
     """
@@ -60,16 +58,15 @@ class PretrainedEncoder(nn.Module):
         self.model = model
         if not with_pooler and self.pooler is not None:
             model.pooler = None
-        if model.config.model_type == "deberta":
-            _let_autocast_in(model)
         self.prefix: str = model.base_model_prefix
         self.hidden_size: int = model.config.hidden_size
         self.vocab_size: int = model.config.vocab_size
         self.segments: int = getattr(model.config, "type_vocab_size", None) or 0
         self._config: dict[str, Any] = model.config.to_dict()
         self._takes = frozenset(inspect.signature(model.forward).parameters)
-        self._windows: list[int] = model.config.attention_window if "global_attention_mask" in self._takes else [1]
-        self.pad_multiple = max(self._windows)
+        is_local = "global_attention_mask" in self._takes
+        self.window: int | None = max(model.config.attention_window) if is_local else None
+        _compute_attention_here(model)
         self.source: str | None = None
         # RoBERTa's kind: the first token of a row stands at the position after this one.
         self._before_first: int | None = getattr(_embeddings(model), "padding_idx", None)
@@ -125,7 +122,6 @@ class PretrainedEncoder(nn.Module):
             inputs["attention_mask"] = attention_mask
         if "global_attention_mask" in self._takes:
             inputs["global_attention_mask"] = _first_token(input_ids) if global_mask is None else global_mask
-            inputs = self._windowed(inputs)
         if self._before_first is not None:
             inputs["position_ids"] = self._positions(inputs)
         if "token_type_ids" not in self._takes or self.segments < 2:
@@ -137,24 +133,9 @@ class PretrainedEncoder(nn.Module):
         hidden: Tensor = self.model(**inputs).last_hidden_state
         return hidden[:, : 1 if first_only else length]
 
-    def padded_length(self, length: int) -> int:
-        """Return how many tokens are computed for a batch whose longest row has `length`."""
-        window = self._window_for(length)
-        return -(-length // window) * window
-
     def transformers_config(self) -> dict[str, Any]:
         """Return the config.json with which transformers opens the encoder."""
         return {**self._config, "encoder_class": type(self.model).__name__}
-
-    def _windowed(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Set the window for these rows, and fill them up to a multiple of it."""
-        ids = inputs["input_ids"]  # (B, L)
-        length = ids.shape[1]
-        self._set_window(self._window_for(length))
-        extra = self.padded_length(length) - length
-        inputs.setdefault("attention_mask", torch.ones_like(ids))
-        fill = {"input_ids": int(self._config.get("pad_token_id") or 0)}
-        return {name: functional.pad(tensor, (0, extra), value=fill.get(name, 0)) for name, tensor in inputs.items()}
 
     def _set_kernel(self, input_ids: Tensor) -> None:
         """Let attention be computed as suits the shape of a batch."""
@@ -170,22 +151,6 @@ class PretrainedEncoder(nn.Module):
         mask = inputs.get("attention_mask")
         text = torch.ones_like(inputs["input_ids"]) if mask is None else mask.long()
         return text.cumsum(dim=1) * text + cast(int, self._before_first)
-
-    def _window_for(self, length: int) -> int:
-        """Return the smallest window that gives rows of `length` the attention they have anyway.
-
-        A window reaches half its size to each side. Where every layer's reaches the whole
-        row, so does one of twice the row, and the result is the same with less padding.
-        """
-        enough = 2 * -(-max(length - 1, 1) // WINDOW_STEP) * WINDOW_STEP
-        return enough if enough < min(self._windows) else self.pad_multiple
-
-    def _set_window(self, window: int) -> None:
-        narrowed = window < min(self._windows)
-        windows = [window] * len(self._windows) if narrowed else self._windows
-        self.model.config.attention_window = windows
-        for layer, size in zip(self.model.encoder.layer, windows, strict=True):
-            layer.attention.self.one_sided_attn_window_size = size // 2
 
 
 def build(spec: ModelSpec, options: BuildOptions) -> PretrainedEncoder:
@@ -210,20 +175,6 @@ def build(spec: ModelSpec, options: BuildOptions) -> PretrainedEncoder:
     if options.with_pooler and encoder.pooler is None:
         raise UsageError(f"--pooling pooler: {spec.name} has no pooler; take cls or mean.")
     return encoder
-
-
-def padding_share(lengths: Iterable[int], encoder: Encoder) -> float:
-    """Return the share of what an encoder computes that only fills rows up to its window.
-
-    Args:
-        lengths: the longest row of each batch, once for every row of the batch.
-        encoder: says how far rows are filled up.
-    """
-    text = computed = 0
-    for length in lengths:
-        text += length
-        computed += encoder.padded_length(length)
-    return 1 - text / computed if computed else 0.0
 
 
 def _from_weights(spec: ModelSpec, options: BuildOptions) -> Any:
@@ -315,6 +266,19 @@ def _max_positions(model: Any, before_first: int | None) -> int | None:
     if not isinstance(table, nn.Embedding):
         return None
     return table.num_embeddings if before_first is None else table.num_embeddings - before_first - 1
+
+
+def _compute_attention_here(model: Any) -> None:
+    """Take our own computation of those kinds of attention that transformers computes by large scores."""
+    kind = model.config.model_type
+    if kind == "longformer":
+        use_local_attention(model)
+        # To this size the model fills rows up; the layers have taken their windows from it already.
+        model.config.attention_window = [2] * len(model.encoder.layer)
+    elif kind == "deberta-v2":
+        use_disentangled_attention(model)
+    elif kind == "deberta":
+        _let_autocast_in(model)
 
 
 def _let_autocast_in(model: Any) -> None:

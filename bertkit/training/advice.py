@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bertkit.compute.batching import training_batches
+from bertkit.compute.batching import padding_share, training_batches
 from bertkit.training.freezing import layers_frozen
 from bertkit.training.prepare import Prepared
 
@@ -17,11 +17,11 @@ USUAL_LENGTH = 512
 
 
 def advice(prepared: Prepared, encoder: Encoder) -> Iterator[str]:
-    """Say what is frozen, how many rows are scored, what windows of local attention cost, and whether rows need them.
+    """Say what is frozen, how many rows are scored, what padding costs local attention, and whether rows need it.
 
     Args:
         prepared: the rows and how they are batched.
-        encoder: knows how far it fills rows up.
+        encoder: knows its layers and the window of its attention.
     """
     if frozen := prepared.config.freeze:
         yield f"the embeddings and the lowest {frozen} of {len(encoder.layers)} layers stay as they are"
@@ -31,17 +31,15 @@ def advice(prepared: Prepared, encoder: Encoder) -> Iterator[str]:
     scored, there = len(prepared.scored_rows), len(prepared.validation)
     if scored < there:
         yield f"after each epoch {scored:,} of {there:,} validation rows are scored, at the end all of them"
-    if encoder.pad_multiple == 1:
+    if encoder.window is None:
         return
     lengths = [row.length for row in prepared.rows]
     batches = training_batches(
         lengths, batch_size=int(prepared.config.batch_size or 1), seed=prepared.config.seed, epoch=0
     )
-    text = sum(lengths)
-    computed = sum(len(rows) * encoder.padded_length(max(lengths[row] for row in rows)) for rows in batches)
     yield (
-        f"{prepared.spec.name} reads rows in windows of up to {encoder.pad_multiple} tokens: "
-        f"{1 - text / computed:.0%} of what it computes is padding"
+        f"{prepared.spec.name} reads rows through windows of up to {encoder.window} tokens, and fills none up to them: "
+        f"{padding_share(lengths, batches):.0%} of what it computes is padding"
     )
     if max(lengths) <= USUAL_LENGTH:
         yield (

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bertkit.errors import UsageError
+from bertkit.models.opening import quiet
 from bertkit.training.loop import StepFacts
 
 if TYPE_CHECKING:
@@ -63,8 +64,10 @@ class Tracker:
             return
         named = {name: tensor for name, tensor in batch.inputs.items() if tensor is not None}
         was_training = model.training
-        # The tracer prints where it fails, and warns of whatever depends on the shape of this batch.
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), suppress(RuntimeError, TypeError, ValueError):
+        # The tracer prints where it fails, warns of whatever depends on the shape of this batch, and
+        # reads every property of a model, one of which logs.
+        failures = suppress(RuntimeError, TypeError, ValueError)
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), quiet("transformers.modeling_utils"), failures:
             warnings.simplefilter("ignore")
             self.writer.add_graph(_called_by_name(model, tuple(named)), tuple(named.values()), use_strict_trace=False)
         model.train(was_training)

@@ -106,11 +106,13 @@ def test_the_kernel_follows_each_batch(model: str, fused_calls: list[int]) -> No
 
 
 @pytest.mark.parametrize("model", ONE)
-def test_architectures_with_attention_of_their_own_keep_it(model: str, fused_calls: list[int]) -> None:
+def test_architectures_with_attention_of_their_own_keep_it(model: str) -> None:
     encoder = encoder_of(model).train()
-    encoder(**rows())
-    encoder(**rows(tokens=SHORT_ROW))
-    assert not fused_calls
+    kernel = encoder.model.config._attn_implementation
+    for tokens in (20, SHORT_ROW):
+        encoder(**rows(tokens=tokens))
+        assert encoder.model.config._attn_implementation == kernel
+    assert encoder._kernel is None
 
 
 @pytest.mark.parametrize("model", [*BOTH, *ONE])

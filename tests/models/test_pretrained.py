@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from bertkit.errors import ModelError, UsageError
 from bertkit.models.architectures import ARCHITECTURES, new_config
-from bertkit.models.pretrained import PretrainedEncoder, build, padding_share, rebuild
+from bertkit.models.pretrained import PretrainedEncoder, build, rebuild
 from bertkit.models.registry import BuildOptions, find_model
 
 PAD = 1
@@ -163,7 +163,7 @@ def test_longformer_pads_itself_in_silence(longformer: PretrainedEncoder, log: p
     with torch.inference_mode():
         longformer(**batch((40, 3)))
     assert log.records == []
-    assert longformer.pad_multiple == 64
+    assert longformer.window == 64
     assert longformer.transformers_config()["attention_window"] == [64, 64]
 
 
@@ -195,35 +195,29 @@ def wide() -> PretrainedEncoder:
     return PretrainedEncoder(transformers.AutoModel.from_config(config)).eval()
 
 
-@pytest.mark.parametrize(("length", "computed"), [(2, 64), (33, 64), (34, 128), (97, 192), (98, 512), (300, 512)])
-def test_a_narrowed_window_gives_the_same_and_computes_less(
-    wide: PretrainedEncoder, length: int, computed: int
-) -> None:
-    assert wide.padded_length(length) == computed
+@pytest.mark.parametrize("length", [2, 33, 98, 300])
+def test_rows_are_not_filled_up_to_the_window(wide: PretrainedEncoder, length: int) -> None:
+    reference = transformers.LongformerModel(transformers.LongformerConfig(**wide.transformers_config())).eval()
+    reference.load_state_dict(wide.model.state_dict())
     inputs = batch((length, length // 2))
+    plain = {key: inputs[key] for key in ("input_ids", "attention_mask")}
+    seen: list[int] = []
+    hook = wide.model.encoder.layer[0].register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[1]))
     with torch.inference_mode():
-        seen = []
-        hook = wide.model.encoder.layer[0].register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[1]))
-        narrowed = wide(**inputs)
+        ours = wide(**inputs)
         hook.remove()
-        wide._window_for = lambda _: wide.pad_multiple  # type: ignore[method-assign]
-        close(narrowed, wide(**inputs), inputs["attention_mask"])
-    assert seen == [computed]
+        theirs = reference(**plain, global_attention_mask=(torch.arange(length) == 0).long().expand(2, -1))
+    assert seen == [length + length % 2]
+    close(ours, theirs.last_hidden_state, inputs["attention_mask"])
 
 
-def test_windows_come_back_for_long_rows(wide: PretrainedEncoder) -> None:
+def test_short_rows_change_nothing_for_long_ones(wide: PretrainedEncoder) -> None:
     long = batch((600,))
     with torch.inference_mode():
         before = wide(**long)
         wide(**batch((20,)))
         assert torch.equal(wide(**long), before)
     assert wide.transformers_config()["attention_window"] == [256, 512]
-
-
-def test_the_waste_of_padding_is_a_share(wide: PretrainedEncoder, folders: dict[str, Path]) -> None:
-    assert padding_share([32, 32, 512], wide) == pytest.approx(64 / 640)
-    assert padding_share([], wide) == 0
-    assert padding_share([5, 7], load(folders["bert"])) == 0
 
 
 # --- what is read from a checkpoint -------------------------------------------------------
