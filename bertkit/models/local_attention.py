@@ -3,7 +3,7 @@
 A token attends to its neighbours up to a reach on either side, and to the few global tokens of
 its row; a global token attends, by weights of its own, to the whole row (Beltagy, Peters and
 Cohan 2020, https://arxiv.org/abs/2004.05150). transformers writes the scores of a whole row down
-several times over, and a mask of all pairs before. Here a block of queries meets the keys in its reach in one call of torch's
+several times over. Here a block of queries meets the keys in its reach in one call of torch's
 fused kernel, which keeps scores in the processor's cache; a block is as large in a long row as
 in a short one.
 
