@@ -43,7 +43,7 @@ def use_local_attention(model: Any) -> None:
         _derive(layer.attention.self, _LocalAttention)
 
 
-def _derive(module: Any, ours: type[Any]) -> None:
+def _derive(module: Any, ours: Any) -> None:
     kind: Any = type(module)
     if not issubclass(kind, ours):
         module.__class__ = _derived(ours, kind)
