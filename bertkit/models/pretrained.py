@@ -273,8 +273,6 @@ def _compute_attention_here(model: Any) -> None:
     kind = model.config.model_type
     if kind == "longformer":
         use_local_attention(model)
-        # To this size the model fills rows up; the layers have taken their windows from it already.
-        model.config.attention_window = [2] * len(model.encoder.layer)
     elif kind == "deberta-v2":
         use_disentangled_attention(model)
     elif kind == "deberta":
