@@ -36,6 +36,8 @@ def build_learner(prepared: Prepared, placement: Placement, world: World = ALONE
     import torch
     from accelerate import Accelerator
 
+    from bertkit.models.dropout import use_quick_dropout
+
     config, tokenizer = prepared.config, prepared.tokenizer
     mixed = "bf16" if placement.precision == "bfloat16" else "no"
     if placement.device.startswith("cuda:"):
@@ -44,6 +46,7 @@ def build_learner(prepared: Prepared, placement: Placement, world: World = ALONE
     torch.manual_seed(config.seed)
     encoder = load_target(prepared.spec.builder)(prepared.spec, _build_options(prepared))
     model = prepared.task.build_model(encoder, dropout=float(config.dropout or 0.0))
+    use_quick_dropout(model)
     freeze(model, config.freeze or 0, name=prepared.spec.name)
     if config.compile:
         model.compile(dynamic=True)
