@@ -118,7 +118,8 @@ class _SelfAttention:
 
         Columns are distances i - j, downwards from L-1 for queries, upwards from 1-L for keys.
         """
-        place = (length, self.position_buckets, self.max_relative_positions, embeddings.device)
+        # A tracer's length is a tensor, and would be kept as another each time.
+        place = (int(length), self.position_buckets, self.max_relative_positions, embeddings.device)
         first, stop, index = _rows_of_distances(*place)
         rows = self.pos_dropout(embeddings[first:stop])
 

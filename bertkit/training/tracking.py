@@ -64,12 +64,13 @@ class Tracker:
             return
         named = {name: tensor for name, tensor in batch.inputs.items() if tensor is not None}
         was_training = model.training
+        called = _called_by_name(model, tuple(named))
         # The tracer prints where it fails, warns of whatever depends on the shape of this batch, and
-        # reads every property of a model, one of which logs.
-        failures = suppress(RuntimeError, TypeError, ValueError)
+        # reads every property of a model, one of which logs. Whatever it dies of, training goes on.
+        failures = suppress(Exception)
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()), quiet("transformers.modeling_utils"), failures:
             warnings.simplefilter("ignore")
-            self.writer.add_graph(_called_by_name(model, tuple(named)), tuple(named.values()), use_strict_trace=False)
+            _add_graph(self.writer, called, tuple(named.values()))
         model.train(was_training)
 
     def weights(self, model: nn.Module, step: int) -> None:
@@ -103,6 +104,15 @@ def _called_by_name(model: nn.Module, names: tuple[str, ...]) -> nn.Module:
             return answer
 
     return Called()
+
+
+def _add_graph(writer: SummaryWriter, called: nn.Module, tensors: tuple[Tensor, ...]) -> None:
+    """Trace and write; the tracer traces twice, and refuses a model whose graph is another the second time."""
+    import torch
+
+    with torch.no_grad():  # as the second time: some kernels are for training alone
+        called(*tensors)  # what a model keeps from its first call on is no step of its graph
+        writer.add_graph(called, tensors, use_strict_trace=False)
 
 
 def wants_tensorboard(asked: bool | None) -> bool:

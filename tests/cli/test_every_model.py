@@ -80,6 +80,9 @@ def data(folder: Path) -> dict[str, tuple[Path, str]]:
     return found
 
 
+# The three predictions of regression's validation rows lie around 9.63 and differ by thousandths:
+# one step of float32 there, 9.5e-7, moves their correlation by up to 1.6e-4.
+MAY_DIFFER = {"pearson": 2e-4}
 KEYS = {"classify": "label", "regression": "score", "ner": "entities", "choice": "label", "mlm": "masks"}
 
 
@@ -106,8 +109,8 @@ def test_a_model_learns_every_task_and_answers_as_it_did(
     ):
         assert (trained[0], scored[0], predicted[0]) == (0, 0, 0), (task, trained[2], scored[2], predicted[2])
         before, after = json.loads(trained[1])["metrics"], json.loads(scored[1])["metrics"]
-        # After a few steps predictions are almost alike, and their correlation magnifies rounding.
-        assert before == pytest.approx(after, rel=1e-4, abs=2e-4), task
+        for metric, value in before.items():
+            assert value == pytest.approx(after[metric], rel=1e-4, abs=MAY_DIFFER.get(metric, 1e-5)), (task, metric)
         record = json.loads(predicted[1])
         assert record["line"] == 1
         assert KEYS[task] in record

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.jit import TracingCheckError
+from torch.utils.tensorboard import SummaryWriter
 
+from bertkit.models.disentangled_attention import _rows_of_distances
 from bertkit.training.run import train
 from tests.conftest import pair_rows, write_tsv
 from tests.training.test_run import small
@@ -70,6 +73,25 @@ def test_the_graph_names_the_layers(events: EventAccumulator) -> None:
     names = " ".join(node.name for node in events.Graph().node)
     assert "classifier" in names
     assert "attention" in names
+
+
+def test_what_a_model_keeps_from_its_first_call_does_not_stop_the_graph(tmp_path: Path) -> None:
+    """DeBERTa keeps the rows of its table for each length: traced cold, two traces of it differ."""
+    data = write_tsv(tmp_path / "pairs.tsv", pair_rows(20), ("sentence1", "sentence2", "label"))
+    _rows_of_distances.cache_clear()
+    train(small(data, tmp_path / "run", model="deberta", init="random", tensorboard=True, epochs=1))
+    found = EventAccumulator(str(tmp_path / "run" / "events"))
+    found.Reload()
+    assert "attention" in " ".join(node.name for node in found.Graph().node)
+
+
+def test_a_model_that_cannot_be_traced_is_trained_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise TracingCheckError("", "not today")
+
+    monkeypatch.setattr(SummaryWriter, "add_graph", refuse)
+    data = write_tsv(tmp_path / "pairs.tsv", pair_rows(20), ("sentence1", "sentence2", "label"))
+    assert train(small(data, tmp_path / "run", tensorboard=True, epochs=1)).steps >= 1
 
 
 def test_pictures_can_be_seen(events: EventAccumulator) -> None:
