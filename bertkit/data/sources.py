@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bertkit.data.catalog import DATASETS, SPLITS, DatasetSpec
 from bertkit.errors import DataError, UnknownNameError, UsageError
+from bertkit.names import is_spelling
 
 SAMPLES = Path(__file__).parent / "samples"
 DATA_ROOT_VARIABLE = "BERTKIT_DATA"
@@ -96,8 +97,15 @@ def _special_source(name: str, data_dir: Path | None) -> Source | None:
         if not hub_id:
             raise UsageError("DATA 'hf:': name the data set, like hf:org/name or hf:org/name:config.")
         return Source(name.removeprefix("hf:"), hub_id=hub_id, hub_config=config or None)
-    spec = next((spec for spec in DATASETS if spec.name == name), None)
+    spec = next((spec for spec in DATASETS if spec.name == name), None) or _of_other_spelling(name, data_dir)
     return None if spec is None else _catalog_source(spec, data_dir)
+
+
+def _of_other_spelling(name: str, data_dir: Path | None) -> DatasetSpec | None:
+    """Find the data set that is meant by klue_ner or MRPC, where no file or directory has that name."""
+    if Path(name).exists() or (data_dir is not None and (data_dir / name).exists()):
+        return None
+    return next((spec for spec in DATASETS if is_spelling(name, spec.name)), None)
 
 
 def _sample_source(name: str) -> Source:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.errors import ModelError, UnknownNameError
+from bertkit.names import is_spelling
 
 
 @dataclass(frozen=True)
@@ -266,11 +267,17 @@ def find_model(name: str) -> ModelSpec:
         return _of_hub(hub_id) or unlisted
     if name and Path(name).is_dir():
         return _local(name)
-    if listed := _of_hub(name):
+    if listed := _of_hub(name) or _of_other_spelling(name):
         return listed
     if "/" in name or name.startswith("."):
         raise ModelError(f"--model {name}: no such folder; a model of the hub is written hf:org/name.")
     raise UnknownNameError.among("model", name, (s.name for s in MODELS), "`bertkit models` lists them")
+
+
+def _of_other_spelling(name: str) -> ModelSpec | None:
+    return next(
+        (spec for spec in MODELS if any(is_spelling(name, known) for known in (spec.name, *spec.aliases))), None
+    )
 
 
 def _of_hub(hub_id: str) -> ModelSpec | None:

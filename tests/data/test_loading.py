@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bertkit.data import hub_data, sources
+from bertkit.data.catalog import find_dataset
 from bertkit.data.hub_data import HubData
 from bertkit.data.loading import load_data
 from bertkit.data.records import ColumnMap, Row
@@ -174,6 +175,14 @@ def test_a_bare_word_is_looked_up_in_the_tables():
         load_data(["mrcp"])
     with pytest.raises(UnknownNameError, match="bertkit datasets"):
         load_data(["nothing_like_it_at_all"])
+
+
+def test_case_and_dashes_of_a_name_do_not_matter_where_no_path_has_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert sources.find_source(["KLUE_NER"]).spec is find_dataset("klue-ner")
+    (tmp_path / "klue_ner").mkdir()
+    (tmp_path / "klue_ner" / "train.tsv").write_text("text\tlabel\na\t1\n")
+    assert sources.find_source(["klue_ner"]).spec is None
 
 
 @pytest.mark.parametrize("names", [[], ["hf:"]])

@@ -144,10 +144,15 @@ def test_a_path_to_nowhere_is_said_with_the_way_to_the_hub(name: str) -> None:
     assert str(caught.value).startswith(f"--model {name}: ")
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("brt", "bert"), ("Kobert", "kobert"), ("debertta", "deberta")])
+@pytest.mark.parametrize(("typed", "meant"), [("brt", "bert"), ("Kobret", "kobert"), ("debertta", "deberta")])
 def test_a_misspelt_name_is_mended(typed: str, meant: str) -> None:
     with pytest.raises(UnknownNameError, match=rf"unknown model '{typed}'.*did you mean '{meant}'\?.*bertkit models"):
         find_model(typed)
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("KoBERT", "kobert"), ("klue_roberta", "klue-roberta")])
+def test_case_and_dashes_of_a_name_do_not_matter(typed: str, meant: str) -> None:
+    assert find_model(typed) is find_model(meant)
 
 
 def test_an_unknown_name_says_where_names_are_listed() -> None:
