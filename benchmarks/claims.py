@@ -81,6 +81,8 @@ JOBS = (
     Job("long", "long_documents.py", ("--budget", "100"), ("--repetitions", "15", "--budget", "1500")),
     Job("deberta", "deberta.py", ("--budget", "80"), ("--layers", "12", "--hidden", "768", "--rows", "16")),
     Job("memory", "memory.py", (), ("--rows", "1000000", "--repetitions", "1")),
+    Job("dry-run", "dry_run.py", (), ("--rows", "4000")),
+    Job("processes", "processes.py", ("--budget", "60"), ("--rows", "4000", "--repetitions", "5", "--budget", "2000")),
 )
 
 TARGETS = (
@@ -186,4 +188,7 @@ TARGETS = (
     Target("deberta.labels.64", "deberta", "DeBERTa's labels equal to transformers', 64 tokens", "≥", 99.5, "%"),
     Target("deberta.labels.256", "deberta", "DeBERTa's labels equal to transformers', 256 tokens", "≥", 99.5, "%"),
     Target("memory.predict", "memory", "memory of predict, many rows over few", "≤", 60, "MB"),
+    Target("memory.dry_run", "dry-run", "memory of a training, --dry-run against measured", "≤", 25, "%", "high"),
+    Target("processes.train", "processes", "two processes of a thread / one of two threads, training"),
+    Target("processes.metrics", "processes", "the same, difference of the final metrics", "≤", 0.01, ""),
 )

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from folders import write_text_classifier
 from inputs import load_pairs
-from options import Missing, run_script, script_parser
+from options import run_script, script_parser
+from peaks import run_for_peak
 from report import Report
 from sidebyside import Contender, Course, Spread, Turn, alternate
 
@@ -51,8 +49,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(options: argparse.Namespace) -> Report:
     """Compare the peaks of both predictions."""
-    if not hasattr(os, "wait4"):
-        raise Missing("this system does not tell how much memory another process took (os.wait4).")
     few = max(FEWEST_ROWS if options.rows > FEWEST_ROWS else 1, options.rows // 100)
     report = Report("memory", f"{few:,} and {options.rows:,} generated rows of {WORDS} words", {"rows": options.rows})
     with tempfile.TemporaryDirectory() as place:
@@ -80,17 +76,8 @@ def _write_rows(path: Path, texts: Sequence[str], n: int) -> Path:
 
 def _predict(job: Job) -> Turn:
     """Run the command; the turn's value is its peak in MB."""
-    command = [sys.executable, "-m", "bertkit", "predict", str(job.run), str(job.rows), "--input-format", "txt"]
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    # Not process.wait(): only wait4 tells what this one child took.
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise Missing(f"bertkit predict over {job.rows.name} ended with {process.returncode}.")
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return Turn(seconds, job.n, usage.ru_maxrss * unit / 1e6)
+    done = run_for_peak(["predict", str(job.run), str(job.rows), "--input-format", "txt"])
+    return Turn(done.seconds, job.n, done.peak)
 
 
 def _peaks(course: Course) -> Spread:

@@ -2,6 +2,7 @@
 
 At its largest a training holds, all at once,
 
+  - on the CPU, what the process holds before it: interpreter, libraries, rows;
   - the weights, and of each that is trained a gradient and AdamW's two moments;
   - what autograd keeps of the largest batch. It shrinks while the gradients grow, but blocks
     of the one size seldom fit into places that the other leaves: measured, both count;
@@ -18,11 +19,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bertkit.compute.batching import training_batches
 from bertkit.tasks.base import TrainingRow
+from bertkit.training.learner import plan_of
+from bertkit.training.loop import Plan
 from bertkit.training.prepare import Prepared
 
 if TYPE_CHECKING:
@@ -43,11 +48,10 @@ HEAP_SLACK = 0.22
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes a training adds to a process that has imported torch and read the rows.
-
-    On a CPU it is resident memory, on an accelerator what tensors take up there.
+    """Bytes a training takes: on a CPU of resident memory, on an accelerator of what tensors take up there.
 
     Attributes:
+        process: what the process holds before the first step, without the weights.
         weights: of the whole model, float32.
         optimizer: the two moments of each trained weight.
         best: the best weights, read back at the end.
@@ -60,6 +64,7 @@ class Memory:
         libraries: code and workspaces of torch.
     """
 
+    process: int
     weights: int
     optimizer: int
     best: int
@@ -106,10 +111,11 @@ def predict_memory(prepared: Prepared, learner: Learner) -> Memory:
     config, on_cpu = prepared.config, learner.accelerator.device.type == "cpu"
     weights = [(w.numel() * w.element_size(), w.requires_grad) for w in learner.bare_model.parameters()]
     every, trained = sum(size for size, _ in weights), sum(size for size, learns in weights if learns)
-    batch = kept_of_largest(learner, prepared.rows, int(config.batch_size or 1))
+    batch = kept_of(learner, largest_batch(prepared.rows, plan_of(config)))
     snapshots = min(config.average or 1, config.epochs or 1) if (config.average or 1) > 1 else 0
     in_batch = batch.activations + batch.logits + PASSING * batch.largest
     return Memory(
+        process=max(0, resident() - every) if on_cpu else 0,
         weights=every,
         optimizer=MOMENTS * trained,
         best=every if on_cpu else 0,
@@ -123,9 +129,26 @@ def predict_memory(prepared: Prepared, learner: Learner) -> Memory:
     )
 
 
-def kept_of_largest(learner: Learner, rows: Sequence[TrainingRow], batch_size: int) -> Kept:
-    """Return what autograd keeps of the longest rows in one batch, from that of two and three of them."""
-    longest = sorted(rows, key=lambda row: -row.length)[:batch_size]
+def resident() -> int:
+    """Return the bytes this process holds in memory."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def largest_batch(rows: Sequence[TrainingRow], plan: Plan) -> list[TrainingRow]:
+    """Return the rows of the training's batch that has most places, padding included, the longest first."""
+    lengths = [row.length for row in rows]
+    epochs = (
+        training_batches(lengths, batch_size=plan.batch_size, seed=plan.seed, epoch=epoch)
+        for epoch in range(plan.epochs)
+    )
+    largest = max(chain.from_iterable(epochs), key=lambda batch: len(batch) * max(lengths[row] for row in batch))
+    return sorted((rows[row] for row in largest), key=lambda row: -row.length)
+
+
+def kept_of(learner: Learner, longest: Sequence[TrainingRow]) -> Kept:
+    """Return what autograd keeps of a batch, from that of two and three of its rows; the longest comes first."""
     rng = np.random.default_rng(0)
     whole = learner.task.training_batch(longest, learner.options, rng)
     last = len(longest) - 1
