@@ -397,6 +397,21 @@ def test_memory(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.slow
+def test_dry_run(capsys: pytest.CaptureFixture[str]) -> None:
+    report = report_of("dry_run", "--rows 60 --sizes tiny", capsys)
+    assert keys(report) == {"memory.dry_run"}
+    assert {speed["name"] for speed in report["speeds"]} == {"tiny, predicted", "tiny, measured"}
+
+
+@pytest.mark.slow
+def test_processes(capsys: pytest.CaptureFixture[str]) -> None:
+    report = report_of("processes", "--rows 60 --size tiny --threads 2", capsys)
+    assert keys(report) == {"processes.train", "processes.metrics"}
+    (apart,) = (figure["median"] for figure in report["figures"] if figure["key"] == "processes.metrics")
+    assert apart < 1e-3
+
+
+@pytest.mark.slow
 def test_start(capsys: pytest.CaptureFixture[str]) -> None:
     report = report_of("start", "--model tiny", capsys)
     assert keys(report) == {"start.help_seconds", "start.tokenize_seconds", "start.help", "start.predict"}
