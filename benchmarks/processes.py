@@ -23,7 +23,7 @@ from sidebyside import Contender, Course, Spread, Turn, alternate, speed_ratios
 
 PROCESSES = 2
 # Each process draws noise of its own: without it the same steps are taken, but for rounding.
-NO_NOISE = ("--dropout", "0", "--token-masking", "0")
+NO_NOISE = ("--dropout", "0", "--token-masking", "0", "--no-swap-pairs")
 
 
 @dataclass(frozen=True)

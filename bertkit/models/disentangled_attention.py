@@ -51,6 +51,12 @@ def use_disentangled_attention(model: Any) -> None:
             _derive(attention, _SelfAttention)
 
 
+def has_own_attention(model: Any, layer: Any) -> bool:
+    """Whether a layer of an opened model computes its attention here, and nothing reads all its tokens but the next."""
+    is_convolved = getattr(model.encoder, "conv", None) is not None and layer is model.encoder.layer[0]
+    return isinstance(layer.attention.self, _SelfAttention) and not is_convolved
+
+
 class _Encoder:
     """Goes before the encoder's class: no index of all pairs is made where layers need none."""
 
@@ -91,20 +97,40 @@ class _SelfAttention:
                 hidden_states, attention_mask, output_attentions, query_states, relative_pos, rel_embeddings
             )
         contents = [self._by_head(project(hidden_states)) for project in self._projections()]
-        scale = 1 / math.sqrt(contents[0].shape[-1] * (1 + len(TERMS.intersection(self.pos_att_type))))
+        scale = self._scale(contents[0])
         tables = self._tables(hidden_states.shape[1], rel_embeddings, scale)
         unseen = ~attention_mask.bool().squeeze(1)  # (B, L, L)
-        dropout = self.dropout.p if self.training else 0.0
         rows, length = hidden_states.shape[:2]
         at_once = max(1, AT_A_TIME // length) if hidden_states.device.type == "cpu" else rows
         parts = zip(*(torch.split(x, at_once, dim=1) for x in contents), torch.split(unseen, at_once), strict=True)
         mixed = []
         for query, key, value, hide in parts:
             bias = _bias(query, key, *tables)
-            # Half the least number: a score added to it stays finite in float16, too.
-            bias = bias.masked_fill(hide, torch.finfo(bias.dtype).min / 2)
-            mixed.append(_attend(query, key, value, bias, scale, dropout).permute(1, 2, 0, 3).flatten(2))
+            mixed.append(self._mix(query, key, value, _hidden(bias, hide)))
         return torch.cat(mixed), None
+
+    def attend_first(self, hidden: Tensor, mask: Tensor, embeddings: Tensor) -> Tensor:
+        """Map (B, L, H) to what the first token's attention makes of it, (B, 1, N·D); arguments as in `forward`."""
+        length = hidden.shape[1]
+        query = self._by_head(self.query_proj(hidden[:, :1]))
+        key, value = self._by_head(self.key_proj(hidden)), self._by_head(self.value_proj(hidden))
+        by_query, by_key = self._tables(length, embeddings, self._scale(query))
+        bias = query.new_zeros(()).expand(*query.shape[:2], 1, length)
+        # From the first token to token j the distance is -j.
+        if by_query is not None:
+            bias = bias + query @ by_query[:, None, :, length - 1 : -1]
+        if by_key is not None:
+            of_keys = by_key[:, :, :length].flip(2).transpose(1, 2)  # (N, L, D)
+            bias = bias + (key * of_keys[:, None]).sum(-1)[:, :, None]
+        return self._mix(query, key, value, _hidden(bias, ~mask.bool()[:, 0, :1]))
+
+    def _mix(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+        """Mix values, all (N, B, L, ·), into (B, L, N·D)."""
+        dropout = self.dropout.p if self.training else 0.0
+        return _attend(query, key, value, bias, self._scale(query), dropout).permute(1, 2, 0, 3).flatten(2)
+
+    def _scale(self, query: Tensor) -> float:
+        return 1 / math.sqrt(query.shape[-1] * (1 + len(TERMS.intersection(self.pos_att_type))))
 
     def _projections(self) -> tuple[nn.Module, nn.Module, nn.Module]:
         return self.query_proj, self.key_proj, self.value_proj
@@ -152,6 +178,12 @@ def _rows_of_distances(length: int, buckets: int, furthest: int, device: torch.d
         return first, last + 1, (row - first).to(device)
 
 
+def _hidden(bias: Tensor, hide: Tensor) -> Tensor:
+    """Set a bias (N, B, L, L) so low where `hide` (B, L, L) that nothing is seen there."""
+    # Half the least number: a score added to it stays finite in float16, too.
+    return bias.masked_fill(hide, torch.finfo(bias.dtype).min / 2)
+
+
 def _bias(query: Tensor, key: Tensor, by_query: Tensor | None, by_key: Tensor | None) -> Tensor:
     """Sum what relative positions add to scores, (N, B, L, L)."""
     terms = [] if by_query is None else [_shifted(query, by_query)]
@@ -176,13 +208,13 @@ def _shifted(content: Tensor, table: Tensor) -> Tensor:
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, scale: float, dropout: float) -> Tensor:
-    """Mix values by softmax(scale · query · key + bias), all (N, B, L, ·)."""
+    """Mix values by softmax(scale · query · key + bias), all (N, B, L, ·); of queries there may be fewer."""
     # A CPU's fused kernel neither differentiates a bias nor drops out.
     if bias.device.type != "cpu" or not (dropout or (torch.is_grad_enabled() and bias.requires_grad)):
         return functional.scaled_dot_product_attention(query, key, value, bias, dropout, scale=scale)
     q, k, v, added = (x.flatten(0, 1) for x in (query, key, value, bias))
     shares = functional.softmax(torch.baddbmm(added, q, k.transpose(1, 2), alpha=scale), dim=-1)
-    return torch.bmm(functional.dropout(shares, dropout), v).view(value.shape)
+    return torch.bmm(functional.dropout(shares, dropout), v).view(*query.shape[:3], -1)
 
 
 def _has_buckets(attention: Any) -> bool:

@@ -17,19 +17,21 @@ from typing import Any, cast
 from torch import Tensor, nn  # noqa: TID253 - computes with it, as the next
 from torch.nn import functional  # noqa: TID253
 
+from bertkit.models.disentangled_attention import has_own_attention
+
 
 class _FirstToken:
     """Goes before a layer's class; `first_only` says what the next forward pass is to return."""
 
     first_only = False
 
-    def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None, *rest: Any, **named: Any) -> Tensor:
-        """Map (B, L, H) to (B, L, H), or to the first token's (B, 1, H)."""
+    def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None, *rest: Any, **named: Any) -> Any:
+        """Map (B, L, H) to (B, L, H), or to the first token's (B, 1, H), as the layer's class returns it."""
         if self.first_only:
-            return self.compute_first(hidden_states, attention_mask)
-        return super().forward(hidden_states, attention_mask, *rest, **named)  # type: ignore[misc, no-any-return]
+            return self.compute_first(hidden_states, attention_mask, **named)
+        return super().forward(hidden_states, attention_mask, *rest, **named)  # type: ignore[misc]
 
-    def compute_first(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    def compute_first(self, hidden: Tensor, mask: Tensor | None, **named: Any) -> Any:
         """Map (B, L, H) to (B, 1, H); `mask` is (B, 1, L, L) as attention takes it."""
         raise NotImplementedError
 
@@ -40,11 +42,11 @@ class _BertLayer(_FirstToken):
     attention: Any
     feed_forward_chunk: Any
 
-    def compute_first(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    def compute_first(self, hidden: Tensor, mask: Tensor | None, **named: Any) -> Any:
         own, first = self.attention.self, hidden[:, :1]
         mixed = _attend(own, own.query(first), own.key(hidden), own.value(hidden), mask)
         attended = self.attention.output(mixed, first)
-        return self.feed_forward_chunk(attended)  # type: ignore[no-any-return]
+        return self.feed_forward_chunk(attended)
 
 
 class _DistilBertLayer(_FirstToken):
@@ -55,11 +57,24 @@ class _DistilBertLayer(_FirstToken):
     ffn: nn.Module
     output_layer_norm: nn.Module
 
-    def compute_first(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    def compute_first(self, hidden: Tensor, mask: Tensor | None, **named: Any) -> Any:
         own, first = self.attention, hidden[:, :1]
         mixed = _attend(own, own.q_lin(first), own.k_lin(hidden), own.v_lin(hidden), mask)
         attended = self.sa_layer_norm(own.out_lin(mixed) + first)
-        return self.output_layer_norm(self.ffn(attended) + attended)  # type: ignore[no-any-return]
+        return self.output_layer_norm(self.ffn(attended) + attended)
+
+
+class _DebertaLayer(_FirstToken):
+    """For layers of DeBERTa v2 and v3 whose attention is computed here."""
+
+    attention: Any
+    intermediate: nn.Module
+    output: nn.Module
+
+    def compute_first(self, hidden: Tensor, mask: Tensor | None, **named: Any) -> Any:
+        mixed = self.attention.self.attend_first(hidden, mask, named["rel_embeddings"])
+        attended = self.attention.output(mixed, hidden[:, :1])
+        return self.output(self.intermediate(attended), attended), None
 
 
 _KINDS = {
@@ -69,6 +84,7 @@ _KINDS = {
     "camembert": _BertLayer,
     "electra": _BertLayer,
     "distilbert": _DistilBertLayer,
+    "deberta-v2": _DebertaLayer,
 }
 _KERNELS = ("sdpa", "eager")  # they take the mask as `_attend` reads it
 
@@ -84,6 +100,8 @@ def make_first_token_layer(model: Any, layer: nn.Module) -> bool:
         Whether this architecture's layers can.
     """
     kind = _KINDS.get(model.config.model_type)
+    if kind is _DebertaLayer and not has_own_attention(model, layer):
+        return False
     is_encoder = not getattr(model.config, "is_decoder", False)
     if kind is None or not is_encoder or getattr(model.config, "_attn_implementation", "") not in _KERNELS:
         return False

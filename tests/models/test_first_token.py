@@ -23,8 +23,8 @@ OPTIONS = BuildOptions(
     vocab_size=VOCABULARY, pad_id=1, max_length=256, dropout=0.0, with_pooler=False, from_nothing=True, layers=LAYERS,
     hidden=WIDTH, heads=HEADS,
 )  # fmt: skip
-SAVING = ["scratch", "bert", "roberta", "electra", "distilbert"]
-ALL = [*SAVING, "deberta", "deberta-base", "longformer", "modernbert"]
+SAVING = ["scratch", "bert", "roberta", "electra", "distilbert", "deberta"]
+ALL = [*SAVING, "deberta-base", "longformer", "modernbert"]
 
 
 def encoder_of(name: str) -> Encoder:
