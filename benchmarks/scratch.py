@@ -77,6 +77,7 @@ def _ours(options: argparse.Namespace) -> Any:
     import torch
 
     from bertkit.models.bert import PRESETS, BertConfig, BertModel
+    from bertkit.models.dropout import use_quick_dropout
 
     layers, hidden, heads = PRESETS[options.size]
     config = BertConfig(
@@ -90,7 +91,9 @@ def _ours(options: argparse.Namespace) -> Any:
         attention_probs_dropout_prob=options.attention_dropout,
     )
     torch.manual_seed(SEED)
-    return BertModel(config, with_pooler=False)
+    model = BertModel(config, with_pooler=False)
+    use_quick_dropout(model)  # as `bertkit train` does
+    return model
 
 
 def _adapted(theirs: Any) -> Network:
