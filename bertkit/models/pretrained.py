@@ -22,7 +22,7 @@ from bertkit.models.attention import FUSED, attention_kernel, has_both_kernels
 from bertkit.models.disentangled_attention import use_disentangled_attention
 from bertkit.models.first_token import make_first_token_layer
 from bertkit.models.local_attention import use_local_attention
-from bertkit.models.offline import packaged_model
+from bertkit.models.offline import package_way_on, packaged_model
 from bertkit.models.opening import BROKEN, check_complete, check_folder, first_line, opening, quiet, read_config
 from bertkit.models.positions import extend_positions
 from bertkit.models.registry import MODELS, BuildOptions, ModelSpec
@@ -244,7 +244,7 @@ def _source(spec: ModelSpec) -> str:
         raise ModelError(
             f"a folder {spec.hub_id} stands in the way of the hub's model; rename it or give ./{spec.hub_id}."
         )
-    require(spec.hub_id, "model", ways_on=WAYS_ON)
+    require(spec.hub_id, "model", ways_on=(*package_way_on(spec.hub_id), *WAYS_ON))
     return spec.hub_id
 
 

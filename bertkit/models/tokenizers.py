@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bertkit.errors import ModelError, TokenizerError
 from bertkit.hub import hub_errors, is_offline, require
-from bertkit.models.offline import packaged_model
+from bertkit.models.offline import package_way_on, packaged_model
 from bertkit.models.opening import first_line
 from bertkit.models.registry import ModelSpec
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
@@ -98,7 +98,7 @@ def _fetched(hub_id: str) -> Path:
     """Bring the files that tell what a hub's tokenizer is into the cache, and return their folder."""
     if Path(hub_id).exists():
         raise ModelError(f"a folder {hub_id} stands in the way of the hub's model; rename it or give ./{hub_id}.")
-    require(hub_id, "tokenizer", ways_on=WAYS_ON)
+    require(hub_id, "tokenizer", ways_on=(*package_way_on(hub_id), *WAYS_ON))
     with hub_errors(hub_id, "tokenizer"):
         found = _fetch(hub_id, STORED_FILES)
         config = read_json(found["config.json"]) if "config.json" in found else {}

