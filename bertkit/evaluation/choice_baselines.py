@@ -86,14 +86,10 @@ class ChoiceBaselines:
             "task": _TASK,
             "seed": self.seed,
             "sharpness": self.sharpness,
-            "words": list(self.vocabulary.words),
-            "grams": list(self.vocabulary.grams),
+            **self.vocabulary.facts,
         }
         tensors: dict[str, NDArray[Any]] = {
-            "pairs": self.vocabulary.pairs,
-            "word_idf": self.vocabulary.word_idf,
-            "pair_idf": self.vocabulary.pair_idf,
-            "gram_idf": self.vocabulary.gram_idf,
+            **self.vocabulary.tensors,
             "form_mean": self.form_mean,
             "form_spread": self.form_spread,
             "weights": self.model.weights,
@@ -267,14 +263,7 @@ def _tie_breaks(examples: Sequence[Question], seed: int) -> NDArray[np.float64]:
 
 
 def _from_files(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> ChoiceBaselines:
-    vocabulary = Vocabulary(
-        words=tuple(facts["words"]),
-        pairs=tensors["pairs"],
-        grams=tuple(facts["grams"]),
-        word_idf=tensors["word_idf"],
-        pair_idf=tensors["pair_idf"],
-        gram_idf=tensors["gram_idf"],
-    )
+    vocabulary = Vocabulary.from_files(facts, tensors)
     return ChoiceBaselines(
         seed=int(facts["seed"]),
         vocabulary=vocabulary,
@@ -288,14 +277,11 @@ def _from_files(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -
 def _fits_together(baselines: ChoiceBaselines) -> bool:
     """Tell whether the sizes of all parts agree, so that `predict` cannot stumble."""
     vocabulary = baselines.vocabulary
-    width = _FORMS + len(vocabulary.words) + len(vocabulary.pairs) + len(vocabulary.grams)
     sizes: list[tuple[NDArray[Any], tuple[int, ...]]] = [
-        (vocabulary.pairs, (len(vocabulary.pair_idf),)),
-        (vocabulary.word_idf, (len(vocabulary.words),)),
-        (vocabulary.gram_idf, (len(vocabulary.grams),)),
+        *vocabulary.sizes,
         (baselines.form_mean, (_FORMS,)),
         (baselines.form_spread, (_FORMS,)),
-        (baselines.model.weights, (1, width)),
+        (baselines.model.weights, (1, _FORMS + vocabulary.width)),
         (baselines.model.intercept, (1,)),
     ]
     return all(array.shape == shape for array, shape in sizes)

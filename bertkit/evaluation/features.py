@@ -42,7 +42,7 @@ class FeatureMap:
         vocabulary, overlaps = self.vocabulary, len(self.overlap_mean)
         if overlaps:
             return overlaps + 3 * len(vocabulary.words)
-        return len(vocabulary.words) + len(vocabulary.pairs) + len(vocabulary.grams)
+        return vocabulary.width
 
     def rows(self, examples: Sequence[Example]) -> csr_matrix:
         """Return the feature rows of `examples`, float32, (examples, features)."""

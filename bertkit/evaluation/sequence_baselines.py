@@ -86,15 +86,11 @@ class SequenceBaselines:
             "task": self.task,
             "labels": list(self.labels),
             "bounds": list(self.bounds),
-            "words": list(vocabulary.words),
-            "grams": list(vocabulary.grams),
+            **vocabulary.facts,
         }
         tensors: dict[str, NDArray[Any]] = {
             "prior": self.prior,
-            "pairs": vocabulary.pairs,
-            "word_idf": vocabulary.word_idf,
-            "pair_idf": vocabulary.pair_idf,
-            "gram_idf": vocabulary.gram_idf,
+            **vocabulary.tensors,
             "overlap_mean": self.features.overlap_mean,
             "overlap_spread": self.features.overlap_spread,
             "weights": self.model.weights,
@@ -172,14 +168,7 @@ def load_sequence_baselines(directory: Path) -> SequenceBaselines:
 
 
 def _from_files(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> SequenceBaselines:
-    vocabulary = Vocabulary(
-        words=tuple(facts["words"]),
-        pairs=tensors["pairs"],
-        grams=tuple(facts["grams"]),
-        word_idf=tensors["word_idf"],
-        pair_idf=tensors["pair_idf"],
-        gram_idf=tensors["gram_idf"],
-    )
+    vocabulary = Vocabulary.from_files(facts, tensors)
     low, high = facts["bounds"]
     return SequenceBaselines(
         task=facts["task"],
@@ -200,9 +189,7 @@ def _fits_together(baselines: SequenceBaselines) -> bool:
         outputs, priors = output_count(int((baselines.prior > 0).sum())), len(baselines.labels)
     sizes: list[tuple[NDArray[Any], tuple[int, ...]]] = [
         (baselines.prior, (priors,)),
-        (vocabulary.pairs, (len(vocabulary.pair_idf),)),
-        (vocabulary.word_idf, (len(vocabulary.words),)),
-        (vocabulary.gram_idf, (len(vocabulary.grams),)),
+        *vocabulary.sizes,
         (features.overlap_spread, features.overlap_mean.shape),
         (baselines.model.weights, (outputs, features.width)),
         (baselines.model.intercept, (outputs,)),

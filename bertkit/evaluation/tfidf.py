@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ _MAX_WORD = 40  # characters of a word that are cut into n-grams: a URL is not w
 # n-grams in more rows than this tell rows apart no better than words do, and fill the matrix
 _COMMON_SHARE = 0.05
 _COMMON_ROWS = 50
+_TENSORS = ("pairs", "word_idf", "pair_idf", "gram_idf")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,36 @@ class Vocabulary:
     word_idf: NDArray[np.float32]
     pair_idf: NDArray[np.float32]
     gram_idf: NDArray[np.float32]
+
+    @classmethod
+    def from_files(cls, facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Vocabulary:
+        """Put `facts` and `tensors` together again; KeyError or TypeError where a part is missing."""
+        words, grams = tuple(facts["words"]), tuple(facts["grams"])
+        return cls(words, grams=grams, **{name: tensors[name] for name in _TENSORS})
+
+    @property
+    def facts(self) -> dict[str, list[str]]:
+        """What of it a baseline stores as JSON."""
+        return {"words": list(self.words), "grams": list(self.grams)}
+
+    @property
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """What of it a baseline stores as arrays."""
+        return {name: getattr(self, name) for name in _TENSORS}
+
+    @property
+    def width(self) -> int:
+        """Columns of `tfidf_rows`."""
+        return len(self.words) + len(self.pairs) + len(self.grams)
+
+    @property
+    def sizes(self) -> list[tuple[NDArray[Any], tuple[int, ...]]]:
+        """Its arrays, each with the shape that it must have."""
+        return [
+            (self.pairs, (len(self.pair_idf),)),
+            (self.word_idf, (len(self.words),)),
+            (self.gram_idf, (len(self.grams),)),
+        ]
 
 
 def split_words(text: str) -> list[str]:
