@@ -20,6 +20,16 @@ from bertkit.data.readers import read_rows
 from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, Row, TaggedText
 from bertkit.data.shapes import Shape, decide_task, guess_task, shape_of
 from bertkit.data.sources import SPLIT_WORDS, Source, find_source
+from bertkit.data.table_rules import (
+    SeenIds,
+    check_shared,
+    expected_header,
+    find_renames,
+    header_of_bare,
+    lacks_labels,
+    rename,
+    spec_for_labels,
+)
 from bertkit.data.tagged_files import read_tagged_file
 from bertkit.errors import DataError
 
@@ -130,7 +140,7 @@ class _Loader:
         for split, paths in self.source.files.items():
             if split not in wanted:
                 continue
-            seen = _SeenIds(self.source.spec) if len(paths) > 1 else None
+            seen = SeenIds() if len(paths) > 1 else None
             columns: ColumnMap | None = None
             examples: list[Example] = []
             for path in paths:
@@ -174,12 +184,10 @@ class _Loader:
         return f"{name}: there is no split {' or '.join(wanted)}; the splits are: {there_are}."
 
     def _load_file(
-        self, path: Path, split: str, columns: ColumnMap | None, seen: _SeenIds | None
+        self, path: Path, split: str, columns: ColumnMap | None, seen: SeenIds | None
     ) -> tuple[list[Example], ColumnMap]:
         spec = self.source.spec
-        header = spec.header if spec is not None else ()
-        expected = (*header, *spec.renames.values()) if spec is not None and header else ()
-        known = sniff_format(path, header=expected)
+        known = sniff_format(path, header=expected_header(spec))
         note = encoding_note(path, known)
         if note is not None:
             self.notes.append(note)
@@ -188,8 +196,9 @@ class _Loader:
             tagged = read_tagged_file(path, table_format=known, need_tags=self.need_label)
             return self._checked(tagged, str(path)), self.columns
         headerless = known.kind in ("csv", "tsv") and not known.has_header
-        rows = read_rows(path, table_format=known, header=header if headerless and header else None)
-        rows = seen.filter(rows) if seen is not None else rows
+        rows = read_rows(path, table_format=known, header=header_of_bare(spec) if headerless else None)
+        if seen is not None and spec is not None and spec.id_column is not None:
+            rows = seen.filter(rows, spec.id_column)
         return self._examples(rows, str(path), split, columns)
 
     def _examples(
@@ -209,14 +218,16 @@ class _Loader:
             raise DataError(f"{place}: there are no rows in it (empty, or only a header line).")
         if isinstance(first, BadRow):
             raise DataError.at(place, first.line, f"{first.message}.")
-        renames = _renames(first, self.source.spec)
+        renames = find_renames(first, self.source.spec)
         names = [renames.get(name, name) for name in first.fields]
         problems: list[BadRow] = []
         shape = shape_of(self.task, tag_names=tag_names, problems=problems)
         columns = self._resolve(shape, names, place, split, renames, columns)
-        renamed = _renamed(itertools.chain([first], rows), renames)
+        renamed = rename(itertools.chain([first], rows), renames)
         need_label = self.need_label and columns.label is not None
-        found = shape.examples(renamed, columns, place, spec=self._spec_for_labels(), need_label=need_label)
+        found = shape.examples(
+            renamed, columns, place, spec=spec_for_labels(self.source.spec, self.choice), need_label=need_label
+        )
         examples = self._checked(found, place)
         self.problems += [f"{place}:{problem.line}: {problem.message}" for problem in problems]
         return examples, columns
@@ -241,14 +252,9 @@ class _Loader:
     ) -> ColumnMap:
         """Find the columns; files of one split share them, other splits may spell them otherwise."""
         if given is not None:
-            missing = [
-                name for name in (*given.inputs, *given.choices, given.label) if name is not None and name not in names
-            ]
-            if missing:
-                there_are = ", ".join(map(repr, names))
-                raise DataError(f"{place}: no column {missing[0]!r} as in the first file: there are {there_are}.")
+            check_shared(given, names, place)
             return given
-        may_lack_label = not self.need_label or self._is_glue_test(split)
+        may_lack_label = not self.need_label or lacks_labels(self.source.spec, split)
         try:
             columns = shape.resolve(
                 names,
@@ -262,14 +268,6 @@ class _Loader:
         self._resolved = self._resolved or columns
         return columns
 
-    def _is_glue_test(self, split: str) -> bool:
-        """GLUE's test.tsv has no label column at all."""
-        return split == "test" and self.source.spec is not None and bool(self.source.spec.withheld)
-
-    def _spec_for_labels(self) -> DatasetSpec | None:
-        """A label column of the user's own choice does not hold the data set's labels."""
-        return None if self.choice is not None and self.choice.label is not None else self.source.spec
-
     def _without_withheld(self, loaded: dict[str, tuple[Example, ...]]) -> dict[str, tuple[Example, ...]]:
         """Leave out splits that cannot be scored, for a label is None only where it is withheld."""
         if not self.need_label:
@@ -282,40 +280,6 @@ class _Loader:
                 self.withheld.append(split)
                 self.notes.append(f"{split} is left out: its labels are withheld")
         return {split: examples for split, examples in loaded.items() if split not in self.withheld}
-
-
-class _SeenIds:
-    """Leaves out rows whose id came before, where the catalog knows the column of ids."""
-
-    def __init__(self, spec: DatasetSpec | None) -> None:
-        self.repeated = 0
-        self._column = None if spec is None else spec.id_column
-        self._seen: set[str] = set()
-
-    def filter(self, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
-        for row in rows:
-            name = None if self._column is None or isinstance(row, BadRow) else row.fields.get(self._column)
-            if name is not None and name in self._seen:
-                self.repeated += 1
-                continue
-            if name is not None:
-                self._seen.add(name)
-            yield row
-
-
-def _renames(row: Row, spec: DatasetSpec | None) -> dict[str, str]:
-    """Which names of this row to write as the hub's; a name that is there already stays."""
-    if spec is None:
-        return {}
-    return {old: new for old, new in spec.renames.items() if old in row.fields and new not in row.fields}
-
-
-def _renamed(rows: Iterable[Row | BadRow], renames: Mapping[str, str]) -> Iterator[Row | BadRow]:
-    for row in rows:
-        if isinstance(row, BadRow) or not renames:
-            yield row
-        else:
-            yield Row(row.line, {renames.get(name, name): text for name, text in row.fields.items()})
 
 
 def _hub_split_names(spec: DatasetSpec | None, there: Sequence[str]) -> dict[str, str]:

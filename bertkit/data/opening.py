@@ -6,7 +6,7 @@ catalog hold here as they do in `loading`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,31 +17,22 @@ from bertkit.data.readers import read_rows
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
 from bertkit.data.shapes import guess_task, shape_of
 from bertkit.data.sources import Source
+from bertkit.data.table_rules import (
+    SeenIds,
+    check_shared,
+    expected_header,
+    find_renames,
+    header_of_bare,
+    lacks_labels,
+    rename,
+    spec_for_labels,
+)
 from bertkit.data.tagged_files import read_tagged_file
 from bertkit.errors import DataError
 
 # Tasks whose rows have an answer in the label column; of others that column is no label.
 _LABELLED = ("auto", "classify", "regression", "ner", "choice")
 _TAGGED = ColumnMap(("text",), None, "entities")
-
-
-@dataclass
-class SeenIds:
-    """Leaves out rows whose id came before, and counts them."""
-
-    repeated: int = 0
-    _seen: set[str] = field(default_factory=set)
-
-    def filter(self, rows: Iterable[Row | BadRow], column: str) -> Iterator[Row | BadRow]:
-        """Hand on rows with a new id, and those without one."""
-        for row in rows:
-            name = None if isinstance(row, BadRow) else row.fields.get(column)
-            if name is not None and name in self._seen:
-                self.repeated += 1
-                continue
-            if name is not None:
-                self._seen.add(name)
-            yield row
 
 
 @dataclass(frozen=True)
@@ -59,11 +50,7 @@ class Table:
 
     def rows(self) -> Iterator[Row | BadRow]:
         """Read the rows, columns under the data set's own names."""
-        for row in read_rows(self.path, table_format=self.kind, header=self.header):
-            if isinstance(row, BadRow) or not self.renames:
-                yield row
-            else:
-                yield Row(row.line, {self.renames.get(name, name): text for name, text in row.fields.items()})
+        yield from rename(read_rows(self.path, table_format=self.kind, header=self.header), self.renames)
 
     def examples(self, problems: list[BadRow], seen: SeenIds | None = None) -> Iterator[Example | BadRow]:
         """Read the rows as examples; a label may be missing, for that is a finding of its own.
@@ -119,9 +106,7 @@ class Opener:
 
     def _open(self, path: Path, split: str, given: ColumnMap | None) -> Table:
         spec = self.source.spec
-        header = spec.header if spec is not None else ()
-        expected = (*header, *spec.renames.values()) if spec is not None and header else ()
-        known = sniff_format(path, header=expected)
+        known = sniff_format(path, header=expected_header(spec))
         note = encoding_note(path, known)
         if note is not None:
             self.notes.append(note)
@@ -129,9 +114,9 @@ class Opener:
             self.task, self._resolved = "ner", self._resolved or _TAGGED
             return Table(path, known, _TAGGED, "ner")
         headerless = known.kind in ("csv", "tsv") and not known.has_header
-        table = Table(path, known, _TAGGED, self.task, header if headerless and header else None)
+        table = Table(path, known, _TAGGED, self.task, header_of_bare(spec) if headerless else None)
         first = self._first_row(table)
-        renames = _renames(first, spec)
+        renames = find_renames(first, spec)
         names = [renames.get(name, name) for name in first.fields]
         columns = self._resolve(names, path, split, renames, given)
         return replace(
@@ -139,7 +124,7 @@ class Opener:
             task=self.task,
             columns=columns,
             renames=renames,
-            spec=self._spec_for_labels(),
+            spec=spec_for_labels(spec, self.choice),
             id_column=None if spec is None else spec.id_column,
         )
 
@@ -162,15 +147,10 @@ class Opener:
         self, names: Sequence[str], path: Path, split: str, renames: Mapping[str, str], given: ColumnMap | None
     ) -> ColumnMap:
         if given is not None:
-            wanted = (*given.inputs, *given.choices, given.label)
-            missing = next((name for name in wanted if name is not None and name not in names), None)
-            if missing is not None:
-                there_are = ", ".join(map(repr, names))
-                raise DataError(f"{path}: no column {missing!r} as in the first file: there are {there_are}.")
+            check_shared(given, names, str(path))
             return given
         spec = self.source.spec
-        # GLUE's test.tsv has no label column at all
-        may_lack_label = self.task == "mlm" or (split == "test" and spec is not None and bool(spec.withheld))
+        may_lack_label = self.task == "mlm" or lacks_labels(spec, split)
         try:
             columns = shape_of(self.task).resolve(
                 names,
@@ -183,14 +163,3 @@ class Opener:
             raise DataError(f"{path}: {error}") from None
         self._resolved = self._resolved or columns
         return columns
-
-    def _spec_for_labels(self) -> DatasetSpec | None:
-        """A label column of the user's own choice does not hold the data set's labels."""
-        return None if self.choice is not None and self.choice.label is not None else self.source.spec
-
-
-def _renames(row: Row, spec: DatasetSpec | None) -> dict[str, str]:
-    """Which names of this row to write as the hub's; a name that is there already stays."""
-    if spec is None:
-        return {}
-    return {old: new for old, new in spec.renames.items() if old in row.fields and new not in row.fields}

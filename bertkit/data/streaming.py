@@ -19,9 +19,10 @@ from bertkit.data.audit.findings import MAX_PLACES, Finding, Place, Severity, co
 from bertkit.data.columns import parse_columns
 from bertkit.data.loading import load_data
 from bertkit.data.numerals import is_number, is_whole
-from bertkit.data.opening import Opener, SeenIds, Table
+from bertkit.data.opening import Opener, Table
 from bertkit.data.records import BadRow, ColumnMap, Example
 from bertkit.data.sources import find_source
+from bertkit.data.table_rules import SeenIds
 
 # Rows looked at for the kind of the labels; `LabelKinds` tells afterwards whether the rest agree.
 _ROWS_AHEAD = 1000
