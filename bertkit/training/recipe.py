@@ -43,7 +43,10 @@ def resolve(
         UsageError: an option that the model or the data cannot use.
     """
     init = config.init or ("random" if spec.is_scratch else "pretrained")
+    learns_words = init == "random" and config.tokenizer is None
     _refuse_misfits(config, spec, is_pair)
+    if not learns_words:
+        _refuse_vocabulary(config, spec)
     recipe = recipe_for(spec, from_nothing=init == "random")
     values = recipe.options(task, two_texts=is_pair if two_texts is None else two_texts)
     filled = replace(config, **{name: value for name, value in values.items() if getattr(config, name) is None})
@@ -59,8 +62,8 @@ def resolve(
         overlap_segments=bool(filled.overlap_segments and is_pair),
         swap_pairs=bool(filled.swap_pairs and is_pair),
         max_length=min(filled.max_length or spec.max_length, spec.max_length),
-        vocab_size=filled.vocab_size or _vocabulary_size(n_words),
-        lowercase=True if filled.lowercase is None else filled.lowercase,
+        vocab_size=(filled.vocab_size or _vocabulary_size(n_words)) if learns_words else None,
+        lowercase=(True if filled.lowercase is None else filled.lowercase) if learns_words else None,
     )
 
 
@@ -82,6 +85,16 @@ def recipe_for(spec: ModelSpec, *, from_nothing: bool) -> Recipe:
 
 def _vocabulary_size(n_words: int) -> int:
     return max(SMALLEST_VOCABULARY, min(LARGEST_VOCABULARY, n_words // WORDS_PER_PIECE))
+
+
+def _refuse_vocabulary(config: TrainConfig, spec: ModelSpec) -> None:
+    """Refuse figures of a new vocabulary where a finished one is read."""
+    owner = spec.name if config.tokenizer is None else f"--tokenizer {config.tokenizer}"
+    way_on = "add --init random to learn a new one" if config.tokenizer is None else "leave --tokenizer out"
+    for name in ("vocab_size", "lowercase"):
+        if getattr(config, name) is not None:
+            word = "--" + name.replace("_", "-")
+            raise UsageError(f"{word}: {owner} has its vocabulary already; leave the flag out, or {way_on}.")
 
 
 def _refuse_misfits(config: TrainConfig, spec: ModelSpec, is_pair: bool) -> None:

@@ -77,6 +77,13 @@ def test_segments_that_an_architecture_lacks_are_refused() -> None:
         ("bert", {"size": "tiny"}, "--size: a pretrained model has its shape; add --init random"),
         ("bert", {"max_length": 513}, "--max-length 513: bert reads at most 512 tokens"),
         ("bert", {"is_pair": False, "swap_pairs": True}, "--swap-pairs: needs rows of two sentences"),
+        ("bert", {"vocab_size": 500}, "--vocab-size: bert has its vocabulary already; .* add --init random"),
+        ("kobert", {"lowercase": False}, "--lowercase: kobert has its vocabulary already"),
+        (
+            "scratch",
+            {"tokenizer": "kobert", "vocab_size": 500},
+            "--vocab-size: --tokenizer kobert has its voc",
+        ),
     ],
 )
 def test_misfits_are_refused(model: str, asked: dict[str, object], sentence: str) -> None:
@@ -88,3 +95,10 @@ def test_a_new_vocabulary_follows_the_data() -> None:
     sizes = [resolved("scratch", n_words=n).vocab_size for n in (10, 100_000, 10**9)]
     assert sizes == [1_000, 5_000, 32_000]
     assert resolved("scratch", vocab_size=77).vocab_size == 77
+    assert resolved("bert", init="random", vocab_size=77, lowercase=False).lowercase is False
+
+
+@pytest.mark.parametrize(("model", "asked"), [("minilm", {}), ("scratch", {"tokenizer": "kobert"})])
+def test_a_finished_vocabulary_is_given_no_figures(model: str, asked: dict[str, str]) -> None:
+    config = resolved(model, **asked)
+    assert (config.vocab_size, config.lowercase) == (None, None)
