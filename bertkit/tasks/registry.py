@@ -104,6 +104,19 @@ TASKS: tuple[TaskSpec, ...] = (
 )
 
 
+# Options of `train` that only some tasks read; for any other they would do nothing.
+TASKS_WITH: Mapping[str, tuple[str, ...]] = {
+    "positive": ("classify",),
+    "class_weights": ("classify",),
+    "label_smoothing": ("classify", "ner", "choice", "extractive"),
+    "loss": ("regression",),
+    "whole_words": ("mlm",),
+    "sentence_pairs": ("mlm",),
+    "leave_out": ("classify", "regression", "choice", "mlm"),
+    "pooling": ("classify", "regression", "choice", "extractive", "matching"),
+}
+
+
 def find_task(name: str) -> TaskSpec:
     """Look a task up.
 

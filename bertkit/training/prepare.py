@@ -19,7 +19,7 @@ from bertkit.tokenization.base import Tokenizer, load_tokenizer
 from bertkit.tokenization.health import check_fit
 from bertkit.tokenization.vocab import train_wordpiece
 from bertkit.training.extractor import candidate_source, lend_extractor
-from bertkit.training.recipe import resolve
+from bertkit.training.recipe import refuse_idle, resolve
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,8 @@ def prepare(
     spec = check_names(config)
     wanted = ("train", "validation", "test") if config.test_fraction else ("train", "validation")
     dataset = load_splits(request_of(config), splits=wanted)
+    if saved_tokenizer is None:  # a resumed run has all its figures stored, idle ones too
+        refuse_idle(config, find_task(dataset.task))
     config = _for_task(config, find_task(dataset.task), from_nothing=spec.is_scratch or config.init == "random")
     train = dataset.splits["train"]
     n_words = sum(len(text.split()) for e in train for text in e.all_texts)

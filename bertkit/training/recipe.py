@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bertkit.config import TrainConfig
+from bertkit.config import TrainConfig, flag, options
 from bertkit.errors import UsageError
 from bertkit.models.registry import SCRATCH, WITH_SEGMENTS, ModelSpec, Recipe
+from bertkit.tasks.registry import TASKS_WITH, TaskSpec
 
 # Vocabulary of a scratch model: a piece must be seen often enough to be learnt.
 WORDS_PER_PIECE = 20
@@ -42,13 +43,16 @@ def resolve(
     Raises:
         UsageError: an option that the model or the data cannot use.
     """
+    two_texts = is_pair if two_texts is None else two_texts
     init = config.init or ("random" if spec.is_scratch else "pretrained")
     learns_words = init == "random" and config.tokenizer is None
     _refuse_misfits(config, spec, is_pair)
+    if config.pooling == "match" and not two_texts:
+        raise UsageError("--pooling match: is for pairs of texts, and a row here has no pair; take cls or mean.")
     if not learns_words:
         _refuse_vocabulary(config, spec)
     recipe = recipe_for(spec, from_nothing=init == "random")
-    values = recipe.options(task, two_texts=is_pair if two_texts is None else two_texts)
+    values = recipe.options(task, two_texts=two_texts)
     filled = replace(config, **{name: value for name, value in values.items() if getattr(config, name) is None})
     if filled.pooling == "siamese" and config.overlap_segments is None:
         filled = replace(filled, overlap_segments=False)  # each text is read by itself
@@ -65,6 +69,20 @@ def resolve(
         vocab_size=(filled.vocab_size or _vocabulary_size(n_words)) if learns_words else None,
         lowercase=(True if filled.lowercase is None else filled.lowercase) if learns_words else None,
     )
+
+
+def refuse_idle(config: TrainConfig, task: TaskSpec) -> None:
+    """Refuse an option that the task does not read, unless it says what is the case anyway.
+
+    Raises:
+        UsageError: one was asked for.
+    """
+    defaults = {spec.name: spec.default for spec in options(TrainConfig)}
+    for name, tasks in TASKS_WITH.items():
+        value = getattr(config, name)
+        if task.name in tasks or not value or value in (defaults[name], task.recipe.get(name)):
+            continue
+        raise UsageError(f"{flag(name)}: is for {' and '.join(tasks)}, and this is {task.name}; leave the flag out.")
 
 
 def recipe_for(spec: ModelSpec, *, from_nothing: bool) -> Recipe:
@@ -93,8 +111,7 @@ def _refuse_vocabulary(config: TrainConfig, spec: ModelSpec) -> None:
     way_on = "add --init random to learn a new one" if config.tokenizer is None else "leave --tokenizer out"
     for name in ("vocab_size", "lowercase"):
         if getattr(config, name) is not None:
-            word = "--" + name.replace("_", "-")
-            raise UsageError(f"{word}: {owner} has its vocabulary already; leave the flag out, or {way_on}.")
+            raise UsageError(f"{flag(name)}: {owner} has its vocabulary already; leave the flag out, or {way_on}.")
 
 
 def _refuse_misfits(config: TrainConfig, spec: ModelSpec, is_pair: bool) -> None:
@@ -107,8 +124,7 @@ def _refuse_misfits(config: TrainConfig, spec: ModelSpec, is_pair: bool) -> None
     if not is_pair:
         for name in ("overlap_segments", "swap_pairs"):
             if getattr(config, name):
-                word = "--" + name.replace("_", "-")
-                raise UsageError(f"{word}: needs rows of two sentences, and this data has one text per row.")
+                raise UsageError(f"{flag(name)}: needs rows of two sentences, and this data has one text per row.")
     has_segments = spec.architecture in ("", *WITH_SEGMENTS)  # of a hub's encoder, only its config knows
     if config.overlap_segments and config.init == "random" and not has_segments:
         raise UsageError(f"--overlap-segments: {spec.name} has no embeddings of segments; leave the flag out.")

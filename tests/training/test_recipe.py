@@ -7,7 +7,8 @@ import pytest
 from bertkit.config import TrainConfig
 from bertkit.errors import UsageError
 from bertkit.models.registry import SCRATCH, find_model
-from bertkit.training.recipe import recipe_for, resolve
+from bertkit.tasks.registry import TASKS, find_task
+from bertkit.training.recipe import recipe_for, refuse_idle, resolve
 
 
 def resolved(model: str, *, is_pair: bool = True, n_words: int = 50_000, **asked: object) -> TrainConfig:
@@ -77,6 +78,7 @@ def test_segments_that_an_architecture_lacks_are_refused() -> None:
         ("bert", {"size": "tiny"}, "--size: a pretrained model has its shape; add --init random"),
         ("bert", {"max_length": 513}, "--max-length 513: bert reads at most 512 tokens"),
         ("bert", {"is_pair": False, "swap_pairs": True}, "--swap-pairs: needs rows of two sentences"),
+        ("bert", {"is_pair": False, "pooling": "match"}, "--pooling match: is for pairs of texts, and a row here"),
         ("bert", {"vocab_size": 500}, "--vocab-size: bert has its vocabulary already; .* add --init random"),
         ("kobert", {"lowercase": False}, "--lowercase: kobert has its vocabulary already"),
         (
@@ -102,3 +104,28 @@ def test_a_new_vocabulary_follows_the_data() -> None:
 def test_a_finished_vocabulary_is_given_no_figures(model: str, asked: dict[str, str]) -> None:
     config = resolved(model, **asked)
     assert (config.vocab_size, config.lowercase) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("task", "asked", "sentence"),
+    [
+        ("classify", {"loss": "mae"}, "--loss: is for regression, and this is classify"),
+        ("regression", {"class_weights": "auto"}, "--class-weights: is for classify, and this is regression"),
+        ("regression", {"label_smoothing": 0.1}, "--label-smoothing: is for classify and ner"),
+        ("ner", {"pooling": "mean"}, "--pooling: is for .* and this is ner; leave the flag out"),
+        ("choice", {"positive": "A"}, "--positive: is for classify"),
+        ("classify", {"whole_words": True}, "--whole-words: is for mlm"),
+        ("classify", {"sentence_pairs": "nsp"}, "--sentence-pairs: is for mlm"),
+        ("extractive", {"leave_out": "both"}, "--leave-out: is for classify"),
+    ],
+)
+def test_an_option_that_the_task_would_not_read_is_refused(task: str, asked: dict[str, object], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        refuse_idle(TrainConfig(**asked), find_task(task))
+
+
+@pytest.mark.parametrize("task", [spec.name for spec in TASKS])
+def test_what_is_the_case_anyway_may_be_said(task: str) -> None:
+    said = {"loss": "mse", "class_weights": "none", "label_smoothing": 0.0, "sentence_pairs": "none"}
+    refuse_idle(TrainConfig(**said), find_task(task))
+    refuse_idle(TrainConfig(pooling=find_task(task).recipe.get("pooling")), find_task(task))
