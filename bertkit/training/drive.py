@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bertkit.compute.device import Placement
+from bertkit.compute.processes import World
 from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted
 from bertkit.evaluation.forward import forward_together
-from bertkit.tasks.base import Scores
+from bertkit.tasks.base import Outputs, Scores
 from bertkit.training.average import EpochAverage
 from bertkit.training.checkpoint import Checkpoints, best_name
 from bertkit.training.interrupts import interrupts
@@ -28,11 +29,17 @@ CHECKPOINT_SHARE = 0.05
 
 @dataclass
 class Totals:
-    """Work done in this process, for the speeds."""
+    """Work done in this process, for the speeds, and its fruit.
+
+    Attributes:
+        outputs: what the best weights gave for all validation rows; None where they were
+            found before a resume, or where only some rows are scored after an epoch.
+    """
 
     rows: int = 0
     tokens: int = 0
     seconds: float = 1e-9
+    outputs: Outputs | None = None
 
     def add(self, facts: StepFacts) -> None:
         """Count a step."""
@@ -81,9 +88,13 @@ def drive(
     average = EpochAverage(checkpoints, int(config.average or 1), epoch=state.epoch)
     keeper = Keeper(checkpoints, learner, state, average)
 
+    newest: Outputs = []
+
     def evaluate() -> Scores:
+        nonlocal newest
         with average.weights_of(learner.bare_model, epoch=state.epoch + 1):
-            return _scores(prepared, learner, placement)
+            newest = _outputs(prepared, learner, placement)
+        return _scores(prepared, learner.world, newest)
 
     if state.step == 0:
         sample = prepared.task.batch(prepared.rows[0].encoded.parts)
@@ -96,6 +107,7 @@ def drive(
                 totals.add(facts)
                 if facts.improved:
                     checkpoints.save_weights(best_name(facts.step), average.best_of(learner.bare_model))
+                    totals.outputs = newest if len(prepared.scored_rows) == len(prepared.validation) else None
                 keeper.step(due=facts.scores is not None or stop)
                 tracker(facts)
                 if facts.scores is not None:
@@ -118,9 +130,12 @@ def _tracker(config: TrainConfig, checkpoints: Checkpoints, state: LoopState) ->
     return Tracker(folder, every=config.log_every, purge_step=state.step + 1)
 
 
-def _scores(prepared: Prepared, learner: Learner, placement: Placement) -> Scores:
-    model, world, chosen = learner.bare_model.eval(), learner.world, prepared.scored_rows
-    rows = [prepared.validation[i] for i in chosen]
-    outputs = forward_together(world, model, prepared.task, rows, placement)
-    examples = [prepared.validation_examples[i] for i in chosen]
+def _outputs(prepared: Prepared, learner: Learner, placement: Placement) -> Outputs:
+    """Compute the outputs of the rows that are scored after an epoch; they are in the first process."""
+    rows = [prepared.validation[i] for i in prepared.scored_rows]
+    return forward_together(learner.world, learner.bare_model.eval(), prepared.task, rows, placement)
+
+
+def _scores(prepared: Prepared, world: World, outputs: Outputs) -> Scores:
+    examples = [prepared.validation_examples[i] for i in prepared.scored_rows]
     return world.from_main(lambda: prepared.task.score(examples, outputs))

@@ -164,7 +164,9 @@ def _train_prepared(
     listener(_started(prepared, place, placement, learner, step=state.step))
     totals = drive(prepared, learner, placement, state, checkpoints, listener)
     learner.bare_model.load_state_dict(checkpoints.load_weights(best_name(state.best_step)))
-    outputs = forward_together(world, learner.bare_model.eval(), prepared.task, prepared.validation, placement)
+    outputs = totals.outputs
+    if outputs is None:
+        outputs = forward_together(world, learner.bare_model.eval(), prepared.task, prepared.validation, placement)
     world.leave()
     result = _result(place, state, resumed_from, totals)
     if not world.is_main:

@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,9 +20,11 @@ from bertkit.compute.device import Placement
 from bertkit.config import TrainConfig
 from bertkit.data.records import Example
 from bertkit.errors import NonFiniteError, OutputError, StrictError, UsageError
+from bertkit.evaluation import forward as forward_module
 from bertkit.evaluation.forward import forward
 from bertkit.training import run as training
 from bertkit.training.loop import StepFacts
+from bertkit.training.prepare import prepare
 from bertkit.training.run import Event, Started, plan_training, train
 from tests.conftest import pair_rows, write_tsv
 
@@ -140,6 +143,25 @@ def test_early_stopping_keeps_the_best_weights(pair_file: Path, tmp_path: Path) 
     best = max(scores, key=lambda e: (e.scores.metrics["accuracy"], -e.scores.metrics["loss"]))  # type: ignore[union-attr]
     assert result.best_step == best.step
     assert result.metrics["loss"] == pytest.approx(best.scores.metrics["loss"])  # type: ignore[union-attr]
+
+
+def test_the_rows_are_scored_once_an_epoch_and_the_scores_are_those_of_the_best_weights(
+    pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[int] = []
+
+    def counting(model: Any, task: Any, rows: Any, placement: Placement) -> Any:
+        counted.append(len(rows))
+        return forward(model, task, rows, placement)
+
+    monkeypatch.setattr(forward_module, "forward", counting)
+    request = small(pair_file, tmp_path / "run", epochs=3)
+    result = train(request)
+    validation = prepare(request).validation_examples
+    assert counted == [len(validation)] * 3
+    loaded = bundle.load(tmp_path / "run")
+    outputs = forward(loaded.model.eval(), loaded.task, loaded.task.encode_scored(validation), CPU)
+    assert result.metrics["loss"] == pytest.approx(loaded.task.score(validation, outputs).metrics["loss"], abs=1e-6)
 
 
 def test_a_loss_that_is_no_number_stops_and_names_step_rows_and_dtype(
