@@ -24,7 +24,7 @@ from bertkit.training.prepare import Prepared
 from bertkit.training.tracking import Tracker, wants_tensorboard
 
 # Writing checkpoints may cost at most this share of the time.
-CHECKPOINT_SHARE = 0.05
+CHECKPOINT_SHARE = 0.01
 
 
 @dataclass
