@@ -149,7 +149,7 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
             _count(done, records, request)
             write(records)
             stream.flush()
-    done.warnings = _warnings(done, watch, settings)
+    done.warnings = (*_warnings(done, watch, settings), *_beyond_ranks(request.top_k, settings.task))
     done.note = inputs.note
     return done
 
@@ -172,6 +172,15 @@ def _warnings(done: Done, watch: FitWatch, settings: TaskSettings) -> tuple[str,
     if done.truncated:
         found.append(f"{done.truncated:,} rows are longer than {settings.max_length} tokens and were cut")
     return tuple(found)
+
+
+def _beyond_ranks(top_k: int, task: str) -> Iterator[str]:
+    """Say that --top-k asks for more than the task ranks."""
+    most = find_task(task).most_ranked
+    if most == 0 < top_k:
+        yield f"--top-k {top_k}: the task {task} ranks nothing, so the flag did nothing"
+    elif most is not None and most < top_k:
+        yield f"--top-k {top_k}: of the task {task} only the {most} likeliest answers are kept"
 
 
 def _writer(stream: TextIO, output_format: str, own: Sequence[str]) -> Any:

@@ -22,6 +22,7 @@ from bertkit.errors import DataError
 from bertkit.metrics.perplexity import perplexity_difference, perplexity_intervals, perplexity_metrics
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoding import encode_rows, joined_texts
+from bertkit.tasks.registry import MOST_WORDS
 from bertkit.tasks.sentence_pairs import SentencePair, pair_up
 from bertkit.tokenization.base import Encoding, Tokenizer
 from bertkit.tokenization.segments import Span
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 SHARE = 0.15
 SHOWN = 5
-MOST_SHOWN = 100
 _MASK_WORD = re.compile(r"\[MASK\]|<mask>")
 
 
@@ -190,7 +190,7 @@ class MaskedLMTask:
             right = logs.argmax(dim=-1) == batch.targets
             figures = torch.stack([logs.gather(1, batch.targets[:, None])[:, 0], right.float()], dim=1)
         else:
-            best = logs.topk(min(MOST_SHOWN, logs.shape[1]), dim=-1)
+            best = logs.topk(min(MOST_WORDS, logs.shape[1]), dim=-1)
             figures = torch.cat([best.indices.float(), best.values.exp()], dim=1)
         row_of = (batch.positions // batch.input_ids.shape[1]).cpu().numpy()
         table = figures.double().cpu().numpy()

@@ -8,6 +8,9 @@ from typing import Any
 
 from bertkit.errors import UnknownNameError, UsageError
 
+# Words that are kept of those that could stand in a hidden place, the likeliest first.
+MOST_WORDS = 100
+
 
 @dataclass(frozen=True)
 class TaskSpec:
@@ -22,6 +25,8 @@ class TaskSpec:
         siamese_target: the target where the texts of a row are read apart.
         rows_an_epoch: validation rows that are scored after each epoch, evenly spread over
             all of them; None: all. At the end of a training all are scored.
+        most_ranked: how many answers of a row `predict --top-k` can list at most; None: all
+            there are; 0: the task ranks nothing.
         more_positions: whether --max-length may go beyond the positions an encoder has,
             where its table of them can be made longer.
     """
@@ -33,6 +38,7 @@ class TaskSpec:
     from_nothing: Mapping[str, Any] = field(default_factory=dict)
     siamese_target: str = ""
     rows_an_epoch: int | None = None
+    most_ranked: int | None = 0
     more_positions: bool = False
 
     def target_for(self, pooling: str) -> str:
@@ -54,6 +60,7 @@ TASKS: tuple[TaskSpec, ...] = (
         "bertkit.tasks.sequence:SequenceTask",
         "one label for a text, a pair or several columns",
         siamese_target="bertkit.tasks.siamese:SiameseTask",
+        most_ranked=None,
     ),
     TaskSpec(
         "regression",
@@ -76,12 +83,14 @@ TASKS: tuple[TaskSpec, ...] = (
         "bertkit.tasks.choice:ChoiceTask",
         "the right one of several choices, all ranked",
         {"batch_size": 8, "token_masking": 0.0},
+        most_ranked=None,
     ),
     TaskSpec(
         "mlm",
         "bertkit.tasks.masked_lm:MaskedLMTask",
         "hidden words of plain text; the encoder goes on into other tasks",
         {"token_masking": 0.15, "on_long": "window", "dropout": 0.1, "pooling": "cls"},
+        most_ranked=MOST_WORDS,
     ),
     # A row is a document, often longer than an encoder reads at once.
     TaskSpec(

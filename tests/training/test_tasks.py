@@ -328,6 +328,30 @@ def test_tables_out(any_run: Trained, tmp_path: Path, output_format: str) -> Non
     assert (result.exit_code, bool(other["error"])) == ((0, False) if task == "ner" else (3, True))
 
 
+@pytest.mark.parametrize(
+    ("task", "top_k", "warning"),
+    [
+        ("ner", 3, "--top-k 3: the task ner ranks nothing, so the flag did nothing"),
+        ("mlm", 101, "--top-k 101: of the task mlm only the 100 likeliest answers are kept"),
+        ("mlm", 100, None),
+        ("choice", 101, None),
+    ],
+)
+def test_a_ranking_that_cannot_be_given_is_said(
+    task: str, top_k: int, warning: str | None, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    row = {"text": "[MASK]"} if task != "choice" else dict(zip(["prompt", *"ABCDE"], "pabcde", strict=True))
+    rows.write_text(json.dumps(row) + "\n")
+    run = request.getfixturevalue(f"{task}_run").run
+    result = bertkit("predict", run, rows, "--top-k", top_k)
+    assert len(records(result)) == 1
+    assert [line for line in result.stderr.splitlines() if "--top-k" in line] == [
+        f"bertkit: warning: {warning}"
+    ] * bool(warning)
+    assert bertkit("predict", run, rows, "--top-k", top_k, "--strict").exit_code == (4 if warning else 0)
+
+
 def test_a_row_that_cannot_be_predicted_is_an_error_record(any_run: Trained, tmp_path: Path) -> None:
     name, text, key = INPUTS[bundle.load_manifest(any_run.run).settings.task]
     if key == "entities":
