@@ -209,6 +209,7 @@ def _epoch_line(facts: StepFacts) -> str:
         "entity_f1",
         "map@3",
         "perplexity",
+        "pair_accuracy",
         "rouge1",
         "rouge2",
         "loss",

@@ -10,13 +10,16 @@ from typing import Any
 
 from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet
-from bertkit.data.splits import carve
+from bertkit.data.splits import carve, passage_blocks
 from bertkit.errors import DataError
 
 
 @dataclass(frozen=True)
 class DataRequest:
-    """DATA and how it is split; JSON both ways."""
+    """DATA and how it is split; JSON both ways.
+
+    `passages` says that lines that follow each other are needed together.
+    """
 
     names: tuple[str, ...]
     data_dir: str | None = None
@@ -26,6 +29,7 @@ class DataRequest:
     test_fraction: float = 0.0
     limit: int | None = None
     seed: int = 1
+    passages: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values; paths are made absolute, so that a run can be moved."""
@@ -67,6 +71,7 @@ def load_splits(request: DataRequest, *, splits: Sequence[str] = ("train", "vali
         test_fraction=request.test_fraction,
         seed=request.seed,
         stratify=dataset.task == "classify",
+        passages=request.passages,
     )
     return _limited(dataset, request)
 
@@ -75,5 +80,10 @@ def _limited(dataset: DataSet, request: DataRequest) -> DataSet:
     train = dataset.splits["train"]
     if request.limit is None or request.limit >= len(train):
         return dataset
-    kept = sorted(random.Random(request.seed).sample(range(len(train)), request.limit))
+    rng = random.Random(request.seed)
+    if request.passages:
+        blocks = passage_blocks(train)
+        kept = sorted([i for block in rng.sample(blocks, len(blocks)) for i in block][: request.limit])
+    else:
+        kept = sorted(rng.sample(range(len(train)), request.limit))
     return replace(dataset, splits={**dataset.splits, "train": tuple(train[i] for i in kept)})

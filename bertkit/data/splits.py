@@ -21,6 +21,9 @@ from bertkit.errors import DataError, UsageError
 
 # Numeric labels with more values than this are scores; a stratum for each would be noise.
 _MAX_NUMERIC_STRATA = 20
+# Lines of a passage that stay together: of ten that follow each other one place is cut, and a
+# file without blank lines still has enough blocks to choose from.
+MAX_BLOCK = 10
 
 
 def carve(
@@ -30,6 +33,7 @@ def carve(
     test_fraction: float,
     seed: int,
     stratify: bool = True,
+    passages: bool = False,
 ) -> DataSet:
     """Make the splits that are missing from the training rows; official ones are not touched.
 
@@ -39,6 +43,7 @@ def carve(
         test_fraction: the same for test.
         seed: another seed, another choice of rows.
         stratify: whether the shares of the labels are kept.
+        passages: whether lines that follow each other stay together, rather than equal ones.
 
     Returns:
         The data set with its splits in the order train, validation, test; rows keep their
@@ -59,19 +64,22 @@ def carve(
         raise UsageError("--validation-fraction and --test-fraction together leave no training rows.")
     if "train" not in dataset.splits:
         raise DataError(f"{dataset.name}: there is no train split to carve {' and '.join(missing)} from.")
-    return _carve_missing(dataset, missing, seed, stratify=stratify)
+    return _carve_missing(dataset, missing, seed, stratify=stratify, passages=passages)
 
 
-def _carve_missing(dataset: DataSet, missing: dict[str, float], seed: int, *, stratify: bool) -> DataSet:
+def _carve_missing(
+    dataset: DataSet, missing: dict[str, float], seed: int, *, stratify: bool, passages: bool
+) -> DataSet:
     rest = dataset.splits["train"]
     total = len(rest)
     carved: dict[str, tuple[Example, ...]] = {}
     notes = []
     # Test first: a changed --validation-fraction leaves the test rows as they were.
     for split in sorted(missing):
-        groups = _groups(rest, seed, is_pair=dataset.columns.pair is not None)
+        target, is_pair = round(missing[split] * total) or 1, dataset.columns.pair is not None
+        groups = _blocks(rest, seed, target) if passages else _groups(rest, seed, is_pair=is_pair)
         by_label = stratify and _has_strata(rest)
-        chosen = _choose(groups, round(missing[split] * total) or 1, by_label=by_label)
+        chosen = _choose(groups, max(target, 2) if passages else target, by_label=by_label)
         if not chosen or len(chosen) == len(rest):
             raise DataError(
                 f"{dataset.name}: {len(rest)} training rows ({len(groups)} different) are too few to carve "
@@ -80,6 +88,7 @@ def _carve_missing(dataset: DataSet, missing: dict[str, float], seed: int, *, st
         carved[split] = tuple(example for index, example in enumerate(rest) if index in chosen)
         rest = tuple(example for index, example in enumerate(rest) if index not in chosen)
         how = ", stratified by label" if by_label else ""
+        how += ", lines that follow each other together" if passages else ""
         notes.append(f"{split}: {len(carved[split])} of {total} training rows, carved with seed {seed}{how}")
     splits = {**dataset.splits, **carved, "train": rest}
     ordered = {split: splits[split] for split in SPLITS if split in splits}
@@ -101,6 +110,33 @@ def _groups(examples: Sequence[Example], seed: int, *, is_pair: bool) -> list[_G
         texts = sorted(example.texts) if is_pair else example.all_texts
         by_key[hashlib.sha256(json.dumps([seed, *texts]).encode()).digest()].append(index)
     return [_Group(tuple(indices), examples[indices[0]].label) for _, indices in sorted(by_key.items())]
+
+
+def follows(before: Example, example: Example) -> bool:
+    """Whether a row stands in the line after another one's."""
+    return example.source == before.source and example.line == before.line + 1
+
+
+def passage_blocks(examples: Sequence[Example], *, most: int = MAX_BLOCK) -> list[list[int]]:
+    """Cut rows into blocks of at most `most` lines that follow each other, given by their places."""
+    blocks: list[list[int]] = []
+    for index, example in enumerate(examples):
+        is_next = index > 0 and follows(examples[index - 1], example)
+        if is_next and len(blocks[-1]) < most:
+            blocks[-1].append(index)
+        else:
+            blocks.append([index])
+    return blocks
+
+
+def _blocks(examples: Sequence[Example], seed: int, target: int) -> list[_Group]:
+    """Gather passages in the order of their hash, in blocks small enough for some to make `target` rows."""
+
+    def key(block: Sequence[int]) -> bytes:
+        return hashlib.sha256(json.dumps([seed, *(examples[i].texts for i in block)]).encode()).digest()
+
+    blocks = passage_blocks(examples, most=min(MAX_BLOCK, max(2, target // 2)))
+    return [_Group(tuple(block), None) for block in sorted(blocks, key=key)]
 
 
 def _has_strata(examples: Sequence[Example]) -> bool:

@@ -14,6 +14,7 @@ from bertkit.data.records import Example
 from bertkit.evaluation.baseline_files import damaged, read_baseline_files, write_baseline_files
 from bertkit.tasks.base import Task
 from bertkit.tasks.encoding import joined_texts
+from bertkit.tasks.masked_scores import MaskedOutput, is_pair
 
 # Rows whose tokens are held at once.
 _CHUNK = 1000
@@ -26,14 +27,14 @@ class UnigramBaseline:
     task: Task
     logs: NDArray[np.float64]
 
-    def predict(self, examples: Sequence[Example]) -> dict[str, list[NDArray[np.float64]]]:
-        """Judge the tokens that the task hides in each row; see `metrics/perplexity.py` for the form."""
+    def predict(self, examples: Sequence[Example]) -> dict[str, list[MaskedOutput]]:
+        """Judge the tokens that the task hides in each row; no pair is judged."""
         best = int(self.logs.argmax())
         answers = []
         for row in self.task.encode_scored(examples):
-            tokens = [token for part in row.parts for _, token in part.hidden]
+            tokens = [token for part in row.parts if not is_pair(part) for _, token in part.hidden]
             pairs = [(self.logs[token], float(token == best)) for token in tokens]
-            answers.append(np.asarray(pairs, np.float64).reshape(len(pairs), 2))
+            answers.append(MaskedOutput(np.asarray(pairs, np.float64).reshape(len(pairs), 2)))
         return {"unigram": answers}
 
     def save(self, directory: Path) -> None:

@@ -11,7 +11,8 @@ from bertkit.evaluation.evaluate import Evaluation
 
 SHOWN = (
     "accuracy", "f1", "macro_f1", "mcc", "pearson", "spearman", "mse", "mae", "entity_precision", "entity_recall",
-    "entity_f1", "entity_f1_lenient", "map@3", "mrr", "perplexity", "rouge1", "rouge2", "rougeLsum", "loss",
+    "entity_f1", "entity_f1_lenient", "map@3", "mrr", "perplexity", "pair_accuracy", "rouge1", "rouge2",
+    "rougeLsum", "loss",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,20 @@ from numpy.typing import NDArray
 
 from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Example
+from bertkit.data.splits import follows
 from bertkit.errors import DataError
-from bertkit.metrics.perplexity import perplexity_difference, perplexity_intervals, perplexity_metrics
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoding import encode_rows, joined_texts
+from bertkit.tasks.masked_scores import (
+    FALSE_PAIR,
+    TRUE_PAIR,
+    MaskedOutput,
+    is_pair,
+    judged,
+    masked_difference,
+    masked_intervals,
+    masked_metrics,
+)
 from bertkit.tasks.registry import MOST_WORDS
 from bertkit.tasks.sentence_pairs import SentencePair, pair_up
 from bertkit.tokenization.base import Encoding, Tokenizer
@@ -101,9 +111,16 @@ class MaskedLMTask:
         return rows
 
     def encode_scored(self, examples: Sequence[Example]) -> list[EncodedRow]:
-        """Encode texts and hide 15 % of their tokens, the same ones every time."""
+        """Encode texts and hide 15 % of their tokens, the same ones every time.
+
+        With sentence pairs, the parts of a row that has a next line end with a pair, every
+        other one of them a false one; what is asked of its first token is its order.
+        """
         rows = encode_rows(self.tokenizer, self._texts(examples), None, examples, self.settings)
-        return [replace(row, parts=tuple(self._hidden(part) for part in row.parts)) for row in rows]
+        parts = [tuple(self._hidden(part) for part in row.parts) for row in rows]
+        for i, pair in self._scored_pairs(examples):
+            parts[i] += (pair,)
+        return [replace(row, parts=of_row) for row, of_row in zip(rows, parts, strict=True)]
 
     def training_rows(self, examples: Sequence[Example], options: TrainingOptions) -> list[TrainingRow]:
         """Encode texts; every window is a row. With sentence pairs, rows are pairs of lines.
@@ -140,7 +157,7 @@ class MaskedLMTask:
             part = self._noised(encoding, words, options.token_masking or SHARE, rng)
             parts.append(part)
             hidden += [token for _, token in part.hidden]
-            orders.append(int(other is not None))
+            orders.append(TRUE_PAIR if other is None else FALSE_PAIR)
         targets = torch.tensor(hidden + (orders if self.has_pairs else []), dtype=torch.long)
         return replace(self.batch(parts), targets=targets)
 
@@ -180,27 +197,34 @@ class MaskedLMTask:
         """Return for each part what is known of its asked tokens, (tokens, …).
 
         Where the true tokens are known: log-probability and whether the likeliest token is
-        the true one. Else: the likeliest tokens' ids, then their probabilities.
+        the true one; of a pair the same of its order. Else: the likeliest tokens' ids, then
+        their probabilities.
         """
         import torch
 
         assert batch.positions is not None
-        logs = logits[0].float().log_softmax(dim=-1)  # (M, V)
+        (words, order), width = logits, batch.input_ids.shape[1]
+        logs, row_of = words.float().log_softmax(dim=-1), batch.positions // width  # (M, V), (M)
         if batch.targets is not None:
-            right = logs.argmax(dim=-1) == batch.targets
-            figures = torch.stack([logs.gather(1, batch.targets[:, None])[:, 0], right.float()], dim=1)
+            figures = judged(logs, batch.targets)
+            if order is not None:
+                is_first = batch.positions % width == 0
+                of_pairs = order.float().log_softmax(dim=-1)[row_of[is_first]]
+                figures[is_first] = judged(of_pairs, batch.targets[is_first])
         else:
             best = logs.topk(min(MOST_WORDS, logs.shape[1]), dim=-1)
             figures = torch.cat([best.indices.float(), best.values.exp()], dim=1)
-        row_of = (batch.positions // batch.input_ids.shape[1]).cpu().numpy()
-        table = figures.double().cpu().numpy()
-        return [table[row_of == i] for i in range(len(batch.input_ids))]
+        table, owner = figures.double().cpu().numpy(), row_of.cpu().numpy()
+        return [table[owner == i] for i in range(len(batch.input_ids))]
 
-    def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Put the tokens of a row's windows one after the other."""
-        return np.concatenate(parts)
+    def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> MaskedOutput:
+        """Put the tokens of a row's windows one after the other; its pair comes last."""
+        if not is_pair(row.parts[-1]):
+            return MaskedOutput(np.concatenate(parts))
+        *windows, pair = parts
+        return MaskedOutput(np.concatenate(windows), bool(pair[0, 1]))
 
-    def record(self, example: Example, output: NDArray[np.float64], top_k: int) -> dict[str, Any]:
+    def record(self, example: Example, output: MaskedOutput, top_k: int) -> dict[str, Any]:
         """Return for each [MASK] that was read its place in its text and the likeliest tokens.
 
         Where a row has several columns, `column` says which one the place is in.
@@ -211,8 +235,8 @@ class MaskedLMTask:
             for column, text in zip(columns, example.texts, strict=True)
             for match in _MASK_WORD.finditer(text)
         ]
-        half, masks = output.shape[1] // 2, []
-        for place, figures in zip(places, output, strict=False):
+        half, masks = output.tokens.shape[1] // 2, []
+        for place, figures in zip(places, output.tokens, strict=False):
             tokens = [self.tokenizer.backend.id_to_token(int(i)) for i in figures[:half]]
             scores = [round(float(p), 6) for p in figures[half:]]
             # A model may have more ids than its tokenizer has tokens.
@@ -225,23 +249,24 @@ class MaskedLMTask:
         return ["masks"]
 
     def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
-        """Return perplexity of the hidden tokens, their mean loss, and how many were found."""
-        return Scores(perplexity_metrics(outputs))
+        """Return perplexity of the hidden tokens, their mean loss, how many were found, and of pairs how many."""
+        return Scores(masked_metrics(outputs))
 
     def intervals(self, examples: Sequence[Example], outputs: Outputs) -> Mapping[str, Interval]:
         """Return the bootstrap interval of each metric."""
-        return perplexity_intervals(outputs)
+        return masked_intervals(outputs)
 
     def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> Mapping[str, Interval]:
         """Return the interval of each metric's difference, `outputs` minus `others`."""
-        return perplexity_difference(outputs, others)
+        return masked_difference(outputs, others)
 
     def settle(self, model: TaskModel) -> None:
         """Nothing to settle: logits are logits."""
 
     def mistakes(self, examples: Sequence[Example], outputs: Outputs) -> list[tuple[int, dict[str, Any]]]:
         """Return (row, its perplexity) for every row, the hardest first."""
-        means = [(i, float(-output[:, 0].mean())) for i, output in enumerate(outputs) if len(output)]
+        tokens = ((i, output.tokens) for i, output in enumerate(outputs))
+        means = [(i, float(-row[:, 0].mean())) for i, row in tokens if len(row)]
         return [(i, {"perplexity": round(float(np.exp(m)), 4)}) for i, m in sorted(means, key=lambda row: -row[1])]
 
     def _texts(self, examples: Sequence[Example]) -> list[str]:
@@ -250,6 +275,19 @@ class MaskedLMTask:
     def _whole_rows(self) -> TaskSettings:
         """Return the settings for rows that are read in one part, whatever their length."""
         return self.settings if self.settings.on_long == "error" else replace(self.settings, on_long="truncate")
+
+    def _scored_pairs(self, examples: Sequence[Example]) -> Iterator[tuple[int, Encoding]]:
+        """Yield the place of a row and the pair that is asked about, for rows that have a next line."""
+        if not (self.has_pairs and any(follows(*pair) for pair in pairwise(examples))):
+            return
+        texts, chosen = self._texts(examples), []
+        for i, pair in enumerate(pair_up(examples, kind=self.settings.sentence_pairs)):
+            true, false = (pair.first, pair.second), (pair.false_first, pair.false_second)
+            chosen.append((pair.first, *(false if i % 2 else true)))
+        firsts, seconds = ([texts[row[side]] for row in chosen] for side in (1, 2))
+        encodings = self.tokenizer.encode(firsts, seconds, max_length=self.settings.max_length)
+        for i, ((place, *_), encoding) in enumerate(zip(chosen, encodings, strict=True)):
+            yield place, replace(encoding, hidden=((0, FALSE_PAIR if i % 2 else TRUE_PAIR),))
 
     def _pair_rows(
         self, pairs: Sequence[SentencePair], examples: Sequence[Example], options: TrainingOptions

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from bertkit.data.records import Example
+from bertkit.data.splits import follows
 from bertkit.errors import DataError
 
 
@@ -33,20 +35,16 @@ def pair_up(examples: Sequence[Example], *, kind: str) -> list[SentencePair]:
     Raises:
         DataError: no two lines follow each other.
     """
-    follows = [
-        i
-        for i in range(len(examples) - 1)
-        if examples[i + 1].source == examples[i].source and examples[i + 1].line == examples[i].line + 1
-    ]
-    if not follows:
+    true = [i for i, pair in enumerate(pairwise(examples)) if follows(*pair)]
+    if not true:
         source = examples[0].source if examples else "the training rows"
         raise DataError(
             f"{source}: no two lines follow each other; --sentence-pairs needs one sentence a line, "
             "and a blank line between passages."
         )
     if kind == "sop":
-        return [SentencePair(i, i + 1, i + 1, i) for i in follows]
-    return [SentencePair(i, i + 1, i, _elsewhere(i, examples)) for i in follows]
+        return [SentencePair(i, i + 1, i + 1, i) for i in true]
+    return [SentencePair(i, i + 1, i, _elsewhere(i, examples)) for i in true]
 
 
 def _elsewhere(i: int, examples: Sequence[Example]) -> int:

@@ -152,6 +152,7 @@ def request_of(config: TrainConfig) -> DataRequest:
         test_fraction=config.test_fraction,
         limit=config.limit,
         seed=config.seed,
+        passages=config.sentence_pairs != "none",
     )
 
 

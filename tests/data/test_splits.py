@@ -1,9 +1,10 @@
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
 from bertkit.data.records import ColumnMap, DataSet, Example
-from bertkit.data.splits import carve
+from bertkit.data.splits import MAX_BLOCK, carve, follows, passage_blocks
 from bertkit.errors import DataError, UsageError
 
 
@@ -115,3 +116,26 @@ def test_without_a_train_split_nothing_can_be_carved():
     data = DataSet("toy", "classify", ColumnMap(("a",)), {"test": ()}, fingerprint="f")
     with pytest.raises(DataError, match="no train split to carve validation from"):
         split(data)
+
+
+@pytest.mark.parametrize("rows", [40, 400])
+def test_passages_stay_together(rows):
+    data = dataset([((f"line {i}",), None) for i in range(rows)])
+    carved = split(data, 0.1, 0.1, stratify=False, passages=True)
+    assert sorted(e.line for part in carved.splits.values() for e in part) == list(range(1, rows + 1))
+    for name in ("validation", "test"):
+        part = carved.splits[name]
+        assert rows / 20 <= len(part) <= rows / 10
+        neighbours = sum(follows(*pair) for pair in pairwise(part))
+        assert neighbours >= len(part) / 2
+    assert carved.notes[-1].endswith("carved with seed 0, lines that follow each other together")
+    assert split(data, passages=True).splits == split(data, passages=True).splits
+    assert split(data, passages=True).splits != split(data, passages=True, seed=1).splits
+
+
+def test_a_block_ends_where_the_passage_does():
+    numbers = [*range(1, 26), 27, 28, 30]
+    examples = [Example(("x",), None, n, "a.txt") for n in numbers] + [Example(("x",), None, 31, "b.txt")]
+    blocks = passage_blocks(examples)
+    assert [len(block) for block in blocks] == [MAX_BLOCK, MAX_BLOCK, 5, 2, 1, 1]
+    assert [i for block in blocks for i in block] == list(range(len(examples)))

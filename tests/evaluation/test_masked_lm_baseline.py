@@ -47,8 +47,8 @@ def test_it_judges_the_tokens_that_the_task_hides(task: MaskedLMTask) -> None:
     assert baseline.logs.argmax() == the
     for row, output in zip(task.encode_scored(held), outputs, strict=True):
         hidden = [token for part in row.parts for _, token in part.hidden]
-        assert output.tolist() == [[baseline.logs[token], float(token == the)] for token in hidden]
-    assert [len(output) > 3 for output in outputs] == [True, False, False]  # windows, one token, none
+        assert output.tokens.tolist() == [[baseline.logs[token], float(token == the)] for token in hidden]
+    assert [len(output.tokens) > 3 for output in outputs] == [True, False, False]  # windows, one token, none
     scores = task.score(held, outputs)
     assert 1 < scores.metrics["perplexity"] < task.tokenizer.vocab_size
     assert scores.metrics["loss"] == pytest.approx(math.log(scores.metrics["perplexity"]))

@@ -20,6 +20,7 @@ from bertkit.reporting.style import COLOURS, PALETTE, as_png, as_svg, drawing, n
 from bertkit.tasks.base import Task, TaskSettings
 from bertkit.tasks.choice import ChoiceTask
 from bertkit.tasks.masked_lm import MaskedLMTask
+from bertkit.tasks.masked_scores import MaskedOutput
 from bertkit.tasks.sequence import SequenceTask
 from bertkit.tasks.tagging import ScoredEntity, Tagging, TaggingTask
 from bertkit.tokenization.base import Tokenizer
@@ -105,7 +106,8 @@ def test_mlm(tokenizer: Tokenizer, tmp_path: Path) -> None:
     task = MaskedLMTask(TaskSettings("mlm", ColumnMap(("t",))), tokenizer)
     examples = [Example((TEXTS[i % 4],), None, i, "f") for i in range(ROWS)]
     rng = np.random.default_rng(0)
-    outputs = [np.column_stack([-rng.random(3), rng.random(3) > 0.5]) for _ in examples]
+    tokens = [np.column_stack([-rng.random(3), rng.random(3) > 0.5]) for _ in examples]
+    outputs = [MaskedOutput(row) for row in tokens]
     assert list(drawn(scored(task, examples, outputs, tmp_path))) == ["length"]
 
 

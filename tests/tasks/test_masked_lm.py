@@ -23,6 +23,7 @@ from bertkit.models.bert import BertConfig, BertModel
 from bertkit.models.heads import MaskedLanguageModel, exported_weights
 from bertkit.tasks.base import TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.masked_lm import MaskedLMTask
+from bertkit.tasks.masked_scores import MaskedOutput, is_pair
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.vocab import train_wordpiece
 
@@ -252,7 +253,55 @@ def test_the_windows_of_a_text_are_scored_together(tokenizer: Tokenizer) -> None
     (row,) = mine.encode_scored(texts("the cat sees a red ball " * 6))
     (output,) = forward(build(mine), mine, [row], CPU)
     assert len(row.parts) == 3
-    assert output.shape == (sum(len(part.hidden) for part in row.parts), 2)
+    assert output.tokens.shape == (sum(len(part.hidden) for part in row.parts), 2)
+    assert output.pair_right is None
+
+
+@pytest.mark.parametrize("kind", ["nsp", "sop"])
+def test_every_other_pair_that_is_scored_is_false(tokenizer: Tokenizer, kind: str) -> None:
+    mine = task(tokenizer, sentence_pairs=kind)
+    examples = texts("the cat sees", "a dog likes", "music", "my bird eats", "a red ball")
+    rows = mine.encode_scored(examples)
+    assert [len(row.parts) for row in rows] == [2, 2, 2, 2, 1]
+    assert [row.parts[-1].hidden for row in rows[:4]] == [((0, 0),), ((0, 1),)] * 2
+    true = tokenizer.encode(["the cat sees"], ["a dog likes"])[0]
+    assert rows[0].parts[1].ids == true.ids
+    first, second = ("music", "a dog likes") if kind == "sop" else ("a dog likes", None)
+    text = tokenizer.backend.decode(rows[1].parts[1].ids)
+    assert text.startswith(first)
+    assert second is None or text.endswith(second)
+    assert all(not is_pair(part) for row in rows for part in row.parts[:1])
+
+
+def test_a_pair_is_right_where_the_head_says_so_whatever_the_batch(tokenizer: Tokenizer) -> None:
+    mine = task(tokenizer, sentence_pairs="sop")
+    model = build(mine)
+    examples = texts(*(f"the cat sees {word}" for word in "a red ball and my dog likes music".split()))
+    rows = mine.encode_scored(examples)
+    outputs = forward(model, mine, rows, CPU)
+    assert [output.pair_right for output in outputs] == [
+        output.pair_right for row in rows for output in forward(model, mine, [row], CPU)
+    ]
+    for row, output in zip(rows[:-1], outputs, strict=False):
+        pair = row.parts[-1]
+        with torch.inference_mode():
+            _, order = model(torch.tensor([pair.ids]), None, torch.tensor([pair.type_ids]))
+        assert output.pair_right == (int(order.argmax()) == pair.hidden[0][1])
+        assert len(output.tokens) == len(row.parts[0].hidden)
+    assert outputs[-1].pair_right is None
+    right = sum(bool(output.pair_right) for output in outputs)
+    assert mine.score(examples, outputs).metrics["pair_accuracy"] == right / (len(examples) - 1)
+    low, high = mine.intervals(examples, outputs)["pair_accuracy"]
+    assert 0 <= low <= right / (len(examples) - 1) <= high <= 1
+    assert mine.difference(examples, outputs, outputs)["pair_accuracy"] == (0, 0)
+
+
+def test_lines_that_do_not_follow_have_no_pair_to_score(tokenizer: Tokenizer) -> None:
+    mine = task(tokenizer, sentence_pairs="nsp")
+    apart = [replace(example, line=2 * example.line) for example in texts("the cat", "a dog", "")]
+    outputs = forward(build(mine), mine, mine.encode_scored(apart), CPU)
+    assert mine.score(apart, outputs).metrics.keys() == {"perplexity", "loss", "accuracy"}
+    assert "pair_accuracy" not in mine.intervals(apart, outputs)
 
 
 # --- filling in ---------------------------------------------------------------------------
@@ -301,7 +350,7 @@ def test_the_tokens_are_the_models_likeliest(tokenizer: Tokenizer) -> None:
 def test_ids_that_are_no_token_are_left_out(tokenizer: Tokenizer) -> None:
     mine = task(tokenizer)
     figures = np.array([[tokenizer.vocab_size + 7.0, 5.0, 6.0, 0.5, 0.3, 0.1]])
-    (mask,) = mine.record(texts("[MASK]")[0], figures, top_k=2)["masks"]
+    (mask,) = mine.record(texts("[MASK]")[0], MaskedOutput(figures), top_k=2)["masks"]
     assert [entry["score"] for entry in mask["top"]] == [0.3, 0.1]
 
 

@@ -152,11 +152,16 @@ def test_mlm_with_pairs_of_sentences(tmp_path: Path, kind: str) -> None:
     data.write_text("\n".join(plain_lines(60)) + "\n")
     made = trained(data, task="mlm", sentence_pairs=kind, whole_words=True, epochs=1)
     assert made.result.metrics["perplexity"] > 1
+    assert 0 <= made.result.metrics["pair_accuracy"] <= 1
+    (shown,) = records(bertkit("eval", made.run, "--format", "json", "--precision", "float32"))
+    assert shown["metrics"]["pair_accuracy"] == pytest.approx(made.result.metrics["pair_accuracy"])
+    assert "pair_accuracy" in shown["intervals"]
+    assert "pair_accuracy" not in shown["baselines"]["unigram"]
     loaded = bundle.load(made.run)
     assert loaded.task.settings.sentence_pairs == kind
     assert loaded.model.order is not None
     (row,) = loaded.task.encode([Example(("the [MASK] likes milk",), None, 1, "x")])
-    assert forward(loaded.model, loaded.task, [row], CPU)[0].shape[0] == 1
+    assert len(forward(loaded.model, loaded.task, [row], CPU)[0].tokens) == 1
 
 
 # --- saved, loaded, resumed ---------------------------------------------------------------
