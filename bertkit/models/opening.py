@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.errors import ModelError
-from bertkit.models.registry import ModelSpec
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 # What transformers, torch and pickle raise for a file that is not what it should be.
@@ -66,18 +65,27 @@ def check_complete(source: str, found: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def opening(spec: ModelSpec, source: str) -> Iterator[None]:
-    """Say in one sentence why transformers opens no encoder; the hub's errors are for others to say."""
+def opening(source: str, *, is_folder: bool, wanted: str = "encoder") -> Iterator[None]:
+    """Say in one sentence why transformers opens no model; the hub's errors are for others to say.
+
+    Args:
+        source: folder or hub id.
+        is_folder: whether it is a folder of the user's.
+        wanted: what the model should be.
+
+    Raises:
+        ModelError: transformers refuses it.
+    """
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
 
     try:
         yield
     except (*BROKEN, StrictDataclassError, SafetensorError) as error:
-        if spec.hub_id is not None and isinstance(error, OSError):
+        if not is_folder and isinstance(error, OSError):
             raise
-        way_on = "check the folder" if spec.hub_id is None else "choose another --model"
-        raise ModelError(f"--model {source}: holds no encoder ({first_line(error)}); {way_on}.") from error
+        way_on = "check the folder" if is_folder else "choose another --model"
+        raise ModelError(f"--model {source}: holds no {wanted} ({first_line(error)}); {way_on}.") from error
 
 
 @contextmanager

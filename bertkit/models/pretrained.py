@@ -183,7 +183,7 @@ def _from_weights(spec: ModelSpec, options: BuildOptions) -> Any:
     source = _source(spec)
     if spec.hub_id is None:
         check_folder(Path(source))
-    with hub_errors(source, "model"), opening(spec, source):
+    with hub_errors(source, "model"), opening(source, is_folder=spec.hub_id is None):
         config = with_dropout(read_config(source), options.dropout)
         # What the checkpoint lacks is counted below; transformers would log a table of it.
         with quiet("transformers.modeling_utils"):
@@ -210,7 +210,7 @@ def _from_nothing(spec: ModelSpec, options: BuildOptions) -> Any:
         source = _source(spec)
         if spec.hub_id is None:
             check_folder(Path(source), weights=False)
-        with hub_errors(source, "model"), opening(spec, source):
+        with hub_errors(source, "model"), opening(source, is_folder=spec.hub_id is None):
             found = read_config(source)
         config = new_config(found.model_type, options) if shape_asked else adapted_config(found, options)
     return AutoModel.from_config(config, dtype=torch.float32)

@@ -8,8 +8,7 @@ same text always gets the same summary.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from bertkit.bundle import MANIFEST
 from bertkit.compute.device import Placement, choose_placement
 from bertkit.errors import ModelError
 from bertkit.hub import hub_errors, require
-from bertkit.models.opening import BROKEN, check_folder, first_line, quiet
+from bertkit.models.opening import check_folder, opening, quiet
 from bertkit.models.registry import ModelSpec
 from bertkit.models.tokenizers import open_tokenizer
 from bertkit.summarization.options import SummaryOptions
@@ -140,7 +139,7 @@ def open_writer(spec: WriterSpec, options: SummaryOptions) -> Writer:
         DeviceError: the machine has no such device.
     """
     source = _source(spec)
-    with hub_errors(source, "model"), _opening(spec, source):
+    with hub_errors(source, "model"), opening(source, is_folder=spec.hub_id is None, wanted="model that writes"):
         config = _read_config(source)
         placement = choose_placement(options.device, options.precision, width=config.hidden_size)
         model = _load(source, placement)
@@ -194,21 +193,6 @@ def _load(source: str, placement: Placement) -> Any:
             f"--model {source}: its weights lack {len(lacking)} tensors, {lacking[0]} first; copy the model again."
         )
     return model.to(placement.device).eval()
-
-
-@contextmanager
-def _opening(spec: WriterSpec, source: str) -> Iterator[None]:
-    """Say in one sentence why transformers opens no model; the hub's errors are for others to say."""
-    from huggingface_hub.errors import StrictDataclassError
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (*BROKEN, StrictDataclassError, SafetensorError) as error:
-        if spec.hub_id is not None and isinstance(error, OSError):
-            raise
-        way_on = "check the folder" if spec.hub_id is None else "choose another --model"
-        raise ModelError(f"--model {source}: holds no model that writes ({first_line(error)}); {way_on}.") from error
 
 
 def _take_over_generation(model: Any, options: SummaryOptions) -> Limits:
