@@ -6,7 +6,6 @@ replaced and 10 % left; next sentence prediction); Lan et al. 2020 (sentence ord
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from bertkit.data.splits import follows
 from bertkit.errors import DataError
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoding import encode_rows, joined_texts
+from bertkit.tasks.hiding import SHARE, hide_by_hash, hide_randomly, words_of
 from bertkit.tasks.masked_scores import (
     FALSE_PAIR,
     TRUE_PAIR,
@@ -35,14 +35,12 @@ from bertkit.tasks.masked_scores import (
 from bertkit.tasks.registry import MOST_WORDS
 from bertkit.tasks.sentence_pairs import SentencePair, pair_up
 from bertkit.tokenization.base import Encoding, Tokenizer
-from bertkit.tokenization.segments import Span
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from bertkit.models.heads import Encoder, MaskedLanguageModel, TaskModel
 
-SHARE = 0.15
 SHOWN = 5
 _MASK_WORD = re.compile(r"\[MASK\]|<mask>")
 
@@ -117,7 +115,7 @@ class MaskedLMTask:
         other one of them a false one; what is asked of its first token is its order.
         """
         rows = encode_rows(self.tokenizer, self._texts(examples), None, examples, self.settings)
-        parts = [tuple(self._hidden(part) for part in row.parts) for row in rows]
+        parts = [tuple(hide_by_hash(self.tokenizer, part) for part in row.parts) for row in rows]
         for i, pair in self._scored_pairs(examples):
             parts[i] += (pair,)
         return [replace(row, parts=of_row) for row, of_row in zip(rows, parts, strict=True)]
@@ -136,7 +134,7 @@ class MaskedLMTask:
         for example, row, text in zip(examples, encoded, texts, strict=True):
             place = f"{example.source}:{example.line}"
             for part in row.parts:
-                target = _Target(self._words(part, (text,), whole=whole))
+                target = _Target(words_of(self.tokenizer, part, (text,), whole=whole))
                 rows.append(TrainingRow(EncodedRow.whole(replace(part, spans=())), None, target, place))
         return rows
 
@@ -154,7 +152,7 @@ class MaskedLMTask:
             other = row.swapped if coin else None
             encoding = (other or row.encoded).parts[0]
             words = row.target.words if other is None else row.target.swapped_words
-            part = self._noised(encoding, words, options.token_masking or SHARE, rng)
+            part = hide_randomly(self.tokenizer, encoding, words, options.token_masking or SHARE, rng)
             parts.append(part)
             hidden += [token for _, token in part.hidden]
             orders.append(TRUE_PAIR if other is None else FALSE_PAIR)
@@ -299,7 +297,7 @@ class MaskedLMTask:
             firsts, seconds = ([texts[row[side]] for row in rows] for side in (0, 1))
             found = encode_rows(self.tokenizer, firsts, seconds, places, self._whole_rows(), with_spans=whole)
             words = [
-                self._words(row.parts[0], both, whole=whole)
+                words_of(self.tokenizer, row.parts[0], both, whole=whole)
                 for row, both in zip(found, zip(firsts, seconds, strict=True), strict=True)
             ]
             bare = [replace(row, parts=(replace(row.parts[0], spans=()),)) for row in found]
@@ -311,57 +309,6 @@ class MaskedLMTask:
             TrainingRow(right, wrong, _Target(words, other_words), f"{example.source}:{example.line}")
             for example, (right, words), (wrong, other_words) in zip(places, true, false, strict=True)
         ]
-
-    def _words(self, part: Encoding, texts: tuple[str, ...], *, whole: bool) -> NDArray[np.int64]:
-        """Number the tokens' words, -1 for special tokens; without `whole` each token is a word."""
-        is_text = ~np.isin(part.ids, list(self.tokenizer.special_ids))
-        begins = is_text.copy()
-        if whole:
-            glued = np.array([_is_glued(*pair, texts) for pair in pairwise(part.spans)], dtype=bool)
-            begins[1:] &= ~(glued & is_text[:-1])
-        return np.where(is_text, np.cumsum(begins) - 1, -1)
-
-    def _noised(self, part: Encoding, words: NDArray[np.int64], share: float, rng: np.random.Generator) -> Encoding:
-        """Choose words up to a share of the tokens; hide 80 % of them, replace 10 % and leave 10 %."""
-        sizes = np.bincount(words[words >= 0])
-        if not len(sizes):
-            return part
-        order = rng.permutation(len(sizes))
-        n_words = np.searchsorted(sizes[order].cumsum(), round(share * sizes.sum()), side="right")
-        chosen = np.flatnonzero(np.isin(words, order[: max(1, int(n_words))]))
-        ids, coins = list(part.ids), rng.random(len(chosen))
-        for place, coin in zip(chosen.tolist(), coins, strict=True):
-            if coin < 0.8:
-                ids[place] = self.tokenizer.mask_id
-            elif coin < 0.9:
-                ids[place] = self._random_id(rng)
-        return replace(part, ids=ids, hidden=tuple((p, part.ids[p]) for p in chosen.tolist()))
-
-    def _random_id(self, rng: np.random.Generator) -> int:
-        while True:
-            token = int(rng.integers(self.tokenizer.vocab_size))
-            if token not in self.tokenizer.special_ids:
-                return token
-
-    def _hidden(self, part: Encoding) -> Encoding:
-        """Hide 15 % of a row's tokens, chosen by a hash of its ids."""
-        places = [i for i, token in enumerate(part.ids) if token not in self.tokenizer.special_ids]
-        if not places:
-            return part
-        digest = hashlib.blake2b(np.asarray(part.ids, dtype=np.int64).tobytes(), digest_size=8).digest()
-        rng = np.random.default_rng(int.from_bytes(digest, "little"))
-        chosen = sorted(rng.permutation(places)[: max(1, round(SHARE * len(places)))].tolist())
-        ids = list(part.ids)
-        for place in chosen:
-            ids[place] = self.tokenizer.mask_id
-        return replace(part, ids=ids, hidden=tuple((p, part.ids[p]) for p in chosen))
-
-
-def _is_glued(before: Span, span: Span, texts: Sequence[str]) -> bool:
-    """Tell whether a token goes on with the word of the token before it."""
-    if span.side < 0 or (before.side, before.end) != (span.side, span.start):
-        return False
-    return texts[span.side][span.start - 1 : span.start + 1].isalnum()
 
 
 def _places(ids: Sequence[int], token: int) -> list[int]:
