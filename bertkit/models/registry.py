@@ -22,8 +22,7 @@ class Recipe:
     """Training figures that suit a model where its user names none.
 
     `epochs` is an upper bound where `patience` ends a run earlier; `pair_poolings` go
-    before `pooling`, by task, where a row is two texts; `by_task` holds figures by name that
-    go before all others, for one task.
+    before `pooling`, by task, where a row is two texts.
     """
 
     epochs: int = 4
@@ -41,14 +40,13 @@ class Recipe:
     average: int = 1
     freeze: int = 0
     freeze_after: float = 1.0
-    by_task: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def options(self, task: str, *, two_texts: bool) -> dict[str, Any]:
         """Return the options of `train` by name, for a task on rows of one text or of two."""
         values = asdict(self)
-        poolings, of_task = values.pop("pair_poolings"), values.pop("by_task").get(task, {})
+        poolings = values.pop("pair_poolings")
         pooling = poolings.get(task, self.pooling) if two_texts else self.pooling
-        return {**values, "pooling": pooling, **of_task}
+        return {**values, "pooling": pooling}
 
 
 # Chosen on held-out parts of MRPC's training rows; docs/scratch.md has the figures.
@@ -72,7 +70,6 @@ MINILM = replace(
     pooling="mean",
     pair_poolings={"classify": "match", "choice": "match", "regression": "siamese"},
     swap_pairs=True,
-    by_task={"classify": {"freeze_after": 0.4}},
 )
 BASE = replace(FINE_TUNING, epochs=3, lr=3e-5)
 # The classes of transformers for these put the pooler under a classifier, and it came trained.

@@ -130,18 +130,16 @@ def test_one_layer_used_again_and_again_cannot_be_frozen(tmp_path: Path) -> None
         freeze(model, 1, name="albert")
 
 
-def test_a_model_may_freeze_by_default_and_by_task(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = replace(FINE_TUNING, freeze=1, by_task={"ner": {"freeze": 4, "lr": 1e-3}})
-    spec = replace(find_model("kobert"), recipe=recipe)
+def test_a_model_may_freeze_by_default() -> None:
+    spec = replace(find_model("kobert"), recipe=replace(FINE_TUNING, freeze=1, freeze_after=0.5))
 
-    def asked(task: str, **given: object) -> tuple[int | None, float | None]:
-        config = resolve(TrainConfig(model="kobert", **given), spec, is_pair=False, n_words=9, task=task)
-        return config.freeze, config.lr
+    def asked(**given: object) -> tuple[int | None, float | None]:
+        config = resolve(TrainConfig(model="kobert", **given), spec, is_pair=False, n_words=9)
+        return config.freeze, config.freeze_after
 
-    assert asked("classify") == (1, FINE_TUNING.lr)
-    assert asked("ner") == (4, 1e-3)
-    assert asked("ner", freeze=0, lr=0.5) == (0, 0.5)
-    assert asked("ner", init="random")[0] == 0  # random weights are not worth keeping
+    assert asked() == (1, 0.5)
+    assert asked(freeze=0, freeze_after=1.0) == (0, 1.0)
+    assert asked(init="random") == (0, 1.0)  # random weights are not worth keeping
 
 
 # --- a whole run --------------------------------------------------------------------------
