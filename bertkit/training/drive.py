@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bertkit.compute.device import Placement
-from bertkit.compute.processes import World
 from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted
 from bertkit.evaluation.forward import forward_together
@@ -68,6 +67,32 @@ class Keeper:
         self.next_at = ended + (ended - began) / CHECKPOINT_SHARE
 
 
+class Scorer:
+    """Scores the validation rows after an epoch, with averaged weights where wanted, and keeps what they gave."""
+
+    def __init__(
+        self, prepared: Prepared, learner: Learner, placement: Placement, state: LoopState, average: EpochAverage
+    ) -> None:
+        self.prepared, self.learner, self.placement = prepared, learner, placement
+        self.state, self.average = state, average
+        self.outputs: Outputs = []
+
+    @property
+    def whole_outputs(self) -> Outputs | None:
+        """The newest outputs, in the first process; None where only some rows are scored after an epoch."""
+        return self.outputs if len(self.prepared.scored_rows) == len(self.prepared.validation) else None
+
+    def __call__(self) -> Scores:
+        """Score; the first process decides for all."""
+        prepared, learner, chosen = self.prepared, self.learner, self.prepared.scored_rows
+        rows = [prepared.validation[i] for i in chosen]
+        with self.average.weights_of(learner.bare_model, epoch=self.state.epoch + 1):
+            model = learner.bare_model.eval()
+            self.outputs = forward_together(learner.world, model, prepared.task, rows, self.placement)
+        examples = [prepared.validation_examples[i] for i in chosen]
+        return learner.world.from_main(lambda: prepared.task.score(examples, self.outputs))
+
+
 def drive(
     prepared: Prepared,
     learner: Learner,
@@ -87,19 +112,12 @@ def drive(
     tracker = _tracker(config, checkpoints, state)
     average = EpochAverage(checkpoints, int(config.average or 1), epoch=state.epoch)
     keeper = Keeper(checkpoints, learner, state, average)
-
-    newest: Outputs = []
-
-    def evaluate() -> Scores:
-        nonlocal newest
-        with average.weights_of(learner.bare_model, epoch=state.epoch + 1):
-            newest = _outputs(prepared, learner, placement)
-        return _scores(prepared, learner.world, newest)
+    scorer = Scorer(prepared, learner, placement, state, average)
 
     if state.step == 0:
         sample = prepared.task.batch(prepared.rows[0].encoded.parts)
         tracker.graph(learner.bare_model, sample.to(placement.device))
-    steps = train_steps(learner, prepared.rows, plan_of(config), state, evaluate)
+    steps = train_steps(learner, prepared.rows, plan_of(config), state, scorer)
     try:
         with interrupts(persist=world.size > 1) as interrupted:
             for facts in steps:
@@ -107,7 +125,7 @@ def drive(
                 totals.add(facts)
                 if facts.improved:
                     checkpoints.save_weights(best_name(facts.step), average.best_of(learner.bare_model))
-                    totals.outputs = newest if len(prepared.scored_rows) == len(prepared.validation) else None
+                    totals.outputs = scorer.whole_outputs
                 keeper.step(due=facts.scores is not None or stop)
                 tracker(facts)
                 if facts.scores is not None:
@@ -128,14 +146,3 @@ def _tracker(config: TrainConfig, checkpoints: Checkpoints, state: LoopState) ->
     wanted = wants_tensorboard(config.tensorboard) and checkpoints.world.is_main
     folder = checkpoints.run / "events" if wanted else None
     return Tracker(folder, every=config.log_every, purge_step=state.step + 1)
-
-
-def _outputs(prepared: Prepared, learner: Learner, placement: Placement) -> Outputs:
-    """Compute the outputs of the rows that are scored after an epoch; they are in the first process."""
-    rows = [prepared.validation[i] for i in prepared.scored_rows]
-    return forward_together(learner.world, learner.bare_model.eval(), prepared.task, rows, placement)
-
-
-def _scores(prepared: Prepared, world: World, outputs: Outputs) -> Scores:
-    examples = [prepared.validation_examples[i] for i in prepared.scored_rows]
-    return world.from_main(lambda: prepared.task.score(examples, outputs))
