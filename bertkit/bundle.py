@@ -31,7 +31,11 @@ MANIFEST = "bertkit.json"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What bertkit.json holds: all a run knows of itself beside weights and tokenizer."""
+    """What bertkit.json holds: all a run knows of itself beside weights and tokenizer.
+
+    `blend` has the weights of model and baseline in the answers; it is empty where the model
+    answers alone.
+    """
 
     settings: TaskSettings
     model: str
@@ -40,6 +44,7 @@ class Manifest:
     data: dict[str, Any]
     training: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    blend: dict[str, float] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
     def to_json(self) -> dict[str, Any]:
@@ -54,6 +59,7 @@ class Manifest:
             "data": self.data,
             "training": self.training,
             "versions": self.versions,
+            "blend": self.blend,
         }
 
 
@@ -152,6 +158,7 @@ def load_manifest(directory: Path) -> Manifest:
             data=values["data"],
             training=values["training"],
             versions=values["versions"],
+            blend=values.get("blend", {}),
             format_version=found,
         )
     except (KeyError, TypeError) as error:

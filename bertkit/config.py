@@ -149,6 +149,7 @@ class TrainConfig:
         "Training",
         choices=("none", "nsp", "sop"),
     )
+    blend: bool | None = option(None, "Classes: the TF-IDF baseline has a say in the answers.", "Training")
     patience: int | None = option(None, "Stop after this many evaluations without gain.", "Training", minimum=1)
     average: int | None = option(None, "Average the weights of this many epochs.", "Training", minimum=1)
     log_every: int = option(50, "Steps between log lines (default: 50).", "Training", minimum=1)

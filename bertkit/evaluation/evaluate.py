@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bertkit.data.records import Example
-from bertkit.evaluation.baselines import Baselines
 from bertkit.tasks.base import Interval, Outputs, Task
 
 # What stands beside the scores as the best that can be reached: it knows the answers.
 BOUNDS = ("oracle",)
+# The name of an encoder whose answers are blended with a baseline's, beside the blend.
+ENCODER = "encoder"
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,10 @@ def evaluate(
     task: Task,
     examples: Sequence[Example],
     outputs: Outputs,
-    baselines: Baselines,
+    baselines: Mapping[str, Outputs],
     rivals: Mapping[str, Outputs] | None = None,
     *,
+    alone: Outputs | None = None,
     data: str,
     split: str,
     warnings: Sequence[str] = (),
@@ -62,18 +64,22 @@ def evaluate(
         task: knows the metrics.
         examples: N labelled rows.
         outputs: what the task made of each row.
-        baselines: fitted on the model's own training rows.
-        rivals: outputs of other runs on the same rows, by name; they are compared too.
+        baselines: what baselines that were fitted on the model's own training rows give, by name.
+        rivals: outputs of other models on the same rows, by name; they are compared too.
+        alone: what the encoder gave before the baseline had its say in `outputs`; compared
+            as `encoder`. None: nothing was blended.
         data: name of the data, for the report.
         split: name of the split, for the report.
         warnings: what is already known to be wrong.
         seconds: time of reading, tokenizing and the forward pass.
     """
     scores = task.score(examples, outputs)
-    theirs = baselines.predict(examples)
-    others = {name: task.score(examples, their).metrics for name, their in theirs.items()}
-    difference = {name: dict(task.difference(examples, outputs, their)) for name, their in theirs.items()}
+    others = {name: task.score(examples, their).metrics for name, their in baselines.items()}
+    difference = {name: dict(task.difference(examples, outputs, their)) for name, their in baselines.items()}
     doubts = _no_better(task, scores.metrics, others, difference)
+    if alone is not None:
+        doubts += _doubts_of_encoder(task, examples, alone, baselines, others)
+        rivals = {ENCODER: alone, **(rivals or {})}
     for name, their in (rivals or {}).items():
         others[name] = task.score(examples, their).metrics
         difference[name] = dict(task.difference(examples, outputs, their))
@@ -93,11 +99,26 @@ def evaluate(
     )
 
 
+def _doubts_of_encoder(
+    task: Task,
+    examples: Sequence[Example],
+    alone: Outputs,
+    baselines: Mapping[str, Outputs],
+    figures: Mapping[str, Mapping[str, float]],
+) -> list[str]:
+    """Say what is wrong with an encoder by itself, which a baseline that helps it must not hide."""
+    scores = task.score(examples, alone)
+    difference = {name: task.difference(examples, alone, their) for name, their in baselines.items()}
+    worse = _no_better(task, scores.metrics, figures, difference, who="the encoder alone")
+    return [*(f"of the encoder alone: {warning}" for warning in scores.warnings), *worse]
+
+
 def _no_better(
     task: Task,
     metrics: Mapping[str, float],
     baselines: Mapping[str, Mapping[str, float]],
     difference: Mapping[str, Mapping[str, Interval]],
+    who: str = "the model",
 ) -> list[str]:
     """Say so where a baseline does as well: the interval of the difference reaches 0."""
     found = []
@@ -111,7 +132,7 @@ def _no_better(
         if metric in figures and worst <= 0:
             relation = "is worse than" if best < 0 else "is not shown to be better than"
             found.append(
-                f"the model {relation} the {name} baseline: {metric} {metrics[metric]:.4f} against "
+                f"{who} {relation} the {name} baseline: {metric} {metrics[metric]:.4f} against "
                 f"{figures[metric]:.4f} (difference {low:+.4f} to {high:+.4f})"
             )
     return found

@@ -20,6 +20,7 @@ from bertkit.compute.device import Placement
 from bertkit.compute.processes import ALONE, World, undealt
 from bertkit.data.records import BadRow, Example
 from bertkit.errors import BertkitError
+from bertkit.evaluation.blend import Answers
 from bertkit.evaluation.forward import forward
 from bertkit.tasks.base import EncodedRow
 from bertkit.tokenization.health import FitWatch
@@ -41,6 +42,11 @@ class _Chunk:
     items: Sequence[Item]
     encoded: list[EncodedRow]
 
+    @property
+    def examples(self) -> list[Example]:
+        """The good rows."""
+        return [item for item in self.items if isinstance(item, Example)]
+
 
 @dataclass(frozen=True)
 class _Failed:
@@ -58,6 +64,7 @@ def predict_stream(
     batch_size: int | None = None,
     slow_source: bool = False,
     watch: FitWatch | None = None,
+    answers: Answers = lambda _, outputs: outputs,
     world: World = ALONE,
 ) -> Generator[list[dict[str, Any]], None, None]:
     """Predict a stream of rows.
@@ -70,6 +77,7 @@ def predict_stream(
         batch_size: most rows of a batch; None: by the token budget.
         slow_source: whether rows may come slowly and should be answered as they come.
         watch: is shown every encoding made here.
+        answers: makes a row's answer of what the model gives for it.
         world: the processes that share the rows; the rows of the first are taken, and it gets
             all records.
 
@@ -81,7 +89,8 @@ def predict_stream(
         for chunk in chunks:
             if watch is not None:
                 watch.see([part for row in chunk.encoded for part in row.parts])
-            outputs = forward(bundle.model, bundle.task, chunk.encoded, placement, batch_size=batch_size)
+            alone = forward(bundle.model, bundle.task, chunk.encoded, placement, batch_size=batch_size)
+            outputs = answers(chunk.examples, alone)
             yield undealt(world.to_main(_records(bundle, chunk, outputs, top_k)))
 
 

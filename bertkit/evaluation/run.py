@@ -16,6 +16,7 @@ from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
 from bertkit.errors import DataError, RunError
 from bertkit.evaluation.baselines import load_baselines
+from bertkit.evaluation.blend import PARTNER, open_answers, stored_blend
 from bertkit.evaluation.contamination import count_known
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
@@ -87,12 +88,17 @@ def evaluate_run(
     findings = check_fit(loaded.tokenizer, texts, model_ids=loaded.model.encoder.vocab_size)
     outputs, computing, cut = _outputs(loaded, examples, request)
     known = count_known(examples, manifest.data["fingerprint"], request.run / "baseline")
+    baselines = load_baselines(request.run / "baseline", loaded.task).predict(examples)
+    alone = None
+    if blend := stored_blend(manifest.blend):
+        outputs, alone = blend.mix(outputs, baselines[PARTNER]), outputs
     evaluation = evaluate(
         loaded.task,
         examples,
         outputs,
-        load_baselines(request.run / "baseline", loaded.task),
+        baselines,
         _rivals(loaded, examples, request),
+        alone=alone,
         data=name,
         split=split,
         warnings=(*warnings, *findings, *cut, *_known_sentence(known, len(examples), split)),
@@ -185,7 +191,8 @@ def _rivals(loaded: Bundle, examples: Sequence[Example], request: EvalRequest) -
         raise RunError(f"--against {request.against}: learned another task or other labels; give a run on like data.")
     if mine.task == "mlm" and loaded.tokenizer.vocab_size != other.tokenizer.vocab_size:
         raise RunError(f"--against {request.against}: has another vocabulary, so perplexities cannot be compared.")
-    return {str(request.against): _outputs(other, examples, request)[0]}
+    outputs = _outputs(other, examples, request)[0]
+    return {str(request.against): open_answers(other)(examples, outputs)}
 
 
 def _kind(settings: TaskSettings) -> tuple[object, ...]:

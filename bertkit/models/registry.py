@@ -22,7 +22,8 @@ class Recipe:
     """Training figures that suit a model where its user names none.
 
     `epochs` is an upper bound where `patience` ends a run earlier; `pair_poolings` go
-    before `pooling`, by task, where a row is two texts.
+    before `pooling`, by task, where a row is two texts. `blend_pairs` says that classes of
+    pairs are told together with the baseline.
     """
 
     epochs: int = 4
@@ -40,13 +41,15 @@ class Recipe:
     average: int = 1
     freeze: int = 0
     freeze_after: float = 1.0
+    blend_pairs: bool = False
 
     def options(self, task: str, *, two_texts: bool) -> dict[str, Any]:
         """Return the options of `train` by name, for a task on rows of one text or of two."""
         values = asdict(self)
         poolings = values.pop("pair_poolings")
         pooling = poolings.get(task, self.pooling) if two_texts else self.pooling
-        return {**values, "pooling": pooling}
+        blend = values.pop("blend_pairs") and two_texts and task == "classify"
+        return {**values, "pooling": pooling, "blend": blend}
 
 
 # Chosen on held-out parts of MRPC's training rows; docs/scratch.md has the figures.
@@ -70,6 +73,7 @@ MINILM = replace(
     pooling="mean",
     pair_poolings={"classify": "match", "choice": "match", "regression": "siamese"},
     swap_pairs=True,
+    blend_pairs=True,
 )
 BASE = replace(FINE_TUNING, epochs=3, lr=3e-5)
 # The classes of transformers for these put the pooler under a classifier, and it came trained.

@@ -119,6 +119,7 @@ TASKS_WITH: Mapping[str, tuple[str, ...]] = {
     "class_weights": ("classify",),
     "label_smoothing": ("classify", "ner", "choice", "extractive"),
     "loss": ("regression",),
+    "blend": ("classify",),
     "whole_words": ("mlm",),
     "sentence_pairs": ("mlm",),
     "leave_out": ("classify", "regression", "choice", "mlm"),

@@ -11,8 +11,9 @@ from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
 from bertkit.errors import OutputError
 from bertkit.evaluation.baselines import Baselines, fit_baselines
+from bertkit.evaluation.blend import PARTNER, Blend, fit_blend
 from bertkit.evaluation.contamination import save_hashes
-from bertkit.evaluation.evaluate import Evaluation, evaluate
+from bertkit.evaluation.evaluate import ENCODER, Evaluation, evaluate
 from bertkit.evaluation.run import Scored
 from bertkit.reporting.card import write_card
 from bertkit.tasks.base import Outputs
@@ -24,11 +25,23 @@ BASELINE = "baseline"
 
 @dataclass(frozen=True)
 class Finished:
-    """The scores of a finished training, ready to be saved."""
+    """The scores of a finished training, ready to be saved; `outputs` are blended where there is a blend."""
 
     evaluation: Evaluation
     baselines: Baselines
     outputs: Outputs
+    blend: Blend | None = None
+
+    @property
+    def note(self) -> str | None:
+        """Say what a blend is made of, and how its model does alone; None where there is no blend."""
+        if self.blend is None:
+            return None
+        both, alone = self.evaluation.metrics["accuracy"], self.evaluation.baselines[ENCODER]["accuracy"]
+        return (
+            f"answers are blended, encoder^{self.blend.encoder:.2f} x tfidf^{self.blend.tfidf:.2f}, weighed on the "
+            f"validation rows: accuracy {both:.4f}, the encoder alone {alone:.4f} (--no-blend to leave it alone)"
+        )
 
     def save(self, place: Path, prepared: Prepared, learner: Learner, training: Mapping[str, Any]) -> Scored:
         """Write the run directory; bertkit.json comes last and makes it whole.
@@ -52,6 +65,7 @@ class Finished:
             data=describe_data(prepared),
             training=dict(training),
             versions=bundle.versions(),
+            blend=self.blend.to_json() if self.blend else {},
         )
         try:
             (place / BASELINE).mkdir(parents=True, exist_ok=True)
@@ -69,14 +83,21 @@ class Finished:
 
 def finish(prepared: Prepared, outputs: Outputs) -> Finished:
     """Score the best weights' outputs on the validation split, beside baselines fitted on the same rows."""
-    baselines = fit_baselines(prepared.task, prepared.train_examples, seed=prepared.config.seed)
+    task, examples = prepared.task, prepared.validation_examples
+    baselines = fit_baselines(task, prepared.train_examples, seed=prepared.config.seed)
+    theirs, alone, blend = baselines.predict(examples), None, None
+    if prepared.config.blend:
+        gold = [example.label for example in examples]
+        blend = fit_blend(gold, task.settings.labels, outputs, theirs[PARTNER])
+        outputs, alone = blend.mix(outputs, theirs[PARTNER]), outputs
     evaluation = evaluate(
-        prepared.task,
-        prepared.validation_examples,
+        task,
+        examples,
         outputs,
-        baselines,
+        theirs,
+        alone=alone,
         data=prepared.dataset.name,
         split="validation",
         warnings=prepared.warnings,
     )
-    return Finished(evaluation, baselines, outputs)
+    return Finished(evaluation, baselines, outputs, blend)

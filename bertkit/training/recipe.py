@@ -65,6 +65,7 @@ def resolve(
         init=init,
         overlap_segments=bool(filled.overlap_segments and is_pair),
         swap_pairs=bool(filled.swap_pairs and is_pair),
+        blend=bool(filled.blend and config.class_weights == "none"),
         max_length=min(filled.max_length or spec.max_length, spec.max_length),
         vocab_size=(filled.vocab_size or _vocabulary_size(n_words)) if learns_words else None,
         lowercase=(True if filled.lowercase is None else filled.lowercase) if learns_words else None,
@@ -117,6 +118,8 @@ def _refuse_vocabulary(config: TrainConfig, spec: ModelSpec) -> None:
 def _refuse_misfits(config: TrainConfig, spec: ModelSpec, is_pair: bool) -> None:
     if spec.is_scratch and config.init == "pretrained":
         raise UsageError("--init pretrained: scratch has no weights to start from; leave the flag out.")
+    if config.blend and config.class_weights != "none":
+        raise UsageError("--blend: the baseline knows nothing of --class-weights; leave one of the two out.")
     if config.max_length is not None and config.max_length > spec.max_length:
         raise UsageError(
             f"--max-length {config.max_length}: {spec.name} reads at most {spec.max_length} tokens; lower it."

@@ -172,6 +172,8 @@ def _train_prepared(
     if not world.is_main:
         return result
     finished = finish(prepared, outputs)
+    if finished.note:
+        listener(finished.note)
     result = replace(
         result,
         metrics=finished.evaluation.metrics,

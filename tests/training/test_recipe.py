@@ -27,6 +27,22 @@ def test_pairs_may_be_pooled_otherwise_than_single_texts() -> None:
     assert (resolved("minilm").pooling, resolved("minilm", is_pair=False).pooling) == ("match", "mean")
 
 
+def test_only_minilm_blends_unasked_and_only_classes_of_pairs() -> None:
+    assert resolved("minilm").blend
+    assert not any(
+        config.blend
+        for config in (
+            resolved("minilm", is_pair=False),
+            resolved("minilm", init="random"),
+            resolved("minilm", blend=False),
+            resolved("minilm", class_weights="auto"),
+            resolve(TrainConfig(), find_model("minilm"), is_pair=True, n_words=9, task="choice"),
+            resolved("scratch"),
+            resolved("bert"),
+        )
+    )
+
+
 @pytest.mark.parametrize(("n_rows", "hidden"), [(9_999, None), (10_000, 128)])
 def test_scratch_is_wider_where_there_are_many_rows(n_rows: int, hidden: int | None) -> None:
     spec = find_model("scratch")

@@ -1,0 +1,106 @@
+"""Blend a model's classes with those of the TF-IDF baseline: they err on different rows.
+
+The answer is p_encoder^a * p_tfidf^b, normalised: the logarithmic opinion pool (Genest and
+Zidek 1986, "Combining probability distributions"). a and b are fitted on rows from which
+neither has learnt (stacking, Wolpert 1992), so that an encoder that is too sure of itself
+is toned down too (temperature scaling, Guo et al. 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertkit.bundle import Bundle
+from bertkit.data.records import Example
+from bertkit.evaluation.baselines import load_baselines
+from bertkit.tasks.base import Outputs
+
+Answers = Callable[[Sequence[Example], Outputs], Outputs]
+"""Makes the answers of rows from what the model alone gives for them."""
+
+PARTNER = "tfidf"
+# Smallest probability that is believed; a label the baseline has never seen has none at all.
+_FLOOR = 1e-6
+# What the weights are before any row is seen: half and half, give or take as much. It counts
+# where there are few rows, and keeps weights finite where the two are never wrong.
+_PRIOR, _PRIOR_SD = 0.5, 0.5
+
+
+@dataclass(frozen=True)
+class Blend:
+    """The exponents of the two probabilities; at least 0."""
+
+    encoder: float
+    tfidf: float
+
+    def to_json(self) -> dict[str, float]:
+        """Return JSON-ready values."""
+        return asdict(self)
+
+    def mix(self, own: Outputs, theirs: Outputs) -> list[NDArray[np.float64]]:
+        """Blend probabilities (N, C) of the model and of the baseline; N rows of (C) come out."""
+        from scipy.special import softmax
+
+        if not len(own):
+            return []
+        logits = np.tensordot([self.encoder, self.tfidf], _logs(own, theirs), axes=1)  # (N, C)
+        return list(softmax(logits, axis=1))
+
+
+def fit_blend(gold: Sequence[str | None], labels: Sequence[str], own: Outputs, theirs: Outputs) -> Blend:
+    """Fit the exponents by likelihood.
+
+    Args:
+        gold: labels of N rows that neither model learnt from; rows whose label is none of
+            `labels` are left out.
+        labels: C labels in the order of the probabilities.
+        own: probabilities of the model, N rows of (C).
+        theirs: probabilities of the baseline, likewise.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import logsumexp, softmax
+
+    place = {label: i for i, label in enumerate(labels)}
+    known = [i for i, label in enumerate(gold) if label in place]
+    classes = np.asarray([place[gold[i] or ""] for i in known], np.int64)
+    logs = _logs(own, theirs)[:, known]  # (2, rows, C)
+    hit = np.take_along_axis(logs, classes[None, :, None], axis=2)[:, :, 0]  # (2, rows)
+
+    def cost(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        logits = np.tensordot(weights, logs, axes=1)  # (rows, C)
+        off = (weights - _PRIOR) / _PRIOR_SD
+        loss = (logsumexp(logits, axis=1) - weights @ hit).sum() + (off**2).sum() / 2
+        slope = (softmax(logits, axis=1) * logs).sum(axis=(1, 2)) - hit.sum(axis=1) + off / _PRIOR_SD
+        return float(loss), slope
+
+    found = minimize(cost, np.full(2, _PRIOR), jac=True, bounds=[(0.0, None)] * 2, method="L-BFGS-B")
+    encoder, tfidf = np.round(found.x, 4).tolist()
+    return Blend(encoder, tfidf)
+
+
+def stored_blend(stored: Mapping[str, float]) -> Blend | None:
+    """Return the blend that a run has stored; None where its model answers alone."""
+    return Blend(**stored) if stored else None
+
+
+def open_answers(bundle: Bundle) -> Answers:
+    """Return what makes a run's answers: its model's outputs as they are, or blended as the run was.
+
+    Raises:
+        RunError: the run's baselines are missing or damaged.
+    """
+    blend = stored_blend(bundle.manifest.blend)
+    if blend is None:
+        return lambda examples, outputs: outputs
+    baselines = load_baselines(bundle.directory / "baseline", bundle.task)
+    return lambda examples, outputs: blend.mix(outputs, baselines.predict(examples)[PARTNER])
+
+
+def _logs(own: Outputs, theirs: Outputs) -> NDArray[np.float64]:
+    """Return log-probabilities, (2, N, C)."""
+    both = np.asarray([own, theirs], np.float64)
+    return np.asarray(np.log(np.clip(both, _FLOOR, 1.0)))

@@ -1,0 +1,191 @@
+"""Answers of an encoder and a baseline together: fitted by likelihood, said plainly, the same everywhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from typer.testing import CliRunner
+
+from bertkit import bundle
+from bertkit.cli.app import app
+from bertkit.data.records import Example
+from bertkit.evaluation.baselines import load_baselines
+from bertkit.evaluation.blend import Blend, fit_blend
+from bertkit.evaluation.run import EvalRequest, evaluate_run
+from bertkit.training.run import Event, train
+from tests.conftest import pair_rows, write_tsv
+from tests.training.test_run import small
+
+Probabilities = NDArray[np.float64]
+
+
+def predict(run: Path, rows: Path, *flags: str) -> list[dict[str, float]]:
+    done = CliRunner().invoke(app, ["predict", str(run), str(rows), *flags])
+    assert done.exit_code == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def drawn(n: int, seed: int = 0) -> tuple[list[str], Probabilities, Probabilities]:
+    """Labels a and b, a model that is too sure of itself, and a baseline that is not."""
+    rng = np.random.default_rng(seed)
+    truth = rng.random(n) < 0.6
+    odds = [scale * (np.where(truth, 1, -1) + rng.normal(0, 1.5, n)) for scale in (3.0, 0.8)]
+    own, theirs = (np.stack([1 - p, p], axis=1) for p in (1 / (1 + np.exp(-z)) for z in odds))
+    return ["b" if t else "a" for t in truth], own, theirs
+
+
+# --- fitting and mixing -------------------------------------------------------------------
+
+
+def test_the_weights_are_those_of_a_logistic_regression_on_both_log_odds() -> None:
+    gold, own, theirs = drawn(20_000)
+    blend = fit_blend(gold, ("a", "b"), own, theirs)
+    odds = np.stack([np.log(p[:, 1] / p[:, 0]) for p in (own, theirs)], axis=1)
+    reference = LogisticRegression(C=1e9, fit_intercept=False, tol=1e-9).fit(odds, gold).coef_[0]
+    assert (blend.encoder, blend.tfidf) == pytest.approx(reference, rel=0.01)
+    assert blend.encoder < 0.5  # toned down
+
+
+def test_both_together_are_likelier_right_than_either() -> None:
+    gold, own, theirs = drawn(4_000, seed=1)
+    blend = fit_blend(gold[:2_000], ("a", "b"), own[:2_000], theirs[:2_000])
+    mixed = np.asarray(blend.mix(own[2_000:], theirs[2_000:]))
+    right = np.asarray(gold[2_000:]) == "b"
+
+    def loss(p: Probabilities) -> float:
+        return float(-np.log(np.where(right, p[:, 1], p[:, 0])).mean())
+
+    assert loss(mixed) < min(loss(own[2_000:]), loss(theirs[2_000:])) - 0.02
+    assert np.mean((mixed[:, 1] > 0.5) == right) > np.mean((own[2_000:, 1] > 0.5) == right) + 0.02
+
+
+def test_without_rows_each_counts_half_and_weights_stay_finite() -> None:
+    sure = np.tile([1.0, 0.0], (12, 1))
+    assert fit_blend([], ("a", "b"), np.zeros((0, 2)), np.zeros((0, 2))) == Blend(0.5, 0.5)
+    never_wrong = fit_blend(["a"] * 12, ("a", "b"), sure, sure)
+    assert 0.4 < never_wrong.encoder < 2
+    always_wrong = fit_blend(["b"] * 12, ("a", "b"), sure, np.full((12, 2), 0.5))
+    assert always_wrong.encoder == 0.0  # no weight below nothing
+    assert always_wrong.tfidf == 0.5  # it says nothing, so nothing is learnt of it
+
+
+def test_labels_the_model_does_not_know_are_left_out() -> None:
+    gold, own, theirs = drawn(300)
+    more = [*gold, "c", None]
+    blend = fit_blend(more, ("a", "b"), [*own, own[0], own[0]], [*theirs, theirs[0], theirs[0]])
+    assert blend == fit_blend(gold, ("a", "b"), own, theirs)
+
+
+def test_mixing_three_classes_is_a_normalised_product_of_powers() -> None:
+    own, theirs = np.array([[0.7, 0.2, 0.1]]), np.array([[0.25, 0.75, 0.0]])
+    (mixed,) = Blend(0.5, 2.0).mix(own, theirs)
+    product = own[0] ** 0.5 * np.maximum(theirs[0], 1e-6) ** 2
+    assert mixed == pytest.approx(product / product.sum())
+    assert Blend(0.5, 2.0).mix([], []) == []
+
+
+# --- a whole run --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def blended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("blended")
+    data = write_tsv(folder / "pairs.tsv", pair_rows(240), ("sentence1", "sentence2", "label"))
+    events: list[Event] = []
+    train(small(data, folder / "run", blend=True, test_fraction=0.2), events.append)
+    (sentence,) = [e for e in events if isinstance(e, str) and "blended" in e]
+    assert "the encoder alone" in sentence
+    return folder / "run"
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    lines = [json.dumps({"sentence1": a, "sentence2": b}) for a, b, _ in pair_rows(40, seed=5)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def unblended(blended: Path, tmp_path: Path) -> Path:
+    """The same run, its encoder alone."""
+    copy = tmp_path / "alone"
+    shutil.copytree(blended, copy)
+    manifest = json.loads((copy / "bertkit.json").read_text())
+    (copy / "bertkit.json").write_text(json.dumps({**manifest, "blend": {}}))
+    return copy
+
+
+def test_predict_gives_the_product(blended: Path, unblended: Path, rows: Path) -> None:
+    loaded = bundle.load(blended)
+    both, alone = (
+        np.asarray([
+            [{t["label"]: t["score"] for t in r["top"]}[label] for label in ("0", "1")]  # type: ignore[attr-defined]
+            for r in predict(run, rows, "--top-k", "2")
+        ])
+        for run in (blended, unblended)
+    )  # fmt: skip
+    examples = [Example((a, b), None, 1, "x") for a, b, _ in pair_rows(40, seed=5)]
+    tfidf = load_baselines(blended / "baseline", loaded.task).predict(examples)["tfidf"]
+    assert both == pytest.approx(np.asarray(Blend(**loaded.manifest.blend).mix(alone, tfidf)), abs=1e-4)
+    assert np.abs(both - alone).max() > 0.01
+
+
+def test_eval_shows_both_and_is_right_about_either(blended: Path, unblended: Path) -> None:
+    both, alone = (evaluate_run(EvalRequest(run)) for run in (blended, unblended))
+    assert both.baselines["encoder"] == alone.metrics != both.metrics
+    assert "encoder" not in alone.baselines
+    assert both.baselines["tfidf"] == alone.baselines["tfidf"]
+    assert both.difference["encoder"].keys() >= {"accuracy", "f1"}
+    stored = json.loads((blended / "metrics.json").read_text())
+    assert stored["metrics"] == pytest.approx(evaluate_run(EvalRequest(blended, split="validation")).metrics, abs=1e-4)
+
+
+def test_a_run_to_compare_with_answers_as_it_does_by_itself(blended: Path, unblended: Path) -> None:
+    found = evaluate_run(EvalRequest(unblended, against=blended))
+    assert found.baselines[str(blended)] == evaluate_run(EvalRequest(blended)).metrics
+
+
+def test_a_baseline_does_not_hide_an_encoder_that_learnt_nothing(tmp_path: Path) -> None:
+    data = write_tsv(tmp_path / "pairs.tsv", pair_rows(240), ("sentence1", "sentence2", "label"))
+    result = train(small(data, tmp_path / "run", blend=True, lr=1e-9, epochs=1))
+    assert any("of the encoder alone: the model answers" in warning for warning in result.warnings)
+    assert any("the encoder alone is" in warning for warning in result.warnings)
+
+
+def test_the_card_says_what_an_answer_is_made_of(blended: Path) -> None:
+    weights = json.loads((blended / "bertkit.json").read_text())["blend"]
+    assert f"{weights['tfidf']:g}" in (blended / "README.md").read_text()
+
+
+def test_damaged_baselines_stop_a_prediction_that_needs_them(blended: Path, tmp_path: Path, rows: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(blended, copy)
+    (copy / "baseline" / "baselines.json").unlink()
+    done = CliRunner().invoke(app, ["predict", str(copy), str(rows)])
+    assert done.exit_code != 0
+    assert "the baselines of this run cannot be read" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--task", "regression"], "--blend: is for classify"),
+        (["--class-weights", "auto"], "--blend: the baseline knows nothing of --class-weights"),
+    ],
+)
+def test_where_it_would_do_nothing_or_harm_it_is_refused(
+    flags: list[str], sentence: str, pair_file: Path, tmp_path: Path
+) -> None:
+    words = ["train", str(pair_file), "--blend", *flags, "--output", str(tmp_path / "run")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2
+    assert sentence in done.stderr
+    assert not (tmp_path / "run").exists()
