@@ -40,7 +40,7 @@ _LEGEND = tag(
     tag("mark", "orange, underlined", class_="for", style="--w:.7"),
     " pushed towards the mistake, ",
     tag("mark", "blue", class_="against", style="--w:.7"),
-    " against it: gradient × input on the word embeddings, as a share of the row's strongest push. "
+    " against it: gradient × input on the encoder's word embeddings, as a share of the row's strongest push. "
     "It is a hint, not a proof.",
     class_="muted",
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bertkit import bundle
-from bertkit.evaluation.evaluate import Evaluation
+from bertkit.evaluation.evaluate import BOUNDS, Evaluation
 from bertkit.evaluation.output import refuse_existing
 from bertkit.evaluation.run import EvalRequest, Scored
 from bertkit.reporting.figures import draw_figures, figure_names
@@ -84,16 +84,17 @@ def _sentence(clause: str) -> str:
 
 
 def _tiles(scored: Scored) -> Html:
-    """Show the one figure that counts, beside the best baseline."""
+    """Show the one figure that counts, beside the best of the others."""
     found, metric = scored.evaluation, scored.run.task.headline_metric
     tiles = []
     if metric in found.metrics:
         low, high = found.intervals.get(metric, (float("nan"), float("nan")))
         tiles.append((f"{found.metrics[metric]:.4f}", f"{metric}, 95 % interval {low:.4f} to {high:.4f}"))
-    known = {name: metrics[metric] for name, metrics in found.baselines.items() if metric in metrics}
+    beside = {name: metrics for name, metrics in found.baselines.items() if name not in BOUNDS}
+    known = {name: metrics[metric] for name, metrics in beside.items() if metric in metrics}
     if known:
         best = (max if scored.run.task.greater_is_better else min)(known, key=lambda name: known[name])
-        tiles.append((f"{known[best]:.4f}", f"{metric} of the best baseline, {best}"))
+        tiles.append((f"{known[best]:.4f}", f"{metric} of {best}, the best beside it"))
     tiles.append((f"{found.n:,}", "rows"))
     tiles.append((f"{found.rows_per_second:,.0f}", "rows a second"))
     return tag("div", *(tag("div", tag("b", v), tag("span", name), class_="tile") for v, name in tiles), class_="tiles")
@@ -119,7 +120,7 @@ def _differences(found: Evaluation) -> Html | None:
     rows = [[metric, *(_interval(found.difference[name].get(metric)) for name in names)] for metric in metrics]
     note = "95 % intervals on the same resampled rows; where one contains 0, the two are not shown to differ."
     return joined([
-        tag("h3", "Model minus baseline"),
+        tag("h3", "Model minus each of the others"),
         table(["metric", *names], rows),
         tag("p", note, class_="muted"),
     ])  # fmt: skip
