@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,6 +58,17 @@ class Scored:
     evaluation: Evaluation
 
 
+@dataclass(frozen=True)
+class _Answered:
+    """What a run and its baselines say; `alone` is what a blended run's encoder says."""
+
+    outputs: Outputs
+    baselines: Mapping[str, Outputs]
+    alone: Outputs | None
+    seconds: float
+    warnings: tuple[str, ...]
+
+
 def evaluate_run(
     request: EvalRequest,
     note: Callable[[str], None] = lambda _: None,
@@ -86,27 +97,23 @@ def evaluate_run(
     loaded.task.settings = settings
     texts = [text for e in examples for text in e.all_texts]
     findings = check_fit(loaded.tokenizer, texts, model_ids=loaded.model.encoder.vocab_size)
-    outputs, computing, cut = _outputs(loaded, examples, request)
+    answered = _answered(loaded, examples, request)
     known = count_known(examples, manifest.data["fingerprint"], request.run / "baseline")
-    baselines = load_baselines(request.run / "baseline", loaded.task).predict(examples)
-    alone = None
-    if blend := stored_blend(manifest.blend):
-        outputs, alone = blend.mix(outputs, baselines[PARTNER]), outputs
     evaluation = evaluate(
         loaded.task,
         examples,
-        outputs,
-        baselines,
+        answered.outputs,
+        answered.baselines,
         _rivals(loaded, examples, request),
-        alone=alone,
+        alone=answered.alone,
         data=name,
         split=split,
-        warnings=(*warnings, *findings, *cut, *_known_sentence(known, len(examples), split)),
-        seconds=reading + computing,
+        warnings=(*warnings, *findings, *answered.warnings, *_known_sentence(known, len(examples), split)),
+        seconds=reading + answered.seconds,
     )
     if request.errors is not None:
-        write_errors(request.errors, loaded, examples, outputs)
-    show(Scored(loaded, examples, outputs, evaluation))
+        write_errors(request.errors, loaded, examples, answered.outputs)
+    show(Scored(loaded, examples, answered.outputs, evaluation))
     return evaluation
 
 
@@ -158,6 +165,18 @@ def _own_data(request: EvalRequest, manifest: Manifest) -> DataSet:
 
 def _settings(settings: TaskSettings, request: EvalRequest) -> TaskSettings:
     return replace(settings, on_long=request.on_long or settings.on_long)
+
+
+def _answered(loaded: Bundle, examples: Sequence[Example], request: EvalRequest) -> _Answered:
+    """Compute a run's answers and those of its baselines; a baseline with a say in them counts as work."""
+    outputs, seconds, warnings = _outputs(loaded, examples, request)
+    began = time.perf_counter()
+    baselines = load_baselines(request.run / "baseline", loaded.task).predict(examples)
+    blend = stored_blend(loaded.manifest.blend)
+    if blend is None:
+        return _Answered(outputs, baselines, None, seconds, warnings)
+    both = blend.mix(outputs, baselines[PARTNER])
+    return _Answered(both, baselines, outputs, seconds + time.perf_counter() - began, warnings)
 
 
 def _outputs(
