@@ -49,7 +49,7 @@ class ExtractiveTask(SummaryTask):
         if settings.pooling != "cls":
             raise UsageError(
                 f"--pooling {settings.pooling}: in the task extractive the token before a sentence stands for it; "
-                "leave the flag out."
+                "leave it out."
             )
         check_references(examples)
         return cls(settings, tokenizer)

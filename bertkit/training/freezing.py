@@ -54,7 +54,7 @@ def freeze(model: TaskModel, lowest: int, *, name: str = "the model") -> None:
         return
     layers, encoder = model.encoder.layers, cast("nn.Module", model.encoder)
     if not layers:
-        raise UsageError(f"--freeze {lowest}: {name} has no layers of its own to freeze; leave the flag out.")
+        raise UsageError(f"--freeze {lowest}: {name} has no layers of its own to freeze; leave it out.")
     if lowest > len(layers):
         raise UsageError(f"--freeze {lowest}: must be at most {len(layers)}, the number of layers of {name}.")
     encoder.requires_grad_(False)

@@ -83,7 +83,7 @@ def refuse_idle(config: TrainConfig, task: TaskSpec) -> None:
         value = getattr(config, name)
         if task.name in tasks or not value or value in (defaults[name], task.recipe.get(name)):
             continue
-        raise UsageError(f"{flag(name)}: is for {' and '.join(tasks)}, and this is {task.name}; leave the flag out.")
+        raise UsageError(f"{flag(name)}: is for {' and '.join(tasks)}, and this is {task.name}; leave it out.")
 
 
 def recipe_for(spec: ModelSpec, *, from_nothing: bool) -> Recipe:
@@ -112,12 +112,12 @@ def _refuse_vocabulary(config: TrainConfig, spec: ModelSpec) -> None:
     way_on = "add --init random to learn a new one" if config.tokenizer is None else "leave --tokenizer out"
     for name in ("vocab_size", "lowercase"):
         if getattr(config, name) is not None:
-            raise UsageError(f"{flag(name)}: {owner} has its vocabulary already; leave the flag out, or {way_on}.")
+            raise UsageError(f"{flag(name)}: {owner} has its vocabulary already; leave it out, or {way_on}.")
 
 
 def _refuse_misfits(config: TrainConfig, spec: ModelSpec, is_pair: bool) -> None:
     if spec.is_scratch and config.init == "pretrained":
-        raise UsageError("--init pretrained: scratch has no weights to start from; leave the flag out.")
+        raise UsageError("--init pretrained: scratch has no weights to start from; leave it out.")
     if config.blend and config.class_weights != "none":
         raise UsageError("--blend: the baseline knows nothing of --class-weights; leave one of the two out.")
     if config.max_length is not None and config.max_length > spec.max_length:
@@ -130,7 +130,7 @@ def _refuse_misfits(config: TrainConfig, spec: ModelSpec, is_pair: bool) -> None
                 raise UsageError(f"{flag(name)}: needs rows of two sentences, and this data has one text per row.")
     has_segments = spec.architecture in ("", *WITH_SEGMENTS)  # of a hub's encoder, only its config knows
     if config.overlap_segments and config.init == "random" and not has_segments:
-        raise UsageError(f"--overlap-segments: {spec.name} has no embeddings of segments; leave the flag out.")
+        raise UsageError(f"--overlap-segments: {spec.name} has no embeddings of segments; leave it out.")
     shape = [f"--{name}" for name in SHAPE if getattr(config, name) is not None]
     if shape and not spec.is_scratch and config.init != "random":
         raise UsageError(f"{shape[0]}: a pretrained model has its shape; add --init random to start from nothing.")

@@ -43,7 +43,7 @@ def resumed_config(config: TrainConfig, setup: dict[str, Any]) -> TrainConfig:
         if value != began_with:
             raise UsageError(
                 f"{flag(name)} {value}: the run began with {began_with}, and a resumed run goes on as it began; "
-                "leave the flag out, or start again with --force."
+                "leave it out, or start again with --force."
             )
     return replace(
         stored,
