@@ -1,28 +1,21 @@
-"""Blend a model's classes with those of the TF-IDF baseline: they err on different rows.
+"""Blend the classes of two models that err on different rows.
 
-The answer is p_encoder^a * p_tfidf^b, normalised: the logarithmic opinion pool (Genest and
-Zidek 1986, "Combining probability distributions"). a and b are fitted on rows from which
-neither has learnt (stacking, Wolpert 1992), so that an encoder that is too sure of itself
-is toned down too (temperature scaling, Guo et al. 2017).
+The answer is p^a * q^b, normalised: the logarithmic opinion pool (Genest and Zidek 1986,
+"Combining probability distributions"). a and b are fitted on rows from which neither has
+learnt (stacking, Wolpert 1992), so that a model that is too sure of itself is toned down
+too (temperature scaling, Guo et al. 2017).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.bundle import Bundle
-from bertkit.data.records import Example
-from bertkit.evaluation.baselines import load_baselines
 from bertkit.tasks.base import Outputs
 
-Answers = Callable[[Sequence[Example], Outputs], Outputs]
-"""Makes the answers of rows from what the model alone gives for them."""
-
-PARTNER = "tfidf"
 # Smallest probability that is believed; a label the baseline has never seen has none at all.
 _FLOOR = 1e-6
 # What the weights are before any row is seen: half and half, give or take as much. It counts
@@ -32,22 +25,18 @@ _PRIOR, _PRIOR_SD = 0.5, 0.5
 
 @dataclass(frozen=True)
 class Blend:
-    """The exponents of the two probabilities; at least 0."""
+    """The exponents of the probabilities of an encoder and of its partner; at least 0."""
 
     encoder: float
-    tfidf: float
-
-    def to_json(self) -> dict[str, float]:
-        """Return JSON-ready values."""
-        return asdict(self)
+    partner: float
 
     def mix(self, own: Outputs, theirs: Outputs) -> list[NDArray[np.float64]]:
-        """Blend probabilities (N, C) of the model and of the baseline; N rows of (C) come out."""
+        """Blend probabilities (N, C) of the encoder and of the partner; N rows of (C) come out."""
         from scipy.special import softmax
 
         if not len(own):
             return []
-        logits = np.tensordot([self.encoder, self.tfidf], _logs(own, theirs), axes=1)  # (N, C)
+        logits = np.tensordot([self.encoder, self.partner], _logs(own, theirs), axes=1)  # (N, C)
         return list(softmax(logits, axis=1))
 
 
@@ -58,8 +47,8 @@ def fit_blend(gold: Sequence[str | None], labels: Sequence[str], own: Outputs, t
         gold: labels of N rows that neither model learnt from; rows whose label is none of
             `labels` are left out.
         labels: C labels in the order of the probabilities.
-        own: probabilities of the model, N rows of (C).
-        theirs: probabilities of the baseline, likewise.
+        own: probabilities of the encoder, N rows of (C).
+        theirs: probabilities of the partner, likewise.
     """
     from scipy.optimize import minimize
     from scipy.special import logsumexp, softmax
@@ -78,26 +67,8 @@ def fit_blend(gold: Sequence[str | None], labels: Sequence[str], own: Outputs, t
         return float(loss), slope
 
     found = minimize(cost, np.full(2, _PRIOR), jac=True, bounds=[(0.0, None)] * 2, method="L-BFGS-B")
-    encoder, tfidf = np.round(found.x, 4).tolist()
-    return Blend(encoder, tfidf)
-
-
-def stored_blend(stored: Mapping[str, float]) -> Blend | None:
-    """Return the blend that a run has stored; None where its model answers alone."""
-    return Blend(**stored) if stored else None
-
-
-def open_answers(bundle: Bundle) -> Answers:
-    """Return what makes a run's answers: its model's outputs as they are, or blended as the run was.
-
-    Raises:
-        RunError: the run's baselines are missing or damaged.
-    """
-    blend = stored_blend(bundle.manifest.blend)
-    if blend is None:
-        return lambda examples, outputs: outputs
-    baselines = load_baselines(bundle.directory / "baseline", bundle.task)
-    return lambda examples, outputs: blend.mix(outputs, baselines.predict(examples)[PARTNER])
+    encoder, partner = np.round(found.x, 4).tolist()
+    return Blend(encoder, partner)
 
 
 def _logs(own: Outputs, theirs: Outputs) -> NDArray[np.float64]:

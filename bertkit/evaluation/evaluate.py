@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bertkit.data.records import Example
+from bertkit.evaluation.partner import ENCODER
 from bertkit.tasks.base import Interval, Outputs, Task
 
 # What stands beside the scores as the best that can be reached: it knows the answers.
 BOUNDS = ("oracle",)
-# The name of an encoder whose answers are blended with a baseline's, beside the blend.
-ENCODER = "encoder"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def evaluate(
         outputs: what the task made of each row.
         baselines: what baselines that were fitted on the model's own training rows give, by name.
         rivals: outputs of other models on the same rows, by name; they are compared too.
-        alone: what the encoder gave before the baseline had its say in `outputs`; compared
+        alone: what the encoder gave before its partner had its say in `outputs`; compared
             as `encoder`. None: nothing was blended.
         data: name of the data, for the report.
         split: name of the split, for the report.

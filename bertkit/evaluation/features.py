@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.data.records import Example
-from bertkit.evaluation.overlap import overlap_features
+from bertkit.evaluation.overlap import compared_words, overlap_features
 from bertkit.evaluation.tfidf import TokenRows, Vocabulary, fit_tfidf, tfidf_rows, tokenize_rows
+from bertkit.evaluation.word_vectors import NEARNESSES, WordVectors, nearnesses
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -29,12 +30,19 @@ class FeatureMap:
     """What was learned from the training texts: the vocabulary, and the spread of overlap features.
 
     `overlap_mean` and `overlap_spread` are float32, empty where the examples are no
-    pairs; a spread of 0 marks a feature that was the same in every row.
+    pairs; a spread of 0 marks a feature that was the same in every row. With `vectors`,
+    words of pairs are also compared by what they mean.
     """
 
     vocabulary: Vocabulary
     overlap_mean: NDArray[np.float32]
     overlap_spread: NDArray[np.float32]
+    vectors: WordVectors | None = None
+
+    @property
+    def overlaps(self) -> int:
+        """How many figures compare a pair."""
+        return OVERLAPS + (NEARNESSES if self.vectors is not None else 0)
 
     @property
     def width(self) -> int:
@@ -49,21 +57,29 @@ class FeatureMap:
         if not len(self.overlap_mean):
             return tfidf_rows(tokenize_rows(_joined(examples)), self.vocabulary)
         tfidf = tfidf_rows(_tokenize_pairs(examples), self.vocabulary)
-        overlaps = _overlaps(examples, tfidf, self.vocabulary)
+        overlaps = _overlaps(examples, tfidf, self.vocabulary, self.vectors)
         return _pair_rows(tfidf, overlaps, self)
 
 
-def fit_features(examples: Sequence[Example], *, pair: bool) -> tuple[FeatureMap, csr_matrix]:
-    """Learn the features of `examples`; return them with the examples' own rows."""
+def fit_features(
+    examples: Sequence[Example], *, pair: bool, vectors: WordVectors | None = None
+) -> tuple[FeatureMap, csr_matrix]:
+    """Learn the features of `examples`; return them with the examples' own rows.
+
+    Args:
+        examples: training rows.
+        pair: whether the last text of an example is compared with those before it.
+        vectors: used for pairs, where given.
+    """
     none = np.zeros(0, np.float32)
     if not pair:
         vocabulary, rows = fit_tfidf(tokenize_rows(_joined(examples)))
         return FeatureMap(vocabulary, none, none), rows
     vocabulary, tfidf = fit_tfidf(_tokenize_pairs(examples))
-    overlaps = _overlaps(examples, tfidf, vocabulary)
+    overlaps = _overlaps(examples, tfidf, vocabulary, vectors)
     mean, spread = overlaps.mean(axis=0), overlaps.std(axis=0)
     spread[spread < 1e-6] = 0.0
-    features = FeatureMap(vocabulary, mean.astype(np.float32), spread.astype(np.float32))
+    features = FeatureMap(vocabulary, mean.astype(np.float32), spread.astype(np.float32), vectors)
     return features, _pair_rows(tfidf, overlaps, features)
 
 
@@ -80,15 +96,21 @@ def _tokenize_pairs(examples: Sequence[Example]) -> TokenRows:
     return tokenize_rows([_first(example) for example in examples] + [e.texts[-1] for e in examples])
 
 
-def _overlaps(examples: Sequence[Example], tfidf: csr_matrix, vocabulary: Vocabulary) -> NDArray[np.float64]:
-    """Return the overlap features and the two TF-IDF cosines, not yet standardised."""
+def _overlaps(
+    examples: Sequence[Example], tfidf: csr_matrix, vocabulary: Vocabulary, vectors: WordVectors | None
+) -> NDArray[np.float64]:
+    """Return the overlap features, the two TF-IDF cosines, and what vectors see; not yet standardised."""
     idf = dict(zip(vocabulary.words, vocabulary.word_idf.tolist(), strict=True))
     unseen = max(idf.values(), default=1.0)
     compared = [overlap_features(_first(example), example.texts[-1], idf, unseen) for example in examples]
     products = tfidf[: len(examples)].multiply(tfidf[len(examples) :]).tocsr()
     in_words = len(vocabulary.words) + len(vocabulary.pairs)
     cosines = [products[:, :in_words].sum(axis=1), products[:, in_words:].sum(axis=1)]
-    return np.hstack([np.asarray(compared, np.float64), *(np.asarray(c).reshape(-1, 1) for c in cosines)])
+    found = [np.asarray(compared, np.float64), *(np.asarray(c).reshape(-1, 1) for c in cosines)]
+    if vectors is not None:
+        sides = [(compared_words(_first(example)), compared_words(example.texts[-1])) for example in examples]
+        found.append(nearnesses(sides, vectors, idf, unseen))
+    return np.hstack(found)
 
 
 def _pair_rows(tfidf: csr_matrix, overlaps: NDArray[np.float64], features: FeatureMap) -> csr_matrix:

@@ -32,8 +32,7 @@ def overlap_features(first: str, second: str, idf: Mapping[str, float], unseen_i
         idf: inverse document frequency of the words of the training rows.
         unseen_idf: the weight of a word that is not in `idf`.
     """
-    words = [word for word in split_words(first) if word.isalnum()]
-    others = [word for word in split_words(second) if word.isalnum()]
+    words, others = compared_words(first), compared_words(second)
     return [
         *_shared_runs(words, others),
         *_shared_order(words, others, first, second),
@@ -42,6 +41,11 @@ def overlap_features(first: str, second: str, idf: Mapping[str, float], unseen_i
         *_only_in_one(_NUMBER.findall(first), _NUMBER.findall(second)),
         *_only_in_one(_capitalised(first), _capitalised(second)),
     ]
+
+
+def compared_words(text: str) -> list[str]:
+    """Return the words of a text that can be shared, lower case; punctuation cannot."""
+    return [word for word in split_words(text) if word.isalnum()]
 
 
 def longest_common_subsequence(first: Sequence[str], second: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ import queue
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bertkit.bundle import Bundle
@@ -20,9 +20,9 @@ from bertkit.compute.device import Placement
 from bertkit.compute.processes import ALONE, World, undealt
 from bertkit.data.records import BadRow, Example
 from bertkit.errors import BertkitError
-from bertkit.evaluation.blend import Answers
 from bertkit.evaluation.forward import forward
-from bertkit.tasks.base import EncodedRow
+from bertkit.evaluation.partner import Partnership
+from bertkit.tasks.base import EncodedRow, Outputs
 from bertkit.tokenization.health import FitWatch
 
 FIRST_CHUNK, LARGEST_CHUNK = 16, 2048
@@ -37,15 +37,11 @@ Item = Example | BadRow
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Rows that are answered together; `encoded` has one entry per good row."""
+    """Rows that are answered together; `encoded` has one entry per good row, and so has `theirs`, a partner's say."""
 
     items: Sequence[Item]
     encoded: list[EncodedRow]
-
-    @property
-    def examples(self) -> list[Example]:
-        """The good rows."""
-        return [item for item in self.items if isinstance(item, Example)]
+    theirs: Outputs = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ def predict_stream(
     batch_size: int | None = None,
     slow_source: bool = False,
     watch: FitWatch | None = None,
-    answers: Answers = lambda _, outputs: outputs,
+    partnership: Partnership | None = None,
     world: World = ALONE,
 ) -> Generator[list[dict[str, Any]], None, None]:
     """Predict a stream of rows.
@@ -77,7 +73,7 @@ def predict_stream(
         batch_size: most rows of a batch; None: by the token budget.
         slow_source: whether rows may come slowly and should be answered as they come.
         watch: is shown every encoding made here.
-        answers: makes a row's answer of what the model gives for it.
+        partnership: who else has a say in the answers; None: nobody.
         world: the processes that share the rows; the rows of the first are taken, and it gets
             all records.
 
@@ -85,12 +81,13 @@ def predict_stream(
         Records in the order of the rows, in lists that are ready together. A record has
         `line`, the task's keys, `n_tokens` and `truncated`; or `line` and `error`.
     """
-    with closing(_chunks(bundle, rows, PATIENCE_S if slow_source else None, world)) as chunks:
+    with closing(_chunks(bundle, partnership, rows, PATIENCE_S if slow_source else None, world)) as chunks:
         for chunk in chunks:
             if watch is not None:
                 watch.see([part for row in chunk.encoded for part in row.parts])
-            alone = forward(bundle.model, bundle.task, chunk.encoded, placement, batch_size=batch_size)
-            outputs = answers(chunk.examples, alone)
+            outputs: Outputs = forward(bundle.model, bundle.task, chunk.encoded, placement, batch_size=batch_size)
+            if partnership is not None:
+                outputs = partnership.blend.mix(outputs, chunk.theirs)
             yield undealt(world.to_main(_records(bundle, chunk, outputs, top_k)))
 
 
@@ -108,7 +105,7 @@ def _records(bundle: Bundle, chunk: _Chunk, outputs: Sequence[Any], top_k: int) 
 
 
 def _chunks(
-    bundle: Bundle, rows: Iterable[Item], patience_s: float | None, world: World
+    bundle: Bundle, partnership: Partnership | None, rows: Iterable[Item], patience_s: float | None, world: World
 ) -> Generator[_Chunk, None, None]:
     """Encode chunk by chunk, one chunk ahead of the consumer."""
     ready: queue.Queue[_Chunk | _Failed | None] = queue.Queue(maxsize=1)
@@ -125,7 +122,7 @@ def _chunks(
     def work() -> None:
         try:
             for items in world.deal(_grouped(rows, patience_s, stopped, world.size)):
-                hand_over(_encoded(bundle, items))
+                hand_over(_heard(_encoded(bundle, items), partnership))
                 if stopped.is_set():
                     return
             hand_over(None)
@@ -214,6 +211,14 @@ def _encoded(bundle: Bundle, items: Sequence[Item]) -> _Chunk:
                 continue
         kept.append(item)
     return _Chunk(kept, encoded)
+
+
+def _heard(chunk: _Chunk, partnership: Partnership | None) -> _Chunk:
+    """Add what the partner says, while the model computes the chunk before."""
+    if partnership is None:
+        return chunk
+    good = [item for item in chunk.items if isinstance(item, Example)]
+    return replace(chunk, theirs=partnership.theirs(good))
 
 
 def _clause(error: BertkitError, row: Example) -> str:

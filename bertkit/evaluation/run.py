@@ -16,11 +16,11 @@ from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
 from bertkit.errors import DataError, RunError
 from bertkit.evaluation.baselines import load_baselines
-from bertkit.evaluation.blend import PARTNER, open_answers, stored_blend
 from bertkit.evaluation.contamination import count_known
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
 from bertkit.evaluation.output import refuse_existing, writing
+from bertkit.evaluation.partner import open_partnership
 from bertkit.tasks.base import Outputs, TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import check_fit
@@ -168,15 +168,17 @@ def _settings(settings: TaskSettings, request: EvalRequest) -> TaskSettings:
 
 
 def _answered(loaded: Bundle, examples: Sequence[Example], request: EvalRequest) -> _Answered:
-    """Compute a run's answers and those of its baselines; a baseline with a say in them counts as work."""
-    outputs, seconds, warnings = _outputs(loaded, examples, request)
-    began = time.perf_counter()
+    """Compute a run's answers and those of its baselines; a partner's say in them counts as work."""
+    alone, seconds, warnings = _outputs(loaded, examples, request)
     baselines = load_baselines(request.run / "baseline", loaded.task).predict(examples)
-    blend = stored_blend(loaded.manifest.blend)
-    if blend is None:
-        return _Answered(outputs, baselines, None, seconds, warnings)
-    both = blend.mix(outputs, baselines[PARTNER])
-    return _Answered(both, baselines, outputs, seconds + time.perf_counter() - began, warnings)
+    began = time.perf_counter()
+    partnership = open_partnership(loaded)
+    if partnership is None:
+        return _Answered(alone, baselines, None, seconds, warnings)
+    theirs = partnership.theirs(examples)
+    outputs = partnership.blend.mix(alone, theirs)
+    seconds += time.perf_counter() - began
+    return _Answered(outputs, {**baselines, partnership.name: theirs}, alone, seconds, warnings)
 
 
 def _outputs(
@@ -210,8 +212,10 @@ def _rivals(loaded: Bundle, examples: Sequence[Example], request: EvalRequest) -
         raise RunError(f"--against {request.against}: learned another task or other labels; give a run on like data.")
     if mine.task == "mlm" and loaded.tokenizer.vocab_size != other.tokenizer.vocab_size:
         raise RunError(f"--against {request.against}: has another vocabulary, so perplexities cannot be compared.")
-    outputs = _outputs(other, examples, request)[0]
-    return {str(request.against): open_answers(other)(examples, outputs)}
+    outputs, partnership = _outputs(other, examples, request)[0], open_partnership(other)
+    if partnership is not None:
+        outputs = partnership.blend.mix(outputs, partnership.theirs(examples))
+    return {str(request.against): outputs}
 
 
 def _kind(settings: TaskSettings) -> tuple[object, ...]:

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from bertkit.data.records import Example
 from bertkit.errors import DataError
 from bertkit.evaluation.baseline_files import damaged, read_baseline_files, write_baseline_files
-from bertkit.evaluation.features import OVERLAPS, FeatureMap, fit_features
+from bertkit.evaluation.features import FeatureMap, fit_features
 from bertkit.evaluation.linear import LinearModel, class_probabilities, fit_logistic, fit_ridge, output_count
 from bertkit.evaluation.tfidf import Vocabulary
+from bertkit.evaluation.word_vectors import WordVectors
 
 _TASKS = ("classify", "regression")
 
@@ -115,7 +116,13 @@ class SequenceBaselines:
 
 
 def fit_sequence_baselines(
-    examples: Sequence[Example], *, task: str, pair: bool, labels: Sequence[str], seed: int
+    examples: Sequence[Example],
+    *,
+    task: str,
+    pair: bool,
+    labels: Sequence[str],
+    seed: int,
+    vectors: WordVectors | None = None,
 ) -> SequenceBaselines:
     """Fit the baselines of `task` on training rows; rows without a label are left out.
 
@@ -126,6 +133,7 @@ def fit_sequence_baselines(
         labels: all labels of the task, in order; not used by regression. A label without
             a training row is never predicted.
         seed: sets the order in which the solver of logistic regression visits the rows.
+        vectors: compare the words of pairs, where given.
 
     Raises:
         DataError: there is no row with a label, a label is not among `labels`, or a
@@ -139,27 +147,31 @@ def fit_sequence_baselines(
         raise DataError("no training row has a label, so that there is nothing to fit baselines on.")
     if task == "regression":
         scores = np.asarray([_score(row) for row in rows])
-        features, matrix = fit_features(rows, pair=pair)
+        features, matrix = fit_features(rows, pair=pair, vectors=vectors)
         bounds = (float(scores.min()), float(scores.max()))
         return SequenceBaselines(task, (), np.asarray([scores.mean()]), bounds, features, fit_ridge(matrix, scores))
     place = {label: i for i, label in enumerate(labels)}
     classes = np.asarray([_class(row, place) for row in rows])
     present, numbers = np.unique(classes, return_inverse=True)
-    features, matrix = fit_features(rows, pair=pair)
+    features, matrix = fit_features(rows, pair=pair, vectors=vectors)
     model = fit_logistic(matrix, numbers, len(present), seed=seed)
     prior = np.bincount(classes, minlength=len(labels)) / len(rows)
     return SequenceBaselines(task, tuple(labels), prior, (0.0, 1.0), features, model)
 
 
-def load_sequence_baselines(directory: Path) -> SequenceBaselines:
+def load_sequence_baselines(directory: Path, vectors: WordVectors | None = None) -> SequenceBaselines:
     """Load what `SequenceBaselines.save` wrote; the predictions are the same to the last bit.
+
+    Args:
+        directory: holds the files.
+        vectors: those with which they were fitted, which are not among the files.
 
     Raises:
         RunError: a file is missing, damaged, or written by a newer bertkit.
     """
     facts, tensors = read_baseline_files(directory)
     try:
-        baselines = _from_files(facts, tensors)
+        baselines = _from_files(facts, tensors, vectors)
     except (KeyError, TypeError, ValueError) as e:
         raise damaged(directory) from e
     if not _fits_together(baselines):
@@ -167,7 +179,9 @@ def load_sequence_baselines(directory: Path) -> SequenceBaselines:
     return baselines
 
 
-def _from_files(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> SequenceBaselines:
+def _from_files(
+    facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], vectors: WordVectors | None
+) -> SequenceBaselines:
     vocabulary = Vocabulary.from_files(facts, tensors)
     low, high = facts["bounds"]
     return SequenceBaselines(
@@ -175,7 +189,7 @@ def _from_files(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -
         labels=tuple(facts["labels"]),
         prior=tensors["prior"],
         bounds=(float(low), float(high)),
-        features=FeatureMap(vocabulary, tensors["overlap_mean"], tensors["overlap_spread"]),
+        features=FeatureMap(vocabulary, tensors["overlap_mean"], tensors["overlap_spread"], vectors),
         model=LinearModel(tensors["weights"], tensors["intercept"]),
     )
 
@@ -194,7 +208,7 @@ def _fits_together(baselines: SequenceBaselines) -> bool:
         (baselines.model.weights, (outputs, features.width)),
         (baselines.model.intercept, (outputs,)),
     ]
-    known = baselines.task in _TASKS and len(features.overlap_mean) in (0, OVERLAPS)
+    known = baselines.task in _TASKS and len(features.overlap_mean) in (0, features.overlaps)
     return known and all(array.shape == shape for array, shape in sizes)
 
 

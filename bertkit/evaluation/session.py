@@ -17,9 +17,9 @@ from bertkit.bundle import Bundle
 from bertkit.compute.device import Placement, check_device_word, choose_placement
 from bertkit.compute.processes import World, joined
 from bertkit.errors import DataError, StrictError, UsageError
-from bertkit.evaluation.blend import open_answers
 from bertkit.evaluation.inputs import FORMATS, open_inputs
 from bertkit.evaluation.output import refuse_existing, writing
+from bertkit.evaluation.partner import open_partnership
 from bertkit.evaluation.predict import Item, predict_stream
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.registry import find_task
@@ -164,7 +164,7 @@ def _answered(
         batch_size=request.batch_size,
         slow_source=slow_source,
         watch=watch,
-        answers=open_answers(loaded),
+        partnership=open_partnership(loaded),
         world=world,
     )
 

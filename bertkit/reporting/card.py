@@ -108,10 +108,10 @@ def _limits(manifest: Manifest, evaluation: Evaluation) -> str:
     if settings.pooling == "mean":
         limits.append("The head pools by mean, which transformers' classification class cannot express.")
     if manifest.blend:
+        product = " times ".join(f"{name} to the power of {weight:g}" for name, weight in manifest.blend.items())
         limits.append(
-            "Answers are blended with those of the TF-IDF baseline in `baseline/`: probabilities are the product "
-            f"of the encoder's to the power of {manifest.blend['encoder']:g} and the baseline's to the power of "
-            f"{manifest.blend['tfidf']:g}, normalised. model.safetensors alone gives the encoder's."
+            f"Probabilities are blended: {product}, normalised. The second is in `baseline/`; "
+            "model.safetensors alone gives the encoder's."
         )
     limits += [f"Warning at training: {warning}." for warning in evaluation.warnings]
     return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits) + "\n"

@@ -11,9 +11,9 @@ from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
 from bertkit.errors import OutputError
 from bertkit.evaluation.baselines import Baselines, fit_baselines
-from bertkit.evaluation.blend import PARTNER, Blend, fit_blend
 from bertkit.evaluation.contamination import save_hashes
-from bertkit.evaluation.evaluate import ENCODER, Evaluation, evaluate
+from bertkit.evaluation.evaluate import Evaluation, evaluate
+from bertkit.evaluation.partner import ENCODER, Partnership, fit_partnership
 from bertkit.evaluation.run import Scored
 from bertkit.reporting.card import write_card
 from bertkit.tasks.base import Outputs
@@ -30,17 +30,18 @@ class Finished:
     evaluation: Evaluation
     baselines: Baselines
     outputs: Outputs
-    blend: Blend | None = None
+    partnership: Partnership | None = None
 
     @property
     def note(self) -> str | None:
         """Say what a blend is made of, and how its model does alone; None where there is no blend."""
-        if self.blend is None:
+        if self.partnership is None:
             return None
+        product = " x ".join(f"{name}^{weight:.2f}" for name, weight in self.partnership.weights().items())
         both, alone = self.evaluation.metrics["accuracy"], self.evaluation.baselines[ENCODER]["accuracy"]
         return (
-            f"answers are blended, encoder^{self.blend.encoder:.2f} x tfidf^{self.blend.tfidf:.2f}, weighed on the "
-            f"validation rows: accuracy {both:.4f}, the encoder alone {alone:.4f} (--no-blend to leave it alone)"
+            f"answers are blended, {product}, weighed on the validation rows: accuracy {both:.4f}, "
+            f"the encoder alone {alone:.4f} (--no-blend to leave it alone)"
         )
 
     def save(self, place: Path, prepared: Prepared, learner: Learner, training: Mapping[str, Any]) -> Scored:
@@ -65,11 +66,13 @@ class Finished:
             data=describe_data(prepared),
             training=dict(training),
             versions=bundle.versions(),
-            blend=self.blend.to_json() if self.blend else {},
+            blend=self.partnership.weights() if self.partnership else {},
         )
         try:
             (place / BASELINE).mkdir(parents=True, exist_ok=True)
             self.baselines.save(place / BASELINE)
+            if self.partnership is not None:
+                self.partnership.save(place / BASELINE)
             save_hashes(prepared.train_examples, prepared.dataset.fingerprint, place / BASELINE)
             bundle.write_json(place / "metrics.json", self.evaluation.to_json())
             write_card(place / "README.md", manifest, self.evaluation)
@@ -81,15 +84,16 @@ class Finished:
         return Scored(run, prepared.validation_examples, self.outputs, self.evaluation)
 
 
-def finish(prepared: Prepared, outputs: Outputs) -> Finished:
+def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
     """Score the best weights' outputs on the validation split, beside baselines fitted on the same rows."""
-    task, examples = prepared.task, prepared.validation_examples
-    baselines = fit_baselines(task, prepared.train_examples, seed=prepared.config.seed)
-    theirs, alone, blend = baselines.predict(examples), None, None
+    task, train, examples = prepared.task, prepared.train_examples, prepared.validation_examples
+    seed = prepared.config.seed
+    baselines = fit_baselines(task, train, seed=seed)
+    theirs, alone, partnership = dict(baselines.predict(examples)), None, None
     if prepared.config.blend:
-        gold = [example.label for example in examples]
-        blend = fit_blend(gold, task.settings.labels, outputs, theirs[PARTNER])
-        outputs, alone = blend.mix(outputs, theirs[PARTNER]), outputs
+        partnership = fit_partnership(task, learner.bare_model, baselines, train, examples, outputs, seed=seed)
+        theirs[partnership.name] = partnership.theirs(examples)
+        outputs, alone = partnership.blend.mix(outputs, theirs[partnership.name]), outputs
     evaluation = evaluate(
         task,
         examples,
@@ -100,4 +104,4 @@ def finish(prepared: Prepared, outputs: Outputs) -> Finished:
         split="validation",
         warnings=prepared.warnings,
     )
-    return Finished(evaluation, baselines, outputs, blend)
+    return Finished(evaluation, baselines, outputs, partnership)

@@ -171,7 +171,7 @@ def _train_prepared(
     result = _result(place, state, resumed_from, totals)
     if not world.is_main:
         return result
-    finished = finish(prepared, outputs)
+    finished = finish(prepared, learner, outputs)
     if finished.note:
         listener(finished.note)
     result = replace(

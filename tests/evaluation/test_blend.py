@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 from bertkit import bundle
 from bertkit.cli.app import app
 from bertkit.data.records import Example
-from bertkit.evaluation.baselines import load_baselines
 from bertkit.evaluation.blend import Blend, fit_blend
 from bertkit.evaluation.run import EvalRequest, evaluate_run
+from bertkit.evaluation.sequence_baselines import load_sequence_baselines
+from bertkit.evaluation.word_vectors import WordVectors
 from bertkit.training.run import Event, train
 from tests.conftest import pair_rows, write_tsv
 from tests.training.test_run import small
@@ -48,7 +49,7 @@ def test_the_weights_are_those_of_a_logistic_regression_on_both_log_odds() -> No
     blend = fit_blend(gold, ("a", "b"), own, theirs)
     odds = np.stack([np.log(p[:, 1] / p[:, 0]) for p in (own, theirs)], axis=1)
     reference = LogisticRegression(C=1e9, fit_intercept=False, tol=1e-9).fit(odds, gold).coef_[0]
-    assert (blend.encoder, blend.tfidf) == pytest.approx(reference, rel=0.01)
+    assert (blend.encoder, blend.partner) == pytest.approx(reference, rel=0.01)
     assert blend.encoder < 0.5  # toned down
 
 
@@ -72,7 +73,7 @@ def test_without_rows_each_counts_half_and_weights_stay_finite() -> None:
     assert 0.4 < never_wrong.encoder < 2
     always_wrong = fit_blend(["b"] * 12, ("a", "b"), sure, np.full((12, 2), 0.5))
     assert always_wrong.encoder == 0.0  # no weight below nothing
-    assert always_wrong.tfidf == 0.5  # it says nothing, so nothing is learnt of it
+    assert always_wrong.partner == 0.5  # it says nothing, so nothing is learnt of it
 
 
 def test_labels_the_model_does_not_know_are_left_out() -> None:
@@ -132,8 +133,11 @@ def test_predict_gives_the_product(blended: Path, unblended: Path, rows: Path) -
         for run in (blended, unblended)
     )  # fmt: skip
     examples = [Example((a, b), None, 1, "x") for a, b, _ in pair_rows(40, seed=5)]
-    tfidf = load_baselines(blended / "baseline", loaded.task).predict(examples)["tfidf"]
-    assert both == pytest.approx(np.asarray(Blend(**loaded.manifest.blend).mix(alone, tfidf)), abs=1e-4)
+    vectors = WordVectors(loaded.tokenizer, loaded.model.encoder.embeddings_weight.detach().numpy())
+    partner = load_sequence_baselines(blended / "baseline" / "overlap", vectors).predict(examples)["tfidf"]
+    blend = Blend(*loaded.manifest.blend.values())
+    assert loaded.manifest.blend.keys() == {"encoder", "overlap"}
+    assert both == pytest.approx(np.asarray(blend.mix(alone, partner)), abs=1e-4)
     assert np.abs(both - alone).max() > 0.01
 
 
@@ -143,6 +147,7 @@ def test_eval_shows_both_and_is_right_about_either(blended: Path, unblended: Pat
     assert "encoder" not in alone.baselines
     assert both.baselines["tfidf"] == alone.baselines["tfidf"]
     assert both.difference["encoder"].keys() >= {"accuracy", "f1"}
+    assert both.baselines.keys() == {"majority", "tfidf", "overlap", "encoder"}
     stored = json.loads((blended / "metrics.json").read_text())
     assert stored["metrics"] == pytest.approx(evaluate_run(EvalRequest(blended, split="validation")).metrics, abs=1e-4)
 
@@ -159,16 +164,42 @@ def test_a_baseline_does_not_hide_an_encoder_that_learnt_nothing(tmp_path: Path)
     assert any("the encoder alone is" in warning for warning in result.warnings)
 
 
+def test_of_single_texts_the_baseline_itself_is_the_partner(tmp_path: Path) -> None:
+    rows = [(f"{first} {second}", label) for first, second, label in pair_rows(160)]
+    data = write_tsv(tmp_path / "texts.tsv", rows, ("text", "label"))
+    train(small(data, tmp_path / "run", blend=True, test_fraction=0.2))
+    found = evaluate_run(EvalRequest(tmp_path / "run"))
+    assert found.baselines.keys() == {"majority", "tfidf", "encoder"}
+    assert json.loads((tmp_path / "run" / "bertkit.json").read_text())["blend"].keys() == {"encoder", "tfidf"}
+    assert not (tmp_path / "run" / "baseline" / "overlap").exists()
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text(json.dumps({"text": "the cat sees music"}) + "\n")
+    assert predict(tmp_path / "run", texts)[0].keys() >= {"label", "score"}
+
+
+def test_unreadable_rows_keep_their_place_among_blended_ones(blended: Path, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    good = json.dumps({"sentence1": "the cat sees music", "sentence2": "a dog buys music"})
+    path.write_text("\n".join([good, "{", good]) + "\n")
+    done = CliRunner().invoke(app, ["predict", str(blended), str(path)])
+    first, second, third = (json.loads(line) for line in done.stdout.splitlines())
+    assert done.exit_code == 3
+    assert "error" in second
+    assert (first["label"], first["score"]) == (third["label"], third["score"])
+
+
 def test_the_card_says_what_an_answer_is_made_of(blended: Path) -> None:
     weights = json.loads((blended / "bertkit.json").read_text())["blend"]
-    assert f"{weights['tfidf']:g}" in (blended / "README.md").read_text()
+    assert f"overlap to the power of {weights['overlap']:g}" in (blended / "README.md").read_text()
 
 
-def test_damaged_baselines_stop_a_prediction_that_needs_them(blended: Path, tmp_path: Path, rows: Path) -> None:
+@pytest.mark.parametrize("folder", ["baseline/overlap", "baseline"])
+def test_damaged_baselines_stop_what_needs_them(folder: str, blended: Path, tmp_path: Path, rows: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(blended, copy)
-    (copy / "baseline" / "baselines.json").unlink()
-    done = CliRunner().invoke(app, ["predict", str(copy), str(rows)])
+    (copy / folder / "baselines.json").unlink()
+    words = ["predict", str(copy), str(rows)] if folder == "baseline/overlap" else ["eval", str(copy)]
+    done = CliRunner().invoke(app, words)
     assert done.exit_code != 0
     assert "the baselines of this run cannot be read" in done.stderr
     assert done.stdout == ""
