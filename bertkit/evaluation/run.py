@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +16,10 @@ from bertkit.data.request import DataRequest, load_splits
 from bertkit.errors import DataError, RunError
 from bertkit.evaluation.baselines import load_baselines
 from bertkit.evaluation.contamination import count_known
+from bertkit.evaluation.errors_file import write_errors
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
-from bertkit.evaluation.output import refuse_existing, writing
+from bertkit.evaluation.output import refuse_existing
 from bertkit.evaluation.partner import open_partnership
 from bertkit.tasks.base import Outputs, TaskSettings
 from bertkit.tasks.registry import find_task
@@ -112,7 +112,7 @@ def evaluate_run(
         seconds=reading + answered.seconds,
     )
     if request.errors is not None:
-        write_errors(request.errors, loaded, examples, answered.outputs)
+        write_errors(request.errors, loaded.task, examples, answered.outputs)
     show(Scored(loaded, examples, answered.outputs, evaluation))
     return evaluation
 
@@ -228,34 +228,3 @@ def _known_sentence(known: int, n: int, split: str) -> tuple[str, ...]:
     if not known or split == "train":
         return ()
     return (f"{known:,} of these {n:,} rows were also trained on; the figures are too good by that",)
-
-
-def write_errors(path: Path, loaded: Bundle, examples: Sequence[Example], outputs: Outputs) -> int:
-    """Write the rows the model got wrong as JSON lines, the surest mistakes first.
-
-    For regression all rows are written, the largest errors first.
-
-    Returns:
-        The number of rows written.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    mistakes = loaded.task.mistakes(examples, outputs)
-    names = loaded.task.settings.columns.inputs
-    lines = [
-        json.dumps(
-            {
-                "line": examples[i].line,
-                "source": examples[i].source,
-                **dict(zip(names, examples[i].texts, strict=True)),
-                "label": examples[i].answer,
-                **figures,
-            },
-            ensure_ascii=False,
-        )
-        for i, figures in mistakes
-    ]
-    with writing(path, "--errors") as stream:
-        stream.write("".join(line + "\n" for line in lines))
-    return len(lines)
