@@ -21,12 +21,13 @@ from bertkit.names import is_spelling
 class Recipe:
     """Training figures that suit a model where its user names none.
 
-    `epochs` is an upper bound where `patience` ends a run earlier; `pair_poolings` go
-    before `pooling`, by task, where a row is two texts. `blend_pairs` says that classes of
-    pairs are told together with the baseline.
+    `epochs` is an upper bound where `patience` ends a run earlier. By task, `task_epochs` go
+    before `epochs`, and `pair_poolings` before `pooling` where a row is two texts.
+    `blend_pairs` says that classes of pairs are told together with the baseline.
     """
 
     epochs: int = 4
+    task_epochs: Mapping[str, int] = field(default_factory=dict)
     batch_size: int = 32
     lr: float = 5e-5
     weight_decay: float = 0.01
@@ -46,10 +47,10 @@ class Recipe:
     def options(self, task: str, *, two_texts: bool) -> dict[str, Any]:
         """Return the options of `train` by name, for a task on rows of one text or of two."""
         values = asdict(self)
-        poolings = values.pop("pair_poolings")
+        poolings, epochs = values.pop("pair_poolings"), values.pop("task_epochs")
         pooling = poolings.get(task, self.pooling) if two_texts else self.pooling
         blend = values.pop("blend_pairs") and two_texts and task == "classify"
-        return {**values, "pooling": pooling, "blend": blend}
+        return {**values, "epochs": epochs.get(task, self.epochs), "pooling": pooling, "blend": blend}
 
 
 # Chosen on held-out parts of MRPC's training rows; docs/scratch.md has the figures.
@@ -70,6 +71,7 @@ FINE_TUNING = Recipe()
 MINILM = replace(
     FINE_TUNING,
     lr=1e-4,
+    task_epochs={"choice": 2},
     pooling="mean",
     pair_poolings={"classify": "match", "choice": "match", "regression": "siamese"},
     swap_pairs=True,

@@ -27,6 +27,14 @@ def test_pairs_may_be_pooled_otherwise_than_single_texts() -> None:
     assert (resolved("minilm").pooling, resolved("minilm", is_pair=False).pooling) == ("match", "mean")
 
 
+@pytest.mark.parametrize(("task", "epochs"), [("choice", 2), ("classify", 4), ("ner", 4)])
+def test_a_question_with_choices_is_many_rows_and_needs_fewer_epochs(task: str, epochs: int) -> None:
+    config = resolve(TrainConfig(), find_model("minilm"), is_pair=False, two_texts=True, n_words=9, task=task)
+    assert config.epochs == epochs
+    asked = resolve(TrainConfig(epochs=7), find_model("minilm"), is_pair=False, n_words=9, task=task)
+    assert asked.epochs == 7
+
+
 def test_only_minilm_blends_unasked_and_only_classes_of_pairs() -> None:
     assert resolved("minilm").blend
     assert not any(
