@@ -21,7 +21,7 @@ from bertkit.compute.processes import ALONE, World, undealt
 from bertkit.data.records import BadRow, Example
 from bertkit.errors import BertkitError
 from bertkit.evaluation.forward import forward
-from bertkit.evaluation.partner import Partnership
+from bertkit.evaluation.partner import Partnership, open_partnership
 from bertkit.tasks.base import EncodedRow, Outputs
 from bertkit.tokenization.health import FitWatch
 
@@ -60,10 +60,9 @@ def predict_stream(
     batch_size: int | None = None,
     slow_source: bool = False,
     watch: FitWatch | None = None,
-    partnership: Partnership | None = None,
     world: World = ALONE,
 ) -> Generator[list[dict[str, Any]], None, None]:
-    """Predict a stream of rows.
+    """Predict a stream of rows; what can be wrong with the run is found before the first is read.
 
     Args:
         bundle: the run; its model is on the placement's device.
@@ -73,22 +72,29 @@ def predict_stream(
         batch_size: most rows of a batch; None: by the token budget.
         slow_source: whether rows may come slowly and should be answered as they come.
         watch: is shown every encoding made here.
-        partnership: who else has a say in the answers; None: nobody.
         world: the processes that share the rows; the rows of the first are taken, and it gets
             all records.
 
-    Yields:
+    Returns:
         Records in the order of the rows, in lists that are ready together. A record has
         `line`, the task's keys, `n_tokens` and `truncated`; or `line` and `error`.
+
+    Raises:
+        RunError: who has a say in the answers beside the encoder is missing or damaged.
     """
-    with closing(_chunks(bundle, partnership, rows, PATIENCE_S if slow_source else None, world)) as chunks:
-        for chunk in chunks:
-            if watch is not None:
-                watch.see([part for row in chunk.encoded for part in row.parts])
-            outputs: Outputs = forward(bundle.model, bundle.task, chunk.encoded, placement, batch_size=batch_size)
-            if partnership is not None:
-                outputs = partnership.blend.mix(outputs, chunk.theirs)
-            yield undealt(world.to_main(_records(bundle, chunk, outputs, top_k)))
+    partnership = open_partnership(bundle)
+
+    def answers() -> Generator[list[dict[str, Any]], None, None]:
+        with closing(_chunks(bundle, partnership, rows, PATIENCE_S if slow_source else None, world)) as chunks:
+            for chunk in chunks:
+                if watch is not None:
+                    watch.see([part for row in chunk.encoded for part in row.parts])
+                outputs: Outputs = forward(bundle.model, bundle.task, chunk.encoded, placement, batch_size=batch_size)
+                if partnership is not None:
+                    outputs = partnership.blend.mix(outputs, chunk.theirs)
+                yield undealt(world.to_main(_records(bundle, chunk, outputs, top_k)))
+
+    return answers()
 
 
 def _records(bundle: Bundle, chunk: _Chunk, outputs: Sequence[Any], top_k: int) -> list[dict[str, Any]]:

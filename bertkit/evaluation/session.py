@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +19,7 @@ from bertkit.compute.processes import World, joined
 from bertkit.errors import DataError, StrictError, UsageError
 from bertkit.evaluation.inputs import FORMATS, open_inputs
 from bertkit.evaluation.output import refuse_existing, writing
-from bertkit.evaluation.partner import open_partnership
-from bertkit.evaluation.predict import Item, predict_stream
+from bertkit.evaluation.predict import predict_stream
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import FitWatch
@@ -112,7 +111,7 @@ def predict(request: PredictRequest, *, output: Path | None = None, force: bool 
 def _help(request: PredictRequest, world: World) -> Done:
     """Answer the rows that the first process deals out."""
     loaded, placement = _loaded(request)
-    for _ in _answered(loaded, (), placement, request, world):
+    for _ in predict_stream(loaded, (), placement, top_k=request.top_k, batch_size=request.batch_size, world=world):
         pass
     return Done()
 
@@ -133,7 +132,16 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
     inputs = open_inputs(request.source, settings, input_format=request.input_format, columns=request.columns)
     loaded, placement = _loaded(request)
     watch = FitWatch(loaded.tokenizer)
-    chunks = _answered(loaded, inputs.rows, placement, request, world, slow_source=inputs.slow_source, watch=watch)
+    chunks = predict_stream(
+        loaded,
+        inputs.rows,
+        placement,
+        top_k=request.top_k,
+        batch_size=request.batch_size,
+        slow_source=inputs.slow_source,
+        watch=watch,
+        world=world,
+    )
     done = Done()
     with closing(chunks), _opened(output) as stream:
         write = _writer(stream, request.output_format, loaded.task.record_fields(request.top_k))
@@ -144,29 +152,6 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
     done.warnings = (*_warnings(done, watch, settings), *_beyond_ranks(request.top_k, settings.task))
     done.note = inputs.note
     return done
-
-
-def _answered(
-    loaded: Bundle,
-    rows: Iterable[Item],
-    placement: Placement,
-    request: PredictRequest,
-    world: World,
-    *,
-    slow_source: bool = False,
-    watch: FitWatch | None = None,
-) -> Generator[list[dict[str, Any]], None, None]:
-    return predict_stream(
-        loaded,
-        rows,
-        placement,
-        top_k=request.top_k,
-        batch_size=request.batch_size,
-        slow_source=slow_source,
-        watch=watch,
-        partnership=open_partnership(loaded),
-        world=world,
-    )
 
 
 def _count(done: Done, records: list[dict[str, Any]], request: PredictRequest) -> None:

@@ -198,7 +198,11 @@ def test_damaged_baselines_stop_what_needs_them(folder: str, blended: Path, tmp_
     copy = tmp_path / "copy"
     shutil.copytree(blended, copy)
     (copy / folder / "baselines.json").unlink()
-    words = ["predict", str(copy), str(rows)] if folder == "baseline/overlap" else ["eval", str(copy)]
+    words = (
+        ["predict", str(copy), str(rows), "--output-format", "csv"]
+        if folder == "baseline/overlap"
+        else ["eval", str(copy)]
+    )
     done = CliRunner().invoke(app, words)
     assert done.exit_code != 0
     assert "the baselines of this run cannot be read" in done.stderr
