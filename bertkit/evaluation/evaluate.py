@@ -73,23 +73,21 @@ def evaluate(
         seconds: time of reading, tokenizing and the forward pass.
     """
     scores = task.score(examples, outputs)
-    others = {name: task.score(examples, their).metrics for name, their in baselines.items()}
-    difference = {name: dict(task.difference(examples, outputs, their)) for name, their in baselines.items()}
+    others, difference = _compare(task, examples, outputs, baselines)
     doubts = _no_better(task, scores.metrics, others, difference)
+    rivals = dict(rivals or {})
     if alone is not None:
-        doubts += _doubts_of_encoder(task, examples, alone, baselines, others)
-        rivals = {ENCODER: alone, **(rivals or {})}
-    for name, their in (rivals or {}).items():
-        others[name] = task.score(examples, their).metrics
-        difference[name] = dict(task.difference(examples, outputs, their))
+        doubts += _doubts_of_encoder(task, examples, alone, baselines)
+        rivals = {ENCODER: alone, **rivals}
+    figures, differences = _compare(task, examples, outputs, rivals)
     return Evaluation(
         data=data,
         split=split,
         n=len(examples),
         metrics=scores.metrics,
         intervals=dict(task.intervals(examples, outputs)),
-        baselines=others,
-        difference=difference,
+        baselines={**others, **figures},
+        difference={**difference, **differences},
         warnings=(*warnings, *scores.warnings, *doubts),
         per_label=scores.per_label,
         seconds=round(seconds, 3),
@@ -98,17 +96,23 @@ def evaluate(
     )
 
 
+def _compare(
+    task: Task, examples: Sequence[Example], outputs: Outputs, others: Mapping[str, Outputs]
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, Interval]]]:
+    """Return the metrics of others on the same rows, and the intervals of what `outputs` have more."""
+    metrics = {name: task.score(examples, their).metrics for name, their in others.items()}
+    return metrics, {name: dict(task.difference(examples, outputs, their)) for name, their in others.items()}
+
+
 def _doubts_of_encoder(
     task: Task,
     examples: Sequence[Example],
     alone: Outputs,
     baselines: Mapping[str, Outputs],
-    figures: Mapping[str, Mapping[str, float]],
 ) -> list[str]:
     """Say what is wrong with an encoder by itself, which a baseline that helps it must not hide."""
     scores = task.score(examples, alone)
-    difference = {name: task.difference(examples, alone, their) for name, their in baselines.items()}
-    worse = _no_better(task, scores.metrics, figures, difference, who="the encoder alone")
+    worse = _no_better(task, scores.metrics, *_compare(task, examples, alone, baselines), who="the encoder alone")
     return [*(f"of the encoder alone: {warning}" for warning in scores.warnings), *worse]
 
 

@@ -56,10 +56,8 @@ def resolve(
     filled = replace(config, **{name: value for name, value in values.items() if getattr(config, name) is None})
     if filled.pooling == "siamese" and config.overlap_segments is None:
         filled = replace(filled, overlap_segments=False)  # each text is read by itself
-    is_much = n_rows >= MANY_ROWS or task == "ner"
-    if spec.is_scratch and is_much and all(getattr(filled, name) is None for name in SHAPE):
-        layers, hidden, heads = WIDE
-        filled = replace(filled, layers=layers, hidden=hidden, heads=heads)
+    if spec.is_scratch and (n_rows >= MANY_ROWS or task == "ner"):
+        filled = _widened(filled)
     return replace(
         filled,
         init=init,
@@ -70,6 +68,14 @@ def resolve(
         vocab_size=(filled.vocab_size or _vocabulary_size(n_words)) if learns_words else None,
         lowercase=(True if filled.lowercase is None else filled.lowercase) if learns_words else None,
     )
+
+
+def _widened(config: TrainConfig) -> TrainConfig:
+    """Give a scratch model another shape, where none was asked for."""
+    if any(getattr(config, name) is not None for name in SHAPE):
+        return config
+    layers, hidden, heads = WIDE
+    return replace(config, layers=layers, hidden=hidden, heads=heads)
 
 
 def refuse_idle(config: TrainConfig, task: TaskSpec) -> None:
