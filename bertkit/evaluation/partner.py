@@ -6,7 +6,7 @@ compares the words' vectors, as the encoder's table of embeddings has them: `ove
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bertkit.bundle import Bundle
 from bertkit.data.records import Example
 from bertkit.evaluation.baselines import Baselines, load_baselines
-from bertkit.evaluation.blend import Blend, fit_blend
+from bertkit.evaluation.blend import Blend
 from bertkit.evaluation.sequence_baselines import fit_sequence_baselines, load_sequence_baselines
 from bertkit.evaluation.word_vectors import WordVectors
 from bertkit.tasks.base import Outputs, Task
@@ -27,57 +27,57 @@ _TFIDF, _OVERLAP = "tfidf", "overlap"  # the second is also the name of its fold
 
 
 @dataclass(frozen=True)
+class Partner:
+    """Who has the say: a name, and the baselines that hold its answers as their `tfidf`."""
+
+    name: str
+    fitted: Baselines
+
+    def answers(self, examples: Sequence[Example], known: Mapping[str, Outputs]) -> Outputs:
+        """Return its probabilities, N rows of (C).
+
+        Args:
+            examples: N rows.
+            known: what baselines give for them, by name; the partner may be among these.
+        """
+        return known[self.name] if self.name in known else self.fitted.predict(examples)[_TFIDF]
+
+
+@dataclass(frozen=True)
 class Partnership:
-    """A partner, its name, and the weights of encoder and partner."""
+    """A partner, and the weights of encoder and partner."""
 
     blend: Blend
-    partner: Baselines
-    name: str
-
-    def theirs(self, examples: Sequence[Example]) -> Outputs:
-        """Return the partner's probabilities, N rows of (C)."""
-        return self.partner.predict(examples)[_TFIDF]
+    partner: Partner
 
     def weights(self) -> dict[str, float]:
         """Return the weights by name, as a run stores them."""
-        return {ENCODER: self.blend.encoder, self.name: self.blend.partner}
+        return {ENCODER: self.blend.encoder, self.partner.name: self.blend.partner}
 
     def save(self, baselines: Path) -> None:
         """Write the partner beside the baselines, where it is none of them."""
-        if self.name == _OVERLAP:
-            self.partner.save(baselines / _OVERLAP)
+        if self.partner.name == _OVERLAP:
+            self.partner.fitted.save(baselines / _OVERLAP)
 
 
-def fit_partnership(
-    task: Task,
-    model: TaskModel,
-    baselines: Baselines,
-    train: Sequence[Example],
-    validation: Sequence[Example],
-    outputs: Outputs,
-    *,
-    seed: int,
-) -> Partnership:
-    """Fit a partner on the training rows, and the weights on the validation rows.
+def fit_partner(
+    task: Task, model: TaskModel, baselines: Baselines, examples: Sequence[Example], *, seed: int
+) -> Partner:
+    """Fit a partner on training rows.
 
     Args:
         task: classification, with its tokenizer.
-        model: whose embeddings the partner reads, and whose `outputs` are blended.
-        baselines: those of the run.
-        train: rows the model has learnt from.
-        validation: rows it has not learnt from.
-        outputs: what the model gives for the validation rows.
+        model: whose embeddings the partner of pairs reads.
+        baselines: those of the run; of single texts they hold the partner.
+        examples: rows the model has learnt from.
         seed: as for the baselines.
     """
-    settings, partner, name = task.settings, baselines, _TFIDF
-    if settings.is_pair:
-        vectors, name = _vectors(task, model), _OVERLAP
-        partner = fit_sequence_baselines(
-            train, task=settings.task, pair=True, labels=settings.labels, seed=seed, vectors=vectors
-        )
-    theirs = partner.predict(validation)[_TFIDF]
-    blend = fit_blend([example.label for example in validation], settings.labels, outputs, theirs)
-    return Partnership(blend, partner, name)
+    settings = task.settings
+    if not settings.is_pair:
+        return Partner(_TFIDF, baselines)
+    vectors, labels = _vectors(task, model), settings.labels
+    fitted = fit_sequence_baselines(examples, task=settings.task, pair=True, labels=labels, seed=seed, vectors=vectors)
+    return Partner(_OVERLAP, fitted)
 
 
 def open_partnership(bundle: Bundle) -> Partnership | None:
@@ -89,10 +89,12 @@ def open_partnership(bundle: Bundle) -> Partnership | None:
     weights, folder = bundle.manifest.blend, bundle.directory / "baseline"
     if not weights:
         return None
-    if _OVERLAP not in weights:
-        return Partnership(Blend(weights[ENCODER], weights[_TFIDF]), load_baselines(folder, bundle.task), _TFIDF)
-    partner = load_sequence_baselines(folder / _OVERLAP, _vectors(bundle.task, bundle.model))
-    return Partnership(Blend(weights[ENCODER], weights[_OVERLAP]), partner, _OVERLAP)
+    if _OVERLAP in weights:
+        vectors = _vectors(bundle.task, bundle.model)
+        partner = Partner(_OVERLAP, load_sequence_baselines(folder / _OVERLAP, vectors))
+    else:
+        partner = Partner(_TFIDF, load_baselines(folder, bundle.task))
+    return Partnership(Blend(weights[ENCODER], weights[partner.name]), partner)
 
 
 def _vectors(task: Task, model: TaskModel) -> WordVectors:

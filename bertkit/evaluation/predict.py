@@ -224,7 +224,7 @@ def _heard(chunk: _Chunk, partnership: Partnership | None) -> _Chunk:
     if partnership is None:
         return chunk
     good = [item for item in chunk.items if isinstance(item, Example)]
-    return replace(chunk, theirs=partnership.theirs(good))
+    return replace(chunk, theirs=partnership.partner.answers(good, {}))
 
 
 def _clause(error: BertkitError, row: Example) -> str:

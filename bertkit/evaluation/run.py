@@ -175,10 +175,10 @@ def _answered(loaded: Bundle, examples: Sequence[Example], request: EvalRequest)
     partnership = open_partnership(loaded)
     if partnership is None:
         return _Answered(alone, baselines, None, seconds, warnings)
-    theirs = partnership.theirs(examples)
+    theirs = partnership.partner.answers(examples, baselines)
     outputs = partnership.blend.mix(alone, theirs)
     seconds += time.perf_counter() - began
-    return _Answered(outputs, {**baselines, partnership.name: theirs}, alone, seconds, warnings)
+    return _Answered(outputs, {**baselines, partnership.partner.name: theirs}, alone, seconds, warnings)
 
 
 def _outputs(
@@ -214,7 +214,7 @@ def _rivals(loaded: Bundle, examples: Sequence[Example], request: EvalRequest) -
         raise RunError(f"--against {request.against}: has another vocabulary, so perplexities cannot be compared.")
     outputs, partnership = _outputs(other, examples, request)[0], open_partnership(other)
     if partnership is not None:
-        outputs = partnership.blend.mix(outputs, partnership.theirs(examples))
+        outputs = partnership.blend.mix(outputs, partnership.partner.answers(examples, {}))
     return {str(request.against): outputs}
 
 

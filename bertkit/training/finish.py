@@ -11,9 +11,10 @@ from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
 from bertkit.errors import OutputError
 from bertkit.evaluation.baselines import Baselines, fit_baselines
+from bertkit.evaluation.blend import fit_blend
 from bertkit.evaluation.contamination import save_hashes
 from bertkit.evaluation.evaluate import Evaluation, evaluate
-from bertkit.evaluation.partner import ENCODER, Partnership, fit_partnership
+from bertkit.evaluation.partner import ENCODER, Partnership, fit_partner
 from bertkit.evaluation.run import Scored
 from bertkit.reporting.card import write_card
 from bertkit.tasks.base import Outputs
@@ -91,9 +92,11 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
     baselines = fit_baselines(task, train, seed=seed)
     theirs, alone, partnership = dict(baselines.predict(examples)), None, None
     if prepared.config.blend:
-        partnership = fit_partnership(task, learner.bare_model, baselines, train, examples, outputs, seed=seed)
-        theirs[partnership.name] = partnership.theirs(examples)
-        outputs, alone = partnership.blend.mix(outputs, theirs[partnership.name]), outputs
+        partner = fit_partner(task, learner.bare_model, baselines, train, seed=seed)
+        theirs[partner.name] = say = partner.answers(examples, theirs)
+        gold = [example.label for example in examples]
+        partnership = Partnership(fit_blend(gold, task.settings.labels, outputs, say), partner)
+        outputs, alone = partnership.blend.mix(outputs, say), outputs
     evaluation = evaluate(
         task,
         examples,
