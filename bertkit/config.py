@@ -118,6 +118,9 @@ class TrainConfig:
     batch_size: int | None = option(None, "Rows per step and accumulation part.", "Training", minimum=1)
     accumulate: int = option(1, "Batches summed into one step (default: 1).", "Training", minimum=1)
     lr: float | None = option(None, "Peak learning rate.", "Training", above=0, maximum=10)
+    head_lr: float | None = option(
+        None, "Peak learning rate of the head (default: by model, else as --lr).", "Training", above=0, maximum=10
+    )
     weight_decay: float | None = option(None, "Decay of weight matrices (AdamW).", "Training", minimum=0)
     warmup: float = option(
         0.1, "Share of steps over which the rate rises (default: 0.1).", "Training", minimum=0, maximum=1

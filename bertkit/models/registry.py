@@ -21,36 +21,37 @@ from bertkit.names import is_spelling
 class Recipe:
     """Training figures that suit a model where its user names none.
 
-    `epochs` is an upper bound where `patience` ends a run earlier. By task, `task_epochs` go
-    before `epochs`, and `pair_poolings` before `pooling` where a row is two texts.
-    `blend_pairs` says that classes of pairs are told together with the baseline.
+    `epochs` is an upper bound where `patience` ends a run earlier, and becomes more where rows
+    are few; `head_lr` is the head's own peak rate, None for the encoder's. By task, the options
+    in `by_task` go before the rest, and those in `by_pair_task` before these where a row is two
+    texts.
     """
 
     epochs: int = 4
-    task_epochs: Mapping[str, int] = field(default_factory=dict)
     batch_size: int = 32
     lr: float = 5e-5
+    head_lr: float | None = None
     weight_decay: float = 0.01
     dropout: float = 0.1
     label_smoothing: float = 0.0
     patience: int = 3
     pooling: str = "cls"
-    pair_poolings: Mapping[str, str] = field(default_factory=dict)
     overlap_segments: bool = False
     swap_pairs: bool = False
     token_masking: float = 0.0
     average: int = 1
     freeze: int = 0
     freeze_after: float = 1.0
-    blend_pairs: bool = False
+    blend: bool = False
+    by_task: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    by_pair_task: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def options(self, task: str, *, two_texts: bool) -> dict[str, Any]:
         """Return the options of `train` by name, for a task on rows of one text or of two."""
         values = asdict(self)
-        poolings, epochs = values.pop("pair_poolings"), values.pop("task_epochs")
-        pooling = poolings.get(task, self.pooling) if two_texts else self.pooling
-        blend = values.pop("blend_pairs") and two_texts and task == "classify"
-        return {**values, "epochs": epochs.get(task, self.epochs), "pooling": pooling, "blend": blend}
+        by_task, by_pair_task = values.pop("by_task"), values.pop("by_pair_task")
+        of_pairs = by_pair_task.get(task, {}) if two_texts else {}
+        return {**values, **by_task.get(task, {}), **of_pairs}
 
 
 # Chosen on held-out parts of MRPC's training rows; docs/scratch.md has the figures.
@@ -71,11 +72,14 @@ FINE_TUNING = Recipe()
 MINILM = replace(
     FINE_TUNING,
     lr=1e-4,
-    task_epochs={"choice": 2},
     pooling="mean",
-    pair_poolings={"classify": "match", "choice": "match", "regression": "siamese"},
     swap_pairs=True,
-    blend_pairs=True,
+    by_task={"choice": {"epochs": 2}},
+    by_pair_task={
+        "classify": {"pooling": "match", "epochs": 2, "lr": 2e-4, "head_lr": 2e-3, "blend": True},
+        "choice": {"pooling": "match"},
+        "regression": {"pooling": "siamese"},
+    },
 )
 BASE = replace(FINE_TUNING, epochs=3, lr=3e-5)
 # The classes of transformers for these put the pooler under a classifier, and it came trained.

@@ -50,7 +50,9 @@ def build_learner(prepared: Prepared, placement: Placement, world: World = ALONE
     freeze(model, config.freeze or 0, name=prepared.spec.name)
     if config.compile:
         model.compile(dynamic=True)
-    optimizer = build_optimizer(model, lr=float(config.lr or 0.0), weight_decay=float(config.weight_decay or 0.0))
+    optimizer = build_optimizer(
+        model, lr=float(config.lr or 0.0), weight_decay=float(config.weight_decay or 0.0), head_lr=config.head_lr
+    )
     if tokenizer.vocab_size > encoder.vocab_size:
         raise TokenizerError(
             f"the tokenizer has {tokenizer.vocab_size:,} ids and the model {encoder.vocab_size:,}; "

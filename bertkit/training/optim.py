@@ -3,30 +3,55 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
     from torch.optim import Optimizer
+
+    from bertkit.models.heads import TaskModel
 
 # Biases and the scales of LayerNorm are not shrunk: decay is for matrices.
 MIN_DECAYED_DIMENSIONS = 2
+ENCODER = "encoder."  # the beginning of its weights' names; all others are the head's
+PACE = "pace"
 
 
-def build_optimizer(model: nn.Module, *, lr: float, weight_decay: float) -> Optimizer:
+def build_optimizer(model: TaskModel, *, lr: float, weight_decay: float, head_lr: float | None = None) -> Optimizer:
     """Make AdamW (Loshchilov & Hutter 2019, bias-corrected) over the trainable weights.
 
     The fused kernel updates all weights in one pass, several times faster on a CPU than
     one small operation after another.
+
+    Args:
+        model: an encoder with its head.
+        lr: peak learning rate.
+        weight_decay: of matrices.
+        head_lr: the head's own peak rate; None: the same.
     """
     from torch.optim import AdamW
 
-    weights = [p for p in model.parameters() if p.requires_grad]
-    decayed = [p for p in weights if p.dim() >= MIN_DECAYED_DIMENSIONS]
-    plain = [p for p in weights if p.dim() < MIN_DECAYED_DIMENSIONS]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    fused = all(p.device.type in ("cpu", "cuda") for p in weights)
+    learning = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    if head_lr is None or head_lr == lr:
+        groups = _groups(learning.values(), weight_decay)
+    else:
+        of_head = {name: weight for name, weight in learning.items() if not name.startswith(ENCODER)}
+        of_encoder = [weight for name, weight in learning.items() if name not in of_head]
+        groups = _groups(of_encoder, weight_decay) + _groups(of_head.values(), weight_decay, pace=head_lr / lr)
+    fused = all(weight.device.type in ("cpu", "cuda") for weight in learning.values())
     return AdamW(groups, lr=lr, betas=(0.9, 0.999), eps=1e-8, fused=fused)
+
+
+def _groups(weights: Iterable[Tensor], weight_decay: float, *, pace: float = 1.0) -> list[dict[str, Any]]:
+    """Part weights by whether they are shrunk; `pace` is their rate as a multiple of the schedule's."""
+    weights = list(weights)
+    decayed = [w for w in weights if w.dim() >= MIN_DECAYED_DIMENSIONS]
+    plain = [w for w in weights if w.dim() < MIN_DECAYED_DIMENSIONS]
+    return [
+        {"params": decayed, "weight_decay": weight_decay, PACE: pace},
+        {"params": plain, "weight_decay": 0.0, PACE: pace},
+    ]
 
 
 def learning_rate(step: int, total: int, *, peak: float, warmup: float, schedule: str) -> float:
@@ -51,9 +76,9 @@ def learning_rate(step: int, total: int, *, peak: float, warmup: float, schedule
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
-    """Give every group the rate."""
+    """Give every group the schedule's rate, or its multiple of it."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group[PACE]
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:

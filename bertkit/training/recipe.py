@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from bertkit.config import TrainConfig, flag, options
 from bertkit.errors import UsageError
 from bertkit.models.registry import SCRATCH, WITH_SEGMENTS, ModelSpec, Recipe
-from bertkit.tasks.registry import TASKS_WITH, TaskSpec
+from bertkit.tasks.registry import TASKS_WITH, TaskSpec, find_task
 
 # Vocabulary of a scratch model: a piece must be seen often enough to be learnt.
 WORDS_PER_PIECE = 20
@@ -17,6 +18,9 @@ SHAPE = ("size", "layers", "hidden", "heads")
 # forgets (docs/scratch.md).
 MANY_ROWS = 10_000
 WIDE = (2, 128, 4)  # layers, hidden, heads
+# Passes over few rows go on until an encoder has had this many steps to learn in; Mosbach et al.
+# 2021 ("On the Stability of Fine-tuning BERT") take 20 passes where 3 are usual.
+MOST_EPOCHS = 20
 
 
 def resolve(
@@ -35,7 +39,8 @@ def resolve(
         config: the request; None stands for "you decide".
         spec: the model's row; its recipe decides.
         is_pair: whether a row is two sentences; what only pairs can use is off otherwise.
-        n_rows: training rows, for the width of a scratch model.
+        n_rows: training rows, for the width of a scratch model and for how often few rows are
+            read; 0: not known.
         task: what is learnt.
         two_texts: whether the model reads two texts at once; None: as `is_pair` says.
         n_words: running words of the training rows, for the size of a new vocabulary.
@@ -56,6 +61,8 @@ def resolve(
     filled = replace(config, **{name: value for name, value in values.items() if getattr(config, name) is None})
     if filled.pooling == "siamese" and config.overlap_segments is None:
         filled = replace(filled, overlap_segments=False)  # each text is read by itself
+    if config.epochs is None and n_rows and init == "pretrained":
+        filled = replace(filled, epochs=epochs_for(n_rows, filled, least_steps=find_task(task).least_steps))
     if spec.is_scratch and (n_rows >= MANY_ROWS or task == "ner"):
         filled = _widened(filled)
     return replace(
@@ -68,6 +75,19 @@ def resolve(
         vocab_size=(filled.vocab_size or _vocabulary_size(n_words)) if learns_words else None,
         lowercase=(True if filled.lowercase is None else filled.lowercase) if learns_words else None,
     )
+
+
+def epochs_for(n_rows: int, config: TrainConfig, *, least_steps: int) -> int:
+    """Return how often rows are read: as the recipe says, or oftener where they are few.
+
+    Args:
+        n_rows: training rows.
+        config: a request with its recipe's figures.
+        least_steps: of the optimizer; an encoder that is moved less often has learnt little.
+    """
+    usual = int(config.epochs or 1)
+    steps_each = math.ceil(n_rows / (int(config.batch_size or 1) * config.accumulate))
+    return max(usual, min(MOST_EPOCHS, math.ceil(least_steps / steps_each)))
 
 
 def _widened(config: TrainConfig) -> TrainConfig:

@@ -202,7 +202,7 @@ def test_layers_learn_until_they_are_frozen(pair_file: Path, tmp_path: Path) -> 
     assert learnt[-2] == [False, False, True]
 
 
-@pytest.mark.parametrize("frozen", [{"freeze": 1}, {"freeze_after": 0.3}], ids=["freeze", "freeze_after"])
+@pytest.mark.parametrize("frozen", [{"freeze": 1}, {"freeze_after": 0.3}, {"freeze_after": 0.3, "head_lr": 1e-2}])
 def test_a_frozen_run_resumes_to_the_same_bytes(pair_file: Path, tmp_path: Path, frozen: dict[str, float]) -> None:
     whole = small(pair_file, tmp_path / "whole", layers=2, **frozen)
     train(whole)

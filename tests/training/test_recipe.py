@@ -27,12 +27,44 @@ def test_pairs_may_be_pooled_otherwise_than_single_texts() -> None:
     assert (resolved("minilm").pooling, resolved("minilm", is_pair=False).pooling) == ("match", "mean")
 
 
-@pytest.mark.parametrize(("task", "epochs"), [("choice", 2), ("classify", 4), ("ner", 4)])
-def test_a_question_with_choices_is_many_rows_and_needs_fewer_epochs(task: str, epochs: int) -> None:
+@pytest.mark.parametrize(("task", "epochs"), [("choice", 2), ("classify", 2), ("regression", 4), ("ner", 4)])
+def test_what_is_learnt_decides_how_long_minilm_learns(task: str, epochs: int) -> None:
     config = resolve(TrainConfig(), find_model("minilm"), is_pair=False, two_texts=True, n_words=9, task=task)
     assert config.epochs == epochs
     asked = resolve(TrainConfig(epochs=7), find_model("minilm"), is_pair=False, n_words=9, task=task)
     assert asked.epochs == 7
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "asked", "epochs"),
+    [
+        (0, {}, 3),  # not known
+        (1, {}, 20),
+        (100, {}, 20),
+        (300, {}, 15),
+        (1_600, {}, 3),
+        (100_000, {}, 3),
+        (300, {"batch_size": 8}, 4),
+        (300, {"batch_size": 8, "accumulate": 4}, 15),
+        (300, {"epochs": 2}, 2),
+        (300, {"init": "random"}, SCRATCH.epochs),
+    ],
+)
+def test_an_encoder_reads_few_rows_oftener(n_rows: int, asked: dict[str, int], epochs: int) -> None:
+    config = resolve(TrainConfig(**asked), find_model("bert"), is_pair=False, n_words=9, n_rows=n_rows)
+    assert config.epochs == epochs
+
+
+def test_only_a_comparing_head_learns_faster_unasked() -> None:
+    assert resolved("minilm").head_lr == 2e-3
+    assert resolved("minilm", head_lr=1e-3).head_lr == 1e-3
+    others = (
+        resolved("minilm", is_pair=False),
+        resolved("minilm", init="random"),
+        resolved("scratch"),
+        resolved("bert"),
+    )
+    assert {config.head_lr for config in others} == {None}
 
 
 def test_only_minilm_blends_unasked_and_only_classes_of_pairs() -> None:
