@@ -74,9 +74,9 @@ MINILM = replace(
     lr=1e-4,
     pooling="mean",
     swap_pairs=True,
-    by_task={"choice": {"epochs": 2}},
+    by_task={"choice": {"epochs": 2}, "classify": {"head_lr": 2e-3}},
     by_pair_task={
-        "classify": {"pooling": "match", "epochs": 2, "lr": 2e-4, "head_lr": 2e-3, "blend": True},
+        "classify": {"pooling": "match", "epochs": 2, "lr": 2e-4, "blend": True},
         "choice": {"pooling": "match"},
         "regression": {"pooling": "siamese"},
     },

@@ -23,8 +23,6 @@ class TaskSpec:
         recipe: options of `train` that suit the task better than the model's own.
         from_nothing: options that go before these where the model starts from nothing.
         siamese_target: the target where the texts of a row are read apart.
-        least_steps: of the optimizer, below which a pretrained encoder has learnt little; few
-            rows are read oftener than its recipe says, until there are as many.
         rows_an_epoch: validation rows that are scored after each epoch, evenly spread over
             all of them; None: all. At the end of a training all are scored.
         most_ranked: how many answers of a row `predict --top-k` can list at most; None: all
@@ -39,7 +37,6 @@ class TaskSpec:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     from_nothing: Mapping[str, Any] = field(default_factory=dict)
     siamese_target: str = ""
-    least_steps: int = 0
     rows_an_epoch: int | None = None
     most_ranked: int | None = 0
     more_positions: bool = False
@@ -57,16 +54,12 @@ class TaskSpec:
         return self.siamese_target
 
 
-# Few rows are read until an encoder has been moved this often (docs/minilm.md has what it is worth).
-ENOUGH_STEPS = 150
-
 TASKS: tuple[TaskSpec, ...] = (
     TaskSpec(
         "classify",
         "bertkit.tasks.sequence:SequenceTask",
         "one label for a text, a pair or several columns",
         siamese_target="bertkit.tasks.siamese:SiameseTask",
-        least_steps=ENOUGH_STEPS,
         most_ranked=None,
     ),
     TaskSpec(
@@ -74,7 +67,6 @@ TASKS: tuple[TaskSpec, ...] = (
         "bertkit.tasks.sequence:SequenceTask",
         "one number for a text, a pair or several columns",
         siamese_target="bertkit.tasks.siamese:SiameseTask",
-        least_steps=ENOUGH_STEPS,
     ),
     # A token that is hidden is one that could have been tagged.
     TaskSpec(
@@ -84,7 +76,6 @@ TASKS: tuple[TaskSpec, ...] = (
         {"pooling": "cls", "token_masking": 0.0},
         # Every token is an example, so more is learnt from the same rows (docs/scratch.md).
         from_nothing={"lr": 1e-3, "dropout": 0.1},
-        least_steps=ENOUGH_STEPS,
     ),
     # A row is as many encodings as it has choices.
     TaskSpec(
@@ -92,7 +83,6 @@ TASKS: tuple[TaskSpec, ...] = (
         "bertkit.tasks.choice:ChoiceTask",
         "the right one of several choices, all ranked",
         {"batch_size": 8, "token_masking": 0.0},
-        least_steps=ENOUGH_STEPS,
         most_ranked=None,
     ),
     TaskSpec(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from bertkit.config import TrainConfig, flag, options
 from bertkit.errors import UsageError
 from bertkit.models.registry import SCRATCH, WITH_SEGMENTS, ModelSpec, Recipe
-from bertkit.tasks.registry import TASKS_WITH, TaskSpec, find_task
+from bertkit.tasks.registry import TASKS_WITH, TaskSpec
 
 # Vocabulary of a scratch model: a piece must be seen often enough to be learnt.
 WORDS_PER_PIECE = 20
@@ -18,9 +18,11 @@ SHAPE = ("size", "layers", "hidden", "heads")
 # forgets (docs/scratch.md).
 MANY_ROWS = 10_000
 WIDE = (2, 128, 4)  # layers, hidden, heads
-# Passes over few rows go on until an encoder has had this many steps to learn in; Mosbach et al.
-# 2021 ("On the Stability of Fine-tuning BERT") take 20 passes where 3 are usual.
-MOST_EPOCHS = 20
+# Few single texts are read until a pretrained encoder has been moved this often; Mosbach et al.
+# 2021 ("On the Stability of Fine-tuning BERT") take 20 passes where 3 are usual. Few pairs gain
+# nothing from it (docs/minilm.md).
+ENOUGH_STEPS, MOST_EPOCHS = 150, 20
+OF_ONE_TEXT = ("classify", "regression", "ner")
 
 
 def resolve(
@@ -61,8 +63,8 @@ def resolve(
     filled = replace(config, **{name: value for name, value in values.items() if getattr(config, name) is None})
     if filled.pooling == "siamese" and config.overlap_segments is None:
         filled = replace(filled, overlap_segments=False)  # each text is read by itself
-    if config.epochs is None and n_rows and init == "pretrained":
-        filled = replace(filled, epochs=epochs_for(n_rows, filled, least_steps=find_task(task).least_steps))
+    if config.epochs is None and n_rows and init == "pretrained" and task in OF_ONE_TEXT and not two_texts:
+        filled = replace(filled, epochs=_epochs(n_rows, filled))
     if spec.is_scratch and (n_rows >= MANY_ROWS or task == "ner"):
         filled = _widened(filled)
     return replace(
@@ -77,17 +79,11 @@ def resolve(
     )
 
 
-def epochs_for(n_rows: int, config: TrainConfig, *, least_steps: int) -> int:
-    """Return how often rows are read: as the recipe says, or oftener where they are few.
-
-    Args:
-        n_rows: training rows.
-        config: a request with its recipe's figures.
-        least_steps: of the optimizer; an encoder that is moved less often has learnt little.
-    """
+def _epochs(n_rows: int, config: TrainConfig) -> int:
+    """Return how often rows are read: as the recipe says, or oftener where they are few."""
     usual = int(config.epochs or 1)
     steps_each = math.ceil(n_rows / (int(config.batch_size or 1) * config.accumulate))
-    return max(usual, min(MOST_EPOCHS, math.ceil(least_steps / steps_each)))
+    return max(usual, min(MOST_EPOCHS, math.ceil(ENOUGH_STEPS / steps_each)))
 
 
 def _widened(config: TrainConfig) -> TrainConfig:

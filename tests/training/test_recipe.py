@@ -55,11 +55,22 @@ def test_an_encoder_reads_few_rows_oftener(n_rows: int, asked: dict[str, int], e
     assert config.epochs == epochs
 
 
-def test_only_a_comparing_head_learns_faster_unasked() -> None:
+@pytest.mark.parametrize(("task", "is_pair", "epochs"), [
+    ("ner", False, 15), ("regression", False, 15), ("classify", True, 3), ("choice", False, 3), ("mlm", False, 3),
+])  # fmt: skip
+def test_few_pairs_questions_and_lines_are_read_no_oftener(task: str, is_pair: bool, epochs: int) -> None:
+    two_texts = is_pair or task == "choice"
+    spec = find_model("bert")
+    config = resolve(TrainConfig(), spec, is_pair=is_pair, two_texts=two_texts, n_words=9, n_rows=300, task=task)
+    assert config.epochs == epochs
+
+
+def test_only_minilms_classifier_learns_faster_unasked() -> None:
     assert resolved("minilm").head_lr == 2e-3
     assert resolved("minilm", head_lr=1e-3).head_lr == 1e-3
+    assert resolved("minilm", is_pair=False).head_lr == 2e-3
     others = (
-        resolved("minilm", is_pair=False),
+        resolve(TrainConfig(), find_model("minilm"), is_pair=False, n_words=9, task="ner"),
         resolved("minilm", init="random"),
         resolved("scratch"),
         resolved("bert"),
