@@ -58,11 +58,7 @@ def resolve(
         raise UsageError("--pooling match: is for pairs of texts, and a row here has no pair; take cls or mean.")
     if not learns_words:
         _refuse_vocabulary(config, spec)
-    recipe = recipe_for(spec, from_nothing=init == "random")
-    values = recipe.options(task, two_texts=two_texts)
-    filled = replace(config, **{name: value for name, value in values.items() if getattr(config, name) is None})
-    if filled.pooling == "siamese" and config.overlap_segments is None:
-        filled = replace(filled, overlap_segments=False)  # each text is read by itself
+    filled = _filled(config, recipe_for(spec, from_nothing=init == "random"), task=task, two_texts=two_texts)
     if config.epochs is None and n_rows and init == "pretrained" and task in OF_ONE_TEXT and not two_texts:
         filled = replace(filled, epochs=_epochs(n_rows, filled))
     if spec.is_scratch and (n_rows >= MANY_ROWS or task == "ner"):
@@ -77,6 +73,15 @@ def resolve(
         vocab_size=(filled.vocab_size or _vocabulary_size(n_words)) if learns_words else None,
         lowercase=(True if filled.lowercase is None else filled.lowercase) if learns_words else None,
     )
+
+
+def _filled(config: TrainConfig, recipe: Recipe, *, task: str, two_texts: bool) -> TrainConfig:
+    """Take a recipe's figures for what was left open."""
+    values = recipe.options(task, two_texts=two_texts)
+    filled = replace(config, **{name: value for name, value in values.items() if getattr(config, name) is None})
+    if filled.pooling == "siamese" and config.overlap_segments is None:
+        filled = replace(filled, overlap_segments=False)  # each text is read by itself
+    return filled
 
 
 def _epochs(n_rows: int, config: TrainConfig) -> int:
