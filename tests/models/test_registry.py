@@ -6,10 +6,12 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import fields
+from itertools import product
 from pathlib import Path
 
 import pytest
 
+from bertkit.config import TASKS as TASK_WORDS
 from bertkit.config import TrainConfig
 from bertkit.errors import ModelError, UnknownNameError
 from bertkit.models.architectures import ARCHITECTURES
@@ -17,6 +19,7 @@ from bertkit.models.heads import POOLINGS
 from bertkit.models.registry import FINE_TUNING, MODELS, RECIPES, find_model, load_target
 
 ROOT = Path(__file__).parents[2]
+TASK_NAMES = tuple(word for word in TASK_WORDS if word != "auto")
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "sentencepiece", "accelerate", "scipy", "pyarrow")
 LIGHT_ROOMS = """
 import sys
@@ -55,9 +58,15 @@ def test_every_row_is_complete(spec) -> None:
 @pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
 def test_every_recipe_is_one_that_train_would_take(spec) -> None:
     known = {rule.name for rule in fields(TrainConfig)}
-    values = spec.recipe.options("classify", two_texts=True)
-    assert values.keys() <= known
-    assert TrainConfig(**values).epochs == spec.recipe.epochs
+    recipe = spec.recipe
+    for task, two_texts in product((*TASK_NAMES, "unknown"), (False, True)):
+        values = recipe.options(task, two_texts=two_texts)
+        assert values.keys() <= known
+        taken = TrainConfig(**values)
+        assert {name: getattr(taken, name) for name in values} == values
+        of_task = {**recipe.by_task.get(task, {}), **(recipe.by_pair_task.get(task, {}) if two_texts else {})}
+        assert taken.epochs == of_task.get("epochs", recipe.epochs)
+    assert {*recipe.by_task, *recipe.by_pair_task} <= set(TASK_NAMES)
     assert spec.recipe.pooling in POOLINGS
     assert spec.recipe.pooling != "pooler" or spec.architecture == "bert"
 
