@@ -10,6 +10,7 @@ from typing import Any
 
 from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet
+from bertkit.data.sources import lasting_names
 from bertkit.data.splits import carve, passage_blocks
 from bertkit.errors import DataError
 
@@ -33,9 +34,9 @@ class DataRequest:
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values; paths are made absolute, so that a run can be moved."""
-        names = [str(Path(name).resolve()) if Path(name).exists() else name for name in self.names]
-        data_dir = None if self.data_dir is None else str(Path(self.data_dir).resolve())
-        return {**asdict(self), "names": names, "data_dir": data_dir}
+        data_dir = None if self.data_dir is None else Path(self.data_dir).resolve()
+        names = lasting_names(self.names, data_dir)
+        return {**asdict(self), "names": names, "data_dir": None if data_dir is None else str(data_dir)}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> DataRequest:

@@ -77,6 +77,13 @@ def find_source(names: Sequence[str], *, data_dir: Path | None = None, as_split:
     )
 
 
+def lasting_names(names: Sequence[str], data_dir: Path | None) -> list[str]:
+    """Return DATA so that it means the same from every directory: names as they are, paths absolute."""
+    if len(names) == 1 and _is_no_path(names[0], data_dir):
+        return list(names)
+    return [str((_existing_path(name, data_dir) or Path(name)).resolve()) for name in names]
+
+
 def bare_stem(path: Path) -> str:
     """Name a file without its directory and its suffixes."""
     stem = path.name.removesuffix(".gz")
@@ -97,14 +104,19 @@ def _special_source(name: str, data_dir: Path | None) -> Source | None:
         if not hub_id:
             raise UsageError("DATA 'hf:': name the data set, like hf:org/name or hf:org/name:config.")
         return Source(name.removeprefix("hf:"), hub_id=hub_id, hub_config=config or None)
-    spec = next((spec for spec in DATASETS if spec.name == name), None) or _of_other_spelling(name, data_dir)
+    spec = _spec_of_name(name, data_dir)
     return None if spec is None else _catalog_source(spec, data_dir)
 
 
-def _of_other_spelling(name: str, data_dir: Path | None) -> DatasetSpec | None:
-    """Find the data set that is meant by klue_ner or MRPC, where no file or directory has that name."""
-    if Path(name).exists() or (data_dir is not None and (data_dir / name).exists()):
-        return None
+def _is_no_path(name: str, data_dir: Path | None) -> bool:
+    return name.startswith(("sample:", "hf:")) or _spec_of_name(name, data_dir) is not None
+
+
+def _spec_of_name(name: str, data_dir: Path | None) -> DatasetSpec | None:
+    """Find a data set; other spellings (klue_ner, MRPC) only where no file or directory has that name."""
+    spec = next((spec for spec in DATASETS if spec.name == name), None)
+    if spec is not None or _existing_path(name, data_dir) is not None:
+        return spec
     return next((spec for spec in DATASETS if is_spelling(name, spec.name)), None)
 
 
@@ -204,11 +216,15 @@ def _spec_of_files(paths: Sequence[Path]) -> DatasetSpec | None:
     return None
 
 
+def _existing_path(name: str, data_dir: Path | None) -> Path | None:
+    """Find a file or directory, below the data directory first."""
+    places = (Path(name),) if data_dir is None else (data_dir / name, Path(name))
+    return next((place for place in places if place.exists()), None)
+
+
 def _find_path(name: str, data_dir: Path | None) -> Path:
-    path = Path(name)
-    if data_dir is not None and not path.is_absolute() and (data_dir / path).exists():
-        return data_dir / path
-    if path.exists():
+    path = _existing_path(name, data_dir)
+    if path is not None:
         return path
     if _looks_like_path(name):
         raise DataError(f"{name}: no such file or directory.")
