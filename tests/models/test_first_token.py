@@ -17,6 +17,7 @@ from bertkit.models.heads import OF_FIRST_TOKEN, POOLINGS, Encoder, SequenceMode
 from bertkit.models.matching import MatchingModel
 from bertkit.models.pretrained import build
 from bertkit.models.registry import BuildOptions, find_model
+from bertkit.tasks.base import SIDED_POOLINGS
 
 VOCABULARY, WIDTH, HEADS, LAYERS = 60, 32, 2, 2
 OPTIONS = BuildOptions(
@@ -81,6 +82,7 @@ def test_the_first_vector_is_the_one_of_the_whole_layer(name: str, training: boo
 @pytest.mark.parametrize("name", SAVING)
 def test_gradients_are_those_of_the_whole_layer(name: str) -> None:
     encoder = encoder_of(name)
+    encoder.double()  # type: ignore[attr-defined]  # some are sums of large figures that cancel
 
     def gradients(first_only: bool) -> dict[str, Tensor]:
         encoder.zero_grad()  # type: ignore[attr-defined]
@@ -91,7 +93,7 @@ def test_gradients_are_those_of_the_whole_layer(name: str) -> None:
     assert whole.keys() == first.keys()
     assert len(whole) > 20
     for name_, gradient in whole.items():
-        torch.testing.assert_close(first[name_], gradient, atol=1e-5, rtol=1e-3, msg=name_)
+        torch.testing.assert_close(first[name_], gradient, atol=1e-11, rtol=1e-9, msg=name_)
 
 
 @pytest.mark.parametrize("name", SAVING)
@@ -114,7 +116,7 @@ def test_heads_ask_for_what_they_read(pooling: str) -> None:
         return vectors
 
     models: list[nn.Module] = [SequenceModel(encoder, 2, pooling=pooling, dropout=0.0)]
-    if pooling != "match":
+    if pooling not in SIDED_POOLINGS:
         models.append(MatchingModel(encoder, pooling=pooling, dropout=0.0))
     honest, encoder.forward = encoder.forward, watched  # type: ignore[attr-defined]
     for model in models:
