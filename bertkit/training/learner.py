@@ -35,18 +35,23 @@ def build_learner(prepared: Prepared, placement: Placement, world: World = ALONE
     """
     import torch
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
     from bertkit.models.dropout import use_quick_dropout
+    from bertkit.models.embedding import use_lasting_embeddings
 
     config, tokenizer = prepared.config, prepared.tokenizer
     mixed = "bf16" if placement.precision == "bfloat16" else "no"
     if placement.device.startswith("cuda:"):
         torch.cuda.set_device(placement.device)  # a process alone: what Accelerate takes for "the GPU"
+    # Accelerate keeps device and precision of a process's first training, and refuses others.
+    AcceleratorState._reset_state(reset_partial_state=world.size == 1)
     accelerator = Accelerator(cpu=placement.device == "cpu", mixed_precision=mixed)
     torch.manual_seed(config.seed)
     encoder = load_target(prepared.spec.builder)(prepared.spec, _build_options(prepared))
     model = prepared.task.build_model(encoder, dropout=float(config.dropout or 0.0))
     use_quick_dropout(model)
+    use_lasting_embeddings(model)
     freeze(model, config.freeze or 0, name=prepared.spec.name)
     if config.compile:
         model.compile(dynamic=True)

@@ -284,3 +284,11 @@ def test_placement_of_a_resumed_run_must_be_the_same(pair_file: Path, tmp_path: 
     setup_file.write_text(json.dumps({**setup, "placement": {**setup["placement"], "precision": "bfloat16"}}))
     with pytest.raises(DeviceError, match="bfloat16"):
         training.train(TrainConfig(output=str(tmp_path / "run"), resume=True))
+
+
+def test_trainings_of_one_process_have_a_precision_each(pair_file: Path, tmp_path: Path) -> None:
+    events: list[Event] = []
+    for i, precision in enumerate(("float32", "bfloat16", "float32")):
+        train(small(pair_file, tmp_path / str(i), epochs=1, precision=precision), events.append)
+    placed = [event.placement.precision for event in events if isinstance(event, Started)]
+    assert placed == ["float32", "bfloat16", "float32"]
