@@ -106,9 +106,9 @@ class TrainConfig:
     lowercase: bool | None = option(None, "Lower-case a vocabulary trained on the data.", "Model")
     pooling: str | None = option(
         None,
-        "How a row becomes one vector; match and siamese compare the sides of a pair.",
+        "How a row becomes one vector; match, align and siamese compare the sides of a pair.",
         "Model",
-        choices=("cls", "pooler", "mean", "match", "siamese"),
+        choices=("cls", "pooler", "mean", "match", "align", "siamese"),
     )
     dropout: float | None = option(
         None, "Dropout in encoder and head; attention has none.", "Model", minimum=0, below=1

@@ -13,10 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bertkit.models.alignment import differences
 from bertkit.models.stored_head import stored_head
 
-POOLINGS = ("cls", "pooler", "mean", "match")
+POOLINGS = ("cls", "pooler", "mean", "match", "align")
 OF_FIRST_TOKEN = ("cls", "pooler")  # what they make of a row needs no other token's last hidden state
+
+
+_VECTORS = {"match": 4, "align": 6}  # of H figures each; all other poolings make one
 
 
 class Encoder(Protocol):
@@ -116,8 +120,9 @@ class SequenceModel(TaskModel):
         encoder: gives the hidden states.
         outputs: number of outputs C.
         pooling: cls (first token), pooler (the encoder's own layer over the first
-            token), mean (over text tokens), or match (for pairs: mean, first token, and
-            how the means of the two sides differ and agree).
+            token), mean (over text tokens), match (for pairs: mean, first token, and how
+            the means of the two sides differ and agree), or align (match, and how tokens
+            differ from their counterparts on the other side: mean and maximum).
         dropout: dropout before the linear layer.
         second_segment: segment ids from this one on mark the second text of a pair.
     """
@@ -130,7 +135,7 @@ class SequenceModel(TaskModel):
         self.pooling = pooling
         self.second_segment = second_segment
         self.dropout = nn.Dropout(dropout)
-        self.classifier = _linear(encoder.hidden_size * (4 if pooling == "match" else 1), outputs)
+        self.classifier = _linear(encoder.hidden_size * _VECTORS.get(pooling, 1), outputs)
 
     def forward(
         self,
@@ -146,10 +151,10 @@ class SequenceModel(TaskModel):
         return logits
 
     def pool(self, hidden: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> Tensor:
-        """Reduce hidden states, (B, L, H) or the first token's (B, 1, H), to vectors (B, H), or (B, 4H) for match."""
+        """Reduce hidden states, (B, L, H) or the first token's (B, 1, H), to vectors: (B, H), 4H match, 6H align."""
         if self.pooling == "pooler" and self.encoder.pooler is not None:
             return cast(Tensor, self.encoder.pooler(hidden))
-        if self.pooling not in ("mean", "match"):
+        if self.pooling not in ("mean", *_VECTORS):
             return hidden[:, 0]
         text = torch.ones_like(token_type_ids) if attention_mask is None else attention_mask
         mean = _mean(hidden, text)
@@ -158,7 +163,11 @@ class SequenceModel(TaskModel):
         # Each side in the light of the other, compared as sentence vectors are (Conneau et al. 2017).
         second = text * (token_type_ids >= self.second_segment)
         a, b = _mean(hidden, text - second), _mean(hidden, second)
-        return torch.cat([mean, hidden[:, 0], (a - b).abs(), a * b], dim=-1)
+        vectors = [mean, hidden[:, 0], (a - b).abs(), a * b]
+        if self.pooling == "align":
+            unlike = differences(hidden, text - second, second)  # (B, L, H)
+            vectors += [_mean(unlike, text), unlike.amax(dim=1)]
+        return torch.cat(vectors, dim=-1)
 
     def transformers_class(self, encoder_class: str) -> str | None:
         """BERT's class always pools with the pooler; no other pooling has a class."""

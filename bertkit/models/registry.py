@@ -76,7 +76,7 @@ MINILM = replace(
     swap_pairs=True,
     by_task={"choice": {"epochs": 2}, "classify": {"head_lr": 2e-3}},
     by_pair_task={
-        "classify": {"pooling": "match", "epochs": 2, "lr": 2e-4, "blend": True},
+        "classify": {"pooling": "align", "epochs": 2, "lr": 2e-4, "blend": True},
         "choice": {"pooling": "match"},
         "regression": {"pooling": "siamese"},
     },

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bertkit.models.heads import Encoder, TaskModel
 
 
+SIDED_POOLINGS = ("match", "align")
 Interval = tuple[float, float]
 Outputs = Sequence[Any]
 """What a task made of each row (probabilities, a value, entities, …): only the task looks inside."""
@@ -57,6 +58,11 @@ class TaskSettings:
     def is_pair(self) -> bool:
         """Whether a row is two sentences."""
         return self.columns.pair is not None
+
+    @property
+    def compares_sides(self) -> bool:
+        """Whether what is made of a row needs to know which tokens are of which text."""
+        return self.pooling in SIDED_POOLINGS
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values."""

@@ -73,7 +73,7 @@ class ChoiceTask:
         stems = joined_texts((q.texts for q in questions), self.settings, self.tokenizer)
         firsts = [stem for stem, q in zip(stems, questions, strict=True) for _ in q.choices]
         seconds = joined_texts(((choice,) for q in questions for choice in q.choices), self.settings, self.tokenizer)
-        limit, sided = self.settings.max_length, self.settings.pooling == "match"
+        limit, sided = self.settings.max_length, self.settings.compares_sides
         parts = self.tokenizer.encode(firsts, seconds, max_length=limit, with_spans=sided, keep_pairs=True)
         parts = [with_sides(part) for part in parts] if sided else parts
         if self.settings.on_long == "error":

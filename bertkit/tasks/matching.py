@@ -90,8 +90,8 @@ class MatchingTask(SummaryTask):
                 are to be read in windows.
             UsageError: vectors are to be pooled as only pairs can be.
         """
-        if settings.pooling == "match":
-            raise UsageError("--pooling match: is for pairs of texts; take cls or mean.")
+        if settings.compares_sides:
+            raise UsageError(f"--pooling {settings.pooling}: is for pairs of texts; take cls or mean.")
         _refuse_windows(settings)
         check_references(examples)
         return cls(settings, tokenizer)

@@ -173,7 +173,7 @@ class SequenceTask:
     def _encode(
         self, firsts: Sequence[str], seconds: Sequence[str] | None, examples: Sequence[Example]
     ) -> list[EncodedRow]:
-        marked, sided = self.settings.overlap_segments, self.settings.pooling == "match"
+        marked, sided = self.settings.overlap_segments, self.settings.compares_sides
         with_spans = (marked or sided) and seconds is not None
         rows = encode_rows(self.tokenizer, firsts, seconds, examples, self.settings, with_spans=with_spans)
         if seconds is None or not with_spans:

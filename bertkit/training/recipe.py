@@ -8,6 +8,7 @@ from dataclasses import replace
 from bertkit.config import TrainConfig, flag, options
 from bertkit.errors import UsageError
 from bertkit.models.registry import SCRATCH, WITH_SEGMENTS, ModelSpec, Recipe
+from bertkit.tasks.base import SIDED_POOLINGS
 from bertkit.tasks.registry import TASKS_WITH, TaskSpec
 
 # Vocabulary of a scratch model: a piece must be seen often enough to be learnt.
@@ -54,8 +55,10 @@ def resolve(
     init = config.init or ("random" if spec.is_scratch else "pretrained")
     learns_words = init == "random" and config.tokenizer is None
     _refuse_misfits(config, spec, is_pair)
-    if config.pooling == "match" and not two_texts:
-        raise UsageError("--pooling match: is for pairs of texts, and a row here has no pair; take cls or mean.")
+    if config.pooling in SIDED_POOLINGS and not two_texts:
+        raise UsageError(
+            f"--pooling {config.pooling}: is for pairs of texts, and a row here has no pair; take cls or mean."
+        )
     if not learns_words:
         _refuse_vocabulary(config, spec)
     filled = _filled(config, recipe_for(spec, from_nothing=init == "random"), task=task, two_texts=two_texts)

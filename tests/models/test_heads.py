@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from bertkit.models.alignment import differences
 from bertkit.models.bert import BertConfig, BertModel
 from bertkit.models.heads import SequenceModel
 
@@ -37,15 +38,23 @@ def test_match_compares_the_sides_of_a_pair() -> None:
     torch.testing.assert_close(pooled("match"), expected)
 
 
+def test_align_adds_how_tokens_differ_from_their_counterparts() -> None:
+    unlike = differences(HIDDEN, MASK - SIDES * MASK, SIDES * MASK)
+    mean = torch.stack([unlike[0].mean(dim=0), unlike[1, :3].mean(dim=0)])
+    expected = torch.cat([pooled("match"), mean, unlike.amax(dim=1)], dim=-1)
+    torch.testing.assert_close(pooled("align"), expected)
+
+
 def test_match_tells_the_sides_by_the_first_segment_of_the_second() -> None:
     torch.testing.assert_close(pooled("match", sides=SIDES * 9, second_segment=9), pooled("match"))
 
 
-def test_match_with_an_empty_side_is_still_a_number() -> None:
-    assert torch.isfinite(pooled("match", sides=torch.zeros_like(SIDES))).all()
+@pytest.mark.parametrize("pooling", ["match", "align"])
+def test_a_pair_with_an_empty_side_is_still_a_number(pooling: str) -> None:
+    assert torch.isfinite(pooled(pooling, sides=torch.zeros_like(SIDES))).all()
 
 
-@pytest.mark.parametrize(("pooling", "width"), [("cls", 8), ("mean", 8), ("match", 32)])
+@pytest.mark.parametrize(("pooling", "width"), [("cls", 8), ("mean", 8), ("match", 32), ("align", 48)])
 def test_the_classifier_is_as_wide_as_what_it_reads(pooling: str, width: int) -> None:
     mine = model(pooling)
     assert mine.classifier.in_features == width

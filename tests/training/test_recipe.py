@@ -24,7 +24,7 @@ def test_a_recipe_fills_what_was_left_open(model: str) -> None:
 
 
 def test_pairs_may_be_pooled_otherwise_than_single_texts() -> None:
-    assert (resolved("minilm").pooling, resolved("minilm", is_pair=False).pooling) == ("match", "mean")
+    assert (resolved("minilm").pooling, resolved("minilm", is_pair=False).pooling) == ("align", "mean")
 
 
 @pytest.mark.parametrize(("task", "epochs"), [("choice", 2), ("classify", 2), ("regression", 4), ("ner", 4)])
@@ -146,6 +146,7 @@ def test_segments_that_an_architecture_lacks_are_refused() -> None:
         ("bert", {"max_length": 513}, "--max-length 513: bert reads at most 512 tokens"),
         ("bert", {"is_pair": False, "swap_pairs": True}, "--swap-pairs: needs rows of two sentences"),
         ("bert", {"is_pair": False, "pooling": "match"}, "--pooling match: is for pairs of texts, and a row here"),
+        ("bert", {"is_pair": False, "pooling": "align"}, "--pooling align: is for pairs of texts, and a row here"),
         ("bert", {"vocab_size": 500}, "--vocab-size: bert has its vocabulary already; .* add --init random"),
         ("kobert", {"lowercase": False}, "--lowercase: kobert has its vocabulary already"),
         (
