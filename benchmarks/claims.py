@@ -74,6 +74,7 @@ JOBS = (
     Job(
         "scratch", "scratch.py", ("--budget", "100"), ("--size", "base", "--rows", "8", "--compile", "--budget", "3000")
     ),
+    Job("embedding", "embedding.py", ("--budget", "40"), ("--repetitions", "200", "--budget", "1200")),
     Job("start", "start.py", (), ("--repetitions", "21", "--budget", "900")),
     Job("textrank", "textrank.py", ("--budget", "90"), ("--documents", "1000", "--budget", "2000")),
     Job("oracle", "oracle.py", ("--budget", "45"), ("--documents", "500", "--budget", "2000")),
@@ -133,6 +134,8 @@ TARGETS = (
     Target("train.whole.tuned", "train-whole", "whole training, time of tuned Trainer / bertkit's", "≥", 1.5),
     Target("train.whole.f1_recipe", "train-whole", "validation F1 minus run_glue's recipe, 95 %", "≥", 0, "", "high"),
     Target("train.whole.f1_tuned", "train-whole", "validation F1 minus tuned Trainer, 95 %", "≥", 0, "", "high"),
+    Target("embedding.30522", "embedding", "training step, gradient of 30,522 words kept / torch's"),
+    Target("embedding.128000", "embedding", "training step, gradient of 128,000 words kept / torch's"),
     Target("scratch.forward.64", "scratch", "scratch BERT forward / transformers, 64 tokens", "≥", 1),
     Target("scratch.backward.64", "scratch", "scratch BERT forward and backward / transformers, 64 tokens", "≥", 1),
     Target("scratch.forward.512", "scratch", "scratch BERT forward / transformers, 512 tokens", "≥", 1),

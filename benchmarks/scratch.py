@@ -78,6 +78,7 @@ def _ours(options: argparse.Namespace) -> Any:
 
     from bertkit.models.bert import PRESETS, BertConfig, BertModel
     from bertkit.models.dropout import use_quick_dropout
+    from bertkit.models.embedding import use_lasting_embeddings
 
     layers, hidden, heads = PRESETS[options.size]
     config = BertConfig(
@@ -92,7 +93,8 @@ def _ours(options: argparse.Namespace) -> Any:
     )
     torch.manual_seed(SEED)
     model = BertModel(config, with_pooler=False)
-    use_quick_dropout(model)  # as `bertkit train` does
+    use_quick_dropout(model)  # these two as `bertkit train` does
+    use_lasting_embeddings(model)
     return model
 
 

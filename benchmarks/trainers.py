@@ -59,7 +59,7 @@ class Counted:
 def bertkit_contender(name: str, config: TrainConfig, counted: Counted) -> Contender:
     """Train with bertkit's own loop; its epochs have to be enough for the steps."""
     from bertkit.tasks.base import Scores
-    from bertkit.training.learner import build_learner, place_training, plan_of
+    from bertkit.training.learner import build_learner, build_model, place_training, plan_of
     from bertkit.training.loop import LoopState, train_steps
     from bertkit.training.prepare import prepare
 
@@ -67,7 +67,9 @@ def bertkit_contender(name: str, config: TrainConfig, counted: Counted) -> Conte
     unscored = Scores({prepared.task.primary_metric: 0.0, "loss": 0.0})
 
     def take_turn() -> Turn:
-        learner = build_learner(prepared, place_training(prepared.config))
+        model = build_model(prepared)
+        placement = place_training(prepared.config, width=model.encoder.hidden_size)
+        learner = build_learner(prepared, model, placement)
         steps = train_steps(learner, prepared.rows, plan_of(prepared.config), LoopState(), lambda: unscored)
         ends, rows = [], []
         for facts in itertools.islice(steps, counted.all):

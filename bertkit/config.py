@@ -106,7 +106,7 @@ class TrainConfig:
     lowercase: bool | None = option(None, "Lower-case a vocabulary trained on the data.", "Model")
     pooling: str | None = option(
         None,
-        "How a row becomes one vector; match, align and siamese compare the sides of a pair.",
+        "How a row becomes one vector; match, align, siamese compare the sides.",
         "Model",
         choices=("cls", "pooler", "mean", "match", "align", "siamese"),
     )

@@ -329,6 +329,11 @@ def test_scratch(capsys: pytest.CaptureFixture[str]) -> None:
     assert keys(report) == {f"scratch.{mode}.{tokens}" for mode in ("forward", "backward") for tokens in (8, 16)}
 
 
+def test_embedding(capsys: pytest.CaptureFixture[str]) -> None:
+    report = report_of("embedding", "--rows 1 --tokens 8 --vocabularies 50 90", capsys)
+    assert keys(report) == {"embedding.50", "embedding.90"}
+
+
 def test_scratch_compares_equal_models_only(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

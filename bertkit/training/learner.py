@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bertkit.compute.device import Placement, choose_placement
 from bertkit.compute.processes import ALONE, World
 from bertkit.config import TrainConfig
@@ -13,56 +15,66 @@ from bertkit.training.loop import Learner, Plan
 from bertkit.training.optim import build_optimizer
 from bertkit.training.prepare import Prepared
 
-
-def place_training(config: TrainConfig, *, threads: int | None = None) -> Placement:
-    """Choose device and precision for a request; `threads` overrides its own."""
-    return choose_placement(config.device, config.precision, threads=threads or config.threads, width=_width(config))
+if TYPE_CHECKING:
+    from bertkit.models.heads import TaskModel
 
 
-def _width(config: TrainConfig) -> int | None:
-    from bertkit.models.bert import PRESETS
+def place_training(config: TrainConfig, *, width: int | None = None, threads: int | None = None) -> Placement:
+    """Choose device and precision for a request.
 
-    return config.hidden or (PRESETS[config.size][1] if config.size else None)
+    Args:
+        config: the request.
+        width: hidden size of the encoder; None where it is not built yet, and the answer is
+            of use for the device only.
+        threads: override the request's own.
+    """
+    return choose_placement(config.device, config.precision, threads=threads or config.threads, width=width)
 
 
-def build_learner(prepared: Prepared, placement: Placement, world: World = ALONE) -> Learner:
-    """Make model and optimizer on their device; the weights follow from --seed.
-
-    Of several processes all get the weights of the first.
+def build_model(prepared: Prepared) -> TaskModel:
+    """Make the model, on the CPU; the weights follow from --seed.
 
     Raises:
         TokenizerError: the tokenizer has more ids than the model.
     """
     import torch
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
 
     from bertkit.models.dropout import use_quick_dropout
     from bertkit.models.embedding import use_lasting_embeddings
 
     config, tokenizer = prepared.config, prepared.tokenizer
-    mixed = "bf16" if placement.precision == "bfloat16" else "no"
-    if placement.device.startswith("cuda:"):
-        torch.cuda.set_device(placement.device)  # a process alone: what Accelerate takes for "the GPU"
-    # Accelerate keeps device and precision of a process's first training, and refuses others.
-    AcceleratorState._reset_state(reset_partial_state=world.size == 1)
-    accelerator = Accelerator(cpu=placement.device == "cpu", mixed_precision=mixed)
     torch.manual_seed(config.seed)
     encoder = load_target(prepared.spec.builder)(prepared.spec, _build_options(prepared))
     model = prepared.task.build_model(encoder, dropout=float(config.dropout or 0.0))
     use_quick_dropout(model)
     use_lasting_embeddings(model)
     freeze(model, config.freeze or 0, name=prepared.spec.name)
-    if config.compile:
-        model.compile(dynamic=True)
-    optimizer = build_optimizer(
-        model, lr=float(config.lr or 0.0), weight_decay=float(config.weight_decay or 0.0), head_lr=config.head_lr
-    )
     if tokenizer.vocab_size > encoder.vocab_size:
         raise TokenizerError(
             f"the tokenizer has {tokenizer.vocab_size:,} ids and the model {encoder.vocab_size:,}; "
             "they do not belong together, choose another --tokenizer."
         )
+    return model
+
+
+def build_learner(prepared: Prepared, model: TaskModel, placement: Placement, world: World = ALONE) -> Learner:
+    """Put a model on its device and make the optimizer; of several processes all get the weights of the first."""
+    import torch
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    config = prepared.config
+    mixed = "bf16" if placement.precision == "bfloat16" else "no"
+    if placement.device.startswith("cuda:"):
+        torch.cuda.set_device(placement.device)  # a process alone: what Accelerate takes for "the GPU"
+    # Accelerate keeps device and precision of a process's first training, and refuses others.
+    AcceleratorState._reset_state(reset_partial_state=world.size == 1)
+    accelerator = Accelerator(cpu=placement.device == "cpu", mixed_precision=mixed)
+    if config.compile:
+        model.compile(dynamic=True)
+    optimizer = build_optimizer(
+        model, lr=float(config.lr or 0.0), weight_decay=float(config.weight_decay or 0.0), head_lr=config.head_lr
+    )
     if world.size > 1:
         model.load_state_dict(world.tensors_from_main(model.state_dict))
     # Without Accelerate's wrapper for several processes: see `World.sum_gradients`.

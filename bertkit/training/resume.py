@@ -63,7 +63,9 @@ def check_same_data(prepared: Prepared, setup: dict[str, Any]) -> None:
         raise RunError(f"{prepared.dataset.name}: the data has changed since the run began; start again with --force.")
 
 
-def resumed_placement(config: TrainConfig, setup: dict[str, Any], world: World) -> Placement:
+def resumed_placement(
+    config: TrainConfig, setup: dict[str, Any], world: World, *, width: int | None = None
+) -> Placement:
     """Return the placement the run began with.
 
     With another number of processes the sums are rounded otherwise anyway, so the number of
@@ -73,7 +75,7 @@ def resumed_placement(config: TrainConfig, setup: dict[str, Any], world: World) 
         DeviceError: this machine cannot give it.
     """
     stored, is_same_number = Placement(**setup["placement"]), processes_of(setup) == world.size
-    placement = place_training(config, threads=stored.threads if is_same_number else None)
+    placement = place_training(config, width=width, threads=stored.threads if is_same_number else None)
     is_alone = is_same_number and world.size == 1
 
     def what_counts(place: Placement) -> tuple[object, ...]:

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bertkit import bundle
 from bertkit.compute.device import Placement, check_device_word
-from bertkit.compute.processes import World, joined
+from bertkit.compute.processes import ALONE, World, joined
 from bertkit.config import TrainConfig
 from bertkit.errors import StrictError, UsageError
 from bertkit.evaluation.forward import forward_together
@@ -19,7 +19,7 @@ from bertkit.training.checkpoint import Checkpoints, best_name
 from bertkit.training.drive import Totals, drive
 from bertkit.training.finish import finish
 from bertkit.training.gallery import write_gallery
-from bertkit.training.learner import build_learner, place_training, plan_of
+from bertkit.training.learner import build_learner, build_model, place_training, plan_of
 from bertkit.training.loop import Learner, LoopState, StepFacts
 from bertkit.training.memory import predict_memory
 from bertkit.training.place import choose_output, is_finished, open_output
@@ -33,6 +33,9 @@ from bertkit.training.resume import (
     setup_of,
 )
 from bertkit.training.tracking import wants_tensorboard
+
+if TYPE_CHECKING:
+    from bertkit.models.heads import TaskModel
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,8 @@ def plan_training(config: TrainConfig, listener: Listener = lambda _: None) -> S
     """Do all that --dry-run shows: load, split, encode and build; nothing is written."""
     place = _checked_place(config)
     prepared = _prepared(config, None, listener)
-    placement = place_training(prepared.config)
-    learner = build_learner(prepared, placement)
+    model, placement = _placed(prepared)
+    learner = build_learner(prepared, model, placement)
     for sentence in advice(prepared, learner.bare_model.encoder):
         listener(sentence)
     memory = predict_memory(prepared, learner)
@@ -146,13 +149,25 @@ def _prepared(config: TrainConfig, saved_tokenizer: Path | None, listener: Liste
     return prepared
 
 
+def _placed(
+    prepared: Prepared, setup: dict[str, Any] | None = None, world: World = ALONE
+) -> tuple[TaskModel, Placement]:
+    """Build the model and say where it will learn; a device that is not there is refused first."""
+    place_training(prepared.config)
+    model = build_model(prepared)
+    width = model.encoder.hidden_size
+    if setup is None:
+        return model, place_training(prepared.config, width=width)
+    return model, resumed_placement(prepared.config, setup, world, width=width)
+
+
 def _train_prepared(
     prepared: Prepared, checkpoints: Checkpoints, setup: dict[str, Any] | None, listener: Listener
 ) -> TrainResult:
     began, place, world = time.perf_counter(), checkpoints.run, checkpoints.world
-    placement = resumed_placement(prepared.config, setup, world) if setup else place_training(prepared.config)
+    model, placement = _placed(prepared, setup, world)
     check_alike(world, prepared, placement)
-    learner = build_learner(prepared, placement, world)
+    learner = build_learner(prepared, model, placement, world)
     for sentence in (*advice(prepared, learner.bare_model.encoder), *_company(world, setup)):
         listener(sentence)
     world.from_main(lambda: open_output(place, replace_old=prepared.config.force and setup is None))

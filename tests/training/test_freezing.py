@@ -20,7 +20,7 @@ from bertkit.models.heads import SequenceModel
 from bertkit.models.registry import FINE_TUNING, BuildOptions, find_model, load_target
 from bertkit.tasks.base import Scores
 from bertkit.training.freezing import freeze, layers_frozen
-from bertkit.training.learner import build_learner, place_training, plan_of
+from bertkit.training.learner import build_learner, build_model, place_training, plan_of
 from bertkit.training.loop import LoopState, StepFacts, train_steps
 from bertkit.training.optim import build_optimizer
 from bertkit.training.prepare import prepare
@@ -180,7 +180,7 @@ def test_layers_freeze_one_by_one_and_never_the_last(share: float, layers: int, 
 def test_layers_learn_until_they_are_frozen(pair_file: Path, tmp_path: Path) -> None:
     config = small(pair_file, tmp_path / "run", layers=3, freeze_after=0.5, epochs=2)
     prepared = prepare(config)
-    learner = build_learner(prepared, place_training(prepared.config))
+    learner = build_learner(prepared, build_model(prepared), place_training(prepared.config, width=32))
     layers = learner.bare_model.encoder.layers
 
     def sums() -> list[float]:

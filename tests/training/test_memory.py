@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig
 from bertkit.tasks.base import TrainingRow
-from bertkit.training.learner import build_learner, place_training, plan_of
+from bertkit.training.learner import build_learner, build_model, place_training, plan_of
 from bertkit.training.loop import Learner
 from bertkit.training.memory import Kept, Memory, count_kept, extrapolated, kept_of, largest_batch, predict_memory
 from bertkit.training.prepare import Prepared, prepare
@@ -28,7 +28,7 @@ from tests.training.test_run import small
 
 def opened(config: TrainConfig) -> tuple[Prepared, Learner]:
     prepared = prepare(config)
-    return prepared, build_learner(prepared, place_training(prepared.config))
+    return prepared, build_learner(prepared, build_model(prepared), place_training(prepared.config, width=32))
 
 
 def largest(prepared: Prepared) -> list[TrainingRow]:

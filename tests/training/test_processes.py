@@ -189,7 +189,7 @@ def placed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What this machine would give, whatever it is."""
     found = {"device": "cuda:0", "precision": "bfloat16", "threads": 1}
 
-    def place(config: TrainConfig, *, threads: int | None = None) -> Placement:
+    def place(config: TrainConfig, *, width: int | None, threads: int | None = None) -> Placement:
         return Placement(**{**found, "threads": threads or found["threads"]})
 
     monkeypatch.setattr(resume, "place_training", place)

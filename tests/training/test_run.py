@@ -16,7 +16,7 @@ import transformers
 from safetensors import safe_open
 
 from bertkit import bundle
-from bertkit.compute.device import Placement
+from bertkit.compute.device import NARROW, Placement
 from bertkit.config import TrainConfig
 from bertkit.data.records import Example
 from bertkit.errors import NonFiniteError, OutputError, StrictError, UsageError
@@ -292,3 +292,18 @@ def test_trainings_of_one_process_have_a_precision_each(pair_file: Path, tmp_pat
         train(small(pair_file, tmp_path / str(i), epochs=1, precision=precision), events.append)
     placed = [event.placement.precision for event in events if isinstance(event, Started)]
     assert placed == ["float32", "bfloat16", "float32"]
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("hidden", [32, 256])
+def test_narrow_models_learn_in_float32_wherever_they_come_from(
+    hidden: int, native: bool, pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bertkit.compute.device._multiplies_bfloat16", lambda _: native)
+    asked = small(pair_file, tmp_path / "source", epochs=1, hidden=hidden)
+    words = {"model": str(tmp_path / "source"), "layers": None, "hidden": None, "vocab_size": None}
+    events: list[Event] = []
+    train(asked, events.append)
+    train(replace(asked, **words, output=str(tmp_path / "run")), events.append)  # type: ignore[arg-type]
+    placed = [event.placement.precision for event in events if isinstance(event, Started)]
+    assert placed == 2 * ["bfloat16" if native and hidden >= NARROW else "float32"]
