@@ -11,6 +11,7 @@ One class per way of mending; each carries the exit code of the command line.
     ├── TokenizerError              3   a tokenizer that is missing or does not fit
     ├── RunError                    3   a run directory that is damaged, unfinished or newer
     ├── OutputError                 3   a place that cannot be written or is not empty
+    ├── PlaceError                  3   a path that may not be looked at
     ├── DeviceError                 3   a device or precision this machine does not have
     ├── ProcessLostError            3   another process of the command that has ended
     ├── NonFiniteError              3   a loss or gradient that is no longer a number
@@ -86,6 +87,10 @@ class RunError(BertkitError):
 
 class OutputError(BertkitError):
     """A place that cannot be written, or that is not empty."""
+
+
+class PlaceError(BertkitError):
+    """A path that may not be looked at: a right is missing on the way to it."""
 
 
 class DeviceError(BertkitError):

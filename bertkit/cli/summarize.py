@@ -118,7 +118,7 @@ def summarize_command(
 
 
 def _run(request: SummarizeRequest, wanted: SummaryFormat, output: Path | None, *, force: bool) -> None:
-    from bertkit.evaluation.output import refuse_existing
+    from bertkit.files import refuse_existing
     from bertkit.summarization.methods import asked_method
     from bertkit.summarization.summarize import Done, summarize_inputs
 
@@ -155,7 +155,7 @@ def _writer(stream: TextIO, wanted: SummaryFormat, request: SummarizeRequest) ->
 def _stream(output: Path | None) -> Iterator[TextIO]:
     """Give standard output in UTF-8, or a file that gets its name only when all is written."""
     from bertkit.cli.streams import write_lines
-    from bertkit.evaluation.output import writing
+    from bertkit.files import writing
 
     if output is None:
         write_lines([])  # sees to UTF-8

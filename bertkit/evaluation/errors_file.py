@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bertkit.data.records import Example
-from bertkit.evaluation.output import writing
+from bertkit.files import writing
 from bertkit.tasks.base import Outputs, Task
 
 

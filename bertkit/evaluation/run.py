@@ -19,8 +19,8 @@ from bertkit.evaluation.contamination import count_known
 from bertkit.evaluation.errors_file import write_errors
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
-from bertkit.evaluation.output import refuse_existing
 from bertkit.evaluation.partner import open_partnership
+from bertkit.files import refuse_existing
 from bertkit.tasks.base import Outputs, TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import check_fit

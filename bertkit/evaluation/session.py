@@ -18,8 +18,8 @@ from bertkit.compute.device import Placement, check_device_word, choose_placemen
 from bertkit.compute.processes import World, joined
 from bertkit.errors import DataError, StrictError, UsageError
 from bertkit.evaluation.inputs import FORMATS, open_inputs
-from bertkit.evaluation.output import refuse_existing, writing
 from bertkit.evaluation.predict import predict_stream
+from bertkit.files import refuse_existing, writing
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import FitWatch

@@ -16,7 +16,7 @@ from bertkit.data.numerals import is_number
 from bertkit.data.records import Example
 from bertkit.data.streaming import REASONS, LabelKinds, StreamedData, stream_data
 from bertkit.errors import UsageError
-from bertkit.evaluation.output import refuse_existing
+from bertkit.files import refuse_existing
 from bertkit.models.registry import find_model
 from bertkit.models.tokenizers import open_tokenizer
 from bertkit.reporting.data_figures import draw_data, figure_names

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bertkit.errors import OutputError
+from bertkit.files import exists, is_dir, write_bytes, write_errors
 
 PLOTS = "--plots"
 
@@ -18,9 +19,9 @@ def refuse_figures(folder: Path | None, names: Iterable[str], *, force: bool) ->
     """
     if folder is None:
         return
-    if folder.exists() and not folder.is_dir():
+    if exists(folder) and not is_dir(folder):
         raise OutputError(f"{PLOTS} {folder}: is a file; name a folder.")
-    there = next((name for name in names if (folder / name).exists()), None)
+    there = next((name for name in names if exists(folder / name)), None)
     if there is not None and not force:
         raise OutputError(f"{PLOTS} {folder}: {there} exists; add --force to replace it.")
 
@@ -31,11 +32,7 @@ def write_figures(folder: Path, figures: Mapping[str, bytes]) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    try:
+    with write_errors(folder, PLOTS, way_on="choose another folder"):
         folder.mkdir(parents=True, exist_ok=True)
         for name, picture in figures.items():
-            beside = folder / f".{name}.tmp"
-            beside.write_bytes(picture)
-            beside.replace(folder / name)
-    except OSError as error:
-        raise OutputError(f"{PLOTS} {folder}: cannot be written ({error.strerror}); choose another folder.") from error
+            write_bytes(folder / name, picture)

@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 
 from bertkit import __version__
-from bertkit.evaluation.output import writing
+from bertkit.files import writing
 from bertkit.reporting.style import css_variables
 
 _VOID = frozenset({"meta", "rect", "line", "br"})

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bertkit import bundle
 from bertkit.evaluation.evaluate import BOUNDS, Evaluation
-from bertkit.evaluation.output import refuse_existing
 from bertkit.evaluation.run import EvalRequest, Scored
+from bertkit.files import refuse_existing
 from bertkit.reporting.figures import draw_figures, figure_names
 from bertkit.reporting.mistakes import MOST, show_mistakes
 from bertkit.reporting.output import refuse_figures, write_figures

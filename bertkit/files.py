@@ -1,0 +1,245 @@
+"""The one place that writes files: whole or not at all, lasting, readable by colleagues.
+
+A file gets its name by a rename when all of it is written and has reached the disk, so that
+neither a crash nor a power cut leaves half of one. What Python, safetensors, tokenizers and
+TensorBoard raise where a disk is full, a place read-only or a name too long is turned into
+one sentence. Looking for a file never raises for a name that no file can have.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from bertkit.errors import BertkitError, OutputError, PlaceError
+from bertkit.plain import shortened, to_json, visible
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+# What is no defect of anybody's: the machine has no room, no right, no such name.
+MACHINE_ERRORS = frozenset({
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EIO,
+    errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.EEXIST, errno.EBADF,
+    errno.ENXIO, errno.ENODEV, errno.ETXTBSY, errno.EBUSY, errno.EXDEV, errno.ENOTEMPTY, errno.ELOOP, errno.ENOMEM,
+})  # fmt: skip
+# How libraries written in Rust (safetensors, tokenizers) name the error they met.
+_RUST_ERROR = re.compile(r"\(os error (\d+)\)")
+_LONGEST_NAME = 255
+
+
+def machine_error(error: BaseException) -> str | None:
+    """Say in words what the operating system refused, or None if that is not what happened.
+
+    >>> machine_error(OSError(errno.ENOSPC, "No space left on device"))
+    'No space left on device'
+    """
+    if isinstance(error, OSError):
+        if error.errno is None:  # some libraries raise one with a sentence alone
+            inner = error.__cause__ or error.__context__
+            return machine_error(inner) if inner is not None else None
+        return os.strerror(error.errno) if error.errno in MACHINE_ERRORS else None
+    # safetensors raises a class of its own, tokenizers a bare Exception
+    found = _RUST_ERROR.search(str(error))
+    if found is not None and int(found[1]) in MACHINE_ERRORS:
+        return os.strerror(int(found[1]))
+    return None
+
+
+@contextmanager
+def write_errors(place: Path, what: str = "", *, way_on: str = "check space and rights") -> Iterator[None]:
+    """Turn whatever refuses a write into one `OutputError`.
+
+    Args:
+        place: the file or folder that is written.
+        what: the flag that named it, if one did.
+        way_on: what the user can do, as a clause.
+
+    Raises:
+        OutputError: the operating system refused, through whichever library.
+    """
+    try:
+        yield
+    except (BrokenPipeError, BertkitError):
+        raise
+    except Exception as error:  # libraries written in Rust raise classes of their own, or none
+        refused = machine_error(error)
+        if refused is None and not isinstance(error, OSError):
+            raise
+        reason = refused or str(error)
+        raise OutputError(f"{_named(place, what)}: cannot be written ({reason}); {way_on}.") from error
+
+
+def _named(place: Path, what: str) -> str:
+    shown = visible(shortened(str(place), 300))
+    return f"{what} {shown}" if what else shown
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a file is there; False for a name that no file can have.
+
+    Raises:
+        PlaceError: a folder on the way may not be looked into.
+    """
+    mode = _mode(path)
+    return mode is not None and stat.S_ISREG(mode)
+
+
+def is_dir(path: Path) -> bool:
+    """Tell whether a folder is there; False for a name that no folder can have.
+
+    Raises:
+        PlaceError: a folder on the way may not be looked into.
+    """
+    mode = _mode(path)
+    return mode is not None and stat.S_ISDIR(mode)
+
+
+def exists(path: Path) -> bool:
+    """Tell whether anything is there; False for a name that nothing can have.
+
+    Raises:
+        PlaceError: a folder on the way may not be looked into.
+    """
+    return _mode(path) is not None
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except PermissionError as error:
+        raise PlaceError(
+            f"{_named(path, '')}: {os.strerror(errno.EACCES)}; ask its owner for the right to read it."
+        ) from error
+    except (OSError, ValueError):  # a name with a NUL byte, or one that is too long
+        return None
+
+
+def temporary(path: Path) -> Path:
+    """Return the name that a file has while it is written, beside its place."""
+    name = f".{path.name}.tmp"
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        name = f".{hashlib.blake2b(os.fsencode(path.name), digest_size=12).hexdigest()}.tmp"
+    return path.with_name(name)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, have reached the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems have no fsync for folders; a full disk must still be heard.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def put_in_place(beside: Path, path: Path) -> None:
+    """Give a finished file its name, in a way that a power cut does not undo."""
+    sync(beside)
+    beside.replace(path)
+    sync(path.parent)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give the place to write a file to; it gets its name at the end, and is gone if that is not reached.
+
+    Whatever made the file, it is as readable as the user's other files.
+    """
+    beside = temporary(path)
+    try:
+        yield beside
+        beside.chmod(0o666 & ~_umask())
+        put_in_place(beside, path)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    """Read the mask without changing it where the system says it, for other threads write too."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
+    with replacing(path) as beside:
+        beside.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a text in UTF-8, whole or not at all; halves of surrogate pairs become question marks."""
+    write_bytes(path, content.encode("utf-8", errors="replace"))
+
+
+def write_json(path: Path, values: Any, *, indent: int | None = 2) -> None:
+    """Write JSON, whole or not at all."""
+    write_bytes(path, (to_json(values, indent=indent) + "\n").encode())
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors of torch as safetensors, whole or not at all."""
+    from safetensors.torch import save_file
+
+    with replacing(path) as beside:
+        # One metadata key: with more, the order in the file changes from process to process.
+        save_file(dict(tensors), beside, metadata={"format": "pt"})
+
+
+def save_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    """Write arrays of numpy as safetensors, whole or not at all."""
+    from safetensors.numpy import save
+
+    write_bytes(path, save(dict(arrays)))
+
+
+def refuse_existing(path: Path | None, flag: str, *, force: bool) -> None:
+    """Refuse to replace a file, and to write where a folder is.
+
+    Raises:
+        OutputError: the file is there and --force is not given, or it is a folder.
+    """
+    if path is None:
+        return
+    if is_dir(path):
+        raise OutputError(f"{_named(path, flag)}: is a folder; name a file in it.")
+    if is_file(path) and not force:
+        raise OutputError(f"{_named(path, flag)}: exists; add --force to replace it.")
+
+
+@contextmanager
+def writing(path: Path, flag: str) -> Iterator[TextIO]:
+    """Open a text file that gets its name only when all is written.
+
+    A device or a named pipe (/dev/stdout) is written to as it is: a rename would put a
+    file in its place.
+
+    Raises:
+        OutputError: it cannot be written; the message names `flag`.
+    """
+    with write_errors(path, flag, way_on="choose another file"):
+        if exists(path) and not is_file(path) and not is_dir(path):
+            with path.open("w", encoding="utf-8", newline="") as stream:
+                yield stream
+            return
+        with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
+            yield stream

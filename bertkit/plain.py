@@ -1,0 +1,97 @@
+"""Text of strangers, made harmless: for terminals, pages, sentences and JSON.
+
+Labels, column names, file names and rows come from files that anybody may have written.
+Shown as they are, their control characters steer a terminal (its title, its colours, what is
+hidden), and bidirectional ones turn the reading order of what stands beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# C0, DEL, C1, marks and embeddings that turn the direction of reading, separators of lines
+# and paragraphs, and halves of surrogate pairs, which no encoding can write.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# Most characters of a row, a name or a label that a sentence quotes.
+QUOTED = 80
+# Most characters of a whole sentence; what a library says may be any length.
+SENTENCE = 1000
+
+
+def visible(text: str) -> str:
+    r"""Write characters that cannot be seen, or that steer a terminal, as escapes.
+
+    >>> visible("\x1b[31mred\u202e")
+    '\\x1b[31mred\\u202e'
+    """
+    return _UNSEEN.sub(_escape, text)
+
+
+def shortened(text: str, most: int = QUOTED) -> str:
+    """Cut a text in the middle so that it has at most `most` characters, an ellipsis included."""
+    if len(text) <= most:
+        return text
+    head = max(1, (most - 1) * 2 // 3)
+    tail = most - 1 - head
+    return f"{text[:head]}…{text[len(text) - tail :] if tail else ''}"
+
+
+def quoted(text: object, most: int = QUOTED) -> str:
+    r"""Quote somebody's text in a sentence: escaped, and at most about `most` characters long.
+
+    >>> quoted("po\ns")
+    "'po\\ns'"
+    """
+    return f"'{visible(shortened(str(text), most))}'"
+
+
+def sentence(text: str) -> str:
+    """Return what is said to a user: one line, nothing in it unseen, of bounded length."""
+    return visible(shortened(text, SENTENCE))
+
+
+def to_json(values: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
+    """Write values as JSON that every reader takes, one line unless `indent` is given.
+
+    Numbers that are not finite become null, for JSON has no word for them; characters that
+    would steer a terminal, and halves of surrogate pairs, are written as escapes, which read
+    back as the same characters.
+
+    Args:
+        values: dicts, lists, texts, numbers.
+        indent: spaces a level; None: one line.
+        ascii_only: whether all that is not ASCII becomes an escape.
+    """
+    try:
+        text = json.dumps(values, ensure_ascii=ascii_only, allow_nan=False, indent=indent)
+    except ValueError:
+        text = json.dumps(_finite(values), ensure_ascii=ascii_only, allow_nan=False, indent=indent)
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return _UNSEEN.sub(_json_escape, text)
+
+
+def _finite(values: Any) -> Any:
+    if isinstance(values, float):
+        return values if math.isfinite(values) else None
+    if isinstance(values, Mapping):
+        return {name: _finite(value) for name, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in values]
+    return values
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found[0]
+    code = ord(character)
+    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    # Line ends that parted an indented text are no part of a value.
+    return found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}"

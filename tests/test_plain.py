@@ -1,0 +1,64 @@
+"""Text of strangers is shown harmlessly, and JSON is always JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from bertkit.plain import SENTENCE, quoted, sentence, shortened, to_json, visible
+
+STEERING = ["\x1b[31m", "\x1b]0;title\x07", "\x9b31m", "\x00", "\x7f", "\u202e", "\u2066", "\u061c", "\ufeff", "\udc00"]
+
+
+@pytest.mark.parametrize("text", STEERING)
+def test_nothing_that_steers_a_terminal_is_left(text: str) -> None:
+    shown = visible(f"a{text}b")
+    assert shown.isprintable()
+    assert shown.startswith("a\\")
+    assert shown.endswith("b")
+
+
+@pytest.mark.parametrize("text", ["plain", "한국어", "é", "👩‍🚀", "나비", "[bold]x[/bold]", "a\\nb"])
+def test_what_can_be_seen_stays(text: str) -> None:
+    assert visible(text) == text
+
+
+def test_line_ends_and_tabs_are_written_the_short_way() -> None:
+    assert visible("a\nb\tc\rd") == "a\\nb\\tc\\rd"
+
+
+@pytest.mark.parametrize("most", [2, 3, 10, 79, 80])
+def test_a_long_text_keeps_its_ends(most: int) -> None:
+    text = "".join(chr(0xAC00 + i) for i in range(200))
+    short = shortened(text, most)
+    assert len(short) == most
+    assert "…" in short
+    assert short[0] == text[0]
+    assert shortened(text[:most], most) == text[:most]
+
+
+def test_a_quotation_is_bounded_and_one_line() -> None:
+    assert quoted("po\nlite") == "'po\\nlite'"
+    assert len(quoted("x" * 10_000)) < 90
+    assert len(sentence("x" * 10**6)) == SENTENCE
+
+
+@pytest.mark.parametrize("text", [*STEERING, "한국어", "\n", "\\", '"'])
+def test_json_reads_back_and_holds_nothing_unseen(text: str) -> None:
+    for line in (to_json({text: [text]}), to_json({text: [text]}, ascii_only=True)):
+        assert json.loads(line) == {text: [text]}
+        assert line.isprintable()
+        line.encode()
+
+
+def test_json_in_lines_keeps_its_lines() -> None:
+    text = to_json({"a": ["\x9b"], "b": 1}, indent=2)
+    assert text.count("\n") == 5
+    assert json.loads(text) == {"a": ["\x9b"], "b": 1}
+
+
+def test_numbers_that_are_not_finite_become_null() -> None:
+    values = {"a": math.nan, "b": [math.inf, 1.5], "c": {"d": (-math.inf, 2)}}
+    assert json.loads(to_json(values)) == {"a": None, "b": [None, 1.5], "c": {"d": [None, 2]}}
