@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bertkit.data.groups import shared_groups
 from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet
 from bertkit.data.sources import lasting_names
@@ -19,7 +20,8 @@ from bertkit.errors import DataError
 class DataRequest:
     """DATA and how it is split; JSON both ways.
 
-    `passages` says that lines that follow each other are needed together.
+    `passages` says that lines that follow each other are needed together, `group` the column
+    whose equal values are.
     """
 
     names: tuple[str, ...]
@@ -31,6 +33,7 @@ class DataRequest:
     limit: int | None = None
     seed: int = 1
     passages: bool = False
+    group: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values; paths are made absolute, so that a run can be moved."""
@@ -62,6 +65,7 @@ def load_splits(request: DataRequest, *, splits: Sequence[str] = ("train", "vali
         columns=request.columns,
         task=request.task,
         splits=splits,
+        group=request.group,
     )
     if "train" not in dataset.splits:
         have = ", ".join(dataset.splits)
@@ -73,7 +77,10 @@ def load_splits(request: DataRequest, *, splits: Sequence[str] = ("train", "vali
         seed=request.seed,
         stratify=dataset.task == "classify",
         passages=request.passages,
+        group=request.group,
     )
+    if request.group is not None:
+        dataset = replace(dataset, warnings=(*dataset.warnings, *shared_groups(dataset, request.group)))
     return _limited(dataset, request)
 
 

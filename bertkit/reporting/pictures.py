@@ -108,7 +108,8 @@ def loss_curves(answers: Answers) -> Picture | None:
 
     Where validation has no loss, the metric that chose the weights is drawn beside it.
     """
-    metric = f"validation/{answers.task.primary_metric}"
+    deciding = answers.task.settings.deciding_metric
+    metric = f"validation/{deciding}"
     curves = read_curves(answers.scored.run.directory, ("train/loss", "validation/loss", metric))
     if "train/loss" not in curves:
         return None
@@ -118,7 +119,7 @@ def loss_curves(answers: Answers) -> Picture | None:
     if "validation/loss" in curves:
         _curve(axes, curves["validation/loss"], SERIES[1], "validation loss", "o")
     elif metric in curves:
-        name = f"validation {answers.task.primary_metric}"
+        name = f"validation {deciding}"
         other = axes.twinx()
         other.spines["right"].set_visible(True)
         other.set_ylabel(name)

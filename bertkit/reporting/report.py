@@ -9,6 +9,7 @@ from bertkit import bundle
 from bertkit.evaluation.evaluate import BOUNDS, Evaluation
 from bertkit.evaluation.run import EvalRequest, Scored
 from bertkit.files import refuse_existing
+from bertkit.metrics.names import greater_is_better
 from bertkit.reporting.figures import draw_figures, figure_names
 from bertkit.reporting.mistakes import MOST, show_mistakes
 from bertkit.reporting.output import refuse_figures, write_figures
@@ -85,7 +86,7 @@ def _sentence(clause: str) -> str:
 
 def _tiles(scored: Scored) -> Html:
     """Show the one figure that counts, beside the best of the others."""
-    found, metric = scored.evaluation, scored.run.task.headline_metric
+    found, metric = scored.evaluation, scored.run.task.settings.deciding_metric
     tiles = []
     if metric in found.metrics:
         low, high = found.intervals.get(metric, (float("nan"), float("nan")))
@@ -93,7 +94,7 @@ def _tiles(scored: Scored) -> Html:
     beside = {name: metrics for name, metrics in found.baselines.items() if name not in BOUNDS}
     known = {name: metrics[metric] for name, metrics in beside.items() if metric in metrics}
     if known:
-        best = (max if scored.run.task.greater_is_better else min)(known, key=lambda name: known[name])
+        best = (max if greater_is_better(metric) else min)(known, key=lambda name: known[name])
         tiles.append((f"{known[best]:.4f}", f"{metric} of {best}, the best beside it"))
     tiles.append((f"{found.n:,}", "rows"))
     tiles.append((f"{found.rows_per_second:,.0f}", "rows a second"))

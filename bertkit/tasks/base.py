@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bertkit.data.records import ColumnMap, Example
+from bertkit.tasks.registry import find_task
 from bertkit.tokenization.base import Encoding, Tokenizer
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class TaskSettings:
     `labels` are classes, or kinds of entities. `unit` is what carries a tag: a word, or a
     token where entities begin inside words. `sentence_pairs` is the second aim of masked
     LM: none, nsp or sop. `candidates` is whose scores propose summaries to the task matching:
-    textrank, or extractor, a model that is part of the run.
+    textrank, or extractor, a model that is part of the run. `metric` is the one that decides, of
+    which epoch is best and of whether a baseline is beaten; empty: the task's own.
     """
 
     task: str
@@ -53,6 +55,12 @@ class TaskSettings:
     unit: str = "word"
     sentence_pairs: str = "none"
     candidates: str = "textrank"
+    metric: str = ""
+
+    @property
+    def deciding_metric(self) -> str:
+        """The metric that chooses the best weights and is compared with baselines in words."""
+        return self.metric or find_task(self.task).metrics[0]
 
     @property
     def is_pair(self) -> bool:
@@ -146,17 +154,10 @@ class Scores:
 
 
 class Task(Protocol):
-    """One task with its settings and tokenizer; `sequence.py` is the plainest.
-
-    `primary_metric` chooses the best weights; `headline_metric` is the one compared with
-    baselines in words.
-    """
+    """One task with its settings and tokenizer; `sequence.py` is the plainest."""
 
     settings: TaskSettings
     tokenizer: Tokenizer
-    primary_metric: str
-    headline_metric: str
-    greater_is_better: bool
 
     def build_model(self, encoder: Encoder, *, dropout: float) -> TaskModel:
         """Put the task's head on an encoder."""

@@ -68,13 +68,14 @@ def refuse_long(
     Raises:
         DataError: a row was; the message names it.
     """
+    windows = " or --on-long window read it in parts" * has_windows
     for encoding, example in zip(encodings, examples, strict=True):
         if encoding.truncated:
             raise DataError.at(
                 example.source,
                 example.line,
-                f"the row has {encoding.n_tokens} tokens and --max-length is {max_length}; "
-                f"raise it, or let --on-long truncate cut it{' or --on-long window read it in parts' * has_windows}.",
+                f"the row has {encoding.n_tokens} tokens and --max-length is {max_length}; raise it where the model "
+                f"reads more, or let --on-long truncate cut it{windows}.",
             )
 
 

@@ -39,9 +39,10 @@ class Finished:
         if self.partnership is None:
             return None
         product = " x ".join(f"{name}^{weight:.2f}" for name, weight in self.partnership.weights().items())
-        both, alone = self.evaluation.metrics["accuracy"], self.evaluation.baselines[ENCODER]["accuracy"]
+        metric = self.evaluation.metric
+        both, alone = self.evaluation.metrics[metric], self.evaluation.baselines[ENCODER][metric]
         return (
-            f"answers are blended, {product}, weighed on the validation rows: accuracy {both:.4f}, "
+            f"answers are blended, {product}, weighed on the validation rows: {metric} {both:.4f}, "
             f"the encoder alone {alone:.4f} (--no-blend to leave it alone)"
         )
 
@@ -74,7 +75,8 @@ class Finished:
             self.baselines.save(place / BASELINE)
             if self.partnership is not None:
                 self.partnership.save(place / BASELINE)
-            save_hashes(prepared.train_examples, prepared.dataset.fingerprint, place / BASELINE)
+            salt, is_pair = prepared.dataset.fingerprint, manifest.settings.is_pair
+            save_hashes(prepared.train_examples, salt, place / BASELINE, is_pair=is_pair)
             bundle.write_json(place / "metrics.json", self.evaluation.to_json())
             write_card(place / "README.md", manifest, self.evaluation)
         except OSError as error:
@@ -89,7 +91,7 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
     """Score the best weights' outputs on the validation split, beside baselines fitted on the same rows."""
     task, train, examples = prepared.task, prepared.train_examples, prepared.validation_examples
     seed = prepared.config.seed
-    baselines = fit_baselines(task, train, seed=seed)
+    baselines = fit_baselines(task, train, seed=seed, class_weights=prepared.options.class_weights)
     theirs, alone, partnership = dict(baselines.predict(examples)), None, None
     if prepared.config.blend:
         partner = fit_partner(task, learner.bare_model, baselines, train, seed=seed)

@@ -21,7 +21,8 @@ import numpy as np
 
 from bertkit.compute.batching import Batch, training_batches
 from bertkit.compute.processes import ALONE, World
-from bertkit.errors import NonFiniteError
+from bertkit.errors import DataError, NonFiniteError
+from bertkit.metrics.names import greater_is_better
 from bertkit.tasks.base import Scores, Task, TrainingOptions, TrainingRow
 from bertkit.training.freezing import freeze, layers_frozen
 from bertkit.training.optim import learning_rate, set_learning_rate
@@ -131,6 +132,7 @@ def train_steps(
         NonFiniteError: loss or gradient is no longer a number, in any process; the weights
             are those of the step before.
         ProcessLostError: another process has ended.
+        DataError: the validation rows lack the metric that decides.
     """
     lengths = [row.length for row in rows]
     per_epoch = plan.steps_per_epoch(len(rows))
@@ -210,13 +212,15 @@ def _loss(learner: Learner, batch: Batch) -> Tensor:
 
 
 def _remember(scores: Scores, task: Task, state: LoopState) -> bool:
-    """Compare scores with the best so far; a tie goes to the lower loss."""
-    score = scores.metrics[task.primary_metric]
+    """Compare scores with the best so far by the metric that decides; a tie goes to the lower loss."""
+    metric = task.settings.deciding_metric
+    if metric not in scores.metrics:
+        raise DataError(f"--metric {metric}: the validation rows do not have it; take another.")
+    score, sign = scores.metrics[metric], 1 if greater_is_better(metric) else -1
     loss = scores.metrics.get("loss", scores.metrics.get("mse", 0.0))
-    signed = score if task.greater_is_better else -score
-    best = -math.inf if state.best_score is None else state.best_score * (1 if task.greater_is_better else -1)
-    tied_but_surer = signed == best and (state.best_loss is None or loss < state.best_loss)
-    improved = signed > best or tied_but_surer
+    best = -math.inf if state.best_score is None else state.best_score * sign
+    tied_but_surer = score * sign == best and (state.best_loss is None or loss < state.best_loss)
+    improved = score * sign > best or tied_but_surer
     if improved:
         state.best_score, state.best_loss, state.best_step, state.stale = score, loss, state.step, 0
     else:

@@ -107,7 +107,8 @@ def test_long_rows_can_be_refused(tokenizer: Tokenizer) -> None:
     assert len(mine.encode([question("the cat", "music", "a ball")])) == 1
     with pytest.raises(
         DataError,
-        match=r"^q\.csv:3: the row has 9 tokens and --max-length is 8; raise it, or let --on-long truncate cut it\.$",
+        match=r"^q\.csv:3: the row has 9 tokens and --max-length is 8; raise it where the model reads more, "
+        r"or let --on-long truncate cut it\.$",
     ):
         mine.encode([question("the cat", "music", "a ball"), QUESTIONS[1]])
 
