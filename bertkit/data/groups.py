@@ -68,11 +68,11 @@ def shared_groups(dataset: DataSet, column: str) -> Iterator[str]:
     """Say which splits hold rows of the training rows' groups: official ones, for carved ones hold none."""
     own = {row.group for row in dataset.splits.get("train", ()) if row.group}
     for split, rows in dataset.splits.items():
-        shared = [row.group for row in rows if row.group in own] if split != "train" else []
+        shared = sum(row.group in own for row in rows) if split != "train" else 0
         if shared:
             yield (
-                f"{split}: {len(shared):,} of {len(rows):,} rows are of {len(set(shared)):,} groups of "
-                f"{quoted(column)} that are also trained on; its scores are inflated"
+                f"{split}: {shared:,} of {len(rows):,} rows have a value of {quoted(column)} that training rows have "
+                "too; its scores are inflated"
             )
 
 

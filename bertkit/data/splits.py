@@ -130,8 +130,8 @@ def _too_few(rows: Sequence[Example], keep: _Keep) -> str:
     if keep.group is None:
         return f"{len(rows)} training rows ({different} different) are too few"
     return (
-        f"{len(rows)} training rows make {different} part{'s' * (different != 1)} that stay whole by --group "
-        f"{quoted(keep.group)} (groups that have a row in common stay together too), which is too few"
+        f"{len(rows)} training rows fall into {different} part{'s' * (different != 1)} by --group {quoted(keep.group)} "
+        "(groups that have a row in common are one), which is too few"
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from bertkit.bundle import Manifest
 from bertkit.config import TrainConfig, flag
 from bertkit.evaluation.evaluate import Evaluation
+from bertkit.metrics.names import table_names
 
 SHOWN = (
     "accuracy", "f1", "macro_f1", "mcc", "pearson", "spearman", "mse", "mae", "entity_precision", "entity_recall",
@@ -78,19 +79,22 @@ def _data(manifest: Manifest) -> str:
 
 
 def _scores(evaluation: Evaluation) -> str:
-    names = [name for name in SHOWN if name in evaluation.metrics]
+    named = table_names(evaluation.metrics, evaluation.positive)
+    names = [name for name in SHOWN if name in named]
     baselines = list(evaluation.baselines)
-    head = "| metric | model | 95 % interval | " + " | ".join(baselines) + " |"
+    head = "| metric | model | 95 % CI | " + " | ".join(baselines) + " |"
     rule = "|" + "---|" * (3 + len(baselines))
     lines = []
     for name in names:
         low, high = evaluation.intervals.get(name, (float("nan"), float("nan")))
         others = [evaluation.baselines[b].get(name) for b in baselines]
         cells = [f"{other:.4f}" if other is not None else "" for other in others]
-        lines.append(f"| {name} | {evaluation.metrics[name]:.4f} | {low:.4f} to {high:.4f} | {' | '.join(cells)} |")
+        lines.append(
+            f"| {named[name]} | {evaluation.metrics[name]:.4f} | {low:.4f} to {high:.4f} | {' | '.join(cells)} |"
+        )
     return (
         f"## Scores on the {evaluation.split} split ({evaluation.n:,} rows)\n\n"
-        "This split chose the best weights, so the figures are a little too good; "
+        f"This split chose the best epoch (by {evaluation.metric}), so these scores are a little inflated; "
         "`bertkit eval` on a test split gives the honest ones.\n\n" + "\n".join([head, rule, *lines]) + "\n"
     )
 

@@ -10,7 +10,7 @@ each choice of a question. The model sees these parts; the task puts them togeth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bertkit.data.records import ColumnMap, Example
@@ -138,6 +138,13 @@ class TrainingOptions:
     swap_pairs: bool = False
     token_masking: float = 0.0
     whole_words: bool = False
+
+    @property
+    def plain(self) -> TrainingOptions:
+        """The same, with a loss that counts as the validation loss does: rows alike, labels as they are."""
+        if self.class_weights is None and not self.label_smoothing:
+            return self
+        return replace(self, class_weights=None, label_smoothing=0.0)
 
 
 @dataclass(frozen=True)
