@@ -255,3 +255,5 @@ def test_a_model_that_always_takes_one_place_is_called_so(tokenizer: Tokenizer) 
     assert warning.startswith("the model always takes choice number 2")
     assert mine.score(examples, outputs(mine, *[[0.0, 1.0], [1.0, 0.0]] * 6)).warnings == ()
     assert mine.score(examples[:5], outputs(mine, *[[0.0, 1.0]] * 5)).warnings == ()
+    rightly = [question("the cat", "music", "bread", right=1)] * 12
+    assert mine.score(rightly, outputs(mine, *[[0.0, 1.0]] * 12)).warnings == ()
