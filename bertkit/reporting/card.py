@@ -101,7 +101,7 @@ def _scores(evaluation: Evaluation) -> str:
 
 def _limits(manifest: Manifest, evaluation: Evaluation) -> str:
     settings = manifest.settings
-    limits = [f"Rows are read up to {settings.max_length} tokens; longer ones are cut and say so."]
+    limits = [f"Inputs are truncated to {settings.max_length} tokens; records then say `truncated: true`."]
     if settings.on_long == "window":
         limits = [f"Rows are read in windows of up to {settings.max_length} tokens."]
     if settings.overlap_segments:
