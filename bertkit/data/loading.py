@@ -90,11 +90,12 @@ def load_data(
 
 
 def fingerprint(splits: Mapping[str, Sequence[Example]]) -> str:
-    """Hash the texts and labels of all splits, in order (SHA-256, hexadecimal)."""
+    """Hash the texts, labels and groups of all splits, in order (SHA-256, hexadecimal)."""
     digest = hashlib.sha256()
     for split, examples in splits.items():
         for example in examples:
-            digest.update(json.dumps([split, example.all_texts, example.answer]).encode())
+            group = [example.group] if example.group else []
+            digest.update(json.dumps([split, example.all_texts, example.answer, *group]).encode())
             digest.update(b"\n")
     return digest.hexdigest()
 

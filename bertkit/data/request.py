@@ -12,7 +12,7 @@ from bertkit.data.groups import shared_groups
 from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet
 from bertkit.data.sources import lasting_names
-from bertkit.data.splits import carve, passage_blocks
+from bertkit.data.splits import SPLIT_FORM, carve, passage_blocks
 from bertkit.errors import DataError
 
 
@@ -21,7 +21,7 @@ class DataRequest:
     """DATA and how it is split; JSON both ways.
 
     `passages` says that lines that follow each other are needed together, `group` the column
-    whose equal values are.
+    whose equal values are. `split_form` is which rows are the same (`splits.SPLIT_FORM`).
     """
 
     names: tuple[str, ...]
@@ -34,6 +34,7 @@ class DataRequest:
     seed: int = 1
     passages: bool = False
     group: str | None = None
+    split_form: int = SPLIT_FORM
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values; paths are made absolute, so that a run can be moved."""
@@ -43,8 +44,8 @@ class DataRequest:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> DataRequest:
-        """Build a request from what `to_json` returned."""
-        return cls(**{**values, "names": tuple(values["names"])})
+        """Build a request from what `to_json` returned, in this version or an earlier one."""
+        return cls(**{"split_form": 1, **values, "names": tuple(values["names"])})
 
 
 def load_splits(request: DataRequest, *, splits: Sequence[str] = ("train", "validation")) -> DataSet:
@@ -78,6 +79,7 @@ def load_splits(request: DataRequest, *, splits: Sequence[str] = ("train", "vali
         stratify=dataset.task == "classify",
         passages=request.passages,
         group=request.group,
+        form=request.split_form,
     )
     if request.group is not None:
         dataset = replace(dataset, warnings=(*dataset.warnings, *shared_groups(dataset, request.group)))

@@ -27,6 +27,8 @@ _MAX_NUMERIC_STRATA = 20
 # Lines of a passage that stay together: of ten that follow each other one place is cut, and a
 # file without blank lines still has enough blocks to choose from.
 MAX_BLOCK = 10
+# Which rows are the same when they are split; a run stores it, so that it finds its rows again.
+SPLIT_FORM = 2
 
 
 def carve(
@@ -38,6 +40,7 @@ def carve(
     stratify: bool = True,
     passages: bool = False,
     group: str | None = None,
+    form: int = SPLIT_FORM,
 ) -> DataSet:
     """Make the splits that are missing from the training rows; official ones are not touched.
 
@@ -50,6 +53,7 @@ def carve(
         passages: whether lines that follow each other stay together; of equal lines that then
             fall on both sides, those to be set aside stay in training.
         group: the column of the rows' groups, whose rows stay together; None: there are none.
+        form: which rows are the same: 1: those with equal texts, as in runs of earlier versions.
 
     Returns:
         The data set with its splits in the order train, validation, test; rows keep their
@@ -70,7 +74,7 @@ def carve(
         raise UsageError("--validation-fraction and --test-fraction together leave no training rows.")
     if "train" not in dataset.splits:
         raise DataError(f"{dataset.name}: there is no train split to carve {' and '.join(missing)} from.")
-    keep = _Keep(seed, dataset.columns.pair is not None, stratify=stratify, passages=passages, group=group)
+    keep = _Keep(seed, dataset.columns.pair is not None, stratify=stratify, passages=passages, group=group, form=form)
     return _carve_missing(dataset, missing, keep)
 
 
@@ -83,13 +87,21 @@ class _Keep:
     stratify: bool
     passages: bool
     group: str | None
+    form: int
+
+    def key(self, row: Example) -> str:
+        """Return what is equal for rows that are the same."""
+        if self.form >= SPLIT_FORM:
+            return row_key(row, is_pair=self.is_pair)
+        return json.dumps(sorted(row.texts) if self.is_pair else row.all_texts)
 
     def choose(self, rows: Sequence[Example], target: int) -> tuple[set[int], str]:
         """Choose about `target` rows; return their places, and what was kept, in words."""
         if self.passages:
             blocks = _blocks(rows, self.seed, target)
             chosen = _choose(blocks, max(target, 2), by_label=False)
-            return self._without_copies(rows, chosen), ", lines that follow each other together"
+            chosen = chosen if self.form < SPLIT_FORM else self._without_copies(rows, chosen)
+            return chosen, ", lines that follow each other together"
         if self.group is not None:
             chosen = _choose_whole(_groups(rows, self), target)
             short = "; larger groups stay whole, so there are fewer than asked" if len(chosen) < target / 2 else ""
@@ -99,7 +111,7 @@ class _Keep:
 
     def _without_copies(self, rows: Sequence[Example], chosen: set[int]) -> set[int]:
         """Leave out chosen rows that also stand among the others."""
-        keys = [row_key(row, is_pair=self.is_pair) for row in rows]
+        keys = [self.key(row) for row in rows]
         others = {key for index, key in enumerate(keys) if index not in chosen}
         return {index for index in chosen if keys[index] not in others}
 
@@ -148,7 +160,7 @@ def _groups(examples: Sequence[Example], keep: _Keep) -> list[_Group]:
     together = _Together(len(examples))
     hashes = []
     for index, example in enumerate(examples):
-        together.join(index, ("row", row_key(example, is_pair=keep.is_pair)))
+        together.join(index, ("row", keep.key(example)))
         if keep.group is not None and example.group:
             together.join(index, ("group", example.group))
             hashed: Sequence[str] = ("group", example.group)  # of rows, many would have a lower one than few

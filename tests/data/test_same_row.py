@@ -12,6 +12,7 @@ from bertkit.data.audit.chunk import Chunk
 from bertkit.data.audit.keys import KeyTable
 from bertkit.data.audit.leakage import leakage_findings
 from bertkit.data.records import ColumnMap, DataSet, Example, Question
+from bertkit.data.request import DataRequest, load_splits
 from bertkit.data.same_row import row_key
 from bertkit.data.splits import carve
 from bertkit.evaluation.contamination import count_known, save_hashes
@@ -123,3 +124,17 @@ def test_hashes_of_earlier_runs_are_compared_in_their_own_form(tmp_path: Path) -
     assert count_known(rows, "salt", tmp_path, is_pair=False) == 1
     save_hashes(rows[:1], "salt", tmp_path, is_pair=False)
     assert count_known(rows, "salt", tmp_path, is_pair=False) == 2
+
+
+def test_runs_of_earlier_versions_find_their_rows_again(tmp_path: Path) -> None:
+    path = tmp_path / "rows.tsv"
+    texts = [f"row {i // 2}" + ("!" if i % 2 else "") for i in range(80)]
+    path.write_text("text\tlabel\n" + "".join(f"{t}\t{'ab'[i % 2]}\n" for i, t in enumerate(texts)), encoding="utf-8")
+    new = DataRequest((str(path),), validation_fraction=0.3)
+    stored = new.to_json()
+    assert DataRequest.from_json(stored) == new
+    old = DataRequest.from_json({name: value for name, value in stored.items() if name not in ("split_form", "group")})
+    sides = [{row_key(row, is_pair=False) for row in load_splits(old).splits[s]} for s in ("train", "validation")]
+    assert sides[0] & sides[1], "they held out rows by their exact texts"
+    sides = [{row_key(row, is_pair=False) for row in load_splits(new).splits[s]} for s in ("train", "validation")]
+    assert not sides[0] & sides[1]

@@ -12,7 +12,7 @@ import pytest
 
 from bertkit.config import TrainConfig
 from bertkit.data.records import ColumnMap, Example
-from bertkit.errors import DataError, UsageError
+from bertkit.errors import DataError, RunError, UsageError
 from bertkit.evaluation.run import EvalRequest, evaluate_run
 from bertkit.tasks.base import Scores, TaskSettings
 from bertkit.tasks.objectives import Classification
@@ -198,3 +198,17 @@ def test_the_loss_that_is_shown_is_of_one_kind_with_that_of_validation(
     assert weighted.loss == pytest.approx(plain.loss, rel=1e-6), "the first step is the same for both"
     assert weighted.objective is not None
     assert abs(weighted.objective - weighted.loss) > 1e-3
+
+
+def test_a_run_that_held_out_other_rows_is_not_gone_on_with(uneven: tuple[Path, list[Any]]) -> None:
+    from bertkit.data.request import DataRequest, load_splits
+    from bertkit.training import resume
+
+    data = json.loads((uneven[0] / "bertkit.json").read_text(encoding="utf-8"))["data"]
+    dataset = load_splits(DataRequest.from_json(data["request"]))
+    prepared = cast("Any", SimpleNamespace(dataset=dataset))
+    setup = {"fingerprint": data["fingerprint"], "data": data}
+    resume.check_same_data(prepared, setup)
+    del data["request"]["split_form"]
+    with pytest.raises(RunError, match="another version of bertkit, which holds out other validation rows"):
+        resume.check_same_data(prepared, setup)
