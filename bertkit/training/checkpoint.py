@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from bertkit.compute.processes import ALONE, World
 from bertkit.errors import OutputError, RunError
+from bertkit.kinds import MisfitError, read_object, record_of
+from bertkit.models.weights import read_weights
 from bertkit.training.loop import LoopState
 from bertkit.training.optim import load_optimizer_tensors, optimizer_tensors
 
@@ -110,7 +112,7 @@ class Checkpoints:
         try:
             model.load_state_dict(self._tensors(folder / "model.safetensors"))
             load_optimizer_tensors(optimizer, self._tensors(folder / "optimizer.safetensors"))
-            return LoopState(**self.world.from_main(lambda: _read_json(folder / "state.json")))
+            return record_of(LoopState, self.world.from_main(lambda: _read_json(folder / "state.json")), "state.json")
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise RunError(f"{folder}: does not fit this run ({reason}); start again with --force.") from error
@@ -149,18 +151,14 @@ def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _load(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); start again with --force.") from error
+        return read_weights(path)
+    except MisfitError as error:
+        raise RunError(f"{path}: {error}; start again with --force.") from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); start again with --force.") from error
-    return values
+        return read_object(path)
+    except MisfitError as error:
+        raise RunError(f"{path}: {error}; start again with --force.") from error
