@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from bertkit.data.records import DataSet
 from bertkit.data.sources import lasting_names
 from bertkit.data.splits import SPLIT_FORM, carve, passage_blocks
 from bertkit.errors import DataError
+from bertkit.kinds import MisfitError, record_of
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,18 @@ class DataRequest:
         return {**asdict(self), "names": names, "data_dir": None if data_dir is None else str(data_dir)}
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> DataRequest:
-        """Build a request from what `to_json` returned, in this version or an earlier one."""
-        return cls(**{"split_form": 1, **values, "names": tuple(values["names"])})
+    def from_json(cls, values: Any, name: str = "") -> DataRequest:
+        """Build a request from what `to_json` returned, in this version or an earlier one.
+
+        Raises:
+            MisfitError: a value is missing or of another kind.
+        """
+        if isinstance(values, Mapping):
+            values = {"split_form": 1, **values}
+        request = record_of(cls, values, name)
+        if not request.names or (request.limit is not None and request.limit < 1):
+            raise MisfitError(f"{name or 'it'} asks for no rows")
+        return request
 
 
 def load_splits(request: DataRequest, *, splits: Sequence[str] = ("train", "validation")) -> DataSet:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from bertkit.data.records import Example
 from bertkit.data.same_row import row_key
 from bertkit.errors import RunError
+from bertkit.files import is_file, read_bytes, save_arrays
 
 FILE = "training_rows.safetensors"
 _ROWS, _FIRST_FORM = "same_rows", "rows"
@@ -35,25 +36,24 @@ def save_hashes(examples: Sequence[Example], salt: str, directory: Path, *, is_p
         directory: where the file goes.
         is_pair: whether a row is two sentences, in whichever order.
     """
-    from safetensors.numpy import save_file
-
-    save_file({_ROWS: np.unique(_hashes(_keys(examples, is_pair=is_pair), salt))}, directory / FILE)
+    save_arrays(directory / FILE, {_ROWS: np.unique(_hashes(_keys(examples, is_pair=is_pair), salt))})
 
 
-def count_known(examples: Sequence[Example], salt: str, directory: Path, *, is_pair: bool) -> int:
-    """Count the rows that were trained on; 0 where the run stores no hashes.
+def count_known(examples: Sequence[Example], salt: str, directory: Path, *, is_pair: bool) -> int | None:
+    """Count the rows that were trained on; None where the run has lost its hashes.
 
     Raises:
         RunError: the file is damaged.
+        PlaceError: it may not be read.
     """
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load
 
     path = directory / FILE
-    if not path.is_file():
-        return 0
+    if not is_file(path):
+        return None
     try:
-        stored = load_file(path)
+        stored = load(read_bytes(path))
         known, in_first_form = stored[_ROWS if _ROWS in stored else _FIRST_FORM], _ROWS not in stored
     except (OSError, SafetensorError, KeyError) as error:
         raise RunError(f"{path}: cannot be read ({error}); the run is damaged, copy or train it again.") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from bertkit.bundle import Manifest
 from bertkit.config import TrainConfig, flag
 from bertkit.evaluation.evaluate import Evaluation
+from bertkit.files import write_text
 from bertkit.metrics.names import table_names
 
 SHOWN = (
@@ -37,7 +38,7 @@ def write_card(path: Path, manifest: Manifest, evaluation: Evaluation) -> None:
         _limits(manifest, evaluation),
         _use(manifest),
     )
-    path.write_text("\n".join(parts), encoding="utf-8")
+    write_text(path, "\n".join(parts))
 
 
 def command_line(config: Mapping[str, object]) -> str:
