@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bertkit.bundle import sound
 from bertkit.errors import RunError
+from bertkit.files import save_arrays, write_text
 from bertkit.kinds import MisfitError, read_object, shown, value_of
 from bertkit.models.weights import read_shapes
 
@@ -23,15 +24,16 @@ FORMAT_VERSION = 1
 
 
 def write_baseline_files(directory: Path, facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Write facts and arrays into `directory`, which is made if it is missing."""
-    from safetensors.numpy import save
+    """Write facts and arrays into `directory`, which is made if it is missing.
 
+    Raises:
+        OSError: it cannot be written.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     # ASCII, because words may hold what UTF-8 has no bytes for (lone surrogates)
     text = json.dumps({"format": FORMAT_VERSION, **facts}, sort_keys=True)
-    (directory / FACTS_NAME).write_text(text + "\n", encoding="ascii")
-    packed = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
-    (directory / TENSORS_NAME).write_bytes(save(packed))
+    write_text(directory / FACTS_NAME, text + "\n")
+    save_arrays(directory / TENSORS_NAME, {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
 
 
 def read_baseline_files(directory: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -39,7 +41,7 @@ def read_baseline_files(directory: Path) -> tuple[dict[str, Any], dict[str, NDAr
 
     Raises:
         RunError: a file is missing or damaged, or a newer bertkit wrote it.
-        PlaceError: the right to read one is missing.
+        PlaceError: a file may not be read.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bertkit.bundle import MANIFEST, Bundle, sound
+from bertkit.bundle import Bundle, sound
 from bertkit.data.records import Example
 from bertkit.evaluation.baselines import Baselines, load_baselines, load_labelled
 from bertkit.evaluation.blend import Blend
 from bertkit.evaluation.sequence_baselines import fit_sequence_baselines
 from bertkit.evaluation.word_vectors import WordVectors
 from bertkit.kinds import MisfitError, shown
+from bertkit.run_folder import MANIFEST
 from bertkit.tasks.base import Outputs, Task, TaskSettings
 
 if TYPE_CHECKING:

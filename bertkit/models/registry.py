@@ -16,6 +16,7 @@ from bertkit.errors import ModelError, UnknownNameError
 from bertkit.files import is_dir, is_file
 from bertkit.kinds import MisfitError, read_object
 from bertkit.names import is_spelling
+from bertkit.run_folder import put_back
 
 
 @dataclass(frozen=True)
@@ -273,8 +274,10 @@ def find_model(name: str) -> ModelSpec:
         hub_id = name.removeprefix("hf:")
         unlisted = ModelSpec(name, hub_id, USUAL_LENGTH, "a hub encoder", architecture="")
         return _of_hub(hub_id) or unlisted
-    if name and is_dir(Path(name)):
-        return _local(name)
+    if name:
+        put_back(Path(name))
+        if is_dir(Path(name)):
+            return _local(name)
     if listed := _of_hub(name) or _of_other_spelling(name):
         return listed
     if "/" in name or name.startswith("."):

@@ -6,7 +6,6 @@ form transformers' AutoTokenizer opens.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 from tokenizers import Tokenizer as Backend
 
 from bertkit.errors import TokenizerError
-from bertkit.files import is_file
+from bertkit.files import is_file, write_json, write_text
 from bertkit.kinds import MisfitError, read_object, shown, value_of
 from bertkit.tokenization.checked import check_opened, check_tokenizer, library_faults
 from bertkit.tokenization.segments import Span
@@ -225,8 +224,12 @@ class Tokenizer:
         )
 
     def save(self, directory: Path) -> None:
-        """Write tokenizer.json and tokenizer_config.json."""
-        self.backend.save(str(directory / "tokenizer.json"))
+        """Write tokenizer.json and tokenizer_config.json.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        write_text(directory / "tokenizer.json", self.backend.to_str(pretty=True))
         names = {f"{part}_token": getattr(self.special, part) for part in ("unk", "pad", "cls", "sep", "mask")}
         config = {
             # Without this class name AutoTokenizer builds a model-specific tokenizer from scraps.
@@ -235,8 +238,7 @@ class Tokenizer:
             "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
             **{name: token for name, token in names.items() if token is not None},
         }
-        text = json.dumps(config, ensure_ascii=False, indent=2, sort_keys=True)
-        (directory / "tokenizer_config.json").write_text(text + "\n", encoding="utf-8")
+        write_json(directory / "tokenizer_config.json", dict(sorted(config.items())))
 
 
 def _spans(row: Any, texts: str | tuple[str, str]) -> tuple[Span, ...]:
