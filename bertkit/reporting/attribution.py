@@ -20,6 +20,7 @@ from bertkit.errors import DataError
 from bertkit.tasks.base import Task, TrainingOptions
 from bertkit.tasks.encoding import encode_rows, joined_texts
 from bertkit.tokenization.base import Encoding
+from bertkit.tokenization.segments import Span
 from bertkit.tokenization.spans import whole_characters
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class _Part:
     """An encoding with the places of its tokens in the texts it was made of."""
 
     encoding: Encoding
-    spans: tuple[Any, ...]
+    spans: Sequence[Span]
     texts: tuple[str, ...]
     names: tuple[str, ...]
 
