@@ -171,6 +171,22 @@ class TaggingTask:
 
     def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> Tagging:
         """Read entities off the best tags of all units."""
+        units_with_tags = self.unit_probabilities(row, parts)
+        if not units_with_tags:
+            return Tagging()
+        places = list(units_with_tags)
+        matrix = np.stack([units_with_tags[place] for place in places])  # (U, C)
+        path = best_path(matrix)
+        return Tagging(
+            entities=self._found(places, matrix, path.tags),
+            raw=self._found(places, matrix, path.raw),
+            repaired=path.repaired,
+        )
+
+    def unit_probabilities(
+        self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]
+    ) -> dict[tuple[int, int], NDArray[np.float64]]:
+        """Return the probabilities of each unit's tags, (C), by the unit's place and in the order of places."""
         seen: dict[tuple[int, int], tuple[int, NDArray[np.float64]]] = {}
         for part, probabilities in zip(row.parts, parts, strict=True):
             last = len(part.spans) - 1
@@ -178,16 +194,7 @@ class TaggingTask:
                 place, around = (span.start, span.end), min(i, last - i)
                 if span.side >= 0 and (place not in seen or around > seen[place][0]):
                     seen[place] = around, given
-        if not seen:
-            return Tagging()
-        places = sorted(seen)
-        matrix = np.stack([seen[place][1] for place in places])  # (U, C)
-        path = best_path(matrix)
-        return Tagging(
-            entities=self._found(places, matrix, path.tags),
-            raw=self._found(places, matrix, path.raw),
-            repaired=path.repaired,
-        )
+        return {place: seen[place][1] for place in sorted(seen)}
 
     def record(self, example: Example, output: Tagging, top_k: int) -> dict[str, Any]:
         """Return the entities with their exact texts."""
