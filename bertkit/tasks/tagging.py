@@ -170,6 +170,14 @@ class TaggingTask:
             repaired=path.repaired,
         )
 
+    def unit_probabilities(
+        self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]
+    ) -> dict[tuple[int, int], NDArray[np.float64]]:
+        """Return the probabilities of each unit's tags, (C), by the unit's place and in the order of places."""
+        windows = [tagged(part.spans, probabilities) for part, probabilities in zip(row.parts, parts, strict=True)]
+        places, matrix = best_seen(windows)
+        return {(start, end): given for (start, end), given in zip(places.tolist(), matrix, strict=True)}
+
     def record(self, example: Example, output: Tagging, top_k: int) -> dict[str, Any]:
         """Return the entities with their exact texts."""
         text = example.texts[0]
