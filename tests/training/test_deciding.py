@@ -14,6 +14,7 @@ from bertkit.config import TrainConfig
 from bertkit.data.records import ColumnMap, Example
 from bertkit.errors import DataError, RunError, UsageError
 from bertkit.evaluation.run import EvalRequest, evaluate_run
+from bertkit.kinds import MisfitError
 from bertkit.tasks.base import Scores, TaskSettings
 from bertkit.tasks.objectives import Classification
 from bertkit.tasks.registry import TASKS, find_task
@@ -212,3 +213,10 @@ def test_a_run_that_held_out_other_rows_is_not_gone_on_with(uneven: tuple[Path, 
     del data["request"]["split_form"]
     with pytest.raises(RunError, match="another version of bertkit, which holds out other validation rows"):
         resume.check_same_data(prepared, setup)
+
+
+def test_settings_that_name_a_metric_of_another_task_are_damaged() -> None:
+    settings = TaskSettings("regression", ColumnMap(("t",), None, "y"), metric="spearman")
+    assert TaskSettings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
+    with pytest.raises(MisfitError, match=r"settings.metric is .map@3. and should be one of pearson"):
+        TaskSettings.from_json({**settings.to_json(), "metric": "map@3"}, "settings")
