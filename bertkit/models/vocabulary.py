@@ -172,7 +172,7 @@ class _Sample:
 
 
 def _notes(opened: Iterable[Texts]) -> tuple[str, ...]:
-    return tuple(texts.note for texts in opened if texts.note is not None)
+    return tuple(note for texts in opened for note in texts.notes)
 
 
 def _check_place(place: Path, *, force: bool) -> None:
