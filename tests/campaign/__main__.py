@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.campaign.count import as_table, count
+from tests.campaign.fuzz import fuzz
 from tests.campaign.outcome import Outcome
 from tests.campaign.parts import PARTS
 from tests.campaign.pool import run_cases
@@ -32,6 +33,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--report", type=Path, help="JSON file for the count")
     parser.add_argument("--runs", type=Path, help="folder for the runs, kept for the next time")
     parser.add_argument("--show", nargs=2, metavar=("PART", "N"), help="run one case and tell of it")
+    parser.add_argument("--keep", type=Path, help="with --show fuzz: folder for the input and what comes of it")
     return parser.parse_args()
 
 
@@ -56,6 +58,19 @@ def _progress(name: str, total: int) -> Callable[[int], None]:
     return tell
 
 
+def _show(name: str, number: int, runs: Runs, keep: Path | None) -> None:
+    if name != "fuzz":
+        print(PARTS[name].case(number, runs))
+        return
+    if keep is not None:
+        keep.mkdir(parents=True)
+    found = fuzz(number, runs, keep)
+    print(found)
+    print(
+        f"standard output:\n{found.ran.out[:2000].decode('utf-8', 'replace')}\nstandard error:\n{found.ran.err[-4000:]}"
+    )
+
+
 def main() -> int:
     """Run what is asked for; 1 where anything failed."""
     asked = _arguments()
@@ -63,7 +78,7 @@ def main() -> int:
     try:
         runs = made_runs(folder)
         if asked.show:
-            print(PARTS[asked.show[0]].case(int(asked.show[1]), runs))
+            _show(asked.show[0], int(asked.show[1]), runs, asked.keep)
             return 0
         lines = count(_outcomes(asked, runs))
     finally:
@@ -71,6 +86,7 @@ def main() -> int:
             shutil.rmtree(folder, ignore_errors=True)
     print(as_table(lines))
     if asked.report is not None:
+        asked.report.parent.mkdir(parents=True, exist_ok=True)
         asked.report.write_text(json.dumps([line.to_json() for line in lines], ensure_ascii=False, indent=2) + "\n")
     return int(any(line.failed for line in lines))
 

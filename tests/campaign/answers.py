@@ -239,8 +239,7 @@ def _planned(ran: Ran, call: Call, given: Input, runs: Runs, out: bytes) -> Iter
 
 
 def _trained(ran: Ran, call: Call, given: Input, runs: Runs, out: bytes) -> Iterator[str]:
-    _records(out)
-    yield from ()
+    yield from () if len(_records(out)) == (ran.code == 0) else ("not one result",)
 
 
 def _scored(ran: Ran, call: Call, given: Input, runs: Runs, out: bytes) -> Iterator[str]:
@@ -272,9 +271,12 @@ def _documents(ran: Ran, call: Call, given: Input, runs: Runs, out: bytes) -> It
             return
 
 
-def _hygiene(ran: Ran, call: Call, given: Input, runs: Runs, out: bytes) -> Iterator[str]:
-    if call.judge == "hygiene":
-        _records(out)
+def _are_json(ran: Ran, call: Call, given: Input, runs: Runs, out: bytes) -> Iterator[str]:
+    _records(out)
+    yield from ()
+
+
+def _nothing(ran: Ran, call: Call, given: Input, runs: Runs, out: bytes) -> Iterator[str]:
     yield from ()
 
 
@@ -289,6 +291,6 @@ JUDGES: Mapping[str, Judge] = {
     "scored": _scored,
     "texts": _texts,
     "documents": _documents,
-    "hygiene": _hygiene,
-    "nothing": _hygiene,
+    "json": _are_json,
+    "nothing": _nothing,
 }

@@ -91,7 +91,7 @@ def build(given: Input, runs: Runs, rng: random.Random) -> Call:
     kind = rng.choice(("wordpiece", "wordpiece", "wordpiece", "bpe", "unigram"))
     piped = rng.random() < 0.3
     words = ("vocab", "build", "-" if piped else given.name, "--type", kind, "--size", "200", "-o", "vocabulary")
-    return Call("vocab build", "hygiene", words, piped, output="vocabulary")
+    return Call("vocab build", "texts", words, piped, output="vocabulary")
 
 
 def coverage(given: Input, runs: Runs, rng: random.Random) -> Call:
@@ -143,7 +143,7 @@ def summarize(given: Input, runs: Runs, rng: random.Random) -> Call:
     flags, told = _input_format(given, rng, 0.3) if given.kind != "conll" else ((), False)
     flags += ("-o", "out.jsonl") if written else ()
     words = ("summarize", "-" if piped else given.name, "--method", method, "--sentences", "1", *flags)
-    judge = "documents" if method == "lead" else "hygiene"
+    judge = "documents" if method == "lead" else "json"
     return Call("summarize", judge, words, piped, told, output="out.jsonl" if written else None)
 
 
