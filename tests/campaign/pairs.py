@@ -108,8 +108,10 @@ def _eval_beside(folder: Path, reference: Reference, force: bool) -> Iterator[st
     yield from sentence_faults(training.wait(), codes=(0,))
     for ended in evals:
         yield from (f"eval: {fault}" for fault in sentence_faults(ended, codes=(0, 3)))
-        if force and ended.code == 3:
-            yield "eval: the old run was not whole while the new one was made"
+    # The one that reads while the runs are swapped may be sent back, and no other.
+    refused = [ended.last for ended in evals if force and ended.code == 3]
+    if len(refused) > 1:
+        yield f"eval: no run while the new one was made: {refused[0][-90:]}"
     yield from end_faults(folder, reference)
     if is_whole_old(folder, reference):
         yield "--force has replaced nothing"
