@@ -60,7 +60,9 @@ def find_groups(
     wanted = column_name(column)
     wanted = (renames or {}).get(wanted, wanted)
     if not has_column(names, wanted):
-        raise DataError(f"{place}: --group: no column {wanted!r}{did_you_mean(wanted, names)}: {there_are(names)}.")
+        raise DataError(
+            f"{place}: --group: no column {quoted(wanted)}{did_you_mean(wanted, names)}: {there_are(names)}."
+        )
     return Groups(wanted)
 
 
@@ -83,4 +85,4 @@ def refuse_groups(column: str | None, place: str) -> None:
         DataError: it was given.
     """
     if column is not None:
-        raise DataError(f"{place}: --group {column}: the file has no columns but its tags; leave --group out.")
+        raise DataError(f"{place}: --group {quoted(column)}: the file has no columns but its tags; leave --group out.")

@@ -17,6 +17,7 @@ from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Example, Question
 from bertkit.errors import DataError
 from bertkit.metrics.ranking import ranking_difference, ranking_intervals, ranking_metrics
+from bertkit.plain import listed, quoted
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoding import hide_tokens, joined_texts, refuse_long, with_sides
 from bertkit.tokenization.base import Encoding, Tokenizer
@@ -185,8 +186,10 @@ def _question(example: Example) -> Question:
 def _gold(example: Example) -> int:
     question = _question(example)
     if question.label not in question.names:
-        names = ", ".join(question.names)
-        raise DataError.at(question.source, question.line, f"the answer {question.label!r} names no choice ({names}).")
+        names = listed(question.names, quotes=False)
+        raise DataError.at(
+            question.source, question.line, f"the answer {quoted(question.label)} names no choice ({names})."
+        )
     return question.names.index(question.label)
 
 

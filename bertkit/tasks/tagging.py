@@ -19,6 +19,7 @@ from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Entity, Example, TaggedText
 from bertkit.errors import DataError
 from bertkit.metrics.tagging import tagging_difference, tagging_intervals, tagging_metrics
+from bertkit.plain import listed, quoted
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoding import encode_rows, hide_tokens
 from bertkit.tasks.tags_seen import ScoredEntity, Tagged, Tagging, best_seen, joined, tagged
@@ -257,8 +258,8 @@ class TaggingTask:
     def _tag_number(self, entity: Entity, place: str, *, is_inside: bool) -> int:
         number = self._tag_index.get(f"{'I' if is_inside else 'B'}-{entity.label}")
         if number is None:
-            known = ", ".join(self.settings.labels[:8])
-            raise DataError(f"{place}: the kind {entity.label!r} is not in the training rows; they have {known}.")
+            known = listed(self.settings.labels, quotes=False)
+            raise DataError(f"{place}: the kind {quoted(entity.label)} is not in the training rows; they have {known}.")
         return number
 
     def _found(self, places: NDArray[np.int64], matrix: NDArray[np.float64], path: Path) -> tuple[ScoredEntity, ...]:

@@ -124,7 +124,7 @@ def test_a_missing_column_is_named_with_those_there_are(table: Path, tmp_path: P
         inspect_data(InspectRequest((str(table),), group="x"))
     tagged = tmp_path / "tags.conll"
     tagged.write_text("Ana\tB-PER\nsings\tO\n\nHe\tO\n\n", encoding="utf-8")
-    with pytest.raises(DataError, match="--group x: the file has no columns but its tags"):
+    with pytest.raises(DataError, match="--group 'x': the file has no columns but its tags"):
         load_data((str(tagged),), task="ner", group="x")
 
 
