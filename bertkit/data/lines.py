@@ -6,7 +6,10 @@ makes a record, and line numbers are those an editor and `sed -n 7p` show.
 
 from __future__ import annotations
 
+import errno
 import gzip
+import io
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +17,29 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self, cast
 
 from bertkit.errors import DataError
+from bertkit.files import exists, is_dir, is_file
 
 BOM = b"\xef\xbb\xbf"
 GZIP_MAGIC = b"\x1f\x8b"
 READ_ERRORS = (OSError, EOFError, zlib.error)
+STDIN_IS_CLOSED = "<stdin>: standard input is closed; name a file, or pipe something in."
+
+
+def open_stdin() -> io.BufferedReader:
+    """Open standard input for reading bytes.
+
+    Not as sys.stdin's own buffer: a thread that reads it would hold it locked when Python ends.
+
+    Raises:
+        DataError: it is closed, or cannot be read.
+    """
+    try:
+        os.read(0, 0)
+        return io.open(os.dup(0), "rb")  # noqa: UP020
+    except OSError as error:
+        if error.errno == errno.EBADF:
+            raise DataError(STDIN_IS_CLOSED) from None
+        raise DataError(f"<stdin>: cannot be read ({error.strerror}).") from error
 
 
 def open_bytes(path: Path) -> BinaryIO:
@@ -26,15 +48,15 @@ def open_bytes(path: Path) -> BinaryIO:
     Raises:
         DataError: there is no such file, or it cannot be read.
     """
-    if path.is_dir():
+    if is_dir(path):
         raise DataError(f"{path}: this is a directory; name a file in it.")
-    if path.exists() and not path.is_file():
+    if exists(path) and not is_file(path):
         raise DataError(f"{path}: this is not a regular file; pipe it into stdin and use '-'.")
     try:
         with path.open("rb") as file:
             packed = file.read(2) == GZIP_MAGIC
         return cast("BinaryIO", gzip.open(path, "rb")) if packed else path.open("rb")
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # a name with a NUL byte, or with what no name can hold
         raise DataError(f"{path}: no such file.") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error

@@ -6,9 +6,7 @@ or if `--columns` names it.
 
 from __future__ import annotations
 
-import io
 import itertools
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +14,14 @@ from typing import TypeVar
 
 from bertkit.data.columns import ColumnChoice, parse_columns
 from bertkit.data.formats import encoding_note, sniff_format
+from bertkit.data.lines import open_stdin
 from bertkit.data.readers import read_rows, read_stream
 from bertkit.data.records import BadRow, Example, Row
 from bertkit.data.shapes import guess_task, shape_of
 from bertkit.data.sources import find_source
 from bertkit.data.tagged_files import read_tagged_file
 from bertkit.errors import DataError
+from bertkit.files import is_file
 
 STDIN = "<stdin>"
 Record = TypeVar("Record")
@@ -53,12 +53,12 @@ def open_texts(name: str, *, columns: str | None = None) -> Texts:
     """
     choice = None if columns is None else parse_columns(columns)
     if name == "-":
-        stream = io.open(os.dup(0), "rb")  # noqa: SIM115, UP020 - closed when the process ends
+        stream = open_stdin()
         kind = "jsonl" if stream.peek(1)[:1] == b"{" else "txt"
         return _of_rows(read_stream(stream, STDIN, kind), STDIN, kind, choice)
     path = Path(name)
     # An absolute path, for a bare word could be the name of a data set.
-    spec = find_source([str(path.absolute())]).spec if path.is_file() else None
+    spec = find_source([str(path.absolute())]).spec if is_file(path) else None
     header = spec.header if spec is not None else ()
     table = sniff_format(path, header=(*header, *spec.renames.values()) if spec is not None and header else ())
     note = encoding_note(path, table)

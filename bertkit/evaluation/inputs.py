@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import io
 import itertools
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bertkit.data.columns import parse_columns
 from bertkit.data.formats import encoding_note, sniff_format
+from bertkit.data.lines import open_stdin
 from bertkit.data.readers import read_rows, read_stream
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
 from bertkit.data.shapes import shape_of
 from bertkit.data.tagged_files import read_tagged_file, read_tagged_stream
 from bertkit.errors import DataError
+from bertkit.files import is_file
 from bertkit.tasks.base import TaskSettings
 
 FORMATS = ("auto", "txt", "csv", "tsv", "jsonl", "conll", "parquet")
@@ -43,8 +44,7 @@ def open_inputs(name: str, settings: TaskSettings, *, input_format: str, columns
         DataError: the file is missing, or what it is cannot be told.
     """
     if name == "-":
-        stream = io.open(os.dup(0), "rb")  # noqa: SIM115, UP020 - closed when the process ends; sys.stdin's own
-        # buffer must not be locked by a reading thread when the interpreter shuts down
+        stream = open_stdin()
         kind = _kind_of_stream(stream, settings) if input_format == "auto" else input_format
         if kind == "conll":
             _refuse_tagged(settings, "<stdin>")
@@ -52,7 +52,7 @@ def open_inputs(name: str, settings: TaskSettings, *, input_format: str, columns
         rows = read_stream(stream, "<stdin>", kind, keep_blank=True)
         return Inputs(_examples(rows, settings, columns, "<stdin>", kind), slow_source=True)
     path = Path(name)
-    if not path.is_file():
+    if not is_file(path):
         raise DataError(f"{name}: no such file; give a path, or - for standard input.")
     table = sniff_format(path) if input_format == "auto" else sniff_format(path, kind=input_format)
     if table.kind == "conll":

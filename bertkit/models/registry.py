@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.errors import ModelError, UnknownNameError
+from bertkit.files import is_dir
 from bertkit.names import is_spelling
 
 
@@ -272,7 +273,7 @@ def find_model(name: str) -> ModelSpec:
         hub_id = name.removeprefix("hf:")
         unlisted = ModelSpec(name, hub_id, USUAL_LENGTH, "a hub encoder", architecture="")
         return _of_hub(hub_id) or unlisted
-    if name and Path(name).is_dir():
+    if name and is_dir(Path(name)):
         return _local(name)
     if listed := _of_hub(name) or _of_other_spelling(name):
         return listed

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bertkit.errors import ModelError, TokenizerError
+from bertkit.files import exists, is_file
 from bertkit.hub import hub_errors, is_offline, require
 from bertkit.models.offline import package_way_on, packaged_model
 from bertkit.models.opening import first_line
@@ -73,15 +74,15 @@ def _open(folder: Path, hub_id: str | None = None) -> Tokenizer:
     if is_kobert(folder):
         return open_kobert(folder)
     model_type = read_json(folder / "config.json").get("model_type")
-    if (folder / MODEL_FILE).is_file() and model_type in ("deberta-v2", None):
+    if is_file(folder / MODEL_FILE) and model_type in ("deberta-v2", None):
         config = read_json(folder / CONFIG_FILE)
         return open_deberta(folder, config, own_length(config))
-    if (folder / "tokenizer.json").is_file():
+    if is_file(folder / "tokenizer.json"):
         stored = open_stored(folder)
         if model_type == "deberta-v2":
             mend_characters(stored.backend)
         return stored
-    if hub_id is None and not any((folder / name).is_file() for name in VOCABULARIES):
+    if hub_id is None and not any(is_file(folder / name) for name in VOCABULARIES):
         raise _missing(str(folder))
     return _by_transformers(hub_id or str(folder), from_hub=hub_id is not None)
 
@@ -96,7 +97,7 @@ def _missing(source: str) -> TokenizerError:
 
 def _fetched(hub_id: str) -> Path:
     """Bring the files that tell what a hub's tokenizer is into the cache, and return their folder."""
-    if Path(hub_id).exists():
+    if exists(Path(hub_id)):
         raise ModelError(f"a folder {hub_id} stands in the way of the hub's model; rename it or give ./{hub_id}.")
     require(hub_id, "tokenizer", ways_on=(*package_way_on(hub_id), *WAYS_ON))
     with hub_errors(hub_id, "tokenizer"):

@@ -14,6 +14,7 @@ from typing import Any
 
 from bertkit.data.texts import Texts, open_texts
 from bertkit.errors import OutputError, UsageError
+from bertkit.plain import quoted
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.coverage import Coverage, measure_coverage
 from bertkit.tokenization.vocab import train_vocabulary
@@ -138,7 +139,7 @@ def list_entries(tokenizer: Tokenizer, *, pattern: str | None = None) -> Iterato
     try:
         wanted = re.compile(pattern or "")
     except re.error as error:
-        raise UsageError(f"--grep {pattern!r}: is no regular expression ({error}).") from None
+        raise UsageError(f"--grep {quoted(pattern)}: is no regular expression ({error}).") from None
     model = json.loads(tokenizer.backend.to_str())["model"]
     ranks: dict[str, int] = {}
     if model["type"] == "BPE":

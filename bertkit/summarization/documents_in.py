@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +12,12 @@ from typing import BinaryIO, cast
 
 from bertkit.data.documents_shape import DOCUMENT_NAMES, SUMMARY_NAMES, document_row
 from bertkit.data.formats import TableFormat, encoding_note, sniff_format
-from bertkit.data.lines import BOM, GZIP_MAGIC, Lines, open_bytes, readable
+from bertkit.data.lines import BOM, GZIP_MAGIC, Lines, open_bytes, open_stdin, readable
 from bertkit.data.readers import read_rows, read_stream
 from bertkit.data.records import BadRow, ColumnMap, Row
 from bertkit.errors import DataError, UsageError
+from bertkit.files import exists
+from bertkit.plain import brief
 from bertkit.summarization.records import Item, SourceText, Unreadable
 
 INPUT_FORMATS = ("auto", "txt", "jsonl", "csv", "tsv", "parquet")
@@ -60,10 +61,10 @@ def read_documents(
         DataError: a file does not exist, or the only one cannot be read.
     """
     if input_format not in INPUT_FORMATS:
-        raise UsageError(f"--input-format {input_format}: must be one of {', '.join(INPUT_FORMATS)}.")
+        raise UsageError(f"--input-format {brief(input_format)}: must be one of {', '.join(INPUT_FORMATS)}.")
     if list(names).count("-") > 1:
         raise UsageError("-: standard input can be read only once.")
-    missing = next((name for name in names if name != "-" and not Path(name).exists()), None)
+    missing = next((name for name in names if name != "-" and not exists(Path(name))), None)
     if missing is not None:
         raise DataError(f"{missing}: no such file.")
     return _read_all([_Source(name, columns, input_format, note) for name in names])
@@ -122,8 +123,7 @@ def _kind_by_name(path: Path) -> str:
 
 
 def _read_stdin(source: _Source) -> Iterator[Item]:
-    # Not sys.stdin's own buffer: a thread that reads it would hold it locked when Python ends.
-    with io.open(os.dup(0), "rb") as raw:  # noqa: UP020
+    with open_stdin() as raw:
         with readable(Path(STDIN)):
             stream = _unpacked(raw)
             begins = stream.peek(1).removeprefix(BOM).lstrip()[:1]

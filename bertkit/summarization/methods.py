@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bertkit.bundle import MANIFEST, load_manifest
 from bertkit.errors import ModelError, UnknownNameError
+from bertkit.files import is_file
 from bertkit.models.offline import packaged_model
 from bertkit.models.registry import load_target
 from bertkit.summarization.options import SummaryOptions
@@ -123,7 +124,7 @@ def open_summarizer(options: SummaryOptions, listener: Listener) -> Summarizer:
 
 def _method_for(model: str) -> Method:
     folder = Path(model)
-    if not (folder / MANIFEST).is_file():
+    if not is_file(folder / MANIFEST):
         return next(method for method in METHODS if method.writes)
     task = load_manifest(folder).settings.task
     for method in METHODS:

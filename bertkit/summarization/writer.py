@@ -16,6 +16,7 @@ from typing import Any
 from bertkit.bundle import MANIFEST
 from bertkit.compute.device import Placement, choose_placement
 from bertkit.errors import ModelError
+from bertkit.files import is_file
 from bertkit.hub import hub_errors, require
 from bertkit.models.opening import check_folder, opening, quiet
 from bertkit.models.registry import ModelSpec
@@ -153,7 +154,7 @@ def _source(spec: WriterSpec) -> str:
     if spec.hub_id is not None:
         require(spec.hub_id, "model", ways_on=WAYS_ON)
         return spec.hub_id
-    if (Path(spec.name) / MANIFEST).is_file():
+    if is_file(Path(spec.name) / MANIFEST):
         raise ModelError(
             f"--model {spec.name}: is a run of `bertkit train`, which writes nothing; take --method bertsum."
         )

@@ -24,6 +24,7 @@ from bertkit.metrics.intervals import (
     regression_difference,
     regression_intervals,
 )
+from bertkit.plain import brief, quoted
 from bertkit.tasks.base import Interval, Scores, TaskSettings, TrainingOptions
 
 if TYPE_CHECKING:
@@ -325,8 +326,9 @@ def _given_weights(word: str, labels: Sequence[str]) -> dict[str, float]:
         label, equals, weight = part.rpartition("=")
         value = float(weight) if is_number(weight) else math.nan
         if not equals or label in given or not 0 < value < math.inf:
-            raise UsageError(f"--class-weights {word}: must be none, auto or label=weight,label=weight.")
+            raise UsageError(f"--class-weights {brief(word)}: must be none, auto or label=weight,label=weight.")
         given[label] = value
         if label not in labels:
-            raise UsageError(f"--class-weights: no label is called {label!r}; there are {', '.join(labels[:8])}.")
+            there = ", ".join(map(brief, labels[:8]))
+            raise UsageError(f"--class-weights: no label is called {quoted(label)}; there are {there}.")
     return given
