@@ -63,9 +63,11 @@ def predict_command(
         device,
         precision,
     )
-    done = predict(request, output=output, force=force)
-    if done.note is not None:
-        say(done.note)
+    done = predict(request, output=output, force=force, note=_note)
     for warning in done.warnings:
         say(f"bertkit: warning: {warning}")
     done.raise_for_status(strict=strict)
+
+
+def _note(sentence: str) -> None:
+    say(f"bertkit: {sentence}")

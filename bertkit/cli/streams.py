@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 
 from bertkit.compute.processes import this_world
-from bertkit.errors import DataError, UsageError
+from bertkit.errors import UsageError
 from bertkit.plain import brief, quoted, sentence
 
 
@@ -30,34 +30,30 @@ def lines_of(arguments: Sequence[str] | None, file: Path | None, *, what: str) -
     if file is not None and arguments:
         raise UsageError(f"give {what} or --file {brief(file)}, not both.")
     if file is not None and str(file) != "-":
-        return _file_lines(file)
+        return _input_lines(file)
     if arguments and arguments != ["-"]:
         return iter([[checked_text(argument, what) for argument in arguments]])
     if not arguments and file is None and is_typed_at():
         raise UsageError(f"there is nothing to read: give {what}, --file FILE, or - for standard input.")
-    from bertkit.data.line_batches import read_line_batches
-    from bertkit.data.lines import STDIN_IS_CLOSED
+    return _input_lines("-")
 
-    if sys.stdin is None:
-        raise DataError(STDIN_IS_CLOSED)
-    return read_line_batches(sys.stdin.buffer, "<stdin>")
+
+def _input_lines(name: str | Path) -> Iterator[list[str]]:
+    """Iterate batches of the lines of a file, or of standard input for "-"; gzip is unpacked."""
+    from bertkit.data.formats import open_input, tell
+    from bertkit.data.line_batches import read_line_batches
+
+    opened = open_input(name)
+    told = tell(opened, kind="txt")
+    for note in told.notes:
+        say(note)
+    with opened.stream() as stream:
+        yield from read_line_batches(stream, opened.name, encoding=told.table.encoding)
 
 
 def is_typed_at() -> bool:
     """Tell whether standard input is a terminal, where nobody expects a command to wait for text."""
     return sys.stdin is not None and sys.stdin.isatty()
-
-
-def _file_lines(file: Path) -> Iterator[list[str]]:
-    from bertkit.data.formats import encoding_note, sniff_format
-    from bertkit.data.line_batches import read_line_batches
-    from bertkit.data.lines import open_bytes
-
-    known = sniff_format(file, kind="txt")
-    if note := encoding_note(file, known):
-        say(note)
-    with open_bytes(file) as stream:
-        yield from read_line_batches(stream, str(file), encoding=known.encoding)
 
 
 def checked_text(argument: str, what: str) -> str:

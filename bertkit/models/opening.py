@@ -14,7 +14,10 @@ from bertkit.files import is_file
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 # What transformers, torch and pickle raise for a file that is not what it should be.
-BROKEN = (ValueError, OSError, RuntimeError, LookupError, TypeError, EOFError, pickle.UnpicklingError)
+BROKEN = (
+    ValueError, OSError, RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError,
+    ImportError, EOFError, pickle.UnpicklingError,
+)  # fmt: skip
 
 
 def read_config(source: str) -> Any:

@@ -10,9 +10,9 @@ from typing import Any
 from bertkit.config import TrainConfig
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
-from bertkit.files import is_dir
 from bertkit.models.registry import EXTENDABLE, ModelSpec, find_model, load_target
 from bertkit.models.tokenizers import open_folder, open_tokenizer
+from bertkit.run_folder import put_back
 from bertkit.tasks.base import EncodedRow, Task, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.objectives import class_weights
 from bertkit.tasks.registry import TaskSpec, find_task
@@ -162,7 +162,8 @@ def _tokenizer(
 ) -> Tokenizer:
     if config.tokenizer is not None:
         folder = Path(config.tokenizer)
-        return open_folder(folder) if is_dir(folder) else open_tokenizer(find_model(config.tokenizer))
+        put_back(folder)
+        return open_folder(folder) if folder.is_dir() else open_tokenizer(find_model(config.tokenizer))
     if not spec.is_scratch and config.init == "pretrained":
         return open_tokenizer(spec)
     note(f"training a vocabulary of up to {config.vocab_size:,} pieces on {len(train):,} rows")
