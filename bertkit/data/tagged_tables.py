@@ -154,7 +154,8 @@ class _Content(NamedTuple):
 
     def text_and_places(self, form: TagForm) -> tuple[str, list[Place]]:
         if self.tokens is None:
-            return self.text, word_places(self.text)
+            # Tags alone stand for words; entities say themselves where they are.
+            return self.text, [] if self.tags is None else word_places(self.text)
         return join_tokens(self.tokens, by_character=form.by_character)
 
 

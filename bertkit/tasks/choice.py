@@ -6,7 +6,7 @@ choices of a question compete through a softmax. Any number of choices will do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -129,9 +129,9 @@ class ChoiceTask:
         """Return the figure of each part, (1)."""
         return list(logits.double().cpu().numpy())
 
-    def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
         """Return the probability of each choice of a row."""
-        figures = np.concatenate(parts)
+        figures = np.concatenate(list(parts))
         raised = np.exp(figures - figures.max())
         probabilities: NDArray[np.float64] = raised / raised.sum()
         return probabilities
