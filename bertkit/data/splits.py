@@ -81,8 +81,9 @@ def _carve_missing(
         by_label = stratify and _has_strata(rest)
         chosen = _choose(groups, max(target, 2) if passages else target, by_label=by_label)
         if not chosen or len(chosen) == len(rest):
+            place = rest[0].source if rest else dataset.name
             raise DataError(
-                f"{dataset.name}: {len(rest)} training rows ({len(groups)} different) are too few to carve "
+                f"{place}: {len(rest)} training rows ({len(groups)} different) are too few to carve "
                 f"{split} from; give more rows, or a directory that has a {split} file."
             )
         carved[split] = tuple(example for index, example in enumerate(rest) if index in chosen)
