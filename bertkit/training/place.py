@@ -129,7 +129,7 @@ def _taken(config: TrainConfig, shown: Path, stack: ExitStack) -> Place:
     run = lasting(shown)
     with looking(shown):
         put_back(shown)
-        if (holder := holder_of(run)) is not None:
+        if (holder := holder_of(run) or holder_of(old_of(run))) is not None:
             raise occupied(shown, holder)
         check_place(config, shown, run)
         if config.resume and is_whole(run) and not _is_in_hand(run):
