@@ -108,6 +108,8 @@ def opened(config: TrainConfig) -> Iterator[Place]:
             can_be_resumed = isinstance(error, Interrupted | OutputError) and is_file(request)
             if is_new and not can_be_resumed and not is_file(place.work / SETUP):
                 _forget(place)
+                if isinstance(error, Interrupted):
+                    raise Interrupted("interrupted before anything was done; nothing is left behind.") from None
             raise
 
 
