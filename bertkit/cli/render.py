@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bertkit.cli.options import Format
+from bertkit.cli.terminal import new_table, open_console, safe, say_line
+from bertkit.plain import sentence, to_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,23 +32,19 @@ def show_rows(rows: Sequence[Mapping[str, Any]], asked: Format | None) -> None:
     """Print rows of a table; as JSON, one object per line."""
     if wants_json(asked):
         for row in rows:
-            typer.echo(json.dumps(row, ensure_ascii=False))
+            typer.echo(to_json(row))
         return
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
+    table = new_table(tuple(rows[0]))
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    _console().print(table)
+        table.add_row(*("" if value is None else safe(str(value)) for value in row.values()))
+    open_console().print(table)
 
 
 def show(result: TrainResult | Evaluation | Started, asked: Format | None) -> None:
     """Print the result of a command."""
     values = _values(result)
     if wants_json(asked):
-        typer.echo(json.dumps(values, ensure_ascii=False))
+        typer.echo(to_json(values))
     elif "n" in values:
         _show_evaluation(values)
     elif "metrics" in values:
@@ -63,30 +61,22 @@ def _values(result: Any) -> dict[str, Any]:
     return plain
 
 
-def _console(*, stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False)
-
-
 def _show_training(values: Mapping[str, Any]) -> None:
-    console = _console()
+    console = open_console()
     console.print(_metric_table(values["metrics"], {}, values["baselines"], title="validation"))
-    console.print(
-        f"{values['steps']} steps in {values['seconds']:.0f} s, "
-        f"best at step {values['best_step']}: [bold]{values['run']}"
-    )
+    said = f"{values['steps']} steps in {values['seconds']:.0f} s, best at step {values['best_step']}: "
+    say_line(console, said, (values["run"], "bold"))
     _show_warnings(console, values["warnings"])
 
 
 def _show_evaluation(values: Mapping[str, Any]) -> None:
-    console = _console()
+    console = open_console()
     title = f"{values['data']}, {values['split']}, {values['n']:,} rows"
     console.print(_metric_table(values["metrics"], values["intervals"], values["baselines"], title=title))
     for name, metrics in values["difference"].items():
         shown = [m for m in ("accuracy", "f1", "pearson", "entity_f1", "map@3", "perplexity") if m in metrics]
         parts = ", ".join(f"{m} {metrics[m][0]:+.4f} to {metrics[m][1]:+.4f}" for m in shown)
-        console.print(f"model minus {name}: {parts}")
+        say_line(console, f"model minus {name}: {parts}")
     if values["per_label"]:
         show_rows([{"label": k, **_rounded(v)} for k, v in values["per_label"].items()], Format.TABLE)
     _show_warnings(console, values["warnings"])
@@ -103,15 +93,9 @@ def _metric_table(
     *,
     title: str,
 ) -> Any:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    table.add_column("metric")
-    table.add_column("model", justify="right", style="bold")
-    if intervals:
-        table.add_column("95 % interval", justify="right")
-    for name in baselines:
-        table.add_column(name, justify="right")
+    numbers = ["model", *(["95 % interval"] if intervals else []), *baselines]
+    table = new_table(("metric", *numbers), right=numbers, title=title)
+    table.columns[1].style = "bold"
     for metric, value in metrics.items():
         cells = [metric, _figure(metric, value)]
         if intervals:
@@ -131,24 +115,24 @@ COUNTS = ("repaired_sequences",)
 
 def _show_warnings(console: Console, warnings: Sequence[str]) -> None:
     for warning in warnings:
-        console.print(f"[yellow]warning:[/yellow] {warning}", soft_wrap=True)
+        say_line(console, ("warning:", "yellow"), f" {warning}")
 
 
 def _show_plan(values: Mapping[str, Any]) -> None:
-    console = _console()
-    console.print(f"would train [bold]{values['run']}[/bold]: {values['parameters']:,} parameters")
-    console.print(f"rows: {values['rows']}, labels: {values['labels']}, steps: {values['total_steps']}")
-    console.print(f"placement: {values['placement']}")
+    console = open_console()
+    say_line(console, "would train ", (values["run"], "bold"), f": {values['parameters']:,} parameters")
+    say_line(console, f"rows: {values['rows']}, labels: {values['labels']}, steps: {values['total_steps']}")
+    say_line(console, f"placement: {values['placement']}")
     parts = ", ".join(f"{name} {size / 1e6:,.0f}" for name, size in values["memory_parts"].items() if size)
-    console.print(f"memory: about {values['memory_bytes'] / 1e6:,.0f} MB ({parts})", soft_wrap=True)
+    say_line(console, f"memory: about {values['memory_bytes'] / 1e6:,.0f} MB ({parts})")
     for name, value in values["config"].items():
-        console.print(f"  {name} = {value}", soft_wrap=True)
+        say_line(console, f"  {name} = {value}")
 
 
 @contextmanager
 def training_progress() -> Iterator[Callable[[Event], None]]:
     """Give a listener that shows a training on stderr: a bar on a terminal, lines elsewhere."""
-    console = _console(stderr=True)
+    console = open_console(stderr=True)
     view = _Bar(console) if console.is_terminal else _Lines(console)
     try:
         yield view
@@ -172,8 +156,8 @@ class _Lines:
         else:
             self.step(event)
 
-    def say(self, sentence: str) -> None:
-        self.console.print(sentence, soft_wrap=True, markup=False)
+    def say(self, said: str) -> None:
+        self.console.print(sentence(said), soft_wrap=True)
 
     def started(self, facts: Any) -> None:
         self.every = facts.config.log_every
@@ -229,10 +213,10 @@ class _Bar(_Lines):
 
         super().__init__(console)
         self.progress = Progress(
-            TextColumn("step {task.completed}/{task.total}"),
+            TextColumn("step {task.completed}/{task.total}", markup=False),
             BarColumn(bar_width=20),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[figures]}", markup=False, table_column=Column(no_wrap=True)),
             console=console,
             transient=True,
         )
@@ -248,7 +232,7 @@ class _Bar(_Lines):
         figures = f"loss {facts.loss:.4f}  lr {facts.lr:.2e}  {speed:,.0f} tokens/s"
         self.progress.update(self.bar, completed=facts.step, figures=figures)
         if facts.scores is not None:
-            self.progress.console.print(_epoch_line(facts), soft_wrap=True, markup=False)
+            self.say(_epoch_line(facts))
 
     def close(self) -> None:
         """Take the bar away."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from bertkit.errors import ModelError, UsageError
+from bertkit.files import exists
 from bertkit.hub import hub_errors, require
 from bertkit.models.architectures import adapted_config, new_config, with_dropout
 from bertkit.models.attention import FUSED, attention_kernel, has_both_kernels
@@ -246,7 +247,7 @@ def _source(spec: ModelSpec) -> str:
     packaged = packaged_model(spec.hub_id)
     if packaged is not None:
         return str(packaged)
-    if Path(spec.hub_id).exists():
+    if exists(Path(spec.hub_id)):
         raise ModelError(
             f"a folder {spec.hub_id} stands in the way of the hub's model; rename it or give ./{spec.hub_id}."
         )

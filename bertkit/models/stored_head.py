@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bertkit.files import is_dir
 from bertkit.models.opening import WEIGHTS
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _width(found: Mapping[str, Tensor]) -> int:
 
 def _weight_files(source: str) -> Iterator[Path]:
     """Find the files that may hold the head: those of a folder, or those in the hub's cache."""
-    if Path(source).is_dir():
+    if is_dir(Path(source)):
         yield from (path for pattern in WEIGHTS for path in sorted(Path(source).glob(pattern)))
         return
     from huggingface_hub import try_to_load_from_cache

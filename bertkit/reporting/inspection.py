@@ -12,13 +12,14 @@ from bertkit.data.audit import Audit, Finding, TrainCommand, audit
 from bertkit.data.audit.findings import worst_first
 from bertkit.data.audit.sampling import Reservoir
 from bertkit.data.audit.verdict import write_verdict
-from bertkit.data.numerals import is_number
+from bertkit.data.numerals import is_score
 from bertkit.data.records import Example
 from bertkit.data.streaming import REASONS, LabelKinds, StreamedData, stream_data
 from bertkit.errors import UsageError
 from bertkit.files import refuse_existing
 from bertkit.models.registry import find_model
 from bertkit.models.tokenizers import open_tokenizer
+from bertkit.plain import brief
 from bertkit.reporting.data_figures import draw_data, figure_names
 from bertkit.reporting.inspected import Inspection
 from bertkit.reporting.inspection_page import write_page
@@ -51,7 +52,7 @@ class InspectRequest:
     def __post_init__(self) -> None:
         """Check the words."""
         if self.task not in TASKS:
-            raise UsageError(f"--task {self.task}: must be one of {', '.join(TASKS)}.")
+            raise UsageError(f"--task {brief(self.task)}: must be one of {', '.join(TASKS)}.")
 
 
 def inspect_data(request: InspectRequest, progress: Callable[[int], None] = lambda _: None) -> Inspection:
@@ -112,7 +113,7 @@ def _inspect(
 
 
 def _numbers(sample: Sequence[Example]) -> tuple[float, ...]:
-    return tuple(float(row.label) for row in sample if row.label is not None and is_number(row.label))
+    return tuple(float(row.label) for row in sample if row.label is not None and is_score(row.label))
 
 
 class _Watched:
