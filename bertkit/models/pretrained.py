@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from bertkit.errors import ModelError, UsageError
 from bertkit.hub import hub_errors, require
-from bertkit.models.architectures import adapted_config, new_config, with_dropout
+from bertkit.models.architectures import adapted_config, new_config, with_dropout, without_chunks
 from bertkit.models.attention import FUSED, attention_kernel, has_both_kernels
 from bertkit.models.disentangled_attention import use_disentangled_attention
 from bertkit.models.first_token import make_first_token_layer
@@ -186,7 +186,7 @@ def _from_weights(spec: ModelSpec, options: BuildOptions) -> Any:
         check_folder(Path(source))
     with hub_errors(source, "model"), opening(source, is_folder=spec.hub_id is None):
         check_config_of(source)
-        config = with_dropout(read_config(source), options.dropout)
+        config = without_chunks(with_dropout(read_config(source), options.dropout))
         check_plan(AutoModel.from_config, config, count_weights(source))
         # What the checkpoint lacks is counted below; transformers would log a table of it.
         with quiet("transformers.modeling_utils"):
@@ -217,7 +217,9 @@ def _from_nothing(spec: ModelSpec, options: BuildOptions) -> Any:
         with hub_errors(source, "model"), opening(source, is_folder=spec.hub_id is None):
             check_config_of(source)
             found = read_config(source)
-        config = new_config(found.model_type, options) if shape_asked else adapted_config(found, options)
+        config = (
+            new_config(found.model_type, options) if shape_asked else adapted_config(without_chunks(found), options)
+        )
     return AutoModel.from_config(config, dtype=torch.float32)
 
 
@@ -231,7 +233,7 @@ def rebuild(values: dict[str, Any], *, with_pooler: bool) -> PretrainedEncoder:
     from transformers import AutoConfig, AutoModel
 
     try:
-        config = AutoConfig.for_model(**values)
+        config = without_chunks(AutoConfig.for_model(**values))
         with no_first_weights():
             model = AutoModel.from_config(config, dtype=torch.float32)
         return PretrainedEncoder(model, with_pooler=with_pooler)
