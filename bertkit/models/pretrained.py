@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from bertkit.errors import ModelError, UsageError
 from bertkit.hub import hub_errors, require
+from bertkit.kinds import MisfitError
 from bertkit.models.architectures import adapted_config, new_config, with_dropout, without_chunks
 from bertkit.models.attention import FUSED, attention_kernel, has_both_kernels
 from bertkit.models.disentangled_attention import use_disentangled_attention
@@ -164,18 +165,40 @@ def build(spec: ModelSpec, options: BuildOptions) -> PretrainedEncoder:
         ModelError: the folder holds no encoder, or only a part of its weights.
         UsageError: an option that this encoder cannot use.
     """
-    model = _from_nothing(spec, options) if options.from_nothing else _from_weights(spec, options)
-    if options.more_positions:
-        extend_positions(model, options.max_length)
-    encoder = PretrainedEncoder(model, with_pooler=options.with_pooler)
+    if options.from_nothing:
+        encoder = _wrapped(_from_nothing(spec, options), options)
+    else:
+        source = _source(spec)
+        model = _from_weights(spec, options)
+        with opening(source, is_folder=spec.hub_id is None):
+            encoder = _wrapped(model, options)
+            encoder.source = source
+            _try_out(encoder)
     if options.type_vocab_size > max(2, encoder.segments):
         raise UsageError(
             f"--overlap-segments: {spec.name} knows {encoder.segments} segment ids; the option needs scratch."
         )
-    encoder.source = None if options.from_nothing else _source(spec)
     if options.with_pooler and encoder.pooler is None:
         raise UsageError(f"--pooling pooler: {spec.name} has no pooler; take cls or mean.")
     return encoder
+
+
+def _wrapped(model: Any, options: BuildOptions) -> PretrainedEncoder:
+    if options.more_positions:
+        extend_positions(model, options.max_length)
+    return PretrainedEncoder(model, with_pooler=options.with_pooler)
+
+
+def _try_out(encoder: PretrainedEncoder) -> None:
+    """Read a few tokens, in the mode that models are opened in: evaluation.
+
+    Raises:
+        MisfitError: what comes out is no numbers.
+    """
+    ids = torch.arange(min(5, encoder.vocab_size)).unsqueeze(0)  # (1, 5)
+    with torch.no_grad():
+        if not torch.isfinite(encoder(ids, None, torch.zeros_like(ids))).all():
+            raise MisfitError("its weights and config.json make vectors that are no numbers")
 
 
 def _from_weights(spec: ModelSpec, options: BuildOptions) -> Any:
