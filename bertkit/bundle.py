@@ -23,7 +23,7 @@ from bertkit.kinds import MisfitError, read_object, shown, value_of
 from bertkit.models.opening import BROKEN, first_line
 from bertkit.models.registry import find_rebuilder, load_target
 from bertkit.models.weights import check_config, check_shapes, on_paper, read_shapes, read_weights
-from bertkit.run_folder import MANIFEST, is_whole, put_back, why_no_run
+from bertkit.run_folder import MANIFEST, Identity, is_whole, put_back, unchanged, why_no_run
 from bertkit.tasks.base import Task, TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tasks.trial import try_out
@@ -72,13 +72,14 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A trained model with all that is needed to use it."""
+    """A trained model with all that is needed to use it; `identity` is that of the folder it was read from."""
 
     directory: Path
     manifest: Manifest
     tokenizer: Tokenizer
     task: Task
     model: TaskModel
+    identity: Identity = None
 
 
 def versions() -> dict[str, str]:
@@ -184,12 +185,14 @@ def load(directory: Path) -> Bundle:
         TokenizerError: its tokenizer is missing or damaged.
         PlaceError: the right to read a file is missing.
     """
-    manifest = load_manifest(directory)
-    tokenizer = load_tokenizer(directory)
-    with sound(directory):
-        task, model = _load_model(directory, manifest, tokenizer)
-        try_out(task, model)
-    return Bundle(directory, manifest, tokenizer, task, model)
+    put_back(directory)
+    with unchanged(directory) as identity:
+        manifest = load_manifest(directory)
+        tokenizer = load_tokenizer(directory)
+        with sound(directory):
+            task, model = _load_model(directory, manifest, tokenizer)
+            try_out(task, model)
+    return Bundle(directory, manifest, tokenizer, task, model, identity)
 
 
 def _load_model(directory: Path, manifest: Manifest, tokenizer: Tokenizer) -> tuple[Task, TaskModel]:

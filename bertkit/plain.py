@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 # C0, DEL, C1, marks and embeddings that turn the direction of reading, separators of lines
@@ -19,6 +19,8 @@ _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Most characters of a row, a name or a label that a sentence quotes.
 QUOTED = 80
+# Most characters of a list of names, and of each of them.
+LISTED, LISTED_NAME = 130, 30
 # Most characters of a whole sentence; what a library says may be any length.
 SENTENCE = 1000
 
@@ -42,12 +44,30 @@ def shortened(text: str, most: int = QUOTED) -> str:
 
 
 def quoted(text: object, most: int = QUOTED) -> str:
-    r"""Quote somebody's text in a sentence: escaped, and at most about `most` characters long.
+    r"""Quote somebody's text in a sentence: escaped, and at most `most` characters long within its quotes.
 
     >>> quoted("po\ns")
     "'po\\ns'"
     """
-    return f"'{visible(shortened(str(text), most))}'"
+    # Shortened twice: an escape is up to six characters for one, and a text may have millions.
+    return f"'{shortened(visible(shortened(str(text), most)), most)}'"
+
+
+def listed(names: Collection[str], most: int = LISTED, *, joint: str = ", ", quotes: bool = True) -> str:
+    """Write names in a row, as many as fit into about `most` characters, and say how many more there are.
+
+    >>> listed(["text", "label"])
+    "'text', 'label'"
+    """
+    shown: list[str] = []
+    for name in names:
+        word = quoted(name, LISTED_NAME)
+        word = word if quotes else word[1:-1]
+        if shown and sum(map(len, shown)) + len(word) > most:
+            break
+        shown.append(word)
+    more = len(names) - len(shown)
+    return joint.join(shown) + (f", … and {more:,} more" if more else "")
 
 
 def sentence(text: str) -> str:

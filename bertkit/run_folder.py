@@ -113,15 +113,28 @@ def put_back(folder: Path) -> None:
         time.sleep(_PAUSE_S)
 
 
+Identity = tuple[int, int] | None
+"""What tells a folder from another of the same name; None where there is none."""
+
+
 @contextmanager
-def unchanged(folder: Path) -> Iterator[None]:
-    """Read a run's files in the body; they belong together.
+def unchanged(folder: Path) -> Iterator[Identity]:
+    """Read a run's files in the body, which belong together; gives what `refuse_replaced` asks for later on.
 
     Raises:
         RunError: another run took its place meanwhile.
     """
     before = _identity(folder)
-    yield
+    yield before
+    refuse_replaced(folder, before)
+
+
+def refuse_replaced(folder: Path, before: Identity) -> None:
+    """Refuse to read on in a run that is no longer the one that was opened.
+
+    Raises:
+        RunError: another run has taken its place.
+    """
     if before is not None and _identity(folder) != before:
         raise RunError(f"{folder}: was replaced by another run while it was read; run the command again.")
 
@@ -149,7 +162,7 @@ def _rename(old: Path, place: Path, shown: Path) -> None:
         ) from error
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
+def _identity(folder: Path) -> Identity:
     try:
         found = folder.stat()
     except OSError:

@@ -53,9 +53,11 @@ def predict_command(
         device,
         precision,
     )
-    done = predict(request, output=output, force=force)
-    if done.note is not None:
-        typer.echo(done.note, err=True)
+    done = predict(request, output=output, force=force, note=_note)
     for warning in done.warnings:
         typer.echo(f"bertkit: warning: {warning}", err=True)
     done.raise_for_status(strict=strict)
+
+
+def _note(sentence: str) -> None:
+    typer.echo(f"bertkit: {sentence}", err=True)

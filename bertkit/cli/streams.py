@@ -30,26 +30,25 @@ def lines_of(arguments: Sequence[str] | None, file: Path | None, *, what: str) -
     if file is not None and arguments:
         raise UsageError(f"give {what} or --file {file}, not both.")
     if file is not None and str(file) != "-":
-        return _file_lines(file)
+        return _input_lines(file)
     if arguments and arguments != ["-"]:
         return iter([[checked_text(argument, what) for argument in arguments]])
-    if not arguments and file is None and sys.stdin.isatty():
+    if not arguments and file is None and sys.stdin is not None and sys.stdin.isatty():
         raise UsageError(f"there is nothing to read: give {what}, --file FILE, or - for standard input.")
+    return _input_lines("-")
+
+
+def _input_lines(name: str | Path) -> Iterator[list[str]]:
+    """Iterate batches of the lines of a file, or of standard input for "-"; gzip is unpacked."""
+    from bertkit.data.formats import open_input, tell
     from bertkit.data.line_batches import read_line_batches
 
-    return read_line_batches(sys.stdin.buffer, "<stdin>")
-
-
-def _file_lines(file: Path) -> Iterator[list[str]]:
-    from bertkit.data.formats import encoding_note, sniff_format
-    from bertkit.data.line_batches import read_line_batches
-    from bertkit.data.lines import open_bytes
-
-    known = sniff_format(file, kind="txt")
-    if note := encoding_note(file, known):
+    opened = open_input(name)
+    told = tell(opened, kind="txt")
+    for note in told.notes:
         typer.echo(note, err=True)
-    with open_bytes(file) as stream:
-        yield from read_line_batches(stream, str(file), encoding=known.encoding)
+    with opened.stream() as stream:
+        yield from read_line_batches(stream, opened.name, encoding=told.table.encoding)
 
 
 def checked_text(argument: str, what: str) -> str:

@@ -107,7 +107,7 @@ def summarize_command(
     from bertkit.summarization.options import SummaryOptions
     from bertkit.summarization.summarize import SummarizeRequest
 
-    if not files and sys.stdin.isatty():
+    if not files and sys.stdin is not None and sys.stdin.isatty():
         raise UsageError("there is nothing to read: give FILE, or - for standard input.")
     options = SummaryOptions(
         method, model, sentences, ratio, language, beams, min_tokens, max_tokens, device, precision

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.columns import ColumnChoice
+from bertkit.data.columns import ColumnChoice, strange_label
 from bertkit.data.formats import TableFormat, encoding_note, sniff_format
 from bertkit.data.readers import read_rows
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
@@ -76,8 +76,7 @@ class Table:
         if isinstance(example, BadRow) or self.spec is None or not self.spec.labels or example.label is None:
             return example
         if self.spec.canonical_label(example.label) is None:
-            message = f"label {example.label!r} is none of {self.spec.name}'s: {self.spec.label_words}"
-            return BadRow(example.line, message)
+            return BadRow(example.line, strange_label(example.label, self.spec))
         return example
 
 

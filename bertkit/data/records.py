@@ -6,6 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 
+class RowError(Exception):
+    """Why a record cannot be used, as a clause; readers turn it into a `BadRow`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One physical record of a file, columns by name, values still text.

@@ -18,7 +18,7 @@ from typing import Protocol
 from bertkit.data.audit.findings import MAX_PLACES, Finding, Place, Severity, counted
 from bertkit.data.columns import parse_columns
 from bertkit.data.loading import load_data
-from bertkit.data.numerals import is_number, is_whole
+from bertkit.data.numerals import is_no_finite_number, is_number, is_whole
 from bertkit.data.opening import Opener, Table
 from bertkit.data.records import BadRow, ColumnMap, Example
 from bertkit.data.sources import find_source
@@ -111,6 +111,8 @@ class LabelKinds:
             return
         for label in set(labels) - {None}:
             assert label is not None
+            if is_no_finite_number(label):  # a score that is missing, and no class
+                continue
             self.any = True
             self.all_numbers = self.all_numbers and is_number(label)
             self.all_whole = self.all_whole and is_whole(label)

@@ -26,6 +26,7 @@ from bertkit.evaluation.linear import LinearModel, class_probabilities, fit_logi
 from bertkit.evaluation.tfidf import Vocabulary
 from bertkit.evaluation.word_vectors import WordVectors
 from bertkit.kinds import value_of
+from bertkit.plain import quoted
 
 _TASKS = ("classify", "regression")
 
@@ -220,7 +221,7 @@ def _score(example: Example) -> float:
         raise DataError.at(
             example.source,
             example.line,
-            f"the score {example.label!r} is not a finite number; mend or remove the row.",
+            f"the score {quoted(example.label)} is not a finite number; mend or remove the row.",
         )
     return score
 
@@ -230,6 +231,6 @@ def _class(example: Example, place: Mapping[str, int]) -> int:
         raise DataError.at(
             example.source,
             example.line,
-            f"the label {example.label!r} is not among the labels of the task; mend or remove the row.",
+            f"the label {quoted(example.label)} is not among the labels of the task; mend or remove the row.",
         )
     return place[example.label]

@@ -5,7 +5,7 @@ Shapes in the margin: B rows, L tokens, H hidden, C outputs, M hidden tokens, V 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self, cast
 
 import numpy as np
@@ -110,7 +110,7 @@ class TaskModel(nn.Module):
         """
         return None
 
-    def finish_row(self, parts: Sequence[NDArray[np.float64]]) -> Sequence[NDArray[np.float64]]:
+    def finish_row(self, parts: Iterable[NDArray[np.float64]]) -> Iterable[NDArray[np.float64]]:
         """Compute what needs all parts of a row at once, from the output of each; most models need nothing."""
         return parts
 

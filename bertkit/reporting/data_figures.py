@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bertkit.data.audit import SplitAudit
 from bertkit.data.audit.lengths import LengthSummary, percentile
-from bertkit.data.numerals import is_number
+from bertkit.data.numerals import is_score
 from bertkit.reporting.inspected import Inspection
 from bertkit.reporting.output import write_figures
 from bertkit.reporting.style import COLOURS, SERIES, as_png, drawing, light_grid, new_figure, short, side_by_side
@@ -128,7 +128,7 @@ def token_figure(split: SplitAudit, *, is_regression: bool) -> Figure | None:
     if not pairs:
         return None
     if is_regression:
-        points = [(float(label), tokens) for tokens, label in pairs if is_number(label)]
+        points = [(float(label), tokens) for tokens, label in pairs if is_score(label)]
         figure, axes = new_figure()
         axes.scatter(
             [value for value, _ in points],

@@ -12,7 +12,7 @@ from bertkit.data.audit import Audit, Finding, TrainCommand, audit
 from bertkit.data.audit.findings import worst_first
 from bertkit.data.audit.sampling import Reservoir
 from bertkit.data.audit.verdict import write_verdict
-from bertkit.data.numerals import is_number
+from bertkit.data.numerals import is_score
 from bertkit.data.records import Example
 from bertkit.data.streaming import REASONS, LabelKinds, StreamedData, stream_data
 from bertkit.errors import UsageError
@@ -112,7 +112,7 @@ def _inspect(
 
 
 def _numbers(sample: Sequence[Example]) -> tuple[float, ...]:
-    return tuple(float(row.label) for row in sample if row.label is not None and is_number(row.label))
+    return tuple(float(row.label) for row in sample if row.label is not None and is_score(row.label))
 
 
 class _Watched:

@@ -9,7 +9,7 @@ each choice of a question. The model sees these parts; the task puts them togeth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -229,8 +229,8 @@ class Task(Protocol):
         """Turn logits into one array for each part of the batch."""
         ...
 
-    def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> Any:
-        """Put the outputs of a row's parts together."""
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> Any:
+        """Put the outputs of a row's parts together; of a very long row they are computed as they are taken."""
         ...
 
     def record(self, example: Example, output: Any, top_k: int) -> dict[str, Any]:

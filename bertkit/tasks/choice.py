@@ -6,7 +6,7 @@ choices of a question compete through a softmax. Any number of choices will do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Example, Question
 from bertkit.errors import DataError
 from bertkit.metrics.ranking import ranking_difference, ranking_intervals, ranking_metrics
+from bertkit.plain import listed, quoted
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoding import hide_tokens, joined_texts, refuse_long, with_sides
 from bertkit.tokenization.base import Encoding, Tokenizer
@@ -128,9 +129,9 @@ class ChoiceTask:
         """Return the figure of each part, (1)."""
         return list(logits.double().cpu().numpy())
 
-    def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
         """Return the probability of each choice of a row."""
-        figures = np.concatenate(parts)
+        figures = np.concatenate(list(parts))
         raised = np.exp(figures - figures.max())
         probabilities: NDArray[np.float64] = raised / raised.sum()
         return probabilities
@@ -189,8 +190,10 @@ def _question(example: Example) -> Question:
 def _gold(example: Example) -> int:
     question = _question(example)
     if question.label not in question.names:
-        names = ", ".join(question.names)
-        raise DataError.at(question.source, question.line, f"the answer {question.label!r} names no choice ({names}).")
+        names = listed(question.names, quotes=False)
+        raise DataError.at(
+            question.source, question.line, f"the answer {quoted(question.label)} names no choice ({names})."
+        )
     return question.names.index(question.label)
 
 

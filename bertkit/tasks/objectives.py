@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.data.numerals import is_number
+from bertkit.data.numerals import is_number, is_score, score_fault
 from bertkit.data.records import Example
 from bertkit.errors import DataError, UsageError
 from bertkit.metrics import classification, regression
@@ -24,6 +24,7 @@ from bertkit.metrics.intervals import (
     regression_difference,
     regression_intervals,
 )
+from bertkit.plain import listed, quoted
 from bertkit.tasks.base import Interval, Scores, TaskSettings, TrainingOptions
 
 if TYPE_CHECKING:
@@ -103,11 +104,11 @@ class Classification:
         """
         index = self._index.get(example.label or "")
         if index is None:
-            known = ", ".join(self.labels[:8])
+            known = listed(self.labels, quotes=False)
             raise DataError.at(
                 example.source,
                 example.line,
-                f"label {example.label!r} is not in the training rows; they have {known}.",
+                f"label {quoted(example.label)} is not in the training rows; they have {known}.",
             )
         return float(index)
 
@@ -194,7 +195,7 @@ class Classification:
 def _collapse_sentence(label: str, gold: Sequence[str]) -> str:
     share = sum(g == label for g in gold) / max(1, len(gold))
     return (
-        f"the model answers {label!r} for every row ({share:.1%} of the rows have that label): it has learned "
+        f"the model answers {quoted(label)} for every row ({share:.1%} of the rows have that label): it has learned "
         "nothing from the texts; try more epochs, another --lr, --class-weights auto, or more data"
     )
 
@@ -273,14 +274,12 @@ def number(example: Example) -> float:
     """Read a regression label.
 
     Raises:
-        DataError: the label is not a finite number.
+        DataError: the label is no number that 32 bits can hold.
     """
-    value = float(example.label or "nan") if is_number(example.label or "") else math.nan
-    if not math.isfinite(value):
-        raise DataError.at(
-            example.source, example.line, f"label {example.label!r} is not a number; regression needs one."
-        )
-    return value
+    label = example.label or ""
+    if not is_score(label):
+        raise DataError.at(example.source, example.line, f"{score_fault(label)}.")
+    return float(label)
 
 
 def sorted_labels(examples: Sequence[Example]) -> tuple[str, ...]:
@@ -291,7 +290,7 @@ def sorted_labels(examples: Sequence[Example]) -> tuple[str, ...]:
     """
     labels = {e.label for e in examples if e.label}
     if len(labels) < 2:
-        seen = f"the one label {next(iter(labels))!r}" if labels else "no label"
+        seen = f"the one label {quoted(next(iter(labels)))}" if labels else "no label"
         source = examples[0].source if examples else "the training rows"
         raise DataError(f"{source}: every row has {seen}; classification needs at least two labels.")
     if all(_INTEGER.fullmatch(label) for label in labels):
@@ -328,5 +327,7 @@ def _given_weights(word: str, labels: Sequence[str]) -> dict[str, float]:
             raise UsageError(f"--class-weights {word}: must be none, auto or label=weight,label=weight.")
         given[label] = value
         if label not in labels:
-            raise UsageError(f"--class-weights: no label is called {label!r}; there are {', '.join(labels[:8])}.")
+            raise UsageError(
+                f"--class-weights: no label is called {quoted(label)}; there are {listed(labels, quotes=False)}."
+            )
     return given

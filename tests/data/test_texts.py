@@ -101,7 +101,7 @@ def test_cp949_is_read_and_noted(tmp_path: Path) -> None:
     (tmp_path / "old.txt").write_bytes("영화가 좋다\n노래도 좋다\n".encode("cp949"))
     opened = open_texts(str(tmp_path / "old.txt"))
     assert list(opened.texts) == ["영화가 좋다", "노래도 좋다"]
-    assert "CP949" in str(opened.note)
+    assert "CP949" in opened.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 from bertkit import bundle
 from bertkit.cli.app import app
 from bertkit.data.records import Example
+from bertkit.errors import RunError
 from bertkit.evaluation.blend import Blend, fit_blend
+from bertkit.evaluation.partner import open_partnership
 from bertkit.evaluation.run import EvalRequest, evaluate_run
 from bertkit.evaluation.sequence_baselines import load_sequence_baselines
 from bertkit.evaluation.word_vectors import WordVectors
@@ -155,6 +157,17 @@ def test_eval_shows_both_and_is_right_about_either(blended: Path, unblended: Pat
 def test_a_run_to_compare_with_answers_as_it_does_by_itself(blended: Path, unblended: Path) -> None:
     found = evaluate_run(EvalRequest(unblended, against=blended))
     assert found.baselines[str(blended)] == evaluate_run(EvalRequest(blended)).metrics
+
+
+def test_a_run_and_the_partner_of_another_do_not_answer_together(blended: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(blended, run)
+    loaded = bundle.load(run)
+    assert open_partnership(loaded) is not None
+    run.rename(tmp_path / "old")
+    shutil.copytree(blended, run)
+    with pytest.raises(RunError, match="was replaced by another run"):
+        open_partnership(loaded)
 
 
 def test_a_baseline_does_not_hide_an_encoder_that_learnt_nothing(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bertkit.data.audit.chunk import Chunk, normalise
 from bertkit.data.audit.findings import Place
-from bertkit.data.numerals import is_number
+from bertkit.data.numerals import is_score
 from bertkit.data.records import Example, TaggedText
 
 Keys = NDArray[np.uint64]
@@ -151,4 +151,4 @@ def _label_key(label: str) -> int:
 
 
 def _number(row: Example) -> float:
-    return float(row.label) if row.label is not None and is_number(row.label) else 0.0
+    return float(row.label) if row.label is not None and is_score(row.label) else 0.0
