@@ -19,8 +19,11 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from bertkit.errors import DataError, UsageError
+from bertkit.files import exists, is_dir, is_file
+from bertkit.plain import brief, quoted
 
 TASKS = ("auto", "classify", "regression", "ner", "choice", "mlm", "extractive", "matching")
+_LARGEST_CONFIG = 2**20
 SIZES = ("tiny", "mini", "small", "base")
 
 
@@ -237,7 +240,7 @@ def from_mapping(values: Mapping[str, Any], *, source: str, base: TrainConfig | 
     for raw_name, value in values.items():
         name = raw_name.replace("-", "_")
         if name not in known:
-            raise UsageError(f"{source}: no option is called {raw_name!r}; `bertkit train --help` lists them.")
+            raise UsageError(f"{source}: no option is called {quoted(raw_name)}; `bertkit train --help` lists them.")
         clean[name] = _typed(name, value, hints[name], source)
     base = base or TrainConfig()
     return replace(base, **clean, given=base.given | clean.keys())
@@ -251,12 +254,24 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     import tomllib
 
+    named = f"--config {brief(path, 300)}"
+    # What a shell puts in a file's place (<(…)) is a pipe in /dev; any other is waited for in vain.
+    if exists(path) and not is_file(path) and not is_dir(path) and not path.is_relative_to("/dev"):
+        raise DataError(f"{named}: is not a regular file; name one.")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as stream:
+            content = stream.read(_LARGEST_CONFIG + 1)
+        if len(content) > _LARGEST_CONFIG:
+            raise DataError(f"{named}: has more than {_LARGEST_CONFIG:,} bytes, so it is no file of options.")
+        return tomllib.loads(content.decode("utf-8"))
     except OSError as error:
-        raise DataError(f"--config {path}: cannot be read ({error.strerror}); check the path.") from error
+        raise DataError(f"{named}: cannot be read ({error.strerror}); check the path.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"--config {path}: is not TOML: {error}.") from error
+        raise DataError(f"{named}: is not TOML: {error}.") from error
+    except RecursionError:
+        raise DataError(f"{named}: is not TOML that options are written in; its lists are nested too deep.") from None
+    except ValueError:  # a name with a NUL byte, or with what no name can hold
+        raise DataError(f"{named}: no file can have this name; check the path.") from None
 
 
 def to_toml(config: TrainConfig) -> str:
@@ -277,7 +292,7 @@ def _check(spec: DataclassField[Any], value: Any) -> None:
         return
     name, meta = flag(spec.name), spec.metadata
     if meta["choices"] and value not in meta["choices"]:
-        raise UsageError(f"{name} {value}: must be one of {', '.join(meta['choices'])}.")
+        raise UsageError(f"{name} {brief(value)}: must be one of {', '.join(meta['choices'])}.")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
     if isinstance(value, float) and not math.isfinite(value):
@@ -292,7 +307,7 @@ def _typed(name: str, value: Any, hint: Any, source: str) -> Any:
     if name == "data":
         names = (value,) if isinstance(value, str) else value
         if not isinstance(names, list | tuple) or not all(isinstance(each, str) for each in names):
-            raise UsageError(f"{source}: data takes a name, a path or a list of paths, not {value!r}.")
+            raise UsageError(f"{source}: data takes a name, a path or a list of paths, not {brief(repr(value))}.")
         return tuple(names)
     kinds = get_args(hint) or (hint,)
     wanted = next(kind for kind in kinds if kind is not type(None))
@@ -300,7 +315,7 @@ def _typed(name: str, value: Any, hint: Any, source: str) -> Any:
         return value
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    raise UsageError(f"{source}: {flag(name)} takes {_WORDS[wanted]}, not {value!r}.")
+    raise UsageError(f"{source}: {flag(name)} takes {_WORDS[wanted]}, not {brief(repr(value))}.")
 
 
 _BOUNDS: dict[str, tuple[Callable[[float, float], bool], str]] = {

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bertkit.cli.options import Format
+from bertkit.cli.terminal import new_table, open_console, safe, say_line
 from bertkit.metrics.names import table_names
+from bertkit.plain import sentence, to_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,16 +33,12 @@ def show_rows(rows: Sequence[Mapping[str, Any]], asked: Format | None) -> None:
     """Print rows of a table; as JSON, one object per line."""
     if wants_json(asked):
         for row in rows:
-            typer.echo(json.dumps(row, ensure_ascii=False))
+            typer.echo(to_json(row))
         return
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
+    table = new_table(tuple(rows[0]))
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    _console().print(table)
+        table.add_row(*("" if value is None else safe(str(value)) for value in row.values()))
+    open_console().print(table)
 
 
 def show(result: TrainResult | Evaluation | Started, asked: Format | None, said: Container[str] = ()) -> None:
@@ -53,7 +51,7 @@ def show(result: TrainResult | Evaluation | Started, asked: Format | None, said:
     """
     values = _values(result)
     if wants_json(asked):
-        typer.echo(json.dumps(values, ensure_ascii=False))
+        typer.echo(to_json(values))
     elif "n" in values:
         _show_evaluation(values)
     elif "metrics" in values:
@@ -70,19 +68,11 @@ def _values(result: Any) -> dict[str, Any]:
     return plain
 
 
-def _console(*, stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False)
-
-
 def _show_training(values: Mapping[str, Any], said: Container[str]) -> None:
-    console = _console()
+    console = open_console()
     console.print(_metric_table(values, title="validation"))
-    console.print(
-        f"{values['steps']} steps in {values['seconds']:.0f} s, "
-        f"best at step {values['best_step']}{_by(values['metric'])}: [bold]{values['run']}"
-    )
+    best = f"best at step {values['best_step']}{_by(values['metric'])}"
+    say_line(console, f"{values['steps']} steps in {values['seconds']:.0f} s, {best}: ", (values["run"], "bold"))
     _show_warnings(console, [warning for warning in values["warnings"] if warning not in said])
 
 
@@ -91,14 +81,14 @@ def _by(metric: str) -> str:
 
 
 def _show_evaluation(values: Mapping[str, Any]) -> None:
-    console = _console()
+    console = open_console()
     title = f"{values['data']}, {values['split']}, {values['n']:,} rows"
     console.print(_metric_table(values, title=title))
     for name, metrics in values["difference"].items():
         wanted = ("accuracy", "f1", "pearson", "entity_f1", "map@3", "perplexity", values["metric"])
         shown = [m for m in table_names(metrics, values.get("positive")) if m in wanted]
         parts = ", ".join(f"{m} {metrics[m][0]:+.4f} to {metrics[m][1]:+.4f}" for m in shown)
-        console.print(f"model minus {name}: {parts}")
+        say_line(console, f"model minus {name}: {parts}")
     if values["per_label"]:
         show_rows([{"label": k, **_rounded(v)} for k, v in values["per_label"].items()], Format.TABLE)
     _show_warnings(console, values["warnings"])
@@ -110,16 +100,10 @@ def _rounded(values: Mapping[str, float]) -> dict[str, Any]:
 
 def _metric_table(values: Mapping[str, Any], *, title: str) -> Any:
     """Lay out the metrics of a model and of its baselines, with intervals where there are any."""
-    from rich.table import Table
-
     metrics, intervals, baselines = values["metrics"], values.get("intervals", {}), values["baselines"]
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    table.add_column("metric")
-    table.add_column("model", justify="right", style="bold")
-    if intervals:
-        table.add_column("95 % CI", justify="right")
-    for name in baselines:
-        table.add_column(name, justify="right")
+    numbers = ["model", *(["95 % CI"] if intervals else []), *baselines]
+    table = new_table(("metric", *numbers), right=numbers, title=title)
+    table.columns[1].style = "bold"
     for metric, name in table_names(metrics, values.get("positive")).items():
         cells = [name, _figure(metric, metrics[metric])]
         if intervals:
@@ -139,18 +123,18 @@ COUNTS = ("repaired_sequences",)
 
 def _show_warnings(console: Console, warnings: Sequence[str]) -> None:
     for warning in warnings:
-        console.print(f"[yellow]warning:[/yellow] {warning}", soft_wrap=True)
+        say_line(console, ("warning:", "yellow"), f" {warning}")
 
 
 def _show_plan(values: Mapping[str, Any]) -> None:
-    console = _console()
-    console.print(f"would train [bold]{values['run']}[/bold]: {values['parameters']:,} parameters")
-    console.print(f"rows: {values['rows']}, labels: {values['labels']}, steps: {values['total_steps']}")
-    console.print(f"placement: {values['placement']}")
+    console = open_console()
+    say_line(console, "would train ", (values["run"], "bold"), f": {values['parameters']:,} parameters")
+    say_line(console, f"rows: {values['rows']}, labels: {values['labels']}, steps: {values['total_steps']}")
+    say_line(console, f"placement: {values['placement']}")
     parts = ", ".join(f"{name} {size / 1e6:,.0f}" for name, size in values["memory_parts"].items() if size)
-    console.print(f"memory: about {values['memory_bytes'] / 1e6:,.0f} MB ({parts})", soft_wrap=True)
+    say_line(console, f"memory: about {values['memory_bytes'] / 1e6:,.0f} MB ({parts})")
     for name, value in values["config"].items():
-        console.print(f"  {name} = {value}", soft_wrap=True)
+        say_line(console, f"  {name} = {value}")
 
 
 _WARNING = "warning: "
@@ -159,7 +143,7 @@ _WARNING = "warning: "
 @contextmanager
 def training_progress() -> Iterator[_Lines]:
     """Give a listener that shows a training on stderr: a bar on a terminal, lines elsewhere."""
-    console = _console(stderr=True)
+    console = open_console(stderr=True)
     view = _Bar(console) if console.is_terminal else _Lines(console)
     try:
         yield view
@@ -186,10 +170,10 @@ class _Lines:
         else:
             self.step(event)
 
-    def say(self, sentence: str) -> None:
-        if sentence.startswith(_WARNING):
-            self.warned.append(sentence.removeprefix(_WARNING))
-        self.console.print(sentence, soft_wrap=True, markup=False)
+    def say(self, said: str) -> None:
+        if said.startswith(_WARNING):
+            self.warned.append(said.removeprefix(_WARNING))
+        self.console.print(sentence(said), soft_wrap=True)
 
     def started(self, facts: Any) -> None:
         self.every, self.metric = facts.config.log_every, facts.config.metric
@@ -254,10 +238,10 @@ class _Bar(_Lines):
 
         super().__init__(console)
         self.progress = Progress(
-            TextColumn("step {task.completed}/{task.total}"),
+            TextColumn("step {task.completed}/{task.total}", markup=False),
             BarColumn(bar_width=20),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[figures]}", markup=False, table_column=Column(no_wrap=True)),
             console=console,
             transient=True,
         )
@@ -273,7 +257,7 @@ class _Bar(_Lines):
         figures = f"loss {facts.loss:.4f}  lr {facts.lr:.2e}  {speed:,.0f} tokens/s"
         self.progress.update(self.bar, completed=facts.step, figures=figures)
         if facts.scores is not None:
-            self.progress.console.print(self.epoch_line(facts), soft_wrap=True, markup=False)
+            self.say(self.epoch_line(facts))
 
     def close(self) -> None:
         """Take the bar away."""

@@ -21,7 +21,12 @@ DataArgument = Annotated[
 ]
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", help="TOML file of options; flags and BERTKIT_* go before it.", rich_help_panel="Run"),
+    typer.Option(
+        "--config",
+        help="TOML file of options; flags and BERTKIT_* go before it.",
+        rich_help_panel="Run",
+        readable=False,
+    ),
 ]
 
 

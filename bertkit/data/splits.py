@@ -125,8 +125,9 @@ def _carve_missing(dataset: DataSet, missing: dict[str, float], keep: _Keep) -> 
     for split in sorted(missing):
         chosen, how = keep.choose(rest, round(missing[split] * total) or 1)
         if not chosen or len(chosen) == len(rest):
+            place = rest[0].source if rest else dataset.name
             raise DataError(
-                f"{dataset.name}: {_too_few(rest, keep)} to hold out {split} rows from; give more rows, or a "
+                f"{place}: {_too_few(rest, keep)} to hold out {split} rows from; give more rows, or a "
                 f"directory that has a {split} file."
             )
         carved[split] = tuple(example for index, example in enumerate(rest) if index in chosen)

@@ -19,6 +19,7 @@ from bertkit.errors import UsageError
 from bertkit.files import refuse_existing
 from bertkit.models.registry import find_model
 from bertkit.models.tokenizers import open_tokenizer
+from bertkit.plain import brief
 from bertkit.reporting.data_figures import draw_data, figure_names
 from bertkit.reporting.inspected import Inspection
 from bertkit.reporting.inspection_page import write_page
@@ -52,7 +53,7 @@ class InspectRequest:
     def __post_init__(self) -> None:
         """Check the words."""
         if self.task not in TASKS:
-            raise UsageError(f"--task {self.task}: must be one of {', '.join(TASKS)}.")
+            raise UsageError(f"--task {brief(self.task)}: must be one of {', '.join(TASKS)}.")
 
 
 def inspect_data(request: InspectRequest, progress: Callable[[int], None] = lambda _: None) -> Inspection:

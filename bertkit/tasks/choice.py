@@ -187,9 +187,10 @@ def _gold(example: Example) -> int:
     question = _question(example)
     if question.label not in question.names:
         names = listed(question.names, quotes=False)
-        raise DataError.at(
-            question.source, question.line, f"the answer {quoted(question.label)} names no choice ({names})."
+        said = (
+            "the row has no answer" if question.label is None else f"the answer {quoted(question.label)} is no choice"
         )
+        raise DataError.at(question.source, question.line, f"{said} ({names}).")
     return question.names.index(question.label)
 
 

@@ -15,6 +15,7 @@ from bertkit.compute.processes import ALONE, World, joined
 from bertkit.config import TrainConfig
 from bertkit.errors import StrictError, UsageError
 from bertkit.evaluation.forward import forward_together
+from bertkit.kinds import MisfitError, record_of
 from bertkit.training.advice import advice
 from bertkit.training.checkpoint import Checkpoints, best_name
 from bertkit.training.drive import Totals, drive
@@ -261,6 +262,10 @@ def _result(shown: Path, state: LoopState, resumed_from: int, totals: Totals) ->
 
 
 def _finished_result(place: Place) -> TrainResult:
+    """Say again what the run says of its training; figures that are none are left out."""
     training = bundle.load_manifest(place.run).training
     known = {name: training[name] for name in TrainResult.__dataclass_fields__ if name in training}
-    return TrainResult(**{**known, "run": str(place.shown), "warnings": tuple(known.get("warnings", ()))})
+    try:
+        return record_of(TrainResult, {**known, "run": str(place.shown)})
+    except MisfitError:
+        return TrainResult(str(place.shown))

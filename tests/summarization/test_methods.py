@@ -21,8 +21,12 @@ def chosen(**options) -> tuple[str, list[str]]:
 def run_of(folder: Path, task: str) -> str:
     """As much of a run directory as tells its task."""
     columns = {"text": ["text"], "pair": None, "label": None}
-    manifest = {"format_version": 1, "settings": {"task": task, "columns": columns, "labels": []}}
-    manifest |= {"model": "scratch", "family": "scratch", "config": {}, "data": {}, "training": {}, "versions": {}}
+    manifest = {
+        "format_version": 1,
+        "settings": {"task": task, "columns": columns, "labels": ["a", "b"] * (task == "classify")},
+    }
+    manifest |= {"model": "scratch", "family": "scratch", "config": {}, "training": {}, "versions": {}}
+    manifest["data"] = {"name": "docs", "fingerprint": "0", "rows": {}, "request": {"names": ["docs.jsonl"]}}
     (folder / "bertkit.json").write_text(json.dumps(manifest))
     return str(folder)
 

@@ -191,10 +191,12 @@ def test_tokens_are_masked_as_asked(tokenizer: Tokenizer) -> None:
     assert tokenizer.mask_id not in mine.training_batch(rows, OPTIONS, np.random.default_rng(0)).input_ids
 
 
-@pytest.mark.parametrize("label", [None, "E"])
-def test_an_answer_that_names_no_choice_is_named_with_its_place(tokenizer: Tokenizer, label: str | None) -> None:
+@pytest.mark.parametrize(("label", "said"), [(None, "the row has no answer"), ("E", "the answer 'E' is no choice")])
+def test_an_answer_that_names_no_choice_is_named_with_its_place(
+    tokenizer: Tokenizer, label: str | None, said: str
+) -> None:
     example = replace(QUESTIONS[2], label=label)
-    with pytest.raises(DataError, match=rf"^q\.csv:4: the answer {label!r} names no choice \(A, B, C\)\.$"):
+    with pytest.raises(DataError, match=rf"^q\.csv:4: {said} \(A, B, C\)\.$"):
         task(tokenizer).training_rows([example], OPTIONS)
 
 

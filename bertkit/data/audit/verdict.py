@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bertkit.data.audit.findings import Finding, counted
 from bertkit.data.audit.labels import STRONG_IMBALANCE, imbalance
+from bertkit.plain import shell_words
 
 _TOKEN_STEP = 8  # lengths that suit the hardware
 _SHORTEST = 8  # what --max-length takes
@@ -59,7 +59,7 @@ def suggest_command(command: TrainCommand, task: str, labels: Mapping[str, int],
         words += ["--max-length", str(min(length, command.longest or length))]
     if task == "classify" and len(labels) > 1 and imbalance(labels) > STRONG_IMBALANCE:
         words += ["--class-weights", "auto"]
-    return shlex.join(words)
+    return shell_words(words)
 
 
 def _named(findings: Sequence[Finding], severity: str) -> str:
