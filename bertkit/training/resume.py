@@ -14,7 +14,10 @@ from bertkit.bundle import FORMAT_VERSION, versions
 from bertkit.compute.device import Placement
 from bertkit.compute.processes import World
 from bertkit.config import TrainConfig, flag, from_mapping
+from bertkit.data.loading import fingerprint
+from bertkit.data.request import DataRequest
 from bertkit.data.sources import lasting_names
+from bertkit.data.splits import SPLIT_FORM
 from bertkit.errors import BertkitError, DeviceError, RunError, UsageError
 from bertkit.files import is_dir
 from bertkit.kinds import MisfitError, value_of
@@ -153,10 +156,17 @@ def check_same_data(prepared: Prepared, setup: dict[str, Any]) -> None:
     """Compare the data with what the run began on.
 
     Raises:
-        RunError: it has changed.
+        RunError: it has changed, or other rows of it are held out.
     """
     if setup["fingerprint"] != prepared.dataset.fingerprint:
         raise RunError(f"{prepared.dataset.name}: the data has changed since the run began; start again with --force.")
+    form = DataRequest.from_json(setup["data"]["request"]).split_form
+    is_carved = fingerprint(prepared.dataset.splits) != prepared.dataset.fingerprint
+    if is_carved and form != SPLIT_FORM:
+        raise RunError(
+            f"{prepared.dataset.name}: the run began with another version of bertkit, which holds out other "
+            "validation rows; start again with --force."
+        )
 
 
 def resumed_placement(

@@ -63,12 +63,17 @@ class Started:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What `bertkit train` prints; metrics and baselines are of the validation split."""
+    """What `bertkit train` prints; metrics and baselines are of the validation split.
+
+    `metric` chose the best step; `positive` is the class that f1, precision and recall are of.
+    """
 
     run: str
     steps: int = 0
     resumed_from_step: int = 0
     best_step: int = 0
+    metric: str = ""
+    positive: str | None = None
     seconds: float = 0.0
     rows_per_second: float = 0.0
     tokens_per_second: float = 0.0
@@ -207,6 +212,8 @@ def _train_prepared(
         listener(finished.note)
     result = replace(
         result,
+        metric=finished.evaluation.metric,
+        positive=finished.evaluation.positive,
         metrics=finished.evaluation.metrics,
         baselines=finished.evaluation.baselines,
         warnings=finished.evaluation.warnings,
