@@ -22,7 +22,7 @@ LONGEST_SENTENCE = 1100
 EXIT_CODES = (0, 3, 4)
 _SAID = "bertkit: "
 # What is said beside the sentence that ends a command.
-_NOTES = (": warning: ", " is read as ")
+_NOTES = (": warning: ", " is read as ", "(read as such")
 _LIBRARY = re.compile(r"\b\w*(?:Warning|Error|Exception): |^\s*warnings\.warn|^\[W\d|^\[rank", re.MULTILINE)
 # C0 without line ends and tabs, DEL, C1, and marks that turn the direction of reading.
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
