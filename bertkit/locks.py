@@ -136,7 +136,7 @@ def kept_out(folder: Path) -> Iterator[bool]:
         yield False
         return
     try:
-        yield _try(descriptor)
+        yield _try(descriptor) and _is_at(descriptor, folder / LOCK)
     finally:
         os.close(descriptor)
 
