@@ -71,8 +71,8 @@ def _values(result: Any) -> dict[str, Any]:
 def _show_training(values: Mapping[str, Any], said: Container[str]) -> None:
     console = open_console()
     console.print(_metric_table(values, title="validation"))
-    best = f"best at step {values['best_step']}{_by(values['metric'])}"
-    say_line(console, f"{values['steps']} steps in {values['seconds']:.0f} s, {best}: ", (values["run"], "bold"))
+    took = f"{values['steps']} steps in {values['seconds']:.0f} s, best at step {values['best_step']}"
+    say_line(console, f"{took}{_by(values['metric'])}: ", (values["run"], "bold"))
     _show_warnings(console, [warning for warning in values["warnings"] if warning not in said])
 
 
