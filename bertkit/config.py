@@ -82,6 +82,9 @@ class TrainConfig:
     test_fraction: float = option(
         0.0, "Share of training rows kept as a test split (default: 0).", "Data", minimum=0, below=1
     )
+    group: str | None = option(
+        None, "Column whose equal values stay on one side of a split (author, document).", "Data"
+    )
     limit: int | None = option(None, "Use at most this many training rows.", "Data", minimum=2)
     positive: str | None = option(None, "Label counted as positive (default: the second of two).", "Data")
     leave_out: str = option(
@@ -156,7 +159,12 @@ class TrainConfig:
         choices=("none", "nsp", "sop"),
     )
     blend: bool | None = option(None, "Classes: the TF-IDF baseline has a say in the answers.", "Training")
-    patience: int | None = option(None, "Stop after this many evaluations without gain.", "Training", minimum=1)
+    metric: str | None = option(
+        None, "Chooses epoch and verdict (default: by task; macro_f1 for uneven classes).", "Training"
+    )
+    patience: int | None = option(
+        None, "Stop after this many epochs without a better --metric (default: by model).", "Training", minimum=1
+    )
     average: int | None = option(None, "Average the weights of this many epochs.", "Training", minimum=1)
     log_every: int = option(50, "Steps between log lines (default: 50).", "Training", minimum=1)
     seed: int = option(1, "Seed of everything random (default: 1).", "Training", minimum=0, maximum=2**32 - 1)
@@ -187,6 +195,8 @@ class TrainConfig:
             raise UsageError(f"--heads {self.heads} does not divide --hidden {self.hidden}; choose a divisor.")
         if self.validation_fraction + self.test_fraction >= 1:
             raise UsageError("--validation-fraction and --test-fraction together leave no training rows.")
+        if self.group is not None and self.sentence_pairs != "none":
+            raise UsageError("--group: with --sentence-pairs lines that follow each other stay together; leave it out.")
 
     def saved(self) -> dict[str, Any]:
         """Return what a run stores, as JSON-ready values."""

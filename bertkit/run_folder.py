@@ -77,6 +77,8 @@ def is_run(folder: Path) -> bool:
 
 def read_marked(folder: Path, name: Path) -> dict[str, Any]:
     """Return what one of the files holds by which a run is known; nothing where it is not bertkit's."""
+    if not is_file(folder / name):  # a named pipe would be waited for
+        return {}
     try:
         values = json.loads((folder / name).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -46,6 +46,10 @@ def inspect_command(
             "--max-length", min=8, help="Longest row in tokens (default: the model's).", envvar="BERTKIT_MAX_LENGTH"
         ),
     ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", help="Column whose equal values belong together.", envvar="BERTKIT_GROUP"),
+    ] = None,
     plots: PlotsOption = None,
     report: ReportOption = None,
     force: ForceOption = False,
@@ -60,7 +64,7 @@ def inspect_command(
     """
     from bertkit.reporting.inspection import InspectRequest, inspect_data
 
-    request = InspectRequest(tuple(data or ()), model, data_dir, columns, task, max_length, plots, report, force)
+    request = InspectRequest(tuple(data or ()), model, data_dir, columns, task, max_length, plots, report, force, group)
     with _row_counter() as progress:
         inspection = inspect_data(request, progress)
     if wants_json(output_format):

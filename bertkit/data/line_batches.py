@@ -73,5 +73,6 @@ def _broken_line(block: bytes, place: int, done: int, encoding: str) -> tuple[in
     try:
         line.decode(encoding)
     except UnicodeDecodeError as error:
-        return number, f"{decoding_fault(line, error, encoding)}; only text can be read."
+        fault = decoding_fault(line, error, encoding)
+        return number, f"{fault}." if "iconv" in fault else f"{fault}; convert it to UTF-8."
     return number, f"not valid {encoding.upper()}."

@@ -55,12 +55,11 @@ class Lines:
             RecordTooLongError: the record has had `MOST_LINES` lines or `MOST_CHARACTERS` characters.
             DataError: the stream cannot be read on.
         """
-        if self._characters > MOST_CHARACTERS or len(self._returned) >= MOST_LINES:
-            raise RecordTooLongError
+        if self._returned:
+            self._go_on()
         line = self._pushed_back.pop() if self._pushed_back else self._read()
         self.number += 1
         self._returned.append(line)
-        self._characters += len(line.text)
         self.fault = self.fault or line.fault
         return line.text
 
@@ -68,13 +67,19 @@ class Lines:
         """Forget the fault and the lines of the record before; the next line starts a new one."""
         self.fault = None
         self._returned.clear()
-        self._characters = 0
 
     def rewind_to_second_line(self) -> None:
         """Hand back all lines of this record but its first, to be read as new records."""
         rest = self._returned[1:]
         self._pushed_back.extend(reversed(rest))
         self.number -= len(rest)
+
+    def _go_on(self) -> None:
+        """See to it that a record of several lines stays within its bounds."""
+        before = len(self._returned)
+        self._characters = len(self._returned[-1].text) + (self._characters if before > 1 else 0)
+        if before >= MOST_LINES or self._characters > MOST_CHARACTERS:
+            raise RecordTooLongError
 
     def _read(self) -> _Line:
         try:

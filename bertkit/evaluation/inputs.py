@@ -52,7 +52,7 @@ def open_inputs(
     opened = open_input(name)
     kind = None if input_format == "auto" else input_format
     plain = _why_no_plain_text(settings)
-    if opened.is_blank and not (plain is None and _has_blank_lines(opened, kind)):
+    if _is_empty(opened, kind, plain_will_do=plain is None):
         note(f"{opened.name}: there is nothing in it")
         return Inputs(iter(()), slow_source=False)
     told = tell(
@@ -74,10 +74,13 @@ def open_inputs(
     return Inputs(rows, slow_source=opened.path is None, doubts=told.doubts)
 
 
-def _has_blank_lines(opened: Opened, kind: str | None) -> bool:
-    """Whether an input without any text holds lines of text nevertheless: it must be said to be such."""
-    is_named = opened.path is not None and ".txt" in opened.path.suffixes
-    return (kind == "txt" or (kind is None and is_named)) and b"\n" in opened.head
+def _is_empty(opened: Opened, kind: str | None, *, plain_will_do: bool) -> bool:
+    """Whether there are no rows: no text at all, unless it is said that blank lines are rows, or that it is parquet."""
+    if not opened.is_blank:
+        return False
+    suffixes = [] if opened.path is None else opened.path.suffixes
+    are_lines = kind == "txt" or (kind is None and ".txt" in suffixes)
+    return not (are_lines and plain_will_do and b"\n" in opened.head) and ".parquet" not in suffixes
 
 
 def _why_no_plain_text(settings: TaskSettings) -> str | None:

@@ -126,6 +126,7 @@ def fit_sequence_baselines(
     labels: Sequence[str],
     seed: int,
     vectors: WordVectors | None = None,
+    class_weights: Sequence[float] | None = None,
 ) -> SequenceBaselines:
     """Fit the baselines of `task` on training rows; rows without a label are left out.
 
@@ -137,6 +138,8 @@ def fit_sequence_baselines(
             a training row is never predicted.
         seed: sets the order in which the solver of logistic regression visits the rows.
         vectors: compare the words of pairs, where given.
+        class_weights: what a row of each label counts in `tfidf`, in the order of `labels`, 1 on
+            average over the rows; None: all alike.
 
     Raises:
         DataError: there is no row with a label, a label is not among `labels`, or a
@@ -157,7 +160,8 @@ def fit_sequence_baselines(
     classes = np.asarray([_class(row, place) for row in rows])
     present, numbers = np.unique(classes, return_inverse=True)
     features, matrix = fit_features(rows, pair=pair, vectors=vectors)
-    model = fit_logistic(matrix, numbers, len(present), seed=seed)
+    weights = None if class_weights is None else np.asarray(class_weights, np.float64)[classes]
+    model = fit_logistic(matrix, numbers, len(present), seed=seed, row_weights=weights)
     prior = np.bincount(classes, minlength=len(labels)) / len(rows)
     return SequenceBaselines(task, tuple(labels), prior, (0.0, 1.0), features, model)
 

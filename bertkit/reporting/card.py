@@ -9,6 +9,7 @@ from bertkit.bundle import Manifest
 from bertkit.config import TrainConfig, flag
 from bertkit.evaluation.evaluate import Evaluation
 from bertkit.files import write_text
+from bertkit.metrics.names import table_names
 from bertkit.plain import shell_words
 from bertkit.reporting.markdown import code_span, escaped
 
@@ -94,9 +95,10 @@ def _data(manifest: Manifest) -> str:
 
 
 def _scores(evaluation: Evaluation) -> str:
-    names = [name for name in SHOWN if name in evaluation.metrics]
+    named = table_names(evaluation.metrics, evaluation.positive)
+    names = [name for name in SHOWN if name in named]
     baselines = list(evaluation.baselines)
-    head = "| metric | model | 95 % interval | " + " | ".join(baselines) + " |"
+    head = "| metric | model | 95 % CI | " + " | ".join(baselines) + " |"
     rule = "|" + "---|" * (3 + len(baselines))
     lines = []
     for name in names:
@@ -104,17 +106,17 @@ def _scores(evaluation: Evaluation) -> str:
         interval = "" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}"
         others = [evaluation.baselines[b].get(name) for b in baselines]
         cells = [f"{other:.4f}" if other is not None else "" for other in others]
-        lines.append(f"| {name} | {evaluation.metrics[name]:.4f} | {interval} | {' | '.join(cells)} |")
+        lines.append(f"| {named[name]} | {evaluation.metrics[name]:.4f} | {interval} | {' | '.join(cells)} |")
     return (
         f"## Scores on the {evaluation.split} split ({evaluation.n:,} rows)\n\n"
-        "This split chose the best weights, so the figures are a little too good; "
+        f"This split chose the best epoch (by {evaluation.metric}), so these scores are a little inflated; "
         "`bertkit eval` on a test split gives the honest ones.\n\n" + "\n".join([head, rule, *lines]) + "\n"
     )
 
 
 def _limits(manifest: Manifest, evaluation: Evaluation) -> str:
     settings = manifest.settings
-    limits = [f"Rows are read up to {settings.max_length} tokens; longer ones are cut and say so."]
+    limits = [f"Inputs are truncated to {settings.max_length} tokens; records then say `truncated: true`."]
     if settings.on_long == "window":
         limits = [f"Rows are read in windows of up to {settings.max_length} tokens."]
     if settings.overlap_segments:

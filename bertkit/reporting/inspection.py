@@ -48,6 +48,7 @@ class InspectRequest:
     plots: Path | None = None
     report: Path | None = None
     force: bool = False
+    group: str | None = None
 
     def __post_init__(self) -> None:
         """Check the words."""
@@ -73,7 +74,9 @@ def inspect_data(request: InspectRequest, progress: Callable[[int], None] = lamb
     """
     refuse_existing(request.report, "--report", force=request.force)
     spec = find_model(request.model)
-    data = stream_data(request.data, data_dir=request.data_dir, columns=request.columns, task=request.task)
+    data = stream_data(
+        request.data, data_dir=request.data_dir, columns=request.columns, task=request.task, group=request.group
+    )
     refuse_figures(request.plots, figure_names(data.columns.inputs), force=request.force)
     tokenizer = None if spec.is_scratch else open_tokenizer(spec)
     inspection = _inspect(request, data, tokenizer, progress)
@@ -100,6 +103,7 @@ def _inspect(
             command=_command(request, tokenizer),
             count_tokens=None if tokenizer is None else TokenCounter(tokenizer, task, data.columns),
             max_length=_longest(request, tokenizer),
+            group=request.group,
         )
         if not data.is_guessed or task == kinds.task:
             break
@@ -155,7 +159,8 @@ def _longest(request: InspectRequest, tokenizer: Tokenizer | None) -> int | None
 
 def _command(request: InspectRequest, tokenizer: Tokenizer | None) -> TrainCommand:
     options: list[str] = []
-    for flag, value in (("--data-dir", request.data_dir), ("--columns", request.columns)):
+    asked = {"--data-dir": request.data_dir, "--columns": request.columns, "--group": request.group}
+    for flag, value in asked.items():
         options += [flag, str(value)] if value is not None else []
     options += ["--task", request.task] if request.task != "auto" else []
     if tokenizer is None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _MOST_CELLS = 30  # labels of a confusion matrix that can be read
 _NUMBERED = 12  # labels of one whose cells have room for a number
+_WITH_SHARES = 5  # and of one whose cells have room for a share too
+_FEW = 10  # rows of a label whose shares are mostly chance
 _MOST_CURVES = 4
 _MOST_POINTS = 4000
 NOTHING = "(none)"
@@ -31,7 +33,7 @@ def confusion_matrix(answers: Answers) -> Picture | None:
     predicted = [answers.labels[i] for i in answers.probabilities.argmax(axis=1)]
     order = label_order(answers.gold, predicted, answers.labels)
     counts = np.asarray(confusion(answers.gold, predicted, answers.labels))
-    return _confusion_picture(order, counts, "Rows are true labels, columns predicted ones; each row sums to 100 %.")
+    return _confusion_picture(order, counts, "Rows are true labels, columns predicted ones.")
 
 
 def _confusion_picture(order: Sequence[str], counts: NDArray[np.int64], caption: str) -> Picture | None:
@@ -42,17 +44,30 @@ def _confusion_picture(order: Sequence[str], counts: NDArray[np.int64], caption:
     side = min(8.0, max(3.4, 0.24 * len(order) + 1.6))
     figure, axes = new_figure(width=max(4.7, side + 0.5), height=side)
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    is_few = counts.sum(axis=1) < _FEW
     for row, column in np.ndindex(*counts.shape):
-        colour = SERIES[0] if row == column else SERIES[1]
+        colour = COLOURS["muted"] if is_few[row] else SERIES[0] if row == column else SERIES[1]
         # rectangles, not an image: on a page they take on its colours
         axes.add_patch(_cell(column, row, colour, 0.85 * shares[row, column]))
         if len(order) <= _NUMBERED:
             number = f"{counts[row, column]:,}"
-            if len(order) <= 5:
+            if len(order) <= _WITH_SHARES:
                 number += f"\n{shares[row, column]:.0%}"
             axes.text(column, row, number, ha="center", va="center", fontsize=8)
     _square_axes(axes, [short(label) for label in order])
-    return Picture("confusion", "Confusion matrix", caption, figure)
+    return Picture("confusion", "Confusion matrix", f"{caption} {_what_is_shown(len(order), is_few)}", figure)
+
+
+def _what_is_shown(labels: int, is_few: NDArray[np.bool_]) -> str:
+    """Say what numbers and shades are, and which rows are not to be relied on."""
+    shade = "the shade is the share of the row"
+    if labels <= _WITH_SHARES:
+        shown = f"Numbers are counts, and shares of the row; {shade}."
+    elif labels <= _NUMBERED:
+        shown = f"Numbers are counts; {shade}."
+    else:
+        shown = f"{shade.capitalize()}."
+    return shown + f" Grey rows have fewer than {_FEW} examples: too few to tell." * bool(is_few.any())
 
 
 def _cell(column: int, row: int, colour: str, alpha: float) -> Any:

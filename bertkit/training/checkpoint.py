@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertkit.compute.processes import ALONE, World
 from bertkit.errors import RunError
-from bertkit.files import save_tensors, sync, sync_tree, temporary, write_errors, write_json
+from bertkit.files import is_file, save_tensors, sync, sync_tree, temporary, write_errors, write_json
 from bertkit.kinds import MisfitError, read_object, record_of
 from bertkit.models.weights import read_weights
 from bertkit.run_folder import CHECKPOINTS, REQUEST, resume_command
@@ -69,7 +69,7 @@ class Checkpoints:
             RunError: the file is damaged.
         """
         path = self.folder / "setup" / "setup.json"
-        return self.world.from_main(lambda: self._json(path) if path.is_file() else None)
+        return self.world.from_main(lambda: self._json(path) if is_file(path) else None)
 
     def save_weights(self, name: str, weights: dict[str, Tensor]) -> None:
         """Write weights that the next checkpoint will name: the best so far, or an epoch's."""
@@ -112,7 +112,10 @@ class Checkpoints:
         try:
             model.load_state_dict(self._tensors(folder / "model.safetensors"))
             load_optimizer_tensors(optimizer, self._tensors(folder / "optimizer.safetensors"))
-            return record_of(LoopState, self.world.from_main(lambda: self._json(folder / "state.json")), "state.json")
+            state = record_of(LoopState, self.world.from_main(lambda: self._json(folder / "state.json")), "state.json")
+            if min(state.step, state.epoch, state.step_in_epoch, state.best_step, state.stale) < 0:
+                raise MisfitError("state.json counts below 0")
+            return state
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise RunError(

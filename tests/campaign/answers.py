@@ -213,10 +213,13 @@ def _bounded(count: int, ran: Ran, call: Call, given: Input, least: int, most: i
         yield "more rows than there are"
 
 
+def _rows_there(given: Input) -> tuple[int, int]:
+    """Return how many rows there are at least, and at most."""
+    return (len(given.kept), given.most) if given.filled is None else (given.filled, given.filled)
+
+
 def _rows_counted(count: int, ran: Ran, call: Call, given: Input) -> Iterator[str]:
-    least = len(given.kept) if given.filled is None else given.filled
-    most = given.most if given.filled is None else given.filled
-    yield from _bounded(count, ran, call, given, least, most)
+    yield from _bounded(count, ran, call, given, *_rows_there(given))
 
 
 def _inspected(ran: Ran, call: Call, given: Input, runs: Runs, out: bytes) -> Iterator[str]:
@@ -225,7 +228,9 @@ def _inspected(ran: Ran, call: Call, given: Input, runs: Runs, out: bytes) -> It
         unusable = sum(found["count"] for found in values["findings"] if found["kind"] == "unusable_row")
         if unusable and given.kind == "csv":
             continue  # an open quote may have taken rows with it; that is said
-        yield from _rows_counted(counted + unusable, ran, call, given)
+        # An unusable row is left out, or counted and told.
+        least, most = _rows_there(given)
+        yield from _bounded(counted + unusable, ran, call, given, least, most + unusable)
         labels = values["splits"]["train"].get("labels") or {}
         if given.task in ("classify", "pair") and given.numbered:
             own = [kept.row.fields["label"] for kept in given.kept]

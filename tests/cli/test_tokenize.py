@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -243,6 +244,8 @@ def test_files_that_cannot_be_read(english: str, tmp_path: Path) -> None:
     (tmp_path / "picture.txt").write_bytes(bytes(range(256)))
     one_sentence(run("--file", str(tmp_path / "picture.txt"), "--model", english), 3, "binary file")
     one_sentence(run("-", "--model", english, stdin=b"a\xff\n"), 3, "<stdin>:1: not valid UTF-8")
+    packed = run("-", "--model", english, "--format", "tokens", stdin=gzip.compress(b"\xef\xbb\xbfa dog\n"))
+    assert packed.stdout == run("a dog", "--model", english, "--format", "tokens").stdout
 
 
 # --- the real KoBERT --------------------------------------------------------------------------

@@ -107,7 +107,8 @@ def test_long_rows_can_be_refused(tokenizer: Tokenizer) -> None:
     assert len(mine.encode([question("the cat", "music", "a ball")])) == 1
     with pytest.raises(
         DataError,
-        match=r"^q\.csv:3: the row has 9 tokens and --max-length is 8; raise it, or let --on-long truncate cut it\.$",
+        match=r"^q\.csv:3: the row has 9 tokens and --max-length is 8; raise it where the model reads more, "
+        r"or let --on-long truncate cut it\.$",
     ):
         mine.encode([question("the cat", "music", "a ball"), QUESTIONS[1]])
 
@@ -256,3 +257,5 @@ def test_a_model_that_always_takes_one_place_is_called_so(tokenizer: Tokenizer) 
     assert warning.startswith("the model always takes choice number 2")
     assert mine.score(examples, outputs(mine, *[[0.0, 1.0], [1.0, 0.0]] * 6)).warnings == ()
     assert mine.score(examples[:5], outputs(mine, *[[0.0, 1.0]] * 5)).warnings == ()
+    rightly = [question("the cat", "music", "bread", right=1)] * 12
+    assert mine.score(rightly, outputs(mine, *[[0.0, 1.0]] * 12)).warnings == ()

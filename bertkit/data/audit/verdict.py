@@ -37,11 +37,11 @@ def write_verdict(findings: Sequence[Finding], rows: int) -> str:
     errors = _named(findings, "error")
     warnings = _named(findings, "warning")
     if errors:
-        rest = f" Then look at {warnings}." if warnings else ""
-        return f"Do not train on this yet: mend {errors}.{rest}"
+        rest = f" Worth checking: {warnings}." if warnings else ""
+        return f"Fix before training: {errors}.{rest}"
     if warnings:
-        return f"Can be trained on, with care: look at {warnings}."
-    return f"Ready to train: nothing to mend in {counted(rows, 'row')}."
+        return f"Can be trained on. Worth checking: {warnings}."
+    return f"Ready to train: nothing to fix in {counted(rows, 'row')}."
 
 
 def suggest_command(command: TrainCommand, task: str, labels: Mapping[str, int], fitting: int | None) -> str:

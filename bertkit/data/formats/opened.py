@@ -10,6 +10,7 @@ import gzip
 import io
 import os
 import re
+import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -140,19 +141,19 @@ def readable(path: Path | str) -> Iterator[None]:
 
 
 def _open_stdin() -> Opened:
-    read = _stdin_reader()
+    read, close = _stdin_reader()
     begin = _read_until(read, len(GZIP_MAGIC))
     if begin.startswith(GZIP_MAGIC):
         # Given a raw stream, gzip hands on what has arrived; it would wait for a full buffer of another.
-        read = gzip.GzipFile(fileobj=_Replayed(begin, read)).read1
+        read = gzip.GzipFile(fileobj=_Replayed(begin, read, close)).read1
         begin = b""
     head, whole = _read_head(read, begin)
-    stream = io.BufferedReader(_Replayed(head, read), HEAD_BYTES)
+    stream = io.BufferedReader(_Replayed(head, read, close), HEAD_BYTES)
     return Opened(STDIN, head, whole, cast("BinaryIO", stream))
 
 
-def _stdin_reader() -> _Read:
-    """Return what reads as many bytes as have arrived.
+def _stdin_reader() -> tuple[_Read, Callable[[], None]]:
+    """Return what reads as many bytes as have arrived, and what ends the reading.
 
     Not through sys.stdin's own buffer: a thread that reads it would hold it locked when
     Python ends.
@@ -162,9 +163,15 @@ def _stdin_reader() -> _Read:
     try:
         descriptor = sys.stdin.fileno()
     except OSError:  # no real one: it holds what a test, or a program that calls us, put there
-        return cast("io.BytesIO", sys.stdin.buffer).read1
-    raw = io.open(os.dup(descriptor), "rb", buffering=0)  # noqa: SIM115, UP020 - closed when the process ends
-    return cast("_Read", raw.read)
+        return cast("io.BytesIO", sys.stdin.buffer).read1, lambda: None
+    raw = io.FileIO(os.dup(descriptor), "rb")
+
+    def read(count: int) -> bytes:
+        while (found := raw.read(count)) is None:  # nothing yet, where whoever opened it does not block
+            select.select([raw], [], [])
+        return found
+
+    return read, raw.close
 
 
 def _read_until(read: _Read, count: int) -> bytes:
@@ -204,12 +211,17 @@ def _content_start(head: bytes | bytearray) -> int:
 class _Replayed(io.RawIOBase):
     """A stream from its beginning, though its first bytes have been read."""
 
-    def __init__(self, head: bytes, read: _Read) -> None:
+    def __init__(self, head: bytes, read: _Read, close: Callable[[], None]) -> None:
         self._head = memoryview(head)
         self._read = read
+        self._close = close
 
     def readable(self) -> bool:
         return True
+
+    def close(self) -> None:
+        super().close()
+        self._close()
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         wanted = memoryview(buffer)
