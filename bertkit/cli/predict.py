@@ -60,4 +60,5 @@ def predict_command(
 
 
 def _note(sentence: str) -> None:
-    typer.echo(f"bertkit: {sentence}", err=True)
+    """Say how the input is read; a warning is said as the others are."""
+    typer.echo(f"bertkit: {sentence}" if sentence.startswith("warning: ") else sentence, err=True)
