@@ -24,6 +24,7 @@ from bertkit.kinds import MisfitError, value_of
 from bertkit.models.registry import find_model
 from bertkit.run_folder import REQUEST, SETUP, lasting
 from bertkit.training.learner import place_training
+from bertkit.training.loop import LoopState
 from bertkit.training.prepare import Prepared, describe_data
 
 # Processes of a training, and threads of each of them, that a checkpoint may name.
@@ -160,12 +161,27 @@ def check_same_data(prepared: Prepared, setup: dict[str, Any]) -> None:
     """
     if setup["fingerprint"] != prepared.dataset.fingerprint:
         raise RunError(f"{prepared.dataset.name}: the data has changed since the run began; start again with --force.")
-    form = DataRequest.from_json(setup["data"]["request"]).split_form
+    with _stored(prepared.config, SETUP):
+        data = value_of(dict[str, Any], setup.get("data"), "data")
+        form = DataRequest.from_json(data.get("request"), "data.request").split_form
     is_carved = fingerprint(prepared.dataset.splits) != prepared.dataset.fingerprint
     if is_carved and form != SPLIT_FORM:
         raise RunError(
             f"{prepared.dataset.name}: the run began with another version of bertkit, which holds out other "
             "validation rows; start again with --force."
+        )
+
+
+def check_state(state: LoopState, per_epoch: int, shown: Path) -> None:
+    """Hold what a checkpoint says of where the loop stood against the steps of an epoch.
+
+    Raises:
+        RunError: no loop stands there, and from there it would not end.
+    """
+    stood = state.epoch * per_epoch + state.step_in_epoch
+    if state.step_in_epoch >= per_epoch or state.step != stood or state.best_step > state.step:
+        raise RunError(
+            f"{shown}: its newest checkpoint's state.json is of no step of this training; start again with --force."
         )
 
 

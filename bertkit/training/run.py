@@ -30,6 +30,7 @@ from bertkit.training.prepare import Prepared, check_names, prepare
 from bertkit.training.resume import (
     check_alike,
     check_same_data,
+    check_state,
     processes_of,
     requested_config,
     resumed_config,
@@ -196,6 +197,7 @@ def _train_prepared(
         checkpoints.save_setup(setup_of(prepared, placement, world), prepared.tokenizer.save)
     newest = checkpoints.newest() if setup is not None else None
     state = checkpoints.load_step(newest, learner.bare_model, learner.optimizer) if newest else LoopState()
+    check_state(state, plan_of(prepared.config).steps_per_epoch(len(prepared.rows)), place.shown)
     resumed_from = state.step
     listener(_started(prepared, place.shown, placement, learner, step=state.step))
     totals = drive(prepared, learner, placement, state, checkpoints, listener)
