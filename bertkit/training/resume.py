@@ -161,7 +161,9 @@ def check_same_data(prepared: Prepared, setup: dict[str, Any]) -> None:
     """
     if setup["fingerprint"] != prepared.dataset.fingerprint:
         raise RunError(f"{prepared.dataset.name}: the data has changed since the run began; start again with --force.")
-    form = DataRequest.from_json(setup["data"]["request"]).split_form
+    with _stored(prepared.config, SETUP):
+        data = value_of(dict[str, Any], setup.get("data"), "data")
+        form = DataRequest.from_json(data.get("request"), "data.request").split_form
     is_carved = fingerprint(prepared.dataset.splits) != prepared.dataset.fingerprint
     if is_carved and form != SPLIT_FORM:
         raise RunError(

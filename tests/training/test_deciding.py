@@ -160,12 +160,13 @@ def test_a_run_of_before_goes_by_the_metric_of_its_task(uneven: tuple[Path, list
 
 
 def test_a_resumed_run_keeps_its_metric(
-    uneven: tuple[Path, list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    uneven: tuple[Path, list[Any]],
 ) -> None:
     from bertkit.training import resume
 
     manifest = json.loads((uneven[0] / "bertkit.json").read_text(encoding="utf-8"))
-    setup = {"config": manifest["config"]}
+    placement = {"device": "cpu", "precision": "float32", "threads": 1}
+    setup = {"config": manifest["config"], "fingerprint": "f", "placement": placement}
     again = TrainConfig(resume=True, given=frozenset({"resume"}))
     assert resume.resumed_config(again, setup).metric == "macro_f1"
     other = TrainConfig(resume=True, metric="accuracy", given=frozenset({"resume", "metric"}))
@@ -207,7 +208,7 @@ def test_a_run_that_held_out_other_rows_is_not_gone_on_with(uneven: tuple[Path, 
 
     data = json.loads((uneven[0] / "bertkit.json").read_text(encoding="utf-8"))["data"]
     dataset = load_splits(DataRequest.from_json(data["request"]))
-    prepared = cast("Any", SimpleNamespace(dataset=dataset))
+    prepared = cast("Any", SimpleNamespace(dataset=dataset, config=TrainConfig()))
     setup = {"fingerprint": data["fingerprint"], "data": data}
     resume.check_same_data(prepared, setup)
     del data["request"]["split_form"]
