@@ -183,11 +183,16 @@ def temporary(path: Path) -> Path:
 def hidden_beside(path: Path, ending: str) -> Path:
     """Return a hidden name beside a path, `.name.ending`; a name that would be too long is hashed."""
     name = f".{path.name}.{ending}"
-    if len(os.fsencode(name)) > _LONGEST_NAME:
+    if len(_encoded(name)) > _LONGEST_NAME:
         import hashlib
 
-        name = f".{hashlib.blake2b(os.fsencode(path.name), digest_size=12).hexdigest()}.{ending}"
+        name = f".{hashlib.blake2b(_encoded(path.name), digest_size=12).hexdigest()}.{ending}"
     return path.parent / name
+
+
+def _encoded(name: str) -> bytes:
+    """Return a name's bytes, also of one that no file can have."""
+    return name.encode("utf-8", "surrogatepass")
 
 
 def sync(path: Path) -> None:
