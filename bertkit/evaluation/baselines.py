@@ -10,11 +10,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from bertkit.errors import RunError
+from bertkit.evaluation.baseline_files import FACTS_NAME
 from bertkit.evaluation.choice_baselines import fit_choice_baselines, load_choice_baselines
 from bertkit.evaluation.masked_lm_baseline import fit_unigram, load_unigram
-from bertkit.evaluation.sequence_baselines import fit_sequence_baselines, load_sequence_baselines
+from bertkit.evaluation.sequence_baselines import (
+    SequenceBaselines,
+    fit_sequence_baselines,
+    load_sequence_baselines,
+)
 from bertkit.evaluation.summary_baselines import SummaryBaselines, load_summary_baselines
 from bertkit.evaluation.tagging_baselines import fit_tagging_baselines, load_tagging_baselines
+from bertkit.evaluation.word_vectors import WordVectors
 from bertkit.tasks.base import Outputs, Task
 
 
@@ -30,13 +37,16 @@ class Baselines(Protocol):
         ...
 
 
-def fit_baselines(task: Task, examples: Sequence[Any], *, seed: int) -> Baselines:
+def fit_baselines(
+    task: Task, examples: Sequence[Any], *, seed: int, class_weights: Sequence[float] | None = None
+) -> Baselines:
     """Fit the baselines of a task on training rows.
 
     Args:
         task: with its labels and tokenizer.
         examples: the training rows of the model that the baselines stand beside.
         seed: of whatever is random in fitting.
+        class_weights: what a row of each label counts, as for the model; None: all alike.
 
     Raises:
         DataError: the rows cannot be used.
@@ -53,7 +63,9 @@ def fit_baselines(task: Task, examples: Sequence[Any], *, seed: int) -> Baseline
             return SummaryBaselines()
         case word:
             pair, labels = settings.is_pair, settings.labels
-            return fit_sequence_baselines(examples, task=word, pair=pair, labels=labels, seed=seed)
+            return fit_sequence_baselines(
+                examples, task=word, pair=pair, labels=labels, seed=seed, class_weights=class_weights
+            )
 
 
 def load_baselines(directory: Path, task: Task) -> Baselines:
@@ -72,4 +84,19 @@ def load_baselines(directory: Path, task: Task) -> Baselines:
         case "extractive" | "matching":
             return load_summary_baselines(directory)
         case _:
-            return load_sequence_baselines(directory)
+            return load_labelled(directory, task)
+
+
+def load_labelled(directory: Path, task: Task, vectors: WordVectors | None = None) -> SequenceBaselines:
+    """Load baselines of rows with labels or scores, and hold them against the task.
+
+    Raises:
+        RunError: a file is missing or damaged, or they are of another task or other labels.
+    """
+    loaded, settings = load_sequence_baselines(directory, vectors), task.settings
+    if (loaded.task, loaded.labels) != (settings.task, settings.labels):
+        raise RunError(
+            f"{directory / FACTS_NAME}: is of another task or other labels than the run's bertkit.json; "
+            "the run is damaged, copy or train it again."
+        )
+    return loaded

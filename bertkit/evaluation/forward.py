@@ -13,10 +13,6 @@ from bertkit.tasks.parts import rows_of_parts
 if TYPE_CHECKING:
     from bertkit.models.heads import TaskModel
 
-# Rows that are computed together: enough for batches of like length, and no more, for what
-# is known of a part before its row is answered can be large.
-SLAB = 2048
-
 
 def forward(
     model: TaskModel,
@@ -40,13 +36,9 @@ def forward(
     """
     import torch
 
-    results: list[Any] = []
     with torch.inference_mode(), autocast(placement):
-        for start in range(0, len(rows), SLAB):
-            slab = rows[start : start + SLAB]
-            outputs = rows_of_parts(model, task, slab, placement.device, batch_size=batch_size)
-            results += [task.row_output(row, parts) for row, parts in zip(slab, outputs, strict=True)]
-    return results
+        outputs = rows_of_parts(model, task, rows, placement.device, batch_size=batch_size)
+        return [task.row_output(row, parts) for row, parts in outputs]
 
 
 def forward_together(

@@ -26,6 +26,10 @@ from bertkit.tasks.base import EncodedRow, Outputs
 from bertkit.tokenization.health import FitWatch
 
 FIRST_CHUNK, LARGEST_CHUNK = 16, 2048
+# Characters after which a chunk is full, however few its rows: some thousand rows of prose.
+CHARACTERS = 2**21
+# Rows that are read ahead of a slow source, and characters of a row that is waited for.
+AHEAD, LONG = 256, 2**14
 # Seconds a chunk waits for more rows of a slow source.
 PATIENCE_S = 0.05
 # Seconds the reading thread is given to notice that nobody listens any more; where it shares
@@ -152,16 +156,22 @@ def _chunks(
 def _grouped(
     rows: Iterable[Item], patience_s: float | None, stopped: threading.Event, processes: int
 ) -> Iterator[list[Item]]:
-    size = FIRST_CHUNK * processes
+    size, held = FIRST_CHUNK * processes, 0
     group: list[Item] = []
     for row in _patiently(rows, patience_s, stopped):
         if row is not None:
             group.append(row)
-        if group and (row is None or len(group) >= size):
+            held += _characters(row)
+        if group and (row is None or len(group) >= size or held >= CHARACTERS):
+            size = min(size * 2, LARGEST_CHUNK * processes)
             yield group
-            group, size = [], min(size * 2, LARGEST_CHUNK * processes)
+            group, held = [], 0
     if group:
         yield group
+
+
+def _characters(row: Item) -> int:
+    return 0 if isinstance(row, BadRow) else sum(map(len, row.all_texts))
 
 
 def _patiently(rows: Iterable[Item], patience_s: float | None, stopped: threading.Event) -> Iterator[Item | None]:
@@ -169,12 +179,14 @@ def _patiently(rows: Iterable[Item], patience_s: float | None, stopped: threadin
     if patience_s is None:
         yield from rows
         return
-    source: queue.Queue[Item | _Failed | None] = queue.Queue(maxsize=2 * LARGEST_CHUNK)
+    source: queue.Queue[Item | _Failed | None] = queue.Queue(maxsize=AHEAD)
 
     def read() -> None:
         try:
             for row in rows:
                 source.put(row)
+                if _characters(row) > LONG:
+                    source.join()
                 if stopped.is_set():
                     return
             source.put(None)
@@ -191,6 +203,7 @@ def _patiently(rows: Iterable[Item], patience_s: float | None, stopped: threadin
                 yield None
             paused = True
             continue
+        source.task_done()
         if row is None:
             return
         if isinstance(row, _Failed):

@@ -13,14 +13,18 @@ from bertkit.compute.device import choose_placement
 from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
-from bertkit.errors import DataError, RunError
+from bertkit.errors import DataError, RunError, UsageError
 from bertkit.evaluation.baselines import load_baselines
+from bertkit.evaluation.contamination import FILE as HASHES
 from bertkit.evaluation.contamination import count_known
 from bertkit.evaluation.errors_file import write_errors
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
 from bertkit.evaluation.partner import open_partnership
 from bertkit.files import refuse_existing
+from bertkit.plain import visible
+from bertkit.run_folder import MANIFEST, unchanged
+from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import Outputs, TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import check_fit
@@ -83,22 +87,25 @@ def evaluate_run(
 
     Raises:
         RunError: no run is there, or it is damaged or newer.
-        DataError: the data cannot be read, or has no such split.
+        DataError: the data cannot be read, has no such split, or no label that the run knows.
         OutputError: --errors cannot be written.
     """
-    manifest = bundle.load_manifest(request.run)
-    find_task(manifest.settings.task)
-    refuse_existing(request.errors, "--errors", force=request.force)
-    began = time.perf_counter()
-    name, split, examples, warnings = _examples(request, manifest, note)
-    reading = time.perf_counter() - began
-    loaded = bundle.load(request.run)
-    settings = _settings(loaded.manifest.settings, request)
-    loaded.task.settings = settings
-    texts = [text for e in examples for text in e.all_texts]
-    findings = check_fit(loaded.tokenizer, texts, model_ids=loaded.model.encoder.vocab_size)
-    answered = _answered(loaded, examples, request)
-    known = count_known(examples, manifest.data["fingerprint"], request.run / "baseline")
+    with unchanged(request.run):
+        manifest = bundle.load_manifest(request.run)
+        find_task(manifest.settings.task)
+        refuse_existing(request.errors, "--errors", force=request.force)
+        began = time.perf_counter()
+        name, split, examples, warnings = _examples(request, manifest, note)
+        reading = time.perf_counter() - began
+        doubts = check_answers(manifest.settings, examples)
+        loaded = bundle.load(request.run)
+        settings = _settings(loaded.manifest.settings, request)
+        loaded.task.settings = settings
+        texts = [text for e in examples for text in e.all_texts]
+        findings = check_fit(loaded.tokenizer, texts, model_ids=loaded.model.encoder.vocab_size)
+        answered = _answered(loaded, examples, request)
+        salt, is_pair = manifest.data["fingerprint"], settings.is_pair
+        known = count_known(examples, salt, request.run / "baseline", is_pair=is_pair)
     evaluation = evaluate(
         loaded.task,
         examples,
@@ -108,7 +115,7 @@ def evaluate_run(
         alone=answered.alone,
         data=name,
         split=split,
-        warnings=(*warnings, *findings, *answered.warnings, *_known_sentence(known, len(examples), split)),
+        warnings=(*warnings, *doubts, *findings, *answered.warnings, *_known_sentence(known, len(examples), split)),
         seconds=reading + answered.seconds,
     )
     if request.errors is not None:
@@ -126,7 +133,7 @@ def _examples(
         dataset = _given_data(request, manifest, split)
         warnings: tuple[str, ...] = ()
     else:
-        dataset, warnings = _own_data(request, manifest), ()
+        dataset, warnings = _own_data(request, manifest, note), ()
         split = request.split or ("test" if "test" in dataset.splits else "validation")
         if split == "validation" and request.split is None:
             warnings = ("there is no test split, so this is the validation split, which chose the best weights",)
@@ -156,11 +163,21 @@ def _given_data(request: EvalRequest, manifest: Manifest, split: str) -> DataSet
     return dataset
 
 
-def _own_data(request: EvalRequest, manifest: Manifest) -> DataSet:
+def _own_data(request: EvalRequest, manifest: Manifest, note: Callable[[str], None]) -> DataSet:
+    """Load what the run itself names, which may be anything if it came from somebody else: so it is told first."""
     own = DataRequest.from_json(manifest.data["request"])
     if request.data_dir is not None:
         own = replace(own, data_dir=str(request.data_dir))
-    return load_splits(own, splits=SPLITS)
+    place = f" in {visible(own.data_dir)}" if own.data_dir else ""
+    for name in own.names:
+        note(f"data that the run itself names: {visible(name)}{place}")
+    try:
+        return load_splits(own, splits=SPLITS)
+    except UsageError as error:
+        raise RunError(
+            f"{request.run / MANIFEST}: data.request cannot be followed ({str(error).rstrip('.')}); "
+            "name the data to score."
+        ) from error
 
 
 def _settings(settings: TaskSettings, request: EvalRequest) -> TaskSettings:
@@ -224,7 +241,12 @@ def _kind(settings: TaskSettings) -> tuple[object, ...]:
     return task, settings.labels, len(settings.columns.inputs)
 
 
-def _known_sentence(known: int, n: int, split: str) -> tuple[str, ...]:
+def _known_sentence(known: int | None, n: int, split: str) -> tuple[str, ...]:
+    if known is None:
+        return (f"the run has lost {HASHES}, so nobody knows which of these {n:,} rows it was trained on",)
     if not known or split == "train":
         return ()
-    return (f"{known:,} of these {n:,} rows were also trained on; the figures are too good by that",)
+    return (
+        f"{known:,} of these {n:,} rows were also trained on (letter case, white space and punctuation apart): "
+        "these scores are inflated",
+    )

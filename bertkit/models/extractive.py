@@ -10,7 +10,7 @@ of the longest document.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +75,7 @@ class ExtractiveModel(TaskModel):
         logits: Tensor = self.inter_sentence(sentences, there)
         return logits
 
-    def finish_row(self, parts: Sequence[NDArray[np.float64]]) -> Sequence[NDArray[np.float64]]:
+    def finish_row(self, parts: Iterable[NDArray[np.float64]]) -> Iterable[NDArray[np.float64]]:
         """Score the sentences of a document, given their vectors window by window, (M, H) each.
 
         Returns:

@@ -5,7 +5,7 @@ Shapes in the margin: B rows, L tokens, H hidden, C outputs, M hidden tokens, V 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self, cast
 
 import numpy as np
@@ -29,7 +29,8 @@ class Encoder(Protocol):
     `prefix` is the name transformers gives the encoder inside a model with a head; `inner`
     is where the weights stand inside our module. `window` is how many tokens local attention
     reaches over, None where every token sees every other. `source` is the folder or hub id
-    that the weights came from, None for weights of our own.
+    that the weights came from, None for weights of our own. `max_positions` is the longest row
+    the table of positions has room for, None where there is no table.
     """
 
     prefix: str
@@ -38,6 +39,7 @@ class Encoder(Protocol):
     vocab_size: int
     window: int | None
     source: str | None
+    max_positions: int | None
 
     @property
     def pooler(self) -> nn.Module | None:
@@ -108,7 +110,7 @@ class TaskModel(nn.Module):
         """
         return None
 
-    def finish_row(self, parts: Sequence[NDArray[np.float64]]) -> Sequence[NDArray[np.float64]]:
+    def finish_row(self, parts: Iterable[NDArray[np.float64]]) -> Iterable[NDArray[np.float64]]:
         """Compute what needs all parts of a row at once, from the output of each; most models need nothing."""
         return parts
 
@@ -252,8 +254,10 @@ class MaskedLanguageModel(TaskModel):
         self.bias = nn.Parameter(torch.zeros(encoder.embeddings_weight.shape[0]))
         self.order = _linear(encoder.hidden_size, 2) if with_pairs else None
         stored = None if encoder.source is None else stored_head(encoder.source)
-        self.has_stored_head = stored is not None and stored["bias"].shape == self.bias.shape
-        if stored is not None and self.has_stored_head:
+        own = self.state_dict()
+        fits = stored is not None and all(weight.shape == own[name].shape for name, weight in stored.items())
+        self.has_stored_head = fits
+        if stored is not None and fits:
             self.load_state_dict(stored, strict=False)
 
     def forward(
@@ -309,6 +313,12 @@ def exported_weights(model: TaskModel) -> dict[str, Tensor]:
         _renamed(name, names): weight.detach().to("cpu", torch.float32).contiguous()
         for name, weight in model.state_dict().items()
     }
+
+
+def exported_shapes(model: TaskModel) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what `exported_weights` gives."""
+    names = _names(model)
+    return {_renamed(name, names): tuple(weight.shape) for name, weight in model.state_dict().items()}
 
 
 def imported_weights(model: TaskModel, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

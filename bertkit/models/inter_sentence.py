@@ -11,7 +11,7 @@ Shapes in the margin: D documents, S sentences, H hidden, N heads.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch  # noqa: TID253 - computes with it, as the next two
@@ -115,7 +115,7 @@ class InterSentenceScorer(nn.Module):
 
 
 def document_scores(
-    score: Callable[[Tensor], Tensor], parts: Sequence[NDArray[np.float64]], like: Tensor
+    score: Callable[[Tensor], Tensor], parts: Iterable[NDArray[np.float64]], like: Tensor
 ) -> NDArray[np.float64]:
     """Score the sentences of a document, a very long one run by run: attention takes the square of its length.
 
@@ -127,7 +127,7 @@ def document_scores(
     Returns:
         The scores of all its sentences, 0 to 1, (S).
     """
-    known = np.concatenate(parts)
+    known = np.concatenate(list(parts))
     if not len(known):
         return np.zeros(0)
     sentences = torch.from_numpy(known).to(like.device, like.dtype)  # (S, any)

@@ -12,7 +12,7 @@ document, F features, W width of the layers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch  # noqa: TID253 - computes with it, as the next
@@ -119,7 +119,7 @@ class SalienceModel(TaskModel):
         logits: Tensor = self.salience(vectors[rows], known, there)
         return logits
 
-    def finish_row(self, parts: Sequence[NDArray[np.float64]]) -> Sequence[NDArray[np.float64]]:
+    def finish_row(self, parts: Iterable[NDArray[np.float64]]) -> Iterable[NDArray[np.float64]]:
         """Score the sentences of a document, given each one's vector and features, (1, H + F).
 
         Returns:

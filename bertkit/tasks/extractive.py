@@ -7,7 +7,7 @@ repeat no three words of each other, in document order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -143,7 +143,7 @@ class ExtractiveTask(SummaryTask):
         vectors = logits.double().cpu().numpy()  # (sum of M, H)
         return np.split(vectors, np.cumsum(batch.sizes)[:-1])
 
-    def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> Extract:
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> Extract:
         """Choose sentences by their scores, (sentences), which are all there is in `parts`."""
         (scores,) = parts
         sentences = tuple(sentence for part in _windows(row.parts) for sentence in part.sentences)

@@ -7,7 +7,7 @@ replaced and 10 % left; next sentence prediction); Lan et al. 2020 (sentence ord
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -61,10 +61,6 @@ class MaskedLMTask:
         tokenizer: the encoder's tokenizer.
     """
 
-    primary_metric = "perplexity"
-    headline_metric = "perplexity"
-    greater_is_better = False
-
     def __init__(self, settings: TaskSettings, tokenizer: Tokenizer) -> None:
         self.settings = settings
         self.tokenizer = tokenizer
@@ -98,7 +94,7 @@ class MaskedLMTask:
         """
         mask, mask_id = self.tokenizer.special.mask or "", self.tokenizer.mask_id
         for example in examples:
-            if not _MASK_WORD.search(" ".join(example.texts)):
+            if not any(map(_MASK_WORD.search, example.texts)):
                 raise DataError.at(example.source, example.line, "the text has no [MASK] to fill.")
         texts = [_MASK_WORD.sub(mask, text) for text in self._texts(examples)]
         rows = encode_rows(self.tokenizer, texts, None, examples, self._whole_rows())
@@ -215,10 +211,10 @@ class MaskedLMTask:
         table, owner = figures.double().cpu().numpy(), row_of.cpu().numpy()
         return [table[owner == i] for i in range(len(batch.input_ids))]
 
-    def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> MaskedOutput:
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> MaskedOutput:
         """Put the tokens of a row's windows one after the other; its pair comes last."""
         if not is_pair(row.parts[-1]):
-            return MaskedOutput(np.concatenate(parts))
+            return MaskedOutput(np.concatenate(list(parts)))
         *windows, pair = parts
         return MaskedOutput(np.concatenate(windows), bool(pair[0, 1]))
 
@@ -228,11 +224,11 @@ class MaskedLMTask:
         Where a row has several columns, `column` says which one the place is in.
         """
         columns = self.settings.columns.text if len(example.texts) > 1 else ("",)
-        places = [
+        places = (
             {"start": match.start(), **({"column": column} if column else {})}
             for column, text in zip(columns, example.texts, strict=True)
             for match in _MASK_WORD.finditer(text)
-        ]
+        )
         half, masks = output.tokens.shape[1] // 2, []
         for place, figures in zip(places, output.tokens, strict=False):
             tokens = [self.tokenizer.backend.id_to_token(int(i)) for i in figures[:half]]

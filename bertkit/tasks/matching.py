@@ -197,13 +197,14 @@ class MatchingTask(SummaryTask):
         """Return the vector of each text, (H)."""
         return list(logits.double().cpu().numpy())
 
-    def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> Extract:
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> Extract:
         """Choose the candidate whose vector is nearest to the document's; of equals the earlier."""
         first = row.parts[0]
         assert isinstance(first, DocumentPart), "rows of this task begin with their document"
         if not first.sets:
             return Extract(first.sentences, first.scores, ())
-        document, candidates = parts[0], np.stack(parts[1:])
+        document, *others = parts
+        candidates = np.stack(others)
         lengths = np.linalg.norm(candidates, axis=1) * np.linalg.norm(document)
         cosines = candidates @ document / np.maximum(lengths, np.finfo(np.float64).tiny)
         ranked = tuple(first.sets[i] for i in np.argsort(-cosines, kind="stable"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,15 +10,21 @@ from numpy.typing import NDArray
 
 from bertkit.compute.batching import TOKEN_BUDGET, token_budget_batches
 from bertkit.tasks.base import EncodedRow, Task
+from bertkit.tokenization.base import Encoding
 
 if TYPE_CHECKING:
     from bertkit.models.heads import TaskModel
 
+# Rows that are computed together: enough for batches of like length.
+SLAB = 2048
+# Figures that are held of parts before their rows are answered (32 MB at most).
+_MOST_FIGURES = 2**22
+
 
 def rows_of_parts(
     model: TaskModel, task: Task, rows: Sequence[EncodedRow], device: str, *, batch_size: int | None = None
-) -> list[Sequence[NDArray[np.float64]]]:
-    """Compute the outputs of all parts of each row, in order; gradients are for the caller to switch off.
+) -> Iterator[tuple[EncodedRow, Iterable[NDArray[np.float64]]]]:
+    """Compute the outputs of the parts of each row; gradients are for the caller to switch off.
 
     Args:
         model: in evaluation mode, on the device.
@@ -27,10 +33,54 @@ def rows_of_parts(
         device: where the batches go.
         batch_size: most parts of a batch; None: as many as fit the token budget.
 
-    Returns:
-        For each row what the model makes of its parts' outputs.
+    Yields:
+        Each row with what the model makes of its parts' outputs, in order; to be used up
+        before the next. Those of a row with very many parts are computed as they are taken.
     """
-    parts = [part for row in rows for part in row.parts]
+    for slab in _slabs(rows, [_figures(task, row) for row in rows]):
+        parts = [part for row in slab for part in row.parts]
+        if len(slab) == 1 and _figures(task, slab[0]) > _MOST_FIGURES:
+            yield slab[0], model.finish_row(_bit_by_bit(model, task, slab[0], device, batch_size))
+            continue
+        outputs = _part_outputs(model, task, parts, device, batch_size)
+        start = 0
+        for row in slab:
+            end = start + len(row.parts)
+            yield row, model.finish_row(outputs[start:end])
+            start = end
+
+
+def _figures(task: Task, row: EncodedRow) -> int:
+    """Tell about how many figures the outputs of a row's parts are."""
+    settings = task.settings
+    places = sum(len(part.ids) for part in row.parts) if settings.task == "ner" else len(row.parts)
+    return places * max(1, len(settings.labels))
+
+
+def _slabs(rows: Sequence[EncodedRow], figures: Sequence[int]) -> Iterator[Sequence[EncodedRow]]:
+    """Group rows that are computed together."""
+    start = held = 0
+    for i, own in enumerate(figures):
+        if i > start and (i - start == SLAB or held + own > _MOST_FIGURES):
+            yield rows[start:i]
+            start, held = i, 0
+        held += own
+    if start < len(rows):
+        yield rows[start:]
+
+
+def _bit_by_bit(
+    model: TaskModel, task: Task, row: EncodedRow, device: str, batch_size: int | None
+) -> Iterator[NDArray[np.float64]]:
+    """Compute the outputs of a row's parts, some at a time."""
+    step = max(1, min(SLAB, len(row.parts) * _MOST_FIGURES // _figures(task, row)))
+    for start in range(0, len(row.parts), step):
+        yield from _part_outputs(model, task, row.parts[start : start + step], device, batch_size)
+
+
+def _part_outputs(
+    model: TaskModel, task: Task, parts: Sequence[Encoding], device: str, batch_size: int | None
+) -> list[NDArray[np.float64]]:
     batches = token_budget_batches([len(part.ids) for part in parts], budget=TOKEN_BUDGET)
     if batch_size is not None:
         batches = [batch[i : i + batch_size] for batch in batches for i in range(0, len(batch), batch_size)]
@@ -40,9 +90,4 @@ def rows_of_parts(
         logits = model(**batch.inputs)
         for part, output in zip(chosen, task.part_outputs(logits, batch), strict=True):
             outputs[part] = output
-    found, start = [], 0
-    for row in rows:
-        end = start + len(row.parts)
-        found.append(model.finish_row(outputs[start:end]))
-        start = end
-    return found
+    return outputs

@@ -7,7 +7,7 @@ task extractive.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -129,7 +129,7 @@ class SalienceTask(ExtractiveTask):
         vectors = logits.double().cpu().numpy()  # (B, H + F)
         return np.split(vectors, len(vectors))
 
-    def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> Extract:
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> Extract:
         """Choose sentences by their scores; a document without sentences has one part of nothing."""
         return super().row_output(row, parts) if part_sentences(row) else Extract((), (), ())
 

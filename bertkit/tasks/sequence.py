@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Example
 from bertkit.errors import DataError
+from bertkit.plain import listed
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoding import encode_rows, hide_tokens, joined_texts, with_sides
 from bertkit.tasks.objectives import Classification, Objective, Regression, number, sorted_labels
 from bertkit.tokenization.base import Encoding, Tokenizer
-from bertkit.tokenization.segments import KINDS, overlap_segments
+from bertkit.tokenization.segments import KINDS, segments_at, word_kinds
+from bertkit.tokenization.stretches import beginning, most_at_once
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,9 +40,6 @@ class SequenceTask:
         self.settings = settings
         self.tokenizer = tokenizer
         self.objective = objective or _objective(settings)
-        self.primary_metric = self.objective.primary_metric
-        self.headline_metric = self.objective.headline_metric
-        self.greater_is_better = self.objective.greater_is_better
 
     @classmethod
     def fit(cls, settings: TaskSettings, tokenizer: Tokenizer, examples: Sequence[Example]) -> SequenceTask:
@@ -55,7 +54,10 @@ class SequenceTask:
             return cls(settings, tokenizer, objective)
         labels = sorted_labels(examples)
         if settings.positive is not None and settings.positive not in labels:
-            raise DataError(f"--positive {settings.positive}: no row has that label; there are {', '.join(labels)}.")
+            raise DataError(
+                f"--positive {listed([settings.positive], quotes=False)}: no row has that label; "
+                f"there are {listed(labels, quotes=False)}."
+            )
         positive = settings.positive if settings.positive or len(labels) != 2 else labels[1]
         return cls(replace(settings, labels=labels, positive=positive), tokenizer)
 
@@ -128,9 +130,10 @@ class SequenceTask:
         """Return probabilities or values of each part, (B, C)."""
         return list(self.objective.outputs(logits))
 
-    def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
         """Average the probabilities or values of a row's windows, (C)."""
-        return parts[0] if len(parts) == 1 else np.mean(parts, axis=0)
+        outputs = list(parts)
+        return outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0)
 
     def record(self, example: Example, output: NDArray[np.float64], top_k: int) -> dict[str, Any]:
         """Return the keys of one prediction record."""
@@ -180,14 +183,17 @@ class SequenceTask:
             return rows
         if not marked:
             return [replace(row, parts=tuple(map(with_sides, row.parts))) for row in rows]
-        return [
-            replace(row, parts=tuple(self._marked(part, first, second) for part in row.parts))
-            for row, first, second in zip(rows, firsts, seconds, strict=True)
-        ]
+        return [self._marked(row, first, second) for row, first, second in zip(rows, firsts, seconds, strict=True)]
 
-    def _marked(self, part: Encoding, first: str, second: str) -> Encoding:
-        types = overlap_segments(part.spans, self._bare(first), self._bare(second))
-        return replace(part, type_ids=types, spans=())
+    def _marked(self, row: EncodedRow, first: str, second: str) -> EncodedRow:
+        """Say in the segment ids of a pair how each word stands to the other text, as far as that is read."""
+        first, second = self._bare(first), self._bare(second)
+        if self.settings.on_long != "window":
+            most = most_at_once(self.settings.max_length)
+            first, second = beginning(first, most), beginning(second, most)
+        kinds = word_kinds(first, second), word_kinds(second, first)
+        parts = (replace(part, type_ids=segments_at(part.spans, kinds), spans=()) for part in row.parts)
+        return replace(row, parts=tuple(parts))
 
     def _bare(self, text: str) -> str:
         """Blank the separators between columns, places kept: they are no words to compare."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ class SetChoiceTask(SalienceTask):
         self.set_scorer = set_scorer
         self.sizes = sizes
 
-    def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> Extract:
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> Extract:
         """Choose the best set of one of the sizes; all sets, the best first, are its candidates."""
         sentences = part_sentences(row)
         if not sentences:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -86,9 +86,10 @@ class SiameseTask(SequenceTask):
         """Return the vector of each text, (H)."""
         return list(logits.double().cpu().numpy())
 
-    def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
         """Return probabilities or values of a pair, (C), from its logits."""
         import torch
 
-        output: NDArray[np.float64] = self.objective.outputs(torch.from_numpy(parts[0]).unsqueeze(0))[0]
+        (logits,) = parts
+        output: NDArray[np.float64] = self.objective.outputs(torch.from_numpy(logits).unsqueeze(0))[0]
         return output

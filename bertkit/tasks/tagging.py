@@ -9,7 +9,7 @@ from the window that shows most around it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +19,15 @@ from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Entity, Example, TaggedText
 from bertkit.errors import DataError
 from bertkit.metrics.tagging import tagging_difference, tagging_intervals, tagging_metrics
+from bertkit.plain import listed, quoted
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoding import encode_rows, hide_tokens
-from bertkit.tasks.units import is_whole_words, units
+from bertkit.tasks.tags_seen import ScoredEntity, Tagged, Tagging, best_seen, joined, tagged
+from bertkit.tasks.units import Words, is_whole_words, units
 from bertkit.tasks.viterbi import Path, best_path, entity_runs, tag_names
 from bertkit.tokenization.base import Encoding, Tokenizer
 from bertkit.tokenization.segments import Span
+from bertkit.tokenization.spans import PackedSpans
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,34 +38,7 @@ if TYPE_CHECKING:
 _WHOLE_WORDS = 0.9
 _IGNORED = -100
 
-
-@dataclass(frozen=True, slots=True)
-class ScoredEntity:
-    """An entity that was found: `text[start:end]`, with the mean probability of its tags."""
-
-    start: int
-    end: int
-    label: str
-    score: float
-
-    @property
-    def key(self) -> tuple[int, int, str]:
-        """What must agree for the entity to be right."""
-        return self.start, self.end, self.label
-
-
-@dataclass(frozen=True, slots=True)
-class Tagging:
-    """What was found in one text.
-
-    `entities` follow the tag scheme; `raw` are those of the likeliest tags read leniently,
-    an I- after O opening an entity; `repaired` tells whether the likeliest tags broke the
-    scheme.
-    """
-
-    entities: tuple[ScoredEntity, ...] = ()
-    raw: tuple[ScoredEntity, ...] = ()
-    repaired: bool = False
+__all__ = ["ScoredEntity", "Tagging", "TaggingTask"]
 
 
 class TaggingTask:
@@ -72,10 +48,6 @@ class TaggingTask:
         settings: labels are the kinds of entities; `unit` is what carries a tag.
         tokenizer: the encoder's tokenizer.
     """
-
-    primary_metric = "entity_f1"
-    headline_metric = "entity_f1"
-    greater_is_better = True
 
     def __init__(self, settings: TaskSettings, tokenizer: Tokenizer) -> None:
         self.settings = settings
@@ -113,11 +85,13 @@ class TaggingTask:
         """
         texts = [e.texts[0] for e in examples]
         rows = encode_rows(self.tokenizer, texts, None, examples, self.settings, with_spans=True)
-        by_word = self.settings.unit == "word"
-        return [
-            replace(row, parts=tuple(replace(p, spans=units(p.spans, text, by_word=by_word)) for p in row.parts))
-            for row, text in zip(rows, texts, strict=True)
-        ]
+        return [self._with_units(row, text) for row, text in zip(rows, texts, strict=True)]
+
+    def _with_units(self, row: EncodedRow, text: str) -> EncodedRow:
+        read = max((span.end for span in row.parts[-1].spans), default=0)
+        words = Words(text, read) if self.settings.unit == "word" else None
+        pack = tuple if len(row.parts) == 1 else PackedSpans
+        return replace(row, parts=tuple(replace(p, spans=pack(units(p.spans, text, words))) for p in row.parts))
 
     encode_scored = encode
 
@@ -169,13 +143,23 @@ class TaggingTask:
         lengths = batch.attention_mask.sum(dim=1).tolist()
         return [row[:length] for row, length in zip(probabilities, lengths, strict=True)]
 
-    def row_output(self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]) -> Tagging:
-        """Read entities off the best tags of all units."""
-        units_with_tags = self.unit_probabilities(row, parts)
-        if not units_with_tags:
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> Tagging:
+        """Read entities off the best tags of all units; a very long text stretch by stretch."""
+        found: list[Tagging] = []
+        read: list[Tagged] = []
+        for part, probabilities in zip(row.parts, parts, strict=True):
+            if part.begins:
+                found.append(self._tagging(read))
+                read = []
+            read.append(tagged(part.spans, probabilities))
+        found.append(self._tagging(read))
+        return found[0] if len(found) == 1 else joined(found)
+
+    def _tagging(self, windows: Sequence[Tagged]) -> Tagging:
+        """Read the entities of overlapping windows."""
+        places, matrix = best_seen(windows)
+        if not len(places):
             return Tagging()
-        places = list(units_with_tags)
-        matrix = np.stack([units_with_tags[place] for place in places])  # (U, C)
         path = best_path(matrix)
         return Tagging(
             entities=self._found(places, matrix, path.tags),
@@ -184,17 +168,12 @@ class TaggingTask:
         )
 
     def unit_probabilities(
-        self, row: EncodedRow, parts: Sequence[NDArray[np.float64]]
+        self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]
     ) -> dict[tuple[int, int], NDArray[np.float64]]:
         """Return the probabilities of each unit's tags, (C), by the unit's place and in the order of places."""
-        seen: dict[tuple[int, int], tuple[int, NDArray[np.float64]]] = {}
-        for part, probabilities in zip(row.parts, parts, strict=True):
-            last = len(part.spans) - 1
-            for i, (span, given) in enumerate(zip(part.spans, probabilities, strict=True)):
-                place, around = (span.start, span.end), min(i, last - i)
-                if span.side >= 0 and (place not in seen or around > seen[place][0]):
-                    seen[place] = around, given
-        return {place: seen[place][1] for place in sorted(seen)}
+        windows = [tagged(part.spans, probabilities) for part, probabilities in zip(row.parts, parts, strict=True)]
+        places, matrix = best_seen(windows)
+        return {(start, end): given for (start, end), given in zip(places.tolist(), matrix, strict=True)}
 
     def record(self, example: Example, output: Tagging, top_k: int) -> dict[str, Any]:
         """Return the entities with their exact texts."""
@@ -279,16 +258,16 @@ class TaggingTask:
     def _tag_number(self, entity: Entity, place: str, *, is_inside: bool) -> int:
         number = self._tag_index.get(f"{'I' if is_inside else 'B'}-{entity.label}")
         if number is None:
-            known = ", ".join(self.settings.labels[:8])
-            raise DataError(f"{place}: the kind {entity.label!r} is not in the training rows; they have {known}.")
+            known = listed(self.settings.labels, quotes=False)
+            raise DataError(f"{place}: the kind {quoted(entity.label)} is not in the training rows; they have {known}.")
         return number
 
-    def _found(
-        self, places: Sequence[tuple[int, int]], matrix: NDArray[np.float64], path: Path
-    ) -> tuple[ScoredEntity, ...]:
+    def _found(self, places: NDArray[np.int64], matrix: NDArray[np.float64], path: Path) -> tuple[ScoredEntity, ...]:
         chosen = matrix[np.arange(len(path)), path]
         return tuple(
-            ScoredEntity(places[a][0], places[b - 1][1], self.settings.labels[kind], float(chosen[a:b].mean()))
+            ScoredEntity(
+                int(places[a, 0]), int(places[b - 1, 1]), self.settings.labels[kind], float(chosen[a:b].mean())
+            )
             for a, b, kind in entity_runs(path)
         )
 

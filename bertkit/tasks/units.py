@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 
 from bertkit.data.records import Entity
 from bertkit.tokenization.segments import Span
@@ -16,7 +18,29 @@ _INSIDE_WORD = re.compile(r"\w[\w\u0300-\u036f]")
 _NO_UNIT = Span(-1, 0, 0)
 
 
-def units(spans: Sequence[Span], text: str, *, by_word: bool) -> tuple[Span, ...]:
+class Words:
+    """Where the words of a text begin and end, in a few bytes each.
+
+    Args:
+        text: the text.
+        until: words that begin here, or after it, are left out; None: all are wanted.
+    """
+
+    def __init__(self, text: str, until: int | None = None) -> None:
+        self.starts, self.ends = array("i"), array("i")
+        for match in WORD.finditer(text):
+            start, end = match.span()
+            if until is not None and start >= until:
+                break
+            self.starts.append(start)
+            self.ends.append(end)
+
+    def begun(self, start: int, end: int) -> range:
+        """Return the numbers of the words that begin in a stretch of the text."""
+        return range(bisect_left(self.starts, start), bisect_left(self.starts, end))
+
+
+def units(spans: Iterable[Span], text: str, words: Words | None) -> Iterator[Span]:
     """Give the places that carry tags, one for each token; a side of -1 where there is none.
 
     Of tokens that stand for one character, as bytes of it do, the first carries the tag;
@@ -25,19 +49,23 @@ def units(spans: Sequence[Span], text: str, *, by_word: bool) -> tuple[Span, ...
     Args:
         spans: the tokens' places in the text.
         text: the text.
-        by_word: whether the first token of a word stands for all of it.
+        words: those of the text, where the first token of a word stands for all of it; None:
+            every token stands for itself.
     """
-    word_ends = {match.start(): match.end() for match in WORD.finditer(text)} if by_word else {}
-    found, taken = [], 0
-    for side, start, end in whole_characters(spans, (text,)):
+    taken = 0
+    for side, start, end in whole_characters(tuple(spans), (text,)):
+        first = max(start, taken)
+        if side < 0 or first >= end:
+            yield _NO_UNIT
+        elif words is None:
+            taken = end
+            yield Span(side, first, end)
         # A token may hold the beginnings of several words, and stands for all of them.
-        begun = [place for place in range(max(start, taken), end) if not by_word or place in word_ends]
-        if side < 0 or not begun:
-            found.append(_NO_UNIT)
-            continue
-        taken = word_ends[begun[-1]] if by_word else end
-        found.append(Span(side, begun[0], taken))
-    return tuple(found)
+        elif begun := words.begun(first, end):
+            taken = words.ends[begun[-1]]
+            yield Span(side, words.starts[begun[0]], taken)
+        else:
+            yield _NO_UNIT
 
 
 def is_whole_words(text: str, entity: Entity) -> bool:

@@ -6,20 +6,36 @@ form transformers' AutoTokenizer opens.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer as Backend
 
 from bertkit.errors import TokenizerError
-from bertkit.tokenization.segments import Span
-from bertkit.tokenization.spans import whole_characters
+from bertkit.files import is_file, write_json, write_text
+from bertkit.kinds import MisfitError, read_object, shown, value_of
+from bertkit.tokenization.checked import check_opened, check_tokenizer, library_faults
+from bertkit.tokenization.cutting import (
+    Kept,
+    Sides,
+    both_too_long,
+    can_keep_second,
+    cut_beginning,
+    cut_longest,
+    sides_of,
+    windows,
+)
+from bertkit.tokenization.encoding import Encoding, LaidRow, Texts, spans_of
+from bertkit.tokenization.stretches import beginning, ending, most_at_once, portions, stretches
 
-# Tokens that must be left of a text that is cut for it to be worth reading.
-MIN_WINDOW = 4
+__all__ = ["Encoding", "SpecialTokens", "Tokenizer", "load_tokenizer"]
+
+# Tokens of a row where a folder names no length, and the most that any may name.
+USUAL_LENGTH, LONGEST = 512, 2**20
 
 
 @dataclass(frozen=True)
@@ -39,27 +55,6 @@ class SpecialTokens:
         return tuple(token for token in parts if token is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """One row as ids.
-
-    `n_tokens` is the row's full length, special tokens included, before it was cut;
-    `spans` are the tokens' places in the row's texts, where asked for; `hidden` are
-    (place, true id) of tokens that a task has hidden.
-    """
-
-    ids: list[int]
-    type_ids: list[int]
-    n_tokens: int
-    spans: tuple[Span, ...] = ()
-    hidden: tuple[tuple[int, int], ...] = ()
-
-    @property
-    def truncated(self) -> bool:
-        """Whether tokens were cut away."""
-        return self.n_tokens > len(self.ids)
-
-
 class Tokenizer:
     """A fast tokenizer with the names of its special tokens.
 
@@ -76,14 +71,16 @@ class Tokenizer:
         self.backend = backend
         self.special = special
         self.max_length = max_length
+        # Equal ids are one object: a corpus has millions, and an int of its own takes 28 bytes.
+        self._numbers = list(range(self.vocab_size))
         self.special_ids = frozenset(
             token_id for token in special.present if (token_id := backend.token_to_id(token)) is not None
         )
 
-    @property
+    @cached_property
     def vocab_size(self) -> int:
-        """Number of ids, added tokens included."""
-        return int(self.backend.get_vocab_size(with_added_tokens=True))
+        """How many rows a table needs for its ids: the highest one plus 1, added tokens included."""
+        return max(self.backend.get_vocab(with_added_tokens=True).values(), default=-1) + 1
 
     def id_of(self, token: str | None, part: str) -> int:
         """Return the id of a special token.
@@ -93,7 +90,7 @@ class Tokenizer:
         """
         found = None if token is None else self.backend.token_to_id(token)
         if found is None:
-            raise TokenizerError(f"the tokenizer has no {part} token; give one that has with --tokenizer.")
+            raise TokenizerError(f"the tokenizer has no {part} token; take one that has.")
         return int(found)
 
     @property
@@ -115,13 +112,14 @@ class Tokenizer:
         with_spans: bool = False,
         keep_pairs: bool = False,
     ) -> list[Encoding]:
-        """Encode rows in one batch.
+        """Encode rows.
 
         Args:
             texts: first (or only) text of each row.
             pairs: second text of each row, or None.
             max_length: longest row in tokens, special tokens included; the longer side
-                of a pair is cut first. None: nothing is cut.
+                of a pair is cut first, and of a very long text no more than `most_at_once`
+                characters are looked at. None: nothing is cut.
             with_spans: whether the tokens' places in the texts are wanted (slower).
             keep_pairs: cut only the beginning of the first text, wherever that is the longer
                 one and something of it is left.
@@ -129,44 +127,29 @@ class Tokenizer:
         Returns:
             One encoding per row, in order.
         """
-        rows: list[Any] = list(texts) if pairs is None else list(zip(texts, pairs, strict=True))
-        encode_batch = self.backend.encode_batch if with_spans else self.backend.encode_batch_fast
-        full = encode_batch(rows)
-        lengths = [len(row) for row in full]
-        if max_length is not None:
-            long = [i for i, length in enumerate(lengths) if length > max_length]
-            kept = [i for i in long if keep_pairs and self._can_keep_pair(full[i], max_length)]
-            for i, cut in zip(kept, self._cut([rows[i] for i in kept], max_length, keep_pairs=True), strict=True):
-                full[i] = cut
-            rest = sorted({*long}.difference(kept))
-            for i, cut in zip(rest, self._cut([rows[i] for i in rest], max_length), strict=True):
-                full[i] = cut
-        return [
-            Encoding(row.ids, row.type_ids, n, _spans(row, texts) if with_spans else ())
-            for row, n, texts in zip(full, lengths, rows, strict=True)
-        ]
-
-    def _can_keep_pair(self, row: Any, max_length: int) -> bool:
-        sides = row.sequence_ids
-        first, second = sides.count(0), sides.count(1)
-        return bool(first > second and max_length - (len(sides) - first) >= MIN_WINDOW)
-
-    def _cut(self, rows: list[Any], max_length: int, *, keep_pairs: bool = False) -> list[Any]:
-        if not rows:
-            return []
-        how = {"strategy": "only_first", "direction": "left"} if keep_pairs else {}
-        self.backend.enable_truncation(max_length, **how)
-        try:
-            return list(self.backend.encode_batch(rows))
-        finally:
-            self.backend.no_truncation()
+        rows, found = _rows(texts, pairs), []
+        most = None if max_length is None else most_at_once(max_length)
+        for some in portions(map(_size, rows)):
+            read, skipped, is_part = rows[some], (0, 0), False
+            if most is not None and _longest(read[0]) > most:  # such a row is a portion of its own
+                looked_at, skipped, is_part = *_looked_at(read[0], most, keep_end=keep_pairs), True
+                read = [looked_at]
+            for row, own in zip(self._encoded(read, with_spans), read, strict=True):
+                laid = self._laid(row, own, with_spans, skipped)
+                places = None
+                if max_length is not None and len(row) > max_length:
+                    places = _places_left(sides_of(row), max_length, keep_pairs=keep_pairs)
+                found.append(laid.part(places, n_tokens=len(row), is_part=is_part))
+        return found
 
     def encode_windows(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int, with_spans: bool = False
     ) -> list[tuple[int, tuple[Encoding, ...]]]:
-        """Encode rows in one batch, long ones as windows that overlap by a quarter.
+        """Encode rows, long ones as windows that overlap by a quarter.
 
         Of a pair the longer side is cut into windows, and the other stands in each of them.
+        A very long text is parted into stretches of up to `most_at_once` characters first,
+        and each of these is read in windows of its own.
 
         Args:
             texts: first (or only) text of each row.
@@ -181,45 +164,57 @@ class Tokenizer:
         Raises:
             TokenizerError: both sides of a pair are too long.
         """
+        rows, found = _rows(texts, pairs), []
+        most = most_at_once(max_length)
+        for some in portions(map(_size, rows)):
+            if _longest(rows[some][0]) > most:  # such a row is a portion of its own
+                found.append(self._in_stretches(rows[some][0], most, max_length, with_spans))
+                continue
+            for row, own in zip(self._encoded(rows[some], with_spans), rows[some], strict=True):
+                laid = self._laid(row, own, with_spans)
+                found.append((len(row), tuple(_windows(row, laid, max_length))))
+        return found
 
-        def windows(i: int, row: Encoding) -> tuple[Encoding, ...]:
-            if len(row.ids) <= max_length:
-                return (row,)
-            return self._windows(texts[i], None if pairs is None else pairs[i], max_length, with_spans)
+    def _in_stretches(
+        self, texts: Texts, most: int, max_length: int, with_spans: bool
+    ) -> tuple[int, tuple[Encoding, ...]]:
+        """Read the longer text of a row stretch by stretch, each of them in windows."""
+        side = max(range(len(texts)), key=lambda i: len(texts[i]))
+        if any(len(text) > most for text in (*texts[:side], *texts[side + 1 :])):
+            raise both_too_long(max_length)
+        n_tokens, parts = 0, list[Encoding]()
+        for start, stretch in stretches(texts[side], most):
+            own = (*texts[:side], stretch, *texts[side + 1 :])
+            (row,) = self._encoded([own], with_spans)
+            first, second, length = sides_of(row)
+            around = length - len(second if side else first)
+            if parts and len(row) == around:
+                continue  # nothing but white space
+            n_tokens += len(row) - (around if parts else 0)
+            laid = self._laid(row, own, with_spans, (0, start) if side else (start, 0))
+            opening, *others = _windows(row, laid, max_length)
+            parts += [replace(opening, begins=bool(parts)), *others]
+        return n_tokens, tuple(parts)
 
-        rows = self.encode(texts, pairs, with_spans=with_spans)
-        return [(len(row.ids), windows(i, row)) for i, row in enumerate(rows)]
+    def _encoded(self, rows: Sequence[Texts], with_spans: bool) -> list[Any]:
+        """Hand rows to the library; nothing is cut."""
+        encode_batch = self.backend.encode_batch if with_spans else self.backend.encode_batch_fast
+        return list(encode_batch([row if len(row) > 1 else row[0] for row in rows]))
 
-    def _windows(self, text: str, pair: str | None, max_length: int, with_spans: bool) -> tuple[Encoding, ...]:
-        strategy = "longest_first"
-        if pair is not None:
-            first, second = (len(row) for row in self.backend.encode_batch_fast([text, pair], add_special_tokens=False))
-            strategy = "only_first" if first > second else "only_second"
-            room = max_length - self.backend.num_special_tokens_to_add(is_pair=True) - min(first, second)
-            if room < MIN_WINDOW:
-                raise TokenizerError(
-                    f"both texts of a row are too long for windows of {max_length} tokens; raise --max-length."
-                )
-        else:
-            room = max_length - self.backend.num_special_tokens_to_add(is_pair=False)
-        self.backend.enable_truncation(max_length, stride=room // 4, strategy=strategy)
-        try:
-            row = self.backend.encode(text, pair)
-        finally:
-            self.backend.no_truncation()
-        return tuple(
-            Encoding(
-                part.ids,
-                part.type_ids,
-                len(part.ids),
-                _spans(part, text if pair is None else (text, pair)) if with_spans else (),
-            )
-            for part in (row, *row.overflowing)
-        )
+    def _laid(self, row: Any, texts: Texts, with_spans: bool, skipped: tuple[int, int] = (0, 0)) -> LaidRow:
+        ids = row.ids
+        # Where a vocabulary has gaps, its highest ids are beyond the numbers.
+        with suppress(IndexError):
+            ids = [self._numbers[i] for i in ids]
+        return LaidRow(ids, row.type_ids, spans_of(row) if with_spans else [], texts, skipped)
 
     def save(self, directory: Path) -> None:
-        """Write tokenizer.json and tokenizer_config.json."""
-        self.backend.save(str(directory / "tokenizer.json"))
+        """Write tokenizer.json and tokenizer_config.json.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        write_text(directory / "tokenizer.json", self.backend.to_str(pretty=True))
         names = {f"{part}_token": getattr(self.special, part) for part in ("unk", "pad", "cls", "sep", "mask")}
         config = {
             # Without this class name AutoTokenizer builds a model-specific tokenizer from scraps.
@@ -228,16 +223,48 @@ class Tokenizer:
             "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
             **{name: token for name, token in names.items() if token is not None},
         }
-        text = json.dumps(config, ensure_ascii=False, indent=2, sort_keys=True)
-        (directory / "tokenizer_config.json").write_text(text + "\n", encoding="utf-8")
+        write_json(directory / "tokenizer_config.json", dict(sorted(config.items())))
 
 
-def _spans(row: Any, texts: str | tuple[str, str]) -> tuple[Span, ...]:
-    found = [
-        Span(-1 if side is None else side, start, end)
-        for side, (start, end) in zip(row.sequence_ids, row.offsets, strict=True)
-    ]
-    return whole_characters(found, (texts,) if isinstance(texts, str) else texts)
+def _rows(texts: Sequence[str], pairs: Sequence[str] | None) -> list[Texts]:
+    return [(text,) for text in texts] if pairs is None else list(zip(texts, pairs, strict=True))
+
+
+def _size(row: Texts) -> int:
+    return sum(map(len, row))
+
+
+def _longest(row: Texts) -> int:
+    return max(map(len, row))
+
+
+def _looked_at(row: Texts, most: int, *, keep_end: bool) -> tuple[Texts, tuple[int, int]]:
+    """Return what is looked at of the texts of a row, and the characters of either before that."""
+    first, *others = row
+    cut = ending if keep_end and all(len(first) > len(other) for other in others) else beginning
+    looked_at = cut(first, most)
+    skipped = len(first) - len(looked_at) if cut is ending else 0
+    return (looked_at, *(beginning(other, most) for other in others)), (skipped, 0)
+
+
+def _places_left(sides: Sides, max_length: int, *, keep_pairs: bool) -> Kept:
+    """Say which tokens stay of a row that is too long."""
+    if keep_pairs and can_keep_second(sides, max_length):
+        return cut_beginning(sides, max_length)
+    return cut_longest(sides, max_length)
+
+
+def _windows(row: Any, laid: LaidRow, max_length: int) -> Iterator[Encoding]:
+    """Cut a row into windows, if it is too long."""
+    if len(row) <= max_length:
+        yield laid.part(None)
+        return
+    types: list[int] = []
+    for places in windows(sides_of(row), max_length, is_pair=len(laid.texts) > 1):
+        window = laid.part(places)
+        # Those of neighbours are mostly the same, and then one object.
+        types = types if window.type_ids == types else window.type_ids
+        yield replace(window, type_ids=types)
 
 
 def load_tokenizer(directory: Path) -> Tokenizer:
@@ -245,22 +272,51 @@ def load_tokenizer(directory: Path) -> Tokenizer:
 
     Raises:
         TokenizerError: the files are missing or damaged.
+        PlaceError: the right to read them is missing.
     """
-    path = directory / "tokenizer.json"
-    if not path.is_file():
-        raise TokenizerError(f"{directory}: no tokenizer.json there; give a folder that has one with --tokenizer.")
+    path, named = directory / "tokenizer.json", directory / "tokenizer_config.json"
+    if not is_file(path):
+        raise TokenizerError(f"{directory}: no tokenizer.json there; give a folder that has one.")
+    with sound_file(path):
+        values = read_object(path)
+        check_tokenizer(values)
+        with library_faults():
+            backend = Backend.from_file(str(path))
+        backend.no_truncation()
+        backend.no_padding()
+        check_opened(backend, values)
+    with sound_file(named):
+        config = read_object(named) if is_file(named) else {}
+        length, special = own_length(config), _special_tokens(config, backend)
+    return Tokenizer(backend, special, USUAL_LENGTH if length is None else min(length, LONGEST))
+
+
+@contextmanager
+def sound_file(path: Path) -> Iterator[None]:
+    """Say in one sentence what is wrong with a file of a tokenizer.
+
+    Raises:
+        TokenizerError: it is damaged.
+    """
     try:
-        backend = Backend.from_file(str(path))
-        config_path = directory / "tokenizer_config.json"
-        config = json.loads(config_path.read_text(encoding="utf-8")) if config_path.is_file() else {}
-        max_length = min(int(config.get("model_max_length", 512)), 2**20)
-        special = _special_tokens(config, backend)
-    except Exception as error:  # tokenizers raises bare Exception
-        raise TokenizerError(f"{directory}: holds no readable tokenizer ({error}); copy it again.") from error
-    return Tokenizer(backend, special, max_length)
+        yield
+    except MisfitError as error:
+        raise TokenizerError(f"{path}: {error}; copy it again.") from error
 
 
-def _special_tokens(config: dict[str, object], backend: Backend) -> SpecialTokens:
+def own_length(config: Mapping[str, Any]) -> int | None:
+    """Return the longest row in tokens by tokenizer_config.json; None where it says nothing.
+
+    Raises:
+        MisfitError: it is no number from 1 on.
+    """
+    length = value_of(float | None, config.get("model_max_length"), "model_max_length")
+    if length is not None and length < 1:
+        raise MisfitError(f"model_max_length is {shown(length)} and should be at least 1")
+    return None if length is None else int(length)
+
+
+def _special_tokens(config: Mapping[str, Any], backend: Backend) -> SpecialTokens:
     found: dict[str, str | None] = {}
     for part, usual in (
         ("unk", ("[UNK]", "<unk>")),
@@ -269,9 +325,21 @@ def _special_tokens(config: dict[str, object], backend: Backend) -> SpecialToken
         ("sep", ("[SEP]", "</s>")),
         ("mask", ("[MASK]", "<mask>")),
     ):
-        named = config.get(f"{part}_token")
-        if isinstance(named, dict):  # an AddedToken with its flags
-            named = named.get("content")
-        candidates = (str(named),) if named is not None else usual
+        named = named_token(config, f"{part}_token")
+        candidates = (named,) if named is not None else usual
         found[part] = next((t for t in candidates if backend.token_to_id(t) is not None), None)
     return SpecialTokens(**found)
+
+
+def named_token(config: Mapping[str, Any], key: str) -> str | None:
+    """Return a special token that a file names, as a text or with its flags.
+
+    Raises:
+        MisfitError: it is neither.
+    """
+    named = config.get(key)
+    if isinstance(named, dict):
+        content: str = value_of(str, named.get("content"), f"{key}.content")
+        return content
+    token: str | None = value_of(str | None, named, key)
+    return token

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from bertkit.tokenization.stretches import AT_ONCE, stretches
+
 STOP_WORDS = frozenset(
     """
     a about above after again against all am an and any are as at be because been before being below
@@ -51,6 +53,8 @@ def leave_words_out(text: str, what: str) -> str:
     """
     if what == "none":
         return text
+    if len(text) > AT_ONCE:
+        return " ".join(leave_words_out(stretch, what) for _, stretch in stretches(text))
     shorter = unicodedata.normalize("NFC", text)
     if what in ("stop-words", "both"):
         shorter = _WORD.sub(lambda m: "" if m.group().lower() in STOP_WORDS else m.group(), shorter)

@@ -19,10 +19,14 @@ involved, so they work for any pair task; `docs/scratch.md` has what each part i
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from tokenizers.pre_tokenizers import BertPreTokenizer
+
+from bertkit.tokenization.stretches import stretches
 
 ONLY_HERE, NUMBER_ONLY_HERE, PUNCTUATION_ONLY_HERE, LIKE_ONE_THERE = 1, 2, 3, 4
 LONGEST_RUN = 4
@@ -34,6 +38,10 @@ OVERLAP_SEGMENTS = 2 * KINDS
 _CUTTER = BertPreTokenizer()
 
 
+Kinds = Sequence[int]
+"""The kind of the word that each character of a text belongs to; 0 between words."""
+
+
 class Span(NamedTuple):
     """Where a token stands: side 0 or 1 (-1 for special tokens), characters start to end."""
 
@@ -42,7 +50,7 @@ class Span(NamedTuple):
     end: int
 
 
-def overlap_segments(spans: Sequence[Span], first: str, second: str) -> list[int]:
+def overlap_segments(spans: Iterable[Span], first: str, second: str) -> list[int]:
     """Return the segment id of every token of a pair.
 
     Args:
@@ -53,7 +61,11 @@ def overlap_segments(spans: Sequence[Span], first: str, second: str) -> list[int
     Returns:
         Ids in 0 .. OVERLAP_SEGMENTS - 1, one for each token.
     """
-    kinds = word_kinds(first, second), word_kinds(second, first)
+    return segments_at(spans, (word_kinds(first, second), word_kinds(second, first)))
+
+
+def segments_at(spans: Iterable[Span], kinds: tuple[Kinds, Kinds]) -> list[int]:
+    """Return the segment ids of tokens, from the kinds of the words of both texts."""
     ids = []
     for side, start, end in spans:
         # A token's last character: the first one may be the space that some vocabularies keep.
@@ -62,17 +74,28 @@ def overlap_segments(spans: Sequence[Span], first: str, second: str) -> list[int
     return ids
 
 
-def word_kinds(text: str, other: str) -> list[int]:
+def word_kinds(text: str, other: str) -> Kinds:
     """Return the kind of the word at each character of `text`, as against `other`."""
-    found = _CUTTER.pre_tokenize_str(text)
-    words = [_plain(word) for word, _ in found]
-    others = [_plain(word) for word, _ in _CUTTER.pre_tokenize_str(other)]
-    stems = {stem for word in others if (stem := _stem(word))}
-    kinds = [0] * len(text)
-    for (_, (start, end)), word, run in zip(found, words, _shared_runs(words, others), strict=True):
-        kind = LIKE_ONE_THERE + run if run else _unshared(word, stems)
-        kinds[start:end] = [kind] * (end - start)
+    words, places = [], array("q")
+    for word, start, end in _words(text):
+        words.append(word)
+        places.extend((start, end))
+    runs = _shared_runs(words, [word for word, _, _ in _words(other)])
+    stems = {stem for word, _, _ in _words(other) if (stem := _stem(word))}
+    kinds = bytearray(len(text))
+    for i, (word, run) in enumerate(zip(words, runs, strict=True)):
+        start, end = places[2 * i], places[2 * i + 1]
+        kinds[start:end] = bytes([LIKE_ONE_THERE + run if run else _unshared(word, stems)]) * (end - start)
     return kinds
+
+
+def _words(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield the words of a text, without case, and their places; equal words are one object."""
+    known: dict[str, str] = {}
+    for before, stretch in stretches(text):
+        for word, (start, end) in _CUTTER.pre_tokenize_str(stretch):
+            plain = _plain(word)
+            yield known.setdefault(plain, plain), before + start, before + end
 
 
 def _unshared(word: str, stems: set[str]) -> int:
@@ -83,15 +106,22 @@ def _unshared(word: str, stems: set[str]) -> int:
     return LIKE_ONE_THERE if _stem(word) in stems else ONLY_HERE
 
 
-def _shared_runs(words: Sequence[str], others: Sequence[str]) -> list[int]:
+def _shared_runs(words: Sequence[str], others: Sequence[str]) -> bytearray:
     """Return, for each word, how long the longest run around it is that the others have too."""
-    lengths = [0] * len(words)
+    lengths = bytearray(len(words))
+    # Runs of the shorter text are held, and only those of the longer one that it has, too.
+    fewer, more = sorted((words, others), key=len)
     for n in range(1, LONGEST_RUN + 1):
-        runs = {tuple(others[i : i + n]) for i in range(len(others) - n + 1)}
-        for i in range(len(words) - n + 1):
-            if tuple(words[i : i + n]) in runs:
-                lengths[i : i + n] = [n] * n
+        held = set(_runs(fewer, n))
+        shared = {run for run in _runs(more, n) if run in held}
+        for i, run in enumerate(_runs(words, n)):
+            if run in shared:
+                lengths[i : i + n] = bytes([n]) * n
     return lengths
+
+
+def _runs(words: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
+    return zip(*(islice(words, start, None) for start in range(n)), strict=False)
 
 
 def _plain(word: str) -> str:

@@ -7,9 +7,48 @@ composed, such as decomposed Hangul, it gives the first code point only.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import overload
 
 from bertkit.tokenization.segments import Span
+
+
+class PackedSpans(Sequence[Span]):
+    """Spans in a tenth of their memory; each is made when it is asked for.
+
+    Args:
+        spans: some spans.
+        skipped: is added to the places, of side 0 and of side 1.
+
+    Attributes:
+        flat: side, start and end of one after the other.
+    """
+
+    __slots__ = ("flat",)
+
+    def __init__(self, spans: Iterable[Span], skipped: tuple[int, int] = (0, 0)) -> None:
+        before = (*skipped, 0)  # side -1 has no place in a text
+        self.flat = array("i", chain.from_iterable((i, a + before[i], b + before[i]) for i, a, b in spans))
+
+    def __len__(self) -> int:
+        return len(self.flat) // 3
+
+    @overload
+    def __getitem__(self, index: int) -> Span: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Span, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Span | tuple[Span, ...]:
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(len(self))[index])
+        start = 3 * range(len(self))[index]
+        return Span._make(self.flat[start : start + 3])
+
+    def __iter__(self) -> Iterator[Span]:
+        places = iter(self.flat)
+        return map(Span, places, places, places)
 
 
 def whole_characters(spans: Sequence[Span], texts: Sequence[str]) -> tuple[Span, ...]:

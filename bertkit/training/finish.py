@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
-from bertkit.errors import OutputError
 from bertkit.evaluation.baselines import Baselines, fit_baselines
 from bertkit.evaluation.blend import fit_blend
 from bertkit.evaluation.contamination import save_hashes
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.partner import ENCODER, Partnership, fit_partner
 from bertkit.evaluation.run import Scored
+from bertkit.files import write_errors, write_json
 from bertkit.reporting.card import write_card
+from bertkit.run_folder import resume_command
 from bertkit.tasks.base import Outputs
 from bertkit.training.loop import Learner
+from bertkit.training.place import Place
 from bertkit.training.prepare import Prepared, describe_data
 
 BASELINE = "baseline"
@@ -39,19 +40,20 @@ class Finished:
         if self.partnership is None:
             return None
         product = " x ".join(f"{name}^{weight:.2f}" for name, weight in self.partnership.weights().items())
-        both, alone = self.evaluation.metrics["accuracy"], self.evaluation.baselines[ENCODER]["accuracy"]
+        metric = self.evaluation.metric
+        both, alone = self.evaluation.metrics[metric], self.evaluation.baselines[ENCODER][metric]
         return (
-            f"answers are blended, {product}, weighed on the validation rows: accuracy {both:.4f}, "
+            f"answers are blended, {product}, weighed on the validation rows: {metric} {both:.4f}, "
             f"the encoder alone {alone:.4f} (--no-blend to leave it alone)"
         )
 
-    def save(self, place: Path, prepared: Prepared, learner: Learner, training: Mapping[str, Any]) -> Scored:
+    def save(self, place: Place, prepared: Prepared, learner: Learner, training: Mapping[str, Any]) -> Scored:
         """Write the run directory; bertkit.json comes last and makes it whole.
 
         The run's answers on the validation split are returned, for whoever draws them.
 
         Args:
-            place: the run directory.
+            place: where the training works.
             prepared: what was trained on, and how.
             learner: holds the best weights.
             training: steps, times and figures, stored as they are.
@@ -69,19 +71,19 @@ class Finished:
             versions=bundle.versions(),
             blend=self.partnership.weights() if self.partnership else {},
         )
-        try:
-            (place / BASELINE).mkdir(parents=True, exist_ok=True)
-            self.baselines.save(place / BASELINE)
-            if self.partnership is not None:
-                self.partnership.save(place / BASELINE)
-            save_hashes(prepared.train_examples, prepared.dataset.fingerprint, place / BASELINE)
-            bundle.write_json(place / "metrics.json", self.evaluation.to_json())
-            write_card(place / "README.md", manifest, self.evaluation)
-        except OSError as error:
-            raise OutputError(f"{place}: cannot be written ({error.strerror}); check space and rights.") from error
+        folder = place.work
         prepared.task.settle(learner.bare_model)
-        bundle.save(place, manifest, prepared.tokenizer, learner.bare_model)
-        run = Bundle(place, manifest, prepared.tokenizer, prepared.task, learner.bare_model)
+        with write_errors(place.shown, way_on=f"mend that, then go on with {resume_command(place.shown)}"):
+            (folder / BASELINE).mkdir(exist_ok=True)
+            self.baselines.save(folder / BASELINE)
+            if self.partnership is not None:
+                self.partnership.save(folder / BASELINE)
+            salt, is_pair = prepared.dataset.fingerprint, manifest.settings.is_pair
+            save_hashes(prepared.train_examples, salt, folder / BASELINE, is_pair=is_pair)
+            write_json(folder / "metrics.json", self.evaluation.to_json())
+            write_card(folder / "README.md", manifest, self.evaluation)
+            bundle.save(folder, manifest, prepared.tokenizer, learner.bare_model)
+        run = Bundle(folder, manifest, prepared.tokenizer, prepared.task, learner.bare_model)
         return Scored(run, prepared.validation_examples, self.outputs, self.evaluation)
 
 
@@ -89,7 +91,7 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
     """Score the best weights' outputs on the validation split, beside baselines fitted on the same rows."""
     task, train, examples = prepared.task, prepared.train_examples, prepared.validation_examples
     seed = prepared.config.seed
-    baselines = fit_baselines(task, train, seed=seed)
+    baselines = fit_baselines(task, train, seed=seed, class_weights=prepared.options.class_weights)
     theirs, alone, partnership = dict(baselines.predict(examples)), None, None
     if prepared.config.blend:
         partner = fit_partner(task, learner.bare_model, baselines, train, seed=seed)

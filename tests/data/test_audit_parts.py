@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bertkit.data.audit import near_duplicates
-from bertkit.data.audit.chunk import Chunk, normalise
+from bertkit.data.audit.chunk import Chunk
 from bertkit.data.audit.encoding import FAULTS, is_suspicious
 from bertkit.data.audit.keys import KeyTable, stable_key
 from bertkit.data.audit.labels import Labels, balancing_weights
@@ -19,6 +19,7 @@ from bertkit.data.audit.telltale import Telltales
 from bertkit.data.audit.verdict import TrainCommand, suggest_command
 from bertkit.data.audit.words import count_words
 from bertkit.data.records import Example
+from bertkit.data.same_row import plain_form
 from bertkit.tasks.objectives import class_weights
 
 
@@ -48,11 +49,11 @@ def found_by(observer, rows, split="train"):
     ],
 )
 def test_what_counts_as_the_same_text(text, same):
-    assert normalise(text) == normalise(same)
+    assert plain_form(text) == plain_form(same)
 
 
 def test_signs_alone_stay_apart():
-    assert normalise(":)") != normalise(":(")
+    assert plain_form(":)") != plain_form(":(")
 
 
 def test_words_are_counted_as_the_pattern_says():
@@ -103,6 +104,17 @@ def test_rows_without_a_label_among_others():
     assert (finding.kind, finding.count, finding.places[0].line) == ("missing_label", 1, 77)
     kinds = [f.kind for f in found_by(Labels("regression"), [example("t", v) for v in ("1", "2", "3", "many")])]
     assert "missing_label" in kinds
+
+
+@pytest.mark.parametrize("label", ["1e39", "-1e400", "nan", "Infinity"])
+def test_a_score_no_model_can_learn_is_a_row_that_cannot_be_used(label):
+    labels = Labels("regression")
+    found = found_by(labels, [*(example("t", v) for v in ("1", "2.5", "3")), example("t", label, 9)])
+    (finding,) = [f for f in found if f.kind == "unusable_row"]
+    assert (finding.severity, finding.count, finding.places[0].line) == ("error", 1, 9)
+    assert f"'{label}'" in finding.message
+    numbers = labels.splits["train"].numbers.to_json()
+    assert (numbers["count"], numbers["max"]) == (3, 3.0)
 
 
 def test_the_distribution_of_scores():

@@ -24,9 +24,10 @@ from bertkit.compute.device import Placement
 from bertkit.config import TrainConfig
 from bertkit.data.records import Example
 from bertkit.evaluation import predict
-from bertkit.evaluation.forward import SLAB, forward
+from bertkit.evaluation.forward import forward
 from bertkit.evaluation.predict import FIRST_CHUNK, LARGEST_CHUNK, predict_stream
 from bertkit.tasks.base import EncodedRow
+from bertkit.tasks.parts import SLAB
 from bertkit.tokenization.base import Encoding
 from bertkit.training.loop import StepFacts
 from bertkit.training.run import Event, train

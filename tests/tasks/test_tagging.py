@@ -18,7 +18,7 @@ from bertkit.data.records import ColumnMap, Entity, Example, TaggedText
 from bertkit.errors import DataError
 from bertkit.tasks.base import EncodedRow, TaskSettings, TrainingOptions
 from bertkit.tasks.tagging import ScoredEntity, Tagging, TaggingTask
-from bertkit.tasks.units import is_whole_words, units
+from bertkit.tasks.units import Words, is_whole_words, units
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.segments import Span
 from bertkit.tokenization.vocab import train_wordpiece
@@ -150,7 +150,7 @@ def spans(*places: tuple[int, int]) -> list[Span]:
 )
 def test_units(text: str, tokens: list[tuple[int, int]], words: list[str | None], pieces: list[str | None]) -> None:
     for by_word, wanted in ((True, words), (False, pieces)):
-        found = units(spans(*tokens), text, by_word=by_word)
+        found = units(spans(*tokens), text, Words(text) if by_word else None)
         assert [text[s.start : s.end] if s.side >= 0 else None for s in found] == [None, *wanted, None]
 
 

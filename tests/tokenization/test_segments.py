@@ -89,7 +89,7 @@ def test_letters_without_case_and_without_a_list_of_words() -> None:
 
 
 def test_spaces_have_no_kind_and_a_word_has_one() -> None:
-    assert word_kinds("ab, c", "c") == [ONLY, ONLY, PUNCTUATION, 0, SHARED]
+    assert list(word_kinds("ab, c", "c")) == [ONLY, ONLY, PUNCTUATION, 0, SHARED]
 
 
 # --- tokens -------------------------------------------------------------------------------

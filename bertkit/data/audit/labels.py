@@ -10,13 +10,14 @@ from typing import Any
 
 from bertkit.data.audit.chunk import Chunk
 from bertkit.data.audit.findings import MAX_PLACES, Finding, Place, Severity, Tally, counted
-from bertkit.data.numerals import is_number, is_whole
+from bertkit.data.numerals import is_no_finite_number, is_number, is_score, is_whole, score_fault
 from bertkit.data.records import Example, TaggedText
+from bertkit.plain import listed, quoted
 
 FEW_ROWS = 10
 IMBALANCE, STRONG_IMBALANCE = 1.5, 3.0  # most frequent : rarest label
 MAX_LABELS = 10_000  # further labels are counted, but not by name
-_SHOWN_LABELS = 5
+_SHOWN_LABELS, _SHOWN_CHARACTERS = 5, 30
 _PLACES = 2  # of each label
 _ENDS = 0.3
 
@@ -75,6 +76,8 @@ class LabelCounts:
     rows: int = 0
     unnamed: int = 0
     missing: Tally = field(default_factory=Tally)
+    no_scores: Tally = field(default_factory=Tally)
+    first_fault: str = ""
     repaired: Tally = field(default_factory=Tally)
     places: dict[str, list[Place]] = field(default_factory=lambda: defaultdict(list))
 
@@ -89,6 +92,16 @@ class LabelCounts:
             places = self.places[label] if label in self.counts else None
             if places is not None and len(places) < _PLACES:
                 places.append(Place(row.source, row.line))
+
+    def add_score(self, row: Example, label: str) -> None:
+        """Count a score, or a label that is none: a word, or a number no model can learn."""
+        if is_score(label):
+            self.numbers.add(float(label))
+        elif is_number(label) or is_no_finite_number(label):
+            self.no_scores.add(row)
+            self.first_fault = self.first_fault or score_fault(label)
+        else:
+            self.missing.add(row)
 
     def ordered(self) -> dict[str, int]:
         """List the counts by label: numerically if all are whole numbers, else by code point."""
@@ -116,10 +129,10 @@ class Labels:
         for row in chunk.rows:
             if isinstance(row, TaggedText):
                 labelled += _tags(own, row)
-            elif row.label is None or (self._task == "regression" and not is_number(row.label)):
+            elif row.label is None:
                 own.missing.add(row)
             elif self._task == "regression":
-                own.numbers.add(float(row.label))
+                own.add_score(row, row.label)
             else:
                 labelled.append((row.label, row))
         own.add(labelled)
@@ -132,6 +145,9 @@ class Labels:
         """
         for split, own in self.splits.items():
             yield from _tag_findings(split, own)
+            if own.no_scores.count:
+                message = f"{split}: {counted(own.no_scores.count, 'row', 'are')} unusable: {own.first_fault}."
+                yield Finding("unusable_row", "error", own.no_scores.count, message, tuple(own.no_scores.places))
             if 0 < own.missing.count < own.rows:
                 message = f"{split}: {counted(own.missing.count, 'row', 'have')} no label that can be used."
                 yield Finding("missing_label", "error", own.missing.count, message, tuple(own.missing.places))
@@ -146,7 +162,7 @@ class Labels:
     def _count_findings(self, train: str, own: LabelCounts) -> Iterator[Finding]:
         if self._task != "ner" and len(own.counts) == 1:
             label, count = next(iter(own.counts.items()))
-            message = f"{train}: every row has the label {label!r}; there is nothing to learn."
+            message = f"{train}: every row has the label {quoted(label)}; there is nothing to learn."
             yield Finding("single_label", "error", count, message, tuple(own.places[label]))
             return
         if own.unnamed or len(own.counts) > max(100, own.rows // 10):
@@ -213,7 +229,7 @@ def _variants(train: str, own: LabelCounts) -> Iterator[Finding]:
         spellings["".join(label.casefold().split())].append(label)
     for labels in spellings.values():
         if len(labels) > 1:
-            shown = " and ".join(map(repr, sorted(labels)))
+            shown = listed(sorted(labels), joint=" and ")
             fewer = sum(own.counts[label] for label in labels) - max(own.counts[label] for label in labels)
             message = f"{train}: the labels {shown} look like one label written differently."
             places = tuple(place for label in sorted(labels) for place in own.places[label])[:MAX_PLACES]
@@ -224,7 +240,7 @@ def _rare_labels(train: str, own: LabelCounts, noun: str) -> Iterator[Finding]:
     rare = sorted((count, label) for label, count in own.counts.items() if count < FEW_ROWS)
     if not rare:
         return
-    shown = ", ".join(f"{label!r} ({count})" for count, label in rare[:_SHOWN_LABELS])
+    shown = ", ".join(f"{quoted(label, _SHOWN_CHARACTERS)} ({count})" for count, label in rare[:_SHOWN_LABELS])
     more = f" and {len(rare) - _SHOWN_LABELS} more" if len(rare) > _SHOWN_LABELS else ""
     plural = "entities" if noun == "entity" else "rows"
     message = f"{train}: {counted(len(rare), 'label', 'have')} fewer than {FEW_ROWS} {plural}: {shown}{more}."
@@ -239,10 +255,11 @@ def _imbalance(train: str, own: LabelCounts) -> Iterator[Finding]:
     counts = own.ordered()
     rarest, commonest = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
     weights = balancing_weights(counts)
-    shown = ", ".join(f"{label}={weights[label]:.3f}" for label in list(counts)[:_SHOWN_LABELS])
+    shown = ", ".join(f"{listed([label], quotes=False)}={weights[label]:.3f}" for label in list(counts)[:_SHOWN_LABELS])
     more = ",…" if len(counts) > _SHOWN_LABELS else ""
     message = (
-        f"{train}: {counts[commonest]:,} rows of label {commonest!r} to {counts[rarest]:,} of {rarest!r} "
+        f"{train}: {counts[commonest]:,} rows of label {quoted(commonest, _SHOWN_CHARACTERS)} to "
+        f"{counts[rarest]:,} of {quoted(rarest, _SHOWN_CHARACTERS)} "
         f"({ratio:.1f} to 1); weights that balance them: {shown}{more} (--class-weights auto)."
     )
     severity: Severity = "warning" if ratio > STRONG_IMBALANCE else "info"
@@ -254,7 +271,7 @@ def _unknown_labels(split: str, other: LabelCounts, train: str, own: LabelCounts
     if not unknown or own.unnamed:
         return
     count = sum(other.counts[label] for label in unknown)
-    shown = ", ".join(map(repr, unknown[:_SHOWN_LABELS]))
+    shown = listed(unknown[:_SHOWN_LABELS])
     message = f"{split}: labels that {train} does not have: {shown} ({counted(count, 'label')} in all)."
     places = tuple(place for label in unknown for place in other.places[label])[:MAX_PLACES]
     yield Finding("unknown_label", "error", count, message, places)

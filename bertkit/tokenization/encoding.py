@@ -1,0 +1,77 @@
+"""Rows as ids: what a tokenizer returns, and how a part is cut from a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bertkit.tokenization.cutting import Kept, kept
+from bertkit.tokenization.segments import Span
+from bertkit.tokenization.spans import PackedSpans, whole_characters
+
+Texts = tuple[str, ...]
+"""What a row is made of: a text, or the two of a pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """One row as ids.
+
+    `n_tokens` is the row's full length, special tokens included, before it was cut. Of a
+    very long text only a part may have been looked at; then it counts that, and `is_part` is
+    true. `spans` are the tokens' places in the row's texts, where asked for; `hidden` are
+    (place, true id) of tokens that a task has hidden. `begins` marks the windows of a very
+    long text that share nothing with the one before.
+    """
+
+    ids: list[int]
+    type_ids: list[int]
+    n_tokens: int
+    spans: Sequence[Span] = ()
+    hidden: tuple[tuple[int, int], ...] = ()
+    is_part: bool = False
+    begins: bool = False
+
+    @property
+    def truncated(self) -> bool:
+        """Whether tokens were cut away."""
+        return self.is_part or self.n_tokens > len(self.ids)
+
+
+@dataclass(slots=True)
+class LaidRow:
+    """A row as the library encoded it, brought into Python once; its parts are cut from this.
+
+    `skipped` are, of each text, the characters that stand before `texts`.
+    """
+
+    ids: list[int]
+    type_ids: list[int]
+    spans: list[Span]
+    texts: Texts
+    skipped: tuple[int, int] = (0, 0)
+
+    def part(self, places: Kept | None, *, n_tokens: int = 0, is_part: bool = False) -> Encoding:
+        """Take the tokens at some places, or all of them, as an encoding.
+
+        Args:
+            places: what stays; None: everything.
+            n_tokens: the row's length; 0: that of the part.
+            is_part: whether characters were left out before.
+        """
+        ids, types, spans = self.ids, self.type_ids, self.spans
+        if places is not None:
+            ids, types, spans = kept(ids, places), kept(types, places), kept(spans, places)
+        found: Sequence[Span] = whole_characters(spans, self.texts) if spans else ()
+        if found and (places is not None or any(self.skipped)):
+            found = PackedSpans(found, self.skipped)
+        return Encoding(ids, types, n_tokens or len(ids), found, is_part=is_part)
+
+
+def spans_of(row: Any) -> list[Span]:
+    """Return the places of a row's tokens as the library gives them."""
+    return [
+        Span(-1 if side is None else side, start, end)
+        for side, (start, end) in zip(row.sequence_ids, row.offsets, strict=True)
+    ]
