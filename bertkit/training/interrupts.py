@@ -47,17 +47,21 @@ def ended_by_signals(sentence: str) -> Iterator[None]:
         Interrupted: one of them came.
     """
     is_main = threading.current_thread() is threading.main_thread()
-    old = signal.getsignal(signal.SIGTERM)
+    usual = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    old = {number: signal.getsignal(number) for number in usual if is_main}
 
     def end(_number: int, _frame: Any) -> None:
-        raise KeyboardInterrupt
+        # Not KeyboardInterrupt: it may come between this manager and its body, where nobody turns it into a sentence.
+        raise Interrupted(sentence)
 
     try:
-        if is_main and old is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, end)
+        for number, handler in old.items():
+            if handler is usual[number]:
+                signal.signal(number, end)
         yield
     except KeyboardInterrupt:
         raise Interrupted(sentence) from None
     finally:
-        if is_main and signal.getsignal(signal.SIGTERM) is end:
-            signal.signal(signal.SIGTERM, old)
+        for number, handler in old.items():
+            if signal.getsignal(number) is end:
+                signal.signal(number, handler)

@@ -281,7 +281,7 @@ def test_a_swap_that_fails_changes_nothing(
         train(again)
     assert content(here / "r") == content(trained / "old")
     monkeypatch.undo()
-    os.chdir(here)
+    monkeypatch.chdir(here)
     resume("r")
     assert learnt(here / "r") == learnt(trained / "new")
 
