@@ -182,7 +182,7 @@ class TrainConfig:
     output: str | None = option(None, "Run directory (default: runs/<data>-<model>).", "Run", saved=False)
     tensorboard: bool | None = option(None, "Write TensorBoard events (default: where installed).", "Run")
     resume: bool = option(False, "Go on from the last checkpoint in --output.", "Run", saved=False)
-    force: bool = option(False, "Replace what --output holds.", "Run", saved=False)
+    force: bool = option(False, "Replace the run in --output, once the new one is whole.", "Run", saved=False)
     keep_checkpoints: bool = option(False, "Keep checkpoints/ when done.", "Run", saved=False)
     dry_run: bool = option(False, "Show what would be done, and stop.", "Run", saved=False)
     strict: bool = option(False, "Exit with 4 where a warning is given.", "Run", saved=False)
