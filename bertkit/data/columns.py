@@ -95,7 +95,7 @@ def parse_columns(mapping: str) -> ColumnChoice:
         if not equals or not column:
             raise _malformed(f"{quoted(item.strip())} is not part=column")
         if part not in named:
-            raise _malformed(f"there is no part {quoted(part)}{_did_you_mean(part, _PARTS)}")
+            raise _malformed(f"there is no part {quoted(part)}{did_you_mean(part, _PARTS)}")
         names = [column_name(name) for name in (column.split("+") if part in _MANY else [column])]
         if not all(names):
             raise _malformed(f"{quoted(item.strip())} names an empty column")
@@ -229,9 +229,7 @@ def check_mapped(names: Sequence[str], chosen: ColumnChoice) -> None:
     """
     for name in (*chosen.text, chosen.pair, chosen.label, *chosen.choices):
         if name is not None and not has_column(names, name):
-            raise DataError(
-                f"no column {quoted(name)}{_did_you_mean(name, names)}: {there_are(names)}; mend --columns."
-            )
+            raise DataError(f"no column {quoted(name)}{did_you_mean(name, names)}: {there_are(names)}; mend --columns.")
 
 
 def _resolve_texts(
@@ -316,7 +314,8 @@ def _malformed(what: str) -> UsageError:
     )
 
 
-def _did_you_mean(name: str, known: Sequence[str]) -> str:
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """Suggest the nearest of the names there are, as a clause of an error; empty where none is near."""
     folded = {other.casefold(): other for other in known}
     near = difflib.get_close_matches(name.casefold(), list(folded)[:_MOST_COMPARED], n=1, cutoff=0.6)
     return f", did you mean {quoted(folded[near[0]])}?" if near else ""

@@ -16,6 +16,7 @@ from bertkit import hub
 from bertkit.data.formats.arrow_rows import ArrowBatch, ArrowFields
 from bertkit.data.records import Row
 from bertkit.errors import HubError
+from bertkit.files import is_dir
 
 _ROWS_AT_A_TIME = 1000
 
@@ -43,7 +44,7 @@ def open_hub_data(repo_id: str, config: str | None = None, *, ways_on: Sequence[
     Raises:
         HubError: out of reach, unknown, gated, or no such config.
     """
-    if Path(repo_id).is_dir():
+    if is_dir(Path(repo_id)):
         raise HubError(
             f"a folder {repo_id!r} lies here, and the datasets library would open it instead of the "
             "data set of that name on the hub: give the folder's path as the data, or run from elsewhere."

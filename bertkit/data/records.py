@@ -53,12 +53,16 @@ class ColumnMap:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One row as a task sees it: its texts in the order of `ColumnMap.inputs`, and a label."""
+    """One row as a task sees it: its texts in the order of `ColumnMap.inputs`, and a label.
+
+    Rows with the same `group` stay on one side of a split; empty: the row is of none.
+    """
 
     texts: tuple[str, ...]
     label: str | None
     line: int
     source: str
+    group: str = field(default="", kw_only=True)
 
     @property
     def all_texts(self) -> tuple[str, ...]:

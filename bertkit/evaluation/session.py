@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -20,6 +19,7 @@ from bertkit.errors import DataError, StrictError, UsageError
 from bertkit.evaluation.inputs import FORMATS, Note, open_inputs
 from bertkit.evaluation.predict import predict_stream
 from bertkit.files import refuse_existing, writing
+from bertkit.plain import brief, to_json
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import FitWatch
@@ -58,7 +58,7 @@ class PredictRequest:
         for name, allowed in CHOICES.items():
             value = getattr(self, name)
             if value is not None and value not in allowed:
-                raise UsageError(f"--{name.replace('_', '-')} {value}: must be one of {', '.join(allowed)}.")
+                raise UsageError(f"--{name.replace('_', '-')} {brief(value)}: must be one of {', '.join(allowed)}.")
         check_device_word(self.device)
 
 
@@ -190,12 +190,23 @@ def _beyond_ranks(top_k: int, task: str) -> Iterator[str]:
 
 def _writer(stream: TextIO, output_format: str, own: Sequence[str]) -> Any:
     if output_format == "jsonl":
-        return lambda records: stream.write("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records))
+        return lambda records: stream.write("".join(to_json(record) + "\n" for record in records))
     fields = ["line", *own, "n_tokens", "truncated", "error"]
     delimiter = "\t" if output_format == "tsv" else ","
-    table = csv.DictWriter(stream, fields, delimiter=delimiter, lineterminator="\n", restval="")
+    # Only what ends a line may stand in a cell unquoted, so rows are ended as \r\n and cut to \n.
+    table = csv.DictWriter(_UnixLines(stream), fields, delimiter=delimiter, lineterminator="\r\n", restval="")
     table.writeheader()
     return lambda records: table.writerows(_flat(record) for record in records)
+
+
+class _UnixLines:
+    """Takes rows that end with a carriage return and a line feed, and writes them with the latter."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, row: str) -> int:
+        return self._stream.write(row.removesuffix("\r\n") + "\n")
 
 
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
@@ -203,7 +214,7 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
     flat = {name: value for name, value in record.items() if name != "top"}
     for name, value in flat.items():
         if isinstance(value, bool | list | dict):
-            flat[name] = json.dumps(value, ensure_ascii=False)
+            flat[name] = to_json(value)
     for i, best in enumerate(record.get("top", ()), start=1):
         flat |= {f"top{i}_{part}": value for part, value in best.items()}
     return flat
@@ -222,5 +233,5 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
 def _standard_output() -> TextIO:
     """Return stdout as UTF-8, whatever the locale says."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     return sys.stdout

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -37,12 +38,15 @@ from bertkit.tasks.tagging import ScoredEntity, TaggingTask
 _MOST_TOKENS, _FEWEST_STRETCHES = 16_384, 8
 # Of the strongest word of a row: words that are a claim of their own, and are tried together.
 _STRONG = 0.5
+# Cosine of what strong words and their neighbours do together and the sum of what they do alone:
+# below this nothing is coloured.
+_AGREEMENT = 0.7
 # Smallest change that is one, as a share of the figure: less is rounding.
 _LEAST_CHANGE = 1e-5
 
 WORDLESS = "Not coloured: no text of the row has two words, of which one could be left out."
 ALONE = "Not coloured: leaving out a single word changes nothing here."
-TOGETHER = "Not coloured: its strongest words, left out together, do not do what each of them does alone."
+TOGETHER = "Not coloured: what its strongest words do alone is not what they do together with others."
 UNREADABLE = "Not coloured: without some of its words the row cannot be read."
 
 
@@ -85,6 +89,11 @@ class _Changes(NamedTuple):
     towards: float = 1.0
 
 
+_LeftOut = Sequence[tuple[Stretch, ...]]
+"""What is left out of a row in each of V shorter ones."""
+_Asks = Callable[[_LeftOut], _Changes]
+
+
 def can_attribute(task: str) -> bool:
     """Tell whether there is a figure that leaving out a word changes, for rows of a task."""
     return task in _CHANGES
@@ -117,8 +126,9 @@ class Explainer:
         shown = _shown(example, output, self.run.task.settings.columns.inputs)
         try:
             stretches = self._stretches(example, shown, characters)
-            found = self._changes(example, [(stretch,) for stretch in stretches], output)
-            note = self._doubts(example, stretches, found, output)
+            ask = partial(_CHANGES[self.run.task.settings.task], self, example, output)
+            found = ask([(stretch,) for stretch in stretches])
+            note = _doubts(example, stretches, found, ask)
         except BertkitError:
             note = UNREADABLE
         if note:
@@ -138,26 +148,37 @@ class Explainer:
         most = max(_FEWEST_STRETCHES, _MOST_TOKENS // sum(len(part.ids) for part in row.parts))
         return find_stretches(example.all_texts, of=shown, characters=characters, most=most)
 
-    def _changes(self, example: Example, left_out: Sequence[tuple[Stretch, ...]], output: Any) -> _Changes:
-        return _CHANGES[self.run.task.settings.task](self, example, left_out, output)
 
-    def _doubts(self, example: Example, stretches: Sequence[Stretch], found: _Changes, output: Any) -> str:
-        """Say why changes are not to be shown; nothing where they are.
+def _doubts(example: Example, stretches: Sequence[Stretch], found: _Changes, ask: _Asks) -> str:
+    """Say why changes are not to be shown; nothing where they are.
 
-        What is claimed of single words is tried on all strong ones of a side at once.
-        """
-        if not stretches:
-            return WORDLESS
-        strongest = float(np.abs(found.changes).max())
-        if strongest <= _LEAST_CHANGE * abs(found.figure):
-            return ALONE
-        for side in (1.0, -1.0):
-            strong = np.flatnonzero(side * found.changes >= _STRONG * strongest).tolist()
-            if len(strong) > 1:
-                joint = self._changes(example, [tuple(stretches[i] for i in strong)], output)
-                if side * joint.changes[0] <= 0:
-                    return TOGETHER
-        return ""
+    Colours side by side are read as a sum. What is claimed of strong words is tried on each
+    together with its neighbours, and on all at once that push the same way.
+    """
+    if not stretches:
+        return WORDLESS
+    sizes = np.abs(found.changes)
+    if sizes.max() <= _LEAST_CHANGE * abs(found.figure):
+        return ALONE
+    strong = np.flatnonzero(sizes >= _STRONG * sizes.max()).tolist()
+    beside = [[j for j in (i - 1, i, i + 1) if _same_text(stretches, i, j)] for i in strong]
+    sides = [[i for i in strong if side * found.changes[i] > 0] for side in (1, -1)]
+    groups = [group for group in (*beside, *sides) if group and _leaves_words(example, [stretches[i] for i in group])]
+    joint = ask([tuple(stretches[i] for i in group) for group in groups]).changes
+    summed = np.array([found.changes[group].sum() for group in groups])
+    near = np.array([group in beside for group in groups], bool)
+    agreeing = np.linalg.norm(summed[near]) * np.linalg.norm(joint[near]) * _AGREEMENT <= summed[near] @ joint[near]
+    return "" if agreeing and (summed * joint > 0)[~near].all() else TOGETHER
+
+
+def _same_text(stretches: Sequence[Stretch], i: int, j: int) -> bool:
+    return 0 <= j < len(stretches) and stretches[j].text == stretches[i].text
+
+
+def _leaves_words(example: Example, left_out: Sequence[Stretch]) -> bool:
+    """Tell whether each text keeps a word."""
+    texts = without(example.all_texts, left_out)
+    return all(texts[i].strip() for i, _, _ in left_out)
 
 
 def _shown(example: Example, output: Any, columns: Sequence[str]) -> dict[int, str]:
@@ -181,7 +202,7 @@ def _explanation(
     return Explanation(tuple(texts))
 
 
-def _rewritten(example: Example, left_out: Sequence[tuple[Stretch, ...]]) -> list[Example]:
+def _rewritten(example: Example, left_out: _LeftOut) -> list[Example]:
     """Return the row, and then what is left of it without each of some stretches."""
     rows, n = [example], len(example.texts)
     for stretches in left_out:
@@ -191,22 +212,20 @@ def _rewritten(example: Example, left_out: Sequence[tuple[Stretch, ...]]) -> lis
     return rows
 
 
-def _of_score(explainer: Explainer, example: Example, left_out: Sequence[tuple[Stretch, ...]], output: Any) -> _Changes:
+def _of_score(explainer: Explainer, example: Example, output: Any, left_out: _LeftOut) -> _Changes:
     """Follow the score of the answer that was given."""
     scores = np.asarray(explainer.answers(_rewritten(example, left_out)))[:, int(np.argmax(output))]
     return _Changes(float(scores[0]), scores[1:] - scores[0])
 
 
-def _of_number(
-    explainer: Explainer, example: Example, left_out: Sequence[tuple[Stretch, ...]], output: Any
-) -> _Changes:
+def _of_number(explainer: Explainer, example: Example, output: Any, left_out: _LeftOut) -> _Changes:
     """Follow a number; above the right one is the mistake's side of one that is too large."""
     numbers = np.asarray(explainer.answers(_rewritten(example, left_out)))[:, 0]
     towards = 1.0 if float(output[0]) > float(example.label or 0.0) else -1.0
     return _Changes(float(numbers[0]), numbers[1:] - numbers[0], towards)
 
 
-def _of_tags(explainer: Explainer, example: Example, left_out: Sequence[tuple[Stretch, ...]], output: Any) -> _Changes:
+def _of_tags(explainer: Explainer, example: Example, output: Any, left_out: _LeftOut) -> _Changes:
     """Follow the probability of the kinds (or of none) that were wrongly given to units, summed over these.
 
     A unit that is left out itself, or that is no unit of the shorter text, is in neither sum.
@@ -250,7 +269,7 @@ def _probability(tags: NDArray[np.float64], kind: int) -> float:
     return float(tags[2 * kind - 1] + tags[2 * kind]) if kind else float(tags[0])
 
 
-_CHANGES: Mapping[str, Callable[[Explainer, Example, Sequence[tuple[Stretch, ...]], Any], _Changes]] = {
+_CHANGES: Mapping[str, Callable[[Explainer, Example, Any, _LeftOut], _Changes]] = {
     "classify": _of_score,
     "regression": _of_number,
     "choice": _of_score,

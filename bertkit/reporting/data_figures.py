@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LABELS, TOKENS = "labels.png", "tokens_by_label.png"
 _MOST_LABELS = 25
 _UNSAFE = re.compile(r"[^\w.-]+")
+_LONGEST_NAME = 60  # characters, of up to four bytes; a file's name has room for 255 bytes
 
 
 def figure_names(columns: Sequence[str]) -> tuple[str, ...]:
@@ -30,7 +31,7 @@ def figure_names(columns: Sequence[str]) -> tuple[str, ...]:
 
 def length_name(place: int, column: str) -> str:
     """Name the file of a column's lengths; its place tells columns apart whose names are alike in a file's."""
-    return f"lengths_{place + 1}_{_UNSAFE.sub('_', column)}.png"
+    return f"lengths_{place + 1}_{_UNSAFE.sub('_', column)[:_LONGEST_NAME]}.png"
 
 
 def draw_data(folder: Path, inspection: Inspection) -> None:

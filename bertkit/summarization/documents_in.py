@@ -16,7 +16,7 @@ from bertkit.data.readers import read_opened
 from bertkit.data.records import BadRow, ColumnMap, Row
 from bertkit.errors import DataError, UsageError
 from bertkit.files import exists
-from bertkit.plain import quoted
+from bertkit.plain import brief, quoted
 from bertkit.summarization.records import Item, SourceText, Unreadable
 
 INPUT_FORMATS = ("auto", "txt", "jsonl", "csv", "tsv", "parquet")
@@ -59,7 +59,7 @@ def read_documents(
         DataError: a file does not exist, or the only one cannot be read.
     """
     if input_format not in INPUT_FORMATS:
-        raise UsageError(f"--input-format {input_format}: must be one of {', '.join(INPUT_FORMATS)}.")
+        raise UsageError(f"--input-format {brief(input_format)}: must be one of {', '.join(INPUT_FORMATS)}.")
     if list(names).count("-") > 1:
         raise UsageError("-: standard input can be read only once.")
     missing = next((name for name in names if name != "-" and not exists(Path(name))), None)

@@ -36,10 +36,6 @@ class ChoiceTask:
         tokenizer: the encoder's tokenizer.
     """
 
-    primary_metric = "map@3"
-    headline_metric = "map@3"
-    greater_is_better = True
-
     def __init__(self, settings: TaskSettings, tokenizer: Tokenizer) -> None:
         self.settings = settings
         self.tokenizer = tokenizer
@@ -150,7 +146,7 @@ class ChoiceTask:
     def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
         """Return accuracy, the metrics of ranking, and cross entropy."""
         metrics = ranking_metrics([_gold(e) for e in examples], outputs)
-        return Scores(metrics, warnings=tuple(_doubts(outputs)))
+        return Scores(metrics, warnings=tuple(_doubts([_gold(e) for e in examples], outputs)))
 
     def intervals(self, examples: Sequence[Example], outputs: Outputs) -> Mapping[str, Interval]:
         """Return the bootstrap interval of each metric."""
@@ -191,9 +187,10 @@ def _gold(example: Example) -> int:
     question = _question(example)
     if question.label not in question.names:
         names = listed(question.names, quotes=False)
-        raise DataError.at(
-            question.source, question.line, f"the answer {quoted(question.label)} names no choice ({names})."
+        said = (
+            "the row has no answer" if question.label is None else f"the answer {quoted(question.label)} is no choice"
         )
+        raise DataError.at(question.source, question.line, f"{said} ({names}).")
     return question.names.index(question.label)
 
 
@@ -217,8 +214,8 @@ def _refuse_windows(settings: TaskSettings) -> None:
         raise DataError("--on-long window: a question is read whole with each choice; take truncate or error.")
 
 
-def _doubts(outputs: Outputs) -> list[str]:
+def _doubts(gold: Sequence[int], outputs: Outputs) -> list[str]:
     places = {int(np.argmax(output)) for output in outputs}
-    if len(outputs) < 10 or len(places) > 1:
+    if len(outputs) < 10 or len(places) > 1 or set(gold) == places:
         return []
     return [f"the model always takes choice number {places.pop() + 1}: it has learned nothing; try more epochs"]

@@ -21,6 +21,7 @@ from bertkit.metrics import classification, regression
 from bertkit.metrics.intervals import (
     classification_difference,
     classification_intervals,
+    mean_difference,
     regression_difference,
     regression_intervals,
 )
@@ -39,9 +40,6 @@ _INTEGER = re.compile(r"[+-]?\d+")
 class Objective(Protocol):
     """One way to learn from a row's vector."""
 
-    primary_metric: str
-    headline_metric: str
-    greater_is_better: bool
     n_outputs: int
 
     def target(self, example: Example) -> float:
@@ -86,14 +84,11 @@ class Objective(Protocol):
 class Classification:
     """Softmax over the labels, cross entropy."""
 
-    primary_metric = "accuracy"
-    headline_metric = "accuracy"
-    greater_is_better = True
-
     def __init__(self, settings: TaskSettings) -> None:
         self.labels = settings.labels
         self.positive = settings.positive
         self.n_outputs = len(settings.labels)
+        self.decides_by_loss = settings.metric == "loss"
         self._index = {label: i for i, label in enumerate(settings.labels)}
 
     def target(self, example: Example) -> float:
@@ -145,13 +140,14 @@ class Classification:
         metrics = classification.classification_metrics(gold, predicted, self.labels, positive=self.positive)
         metrics["loss"] = classification.cross_entropy(self.gold_probabilities(gold, outputs))
         only = classification.collapsed(predicted)
-        warnings = () if only is None else (_collapse_sentence(only, gold),)
+        is_right = set(gold) == {only}  # of rows with one label, which say nothing of others
+        warnings = () if only is None or is_right else (_collapse_sentence(only, gold),)
         return Scores(metrics, classification.per_label(gold, predicted, self.labels), warnings)
 
     def intervals(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> dict[str, Interval]:
         """Return the bootstrap interval of each metric."""
         gold = [e.label or "" for e in examples]
-        losses = [-math.log(max(p, 1e-12)) for p in self.gold_probabilities(gold, outputs)]
+        losses = self._row_losses(gold, outputs)
         return classification_intervals(
             gold, self.predicted(outputs), self.labels, positive=self.positive, losses=losses
         )
@@ -159,10 +155,13 @@ class Classification:
     def difference(
         self, examples: Sequence[Example], outputs: NDArray[np.float64], others: NDArray[np.float64]
     ) -> dict[str, Interval]:
-        """Return the interval of each metric's difference, `outputs` minus `others`."""
+        """Return the interval of each metric's difference, `outputs` minus `others`; of the loss where it decides."""
         gold = [e.label or "" for e in examples]
         mine, theirs = self.predicted(outputs), self.predicted(others)
-        return classification_difference(gold, mine, theirs, self.labels, positive=self.positive)
+        found = classification_difference(gold, mine, theirs, self.labels, positive=self.positive)
+        if self.decides_by_loss:
+            found |= mean_difference(self._row_losses(gold, outputs), self._row_losses(gold, others), "loss")
+        return found
 
     def mistakes(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> list[tuple[int, dict[str, Any]]]:
         """Return (row, its figures) for wrong labels, the surest mistakes first."""
@@ -187,6 +186,9 @@ class Classification:
         """Nothing to fold: logits are logits."""
         return self
 
+    def _row_losses(self, gold: Sequence[str], outputs: NDArray[np.float64]) -> list[float]:
+        return [-math.log(max(p, 1e-12)) for p in self.gold_probabilities(gold, outputs)]
+
     def gold_probabilities(self, gold: Sequence[str], outputs: NDArray[np.float64]) -> list[float]:
         """Return the probability given to each row's own label; 0 for a label never seen."""
         return [float(outputs[i, self._index[g]]) if g in self._index else 0.0 for i, g in enumerate(gold)]
@@ -207,9 +209,6 @@ class Regression:
     that one learning rate suits any scale of labels; `mean` and `deviation` undo it.
     """
 
-    primary_metric = "pearson"
-    headline_metric = "pearson"
-    greater_is_better = True
     n_outputs = 1
 
     def __init__(self, mean: float = 0.0, deviation: float = 1.0) -> None:
@@ -239,7 +238,7 @@ class Regression:
         gold = [number(e) for e in examples]
         values = outputs[:, 0]
         metrics = regression.regression_metrics(gold, values.tolist())
-        constant = len(values) > 1 and float(np.ptp(values)) < 1e-6 * max(1.0, abs(float(values[0])))
+        constant = len(set(gold)) > 1 and float(np.ptp(values)) < 1e-6 * max(1.0, abs(float(values[0])))
         warning = "the model gives every row the same value: it has learned nothing from the texts"
         return Scores(metrics, warnings=(warning,) if constant else ())
 

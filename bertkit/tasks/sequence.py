@@ -40,9 +40,6 @@ class SequenceTask:
         self.settings = settings
         self.tokenizer = tokenizer
         self.objective = objective or _objective(settings)
-        self.primary_metric = self.objective.primary_metric
-        self.headline_metric = self.objective.headline_metric
-        self.greater_is_better = self.objective.greater_is_better
 
     @classmethod
     def fit(cls, settings: TaskSettings, tokenizer: Tokenizer, examples: Sequence[Example]) -> SequenceTask:

@@ -49,10 +49,6 @@ class TaggingTask:
         tokenizer: the encoder's tokenizer.
     """
 
-    primary_metric = "entity_f1"
-    headline_metric = "entity_f1"
-    greater_is_better = True
-
     def __init__(self, settings: TaskSettings, tokenizer: Tokenizer) -> None:
         self.settings = settings
         self.tokenizer = tokenizer

@@ -108,6 +108,8 @@ def opened(config: TrainConfig) -> Iterator[Place]:
             can_be_resumed = isinstance(error, Interrupted | OutputError) and is_file(request)
             if is_new and not can_be_resumed and not is_file(place.work / SETUP):
                 _forget(place)
+                if isinstance(error, Interrupted):
+                    raise Interrupted("interrupted before anything was done; nothing is left behind.") from None
             raise
 
 
@@ -129,7 +131,7 @@ def _taken(config: TrainConfig, shown: Path, stack: ExitStack) -> Place:
     run = lasting(shown)
     with looking(shown):
         put_back(shown)
-        if (holder := holder_of(run)) is not None:
+        if (holder := holder_of(run) or holder_of(old_of(run))) is not None:
             raise occupied(shown, holder)
         check_place(config, shown, run)
         if config.resume and is_whole(run) and not _is_in_hand(run):

@@ -20,6 +20,8 @@ TOLERANCE = 2e-5
 # What may differ between two answers to the same texts.
 _OWN = ("line", "source")
 ROWS_SENTENCE = "rows could not be read"
+# Said where a pipe's first line is a header, and the lines after it are no rows of a table.
+_AS_TEXT = "read as plain text, though"
 
 Judge = Callable[[Ran, Call, Input, Runs, bytes], Iterator[str]]
 
@@ -28,7 +30,7 @@ def judged(ran: Ran, call: Call, given: Input, runs: Runs, folder: Path) -> list
     """List what is wrong with the answers."""
     if given.refused and ran.code == 0 and call.judge not in ("lines", "text lines"):
         return ["two columns of one name: one was taken in silence"]
-    if _is_ambiguous(call, given) or ran.code not in (0, 3):
+    if _is_ambiguous(call, given) or ran.code not in (0, 3) or _AS_TEXT in ran.err:
         return []
     out = ran.out
     if call.output is not None and call.judge in ("records", "documents"):
@@ -153,7 +155,9 @@ def _at_their_lines(
         elif "error" in record:
             if not may_be_refused and not given.damaged_packed:
                 yield f"{_when(kept)} is refused"
-        elif answers is not None and not _is_like(record, answers[kept.row.texts]) and not given.damaged_packed:
+        elif answers is not None and not _is_like(record, answers[kept.row.texts]):
+            if given.damaged_packed or (given.head_hurt and not silent):
+                continue  # another header may name other columns
             yield f"{_when(kept)} is misread"
 
 
@@ -213,10 +217,13 @@ def _bounded(count: int, ran: Ran, call: Call, given: Input, least: int, most: i
         yield "more rows than there are"
 
 
+def _rows_there(given: Input) -> tuple[int, int]:
+    """Return how many rows there are at least, and at most."""
+    return (len(given.kept), given.most) if given.filled is None else (given.filled, given.filled)
+
+
 def _rows_counted(count: int, ran: Ran, call: Call, given: Input) -> Iterator[str]:
-    least = len(given.kept) if given.filled is None else given.filled
-    most = given.most if given.filled is None else given.filled
-    yield from _bounded(count, ran, call, given, least, most)
+    yield from _bounded(count, ran, call, given, *_rows_there(given))
 
 
 def _inspected(ran: Ran, call: Call, given: Input, runs: Runs, out: bytes) -> Iterator[str]:
@@ -225,7 +232,9 @@ def _inspected(ran: Ran, call: Call, given: Input, runs: Runs, out: bytes) -> It
         unusable = sum(found["count"] for found in values["findings"] if found["kind"] == "unusable_row")
         if unusable and given.kind == "csv":
             continue  # an open quote may have taken rows with it; that is said
-        yield from _rows_counted(counted + unusable, ran, call, given)
+        # An unusable row is left out, or counted and told.
+        least, most = _rows_there(given)
+        yield from _bounded(counted + unusable, ran, call, given, least, most + unusable)
         labels = values["splits"]["train"].get("labels") or {}
         if given.task in ("classify", "pair") and given.numbered:
             own = [kept.row.fields["label"] for kept in given.kept]

@@ -145,6 +145,12 @@ def _opened(trial: Trial, damaged: Path, folder: Path) -> Ran:
     return run_here(COMMANDS[trial.command], folder)
 
 
+def _is_unread(trial: Trial) -> bool:
+    """Tell whether the command does without what was changed: a head, or what a newer checkpoint replaces."""
+    is_head = trial.command == "train --model" and trial.change.name.startswith("classifier")
+    return is_head or trial.command == "train --resume"
+
+
 def _faults(trial: Trial, ran: Ran) -> Iterator[str]:
     lines = [line for line in ran.err.splitlines() if line.strip()]
     if ran.stopped:
@@ -153,7 +159,7 @@ def _faults(trial: Trial, ran: Ran) -> Iterator[str]:
         yield f"traceback: {crash(ran.err)}"
     elif ran.code not in (0, 3):
         yield f"exit {ran.code}"
-    elif ran.code == 0 and trial.change.refused and trial.command != "train --resume":
+    elif ran.code == 0 and trial.change.refused and not _is_unread(trial):
         yield "opened as if nothing had happened"
     elif ran.code == 3:
         if not lines or not lines[-1].startswith("bertkit: "):

@@ -21,8 +21,8 @@ from tests.campaign.runs import Runs
 LONGEST_SENTENCE = 1100
 EXIT_CODES = (0, 3, 4)
 _SAID = "bertkit: "
-# What may be said before the sentence that ends a command: warnings, and how an input is read.
-_BESIDE = re.compile(r": warning: | is read as \w+: its columns are | is CP949 ")
+# What is said beside the sentence that ends a command.
+_NOTES = (": warning: ", " is read as ", "(read as such")
 _LIBRARY = re.compile(r"\b\w*(?:Warning|Error|Exception): |^\s*warnings\.warn|^\[W\d|^\[rank", re.MULTILINE)
 # C0 without line ends and tabs, DEL, C1, and marks that turn the direction of reading.
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -75,7 +75,7 @@ def _sentence(ran: Ran, call: Call, given: Input) -> Iterator[str]:
     if not lines or not lines[-1].startswith(_SAID):
         yield "exit 3 without a sentence at the end"
         return
-    if len([line for line in lines if line.startswith(_SAID) and not _BESIDE.search(line)]) > 1:
+    if len([line for line in lines if line.startswith(_SAID) and not any(mark in line for mark in _NOTES)]) > 1:
         yield "more than one sentence"
     if len(lines[-1]) > LONGEST_SENTENCE:
         yield "a sentence is too long"

@@ -93,6 +93,8 @@ class Draft:
         if i == 0:
             self.head_hurt = self.inexact = True
         self._count_quotes(raw, b"")
+        if i and not self.pieces[i - 1].raw.endswith(self.end):
+            self.forget(i - 1)
         self.pieces.insert(i, Piece(raw))
         if not raw.endswith(self.end) and i + 1 < len(self.pieces):
             self.forget(i + 1)

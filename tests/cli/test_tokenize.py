@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import unicodedata
 from pathlib import Path
 
@@ -186,6 +187,17 @@ def test_long_padding_is_folded(english: str) -> None:
     assert output.count("[PAD]") == 3
     assert "… and 44 more of padding" in output
     assert "50 tokens, valid length 3" in output
+
+
+def test_the_table_of_a_long_text_has_its_ends(english: str, kobert: str) -> None:
+    text = "the river a dog " * 20_000
+    for more in ([], ["--compare", kobert]):
+        started = time.process_time()
+        output = run("--model", english, "--format", "table", *more, "-", stdin=text).stdout
+        assert time.process_time() - started < 10
+        assert "more rows; --format json shows all" in output
+        assert 220 < len(output.splitlines()) < 240
+    assert len(json.loads(run("--model", english, "-", stdin=text).stdout)["ids"]) == 80_002
 
 
 def test_a_text_cannot_move_the_cursor(english: str) -> None:

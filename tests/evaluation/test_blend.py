@@ -226,7 +226,7 @@ def test_damaged_baselines_stop_what_needs_them(folder: str, blended: Path, tmp_
     ("flags", "sentence"),
     [
         (["--task", "regression"], "--blend: is for classify"),
-        (["--class-weights", "auto"], "--blend: the baseline knows nothing of --class-weights"),
+        (["--class-weights", "auto"], "it would undo --class-weights"),
     ],
 )
 def test_where_it_would_do_nothing_or_harm_it_is_refused(

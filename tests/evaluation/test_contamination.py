@@ -19,13 +19,13 @@ def rows(*texts: str) -> list[Example]:
 
 
 def test_rows_are_known_again_whatever_their_case_and_spaces(tmp_path: Path) -> None:
-    save_hashes(rows("The shop", "가게", "old"), "salt", tmp_path)
-    assert count_known(rows("the  SHOP ", "가게", "new"), "salt", tmp_path) == 2
-    assert count_known(rows("the shop"), "other salt", tmp_path) == 0
+    save_hashes(rows("The shop", "가게", "old"), "salt", tmp_path, is_pair=False)
+    assert count_known(rows("the  SHOP ", "가게", "new"), "salt", tmp_path, is_pair=False) == 2
+    assert count_known(rows("the shop"), "other salt", tmp_path, is_pair=False) == 0
 
 
 def test_hashes_that_are_gone_are_not_none_known(trained_run: Path, tmp_path: Path) -> None:
-    assert count_known(rows("a"), "salt", tmp_path) is None
+    assert count_known(rows("a"), "salt", tmp_path, is_pair=False) is None
     copy = tmp_path / "copy"
     shutil.copytree(trained_run, copy)
     (copy / "baseline" / FILE).unlink()
@@ -35,7 +35,7 @@ def test_hashes_that_are_gone_are_not_none_known(trained_run: Path, tmp_path: Pa
 
 
 def test_a_right_that_is_missing_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save_hashes(rows("a"), "salt", tmp_path)
+    save_hashes(rows("a"), "salt", tmp_path, is_pair=False)
     write_baseline_files(tmp_path, {}, {})
 
     def refuse(path: Path) -> bytes:
@@ -43,7 +43,7 @@ def test_a_right_that_is_missing_is_no_damage(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(PlaceError, match=f"{FILE}: Permission denied; ask its owner"):
-        count_known(rows("a"), "salt", tmp_path)
+        count_known(rows("a"), "salt", tmp_path, is_pair=False)
     with pytest.raises(PlaceError, match=r"baselines\.json: Permission denied; ask its owner"):
         read_baseline_files(tmp_path)
 
@@ -51,7 +51,7 @@ def test_a_right_that_is_missing_is_no_damage(tmp_path: Path, monkeypatch: pytes
 def test_damage_is_called_damage(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"no tensors")
     with pytest.raises(RunError, match="the run is damaged"):
-        count_known(rows("a"), "salt", tmp_path)
+        count_known(rows("a"), "salt", tmp_path, is_pair=False)
 
 
 def test_a_run_that_is_replaced_while_it_is_evaluated(trained_run: Path, tmp_path: Path) -> None:

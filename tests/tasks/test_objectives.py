@@ -200,6 +200,15 @@ def test_a_collapsed_model_is_called_so() -> None:
     assert "it has learned nothing" in warning
 
 
+def test_one_answer_that_is_right_for_every_row_is_no_collapse() -> None:
+    outputs = probabilities((0.4, 0.6), (0.3, 0.7), (0.2, 0.8))
+    assert classify(("0", "1"), "1").score(rows("1", "1", "1"), outputs).warnings == ()
+    (warning,) = classify(("0", "1"), "1").score(rows("0", "0", "0"), outputs).warnings
+    assert "(0.0% of the rows have that label)" in warning
+    assert Regression().score(rows("2", "2"), np.array([[2.0], [2.0]])).warnings == ()
+    assert len(Regression().score(rows("2", "3"), np.array([[2.0], [2.0]])).warnings) == 1
+
+
 def test_one_row_says_nothing_about_collapse() -> None:
     assert classify(("0", "1"), "1").score(rows("1"), probabilities((0.4, 0.6))).warnings == ()
 

@@ -125,7 +125,7 @@ def open_bytes(path: Path) -> BinaryIO:
         with path.open("rb") as file:
             packed = file.read(2) == GZIP_MAGIC
         return cast("BinaryIO", gzip.open(path, "rb")) if packed else path.open("rb")
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # a name with a NUL byte, or with what no name can hold
         raise DataError(f"{path}: no such file.") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
