@@ -9,6 +9,7 @@ from bertkit.data.formats.telling import (
     column_names,
     encoding_note,
     sniff_format,
+    suffix_hint,
     tell,
     tell_format,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "open_input",
     "readable",
     "sniff_format",
+    "suffix_hint",
     "tell",
     "tell_format",
 ]
