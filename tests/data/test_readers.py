@@ -178,6 +178,16 @@ def test_extra_fields_are_dropped_only_where_the_header_is_given(tmp_path):
     assert stream("a\tb\n1\t2\t3\n", "tsv") == [BadRow(2, "3 fields where 2 are expected")]
 
 
+def test_blank_lines_above_the_first_row_say_nothing_of_the_columns(tmp_path):
+    path = write(tmp_path, "a.tsv", "\n  \nsome text\t4\n\nother text\t7\n")
+    rows = list(read_rows(path, table_format=TableFormat("tsv", has_header=False), keep_blank=True))
+    assert rows == [
+        Row(3, {"1": "some text", "2": "4"}),
+        BadRow(4, "the line is blank"),
+        Row(5, {"1": "other text", "2": "7"}),
+    ]
+
+
 def test_columns_of_an_unnamed_headerless_file_are_positions(tmp_path):
     path = write(tmp_path, "a.tsv", "0.5\tsome text\n1.5\tother text\n")
     assert next(read_rows(path)) == Row(1, {"1": "0.5", "2": "some text"})

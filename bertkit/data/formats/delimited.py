@@ -84,6 +84,8 @@ def read_table(
             yield BadRow(line, fields)
             continue
         if names is None:
+            if _is_blank(fields):  # above the first row, as above a header
+                continue
             names = [str(position) for position in range(1, len(fields) + 1)]
         if _is_blank(fields):
             if keep_blank:

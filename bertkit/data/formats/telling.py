@@ -161,7 +161,7 @@ def _told_format(opened: Opened, kind: str | None, header: Sequence[str], knows:
         if kind == "jsonl" and full and _json_kind(full, kind, named=True) == "array":
             raise _array_error(opened)
         return TableFormat(kind, encoding, has_header=kind in ("csv", "tsv"), delimiter=csv_delimiter(lines))
-    hint = None if opened.path is None else _suffix_hint(opened.path)
+    hint = None if opened.path is None else kind_by_suffix(opened.path)
     if not full:
         return TableFormat(hint or "txt", encoding, has_header=hint in ("csv", "tsv"))
     json_kind = _json_kind(full, hint, named=opened.path is not None and bool(opened.path.suffix))
@@ -244,7 +244,8 @@ def _doubt(opened: Opened, kind: str) -> str:
     )
 
 
-def _suffix_hint(path: PurePath) -> str | None:
+def kind_by_suffix(path: PurePath) -> str | None:
+    """Return the kind that a file's name says it is, .gz aside; None where it says nothing."""
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     return _SUFFIX_HINTS.get(suffixes[-1]) if suffixes else None
 
@@ -292,11 +293,14 @@ def _parsed(line: str) -> object:
 
 
 def _looks_conll(lines: Sequence[str], hint: str | None) -> bool:
-    """One token and its tag a line, sentences parted by blank lines."""
+    """Tell whether nine of ten lines have a token and its tag, and blank lines part sentences.
+
+    A stray line among them is an error of that line.
+    """
     tagged = [line for line in lines if line.strip() and not line.startswith(("##", "-DOCSTART-"))]
     if not tagged:
         return hint == "conll"
     columns = [line.split("\t") if "\t" in line else line.split(" ") for line in tagged]
-    all_tags = all(len(row) >= 2 and is_tag(row[-1].strip()) for row in columns)
+    with_tag = sum(len(row) >= 2 and is_tag(row[-1].strip()) for row in columns)
     parted = any(line.strip() and not after.strip() for line, after in pairwise(lines[:-1]))
-    return all_tags and (parted or hint == "conll")
+    return 10 * with_tag >= 9 * len(columns) and (parted or hint == "conll")
