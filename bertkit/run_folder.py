@@ -41,7 +41,10 @@ _PATIENCE_S, _PAUSE_S = 1.0, 0.02
 
 def lasting(folder: Path) -> Path:
     """Return a folder's own place, with all links followed; it need not be there."""
-    return Path(os.path.realpath(folder))
+    try:
+        return Path(os.path.realpath(folder))
+    except ValueError:  # a name that no folder can have
+        return folder.absolute()
 
 
 def next_of(folder: Path) -> Path:

@@ -238,13 +238,13 @@ def test_predict_tells_a_table_in_a_pipe_and_says_so(trained_run: Path) -> None:
     assert result.exit_code == 0
     assert json.loads(result.stdout)["line"] == 2
     (said,) = result.stderr.splitlines()
-    assert said == "bertkit: <stdin> is read as csv: its columns are 'sentence1', 'sentence2', 'label'"
+    assert said == "<stdin> is read as csv: its columns are 'sentence1', 'sentence2', 'label'"
 
 
 def test_predict_of_nothing_is_nothing_and_a_word(trained_run: Path) -> None:
     result = CliRunner().invoke(app, ["predict", str(trained_run), "-"], input=b"\xef\xbb\xbf")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "bertkit: <stdin>: there is nothing in it\n"
+    assert result.stderr == "<stdin>: there is nothing in it\n"
 
 
 def test_a_doubt_about_the_input_is_a_problem_where_strict() -> None:
