@@ -160,6 +160,16 @@ def test_semicolons_of_spreadsheets(tmp_path):
 # --- tsv ---
 
 
+def test_a_blank_line_says_nothing_of_the_columns_of_a_headerless_file(tmp_path):
+    path = write(tmp_path, "a.tsv", "  \n\n0.5\tsome text\n1.5\tother\n")
+    assert list(read_rows(path, keep_blank=True)) == [
+        BadRow(1, "the line is blank"),
+        BadRow(2, "the line is blank"),
+        Row(3, {"1": "0.5", "2": "some text"}),
+        Row(4, {"1": "1.5", "2": "other"}),
+    ]
+
+
 def test_tsv_is_never_quoted():
     assert stream('text\tlabel\n"a\t1\nb"c\t0\n', "tsv") == [
         Row(2, {"text": '"a', "label": "1"}),
@@ -176,16 +186,6 @@ def test_extra_fields_are_dropped_only_where_the_header_is_given(tmp_path):
         BadRow(3, "1 field where 2 are expected"),
     ]
     assert stream("a\tb\n1\t2\t3\n", "tsv") == [BadRow(2, "3 fields where 2 are expected")]
-
-
-def test_blank_lines_above_the_first_row_say_nothing_of_the_columns(tmp_path):
-    path = write(tmp_path, "a.tsv", "\n  \nsome text\t4\n\nother text\t7\n")
-    rows = list(read_rows(path, table_format=TableFormat("tsv", has_header=False), keep_blank=True))
-    assert rows == [
-        Row(3, {"1": "some text", "2": "4"}),
-        BadRow(4, "the line is blank"),
-        Row(5, {"1": "other text", "2": "7"}),
-    ]
 
 
 def test_columns_of_an_unnamed_headerless_file_are_positions(tmp_path):
