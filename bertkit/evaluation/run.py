@@ -102,7 +102,7 @@ def evaluate_run(
         settings = _settings(loaded.manifest.settings, request)
         loaded.task.settings = settings
         texts = [text for e in examples for text in e.all_texts]
-        findings = check_fit(loaded.tokenizer, texts, model_ids=loaded.model.encoder.vocab_size)
+        findings = check_fit(loaded.tokenizer, texts, name=str(request.run), model_ids=loaded.model.encoder.vocab_size)
         answered = _answered(loaded, examples, request)
         salt, is_pair = manifest.data["fingerprint"], settings.is_pair
         known = count_known(examples, salt, request.run / "baseline", is_pair=is_pair)

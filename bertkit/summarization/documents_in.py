@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from bertkit.data.columns import there_are
 from bertkit.data.documents_shape import DOCUMENT_NAMES, SUMMARY_NAMES, document_row
-from bertkit.data.formats import STDIN, Opened, TableFormat, column_names, open_input, suffix_hint, tell
+from bertkit.data.formats import STDIN, Opened, TableFormat, column_names, kind_by_suffix, open_input, tell
 from bertkit.data.lines import Lines
 from bertkit.data.readers import read_opened
 from bertkit.data.records import BadRow, ColumnMap, Row
@@ -122,8 +122,8 @@ def _format_of(opened: Opened, source: _Source) -> TableFormat:
 
 
 def _kind_by_name(path: Path) -> str:
-    hint = suffix_hint(path)
-    return hint if hint in INPUT_FORMATS else "txt"
+    kind = kind_by_suffix(path)
+    return kind if kind in INPUT_FORMATS else "txt"
 
 
 def _whole_text(stream: BinaryIO, name: str, encoding: str) -> str:

@@ -46,12 +46,15 @@ def unknown_share(tokenizer: Tokenizer, texts: Sequence[str]) -> float:
     return _unknown_share(tokenizer, tokenizer.encode(list(texts)))
 
 
-def check_fit(tokenizer: Tokenizer, texts: Sequence[str], *, model_ids: int | None = None) -> tuple[str, ...]:
+def check_fit(
+    tokenizer: Tokenizer, texts: Sequence[str], *, name: str = "", model_ids: int | None = None
+) -> tuple[str, ...]:
     """Check a tokenizer on a sample of texts, evenly spread over them.
 
     Args:
         tokenizer: what is checked.
         texts: the texts it is to read.
+        name: where it is from: a run, or a flag and its value.
         model_ids: how many ids the model has embeddings for; None: not known.
 
     Returns:
@@ -63,7 +66,8 @@ def check_fit(tokenizer: Tokenizer, texts: Sequence[str], *, model_ids: int | No
     """
     fit = examine(tokenizer, texts, model_ids=model_ids)
     if fit.faults:
-        raise TokenizerError(f"the tokenizer does not fit {fit.faults[0]}; {ANOTHER}.")
+        whose = f"{name}: " if name else ""
+        raise TokenizerError(f"{whose}the tokenizer does not fit {fit.faults[0]}; {ANOTHER}.")
     return fit.doubts
 
 

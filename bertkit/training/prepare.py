@@ -99,7 +99,8 @@ def prepare(
     task = _task(config, spec, dataset, tokenizer)
     doubts = [f"validation: {doubt}" for doubt in check_answers(task.settings, dataset.splits["validation"])]
     lend_extractor(task, config, spec, note)
-    findings = check_fit(tokenizer, [text for e in train for text in e.all_texts])
+    whose = f"--tokenizer {config.tokenizer}" if config.tokenizer is not None else f"--model {config.model}"
+    findings = check_fit(tokenizer, [text for e in train for text in e.all_texts], name=whose)
     options = _options(config, task, train)
     rows = task.training_rows(train, options)
     validation = task.encode_scored(dataset.splits["validation"])

@@ -22,6 +22,7 @@ class Line:
     failed: int = 0
     skipped: int = 0
     reasons: set[str] = field(default_factory=set)
+    measured: list[str] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
     cases: dict[str, list[int]] = field(default_factory=dict)
 
@@ -32,6 +33,7 @@ class Line:
             self.reasons.add(outcome.skipped)
             return
         self.tried += 1
+        self.measured += [outcome.measured] if outcome.measured else []
         self.failed += bool(outcome.faults)
         for fault in outcome.faults:
             self.faults[fault] += 1
@@ -39,9 +41,9 @@ class Line:
 
     @property
     def what(self) -> str:
-        """Say what failed, or why nothing was tried."""
+        """Say what failed, what was measured, and why nothing was tried."""
         failed = [f"{fault} ({count}: {self._numbers(fault)})" for fault, count in self.faults.most_common()]
-        return "; ".join([*failed, *(f"skipped: {reason}" for reason in sorted(self.reasons))])
+        return "; ".join([*failed, *self.measured, *(f"skipped: {reason}" for reason in sorted(self.reasons))])
 
     def _numbers(self, fault: str) -> str:
         numbers = self.cases[fault]

@@ -146,9 +146,9 @@ def _opened(trial: Trial, damaged: Path, folder: Path) -> Ran:
 
 
 def _is_unread(trial: Trial) -> bool:
-    """Tell whether the command does without what was changed: a head, or what a newer checkpoint replaces."""
-    is_head = trial.command == "train --model" and trial.change.name.startswith("classifier")
-    return is_head or trial.command == "train --resume"
+    """Tell whether the command does without what was changed: a head, a pooler, what a newer checkpoint replaces."""
+    is_learnt = trial.command == "train --model" and trial.change.name.startswith(("classifier", "bert.pooler"))
+    return is_learnt or trial.command == "train --resume"
 
 
 def _faults(trial: Trial, ran: Ran) -> Iterator[str]:

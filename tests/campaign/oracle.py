@@ -8,7 +8,7 @@ traceback, no warning of a library, JSON that every reader takes. The second hal
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.campaign.answers import JUDGES, judged
@@ -35,7 +35,7 @@ def faults(ran: Ran, call: Call, given: Input, runs: Runs, folder: Path) -> list
         return ["hang: stopped after 10 s of CPU or 90 s"]
     if "Traceback (most recent call last)" in ran.err or ran.code == 1:
         return [f"traceback: {crash(ran.err)}"]
-    found = list(_hygiene(ran, call, given))
+    found = list(_hygiene(ran, call, (call.place(given), str(runs.of(given.task)))))
     found += _left_over(ran, call, given, folder)
     found += judged(ran, call, given, runs, folder)
     return found
@@ -49,7 +49,7 @@ def crash(err: str) -> str:
     return f"{kind} in {' '.join(ours[-1])}" if ours else kind
 
 
-def _hygiene(ran: Ran, call: Call, given: Input) -> Iterator[str]:
+def _hygiene(ran: Ran, call: Call, places: Sequence[str]) -> Iterator[str]:
     if ran.code not in EXIT_CODES:
         yield f"exit {ran.code}"
     if ran.cpu_s > CPU_SECONDS:
@@ -60,7 +60,7 @@ def _hygiene(ran: Ran, call: Call, given: Input) -> Iterator[str]:
     if STEERING.search(ran.err):
         yield "control characters on stderr"
     if ran.code == 3:
-        yield from _sentence(ran, call, given)
+        yield from _sentence(ran, places)
     try:
         out = ran.out.decode("utf-8")
     except UnicodeDecodeError:
@@ -70,7 +70,7 @@ def _hygiene(ran: Ran, call: Call, given: Input) -> Iterator[str]:
         yield "control characters in a table"
 
 
-def _sentence(ran: Ran, call: Call, given: Input) -> Iterator[str]:
+def _sentence(ran: Ran, places: Sequence[str]) -> Iterator[str]:
     lines = [line for line in ran.err.splitlines() if line.strip()]
     if not lines or not lines[-1].startswith(_SAID):
         yield "exit 3 without a sentence at the end"
@@ -79,7 +79,7 @@ def _sentence(ran: Ran, call: Call, given: Input) -> Iterator[str]:
         yield "more than one sentence"
     if len(lines[-1]) > LONGEST_SENTENCE:
         yield "a sentence is too long"
-    if call.place(given) not in lines[-1]:
+    if not any(place in lines[-1] for place in places):
         yield f"no place in: {_shape(lines[-1])}"
 
 

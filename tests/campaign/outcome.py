@@ -16,6 +16,7 @@ class Outcome:
         kind: the line of the table.
         faults: what went wrong, in words that are the same for like cases.
         story: what was done, for whoever looks into it.
+        measured: figures that the table shows.
         skipped: why nothing was tried; empty where something was.
         spent: whether the process that ran it should not go on (a stopped command may still compute).
     """
@@ -23,6 +24,7 @@ class Outcome:
     kind: str
     faults: tuple[str, ...] = ()
     story: str = ""
+    measured: str = ""
     skipped: str = ""
     spent: bool = False
 

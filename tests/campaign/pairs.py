@@ -28,14 +28,14 @@ FORCE = (*COMMAND, "--force")
 OLD_FORCE = (*OLD_COMMAND, "--force")
 # (kind, the first command, the second, whether an old run is there, how often)
 _TRAININGS = (
-    ("two trainings, same options", COMMAND, COMMAND, False, 6),
-    ("two trainings, other seeds", COMMAND, OLD_COMMAND, False, 6),
+    ("two trainings, same options", COMMAND, COMMAND, False, 4),
+    ("two trainings, other seeds", COMMAND, OLD_COMMAND, False, 5),
     ("two trainings, --force", FORCE, OLD_FORCE, True, 4),
-    ("a training, and --force beside it", COMMAND, OLD_FORCE, False, 4),
-    ("two resume", RESUME, RESUME, False, 6),
+    ("a training, and --force beside it", COMMAND, OLD_FORCE, False, 3),
+    ("two resume", RESUME, RESUME, False, 4),
 )
 _CASES = [(kind, n) for kind, *_, times in _TRAININGS for n in range(times)]
-_CASES += [("eval beside a training", n) for n in range(4)] + [("eval beside a training, --force", n) for n in range(4)]
+_CASES += [("eval beside a training", n) for n in range(3)] + [("eval beside a training, --force", n) for n in range(3)]
 _CASES += [("two predict -o", n) for n in range(6)]
 
 

@@ -36,8 +36,9 @@ def test_json_lines_hold_a_document_each(tmp_path):
     assert [item.index for item in (no_text, blank, broken)] == [1, 2, 4]
 
 
-def test_json_lines_are_known_by_their_content_and_tables_by_their_name(tmp_path):
-    lines, table, prose = tmp_path / "docs", tmp_path / "docs.tab", tmp_path / "prose.txt"
+@pytest.mark.parametrize("name", ["docs.tsv", "docs.tab"])
+def test_json_lines_are_known_by_their_content_and_tables_by_their_name(name, tmp_path):
+    lines, table, prose = tmp_path / "docs", tmp_path / name, tmp_path / "prose.txt"
     lines.write_text('{"article": "One."}\n')
     table.write_text("id\ttext\n1\tOne.\n2\tTwo.\n")
     prose.write_text("text\tlabel\nOne.\t1\n")

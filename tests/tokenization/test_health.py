@@ -50,8 +50,8 @@ def test_a_vocabulary_that_turns_words_into_unk_stops(narrow: Tokenizer, unknown
 
 
 def test_korean_texts_stop_an_english_vocabulary(tokenizer: Tokenizer) -> None:
-    with pytest.raises(TokenizerError, match="does not fit"):
-        check_fit(tokenizer, ["영화가 정말 재미있었다.", "배우의 연기가 좋았다."])
+    with pytest.raises(TokenizerError, match=r"^runs/first: the tokenizer does not fit"):
+        check_fit(tokenizer, ["영화가 정말 재미있었다.", "배우의 연기가 좋았다."], name="runs/first")
 
 
 @pytest.mark.parametrize(("unknown", "warned"), [(0, False), (4, False), (5, True), (29, True)])

@@ -163,7 +163,7 @@ def _told_format(opened: Opened, kind: str | None, header: Sequence[str], knows:
         if kind == "jsonl" and full and _json_kind(full, kind, named=True) == "array":
             raise _array_error(opened)
         return TableFormat(kind, encoding, has_header=kind in ("csv", "tsv"), delimiter=csv_delimiter(lines))
-    hint = None if opened.path is None else suffix_hint(opened.path)
+    hint = None if opened.path is None else kind_by_suffix(opened.path)
     if not full:
         return TableFormat(hint or "txt", encoding, has_header=hint in ("csv", "tsv"))
     json_kind = _json_kind(full, hint, named=opened.path is not None and bool(opened.path.suffix))
@@ -246,8 +246,8 @@ def _doubt(opened: Opened, kind: str) -> str:
     )
 
 
-def suffix_hint(path: PurePath) -> str | None:
-    """Return the kind that a file's name says, if it says one."""
+def kind_by_suffix(path: PurePath) -> str | None:
+    """Return the kind that a file's name says it is, .gz aside; None where it says nothing."""
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     return _SUFFIX_HINTS.get(suffixes[-1]) if suffixes else None
 
