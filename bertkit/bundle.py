@@ -214,7 +214,7 @@ def _load_model(directory: Path, manifest: Manifest, tokenizer: Tokenizer) -> tu
         check_shapes(exported_shapes(plan), read_shapes(weights))
         task, model = _built(config, manifest, tokenizer)
         model.load_state_dict(imported_weights(model, read_weights(weights)))
-    _check_limits(model, task)
+    _check_limits(model, task, manifest.family)
     return task, model.eval()
 
 
@@ -226,14 +226,17 @@ def _built(config: dict[str, Any], manifest: Manifest, tokenizer: Tokenizer) -> 
     return task, task.build_model(encoder, dropout=dropout or 0.0)
 
 
-def _check_limits(model: TaskModel, task: Task) -> None:
+def _check_limits(model: TaskModel, task: Task, family: str) -> None:
     """Compare the longest row and the highest id with what the encoder has rows for.
+
+    A pretrained encoder may have been given a longer row's length than it can read, and says so
+    where a row is longer; one of our own is made for it.
 
     Raises:
         MisfitError: it has fewer.
     """
     longest, positions = task.settings.max_length, model.encoder.max_positions
-    if positions is not None and longest > positions:
+    if family == "scratch" and positions is not None and longest > positions:
         raise MisfitError(f"{MANIFEST} has a max_length of {longest:,}, and the encoder has {positions:,} positions")
     ids, embeddings = task.tokenizer.vocab_size, len(model.encoder.embeddings_weight)
     if ids > embeddings:

@@ -208,6 +208,13 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_tree(folder: Path) -> None:
+    """Wait until the files in a folder, and their names in it, have reached the disk."""
+    for path in sorted(folder.iterdir()):
+        sync(path)
+    sync(folder)
+
+
 def put_in_place(beside: Path, path: Path) -> None:
     """Give a finished file or folder its name, in a way that a power cut does not undo."""
     sync(beside)
@@ -216,16 +223,23 @@ def put_in_place(beside: Path, path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     """Give the place to write a file to; it gets its name at the end, and is gone if that is not reached.
 
     Whatever made the file, it is as readable as the user's other files.
+
+    Args:
+        path: the file.
+        lasting: whether to wait until it is on the disk; False where `sync_tree` will.
     """
     beside = temporary(path)
     try:
         yield beside
         beside.chmod(0o666 & ~_umask())
-        put_in_place(beside, path)
+        if lasting:
+            put_in_place(beside, path)
+        else:
+            beside.replace(path)
     except BaseException:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
@@ -243,9 +257,9 @@ def _umask() -> int:
     return mask
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
-    with replacing(path) as beside:
+def write_bytes(path: Path, content: bytes, *, lasting: bool = True) -> None:
+    """Write a file, whole or not at all; `lasting` as in `replacing`."""
+    with replacing(path, lasting=lasting) as beside:
         beside.write_bytes(content)
 
 
@@ -254,16 +268,16 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode("utf-8", errors="replace"))
 
 
-def write_json(path: Path, values: Any, *, indent: int | None = 2) -> None:
-    """Write JSON, whole or not at all."""
-    write_bytes(path, (to_json(values, indent=indent) + "\n").encode())
+def write_json(path: Path, values: Any, *, indent: int | None = 2, lasting: bool = True) -> None:
+    """Write JSON, whole or not at all; `lasting` as in `replacing`."""
+    write_bytes(path, (to_json(values, indent=indent) + "\n").encode(), lasting=lasting)
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors of torch as safetensors, whole or not at all."""
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], *, lasting: bool = True) -> None:
+    """Write tensors of torch as safetensors, whole or not at all; `lasting` as in `replacing`."""
     from safetensors.torch import save_file
 
-    with replacing(path) as beside:
+    with replacing(path, lasting=lasting) as beside:
         # One metadata key: with more, the order in the file changes from process to process.
         save_file(dict(tensors), beside, metadata={"format": "pt"})
 

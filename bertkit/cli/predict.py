@@ -70,4 +70,5 @@ def predict_command(
 
 
 def _note(sentence: str) -> None:
-    say(f"bertkit: {sentence}")
+    """Say how the input is read; a warning is said as the others are."""
+    say(f"bertkit: {sentence}" if sentence.startswith("warning: ") else sentence)

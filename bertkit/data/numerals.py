@@ -32,6 +32,11 @@ def is_no_finite_number(text: str) -> bool:
     return _NO_FINITE.fullmatch(text.strip()) is not None
 
 
+def is_lost_score(text: str) -> bool:
+    """Tell whether a text was meant to be a score and is none: beyond 32 bits, "NaN", "inf"; a word was not."""
+    return is_no_finite_number(text) or (is_number(text) and not is_score(text))
+
+
 def score_fault(text: str) -> str:
     """Say in a clause why a label is no score."""
     if is_number(text):

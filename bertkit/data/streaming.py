@@ -19,7 +19,7 @@ from bertkit.data.audit.findings import MAX_PLACES, Finding, Place, Severity, co
 from bertkit.data.audit.groups import GroupColumns
 from bertkit.data.columns import parse_columns
 from bertkit.data.loading import load_data
-from bertkit.data.numerals import is_no_finite_number, is_number, is_whole
+from bertkit.data.numerals import is_lost_score, is_no_finite_number, is_number, is_whole, score_fault
 from bertkit.data.opening import Opener, Table
 from bertkit.data.records import BadRow, ColumnMap, Example
 from bertkit.data.sources import find_source
@@ -36,6 +36,10 @@ class Reading(Protocol):
 
     def __iter__(self) -> Iterator[Example]:
         """Read the rows."""
+        ...
+
+    def expect(self, task: str) -> None:
+        """Say what the rows are for; those that the task cannot learn from are left out and reported."""
         ...
 
     def findings(self) -> Iterator[Finding]:
@@ -157,6 +161,11 @@ class SplitStream:
         self._lost = _Faults()
         self._seen: SeenIds | None = None
         self._columns: GroupColumns | None = None
+        self._of_scores = False
+
+    def expect(self, task: str) -> None:
+        """Leave out rows whose label no model can learn, where the task is regression."""
+        self._of_scores = task == "regression"
 
     def __iter__(self) -> Iterator[Example]:
         """Read the files one after the other."""
@@ -173,6 +182,8 @@ class SplitStream:
                     problems.clear()
                 if isinstance(example, BadRow):
                     self._unusable.note(place, [example])
+                elif self._of_scores and example.label is not None and is_lost_score(example.label):
+                    self._unusable.note(place, [BadRow(example.line, score_fault(example.label))])
                 else:
                     yield example
 
@@ -227,6 +238,9 @@ class _Loaded(tuple[Example, ...]):
     """Rows that were loaded whole: all of them could be read."""
 
     __slots__ = ()
+
+    def expect(self, task: str) -> None:
+        """They were loaded for it."""
 
     def findings(self) -> Iterator[Finding]:
         """There is nothing to report."""

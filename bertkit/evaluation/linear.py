@@ -35,6 +35,15 @@ class LinearModel:
         product = features @ np.ascontiguousarray(self.weights.T)
         return np.asarray(product, np.float64) + self.intercept
 
+    def probabilities(self, features: csr_matrix) -> NDArray[np.float64]:
+        """Return the probabilities of the classes that `fit_logistic` saw, (rows, classes)."""
+        return class_probabilities(self, features)
+
+    @property
+    def tensors(self) -> dict[str, NDArray[np.float32]]:
+        """What a file holds of it."""
+        return {"weights": self.weights, "intercept": self.intercept}
+
 
 def output_count(classes: int) -> int:
     """Return how many outputs tell so many classes apart: none for one, one for two, else one each."""

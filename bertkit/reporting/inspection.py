@@ -95,6 +95,8 @@ def _inspect(
     watched = {split: _Watched(rows, kinds, progress) for split, rows in data.splits.items()}
     task = data.task
     while True:
+        for rows in data.splits.values():
+            rows.expect(task)
         found = audit(
             watched,
             name=data.name,

@@ -192,6 +192,7 @@ def windows_ends(draft: Draft, rng: random.Random) -> None:
     """End lines as Windows does: nothing is lost."""
     broken = (i for i, row in enumerate(draft.rows) if any("\n" in text for text in row.texts))
     inner = set(broken) if draft.kind == "csv" else set()
+    draft.inexact = draft.inexact or bool(inner)
     draft.pieces = [p if p.row not in inner else Piece(p.raw, None) for p in draft.pieces]
     _rewritten(draft, lambda raw: raw.replace(b"\n", b"\r\n"))
 

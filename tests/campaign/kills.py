@@ -89,7 +89,7 @@ def _faults(plan: Plan, folder: Path, reference: Reference) -> Iterator[str]:
     if plan.number != signal.SIGKILL:
         yield from sentence_faults(ended, codes=(0, 130, -plan.number))
     yield from half_runs(folder, reference)
-    began = any(path.name != "rows.jsonl" for path in folder.iterdir()) if not plan.force else _has_sibling(folder)
+    began = any(folder.rglob("request.json"))  # before that nothing was read, and nothing can be gone on with
     if (
         plan.force
         and (folder / OUTPUT).exists()
@@ -111,11 +111,6 @@ def _faults(plan: Plan, folder: Path, reference: Reference) -> Iterator[str]:
         again = run_process((*COMMAND, "--force"), folder)
         yield from (f"once more: {fault}" for fault in sentence_faults(again, codes=(0,)))
     yield from end_faults(folder, reference)
-
-
-def _has_sibling(folder: Path) -> bool:
-    """Tell whether an unfinished run lies beside the old one."""
-    return any(path.is_dir() and path.name != OUTPUT for path in folder.iterdir())
 
 
 def _disturbed(plan: Plan, folder: Path) -> Ended:

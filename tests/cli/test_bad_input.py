@@ -238,13 +238,13 @@ def test_predict_tells_a_table_in_a_pipe_and_says_so(trained_run: Path) -> None:
     assert result.exit_code == 0
     assert json.loads(result.stdout)["line"] == 2
     (said,) = result.stderr.splitlines()
-    assert said == "bertkit: <stdin> is read as csv: its columns are 'sentence1', 'sentence2', 'label'"
+    assert said == "<stdin> is read as csv: its columns are 'sentence1', 'sentence2', 'label'"
 
 
 def test_predict_of_nothing_is_nothing_and_a_word(trained_run: Path) -> None:
     result = CliRunner().invoke(app, ["predict", str(trained_run), "-"], input=b"\xef\xbb\xbf")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "bertkit: <stdin>: there is nothing in it\n"
+    assert result.stderr == "<stdin>: there is nothing in it\n"
 
 
 def test_a_doubt_about_the_input_is_a_problem_where_strict() -> None:
@@ -279,7 +279,10 @@ def test_eval_of_a_split_that_is_not_there(trained_run: Path, tmp_path: Path) ->
 
 
 def test_eval_of_an_unfinished_run(tmp_path: Path) -> None:
-    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    checkpoints = tmp_path / "run" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    one_sentence(run("eval", str(tmp_path / "run")), 3, "is not a run directory")  # anybody's folder of that name
+    (checkpoints / "request.json").write_text('{"format_version": 1, "config": {}, "lasting": {}}')
     one_sentence(run("eval", str(tmp_path / "run")), 3, "has not finished", "--resume")
 
 

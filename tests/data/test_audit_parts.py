@@ -106,17 +106,6 @@ def test_rows_without_a_label_among_others():
     assert "missing_label" in kinds
 
 
-@pytest.mark.parametrize("label", ["1e39", "-1e400", "nan", "Infinity"])
-def test_a_score_no_model_can_learn_is_a_row_that_cannot_be_used(label):
-    labels = Labels("regression")
-    found = found_by(labels, [*(example("t", v) for v in ("1", "2.5", "3")), example("t", label, 9)])
-    (finding,) = [f for f in found if f.kind == "unusable_row"]
-    assert (finding.severity, finding.count, finding.places[0].line) == ("error", 1, 9)
-    assert f"'{label}'" in finding.message
-    numbers = labels.splits["train"].numbers.to_json()
-    assert (numbers["count"], numbers["max"]) == (3, 3.0)
-
-
 def test_the_distribution_of_scores():
     labels = Labels("regression")
     values = [0, 0, 0, 0, 1, 2.5, 5, 5]

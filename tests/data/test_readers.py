@@ -160,6 +160,16 @@ def test_semicolons_of_spreadsheets(tmp_path):
 # --- tsv ---
 
 
+def test_a_blank_line_says_nothing_of_the_columns_of_a_headerless_file(tmp_path):
+    path = write(tmp_path, "a.tsv", "  \n\n0.5\tsome text\n1.5\tother\n")
+    assert list(read_rows(path, keep_blank=True)) == [
+        BadRow(1, "the line is blank"),
+        BadRow(2, "the line is blank"),
+        Row(3, {"1": "0.5", "2": "some text"}),
+        Row(4, {"1": "1.5", "2": "other"}),
+    ]
+
+
 def test_tsv_is_never_quoted():
     assert stream('text\tlabel\n"a\t1\nb"c\t0\n', "tsv") == [
         Row(2, {"text": '"a', "label": "1"}),

@@ -49,6 +49,7 @@ def knows_text(names: Sequence[str]) -> bool:
         ('{broken\n{"text": "a"}\n', TableFormat("jsonl", has_header=False)),
         ('["a", {"entities": []}]\n["b", {"entities": []}]\n', TableFormat("jsonl", has_header=False)),
         ("EU B-ORG\nrejects O\n\nPeter B-PER\n", TableFormat("conll", has_header=False)),
+        ("EU B-ORG\nrejects O\n\n" * 9 + "a slip\n", TableFormat("conll", has_header=False)),
         ("[1] a footnote\n", TableFormat("txt", has_header=False)),
         ("정말 재미있다\n".encode("cp949"), TableFormat("txt", "cp949", has_header=False)),
         (b"PAR1rest", TableFormat("parquet", has_header=False)),

@@ -10,7 +10,7 @@ from typing import Any
 
 from bertkit.data.audit.chunk import Chunk
 from bertkit.data.audit.findings import MAX_PLACES, Finding, Place, Severity, Tally, counted
-from bertkit.data.numerals import is_no_finite_number, is_number, is_score, is_whole, score_fault
+from bertkit.data.numerals import is_score, is_whole
 from bertkit.data.records import Example, TaggedText
 from bertkit.plain import listed, quoted
 
@@ -76,8 +76,6 @@ class LabelCounts:
     rows: int = 0
     unnamed: int = 0
     missing: Tally = field(default_factory=Tally)
-    no_scores: Tally = field(default_factory=Tally)
-    first_fault: str = ""
     repaired: Tally = field(default_factory=Tally)
     places: dict[str, list[Place]] = field(default_factory=lambda: defaultdict(list))
 
@@ -92,16 +90,6 @@ class LabelCounts:
             places = self.places[label] if label in self.counts else None
             if places is not None and len(places) < _PLACES:
                 places.append(Place(row.source, row.line))
-
-    def add_score(self, row: Example, label: str) -> None:
-        """Count a score, or a label that is none: a word, or a number no model can learn."""
-        if is_score(label):
-            self.numbers.add(float(label))
-        elif is_number(label) or is_no_finite_number(label):
-            self.no_scores.add(row)
-            self.first_fault = self.first_fault or score_fault(label)
-        else:
-            self.missing.add(row)
 
     def ordered(self) -> dict[str, int]:
         """List the counts by label: numerically if all are whole numbers, else by code point."""
@@ -129,10 +117,10 @@ class Labels:
         for row in chunk.rows:
             if isinstance(row, TaggedText):
                 labelled += _tags(own, row)
-            elif row.label is None:
+            elif row.label is None or (self._task == "regression" and not is_score(row.label)):
                 own.missing.add(row)
             elif self._task == "regression":
-                own.add_score(row, row.label)
+                own.numbers.add(float(row.label))
             else:
                 labelled.append((row.label, row))
         own.add(labelled)
@@ -145,9 +133,6 @@ class Labels:
         """
         for split, own in self.splits.items():
             yield from _tag_findings(split, own)
-            if own.no_scores.count:
-                message = f"{split}: {counted(own.no_scores.count, 'row', 'are')} unusable: {own.first_fault}."
-                yield Finding("unusable_row", "error", own.no_scores.count, message, tuple(own.no_scores.places))
             if 0 < own.missing.count < own.rows:
                 message = f"{split}: {counted(own.missing.count, 'row', 'have')} no label that can be used."
                 yield Finding("missing_label", "error", own.missing.count, message, tuple(own.missing.places))

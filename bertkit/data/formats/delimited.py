@@ -83,13 +83,12 @@ def read_table(
         if isinstance(fields, str):
             yield BadRow(line, fields)
             continue
-        if names is None:
-            names = [str(position) for position in range(1, len(fields) + 1)]
-        if _is_blank(fields):
-            if keep_blank:
-                yield Row(line, {names[0]: ""}) if len(names) == 1 else BadRow(line, "the line is blank")
-        else:
+        if not _is_blank(fields):
+            names = names or [str(position) for position in range(1, len(fields) + 1)]
             yield _table_row(line, fields, names, drop_extra=drop_extra)
+        elif keep_blank:
+            is_text = names is not None and len(names) == 1
+            yield Row(line, {names[0]: ""}) if names and is_text else BadRow(line, "the line is blank")
 
 
 def _one_line(lines: Lines, delimiter: str) -> Iterator[list[str]]:

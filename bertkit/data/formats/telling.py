@@ -49,6 +49,8 @@ _SUFFIX_HINTS = {
     ".iob": "conll",
 }
 _MAX_SAMPLED_LINES = 200
+# Tagged text may have one line in so many that is none.
+_STRAY_LINES = 10
 # How an object of JSON begins, and how an array of them does.
 _OBJECT = re.compile(r"\{\s*(?:[\"'}]|$)")
 _ARRAY = re.compile(r"\[\s*\{\s*(?:[\"}]|$)")
@@ -297,6 +299,7 @@ def _looks_conll(lines: Sequence[str], hint: str | None) -> bool:
     if not tagged:
         return hint == "conll"
     columns = [line.split("\t") if "\t" in line else line.split(" ") for line in tagged]
-    all_tags = all(len(row) >= 2 and is_tag(row[-1].strip()) for row in columns)
+    strays = sum(len(row) < 2 or not is_tag(row[-1].strip()) for row in columns)
     parted = any(line.strip() and not after.strip() for line, after in pairwise(lines[:-1]))
-    return all_tags and (parted or hint == "conll")
+    # A slip or two are faults of their lines, and make no prose of the others.
+    return _STRAY_LINES * strays <= len(columns) and (parted or hint == "conll")
