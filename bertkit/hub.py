@@ -24,6 +24,7 @@ from typing import Literal
 from bertkit.errors import BertkitError, HubError
 from bertkit.files import is_file
 from bertkit.hub_sentences import Wanted, sentence
+from bertkit.plain import quoted
 
 Kind = Literal["model", "tokenizer", "dataset"]
 
@@ -223,7 +224,7 @@ def require(repo_id: str, kind: Kind, *, config: str | None = None, ways_on: Seq
     if is_cached(repo_id, kind, config):
         _go_offline()
         return
-    wanted = f"{_NOUNS[kind]} {repo_id!r}" + (f" (config {config!r})" if config else "")
+    wanted = f"{_NOUNS[kind]} {quoted(repo_id)}" + (f" (config {quoted(config)})" if config else "")
     where = _datasets_cache() if kind == "dataset" else _hub_cache()
     raise HubError(f"{_why_not()}, and the {wanted} is not in the cache {where}: {_joined(ways_on)}.")
 

@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from bertkit.plain import quoted
+
 _LISTED_CONFIGS = re.compile(
     r"(?:not found\. Available|vailable configs(?: in the cache)?|configurations in the cache): \[?([^]\n]+)"
 )
@@ -34,7 +36,7 @@ class Wanted:
     is_offline: bool
 
     def __str__(self) -> str:
-        return f"{self.noun} {self.repo_id!r}"
+        return f"{self.noun} {quoted(self.repo_id)}"
 
 
 def sentence(error: BaseException, wanted: Wanted) -> str | None:

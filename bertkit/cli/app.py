@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +22,7 @@ from bertkit.cli.streams import end_early, one_voice
 from bertkit.compute.processes import joined, this_world
 from bertkit.errors import BertkitError
 from bertkit.files import refusal
-from bertkit.plain import sentence
+from bertkit.plain import WORD, sentence, shortened
 
 # The commands that several processes share; of any other the first does all.
 SHARED = ("train", "predict")
@@ -32,10 +33,14 @@ _WrongCommandLine: Any = typer.BadParameter.__mro__[2]
 class KitGroup(TyperGroup):
     """Turns errors into one sentence on stderr and the exit code they carry."""
 
+    typed: Sequence[str] = ()
+
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line; what happens outside of a command (--help, --version) ends alike."""
+        given = args[0] if args else extra.get("args")
+        self.typed = tuple(sys.argv[1:] if given is None else given)
         try:
-            with _told():
+            with _told(self.typed):
                 return super().main(*args, **extra)
         except typer.Exit as early:
             sys.exit(early.exit_code)
@@ -47,21 +52,25 @@ class KitGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a closed pipe ends quietly, Ctrl-C with 130."""
-        with _told(), _quoted_harmlessly():
+        with _told(self.typed), _quoted_harmlessly():
             result = super().invoke(ctx)
             sys.stdout.flush()
         return result
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Say in one sentence what ended the body; a defect passes, and keeps its traceback."""
+def _told(typed: Sequence[str]) -> Iterator[None]:
+    """Say in one sentence what ended the body; a defect passes, and keeps its traceback.
+
+    Args:
+        typed: the words of the command line; long ones are said in part.
+    """
     try:
         yield
     except (_WrongCommandLine, typer.Exit, typer.Abort):
         raise
     except BertkitError as error:
-        raise _exit(error.exit_code, f"bertkit: {error}") from error
+        raise _exit(error.exit_code, _in_part(f"bertkit: {error}", typed)) from error
     except (ReaderGone, BrokenPipeError):
         raise _exit(0) from None
     except KeyboardInterrupt:
@@ -70,11 +79,21 @@ def _told() -> Iterator[None]:
         said = refusal(error)
         if said is None:
             raise
-        raise _exit(3, f"bertkit: {said}") from error
+        raise _exit(3, _in_part(f"bertkit: {said}", typed)) from error
 
 
 def _exit(code: int, said: str = "") -> typer.Exit:
     return typer.Exit(end_early(code, sentence(said)))
+
+
+def _in_part(said: str, typed: Sequence[str]) -> str:
+    """Cut the long words somebody typed, so that what is said of them is not cut."""
+    for word in typed:
+        value = word.partition("=")[2] if word.startswith("--") else word
+        for spelt in (value, str(Path(value))):
+            if len(spelt) > WORD:
+                said = said.replace(spelt, shortened(spelt, WORD))
+    return said
 
 
 @contextmanager
@@ -135,6 +154,10 @@ def main() -> None:
         if this_world().size == 1:
             raise
         end_early(1, traceback.format_exc())
+    finally:
+        # What an error has left unwritten; Python's own last flush would have an exit code of its own.
+        with suppress(Exception):
+            sys.stdout.flush()
 
 
 def _register() -> None:

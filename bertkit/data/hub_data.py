@@ -17,6 +17,7 @@ from bertkit.data.formats.arrow_rows import ArrowBatch, ArrowFields
 from bertkit.data.records import Row
 from bertkit.errors import HubError
 from bertkit.files import is_dir
+from bertkit.plain import quoted
 
 _ROWS_AT_A_TIME = 1000
 
@@ -46,7 +47,7 @@ def open_hub_data(repo_id: str, config: str | None = None, *, ways_on: Sequence[
     """
     if is_dir(Path(repo_id)):
         raise HubError(
-            f"a folder {repo_id!r} lies here, and the datasets library would open it instead of the "
+            f"a folder {quoted(repo_id)} lies here, and the datasets library would open it instead of the "
             "data set of that name on the hub: give the folder's path as the data, or run from elsewhere."
         )
     hub.require(repo_id, "dataset", config=config, ways_on=ways_on)

@@ -121,6 +121,15 @@ def test_a_reader_that_has_gone_ends_quietly(monkeypatch: pytest.MonkeyPatch, er
 LONG = "n" * 120_000
 
 
+@pytest.mark.parametrize("value", ["n " * 30_000, "./" + "n n/" * 900])
+def test_what_is_said_of_a_long_word_is_said_to_its_end(value: str) -> None:
+    for arguments in (["eval"], ["inspect-data"], ["tokenize", "x", "--model"], ["summarize", "--method=lead"]):
+        said = CliRunner().invoke(app, [*arguments, value]).stderr
+        assert "…" in said[:310]
+        assert said.endswith(".\n")
+        assert len(said) < 500
+
+
 @pytest.mark.parametrize("value", [EVIL, LONG, "n n " * 30_000, EVIL * 5_000])
 @pytest.mark.parametrize(
     ("arguments", "code"),
