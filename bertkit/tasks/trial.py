@@ -33,7 +33,8 @@ def try_out(task: Task, model: TaskModel) -> None:
     example = _example(task)
     with torch.inference_mode():
         rows = task.encode([example])
-        (parts,) = rows_of_parts(model, task, rows, "cpu")
+        (outputs,) = rows_of_parts(model, task, rows, "cpu")
+        parts = list(outputs)
         if not all(np.isfinite(np.asarray(part, np.float64)).all() for part in parts):
             raise MisfitError("its weights and config.json make answers that are no numbers")
         task.record(example, task.row_output(rows[0], parts), 0)
