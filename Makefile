@@ -6,12 +6,13 @@ OFFLINE := .venv/.offline
 BENCH := .venv/.bench
 DEMO := runs/demo
 
-.PHONY: help demo test slow check format docs bench bench-long clean
+.PHONY: help demo test slow campaign check format docs bench bench-long clean
 
 help:
 	@echo "make demo    install, train on the bundled sample, evaluate, predict from a pipe, summarize"
 	@echo "make test    install, run the tests"
 	@echo "make slow    the tests that take longer"
+	@echo "make campaign  damaged inputs, kills, full disks, damaged folders; a count at the end (under 40 minutes)"
 	@echo "make check   format, lint, types, import order"
 	@echo "make format  write the format"
 	@echo "make docs    write docs/commands.md from --help"
@@ -48,7 +49,10 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 slow: $(STAMP)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --ignore tests/campaign
+
+campaign: $(STAMP)
+	$(BIN)/python -m tests.campaign --report runs/campaign.json
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

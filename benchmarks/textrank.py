@@ -51,7 +51,7 @@ def measure(options: argparse.Namespace) -> Report:
     for name in PEERS:
         if name not in summarizers:
             for key in ("articles", "long"):
-                report.left_out[f"textrank.{key}.{name}"] = f"{name} is not installed: pip install 'bertkit[bench]'"
+                report.left_out[f"textrank.{key}.{name}"] = f"{name} is not installed: pip install '.[bench]'"
     return report
 
 
@@ -103,7 +103,7 @@ def _peers() -> dict[str, Summarize]:
         except ImportError:
             continue
     if not found:
-        raise Missing("neither sumy nor summa is installed: pip install 'bertkit[bench]'.")
+        raise Missing("neither sumy nor summa is installed: pip install '.[bench]'.")
     return found
 
 

@@ -64,7 +64,7 @@ def bertkit_contender(name: str, config: TrainConfig, counted: Counted) -> Conte
     from bertkit.training.prepare import prepare
 
     prepared = prepare(config)
-    unscored = Scores({prepared.task.primary_metric: 0.0, "loss": 0.0})
+    unscored = Scores({prepared.task.settings.deciding_metric: 0.0, "loss": 0.0})
 
     def take_turn() -> Turn:
         model = build_model(prepared)

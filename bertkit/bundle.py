@@ -23,7 +23,7 @@ from bertkit.kinds import MisfitError, read_object, shown, value_of
 from bertkit.models.opening import BROKEN, first_line
 from bertkit.models.registry import find_rebuilder, load_target
 from bertkit.models.weights import check_config, check_shapes, on_paper, read_shapes, read_weights
-from bertkit.run_folder import MANIFEST, is_whole, put_back, why_no_run
+from bertkit.run_folder import MANIFEST, Identity, is_whole, read_steadily, unchanged, why_no_run
 from bertkit.tasks.base import Task, TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tasks.trial import try_out
@@ -72,13 +72,14 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A trained model with all that is needed to use it."""
+    """A trained model with all that is needed to use it; `identity` is that of the folder it was read from."""
 
     directory: Path
     manifest: Manifest
     tokenizer: Tokenizer
     task: Task
     model: TaskModel
+    identity: Identity = None
 
 
 def versions() -> dict[str, str]:
@@ -129,8 +130,11 @@ def load_manifest(directory: Path) -> Manifest:
     Raises:
         RunError: no run is there, or it is unfinished, damaged, or newer than this bertkit.
     """
+    return read_steadily(directory, lambda: _load_manifest(directory))
+
+
+def _load_manifest(directory: Path) -> Manifest:
     path = directory / MANIFEST
-    put_back(directory)
     if not is_whole(directory):
         raise RunError(why_no_run(directory))
     with sound(path):
@@ -184,12 +188,17 @@ def load(directory: Path) -> Bundle:
         TokenizerError: its tokenizer is missing or damaged.
         PlaceError: the right to read a file is missing.
     """
-    manifest = load_manifest(directory)
-    tokenizer = load_tokenizer(directory)
-    with sound(directory):
-        task, model = _load_model(directory, manifest, tokenizer)
-        try_out(task, model)
-    return Bundle(directory, manifest, tokenizer, task, model)
+    return read_steadily(directory, lambda: _load(directory))
+
+
+def _load(directory: Path) -> Bundle:
+    with unchanged(directory) as identity:
+        manifest = _load_manifest(directory)
+        tokenizer = load_tokenizer(directory)
+        with sound(directory):
+            task, model = _load_model(directory, manifest, tokenizer)
+            try_out(task, model)
+    return Bundle(directory, manifest, tokenizer, task, model, identity)
 
 
 def _load_model(directory: Path, manifest: Manifest, tokenizer: Tokenizer) -> tuple[Task, TaskModel]:
@@ -205,7 +214,7 @@ def _load_model(directory: Path, manifest: Manifest, tokenizer: Tokenizer) -> tu
         check_shapes(exported_shapes(plan), read_shapes(weights))
         task, model = _built(config, manifest, tokenizer)
         model.load_state_dict(imported_weights(model, read_weights(weights)))
-    _check_limits(model, task)
+    _check_limits(model, task, manifest.family)
     return task, model.eval()
 
 
@@ -217,14 +226,17 @@ def _built(config: dict[str, Any], manifest: Manifest, tokenizer: Tokenizer) -> 
     return task, task.build_model(encoder, dropout=dropout or 0.0)
 
 
-def _check_limits(model: TaskModel, task: Task) -> None:
+def _check_limits(model: TaskModel, task: Task, family: str) -> None:
     """Compare the longest row and the highest id with what the encoder has rows for.
+
+    A pretrained encoder may have been given a longer row's length than it can read, and says so
+    where a row is longer; one of our own is made for it.
 
     Raises:
         MisfitError: it has fewer.
     """
     longest, positions = task.settings.max_length, model.encoder.max_positions
-    if positions is not None and longest > positions:
+    if family == "scratch" and positions is not None and longest > positions:
         raise MisfitError(f"{MANIFEST} has a max_length of {longest:,}, and the encoder has {positions:,} positions")
     ids, embeddings = task.tokenizer.vocab_size, len(model.encoder.embeddings_weight)
     if ids > embeddings:

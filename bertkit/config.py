@@ -19,8 +19,11 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from bertkit.errors import DataError, UsageError
+from bertkit.files import exists, is_dir, is_file
+from bertkit.plain import brief, quoted
 
 TASKS = ("auto", "classify", "regression", "ner", "choice", "mlm", "extractive", "matching")
+_LARGEST_CONFIG = 2**20
 SIZES = ("tiny", "mini", "small", "base")
 
 
@@ -78,6 +81,9 @@ class TrainConfig:
     )
     test_fraction: float = option(
         0.0, "Share of training rows kept as a test split (default: 0).", "Data", minimum=0, below=1
+    )
+    group: str | None = option(
+        None, "Column whose equal values stay on one side of a split (author, document).", "Data"
     )
     limit: int | None = option(None, "Use at most this many training rows.", "Data", minimum=2)
     positive: str | None = option(None, "Label counted as positive (default: the second of two).", "Data")
@@ -153,7 +159,12 @@ class TrainConfig:
         choices=("none", "nsp", "sop"),
     )
     blend: bool | None = option(None, "Classes: the TF-IDF baseline has a say in the answers.", "Training")
-    patience: int | None = option(None, "Stop after this many evaluations without gain.", "Training", minimum=1)
+    metric: str | None = option(
+        None, "Chooses epoch and verdict (default: by task; macro_f1 for uneven classes).", "Training"
+    )
+    patience: int | None = option(
+        None, "Stop after this many epochs without a better --metric (default: by model).", "Training", minimum=1
+    )
     average: int | None = option(None, "Average the weights of this many epochs.", "Training", minimum=1)
     log_every: int = option(50, "Steps between log lines (default: 50).", "Training", minimum=1)
     seed: int = option(1, "Seed of everything random (default: 1).", "Training", minimum=0, maximum=2**32 - 1)
@@ -184,6 +195,8 @@ class TrainConfig:
             raise UsageError(f"--heads {self.heads} does not divide --hidden {self.hidden}; choose a divisor.")
         if self.validation_fraction + self.test_fraction >= 1:
             raise UsageError("--validation-fraction and --test-fraction together leave no training rows.")
+        if self.group is not None and self.sentence_pairs != "none":
+            raise UsageError("--group: with --sentence-pairs lines that follow each other stay together; leave it out.")
 
     def saved(self) -> dict[str, Any]:
         """Return what a run stores, as JSON-ready values."""
@@ -227,7 +240,7 @@ def from_mapping(values: Mapping[str, Any], *, source: str, base: TrainConfig | 
     for raw_name, value in values.items():
         name = raw_name.replace("-", "_")
         if name not in known:
-            raise UsageError(f"{source}: no option is called {raw_name!r}; `bertkit train --help` lists them.")
+            raise UsageError(f"{source}: no option is called {quoted(raw_name)}; `bertkit train --help` lists them.")
         clean[name] = _typed(name, value, hints[name], source)
     base = base or TrainConfig()
     return replace(base, **clean, given=base.given | clean.keys())
@@ -241,12 +254,24 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     import tomllib
 
+    named = f"--config {brief(path, 300)}"
+    # What a shell puts in a file's place (<(…)) is a pipe in /dev; any other is waited for in vain.
+    if exists(path) and not is_file(path) and not is_dir(path) and not path.is_relative_to("/dev"):
+        raise DataError(f"{named}: is not a regular file; name one.")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as stream:
+            content = stream.read(_LARGEST_CONFIG + 1)
+        if len(content) > _LARGEST_CONFIG:
+            raise DataError(f"{named}: has more than {_LARGEST_CONFIG:,} bytes, so it is no file of options.")
+        return tomllib.loads(content.decode("utf-8"))
     except OSError as error:
-        raise DataError(f"--config {path}: cannot be read ({error.strerror}); check the path.") from error
+        raise DataError(f"{named}: cannot be read ({error.strerror}); check the path.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"--config {path}: is not TOML: {error}.") from error
+        raise DataError(f"{named}: is not TOML: {error}.") from error
+    except RecursionError:
+        raise DataError(f"{named}: is not TOML that options are written in; its lists are nested too deep.") from None
+    except ValueError:  # a name with a NUL byte, or with what no name can hold
+        raise DataError(f"{named}: no file can have this name; check the path.") from None
 
 
 def to_toml(config: TrainConfig) -> str:
@@ -267,7 +292,7 @@ def _check(spec: DataclassField[Any], value: Any) -> None:
         return
     name, meta = flag(spec.name), spec.metadata
     if meta["choices"] and value not in meta["choices"]:
-        raise UsageError(f"{name} {value}: must be one of {', '.join(meta['choices'])}.")
+        raise UsageError(f"{name} {brief(value)}: must be one of {', '.join(meta['choices'])}.")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
     if isinstance(value, float) and not math.isfinite(value):
@@ -282,7 +307,7 @@ def _typed(name: str, value: Any, hint: Any, source: str) -> Any:
     if name == "data":
         names = (value,) if isinstance(value, str) else value
         if not isinstance(names, list | tuple) or not all(isinstance(each, str) for each in names):
-            raise UsageError(f"{source}: data takes a name, a path or a list of paths, not {value!r}.")
+            raise UsageError(f"{source}: data takes a name, a path or a list of paths, not {brief(repr(value))}.")
         return tuple(names)
     kinds = get_args(hint) or (hint,)
     wanted = next(kind for kind in kinds if kind is not type(None))
@@ -290,7 +315,7 @@ def _typed(name: str, value: Any, hint: Any, source: str) -> Any:
         return value
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    raise UsageError(f"{source}: {flag(name)} takes {_WORDS[wanted]}, not {value!r}.")
+    raise UsageError(f"{source}: {flag(name)} takes {_WORDS[wanted]}, not {brief(repr(value))}.")
 
 
 _BOUNDS: dict[str, tuple[Callable[[float, float], bool], str]] = {

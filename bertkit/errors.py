@@ -28,6 +28,8 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+from bertkit.plain import quoted
+
 
 class BertkitError(Exception):
     """Base of all errors a user can mend; `exit_code` is what the shell sees."""
@@ -56,7 +58,7 @@ class UnknownNameError(BertkitError):
         """
         near = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
         guess = f": did you mean {near[0]!r}? " if near else "; "
-        return cls(f"unknown {kind} {name!r}{guess}{way_on}.")
+        return cls(f"unknown {kind} {quoted(name)}{guess}{way_on}.")
 
 
 class DataError(BertkitError):

@@ -9,7 +9,6 @@ one sentence. Looking for a file never raises for a name that no file can have.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import stat
@@ -34,6 +33,8 @@ MACHINE_ERRORS = frozenset({
 })  # fmt: skip
 # How libraries written in Rust (safetensors, tokenizers) name the error they met.
 _RUST_ERROR = re.compile(r"\(os error (\d+)\)")
+# How torch says that memory has run out: as a RuntimeError.
+_NO_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory|failed to allocate", re.IGNORECASE)
 _LONGEST_NAME = 255
 
 
@@ -48,11 +49,33 @@ def machine_error(error: BaseException) -> str | None:
             inner = error.__cause__ or error.__context__
             return machine_error(inner) if inner is not None else None
         return os.strerror(error.errno) if error.errno in MACHINE_ERRORS else None
+    if isinstance(error, ValueError) and "null byte" in str(error):
+        return "no name can have a NUL byte"
     # safetensors raises a class of its own, tokenizers a bare Exception
     found = _RUST_ERROR.search(str(error))
     if found is not None and int(found[1]) in MACHINE_ERRORS:
         return os.strerror(int(found[1]))
     return None
+
+
+def refusal(error: BaseException) -> str | None:
+    """Say in one sentence what the machine has refused, and where if that is known; None for a defect.
+
+    >>> refusal(OSError(errno.EMFILE, "Too many open files", "rows.csv"))
+    'rows.csv: Too many open files.'
+    """
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))):
+        return (
+            "there is not enough memory for this; end other programs, or ask for less (as by a smaller --batch-size)."
+        )
+    reason = machine_error(error)
+    if reason is None:
+        return None
+    place = error.filename if isinstance(error, OSError) else None
+    if not isinstance(place, str | bytes | os.PathLike):
+        said = error.strerror if isinstance(error, OSError) else None
+        return f"the operating system has refused to go on ({said or reason})."
+    return f"{_named(Path(os.fsdecode(place)), '')}: {reason}."
 
 
 @contextmanager
@@ -122,6 +145,18 @@ def _mode(path: Path) -> int | None:
         return None
 
 
+def entries(folder: Path) -> list[Path]:
+    """List what is in a folder, in the order of names.
+
+    Raises:
+        PlaceError: it may not be looked into, or is none.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise PlaceError(f"{_named(folder, '')}: cannot be looked into ({error.strerror}).") from error
+
+
 def not_allowed(path: Path) -> PlaceError:
     """Build the error for a file or folder that this user may not read."""
     return PlaceError(f"{_named(path, '')}: {os.strerror(errno.EACCES)}; ask its owner for the right to read it.")
@@ -148,9 +183,16 @@ def temporary(path: Path) -> Path:
 def hidden_beside(path: Path, ending: str) -> Path:
     """Return a hidden name beside a path, `.name.ending`; a name that would be too long is hashed."""
     name = f".{path.name}.{ending}"
-    if len(os.fsencode(name)) > _LONGEST_NAME:
-        name = f".{hashlib.blake2b(os.fsencode(path.name), digest_size=12).hexdigest()}.{ending}"
+    if len(_encoded(name)) > _LONGEST_NAME:
+        import hashlib
+
+        name = f".{hashlib.blake2b(_encoded(path.name), digest_size=12).hexdigest()}.{ending}"
     return path.parent / name
+
+
+def _encoded(name: str) -> bytes:
+    """Return a name's bytes, also of one that no file can have."""
+    return name.encode("utf-8", "surrogatepass")
 
 
 def sync(path: Path) -> None:
@@ -166,6 +208,13 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_tree(folder: Path) -> None:
+    """Wait until the files in a folder, and their names in it, have reached the disk."""
+    for path in sorted(folder.iterdir()):
+        sync(path)
+    sync(folder)
+
+
 def put_in_place(beside: Path, path: Path) -> None:
     """Give a finished file or folder its name, in a way that a power cut does not undo."""
     sync(beside)
@@ -174,16 +223,23 @@ def put_in_place(beside: Path, path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     """Give the place to write a file to; it gets its name at the end, and is gone if that is not reached.
 
     Whatever made the file, it is as readable as the user's other files.
+
+    Args:
+        path: the file.
+        lasting: whether to wait until it is on the disk; False where `sync_tree` will.
     """
     beside = temporary(path)
     try:
         yield beside
         beside.chmod(0o666 & ~_umask())
-        put_in_place(beside, path)
+        if lasting:
+            put_in_place(beside, path)
+        else:
+            beside.replace(path)
     except BaseException:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
@@ -201,9 +257,9 @@ def _umask() -> int:
     return mask
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
-    with replacing(path) as beside:
+def write_bytes(path: Path, content: bytes, *, lasting: bool = True) -> None:
+    """Write a file, whole or not at all; `lasting` as in `replacing`."""
+    with replacing(path, lasting=lasting) as beside:
         beside.write_bytes(content)
 
 
@@ -212,16 +268,16 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode("utf-8", errors="replace"))
 
 
-def write_json(path: Path, values: Any, *, indent: int | None = 2) -> None:
-    """Write JSON, whole or not at all."""
-    write_bytes(path, (to_json(values, indent=indent) + "\n").encode())
+def write_json(path: Path, values: Any, *, indent: int | None = 2, lasting: bool = True) -> None:
+    """Write JSON, whole or not at all; `lasting` as in `replacing`."""
+    write_bytes(path, (to_json(values, indent=indent) + "\n").encode(), lasting=lasting)
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors of torch as safetensors, whole or not at all."""
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], *, lasting: bool = True) -> None:
+    """Write tensors of torch as safetensors, whole or not at all; `lasting` as in `replacing`."""
     from safetensors.torch import save_file
 
-    with replacing(path) as beside:
+    with replacing(path, lasting=lasting) as beside:
         # One metadata key: with more, the order in the file changes from process to process.
         save_file(dict(tensors), beside, metadata={"format": "pt"})
 
@@ -247,20 +303,34 @@ def refuse_existing(path: Path | None, flag: str, *, force: bool) -> None:
         raise OutputError(f"{_named(path, flag)}: exists; add --force to replace it.")
 
 
+def _behind_link(path: Path) -> Path:
+    """Return what a link points to, be it there or not; any other path as it is."""
+    if not path.is_symlink():
+        return path
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return target
+
+
 @contextmanager
 def writing(path: Path, flag: str) -> Iterator[TextIO]:
     """Open a text file that gets its name only when all is written.
 
     A device or a named pipe (/dev/stdout) is written to as it is: a rename would put a
-    file in its place.
+    file in its place. Where the name is a link, what it points to is written.
 
     Raises:
         OutputError: it cannot be written; the message names `flag`.
     """
     with write_errors(path, flag, way_on="choose another file"):
+        path = _behind_link(path)
         if exists(path) and not is_file(path) and not is_dir(path):
-            with path.open("w", encoding="utf-8", newline="") as stream:
+            with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
                 yield stream
             return
-        with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
+        with (
+            replacing(path) as beside,
+            beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
+        ):
             yield stream

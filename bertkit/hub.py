@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from bertkit.errors import BertkitError, HubError
+from bertkit.files import is_file
 from bertkit.hub_sentences import Wanted, sentence
 
 Kind = Literal["model", "tokenizer", "dataset"]
@@ -149,7 +150,7 @@ def is_cached(repo_id: str, kind: Kind, config: str | None = None) -> bool:
         return False
     if kind == "tokenizer":
         return _has_any(snapshot, _VOCABULARIES)
-    return (snapshot / "config.json").is_file() and _has_any(snapshot, _WEIGHTS)
+    return is_file(snapshot / "config.json") and _has_any(snapshot, _WEIGHTS)
 
 
 def _snapshot(repo_id: str) -> Path | None:
@@ -164,7 +165,7 @@ def _snapshot(repo_id: str) -> Path | None:
 
 def _has_any(folder: Path, patterns: Sequence[str]) -> bool:
     # The files are links into a store of blobs; a broken link is no file.
-    return any(path.is_file() for pattern in patterns for path in folder.glob(pattern))
+    return any(is_file(path) for pattern in patterns for path in folder.glob(pattern))
 
 
 def _is_dataset_cached(repo_id: str, config: str | None) -> bool:

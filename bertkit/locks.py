@@ -114,7 +114,7 @@ def holder_of(folder: Path) -> str | None:
     """Name the process that holds the lock of a folder; None where no living one does."""
     try:
         descriptor = os.open(folder / LOCK, os.O_RDONLY)
-    except OSError:
+    except (OSError, ValueError):  # nothing is there, or no folder can have the name
         return None
     try:
         return None if _try(descriptor, shared=True) else _name(descriptor)
@@ -136,7 +136,7 @@ def kept_out(folder: Path) -> Iterator[bool]:
         yield False
         return
     try:
-        yield _try(descriptor)
+        yield _try(descriptor) and _is_at(descriptor, folder / LOCK)
     finally:
         os.close(descriptor)
 

@@ -1,6 +1,9 @@
-"""Names of data sets and models, as users spell them."""
+"""Names: of data sets and models as users spell them, and lists in which none may stand twice."""
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
 
 
 def is_spelling(typed: str, name: str) -> bool:
@@ -10,3 +13,11 @@ def is_spelling(typed: str, name: str) -> bool:
 
 def _folded(name: str) -> str:
     return name.lower().replace("_", "-")
+
+
+def first_repeated(names: Sequence[str]) -> str | None:
+    """Return the first name that stands there twice, or None."""
+    if len(set(names)) == len(names):
+        return None
+    counts = Counter(names)
+    return next(name for name in names if counts[name] > 1)

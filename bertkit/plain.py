@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 # C0, DEL, C1, marks and embeddings that turn the direction of reading, separators of lines
@@ -19,17 +20,27 @@ _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Most characters of a row, a name or a label that a sentence quotes.
 QUOTED = 80
-# Most characters of a whole sentence; what a library says may be any length.
+# Most characters of a list of names, and of each of them.
+LISTED, LISTED_NAME = 130, 30
+# Most characters of a whole sentence, and of a word in it; what a library says may be any length.
 SENTENCE = 1000
+WORD = 300
+_LONG_WORD = re.compile(rf"\S{{{WORD + 1},}}")
 
 
-def visible(text: str) -> str:
+def visible(text: str, *, keep: str = "") -> str:
     r"""Write characters that cannot be seen, or that steer a terminal, as escapes.
+
+    Args:
+        text: somebody's.
+        keep: characters that stay, as line ends do where lines are shown as lines.
 
     >>> visible("\x1b[31mred\u202e")
     '\\x1b[31mred\\u202e'
     """
-    return _UNSEEN.sub(_escape, text)
+    if not keep:
+        return _UNSEEN.sub(_escape, text)
+    return _UNSEEN.sub(lambda found: found[0] if found[0] in keep else _escape(found), text)
 
 
 def shortened(text: str, most: int = QUOTED) -> str:
@@ -41,18 +52,61 @@ def shortened(text: str, most: int = QUOTED) -> str:
     return f"{text[:head]}…{text[len(text) - tail :] if tail else ''}"
 
 
+def brief(text: object, most: int = QUOTED) -> str:
+    """Show somebody's word in a sentence: escaped, and at most `most` characters long."""
+    # Shortened twice: an escape is up to six characters for one, and a text may have millions.
+    return shortened(visible(shortened(str(text), most)), most)
+
+
 def quoted(text: object, most: int = QUOTED) -> str:
-    r"""Quote somebody's text in a sentence: escaped, and at most about `most` characters long.
+    r"""Quote somebody's text in a sentence: `brief`, in quotation marks.
 
     >>> quoted("po\ns")
     "'po\\ns'"
     """
-    return f"'{visible(shortened(str(text), most))}'"
+    return f"'{brief(text, most)}'"
+
+
+def listed(names: Collection[str], most: int = LISTED, *, joint: str = ", ", quotes: bool = True) -> str:
+    """Write names in a row, as many as fit into about `most` characters, and say how many more there are.
+
+    >>> listed(["text", "label"])
+    "'text', 'label'"
+    """
+    shown: list[str] = []
+    for name in names:
+        word = quoted(name, LISTED_NAME)
+        word = word if quotes else word[1:-1]
+        if shown and sum(map(len, shown)) + len(word) > most:
+            break
+        shown.append(word)
+    more = len(names) - len(shown)
+    return joint.join(shown) + (f", … and {more:,} more" if more else "")
 
 
 def sentence(text: str) -> str:
-    """Return what is said to a user: one line, nothing in it unseen, of bounded length."""
-    return visible(shortened(text, SENTENCE))
+    """Return what is said to a user: one line, nothing in it unseen, of bounded length.
+
+    What has no gap is no prose of ours: a path or a name, which is cut before all that is
+    said of it would have to be.
+    """
+    return shortened(_LONG_WORD.sub(lambda word: shortened(word[0], WORD), visible(text)), SENTENCE)
+
+
+def shell_words(words: Iterable[str]) -> str:
+    r"""Write a command so that a shell reads exactly these words, and nothing in it is unseen.
+
+    >>> shell_words(["train", "my rows.tsv", "a\nb"])
+    "train 'my rows.tsv' $'a\\nb'"
+    """
+    import shlex
+
+    return " ".join(shlex.quote(word) if visible(word) == word else _ansi_quoted(word) for word in words)
+
+
+def _ansi_quoted(word: str) -> str:
+    escaped = word.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{_UNSEEN.sub(_shell_escape, escaped)}'"
 
 
 def to_json(values: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
@@ -67,13 +121,19 @@ def to_json(values: Any, *, indent: int | None = None, ascii_only: bool = False)
         indent: spaces a level; None: one line.
         ascii_only: whether all that is not ASCII becomes an escape.
     """
+    encoder = _encoder(ascii_only, indent)
     try:
-        text = json.dumps(values, ensure_ascii=ascii_only, allow_nan=False, indent=indent)
+        text = encoder.encode(values)
     except ValueError:
-        text = json.dumps(_finite(values), ensure_ascii=ascii_only, allow_nan=False, indent=indent)
+        text = encoder.encode(_finite(values))
     if text.isascii() and "\x7f" not in text:
         return text
     return _UNSEEN.sub(_json_escape, text)
+
+
+@cache
+def _encoder(ascii_only: bool, indent: int | None) -> json.JSONEncoder:
+    return json.JSONEncoder(ensure_ascii=ascii_only, allow_nan=False, indent=indent)
 
 
 def _finite(values: Any) -> Any:
@@ -90,6 +150,14 @@ def _escape(found: re.Match[str]) -> str:
     character = found[0]
     code = ord(character)
     return _SHORT.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def _shell_escape(found: re.Match[str]) -> str:
+    """Write a character as bash's $'…' reads it; a byte that is no text is the byte it was."""
+    code = ord(found[0])
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return _SHORT.get(found[0]) or (f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}")
 
 
 def _json_escape(found: re.Match[str]) -> str:

@@ -12,14 +12,16 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from bertkit.errors import RunError
+from bertkit.errors import BertkitError, RunError
 from bertkit.files import exists, hidden_beside, is_file, sync
 from bertkit.locks import LOCK, holder_of, kept_out
+
+T = TypeVar("T")
 
 MANIFEST = "bertkit.json"
 CHECKPOINTS = "checkpoints"
@@ -34,12 +36,15 @@ _MARKS = {
     REQUEST: {"format_version", "config", "lasting"},
 }
 # A living process is between the two renames for an instant only.
-_PATIENCE_S, _PAUSE_S = 2.0, 0.02
+_PATIENCE_S, _PAUSE_S = 1.0, 0.02
 
 
 def lasting(folder: Path) -> Path:
     """Return a folder's own place, with all links followed; it need not be there."""
-    return Path(os.path.realpath(folder))
+    try:
+        return Path(os.path.realpath(folder))
+    except ValueError:  # a name that no folder can have
+        return folder.absolute()
 
 
 def next_of(folder: Path) -> Path:
@@ -75,6 +80,8 @@ def is_run(folder: Path) -> bool:
 
 def read_marked(folder: Path, name: Path) -> dict[str, Any]:
     """Return what one of the files holds by which a run is known; nothing where it is not bertkit's."""
+    if not is_file(folder / name):  # a named pipe would be waited for
+        return {}
     try:
         values = json.loads((folder / name).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -90,36 +97,66 @@ def resume_command(shown: Path) -> str:
 def put_back(folder: Path) -> None:
     """Give a run its name back that lost it when its training was killed in the middle of a swap.
 
-    Does nothing where something has the name, and waits an instant where a living process is
-    just swapping.
+    Where a living process is just swapping, that is waited for, for an instant. Nothing is done
+    where something else has the name.
 
     Raises:
-        RunError: it lies beside its place, and this user may not move it.
+        RunError: the run lies beside its place, and this user may not move it.
     """
-    if exists(folder):
-        return
     place = lasting(folder)
-    old = old_of(place)
-    if not is_file(old / LOCK):
-        return
-    until = time.monotonic() + _PATIENCE_S
-    while not exists(place) and time.monotonic() < until:
+    old, until = old_of(place), time.monotonic() + _PATIENCE_S
+    while is_file(old / LOCK) and time.monotonic() < until:
         with kept_out(old) as is_free:
-            if is_free and not exists(place):
-                _rename(old, place, folder)
+            if is_free:
+                if not exists(place):
+                    _rename(old, place, folder)
                 return
         time.sleep(_PAUSE_S)
 
 
+def read_steadily(folder: Path, read: Callable[[], T]) -> T:
+    """Read a run that may lose its place to another at any moment: then that one is read instead.
+
+    Args:
+        folder: the run directory.
+        read: reads it.
+
+    Raises:
+        BertkitError: what `read` raises of a run that stays where it is.
+    """
+    put_back(folder)
+    before = _identity(folder)
+    try:
+        return read()
+    except BertkitError:
+        put_back(folder)
+        if _identity(folder) == before:
+            raise
+    return read()
+
+
+Identity = tuple[int, int] | None
+"""What tells a folder from another of the same name; None where there is none."""
+
+
 @contextmanager
-def unchanged(folder: Path) -> Iterator[None]:
-    """Read a run's files in the body; they belong together.
+def unchanged(folder: Path) -> Iterator[Identity]:
+    """Read a run's files in the body, which belong together; gives what `refuse_replaced` asks for later on.
 
     Raises:
         RunError: another run took its place meanwhile.
     """
     before = _identity(folder)
-    yield
+    yield before
+    refuse_replaced(folder, before)
+
+
+def refuse_replaced(folder: Path, before: Identity) -> None:
+    """Refuse to read on in a run that is no longer the one that was opened.
+
+    Raises:
+        RunError: another run has taken its place.
+    """
     if before is not None and _identity(folder) != before:
         raise RunError(f"{folder}: was replaced by another run while it was read; run the command again.")
 
@@ -147,7 +184,7 @@ def _rename(old: Path, place: Path, shown: Path) -> None:
         ) from error
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
+def _identity(folder: Path) -> Identity:
     try:
         found = folder.stat()
     except OSError:

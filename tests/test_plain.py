@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
 
 import pytest
 
-from bertkit.plain import SENTENCE, quoted, sentence, shortened, to_json, visible
+from bertkit.plain import LISTED, SENTENCE, WORD, listed, quoted, sentence, shell_words, shortened, to_json, visible
 
 STEERING = ["\x1b[31m", "\x1b]0;title\x07", "\x9b31m", "\x00", "\x7f", "\u202e", "\u2066", "\u061c", "\ufeff", "\udc00"]
 
@@ -42,7 +44,35 @@ def test_a_long_text_keeps_its_ends(most: int) -> None:
 def test_a_quotation_is_bounded_and_one_line() -> None:
     assert quoted("po\nlite") == "'po\\nlite'"
     assert len(quoted("x" * 10_000)) < 90
-    assert len(sentence("x" * 10**6)) == SENTENCE
+    assert len(quoted("\x1b" * 10_000)) < 90
+    assert len(sentence("x\0 " * 10**5)) == SENTENCE
+    assert len(sentence(f"unknown model '{'x' * 10**6}'; see the list.")) < WORD + 40
+
+
+def test_line_ends_stay_where_lines_are_shown() -> None:
+    assert visible("a\n\tb\r\x1b", keep="\n\t") == "a\n\tb\\r\\x1b"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["a b", "$HOME", "it's"], ["a\nb", "\x1b[31m", "\u202e", "it's\t\\n", "\x9b9"], [os.fsdecode(b"\xff1\xe9")]],
+)
+def test_a_shell_reads_the_very_words(words: list[str]) -> None:
+    command = shell_words(words)
+    assert command.isprintable()
+    done = subprocess.run(["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True)
+    assert done.stdout == b"".join(os.fsencode(word) + b"\0" for word in words)
+
+
+def test_a_list_of_names_says_how_many_are_left_out() -> None:
+    assert listed(["a", "b"]) == "'a', 'b'"
+    assert listed(["a", "b"], joint=" and ", quotes=False) == "a and b"
+    assert listed([]) == ""
+    many = listed([f"column number {i}" for i in range(200_000)])
+    assert many.startswith("'column number 0', 'column number 1', ")
+    assert many.endswith(" more")
+    assert len(many) < LISTED + 60
+    assert len(listed(["x" * 9999])) < 40
 
 
 @pytest.mark.parametrize("text", [*STEERING, "한국어", "\n", "\\", '"'])

@@ -10,7 +10,7 @@ import pytest
 from bertkit import run_folder
 from bertkit.errors import RunError
 from bertkit.locks import LOCK, take
-from bertkit.run_folder import is_run, is_unfinished, next_of, old_of, put_back, unchanged, why_no_run
+from bertkit.run_folder import is_run, is_unfinished, next_of, old_of, put_back, read_steadily, unchanged, why_no_run
 
 MANIFEST = {"format_version": 1, "task": "classify", "settings": {}}
 
@@ -77,6 +77,22 @@ def test_two_runs_are_not_read_as_one(tmp_path: Path) -> None:
         _swap(run, tmp_path / "other")
 
 
+def test_a_run_that_is_replaced_while_it_is_read_is_read_again(tmp_path: Path) -> None:
+    run, other = make_run(tmp_path / "r"), make_run(tmp_path / "other")
+    (other / "metrics.json").touch()
+    tries = iter([True])
+
+    def read() -> list[str]:
+        if next(tries, False):
+            _swap(run, other)
+            raise RunError("half of each")
+        return sorted(path.name for path in run.iterdir())
+
+    assert "metrics.json" in read_steadily(run, read)
+    with pytest.raises(RunError, match="damaged"):
+        read_steadily(run, lambda: _fail("damaged"))
+
+
 def test_what_is_there_is_known_by_what_it_says(tmp_path: Path) -> None:
     run = make_run(tmp_path / "r")
     for text in ("{}", "[]", "", '{"format_version": 1}', "[" * 100_000):
@@ -103,6 +119,10 @@ def test_why_no_run(tmp_path: Path) -> None:
     make_run(next_of(place))
     assert f"`bertkit train --resume --output '{place}'`" in why_no_run(place)
     assert "is not a run directory" in why_no_run(Path("/"))
+
+
+def _fail(reason: str) -> None:
+    raise RunError(reason)
 
 
 def _swap(run: Path, other: Path) -> None:

@@ -8,37 +8,83 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from bertkit import __version__
+from bertkit.cli.guard import ReaderGone, guard_standard_streams
 from bertkit.cli.streams import end_early, one_voice
 from bertkit.compute.processes import joined, this_world
 from bertkit.errors import BertkitError
+from bertkit.files import refusal
+from bertkit.plain import sentence
 
 # The commands that several processes share; of any other the first does all.
 SHARED = ("train", "predict")
+# Of all that Typer raises for a wrong command line: BadParameter is a usage error, and that is one.
+_WrongCommandLine: Any = typer.BadParameter.__mro__[2]
 
 
 class KitGroup(TyperGroup):
-    """Turns bertkit's errors into one sentence on stderr and the exit code they carry."""
+    """Turns errors into one sentence on stderr and the exit code they carry."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line; what happens outside of a command (--help, --version) ends alike."""
+        try:
+            with _told():
+                return super().main(*args, **extra)
+        except typer.Exit as early:
+            sys.exit(early.exit_code)
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Read the options before the command; a wrong one is quoted harmlessly."""
+        with _quoted_harmlessly():
+            return super().make_context(*args, **extra)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a closed pipe ends quietly, Ctrl-C with 130."""
-        try:
+        with _told(), _quoted_harmlessly():
             result = super().invoke(ctx)
             sys.stdout.flush()
-        except BertkitError as error:
-            raise typer.Exit(end_early(error.exit_code, f"bertkit: {error}")) from error
-        except BrokenPipeError:
-            # Python flushes stdout once more at its end; there is nowhere left to write to.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            raise typer.Exit(end_early(0)) from None
-        except KeyboardInterrupt:
-            raise typer.Exit(end_early(130, "bertkit: interrupted")) from None
         return result
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say in one sentence what ended the body; a defect passes, and keeps its traceback."""
+    try:
+        yield
+    except (_WrongCommandLine, typer.Exit, typer.Abort):
+        raise
+    except BertkitError as error:
+        raise _exit(error.exit_code, f"bertkit: {error}") from error
+    except (ReaderGone, BrokenPipeError):
+        raise _exit(0) from None
+    except KeyboardInterrupt:
+        raise _exit(130, "bertkit: interrupted") from None
+    except Exception as error:
+        said = refusal(error)
+        if said is None:
+            raise
+        raise _exit(3, f"bertkit: {said}") from error
+
+
+def _exit(code: int, said: str = "") -> typer.Exit:
+    return typer.Exit(end_early(code, sentence(said)))
+
+
+@contextmanager
+def _quoted_harmlessly() -> Iterator[None]:
+    """Bound what Typer quotes of a wrong command line, and show its control characters."""
+    try:
+        yield
+    except _WrongCommandLine as error:
+        error.message = sentence(error.message)
+        raise
 
 
 app = typer.Typer(
@@ -81,6 +127,7 @@ def root(
 
 def main() -> None:
     """Start the command line."""
+    guard_standard_streams()
     try:
         with one_voice():
             app()

@@ -15,13 +15,17 @@ from bertkit.cli.options import (
     DeviceOption,
     ForceOption,
     FormatOption,
+    PlotsOption,
+    ReportOption,
+    RunArgument,
     StrictOption,
 )
+from bertkit.cli.streams import say
 from bertkit.errors import StrictError
 
 
 def eval_command(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory of `bertkit train`.")],
+    run: RunArgument,
     data: Annotated[
         list[str] | None,
         typer.Argument(metavar="DATA", show_default=False, help="Data as for train (default: the run's own)."),
@@ -42,14 +46,16 @@ def eval_command(
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
     errors: Annotated[
         Path | None,
-        typer.Option("--errors", help="Write the wrong rows, with their probabilities, as JSON lines."),
+        typer.Option("--errors", help="Write the wrong rows, with their probabilities, as JSON lines.", readable=False),
     ] = None,
     against: Annotated[
         Path | None,
-        typer.Option("--against", help="Another run, scored on the same rows and compared with this one."),
+        typer.Option(
+            "--against", help="Another run, scored on the same rows and compared with this one.", readable=False
+        ),
     ] = None,
-    plots: Annotated[Path | None, typer.Option("--plots", help="Folder to draw figures in, as PNG.")] = None,
-    report: Annotated[Path | None, typer.Option("--report", help="HTML page to write, one file.")] = None,
+    plots: PlotsOption = None,
+    report: ReportOption = None,
     force: ForceOption = False,
     strict: StrictOption = False,
     output_format: FormatOption = None,
@@ -61,15 +67,12 @@ def eval_command(
     from bertkit.evaluation.run import EvalRequest, evaluate_run
     from bertkit.reporting.report import file_writer
 
-    def note(sentence: str) -> None:
-        typer.echo(sentence, err=True)
-
     names = tuple(data or ())
     request = EvalRequest(
         run, names, split, data_dir, columns, on_long, batch_size, device, precision, errors, against, force,
         plots=plots, report=report,
     )  # fmt: skip
-    evaluation = evaluate_run(request, note, file_writer(request, note))
+    evaluation = evaluate_run(request, say, file_writer(request, say))
     render.show(evaluation, output_format)
     if strict and evaluation.warnings:
         raise StrictError(f"--strict: {evaluation.warnings[0]}.")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bertkit.cli.options import ColumnsOption, DataDirOption, ForceOption, FormatOption
+from bertkit.cli.options import ColumnsOption, DataDirOption, ForceOption, FormatOption, PlotsOption, ReportOption
 from bertkit.cli.render import wants_json
+from bertkit.cli.terminal import cell, open_console, say_line
 from bertkit.cli.train import DataArgument
 from bertkit.errors import StrictError
+from bertkit.plain import to_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,8 +46,12 @@ def inspect_command(
             "--max-length", min=8, help="Longest row in tokens (default: the model's).", envvar="BERTKIT_MAX_LENGTH"
         ),
     ] = None,
-    plots: Annotated[Path | None, typer.Option("--plots", help="Folder to draw figures in, as PNG.")] = None,
-    report: Annotated[Path | None, typer.Option("--report", help="HTML page to write, one file.")] = None,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", help="Column whose equal values belong together.", envvar="BERTKIT_GROUP"),
+    ] = None,
+    plots: PlotsOption = None,
+    report: ReportOption = None,
     force: ForceOption = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 4 where there is a problem.", envvar="BERTKIT_STRICT")
@@ -60,11 +64,11 @@ def inspect_command(
     """
     from bertkit.reporting.inspection import InspectRequest, inspect_data
 
-    request = InspectRequest(tuple(data or ()), model, data_dir, columns, task, max_length, plots, report, force)
+    request = InspectRequest(tuple(data or ()), model, data_dir, columns, task, max_length, plots, report, force, group)
     with _row_counter() as progress:
         inspection = inspect_data(request, progress)
     if wants_json(output_format):
-        typer.echo(json.dumps(inspection.to_json(), ensure_ascii=False))
+        typer.echo(to_json(inspection.to_json()))
     else:
         _show(inspection.audit, f"{inspection.task}, reading {', '.join(inspection.columns.inputs)}")
     problem = next((f for f in inspection.audit.findings if f.severity != "info"), None)
@@ -75,10 +79,9 @@ def inspect_command(
 @contextmanager
 def _row_counter() -> Iterator[Callable[[int], None]]:
     """Give a listener that counts rows on stderr, on a terminal only."""
-    from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
-    console = Console(stderr=True)
+    console = open_console(stderr=True)
     if not console.is_terminal:
         yield lambda _: None
         return
@@ -89,43 +92,40 @@ def _row_counter() -> Iterator[Callable[[int], None]]:
 
 
 def _show(found: Audit, what: str) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    _line(console, f"[bold]{_plain(found.data)}[/bold]: {_plain(what)}")
+    console = open_console()
+    say_line(console, (found.data, "bold"), f": {what}")
     for name, split in found.splits.items():
         _show_split(console, name, split)
     console.print()
     for note in found.notes:
-        _line(console, f"[dim]{_plain(note)}[/dim]")
+        say_line(console, (note, "dim"))
     for finding in found.findings:
         _show_finding(console, finding)
     console.print()
-    _line(console, f"[bold]{_plain(found.verdict)}[/bold]")
-    _line(console, f"  {_plain(found.suggested_command)}")
+    say_line(console, (found.verdict, "bold"))
+    say_line(console, f"  {found.suggested_command}")
 
 
 def _show_split(console: Console, name: str, split: SplitAudit) -> None:
     console.print()
-    _line(console, f"[bold]{name}[/bold]  {split.rows:,} rows")
+    say_line(console, (name, "bold"), f"  {split.rows:,} rows")
     if split.labels:
         console.print(_label_table(split))
     if split.numbers is not None and split.numbers.count:
         n = split.numbers
-        _line(console, f"  labels {n.minimum:g} to {n.maximum:g}, mean {n.mean:.3f}, deviation {n.deviation:.3f}")
+        said = f"  labels {n.minimum:g} to {n.maximum:g}, mean {n.mean:.3f}, deviation {n.deviation:.3f}"
+        say_line(console, said)
     lengths = {f"{column}, words": own.words for column, own in split.lengths.items()}
     if split.tokens is not None:
         lengths = {"tokens": split.tokens, **lengths}
     console.print(_length_table(lengths))
     for label, summary in lengths.items():
         if summary.histogram and (split.tokens is None or label == "tokens"):
-            _line(console, f"  [dim]{_plain(label)}[/dim]")
+            say_line(console, (f"  {label}", "dim"))
             console.print(_histogram(summary))
     if split.over_max_length is not None:
-        _line(
-            console,
-            f"  {split.over_max_length:.2%} of the rows would be cut; {split.fitting_length} tokens cut under 1 %",
-        )
+        over, fitting = f"{split.over_max_length:.2%}", split.fitting_length
+        say_line(console, f"  {over} of the rows would be cut; {fitting} tokens cut under 1 %")
 
 
 def _label_table(split: SplitAudit) -> Table:
@@ -135,7 +135,7 @@ def _label_table(split: SplitAudit) -> Table:
     for label, count in split.labels.items():
         if label in shown:
             weight = f"weight {split.class_weights[label]:.3f}" if label in split.class_weights else ""
-            table.add_row(f"  {_plain(label)}", f"{count:,}", f"{count / total:.1%}", _bar(count / most), weight)
+            table.add_row(cell(f"  {label}"), f"{count:,}", f"{count / total:.1%}", _bar(count / most), weight)
     if len(split.labels) > len(shown):
         table.add_row(f"  and {len(split.labels) - len(shown):,} more", "", "", "", "")
     return table
@@ -145,10 +145,10 @@ def _length_table(lengths: dict[str, LengthSummary]) -> Table:
     percents = list(next(iter(lengths.values())).percentiles) if lengths else []
     table = _grid("<", *">" * (len(percents) + 2))
     names = [f"{p} %" for p in percents]
-    table.add_row("  [dim]length", *(f"[dim]{name}" for name in (*names, "longest", "mean")))
+    table.add_row(*(cell(name, "dim") for name in ("  length", *names, "longest", "mean")))
     for name, summary in lengths.items():
         figures = [f"{summary.percentiles[p]:,}" for p in percents]
-        table.add_row(f"  {_plain(name)}", *figures, f"{summary.maximum:,}", f"{summary.mean:,.1f}")
+        table.add_row(cell(f"  {name}"), *figures, f"{summary.maximum:,}", f"{summary.mean:,.1f}")
     return table
 
 
@@ -157,17 +157,17 @@ def _histogram(summary: LengthSummary) -> Table:
     most = max(bar.count for bar in summary.histogram)
     for bar in summary.histogram:
         span = str(bar.low) if bar.low == bar.high else f"{bar.low}–{bar.high}"
-        table.add_row(f"    {span}", _bar(bar.count / most), f"[dim]{bar.count:,}")
+        table.add_row(f"    {span}", _bar(bar.count / most), cell(f"{bar.count:,}", "dim"))
     return table
 
 
 def _show_finding(console: Console, finding: Finding) -> None:
     from bertkit.reporting.inspected import written_places
 
-    colour = _COLOURS[finding.severity]
-    _line(console, f"[{colour}]{finding.severity}[/{colour}] [bold]{finding.kind}[/bold]  {_plain(finding.message)}")
+    severity = (finding.severity, _COLOURS[finding.severity])
+    say_line(console, severity, " ", (finding.kind, "bold"), f"  {finding.message}")
     for place in written_places(finding):
-        _line(console, f"  [dim]{_plain(place)}[/dim]")
+        say_line(console, (f"  {place}", "dim"))
 
 
 def _grid(*alignments: str) -> Table:
@@ -183,14 +183,3 @@ def _bar(share: float) -> str:
     """Draw a share of the greatest length; whatever is more than nothing can be seen."""
     eighths = max(round(share * _BAR * 8), 1 if share > 0 else 0)
     return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
-
-
-def _line(console: Console, markup: str) -> None:
-    console.print(markup, soft_wrap=True)
-
-
-def _plain(text: str) -> str:
-    """Keep brackets in somebody's data from being read as markup, and line ends from tearing a table."""
-    from rich.markup import escape
-
-    return escape(" ".join(text.split()))

@@ -40,10 +40,21 @@ BatchSizeOption = Annotated[
     int | None,
     typer.Option("--batch-size", min=1, help="Most rows of a batch (default: by tokens).", envvar="BERTKIT_BATCH_SIZE"),
 ]
+# Whether a place can be read the command finds out, and says in its own words: it is no wrong
+# value of a flag.
+RunArgument = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Run directory of `bertkit train`.", readable=False, show_default=False)
+]
 DataDirOption = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Folder that holds DATA's files.", envvar="BERTKIT_DATA_DIR"),
+    typer.Option("--data-dir", help="Folder that holds DATA's files.", envvar="BERTKIT_DATA_DIR", readable=False),
 ]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="File to write (default: standard output).", readable=False),
+]
+PlotsOption = Annotated[Path | None, typer.Option("--plots", help="Folder to draw figures in, as PNG.", readable=False)]
+ReportOption = Annotated[Path | None, typer.Option("--report", help="HTML page to write, one file.", readable=False)]
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="Exit with 4 where a warning is given.", envvar="BERTKIT_STRICT")
 ]

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bertkit.cli.options import BatchSizeOption, ColumnsOption, DeviceOption, ForceOption, StrictOption
+from bertkit.cli.options import (
+    BatchSizeOption,
+    ColumnsOption,
+    DeviceOption,
+    ForceOption,
+    OutputOption,
+    RunArgument,
+    StrictOption,
+)
+from bertkit.cli.streams import say
 
 
 def predict_command(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory of `bertkit train`.")],
+    run: RunArgument,
     source: Annotated[str, typer.Argument(metavar="INPUT", help="File, or - for standard input.")] = "-",
     *,
     input_format: Annotated[
         str, typer.Option("--input-format", help="auto, txt, csv, tsv, jsonl, conll or parquet.")
     ] = "auto",
-    output_format: Annotated[str, typer.Option("--output-format", help="jsonl, csv or tsv.")] = "jsonl",
+    output_format: Annotated[
+        str,
+        typer.Option(
+            "--output-format", help="jsonl, csv or tsv; cells that begin with = + - @ are written as they are."
+        ),
+    ] = "jsonl",
     columns: ColumnsOption = None,
     top_k: Annotated[int, typer.Option("--top-k", min=0, help="List the k likeliest labels.")] = 0,
     on_long: Annotated[
@@ -27,10 +40,7 @@ def predict_command(
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="File to write (default: standard output)."),
-    ] = None,
+    output: OutputOption = None,
     force: ForceOption = False,
     strict: StrictOption = False,
 ) -> None:
@@ -53,9 +63,12 @@ def predict_command(
         device,
         precision,
     )
-    done = predict(request, output=output, force=force)
-    if done.note is not None:
-        typer.echo(done.note, err=True)
+    done = predict(request, output=output, force=force, note=_note)
     for warning in done.warnings:
-        typer.echo(f"bertkit: warning: {warning}", err=True)
+        say(f"bertkit: warning: {warning}")
     done.raise_for_status(strict=strict)
+
+
+def _note(sentence: str) -> None:
+    """Say how the input is read; a warning is said as the others are."""
+    say(f"bertkit: {sentence}" if sentence.startswith("warning: ") else sentence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bertkit.cli.options import Format
+from bertkit.cli.terminal import new_table, open_console, safe, say_line
+from bertkit.metrics.names import table_names
+from bertkit.plain import sentence, to_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,27 +33,29 @@ def show_rows(rows: Sequence[Mapping[str, Any]], asked: Format | None) -> None:
     """Print rows of a table; as JSON, one object per line."""
     if wants_json(asked):
         for row in rows:
-            typer.echo(json.dumps(row, ensure_ascii=False))
+            typer.echo(to_json(row))
         return
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
+    table = new_table(tuple(rows[0]))
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    _console().print(table)
+        table.add_row(*("" if value is None else safe(str(value)) for value in row.values()))
+    open_console().print(table)
 
 
-def show(result: TrainResult | Evaluation | Started, asked: Format | None) -> None:
-    """Print the result of a command."""
+def show(result: TrainResult | Evaluation | Started, asked: Format | None, said: Container[str] = ()) -> None:
+    """Print the result of a command.
+
+    Args:
+        result: of train, eval or --dry-run.
+        asked: table or JSON.
+        said: warnings that the user has read already; a table leaves them out.
+    """
     values = _values(result)
     if wants_json(asked):
-        typer.echo(json.dumps(values, ensure_ascii=False))
+        typer.echo(to_json(values))
     elif "n" in values:
         _show_evaluation(values)
     elif "metrics" in values:
-        _show_training(values)
+        _show_training(values, said)
     else:
         _show_plan(values)
 
@@ -63,30 +68,27 @@ def _values(result: Any) -> dict[str, Any]:
     return plain
 
 
-def _console(*, stderr: bool = False) -> Console:
-    from rich.console import Console
+def _show_training(values: Mapping[str, Any], said: Container[str]) -> None:
+    console = open_console()
+    console.print(_metric_table(values, title="validation"))
+    took = f"{values['steps']} steps in {values['seconds']:.0f} s, best at step {values['best_step']}"
+    say_line(console, f"{took}{_by(values['metric'])}: ", (values["run"], "bold"))
+    _show_warnings(console, [warning for warning in values["warnings"] if warning not in said])
 
-    return Console(stderr=stderr, highlight=False)
 
-
-def _show_training(values: Mapping[str, Any]) -> None:
-    console = _console()
-    console.print(_metric_table(values["metrics"], {}, values["baselines"], title="validation"))
-    console.print(
-        f"{values['steps']} steps in {values['seconds']:.0f} s, "
-        f"best at step {values['best_step']}: [bold]{values['run']}"
-    )
-    _show_warnings(console, values["warnings"])
+def _by(metric: str) -> str:
+    return f" by {metric}" if metric else ""
 
 
 def _show_evaluation(values: Mapping[str, Any]) -> None:
-    console = _console()
+    console = open_console()
     title = f"{values['data']}, {values['split']}, {values['n']:,} rows"
-    console.print(_metric_table(values["metrics"], values["intervals"], values["baselines"], title=title))
+    console.print(_metric_table(values, title=title))
     for name, metrics in values["difference"].items():
-        shown = [m for m in ("accuracy", "f1", "pearson", "entity_f1", "map@3", "perplexity") if m in metrics]
+        wanted = ("accuracy", "f1", "pearson", "entity_f1", "map@3", "perplexity", values["metric"])
+        shown = [m for m in table_names(metrics, values.get("positive")) if m in wanted]
         parts = ", ".join(f"{m} {metrics[m][0]:+.4f} to {metrics[m][1]:+.4f}" for m in shown)
-        console.print(f"model minus {name}: {parts}")
+        say_line(console, f"model minus {name}: {parts}")
     if values["per_label"]:
         show_rows([{"label": k, **_rounded(v)} for k, v in values["per_label"].items()], Format.TABLE)
     _show_warnings(console, values["warnings"])
@@ -96,24 +98,14 @@ def _rounded(values: Mapping[str, float]) -> dict[str, Any]:
     return {k: int(v) if k in ("support", "predicted") else f"{v:.4f}" for k, v in values.items()}
 
 
-def _metric_table(
-    metrics: Mapping[str, float],
-    intervals: Mapping[str, Sequence[float]],
-    baselines: Mapping[str, Mapping[str, float]],
-    *,
-    title: str,
-) -> Any:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    table.add_column("metric")
-    table.add_column("model", justify="right", style="bold")
-    if intervals:
-        table.add_column("95 % interval", justify="right")
-    for name in baselines:
-        table.add_column(name, justify="right")
-    for metric, value in metrics.items():
-        cells = [metric, _figure(metric, value)]
+def _metric_table(values: Mapping[str, Any], *, title: str) -> Any:
+    """Lay out the metrics of a model and of its baselines, with intervals where there are any."""
+    metrics, intervals, baselines = values["metrics"], values.get("intervals", {}), values["baselines"]
+    numbers = ["model", *(["95 % CI"] if intervals else []), *baselines]
+    table = new_table(("metric", *numbers), right=numbers, title=title)
+    table.columns[1].style = "bold"
+    for metric, name in table_names(metrics, values.get("positive")).items():
+        cells = [name, _figure(metric, metrics[metric])]
         if intervals:
             ends = intervals.get(metric)
             cells.append("" if ends is None else f"{ends[0]:.4f} … {ends[1]:.4f}")
@@ -131,24 +123,27 @@ COUNTS = ("repaired_sequences",)
 
 def _show_warnings(console: Console, warnings: Sequence[str]) -> None:
     for warning in warnings:
-        console.print(f"[yellow]warning:[/yellow] {warning}", soft_wrap=True)
+        say_line(console, ("warning:", "yellow"), f" {warning}")
 
 
 def _show_plan(values: Mapping[str, Any]) -> None:
-    console = _console()
-    console.print(f"would train [bold]{values['run']}[/bold]: {values['parameters']:,} parameters")
-    console.print(f"rows: {values['rows']}, labels: {values['labels']}, steps: {values['total_steps']}")
-    console.print(f"placement: {values['placement']}")
+    console = open_console()
+    say_line(console, "would train ", (values["run"], "bold"), f": {values['parameters']:,} parameters")
+    say_line(console, f"rows: {values['rows']}, labels: {values['labels']}, steps: {values['total_steps']}")
+    say_line(console, f"placement: {values['placement']}")
     parts = ", ".join(f"{name} {size / 1e6:,.0f}" for name, size in values["memory_parts"].items() if size)
-    console.print(f"memory: about {values['memory_bytes'] / 1e6:,.0f} MB ({parts})", soft_wrap=True)
+    say_line(console, f"memory: about {values['memory_bytes'] / 1e6:,.0f} MB ({parts})")
     for name, value in values["config"].items():
-        console.print(f"  {name} = {value}", soft_wrap=True)
+        say_line(console, f"  {name} = {value}")
+
+
+_WARNING = "warning: "
 
 
 @contextmanager
-def training_progress() -> Iterator[Callable[[Event], None]]:
+def training_progress() -> Iterator[_Lines]:
     """Give a listener that shows a training on stderr: a bar on a terminal, lines elsewhere."""
-    console = _console(stderr=True)
+    console = open_console(stderr=True)
     view = _Bar(console) if console.is_terminal else _Lines(console)
     try:
         yield view
@@ -162,6 +157,9 @@ class _Lines:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.every = 50
+        self.metric = ""
+        self.positive: str | None = None
+        self.warned: list[str] = []
         self.tokens, self.seconds = 0, 0.0
 
     def __call__(self, event: Event) -> None:
@@ -172,11 +170,14 @@ class _Lines:
         else:
             self.step(event)
 
-    def say(self, sentence: str) -> None:
-        self.console.print(sentence, soft_wrap=True, markup=False)
+    def say(self, said: str) -> None:
+        if said.startswith(_WARNING):
+            self.warned.append(said.removeprefix(_WARNING))
+        self.console.print(sentence(said), soft_wrap=True)
 
     def started(self, facts: Any) -> None:
-        self.every = facts.config.log_every
+        self.every, self.metric = facts.config.log_every, facts.config.metric
+        self.positive = facts.config.positive or (facts.labels[1] if len(facts.labels) == 2 else None)
         rows = ", ".join(f"{split} {count:,}" for split, count in facts.rows.items())
         self.say(
             f"{facts.parameters:,} parameters on {facts.placement.device} in {facts.placement.precision}; "
@@ -192,32 +193,40 @@ class _Lines:
             )
             self.tokens, self.seconds = 0, 0.0
         if facts.scores is not None:
-            self.say(_epoch_line(facts))
+            self.say(self.epoch_line(facts))
+
+    def epoch_line(self, facts: StepFacts) -> str:
+        """Say what the validation rows scored, and whether that is the best so far."""
+        assert facts.scores is not None
+        metrics = facts.scores.metrics
+        shown = [m for m in table_names(metrics, self.positive) if m in (*_EPOCH_METRICS, self.metric)]
+        parts = " ".join(f"{name} {metrics[name]:.4f}" for name in sorted(shown, key=_epoch_order))
+        best = f" (best so far by {self.metric})" if facts.improved else ""
+        return f"epoch {facts.epoch}, step {facts.step}: validation {parts}{best}"
 
     def close(self) -> None:
         """Nothing to close."""
 
 
-def _epoch_line(facts: StepFacts) -> str:
-    assert facts.scores is not None
-    shown = (
-        "accuracy",
-        "f1",
-        "macro_f1",
-        "pearson",
-        "spearman",
-        "entity_f1",
-        "map@3",
-        "perplexity",
-        "pair_accuracy",
-        "rouge1",
-        "rouge2",
-        "loss",
-        "mse",
-    )
-    metrics = facts.scores.metrics
-    parts = " ".join(f"{name} {metrics[name]:.4f}" for name in shown if name in metrics)
-    return f"epoch {facts.epoch}, step {facts.step}: validation {parts}{' (best so far)' if facts.improved else ''}"
+_EPOCH_METRICS = (
+    "accuracy",
+    "f1",
+    "macro_f1",
+    "pearson",
+    "spearman",
+    "entity_f1",
+    "map@3",
+    "perplexity",
+    "pair_accuracy",
+    "rouge1",
+    "rouge2",
+    "loss",
+    "mse",
+)
+
+
+def _epoch_order(metric: str) -> int:
+    return _EPOCH_METRICS.index(metric) if metric in _EPOCH_METRICS else len(_EPOCH_METRICS)
 
 
 class _Bar(_Lines):
@@ -229,10 +238,10 @@ class _Bar(_Lines):
 
         super().__init__(console)
         self.progress = Progress(
-            TextColumn("step {task.completed}/{task.total}"),
+            TextColumn("step {task.completed}/{task.total}", markup=False),
             BarColumn(bar_width=20),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[figures]}", markup=False, table_column=Column(no_wrap=True)),
             console=console,
             transient=True,
         )
@@ -248,7 +257,7 @@ class _Bar(_Lines):
         figures = f"loss {facts.loss:.4f}  lr {facts.lr:.2e}  {speed:,.0f} tokens/s"
         self.progress.update(self.bar, completed=facts.step, figures=figures)
         if facts.scores is not None:
-            self.progress.console.print(_epoch_line(facts), soft_wrap=True, markup=False)
+            self.say(self.epoch_line(facts))
 
     def close(self) -> None:
         """Take the bar away."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 import typer
 
 from bertkit.compute.processes import this_world
 from bertkit.errors import UsageError
+from bertkit.plain import brief, quoted, sentence
 
 
 def lines_of(arguments: Sequence[str] | None, file: Path | None, *, what: str) -> Iterator[list[str]]:
@@ -25,31 +25,35 @@ def lines_of(arguments: Sequence[str] | None, file: Path | None, *, what: str) -
 
     Raises:
         UsageError: there is nothing to read, or both are given, or an argument is no text.
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, or standard input is closed.
     """
     if file is not None and arguments:
-        raise UsageError(f"give {what} or --file {file}, not both.")
+        raise UsageError(f"give {what} or --file {brief(file)}, not both.")
     if file is not None and str(file) != "-":
-        return _file_lines(file)
+        return _input_lines(file)
     if arguments and arguments != ["-"]:
         return iter([[checked_text(argument, what) for argument in arguments]])
-    if not arguments and file is None and sys.stdin.isatty():
+    if not arguments and file is None and is_typed_at():
         raise UsageError(f"there is nothing to read: give {what}, --file FILE, or - for standard input.")
+    return _input_lines("-")
+
+
+def _input_lines(name: str | Path) -> Iterator[list[str]]:
+    """Iterate batches of the lines of a file, or of standard input for "-"; gzip is unpacked."""
+    from bertkit.data.formats import open_input, tell
     from bertkit.data.line_batches import read_line_batches
 
-    return read_line_batches(sys.stdin.buffer, "<stdin>")
+    opened = open_input(name)
+    told = tell(opened, kind="txt")
+    for note in told.notes:
+        say(note)
+    with opened.stream() as stream:
+        yield from read_line_batches(stream, opened.name, encoding=told.table.encoding)
 
 
-def _file_lines(file: Path) -> Iterator[list[str]]:
-    from bertkit.data.formats import encoding_note, sniff_format
-    from bertkit.data.line_batches import read_line_batches
-    from bertkit.data.lines import open_bytes
-
-    known = sniff_format(file, kind="txt")
-    if note := encoding_note(file, known):
-        typer.echo(note, err=True)
-    with open_bytes(file) as stream:
-        yield from read_line_batches(stream, str(file), encoding=known.encoding)
+def is_typed_at() -> bool:
+    """Tell whether standard input is a terminal, where nobody expects a command to wait for text."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def checked_text(argument: str, what: str) -> str:
@@ -61,17 +65,20 @@ def checked_text(argument: str, what: str) -> str:
     try:
         argument.encode("utf-8")
     except UnicodeEncodeError:
-        raise UsageError(f"{what} {argument!a}: is not valid UTF-8.") from None
+        raise UsageError(f"{what} {quoted(argument)}: is not valid UTF-8.") from None
     return argument
 
 
 def write_lines(lines: Sequence[str]) -> None:
-    """Write lines to standard output, at once and in UTF-8 whatever the locale says."""
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
-        sys.stdout.reconfigure(encoding="utf-8")
+    """Write lines to standard output, at once."""
     if lines:
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """Say something on stderr beside the results: one line, harmless, and of bounded length."""
+    typer.echo(sentence(text), err=True)
 
 
 @contextmanager
@@ -84,7 +91,7 @@ def one_voice() -> Iterator[None]:
         yield
 
 
-def end_early(code: int, sentence: str = "") -> int:
+def end_early(code: int, said: str = "") -> int:
     """Say why the command ends before its work is done, and return the exit code.
 
     Of several processes the first to end speaks, silenced or not, and the others take its exit
@@ -92,11 +99,12 @@ def end_early(code: int, sentence: str = "") -> int:
     """
     world = this_world()
     first = world.end_first(code)
-    if sentence and first is None:
-        typer.echo(sentence, file=sys.stderr if world.is_main else sys.__stderr__)
+    if said and first is None:
+        typer.echo(said, file=sys.stderr if world.is_main else sys.__stderr__)
     if world.size > 1:
         for stream in (sys.stdout, sys.__stderr__):
             if stream is not None:
-                stream.flush()
+                with suppress(Exception):  # it may be what has ended the command
+                    stream.flush()
         os._exit(code if first is None else first)
     return code

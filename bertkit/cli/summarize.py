@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -12,8 +11,11 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from bertkit.cli.options import DeviceOption, ForceOption
+from bertkit.cli.options import DeviceOption, ForceOption, OutputOption
+from bertkit.cli.streams import is_typed_at, say
+from bertkit.cli.terminal import open_console
 from bertkit.errors import UsageError
+from bertkit.plain import sentence, to_json, visible
 
 if TYPE_CHECKING:
     from bertkit.summarization.records import Answer, Listener
@@ -93,9 +95,7 @@ def summarize_command(
             "terminal, JSON in a pipe).",
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write (default: standard output).")
-    ] = None,
+    output: OutputOption = None,
     force: ForceOption = False,
     device: DeviceOption = "auto",
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
@@ -107,7 +107,7 @@ def summarize_command(
     from bertkit.summarization.options import SummaryOptions
     from bertkit.summarization.summarize import SummarizeRequest
 
-    if not files and sys.stdin.isatty():
+    if not files and is_typed_at():
         raise UsageError("there is nothing to read: give FILE, or - for standard input.")
     options = SummaryOptions(
         method, model, sentences, ratio, language, beams, min_tokens, max_tokens, device, precision
@@ -137,13 +137,13 @@ def _run(request: SummarizeRequest, wanted: SummaryFormat, output: Path | None, 
             write(answer)
             stream.flush()
     if done.note is not None:
-        typer.echo(done.note, err=True)
+        say(done.note)
     done.raise_for_status()
 
 
 def _writer(stream: TextIO, wanted: SummaryFormat, request: SummarizeRequest) -> Callable[[Answer], object]:
     if wanted is SummaryFormat.JSON:
-        return lambda answer: stream.write(json.dumps(answer.to_json(), ensure_ascii=False) + "\n")
+        return lambda answer: stream.write(to_json(answer.to_json()) + "\n")
     from bertkit.cli.summary_text import SummaryText
     from bertkit.summarization.documents_in import holds_many
 
@@ -153,12 +153,10 @@ def _writer(stream: TextIO, wanted: SummaryFormat, request: SummarizeRequest) ->
 
 @contextmanager
 def _stream(output: Path | None) -> Iterator[TextIO]:
-    """Give standard output in UTF-8, or a file that gets its name only when all is written."""
-    from bertkit.cli.streams import write_lines
+    """Give standard output, or a file that gets its name only when all is written."""
     from bertkit.files import writing
 
     if output is None:
-        write_lines([])  # sees to UTF-8
         yield sys.stdout
         return
     with writing(output, "--output") as stream:
@@ -168,25 +166,27 @@ def _stream(output: Path | None) -> Iterator[TextIO]:
 @contextmanager
 def _listener() -> Iterator[Listener]:
     """Say sentences on stderr, and show the windows of long documents there: a bar on a terminal, lines elsewhere."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from bertkit.summarization.records import Listener, Windows
 
-    console = Console(stderr=True, highlight=False)
+    console = open_console(stderr=True)
 
-    def note(sentence: str) -> None:
-        console.print(f"bertkit: {sentence}", soft_wrap=True, markup=False)
+    def note(said: str) -> None:
+        console.print(sentence(f"bertkit: {said}"), soft_wrap=True)
 
     if not console.is_terminal:
         yield Listener(note, lambda at: note(f"{at.place}: {at.done} of {at.total} windows read"))
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    # Redirected, summaries that go to a file would be printed where the bar is.
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False) as progress:
         bar = progress.add_task("", total=None, visible=False)
 
         def show(at: Windows) -> None:
-            said = f"{at.place}: {at.done} of {at.total} windows"
+            said = visible(f"{at.place}: {at.done} of {at.total} windows")
             progress.update(bar, description=said, completed=at.done, total=at.total, visible=at.done < at.total)
+            if at.done == at.total:  # the bar makes room for what is written next
+                progress.refresh()
 
         yield Listener(note, show)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING, TextIO
 
+from bertkit.plain import visible
 from bertkit.summarization.records import Answer, Rouge, Summary, Unreadable
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class SummaryText:
         self._stream, self._many, self._marked = stream, many, marked
         self._console: Console | None = None
         if stream.isatty():
-            console = Console(file=stream, highlight=False)
+            console = Console(file=stream, highlight=False, markup=False, emoji=False)
             self._console = console if console.color_system is not None else None
         self._is_terminal = stream.isatty()
         self._first = True
@@ -51,16 +51,14 @@ class SummaryText:
     def _heading(self, answer: Answer) -> None:
         is_unreadable = isinstance(answer, Unreadable)
         place = answer.place if isinstance(answer, Unreadable) else answer.document.place
-        said = f"{place}: {answer.message}" if isinstance(answer, Unreadable) else place
+        said = visible(f"{place}: {answer.message}" if isinstance(answer, Unreadable) else place)
         if not self._first:
             self._write("")
         self._first = False
         if self._console is None:
             self._write(f"== {said}")
         else:
-            self._console.print(
-                self._safe(said), style="red" if is_unreadable else "bold", markup=False, soft_wrap=True
-            )
+            self._console.print(said, style="red" if is_unreadable else "bold", soft_wrap=True)
 
     def _mark(self, summary: Summary) -> None:
         pieces = _pieces(summary)
@@ -79,12 +77,8 @@ class SummaryText:
         self._stream.write(f"{self._safe(text)}\n")
 
     def _safe(self, text: str) -> str:
-        """Replace what would move a terminal's cursor or change its colours."""
-        if not self._is_terminal:
-            return text
-        return "".join(
-            c if c in "\n\t" or unicodedata.category(c) != "Cc" else "\N{REPLACEMENT CHARACTER}" for c in text
-        )
+        """Show what would steer a terminal; in pipes and files a document's text stays as it is."""
+        return visible(text.replace("\r\n", "\n"), keep="\n\t") if self._is_terminal else text
 
 
 def _pieces(summary: Summary) -> list[tuple[str, bool]]:

@@ -39,7 +39,7 @@ def tokenize_command(
             envvar="BERTKIT_MODEL",
         ),
     ] = None,
-    file: Annotated[Path | None, typer.Option("--file", help="Text file; each line is a text.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="Text file; each line is a text.", readable=False)] = None,
     pair: Annotated[
         str | None, typer.Option("--pair", metavar="TEXT", help="Second text of a pair, put after every text.")
     ] = None,

@@ -21,7 +21,12 @@ DataArgument = Annotated[
 ]
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", help="TOML file of options; flags and BERTKIT_* go before it.", rich_help_panel="Run"),
+    typer.Option(
+        "--config",
+        help="TOML file of options; flags and BERTKIT_* go before it.",
+        rich_help_panel="Run",
+        readable=False,
+    ),
 ]
 
 
@@ -40,9 +45,9 @@ def train_command(
     from bertkit.training.run import plan_training, train
 
     config = read_config(data or [], config_file, given)
-    with render.training_progress() as listener:
-        result = plan_training(config, listener) if config.dry_run else train(config, listener)
-    render.show(result, output_format)
+    with render.training_progress() as view:
+        result = plan_training(config, view) if config.dry_run else train(config, view)
+    render.show(result, output_format, said=view.warned)
 
 
 def read_config(data: list[str], config_file: Path | None, given: dict[str, Any]) -> TrainConfig:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from enum import StrEnum
@@ -14,7 +13,8 @@ import typer
 
 from bertkit.cli import render
 from bertkit.cli.options import ColumnsOption, Format, FormatOption
-from bertkit.cli.streams import lines_of, write_lines
+from bertkit.cli.streams import lines_of, say, write_lines
+from bertkit.plain import to_json
 
 vocab_app = typer.Typer(
     help="Train a vocabulary, list it, look words up, see how well it covers a text.", no_args_is_help=True
@@ -50,7 +50,9 @@ class VocabularyType(StrEnum):
 def build_command(
     files: FilesArgument,
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder to write.", show_default=False, readable=False)
+    ],
     kind: Annotated[
         VocabularyType, typer.Option("--type", help="wordpiece, bpe or unigram (the last two by SentencePiece).")
     ] = VocabularyType.WORDPIECE,
@@ -68,7 +70,7 @@ def build_command(
 
     built = build_vocabulary(VocabularyRequest(files, kind.value, size, output, lowercase, columns, force))
     for note in built.notes:
-        typer.echo(note, err=True)
+        say(note)
     _show_one(built.to_json(), output_format)
 
 
@@ -148,12 +150,12 @@ def coverage_command(
 
     covered, notes = cover_files(open_named(model), files, columns=columns, most=limit)
     for note in notes:
-        typer.echo(note, err=True)
+        say(note)
     _show_one({"model": model, **covered.to_json()}, output_format)
 
 
 def _write_records(records: Sequence[Mapping[str, Any]]) -> None:
-    write_lines([json.dumps(record, ensure_ascii=False) for record in records])
+    write_lines([to_json(record) for record in records])
 
 
 def _show_one(values: Mapping[str, Any], asked: Format | None) -> None:
@@ -182,10 +184,10 @@ def _figure(value: Any) -> str:
 
 def _show_table(rows: list[dict[str, Any]], limit: int | None) -> None:
     if not rows:
-        typer.echo("nothing is found", err=True)
+        say("nothing is found")
         return
     from bertkit.cli.token_table import show_records
 
     show_records(rows[:limit])
     if limit is not None and len(rows) > limit:
-        typer.echo(f"… and {len(rows) - limit:,} more; --limit shows more of them", err=True)
+        say(f"… and {len(rows) - limit:,} more; --limit shows more of them")

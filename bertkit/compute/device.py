@@ -12,6 +12,7 @@ from typing import Any
 
 from bertkit.compute.processes import World, this_world
 from bertkit.errors import DeviceError, UsageError
+from bertkit.plain import brief
 
 # Below this width bfloat16 saves nothing on a CPU: the matrices are too small for its units.
 NARROW = 256
@@ -40,7 +41,7 @@ def check_device_word(device: str) -> None:
     kind, _, number = device.partition(":")
     known = device in ("auto", "cpu", "mps", "cuda") or (kind == "cuda" and number.isdecimal())
     if not known:
-        raise UsageError(f"--device {device}: must be auto, cpu, mps, cuda or cuda:N.")
+        raise UsageError(f"--device {brief(device)}: must be auto, cpu, mps, cuda or cuda:N.")
 
 
 def choose_placement(

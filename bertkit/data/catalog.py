@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bertkit.data.numerals import is_number
+from bertkit.data.numerals import is_score
 from bertkit.data.records import ColumnMap
 from bertkit.errors import UnknownNameError
 
@@ -73,7 +73,7 @@ class DatasetSpec:
         the hub's 32-bit floats say 5.0 and 3.5999999.
         """
         if self.task == "regression":
-            return f"{float(label):.6g}" if is_number(label) else None
+            return f"{float(label):.6g}" if is_score(label) else None
         return self.labels.get(label) if self.labels else label
 
 

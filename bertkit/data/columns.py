@@ -8,14 +8,15 @@ is not guessed: the error names the columns that are there and shows the flag.
 from __future__ import annotations
 
 import difflib
-import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.records import BadRow, ColumnMap, Example, Row
+from bertkit.data.json_text import parse_cell, value_text
+from bertkit.data.records import BadRow, ColumnMap, Example, Row, RowError
 from bertkit.errors import DataError, UsageError
+from bertkit.plain import listed, quoted, shortened, visible
 
 TEXT_NAMES = ("text", "sentence", "document", "review", "content", "title", "comment", "utterance", "article")
 PAIR_NAMES = (
@@ -47,6 +48,8 @@ HEADER_NAMES = frozenset({"id", "idx", "index", "prompt", "answer", *TEXT_NAMES,
 
 # A longer "name" is rather a text in the first line of a file without a header.
 _LONG_NAME = 30
+# Names among which a misspelt one is looked for.
+_MOST_COMPARED = 1000
 _NOT_TEXT = ("id", "idx", "index")
 _PARTS = ("text", "pair", "label", "choices")
 _MANY = ("text", "choices")
@@ -90,12 +93,12 @@ def parse_columns(mapping: str) -> ColumnChoice:
     for item in mapping.split(","):
         part, equals, column = (piece.strip() for piece in item.partition("="))
         if not equals or not column:
-            raise _malformed(f"{item.strip()!r} is not part=column")
+            raise _malformed(f"{quoted(item.strip())} is not part=column")
         if part not in named:
-            raise _malformed(f"there is no part {part!r}{_did_you_mean(part, _PARTS)}")
+            raise _malformed(f"there is no part {quoted(part)}{did_you_mean(part, _PARTS)}")
         names = [column_name(name) for name in (column.split("+") if part in _MANY else [column])]
         if not all(names):
-            raise _malformed(f"{item.strip()!r} names an empty column")
+            raise _malformed(f"{quoted(item.strip())} names an empty column")
         named[part].extend(names)
     twice = next((part for part in ("pair", "label") if len(named[part]) > 1), None)
     if twice is not None:
@@ -105,7 +108,7 @@ def parse_columns(mapping: str) -> ColumnChoice:
     chosen = [name for part in _PARTS for name in named[part]]
     repeated = next((name for name in chosen if chosen.count(name) > 1), None)
     if repeated is not None:
-        raise _malformed(f"the column {repeated!r} is used twice")
+        raise _malformed(f"the column {quoted(repeated)} is used twice")
     pair, label = (next(iter(named[part]), None) for part in ("pair", "label"))
     return ColumnChoice(tuple(named["text"]), pair, label, tuple(named["choices"]))
 
@@ -159,40 +162,61 @@ def to_examples(
     A label that `spec` knows as withheld becomes None, whether it is needed or not.
     """
     for row in rows:
-        yield row if isinstance(row, BadRow) else _example_of(row, columns, source, need_label, spec)
+        if isinstance(row, BadRow):
+            yield row
+            continue
+        try:
+            yield _example_of(row, columns, source, need_label, spec)
+        except RowError as error:
+            yield BadRow(row.line, str(error))
 
 
 def field_of(fields: Mapping[str, str], name: str) -> str | None:
-    """Look up a column, or a value inside a JSON object: `labels.label` is `label` in `labels`."""
+    """Look up a column, or a value inside a JSON object: `labels.label` is `label` in `labels`.
+
+    Raises:
+        RowError: the field cannot be read as text, or the object is not one that can be used.
+    """
     if name in fields or "." not in name:
         return fields.get(name)
     outer, _, inner = name.partition(".")
-    try:
-        value = json.loads(fields.get(outer, ""))[inner]
-    except (ValueError, TypeError, KeyError):
-        return None
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    found = parse_cell(fields.get(outer, ""))
+    return value_text(found[inner]) if isinstance(found, dict) and inner in found else None
 
 
-def _example_of(
-    row: Row, columns: ColumnMap, source: str, need_label: bool, spec: DatasetSpec | None
-) -> Example | BadRow:
+def missing_column(name: str) -> str:
+    """Say in a clause that a row lacks a column."""
+    return f"column {quoted(name)} is missing"
+
+
+def missing_label(raw: str | None, column: str | None) -> str:
+    """Say in a clause that a row has no label."""
+    return f"label is {'missing' if raw is None else 'empty'} (column {quoted(column)})"
+
+
+def strange_label(label: str, spec: DatasetSpec) -> str:
+    """Say in a clause that a label is none of a data set's."""
+    known = f": {spec.label_words}" if spec.labels else ", which are numbers"
+    return f"label {quoted(label)} is none of {spec.name}'s{known}"
+
+
+def _example_of(row: Row, columns: ColumnMap, source: str, need_label: bool, spec: DatasetSpec | None) -> Example:
     texts = []
     for name in columns.inputs:
         text = field_of(row.fields, name)
         if text is None:
-            return BadRow(row.line, f"column {name!r} is missing")
+            raise RowError(missing_column(name))
         texts.append(text)
     raw = None if columns.label is None else field_of(row.fields, columns.label)
     label = (raw or "").strip()
     if spec is not None and label in spec.withheld:
         return Example(tuple(texts), None, row.line, source)
     if not label and need_label:
-        return BadRow(row.line, f"label is {'missing' if raw is None else 'empty'} (column {columns.label!r})")
+        raise RowError(missing_label(raw, columns.label))
     if spec is not None and label:
         canonical = spec.canonical_label(label)
         if canonical is None and need_label:
-            return BadRow(row.line, f"label {label!r} is none of {spec.name}'s: {spec.label_words}")
+            raise RowError(strange_label(label, spec))
         label = canonical or label
     return Example(tuple(texts), label or None, row.line, source)
 
@@ -205,7 +229,7 @@ def check_mapped(names: Sequence[str], chosen: ColumnChoice) -> None:
     """
     for name in (*chosen.text, chosen.pair, chosen.label, *chosen.choices):
         if name is not None and not has_column(names, name):
-            raise DataError(f"no column {name!r}{_did_you_mean(name, names)}: {there_are(names)}; mend --columns.")
+            raise DataError(f"no column {quoted(name)}{did_you_mean(name, names)}: {there_are(names)}; mend --columns.")
 
 
 def _resolve_texts(
@@ -256,19 +280,17 @@ def has_column(names: Sequence[str], name: str) -> bool:
 def _missing_texts(wanted: ColumnMap | None) -> str:
     if wanted is None:
         return "no column is recognised as the text"
-    return f"the text columns {' and '.join(map(repr, wanted.inputs))} (or their synonyms) are missing"
+    return f"the text columns {listed(wanted.inputs, 80, joint=' and ')} (or their synonyms) are missing"
 
 
 def there_are(names: Sequence[str]) -> str:
     """List the columns of a table as a clause of an error."""
-    shown = ", ".join(repr(name if len(name) <= _LONG_NAME else f"{name[:_LONG_NAME]}…") for name in names[:20])
-    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-    listed = f"the {'column is' if len(names) == 1 else 'columns are'} {shown}{more}"
+    shown = f"the {'column is' if len(names) == 1 else 'columns are'} {listed(names)}"
     if list(names) == [str(position) for position in range(1, len(names) + 1)]:
-        return f"there is no header line, so {listed}"
+        return f"there is no header line, so {shown}"
     if any(len(name) > _LONG_NAME for name in names):
-        return f"{listed} (is the first line a header?)"
-    return listed
+        return f"{shown} (is the first line a header?)"
+    return shown
 
 
 def _example(names: Sequence[str], text: Sequence[str], pair: str | None, known: Sequence[ColumnMap] = ()) -> str:
@@ -283,7 +305,7 @@ def _example(names: Sequence[str], text: Sequence[str], pair: str | None, known:
     if pair is not None or any(columns.pair is not None for columns in known):
         parts.append(f"pair={pair or next(iter(free[1:]), 'COLUMN')}")
     parts.append(f"label={label or 'COLUMN'}")
-    return f"say which is which, for example --columns {','.join(parts)}"
+    return f"say which is which, for example --columns {visible(shortened(','.join(parts), 80))}"
 
 
 def _malformed(what: str) -> UsageError:
@@ -292,7 +314,8 @@ def _malformed(what: str) -> UsageError:
     )
 
 
-def _did_you_mean(name: str, known: Sequence[str]) -> str:
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """Suggest the nearest of the names there are, as a clause of an error; empty where none is near."""
     folded = {other.casefold(): other for other in known}
-    near = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)
-    return f", did you mean {folded[near[0]]!r}?" if near else ""
+    near = difflib.get_close_matches(name.casefold(), list(folded)[:_MOST_COMPARED], n=1, cutoff=0.6)
+    return f", did you mean {quoted(folded[near[0]])}?" if near else ""

@@ -7,13 +7,22 @@ words for each sentence.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
-from bertkit.data.columns import LABEL_NAMES, ColumnChoice, check_mapped, field_of, has_column, there_are
-from bertkit.data.records import BadRow, ColumnMap, Document, Row
+from bertkit.data.columns import (
+    LABEL_NAMES,
+    ColumnChoice,
+    check_mapped,
+    field_of,
+    has_column,
+    missing_column,
+    there_are,
+)
+from bertkit.data.json_text import parse_cell
+from bertkit.data.records import BadRow, ColumnMap, Document, Row, RowError
 from bertkit.errors import DataError
+from bertkit.plain import quoted
 
 DOCUMENT_NAMES = ("text", "article", "document", "content", "body", "story", "src", "source", "sentences", "passage")
 SUMMARY_NAMES = ("summary", "highlights", "abstract", "abstractive", "reference", "target", "tgt", "gist")
@@ -58,15 +67,22 @@ def looks_summarized(names: Sequence[str]) -> bool:
 
 def document_row(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) -> Document | BadRow:
     """Make a document of a row; one without text, or without a summary it needs, is a `BadRow`."""
+    try:
+        return _document(row, columns, source, need_summary=need_summary)
+    except RowError as error:
+        return BadRow(row.line, str(error))
+
+
+def _document(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) -> Document:
     (name,) = columns.text
     text = field_of(row.fields, name)
     if text is None:
-        return BadRow(row.line, f"column {name!r} is missing")
+        raise RowError(missing_column(name))
     written = None if columns.label is None else field_of(row.fields, columns.label)
     summary = "\n".join(_given_sentences(written or "") or [written or ""]).strip()
     if need_summary and not summary:
         what = "missing" if written is None else "empty"
-        return BadRow(row.line, f"the summary is {what} (column {columns.label!r})")
+        raise RowError(f"the summary is {what} (column {quoted(columns.label)})")
     sentences = _given_sentences(text)
     if sentences is None:
         return Document((text,), None, row.line, source, summary or None)
@@ -89,9 +105,8 @@ def _given_sentences(text: str) -> list[str] | None:
     """Read a JSON list of sentences, each a text or a list of words; None where the text is no such list."""
     if not text.lstrip().startswith("["):
         return None
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+    found = parse_cell(text)
+    if not isinstance(found, list):
         return None
     sentences = [_joined(sentence) for sentence in found]
     # A line break would be taken for the end of a sentence.

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from bertkit.data.records import Entity
-from bertkit.data.tagged import Place, RowError, without_outer_space
+from bertkit.data.records import Entity, RowError
+from bertkit.data.tagged import Place, without_outer_space
+from bertkit.plain import quoted, shortened, visible
 
 _START_KEYS = ("start", "start_offset", "begin")
 _END_KEYS = ("end", "end_offset", "stop")
@@ -72,7 +73,9 @@ def _claim(number: int, item: Any) -> _Claim:
         raise RowError(f"entity {number} has no label")
     if start is not None or end is not None:
         if type(start) is not int or type(end) is not int:
-            raise RowError(f"entity {number} does not start and end at whole numbers ({start!r}, {end!r})")
+            raise RowError(
+                f"entity {number} does not start and end at whole numbers ({quoted(start, 20)}, {quoted(end, 20)})"
+            )
         return _Claim(label.strip(), (start, end), string if isinstance(string, str) else None)
     if not isinstance(string, str) or not string.strip():
         raise RowError(f"entity {number} has neither a place nor a string")
@@ -91,7 +94,7 @@ def _placed(text: str, place: Place, claim: _Claim) -> Entity:
         raise RowError(f"an entity at characters {start} to {end} is outside the text of {len(text)}")
     found = text[start:end]
     if claim.string is not None and claim.string.strip().casefold() != found.strip().casefold():
-        raise RowError(f"characters {start} to {end} are {found!r}, not {claim.string!r} as the row says")
+        raise RowError(f"characters {start} to {end} are {quoted(found)}, not {quoted(claim.string)} as the row says")
     return Entity(*without_outer_space(text, place), claim.label)
 
 
@@ -137,4 +140,4 @@ def _words_cut(text: str, start: int, end: int) -> int:
 
 
 def _shown(text: str, entity: Entity) -> str:
-    return f"{text[entity.start : entity.end]!r} ({entity.label})"
+    return f"{quoted(text[entity.start : entity.end])} ({visible(shortened(entity.label, 40))})"

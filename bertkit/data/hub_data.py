@@ -6,15 +6,17 @@ The `datasets` library fetches, verifies and caches; what comes out of here are 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bertkit import hub
+from bertkit.data.formats.arrow_rows import ArrowBatch, ArrowFields
 from bertkit.data.records import Row
 from bertkit.errors import HubError
+from bertkit.files import is_dir
 
 _ROWS_AT_A_TIME = 1000
 
@@ -42,7 +44,7 @@ def open_hub_data(repo_id: str, config: str | None = None, *, ways_on: Sequence[
     Raises:
         HubError: out of reach, unknown, gated, or no such config.
     """
-    if Path(repo_id).is_dir():
+    if is_dir(Path(repo_id)):
         raise HubError(
             f"a folder {repo_id!r} lies here, and the datasets library would open it instead of the "
             "data set of that name on the hub: give the folder's path as the data, or run from elsewhere."
@@ -87,17 +89,15 @@ def _rows(split: Any) -> Iterator[Row]:
     """Iterate a split in slices: one Arrow slice becomes text far faster than its rows one by one."""
     line = 0
     for table in split.with_format("arrow").iter(_ROWS_AT_A_TIME):
-        for record in table.to_pylist():
+        batch = ArrowBatch({name: name for name in table.column_names}, partial(_arrays, table))
+        for place in range(table.num_rows):
             line += 1
-            yield Row(line, {name: _as_text(value) for name, value in record.items()})
+            yield Row(line, ArrowFields(batch, place))
 
 
-def _as_text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool | int | float | list | dict):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)
+def _arrays(table: Any, name: str) -> Sequence[Any]:
+    chunks: Sequence[Any] = table.column(name).chunks
+    return chunks
 
 
 def _class_names(feature: Any) -> tuple[str, ...]:

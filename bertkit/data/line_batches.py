@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from bertkit.data.lines import BOM, READ_ERRORS
+from bertkit.data.encodings import BOM, decoding_fault
+from bertkit.data.lines import READ_ERRORS
 from bertkit.errors import DataError
 
 # About a thousand lines of prose.
@@ -56,11 +57,22 @@ def _lines(block: bytes, source: str, done: int, encoding: str) -> list[str]:
     try:
         text = block.decode(encoding)
     except UnicodeDecodeError as error:
-        line, column = done + 1 + block.count(b"\n", 0, error.start), error.start - block.rfind(b"\n", 0, error.start)
-        where = f"byte 0x{block[error.start]:02x} at byte {column} of the line"
-        raise DataError.at(source, line, f"not valid {encoding.upper()}: {where}; convert it to UTF-8.") from None
+        raise DataError.at(source, *_broken_line(block, error.start, done, encoding)) from None
     if "\0" in text:
         line = done + 1 + text.count("\n", 0, text.index("\0"))
         raise DataError.at(source, line, "the line holds a NUL byte, which no text has.")
     lines = text.split("\n")
     return [line.removesuffix("\r") for line in lines] if "\r" in text else lines
+
+
+def _broken_line(block: bytes, place: int, done: int, encoding: str) -> tuple[int, str]:
+    """Return the number of the line that has a byte, and what is wrong with it."""
+    start, end = block.rfind(b"\n", 0, place) + 1, block.find(b"\n", place)
+    line = block[start:] if end < 0 else block[start:end]
+    number = done + 1 + block.count(b"\n", 0, place)
+    try:
+        line.decode(encoding)
+    except UnicodeDecodeError as error:
+        fault = decoding_fault(line, error, encoding)
+        return number, f"{fault}." if "iconv" in fault else f"{fault}; convert it to UTF-8."
+    return number, f"not valid {encoding.upper()}."

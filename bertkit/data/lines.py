@@ -6,47 +6,20 @@ makes a record, and line numbers are those an editor and `sed -n 7p` show.
 
 from __future__ import annotations
 
-import gzip
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import BinaryIO, NamedTuple, Self, cast
+from typing import BinaryIO, NamedTuple, Self
 
+from bertkit.data.encodings import BOM, decoding_fault
 from bertkit.errors import DataError
 
-BOM = b"\xef\xbb\xbf"
-GZIP_MAGIC = b"\x1f\x8b"
 READ_ERRORS = (OSError, EOFError, zlib.error)
+# Bounds of one record, so that an unclosed quote does not pull a whole file into memory.
+MOST_LINES = 1 << 17
+MOST_CHARACTERS = 1 << 24
 
 
-def open_bytes(path: Path) -> BinaryIO:
-    """Open a file for reading bytes, unpacking gzip by its magic number, not its suffix.
-
-    Raises:
-        DataError: there is no such file, or it cannot be read.
-    """
-    if path.is_dir():
-        raise DataError(f"{path}: this is a directory; name a file in it.")
-    if path.exists() and not path.is_file():
-        raise DataError(f"{path}: this is not a regular file; pipe it into stdin and use '-'.")
-    try:
-        with path.open("rb") as file:
-            packed = file.read(2) == GZIP_MAGIC
-        return cast("BinaryIO", gzip.open(path, "rb")) if packed else path.open("rb")
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file.") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
-
-
-@contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Turn what a damaged or unreadable file raises into a `DataError` that names it."""
-    try:
-        yield
-    except READ_ERRORS as error:
-        raise DataError(f"{path}: cannot be read ({error}).") from error
+class RecordTooLongError(Exception):
+    """A record that goes on beyond its bounds."""
 
 
 class _Line(NamedTuple):
@@ -70,12 +43,20 @@ class Lines:
         self._encoding = encoding
         self._returned: list[_Line] = []
         self._pushed_back: list[_Line] = []
+        self._characters = 0
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> str:
-        """Return the next line with its line end, decoded."""
+        """Return the next line with its line end, decoded.
+
+        Raises:
+            RecordTooLongError: the record has had `MOST_LINES` lines or `MOST_CHARACTERS` characters.
+            DataError: the stream cannot be read on.
+        """
+        if self._returned:
+            self._go_on()
         line = self._pushed_back.pop() if self._pushed_back else self._read()
         self.number += 1
         self._returned.append(line)
@@ -93,6 +74,13 @@ class Lines:
         self._pushed_back.extend(reversed(rest))
         self.number -= len(rest)
 
+    def _go_on(self) -> None:
+        """See to it that a record of several lines stays within its bounds."""
+        before = len(self._returned)
+        self._characters = len(self._returned[-1].text) + (self._characters if before > 1 else 0)
+        if before >= MOST_LINES or self._characters > MOST_CHARACTERS:
+            raise RecordTooLongError
+
     def _read(self) -> _Line:
         try:
             raw = self._stream.readline()
@@ -106,6 +94,5 @@ class Lines:
         try:
             text = raw.decode(self._encoding)
         except UnicodeDecodeError as error:
-            where = f"byte 0x{raw[error.start]:02x} at byte {error.start + 1} of the line"
-            return _Line(raw.decode(self._encoding, "replace"), f"not valid {self._encoding.upper()}: {where}")
+            return _Line(raw.decode(self._encoding, "replace"), decoding_fault(raw, error, self._encoding))
         return _Line(text, "the line holds a NUL byte, which no text has" if "\0" in text else None)

@@ -16,6 +16,7 @@ from pathlib import Path
 from bertkit.data.catalog import SPLITS, DatasetSpec
 from bertkit.data.columns import ColumnChoice, parse_columns
 from bertkit.data.formats import encoding_note, sniff_format
+from bertkit.data.groups import find_groups, refuse_groups
 from bertkit.data.readers import read_rows
 from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, Row, TaggedText
 from bertkit.data.shapes import Shape, decide_task, guess_task, shape_of
@@ -47,6 +48,7 @@ def load_data(
     stored: ColumnMap | None = None,
     as_split: str | None = None,
     need_label: bool = True,
+    group: str | None = None,
 ) -> DataSet:
     """Load DATA: a catalog name, a bundled sample, files, a directory, or a hub id.
 
@@ -60,6 +62,7 @@ def load_data(
         stored: the columns of the run that will read the data.
         as_split: the split that bare files are; train if not given.
         need_label: whether every row must have a label.
+        group: the column that names the rows' groups.
 
     Raises:
         UsageError: DATA or `--columns` is malformed.
@@ -71,7 +74,7 @@ def load_data(
     choice = parse_columns(columns) if columns is not None else None
     wanted = set(SPLITS if splits is None else splits) | {split for split in source.files if split == as_split}
     asked = task if task != "auto" or source.spec is None else source.spec.task
-    loader = _Loader(source, choice, stored, need_label and asked != "mlm", asked)
+    loader = _Loader(source, choice, stored, need_label and asked != "mlm", asked, group)
     loaded = loader.load(wanted)
     decided, reason = decide_task(loader.task, loaded)
     return DataSet(
@@ -87,11 +90,12 @@ def load_data(
 
 
 def fingerprint(splits: Mapping[str, Sequence[Example]]) -> str:
-    """Hash the texts and labels of all splits, in order (SHA-256, hexadecimal)."""
+    """Hash the texts, labels and groups of all splits, in order (SHA-256, hexadecimal)."""
     digest = hashlib.sha256()
     for split, examples in splits.items():
         for example in examples:
-            digest.update(json.dumps([split, example.all_texts, example.answer]).encode())
+            group = [example.group] if example.group else []
+            digest.update(json.dumps([split, example.all_texts, example.answer, *group]).encode())
             digest.update(b"\n")
     return digest.hexdigest()
 
@@ -105,6 +109,7 @@ class _Loader:
     stored: ColumnMap | None
     need_label: bool
     task: str
+    group: str | None = None
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     repaired: int = 0
@@ -192,6 +197,7 @@ class _Loader:
         if note is not None:
             self.notes.append(note)
         if known.kind == "conll" and self.task in ("auto", "ner"):
+            refuse_groups(self.group, str(path))
             self.task, self._resolved = "ner", self._resolved or ColumnMap(("text",), None, "entities")
             tagged = read_tagged_file(path, table_format=known, need_tags=self.need_label)
             return self._checked(tagged, str(path)), self.columns
@@ -224,11 +230,14 @@ class _Loader:
         shape = shape_of(self.task, tag_names=tag_names, problems=problems)
         columns = self._resolve(shape, names, place, split, renames, columns)
         renamed = rename(itertools.chain([first], rows), renames)
+        groups = find_groups(self.group, names, place, renames)
+        if groups is not None:
+            renamed = groups.note(renamed)
         need_label = self.need_label and columns.label is not None
         found = shape.examples(
             renamed, columns, place, spec=spec_for_labels(self.source.spec, self.choice), need_label=need_label
         )
-        examples = self._checked(found, place)
+        examples = self._checked(found if groups is None else groups.give(found), place)
         self.problems += [f"{place}:{problem.line}: {problem.message}" for problem in problems]
         return examples, columns
 

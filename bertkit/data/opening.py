@@ -6,13 +6,14 @@ catalog hold here as they do in `loading`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.columns import ColumnChoice
+from bertkit.data.columns import ColumnChoice, strange_label
 from bertkit.data.formats import TableFormat, encoding_note, sniff_format
+from bertkit.data.groups import Groups, find_groups, refuse_groups
 from bertkit.data.readers import read_rows
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
 from bertkit.data.shapes import guess_task, shape_of
@@ -32,6 +33,7 @@ from bertkit.errors import DataError
 
 # Tasks whose rows have an answer in the label column; of others that column is no label.
 _LABELLED = ("auto", "classify", "regression", "ner", "choice")
+Watch = Callable[[Iterator[Row | BadRow]], Iterator[Row | BadRow]]
 _TAGGED = ColumnMap(("text",), None, "entities")
 
 
@@ -47,17 +49,21 @@ class Table:
     renames: Mapping[str, str] = field(default_factory=dict)
     spec: DatasetSpec | None = None
     id_column: str | None = None
+    group: str | None = None
 
     def rows(self) -> Iterator[Row | BadRow]:
         """Read the rows, columns under the data set's own names."""
         yield from rename(read_rows(self.path, table_format=self.kind, header=self.header), self.renames)
 
-    def examples(self, problems: list[BadRow], seen: SeenIds | None = None) -> Iterator[Example | BadRow]:
+    def examples(
+        self, problems: list[BadRow], seen: SeenIds | None = None, watch: Watch | None = None
+    ) -> Iterator[Example | BadRow]:
         """Read the rows as examples; a label may be missing, for that is a finding of its own.
 
         Args:
             problems: gathers entities that are not in their texts.
             seen: leaves out rows of other files' ids, where the data set has a column of ids.
+            watch: sees the rows as they pass, with all their columns.
         """
         if self.kind.kind == "conll":
             yield from read_tagged_file(self.path, table_format=self.kind)
@@ -65,10 +71,16 @@ class Table:
         rows = self.rows()
         if seen is not None and self.id_column is not None:
             rows = seen.filter(rows, self.id_column)
+        if watch is not None:
+            rows = watch(rows)
+        groups = None if self.group is None else Groups(self.group)
+        if groups is not None:
+            rows = groups.note(rows)
         need_label = self.task == "ner" and self.columns.label is not None
         columns = self.columns if self.task in _LABELLED else replace(self.columns, label=None)
         shape = shape_of(self.task, problems=problems)
-        for example in shape.examples(rows, columns, str(self.path), spec=self.spec, need_label=need_label):
+        found = shape.examples(rows, columns, str(self.path), spec=self.spec, need_label=need_label)
+        for example in found if groups is None else groups.give(found):
             yield self._checked(example)
 
     def _checked(self, example: Example | BadRow) -> Example | BadRow:
@@ -76,8 +88,7 @@ class Table:
         if isinstance(example, BadRow) or self.spec is None or not self.spec.labels or example.label is None:
             return example
         if self.spec.canonical_label(example.label) is None:
-            message = f"label {example.label!r} is none of {self.spec.name}'s: {self.spec.label_words}"
-            return BadRow(example.line, message)
+            return BadRow(example.line, strange_label(example.label, self.spec))
         return example
 
 
@@ -88,6 +99,7 @@ class Opener:
     source: Source
     choice: ColumnChoice | None
     task: str
+    group: str | None = None
     notes: list[str] = field(default_factory=list)
     _resolved: ColumnMap | None = None
 
@@ -111,6 +123,7 @@ class Opener:
         if note is not None:
             self.notes.append(note)
         if known.kind == "conll" and self.task in ("auto", "ner"):
+            refuse_groups(self.group, str(path))
             self.task, self._resolved = "ner", self._resolved or _TAGGED
             return Table(path, known, _TAGGED, "ner")
         headerless = known.kind in ("csv", "tsv") and not known.has_header
@@ -119,6 +132,7 @@ class Opener:
         renames = find_renames(first, spec)
         names = [renames.get(name, name) for name in first.fields]
         columns = self._resolve(names, path, split, renames, given)
+        groups = find_groups(self.group, names, str(path), renames)
         return replace(
             table,
             task=self.task,
@@ -126,6 +140,7 @@ class Opener:
             renames=renames,
             spec=spec_for_labels(spec, self.choice),
             id_column=None if spec is None else spec.id_column,
+            group=None if groups is None else groups.column,
         )
 
     def _first_row(self, table: Table) -> Row:

@@ -9,7 +9,6 @@ they have; the choices that are there keep their names.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
@@ -17,11 +16,20 @@ from string import ascii_lowercase
 from typing import Any
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.columns import ColumnChoice, check_mapped, field_of, has_column, there_are
+from bertkit.data.columns import (
+    ColumnChoice,
+    check_mapped,
+    field_of,
+    has_column,
+    missing_column,
+    missing_label,
+    there_are,
+)
+from bertkit.data.json_text import parse_cell, value_text
 from bertkit.data.numerals import is_whole
-from bertkit.data.readers import value_text
-from bertkit.data.records import BadRow, ColumnMap, Question, Row
+from bertkit.data.records import BadRow, ColumnMap, Question, Row, RowError
 from bertkit.errors import DataError
+from bertkit.plain import listed, quoted
 
 QUESTION_NAMES = ("prompt", "question", "question_stem", "startphrase", "ctx")
 CONTEXT_NAMES = ("context", "passage", "article")
@@ -42,10 +50,6 @@ _PROMPT = re.compile(
 )
 _PROMPTED_CHOICE = re.compile(r"\s*\banswer(\d+):\s*", re.IGNORECASE)
 _LONGEST_SHOWN = 40
-
-
-class _Unusable(Exception):  # noqa: N818 - a row's fault, never seen outside
-    """What is wrong with a row, as one clause."""
 
 
 def find_choice_columns(
@@ -95,7 +99,7 @@ def missing_choice_columns(names: Sequence[str], stored: ColumnMap | None = None
     """Build the error for a table whose columns are not those of questions."""
     wanted = "a question and its choices"
     if stored is not None:
-        wanted = f"the texts {' and '.join(map(repr, stored.text))} and the choices"
+        wanted = f"the texts {listed(stored.text, 80, joint=' and ')} and the choices"
     way_on = "say which is which, for example --columns text=question,choices=a+b+c,label=answer"
     return DataError(f"no columns are recognised as {wanted}: {there_are(names)}; {way_on}.")
 
@@ -130,7 +134,7 @@ def question_row(
     try:
         texts, choices = _texts_and_choices(row.fields, columns)
         label = _label(row.fields, columns.label, choices, need_label=need_label, withheld=withheld)
-    except _Unusable as fault:
+    except RowError as fault:
         return BadRow(row.line, str(fault))
     return Question(texts, label, row.line, source, choices=tuple(choices.values()), names=tuple(choices))
 
@@ -210,7 +214,7 @@ def _texts_and_choices(fields: Mapping[str, str], columns: ColumnMap) -> tuple[t
     if columns.text == columns.choices:
         parsed = parse_prompted(_field(fields, columns.text[0]))
         if parsed is None:
-            raise _Unusable(f"there is no 'Answer1: … Answer2: …' in the prompt (column {columns.text[0]!r})")
+            raise RowError(f"there is no 'Answer1: … Answer2: …' in the prompt (column {quoted(columns.text[0])})")
         texts: tuple[str, ...] = (parsed[0],)
         choices = parsed[1]
     else:
@@ -218,12 +222,12 @@ def _texts_and_choices(fields: Mapping[str, str], columns: ColumnMap) -> tuple[t
         one_list = len(columns.choices) == 1
         choices = _listed_choices(fields, columns.choices[0]) if one_list else _choices_of_columns(fields, columns)
     if not texts[-1].strip():
-        raise _Unusable(f"the question is empty (column {columns.text[-1]!r})")
+        raise RowError(f"the question is empty (column {quoted(columns.text[-1])})")
     choices = {name: text for name, text in choices.items() if text.strip()}
     if not choices:
-        raise _Unusable(f"there are no choices ({_place(columns.choices)} empty)")
+        raise RowError(f"there are no choices ({_place(columns.choices)} empty)")
     if len(choices) == 1:
-        raise _Unusable(f"there is only one choice, {next(iter(choices))}; a question needs two")
+        raise RowError(f"there is only one choice, {listed(choices, quotes=False)}; a question needs two")
     return texts, choices
 
 
@@ -235,20 +239,17 @@ def _choices_of_columns(fields: Mapping[str, str], columns: ColumnMap) -> dict[s
 def _listed_choices(fields: Mapping[str, str], column: str) -> dict[str, str]:
     """Read a JSON list of texts or of {"text", "label"} objects, {"text": […], "label": […]}, or {label: text}."""
     raw = _field(fields, column)
-    try:
-        value = json.loads(raw) if raw.strip() else []
-    except (ValueError, RecursionError):
-        value = None
+    value = parse_cell(raw) if raw.strip() else []
     texts, names = _texts_and_names(value)
     if not isinstance(texts, list):
-        raise _Unusable(f"the choices are no JSON list (column {column!r})")
+        raise RowError(f"the choices are no JSON list (column {quoted(column)})")
     if names is None:
         names = range(len(texts))
     elif not isinstance(names, list) or len(names) != len(texts):
-        raise _Unusable(f"the choices and their labels differ in number (column {column!r})")
+        raise RowError(f"the choices and their labels differ in number (column {quoted(column)})")
     choices = {value_text(name).strip(): value_text(text) for name, text in zip(names, texts, strict=True)}
     if len(choices) != len(texts):
-        raise _Unusable(f"two choices have the same label (column {column!r})")
+        raise RowError(f"two choices have the same label (column {quoted(column)})")
     return choices
 
 
@@ -276,9 +277,9 @@ def _label(
     name = _named_choice(answer, choices) if answer else None
     if name is None and need_label:
         if not answer:
-            raise _Unusable(f"label is {'missing' if raw is None else 'empty'} (column {column!r})")
-        shown = answer if len(answer) <= _LONGEST_SHOWN else f"{answer[:_LONGEST_SHOWN]}…"
-        raise _Unusable(f"the answer {shown!r} names no choice: the choices are {', '.join(choices)}")
+            raise RowError(missing_label(raw, column))
+        shown = quoted(answer, _LONGEST_SHOWN)
+        raise RowError(f"the answer {shown} names no choice: the choices are {listed(choices, quotes=False)}")
     return name
 
 
@@ -300,11 +301,11 @@ def _named_choice(answer: str, choices: Mapping[str, str]) -> str | None:
 def _field(fields: Mapping[str, str], name: str) -> str:
     text = field_of(fields, name)
     if text is None:
-        raise _Unusable(f"column {name!r} is missing")
+        raise RowError(missing_column(name))
     return text
 
 
 def _place(columns: Sequence[str]) -> str:
     if len(columns) == 1:
-        return f"column {columns[0]!r} is"
-    return f"columns {columns[0]!r} to {columns[-1]!r} are"
+        return f"column {quoted(columns[0])} is"
+    return f"columns {quoted(columns[0])} to {quoted(columns[-1])} are"

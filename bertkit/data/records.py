@@ -6,6 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 
+class RowError(Exception):
+    """Why a record cannot be used, as a clause; readers turn it into a `BadRow`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One physical record of a file, columns by name, values still text.
@@ -49,12 +53,16 @@ class ColumnMap:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One row as a task sees it: its texts in the order of `ColumnMap.inputs`, and a label."""
+    """One row as a task sees it: its texts in the order of `ColumnMap.inputs`, and a label.
+
+    Rows with the same `group` stay on one side of a split; empty: the row is of none.
+    """
 
     texts: tuple[str, ...]
     label: str | None
     line: int
     source: str
+    group: str = field(default="", kw_only=True)
 
     @property
     def all_texts(self) -> tuple[str, ...]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bertkit.data.groups import shared_groups
 from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet
 from bertkit.data.sources import lasting_names
-from bertkit.data.splits import carve, passage_blocks
+from bertkit.data.splits import SPLIT_FORM, carve, passage_blocks
 from bertkit.errors import DataError
 from bertkit.kinds import MisfitError, record_of
 
@@ -20,7 +21,8 @@ from bertkit.kinds import MisfitError, record_of
 class DataRequest:
     """DATA and how it is split; JSON both ways.
 
-    `passages` says that lines that follow each other are needed together.
+    `passages` says that lines that follow each other are needed together, `group` the column
+    whose equal values are. `split_form` is which rows are the same (`splits.SPLIT_FORM`).
     """
 
     names: tuple[str, ...]
@@ -32,6 +34,8 @@ class DataRequest:
     limit: int | None = None
     seed: int = 1
     passages: bool = False
+    group: str | None = None
+    split_form: int = SPLIT_FORM
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values; paths are made absolute, so that a run can be moved."""
@@ -41,11 +45,13 @@ class DataRequest:
 
     @classmethod
     def from_json(cls, values: Any, name: str = "") -> DataRequest:
-        """Build a request from what `to_json` returned.
+        """Build a request from what `to_json` returned, in this version or an earlier one.
 
         Raises:
             MisfitError: a value is missing or of another kind.
         """
+        if isinstance(values, Mapping):
+            values = {"split_form": 1, **values}
         request = record_of(cls, values, name)
         if not request.names or (request.limit is not None and request.limit < 1):
             raise MisfitError(f"{name or 'it'} asks for no rows")
@@ -70,6 +76,7 @@ def load_splits(request: DataRequest, *, splits: Sequence[str] = ("train", "vali
         columns=request.columns,
         task=request.task,
         splits=splits,
+        group=request.group,
     )
     if "train" not in dataset.splits:
         have = ", ".join(dataset.splits)
@@ -81,7 +88,11 @@ def load_splits(request: DataRequest, *, splits: Sequence[str] = ("train", "vali
         seed=request.seed,
         stratify=dataset.task == "classify",
         passages=request.passages,
+        group=request.group,
+        form=request.split_form,
     )
+    if request.group is not None:
+        dataset = replace(dataset, warnings=(*dataset.warnings, *shared_groups(dataset, request.group)))
     return _limited(dataset, request)
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.columns import ColumnChoice, resolve_columns, to_examples
 from bertkit.data.documents_shape import document_row, find_document_columns, looks_summarized
-from bertkit.data.numerals import is_number, is_whole
+from bertkit.data.numerals import is_no_finite_number, is_number, is_score, is_whole, score_fault
 from bertkit.data.questions import find_choice_columns, missing_choice_columns, question_row
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
 from bertkit.data.tagged_tables import find_tag_columns, looks_tagged, tagged_examples
@@ -279,17 +279,23 @@ def decide_task(task: str, loaded: Mapping[str, Sequence[Example]]) -> tuple[str
     if task != "auto":
         return task, ()
     labels = {example.label for examples in loaded.values() for example in examples if example.label is not None}
-    if labels and all(map(is_number, labels)) and not all(map(is_whole, labels)):
+    if are_scores(labels):
+        _require_numbers(loaded)
         return "regression", ("task: regression, for all labels are numbers and not all are whole",)
     return "classify", (f"task: classify, for the labels are words or whole numbers ({len(labels)} different)",)
+
+
+def are_scores(labels: Iterable[str]) -> bool:
+    """Tell whether labels are scores rather than classes: numbers, not all of them whole.
+
+    A NaN among them is a score that is missing, and no class.
+    """
+    words = [label for label in labels if not is_no_finite_number(label)]
+    return all(map(is_number, words)) and not all(map(is_whole, words))
 
 
 def _require_numbers(loaded: Mapping[str, Sequence[Example]]) -> None:
     for examples in loaded.values():
         for example in examples:
-            if example.label is not None and not is_number(example.label):
-                raise DataError.at(
-                    example.source,
-                    example.line,
-                    f"the label {example.label!r} is no number, as regression needs.",
-                )
+            if example.label is not None and not is_score(example.label):
+                raise DataError.at(example.source, example.line, f"{score_fault(example.label)}.")

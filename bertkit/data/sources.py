@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bertkit.data.catalog import DATASETS, SPLITS, DatasetSpec
 from bertkit.errors import DataError, UnknownNameError, UsageError
+from bertkit.files import entries, exists, is_dir, is_file
 from bertkit.names import is_spelling
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -65,9 +66,9 @@ def find_source(names: Sequence[str], *, data_dir: Path | None = None, as_split:
         if special is not None:
             return special
     paths = [_find_path(name, data_dir) for name in names]
-    if len(paths) == 1 and paths[0].is_dir():
+    if len(paths) == 1 and is_dir(paths[0]):
         return _directory_source(paths[0])
-    folder = next((path for path in paths if path.is_dir()), None)
+    folder = next((path for path in paths if is_dir(path)), None)
     if folder is not None:
         raise UsageError(f"DATA: {folder} is a directory; where there are several, all must be files.")
     return Source(
@@ -138,7 +139,7 @@ def _catalog_source(spec: DatasetSpec, data_dir: Path | None) -> Source:
                 f"the data set {spec.name!r} is not on the hub: say where its files lie with --data-dir DIR."
             )
         return Source(spec.name, spec, hub_id=spec.hub_id, hub_config=spec.hub_config)
-    if not folder.is_dir():
+    if not is_dir(folder):
         raise DataError(f"{folder}: no such directory (--data-dir).")
     files = _layout_files(folder, spec) or _generic_files(folder)
     if not files:
@@ -151,7 +152,7 @@ def _folder_below_root(spec: DatasetSpec) -> Path | None:
     if not root:
         return None
     folders = (Path(root) / name for name in (spec.name, *spec.folders))
-    return next((folder for folder in folders if folder.is_dir()), None)
+    return next((folder for folder in folders if is_dir(folder)), None)
 
 
 def _directory_source(folder: Path) -> Source:
@@ -179,16 +180,16 @@ def _layout_files(folder: Path, spec: DatasetSpec) -> dict[str, tuple[Path, ...]
 
 def _plain_or_packed(path: Path) -> list[Path]:
     """Give the file, or its .gz if only that is there."""
-    return [candidate for candidate in (path, path.with_name(f"{path.name}.gz")) if candidate.is_file()][:1]
+    return [candidate for candidate in (path, path.with_name(f"{path.name}.gz")) if is_file(candidate)][:1]
 
 
 def _generic_files(folder: Path) -> dict[str, tuple[Path, ...]]:
     """Find train, validation (dev, …) and test files in any format; shards belong together."""
     found: dict[str, list[Path]] = {}
     sharded: set[str] = set()
-    for path in sorted(folder.iterdir()):
+    for path in entries(folder):
         match = _SPLIT_FILE.fullmatch(path.name)
-        if match is None or not path.is_file():
+        if match is None or not is_file(path):
             continue
         split = _SPLIT_OF_WORD[match["word"].lower()]
         earlier = found.setdefault(split, [])
@@ -219,7 +220,7 @@ def _spec_of_files(paths: Sequence[Path]) -> DatasetSpec | None:
 def _existing_path(name: str, data_dir: Path | None) -> Path | None:
     """Find a file or directory, below the data directory first."""
     places = (Path(name),) if data_dir is None else (data_dir / name, Path(name))
-    return next((place for place in places if place.exists()), None)
+    return next((place for place in places if exists(place)), None)
 
 
 def _find_path(name: str, data_dir: Path | None) -> Path:

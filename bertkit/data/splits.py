@@ -2,7 +2,8 @@
 
 Rows are ordered by a hash of the seed and their texts, never by a generator's state, so a
 row falls on the same side on every machine, and mostly still does when other rows are
-added. Rows with the same texts stay together: a copy on the other side would be a leak.
+added. Rows that are the same (`same_row`) stay together: a copy on the other side would be a
+leak. So do rows of one group, where there are groups.
 """
 
 from __future__ import annotations
@@ -17,13 +18,17 @@ from dataclasses import dataclass, replace
 from bertkit.data.catalog import SPLITS
 from bertkit.data.numerals import is_number
 from bertkit.data.records import DataSet, Example
+from bertkit.data.same_row import row_key
 from bertkit.errors import DataError, UsageError
+from bertkit.plain import quoted
 
 # Numeric labels with more values than this are scores; a stratum for each would be noise.
 _MAX_NUMERIC_STRATA = 20
 # Lines of a passage that stay together: of ten that follow each other one place is cut, and a
 # file without blank lines still has enough blocks to choose from.
 MAX_BLOCK = 10
+# Which rows are the same when they are split; a run stores it, so that it finds its rows again.
+SPLIT_FORM = 2
 
 
 def carve(
@@ -34,6 +39,8 @@ def carve(
     seed: int,
     stratify: bool = True,
     passages: bool = False,
+    group: str | None = None,
+    form: int = SPLIT_FORM,
 ) -> DataSet:
     """Make the splits that are missing from the training rows; official ones are not touched.
 
@@ -43,7 +50,10 @@ def carve(
         test_fraction: the same for test.
         seed: another seed, another choice of rows.
         stratify: whether the shares of the labels are kept.
-        passages: whether lines that follow each other stay together, rather than equal ones.
+        passages: whether lines that follow each other stay together; of equal lines that then
+            fall on both sides, those to be set aside stay in training.
+        group: the column of the rows' groups, whose rows stay together; None: there are none.
+        form: which rows are the same: 1: those with equal texts, as in runs of earlier versions.
 
     Returns:
         The data set with its splits in the order train, validation, test; rows keep their
@@ -64,52 +74,127 @@ def carve(
         raise UsageError("--validation-fraction and --test-fraction together leave no training rows.")
     if "train" not in dataset.splits:
         raise DataError(f"{dataset.name}: there is no train split to carve {' and '.join(missing)} from.")
-    return _carve_missing(dataset, missing, seed, stratify=stratify, passages=passages)
+    keep = _Keep(seed, dataset.columns.pair is not None, stratify=stratify, passages=passages, group=group, form=form)
+    return _carve_missing(dataset, missing, keep)
 
 
-def _carve_missing(
-    dataset: DataSet, missing: dict[str, float], seed: int, *, stratify: bool, passages: bool
-) -> DataSet:
+@dataclass(frozen=True)
+class _Keep:
+    """What is kept when rows are set aside: which rows together, and whether the shares of labels."""
+
+    seed: int
+    is_pair: bool
+    stratify: bool
+    passages: bool
+    group: str | None
+    form: int
+
+    def key(self, row: Example) -> str:
+        """Return what is equal for rows that are the same."""
+        if self.form >= SPLIT_FORM:
+            return row_key(row, is_pair=self.is_pair)
+        return json.dumps(sorted(row.texts) if self.is_pair else row.all_texts)
+
+    def choose(self, rows: Sequence[Example], target: int) -> tuple[set[int], str]:
+        """Choose about `target` rows; return their places, and what was kept, in words."""
+        if self.passages:
+            blocks = _blocks(rows, self.seed, target)
+            chosen = _choose(blocks, max(target, 2), by_label=False)
+            chosen = chosen if self.form < SPLIT_FORM else self._without_copies(rows, chosen)
+            return chosen, ", lines that follow each other together"
+        if self.group is not None:
+            chosen = _choose_whole(_groups(rows, self), target)
+            short = "; larger groups stay whole, so there are fewer than asked" if len(chosen) < target / 2 else ""
+            return chosen, f", rows of one {quoted(self.group)} together{short}"
+        by_label = self.stratify and _has_strata(rows)
+        return _choose(_groups(rows, self), target, by_label=by_label), ", stratified by label" if by_label else ""
+
+    def _without_copies(self, rows: Sequence[Example], chosen: set[int]) -> set[int]:
+        """Leave out chosen rows that also stand among the others."""
+        keys = [self.key(row) for row in rows]
+        others = {key for index, key in enumerate(keys) if index not in chosen}
+        return {index for index in chosen if keys[index] not in others}
+
+
+def _carve_missing(dataset: DataSet, missing: dict[str, float], keep: _Keep) -> DataSet:
     rest = dataset.splits["train"]
     total = len(rest)
     carved: dict[str, tuple[Example, ...]] = {}
     notes = []
     # Test first: a changed --validation-fraction leaves the test rows as they were.
     for split in sorted(missing):
-        target, is_pair = round(missing[split] * total) or 1, dataset.columns.pair is not None
-        groups = _blocks(rest, seed, target) if passages else _groups(rest, seed, is_pair=is_pair)
-        by_label = stratify and _has_strata(rest)
-        chosen = _choose(groups, max(target, 2) if passages else target, by_label=by_label)
+        chosen, how = keep.choose(rest, round(missing[split] * total) or 1)
         if not chosen or len(chosen) == len(rest):
+            place = rest[0].source if rest else dataset.name
             raise DataError(
-                f"{dataset.name}: {len(rest)} training rows ({len(groups)} different) are too few to carve "
-                f"{split} from; give more rows, or a directory that has a {split} file."
+                f"{place}: {_too_few(rest, keep)} to hold out {split} rows from; give more rows, or a "
+                f"directory that has a {split} file."
             )
         carved[split] = tuple(example for index, example in enumerate(rest) if index in chosen)
         rest = tuple(example for index, example in enumerate(rest) if index not in chosen)
-        how = ", stratified by label" if by_label else ""
-        how += ", lines that follow each other together" if passages else ""
-        notes.append(f"{split}: {len(carved[split])} of {total} training rows, carved with seed {seed}{how}")
+        notes.append(f"{split}: {len(carved[split])} of {total} training rows held out (seed {keep.seed}){how}")
     splits = {**dataset.splits, **carved, "train": rest}
     ordered = {split: splits[split] for split in SPLITS if split in splits}
     return replace(dataset, splits=ordered, notes=(*dataset.notes, *notes))
 
 
+def _too_few(rows: Sequence[Example], keep: _Keep) -> str:
+    different = len(_groups(rows, keep))
+    if keep.group is None:
+        return f"{len(rows)} training rows ({different} different) are too few"
+    return (
+        f"{len(rows)} training rows fall into {different} part{'s' * (different != 1)} by --group {quoted(keep.group)} "
+        "(groups that have a row in common are one), which is too few"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Rows with the same texts: their places in the split, and the label of the first."""
+    """Rows that stay together: their places in the split, and the label of the first."""
 
     indices: tuple[int, ...]
     label: str | None
 
 
-def _groups(examples: Sequence[Example], seed: int, *, is_pair: bool) -> list[_Group]:
-    """Gather rows with the same texts, in the order of their hash; a swapped pair is the same pair."""
-    by_key: dict[bytes, list[int]] = defaultdict(list)
+def _groups(examples: Sequence[Example], keep: _Keep) -> list[_Group]:
+    """Gather rows that are the same, or of one group, in the order of the lowest of their hashes."""
+    together = _Together(len(examples))
+    hashes = []
     for index, example in enumerate(examples):
-        texts = sorted(example.texts) if is_pair else example.all_texts
-        by_key[hashlib.sha256(json.dumps([seed, *texts]).encode()).digest()].append(index)
-    return [_Group(tuple(indices), examples[indices[0]].label) for _, indices in sorted(by_key.items())]
+        together.join(index, ("row", keep.key(example)))
+        if keep.group is not None and example.group:
+            together.join(index, ("group", example.group))
+            hashed: Sequence[str] = ("group", example.group)  # of rows, many would have a lower one than few
+        else:
+            hashed = sorted(example.texts) if keep.is_pair else example.all_texts
+        hashes.append(hashlib.sha256(json.dumps([keep.seed, *hashed]).encode()).digest())
+    found = sorted(together.parts(), key=lambda part: min(hashes[index] for index in part))
+    return [_Group(tuple(part), examples[part[0]].label) for part in found]
+
+
+class _Together:
+    """Rows that must not be parted: those that have anything in common, by however many steps."""
+
+    def __init__(self, rows: int) -> None:
+        self._before = list(range(rows))  # each row points at one of its part, at last at the part's first
+        self._first: dict[tuple[str, str], int] = {}
+
+    def join(self, row: int, key: tuple[str, str]) -> None:
+        """Keep a row with those that have the same key."""
+        one, other = self._root(row), self._root(self._first.setdefault(key, row))
+        self._before[max(one, other)] = min(one, other)
+
+    def parts(self) -> list[list[int]]:
+        """List the rows of each part, in their order."""
+        parts: dict[int, list[int]] = defaultdict(list)
+        for row in range(len(self._before)):
+            parts[self._root(row)].append(row)
+        return list(parts.values())
+
+    def _root(self, row: int) -> int:
+        while self._before[row] != row:
+            self._before[row] = row = self._before[self._before[row]]
+        return row
 
 
 def follows(before: Example, example: Example) -> bool:
@@ -159,6 +244,17 @@ def _choose(groups: Sequence[_Group], target: int, *, by_label: bool) -> set[int
             if taken + len(group.indices) <= quotas[label]:
                 chosen.update(group.indices)
                 taken += len(group.indices)
+    return chosen
+
+
+def _choose_whole(groups: Sequence[_Group], target: int) -> set[int]:
+    """Choose groups of about `target` rows together; one that is larger than wanted rather than next to none."""
+    chosen = _choose(groups, target, by_label=False)
+    left = [group.indices for group in groups if group.indices[0] not in chosen]
+    smallest = min(left, key=len)
+    rows = sum(len(group.indices) for group in groups)
+    if len(chosen) < target / 2 and len(left) > 1 and len(chosen) + len(smallest) <= rows / 2:
+        chosen |= set(smallest)
     return chosen
 
 

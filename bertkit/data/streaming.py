@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Protocol
 
 from bertkit.data.audit.findings import MAX_PLACES, Finding, Place, Severity, counted
+from bertkit.data.audit.groups import GroupColumns
 from bertkit.data.columns import parse_columns
 from bertkit.data.loading import load_data
-from bertkit.data.numerals import is_number, is_whole
+from bertkit.data.numerals import is_lost_score, is_no_finite_number, is_number, is_whole, score_fault
 from bertkit.data.opening import Opener, Table
 from bertkit.data.records import BadRow, ColumnMap, Example
 from bertkit.data.sources import find_source
@@ -35,6 +36,10 @@ class Reading(Protocol):
 
     def __iter__(self) -> Iterator[Example]:
         """Read the rows."""
+        ...
+
+    def expect(self, task: str) -> None:
+        """Say what the rows are for; those that the task cannot learn from are left out and reported."""
         ...
 
     def findings(self) -> Iterator[Finding]:
@@ -59,7 +64,12 @@ class StreamedData:
 
 
 def stream_data(
-    names: Sequence[str], *, data_dir: Path | None = None, columns: str | None = None, task: str = "auto"
+    names: Sequence[str],
+    *,
+    data_dir: Path | None = None,
+    columns: str | None = None,
+    task: str = "auto",
+    group: str | None = None,
 ) -> StreamedData:
     """Open DATA, find the columns of every split, and get ready to read the rows.
 
@@ -70,6 +80,7 @@ def stream_data(
         data_dir: where the files of a catalog name lie.
         columns: the value of `--columns`.
         task: a task word, or "auto" to let the data say.
+        group: the column that names the rows' groups; None: one that might is looked for.
 
     Raises:
         UsageError: DATA or `--columns` is malformed.
@@ -80,10 +91,10 @@ def stream_data(
     """
     source = find_source(names, data_dir=data_dir)
     if source.hub_id is not None:
-        return _of_hub(names, columns, task)
+        return _of_hub(names, columns, task, group)
     choice = parse_columns(columns) if columns is not None else None
     asked = task if task != "auto" or source.spec is None else source.spec.task
-    opener = Opener(source, choice, asked)
+    opener = Opener(source, choice, asked, group)
     splits = {split: SplitStream(split, opener.tables(split)) for split in source.files}
     is_guessed = opener.task == "auto"
     return StreamedData(
@@ -111,6 +122,8 @@ class LabelKinds:
             return
         for label in set(labels) - {None}:
             assert label is not None
+            if is_no_finite_number(label):  # a score that is missing, and no class
+                continue
             self.any = True
             self.all_numbers = self.all_numbers and is_number(label)
             self.all_whole = self.all_whole and is_whole(label)
@@ -147,25 +160,43 @@ class SplitStream:
         self._unusable = _Faults()
         self._lost = _Faults()
         self._seen: SeenIds | None = None
+        self._columns: GroupColumns | None = None
+        self._of_scores = False
+
+    def expect(self, task: str) -> None:
+        """Leave out rows whose label no model can learn, where the task is regression."""
+        self._of_scores = task == "regression"
 
     def __iter__(self) -> Iterator[Example]:
         """Read the files one after the other."""
         self._unusable, self._lost = _Faults(), _Faults()
         self._seen = SeenIds() if len(self._tables) > 1 else None
+        self._columns = self._group_columns()
         for table in self._tables:
             problems: list[BadRow] = []
             place = str(table.path)
-            for example in table.examples(problems, self._seen):
+            watch = None if self._columns is None else self._columns.watch
+            for example in table.examples(problems, self._seen, watch):
                 if problems:
                     self._lost.note(place, problems)
                     problems.clear()
                 if isinstance(example, BadRow):
                     self._unusable.note(place, [example])
+                elif self._of_scores and example.label is not None and is_lost_score(example.label):
+                    self._unusable.note(place, [BadRow(example.line, score_fault(example.label))])
                 else:
                     yield example
 
+    def _group_columns(self) -> GroupColumns | None:
+        """Look for a column of groups among those of the training rows, where none was named."""
+        first = self._tables[0]
+        if self._split != "train" or first.group is not None:
+            return None
+        columns = first.columns
+        return GroupColumns((*columns.inputs, *columns.choices, columns.label, first.id_column))
+
     def findings(self) -> Iterator[Finding]:
-        """Report rows that cannot be used, entities that are not in their texts, and rows of two files."""
+        """Report rows that cannot be used, entities that are not in their texts, rows of two files, and groups."""
         if self._unusable.count:
             message = f"{self._split}: {counted(self._unusable.count, 'row', 'are')} unusable and left out"
             yield self._unusable.finding("unusable_row", "error", message)
@@ -177,6 +208,8 @@ class SplitStream:
             repeated = self._seen.repeated
             message = f"{self._split}: {counted(repeated, 'row')} left out, for an earlier file has their id."
             yield Finding("repeated_id", "info", repeated, message)
+        if self._columns is not None:
+            yield from self._columns.findings(self._split)
 
 
 @dataclass
@@ -206,13 +239,16 @@ class _Loaded(tuple[Example, ...]):
 
     __slots__ = ()
 
+    def expect(self, task: str) -> None:
+        """They were loaded for it."""
+
     def findings(self) -> Iterator[Finding]:
         """There is nothing to report."""
         yield from ()
 
 
-def _of_hub(names: Sequence[str], columns: str | None, task: str) -> StreamedData:
-    dataset = load_data(names, columns=columns, task=task)
+def _of_hub(names: Sequence[str], columns: str | None, task: str, group: str | None) -> StreamedData:
+    dataset = load_data(names, columns=columns, task=task, group=group)
     return StreamedData(
         name=dataset.name,
         task=dataset.task,

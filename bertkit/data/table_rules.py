@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.columns import ColumnChoice
-from bertkit.data.records import BadRow, ColumnMap, Row
+from bertkit.data.columns import ColumnChoice, there_are
+from bertkit.data.records import BadRow, ColumnMap, Row, RowError
 from bertkit.errors import DataError
+from bertkit.plain import quoted
 
 
 @dataclass
@@ -25,7 +26,7 @@ class SeenIds:
     def filter(self, rows: Iterable[Row | BadRow], column: str) -> Iterator[Row | BadRow]:
         """Hand on rows with a new id in their `column`, and those without one."""
         for row in rows:
-            name = None if isinstance(row, BadRow) else row.fields.get(column)
+            name = None if isinstance(row, BadRow) else _readable(row, column)
             if name is not None and name in self._seen:
                 self.repeated += 1
                 continue
@@ -56,8 +57,10 @@ def rename(rows: Iterable[Row | BadRow], renames: Mapping[str, str]) -> Iterator
     for row in rows:
         if isinstance(row, BadRow) or not renames:
             yield row
-        else:
+        elif isinstance(row.fields, dict):
             yield Row(row.line, {renames.get(name, name): text for name, text in row.fields.items()})
+        else:
+            yield Row(row.line, _Renamed(row.fields, renames))
 
 
 def check_shared(columns: ColumnMap, names: Sequence[str], place: str) -> None:
@@ -69,8 +72,7 @@ def check_shared(columns: ColumnMap, names: Sequence[str], place: str) -> None:
     wanted = (*columns.inputs, *columns.choices, columns.label)
     missing = next((name for name in wanted if name is not None and name not in names), None)
     if missing is not None:
-        there_are = ", ".join(map(repr, names))
-        raise DataError(f"{place}: no column {missing!r} as in the first file: there are {there_are}.")
+        raise DataError(f"{place}: no column {quoted(missing)} as in the first file: {there_are(names)}.")
 
 
 def lacks_labels(spec: DatasetSpec | None, split: str) -> bool:
@@ -81,3 +83,30 @@ def lacks_labels(spec: DatasetSpec | None, split: str) -> bool:
 def spec_for_labels(spec: DatasetSpec | None, choice: ColumnChoice | None) -> DatasetSpec | None:
     """Return the data set whose labels hold: a label column of the user's own choice does not have them."""
     return None if choice is not None and choice.label is not None else spec
+
+
+def _readable(row: Row, column: str) -> str | None:
+    try:
+        return row.fields.get(column)
+    except RowError:
+        return None
+
+
+class _Renamed(Mapping[str, str]):
+    """Fields under other names; as with those of an Arrow table, none is read that is not looked at."""
+
+    def __init__(self, fields: Mapping[str, str], renames: Mapping[str, str]) -> None:
+        self._fields = fields
+        self._names = {renames.get(name, name): name for name in fields}
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[self._names[name]]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)

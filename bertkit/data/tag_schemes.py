@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bertkit.errors import DataError
+from bertkit.plain import quoted
 
 OUTSIDE = "O"
 
@@ -89,7 +90,7 @@ class TagScheme:
     def refusal(self, tag: str) -> str:
         """Say in a clause that a tag is outside the scheme."""
         known = ", ".join(self.spell(part, "LABEL") for part in _LETTERS[self.name].values())
-        return f"the tag {tag!r} is outside the scheme {self.name} ({known}, {OUTSIDE})"
+        return f"the tag {quoted(tag)} is outside the scheme {self.name} ({known}, {OUTSIDE})"
 
 
 class TaggedSpan(NamedTuple):

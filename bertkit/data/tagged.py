@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bertkit.data.records import Entity
+from bertkit.data.records import Entity, RowError
 from bertkit.data.tag_schemes import TagScheme, detect_scheme, read_tags
 
 # Sentences that are looked at before the first is read, to tell scheme and kind of token.
@@ -16,10 +16,6 @@ _WORD = re.compile(r"\S+")
 
 Place = tuple[int, int]
 """Where a token lies in its text: `text[start:end]`, in characters."""
-
-
-class RowError(Exception):
-    """Why a record cannot be used, as a clause; readers turn it into a `BadRow`."""
 
 
 @dataclass(frozen=True, slots=True)

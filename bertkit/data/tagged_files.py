@@ -14,19 +14,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from bertkit.data.formats import TableFormat, sniff_format
-from bertkit.data.lines import Lines, open_bytes
-from bertkit.data.records import BadRow, TaggedText
+from bertkit.data.formats import CARRIAGE_RETURN, Opened, TableFormat, open_bytes, sniff_format
+from bertkit.data.lines import Lines
+from bertkit.data.records import BadRow, RowError, TaggedText
 from bertkit.data.tag_schemes import TagScheme, is_tag
 from bertkit.data.tagged import (
     SENTENCES_AHEAD,
-    RowError,
     TagForm,
     detect_form,
     entities_of_tags,
     join_tokens,
     shows_kind,
 )
+from bertkit.plain import quoted
 
 _DOCUMENT = "-DOCSTART-"
 _COMMENT = "#"
@@ -50,6 +50,12 @@ def read_tagged_file(
     known = table_format or sniff_format(path, kind="conll")
     with open_bytes(path) as stream:
         yield from read_tagged_stream(stream, str(path), encoding=known.encoding, need_tags=need_tags)
+
+
+def read_tagged_opened(opened: Opened, table_format: TableFormat, *, need_tags: bool) -> Iterator[TaggedText | BadRow]:
+    """Iterate the sentences of a file or of standard input, as `read_tagged_file` does."""
+    with opened.stream() as stream:
+        yield from read_tagged_stream(stream, opened.name, encoding=table_format.encoding, need_tags=need_tags)
 
 
 def read_tagged_stream(
@@ -89,7 +95,7 @@ class _Sentence:
         if not token:
             self.note(number, "the line has no token")
         elif need_tags and len(columns) == 1:
-            self.note(number, f"the token {token!r} has no tag")
+            self.note(number, f"the token {quoted(token)} has no tag")
         elif need_tags:
             self.tags.append(columns[-1])
 
@@ -106,8 +112,8 @@ def _sentences(lines: Lines, *, need_tags: bool) -> Iterator[_Sentence]:
     sentence, width = _Sentence(), None
     for line in lines:
         text = line.removesuffix("\n").removesuffix("\r")
-        if lines.fault is not None:
-            sentence.note(lines.number, lines.fault)
+        if lines.fault is not None or "\r" in text.strip():
+            sentence.note(lines.number, lines.fault or CARRIAGE_RETURN)
         elif _ends_sentence(text, sentence.tokens, need_tags=need_tags):
             if sentence.tokens or sentence.fault:
                 yield sentence

@@ -8,18 +8,17 @@ Which of these it is shows in the value itself.
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bertkit.data.columns import TEXT_NAMES, field_of
+from bertkit.data.columns import TEXT_NAMES, field_of, missing_column
 from bertkit.data.entity_places import find_entities
-from bertkit.data.records import BadRow, ColumnMap, Entity, Row, TaggedText
+from bertkit.data.json_text import parse_cell
+from bertkit.data.records import BadRow, ColumnMap, Entity, Row, RowError, TaggedText
 from bertkit.data.tag_schemes import OUTSIDE, is_tag
 from bertkit.data.tagged import (
     SENTENCES_AHEAD,
     Place,
-    RowError,
     TagForm,
     detect_form,
     entities_of_tags,
@@ -28,6 +27,7 @@ from bertkit.data.tagged import (
     word_places,
 )
 from bertkit.errors import DataError
+from bertkit.plain import listed, quoted
 
 TOKEN_NAMES = ("tokens", "words")
 TAG_NAMES = ("ner_tags", "tags", "ner", "named_entities", "labels", "label")
@@ -136,9 +136,9 @@ class _Findings(NamedTuple):
 
     def add_missing(self, strings: Sequence[str], text: str) -> None:
         for string in strings:
-            message = f"the entity {string!r} is not in the text"
+            message = f"the entity {quoted(string)} is not in the text"
             if string in text:
-                message = f"the entity {string!r} is listed more often than the text has a place for it"
+                message = f"the entity {quoted(string)} is listed more often than the text has a place for it"
             if self.problems is None:
                 raise RowError(message)
             self.problems.append(BadRow(self.line, message))
@@ -166,7 +166,7 @@ def _content(row: Row, columns: ColumnMap, tag_names: Sequence[str], *, need_tag
     raw = None if columns.label is None else field_of(row.fields, columns.label)
     if raw is None or not raw.strip():
         missing = "missing" if raw is None else "empty"
-        raise RowError(f"the entities are {missing} (column {columns.label!r}); a text without any has []")
+        raise RowError(f"the entities are {missing} (column {quoted(columns.label)}); a text without any has []")
     if not raw.lstrip().startswith(("[", "{")):
         return _Content(text, tokens, raw.split(), None)
     values = _json_list(raw, columns.label)
@@ -179,11 +179,13 @@ def _content(row: Row, columns: ColumnMap, tag_names: Sequence[str], *, need_tag
 
 def _text_or_tokens(fields: Mapping[str, str], columns: ColumnMap) -> tuple[str, list[str] | None]:
     if len(columns.text) != 1:
-        raise DataError(f"the task ner reads one column of text, not {' and '.join(columns.text)}; mend --columns.")
+        raise DataError(
+            f"the task ner reads one column of text, not {listed(columns.text, joint=' and ')}; mend --columns."
+        )
     text = field_of(fields, columns.text[0])
     if text is None:
-        raise RowError(f"column {columns.text[0]!r} is missing")
-    tokens = _parsed(text) if text.startswith("[") else None
+        raise RowError(missing_column(columns.text[0]))
+    tokens = parse_cell(text) if text.startswith("[") else None
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         return text, None
     is_list = bool(tokens) or columns.text[0].casefold() in TOKEN_NAMES
@@ -191,17 +193,10 @@ def _text_or_tokens(fields: Mapping[str, str], columns: ColumnMap) -> tuple[str,
 
 
 def _json_list(raw: str, column: str | None) -> list[Any]:
-    values = _parsed(raw)
+    values = parse_cell(raw)
     if not isinstance(values, list):
-        raise RowError(f"the entities are no JSON list (column {column!r})")
+        raise RowError(f"the entities are no JSON list (column {quoted(column)})")
     return values
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _tags(values: Sequence[Any], tag_names: Sequence[str]) -> list[str]:
@@ -265,13 +260,13 @@ def _first(by_folded: Mapping[str, str], names: Sequence[str]) -> str | None:
 
 def _marks_entities(row: Row, columns: ColumnMap) -> bool | None:
     """Tell whether a row marks any entity; None if it is no tagged row at all."""
-    raw = (field_of(row.fields, columns.label or "") or "").strip()
-    values = _parsed(raw) if raw.startswith("[") else raw.split()
-    if not isinstance(values, list):
-        return None
-    if not values or all(isinstance(value, list | dict) for value in values):
-        return bool(values)
     try:
+        raw = (field_of(row.fields, columns.label or "") or "").strip()
+        values = parse_cell(raw) if raw.startswith("[") else raw.split()
+        if not isinstance(values, list):
+            return None
+        if not values or all(isinstance(value, list | dict) for value in values):
+            return bool(values)
         text, tokens = _text_or_tokens(row.fields, columns)
     except RowError:
         return None

@@ -6,24 +6,22 @@ or if `--columns` names it.
 
 from __future__ import annotations
 
-import io
 import itertools
-import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from bertkit.data.columns import ColumnChoice, parse_columns
-from bertkit.data.formats import encoding_note, sniff_format
-from bertkit.data.readers import read_rows, read_stream
+from bertkit.data.formats import open_input, tell
+from bertkit.data.questions import find_choice_columns
+from bertkit.data.readers import read_opened
 from bertkit.data.records import BadRow, Example, Row
 from bertkit.data.shapes import guess_task, shape_of
 from bertkit.data.sources import find_source
-from bertkit.data.tagged_files import read_tagged_file
+from bertkit.data.tagged_files import read_tagged_opened
 from bertkit.errors import DataError
 
-STDIN = "<stdin>"
 Record = TypeVar("Record")
 
 
@@ -31,20 +29,20 @@ Record = TypeVar("Record")
 class Texts:
     """The texts of one file, read as they are iterated.
 
-    `columns` are the columns they are from, empty where the file is no table; `note` says
-    that the file is not UTF-8.
+    `columns` are the columns they are from, empty where the file is no table; `notes` say
+    how it is read otherwise than it might seem.
     """
 
     texts: Iterator[str]
     columns: tuple[str, ...] = ()
-    note: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def open_texts(name: str, *, columns: str | None = None) -> Texts:
     """Open a file (plain or gzipped; txt, csv, tsv, jsonl, parquet, tagged text) as texts.
 
     Args:
-        name: a path, or - for standard input: text, one a line, or JSON lines.
+        name: a path, or - for standard input, which is told from its first lines as a file is.
         columns: the value of --columns.
 
     Raises:
@@ -52,23 +50,29 @@ def open_texts(name: str, *, columns: str | None = None) -> Texts:
             the texts are iterated) a row cannot be read.
     """
     choice = None if columns is None else parse_columns(columns)
-    if name == "-":
-        stream = io.open(os.dup(0), "rb")  # noqa: SIM115, UP020 - closed when the process ends
-        kind = "jsonl" if stream.peek(1)[:1] == b"{" else "txt"
-        return _of_rows(read_stream(stream, STDIN, kind), STDIN, kind, choice)
-    path = Path(name)
+    opened = open_input(name)
     # An absolute path, for a bare word could be the name of a data set.
-    spec = find_source([str(path.absolute())]).spec if path.is_file() else None
+    spec = None if opened.path is None else find_source([str(opened.path.absolute())]).spec
     header = spec.header if spec is not None else ()
-    table = sniff_format(path, header=(*header, *spec.renames.values()) if spec is not None and header else ())
-    note = encoding_note(path, table)
+    names = (*header, *spec.renames.values()) if spec is not None and header else ()
+    told = tell(opened, header=names, knows=partial(_knows, choice), text_will_do=choice is None)
+    table, notes = told.table, (*told.notes, *told.doubts)
     if table.kind == "conll":
-        tagged = read_tagged_file(path, table_format=table, need_tags=False)
-        return Texts(_texts(_peeked(tagged, name), name), note=note)
+        tagged = read_tagged_opened(opened, table, need_tags=False)
+        return Texts(_texts(_peeked(tagged, opened.name), opened.name), notes=notes)
     is_headerless = table.kind in ("csv", "tsv") and not table.has_header
-    rows = read_rows(path, table_format=table, header=header if header and is_headerless else None)
-    found = _of_rows(rows, name, table.kind, choice)
-    return Texts(found.texts, found.columns, note)
+    rows = read_opened(opened, table, header=header if header and is_headerless else None)
+    return replace(_of_rows(rows, opened.name, table.kind, choice), notes=notes)
+
+
+def _knows(choice: ColumnChoice | None, names: Sequence[str]) -> bool:
+    """Tell whether columns of texts are among names."""
+    try:
+        if find_choice_columns(names, choice=choice) is None:
+            shape_of("classify").resolve(names, mapping=choice, spec=None, stored=None, need_label=False)
+    except DataError:
+        return False
+    return True
 
 
 def _of_rows(rows: Iterator[Row | BadRow], name: str, kind: str, choice: ColumnChoice | None) -> Texts:

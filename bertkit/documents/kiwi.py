@@ -1,4 +1,4 @@
-"""The Korean analyser kiwipiepy, where the extra `ko` is installed."""
+"""The Korean analyser kiwipiepy (extra `ko`), where it is installed."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ def load_kiwi() -> Any:
     """
     if not kiwi_installed():
         raise TokenizerError(
-            "Korean morphemes need the package kiwipiepy, which is not installed; "
-            "install the extra: pip install 'bertkit[ko]'."
+            "Korean morphemes need the package kiwipiepy, which is not installed; pip install kiwipiepy."
         )
     return _build_kiwi()
 

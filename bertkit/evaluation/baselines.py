@@ -37,13 +37,16 @@ class Baselines(Protocol):
         ...
 
 
-def fit_baselines(task: Task, examples: Sequence[Any], *, seed: int) -> Baselines:
+def fit_baselines(
+    task: Task, examples: Sequence[Any], *, seed: int, class_weights: Sequence[float] | None = None
+) -> Baselines:
     """Fit the baselines of a task on training rows.
 
     Args:
         task: with its labels and tokenizer.
         examples: the training rows of the model that the baselines stand beside.
         seed: of whatever is random in fitting.
+        class_weights: what a row of each label counts, as for the model; None: all alike.
 
     Raises:
         DataError: the rows cannot be used.
@@ -60,7 +63,9 @@ def fit_baselines(task: Task, examples: Sequence[Any], *, seed: int) -> Baseline
             return SummaryBaselines()
         case word:
             pair, labels = settings.is_pair, settings.labels
-            return fit_sequence_baselines(examples, task=word, pair=pair, labels=labels, seed=seed)
+            return fit_sequence_baselines(
+                examples, task=word, pair=pair, labels=labels, seed=seed, class_weights=class_weights
+            )
 
 
 def load_baselines(directory: Path, task: Task) -> Baselines:

@@ -31,6 +31,7 @@ from bertkit.evaluation.linear import LinearModel, fit_logistic
 from bertkit.evaluation.tfidf import TokenRows, Vocabulary, fit_tfidf, tfidf_rows, tokenize_rows
 from bertkit.kinds import value_of
 from bertkit.metrics.regression import average_ranks
+from bertkit.plain import listed, quoted
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -175,7 +176,8 @@ def _place(row: Question) -> int:
         raise DataError.at(
             row.source,
             row.line,
-            f"the answer {row.label!r} names no choice ({', '.join(row.names)}); mend or remove the row.",
+            f"the answer {quoted(row.label)} names no choice ({listed(row.names, quotes=False)}); "
+            "mend or remove the row.",
         )
     return row.names.index(row.label)
 

@@ -2,43 +2,44 @@
 
 A run keeps a salted 64-bit hash of each training row, not its text, so that `eval` can say
 "37 of these 500 rows were trained on" wherever the run is copied to.
+
+What is hashed is the row in the form in which splits compare rows (`same_row`). Runs of
+earlier versions hold hashes of another form, in which punctuation counted and a swapped pair
+was another row; they are compared in that form, and the name in the file tells which it is.
 """
 
 from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.data.records import Example
+from bertkit.data.same_row import row_key
 from bertkit.errors import RunError
 from bertkit.files import is_file, read_bytes, save_arrays
 
 FILE = "training_rows.safetensors"
+_ROWS, _FIRST_FORM = "same_rows", "rows"
 
 
-def hash_rows(examples: Sequence[Example], salt: str) -> NDArray[np.uint64]:
-    """Hash the texts of rows, labels ignored; letter case and white space do not count."""
-    key = salt.encode()[:64]
+def save_hashes(examples: Sequence[Example], salt: str, directory: Path, *, is_pair: bool) -> None:
+    """Store the hashes of training rows, sorted, which also hides their order.
 
-    def one(example: Example) -> int:
-        texts = ("\x1f".join(example.all_texts)).casefold().split()
-        plain = unicodedata.normalize("NFC", " ".join(texts)).encode("utf-8", "surrogatepass")
-        return int.from_bytes(hashlib.blake2b(plain, digest_size=8, key=key).digest(), "little")
-
-    return np.array([one(e) for e in examples], dtype=np.uint64)
-
-
-def save_hashes(examples: Sequence[Example], salt: str, directory: Path) -> None:
-    """Store the hashes of training rows, sorted, which also hides their order."""
-    save_arrays(directory / FILE, {"rows": np.unique(hash_rows(examples, salt))})
+    Args:
+        examples: the training rows.
+        salt: makes the hashes of two runs' data different.
+        directory: where the file goes.
+        is_pair: whether a row is two sentences, in whichever order.
+    """
+    save_arrays(directory / FILE, {_ROWS: np.unique(_hashes(_keys(examples, is_pair=is_pair), salt))})
 
 
-def count_known(examples: Sequence[Example], salt: str, directory: Path) -> int | None:
+def count_known(examples: Sequence[Example], salt: str, directory: Path, *, is_pair: bool) -> int | None:
     """Count the rows that were trained on; None where the run has lost its hashes.
 
     Raises:
@@ -52,7 +53,28 @@ def count_known(examples: Sequence[Example], salt: str, directory: Path) -> int 
     if not is_file(path):
         return None
     try:
-        known = load(read_bytes(path))["rows"]
+        stored = load(read_bytes(path))
+        known, in_first_form = stored[_ROWS if _ROWS in stored else _FIRST_FORM], _ROWS not in stored
     except (OSError, SafetensorError, KeyError) as error:
         raise RunError(f"{path}: cannot be read ({error}); the run is damaged, copy or train it again.") from error
-    return int(np.isin(hash_rows(examples, salt), known).sum())
+    keys = map(_first_form, examples) if in_first_form else _keys(examples, is_pair=is_pair)
+    return int(np.isin(_hashes(keys, salt), known).sum())
+
+
+def _keys(examples: Sequence[Example], *, is_pair: bool) -> Iterable[str]:
+    return (row_key(example, is_pair=is_pair) for example in examples)
+
+
+def _first_form(example: Example) -> str:
+    words = "\x1f".join(example.all_texts).casefold().split()
+    return unicodedata.normalize("NFC", " ".join(words))
+
+
+def _hashes(keys: Iterable[str], salt: str) -> NDArray[np.uint64]:
+    secret = salt.encode()[:64]
+
+    def one(key: str) -> int:
+        digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, key=secret)
+        return int.from_bytes(digest.digest(), "little")
+
+    return np.array([one(key) for key in keys], dtype=np.uint64)

@@ -8,6 +8,7 @@ from typing import Any
 
 from bertkit.data.records import Example
 from bertkit.evaluation.partner import ENCODER
+from bertkit.evaluation.verdict import Verdict
 from bertkit.tasks.base import Interval, Outputs, Task
 
 # What stands beside the scores as the best that can be reached: it knows the answers.
@@ -20,7 +21,9 @@ class Evaluation:
 
     `intervals` are 95 % percentile bootstrap intervals over rows; `difference` is the
     model minus a baseline on the same resampled rows. `signature` says how the metrics were
-    computed, where there are ways whose figures do not compare.
+    computed, where there are ways whose figures do not compare. `metric` is the one that the
+    verdicts go by. Of classes, `positive` is the one that f1, precision and recall are of; None:
+    they are means over all (macro).
     """
 
     data: str
@@ -35,12 +38,16 @@ class Evaluation:
     seconds: float = 0.0
     rows_per_second: float = 0.0
     signature: str = ""
+    metric: str = ""
+    positive: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values, figures to six digits after the point."""
         rounded: dict[str, Any] = _rounded(asdict(self))
         if not self.signature:
             del rounded["signature"]
+        if "macro_f1" not in self.metrics:
+            del rounded["positive"]
         return rounded
 
 
@@ -93,6 +100,8 @@ def evaluate(
         seconds=round(seconds, 3),
         rows_per_second=round(len(examples) / seconds, 1) if seconds else 0.0,
         signature=scores.signature,
+        metric=task.settings.deciding_metric,
+        positive=task.settings.positive,
     )
 
 
@@ -123,22 +132,15 @@ def _no_better(
     difference: Mapping[str, Mapping[str, Interval]],
     who: str = "the model",
 ) -> list[str]:
-    """Say so where a baseline does as well: the interval of the difference reaches 0."""
-    found = []
+    """Say so where a baseline does as well by the metric that decides."""
+    metric, found = task.settings.deciding_metric, []
     for name, figures in baselines.items():
         if name in BOUNDS:
             continue
-        metric = task.headline_metric
-        low, high = difference[name][metric]
-        # How much better the model is, whichever way its metric goes.
-        worst, best = (low, high) if task.greater_is_better else (-high, -low)
-        if metric in figures and worst <= 0:
-            relation = "is worse than" if best < 0 else "is not shown to be better than"
-            found.append(
-                f"{who} {relation} the {name} baseline: {metric} {metrics[metric]:.4f} against "
-                f"{figures[metric]:.4f} (difference {low:+.4f} to {high:+.4f})"
-            )
-    return found
+        if metric in figures and metric in difference[name]:
+            verdict = Verdict(who, name, metric, metrics[metric], figures[metric], difference[name][metric])
+            found.append(verdict.sentence)
+    return [sentence for sentence in found if sentence]
 
 
 def _rounded(value: Any) -> Any:

@@ -2,96 +2,123 @@
 
 from __future__ import annotations
 
-import io
 import itertools
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 
-from bertkit.data.columns import parse_columns
-from bertkit.data.formats import encoding_note, sniff_format
-from bertkit.data.readers import read_rows, read_stream
+from bertkit.data.columns import ColumnChoice, parse_columns
+from bertkit.data.formats import Opened, TableFormat, open_input, tell
+from bertkit.data.readers import read_opened
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
 from bertkit.data.shapes import shape_of
-from bertkit.data.tagged_files import read_tagged_file, read_tagged_stream
+from bertkit.data.tagged_files import read_tagged_opened
 from bertkit.errors import DataError
+from bertkit.plain import listed
 from bertkit.tasks.base import TaskSettings
 
 FORMATS = ("auto", "txt", "csv", "tsv", "jsonl", "conll", "parquet")
 
+Note = Callable[[str], None]
+
 
 @dataclass(frozen=True)
 class Inputs:
-    """Rows to predict, whether they may come slowly, and what was noticed about the file."""
+    """Rows to predict, whether they may come slowly, and what they may be instead of what they are read as."""
 
     rows: Iterator[Example | BadRow]
     slow_source: bool
-    note: str | None = None
+    doubts: tuple[str, ...] = ()
 
 
-def open_inputs(name: str, settings: TaskSettings, *, input_format: str, columns: str | None) -> Inputs:
-    """Open INPUT of `predict`.
+def open_inputs(
+    name: str, settings: TaskSettings, *, input_format: str, columns: str | None, note: Note = lambda _: None
+) -> Inputs:
+    """Open INPUT of `predict`; what it is is told from its first lines, of a stream as of a file.
 
     Args:
         name: a path, or - for standard input.
         settings: the run's; its columns are looked for first.
         input_format: auto, or what the input is.
         columns: the value of --columns, or None.
+        note: is told in a sentence what is read otherwise than it might seem, and of an input
+            without rows.
 
     Raises:
-        DataError: the file is missing, or what it is cannot be told.
+        DataError: the file is missing, what it is cannot be told, or the run reads no such
+            thing.
     """
-    if name == "-":
-        stream = io.open(os.dup(0), "rb")  # noqa: SIM115, UP020 - closed when the process ends; sys.stdin's own
-        # buffer must not be locked by a reading thread when the interpreter shuts down
-        kind = _kind_of_stream(stream, settings) if input_format == "auto" else input_format
-        if kind == "conll":
-            _refuse_tagged(settings, "<stdin>")
-            return Inputs(read_tagged_stream(stream, "<stdin>", need_tags=False), slow_source=True)
-        rows = read_stream(stream, "<stdin>", kind, keep_blank=True)
-        return Inputs(_examples(rows, settings, columns, "<stdin>", kind), slow_source=True)
-    path = Path(name)
-    if not path.is_file():
-        raise DataError(f"{name}: no such file; give a path, or - for standard input.")
-    table = sniff_format(path) if input_format == "auto" else sniff_format(path, kind=input_format)
-    if table.kind == "conll":
-        _refuse_tagged(settings, name)
-        return Inputs(read_tagged_file(path, table_format=table, need_tags=False), False, encoding_note(path, table))
-    if table.kind == "txt":
-        _refuse_plain_text(settings, name)
-    rows = read_rows(path, table_format=table, keep_blank=True)
-    return Inputs(_examples(rows, settings, columns, name, table.kind), False, encoding_note(path, table))
-
-
-def _kind_of_stream(stream: io.BufferedReader, settings: TaskSettings) -> str:
-    if stream.peek(1)[:1] == b"{":
-        return "jsonl"
-    _refuse_plain_text(settings, "<stdin>")
-    return "txt"
-
-
-def _refuse_tagged(settings: TaskSettings, source: str) -> None:
-    if settings.task != "ner":
-        raise DataError(f"{source}: this is tagged text (a token a line), and the run's task is {settings.task}.")
-
-
-def _refuse_plain_text(settings: TaskSettings, source: str) -> None:
-    if settings.task == "choice":
+    choice = None if columns is None else parse_columns(columns)
+    opened = open_input(name)
+    kind = None if input_format == "auto" else input_format
+    plain = _why_no_plain_text(settings)
+    if _is_empty(opened, kind, plain_will_do=plain is None):
+        note(f"{opened.name}: there is nothing in it")
+        return Inputs(iter(()), slow_source=False)
+    told = tell(
+        opened,
+        kind=kind,
+        knows=partial(_knows, settings, choice),
+        text_will_do=plain is None and choice is None,
+    )
+    for sentence in (*told.notes, *(f"warning: {doubt}" for doubt in told.doubts)):
+        note(sentence)
+    if told.table.kind == "txt" and plain is not None:
+        raise DataError(f"{opened.name}:{opened.first_line}: {plain}")
+    if told.table.kind == "conll" and settings.task != "ner":
         raise DataError(
-            f"{source}: the run reads questions with choices and plain text has none; "
+            f"{opened.name}:{opened.first_line}: this is tagged text (a token a line), and the run's task is "
+            f"{settings.task}; say with --input-format if it is something else."
+        )
+    rows = _rows(opened, told.table, settings, choice, note)
+    return Inputs(rows, slow_source=opened.path is None, doubts=told.doubts)
+
+
+def _is_empty(opened: Opened, kind: str | None, *, plain_will_do: bool) -> bool:
+    """Whether there are no rows: no text at all, unless it is said that blank lines are rows, or that it is parquet."""
+    if not opened.is_blank:
+        return False
+    suffixes = [] if opened.path is None else opened.path.suffixes
+    are_lines = kind == "txt" or (kind is None and ".txt" in suffixes)
+    return not (are_lines and plain_will_do and b"\n" in opened.head) and ".parquet" not in suffixes
+
+
+def _why_no_plain_text(settings: TaskSettings) -> str | None:
+    """Say why a run cannot read lines of text, or None if it can."""
+    if settings.task == "choice":
+        return (
+            "the run reads questions with choices and plain text has none; "
             "say what the input is with --input-format csv, tsv or jsonl."
         )
-    if settings.task != "mlm" and len(settings.columns.inputs) > 1:
-        names = ", ".join(settings.columns.inputs)
-        raise DataError(
-            f"{source}: the run reads {len(settings.columns.inputs)} columns ({names}) and plain text has one; "
+    inputs = settings.columns.inputs
+    if settings.task != "mlm" and len(inputs) > 1:
+        return (
+            f"the run reads {len(inputs)} columns ({listed(inputs, quotes=False)}) and plain text has one; "
             "say what the input is with --input-format tsv, csv or jsonl."
         )
+    return None
+
+
+def _rows(
+    opened: Opened, table: TableFormat, settings: TaskSettings, choice: ColumnChoice | None, note: Note
+) -> Iterator[Example | BadRow]:
+    """Read the rows, and say so if there are none."""
+    if table.kind == "conll":
+        found: Iterator[Example | BadRow] = iter(read_tagged_opened(opened, table, need_tags=False))
+    else:
+        rows = read_opened(opened, table, keep_blank=True)
+        found = _examples(rows, settings, choice, opened, table.kind)
+    first = next(found, None)
+    if first is None:
+        what = "there is only a header line in it" if table.has_header else "there are no rows in it"
+        note(f"{opened.name}: {what}")
+        return
+    yield first
+    yield from found
 
 
 def _examples(
-    rows: Iterable[Row | BadRow], settings: TaskSettings, columns: str | None, source: str, kind: str
+    rows: Iterable[Row | BadRow], settings: TaskSettings, choice: ColumnChoice | None, opened: Opened, kind: str
 ) -> Iterator[Example | BadRow]:
     """Find the columns at the first row that has them, and make examples of all rows.
 
@@ -104,22 +131,32 @@ def _examples(
             yield row
             continue
         try:
-            found = _columns(row, settings, columns, kind)
+            found = _columns(list(row.fields), settings, choice, kind)
         except DataError as error:
             if kind != "jsonl":
-                raise
+                line = None if kind == "parquet" else opened.first_line
+                raise DataError.at(opened.name, line, str(error)) from None
             yield BadRow(row.line, str(error).rstrip("."))
             continue
-        yield from shape.examples(itertools.chain([row], remaining), found, source, need_label=False)
+        yield from shape.examples(itertools.chain([row], remaining), found, opened.name, need_label=False)
         return
 
 
-def _columns(row: Row, settings: TaskSettings, columns: str | None, kind: str) -> ColumnMap:
+def _knows(settings: TaskSettings, choice: ColumnChoice | None, names: Sequence[str]) -> bool:
+    """Tell whether what the run reads is among the columns of these names."""
+    try:
+        _columns(names, settings, choice, "csv")
+    except DataError:
+        return False
+    return True
+
+
+def _columns(names: Sequence[str], settings: TaskSettings, choice: ColumnChoice | None, kind: str) -> ColumnMap:
     if kind == "txt":
-        return ColumnMap(text=tuple(row.fields))
+        return ColumnMap(text=tuple(names))
     found = shape_of(settings.task).resolve(
-        list(row.fields),
-        mapping=None if columns is None else parse_columns(columns),
+        names,
+        mapping=choice,
         spec=None,
         stored=replace(settings.columns, label=None),
         need_label=False,

@@ -35,19 +35,40 @@ class LinearModel:
         product = features @ np.ascontiguousarray(self.weights.T)
         return np.asarray(product, np.float64) + self.intercept
 
+    def probabilities(self, features: csr_matrix) -> NDArray[np.float64]:
+        """Return the probabilities of the classes that `fit_logistic` saw, (rows, classes)."""
+        return class_probabilities(self, features)
+
+    @property
+    def tensors(self) -> dict[str, NDArray[np.float32]]:
+        """What a file holds of it."""
+        return {"weights": self.weights, "intercept": self.intercept}
+
 
 def output_count(classes: int) -> int:
     """Return how many outputs tell so many classes apart: none for one, one for two, else one each."""
     return {1: 0, 2: 1}.get(classes, classes)
 
 
-def fit_logistic(features: csr_matrix, classes: NDArray[np.int64], count: int, *, seed: int) -> LinearModel:
+def fit_logistic(
+    features: csr_matrix,
+    classes: NDArray[np.int64],
+    count: int,
+    *,
+    seed: int,
+    row_weights: NDArray[np.float64] | None = None,
+) -> LinearModel:
     """Fit logistic regression of class numbers 0 to count - 1, each of which has a row.
 
-    `seed` sets the order in which the solver visits the rows.
+    Args:
+        features: one row of numbers for each row of text.
+        classes: the class number of each row.
+        count: how many classes there are.
+        seed: sets the order in which the solver visits the rows.
+        row_weights: what each row counts; None: all alike.
     """
     targets = [1] if count == 2 else range(output_count(count))
-    fitted = [_fit_binary(features, classes == target, seed) for target in targets]
+    fitted = [_fit_binary(features, classes == target, seed, row_weights) for target in targets]
     weights = np.asarray([weights for weights, _ in fitted], np.float32)
     intercept = np.asarray([intercept for _, intercept in fitted], np.float32)
     return LinearModel(weights.reshape(len(targets), features.shape[1]), intercept)
@@ -76,15 +97,18 @@ def fit_ridge(features: csr_matrix, scores: NDArray[np.float64]) -> LinearModel:
     return LinearModel(np.asarray(model.coef_, np.float32).reshape(1, -1), np.asarray([model.intercept_], np.float32))
 
 
-def _fit_binary(features: csr_matrix, is_class: NDArray[np.bool_], seed: int) -> tuple[NDArray[np.float64], float]:
+def _fit_binary(
+    features: csr_matrix, is_class: NDArray[np.bool_], seed: int, row_weights: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], float]:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     if features.shape[1] == 0:
-        return np.zeros(0), float(np.log(is_class.sum() / (~is_class).sum()))
+        counts = np.ones(len(is_class)) if row_weights is None else row_weights
+        return np.zeros(0), float(np.log(counts[is_class].sum() / counts[~is_class].sum()))
     model = LogisticRegression(C=_C, solver="liblinear", dual=True, tol=0.1, random_state=seed)
     with warnings.catch_warnings():
         # an early stop costs a baseline nothing that its score would not show
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(features, is_class)
+        model.fit(features, is_class, sample_weight=row_weights)
     return model.coef_[0], float(model.intercept_[0])

@@ -18,7 +18,7 @@ from bertkit.evaluation.blend import Blend
 from bertkit.evaluation.sequence_baselines import fit_sequence_baselines
 from bertkit.evaluation.word_vectors import WordVectors
 from bertkit.kinds import MisfitError, shown
-from bertkit.run_folder import MANIFEST
+from bertkit.run_folder import MANIFEST, refuse_replaced
 from bertkit.tasks.base import Outputs, Task, TaskSettings
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def open_partnership(bundle: Bundle) -> Partnership | None:
         partner = Partner(_OVERLAP, load_labelled(folder / _OVERLAP, bundle.task, vectors))
     else:
         partner = Partner(_TFIDF, load_baselines(folder, bundle.task))
+    refuse_replaced(bundle.directory, bundle.identity)
     return Partnership(Blend(weights[ENCODER], weights[partner.name]), partner)
 
 

@@ -24,6 +24,7 @@ from bertkit.evaluation.partner import open_partnership
 from bertkit.files import refuse_existing
 from bertkit.plain import visible
 from bertkit.run_folder import MANIFEST, unchanged
+from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import Outputs, TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import check_fit
@@ -86,7 +87,7 @@ def evaluate_run(
 
     Raises:
         RunError: no run is there, or it is damaged or newer.
-        DataError: the data cannot be read, or has no such split.
+        DataError: the data cannot be read, has no such split, or no label that the run knows.
         OutputError: --errors cannot be written.
     """
     with unchanged(request.run):
@@ -96,13 +97,15 @@ def evaluate_run(
         began = time.perf_counter()
         name, split, examples, warnings = _examples(request, manifest, note)
         reading = time.perf_counter() - began
+        doubts = check_answers(manifest.settings, examples)
         loaded = bundle.load(request.run)
         settings = _settings(loaded.manifest.settings, request)
         loaded.task.settings = settings
         texts = [text for e in examples for text in e.all_texts]
         findings = check_fit(loaded.tokenizer, texts, model_ids=loaded.model.encoder.vocab_size)
         answered = _answered(loaded, examples, request)
-        known = count_known(examples, manifest.data["fingerprint"], request.run / "baseline")
+        salt, is_pair = manifest.data["fingerprint"], settings.is_pair
+        known = count_known(examples, salt, request.run / "baseline", is_pair=is_pair)
     evaluation = evaluate(
         loaded.task,
         examples,
@@ -112,7 +115,7 @@ def evaluate_run(
         alone=answered.alone,
         data=name,
         split=split,
-        warnings=(*warnings, *findings, *answered.warnings, *_known_sentence(known, len(examples), split)),
+        warnings=(*warnings, *doubts, *findings, *answered.warnings, *_known_sentence(known, len(examples), split)),
         seconds=reading + answered.seconds,
     )
     if request.errors is not None:
@@ -243,4 +246,7 @@ def _known_sentence(known: int | None, n: int, split: str) -> tuple[str, ...]:
         return (f"the run has lost {HASHES}, so nobody knows which of these {n:,} rows it was trained on",)
     if not known or split == "train":
         return ()
-    return (f"{known:,} of these {n:,} rows were also trained on; the figures are too good by that",)
+    return (
+        f"{known:,} of these {n:,} rows were also trained on (letter case, white space and punctuation apart): "
+        "these scores are inflated",
+    )

@@ -2,8 +2,9 @@
 
 For labels: `majority` (the most frequent label, whatever the text) and `tfidf`
 (logistic regression over words, word pairs and character n-grams; for pairs, over what
-the two sentences share). For scores: `mean` and `tfidf` with ridge regression. A model
-that does not beat them has learned little from its texts.
+the two sentences share; of more than 500 labels the nearest mean row). For scores: `mean`
+and `tfidf` with ridge regression. A model that does not beat them has learned little from
+its texts.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from bertkit.bundle import sound
 from bertkit.data.records import Example
 from bertkit.errors import DataError
 from bertkit.evaluation.baseline_files import FACTS_NAME, damaged, read_baseline_files, write_baseline_files
+from bertkit.evaluation.centroids import MANY_CLASSES, CentroidModel, centroids_from, fit_centroids, holds_centroids
 from bertkit.evaluation.features import FeatureMap, fit_features
-from bertkit.evaluation.linear import LinearModel, class_probabilities, fit_logistic, fit_ridge, output_count
+from bertkit.evaluation.linear import LinearModel, fit_logistic, fit_ridge, output_count
 from bertkit.evaluation.tfidf import Vocabulary
 from bertkit.evaluation.word_vectors import WordVectors
 from bertkit.kinds import value_of
+from bertkit.plain import quoted
 
 _TASKS = ("classify", "regression")
 
@@ -62,7 +65,7 @@ class SequenceBaselines:
     prior: NDArray[np.float64]
     bounds: tuple[float, float]
     features: FeatureMap
-    model: LinearModel
+    model: LinearModel | CentroidModel
 
     def predict(self, examples: Sequence[Example]) -> dict[str, list[NDArray[np.float64]]]:
         """Give each baseline's answers in the form of a model's outputs: for each row (labels) or (1)."""
@@ -76,7 +79,7 @@ class SequenceBaselines:
                 "mean": BaselinePrediction(scores=mean),
                 "tfidf": BaselinePrediction(scores=self._scores(examples)),
             }
-        prior = np.tile(self.prior, (len(examples), 1))
+        prior = np.broadcast_to(self.prior, (len(examples), len(self.prior)))
         return {
             "majority": self._decided(prior),
             "tfidf": self._decided(self._probabilities(examples)),
@@ -96,20 +99,20 @@ class SequenceBaselines:
             **vocabulary.tensors,
             "overlap_mean": self.features.overlap_mean,
             "overlap_spread": self.features.overlap_spread,
-            "weights": self.model.weights,
-            "intercept": self.model.intercept,
+            **self.model.tensors,
         }
         write_baseline_files(directory, facts, tensors)
 
     def _scores(self, examples: Sequence[Example]) -> NDArray[np.float64]:
         if not examples:
             return np.zeros(0)
+        assert isinstance(self.model, LinearModel)
         return np.clip(self.model.outputs(self.features.rows(examples))[:, 0], *self.bounds)
 
     def _probabilities(self, examples: Sequence[Example]) -> NDArray[np.float64]:
         found = np.zeros((len(examples), len(self.labels)))
         if examples:
-            found[:, self.prior > 0] = class_probabilities(self.model, self.features.rows(examples))
+            found[:, self.prior > 0] = self.model.probabilities(self.features.rows(examples))
         return found
 
     def _decided(self, probabilities: NDArray[np.float64]) -> BaselinePrediction:
@@ -125,6 +128,7 @@ def fit_sequence_baselines(
     labels: Sequence[str],
     seed: int,
     vectors: WordVectors | None = None,
+    class_weights: Sequence[float] | None = None,
 ) -> SequenceBaselines:
     """Fit the baselines of `task` on training rows; rows without a label are left out.
 
@@ -136,6 +140,8 @@ def fit_sequence_baselines(
             a training row is never predicted.
         seed: sets the order in which the solver of logistic regression visits the rows.
         vectors: compare the words of pairs, where given.
+        class_weights: what a row of each label counts in `tfidf`, in the order of `labels`, 1 on
+            average over the rows; None: all alike.
 
     Raises:
         DataError: there is no row with a label, a label is not among `labels`, or a
@@ -156,7 +162,12 @@ def fit_sequence_baselines(
     classes = np.asarray([_class(row, place) for row in rows])
     present, numbers = np.unique(classes, return_inverse=True)
     features, matrix = fit_features(rows, pair=pair, vectors=vectors)
-    model = fit_logistic(matrix, numbers, len(present), seed=seed)
+    weights = None if class_weights is None else np.asarray(class_weights, np.float64)[classes]
+    model: LinearModel | CentroidModel
+    if len(present) > MANY_CLASSES:
+        model = fit_centroids(matrix, numbers, len(present))
+    else:
+        model = fit_logistic(matrix, numbers, len(present), seed=seed, row_weights=weights)
     prior = np.bincount(classes, minlength=len(labels)) / len(rows)
     return SequenceBaselines(task, tuple(labels), prior, (0.0, 1.0), features, model)
 
@@ -183,13 +194,19 @@ def _from_files(
     facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], vectors: WordVectors | None
 ) -> SequenceBaselines:
     vocabulary = Vocabulary.from_files(facts, tensors)
+    features = FeatureMap(vocabulary, tensors["overlap_mean"], tensors["overlap_spread"], vectors)
+    model: LinearModel | CentroidModel
+    if holds_centroids(tensors):
+        model = centroids_from(tensors, features.width)
+    else:
+        model = LinearModel(tensors["weights"], tensors["intercept"])
     return SequenceBaselines(
         task=value_of(str, facts.get("task"), "task"),
         labels=value_of(tuple[str, ...], facts.get("labels"), "labels"),
         prior=tensors["prior"],
         bounds=value_of(tuple[float, float], facts.get("bounds"), "bounds"),
-        features=FeatureMap(vocabulary, tensors["overlap_mean"], tensors["overlap_spread"], vectors),
-        model=LinearModel(tensors["weights"], tensors["intercept"]),
+        features=features,
+        model=model,
     )
 
 
@@ -204,9 +221,13 @@ def _fits_together(baselines: SequenceBaselines) -> bool:
         (baselines.prior, (priors,)),
         *vocabulary.sizes,
         (features.overlap_spread, features.overlap_mean.shape),
-        (baselines.model.weights, (outputs, features.width)),
-        (baselines.model.intercept, (outputs,)),
     ]
+    model = baselines.model
+    if isinstance(model, CentroidModel):
+        if baselines.task == "regression" or model.shape != (outputs, features.width):
+            return False
+    else:
+        sizes += [(model.weights, (outputs, features.width)), (model.intercept, (outputs,))]
     known = baselines.task in _TASKS and len(features.overlap_mean) in (0, features.overlaps)
     return known and all(array.shape == shape for array, shape in sizes)
 
@@ -220,7 +241,7 @@ def _score(example: Example) -> float:
         raise DataError.at(
             example.source,
             example.line,
-            f"the score {example.label!r} is not a finite number; mend or remove the row.",
+            f"the score {quoted(example.label)} is not a finite number; mend or remove the row.",
         )
     return score
 
@@ -230,6 +251,6 @@ def _class(example: Example, place: Mapping[str, int]) -> int:
         raise DataError.at(
             example.source,
             example.line,
-            f"the label {example.label!r} is not among the labels of the task; mend or remove the row.",
+            f"the label {quoted(example.label)} is not among the labels of the task; mend or remove the row.",
         )
     return place[example.label]

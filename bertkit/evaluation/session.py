@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -17,9 +16,10 @@ from bertkit.bundle import Bundle
 from bertkit.compute.device import Placement, check_device_word, choose_placement
 from bertkit.compute.processes import World, joined
 from bertkit.errors import DataError, StrictError, UsageError
-from bertkit.evaluation.inputs import FORMATS, open_inputs
+from bertkit.evaluation.inputs import FORMATS, Note, open_inputs
 from bertkit.evaluation.predict import predict_stream
 from bertkit.files import refuse_existing, writing
+from bertkit.plain import brief, to_json
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import FitWatch
@@ -58,20 +58,20 @@ class PredictRequest:
         for name, allowed in CHOICES.items():
             value = getattr(self, name)
             if value is not None and value not in allowed:
-                raise UsageError(f"--{name.replace('_', '-')} {value}: must be one of {', '.join(allowed)}.")
+                raise UsageError(f"--{name.replace('_', '-')} {brief(value)}: must be one of {', '.join(allowed)}.")
         check_device_word(self.device)
 
 
 @dataclass
 class Done:
-    """How a prediction went."""
+    """How a prediction went; `doubts` are warnings that have been said already."""
 
     rows: int = 0
     errors: int = 0
     truncated: int = 0
     first_error: str = ""
     warnings: tuple[str, ...] = ()
-    note: str | None = None
+    doubts: tuple[str, ...] = ()
 
     def raise_for_status(self, *, strict: bool) -> None:
         """Turn errors, or with `strict` warnings, into the exit code they deserve.
@@ -82,11 +82,13 @@ class Done:
         """
         if self.errors:
             raise DataError(f"{self.errors:,} of {self.rows:,} rows could not be read; the first: {self.first_error}.")
-        if strict and self.warnings:
-            raise StrictError(f"--strict: {self.warnings[0]}.")
+        if strict and (problems := (*self.doubts, *self.warnings)):
+            raise StrictError(f"--strict: {problems[0]}.")
 
 
-def predict(request: PredictRequest, *, output: Path | None = None, force: bool = False) -> Done:
+def predict(
+    request: PredictRequest, *, output: Path | None = None, force: bool = False, note: Note = lambda _: None
+) -> Done:
     """Predict an input and write the records.
 
     Of several processes the first reads and writes, all answer, and only the first knows
@@ -96,6 +98,7 @@ def predict(request: PredictRequest, *, output: Path | None = None, force: bool 
         request: run, input and how to read it.
         output: file to write; None: standard output.
         force: whether `output` may be replaced.
+        note: is told in a sentence, as soon as it shows, how the input is read.
 
     Raises:
         RunError: no run is there, or it is damaged or newer.
@@ -103,7 +106,7 @@ def predict(request: PredictRequest, *, output: Path | None = None, force: bool 
         OutputError: the output exists or cannot be written.
     """
     with joined() as world:
-        done = _predict(request, output, force, world) if world.is_main else _help(request, world)
+        done = _predict(request, output, force, world, note) if world.is_main else _help(request, world)
         world.leave()
         return done
 
@@ -125,11 +128,13 @@ def _loaded(request: PredictRequest) -> tuple[Bundle, Placement]:
     return loaded, placement
 
 
-def _predict(request: PredictRequest, output: Path | None, force: bool, world: World) -> Done:
+def _predict(request: PredictRequest, output: Path | None, force: bool, world: World, note: Note) -> Done:
     refuse_existing(output, "--output", force=force)
     settings = bundle.load_manifest(request.run).settings
     find_task(settings.task)
-    inputs = open_inputs(request.source, settings, input_format=request.input_format, columns=request.columns)
+    inputs = open_inputs(
+        request.source, settings, input_format=request.input_format, columns=request.columns, note=note
+    )
     loaded, placement = _loaded(request)
     watch = FitWatch(loaded.tokenizer)
     chunks = predict_stream(
@@ -149,8 +154,8 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
             _count(done, records, request)
             write(records)
             stream.flush()
+    done.doubts = inputs.doubts
     done.warnings = (*_warnings(done, watch, settings), *_beyond_ranks(request.top_k, settings.task))
-    done.note = inputs.note
     return done
 
 
@@ -185,12 +190,23 @@ def _beyond_ranks(top_k: int, task: str) -> Iterator[str]:
 
 def _writer(stream: TextIO, output_format: str, own: Sequence[str]) -> Any:
     if output_format == "jsonl":
-        return lambda records: stream.write("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records))
+        return lambda records: stream.write("".join(to_json(record) + "\n" for record in records))
     fields = ["line", *own, "n_tokens", "truncated", "error"]
     delimiter = "\t" if output_format == "tsv" else ","
-    table = csv.DictWriter(stream, fields, delimiter=delimiter, lineterminator="\n", restval="")
+    # Only what ends a line may stand in a cell unquoted, so rows are ended as \r\n and cut to \n.
+    table = csv.DictWriter(_UnixLines(stream), fields, delimiter=delimiter, lineterminator="\r\n", restval="")
     table.writeheader()
     return lambda records: table.writerows(_flat(record) for record in records)
+
+
+class _UnixLines:
+    """Takes rows that end with a carriage return and a line feed, and writes them with the latter."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, row: str) -> int:
+        return self._stream.write(row.removesuffix("\r\n") + "\n")
 
 
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
@@ -198,7 +214,7 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
     flat = {name: value for name, value in record.items() if name != "top"}
     for name, value in flat.items():
         if isinstance(value, bool | list | dict):
-            flat[name] = json.dumps(value, ensure_ascii=False)
+            flat[name] = to_json(value)
     for i, best in enumerate(record.get("top", ()), start=1):
         flat |= {f"top{i}_{part}": value for part, value in best.items()}
     return flat
@@ -217,5 +233,5 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
 def _standard_output() -> TextIO:
     """Return stdout as UTF-8, whatever the locale says."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     return sys.stdout

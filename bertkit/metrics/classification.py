@@ -46,8 +46,7 @@ def classification_metrics(
         ValueError: the sequences differ in length, or no label is `positive`.
     """
     order = label_order(gold, predicted, labels)
-    counts = np.asarray(confusion(gold, predicted, labels), np.float64).reshape(len(order), len(order))
-    tallies = Tallies(counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0))
+    tallies = _tallies(gold, predicted, order)
     scores = tally_metrics(tallies, None if positive is None else order.index(positive))
     return {name: float(value) for name, value in scores.items()}
 
@@ -98,8 +97,8 @@ def per_label(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[st
     The order is that of `label_order`.
     """
     order = label_order(gold, predicted, labels)
-    counts = np.asarray(confusion(gold, predicted, labels), np.float64).reshape(len(order), len(order))
-    correct, support, given = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    tallies = _tallies(gold, predicted, order)
+    correct, support, given = tallies.correct, tallies.gold, tallies.predicted
     columns = {
         "precision": ratio(correct, given),
         "recall": ratio(correct, support),
@@ -150,6 +149,13 @@ def unseen_labels(gold: Sequence[str], labels: Sequence[str]) -> dict[str, int]:
 def collapsed(predicted: Sequence[str]) -> str | None:
     """Return the one label that every row was given; None for several labels or fewer than two rows."""
     return predicted[0] if len(predicted) > 1 and len(set(predicted)) == 1 else None
+
+
+def _tallies(gold: Sequence[str], predicted: Sequence[str], order: Sequence[str]) -> Tallies:
+    """Count the rows of each label; a table of all pairs of labels would grow with their square."""
+    of_gold, given = label_numbers(gold, order), label_numbers(predicted, order)
+    counted = (np.bincount(rows, minlength=len(order)) for rows in (of_gold[of_gold == given], of_gold, given))
+    return Tallies(*(count.astype(np.float64) for count in counted))
 
 
 def ratio(part: NDArray[np.float64], whole: NDArray[Any]) -> NDArray[np.float64]:

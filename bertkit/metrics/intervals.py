@@ -120,6 +120,12 @@ def classification_difference(
     return bootstrap_chunks(score, len(gold), seed=seed)
 
 
+def mean_difference(model: Numbers, baseline: Numbers, name: str, seed: int = 0) -> dict[str, Interval]:
+    """Return the interval of the mean of model minus baseline, by its name, from one figure a row of each."""
+    gain = np.asarray(model, np.float64) - np.asarray(baseline, np.float64)
+    return bootstrap_chunks(lambda draws: {name: gain[draws].mean(axis=1)}, len(gain), seed=seed)
+
+
 def regression_intervals(gold: Numbers, predicted: Numbers, seed: int = 0) -> dict[str, Interval]:
     """Return the interval of each metric of `regression_metrics`."""
     score = _drawn_regression(gold, [predicted])

@@ -94,6 +94,13 @@ def with_dropout(config: Any, dropout: float) -> Any:
     return config
 
 
+def without_chunks(config: Any) -> Any:
+    """Let layers read rows of any length: chunks save memory, and refuse what they do not divide; it is changed."""
+    if hasattr(config, "chunk_size_feed_forward"):
+        config.chunk_size_feed_forward = 0
+    return config
+
+
 def position_rows(architecture: str, options: BuildOptions) -> int:
     """Return the rows of a table of positions that serves `max_length` tokens."""
     if architecture not in NUMBERED_FROM_PADDING:

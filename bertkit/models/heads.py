@@ -254,8 +254,10 @@ class MaskedLanguageModel(TaskModel):
         self.bias = nn.Parameter(torch.zeros(encoder.embeddings_weight.shape[0]))
         self.order = _linear(encoder.hidden_size, 2) if with_pairs else None
         stored = None if encoder.source is None else stored_head(encoder.source)
-        self.has_stored_head = stored is not None and stored["bias"].shape == self.bias.shape
-        if stored is not None and self.has_stored_head:
+        own = self.state_dict()
+        fits = stored is not None and all(weight.shape == own[name].shape for name, weight in stored.items())
+        self.has_stored_head = fits
+        if stored is not None and fits:
             self.load_state_dict(stored, strict=False)
 
     def forward(

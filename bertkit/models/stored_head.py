@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bertkit.models.opening import WEIGHTS
+from bertkit.files import is_dir, is_file
+from bertkit.models.opening import WEIGHTS, opening
+from bertkit.models.weights import check_finite
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +38,17 @@ def stored_head(source: str) -> dict[str, Tensor] | None:
 
     Args:
         source: a folder, or a hub id whose files are in the cache.
+
+    Raises:
+        ModelError: a file cannot be opened, or the head's weights are no numbers.
     """
+    with opening(source, is_folder=is_dir(Path(source)), wanted="head for hidden words"):
+        found = _found_head(source)
+        check_finite((found or {}).items())
+    return found
+
+
+def _found_head(source: str) -> dict[str, Tensor] | None:
     for path in _weight_files(source):
         weights = _read(path)
         weights = {name.replace(".gamma", ".weight").replace(".beta", ".bias"): w for name, w in weights.items()}
@@ -53,8 +65,8 @@ def _width(found: Mapping[str, Tensor]) -> int:
 
 def _weight_files(source: str) -> Iterator[Path]:
     """Find the files that may hold the head: those of a folder, or those in the hub's cache."""
-    if Path(source).is_dir():
-        yield from (path for pattern in WEIGHTS for path in sorted(Path(source).glob(pattern)))
+    if is_dir(Path(source)):
+        yield from (path for pattern in WEIGHTS for path in sorted(Path(source).glob(pattern)) if is_file(path))
         return
     from huggingface_hub import try_to_load_from_cache
 

@@ -177,7 +177,7 @@ class _Sample:
 
 
 def _notes(opened: Iterable[Texts]) -> tuple[str, ...]:
-    return tuple(texts.note for texts in opened if texts.note is not None)
+    return tuple(note for texts in opened for note in texts.notes)
 
 
 def _take_place(place: Path, stack: ExitStack, *, force: bool) -> None:

@@ -37,6 +37,8 @@ _LONGEST_HEAD = 100_000_000
 _MOST_LAYERS, _MOST_LABELS = 1000, 1_000_000
 _OF_LAYERS = re.compile(r"layer|group|depth|block")
 _MOST = 2**24
+# Of these there is at least one.
+_NEEDED = re.compile(r"(num|n|encoder|decoder)_(hidden_|attention_|decoder_)?(layers|heads)")
 # Whole numbers that nothing is built of.
 _FREE = re.compile(r"theta|seed")
 
@@ -133,10 +135,9 @@ def check_config(values: Mapping[str, Any]) -> None:
     for name, value in _whole_numbers(values, ""):
         key = name.rpartition(".")[2]
         most = _MOST_LAYERS if _OF_LAYERS.search(key) else _MOST_LABELS if key == "num_labels" else _MOST
-        if key == "pad_token_id" and value < 0:
-            raise MisfitError(f"{name} is {value}, and ids begin at 0")
-        if abs(value) > most and not _FREE.search(key):
-            raise MisfitError(f"{name} is {shown(value)}, and no encoder has more than {most:,}")
+        least = 1 if _NEEDED.fullmatch(key) else 0 if key == "pad_token_id" else -most
+        if not least <= value <= most and not _FREE.search(key):
+            raise MisfitError(f"{name} is {shown(value)}, and encoders have from {least:,} to {most:,}")
 
 
 def _whole_numbers(values: Any, name: str) -> Iterator[tuple[str, int]]:

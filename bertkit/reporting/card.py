@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bertkit.bundle import Manifest
 from bertkit.config import TrainConfig, flag
 from bertkit.evaluation.evaluate import Evaluation
 from bertkit.files import write_text
+from bertkit.metrics.names import table_names
+from bertkit.plain import shell_words
+from bertkit.reporting.markdown import code_span, escaped
 
+# A card is for reading; bertkit.json has all labels.
+MOST_LABELS = 200
 SHOWN = (
     "accuracy", "f1", "macro_f1", "mcc", "pearson", "spearman", "mse", "mae", "entity_precision", "entity_recall",
     "entity_f1", "entity_f1_lenient", "map@3", "mrr", "perplexity", "pair_accuracy", "rouge1", "rouge2",
@@ -28,7 +33,11 @@ _PIPELINES = {
 
 
 def write_card(path: Path, manifest: Manifest, evaluation: Evaluation) -> None:
-    """Write the card as Markdown with the metadata block that model hubs read."""
+    """Write the card as Markdown with the metadata block that model hubs read.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     parts = (
         _metadata(manifest),
         _what(manifest),
@@ -51,7 +60,7 @@ def command_line(config: Mapping[str, object]) -> str:
             words.append(flag(name) if value else flag("no_" + name))
         else:
             words += [flag(name), str(value)]
-    return " ".join(words)
+    return shell_words(words)
 
 
 def _metadata(manifest: Manifest) -> str:
@@ -61,44 +70,53 @@ def _metadata(manifest: Manifest) -> str:
 
 def _what(manifest: Manifest) -> str:
     settings = manifest.settings
-    what = f"`{settings.task}` with the model `{manifest.model}`"
-    labels = f"\n\nLabels: {', '.join(f'`{label}`' for label in settings.labels)}." if settings.labels else ""
-    return f"# {manifest.data['name']}, {manifest.model}\n\nTrained by bertkit: {what}.{labels}\n"
+    what = f"{code_span(settings.task)} with the model {code_span(manifest.model)}"
+    title = f"{escaped(manifest.data['name'])}, {escaped(manifest.model)}"
+    return f"# {title}\n\nTrained by bertkit: {what}.{_labels(settings.labels)}\n"
+
+
+def _labels(labels: Sequence[str]) -> str:
+    if not labels:
+        return ""
+    more = f" and {len(labels) - MOST_LABELS:,} more" if len(labels) > MOST_LABELS else ""
+    return f"\n\nLabels: {', '.join(map(code_span, labels[:MOST_LABELS]))}{more}."
 
 
 def _data(manifest: Manifest) -> str:
     data, columns = manifest.data, manifest.settings.columns
     rows = ", ".join(f"{split} {count:,}" for split, count in data["rows"].items())
     sample = "\n\nThis is a bundled sample: its scores are compared with nothing." if data["is_sample"] else ""
-    names = ", ".join(f"`{name}`" for name in columns.inputs)
+    names = ", ".join(map(code_span, columns.inputs))
     return (
-        f"## Data\n\nRows: {rows}. Columns read: {names}; label: `{columns.label}`.\n\n"
+        f"## Data\n\nRows: {rows}. Columns read: {names}; label: {code_span(str(columns.label))}.\n\n"
         f"Fingerprint (SHA-256 of texts and labels): `{data['fingerprint']}`.{sample}\n\n"
         f"## Command\n\n```\n{command_line(manifest.config)}\n```\n"
     )
 
 
 def _scores(evaluation: Evaluation) -> str:
-    names = [name for name in SHOWN if name in evaluation.metrics]
+    named = table_names(evaluation.metrics, evaluation.positive)
+    names = [name for name in SHOWN if name in named]
     baselines = list(evaluation.baselines)
-    head = "| metric | model | 95 % interval | " + " | ".join(baselines) + " |"
+    head = "| metric | model | 95 % CI | " + " | ".join(baselines) + " |"
     rule = "|" + "---|" * (3 + len(baselines))
     lines = []
     for name in names:
-        low, high = evaluation.intervals.get(name, (float("nan"), float("nan")))
+        ends = evaluation.intervals.get(name)
+        interval = "" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}"
         others = [evaluation.baselines[b].get(name) for b in baselines]
         cells = [f"{other:.4f}" if other is not None else "" for other in others]
-        lines.append(f"| {name} | {evaluation.metrics[name]:.4f} | {low:.4f} to {high:.4f} | {' | '.join(cells)} |")
+        lines.append(f"| {named[name]} | {evaluation.metrics[name]:.4f} | {interval} | {' | '.join(cells)} |")
     return (
         f"## Scores on the {evaluation.split} split ({evaluation.n:,} rows)\n\n"
-        "This split chose the best weights, so the figures are a little too good; "
+        f"This split chose the best epoch (by {evaluation.metric}), so these scores are a little inflated; "
         "`bertkit eval` on a test split gives the honest ones.\n\n" + "\n".join([head, rule, *lines]) + "\n"
     )
 
 
 def _limits(manifest: Manifest, evaluation: Evaluation) -> str:
     settings = manifest.settings
-    limits = [f"Rows are read up to {settings.max_length} tokens; longer ones are cut and say so."]
+    limits = [f"Inputs are truncated to {settings.max_length} tokens; records then say `truncated: true`."]
     if settings.on_long == "window":
         limits = [f"Rows are read in windows of up to {settings.max_length} tokens."]
     if settings.overlap_segments:
@@ -114,7 +132,7 @@ def _limits(manifest: Manifest, evaluation: Evaluation) -> str:
             f"Probabilities are blended: {product}, normalised. The second is in `baseline/`; "
             "model.safetensors alone gives the encoder's."
         )
-    limits += [f"Warning at training: {warning}." for warning in evaluation.warnings]
+    limits += [f"Warning at training: {escaped(warning)}." for warning in evaluation.warnings]
     return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits) + "\n"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bertkit.data.audit import SplitAudit
 from bertkit.data.audit.lengths import LengthSummary, percentile
-from bertkit.data.numerals import is_number
+from bertkit.data.numerals import is_score
 from bertkit.reporting.inspected import Inspection
 from bertkit.reporting.output import write_figures
 from bertkit.reporting.style import COLOURS, SERIES, as_png, drawing, light_grid, new_figure, short, side_by_side
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LABELS, TOKENS = "labels.png", "tokens_by_label.png"
 _MOST_LABELS = 25
 _UNSAFE = re.compile(r"[^\w.-]+")
+_LONGEST_NAME = 60  # characters, of up to four bytes; a file's name has room for 255 bytes
 
 
 def figure_names(columns: Sequence[str]) -> tuple[str, ...]:
@@ -30,7 +31,7 @@ def figure_names(columns: Sequence[str]) -> tuple[str, ...]:
 
 def length_name(place: int, column: str) -> str:
     """Name the file of a column's lengths; its place tells columns apart whose names are alike in a file's."""
-    return f"lengths_{place + 1}_{_UNSAFE.sub('_', column)}.png"
+    return f"lengths_{place + 1}_{_UNSAFE.sub('_', column)[:_LONGEST_NAME]}.png"
 
 
 def draw_data(folder: Path, inspection: Inspection) -> None:
@@ -128,7 +129,7 @@ def token_figure(split: SplitAudit, *, is_regression: bool) -> Figure | None:
     if not pairs:
         return None
     if is_regression:
-        points = [(float(label), tokens) for tokens, label in pairs if is_number(label)]
+        points = [(float(label), tokens) for tokens, label in pairs if is_score(label)]
         figure, axes = new_figure()
         axes.scatter(
             [value for value, _ in points],

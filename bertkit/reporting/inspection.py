@@ -12,13 +12,14 @@ from bertkit.data.audit import Audit, Finding, TrainCommand, audit
 from bertkit.data.audit.findings import worst_first
 from bertkit.data.audit.sampling import Reservoir
 from bertkit.data.audit.verdict import write_verdict
-from bertkit.data.numerals import is_number
+from bertkit.data.numerals import is_score
 from bertkit.data.records import Example
 from bertkit.data.streaming import REASONS, LabelKinds, StreamedData, stream_data
 from bertkit.errors import UsageError
 from bertkit.files import refuse_existing
 from bertkit.models.registry import find_model
 from bertkit.models.tokenizers import open_tokenizer
+from bertkit.plain import brief
 from bertkit.reporting.data_figures import draw_data, figure_names
 from bertkit.reporting.inspected import Inspection
 from bertkit.reporting.inspection_page import write_page
@@ -47,11 +48,12 @@ class InspectRequest:
     plots: Path | None = None
     report: Path | None = None
     force: bool = False
+    group: str | None = None
 
     def __post_init__(self) -> None:
         """Check the words."""
         if self.task not in TASKS:
-            raise UsageError(f"--task {self.task}: must be one of {', '.join(TASKS)}.")
+            raise UsageError(f"--task {brief(self.task)}: must be one of {', '.join(TASKS)}.")
 
 
 def inspect_data(request: InspectRequest, progress: Callable[[int], None] = lambda _: None) -> Inspection:
@@ -72,7 +74,9 @@ def inspect_data(request: InspectRequest, progress: Callable[[int], None] = lamb
     """
     refuse_existing(request.report, "--report", force=request.force)
     spec = find_model(request.model)
-    data = stream_data(request.data, data_dir=request.data_dir, columns=request.columns, task=request.task)
+    data = stream_data(
+        request.data, data_dir=request.data_dir, columns=request.columns, task=request.task, group=request.group
+    )
     refuse_figures(request.plots, figure_names(data.columns.inputs), force=request.force)
     tokenizer = None if spec.is_scratch else open_tokenizer(spec)
     inspection = _inspect(request, data, tokenizer, progress)
@@ -91,6 +95,8 @@ def _inspect(
     watched = {split: _Watched(rows, kinds, progress) for split, rows in data.splits.items()}
     task = data.task
     while True:
+        for rows in data.splits.values():
+            rows.expect(task)
         found = audit(
             watched,
             name=data.name,
@@ -99,6 +105,7 @@ def _inspect(
             command=_command(request, tokenizer),
             count_tokens=None if tokenizer is None else TokenCounter(tokenizer, task, data.columns),
             max_length=_longest(request, tokenizer),
+            group=request.group,
         )
         if not data.is_guessed or task == kinds.task:
             break
@@ -112,7 +119,7 @@ def _inspect(
 
 
 def _numbers(sample: Sequence[Example]) -> tuple[float, ...]:
-    return tuple(float(row.label) for row in sample if row.label is not None and is_number(row.label))
+    return tuple(float(row.label) for row in sample if row.label is not None and is_score(row.label))
 
 
 class _Watched:
@@ -154,7 +161,8 @@ def _longest(request: InspectRequest, tokenizer: Tokenizer | None) -> int | None
 
 def _command(request: InspectRequest, tokenizer: Tokenizer | None) -> TrainCommand:
     options: list[str] = []
-    for flag, value in (("--data-dir", request.data_dir), ("--columns", request.columns)):
+    asked = {"--data-dir": request.data_dir, "--columns": request.columns, "--group": request.group}
+    for flag, value in asked.items():
         options += [flag, str(value)] if value is not None else []
     options += ["--task", request.task] if request.task != "auto" else []
     if tokenizer is None:

@@ -1,4 +1,4 @@
-"""The worst mistakes on a page: what was said, what is right, and the tokens that pushed."""
+"""The worst mistakes on a page: what was said, what is right, and what the words did."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from bertkit.data.records import Example
 from bertkit.evaluation.run import Scored
-from bertkit.reporting.attribution import Push, PushedText, attribute, can_attribute
+from bertkit.reporting.attribution import Explainer, Explanation, Push, PushedText, can_attribute
 from bertkit.reporting.page import Child, Html, definitions, joined, tag
 
 MOST = 20
@@ -29,34 +29,45 @@ def show_mistakes(scored: Scored) -> Iterator[Child]:
         yield tag(
             "p", f"{len(mistakes):,} of {len(scored.examples):,} rows are wrong; the worst first.", class_="muted"
         )
+    explainer = None
     if can_attribute(task):
-        yield _LEGEND
+        explainer = Explainer(scored.run)
+        yield _legend(task)
     for row, figures in mistakes[:MOST]:
-        yield _mistake(scored, row, figures)
+        yield _mistake(scored, row, figures, explainer)
 
 
-_LEGEND = tag(
-    "p",
-    tag("mark", "orange, underlined", class_="for", style="--w:.7"),
-    " pushed towards the mistake, ",
-    tag("mark", "blue", class_="against", style="--w:.7"),
-    " against it: gradient × input on the encoder's word embeddings, as a share of the row's strongest push. "
-    "It is a hint, not a proof.",
-    class_="muted",
-)
+# What leaving a word out does where it is orange, and where it is blue.
+_EFFECTS = {
+    "regression": ("takes the number towards the right one", "takes it further away"),
+    "ner": ("makes the wrong tags of the row's other words less probable", "makes them more probable"),
+}
+_EFFECTS_ON_ANSWERS = "lowers the score of the answer shown", "raises it"
 
 
-def _mistake(scored: Scored, row: int, figures: Mapping[str, Any]) -> Html:
+def _legend(task: str) -> Html:
+    orange, blue = _EFFECTS.get(task, _EFFECTS_ON_ANSWERS)
+    return tag(
+        "p",
+        tag("mark", "orange, underlined", class_="for", style="--w:.7"),
+        f": leaving the word out {orange}; ",
+        tag("mark", "blue", class_="against", style="--w:.7"),
+        f": {blue}. Every word was left out in turn, several at a time in long texts, and the row answered again "
+        "(occlusion). Full colour is the row's largest change; point at a word for its own.",
+        class_="muted",
+    )
+
+
+def _mistake(scored: Scored, row: int, figures: Mapping[str, Any], explainer: Explainer | None) -> Html:
     example = scored.examples[row]
-    texts: list[PushedText] = []
-    if can_attribute(scored.run.task.settings.task):
-        texts = list(attribute(scored.run, example, scored.outputs[row]))
-    if not texts:
+    if explainer is not None:
+        found = explainer.explain(example, scored.outputs[row], characters=_MOST_CHARACTERS)
+    else:
         names = scored.run.task.settings.columns.inputs
-        texts = [PushedText(name, text, ()) for name, text in zip(names, example.texts, strict=False)]
-        texts += [PushedText(name, text, ()) for name, text in figures.get("choices", {}).items()]
+        found = Explanation(tuple(PushedText(*text) for text in zip(names, example.texts, strict=False)))
+    note = tag("p", found.note, class_="muted") if found.note else None
     place = tag("p", f"{example.source}:{example.line}", class_="place")
-    return tag("article", definitions(_facts(example, figures)), *map(_text, _without_repeats(texts)), place)
+    return tag("article", definitions(_facts(example, figures)), *map(_text, found.texts), note, place)
 
 
 def _facts(example: Example, figures: Mapping[str, Any]) -> Iterator[tuple[str, Child]]:
@@ -88,15 +99,6 @@ def _entities(found: Sequence[Mapping[str, Any]]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _without_repeats(texts: Sequence[PushedText]) -> Iterator[PushedText]:
-    """Leave out a text that came before: two choices are read with the same question."""
-    seen: set[str] = set()
-    for text in texts:
-        if text.text not in seen:
-            seen.add(text.text)
-            yield text
-
-
 def _text(pushed: PushedText) -> Html:
     name = tag("span", f"{pushed.name}  ", class_="muted")
     return tag("p", name, joined(_coloured(pushed)), class_="text")
@@ -107,8 +109,6 @@ def _coloured(pushed: PushedText) -> Iterator[Child]:
     reached = 0
     for push in pushed.pushes:
         start = max(push.start, reached)
-        if push.end > _MOST_CHARACTERS:
-            break
         if start >= push.end or abs(push.weight) < _LEAST_WEIGHT:
             continue
         yield pushed.text[reached:start]
@@ -121,4 +121,4 @@ def _coloured(pushed: PushedText) -> Iterator[Child]:
 
 def _mark(text: str, push: Push) -> Html:
     kind = "for" if push.weight > 0 else "against"
-    return tag("mark", text, class_=kind, style=f"--w:{abs(push.weight):.2f}", title=f"{push.weight:+.2f}")
+    return tag("mark", text, class_=kind, style=f"--w:{abs(push.weight):.2f}", title=f"{push.change:+.4f} without it")

@@ -1,5 +1,7 @@
 """One self-contained HTML page: its frame, its look, and elements whose texts are escaped.
 
+Control characters in somebody's text are shown as escapes, but for line ends and tabs.
+
 A page needs no network and runs no script; its content security policy forbids both. Colours
 follow the reader's scheme, and tables scroll inside themselves where a telephone is too
 narrow for them.
@@ -13,6 +15,7 @@ from pathlib import Path
 
 from bertkit import __version__
 from bertkit.files import writing
+from bertkit.plain import visible
 from bertkit.reporting.style import css_variables
 
 _VOID = frozenset({"meta", "rect", "line", "br"})
@@ -36,7 +39,7 @@ def tag(name: str, /, *children: Child, **attributes: str | float | None) -> Htm
         attributes: `class_` is class; None is left out.
     """
     given = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
+        f' {key.rstrip("_").replace("_", "-")}="{_text(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -47,7 +50,11 @@ def tag(name: str, /, *children: Child, **attributes: str | float | None) -> Htm
 
 def joined(children: Iterable[Child]) -> Html:
     """Put markup and text one after the other."""
-    return Html("".join(c if isinstance(c, Html) else escape(str(c)) for c in children if c is not None))
+    return Html("".join(c if isinstance(c, Html) else _text(c) for c in children if c is not None))
+
+
+def _text(value: str | float) -> str:
+    return escape(visible(str(value), keep="\n\t"))
 
 
 def table(head: Sequence[Child], rows: Iterable[Sequence[Child]], *, numeric: int = 1, class_: str = "") -> Html:
@@ -95,8 +102,7 @@ def write_document(path: Path, text: str) -> None:
         OutputError: it cannot be written.
     """
     with writing(path, "--report") as stream:
-        # half a surrogate pair in somebody's data must not cost them the page
-        stream.write(text.encode("utf-8", "replace").decode("utf-8"))
+        stream.write(text)
 
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,8 +108,10 @@ def loss_curves(answers: Answers) -> Picture | None:
 
     Where validation has no loss, the metric that chose the weights is drawn beside it.
     """
-    metric = f"validation/{answers.task.primary_metric}"
-    curves = read_curves(answers.scored.run.directory, ("train/loss", "validation/loss", metric))
+    deciding = answers.task.settings.deciding_metric
+    metric = f"validation/{deciding}"
+    tags = ("train/loss", "train/objective", "validation/loss", metric)
+    curves = read_curves(answers.scored.run.directory, tags)
     if "train/loss" not in curves:
         return None
     figure, axes = new_figure()
@@ -117,8 +119,9 @@ def loss_curves(answers: Answers) -> Picture | None:
     caption = "Where the validation loss rises while the training loss falls, the model learns rows by heart."
     if "validation/loss" in curves:
         _curve(axes, curves["validation/loss"], SERIES[1], "validation loss", "o")
+        caption += _about_shaping(answers.scored.run.manifest.config, is_plain="train/objective" in curves)
     elif metric in curves:
-        name = f"validation {answers.task.primary_metric}"
+        name = f"validation {deciding}"
         other = axes.twinx()
         other.spines["right"].set_visible(True)
         other.set_ylabel(name)
@@ -130,6 +133,21 @@ def loss_curves(answers: Answers) -> Picture | None:
     legend_above(axes)
     light_grid(axes)
     return Picture("loss", "Loss while training", caption, figure)
+
+
+def _about_shaping(config: Mapping[str, Any], *, is_plain: bool) -> str:
+    """Say whether both losses are of one kind, where what was made smaller is another one.
+
+    Args:
+        config: the run's options.
+        is_plain: whether the training loss is without class weights and label smoothing, as the
+            validation loss is; earlier versions stored it with them.
+    """
+    if config.get("class_weights", "none") == "none" and not config.get("label_smoothing"):
+        return ""
+    if is_plain:
+        return " Both are without class weights and label smoothing, which training had."
+    return " The training loss has class weights or label smoothing in it, the validation loss has not: they differ."
 
 
 def _curve(axes: Axes, points: Curve, colour: str, name: str, marker: str) -> None:

@@ -9,6 +9,7 @@ from bertkit import bundle
 from bertkit.evaluation.evaluate import BOUNDS, Evaluation
 from bertkit.evaluation.run import EvalRequest, Scored
 from bertkit.files import refuse_existing
+from bertkit.metrics.names import greater_is_better, table_names
 from bertkit.reporting.figures import draw_figures, figure_names
 from bertkit.reporting.mistakes import MOST, show_mistakes
 from bertkit.reporting.output import refuse_figures, write_figures
@@ -85,15 +86,15 @@ def _sentence(clause: str) -> str:
 
 def _tiles(scored: Scored) -> Html:
     """Show the one figure that counts, beside the best of the others."""
-    found, metric = scored.evaluation, scored.run.task.headline_metric
+    found, metric = scored.evaluation, scored.run.task.settings.deciding_metric
     tiles = []
     if metric in found.metrics:
         low, high = found.intervals.get(metric, (float("nan"), float("nan")))
-        tiles.append((f"{found.metrics[metric]:.4f}", f"{metric}, 95 % interval {low:.4f} to {high:.4f}"))
+        tiles.append((f"{found.metrics[metric]:.4f}", f"{metric}, 95 % CI {low:.4f} to {high:.4f}"))
     beside = {name: metrics for name, metrics in found.baselines.items() if name not in BOUNDS}
     known = {name: metrics[metric] for name, metrics in beside.items() if metric in metrics}
     if known:
-        best = (max if scored.run.task.greater_is_better else min)(known, key=lambda name: known[name])
+        best = (max if greater_is_better(metric) else min)(known, key=lambda name: known[name])
         tiles.append((f"{known[best]:.4f}", f"{metric} of {best}, the best beside it"))
     tiles.append((f"{found.n:,}", "rows"))
     tiles.append((f"{found.rows_per_second:,.0f}", "rows a second"))
@@ -103,22 +104,25 @@ def _tiles(scored: Scored) -> Html:
 def _scores(found: Evaluation) -> Html:
     baselines = list(found.baselines)
     rows = []
-    for metric, value in found.metrics.items():
+    for metric, name in table_names(found.metrics, found.positive).items():
         interval = found.intervals.get(metric)
         shown = "" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
-        others = [found.baselines[name].get(metric) for name in baselines]
+        others = [found.baselines[baseline].get(metric) for baseline in baselines]
         cells = ["" if other is None else f"{other:.4f}" for other in others]
-        rows.append([metric, tag("strong", f"{value:.4f}"), shown, *cells])
-    return table(["metric", "model", "95 % interval", *baselines], rows)
+        rows.append([name, tag("strong", f"{found.metrics[metric]:.4f}"), shown, *cells])
+    return table(["metric", "model", "95 % CI", *baselines], rows)
 
 
 def _differences(found: Evaluation) -> Html | None:
     if not found.difference:
         return None
-    metrics = list(dict.fromkeys(metric for own in found.difference.values() for metric in own))
+    metrics = table_names(dict.fromkeys(m for own in found.difference.values() for m in own), found.positive)
     names = list(found.difference)
-    rows = [[metric, *(_interval(found.difference[name].get(metric)) for name in names)] for metric in metrics]
-    note = "95 % intervals on the same resampled rows; where one contains 0, the two are not shown to differ."
+    rows = [[shown, *(_interval(found.difference[name].get(key)) for name in names)] for key, shown in metrics.items()]
+    note = (
+        f"95 % CI of the paired difference (bootstrap over rows). {found.metric} decides: where its CI includes 0, "
+        "there is no significant difference."
+    )
     return joined([
         tag("h3", "Model minus each of the others"),
         table(["metric", *names], rows),

@@ -7,12 +7,15 @@ of its name, so that a figure follows the reader's colour scheme as the text doe
 from __future__ import annotations
 
 import io
+import logging
 import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from bertkit.plain import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,6 +51,7 @@ _HANGUL = (
     "UnDotum",
 )
 _LONGEST_LABEL = 22
+_MOST_READ = 1000
 _STYLE_ELEMENT = re.compile(r"<defs>\s*<style.*?</style>\s*</defs>", re.DOTALL)
 _STYLE = re.compile(r'style="[^"]*"')
 _GROUP_ID = re.compile(r'<g id="[^"]*"')
@@ -64,6 +68,8 @@ def css_variables(dark: int) -> str:
 @contextmanager
 def drawing() -> Iterator[None]:
     """Set matplotlib up for the figures of the body, and nowhere else."""
+    # Where it can keep no settings or fonts it says so, and goes on without.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import matplotlib as mpl
 
     with mpl.rc_context(_settings()), warnings.catch_warnings():
@@ -97,9 +103,13 @@ def legend_above(axes: Axes, *, columns: int = 2) -> None:
 
 
 def short(label: str) -> str:
-    """Shorten a label to what an axis has room for."""
-    flat = " ".join(label.split())
-    return flat if len(flat) <= _LONGEST_LABEL else f"{flat[: _LONGEST_LABEL - 1]}…"
+    """Shorten a label to what an axis has room for, and show its control characters.
+
+    A name that begins with _ is none to matplotlib: it would be missing in a legend.
+    """
+    shown = visible(" ".join(label[:_MOST_READ].split()))
+    cut = shown if len(shown) <= _LONGEST_LABEL else f"{shown[: _LONGEST_LABEL - 1]}…"
+    return f" {cut}" if cut.startswith("_") else cut
 
 
 def as_png(figure: Figure) -> bytes:

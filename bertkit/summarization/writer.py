@@ -16,9 +16,12 @@ from typing import Any
 from bertkit.compute.device import Placement, choose_placement
 from bertkit.errors import ModelError
 from bertkit.hub import hub_errors, require
+from bertkit.kinds import MisfitError, value_of
 from bertkit.models.opening import check_folder, opening, quiet
 from bertkit.models.registry import ModelSpec
+from bertkit.models.sizes import check_config_of, check_plan, count_weights
 from bertkit.models.tokenizers import open_tokenizer
+from bertkit.models.weights import check_finite
 from bertkit.run_folder import is_there
 from bertkit.summarization.options import SummaryOptions
 from bertkit.summarization.registry import WriterSpec
@@ -32,6 +35,8 @@ WAYS_ON = (
 )
 # Where neither the user nor the checkpoint says anything; See et al. 2017 and Lewis et al. 2020 took these.
 BEAMS, NO_REPEAT, MOST_TOKENS = 4, 3, 142
+# Tokens of a summary, and beams, that a checkpoint may recommend.
+LONGEST, WIDEST = 65_536, 64
 PREFIX = "summarize: "
 _T5_KIN = ("t5", "mt5", "umt5", "longt5")
 _POSITIONS = ("max_encoder_position_embeddings", "max_position_embeddings", "n_positions")
@@ -140,12 +145,29 @@ def open_writer(spec: WriterSpec, options: SummaryOptions) -> Writer:
     """
     source = _source(spec)
     with hub_errors(source, "model"), opening(source, is_folder=spec.hub_id is None, wanted="model that writes"):
+        from transformers import AutoModelForSeq2SeqLM
+
+        check_config_of(source)
         config = _read_config(source)
+        check_plan(AutoModelForSeq2SeqLM.from_config, config, count_weights(source))
         placement = choose_placement(options.device, options.precision, width=config.hidden_size)
         model = _load(source, placement)
-    positions = next((n for name in _POSITIONS if isinstance(n := getattr(config, name, None), int)), _USUAL_POSITIONS)
-    tokenizer = open_tokenizer(ModelSpec(spec.name, spec.hub_id, positions, spec.summary))
-    return Writer(model, tokenizer, placement, options)
+    tokenizer = open_tokenizer(ModelSpec(spec.name, spec.hub_id, _positions(config), spec.summary))
+    with opening(source, is_folder=spec.hub_id is None, wanted="model that writes"):
+        _check_ids(tokenizer, model)
+        return Writer(model, tokenizer, placement, options)
+
+
+def _positions(config: Any) -> int:
+    """Return how many tokens a model reads by its config."""
+    stated = (getattr(config, name, None) for name in _POSITIONS)
+    return next((number for number in stated if type(number) is int and number > 0), _USUAL_POSITIONS)
+
+
+def _check_ids(tokenizer: Tokenizer, model: Any) -> None:
+    ids, embeddings = tokenizer.vocab_size, len(model.get_input_embeddings().weight)
+    if ids > embeddings:
+        raise MisfitError(f"its tokenizer's ids go up to {ids - 1:,}, and it has embeddings for {embeddings:,}")
 
 
 def _source(spec: WriterSpec) -> str:
@@ -192,6 +214,7 @@ def _load(source: str, placement: Placement) -> Any:
         raise ModelError(
             f"--model {source}: its weights lack {len(lacking)} tensors, {lacking[0]} first; copy the model again."
         )
+    check_finite(model.named_parameters())
     return model.to(placement.device).eval()
 
 
@@ -207,10 +230,16 @@ def _take_over_generation(model: Any, options: SummaryOptions) -> Limits:
         values = [value for name in names for value in (getattr(own, name, None), task.get(name))]
         return next((value for value in values if value is not None), None)
 
-    most = options.max_tokens or stated("max_new_tokens", "max_length") or MOST_TOKENS
-    least = options.min_tokens or stated("min_new_tokens", "min_length") or 0
-    own.num_beams = options.beams or stated("num_beams") or BEAMS
-    own.no_repeat_ngram_size = stated("no_repeat_ngram_size") or NO_REPEAT
+    def number(most: int, *names: str) -> int | None:
+        value: int | None = value_of(int | None, stated(*names), names[0])
+        if value is not None and not 0 <= value <= most:
+            raise MisfitError(f"{names[0]} is {value:,} and should be from 0 to {most:,}")
+        return value
+
+    most = options.max_tokens or number(LONGEST, "max_new_tokens", "max_length") or MOST_TOKENS
+    least = options.min_tokens or number(LONGEST, "min_new_tokens", "min_length") or 0
+    own.num_beams = options.beams or number(WIDEST, "num_beams") or BEAMS
+    own.no_repeat_ngram_size = number(LONGEST, "no_repeat_ngram_size") or NO_REPEAT
     for name in ("length_penalty", "early_stopping"):  # without beams they are refused
         setattr(own, name, stated(name) if own.num_beams > 1 else None)
     own.do_sample = False
@@ -220,7 +249,9 @@ def _take_over_generation(model: Any, options: SummaryOptions) -> Limits:
 
 
 def _task_parameters(config: Any) -> dict[str, Any]:
-    return dict((getattr(config, "task_specific_params", None) or {}).get("summarization") or {})
+    values = value_of(dict[str, Any] | None, getattr(config, "task_specific_params", None), "task_specific_params")
+    own = value_of(dict[str, Any] | None, (values or {}).get("summarization"), "task_specific_params.summarization")
+    return dict(own or {})
 
 
 def _prefix(config: Any) -> str:

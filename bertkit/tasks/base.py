@@ -10,12 +10,13 @@ each choice of a question. The model sees these parts; the task puts them togeth
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bertkit.config import words_of
 from bertkit.data.records import ColumnMap, Example
 from bertkit.kinds import MisfitError, record_of, shown
+from bertkit.tasks.registry import find_task
 from bertkit.tokenization.base import Encoding, Tokenizer
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class TaskSettings:
     `labels` are classes, or kinds of entities. `unit` is what carries a tag: a word, or a
     token where entities begin inside words. `sentence_pairs` is the second aim of masked
     LM: none, nsp or sop. `candidates` is whose scores propose summaries to the task matching:
-    textrank, or extractor, a model that is part of the run.
+    textrank, or extractor, a model that is part of the run. `metric` is the one that decides, of
+    which epoch is best and of whether a baseline is beaten; empty: the task's own.
     """
 
     task: str
@@ -66,6 +68,12 @@ class TaskSettings:
     unit: str = "word"
     sentence_pairs: str = "none"
     candidates: str = "textrank"
+    metric: str = ""
+
+    @property
+    def deciding_metric(self) -> str:
+        """The metric that chooses the best weights and is compared with baselines in words."""
+        return self.metric or find_task(self.task).metrics[0]
 
     @property
     def is_pair(self) -> bool:
@@ -113,6 +121,9 @@ class TaskSettings:
             return "labels names one of them twice"
         if self.positive is not None and self.positive not in self.labels:
             return f"positive is {shown(self.positive)}, which is none of the labels"
+        metrics = find_task(self.task).metrics
+        if self.metric and self.metric not in metrics:
+            return f"metric is {shown(self.metric)} and should be one of {', '.join(metrics)}"
         return None
 
 
@@ -170,6 +181,13 @@ class TrainingOptions:
     token_masking: float = 0.0
     whole_words: bool = False
 
+    @property
+    def plain(self) -> TrainingOptions:
+        """The same, with a loss that counts as the validation loss does: rows alike, labels as they are."""
+        if self.class_weights is None and not self.label_smoothing:
+            return self
+        return replace(self, class_weights=None, label_smoothing=0.0)
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -185,17 +203,10 @@ class Scores:
 
 
 class Task(Protocol):
-    """One task with its settings and tokenizer; `sequence.py` is the plainest.
-
-    `primary_metric` chooses the best weights; `headline_metric` is the one compared with
-    baselines in words.
-    """
+    """One task with its settings and tokenizer; `sequence.py` is the plainest."""
 
     settings: TaskSettings
     tokenizer: Tokenizer
-    primary_metric: str
-    headline_metric: str
-    greater_is_better: bool
 
     def build_model(self, encoder: Encoder, *, dropout: float) -> TaskModel:
         """Put the task's head on an encoder."""

@@ -17,6 +17,7 @@ from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Example, Question
 from bertkit.errors import DataError
 from bertkit.metrics.ranking import ranking_difference, ranking_intervals, ranking_metrics
+from bertkit.plain import listed, quoted
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoding import hide_tokens, joined_texts, refuse_long, with_sides
 from bertkit.tokenization.base import Encoding, Tokenizer
@@ -34,10 +35,6 @@ class ChoiceTask:
         settings: columns and how rows are encoded.
         tokenizer: the encoder's tokenizer.
     """
-
-    primary_metric = "map@3"
-    headline_metric = "map@3"
-    greater_is_better = True
 
     def __init__(self, settings: TaskSettings, tokenizer: Tokenizer) -> None:
         self.settings = settings
@@ -149,7 +146,7 @@ class ChoiceTask:
     def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
         """Return accuracy, the metrics of ranking, and cross entropy."""
         metrics = ranking_metrics([_gold(e) for e in examples], outputs)
-        return Scores(metrics, warnings=tuple(_doubts(outputs)))
+        return Scores(metrics, warnings=tuple(_doubts([_gold(e) for e in examples], outputs)))
 
     def intervals(self, examples: Sequence[Example], outputs: Outputs) -> Mapping[str, Interval]:
         """Return the bootstrap interval of each metric."""
@@ -189,8 +186,11 @@ def _question(example: Example) -> Question:
 def _gold(example: Example) -> int:
     question = _question(example)
     if question.label not in question.names:
-        names = ", ".join(question.names)
-        raise DataError.at(question.source, question.line, f"the answer {question.label!r} names no choice ({names}).")
+        names = listed(question.names, quotes=False)
+        said = (
+            "the row has no answer" if question.label is None else f"the answer {quoted(question.label)} is no choice"
+        )
+        raise DataError.at(question.source, question.line, f"{said} ({names}).")
     return question.names.index(question.label)
 
 
@@ -214,8 +214,8 @@ def _refuse_windows(settings: TaskSettings) -> None:
         raise DataError("--on-long window: a question is read whole with each choice; take truncate or error.")
 
 
-def _doubts(outputs: Outputs) -> list[str]:
+def _doubts(gold: Sequence[int], outputs: Outputs) -> list[str]:
     places = {int(np.argmax(output)) for output in outputs}
-    if len(outputs) < 10 or len(places) > 1:
+    if len(outputs) < 10 or len(places) > 1 or set(gold) == places:
         return []
     return [f"the model always takes choice number {places.pop() + 1}: it has learned nothing; try more epochs"]

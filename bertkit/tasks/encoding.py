@@ -68,14 +68,15 @@ def refuse_long(
     Raises:
         DataError: a row was; the message names it.
     """
+    windows = " or --on-long window read it in parts" * has_windows
     for encoding, example in zip(encodings, examples, strict=True):
         if encoding.truncated:
             more = "more than " if encoding.is_part else ""
             raise DataError.at(
                 example.source,
                 example.line,
-                f"the row has {more}{encoding.n_tokens} tokens and --max-length is {max_length}; "
-                f"raise it, or let --on-long truncate cut it{' or --on-long window read it in parts' * has_windows}.",
+                f"the row has {more}{encoding.n_tokens} tokens and --max-length is {max_length}; raise it where the "
+                f"model reads more, or let --on-long truncate cut it{windows}.",
             )
 
 

@@ -61,10 +61,6 @@ class MaskedLMTask:
         tokenizer: the encoder's tokenizer.
     """
 
-    primary_metric = "perplexity"
-    headline_metric = "perplexity"
-    greater_is_better = False
-
     def __init__(self, settings: TaskSettings, tokenizer: Tokenizer) -> None:
         self.settings = settings
         self.tokenizer = tokenizer

@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.data.numerals import is_number
+from bertkit.data.numerals import is_number, is_score, score_fault
 from bertkit.data.records import Example
 from bertkit.errors import DataError, UsageError
 from bertkit.metrics import classification, regression
 from bertkit.metrics.intervals import (
     classification_difference,
     classification_intervals,
+    mean_difference,
     regression_difference,
     regression_intervals,
 )
+from bertkit.plain import listed, quoted
 from bertkit.tasks.base import Interval, Scores, TaskSettings, TrainingOptions
 
 if TYPE_CHECKING:
@@ -38,9 +40,6 @@ _INTEGER = re.compile(r"[+-]?\d+")
 class Objective(Protocol):
     """One way to learn from a row's vector."""
 
-    primary_metric: str
-    headline_metric: str
-    greater_is_better: bool
     n_outputs: int
 
     def target(self, example: Example) -> float:
@@ -85,14 +84,11 @@ class Objective(Protocol):
 class Classification:
     """Softmax over the labels, cross entropy."""
 
-    primary_metric = "accuracy"
-    headline_metric = "accuracy"
-    greater_is_better = True
-
     def __init__(self, settings: TaskSettings) -> None:
         self.labels = settings.labels
         self.positive = settings.positive
         self.n_outputs = len(settings.labels)
+        self.decides_by_loss = settings.metric == "loss"
         self._index = {label: i for i, label in enumerate(settings.labels)}
 
     def target(self, example: Example) -> float:
@@ -103,11 +99,11 @@ class Classification:
         """
         index = self._index.get(example.label or "")
         if index is None:
-            known = ", ".join(self.labels[:8])
+            known = listed(self.labels, quotes=False)
             raise DataError.at(
                 example.source,
                 example.line,
-                f"label {example.label!r} is not in the training rows; they have {known}.",
+                f"label {quoted(example.label)} is not in the training rows; they have {known}.",
             )
         return float(index)
 
@@ -144,13 +140,14 @@ class Classification:
         metrics = classification.classification_metrics(gold, predicted, self.labels, positive=self.positive)
         metrics["loss"] = classification.cross_entropy(self.gold_probabilities(gold, outputs))
         only = classification.collapsed(predicted)
-        warnings = () if only is None else (_collapse_sentence(only, gold),)
+        is_right = set(gold) == {only}  # of rows with one label, which say nothing of others
+        warnings = () if only is None or is_right else (_collapse_sentence(only, gold),)
         return Scores(metrics, classification.per_label(gold, predicted, self.labels), warnings)
 
     def intervals(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> dict[str, Interval]:
         """Return the bootstrap interval of each metric."""
         gold = [e.label or "" for e in examples]
-        losses = [-math.log(max(p, 1e-12)) for p in self.gold_probabilities(gold, outputs)]
+        losses = self._row_losses(gold, outputs)
         return classification_intervals(
             gold, self.predicted(outputs), self.labels, positive=self.positive, losses=losses
         )
@@ -158,10 +155,13 @@ class Classification:
     def difference(
         self, examples: Sequence[Example], outputs: NDArray[np.float64], others: NDArray[np.float64]
     ) -> dict[str, Interval]:
-        """Return the interval of each metric's difference, `outputs` minus `others`."""
+        """Return the interval of each metric's difference, `outputs` minus `others`; of the loss where it decides."""
         gold = [e.label or "" for e in examples]
         mine, theirs = self.predicted(outputs), self.predicted(others)
-        return classification_difference(gold, mine, theirs, self.labels, positive=self.positive)
+        found = classification_difference(gold, mine, theirs, self.labels, positive=self.positive)
+        if self.decides_by_loss:
+            found |= mean_difference(self._row_losses(gold, outputs), self._row_losses(gold, others), "loss")
+        return found
 
     def mistakes(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> list[tuple[int, dict[str, Any]]]:
         """Return (row, its figures) for wrong labels, the surest mistakes first."""
@@ -186,6 +186,9 @@ class Classification:
         """Nothing to fold: logits are logits."""
         return self
 
+    def _row_losses(self, gold: Sequence[str], outputs: NDArray[np.float64]) -> list[float]:
+        return [-math.log(max(p, 1e-12)) for p in self.gold_probabilities(gold, outputs)]
+
     def gold_probabilities(self, gold: Sequence[str], outputs: NDArray[np.float64]) -> list[float]:
         """Return the probability given to each row's own label; 0 for a label never seen."""
         return [float(outputs[i, self._index[g]]) if g in self._index else 0.0 for i, g in enumerate(gold)]
@@ -194,7 +197,7 @@ class Classification:
 def _collapse_sentence(label: str, gold: Sequence[str]) -> str:
     share = sum(g == label for g in gold) / max(1, len(gold))
     return (
-        f"the model answers {label!r} for every row ({share:.1%} of the rows have that label): it has learned "
+        f"the model answers {quoted(label)} for every row ({share:.1%} of the rows have that label): it has learned "
         "nothing from the texts; try more epochs, another --lr, --class-weights auto, or more data"
     )
 
@@ -206,9 +209,6 @@ class Regression:
     that one learning rate suits any scale of labels; `mean` and `deviation` undo it.
     """
 
-    primary_metric = "pearson"
-    headline_metric = "pearson"
-    greater_is_better = True
     n_outputs = 1
 
     def __init__(self, mean: float = 0.0, deviation: float = 1.0) -> None:
@@ -238,7 +238,7 @@ class Regression:
         gold = [number(e) for e in examples]
         values = outputs[:, 0]
         metrics = regression.regression_metrics(gold, values.tolist())
-        constant = len(values) > 1 and float(np.ptp(values)) < 1e-6 * max(1.0, abs(float(values[0])))
+        constant = len(set(gold)) > 1 and float(np.ptp(values)) < 1e-6 * max(1.0, abs(float(values[0])))
         warning = "the model gives every row the same value: it has learned nothing from the texts"
         return Scores(metrics, warnings=(warning,) if constant else ())
 
@@ -273,14 +273,12 @@ def number(example: Example) -> float:
     """Read a regression label.
 
     Raises:
-        DataError: the label is not a finite number.
+        DataError: the label is no number that 32 bits can hold.
     """
-    value = float(example.label or "nan") if is_number(example.label or "") else math.nan
-    if not math.isfinite(value):
-        raise DataError.at(
-            example.source, example.line, f"label {example.label!r} is not a number; regression needs one."
-        )
-    return value
+    label = example.label or ""
+    if not is_score(label):
+        raise DataError.at(example.source, example.line, f"{score_fault(label)}.")
+    return float(label)
 
 
 def sorted_labels(examples: Sequence[Example]) -> tuple[str, ...]:
@@ -291,7 +289,7 @@ def sorted_labels(examples: Sequence[Example]) -> tuple[str, ...]:
     """
     labels = {e.label for e in examples if e.label}
     if len(labels) < 2:
-        seen = f"the one label {next(iter(labels))!r}" if labels else "no label"
+        seen = f"the one label {quoted(next(iter(labels)))}" if labels else "no label"
         source = examples[0].source if examples else "the training rows"
         raise DataError(f"{source}: every row has {seen}; classification needs at least two labels.")
     if all(_INTEGER.fullmatch(label) for label in labels):
@@ -328,5 +326,7 @@ def _given_weights(word: str, labels: Sequence[str]) -> dict[str, float]:
             raise UsageError(f"--class-weights {word}: must be none, auto or label=weight,label=weight.")
         given[label] = value
         if label not in labels:
-            raise UsageError(f"--class-weights: no label is called {label!r}; there are {', '.join(labels[:8])}.")
+            raise UsageError(
+                f"--class-weights: no label is called {quoted(label)}; there are {listed(labels, quotes=False)}."
+            )
     return given

@@ -20,6 +20,7 @@ class TaskSpec:
         name: what --task takes.
         target: "module:class", imported when the task is built.
         summary: one line for people.
+        metrics: what `train --metric` takes, the task's own first.
         recipe: options of `train` that suit the task better than the model's own.
         from_nothing: options that go before these where the model starts from nothing.
         siamese_target: the target where the texts of a row are read apart.
@@ -34,6 +35,7 @@ class TaskSpec:
     name: str
     target: str
     summary: str
+    metrics: tuple[str, ...]
     recipe: Mapping[str, Any] = field(default_factory=dict)
     from_nothing: Mapping[str, Any] = field(default_factory=dict)
     siamese_target: str = ""
@@ -59,6 +61,7 @@ TASKS: tuple[TaskSpec, ...] = (
         "classify",
         "bertkit.tasks.sequence:SequenceTask",
         "one label for a text, a pair or several columns",
+        ("accuracy", "macro_f1", "f1", "mcc", "precision", "recall", "loss"),
         siamese_target="bertkit.tasks.siamese:SiameseTask",
         most_ranked=None,
     ),
@@ -66,6 +69,7 @@ TASKS: tuple[TaskSpec, ...] = (
         "regression",
         "bertkit.tasks.sequence:SequenceTask",
         "one number for a text, a pair or several columns",
+        ("pearson", "spearman", "mse", "mae"),
         siamese_target="bertkit.tasks.siamese:SiameseTask",
     ),
     # A token that is hidden is one that could have been tagged.
@@ -73,6 +77,7 @@ TASKS: tuple[TaskSpec, ...] = (
         "ner",
         "bertkit.tasks.tagging:TaggingTask",
         "entities in a text, with their places",
+        ("entity_f1", "entity_precision", "entity_recall", "entity_f1_lenient"),
         {"pooling": "cls", "token_masking": 0.0},
         # Every token is an example, so more is learnt from the same rows (docs/scratch.md).
         from_nothing={"lr": 1e-3, "dropout": 0.1},
@@ -82,6 +87,7 @@ TASKS: tuple[TaskSpec, ...] = (
         "choice",
         "bertkit.tasks.choice:ChoiceTask",
         "the right one of several choices, all ranked",
+        ("map@3", "accuracy", "mrr", "loss"),
         {"batch_size": 8, "token_masking": 0.0},
         most_ranked=None,
     ),
@@ -89,6 +95,7 @@ TASKS: tuple[TaskSpec, ...] = (
         "mlm",
         "bertkit.tasks.masked_lm:MaskedLMTask",
         "hidden words of plain text; the encoder goes on into other tasks",
+        ("perplexity", "loss", "accuracy", "pair_accuracy"),
         {"token_masking": 0.15, "on_long": "window", "dropout": 0.1, "pooling": "cls"},
         most_ranked=MOST_WORDS,
     ),
@@ -97,6 +104,7 @@ TASKS: tuple[TaskSpec, ...] = (
         "extractive",
         "bertkit.tasks.extractive:ExtractiveTask",
         "the sentences of a document that make its summary (BertSum)",
+        ("rouge1", "rouge2", "rougeLsum"),
         {"batch_size": 8, "token_masking": 0.0, "on_long": "window", "pooling": "cls"},
         siamese_target="bertkit.tasks.salience:SalienceTask",
         rows_an_epoch=1000,
@@ -107,6 +115,7 @@ TASKS: tuple[TaskSpec, ...] = (
         "matching",
         "bertkit.tasks.matching:MatchingTask",
         "the candidate summary that is nearest to its document (MatchSum)",
+        ("rouge1", "rouge2", "rougeLsum"),
         {"batch_size": 8, "token_masking": 0.0},
         rows_an_epoch=1000,
     ),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Example
 from bertkit.errors import DataError
+from bertkit.plain import listed
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoding import encode_rows, hide_tokens, joined_texts, with_sides
 from bertkit.tasks.objectives import Classification, Objective, Regression, number, sorted_labels
@@ -39,9 +40,6 @@ class SequenceTask:
         self.settings = settings
         self.tokenizer = tokenizer
         self.objective = objective or _objective(settings)
-        self.primary_metric = self.objective.primary_metric
-        self.headline_metric = self.objective.headline_metric
-        self.greater_is_better = self.objective.greater_is_better
 
     @classmethod
     def fit(cls, settings: TaskSettings, tokenizer: Tokenizer, examples: Sequence[Example]) -> SequenceTask:
@@ -56,7 +54,10 @@ class SequenceTask:
             return cls(settings, tokenizer, objective)
         labels = sorted_labels(examples)
         if settings.positive is not None and settings.positive not in labels:
-            raise DataError(f"--positive {settings.positive}: no row has that label; there are {', '.join(labels)}.")
+            raise DataError(
+                f"--positive {listed([settings.positive], quotes=False)}: no row has that label; "
+                f"there are {listed(labels, quotes=False)}."
+            )
         positive = settings.positive if settings.positive or len(labels) != 2 else labels[1]
         return cls(replace(settings, labels=labels, positive=positive), tokenizer)
 

@@ -37,9 +37,6 @@ class SummaryTask:
         tokenizer: the encoder's tokenizer.
     """
 
-    primary_metric = "rouge1"
-    headline_metric = "rouge1"
-    greater_is_better = True
     method: ClassVar[str]
     """What `summarize` calls it."""
 

@@ -19,6 +19,7 @@ from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Entity, Example, TaggedText
 from bertkit.errors import DataError
 from bertkit.metrics.tagging import tagging_difference, tagging_intervals, tagging_metrics
+from bertkit.plain import listed, quoted
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoding import encode_rows, hide_tokens
 from bertkit.tasks.tags_seen import ScoredEntity, Tagged, Tagging, best_seen, joined, tagged
@@ -47,10 +48,6 @@ class TaggingTask:
         settings: labels are the kinds of entities; `unit` is what carries a tag.
         tokenizer: the encoder's tokenizer.
     """
-
-    primary_metric = "entity_f1"
-    headline_metric = "entity_f1"
-    greater_is_better = True
 
     def __init__(self, settings: TaskSettings, tokenizer: Tokenizer) -> None:
         self.settings = settings
@@ -170,6 +167,14 @@ class TaggingTask:
             repaired=path.repaired,
         )
 
+    def unit_probabilities(
+        self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]
+    ) -> dict[tuple[int, int], NDArray[np.float64]]:
+        """Return the probabilities of each unit's tags, (C), by the unit's place and in the order of places."""
+        windows = [tagged(part.spans, probabilities) for part, probabilities in zip(row.parts, parts, strict=True)]
+        places, matrix = best_seen(windows)
+        return {(start, end): given for (start, end), given in zip(places.tolist(), matrix, strict=True)}
+
     def record(self, example: Example, output: Tagging, top_k: int) -> dict[str, Any]:
         """Return the entities with their exact texts."""
         text = example.texts[0]
@@ -253,8 +258,8 @@ class TaggingTask:
     def _tag_number(self, entity: Entity, place: str, *, is_inside: bool) -> int:
         number = self._tag_index.get(f"{'I' if is_inside else 'B'}-{entity.label}")
         if number is None:
-            known = ", ".join(self.settings.labels[:8])
-            raise DataError(f"{place}: the kind {entity.label!r} is not in the training rows; they have {known}.")
+            known = listed(self.settings.labels, quotes=False)
+            raise DataError(f"{place}: the kind {quoted(entity.label)} is not in the training rows; they have {known}.")
         return number
 
     def _found(self, places: NDArray[np.int64], matrix: NDArray[np.float64], path: Path) -> tuple[ScoredEntity, ...]:

@@ -31,7 +31,7 @@ def try_out(task: Task, model: TaskModel) -> None:
     import torch
 
     example = _example(task)
-    with torch.inference_mode():
+    with torch.no_grad():  # what layers keep of a row is of use in training, too
         rows = task.encode([example])
         (outputs,) = rows_of_parts(model, task, rows, "cpu")
         parts = list(outputs)

@@ -90,7 +90,7 @@ class Tokenizer:
         """
         found = None if token is None else self.backend.token_to_id(token)
         if found is None:
-            raise TokenizerError(f"the tokenizer has no {part} token; give one that has with --tokenizer.")
+            raise TokenizerError(f"the tokenizer has no {part} token; take one that has.")
         return int(found)
 
     @property
@@ -267,7 +267,7 @@ def load_tokenizer(directory: Path) -> Tokenizer:
     """
     path, named = directory / "tokenizer.json", directory / "tokenizer_config.json"
     if not is_file(path):
-        raise TokenizerError(f"{directory}: no tokenizer.json there; give a folder that has one with --tokenizer.")
+        raise TokenizerError(f"{directory}: no tokenizer.json there; give a folder that has one.")
     with sound_file(path):
         values = read_object(path)
         check_tokenizer(values)
@@ -330,6 +330,7 @@ def named_token(config: Mapping[str, Any], key: str) -> str | None:
     """
     named = config.get(key)
     if isinstance(named, dict):
-        key, named = f"{key}.content", named.get("content", "")
+        content: str = value_of(str, named.get("content"), f"{key}.content")
+        return content
     token: str | None = value_of(str | None, named, key)
     return token

@@ -63,7 +63,7 @@ def _ids_of(model: Mapping[str, Any]) -> Ids:
     if max(ids.values()) >= most:
         raise MisfitError(f"model.vocab has {len(ids):,} pieces, and one of them the id {max(ids.values()):,}")
     unknown = model.get("unk_token", None if kind == "BPE" else "[UNK]")
-    if not (unknown is None and kind == "BPE") and unknown not in ids:
+    if not (unknown is None and kind == "BPE") and not (isinstance(unknown, str) and unknown in ids):
         raise MisfitError(f"model.unk_token is {shown(unknown)}, which is no piece of the vocabulary")
     if kind == "BPE":
         _check_merges(model, ids)
@@ -138,7 +138,7 @@ def _check_frame(step: Any, ids: Ids) -> None:
 def _check_template(pieces: list[Any], special: Mapping[str, Any], sides: tuple[str, ...], name: str) -> None:
     for i, piece in enumerate(pieces):
         (kind, values), *_ = [*piece.items(), (None, None)] if isinstance(piece, dict) else [(None, None)]
-        part = values.get("id") if isinstance(values, dict) else None
+        part = str(values.get("id")) if isinstance(values, dict) else None
         if (kind == "SpecialToken" and part in special) or (kind == "Sequence" and part in sides):
             continue
         raise MisfitError(f"{name}[{i}] is {shown(piece)}, and names neither a special token there is nor a text")

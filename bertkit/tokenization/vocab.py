@@ -15,6 +15,7 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from bertkit.errors import DataError, UsageError
+from bertkit.plain import quoted
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.sentencepiece_training import too_small, train_sentencepiece
 
@@ -39,7 +40,7 @@ def train_vocabulary(
         UsageError: there is no such type.
     """
     if kind not in VOCABULARY_TYPES:
-        raise UsageError(f"--type {kind!r}: choose one of {', '.join(VOCABULARY_TYPES)}.")
+        raise UsageError(f"--type {quoted(kind)}: choose one of {', '.join(VOCABULARY_TYPES)}.")
     if kind != "wordpiece":
         return train_sentencepiece(texts, kind=kind, size=size, lowercase=lowercase, max_length=max_length)
     trained = train_wordpiece(texts, size=size, lowercase=lowercase, max_length=max_length)

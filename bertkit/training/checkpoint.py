@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertkit.compute.processes import ALONE, World
 from bertkit.errors import RunError
-from bertkit.files import put_in_place, save_tensors, temporary, write_errors, write_json
+from bertkit.files import is_file, save_tensors, sync, sync_tree, temporary, write_errors, write_json
 from bertkit.kinds import MisfitError, read_object, record_of
 from bertkit.models.weights import read_weights
 from bertkit.run_folder import CHECKPOINTS, REQUEST, resume_command
@@ -69,11 +69,15 @@ class Checkpoints:
             RunError: the file is damaged.
         """
         path = self.folder / "setup" / "setup.json"
-        return self.world.from_main(lambda: self._json(path) if path.is_file() else None)
+        return self.world.from_main(lambda: self._json(path) if is_file(path) else None)
 
     def save_weights(self, name: str, weights: dict[str, Tensor]) -> None:
         """Write weights that the next checkpoint will name: the best so far, or an epoch's."""
-        self._write(name, lambda folder: save_tensors(folder / "model.safetensors", _contiguous(weights)))
+
+        def fill(folder: Path) -> None:
+            save_tensors(folder / "model.safetensors", _contiguous(weights), lasting=False)
+
+        self._write(name, fill, is_last=False)
 
     def load_weights(self, name: str) -> dict[str, Tensor]:
         """Return weights, on the CPU.
@@ -91,9 +95,9 @@ class Checkpoints:
             return
 
         def fill(folder: Path) -> None:
-            save_tensors(folder / "model.safetensors", _contiguous(model.state_dict()))
-            save_tensors(folder / "optimizer.safetensors", _contiguous(optimizer_tensors(optimizer)))
-            write_json(folder / "state.json", state.to_json())
+            save_tensors(folder / "model.safetensors", _contiguous(model.state_dict()), lasting=False)
+            save_tensors(folder / "optimizer.safetensors", _contiguous(optimizer_tensors(optimizer)), lasting=False)
+            write_json(folder / "state.json", state.to_json(), lasting=False)
 
         name = f"step-{state.step:06d}"
         self._write(name, fill)
@@ -108,7 +112,10 @@ class Checkpoints:
         try:
             model.load_state_dict(self._tensors(folder / "model.safetensors"))
             load_optimizer_tensors(optimizer, self._tensors(folder / "optimizer.safetensors"))
-            return record_of(LoopState, self.world.from_main(lambda: self._json(folder / "state.json")), "state.json")
+            state = record_of(LoopState, self.world.from_main(lambda: self._json(folder / "state.json")), "state.json")
+            if min(state.step, state.epoch, state.step_in_epoch, state.best_step, state.stale) < 0:
+                raise MisfitError("state.json counts below 0")
+            return state
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise RunError(
@@ -137,7 +144,8 @@ class Checkpoints:
         """Name a checkpoint, or a file of one, in the run directory as the user wrote it."""
         return f"{self.shown or self.run}: {path.relative_to(self.run)}"
 
-    def _write(self, name: str, fill: Callable[[Path], None]) -> None:
+    def _write(self, name: str, fill: Callable[[Path], None], *, is_last: bool = True) -> None:
+        """Write a folder beside its place; its name reaches the disk with that of the last one, which names it."""
         if not self.world.is_main:
             return
         place, shown = self.folder / name, self.shown or self.run
@@ -147,12 +155,16 @@ class Checkpoints:
                 shutil.rmtree(beside, ignore_errors=True)
                 beside.mkdir(parents=True)
                 fill(beside)
+                sync_tree(beside)
                 if place.exists():  # of a step that is gone through again: the same weights
                     for file in sorted(beside.iterdir()):
-                        put_in_place(file, place / file.name)
+                        file.replace(place / file.name)
                     beside.rmdir()
+                    sync(place)
                 else:
-                    put_in_place(beside, place)
+                    beside.rename(place)
+                if is_last:
+                    sync(self.folder)
             except BaseException:
                 shutil.rmtree(beside, ignore_errors=True)
                 raise

@@ -40,9 +40,10 @@ class Finished:
         if self.partnership is None:
             return None
         product = " x ".join(f"{name}^{weight:.2f}" for name, weight in self.partnership.weights().items())
-        both, alone = self.evaluation.metrics["accuracy"], self.evaluation.baselines[ENCODER]["accuracy"]
+        metric = self.evaluation.metric
+        both, alone = self.evaluation.metrics[metric], self.evaluation.baselines[ENCODER][metric]
         return (
-            f"answers are blended, {product}, weighed on the validation rows: accuracy {both:.4f}, "
+            f"answers are blended, {product}, weighed on the validation rows: {metric} {both:.4f}, "
             f"the encoder alone {alone:.4f} (--no-blend to leave it alone)"
         )
 
@@ -77,7 +78,8 @@ class Finished:
             self.baselines.save(folder / BASELINE)
             if self.partnership is not None:
                 self.partnership.save(folder / BASELINE)
-            save_hashes(prepared.train_examples, prepared.dataset.fingerprint, folder / BASELINE)
+            salt, is_pair = prepared.dataset.fingerprint, manifest.settings.is_pair
+            save_hashes(prepared.train_examples, salt, folder / BASELINE, is_pair=is_pair)
             write_json(folder / "metrics.json", self.evaluation.to_json())
             write_card(folder / "README.md", manifest, self.evaluation)
             bundle.save(folder, manifest, prepared.tokenizer, learner.bare_model)
@@ -89,7 +91,7 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
     """Score the best weights' outputs on the validation split, beside baselines fitted on the same rows."""
     task, train, examples = prepared.task, prepared.train_examples, prepared.validation_examples
     seed = prepared.config.seed
-    baselines = fit_baselines(task, train, seed=seed)
+    baselines = fit_baselines(task, train, seed=seed, class_weights=prepared.options.class_weights)
     theirs, alone, partnership = dict(baselines.predict(examples)), None, None
     if prepared.config.blend:
         partner = fit_partner(task, learner.bare_model, baselines, train, seed=seed)

@@ -21,7 +21,8 @@ import numpy as np
 
 from bertkit.compute.batching import Batch, training_batches
 from bertkit.compute.processes import ALONE, World
-from bertkit.errors import NonFiniteError
+from bertkit.errors import DataError, NonFiniteError
+from bertkit.metrics.names import greater_is_better
 from bertkit.tasks.base import Scores, Task, TrainingOptions, TrainingRow
 from bertkit.training.freezing import freeze, layers_frozen
 from bertkit.training.optim import learning_rate, set_learning_rate
@@ -76,8 +77,10 @@ class LoopState:
 class StepFacts:
     """What happened in one step.
 
-    `loss` is the mean over the step's rows; `scores` is there when the step ended an
-    epoch, and `improved` tells whether they are the best so far.
+    `loss` is the mean over the step's rows, without class weights and label smoothing, as the
+    validation loss is; `objective` is with them, which is what is made smaller, and None where
+    there are none. `scores` is there when the step ended an epoch, and `improved` tells
+    whether they are the best so far.
     """
 
     step: int
@@ -91,6 +94,7 @@ class StepFacts:
     seconds: float
     scores: Scores | None = None
     improved: bool = False
+    objective: float | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,7 @@ def train_steps(
         NonFiniteError: loss or gradient is no longer a number, in any process; the weights
             are those of the step before.
         ProcessLostError: another process has ended.
+        DataError: the validation rows lack the metric that decides.
     """
     lengths = [row.length for row in rows]
     per_epoch = plan.steps_per_epoch(len(rows))
@@ -158,14 +163,15 @@ def _step(learner: Learner, parts: list[list[TrainingRow]], plan: Plan, state: L
     _freeze(learner.bare_model, plan, share=(step - 1) / total)
     learner.model.train()
     learner.optimizer.zero_grad(set_to_none=True)
-    loss, tokens = _backward(learner, parts, n_rows, _noise(plan.seed, step, learner.world.rank))
+    objective, loss, tokens = _backward(learner, parts, n_rows, _noise(plan.seed, step, learner.world.rank))
     norm = float(learner.accelerator.clip_grad_norm_(learner.model.parameters(), plan.clip or math.inf))
-    if not (math.isfinite(loss) and math.isfinite(norm)):
-        raise _not_finite(loss, norm, step, parts, learner)
+    if not (math.isfinite(objective) and math.isfinite(norm)):
+        raise _not_finite(objective, norm, step, parts, learner)
     learner.optimizer.step()
     state.step = step
     seconds = time.perf_counter() - began
-    return StepFacts(step, total, state.epoch + 1, loss, rate, norm, n_rows, int(tokens), seconds)
+    facts = StepFacts(step, total, state.epoch + 1, loss, rate, norm, n_rows, int(tokens), seconds)
+    return facts if learner.options.plain is learner.options else replace(facts, objective=objective)
 
 
 def _freeze(model: TaskModel, plan: Plan, *, share: float) -> None:
@@ -178,20 +184,21 @@ def _freeze(model: TaskModel, plan: Plan, *, share: float) -> None:
 
 def _backward(
     learner: Learner, parts: list[list[TrainingRow]], n_rows: int, rng: np.random.Generator
-) -> tuple[float, float]:
-    """Leave the gradients of the step's mean loss in every process; return that loss and the tokens."""
-    world, loss, tokens = learner.world, 0.0, 0
+) -> tuple[float, float, float]:
+    """Leave the gradients of the step's mean loss in every process; return it, the plain loss and the tokens."""
+    world, loss, plain, tokens = learner.world, 0.0, 0.0, 0
     for part in parts:
         rows = world.share(part)
         if not rows:  # the last batch can have fewer rows than there are processes
             continue
         batch = learner.task.training_batch(rows, learner.options, rng)
         tokens += batch.tokens
-        part_loss = _loss(learner, batch.to(str(learner.accelerator.device))) / n_rows
+        part_loss, part_plain = _losses(learner, batch.to(str(learner.accelerator.device)), n_rows)
         learner.accelerator.backward(part_loss)
         loss += float(part_loss.detach())
-    loss, all_tokens = world.sum_gradients(learner.model.parameters(), (loss, tokens))
-    return loss, all_tokens
+        plain += float(part_plain.detach())
+    loss, plain, all_tokens = world.sum_gradients(learner.model.parameters(), (loss, plain, tokens))
+    return loss, plain, all_tokens
 
 
 def _noise(seed: int, step: int, rank: int) -> np.random.Generator:
@@ -202,21 +209,30 @@ def _noise(seed: int, step: int, rank: int) -> np.random.Generator:
     return np.random.default_rng((seed, step, rank) if rank else (seed, step))
 
 
-def _loss(learner: Learner, batch: Batch) -> Tensor:
-    """Sum the losses of a batch's rows; the mean is taken over all rows of the step."""
+def _losses(learner: Learner, batch: Batch, n_rows: int) -> tuple[Tensor, Tensor]:
+    """Return what a batch adds to the mean loss of a step's rows, as it is learnt from and plain."""
+    import torch
+
     with learner.accelerator.autocast():
         logits = learner.model(**batch.inputs)
-    return learner.task.losses(logits, batch, learner.options).sum()
+    losses = learner.task.losses(logits, batch, learner.options).sum() / n_rows
+    plain = learner.options.plain
+    if plain is learner.options:
+        return losses, losses
+    with torch.no_grad():
+        return losses, learner.task.losses(logits, batch, plain).sum() / n_rows
 
 
 def _remember(scores: Scores, task: Task, state: LoopState) -> bool:
-    """Compare scores with the best so far; a tie goes to the lower loss."""
-    score = scores.metrics[task.primary_metric]
+    """Compare scores with the best so far by the metric that decides; a tie goes to the lower loss."""
+    metric = task.settings.deciding_metric
+    if metric not in scores.metrics:
+        raise DataError(f"--metric {metric}: the validation rows do not have it; take another.")
+    score, sign = scores.metrics[metric], 1 if greater_is_better(metric) else -1
     loss = scores.metrics.get("loss", scores.metrics.get("mse", 0.0))
-    signed = score if task.greater_is_better else -score
-    best = -math.inf if state.best_score is None else state.best_score * (1 if task.greater_is_better else -1)
-    tied_but_surer = signed == best and (state.best_loss is None or loss < state.best_loss)
-    improved = signed > best or tied_but_surer
+    best = -math.inf if state.best_score is None else state.best_score * sign
+    tied_but_surer = score * sign == best and (state.best_loss is None or loss < state.best_loss)
+    improved = score * sign > best or tied_but_surer
     if improved:
         state.best_score, state.best_loss, state.best_step, state.stale = score, loss, state.step, 0
     else:

@@ -88,10 +88,20 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def load_optimizer_tensors(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` returned."""
+    """Put back what `optimizer_tensors` returned.
+
+    Raises:
+        ValueError: it is of other weights.
+    """
     state: dict[int, dict[str, Tensor]] = {}
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for key, tensor in tensors.items():
         index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = tensor
+        number = int(index)
+        if not 0 <= number < len(weights) or (name != "step" and tensor.shape != weights[number].shape):
+            raise ValueError(f"optimizer.safetensors holds {key} of {tuple(tensor.shape)}, which no weight has")
+        state.setdefault(number, {})[name] = tensor
+    if len({frozenset(values) for values in state.values()}) > 1:
+        raise ValueError("optimizer.safetensors lacks a part of what it knows of a weight")
     whole: dict[str, Any] = {**optimizer.state_dict(), "state": state}
     optimizer.load_state_dict(whole)

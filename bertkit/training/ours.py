@@ -95,11 +95,14 @@ def is_bare(folder: Path) -> bool:
 def remove(folder: Path) -> None:
     """Delete what bertkit has written into a run directory, and the directory if nothing else is in it.
 
-    Before anything else the lock's file becomes the mark of a run that is given up, so that half
-    of one is never taken for a whole one; the mark goes last. What cannot be deleted stays.
+    Before anything else the lock's file becomes the mark of a run that is given up, and what makes
+    a run whole goes, so that half of one is never taken for a run; the mark goes last. What cannot
+    be deleted stays.
     """
     with suppress(OSError):
         (folder / LOCK).replace(folder / GONE)
+    with suppress(OSError):
+        (folder / MANIFEST).unlink()
     _remove(folder, RUN, lambda found: found.parts != (GONE,))
     with suppress(OSError):
         if not any(path.name != GONE for path in folder.iterdir()):

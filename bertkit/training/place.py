@@ -15,7 +15,7 @@ from typing import Any
 
 from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted, OutputError
-from bertkit.files import exists, is_file, write_errors, write_json
+from bertkit.files import exists, is_dir, is_file, write_errors, write_json
 from bertkit.locks import LOCK, Occupied, held, holder_of, occupied
 from bertkit.run_folder import (
     CHECKPOINTS,
@@ -108,6 +108,8 @@ def opened(config: TrainConfig) -> Iterator[Place]:
             can_be_resumed = isinstance(error, Interrupted | OutputError) and is_file(request)
             if is_new and not can_be_resumed and not is_file(place.work / SETUP):
                 _forget(place)
+                if isinstance(error, Interrupted):
+                    raise Interrupted("interrupted before anything was done; nothing is left behind.") from None
             raise
 
 
@@ -129,7 +131,7 @@ def _taken(config: TrainConfig, shown: Path, stack: ExitStack) -> Place:
     run = lasting(shown)
     with looking(shown):
         put_back(shown)
-        if (holder := holder_of(run)) is not None:
+        if (holder := holder_of(run) or holder_of(old_of(run))) is not None:
             raise occupied(shown, holder)
         check_place(config, shown, run)
         if config.resume and is_whole(run) and not _is_in_hand(run):
@@ -152,7 +154,7 @@ def _taken(config: TrainConfig, shown: Path, stack: ExitStack) -> Place:
 
 def _is_in_hand(run: Path) -> bool:
     """Tell whether a training works at a whole run, or was killed when it did."""
-    return any(exists(path) for path in (run / REQUEST, next_of(run), old_of(run)))
+    return any(exists(path) for path in (run / LOCK, run / REQUEST, next_of(run), old_of(run)))
 
 
 def _lock(run: Path, shown: Path, stack: ExitStack) -> None:
@@ -208,7 +210,7 @@ def _clear(new: Path, config: TrainConfig, shown: Path) -> None:
             raise OutputError(
                 f"--output {shown}: {new} holds {named(foreign)} that bertkit has not written; move them."
             )
-    elif not (is_given_up or is_file(new / LOCK)):
+    elif not (is_given_up or (is_dir(new) and is_bare(new))):
         return
     remove(new)
 

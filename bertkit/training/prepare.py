@@ -13,12 +13,14 @@ from bertkit.data.request import DataRequest, load_splits
 from bertkit.models.registry import EXTENDABLE, ModelSpec, find_model, load_target
 from bertkit.models.tokenizers import open_folder, open_tokenizer
 from bertkit.run_folder import put_back
+from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import EncodedRow, Task, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.objectives import class_weights
 from bertkit.tasks.registry import TaskSpec, find_task
 from bertkit.tokenization.base import Tokenizer, load_tokenizer
 from bertkit.tokenization.health import check_fit
 from bertkit.tokenization.vocab import train_wordpiece
+from bertkit.training.deciding import choose_metric
 from bertkit.training.extractor import candidate_source, lend_extractor
 from bertkit.training.recipe import refuse_idle, resolve
 
@@ -92,14 +94,16 @@ def prepare(
     config = resolve(
         config, readable, is_pair=is_pair, task=dataset.task, two_texts=two_texts, n_words=n_words, n_rows=len(train)
     )
+    config = _decided(config, find_task(dataset.task), train, note, is_resumed=saved_tokenizer is not None)
     tokenizer = load_tokenizer(saved_tokenizer) if saved_tokenizer else _tokenizer(config, spec, train, note)
     task = _task(config, spec, dataset, tokenizer)
+    doubts = [f"validation: {doubt}" for doubt in check_answers(task.settings, dataset.splits["validation"])]
     lend_extractor(task, config, spec, note)
     findings = check_fit(tokenizer, [text for e in train for text in e.all_texts])
     options = _options(config, task, train)
     rows = task.training_rows(train, options)
     validation = task.encode_scored(dataset.splits["validation"])
-    cut = _cut_sentence(rows, validation, task.settings)
+    cut = _cut_sentence(rows, validation, task.settings, readable)
     return Prepared(
         config=config,
         spec=spec,
@@ -109,7 +113,7 @@ def prepare(
         options=options,
         rows=rows,
         validation=validation,
-        warnings=(*dataset.warnings, *findings, *cut),
+        warnings=(*dataset.warnings, *doubts, *findings, *cut),
     )
 
 
@@ -126,6 +130,23 @@ def _options(config: TrainConfig, task: Task, train: Sequence[Example]) -> Train
         token_masking=config.token_masking or 0.0,
         whole_words=config.whole_words,
     )
+
+
+def _decided(
+    config: TrainConfig,
+    task: TaskSpec,
+    train: Sequence[Example],
+    note: Callable[[str], None],
+    *,
+    is_resumed: bool,
+) -> TrainConfig:
+    """Choose the metric that decides, and say so where it is not the usual one."""
+    if is_resumed and config.metric is None:  # begun by an older bertkit, which always took the task's own
+        return replace(config, metric=task.metrics[0])
+    metric, sentence = choose_metric(config, task, train)
+    if sentence:
+        note(sentence)
+    return replace(config, metric=metric)
 
 
 def _for_task(config: TrainConfig, task: TaskSpec, *, from_nothing: bool) -> TrainConfig:
@@ -154,6 +175,7 @@ def request_of(config: TrainConfig) -> DataRequest:
         limit=config.limit,
         seed=config.seed,
         passages=config.sentence_pairs != "none",
+        group=config.group,
     )
 
 
@@ -187,6 +209,7 @@ def _task(config: TrainConfig, spec: ModelSpec, dataset: DataSet, tokenizer: Tok
         pooling=str(config.pooling),
         sentence_pairs=config.sentence_pairs,
         candidates=candidate_source(config, spec) if dataset.task == "matching" else "textrank",
+        metric=str(config.metric),
     )
     fitted: Task = load_target(find_task(dataset.task).target_for(settings.pooling)).fit(  # type: ignore[attr-defined]
         settings, tokenizer, dataset.splits["train"]
@@ -195,8 +218,9 @@ def _task(config: TrainConfig, spec: ModelSpec, dataset: DataSet, tokenizer: Tok
 
 
 def _cut_sentence(
-    rows: Sequence[TrainingRow], validation: Sequence[EncodedRow], settings: TaskSettings
+    rows: Sequence[TrainingRow], validation: Sequence[EncodedRow], settings: TaskSettings, spec: ModelSpec
 ) -> tuple[str, ...]:
+    """Say how many rows were cut, and what can be done about it."""
     encoded = [*(row.encoded for row in rows), *validation]
     cut = [row for row in encoded if row.truncated]
     if not cut:
@@ -204,12 +228,26 @@ def _cut_sentence(
     lost = sum(max(0, part.n_tokens - len(part.ids)) for row in cut for part in row.parts)
     # What is cut in windows is a single sentence that is longer than one.
     kind = "rows have sentences that are" if settings.on_long == "window" else "rows are"
-    has_windows = settings.on_long != "window" and settings.task not in ("choice", "matching")
-    way_on = ", or read them in parts with --on-long window" * has_windows
     return (
         f"{len(cut):,} of {len(encoded):,} {kind} longer than {settings.max_length} tokens and were cut "
-        f"({lost:,} tokens lost); raise --max-length{way_on}",
+        f"({lost:,} tokens lost); {_ways_with_long_rows(settings, spec)}",
     )
+
+
+def _ways_with_long_rows(settings: TaskSettings, spec: ModelSpec) -> str:
+    """Name what the task and the model allow."""
+    extendable = find_task(settings.task).more_positions and spec.architecture in EXTENDABLE
+    has_windows = (
+        settings.on_long != "window"
+        and settings.task not in ("choice", "matching")
+        and settings.pooling != "siamese"
+        and settings.sentence_pairs == "none"
+    )
+    ways = ["raise --max-length"] if extendable or settings.max_length < spec.max_length else []
+    ways += ["read them in parts with --on-long window"] if has_windows else []
+    if ways:
+        return ", or ".join(ways)
+    return f"{spec.name} reads no more at once: take a --model that does (longformer, modernbert), or shorten the rows"
 
 
 def describe_data(prepared: Prepared) -> dict[str, Any]:

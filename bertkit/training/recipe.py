@@ -149,7 +149,10 @@ def _refuse_misfits(config: TrainConfig, spec: ModelSpec, is_pair: bool) -> None
     if spec.is_scratch and config.init == "pretrained":
         raise UsageError("--init pretrained: scratch has no weights to start from; leave it out.")
     if config.blend and config.class_weights != "none":
-        raise UsageError("--blend: the baseline knows nothing of --class-weights; leave one of the two out.")
+        raise UsageError(
+            "--blend: its weights are fitted to rows that count alike, so it would undo --class-weights; "
+            "leave one of the two out."
+        )
     if config.max_length is not None and config.max_length > spec.max_length:
         raise UsageError(
             f"--max-length {config.max_length}: {spec.name} reads at most {spec.max_length} tokens; lower it."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
@@ -12,14 +14,21 @@ from bertkit.bundle import FORMAT_VERSION, versions
 from bertkit.compute.device import Placement
 from bertkit.compute.processes import World
 from bertkit.config import TrainConfig, flag, from_mapping
+from bertkit.data.loading import fingerprint
+from bertkit.data.request import DataRequest
 from bertkit.data.sources import lasting_names
+from bertkit.data.splits import SPLIT_FORM
 from bertkit.errors import BertkitError, DeviceError, RunError, UsageError
 from bertkit.files import is_dir
+from bertkit.kinds import MisfitError, value_of
 from bertkit.models.registry import find_model
-from bertkit.run_folder import lasting
+from bertkit.run_folder import REQUEST, SETUP, lasting
 from bertkit.training.learner import place_training
+from bertkit.training.loop import LoopState
 from bertkit.training.prepare import Prepared, describe_data
 
+# Processes of a training, and threads of each of them, that a checkpoint may name.
+MOST = 65_536
 REQUESTS = ("output", "resume", "force", "keep_checkpoints", "strict", "dry_run")
 
 
@@ -52,8 +61,11 @@ def resumed_config(config: TrainConfig, setup: dict[str, Any]) -> TrainConfig:
 
     Raises:
         UsageError: a value given now differs from the one the run began with.
+        RunError: what is stored is damaged.
     """
-    stored = from_mapping(setup["config"], source="the checkpoint")
+    with _stored(config, SETUP):
+        _check_setup(setup)
+        stored = _found_again(from_mapping(setup["config"], source="config"), setup)
     # Whether it is the same data, the fingerprint decides; a path may be spelt otherwise.
     for name in sorted(config.given - {"data", "data_dir", *REQUESTS}):
         value, began_with = getattr(config, name), getattr(stored, name)
@@ -62,14 +74,42 @@ def resumed_config(config: TrainConfig, setup: dict[str, Any]) -> TrainConfig:
                 f"{flag(name)} {value}: the run began with {began_with}, and a resumed run goes on as it began; "
                 "leave it out, or start again with --force."
             )
-    return _asked_now(config, _found_again(stored, setup))
+    return _asked_now(config, stored)
 
 
 def requested_config(config: TrainConfig, request: dict[str, Any]) -> TrainConfig:
-    """Take what was asked when nothing had been learnt yet; what this call gives goes before it."""
-    stored = _found_again(from_mapping(request["config"], source="the stored request"), request)
+    """Take what was asked when nothing had been learnt yet; what this call gives goes before it.
+
+    Raises:
+        RunError: what is stored is damaged.
+    """
+    with _stored(config, REQUEST):
+        asked = from_mapping(value_of(dict[str, Any], request.get("config"), "config"), source="config")
+        stored = _found_again(asked, request)
     given = {name: getattr(config, name) for name in config.given}
     return _asked_now(config, replace(stored, **given))
+
+
+def _check_setup(setup: dict[str, Any]) -> None:
+    for name, kind in (("config", dict[str, Any]), ("fingerprint", str), ("placement", Placement)):
+        value_of(kind, setup.get(name), name)
+    for name, number in (("processes", setup.get("processes", 1)), ("threads", setup["placement"]["threads"])):
+        if not 1 <= value_of(int, number, name) <= MOST:
+            raise MisfitError(f"{name} is {number} and should be from 1 to {MOST:,}")
+
+
+@contextmanager
+def _stored(config: TrainConfig, file: Path) -> Iterator[None]:
+    """Say in one sentence what of a stored training is damaged; no flag is to blame.
+
+    Raises:
+        RunError: it is.
+    """
+    try:
+        yield
+    except (MisfitError, UsageError) as error:
+        reason = str(error).rstrip(".")
+        raise RunError(f"{config.output or 'the run'}: {file}: {reason}; start again with --force.") from error
 
 
 def _asked_now(config: TrainConfig, stored: TrainConfig) -> TrainConfig:
@@ -109,18 +149,40 @@ def _found_again(began: TrainConfig, stored: dict[str, Any]) -> TrainConfig:
     then = stored.get("lasting")
     if not isinstance(then, dict):  # of an earlier version
         return began
-    moved = {name: then[name] for name, value in _lasting(began).items() if then.get(name) not in (None, value)}
-    return from_mapping(moved, source="the checkpoint", base=began)
+    moved = {name: then[name] for name, now in _lasting(began).items() if now and then.get(name) not in (None, [], now)}
+    return from_mapping(moved, source="lasting", base=began)
 
 
 def check_same_data(prepared: Prepared, setup: dict[str, Any]) -> None:
     """Compare the data with what the run began on.
 
     Raises:
-        RunError: it has changed.
+        RunError: it has changed, or other rows of it are held out.
     """
     if setup["fingerprint"] != prepared.dataset.fingerprint:
         raise RunError(f"{prepared.dataset.name}: the data has changed since the run began; start again with --force.")
+    with _stored(prepared.config, SETUP):
+        data = value_of(dict[str, Any], setup.get("data"), "data")
+        form = DataRequest.from_json(data.get("request"), "data.request").split_form
+    is_carved = fingerprint(prepared.dataset.splits) != prepared.dataset.fingerprint
+    if is_carved and form != SPLIT_FORM:
+        raise RunError(
+            f"{prepared.dataset.name}: the run began with another version of bertkit, which holds out other "
+            "validation rows; start again with --force."
+        )
+
+
+def check_state(state: LoopState, per_epoch: int, shown: Path) -> None:
+    """Hold what a checkpoint says of where the loop stood against the steps of an epoch.
+
+    Raises:
+        RunError: no loop stands there, and from there it would not end.
+    """
+    stood = state.epoch * per_epoch + state.step_in_epoch
+    if state.step_in_epoch >= per_epoch or state.step != stood or state.best_step > state.step:
+        raise RunError(
+            f"{shown}: its newest checkpoint's state.json is of no step of this training; start again with --force."
+        )
 
 
 def resumed_placement(

@@ -15,6 +15,7 @@ from bertkit.compute.processes import ALONE, World, joined
 from bertkit.config import TrainConfig
 from bertkit.errors import StrictError, UsageError
 from bertkit.evaluation.forward import forward_together
+from bertkit.kinds import MisfitError, record_of
 from bertkit.training.advice import advice
 from bertkit.training.checkpoint import Checkpoints, best_name
 from bertkit.training.drive import Totals, drive
@@ -29,6 +30,7 @@ from bertkit.training.prepare import Prepared, check_names, prepare
 from bertkit.training.resume import (
     check_alike,
     check_same_data,
+    check_state,
     processes_of,
     requested_config,
     resumed_config,
@@ -62,12 +64,17 @@ class Started:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What `bertkit train` prints; metrics and baselines are of the validation split."""
+    """What `bertkit train` prints; metrics and baselines are of the validation split.
+
+    `metric` chose the best step; `positive` is the class that f1, precision and recall are of.
+    """
 
     run: str
     steps: int = 0
     resumed_from_step: int = 0
     best_step: int = 0
+    metric: str = ""
+    positive: str | None = None
     seconds: float = 0.0
     rows_per_second: float = 0.0
     tokens_per_second: float = 0.0
@@ -190,6 +197,7 @@ def _train_prepared(
         checkpoints.save_setup(setup_of(prepared, placement, world), prepared.tokenizer.save)
     newest = checkpoints.newest() if setup is not None else None
     state = checkpoints.load_step(newest, learner.bare_model, learner.optimizer) if newest else LoopState()
+    check_state(state, plan_of(prepared.config).steps_per_epoch(len(prepared.rows)), place.shown)
     resumed_from = state.step
     listener(_started(prepared, place.shown, placement, learner, step=state.step))
     totals = drive(prepared, learner, placement, state, checkpoints, listener)
@@ -206,6 +214,8 @@ def _train_prepared(
         listener(finished.note)
     result = replace(
         result,
+        metric=finished.evaluation.metric,
+        positive=finished.evaluation.positive,
         metrics=finished.evaluation.metrics,
         baselines=finished.evaluation.baselines,
         warnings=finished.evaluation.warnings,
@@ -254,6 +264,10 @@ def _result(shown: Path, state: LoopState, resumed_from: int, totals: Totals) ->
 
 
 def _finished_result(place: Place) -> TrainResult:
+    """Say again what the run says of its training; figures that are none are left out."""
     training = bundle.load_manifest(place.run).training
     known = {name: training[name] for name in TrainResult.__dataclass_fields__ if name in training}
-    return TrainResult(**{**known, "run": str(place.shown), "warnings": tuple(known.get("warnings", ()))})
+    try:
+        return record_of(TrainResult, {**known, "run": str(place.shown)})
+    except MisfitError:
+        return TrainResult(str(place.shown))

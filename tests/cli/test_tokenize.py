@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
 import sys
+import time
 import unicodedata
 from pathlib import Path
 
@@ -187,6 +189,17 @@ def test_long_padding_is_folded(english: str) -> None:
     assert "50 tokens, valid length 3" in output
 
 
+def test_the_table_of_a_long_text_has_its_ends(english: str, kobert: str) -> None:
+    text = "the river a dog " * 20_000
+    for more in ([], ["--compare", kobert]):
+        started = time.process_time()
+        output = run("--model", english, "--format", "table", *more, "-", stdin=text).stdout
+        assert time.process_time() - started < 10
+        assert "more rows; --format json shows all" in output
+        assert 220 < len(output.splitlines()) < 240
+    assert len(json.loads(run("--model", english, "-", stdin=text).stdout)["ids"]) == 80_002
+
+
 def test_a_text_cannot_move_the_cursor(english: str) -> None:
     output = run("the \x1b[2J [/] [bold] \u200b", "--model", english, "--format", "table").stdout
     assert "\x1b" not in output
@@ -231,6 +244,8 @@ def test_files_that_cannot_be_read(english: str, tmp_path: Path) -> None:
     (tmp_path / "picture.txt").write_bytes(bytes(range(256)))
     one_sentence(run("--file", str(tmp_path / "picture.txt"), "--model", english), 3, "binary file")
     one_sentence(run("-", "--model", english, stdin=b"a\xff\n"), 3, "<stdin>:1: not valid UTF-8")
+    packed = run("-", "--model", english, "--format", "tokens", stdin=gzip.compress(b"\xef\xbb\xbfa dog\n"))
+    assert packed.stdout == run("a dog", "--model", english, "--format", "tokens").stdout
 
 
 # --- the real KoBERT --------------------------------------------------------------------------

@@ -76,7 +76,7 @@ def test_nothing_is_invented_in_a_clean_file(columns, vocabulary):
     )
     assert result.findings == ()
     assert not result.has_problems
-    assert result.verdict == "Ready to train: nothing to mend in 600 rows."
+    assert result.verdict == "Ready to train: nothing to fix in 600 rows."
     assert result.notes == ()
 
 
@@ -175,7 +175,7 @@ def test_the_worst_comes_first_and_the_verdict_names_it():
     severities = [finding.severity for finding in result.findings]
     assert severities == sorted(severities, key=["error", "warning", "info"].index)
     assert result.has_problems
-    assert result.verdict.startswith("Do not train on this yet: mend unknown label and rows in two splits. Then look")
+    assert result.verdict.startswith("Fix before training: unknown label and rows in two splits. Worth checking: ")
 
 
 def test_tagged_rows():
@@ -221,7 +221,7 @@ def test_findings_from_elsewhere_are_kept():
     misfit = Finding("tokenizer_fit", "error", 600, "40% of the tokens are unknown.")
     result = run(clean_splits(), known=[misfit])
     assert result.findings == (misfit,)
-    assert result.verdict == "Do not train on this yet: mend tokenizer fit."
+    assert result.verdict == "Fix before training: tokenizer fit."
 
 
 @pytest.mark.parametrize("splits", [{}, {"train": []}])

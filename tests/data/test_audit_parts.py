@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bertkit.data.audit import near_duplicates
-from bertkit.data.audit.chunk import Chunk, normalise
+from bertkit.data.audit.chunk import Chunk
 from bertkit.data.audit.encoding import FAULTS, is_suspicious
 from bertkit.data.audit.keys import KeyTable, stable_key
 from bertkit.data.audit.labels import Labels, balancing_weights
@@ -19,6 +19,7 @@ from bertkit.data.audit.telltale import Telltales
 from bertkit.data.audit.verdict import TrainCommand, suggest_command
 from bertkit.data.audit.words import count_words
 from bertkit.data.records import Example
+from bertkit.data.same_row import plain_form
 from bertkit.tasks.objectives import class_weights
 
 
@@ -48,11 +49,11 @@ def found_by(observer, rows, split="train"):
     ],
 )
 def test_what_counts_as_the_same_text(text, same):
-    assert normalise(text) == normalise(same)
+    assert plain_form(text) == plain_form(same)
 
 
 def test_signs_alone_stay_apart():
-    assert normalise(":)") != normalise(":(")
+    assert plain_form(":)") != plain_form(":(")
 
 
 def test_words_are_counted_as_the_pattern_says():

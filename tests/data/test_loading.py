@@ -159,6 +159,26 @@ def test_regression_needs_numbers(tmp_path):
         load_data([path], task="regression")
 
 
+@pytest.mark.parametrize("task", ["auto", "regression"])
+@pytest.mark.parametrize("label", ["1e39", "-1e308", "1e400", "nan", "-Inf", "Infinity", "9" * 400])
+@pytest.mark.parametrize("name", ["a.tsv", "a.jsonl"])
+def test_scores_that_no_model_can_learn_are_refused_before_training(tmp_path, name, label, task):
+    rows = [("a", "1.5"), ("b", "2"), ("c", label)]
+    if name == "a.tsv":
+        content = "text\tscore\n" + "".join(f"{text}\t{score}\n" for text, score in rows)
+    else:
+        scores = [score if score[-1].isdigit() else f'"{score}"' for _, score in rows]
+        content = "\n" + "".join(f'{{"text": "{t}", "score": {s}}}\n' for (t, _), s in zip(rows, scores, strict=True))
+    with pytest.raises(DataError, match=rf"{name}:4: the label '.*' is (no number|beyond what a model can compute)"):
+        load_data([write(tmp_path / name, content)], task=task)
+
+
+def test_nan_among_words_or_whole_numbers_is_a_class(tmp_path):
+    for other in ("good", "1"):
+        path = write(tmp_path / "a.tsv", f"text\tlabel\na\t{other}\nb\tnan\n")
+        assert load_data([path]).task == "classify"
+
+
 # --- names ---
 
 

@@ -249,7 +249,7 @@ def test_a_list_inside_a_json_object():
         (exam("E"), EXAM, "the answer 'E' names no choice: the choices are A, B, C"),
         (exam("B", B=""), EXAM, "the answer 'B' names no choice: the choices are A, C"),
         (exam("0"), EXAM, "the answer '0' names no choice: the choices are A, B, C"),
-        (exam("x" * 99), EXAM, f"the answer '{'x' * 40}…' names no choice: the choices are A, B, C"),
+        (exam("x" * 99), EXAM, f"the answer '{'x' * 26}…{'x' * 13}' names no choice: the choices are A, B, C"),
         (exam(" "), EXAM, "label is empty (column 'answer')"),
         (exam(prompt="\t"), EXAM, "the question is empty (column 'prompt')"),
         (exam(B="", C=""), EXAM, "there is only one choice, A; a question needs two"),

@@ -1,7 +1,10 @@
+import csv
 import gzip
 import io
 import os
+import random
 import threading
+import time
 import tracemalloc
 import unicodedata
 from pathlib import Path
@@ -11,6 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bertkit.data.formats import TableFormat
+from bertkit.data.formats.delimited import csv_records
+from bertkit.data.lines import Lines
 from bertkit.data.readers import read_rows, read_stream
 from bertkit.data.records import BadRow, Row
 from bertkit.errors import DataError, UsageError
@@ -64,6 +69,65 @@ def test_rows_given_back_by_an_unclosed_quote_keep_their_faults():
     assert rows[2] == Row(4, {"text": "d", "label": "0"})
 
 
+def read_again_from_each_quote(content):
+    """Read csv the plain way: what an open quote swallows in vain is read again, as often as it takes."""
+    lines = content.splitlines(keepends=True)
+    at = 0
+    while at < len(lines):
+        feed = iter(lines[at:])
+        try:
+            yield at + 1, next(csv.reader(feed, strict=True))
+            at = len(lines) - len(list(feed))
+        except csv.Error:
+            yield at + 1, None
+            at += 1
+
+
+def test_csv_that_is_broken_in_any_way_is_read_as_if_each_line_were_tried():
+    rng = random.Random(7)
+    for _ in range(1500):
+        content = "".join(rng.choice('ab"",,\n\n"x') for _ in range(rng.randint(1, 60)))
+        lines = Lines(io.BytesIO(content.encode()), "-")
+        found = [(line, None if isinstance(fields, str) else fields) for line, fields in csv_records(lines, ",")]
+        assert found == list(read_again_from_each_quote(content)), content
+
+
+def test_csv_whose_lines_each_open_a_quote_costs_what_it_weighs():
+    began = time.process_time()
+    rows = stream("text,label\n" + ',x","\n' * 30_000, "csv")
+    assert time.process_time() - began < 10
+    assert rows == [BadRow(line, "a quote is opened here and never closed") for line in range(2, 30_002)]
+
+
+def test_a_quote_is_followed_no_further_than_a_record_may_go(monkeypatch):
+    monkeypatch.setattr("bertkit.data.lines.MOST_LINES", 10)
+    rows = stream('text,label\n"a,1\n' + "b,0\n" * 50 + '"c\nd",1\n', "csv")
+    assert rows[0] == BadRow(2, "a quote is opened here and never closed")
+    assert rows[1:51] == [Row(line, {"text": "b", "label": "0"}) for line in range(3, 53)]
+    assert rows[51:] == [Row(53, {"text": "c\nd", "label": "1"})]
+
+
+def test_a_header_of_many_columns_costs_what_it_weighs():
+    names = [f"c{i}" for i in range(50_000)]
+    began = time.process_time()
+    (row,) = stream(",".join(names) + "\n" + "," * (len(names) - 1) + "\n", "csv")
+    assert time.process_time() - began < 5
+    assert list(row.fields) == names
+    with pytest.raises(DataError, match="-:1: the header names the column 'c7' twice"):
+        stream(",".join([*names, "c7"]) + "\n", "csv")
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_lone_carriage_returns_in_a_header_are_named(kind):
+    with pytest.raises(DataError, match=r"-:1: the header cannot be read: a lone carriage return .*`tr '\\r' '\\n'`"):
+        stream("text\ra\rb\n", kind)
+
+
+def test_lone_carriage_returns_between_json_objects_are_named():
+    (bad,) = stream('{"text": "a"}\r{"text": "b"}\n', "jsonl")
+    assert "a lone carriage return" in bad.message
+
+
 def test_csv_names_both_numbers_of_fields():
     assert stream("a,b\n1,2,3\n1\n1,2\n", "csv") == [
         BadRow(2, "3 fields where 2 are expected"),
@@ -94,6 +158,16 @@ def test_semicolons_of_spreadsheets(tmp_path):
 
 
 # --- tsv ---
+
+
+def test_a_blank_line_says_nothing_of_the_columns_of_a_headerless_file(tmp_path):
+    path = write(tmp_path, "a.tsv", "  \n\n0.5\tsome text\n1.5\tother\n")
+    assert list(read_rows(path, keep_blank=True)) == [
+        BadRow(1, "the line is blank"),
+        BadRow(2, "the line is blank"),
+        Row(3, {"1": "0.5", "2": "some text"}),
+        Row(4, {"1": "1.5", "2": "other"}),
+    ]
 
 
 def test_tsv_is_never_quoted():
@@ -203,6 +277,12 @@ def test_invalid_utf8_is_a_fault_of_its_line(kind):
     rows = stream(header + b"a\ncaf\xe9 x\nb\n", kind)
     assert [type(row) for row in rows] == [Row, BadRow, Row]
     assert "not valid UTF-8: byte 0xe9 at byte 4 of the line" in rows[1].message
+
+
+def test_a_line_of_cp949_among_utf8_says_what_it_looks_like():
+    rows = stream("영화\n".encode() + "정말 재미있다\n".encode("cp949"), "txt")
+    assert rows[0] == Row(1, {"text": "영화"})
+    assert rows[1].message.endswith("it looks like CP949, which `iconv -f cp949 -t utf-8` converts")
 
 
 def test_nul_bytes_are_a_fault_of_their_line():

@@ -34,7 +34,7 @@ def test_labels_keep_their_shares_and_no_row_is_lost():
         "rows keep their order"
     )
     assert carved.fingerprint == "f"
-    assert carved.notes[-1] == "validation: 40 of 400 training rows, carved with seed 0, stratified by label"
+    assert carved.notes[-1] == "validation: 40 of 400 training rows held out (seed 0), stratified by label"
 
 
 def test_the_choice_depends_on_the_seed_only():
@@ -102,7 +102,7 @@ def test_two_rows_are_enough_for_one_each():
 
 @pytest.mark.parametrize("rows", [labelled(a=1), [(("same",), "a")] * 10, labelled(a=1, b=1, c=1)])
 def test_too_few_rows_are_named(rows):
-    with pytest.raises(DataError, match=r"training rows .* are too few to carve validation from"):
+    with pytest.raises(DataError, match=r"training rows .* are too few to hold out validation rows from"):
         split(dataset(rows))
 
 
@@ -128,7 +128,7 @@ def test_passages_stay_together(rows):
         assert rows / 20 <= len(part) <= rows / 10
         neighbours = sum(follows(*pair) for pair in pairwise(part))
         assert neighbours >= len(part) / 2
-    assert carved.notes[-1].endswith("carved with seed 0, lines that follow each other together")
+    assert carved.notes[-1].endswith("held out (seed 0), lines that follow each other together")
     assert split(data, passages=True).splits == split(data, passages=True).splits
     assert split(data, passages=True).splits != split(data, passages=True, seed=1).splits
 

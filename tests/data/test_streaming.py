@@ -50,6 +50,26 @@ def test_no_more_is_read_than_is_asked_for(tmp_path: Path) -> None:
         list(rows)
 
 
+@pytest.mark.parametrize("label", ["1e39", "-1e400", "nan", "Infinity"])
+def test_a_score_that_no_model_can_learn_is_a_row_that_cannot_be_used(label: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.tsv"
+    path.write_text(f"text\tscore\na\t1\nb\t2.5\nc\t{label}\nd\tmany\n", encoding="utf-8")
+    rows = stream_data([str(path)], task="regression").splits["train"]
+    rows.expect("regression")
+    assert [row.line for row in rows] == [2, 3, 5], "a word is a missing label, which is a finding of its own"
+    (finding,) = rows.findings()
+    assert (finding.kind, finding.count, finding.places[0].line) == ("unusable_row", 1, 4)
+    assert f"'{label}'" in finding.message
+    rows.expect("classify")
+    assert len(list(rows)) == 4
+
+
+def test_nan_among_scores_does_not_make_them_classes(tmp_path: Path) -> None:
+    path = tmp_path / "rows.tsv"
+    path.write_text("text\tscore\na\tNaN\nb\t2.5\nc\t3\n", encoding="utf-8")
+    assert stream_data([str(path)]).task == "regression"
+
+
 def test_rows_that_cannot_be_used_are_counted_and_left_out(tmp_path: Path) -> None:
     lines = ["text\tlabel", "good one\t1", "only one field", "good two\t0", "a\tb\tc", "one\ttwo\tthree", "good\t1"]
     path = tmp_path / "rows.tsv"

@@ -86,6 +86,8 @@ class TestColumns:
             ("c PERSON", 5, "'PERSON' is outside"),
             ("c", 5, "'c' has no tag"),
             ("\tO", 5, "no token"),
+            ("c O\rd O", 5, "a lone carriage return"),
+            ("c" * 9999 + " " + "X" * 9999 + "-PER", 5, "is outside the scheme"),
         ],
     )
     def test_a_fault_is_one_bad_row_with_its_line(self, broken, line, message):
@@ -93,6 +95,7 @@ class TestColumns:
         assert isinstance(bad, BadRow)
         assert bad.line == line
         assert message in bad.message
+        assert len(bad.message) < 300
         assert found(fine) == [("d", "LOC")]
 
     def test_bytes_that_are_no_text(self):

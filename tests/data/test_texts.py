@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,7 +103,30 @@ def test_cp949_is_read_and_noted(tmp_path: Path) -> None:
     (tmp_path / "old.txt").write_bytes("영화가 좋다\n노래도 좋다\n".encode("cp949"))
     opened = open_texts(str(tmp_path / "old.txt"))
     assert list(opened.texts) == ["영화가 좋다", "노래도 좋다"]
-    assert "CP949" in str(opened.note)
+    assert "CP949" in opened.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "found", "said"),
+    [
+        (b"\xef\xbb\xbfthe cat\n\na dog\n", ["the cat", "a dog"], ""),
+        (gzip.compress(b"the cat\na dog\n", mtime=0), ["the cat", "a dog"], ""),
+        (
+            table(",").encode(),
+            ["the cat", "a dog"],
+            "<stdin> is read as csv: its columns are 'id', 'document', 'label'",
+        ),
+        (b'\n{"text": "the cat"}\n', ["the cat"], ""),
+        (b"one\ttwo\nthree\tfour\n", ["one\ttwo", "three\tfour"], "--input-format tsv"),
+    ],
+)
+def test_standard_input_is_told_as_a_file_is(
+    content: bytes, found: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    opened = open_texts("-")
+    assert list(opened.texts) == found
+    assert said in " ".join(opened.notes)
 
 
 @pytest.mark.parametrize(

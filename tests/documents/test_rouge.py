@@ -97,7 +97,7 @@ def test_ignored_share_is_told():
 
 
 def test_morphemes_without_the_extra_say_what_to_install(without_kiwi):
-    with pytest.raises(TokenizerError, match=r"pip install 'bertkit\[ko\]'"):
+    with pytest.raises(TokenizerError, match=r"pip install kiwipiepy"):
         score_pair(SEOUL, BUSAN, "morph")
 
 

@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 from bertkit import bundle
 from bertkit.cli.app import app
 from bertkit.data.records import Example
+from bertkit.errors import RunError
 from bertkit.evaluation.blend import Blend, fit_blend
+from bertkit.evaluation.partner import open_partnership
 from bertkit.evaluation.run import EvalRequest, evaluate_run
 from bertkit.evaluation.sequence_baselines import load_sequence_baselines
 from bertkit.evaluation.word_vectors import WordVectors
@@ -157,6 +159,17 @@ def test_a_run_to_compare_with_answers_as_it_does_by_itself(blended: Path, unble
     assert found.baselines[str(blended)] == evaluate_run(EvalRequest(blended)).metrics
 
 
+def test_a_run_and_the_partner_of_another_do_not_answer_together(blended: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(blended, run)
+    loaded = bundle.load(run)
+    assert open_partnership(loaded) is not None
+    run.rename(tmp_path / "old")
+    shutil.copytree(blended, run)
+    with pytest.raises(RunError, match="was replaced by another run"):
+        open_partnership(loaded)
+
+
 def test_a_baseline_does_not_hide_an_encoder_that_learnt_nothing(tmp_path: Path) -> None:
     data = write_tsv(tmp_path / "pairs.tsv", pair_rows(240), ("sentence1", "sentence2", "label"))
     result = train(small(data, tmp_path / "run", blend=True, lr=1e-9, epochs=1))
@@ -213,7 +226,7 @@ def test_damaged_baselines_stop_what_needs_them(folder: str, blended: Path, tmp_
     ("flags", "sentence"),
     [
         (["--task", "regression"], "--blend: is for classify"),
-        (["--class-weights", "auto"], "--blend: the baseline knows nothing of --class-weights"),
+        (["--class-weights", "auto"], "it would undo --class-weights"),
     ],
 )
 def test_where_it_would_do_nothing_or_harm_it_is_refused(

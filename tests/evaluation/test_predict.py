@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import threading
@@ -18,7 +19,7 @@ from bertkit.compute.device import Placement
 from bertkit.data.records import BadRow, Example
 from bertkit.errors import DataError, OutputError, StrictError
 from bertkit.evaluation.predict import LARGEST_CHUNK, predict_stream
-from bertkit.evaluation.session import PredictRequest, predict
+from bertkit.evaluation.session import PredictRequest, _writer, predict
 from tests.conftest import pair_rows, write_tsv
 
 CPU = Placement("cpu", "float32", 1)
@@ -116,6 +117,33 @@ def test_every_input_format_gives_the_same_answers(suffix: str, trained_run: Pat
     assert right >= 18
     first_line = 1 if suffix in ("jsonl", "parquet") else 2
     assert [r["line"] for r in records] == list(range(first_line, first_line + 20))
+
+
+@pytest.mark.parametrize(("output_format", "delimiter"), [("csv", ","), ("tsv", "\t")])
+def test_cells_read_back_whatever_is_in_them(output_format: str, delimiter: str) -> None:
+    labels = [
+        "a\tb",
+        "c\nd",
+        "e\rf",
+        "g\r\n",
+        "=1+1",
+        "@SUM(1)",
+        "-1",
+        'say "so"',
+        "h, i",
+        " j ",
+        "\x1b[31m",
+        "긍정",
+        "",
+    ]
+    stream = io.StringIO(newline="")
+    write = _writer(stream, output_format, ("label",))
+    write([{"line": i, "label": label, "n_tokens": 3, "truncated": False} for i, label in enumerate(labels)])
+    text = stream.getvalue()
+    assert text.startswith(delimiter.join(["line", "label", "n_tokens", "truncated", "error"]) + "\n")
+    found = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+    assert [row["label"] for row in found] == labels
+    assert {row["truncated"] for row in found} == {"false"}
 
 
 @pytest.mark.parametrize(("output_format", "delimiter"), [("csv", ","), ("tsv", "\t")])

@@ -299,3 +299,23 @@ def test_the_pair_baseline_beats_the_majority_on_real_paraphrases():
         for name, prediction in found.items()
     }
     assert accuracy["majority"] < 0.72 <= accuracy["tfidf"]
+
+
+def test_class_weights_count_for_tfidf_and_not_for_the_majority():
+    texts = {"usual": [f"a calm day at the {place}" for place in "lake sea farm mill shop house".split()] * 8}
+    texts["rare"] = [f"a calm day at the {place}" for place in ("lake", "sea", "storm")]
+    rows, labels = of_classes(**texts), ["rare", "usual"]
+    alike, weighted = (classify(rows, labels, class_weights=weights) for weights in (None, (8.0, 0.6)))
+    asked = [example("a calm day at the lake")]
+    share = [float(fitted.answers(asked)["tfidf"].probabilities[0, 0]) for fitted in (alike, weighted)]
+    assert share[0] < 0.5 < share[1]
+    assert alike.answers(asked)["majority"].labels == weighted.answers(asked)["majority"].labels == ("usual",)
+    assert classify(rows, labels).model.weights.tobytes() == alike.model.weights.tobytes()
+    even = classify(rows, labels, class_weights=(1.0, 1.0)).answers(asked)["tfidf"].probabilities
+    assert even == pytest.approx(alike.answers(asked)["tfidf"].probabilities), "weights of 1 are none"
+
+
+def test_class_weights_count_where_no_word_is_known():
+    rows = [example("", label="a")] * 9 + [example("", label="b")] * 3
+    weighted = classify(rows, ["a", "b"], class_weights=(2 / 3, 2.0)).answers([example("new")])["tfidf"]
+    assert weighted.probabilities == pytest.approx(np.asarray([[0.5, 0.5]]))

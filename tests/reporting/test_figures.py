@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,58 @@ def test_a_picture_can_be_opened() -> None:
 
 def test_light_colours_can_be_told_apart() -> None:
     assert len(set(COLOURS.values())) == len(PALETTE)
+
+
+@pytest.mark.parametrize(
+    ("n_labels", "says"),
+    [
+        (2, "Numbers are counts, and shares of the row; the shade is the share of the row."),
+        (7, "Numbers are counts; the shade is the share of the row."),
+        (20, "The shade is the share of the row."),
+    ],
+)
+def test_the_confusion_says_what_it_shows(n_labels: int, says: str, tokenizer: Tokenizer, tmp_path: Path) -> None:
+    labels = tuple(f"label {i}" for i in range(n_labels))
+    picture = drawn(classified(tokenizer, tmp_path, labels))["confusion"]
+    assert says in picture.caption
+    shown = [text.get_text() for text in picture.figure.axes[0].texts]
+    assert bool(shown) == (n_labels <= 12)
+    assert any("%" in text for text in shown) == (n_labels <= 5)
+
+
+def test_rows_of_few_examples_are_grey(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    from matplotlib.colors import to_hex
+
+    # 24 rows: 12 of each of two labels, but 8 of each of three
+    for labels, few in ((("a", "b"), False), (("a", "b", "c"), True)):
+        picture = drawn(classified(tokenizer, tmp_path, labels))["confusion"]
+        colours = {to_hex(patch.get_facecolor()) for patch in picture.figure.axes[0].patches}
+        assert (colours == {COLOURS["muted"]}) == few
+        assert ("Grey rows have fewer than 10 examples: too few to tell." in picture.caption) == few
+
+
+@pytest.mark.parametrize(
+    ("config", "tags", "says"),
+    [
+        ({"class_weights": "none"}, (), ""),
+        ({"class_weights": "auto"}, ("train/objective",), "Both are without class weights and label smoothing"),
+        ({"label_smoothing": 0.1}, (), "the validation loss has not: they differ"),  # stored by an earlier version
+    ],
+)
+def test_losses_of_one_picture_are_of_one_kind_or_said_to_differ(
+    config: dict[str, Any], tags: tuple[str, ...], says: str, trained_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bertkit import bundle
+    from bertkit.reporting import pictures
+
+    points = ((1, 1.0), (2, 0.5))
+    monkeypatch.setattr(
+        pictures, "read_curves", lambda run, wanted: dict.fromkeys(("train/loss", "validation/loss", *tags), points)
+    )
+    run = bundle.load(trained_run)
+    run = replace(run, manifest=replace(run.manifest, config=config))
+    with drawing():
+        picture = pictures.loss_curves(pictures.Answers(Scored(run, (), (), Evaluation("d", "test", 0, {}))))
+    assert picture is not None
+    assert picture.caption.endswith(says) if not says else says in picture.caption
+    assert len(picture.figure.axes[0].lines) == 2

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import sys
 
 import pytest
 
@@ -43,6 +45,30 @@ def test_json_lines_are_known_by_their_content_and_tables_by_their_name(tmp_path
     assert len(read(prose)) == 1
     assert [item.text for item in read(prose, input_format="tsv")] == ["One."]
     assert len(read(lines, input_format="txt")) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"One. Two.\rThree.", ["One. Two.\rThree."]),
+        (b"text,label\nOne.,1\nTwo.,0\n", ["One.", "Two."]),
+        (gzip.compress(b'\n{"article": "One."}\n', mtime=0), [None, "One."]),
+        (b"One, two.\nThree, four.\n", ["One, two.\nThree, four.\n"]),
+        (b"Hello\tworld\nagain\tworld\n", ["Hello\tworld\nagain\tworld\n"]),
+    ],
+)
+def test_standard_input_is_told_as_a_file_without_a_name(content, found, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    bare = tmp_path / "bare"
+    bare.write_bytes(content)
+    for name in ("-", bare):
+        assert [getattr(item, "text", None) for item in read(name)] == found
+
+
+def test_an_array_on_standard_input_is_refused_with_the_way_on(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'[{"text": "One."}]')))
+    with pytest.raises(DataError, match=r"^<stdin>: this is one JSON array.*jq"):
+        read("-")
 
 
 def test_gzip_and_korean_encodings(tmp_path):

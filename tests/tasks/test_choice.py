@@ -107,7 +107,8 @@ def test_long_rows_can_be_refused(tokenizer: Tokenizer) -> None:
     assert len(mine.encode([question("the cat", "music", "a ball")])) == 1
     with pytest.raises(
         DataError,
-        match=r"^q\.csv:3: the row has 9 tokens and --max-length is 8; raise it, or let --on-long truncate cut it\.$",
+        match=r"^q\.csv:3: the row has 9 tokens and --max-length is 8; raise it where the model reads more, "
+        r"or let --on-long truncate cut it\.$",
     ):
         mine.encode([question("the cat", "music", "a ball"), QUESTIONS[1]])
 
@@ -190,10 +191,12 @@ def test_tokens_are_masked_as_asked(tokenizer: Tokenizer) -> None:
     assert tokenizer.mask_id not in mine.training_batch(rows, OPTIONS, np.random.default_rng(0)).input_ids
 
 
-@pytest.mark.parametrize("label", [None, "E"])
-def test_an_answer_that_names_no_choice_is_named_with_its_place(tokenizer: Tokenizer, label: str | None) -> None:
+@pytest.mark.parametrize(("label", "said"), [(None, "the row has no answer"), ("E", "the answer 'E' is no choice")])
+def test_an_answer_that_names_no_choice_is_named_with_its_place(
+    tokenizer: Tokenizer, label: str | None, said: str
+) -> None:
     example = replace(QUESTIONS[2], label=label)
-    with pytest.raises(DataError, match=rf"^q\.csv:4: the answer {label!r} names no choice \(A, B, C\)\.$"):
+    with pytest.raises(DataError, match=rf"^q\.csv:4: {said} \(A, B, C\)\.$"):
         task(tokenizer).training_rows([example], OPTIONS)
 
 
@@ -254,3 +257,5 @@ def test_a_model_that_always_takes_one_place_is_called_so(tokenizer: Tokenizer) 
     assert warning.startswith("the model always takes choice number 2")
     assert mine.score(examples, outputs(mine, *[[0.0, 1.0], [1.0, 0.0]] * 6)).warnings == ()
     assert mine.score(examples[:5], outputs(mine, *[[0.0, 1.0]] * 5)).warnings == ()
+    rightly = [question("the cat", "music", "bread", right=1)] * 12
+    assert mine.score(rightly, outputs(mine, *[[0.0, 1.0]] * 12)).warnings == ()

@@ -200,6 +200,15 @@ def test_a_collapsed_model_is_called_so() -> None:
     assert "it has learned nothing" in warning
 
 
+def test_one_answer_that_is_right_for_every_row_is_no_collapse() -> None:
+    outputs = probabilities((0.4, 0.6), (0.3, 0.7), (0.2, 0.8))
+    assert classify(("0", "1"), "1").score(rows("1", "1", "1"), outputs).warnings == ()
+    (warning,) = classify(("0", "1"), "1").score(rows("0", "0", "0"), outputs).warnings
+    assert "(0.0% of the rows have that label)" in warning
+    assert Regression().score(rows("2", "2"), np.array([[2.0], [2.0]])).warnings == ()
+    assert len(Regression().score(rows("2", "3"), np.array([[2.0], [2.0]])).warnings) == 1
+
+
 def test_one_row_says_nothing_about_collapse() -> None:
     assert classify(("0", "1"), "1").score(rows("1"), probabilities((0.4, 0.6))).warnings == ()
 
@@ -278,7 +287,9 @@ def test_squared_and_absolute_error() -> None:
 
 @pytest.mark.parametrize("label", ["", None, "high", "nan", "inf", "-inf", "1,5", "1e999"])
 def test_a_label_that_is_no_number_is_named_with_its_place(label: str | None) -> None:
-    with pytest.raises(DataError, match=r"^data\.tsv:2: label .* is not a number; regression needs one\.$"):
+    with pytest.raises(
+        DataError, match=r"^data\.tsv:2: the label .* (is no number, as regression needs|is beyond .*)\.$"
+    ):
         number(rows(label)[0])
 
 

@@ -84,7 +84,7 @@ def test_regression_targets_have_mean_0_and_deviation_1(tokenizer: Tokenizer) ->
     targets = [row.target for row in fitted.training_rows(examples, TrainingOptions())]
     assert np.mean(targets) == pytest.approx(0)
     assert np.std(targets) == pytest.approx(1)
-    assert (fitted.objective.n_outputs, fitted.primary_metric) == (1, "pearson")
+    assert (fitted.objective.n_outputs, fitted.settings.deciding_metric) == (1, "pearson")
 
 
 def test_regression_on_a_constant_divides_by_nothing(tokenizer: Tokenizer) -> None:
@@ -277,7 +277,7 @@ def test_long_rows_can_be_refused(tokenizer: Tokenizer, encode: str) -> None:
     with pytest.raises(DataError) as caught:
         mine.encode(examples) if encode == "encode" else mine.training_rows(examples, TrainingOptions())
     assert str(caught.value) == (
-        "my/rows.csv:11: the row has 14 tokens and --max-length is 12; raise it, or let "
+        "my/rows.csv:11: the row has 14 tokens and --max-length is 12; raise it where the model reads more, or let "
         "--on-long truncate cut it or --on-long window read it in parts."
     )
 

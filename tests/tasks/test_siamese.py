@@ -80,7 +80,10 @@ def test_the_same_text_twice_has_the_greatest_similarity(tokenizer: Tokenizer) -
 
 
 def test_long_texts_are_refused_with_their_place(tokenizer: Tokenizer) -> None:
-    with pytest.raises(DataError, match=r"^data\.tsv:2: the row has 8 tokens and --max-length is 7; raise it, or let"):
+    with pytest.raises(
+        DataError,
+        match=r"^data\.tsv:2: the row has 8 tokens and --max-length is 7; raise it where the model reads more, or let",
+    ):
         task(tokenizer, on_long="error", max_length=7).encode(ROWS)
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig
-from bertkit.errors import UsageError
+from bertkit.errors import Interrupted, UsageError
 from bertkit.models.architectures import ARCHITECTURES
 from bertkit.models.heads import SequenceModel
 from bertkit.models.registry import FINE_TUNING, BuildOptions, find_model, load_target
@@ -211,7 +211,7 @@ def test_a_frozen_run_resumes_to_the_same_bytes(pair_file: Path, tmp_path: Path,
         if isinstance(event, StepFacts) and event.step == event.total_steps // 2:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted):
         train(replace(whole, output=str(tmp_path / "cut")), stop)
     resumed = train(TrainConfig(output=str(tmp_path / "cut"), resume=True))
     assert 0 < resumed.resumed_from_step < resumed.steps

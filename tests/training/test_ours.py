@@ -82,6 +82,7 @@ def test_half_a_run_is_marked_as_given_up(tmp_path: Path, monkeypatch: pytest.Mo
         remove(run)
     assert not (run / LOCK).exists()
     assert (run / ".bertkit.gone").exists()
+    assert not (run / "bertkit.json").exists()
     monkeypatch.undo()
     remove(run)
     assert not run.exists()

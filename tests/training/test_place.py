@@ -304,6 +304,18 @@ def test_the_request_is_there_before_anything_is_read(here: Path, trained: Path)
     assert content(here / "a run").keys() == content(trained / "new").keys()
 
 
+def test_no_way_on_is_promised_where_nothing_is_stored(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = content(here)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bertkit.training.place.write_json", interrupted)
+    with pytest.raises(Interrupted, match="nothing is left behind"):
+        train(request(here / "data.tsv", "new"))
+    assert content(here) == before
+
+
 def test_what_is_asked_when_nothing_was_learnt_goes_before_what_was_asked_first(here: Path, trained: Path) -> None:
     with pytest.raises(Interrupted):
         train(request(here / "data.tsv", "new", seed=4), lambda _: (_ for _ in ()).throw(KeyboardInterrupt))

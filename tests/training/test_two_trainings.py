@@ -21,11 +21,17 @@ FLAGS = "--layers 1 --hidden 16 --heads 2 --epochs 2 --batch-size 12 --vocab-siz
 TIMEOUT_S = 120
 
 
+def _hear_ctrl_c() -> None:
+    """What is started in the background of a shell does not hear it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_one_trains_and_when_it_is_stopped_another_goes_on(tmp_path: Path, number: signal.Signals) -> None:
     data, run = data_file(tmp_path), tmp_path / "run"
     command = [sys.executable, "-m", "bertkit", "train", str(data), *FLAGS.split(), "--output", str(run)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as first:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, preexec_fn=_hear_ctrl_c) as first:  # noqa: PLW1509
         until = time.monotonic() + TIMEOUT_S
         while not (run / REQUEST).exists():
             assert time.monotonic() < until

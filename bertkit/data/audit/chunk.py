@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Protocol
 
 from bertkit.data.records import Example
+from bertkit.data.same_row import columns_of, plain_form
 
 ROWS = 2048
 CHARACTERS = 1 << 20
@@ -24,12 +24,12 @@ class Chunk:
     @cached_property
     def texts(self) -> list[tuple[str, ...]]:
         """The texts of each row by column; a question's choices count as one more column."""
-        return [_texts(row) for row in self.rows]
+        return [columns_of(row) for row in self.rows]
 
     @cached_property
     def normal(self) -> list[tuple[str, ...]]:
-        """`texts`, normalised."""
-        return [tuple(map(normalise, texts)) for texts in self.texts]
+        """`texts` in the form in which rows are compared."""
+        return [tuple(map(plain_form, texts)) for texts in self.texts]
 
 
 class Observer(Protocol):
@@ -52,33 +52,3 @@ def chunks(split: str, rows: Iterable[Example]) -> Iterator[Chunk]:
             part, characters = [], 0
     if part:
         yield Chunk(split, part)
-
-
-def normalise(text: str) -> str:
-    """Reduce a text to what a reader would call the same text.
-
-    Unicode composition (NFC), letter case, white space, punctuation and invisible
-    characters do not count. A text of punctuation alone keeps it: ":)" is not ":(".
-    """
-    folded = unicodedata.normalize("NFC", text).casefold()
-    plain = " ".join(folded.translate(_ignored()).split())
-    return plain or " ".join("".join(char for char in folded if unicodedata.category(char) != "Cf").split())
-
-
-@cache
-def _ignored() -> dict[int, str | None]:
-    """Punctuation becomes a space; format characters (zero-width, byte order mark) vanish."""
-    table: dict[int, str | None] = {}
-    for code in range(0x20000):  # no punctuation above, as of Unicode 16
-        category = unicodedata.category(chr(code))
-        if category[0] == "P":
-            table[code] = " "
-        elif category == "Cf":
-            table[code] = None
-    return table
-
-
-def _texts(row: Example) -> tuple[str, ...]:
-    every = row.all_texts
-    own = len(row.texts)
-    return row.texts if len(every) == own else (*row.texts, "\x1f".join(every[own:]))

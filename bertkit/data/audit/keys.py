@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.data.audit.chunk import Chunk, normalise
+from bertkit.data.audit.chunk import Chunk
 from bertkit.data.audit.findings import Place
-from bertkit.data.numerals import is_number
+from bertkit.data.numerals import is_score
 from bertkit.data.records import Example, TaggedText
+from bertkit.data.same_row import plain_form
 
 Keys = NDArray[np.uint64]
 
@@ -140,7 +141,7 @@ def _digest(text: str) -> bytes:
 def _answer_key(row: Example) -> int:
     if isinstance(row, TaggedText):
         # by what an entity says, not where it stands: white space may be all that moved it
-        said = [(entity.label, normalise(row.texts[0][entity.start : entity.end])) for entity in row.entities or ()]
+        said = [(entity.label, plain_form(row.texts[0][entity.start : entity.end])) for entity in row.entities or ()]
         return stable_key(repr(said))
     return _label_key(row.label or "")
 
@@ -151,4 +152,4 @@ def _label_key(label: str) -> int:
 
 
 def _number(row: Example) -> float:
-    return float(row.label) if row.label is not None and is_number(row.label) else 0.0
+    return float(row.label) if row.label is not None and is_score(row.label) else 0.0

@@ -10,13 +10,14 @@ from typing import Any
 
 from bertkit.data.audit.chunk import Chunk
 from bertkit.data.audit.findings import MAX_PLACES, Finding, Place, Severity, Tally, counted
-from bertkit.data.numerals import is_number, is_whole
+from bertkit.data.numerals import is_score, is_whole
 from bertkit.data.records import Example, TaggedText
+from bertkit.plain import listed, quoted
 
 FEW_ROWS = 10
 IMBALANCE, STRONG_IMBALANCE = 1.5, 3.0  # most frequent : rarest label
 MAX_LABELS = 10_000  # further labels are counted, but not by name
-_SHOWN_LABELS = 5
+_SHOWN_LABELS, _SHOWN_CHARACTERS = 5, 30
 _PLACES = 2  # of each label
 _ENDS = 0.3
 
@@ -116,7 +117,7 @@ class Labels:
         for row in chunk.rows:
             if isinstance(row, TaggedText):
                 labelled += _tags(own, row)
-            elif row.label is None or (self._task == "regression" and not is_number(row.label)):
+            elif row.label is None or (self._task == "regression" and not is_score(row.label)):
                 own.missing.add(row)
             elif self._task == "regression":
                 own.numbers.add(float(row.label))
@@ -146,7 +147,7 @@ class Labels:
     def _count_findings(self, train: str, own: LabelCounts) -> Iterator[Finding]:
         if self._task != "ner" and len(own.counts) == 1:
             label, count = next(iter(own.counts.items()))
-            message = f"{train}: every row has the label {label!r}; there is nothing to learn."
+            message = f"{train}: every row has the label {quoted(label)}; there is nothing to learn."
             yield Finding("single_label", "error", count, message, tuple(own.places[label]))
             return
         if own.unnamed or len(own.counts) > max(100, own.rows // 10):
@@ -213,7 +214,7 @@ def _variants(train: str, own: LabelCounts) -> Iterator[Finding]:
         spellings["".join(label.casefold().split())].append(label)
     for labels in spellings.values():
         if len(labels) > 1:
-            shown = " and ".join(map(repr, sorted(labels)))
+            shown = listed(sorted(labels), joint=" and ")
             fewer = sum(own.counts[label] for label in labels) - max(own.counts[label] for label in labels)
             message = f"{train}: the labels {shown} look like one label written differently."
             places = tuple(place for label in sorted(labels) for place in own.places[label])[:MAX_PLACES]
@@ -224,7 +225,7 @@ def _rare_labels(train: str, own: LabelCounts, noun: str) -> Iterator[Finding]:
     rare = sorted((count, label) for label, count in own.counts.items() if count < FEW_ROWS)
     if not rare:
         return
-    shown = ", ".join(f"{label!r} ({count})" for count, label in rare[:_SHOWN_LABELS])
+    shown = ", ".join(f"{quoted(label, _SHOWN_CHARACTERS)} ({count})" for count, label in rare[:_SHOWN_LABELS])
     more = f" and {len(rare) - _SHOWN_LABELS} more" if len(rare) > _SHOWN_LABELS else ""
     plural = "entities" if noun == "entity" else "rows"
     message = f"{train}: {counted(len(rare), 'label', 'have')} fewer than {FEW_ROWS} {plural}: {shown}{more}."
@@ -239,10 +240,11 @@ def _imbalance(train: str, own: LabelCounts) -> Iterator[Finding]:
     counts = own.ordered()
     rarest, commonest = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
     weights = balancing_weights(counts)
-    shown = ", ".join(f"{label}={weights[label]:.3f}" for label in list(counts)[:_SHOWN_LABELS])
+    shown = ", ".join(f"{listed([label], quotes=False)}={weights[label]:.3f}" for label in list(counts)[:_SHOWN_LABELS])
     more = ",…" if len(counts) > _SHOWN_LABELS else ""
     message = (
-        f"{train}: {counts[commonest]:,} rows of label {commonest!r} to {counts[rarest]:,} of {rarest!r} "
+        f"{train}: {counts[commonest]:,} rows of label {quoted(commonest, _SHOWN_CHARACTERS)} to "
+        f"{counts[rarest]:,} of {quoted(rarest, _SHOWN_CHARACTERS)} "
         f"({ratio:.1f} to 1); weights that balance them: {shown}{more} (--class-weights auto)."
     )
     severity: Severity = "warning" if ratio > STRONG_IMBALANCE else "info"
@@ -254,7 +256,7 @@ def _unknown_labels(split: str, other: LabelCounts, train: str, own: LabelCounts
     if not unknown or own.unnamed:
         return
     count = sum(other.counts[label] for label in unknown)
-    shown = ", ".join(map(repr, unknown[:_SHOWN_LABELS]))
+    shown = listed(unknown[:_SHOWN_LABELS])
     message = f"{split}: labels that {train} does not have: {shown} ({counted(count, 'label')} in all)."
     places = tuple(place for label in unknown for place in other.places[label])[:MAX_PLACES]
     yield Finding("unknown_label", "error", count, message, places)

@@ -9,6 +9,7 @@ from bertkit.data.audit.chunk import Observer, chunks
 from bertkit.data.audit.duplicates import duplicate_findings
 from bertkit.data.audit.encoding import Encoding
 from bertkit.data.audit.findings import Finding, worst_first
+from bertkit.data.audit.groups import Groups
 from bertkit.data.audit.keys import KeyTable
 from bertkit.data.audit.labels import Labels
 from bertkit.data.audit.leakage import leakage_findings
@@ -33,6 +34,7 @@ def audit(
     count_tokens: TokenCounter | None = None,
     max_length: int | None = None,
     known: Sequence[Finding] = (),
+    group: str | None = None,
 ) -> Audit:
     """Find what is wrong with the rows of a data set, and suggest how to train on it.
 
@@ -49,9 +51,10 @@ def audit(
             included; None: tokens are not counted.
         max_length: the most tokens of a row that will be read.
         known: findings from elsewhere, such as a tokenizer that does not fit.
+        group: the column behind `Example.group`; None: rows have no groups.
     """
     reading = _reading_order(splits)
-    observers = _Observers(task, columns, max_length, reading)
+    observers = _Observers(task, columns, max_length, reading, group)
     _read(splits, reading, observers, count_tokens)
     order = sorted(observers.labels.splits, key=_rank)
     findings = worst_first([*known, *observers.findings(order)])
@@ -92,18 +95,21 @@ def _read(
 class _Observers:
     """The parts of an audit."""
 
-    def __init__(self, task: str, columns: ColumnMap, max_length: int | None, order: Sequence[str]) -> None:
+    def __init__(
+        self, task: str, columns: ColumnMap, max_length: int | None, order: Sequence[str], group: str | None
+    ) -> None:
         self.labels = Labels(task)
         self.lengths = Lengths(columns.inputs, max_length)
         self.near = NearDuplicates(last=order[-1] if order else "")
         self._is_pair = columns.pair is not None
         self._keys = KeyTable(numeric=task == "regression")
         self._encoding = Encoding()
+        self._groups = Groups(group)
         self._telltales = Telltales() if task == "classify" else None
         self._comparing = len(order) > 1
 
     def __iter__(self) -> Iterator[Observer]:
-        yield from (self.labels, self.lengths, self._encoding, self._keys)
+        yield from (self.labels, self.lengths, self._encoding, self._keys, self._groups)
         if self._telltales is not None:
             yield self._telltales
         if self._comparing:
@@ -122,6 +128,7 @@ class _Observers:
             yield from duplicate_findings(split, rows, is_pair=self._is_pair)
         yield from leakage_findings(tables, is_pair=self._is_pair)
         yield from self.near.findings(tables)
+        yield from self._groups.findings(order)
         if self._telltales is not None:
             yield from self._telltales.findings(order[0])
 

@@ -13,6 +13,7 @@ from bertkit.data.audit.chunk import Chunk
 from bertkit.data.audit.findings import MAX_PLACES, Finding, Place, Severity, counted
 from bertkit.data.audit.sampling import Reservoir
 from bertkit.data.records import Example
+from bertkit.plain import quoted
 
 SAMPLE = 20_000
 _MAX_CHARACTERS = 2000  # of each text; a mark that stands only further on is not found
@@ -64,9 +65,9 @@ class Telltales:
         for tale in found[:_MAX_FINDINGS]:
             where = (row.place for row in rows if _has(row.texts, tale.word))
             message = (
-                f"{split}: the word {tale.word!r} alone predicts the label {tale.label!r}: {tale.hits:,} of the "
-                f"{counted(tale.rows, 'row')} that have it{among}, and it stands in {tale.coverage:.0%} of that "
-                "label's rows; check that it is not a trace of how the data was made."
+                f"{split}: the word {quoted(tale.word)} alone predicts the label {quoted(tale.label)}: "
+                f"{tale.hits:,} of the {counted(tale.rows, 'row')} that have it{among}, and it stands "
+                f"in {tale.coverage:.0%} of that label's rows; check that it is not a trace of how the data was made."
             )
             places = tuple(itertools.islice(where, MAX_PLACES))
             severity: Severity = "warning" if tale.coverage >= _SERIOUS_COVERAGE else "info"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bertkit.data.audit.findings import Finding, counted
 from bertkit.data.audit.labels import STRONG_IMBALANCE, imbalance
+from bertkit.plain import shell_words
 
 _TOKEN_STEP = 8  # lengths that suit the hardware
 _SHORTEST = 8  # what --max-length takes
@@ -37,11 +37,11 @@ def write_verdict(findings: Sequence[Finding], rows: int) -> str:
     errors = _named(findings, "error")
     warnings = _named(findings, "warning")
     if errors:
-        rest = f" Then look at {warnings}." if warnings else ""
-        return f"Do not train on this yet: mend {errors}.{rest}"
+        rest = f" Worth checking: {warnings}." if warnings else ""
+        return f"Fix before training: {errors}.{rest}"
     if warnings:
-        return f"Can be trained on, with care: look at {warnings}."
-    return f"Ready to train: nothing to mend in {counted(rows, 'row')}."
+        return f"Can be trained on. Worth checking: {warnings}."
+    return f"Ready to train: nothing to fix in {counted(rows, 'row')}."
 
 
 def suggest_command(command: TrainCommand, task: str, labels: Mapping[str, int], fitting: int | None) -> str:
@@ -59,7 +59,7 @@ def suggest_command(command: TrainCommand, task: str, labels: Mapping[str, int],
         words += ["--max-length", str(min(length, command.longest or length))]
     if task == "classify" and len(labels) > 1 and imbalance(labels) > STRONG_IMBALANCE:
         words += ["--class-weights", "auto"]
-    return shlex.join(words)
+    return shell_words(words)
 
 
 def _named(findings: Sequence[Finding], severity: str) -> str:

@@ -1,0 +1,135 @@
+"""Records of csv and tsv as rows: quotes, headers, and lines with too few or too many fields."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+
+from bertkit.data.columns import column_name
+from bertkit.data.formats.telling import CARRIAGE_RETURN
+from bertkit.data.lines import MOST_CHARACTERS, Lines, RecordTooLongError
+from bertkit.data.records import BadRow, Row
+from bertkit.errors import DataError
+from bertkit.names import first_repeated
+from bertkit.plain import quoted
+
+Record = tuple[int, "list[str] | str"]
+"""The line a record starts at, and its fields, or what is wrong with it."""
+
+_UNCLOSED = "a quote is opened here and never closed"
+
+
+def tsv_records(lines: Lines) -> Iterator[Record]:
+    """Cut lines at tabs; nothing is quoted."""
+    for line in lines:
+        text = line.removesuffix("\n").removesuffix("\r")
+        yield lines.number, lines.fault or text.split("\t")
+        lines.begin_record()
+
+
+def csv_records(lines: Lines, delimiter: str) -> Iterator[Record]:
+    """Parse csv; what an open quote has swallowed in vain is given back and read again.
+
+    That must not be done for each of many lines that open a quote. A record that is still
+    open at the end of its line goes on as any other would there; so where one before it
+    has come through this line and failed further on, it fails in the same way.
+    """
+    # A limit of the whole process; raised, never lowered, so that a caller's own is kept.
+    csv.field_size_limit(max(csv.field_size_limit(), MOST_CHARACTERS))
+    parser = csv.reader(lines, delimiter=delimiter, strict=True)
+    failed_at, failure = 0, ""
+    while True:
+        start = lines.number + 1
+        try:
+            fields = next(parser if start >= failed_at else _one_line(lines, delimiter))
+        except StopIteration:
+            return
+        except (csv.Error, RecordTooLongError) as error:
+            is_open = isinstance(error, RecordTooLongError) or "unexpected end of data" in str(error)
+            if start < failed_at:
+                yield start, failure if is_open else _csv_fault(error)
+            else:
+                failed_at, failure = lines.number + is_open, _csv_fault(error)
+                lines.rewind_to_second_line()
+                yield start, failure
+        else:
+            yield start, lines.fault or fields
+        lines.begin_record()
+
+
+def read_table(
+    records: Iterator[Record], source: str, *, has_header: bool, header: Sequence[str] | None, keep_blank: bool
+) -> Iterator[Row | BadRow]:
+    """Turn records into rows.
+
+    Args:
+        records: the records of a csv or tsv.
+        source: what errors call it.
+        has_header: whether the first record that is not blank names the columns.
+        header: the names, where they are known; fields beyond them are dropped.
+        keep_blank: whether a blank line is a record.
+
+    Raises:
+        DataError: the header cannot be read, or repeats a name.
+    """
+    names = None if header is None else [column_name(name) for name in header]
+    drop_extra = names is not None
+    if has_header:
+        found = _read_header(records, source)
+        names = names or found
+        if names is None:
+            return
+    for line, fields in records:
+        if isinstance(fields, str):
+            yield BadRow(line, fields)
+            continue
+        if not _is_blank(fields):
+            names = names or [str(position) for position in range(1, len(fields) + 1)]
+            yield _table_row(line, fields, names, drop_extra=drop_extra)
+        elif keep_blank:
+            is_text = names is not None and len(names) == 1
+            yield Row(line, {names[0]: ""}) if names and is_text else BadRow(line, "the line is blank")
+
+
+def _one_line(lines: Lines, delimiter: str) -> Iterator[list[str]]:
+    """Parse the next line as if it were the last one."""
+    return csv.reader([next(lines)], delimiter=delimiter, strict=True)
+
+
+def _csv_fault(error: Exception) -> str:
+    message = str(error)
+    if isinstance(error, RecordTooLongError) or "unexpected end of data" in message or "field larger" in message:
+        return _UNCLOSED
+    if "expected after" in message:
+        return "a quote inside a quoted field is not doubled"
+    return CARRIAGE_RETURN if "new-line character" in message else message
+
+
+def _table_row(line: int, fields: list[str], names: Sequence[str], *, drop_extra: bool) -> Row | BadRow:
+    if len(fields) == len(names) or (drop_extra and len(fields) > len(names)):
+        return Row(line, dict(zip(names, fields, strict=False)))
+    return BadRow(line, f"{len(fields)} {_plural('field', len(fields))} where {len(names)} are expected")
+
+
+def _read_header(records: Iterator[Record], source: str) -> list[str] | None:
+    """Read up to the first line that is not blank; None if there is none."""
+    for line, fields in records:
+        if isinstance(fields, str):
+            raise DataError.at(source, line, f"the header cannot be read: {fields}.")
+        if not _is_blank(fields):
+            names = [column_name(name) for name in fields]
+            if any("\r" in name for name in names):
+                raise DataError.at(source, line, f"the header cannot be read: {CARRIAGE_RETURN}.")
+            repeated = first_repeated(names)
+            if repeated is not None:
+                raise DataError.at(source, line, f"the header names the column {quoted(repeated)} twice; rename one.")
+            return names
+    return None
+
+
+def _is_blank(fields: Sequence[str]) -> bool:
+    return len(fields) == 0 or (len(fields) == 1 and not fields[0].strip())
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"

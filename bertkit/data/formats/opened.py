@@ -1,0 +1,234 @@
+"""A file or standard input, unpacked, with its first bytes looked at and none of them lost.
+
+What an input is shows in its first line that is not blank. Of a pipe no more is waited for
+than that line, so that one who types is answered at once.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import re
+import select
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from bertkit.data.encodings import BOM
+from bertkit.data.lines import READ_ERRORS
+from bertkit.errors import DataError
+from bertkit.files import exists, is_dir, is_file
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+STDIN = "<stdin>"
+GZIP_MAGIC = b"\x1f\x8b"
+HEAD_BYTES = 1 << 18
+# A first line, or blank lines before it, beyond this are told from what is there.
+_MOST_HEAD_BYTES = 1 << 24
+_ENCODING_SCAN_BYTES = 1 << 26
+_BLANKS = re.compile(rb"(?:\xef\xbb\xbf)?\s*")
+
+_Read = Callable[[int], bytes]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An input at its beginning.
+
+    Attributes:
+        name: what sentences call it: its path, or <stdin>.
+        head: the first of its bytes, unpacked, up to the end of the first line that is not
+            blank, or further.
+        whole: whether nothing comes after the head.
+        source: the file, or the stream whose head has been read.
+    """
+
+    name: str
+    head: bytes
+    whole: bool
+    source: Path | BinaryIO
+
+    @property
+    def path(self) -> Path | None:
+        """Where the file is; None for standard input."""
+        return self.source if isinstance(self.source, Path) else None
+
+    def stream(self) -> BinaryIO:
+        """Open all of its bytes, unpacked, from the first on; standard input can be read only once.
+
+        Raises:
+            DataError: the file cannot be opened any more.
+        """
+        return open_bytes(self.source) if isinstance(self.source, Path) else self.source
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing in it but white space and a byte order mark."""
+        return self.whole and _content_start(self.head) == len(self.head)
+
+    @property
+    def content(self) -> bytes:
+        """The head from the beginning of its first line that is not blank."""
+        start = self.head.rfind(b"\n", 0, _content_start(self.head)) + 1
+        return self.head[start:].removeprefix(b"" if start else BOM)
+
+    @property
+    def first_line(self) -> int:
+        """The 1-based number of the first line that is not blank."""
+        return 1 + self.head.count(b"\n", 0, _content_start(self.head))
+
+    def telling_bytes(self) -> bytes:
+        """Return bytes that tell encodings apart: the head, or of a file what holds the first that are not ASCII."""
+        if self.path is None or self.whole or not self.head.isascii():
+            return self.head
+        with readable(self.path), open_bytes(self.path) as stream:
+            for _ in range(0, _ENCODING_SCAN_BYTES, HEAD_BYTES):
+                sample = stream.read(HEAD_BYTES)
+                if not sample.isascii():
+                    return sample + stream.readline()
+        return self.head
+
+
+def open_input(name: str | Path) -> Opened:
+    """Open a file, or standard input for "-", plain or gzipped.
+
+    Raises:
+        DataError: there is no such file, it cannot be read, or standard input is closed.
+    """
+    if str(name) == "-":
+        with readable(STDIN):
+            return _open_stdin()
+    path = Path(name)
+    with readable(path), open_bytes(path) as stream:
+        head, whole = _read_head(stream.read, b"")
+    # A file gives as much as is asked for, unless it ends.
+    return Opened(str(name), head, whole or len(head) % HEAD_BYTES != 0, path)
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Open a file for reading bytes, unpacking gzip by its magic number, not its suffix.
+
+    Raises:
+        DataError: there is no such file, or it cannot be read.
+    """
+    if is_dir(path):
+        raise DataError(f"{path}: this is a directory; name a file in it.")
+    if exists(path) and not is_file(path):
+        raise DataError(f"{path}: this is not a regular file; pipe it into stdin and use '-'.")
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == GZIP_MAGIC
+        return cast("BinaryIO", gzip.open(path, "rb")) if packed else path.open("rb")
+    except (FileNotFoundError, ValueError):  # a name with a NUL byte, or with what no name can hold
+        raise DataError(f"{path}: no such file.") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
+@contextmanager
+def readable(path: Path | str) -> Iterator[None]:
+    """Turn what a damaged or unreadable file raises into a `DataError` that names it."""
+    try:
+        yield
+    except READ_ERRORS as error:
+        raise DataError(f"{path}: cannot be read ({error}).") from error
+
+
+def _open_stdin() -> Opened:
+    read, close = _stdin_reader()
+    begin = _read_until(read, len(GZIP_MAGIC))
+    if begin.startswith(GZIP_MAGIC):
+        # Given a raw stream, gzip hands on what has arrived; it would wait for a full buffer of another.
+        read = gzip.GzipFile(fileobj=_Replayed(begin, read, close)).read1
+        begin = b""
+    head, whole = _read_head(read, begin)
+    stream = io.BufferedReader(_Replayed(head, read, close), HEAD_BYTES)
+    return Opened(STDIN, head, whole, cast("BinaryIO", stream))
+
+
+def _stdin_reader() -> tuple[_Read, Callable[[], None]]:
+    """Return what reads as many bytes as have arrived, and what ends the reading.
+
+    Not through sys.stdin's own buffer: a thread that reads it would hold it locked when
+    Python ends.
+    """
+    if sys.stdin is None:
+        raise DataError(f"{STDIN}: standard input is closed; name a file, or pipe something in.")
+    try:
+        descriptor = sys.stdin.fileno()
+    except OSError:  # no real one: it holds what a test, or a program that calls us, put there
+        return cast("io.BytesIO", sys.stdin.buffer).read1, lambda: None
+    raw = io.FileIO(os.dup(descriptor), "rb")
+
+    def read(count: int) -> bytes:
+        while (found := raw.read(count)) is None:  # nothing yet, where whoever opened it does not block
+            select.select([raw], [], [])
+        return found
+
+    return read, raw.close
+
+
+def _read_until(read: _Read, count: int) -> bytes:
+    """Read at least `count` bytes, less only where the stream ends or a line does."""
+    found = b""
+    while len(found) < count and not found.endswith(b"\n") and (more := read(HEAD_BYTES)):
+        found += more
+    return found
+
+
+def _read_head(read: _Read, begin: bytes) -> tuple[bytes, bool]:
+    """Read up to the end of the first line that is not blank; also tell whether that was all."""
+    head, started = bytearray(begin), None
+    more = begin
+    while True:
+        if started is None:
+            started = _content_start(head)
+            ends = head.find(b"\n", started) >= 0
+            started = started if started < len(head) else None
+        else:
+            ends = b"\n" in more
+        if ends or len(head) >= _MOST_HEAD_BYTES:
+            return bytes(head), False
+        more = read(HEAD_BYTES)
+        if not more:
+            return bytes(head), True
+        head += more
+
+
+def _content_start(head: bytes | bytearray) -> int:
+    """Find the first byte that is no white space."""
+    blanks = _BLANKS.match(head)
+    assert blanks is not None, "the pattern matches nothing as well"
+    return blanks.end()
+
+
+class _Replayed(io.RawIOBase):
+    """A stream from its beginning, though its first bytes have been read."""
+
+    def __init__(self, head: bytes, read: _Read, close: Callable[[], None]) -> None:
+        self._head = memoryview(head)
+        self._read = read
+        self._close = close
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        super().close()
+        self._close()
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        wanted = memoryview(buffer)
+        if self._head:
+            part: bytes | memoryview = self._head[: len(wanted)]
+            self._head = self._head[len(part) :] or memoryview(b"")
+        else:
+            part = self._read(len(wanted))
+        wanted[: len(part)] = part
+        return len(part)

@@ -1,0 +1,132 @@
+"""Rows of parquet: only the columns that are looked at are read, and none is lost in silence."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from bertkit.data.columns import column_name
+from bertkit.data.formats.arrow_rows import ArrowBatch, ArrowFields, compared_names
+from bertkit.data.json_text import is_encodable
+from bertkit.data.records import Row
+from bertkit.errors import BertkitError, DataError
+from bertkit.names import first_repeated
+from bertkit.plain import quoted, shortened, visible
+
+_BATCH_ROWS = 1024
+
+
+def read_parquet(stream: BinaryIO, source: str, path: Path | None = None) -> Iterator[Row]:
+    """Iterate the rows of a parquet file; a column is read when its first field is looked at.
+
+    The file keeps its index at the end, so a stream that is no file, or is packed, is read
+    whole first. A row may outlive the stream, and its fields are read when they are looked
+    at: Arrow opens the file for itself, and lets go of it with the last row.
+
+    Args:
+        stream: the bytes of the file.
+        source: what errors call it.
+        path: where the file is, if it is one.
+
+    Raises:
+        DataError: it is no readable parquet file, names a column twice, or (there or where a
+            field is looked at) has fewer rows than it says.
+    """
+    is_file = path is not None and isinstance(stream, io.BufferedReader) and is_encodable(str(path))
+    table = _ParquetTable(str(path) if is_file else io.BytesIO(stream.read()), source)
+    for start in range(0, table.rows, _BATCH_ROWS):
+        batch = ArrowBatch(table.columns, table.loader(start))
+        for place in range(min(_BATCH_ROWS, table.rows - start)):
+            yield Row(start + place + 1, ArrowFields(batch, place))
+
+
+class _ParquetTable:
+    """An open file: its columns by name, and how many rows it says it has."""
+
+    def __init__(self, file: str | io.BytesIO, source: str) -> None:
+        import pyarrow.parquet as pq
+
+        self.source = source
+        with self.faults():
+            self.file = pq.ParquetFile(file, page_checksum_verification=True)
+            names = list(self.file.schema_arrow.names)
+            metadata = self.file.metadata
+            groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+        self.rows: int = metadata.num_rows
+        if sum(groups) != self.rows:
+            raise DataError(
+                f"{source}: this parquet file is damaged: it says it has {self.rows:,} rows, and its parts "
+                f"{sum(groups):,}."
+            )
+        repeated = first_repeated(list(map(column_name, names)))
+        if repeated is not None:
+            raise DataError(f"{source}: two columns are called {quoted(repeated)}; rename one.")
+        self.columns = compared_names(names)
+        self._readers: dict[str, _Column] = {}
+
+    def loader(self, start: int) -> Any:
+        """Return what loads a column's part from row `start` (from 0) on."""
+        count = min(_BATCH_ROWS, self.rows - start)
+        return lambda name: self._reader(name, start).take(count)
+
+    def _reader(self, name: str, start: int) -> _Column:
+        """Return the reader of a column where it stands at a row; mostly it does already."""
+        reader = self._readers.get(name)
+        if reader is None or reader.at > start:
+            reader = self._readers[name] = _Column(self, name)
+        while reader.at < start:
+            reader.take(min(_BATCH_ROWS, start - reader.at))
+        return reader
+
+    @contextmanager
+    def faults(self, row: int | None = None) -> Iterator[None]:
+        """Say in one sentence what was raised while the file was read; `row` is the first concerned, from 1."""
+        try:
+            yield
+        except BertkitError:
+            raise
+        except Exception as error:  # pyarrow raises whatever its parts raise
+            reason = visible(shortened(str(error), 200))
+            what = "this is no readable parquet file" if row is None else "this parquet file cannot be read on"
+            raise DataError.at(self.source, row, f"{what} ({reason}).") from error
+
+
+class _Column:
+    """Reads one column from its first row on."""
+
+    def __init__(self, table: _ParquetTable, name: str) -> None:
+        self.at = 0
+        self._table = table
+        self._name = name
+        self._left: Any = None
+        self._batches: Iterator[Any] = iter(())
+        with table.faults(1):
+            self._batches = table.file.iter_batches(batch_size=_BATCH_ROWS, columns=[name], use_threads=False)
+
+    def take(self, count: int) -> list[Any]:
+        """Return the arrays that hold the next `count` rows."""
+        arrays = []
+        while count:
+            if self._left is None or not len(self._left):
+                self._left = self._next()
+            part = self._left.slice(0, count)
+            self._left = self._left.slice(len(part))
+            arrays.append(part)
+            count -= len(part)
+            self.at += len(part)
+        return arrays
+
+    def _next(self) -> Any:
+        with self._table.faults(self.at + 1):
+            batch = next(self._batches, None)
+            if batch is not None:
+                return batch.column(batch.schema.get_field_index(self._name))
+        raise DataError.at(
+            self._table.source,
+            self.at + 1,
+            f"the parquet file is damaged: it says it has {self._table.rows:,} rows, and column "
+            f"{quoted(self._name)} has {self.at:,}.",
+        )

@@ -1,0 +1,305 @@
+"""What kind of table an input is: told from its first bytes, a file's suffix only a hint.
+
+Suffixes mislead: MRPC's and NSMC's `.txt` are TSV, STS's `.csv` is TSV without a header,
+CoNLL's `eng.testb` has no suffix at all. TSV is never quoted and CSV always is, so telling
+them apart decides whether a stray quote mark swallows the rows after it. Standard input is
+told in the same way, from the lines that have arrived.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path, PurePath
+
+from bertkit.data.columns import column_name
+from bertkit.data.encodings import sniff_encoding
+from bertkit.data.formats.headers import (
+    Knows,
+    csv_delimiter,
+    cut_rows,
+    has_header,
+    known_delimiter,
+    looks_csv,
+    looks_tsv,
+    may_be_table,
+    names_of,
+)
+from bertkit.data.formats.opened import Opened, open_input
+from bertkit.data.tag_schemes import is_tag
+from bertkit.errors import DataError
+from bertkit.plain import listed
+
+KINDS = ("csv", "tsv", "jsonl", "parquet", "txt", "conll")
+CARRIAGE_RETURN = "a lone carriage return stands in the line; `tr '\\r' '\\n'` makes a line end of it"
+
+_SUFFIX_HINTS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+    ".conll": "conll",
+    ".bio": "conll",
+    ".iob": "conll",
+}
+_MAX_SAMPLED_LINES = 200
+# Tagged text may have one line in so many that is none.
+_STRAY_LINES = 10
+# How an object of JSON begins, and how an array of them does.
+_OBJECT = re.compile(r"\{\s*(?:[\"'}]|$)")
+_ARRAY = re.compile(r"\[\s*\{\s*(?:[\"}]|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class TableFormat:
+    """How the bytes of a file become rows.
+
+    `has_header` is true where the first line of a csv or tsv names the columns;
+    `delimiter` is the comma of a csv (a semicolon in some spreadsheets' exports).
+    """
+
+    kind: str
+    encoding: str = "utf-8"
+    has_header: bool = True
+    delimiter: str = ","
+
+
+@dataclass(frozen=True)
+class Told:
+    """What an input is; `notes` say how it is read otherwise than it might seem, `doubts` what it may be instead."""
+
+    table: TableFormat
+    notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+def sniff_format(path: str | Path, *, kind: str | None = None, header: Sequence[str] = ()) -> TableFormat:
+    """Tell the format of a file from its content.
+
+    Args:
+        path: a plain or gzipped file.
+        kind: a kind the user named; then only encoding and delimiter are sniffed, and csv and
+            tsv have a header.
+        header: names of which a header would hold at least one, where they are known.
+
+    Raises:
+        DataError: there is no such file, it is binary, or it is one JSON array.
+    """
+    return tell_format(open_input(path), kind=kind, header=header)
+
+
+def tell(
+    opened: Opened,
+    *,
+    kind: str | None = None,
+    header: Sequence[str] = (),
+    knows: Knows | None = None,
+    text_will_do: bool = True,
+    one_text: bool = False,
+) -> Told:
+    """Tell the format of a file or of standard input, and what of that a user should hear.
+
+    Args:
+        opened: the input.
+        kind: a kind the user named.
+        header: names of which a header would hold at least one, where they are known.
+        knows: tells the columns that the reader wants; a first line that names them is a header.
+        text_will_do: whether plain lines can be read as well; then a table on standard input
+            whose columns are not known is read as such.
+        one_text: whether plain lines are one text, to which its line ends belong.
+
+    Raises:
+        DataError: it is binary, one JSON array, or has old Macs' line ends.
+    """
+    table = tell_format(opened, kind=kind, header=header, knows=knows, one_text=one_text)
+    note = encoding_note(opened.name, table)
+    notes = () if note is None else (note,)
+    if kind is not None or knows is None:
+        return Told(table, notes)
+    is_bare = opened.path is None or not opened.path.suffix
+    if opened.path is None and table.kind in ("csv", "tsv"):
+        names = column_names(opened, table)
+        if knows(names) or not text_will_do:
+            return Told(table, (*notes, f"{opened.name} is read as {table.kind}: its columns are {listed(names)}"))
+        return Told(replace(table, kind="txt", has_header=False), notes, (_doubt(opened, table.kind),))
+    if table.kind == "txt" and is_bare and may_be_table(_full_lines(opened, table.encoding), knows):
+        return Told(table, notes, (_doubt(opened, "csv"),))
+    return Told(table, notes)
+
+
+def tell_format(
+    opened: Opened,
+    *,
+    kind: str | None = None,
+    header: Sequence[str] = (),
+    knows: Knows | None = None,
+    one_text: bool = False,
+) -> TableFormat:
+    """Tell the format of a file or of standard input; the arguments are those of `sniff_format` and `tell`.
+
+    Raises:
+        DataError: it is binary, one JSON array, or has old Macs' line ends.
+    """
+    if kind == "parquet" or (kind is None and opened.head.startswith(b"PAR1")):
+        return TableFormat("parquet", has_header=False)
+    _refuse_binary(opened)
+    table = _told_format(opened, kind, header, knows)
+    if not (one_text and table.kind == "txt"):
+        _refuse_old_line_ends(opened)
+    return table
+
+
+def _told_format(opened: Opened, kind: str | None, header: Sequence[str], knows: Knows | None) -> TableFormat:
+    encoding = sniff_encoding(opened.telling_bytes())
+    lines = _sample_lines(opened, encoding)
+    full = [line for line in lines if line.strip()]
+    if kind is not None:
+        if kind == "jsonl" and full and _json_kind(full, kind, named=True) == "array":
+            raise _array_error(opened)
+        return TableFormat(kind, encoding, has_header=kind in ("csv", "tsv"), delimiter=csv_delimiter(lines))
+    hint = None if opened.path is None else _suffix_hint(opened.path)
+    if not full:
+        return TableFormat(hint or "txt", encoding, has_header=hint in ("csv", "tsv"))
+    json_kind = _json_kind(full, hint, named=opened.path is not None and bool(opened.path.suffix))
+    if json_kind == "array":
+        raise _array_error(opened)
+    if json_kind is not None:
+        return TableFormat("jsonl", encoding, has_header=False)
+    return _text_format(lines, full, hint, encoding, {column_name(name).casefold() for name in header}, knows)
+
+
+def encoding_note(path: str | Path, table_format: TableFormat) -> str | None:
+    """Say in one sentence that a file is not UTF-8, or nothing if it is."""
+    if table_format.encoding == "utf-8":
+        return None
+    return f"{path} is {table_format.encoding.upper()} (read as such; UTF-8 is safer)"
+
+
+def _text_format(
+    lines: Sequence[str], full: Sequence[str], hint: str | None, encoding: str, expected: Set[str], knows: Knows | None
+) -> TableFormat:
+    """Tell tables, tagged text and plain lines apart; `full` are the lines that are not blank."""
+    if _looks_conll(lines, hint):
+        return TableFormat("conll", encoding, has_header=False)
+    known = None if knows is None else known_delimiter(full, knows)
+    if known is not None:
+        return TableFormat("tsv", encoding) if known == "\t" else TableFormat("csv", encoding, delimiter=known)
+    if looks_tsv(full, hint):
+        return TableFormat("tsv", encoding, has_header(cut_rows(full, "\t"), expected))
+    delimiter = csv_delimiter(full)
+    if hint == "csv" or looks_csv(full, delimiter, hint):
+        return TableFormat("csv", encoding, has_header(cut_rows(full, delimiter), expected), delimiter)
+    return TableFormat(hint or "txt", encoding, has_header=hint == "tsv")
+
+
+def _refuse_binary(opened: Opened) -> None:
+    head = opened.head
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(f"{opened.name}: this is UTF-16; save it as UTF-8 (`iconv -f utf-16 -t utf-8` converts it).")
+    lines = head.split(b"\n")
+    # A stream goes on after a line with a stray NUL byte, as after any line that cannot be read.
+    allowed = len(lines) // 2 if opened.path is None else 0
+    if sum(b"\0" in line for line in lines) > allowed or head.startswith(b"PAR1"):
+        raise DataError(f"{opened.name}: this is a binary file; csv, tsv, jsonl, txt (UTF-8) and parquet can be read.")
+
+
+def _refuse_old_line_ends(opened: Opened) -> None:
+    """Refuse lines that end in carriage returns alone, as old Macs wrote them: all would be one."""
+    head = opened.head.strip()
+    if b"\n" not in head and b"\r" in head:
+        raise DataError.at(
+            opened.name,
+            opened.first_line,
+            "the lines end in carriage returns alone, as old Macs wrote them; `tr '\\r' '\\n'` mends that.",
+        )
+
+
+def _sample_lines(opened: Opened, encoding: str) -> list[str]:
+    """Cut the head into complete lines without their ends, from the first that is not blank on; later ones stay in."""
+    raw = opened.content.split(b"\n")
+    if not opened.whole and len(raw) > 1:
+        raw = raw[:-1]  # the last one is cut off
+    return [line.decode(encoding, errors="replace").removesuffix("\r") for line in raw[:_MAX_SAMPLED_LINES]]
+
+
+def _full_lines(opened: Opened, encoding: str) -> list[str]:
+    """Cut the head into lines that are not blank."""
+    return [line for line in _sample_lines(opened, encoding) if line.strip()]
+
+
+def column_names(opened: Opened, table: TableFormat) -> list[str]:
+    """Return the names of the columns of a csv or tsv: those of its first line, or else their places."""
+    first = cut_rows(_full_lines(opened, table.encoding), "\t" if table.kind == "tsv" else table.delimiter)[0]
+    return names_of(first) if table.has_header else [str(place) for place in range(1, len(first) + 1)]
+
+
+def _doubt(opened: Opened, kind: str) -> str:
+    return (
+        f"{opened.name}:{opened.first_line}: read as plain text, though the line looks like a table's; "
+        f"if it is one, --input-format {kind}"
+    )
+
+
+def _suffix_hint(path: PurePath) -> str | None:
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    return _SUFFIX_HINTS.get(suffixes[-1]) if suffixes else None
+
+
+def _json_kind(full: Sequence[str], hint: str | None, *, named: bool) -> str | None:
+    """Tell JSON by its first line that is not blank: "objects" or other values on a line each, or one "array".
+
+    Prose may begin with a brace or a bracket; only where no name says that it is text, a
+    brace is enough.
+    """
+    first = full[0].lstrip()
+    if first.startswith("{"):
+        is_object = not named or hint == "jsonl" or _OBJECT.match(first) or any(map(_is_json_object, full))
+        return "objects" if is_object else None
+    if not first.startswith("["):
+        return "objects" if hint == "jsonl" else None
+    following = full[1].lstrip()[:1] if len(full) > 1 else ""
+    if _ARRAY.match(first) or (first.rstrip() == "[" and following in ("", "{", "[", '"')):
+        return "array"
+    if hint == "jsonl" or (not named and _is_json_list(first)):
+        return "objects" if following == "[" else "array"
+    return None
+
+
+def _array_error(opened: Opened) -> DataError:
+    way_on = "write one JSON object per line (`jq -c '.[]'` does it)"
+    return DataError(f"{opened.name}: this is one JSON array; {way_on}.")
+
+
+def _is_json_object(line: str) -> bool:
+    return line.lstrip().startswith("{") and isinstance(_parsed(line), dict)
+
+
+def _is_json_list(line: str) -> bool:
+    found = _parsed(line)
+    return isinstance(found, list) and any(isinstance(item, str | list | dict) for item in found)
+
+
+def _parsed(line: str) -> object:
+    try:
+        found: object = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return found
+
+
+def _looks_conll(lines: Sequence[str], hint: str | None) -> bool:
+    """One token and its tag a line, sentences parted by blank lines."""
+    tagged = [line for line in lines if line.strip() and not line.startswith(("##", "-DOCSTART-"))]
+    if not tagged:
+        return hint == "conll"
+    columns = [line.split("\t") if "\t" in line else line.split(" ") for line in tagged]
+    strays = sum(len(row) < 2 or not is_tag(row[-1].strip()) for row in columns)
+    parted = any(line.strip() and not after.strip() for line, after in pairwise(lines[:-1]))
+    # A slip or two are faults of their lines, and make no prose of the others.
+    return _STRAY_LINES * strays <= len(columns) and (parted or hint == "conll")
