@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Rows that are computed together: enough for batches of like length.
 SLAB = 2048
 # Figures that are held of parts before their rows are answered (32 MB at most).
-_MOST_FIGURES = 2**22
+MOST_FIGURES = 2**22
 
 
 def rows_of_parts(
@@ -39,7 +39,7 @@ def rows_of_parts(
     """
     for slab in _slabs(rows, [_figures(task, row) for row in rows]):
         parts = [part for row in slab for part in row.parts]
-        if len(slab) == 1 and _figures(task, slab[0]) > _MOST_FIGURES:
+        if len(slab) == 1 and _figures(task, slab[0]) > MOST_FIGURES:
             yield model.finish_row(_bit_by_bit(model, task, slab[0], device, batch_size))
             continue
         outputs = _part_outputs(model, task, parts, device, batch_size)
@@ -62,7 +62,7 @@ def _slabs(rows: Sequence[EncodedRow], figures: Sequence[int]) -> Iterator[Seque
     """Group rows that are computed together."""
     start = held = 0
     for i, own in enumerate(figures):
-        if i > start and (i - start == SLAB or held + own > _MOST_FIGURES):
+        if i > start and (i - start == SLAB or held + own > MOST_FIGURES):
             yield rows[start:i]
             start, held = i, 0
         held += own
@@ -74,7 +74,7 @@ def _bit_by_bit(
     model: TaskModel, task: Task, row: EncodedRow, device: str, batch_size: int | None
 ) -> Iterator[NDArray[np.float64]]:
     """Compute the outputs of a row's parts, some at a time."""
-    step = max(1, min(SLAB // 8, len(row.parts) * _MOST_FIGURES // _figures(task, row)))
+    step = max(1, min(SLAB // 8, len(row.parts) * MOST_FIGURES // _figures(task, row)))
     for start in range(0, len(row.parts), step):
         yield from _part_outputs(model, task, row.parts[start : start + step], device, batch_size)
 
