@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bertkit import bundle
 from bertkit.bundle import Manifest
 from bertkit.data.records import ColumnMap, Example
+from bertkit.data.request import DataRequest
 from bertkit.models.offline import packaged_model
 from bertkit.models.registry import BuildOptions, ModelSpec, find_model, load_target
 from bertkit.models.tokenizers import open_tokenizer
@@ -151,6 +152,7 @@ def _fit_head(network: SequenceModel, task: SequenceTask, examples: tuple[Exampl
 
 
 def _save(folder: Path, parts: Parts, task: SequenceTask, network: SequenceModel) -> None:
-    data = {"name": "benchmark", "is_sample": False}
+    request = DataRequest(names=("benchmark",)).to_json()
+    data = {"name": "benchmark", "is_sample": False, "fingerprint": "0", "rows": {}, "request": request}
     manifest = Manifest(task.settings, parts.spec.name, parts.family, {}, data, versions=bundle.versions())
     bundle.save(folder, manifest, parts.tokenizer, network)

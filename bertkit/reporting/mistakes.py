@@ -121,4 +121,4 @@ def _coloured(pushed: PushedText) -> Iterator[Child]:
 
 def _mark(text: str, push: Push) -> Html:
     kind = "for" if push.weight > 0 else "against"
-    return tag("mark", text, class_=kind, style=f"--w:{abs(push.weight):.2f}", title=f"{push.change:+.4f} without it")
+    return tag("mark", text, class_=kind, style=f"--w:{abs(push.weight):.2f}", title=f"{push.change:+.3g} without it")

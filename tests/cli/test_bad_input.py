@@ -279,7 +279,10 @@ def test_eval_of_a_split_that_is_not_there(trained_run: Path, tmp_path: Path) ->
 
 
 def test_eval_of_an_unfinished_run(tmp_path: Path) -> None:
-    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    checkpoints = tmp_path / "run" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    one_sentence(run("eval", str(tmp_path / "run")), 3, "is not a run directory")  # anybody's folder of that name
+    (checkpoints / "request.json").write_text('{"format_version": 1, "config": {}, "lasting": {}}')
     one_sentence(run("eval", str(tmp_path / "run")), 3, "has not finished", "--resume")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+import bertkit
 from bertkit.cli.app import app
 
 LABELS = (
@@ -129,7 +130,7 @@ def test_a_long_name_of_a_column_has_a_picture(tmp_path: Path) -> None:
 @pytest.fixture
 def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder of odd places, in which the test works."""
-    shutil.copytree(Path("bertkit/data/samples/paraphrase").resolve(), tmp_path / "data")
+    shutil.copytree(Path(bertkit.__file__).with_name("data") / "samples" / "paraphrase", tmp_path / "data")
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
     Path("file.txt").write_text("hello\n", encoding="utf-8")

@@ -16,6 +16,7 @@ from bertkit.evaluation.run import EvalRequest, Scored, evaluate_run
 from bertkit.reporting.attribution import Explainer, Explanation, PushedText
 
 CHARACTERS = 1500
+_FEWEST = 5  # shorter texts that can be had from a row of three words: fewer make no correlation
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ def agreement(run: Path, *data: Path, rows: int) -> Agreement:
     for i, _ in task.mistakes(scored.examples, scored.outputs)[:rows]:
         example, output = scored.examples[i], scored.outputs[i]
         found = explainer.explain(example, output, characters=CHARACTERS)
-        if found.note:
+        shorter, weights, single = _shorter_rows(found)
+        if found.note or len(shorter) < _FEWEST:
             continue
         label = task.settings.labels[int(np.argmax(output))]
-        shorter, weights, single = _shorter_rows(found)
         scores = _asked(run, [example.texts, *shorter], task.settings.columns.inputs, label)
         falls = scores[0] - scores[1:]
         correlations.append(float(np.corrcoef(weights, falls)[0, 1]))

@@ -129,7 +129,7 @@ def test_colours_agree_with_deletion_on_real_data(data: str, limit: int | None, 
     if not root:
         pytest.skip("BERTKIT_TEST_DATA is not set")
     run = trained(tmp_path, data, data_dir=str(Path(root) / data), limit=limit)
-    agrees(agreement(run, rows=30), rows=10)
+    agrees(agreement(run, rows=60), rows=10)
 
 
 @pytest.mark.parametrize("text", ["it was not bad at all", "not a film that was so bad"])
@@ -363,7 +363,7 @@ def test_the_page_says_what_its_colours_mean(cue_run: Path, tmp_path: Path) -> N
     text = page.read_text(encoding="utf-8")
     assert "leaving the word out lowers the score of the answer shown" in text
     assert "gradient" not in text
-    marks = re.findall(r'<mark class="(for|against)" style="[^"]*" title="([+-])0\.\d{4} without it">', text)
+    marks = re.findall(r'<mark class="(for|against)" style="[^"]*" title="([+-])[\d.e-]+ without it">', text)
     assert len(marks) > 12
     assert set(marks) <= {("for", "-"), ("against", "+")}
     assert "no text of the row has two words" in text
