@@ -16,6 +16,8 @@ READ_ERRORS = (OSError, EOFError, zlib.error)
 # Bounds of one record, so that an unclosed quote does not pull a whole file into memory.
 MOST_LINES = 1 << 17
 MOST_CHARACTERS = 1 << 24
+# Bytes of a line that is read at all: a longer one would be held in memory several times.
+LONGEST_LINE = 1 << 26
 
 
 class RecordTooLongError(Exception):
@@ -31,8 +33,9 @@ class Lines:
     """Iterate the decoded lines of a stream, and remember where it stands.
 
     Never reads further than the line it returns. A line that cannot be decoded is
-    returned with its broken bytes escaped, and noted in `fault` for whoever builds the
-    record; `number` is the 1-based physical line returned last.
+    returned with its broken bytes escaped, one that is longer than `LONGEST_LINE` is
+    returned as a blank one, and either is noted in `fault` for whoever builds the record;
+    `number` is the 1-based physical line returned last.
     """
 
     def __init__(self, stream: BinaryIO, source: str, encoding: str = "utf-8") -> None:
@@ -83,12 +86,20 @@ class Lines:
 
     def _read(self) -> _Line:
         try:
-            raw = self._stream.readline()
+            raw = self._stream.readline(LONGEST_LINE + 1)
+            if len(raw) > LONGEST_LINE:
+                self._skip_line(raw[-1:])
+                return _Line("\n", f"the line is longer than {LONGEST_LINE >> 20} MB, which no row may be")
         except READ_ERRORS as error:
             raise DataError.at(self.source, self.number + 1, f"cannot be read on ({error}).") from error
         if not raw:
             raise StopIteration
         return self._decode(raw.removeprefix(BOM) if self.number == 0 else raw)
+
+    def _skip_line(self, end: bytes) -> None:
+        """Read on to the end of a line without holding it; `end` is what came last."""
+        while end and end != b"\n":
+            end = self._stream.readline(1 << 20)[-1:]
 
     def _decode(self, raw: bytes) -> _Line:
         try:

@@ -21,17 +21,13 @@ def write_errors(path: Path, task: Task, examples: Sequence[Example], outputs: O
     """
     mistakes = task.mistakes(examples, outputs)
     names = task.settings.columns.inputs
-    lines = [
-        to_json(
-            {
+    with writing(path, "--errors") as stream:
+        for i, figures in mistakes:
+            row = {
                 "line": examples[i].line,
                 "source": examples[i].source,
                 **dict(zip(names, examples[i].texts, strict=True)),
                 "label": examples[i].answer,
                 **figures,
             }
-        )
-        for i, figures in mistakes
-    ]
-    with writing(path, "--errors") as stream:
-        stream.write("".join(line + "\n" for line in lines))
+            stream.write(to_json(row) + "\n")

@@ -38,7 +38,7 @@ def forward(
 
     with torch.inference_mode(), autocast(placement):
         outputs = rows_of_parts(model, task, rows, placement.device, batch_size=batch_size)
-        return [task.row_output(row, parts) for row, parts in outputs]
+        return [task.row_output(row, parts) for row, parts in zip(rows, outputs, strict=True)]
 
 
 def forward_together(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bertkit.bundle import Bundle, sound
 from bertkit.data.records import Example
+from bertkit.errors import RunError
 from bertkit.evaluation.baselines import Baselines, load_baselines, load_labelled
 from bertkit.evaluation.blend import Blend
 from bertkit.evaluation.sequence_baselines import fit_sequence_baselines
@@ -20,6 +21,7 @@ from bertkit.evaluation.word_vectors import WordVectors
 from bertkit.kinds import MisfitError, shown
 from bertkit.run_folder import MANIFEST, refuse_replaced
 from bertkit.tasks.base import Outputs, Task, TaskSettings
+from bertkit.tasks.class_answers import MANY_LABELS
 
 if TYPE_CHECKING:
     from bertkit.models.heads import TaskModel
@@ -92,6 +94,11 @@ def open_partnership(bundle: Bundle) -> Partnership | None:
     weights, folder = bundle.manifest.blend, bundle.directory / "baseline"
     if not weights:
         return None
+    if len(bundle.task.settings.labels) > MANY_LABELS:
+        raise RunError(
+            f"{bundle.directory}: an earlier bertkit blended its answers, which is for up to {MANY_LABELS} labels now; "
+            "train it again."
+        )
     with sound(bundle.directory / MANIFEST):
         _check_weights(weights, bundle.task.settings)
     if _OVERLAP in weights:

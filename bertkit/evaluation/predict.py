@@ -23,6 +23,7 @@ from bertkit.errors import BertkitError
 from bertkit.evaluation.forward import forward
 from bertkit.evaluation.partner import Partnership, open_partnership
 from bertkit.tasks.base import EncodedRow, Outputs
+from bertkit.tasks.parts import MOST_FIGURES
 from bertkit.tokenization.health import FitWatch
 
 FIRST_CHUNK, LARGEST_CHUNK = 16, 2048
@@ -93,15 +94,22 @@ def predict_stream(
             for chunk in chunks:
                 if watch is not None:
                     watch.see([part for row in chunk.encoded for part in row.parts])
-                outputs: Outputs = forward(bundle.model, bundle.task, chunk.encoded, placement, batch_size=batch_size)
+                outputs = _outputs(bundle, chunk.encoded, placement, batch_size)
                 if partnership is not None:
-                    outputs = partnership.blend.mix(outputs, chunk.theirs)
+                    outputs = iter(partnership.blend.mix(list(outputs), chunk.theirs))
                 yield undealt(world.to_main(_records(bundle, chunk, outputs, top_k)))
 
     return answers()
 
 
-def _records(bundle: Bundle, chunk: _Chunk, outputs: Sequence[Any], top_k: int) -> list[dict[str, Any]]:
+def _outputs(bundle: Bundle, rows: Sequence[EncodedRow], placement: Placement, batch_size: int | None) -> Iterator[Any]:
+    """Yield the output of every row; where labels are many, no more rows are computed than their figures allow."""
+    step = max(1, MOST_FIGURES // max(1, len(bundle.task.settings.labels)))
+    for start in range(0, len(rows), step):
+        yield from forward(bundle.model, bundle.task, rows[start : start + step], placement, batch_size=batch_size)
+
+
+def _records(bundle: Bundle, chunk: _Chunk, outputs: Iterable[Any], top_k: int) -> list[dict[str, Any]]:
     answers = iter(zip(outputs, chunk.encoded, strict=True))
     records: list[dict[str, Any]] = []
     for item in chunk.items:

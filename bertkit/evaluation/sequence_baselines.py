@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,11 @@ from bertkit.evaluation.tfidf import Vocabulary
 from bertkit.evaluation.word_vectors import WordVectors
 from bertkit.kinds import value_of
 from bertkit.plain import quoted
+from bertkit.tasks.class_answers import MANY_LABELS, likeliest
 
 _TASKS = ("classify", "regression")
+# Rows whose probabilities are held at once where labels are many.
+_BLOCK = 512
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,25 @@ class SequenceBaselines:
     features: FeatureMap
     model: LinearModel | CentroidModel
 
-    def predict(self, examples: Sequence[Example]) -> dict[str, list[NDArray[np.float64]]]:
-        """Give each baseline's answers in the form of a model's outputs: for each row (labels) or (1)."""
+    def predict(self, examples: Sequence[Example]) -> dict[str, list[Any]]:
+        """Give each baseline's answers in the form of a model's outputs: for each row (labels) or (1).
+
+        Where labels are many it is what is kept of them, with what each row's own label got.
+        """
+        if len(self.labels) > MANY_LABELS:
+            return self._likeliest(examples)
         return {name: list(answer.as_outputs()) for name, answer in self.answers(examples).items()}
+
+    def _likeliest(self, examples: Sequence[Example]) -> dict[str, list[Any]]:
+        place = {label: i for i, label in enumerate(self.labels)}
+        own = [place.get(example.label or "", -1) for example in examples]
+        usual = likeliest(self.prior, -1)
+        majority = [replace(usual, own=i, own_probability=float(self.prior[i]) if i >= 0 else 0.0) for i in own]
+        tfidf: list[Any] = []
+        for start in range(0, len(examples), _BLOCK):
+            probabilities = self._probabilities(examples[start : start + _BLOCK])
+            tfidf += [likeliest(row, i) for row, i in zip(probabilities, own[start:], strict=False)]
+        return {"majority": majority, "tfidf": tfidf}
 
     def answers(self, examples: Sequence[Example]) -> dict[str, BaselinePrediction]:
         """Answer `examples` with each baseline, by its name; labels they carry are not looked at."""

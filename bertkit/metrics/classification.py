@@ -115,7 +115,10 @@ def per_label(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[st
 
 
 def confusion(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> list[list[int]]:
-    """Count rows by gold label (outer list) and predicted label (inner), in the order of `label_order`."""
+    """Count rows by gold label (outer list) and predicted label (inner), in the order of `label_order`.
+
+    For few labels: there are as many counts as pairs of labels.
+    """
     order = label_order(gold, predicted, labels)
     size = len(order)
     cells = label_numbers(gold, order) * size + label_numbers(predicted, order)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ Array = NDArray[np.float64]
 
 # Guo et al. 2017, "On Calibration of Modern Neural Networks", use as many.
 CALIBRATION_BINS = 15
+# Points of a curve that are drawn: more than a page has dots.
+MOST_POINTS = 4000
 _Z = 1.959964  # of a 95 % interval
 
 
@@ -30,6 +32,17 @@ class ThresholdCurves:
     precision: Array
     roc_area: float
     average_precision: float
+
+    def thinned(self, most: int = MOST_POINTS) -> ThresholdCurves:
+        """Return the curves with at most about as many points as can be seen; both ends stay."""
+        points = len(self.recall)
+        if points <= most:
+            return self
+        chosen = np.unique(np.linspace(0, points - 1, most).astype(int))
+        recall, false_positives, precision = (
+            values[chosen] for values in (self.recall, self.false_positives, self.precision)
+        )
+        return replace(self, recall=recall, false_positives=false_positives, precision=precision)
 
 
 def threshold_curves(is_positive: NDArray[np.bool_], scores: Array) -> ThresholdCurves | None:

@@ -15,6 +15,7 @@ from bertkit.reporting.curves import by_length, calibration
 from bertkit.reporting.history import Curve, read_curves
 from bertkit.reporting.style import COLOURS, SERIES, legend_above, light_grid, new_figure
 from bertkit.tasks.base import Task
+from bertkit.tasks.class_answers import best_numbers, gathered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,6 +54,11 @@ class Answers:
     def gold(self) -> list[str]:
         """The label of each row."""
         return [example.label or "" for example in self.examples]
+
+    @cached_property
+    def predicted(self) -> list[str]:
+        """The likeliest label of each row."""
+        return [self.labels[number] for number in best_numbers(gathered(self.outputs))]
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:

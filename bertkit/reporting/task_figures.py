@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.data.records import Example, Question, TaggedText
-from bertkit.metrics.classification import confusion, label_order
+from bertkit.metrics.classification import label_order
 from bertkit.metrics.ranking import gold_ranks
 from bertkit.reporting.curves import ThresholdCurves, threshold_curves
 from bertkit.reporting.pictures import Answers, Picture, diagonal, length_picture, reliability_picture
@@ -31,21 +31,19 @@ NOTHING = "(none)"
 
 def confusion_matrix(answers: Answers) -> Picture | None:
     """Draw gold labels against predicted ones."""
-    predicted = [answers.labels[i] for i in answers.probabilities.argmax(axis=1)]
+    predicted = answers.predicted
     order = label_order(answers.gold, predicted, answers.labels)
-    if len(order) > _MOST_CELLS:  # a table of all pairs of labels would be large, and nobody could read it
-        wrong = Counter((a, b) for a, b in zip(answers.gold, predicted, strict=True) if a != b)
-        return _confused_pairs(order, wrong)
-    counts = np.asarray(confusion(answers.gold, predicted, answers.labels))
-    return _confusion_picture(order, counts, "Rows are true labels, columns predicted ones.")
+    cells = Counter(zip(answers.gold, predicted, strict=True))
+    return _confusion_picture(order, cells, "Rows are true labels, columns predicted ones.")
 
 
-def _confusion_picture(order: Sequence[str], counts: NDArray[np.int64], caption: str) -> Picture | None:
+def _confusion_picture(order: Sequence[str], cells: Counter[tuple[str, str]], caption: str) -> Picture | None:
+    """Draw how often each label (true, given) was taken for which."""
     if len(order) < 2:
         return None
-    if len(order) > _MOST_CELLS:
-        places = zip(*np.nonzero(counts), strict=True)
-        return _confused_pairs(order, Counter({(order[i], order[j]): int(counts[i, j]) for i, j in places if i != j}))
+    if len(order) > _MOST_CELLS:  # a table of all pairs of labels would be large, and nobody could read it
+        return _confused_pairs(order, Counter({pair: cells[pair] for pair in cells if pair[0] != pair[1]}))
+    counts = np.array([[cells[true, given] for given in order] for true in order])
     side = min(8.0, max(3.4, 0.24 * len(order) + 1.6))
     figure, axes = new_figure(width=max(4.7, side + 0.5), height=side)
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
@@ -159,10 +157,11 @@ def _curve_caption(answers: Answers, meaning: str) -> str:
 
 def _curves(answers: Answers) -> Iterator[tuple[str | None, ThresholdCurves, str, float]]:
     """Yield name (of those with one), curve, colour and width; the last is drawn on top."""
-    labels, scores = answers.labels, answers.probabilities
+    labels = answers.labels
     if len(labels) > _MOST_LABELS:
         return
-    is_gold = np.array([[gold == label for label in labels] for gold in answers.gold])
+    scores = answers.probabilities
+    is_gold = np.array(answers.gold)[:, None] == np.array(labels)  # (N, C)
     if len(labels) == 2:
         shown: Sequence[int] = [labels.index(answers.task.settings.positive or labels[1])]
     else:
@@ -172,18 +171,19 @@ def _curves(answers: Answers) -> Iterator[tuple[str | None, ThresholdCurves, str
         curve = threshold_curves(is_gold[:, place], scores[:, place])
         if curve is not None:
             colour = COLOURS["line"] if many else SERIES[place % len(SERIES)] if len(shown) > 1 else SERIES[0]
-            yield None if many else labels[place], curve, colour, 0.8 if many else 1.6
+            yield None if many else labels[place], curve.thinned(), colour, 0.8 if many else 1.6
     if many:
         together = threshold_curves(is_gold.ravel(), scores.ravel())
         if together is not None:
-            yield "all together", together, SERIES[0], 1.8
+            yield "all together", together.thinned(), SERIES[0], 1.8
 
 
 def class_reliability(answers: Answers) -> Picture | None:
     """Draw how often the labels given are right, by their probability."""
     if not len(answers.examples):
         return None
-    return reliability_picture(answers.probabilities.max(axis=1), ~answers.is_wrong)
+    confidence = np.array([float(output.max()) for output in answers.outputs])
+    return reliability_picture(confidence, ~answers.is_wrong)
 
 
 def choice_reliability(answers: Answers) -> Picture | None:
@@ -255,12 +255,11 @@ def kind_confusion(answers: Answers) -> Picture | None:
     for example, output in zip(answers.examples, answers.outputs, strict=True):
         cells.update(_matched(example, output))
     order = (*answers.labels, *sorted({kind for pair in cells for kind in pair} - {*answers.labels, NOTHING}), NOTHING)
-    counts = np.array([[cells[gold, given] for given in order] for gold in order])
     caption = (
         f"Entities at exactly the same place, by kind. The last column was missed, the last row invented ({NOTHING} "
         "is true there); an entity with a wrong edge counts in both."
     )
-    return _confusion_picture(order, counts, caption)
+    return _confusion_picture(order, cells, caption)
 
 
 def _matched(example: Example, output: Any) -> Iterator[tuple[str, str]]:

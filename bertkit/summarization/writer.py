@@ -113,7 +113,7 @@ class Writer:
         config, room = self.model.config, self._tokenizer.max_length
         encodings = self._tokenizer.encode([self._prefix + text for text in texts], max_length=room)
         self.watch.see(encodings)
-        return [_framed(encoding.ids, config, room) for encoding in encodings]
+        return [_framed(list(encoding.ids), config, room) for encoding in encodings]
 
     def _generate(self, rows: Sequence[list[int]], limits: Limits) -> list[str]:
         import torch

@@ -9,9 +9,9 @@ each choice of a question. The model sees these parts; the task puts them togeth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from bertkit.config import words_of
 from bertkit.data.records import ColumnMap, Example
@@ -43,6 +43,8 @@ SIDED_POOLINGS = ("match", "align")
 Interval = tuple[float, float]
 Outputs = Sequence[Any]
 """What a task made of each row (probabilities, a value, entities, …): only the task looks inside."""
+Mistake = tuple[int, dict[str, Any]]
+"""The number of a row, and the figures that say what is wrong with its answer."""
 
 
 @dataclass(frozen=True)
@@ -132,12 +134,14 @@ class EncodedRow:
     """A row as the model reads it.
 
     `n_tokens` is the row's full length before anything was cut; the parts are its windows
-    or choices.
+    or choices. `gold` is the number of its label, -1 where training never saw it, of rows
+    to be scored whose label must be known when they are answered.
     """
 
     parts: tuple[Encoding, ...]
     n_tokens: int
     truncated: bool
+    gold: int | None = None
 
     @classmethod
     def whole(cls, encoding: Encoding) -> EncodedRow:
@@ -200,6 +204,32 @@ class Scores:
     per_label: dict[str, dict[str, float]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     signature: str = ""
+
+
+class Mistakes(Sequence[Mistake]):
+    """Mistakes whose figures are made when they are asked for: there may be many of each.
+
+    Args:
+        rows: the wrong rows, in order.
+        figures: gives those of a row.
+    """
+
+    def __init__(self, rows: Sequence[int], figures: Callable[[int], dict[str, Any]]) -> None:
+        self.rows = rows
+        self.figures = figures
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Mistake: ...
+    @overload
+    def __getitem__(self, index: slice) -> Mistakes: ...
+
+    def __getitem__(self, index: int | slice) -> Mistake | Mistakes:
+        if isinstance(index, slice):
+            return Mistakes(self.rows[index], self.figures)
+        return self.rows[index], self.figures(self.rows[index])
 
 
 class Task(Protocol):
@@ -268,6 +298,6 @@ class Task(Protocol):
         """Make a trained model's outputs mean what they say, before it is saved."""
         ...
 
-    def mistakes(self, examples: Sequence[Example], outputs: Outputs) -> list[tuple[int, dict[str, Any]]]:
+    def mistakes(self, examples: Sequence[Example], outputs: Outputs) -> Sequence[Mistake]:
         """Return (row, its figures) for what the model got wrong, the worst first."""
         ...

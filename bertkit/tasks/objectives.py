@@ -26,7 +26,8 @@ from bertkit.metrics.intervals import (
     regression_intervals,
 )
 from bertkit.plain import listed, quoted
-from bertkit.tasks.base import Interval, Scores, TaskSettings, TrainingOptions
+from bertkit.tasks.base import Interval, Mistake, Mistakes, Outputs, Scores, TaskSettings, TrainingOptions
+from bertkit.tasks.class_answers import MANY_LABELS, best_numbers, gathered, likeliest, own_probabilities, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,25 +55,31 @@ class Objective(Protocol):
         """Turn logits (B, C) into stored figures (B, C)."""
         ...
 
+    def gold_numbers(self, examples: Sequence[Example]) -> Sequence[int | None]:
+        """Return what `kept` needs to know of rows to be scored."""
+        ...
+
+    def kept(self, output: NDArray[np.float64], gold: int | None) -> Any:
+        """Return what is kept of a row's output (C)."""
+        ...
+
     def record(self, output: NDArray[np.float64], top_k: int) -> dict[str, Any]:
         """Return the keys of one prediction record."""
         ...
 
-    def score(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> Scores:
-        """Compare outputs (N, C) with the labels of examples."""
+    def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
+        """Compare what was kept of N rows with the labels of examples."""
         ...
 
-    def intervals(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> dict[str, Interval]:
+    def intervals(self, examples: Sequence[Example], outputs: Outputs) -> dict[str, Interval]:
         """Return the bootstrap interval of each metric."""
         ...
 
-    def difference(
-        self, examples: Sequence[Example], outputs: NDArray[np.float64], others: NDArray[np.float64]
-    ) -> dict[str, Interval]:
+    def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> dict[str, Interval]:
         """Return the interval of each metric's difference, `outputs` minus `others`."""
         ...
 
-    def mistakes(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> list[tuple[int, dict[str, Any]]]:
+    def mistakes(self, examples: Sequence[Example], outputs: Outputs) -> Sequence[Mistake]:
         """Return (row, its figures) for what the model got wrong, the worst first."""
         ...
 
@@ -129,69 +136,71 @@ class Classification:
         best = [{"label": self.labels[i], "score": round(float(output[i]), 6)} for i in order[: max(1, top_k)]]
         return {**best[0], "top": best} if top_k else dict(best[0])
 
-    def predicted(self, outputs: NDArray[np.float64]) -> list[str]:
-        """Return the likeliest label of each row of outputs (N, C)."""
-        return [self.labels[i] for i in outputs.argmax(axis=1)]
+    def gold_numbers(self, examples: Sequence[Example]) -> Sequence[int | None]:
+        """Return the numbers of the rows' labels where labels are many, -1 for one never seen; else None."""
+        if len(self.labels) <= MANY_LABELS:
+            return [None] * len(examples)
+        return self._numbers(examples)
 
-    def score(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> Scores:
+    def kept(self, output: NDArray[np.float64], gold: int | None) -> Any:
+        """Return all probabilities, or where a label's number is given the likeliest and its own."""
+        return output if gold is None else likeliest(output, gold)
+
+    def predicted(self, outputs: Outputs) -> list[str]:
+        """Return the likeliest label of each row."""
+        return [self.labels[number] for number in best_numbers(gathered(outputs))]
+
+    def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
         """Return all metrics of classification, loss included."""
-        gold = [e.label or "" for e in examples]
-        predicted = self.predicted(outputs)
+        gold, found = [e.label or "" for e in examples], gathered(outputs)
+        predicted = self.predicted(found)
         metrics = classification.classification_metrics(gold, predicted, self.labels, positive=self.positive)
-        metrics["loss"] = classification.cross_entropy(self.gold_probabilities(gold, outputs))
+        metrics["loss"] = classification.cross_entropy(self.gold_probabilities(examples, found))
         only = classification.collapsed(predicted)
         is_right = set(gold) == {only}  # of rows with one label, which say nothing of others
         warnings = () if only is None or is_right else (_collapse_sentence(only, gold),)
         return Scores(metrics, classification.per_label(gold, predicted, self.labels), warnings)
 
-    def intervals(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> dict[str, Interval]:
+    def intervals(self, examples: Sequence[Example], outputs: Outputs) -> dict[str, Interval]:
         """Return the bootstrap interval of each metric."""
-        gold = [e.label or "" for e in examples]
-        losses = self._row_losses(gold, outputs)
-        return classification_intervals(
-            gold, self.predicted(outputs), self.labels, positive=self.positive, losses=losses
-        )
+        gold, found = [e.label or "" for e in examples], gathered(outputs)
+        losses = self._row_losses(examples, found)
+        return classification_intervals(gold, self.predicted(found), self.labels, positive=self.positive, losses=losses)
 
-    def difference(
-        self, examples: Sequence[Example], outputs: NDArray[np.float64], others: NDArray[np.float64]
-    ) -> dict[str, Interval]:
+    def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> dict[str, Interval]:
         """Return the interval of each metric's difference, `outputs` minus `others`; of the loss where it decides."""
         gold = [e.label or "" for e in examples]
         mine, theirs = self.predicted(outputs), self.predicted(others)
         found = classification_difference(gold, mine, theirs, self.labels, positive=self.positive)
         if self.decides_by_loss:
-            found |= mean_difference(self._row_losses(gold, outputs), self._row_losses(gold, others), "loss")
+            found |= mean_difference(self._row_losses(examples, outputs), self._row_losses(examples, others), "loss")
         return found
 
-    def mistakes(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> list[tuple[int, dict[str, Any]]]:
+    def mistakes(self, examples: Sequence[Example], outputs: Outputs) -> Mistakes:
         """Return (row, its figures) for wrong labels, the surest mistakes first."""
         predicted = self.predicted(outputs)
         wrong = [i for i, e in enumerate(examples) if predicted[i] != e.label]
         wrong.sort(key=lambda i: -float(outputs[i].max()))
-        return [
-            (
-                i,
-                {
-                    "predicted": predicted[i],
-                    "score": round(float(outputs[i].max()), 6),
-                    "probabilities": {
-                        label: round(float(p), 6) for label, p in zip(self.labels, outputs[i], strict=True)
-                    },
-                },
-            )
-            for i in wrong
-        ]
+
+        def figures(i: int) -> dict[str, Any]:
+            score = round(float(outputs[i].max()), 6)
+            return {"predicted": predicted[i], "score": score, "probabilities": shown(outputs[i], self.labels)}
+
+        return Mistakes(wrong, figures)
 
     def settle(self, model: SequenceModel) -> Classification:
         """Nothing to fold: logits are logits."""
         return self
 
-    def _row_losses(self, gold: Sequence[str], outputs: NDArray[np.float64]) -> list[float]:
-        return [-math.log(max(p, 1e-12)) for p in self.gold_probabilities(gold, outputs)]
-
-    def gold_probabilities(self, gold: Sequence[str], outputs: NDArray[np.float64]) -> list[float]:
+    def gold_probabilities(self, examples: Sequence[Example], outputs: Outputs) -> list[float]:
         """Return the probability given to each row's own label; 0 for a label never seen."""
-        return [float(outputs[i, self._index[g]]) if g in self._index else 0.0 for i, g in enumerate(gold)]
+        return own_probabilities(gathered(outputs), self._numbers(examples))
+
+    def _row_losses(self, examples: Sequence[Example], outputs: Outputs) -> list[float]:
+        return [-math.log(max(p, 1e-12)) for p in self.gold_probabilities(examples, outputs)]
+
+    def _numbers(self, examples: Sequence[Example]) -> list[int]:
+        return [self._index.get(e.label or "", -1) for e in examples]
 
 
 def _collapse_sentence(label: str, gold: Sequence[str]) -> str:
@@ -229,35 +238,42 @@ class Regression:
         values: NDArray[np.float64] = logits.double().cpu().numpy() * self.deviation + self.mean  # (B, 1)
         return values
 
+    def gold_numbers(self, examples: Sequence[Example]) -> Sequence[int | None]:
+        """Nothing needs to be known: all is kept."""
+        return [None] * len(examples)
+
+    def kept(self, output: NDArray[np.float64], gold: int | None) -> NDArray[np.float64]:
+        """Return the value, (1)."""
+        return output
+
     def record(self, output: NDArray[np.float64], top_k: int) -> dict[str, Any]:
         """Return the score."""
         return {"score": round(float(output[0]), 6)}
 
-    def score(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> Scores:
+    def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
         """Return all metrics of regression."""
         gold = [number(e) for e in examples]
-        values = outputs[:, 0]
+        values = _values(outputs)
         metrics = regression.regression_metrics(gold, values.tolist())
         constant = len(set(gold)) > 1 and float(np.ptp(values)) < 1e-6 * max(1.0, abs(float(values[0])))
         warning = "the model gives every row the same value: it has learned nothing from the texts"
         return Scores(metrics, warnings=(warning,) if constant else ())
 
-    def intervals(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> dict[str, Interval]:
+    def intervals(self, examples: Sequence[Example], outputs: Outputs) -> dict[str, Interval]:
         """Return the bootstrap interval of each metric."""
-        return regression_intervals([number(e) for e in examples], outputs[:, 0].tolist())
+        return regression_intervals([number(e) for e in examples], _values(outputs).tolist())
 
-    def difference(
-        self, examples: Sequence[Example], outputs: NDArray[np.float64], others: NDArray[np.float64]
-    ) -> dict[str, Interval]:
+    def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> dict[str, Interval]:
         """Return the interval of each metric's difference, `outputs` minus `others`."""
         gold = [number(e) for e in examples]
-        return regression_difference(gold, outputs[:, 0].tolist(), others[:, 0].tolist())
+        return regression_difference(gold, _values(outputs).tolist(), _values(others).tolist())
 
-    def mistakes(self, examples: Sequence[Example], outputs: NDArray[np.float64]) -> list[tuple[int, dict[str, Any]]]:
+    def mistakes(self, examples: Sequence[Example], outputs: Outputs) -> list[Mistake]:
         """Return (row, its figures) for every row, the largest errors first."""
-        errors = [float(outputs[i, 0]) - number(e) for i, e in enumerate(examples)]
+        values = _values(outputs).tolist()
+        errors = [value - number(e) for value, e in zip(values, examples, strict=True)]
         order = sorted(range(len(errors)), key=lambda i: -abs(errors[i]))
-        return [(i, {"predicted": round(float(outputs[i, 0]), 6), "error": round(errors[i], 6)}) for i in order]
+        return [(i, {"predicted": round(values[i], 6), "error": round(errors[i], 6)}) for i in order]
 
     def settle(self, model: SequenceModel) -> Regression:
         """Fold mean and deviation into the last layer, so that any loader gives real values."""
@@ -267,6 +283,11 @@ class Regression:
             model.classifier.weight.mul_(self.deviation)
             model.classifier.bias.mul_(self.deviation).add_(self.mean)
         return Regression()
+
+
+def _values(outputs: Outputs) -> NDArray[np.float64]:
+    """Return the value of each row, (N)."""
+    return np.asarray(outputs, np.float64)[:, 0]
 
 
 def number(example: Example) -> float:

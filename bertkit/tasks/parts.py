@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 # Rows that are computed together: enough for batches of like length.
 SLAB = 2048
 # Figures that are held of parts before their rows are answered (32 MB at most).
-_MOST_FIGURES = 2**22
+MOST_FIGURES = 2**22
 
 
 def rows_of_parts(
     model: TaskModel, task: Task, rows: Sequence[EncodedRow], device: str, *, batch_size: int | None = None
-) -> Iterator[tuple[EncodedRow, Iterable[NDArray[np.float64]]]]:
+) -> Iterator[Iterable[NDArray[np.float64]]]:
     """Compute the outputs of the parts of each row; gradients are for the caller to switch off.
 
     Args:
@@ -34,34 +34,35 @@ def rows_of_parts(
         batch_size: most parts of a batch; None: as many as fit the token budget.
 
     Yields:
-        Each row with what the model makes of its parts' outputs, in order; to be used up
-        before the next. Those of a row with very many parts are computed as they are taken.
+        For each row what the model makes of its parts' outputs, to be used up before the next
+        row's. Those of a row with very many parts are computed as they are taken.
     """
     for slab in _slabs(rows, [_figures(task, row) for row in rows]):
         parts = [part for row in slab for part in row.parts]
-        if len(slab) == 1 and _figures(task, slab[0]) > _MOST_FIGURES:
-            yield slab[0], model.finish_row(_bit_by_bit(model, task, slab[0], device, batch_size))
+        if len(slab) == 1 and _figures(task, slab[0]) > MOST_FIGURES:
+            yield model.finish_row(_bit_by_bit(model, task, slab[0], device, batch_size))
             continue
         outputs = _part_outputs(model, task, parts, device, batch_size)
         start = 0
         for row in slab:
             end = start + len(row.parts)
-            yield row, model.finish_row(outputs[start:end])
+            yield model.finish_row(outputs[start:end])
             start = end
 
 
 def _figures(task: Task, row: EncodedRow) -> int:
     """Tell about how many figures the outputs of a row's parts are."""
-    settings = task.settings
-    places = sum(len(part.ids) for part in row.parts) if settings.task == "ner" else len(row.parts)
-    return places * max(1, len(settings.labels))
+    labels = len(task.settings.labels)
+    if task.settings.task == "ner":
+        return sum(len(part.ids) for part in row.parts) * (2 * labels + 1)
+    return len(row.parts) * max(1, labels)
 
 
 def _slabs(rows: Sequence[EncodedRow], figures: Sequence[int]) -> Iterator[Sequence[EncodedRow]]:
     """Group rows that are computed together."""
     start = held = 0
     for i, own in enumerate(figures):
-        if i > start and (i - start == SLAB or held + own > _MOST_FIGURES):
+        if i > start and (i - start == SLAB or held + own > MOST_FIGURES):
             yield rows[start:i]
             start, held = i, 0
         held += own
@@ -73,7 +74,7 @@ def _bit_by_bit(
     model: TaskModel, task: Task, row: EncodedRow, device: str, batch_size: int | None
 ) -> Iterator[NDArray[np.float64]]:
     """Compute the outputs of a row's parts, some at a time."""
-    step = max(1, min(SLAB, len(row.parts) * _MOST_FIGURES // _figures(task, row)))
+    step = max(1, min(SLAB // 8, len(row.parts) * MOST_FIGURES // _figures(task, row)))
     for start in range(0, len(row.parts), step):
         yield from _part_outputs(model, task, row.parts[start : start + step], device, batch_size)
 

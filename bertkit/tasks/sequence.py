@@ -14,7 +14,16 @@ from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Example
 from bertkit.errors import DataError
 from bertkit.plain import listed
-from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
+from bertkit.tasks.base import (
+    EncodedRow,
+    Interval,
+    Mistake,
+    Outputs,
+    Scores,
+    TaskSettings,
+    TrainingOptions,
+    TrainingRow,
+)
 from bertkit.tasks.encoding import encode_rows, hide_tokens, joined_texts, with_sides
 from bertkit.tasks.objectives import Classification, Objective, Regression, number, sorted_labels
 from bertkit.tokenization.base import Encoding, Tokenizer
@@ -82,7 +91,10 @@ class SequenceTask:
         firsts, seconds = self._texts(examples)
         return self._encode(firsts, seconds, examples)
 
-    encode_scored = encode
+    def encode_scored(self, examples: Sequence[Example]) -> list[EncodedRow]:
+        """Encode examples, and where labels are many say which is the right one."""
+        rows, gold = self.encode(examples), self.objective.gold_numbers(examples)
+        return [row if own is None else replace(row, gold=own) for row, own in zip(rows, gold, strict=True)]
 
     def training_rows(self, examples: Sequence[Example], options: TrainingOptions) -> list[TrainingRow]:
         """Encode examples with their targets, pairs in both orders where wanted.
@@ -130,10 +142,13 @@ class SequenceTask:
         """Return probabilities or values of each part, (B, C)."""
         return list(self.objective.outputs(logits))
 
-    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Average the probabilities or values of a row's windows, (C)."""
-        outputs = list(parts)
-        return outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0)
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> Any:
+        """Average the probabilities or values of a row's windows, (C), and return what is kept of them."""
+        outputs = iter(parts)
+        output = next(outputs)
+        if len(row.parts) > 1:
+            output = sum(outputs, output) / len(row.parts)
+        return self.objective.kept(output, row.gold)
 
     def record(self, example: Example, output: NDArray[np.float64], top_k: int) -> dict[str, Any]:
         """Return the keys of one prediction record."""
@@ -147,19 +162,19 @@ class SequenceTask:
 
     def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
         """Compare outputs (N, C) with the examples' labels."""
-        return self.objective.score(examples, np.asarray(outputs))
+        return self.objective.score(examples, outputs)
 
     def intervals(self, examples: Sequence[Example], outputs: Outputs) -> dict[str, Interval]:
         """Return the bootstrap interval of each metric."""
-        return self.objective.intervals(examples, np.asarray(outputs))
+        return self.objective.intervals(examples, outputs)
 
     def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> dict[str, Interval]:
         """Return the interval of each metric's difference, `outputs` minus `others`, rows paired."""
-        return self.objective.difference(examples, np.asarray(outputs), np.asarray(others))
+        return self.objective.difference(examples, outputs, others)
 
-    def mistakes(self, examples: Sequence[Example], outputs: Outputs) -> list[tuple[int, dict[str, Any]]]:
+    def mistakes(self, examples: Sequence[Example], outputs: Outputs) -> Sequence[Mistake]:
         """Return (row, its figures) for what the model got wrong, the worst first."""
-        return self.objective.mistakes(examples, np.asarray(outputs))
+        return self.objective.mistakes(examples, outputs)
 
     def settle(self, model: TaskModel) -> None:
         """Fold the labels' scale into the last layer (regression)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,8 +64,6 @@ class SiameseTask(SequenceTask):
             for a, b in zip(first, second, strict=True)
         ]
 
-    encode_scored = encode
-
     def training_rows(self, examples: Sequence[Example], options: TrainingOptions) -> list[TrainingRow]:
         """Encode pairs with their targets; reading is the same in both orders."""
         return [
@@ -86,10 +84,10 @@ class SiameseTask(SequenceTask):
         """Return the vector of each text, (H)."""
         return list(logits.double().cpu().numpy())
 
-    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Return probabilities or values of a pair, (C), from its logits."""
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> Any:
+        """Return what is kept of probabilities or values of a pair, (C), from its logits."""
         import torch
 
         (logits,) = parts
         output: NDArray[np.float64] = self.objective.outputs(torch.from_numpy(logits).unsqueeze(0))[0]
-        return output
+        return self.objective.kept(output, row.gold)

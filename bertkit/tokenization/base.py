@@ -29,8 +29,8 @@ from bertkit.tokenization.cutting import (
     sides_of,
     windows,
 )
-from bertkit.tokenization.encoding import Encoding, LaidRow, Texts, spans_of
-from bertkit.tokenization.stretches import beginning, ending, most_at_once, portions, stretches
+from bertkit.tokenization.encoding import Encoding, LaidRow, Texts, packed, spans_of
+from bertkit.tokenization.stretches import looked_at, most_at_once, portions, stretches
 
 __all__ = ["Encoding", "SpecialTokens", "Tokenizer", "load_tokenizer"]
 
@@ -132,8 +132,8 @@ class Tokenizer:
         for some in portions(map(_size, rows)):
             read, skipped, is_part = rows[some], (0, 0), False
             if most is not None and _longest(read[0]) > most:  # such a row is a portion of its own
-                looked_at, skipped, is_part = *_looked_at(read[0], most, keep_end=keep_pairs), True
-                read = [looked_at]
+                own, skipped = looked_at(read[0], most, keep_end=keep_pairs)
+                read, is_part = [own], True
             for row, own in zip(self._encoded(read, with_spans), read, strict=True):
                 laid = self._laid(row, own, with_spans, skipped)
                 places = None
@@ -183,7 +183,7 @@ class Tokenizer:
         if any(len(text) > most for text in (*texts[:side], *texts[side + 1 :])):
             raise both_too_long(max_length)
         n_tokens, parts = 0, list[Encoding]()
-        for start, stretch in stretches(texts[side], most):
+        for start, stretch in stretches(texts[side], most // 4):
             own = (*texts[:side], stretch, *texts[side + 1 :])
             (row,) = self._encoded([own], with_spans)
             first, second, length = sides_of(row)
@@ -193,7 +193,7 @@ class Tokenizer:
             n_tokens += len(row) - (around if parts else 0)
             laid = self._laid(row, own, with_spans, (0, start) if side else (start, 0))
             opening, *others = _windows(row, laid, max_length)
-            parts += [replace(opening, begins=bool(parts)), *others]
+            parts += [packed(replace(opening, begins=bool(parts))), *map(packed, others)]
         return n_tokens, tuple(parts)
 
     def _encoded(self, rows: Sequence[Texts], with_spans: bool) -> list[Any]:
@@ -236,15 +236,6 @@ def _size(row: Texts) -> int:
 
 def _longest(row: Texts) -> int:
     return max(map(len, row))
-
-
-def _looked_at(row: Texts, most: int, *, keep_end: bool) -> tuple[Texts, tuple[int, int]]:
-    """Return what is looked at of the texts of a row, and the characters of either before that."""
-    first, *others = row
-    cut = ending if keep_end and all(len(first) > len(other) for other in others) else beginning
-    looked_at = cut(first, most)
-    skipped = len(first) - len(looked_at) if cut is ending else 0
-    return (looked_at, *(beginning(other, most) for other in others)), (skipped, 0)
 
 
 def _places_left(sides: Sides, max_length: int, *, keep_pairs: bool) -> Kept:

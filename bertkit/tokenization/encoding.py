@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bertkit.tokenization.cutting import Kept, kept
@@ -25,7 +26,7 @@ class Encoding:
     long text that share nothing with the one before.
     """
 
-    ids: list[int]
+    ids: Sequence[int]
     type_ids: list[int]
     n_tokens: int
     spans: Sequence[Span] = ()
@@ -67,6 +68,11 @@ class LaidRow:
         if found and (places is not None or any(self.skipped)):
             found = PackedSpans(found, self.skipped)
         return Encoding(ids, types, n_tokens or len(ids), found, is_part=is_part)
+
+
+def packed(encoding: Encoding) -> Encoding:
+    """Hold ids in four bytes each, for there are many."""
+    return replace(encoding, ids=array("i", encoding.ids))
 
 
 def spans_of(row: Any) -> list[Span]:

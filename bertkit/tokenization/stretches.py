@@ -38,6 +38,24 @@ def ending(text: str, most: int) -> str:
     return text[_parting(text, earliest, earliest + most // _SEARCHED) :]
 
 
+def looked_at(row: tuple[str, ...], most: int, *, keep_end: bool) -> tuple[tuple[str, ...], tuple[int, int]]:
+    """Return what is looked at of the one or two texts of a row that is going to be cut.
+
+    Args:
+        row: the texts.
+        most: characters of each.
+        keep_end: whether the first text, where it is the longer one, loses its beginning.
+
+    Returns:
+        The texts, and how many characters of either stand before them.
+    """
+    first, *others = row
+    cut = ending if keep_end and all(len(first) > len(other) for other in others) else beginning
+    looked_at = cut(first, most)
+    skipped = len(first) - len(looked_at) if cut is ending else 0
+    return (looked_at, *(beginning(other, most) for other in others)), (skipped, 0)
+
+
 def stretches(text: str, most: int = AT_ONCE) -> Iterator[tuple[int, str]]:
     """Part a text into stretches of about the same length.
 

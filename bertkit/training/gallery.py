@@ -86,9 +86,9 @@ def mistake_tables(scored: Scored) -> Iterator[tuple[str, str]]:
         kind = "all"
         if positive is not None:
             kind = "false_positives" if figures.get("predicted") == positive else "false_negatives"
-        cells = [*example.texts, _answer(example), *(str(value) for value in figures.values())]
         group = groups.setdefault(kind, [_head(scored, figures)])
         if len(group) <= MOST_MISTAKES:
+            cells = [*example.texts, _answer(example), *(str(value) for value in figures.values())]
             group.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
     return ((kind, "\n".join(lines)) for kind, lines in groups.items())
 

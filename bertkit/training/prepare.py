@@ -10,11 +10,13 @@ from typing import Any
 from bertkit.config import TrainConfig
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
+from bertkit.errors import UsageError
 from bertkit.models.registry import EXTENDABLE, ModelSpec, find_model, load_target
 from bertkit.models.tokenizers import open_folder, open_tokenizer
 from bertkit.run_folder import put_back
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import EncodedRow, Task, TaskSettings, TrainingOptions, TrainingRow
+from bertkit.tasks.class_answers import MANY_LABELS
 from bertkit.tasks.objectives import class_weights
 from bertkit.tasks.registry import TaskSpec, find_task
 from bertkit.tokenization.base import Tokenizer, load_tokenizer
@@ -80,7 +82,7 @@ def prepare(
     Raises:
         BertkitError: names, data, columns, labels or tokenizer do not allow training.
     """
-    spec = check_names(config)
+    spec, asked = check_names(config), config
     wanted = ("train", "validation", "test") if config.test_fraction else ("train", "validation")
     dataset = load_splits(request_of(config), splits=wanted)
     if saved_tokenizer is None:  # a resumed run has all its figures stored, idle ones too
@@ -97,6 +99,7 @@ def prepare(
     config = _decided(config, find_task(dataset.task), train, note, is_resumed=saved_tokenizer is not None)
     tokenizer = load_tokenizer(saved_tokenizer) if saved_tokenizer else _tokenizer(config, spec, train, note)
     task = _task(config, spec, dataset, tokenizer)
+    config = _blend_of_few(config, asked, task.settings, note)
     doubts = [f"validation: {doubt}" for doubt in check_answers(task.settings, dataset.splits["validation"])]
     lend_extractor(task, config, spec, note)
     whose = f"--tokenizer {config.tokenizer}" if config.tokenizer is not None else f"--model {config.model}"
@@ -116,6 +119,23 @@ def prepare(
         validation=validation,
         warnings=(*dataset.warnings, *doubts, *findings, *cut),
     )
+
+
+def _blend_of_few(
+    config: TrainConfig, asked: TrainConfig, settings: TaskSettings, note: Callable[[str], None]
+) -> TrainConfig:
+    """Leave the encoder alone where labels are so many that not all probabilities are kept.
+
+    Raises:
+        UsageError: a blend was asked for.
+    """
+    if not config.blend or len(settings.labels) <= MANY_LABELS:
+        return config
+    why = f"answers are blended of up to {MANY_LABELS} labels, and there are {len(settings.labels):,}"
+    if asked.blend:
+        raise UsageError(f"--blend: {why}; leave it out.")
+    note(f"no blend: {why}")
+    return replace(config, blend=False)
 
 
 def _options(config: TrainConfig, task: Task, train: Sequence[Example]) -> TrainingOptions:

@@ -220,7 +220,7 @@ def test_a_gold_label_never_seen_counts_as_wrong() -> None:
     assert scores.metrics["accuracy"] == 0.5
     assert scores.per_label["2"]["support"] == 1
     assert math.isfinite(scores.metrics["loss"])
-    assert objective.gold_probabilities(["0", "2"], outputs) == [0.9, 0.0]
+    assert objective.gold_probabilities(rows("0", "2"), outputs) == [0.9, 0.0]
 
 
 def test_mistakes_come_surest_first() -> None:

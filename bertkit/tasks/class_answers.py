@@ -1,0 +1,95 @@
+"""What is kept of a row's class probabilities.
+
+With some hundred labels that is all of them, (C). With thousands, those of some ten thousand
+rows would fill the memory several times over, for the model and for each baseline; then the
+likeliest labels are kept, and what the row's own label got. Scores need no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertkit.tasks.base import Outputs
+
+MANY_LABELS = 500
+"""Labels up to which all probabilities of a row are kept."""
+LIKELIEST = 20
+"""Labels that are kept of more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Likeliest:
+    """The likeliest labels of a row, as their numbers, (K), and their probabilities, falling, (K).
+
+    `own` is the number of the row's own label, -1 where training never saw it, and
+    `own_probability` what it got.
+    """
+
+    numbers: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    own: int
+    own_probability: float
+
+    def argmax(self) -> int:
+        """Return the number of the likeliest label."""
+        return int(self.numbers[0])
+
+    def max(self) -> float:
+        """Return the probability of the likeliest label."""
+        return float(self.probabilities[0])
+
+
+def likeliest(probabilities: NDArray[np.float64], own: int) -> Likeliest:
+    """Keep what scores need of a row's probabilities, (C); of equal ones the first labels stay.
+
+    Args:
+        probabilities: of all labels, (C).
+        own: the number of the row's own label; -1: training never saw it.
+    """
+    least = np.partition(probabilities, -LIKELIEST)[-LIKELIEST] if len(probabilities) > LIKELIEST else -1.0
+    numbers = np.flatnonzero(probabilities >= least)
+    numbers = numbers[np.argsort(-probabilities[numbers], kind="stable")[:LIKELIEST]]
+    return Likeliest(numbers, probabilities[numbers], own, float(probabilities[own]) if own >= 0 else 0.0)
+
+
+def gathered(outputs: Outputs) -> Any:
+    """Return outputs as one array, (N, C), or as they are where only the likeliest labels were kept."""
+    return outputs if len(outputs) and isinstance(outputs[0], Likeliest) else np.asarray(outputs)
+
+
+def best_numbers(outputs: Any) -> list[int]:
+    """Return the number of the likeliest label of each row.
+
+    Args:
+        outputs: of N rows, from `gathered`.
+    """
+    if isinstance(outputs, np.ndarray):
+        numbers: list[int] = outputs.argmax(axis=1).tolist()
+        return numbers
+    return [row.argmax() for row in outputs]
+
+
+def own_probabilities(outputs: Any, own: Sequence[int]) -> list[float]:
+    """Return the probability of each row's own label; 0 where training never saw it.
+
+    Args:
+        outputs: of N rows, from `gathered`.
+        own: the numbers of the rows' labels; -1: training never saw it.
+    """
+    if isinstance(outputs, np.ndarray):
+        return [float(outputs[i, number]) if number >= 0 else 0.0 for i, number in enumerate(own)]
+    return [row.own_probability for row in outputs]
+
+
+def shown(output: Any, labels: Sequence[str]) -> Mapping[str, float]:
+    """Return the probabilities that were kept of a row by label, rounded: all, or the likeliest and its own."""
+    if isinstance(output, Likeliest):
+        own = {output.own: output.own_probability} if output.own >= 0 else {}
+        kept = dict(zip(output.numbers.tolist(), output.probabilities.tolist(), strict=True)) | own
+        return {labels[number]: round(p, 6) for number, p in kept.items()}
+    return {label: round(float(p), 6) for label, p in zip(labels, output, strict=True)}
