@@ -20,7 +20,7 @@ from bertkit.data.request import DataRequest
 from bertkit.errors import DataError, ModelError, RunError, TokenizerError, UnknownNameError, UsageError
 from bertkit.files import save_tensors, write_json
 from bertkit.kinds import MisfitError, read_object, shown, value_of
-from bertkit.models.opening import BROKEN, first_line
+from bertkit.models.opening import BROKEN, first_line, is_of_machine
 from bertkit.models.registry import find_rebuilder, load_target
 from bertkit.models.weights import check_config, check_shapes, on_paper, read_shapes, read_weights
 from bertkit.run_folder import MANIFEST, Identity, is_whole, read_steadily, unchanged, why_no_run
@@ -258,5 +258,7 @@ def sound(place: Path) -> Iterator[None]:
     try:
         yield
     except (*BROKEN, MisfitError, UsageError, UnknownNameError, ModelError, TokenizerError, DataError) as error:
+        if is_of_machine(error):
+            raise
         reason = first_line(error).rstrip(".") or type(error).__name__
         raise RunError(f"{place}: {reason}; the run is damaged, copy or train it again.") from error

@@ -184,6 +184,13 @@ def test_baselines_that_are_no_numbers_are_refused(run: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("error", [ModuleNotFoundError("No module named 'x'"), RuntimeError("can't allocate memory")])
+def test_what_the_machine_lacks_is_no_damage(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, bundle.sound(tmp_path):
+        raise error
+    assert caught.value is error
+
+
 @pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json", "baseline/baselines.json"])
 def test_a_named_pipe_is_not_waited_for(run: Path, rows: Path, file: str) -> None:
     (run / file).unlink()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.errors import ModelError
-from bertkit.files import is_file
+from bertkit.files import is_file, refusal
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 # What transformers, torch and pickle raise for a file that is not what it should be.
@@ -86,7 +86,7 @@ def opening(source: str, *, is_folder: bool, wanted: str = "encoder") -> Iterato
     try:
         yield
     except (*BROKEN, StrictDataclassError, SafetensorError) as error:
-        if not is_folder and isinstance(error, OSError):
+        if is_of_machine(error) or (not is_folder and isinstance(error, OSError)):
             raise
         way_on = "check the folder" if is_folder else "choose another --model"
         raise ModelError(f"--model {source}: holds no {wanted} ({first_line(error)}); {way_on}.") from error
@@ -105,6 +105,11 @@ def quiet(name: str) -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(nothing)
+
+
+def is_of_machine(error: BaseException) -> bool:
+    """Tell whether no file is to blame: a package is not there, or memory has run out."""
+    return isinstance(error, ModuleNotFoundError) or (isinstance(error, RuntimeError) and refusal(error) is not None)
 
 
 def first_line(error: Exception) -> str:

@@ -24,7 +24,16 @@ from bertkit.models.disentangled_attention import use_disentangled_attention
 from bertkit.models.first_token import make_first_token_layer
 from bertkit.models.local_attention import use_local_attention
 from bertkit.models.offline import package_way_on, packaged_model
-from bertkit.models.opening import BROKEN, check_complete, check_folder, first_line, opening, quiet, read_config
+from bertkit.models.opening import (
+    BROKEN,
+    check_complete,
+    check_folder,
+    first_line,
+    is_of_machine,
+    opening,
+    quiet,
+    read_config,
+)
 from bertkit.models.positions import extend_positions
 from bertkit.models.registry import MODELS, BuildOptions, ModelSpec
 from bertkit.models.sizes import check_config_of, check_plan, count_weights, no_first_weights
@@ -262,6 +271,8 @@ def rebuild(values: dict[str, Any], *, with_pooler: bool) -> PretrainedEncoder:
             model = AutoModel.from_config(config, dtype=torch.float32)
         return PretrainedEncoder(model, with_pooler=with_pooler)
     except (*BROKEN, StrictDataclassError) as error:
+        if is_of_machine(error):
+            raise
         raise ModelError(f"config.json: transformers cannot build it ({first_line(error)}).") from error
 
 
