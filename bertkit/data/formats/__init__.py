@@ -10,7 +10,6 @@ from bertkit.data.formats.telling import (
     encoding_note,
     kind_by_suffix,
     sniff_format,
-    kind_by_suffix,
     tell,
     tell_format,
 )
@@ -29,7 +28,6 @@ __all__ = [
     "open_input",
     "readable",
     "sniff_format",
-    "kind_by_suffix",
     "tell",
     "tell_format",
 ]
