@@ -8,7 +8,7 @@ from bertkit.cli.options import FormatOption
 
 def models_command(output_format: FormatOption = None) -> None:
     """List the models that `--model` knows by name."""
-    from bertkit.models.registry import MODELS
+    from bertkit.models.table import MODELS
 
     rows = [{"name": s.name, "hub_id": s.hub_id, "max_length": s.max_length, "summary": s.summary} for s in MODELS]
     render.show_rows(rows, output_format)
