@@ -25,7 +25,7 @@ WITH_SEGMENTS = ("bert", "electra")
 # Architectures whose first position comes after the padding id: fewer positions than rows in the table.
 NUMBERED_FROM_PADDING = (
     "roberta", "xlm-roberta", "camembert", "longformer", "mpnet", "data2vec-text", "ibert", "layoutlmv3", "lilt",
-    "luke", "markuplm", "roberta-prelayernorm", "xlm-roberta-xl", "xmod",
+    "luke", "markuplm", "roberta-prelayernorm", "xlm-roberta-xl", "xmod", "esm",
 )  # fmt: skip
 # What a config.json calls the longest row it was made for.
 LENGTH_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len")
@@ -119,7 +119,10 @@ def _positions(values: Mapping[str, Any]) -> int:
     padding = values.get("pad_token_id", 1)
     if type(rows) is not int or type(padding) is not int:
         return USUAL_LENGTH
-    count = rows - padding - 1 if values.get("model_type") in NUMBERED_FROM_PADDING else rows
+    kind = values.get("model_type")
+    if kind == "mpnet":
+        padding = 1  # whatever the config says
+    count = rows - padding - 1 if kind in NUMBERED_FROM_PADDING else rows
     return count if count > 0 else USUAL_LENGTH
 
 

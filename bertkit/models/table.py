@@ -44,7 +44,7 @@ class ModelSpec:
     `max_length` is in tokens, special tokens included; `builder` is the target that
     loads the encoder, called as `builder(spec, options)`; `architecture` is what
     transformers calls it (`model_type`), empty where only the hub knows. `language` is that
-    of the texts it was trained on, as in `LANGUAGES`, empty where nothing says it, and
+    of the texts it was trained on (en, ko, "en, ko", many), empty where nothing says it, and
     `parameters` how many weights it has, in millions, None where nothing says it.
     """
 
@@ -139,8 +139,6 @@ def _ettin(parameters: int, recipe: Recipe) -> ModelSpec:
 def _modernbert(name: str, hub_id: str, summary: str, recipe: Recipe = MODERNBERT, **more: Any) -> ModelSpec:
     return _row(name, hub_id, summary, recipe, **{"architecture": "modernbert", "max_length": 8192, **more})
 
-
-LANGUAGES = {"en": "English", "ko": "Korean", "en, ko": "English and Korean", "many": "many languages"}
 
 MODELS: tuple[ModelSpec, ...] = (
     ModelSpec(
@@ -346,3 +344,8 @@ MODELS: tuple[ModelSpec, ...] = (
         parameters=109,
     ),
 )
+
+
+def reads(spec: ModelSpec, language: str) -> bool:
+    """Tell whether a model is for texts of a language, en or ko; one that starts from nothing learns any."""
+    return spec.language in ("", "many") or language in spec.language.split(", ")
