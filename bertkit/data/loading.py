@@ -15,11 +15,11 @@ from pathlib import Path
 
 from bertkit.data.catalog import SPLITS, DatasetSpec
 from bertkit.data.columns import ColumnChoice, parse_columns
-from bertkit.data.formats import encoding_note, sniff_format
+from bertkit.data.formats.readers import read_rows
+from bertkit.data.formats.telling import encoding_note, sniff_format
 from bertkit.data.groups import find_groups, refuse_groups
-from bertkit.data.readers import read_rows
 from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, Row, TaggedText
-from bertkit.data.shapes import Shape, decide_task, guess_task, shape_of
+from bertkit.data.shapes.table import Shape, decide_task, guess_task, shape_of
 from bertkit.data.sources import SPLIT_WORDS, Source, find_source
 from bertkit.data.table_rules import (
     SeenIds,
@@ -31,7 +31,7 @@ from bertkit.data.table_rules import (
     rename,
     spec_for_labels,
 )
-from bertkit.data.tagged_files import read_tagged_file
+from bertkit.data.tagged.column_files import read_tagged_file
 from bertkit.errors import DataError
 
 _WAYS_ON = ("name a file or a directory", "try the bundled sample:paraphrase")
@@ -268,7 +268,7 @@ class _Loader:
             columns = shape.resolve(
                 names,
                 mapping=self.choice.renamed(renames) if self.choice is not None else None,
-                spec=self.source.spec,
+                usual=None if self.source.spec is None else self.source.spec.columns,
                 stored=self.stored or self._resolved,
                 need_label=not may_lack_label,
             )

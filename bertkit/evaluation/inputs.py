@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from bertkit.data.columns import ColumnChoice, parse_columns
-from bertkit.data.formats import Opened, TableFormat, open_input, tell
-from bertkit.data.readers import read_opened
+from bertkit.data.formats.opened import Opened, open_input
+from bertkit.data.formats.readers import read_opened
+from bertkit.data.formats.telling import TableFormat, tell
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
-from bertkit.data.shapes import shape_of
-from bertkit.data.tagged_files import read_tagged_opened
+from bertkit.data.shapes.table import shape_of
+from bertkit.data.tagged.column_files import read_tagged_opened
 from bertkit.errors import DataError
 from bertkit.plain import listed
 from bertkit.tasks.base import TaskSettings
@@ -157,7 +158,7 @@ def _columns(names: Sequence[str], settings: TaskSettings, choice: ColumnChoice 
     found = shape_of(settings.task).resolve(
         names,
         mapping=choice,
-        spec=None,
+        usual=None,
         stored=replace(settings.columns, label=None),
         need_label=False,
     )

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bertkit.audit import Audit, Finding, TrainCommand, audit
+from bertkit.audit.findings import worst_first
+from bertkit.audit.sampling import Reservoir
+from bertkit.audit.unread import unread_findings
+from bertkit.audit.verdict import write_verdict
 from bertkit.config import TASKS
-from bertkit.data.audit import Audit, Finding, TrainCommand, audit
-from bertkit.data.audit.findings import worst_first
-from bertkit.data.audit.sampling import Reservoir
-from bertkit.data.audit.verdict import write_verdict
 from bertkit.data.numerals import is_score
 from bertkit.data.records import Example
 from bertkit.data.streaming import REASONS, LabelKinds, StreamedData, stream_data
@@ -110,7 +111,7 @@ def _inspect(
         if not data.is_guessed or task == kinds.task:
             break
         task = kinds.task
-    more = [finding for rows in data.splits.values() for finding in rows.findings()]
+    more = [finding for split, rows in data.splits.items() for finding in unread_findings(split, rows.unread())]
     if tokenizer is not None:
         more += fit_findings(tokenizer, request.model, [row for rows in watched.values() for row in rows.sample])
     notes = (*_notes(request, data, task, tokenizer), *found.notes)

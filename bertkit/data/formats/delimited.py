@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 
-from bertkit.data.columns import column_name
-from bertkit.data.formats.telling import CARRIAGE_RETURN
-from bertkit.data.lines import MOST_CHARACTERS, Lines, RecordTooLongError
+from bertkit.data.column_names import column_name
+from bertkit.data.formats.lines import CARRIAGE_RETURN, MOST_CHARACTERS, Lines, RecordTooLongError
 from bertkit.data.records import BadRow, Row
 from bertkit.errors import DataError
 from bertkit.names import first_repeated

@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path, PurePath
 
-from bertkit.data.columns import column_name
-from bertkit.data.encodings import sniff_encoding
+from bertkit.data.column_names import column_name
 from bertkit.data.formats.headers import (
     Knows,
     csv_delimiter,
@@ -28,13 +27,13 @@ from bertkit.data.formats.headers import (
     may_be_table,
     names_of,
 )
+from bertkit.data.formats.lines import sniff_encoding
 from bertkit.data.formats.opened import Opened, open_input
-from bertkit.data.tag_schemes import is_tag
+from bertkit.data.tagged.schemes import is_tag
 from bertkit.errors import DataError
 from bertkit.plain import listed
 
 KINDS = ("csv", "tsv", "jsonl", "parquet", "txt", "conll")
-CARRIAGE_RETURN = "a lone carriage return stands in the line; `tr '\\r' '\\n'` makes a line end of it"
 
 _SUFFIX_HINTS = {
     ".csv": "csv",
