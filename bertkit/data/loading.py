@@ -49,6 +49,8 @@ def load_data(
     as_split: str | None = None,
     need_label: bool = True,
     group: str | None = None,
+    labels: Sequence[str] = (),
+    respell: bool = True,
 ) -> DataSet:
     """Load DATA: a catalog name, a bundled sample, files, a directory, or a hub id.
 
@@ -63,6 +65,8 @@ def load_data(
         as_split: the split that bare files are; train if not given.
         need_label: whether every row must have a label.
         group: the column that names the rows' groups.
+        labels: those of the run that will read the data; numbers equal to them are spelt as they are.
+        respell: whether labels may be spelt otherwise than they stand there (1.0 as 1 beside 1).
 
     Raises:
         UsageError: DATA or `--columns` is malformed.
@@ -76,7 +80,7 @@ def load_data(
     asked = task if task != "auto" or source.spec is None else source.spec.task
     loader = _Loader(source, choice, stored, need_label and asked != "mlm", asked, group)
     loaded = loader.load(wanted)
-    decided, reason = decide_task(loader.task, loaded)
+    decided, loaded, reason = decide_task(loader.task, loaded, known=labels, respell=respell)
     return DataSet(
         name=source.name,
         task=decided,

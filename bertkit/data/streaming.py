@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from bertkit.data.columns import parse_columns
 from bertkit.data.faults import Faults, Unread
 from bertkit.data.group_columns import GroupColumns
+from bertkit.data.label_kinds import LabelKinds, Spelling, respelt
 from bertkit.data.loading import load_data
-from bertkit.data.numerals import is_lost_score, is_no_finite_number, is_number, is_whole, score_fault
+from bertkit.data.numerals import is_lost_score, score_fault
 from bertkit.data.opening import Opener, Table
 from bertkit.data.records import BadRow, ColumnMap, Example
 from bertkit.data.sources import find_source
@@ -35,8 +36,11 @@ class Reading(Protocol):
         """Read the rows."""
         ...
 
-    def expect(self, task: str) -> None:
-        """Say what the rows are for; those that the task cannot learn from are left out and counted."""
+    def expect(self, task: str, spelling: Spelling = "as written") -> None:
+        """Say what the rows are for and how their labels are spelt.
+
+        Those that the task cannot learn from are left out and counted.
+        """
         ...
 
     def unread(self) -> Unread:
@@ -105,38 +109,6 @@ def stream_data(
     )
 
 
-@dataclass
-class LabelKinds:
-    """Tells scores from classes by the labels that passed, as loading does: all numbers, not all whole."""
-
-    any: bool = False
-    all_numbers: bool = True
-    all_whole: bool = True
-
-    def see(self, labels: Iterable[str | None]) -> None:
-        """Let some labels pass."""
-        if not self.all_numbers:
-            return
-        for label in set(labels) - {None}:
-            assert label is not None
-            if is_no_finite_number(label):  # a score that is missing, and no class
-                continue
-            self.any = True
-            self.all_numbers = self.all_numbers and is_number(label)
-            self.all_whole = self.all_whole and is_whole(label)
-
-    @property
-    def task(self) -> str:
-        """The task word."""
-        return "regression" if self.any and self.all_numbers and not self.all_whole else "classify"
-
-
-REASONS: Mapping[str, str] = {
-    "regression": "task: regression, for all labels are numbers and not all are whole",
-    "classify": "task: classify, for the labels are words or whole numbers",
-}
-
-
 def _guess(first: Iterable[Example]) -> str:
     kinds = LabelKinds()
     kinds.see(row.label for row in itertools.islice(iter(first), _ROWS_AHEAD))
@@ -159,10 +131,11 @@ class SplitStream:
         self._seen: SeenIds | None = None
         self._columns: GroupColumns | None = None
         self._of_scores = False
+        self._spelling: Spelling = "as written"
 
-    def expect(self, task: str) -> None:
+    def expect(self, task: str, spelling: Spelling = "as written") -> None:
         """Leave out rows whose label no model can learn, where the task is regression."""
-        self._of_scores = task == "regression"
+        self._of_scores, self._spelling = task == "regression", spelling
 
     def __iter__(self) -> Iterator[Example]:
         """Read the files one after the other."""
@@ -179,10 +152,12 @@ class SplitStream:
                     problems.clear()
                 if isinstance(example, BadRow):
                     self._unusable.note(place, [example])
-                elif self._of_scores and example.label is not None and is_lost_score(example.label):
-                    self._unusable.note(place, [BadRow(example.line, score_fault(example.label))])
+                    continue
+                label = None if example.label is None else respelt(example.label, self._spelling)
+                if self._of_scores and label is not None and is_lost_score(label):
+                    self._unusable.note(place, [BadRow(example.line, score_fault(label))])
                 else:
-                    yield example
+                    yield example if label == example.label else replace(example, label=label)
 
     def _group_columns(self) -> GroupColumns | None:
         """Look for a column of groups among those of the training rows, where none was named."""
@@ -207,7 +182,7 @@ class _Loaded(tuple[Example, ...]):
 
     __slots__ = ()
 
-    def expect(self, task: str) -> None:
+    def expect(self, task: str, spelling: Spelling = "as written") -> None:
         """They were loaded for it."""
 
     def unread(self) -> Unread:

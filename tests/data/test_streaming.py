@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from bertkit.audit.unread import unread_findings
+from bertkit.data.label_kinds import LabelKinds
 from bertkit.data.loading import load_data
-from bertkit.data.streaming import LabelKinds, StreamedData, stream_data
+from bertkit.data.streaming import StreamedData, stream_data
 from bertkit.errors import DataError, UnknownNameError
 from tests.conftest import pair_rows, write_tsv
 

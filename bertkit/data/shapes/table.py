@@ -7,12 +7,14 @@ of the tasks than this.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.columns import ColumnChoice
-from bertkit.data.numerals import is_no_finite_number, is_number, is_score, is_whole, score_fault
+from bertkit.data.label_kinds import NOTES, are_scores, like_known, respelt, spelling_of
+from bertkit.data.numerals import is_score, score_fault
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
 from bertkit.data.shapes.documents import Documents, looks_summarized
 from bertkit.data.shapes.labelled import LabelledTexts
@@ -22,6 +24,9 @@ from bertkit.data.shapes.tagged import TaggedTexts, looks_tagged
 from bertkit.errors import DataError
 
 _ROWS_LOOKED_AT = 20
+# Tasks whose labels are classes or scores.
+LABELLED = ("classify", "regression")
+_ARE_THEY_CLASSES = "; nearly all others are (if they are classes, --task classify)"
 
 
 class Shape(Protocol):
@@ -96,34 +101,61 @@ def guess_task(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tup
     return ("extractive" if looks_summarized(names) else None), again
 
 
-def decide_task(task: str, loaded: Mapping[str, Sequence[Example]]) -> tuple[str, tuple[str, ...]]:
-    """Give the task word, and a note of how it was found where nobody said.
+def decide_task(
+    task: str, loaded: Mapping[str, Sequence[Example]], *, known: Sequence[str] = (), respell: bool = True
+) -> tuple[str, dict[str, tuple[Example, ...]], tuple[str, ...]]:
+    """Give the task word, the rows with their labels spelt alike, and notes of what was decided.
+
+    Args:
+        task: the task word, or "auto" to let the labels say.
+        loaded: rows by split.
+        known: the labels of the run that reads the rows; numbers equal to them are spelt as they are.
+        respell: whether labels may be spelt otherwise than they stand there.
 
     Raises:
         DataError: the task is regression and a label is no number.
     """
+    rows = {split: tuple(examples) for split, examples in loaded.items()}
+    if task not in ("auto", *LABELLED):
+        return task, rows, ()
+    labels = {example.label for examples in rows.values() for example in examples if example.label is not None}
+    spelling = spelling_of(labels, of_scores=task == "regression") if respell else "as written"
+    decided = task if task != "auto" else "regression" if are_scores(labels) else "classify"
+    notes = (NOTES[spelling],) if spelling in NOTES else ()
+    if spelling != "as written":
+        rows = _relabelled(rows, lambda label: respelt(label, spelling))
+        labels = {respelt(label, spelling) for label in labels}
+    if known and decided == "classify":
+        rows = _relabelled(rows, lambda label: like_known(label, known))
+    if decided == "regression":
+        _require_numbers(rows, doubt="" if task != "auto" else _ARE_THEY_CLASSES)
+    if task == "auto":
+        notes = (*notes, reason_of(decided, len(labels)))
+    return decided, rows, notes
+
+
+def reason_of(task: str, different: int | None = None) -> str:
+    """Say why labels make a classification or a regression, where nobody said."""
     if task == "regression":
-        _require_numbers(loaded)
-    if task != "auto":
-        return task, ()
-    labels = {example.label for examples in loaded.values() for example in examples if example.label is not None}
-    if are_scores(labels):
-        _require_numbers(loaded)
-        return "regression", ("task: regression, for all labels are numbers and not all are whole",)
-    return "classify", (f"task: classify, for the labels are words or whole numbers ({len(labels)} different)",)
+        return "task: regression, for all labels are numbers and not all are whole"
+    count = "" if different is None else f" ({different} different)"
+    return f"task: classify, for the labels are words or whole numbers{count}"
 
 
-def are_scores(labels: Iterable[str]) -> bool:
-    """Tell whether labels are scores rather than classes: numbers, not all of them whole.
+def _relabelled(rows: Mapping[str, Sequence[Example]], spell: Callable[[str], str]) -> dict[str, tuple[Example, ...]]:
+    return {
+        split: tuple(
+            example
+            if example.label is None or (new := spell(example.label)) == example.label
+            else replace(example, label=new)
+            for example in examples
+        )
+        for split, examples in rows.items()
+    }
 
-    A NaN among them is a score that is missing, and no class.
-    """
-    words = [label for label in labels if not is_no_finite_number(label)]
-    return all(map(is_number, words)) and not all(map(is_whole, words))
 
-
-def _require_numbers(loaded: Mapping[str, Sequence[Example]]) -> None:
+def _require_numbers(loaded: Mapping[str, Sequence[Example]], *, doubt: str) -> None:
     for examples in loaded.values():
         for example in examples:
             if example.label is not None and not is_score(example.label):
-                raise DataError.at(example.source, example.line, f"{score_fault(example.label)}.")
+                raise DataError.at(example.source, example.line, f"{score_fault(example.label)}{doubt}.")

@@ -172,10 +172,10 @@ def test_columns_that_were_named_decide(choice: ColumnChoice, task: str | None) 
 )
 def test_labels_decide_between_classes_and_numbers(labels: list[str], task: str, note: str) -> None:
     rows = [Example(("x",), label, 1, "t.csv") for label in labels]
-    decided, (sentence,) = decide_task("auto", {"train": rows})
+    decided, _, (sentence,) = decide_task("auto", {"train": rows})
     assert decided == task
     assert note in sentence
-    assert decide_task("ner", {"train": rows}) == ("ner", ())
+    assert decide_task("ner", {"train": rows}) == ("ner", {"train": tuple(rows)}, ())
 
 
 def test_regression_names_the_label_that_is_no_number() -> None:
