@@ -30,16 +30,17 @@ _WITH_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 _PERCENT = re.compile(r"[+-]?\d+(?:[.,]\d+)?\s?%", re.ASCII)
 # What stands for a missing score or label.
 MISSING = frozenset({"n/a", "#n/a", "na", "nan", "null", "-", "?", "<na>"})
-# Labels of which this share, and this many, are numbers are scores; the others are faults.
 # More percentages than these are no classes.
 _MANY = 10
+# Labels of which this share, and this many, are numbers are scores; the others are faults.
 _MOST_SCORES, _ENOUGH_SCORES = 0.8, 5
 
 
 @dataclass
 class LabelKinds:
-    """Tells task and spelling by the labels that passed."""
+    """Tells task and spelling by the labels that passed; `of_scores` says that they are known to be scores."""
 
+    of_scores: bool = False
     _seen: set[str] = field(default_factory=set)
 
     def see(self, labels: Iterable[str | None]) -> None:
@@ -53,14 +54,9 @@ class LabelKinds:
         return "regression" if are_scores(self._seen) else "classify"
 
     @property
-    def count(self) -> int:
-        """How many different labels there are, once they are spelt alike."""
-        return len({respelt(label, self.spelling) for label in self._seen})
-
-    @property
     def spelling(self) -> Spelling:
         """How the labels are to be read."""
-        return spelling_of(self._seen)
+        return spelling_of(self._seen, of_scores=self.of_scores)
 
 
 def spelling_of(labels: Iterable[str], *, of_scores: bool = False) -> Spelling:

@@ -94,7 +94,7 @@ def _inspect(
     request: InspectRequest, data: StreamedData, tokenizer: Tokenizer | None, progress: Callable[[int], None]
 ) -> Inspection:
     """Audit the data; where the later labels belie the task that the first ones showed, once more."""
-    kinds = LabelKinds()
+    kinds = LabelKinds(of_scores=request.task == "regression")
     watched = {split: _Watched(rows, kinds, progress) for split, rows in data.splits.items()}
 
     def once(task: str, spelling: Spelling) -> Audit:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.columns import ColumnChoice, missing_label, resolve_columns, texts_of
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
-from bertkit.data.values import RowError, field_of
-from bertkit.plain import quoted
+from bertkit.data.values import RowError, field_of, parse_cell, value_text
+from bertkit.plain import listed, quoted, shell_words
 
 
 class LabelledTexts:
@@ -74,6 +74,8 @@ def _example_of(row: Row, columns: ColumnMap, source: str, need_label: bool, spe
     texts = texts_of(row, columns)
     raw = None if columns.label is None else field_of(row.fields, columns.label)
     label = (raw or "").strip()
+    if label.startswith(("[", "{")):
+        label = _one_label(label, columns.label or "")
     if spec is not None and label in spec.withheld:
         return Example(texts, None, row.line, source)
     if not label and need_label:
@@ -84,3 +86,25 @@ def _example_of(row: Row, columns: ColumnMap, source: str, need_label: bool, spe
             raise RowError(strange_label(label, spec))
         label = canonical or label
     return Example(texts, label or None, row.line, source)
+
+
+def _one_label(written: str, column: str) -> str:
+    """Return the label that a list of one holds, or the text itself where it is no JSON.
+
+    Raises:
+        RowError: it is another list, or an object: each would be a class of its own.
+    """
+    found = parse_cell(written)
+    if isinstance(found, list):
+        if not found:
+            return ""
+        if len(found) == 1 and not isinstance(found[0], list | dict):
+            return value_text(found[0]).strip()
+        raise RowError(f"the label is a list, and a row has one label (column {quoted(column)})")
+    if isinstance(found, dict):
+        inner = next(iter(found), None)
+        way_on = (
+            f"; name the one that counts, as in --columns label={shell_words([f'{column}.{inner}'])}" if inner else ""
+        )
+        raise RowError(f"the label is an object of {listed(found)} (column {quoted(column)}){way_on}")
+    return written

@@ -182,3 +182,30 @@ def test_regression_names_the_label_that_is_no_number() -> None:
     rows = [Example(("x",), label, line, "t.csv") for line, label in enumerate(["1", "high"], start=2)]
     with pytest.raises(DataError, match=r"^t\.csv:3: the label 'high' is no number, as regression needs\.$"):
         decide_task("regression", {"train": rows})
+
+
+def labelled(*labels: str, need_label: bool = True) -> list[object]:
+    rows = table(["text", "label"], *(("a text", label) for label in labels))
+    shape = shape_of("classify")
+    found = shape.examples(rows, ColumnMap(("text",), None, "label"), "t.csv", need_label=need_label)
+    return [example.message if isinstance(example, BadRow) else example.label for example in found]
+
+
+def test_lists_and_objects_are_no_classes() -> None:
+    many, inner = labelled('["price", "battery"]', '{"label": 3.7, "real-label": 1}')
+    assert many == "the label is a list, and a row has one label (column 'label')"
+    assert inner == (
+        "the label is an object of 'label', 'real-label' (column 'label'); name the one that counts, "
+        "as in --columns label=label.label"
+    )
+    assert labelled("[0, 1, 0]", '[[0, 4, "PER"]]', need_label=False) == [many, many]
+
+
+def test_a_list_of_one_label_is_that_label() -> None:
+    assert labelled('["pos"]', "[1]", "[]", "[urgent] help", "{x}") == [
+        "pos",
+        "1",
+        "label is empty (column 'label')",
+        "[urgent] help",
+        "{x}",
+    ]
