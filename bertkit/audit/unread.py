@@ -8,14 +8,15 @@ from bertkit.audit.findings import Finding, Severity, counted
 from bertkit.data.faults import Faults, Unread
 from bertkit.plain import quoted
 
-_SHOWN_REASONS = 3
-
 
 def unread_findings(split: str, unread: Unread) -> Iterator[Finding]:
     """Report rows that cannot be used, entities that are not in their texts, rows of two files, and groups."""
     if unread.unusable.count:
         message = f"{split}: {counted(unread.unusable.count, 'row', 'are')} unusable and left out"
         yield _finding(unread.unusable, "unusable_row", "error", message)
+    if unread.left_out.count:
+        message = f"{split}: {counted(unread.left_out.count, 'record', 'are')} left out, being no rows of the table"
+        yield _finding(unread.left_out, "left_out_row", "info", message)
     if unread.lost.count:
         number = "1 entity" if unread.lost.count == 1 else f"{unread.lost.count:,} entities"
         yield _finding(unread.lost, "lost_entity", "warning", f"{split}: {number} left out")
@@ -33,6 +34,4 @@ def unread_findings(split: str, unread: Unread) -> Iterator[Finding]:
 
 
 def _finding(faults: Faults, kind: str, severity: Severity, what: str) -> Finding:
-    shown = [f"{reason} ({number:,})" for reason, number in faults.reasons.most_common(_SHOWN_REASONS)]
-    more = "; and other faults" if len(faults.reasons) > _SHOWN_REASONS else ""
-    return Finding(kind, severity, faults.count, f"{what}: {'; '.join(shown)}{more}.", tuple(faults.places))
+    return Finding(kind, severity, faults.count, f"{what}: {faults.summary()}.", tuple(faults.places))

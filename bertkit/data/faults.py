@@ -12,6 +12,7 @@ from bertkit.data.records import BadRow, Place
 # Places that are kept of any kind of fault.
 MAX_PLACES = 6
 _MAX_REASONS = 1000
+_SHOWN_REASONS = 3
 
 
 @dataclass
@@ -21,6 +22,11 @@ class Faults:
     count: int = 0
     places: list[Place] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
+
+    def summary(self) -> str:
+        """List the commonest reasons, each with its number."""
+        shown = [f"{reason} ({number:,})" for reason, number in self.reasons.most_common(_SHOWN_REASONS)]
+        return "; ".join([*shown, *(["and other faults"] if len(self.reasons) > _SHOWN_REASONS else [])])
 
     def note(self, file: str, rows: Sequence[BadRow]) -> None:
         """Count some rows of a file."""
@@ -38,12 +44,14 @@ class Unread:
 
     Attributes:
         unusable: rows that were left out.
+        left_out: records that are not meant to be rows.
         lost: entities that are not in their texts.
         repeated: rows whose id an earlier file has; None where ids are not looked at.
         group_column: a column that might name groups of rows.
     """
 
     unusable: Faults = field(default_factory=Faults)
+    left_out: Faults = field(default_factory=Faults)
     lost: Faults = field(default_factory=Faults)
     repeated: int = 0
     group_column: GroupColumn | None = None

@@ -15,7 +15,7 @@ from bertkit.data.columns import ColumnChoice
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import TableFormat, encoding_note, sniff_format
 from bertkit.data.groups import Groups, find_groups, refuse_groups
-from bertkit.data.records import BadRow, ColumnMap, Example, Row
+from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
 from bertkit.data.shapes.labelled import strange_label
 from bertkit.data.shapes.table import guess_task, shape_of
 from bertkit.data.sources import Source
@@ -154,7 +154,7 @@ class Opener:
         for row in rows:
             if isinstance(row, Row):
                 return row
-            bad = bad or row
+            bad = bad or (None if isinstance(row, LeftOut) else row)
         if bad is not None:
             raise DataError.at(table.path, bad.line, f"{bad.message}; no row can be read.")
         raise DataError(f"{table.path}: there are no rows in it (empty, or only a header line).")

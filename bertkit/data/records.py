@@ -27,6 +27,11 @@ class BadRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut(BadRow):
+    """A record that is not meant to be a row, such as a second header line: no fault, but it is said."""
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnMap:
     """Which columns play which part.
 

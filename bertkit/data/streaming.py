@@ -21,7 +21,7 @@ from bertkit.data.label_kinds import LabelKinds, Spelling, respelt
 from bertkit.data.loading import load_data
 from bertkit.data.numerals import is_lost_score, score_fault
 from bertkit.data.opening import Opener, Table
-from bertkit.data.records import BadRow, ColumnMap, Example
+from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut
 from bertkit.data.sources import find_source
 from bertkit.data.table_rules import SeenIds
 
@@ -127,6 +127,7 @@ class SplitStream:
         self._split = split
         self._tables = tables
         self._unusable = Faults()
+        self._left_out = Faults()
         self._lost = Faults()
         self._seen: SeenIds | None = None
         self._columns: GroupColumns | None = None
@@ -139,7 +140,7 @@ class SplitStream:
 
     def __iter__(self) -> Iterator[Example]:
         """Read the files one after the other."""
-        self._unusable, self._lost = Faults(), Faults()
+        self._unusable, self._left_out, self._lost = Faults(), Faults(), Faults()
         self._seen = SeenIds() if len(self._tables) > 1 else None
         self._columns = self._group_columns()
         for table in self._tables:
@@ -151,7 +152,7 @@ class SplitStream:
                     self._lost.note(place, problems)
                     problems.clear()
                 if isinstance(example, BadRow):
-                    self._unusable.note(place, [example])
+                    (self._left_out if isinstance(example, LeftOut) else self._unusable).note(place, [example])
                     continue
                 label = None if example.label is None else respelt(example.label, self._spelling)
                 if self._of_scores and label is not None and is_lost_score(label):
@@ -171,6 +172,7 @@ class SplitStream:
         """Return what could not be read the last time."""
         return Unread(
             self._unusable,
+            self._left_out,
             self._lost,
             0 if self._seen is None else self._seen.repeated,
             None if self._columns is None else self._columns.proposal(),

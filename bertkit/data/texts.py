@@ -16,7 +16,7 @@ from bertkit.data.columns import ColumnChoice, parse_columns
 from bertkit.data.formats.opened import open_input
 from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import tell
-from bertkit.data.records import BadRow, Example, Row
+from bertkit.data.records import BadRow, Example, LeftOut, Row
 from bertkit.data.shapes.questions import find_choice_columns
 from bertkit.data.shapes.table import guess_task, shape_of
 from bertkit.data.sources import find_source
@@ -102,6 +102,8 @@ def _peeked(rows: Iterator[Record], name: str) -> Iterator[Record]:
 
 def _lines(rows: Iterable[Row | BadRow], name: str) -> Iterator[str]:
     for row in rows:
+        if isinstance(row, LeftOut):
+            continue
         if isinstance(row, BadRow):
             raise DataError.at(name, row.line, f"{row.message}.")
         yield from row.fields.values()
@@ -109,6 +111,8 @@ def _lines(rows: Iterable[Row | BadRow], name: str) -> Iterator[str]:
 
 def _texts(examples: Iterable[Example | BadRow], name: str) -> Iterator[str]:
     for example in examples:
+        if isinstance(example, LeftOut):
+            continue
         if isinstance(example, BadRow):
             raise DataError.at(name, example.line, f"{example.message}.")
         yield from example.all_texts

@@ -9,6 +9,7 @@ whichever way the file spells it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -95,6 +96,8 @@ def _read(
     if known.kind == "conll":
         raise DataError(f"{source}: this is tagged text (one token and its tag a line), which the task ner reads.")
     lines = Lines(stream, source, known.encoding)
+    for _ in itertools.islice(lines, known.skip):
+        lines.begin_record()
     if known.kind == "jsonl":
         return read_json_lines(lines, keep_blank=keep_blank)
     if known.kind == "txt":
