@@ -154,6 +154,7 @@ def _given_data(request: EvalRequest, manifest: Manifest, split: str) -> DataSet
         splits=SPLITS,
         stored=manifest.settings.columns,
         as_split=split,
+        labels=manifest.settings.labels,
     )
     own = DataRequest.from_json(manifest.data["request"])
     if split not in dataset.splits and tuple(own.names) == request.data and "train" in dataset.splits:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
-from bertkit.data.audit import Finding, Place
-from bertkit.data.audit.findings import MAX_PLACES
+from bertkit.audit import Finding, Place
+from bertkit.data.faults import MAX_PLACES
 from bertkit.data.records import ColumnMap, Example
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.health import ANOTHER, examine

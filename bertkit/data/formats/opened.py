@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from bertkit.data.encodings import BOM
-from bertkit.data.lines import READ_ERRORS
+from bertkit.data.formats.lines import BOM, READ_ERRORS
 from bertkit.errors import DataError
 from bertkit.files import exists, is_dir, is_file
 
