@@ -39,7 +39,7 @@ class ChoiceTask:
     def __init__(self, settings: TaskSettings, tokenizer: Tokenizer) -> None:
         self.settings = settings
         self.tokenizer = tokenizer
-        tokenizer.reads_control = len(settings.columns.text) > 1  # the separator is put between columns
+        tokenizer.reads_control = True  # the separator is put between a context and its question
 
     @classmethod
     def fit(cls, settings: TaskSettings, tokenizer: Tokenizer, examples: Sequence[Example]) -> ChoiceTask:

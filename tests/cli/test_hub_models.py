@@ -190,7 +190,7 @@ def test_a_hub_encoder_of_no_row_is_read_by_its_own_config(
             hub.url, home, [*train, "--max-length", "2048"], [*train, "--max-length", "2049"]
         )
     assert code == 0, err
-    values = json.loads(out)["options"]
+    values = json.loads(out)["config"]
     assert (values["max_length"], values["lr"], values["dropout"]) == (2048, MODERNBERT.lr, MODERNBERT.dropout)
     assert longer[0] == 2
     assert "reads at most 2,048 tokens" in longer[2] or "reads at most 2048 tokens" in longer[2]
