@@ -29,8 +29,10 @@ from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import Outputs, TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import check_fit
+from bertkit.troubleshooting import see
 
 SPLITS = ("train", "validation", "test")
+NO_TEST = "there is no test split, so this is the validation split, which chose the best weights"
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def _examples(
         dataset, warnings = _own_data(request, manifest, note), ()
         split = request.split or ("test" if "test" in dataset.splits else "validation")
         if split == "validation" and request.split is None:
-            warnings = ("there is no test split, so this is the validation split, which chose the best weights",)
+            warnings = (NO_TEST,)
     for sentence in dataset.notes:
         note(sentence)
     if split not in dataset.splits:
@@ -231,8 +233,7 @@ def _outputs(
     seconds = time.perf_counter() - began
     cut = sum(e.truncated for e in encoded)
     limit = loaded.task.settings.max_length
-    sentence = f"{cut:,} of {len(examples):,} rows are longer than {limit} tokens and were cut"
-    return outputs, seconds, (sentence,) if cut else ()
+    return outputs, seconds, _cut_sentence(cut, len(examples), limit)
 
 
 def _rivals(loaded: Bundle, examples: Sequence[Example], request: EvalRequest) -> dict[str, Outputs]:
@@ -261,6 +262,10 @@ def _kind(settings: TaskSettings) -> tuple[object, ...]:
     return task, settings.labels, len(settings.columns.inputs)
 
 
+def _cut_sentence(cut: int, n: int, limit: int) -> tuple[str, ...]:
+    return (f"{cut:,} of {n:,} rows are longer than {limit} tokens and were cut",) if cut else ()
+
+
 def _known_sentence(known: int | None, n: int, split: str) -> tuple[str, ...]:
     if known is None:
         return (f"the run has lost {HASHES}, so nobody knows which of these {n:,} rows it was trained on",)
@@ -268,5 +273,5 @@ def _known_sentence(known: int | None, n: int, split: str) -> tuple[str, ...]:
         return ()
     return (
         f"{known:,} of these {n:,} rows were also trained on (letter case, white space and punctuation apart): "
-        "these scores are inflated",
+        f"these scores are inflated; {see('inflated')}",
     )

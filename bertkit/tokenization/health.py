@@ -15,12 +15,13 @@ from bertkit.errors import TokenizerError
 from bertkit.tokenization.base import Encoding, Tokenizer
 from bertkit.tokenization.segments import Span
 from bertkit.tokenization.spans import whole_characters
+from bertkit.troubleshooting import see
 
 SAMPLE = 1000
 # Places are looked at in fewer texts: each token is.
 PLACED_SAMPLE = 50
 STOP_SHARE, WARN_SHARE = 0.30, 0.05
-ANOTHER = "choose another --model or --tokenizer"
+ANOTHER = f"choose another --model or --tokenizer ({see('tokenizer')})"
 
 
 @dataclass(frozen=True)
