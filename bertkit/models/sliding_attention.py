@@ -52,7 +52,7 @@ def mask_for_blocks(attention_mask: Tensor | None, input_ids: Tensor) -> Tensor:
     return attention_mask.bool()[:, None, None]
 
 
-def sliding_or_full(
+def sliding_or_full(  # noqa: PLR0917 - as transformers calls its kernels
     module: Any,
     query: Tensor,
     key: Tensor,
