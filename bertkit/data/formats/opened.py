@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from bertkit.data.encodings import BOM
 from bertkit.data.lines import READ_ERRORS
 from bertkit.errors import DataError
-from bertkit.files import exists, is_dir, is_file
-from bertkit.outputs import is_standard_output
+from bertkit.files import exists, is_dir, is_file, is_standard_output
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
