@@ -61,6 +61,8 @@ def find_source(names: Sequence[str], *, data_dir: Path | None = None, as_split:
     """
     if not names:
         raise UsageError("DATA is empty: name a data set, a file or a directory.")
+    if data_dir is not None and not is_dir(data_dir):
+        raise DataError(f"{data_dir}: no such directory (--data-dir).")
     if len(names) == 1:
         special = _special_source(names[0], data_dir)
         if special is not None:
@@ -152,8 +154,6 @@ def _catalog_source(spec: DatasetSpec, data_dir: Path | None) -> Source:
                 f"the data set {spec.name!r} is not on the hub: say where its files lie with --data-dir DIR."
             )
         return Source(spec.name, spec, hub_id=spec.hub_id, hub_config=spec.hub_config)
-    if not is_dir(folder):
-        raise DataError(f"{folder}: no such directory (--data-dir).")
     files = _layout_files(folder, spec) or _generic_files(folder)
     if not files:
         raise DataError(f"{folder}: no file of {spec.name!r} is there; looked for {_looked_for(spec)}.")

@@ -48,6 +48,15 @@ _SUFFIX_HINTS = {
     ".iob": "conll",
 }
 _MAX_SAMPLED_LINES = 200
+# How files begin that hold text only once another program has unpacked it, and what that program is.
+_PACKED = {
+    rb"BZh[1-9]1AY&SY": ("packed by bzip2", "unpack it with `bzip2 -d`"),
+    rb"\xfd7zXZ\0": ("packed by xz", "unpack it with `xz -d`"),
+    rb"\x28\xb5\x2f\xfd": ("packed by zstd", "unpack it with `zstd -d`"),
+    rb"PK\x03\x04": ("a zip archive, as spreadsheets are, too", "unpack it, or export the sheet as csv"),
+    rb"7z\xbc\xaf\x27\x1c": ("a 7z archive", "unpack it"),
+    rb"%PDF-\d": ("a PDF", "take the text out of it"),
+}
 # Tagged text may have one line in so many that is none.
 _STRAY_LINES = 10
 # What Excel writes above a table to say what parts its fields.
@@ -210,6 +219,9 @@ def _refuse_binary(opened: Opened) -> None:
     head = opened.head
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{opened.name}: this is UTF-16; save it as UTF-8 (`iconv -f utf-16 -t utf-8` converts it).")
+    for mark, (what, way_on) in _PACKED.items():
+        if re.match(mark, head):
+            raise DataError(f"{opened.name}: this is {what}; {way_on}.")
     lines = head.split(b"\n")
     # A stream goes on after a line with a stray NUL byte, as after any line that cannot be read.
     allowed = len(lines) // 2 if opened.path is None else 0

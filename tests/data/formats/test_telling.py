@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import io
+import lzma
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -134,3 +136,24 @@ def test_a_stray_nul_byte_is_a_fault_of_its_line_and_many_make_a_binary_stream(p
         tell_format(piped(b"\x89PNG\0\r\n\x1a\0\n\0\0"))
     with pytest.raises(DataError, match="UTF-16"):
         tell_format(piped("text\n".encode("utf-16")))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (bz2.compress(b"text,label\n"), "packed by bzip2; unpack it with `bzip2 -d`"),
+        (lzma.compress(b"text,label\n"), "packed by xz"),
+        (b"\x28\xb5\x2f\xfd$\x04text", "packed by zstd"),
+        (b"PK\x03\x04rest", "a zip archive"),
+        (b"%PDF-1.7\nrest\n", "a PDF"),
+    ],
+)
+@pytest.mark.parametrize("kind", [None, "csv", "txt"])
+def test_what_another_program_has_packed_is_named(
+    piped: Pipe, tmp_path: Path, content: bytes, said: str, kind: str | None
+) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(DataError, match=rf"a\.csv: this is {said}"):
+        sniff_format(tmp_path / "a.csv", kind=kind)
+    with pytest.raises(DataError, match=rf"<stdin>: this is {said}"):
+        tell_format(piped(content), kind=kind)
