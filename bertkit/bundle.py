@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertkit import __version__
-from bertkit.errors import OutputError, RunError
+from bertkit.errors import RunError
+from bertkit.files import save_tensors, write_json
 from bertkit.models.registry import find_rebuilder, load_target
+from bertkit.run_folder import MANIFEST, is_whole, put_back, why_no_run
 from bertkit.tasks.base import Task, TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tasks.viterbi import tag_names
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from bertkit.models.heads import TaskModel
 
 FORMAT_VERSION = 1
-MANIFEST = "bertkit.json"
 
 
 @dataclass(frozen=True)
@@ -80,35 +81,20 @@ def versions() -> dict[str, str]:
     return {"bertkit": __version__, "python": platform.python_version(), **{p: version(p) for p in packages}}
 
 
-def write_json(path: Path, values: Any) -> None:
-    """Write JSON beside its place and rename it there, so that a reader never sees half of it."""
-    beside = path.with_name(f".{path.name}.tmp")
-    beside.write_text(json.dumps(values, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    beside.replace(path)
-
-
 def save(directory: Path, manifest: Manifest, tokenizer: Tokenizer, model: TaskModel) -> None:
     """Write a run: config.json, model.safetensors, tokenizer, and bertkit.json last.
 
     Raises:
-        OutputError: the folder cannot be written.
+        OSError: the folder cannot be written; libraries raise errors of their own
+            (`files.write_errors` turns all of them into one sentence).
     """
-    from safetensors.torch import save_file
-
     from bertkit.models.heads import exported_weights
 
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        write_json(directory / "config.json", _transformers_config(manifest.settings, model))
-        tokenizer.save(directory)
-        beside = directory / ".model.safetensors.tmp"
-        # One metadata key: with more, the order in the file changes from process to process.
-        save_file(exported_weights(model), beside, metadata={"format": "pt"})
-        beside.chmod((directory / "config.json").stat().st_mode)  # the library makes it private
-        beside.replace(directory / "model.safetensors")
-        write_json(directory / MANIFEST, manifest.to_json())
-    except OSError as error:
-        raise OutputError(f"{directory}: cannot be written ({error.strerror}); choose another --output.") from error
+    directory.mkdir(parents=True, exist_ok=True)
+    write_json(directory / "config.json", _transformers_config(manifest.settings, model))
+    tokenizer.save(directory)
+    save_tensors(directory / "model.safetensors", exported_weights(model))
+    write_json(directory / MANIFEST, manifest.to_json())
 
 
 def _transformers_config(settings: TaskSettings, model: TaskModel) -> dict[str, Any]:
@@ -138,8 +124,9 @@ def load_manifest(directory: Path) -> Manifest:
         RunError: no run is there, or it is unfinished, damaged, or newer than this bertkit.
     """
     path = directory / MANIFEST
-    if not path.is_file():
-        raise RunError(_why_no_run(directory))
+    put_back(directory)
+    if not is_whole(directory):
+        raise RunError(why_no_run(directory))
     values = _read_json(path)
     found = values.get("format_version")
     if not isinstance(found, int):
@@ -211,11 +198,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise RunError(f"{path}: is not a JSON object; the run is damaged, copy or train it again.")
     return values
-
-
-def _why_no_run(directory: Path) -> str:
-    if not directory.exists():
-        return f"{directory}: no such run directory; `bertkit train` makes one."
-    if (directory / "checkpoints").is_dir():
-        return f"{directory}: its training has not finished; go on with `bertkit train --resume --output {directory}`."
-    return f"{directory}: is not a run directory (no {MANIFEST}); give one that `bertkit train` made."

@@ -117,19 +117,40 @@ def _mode(path: Path) -> int | None:
     try:
         return path.stat().st_mode
     except PermissionError as error:
-        raise PlaceError(
-            f"{_named(path, '')}: {os.strerror(errno.EACCES)}; ask its owner for the right to read it."
-        ) from error
+        raise not_allowed(path) from error
     except (OSError, ValueError):  # a name with a NUL byte, or one that is too long
         return None
 
 
+def not_allowed(path: Path) -> PlaceError:
+    """Build the error for a file or folder that this user may not read."""
+    return PlaceError(f"{_named(path, '')}: {os.strerror(errno.EACCES)}; ask its owner for the right to read it.")
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file.
+
+    Raises:
+        PlaceError: this user may not read it.
+        OSError: it cannot be read for another reason.
+    """
+    try:
+        return path.read_bytes()
+    except PermissionError as error:
+        raise not_allowed(path) from error
+
+
 def temporary(path: Path) -> Path:
-    """Return the name that a file has while it is written, beside its place."""
-    name = f".{path.name}.tmp"
+    """Return the name that a file or folder has while it is written, beside its place."""
+    return hidden_beside(path, "tmp")
+
+
+def hidden_beside(path: Path, ending: str) -> Path:
+    """Return a hidden name beside a path, `.name.ending`; a name that would be too long is hashed."""
+    name = f".{path.name}.{ending}"
     if len(os.fsencode(name)) > _LONGEST_NAME:
-        name = f".{hashlib.blake2b(os.fsencode(path.name), digest_size=12).hexdigest()}.tmp"
-    return path.with_name(name)
+        name = f".{hashlib.blake2b(os.fsencode(path.name), digest_size=12).hexdigest()}.{ending}"
+    return path.parent / name
 
 
 def sync(path: Path) -> None:
@@ -146,7 +167,7 @@ def sync(path: Path) -> None:
 
 
 def put_in_place(beside: Path, path: Path) -> None:
-    """Give a finished file its name, in a way that a power cut does not undo."""
+    """Give a finished file or folder its name, in a way that a power cut does not undo."""
     sync(beside)
     beside.replace(path)
     sync(path.parent)

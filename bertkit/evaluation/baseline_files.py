@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.errors import RunError
+from bertkit.files import read_bytes, save_arrays, write_text
 
 FACTS_NAME = "baselines.json"
 TENSORS_NAME = "baselines.safetensors"
@@ -18,15 +19,16 @@ FORMAT_VERSION = 1
 
 
 def write_baseline_files(directory: Path, facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Write facts and arrays into `directory`, which is made if it is missing."""
-    from safetensors.numpy import save
+    """Write facts and arrays into `directory`, which is made if it is missing.
 
+    Raises:
+        OSError: it cannot be written.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     # ASCII, because words may hold what UTF-8 has no bytes for (lone surrogates)
     text = json.dumps({"format": FORMAT_VERSION, **facts}, sort_keys=True)
-    (directory / FACTS_NAME).write_text(text + "\n", encoding="ascii")
-    packed = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
-    (directory / TENSORS_NAME).write_bytes(save(packed))
+    write_text(directory / FACTS_NAME, text + "\n")
+    save_arrays(directory / TENSORS_NAME, {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
 
 
 def read_baseline_files(directory: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -34,13 +36,14 @@ def read_baseline_files(directory: Path) -> tuple[dict[str, Any], dict[str, NDAr
 
     Raises:
         RunError: a file is missing or damaged, or a newer bertkit wrote it.
+        PlaceError: a file may not be read.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
-        facts = json.loads((directory / FACTS_NAME).read_text(encoding="ascii"))
-        tensors = load((directory / TENSORS_NAME).read_bytes())
+        facts = json.loads(read_bytes(directory / FACTS_NAME).decode("ascii"))
+        tensors = load(read_bytes(directory / TENSORS_NAME))
     except OSError as e:
         raise RunError(
             f"{directory}: the baselines of this run cannot be read ({e.strerror}: {e.filename}); "

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bertkit.data.records import Example
 from bertkit.errors import RunError
+from bertkit.files import is_file, read_bytes, save_arrays
 
 FILE = "training_rows.safetensors"
 
@@ -34,25 +35,24 @@ def hash_rows(examples: Sequence[Example], salt: str) -> NDArray[np.uint64]:
 
 def save_hashes(examples: Sequence[Example], salt: str, directory: Path) -> None:
     """Store the hashes of training rows, sorted, which also hides their order."""
-    from safetensors.numpy import save_file
-
-    save_file({"rows": np.unique(hash_rows(examples, salt))}, directory / FILE)
+    save_arrays(directory / FILE, {"rows": np.unique(hash_rows(examples, salt))})
 
 
-def count_known(examples: Sequence[Example], salt: str, directory: Path) -> int:
-    """Count the rows that were trained on; 0 where the run stores no hashes.
+def count_known(examples: Sequence[Example], salt: str, directory: Path) -> int | None:
+    """Count the rows that were trained on; None where the run has lost its hashes.
 
     Raises:
         RunError: the file is damaged.
+        PlaceError: it may not be read.
     """
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load
 
     path = directory / FILE
-    if not path.is_file():
-        return 0
+    if not is_file(path):
+        return None
     try:
-        known = load_file(path)["rows"]
+        known = load(read_bytes(path))["rows"]
     except (OSError, SafetensorError, KeyError) as error:
         raise RunError(f"{path}: cannot be read ({error}); the run is damaged, copy or train it again.") from error
     return int(np.isin(hash_rows(examples, salt), known).sum())

@@ -15,12 +15,14 @@ from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
 from bertkit.errors import DataError, RunError
 from bertkit.evaluation.baselines import load_baselines
+from bertkit.evaluation.contamination import FILE as HASHES
 from bertkit.evaluation.contamination import count_known
 from bertkit.evaluation.errors_file import write_errors
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
 from bertkit.evaluation.partner import open_partnership
 from bertkit.files import refuse_existing
+from bertkit.run_folder import unchanged
 from bertkit.tasks.base import Outputs, TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import check_fit
@@ -86,19 +88,20 @@ def evaluate_run(
         DataError: the data cannot be read, or has no such split.
         OutputError: --errors cannot be written.
     """
-    manifest = bundle.load_manifest(request.run)
-    find_task(manifest.settings.task)
-    refuse_existing(request.errors, "--errors", force=request.force)
-    began = time.perf_counter()
-    name, split, examples, warnings = _examples(request, manifest, note)
-    reading = time.perf_counter() - began
-    loaded = bundle.load(request.run)
-    settings = _settings(loaded.manifest.settings, request)
-    loaded.task.settings = settings
-    texts = [text for e in examples for text in e.all_texts]
-    findings = check_fit(loaded.tokenizer, texts, model_ids=loaded.model.encoder.vocab_size)
-    answered = _answered(loaded, examples, request)
-    known = count_known(examples, manifest.data["fingerprint"], request.run / "baseline")
+    with unchanged(request.run):
+        manifest = bundle.load_manifest(request.run)
+        find_task(manifest.settings.task)
+        refuse_existing(request.errors, "--errors", force=request.force)
+        began = time.perf_counter()
+        name, split, examples, warnings = _examples(request, manifest, note)
+        reading = time.perf_counter() - began
+        loaded = bundle.load(request.run)
+        settings = _settings(loaded.manifest.settings, request)
+        loaded.task.settings = settings
+        texts = [text for e in examples for text in e.all_texts]
+        findings = check_fit(loaded.tokenizer, texts, model_ids=loaded.model.encoder.vocab_size)
+        answered = _answered(loaded, examples, request)
+        known = count_known(examples, manifest.data["fingerprint"], request.run / "baseline")
     evaluation = evaluate(
         loaded.task,
         examples,
@@ -224,7 +227,9 @@ def _kind(settings: TaskSettings) -> tuple[object, ...]:
     return task, settings.labels, len(settings.columns.inputs)
 
 
-def _known_sentence(known: int, n: int, split: str) -> tuple[str, ...]:
+def _known_sentence(known: int | None, n: int, split: str) -> tuple[str, ...]:
+    if known is None:
+        return (f"the run has lost {HASHES}, so nobody knows which of these {n:,} rows it was trained on",)
     if not known or split == "train":
         return ()
     return (f"{known:,} of these {n:,} rows were also trained on; the figures are too good by that",)

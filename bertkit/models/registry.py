@@ -15,6 +15,7 @@ from typing import Any
 
 from bertkit.errors import ModelError, UnknownNameError
 from bertkit.names import is_spelling
+from bertkit.run_folder import put_back
 
 
 @dataclass(frozen=True)
@@ -272,8 +273,10 @@ def find_model(name: str) -> ModelSpec:
         hub_id = name.removeprefix("hf:")
         unlisted = ModelSpec(name, hub_id, USUAL_LENGTH, "a hub encoder", architecture="")
         return _of_hub(hub_id) or unlisted
-    if name and Path(name).is_dir():
-        return _local(name)
+    if name:
+        put_back(Path(name))
+        if Path(name).is_dir():
+            return _local(name)
     if listed := _of_hub(name) or _of_other_spelling(name):
         return listed
     if "/" in name or name.startswith("."):

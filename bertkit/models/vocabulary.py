@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bertkit.data.texts import Texts, open_texts
 from bertkit.errors import OutputError, UsageError
+from bertkit.files import exists, is_dir, is_file, put_in_place, temporary, write_errors
+from bertkit.locks import LOCK, held
+from bertkit.plain import quoted
+from bertkit.run_folder import lasting
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.coverage import Coverage, measure_coverage
 from bertkit.tokenization.vocab import train_vocabulary
@@ -85,12 +88,14 @@ def build_vocabulary(request: VocabularyRequest) -> BuiltVocabulary:
         DataError: a file, its columns or its rows cannot be read, there is no text, or the
             size is too small for its characters.
     """
-    _check_place(request.output, force=request.force)
-    opened = {name: open_texts(name, columns=request.columns) for name in dict.fromkeys(request.files)}
-    sample = _Sample(text for texts in opened.values() for text in texts.texts)
-    trained = train_vocabulary(sample, kind=request.kind, size=request.size, lowercase=request.lowercase)
-    covered = measure_coverage(trained, sample.kept, most=0)
-    _write(trained, request.output)
+    with ExitStack() as stack:
+        _take_place(request.output, stack, force=request.force)
+        opened = {name: open_texts(name, columns=request.columns) for name in dict.fromkeys(request.files)}
+        sample = _Sample(text for texts in opened.values() for text in texts.texts)
+        trained = train_vocabulary(sample, kind=request.kind, size=request.size, lowercase=request.lowercase)
+        covered = measure_coverage(trained, sample.kept, most=0)
+        with _writing(request.output):
+            _write(trained, lasting(request.output))
     return BuiltVocabulary(
         output=request.output,
         type=request.kind,
@@ -175,38 +180,45 @@ def _notes(opened: Iterable[Texts]) -> tuple[str, ...]:
     return tuple(texts.note for texts in opened if texts.note is not None)
 
 
+def _take_place(place: Path, stack: ExitStack, *, force: bool) -> None:
+    """Make the folder and keep other processes out of it: said now, and not after an hour of training."""
+    with _writing(place):
+        _check_place(place, force=force)
+        stack.enter_context(held(lasting(place), place))
+        _check_place(place, force=force)  # another process may have been here meanwhile
+
+
 def _check_place(place: Path, *, force: bool) -> None:
-    if place.exists() and not place.is_dir():
+    if not exists(place):
+        return
+    if not is_dir(place):
         raise OutputError(f"--output {place}: is a file, not a folder; choose another name.")
-    there = {entry.name for entry in place.iterdir()} if place.is_dir() else set()
-    if there - FILES:
-        raise OutputError(f"--output {place}: holds other files than a vocabulary; choose another folder.")
+    left = (LOCK, _beside(place).name)  # by a process that was killed
+    there = {entry.name: is_file(entry) for entry in place.iterdir() if entry.name not in left}
+    if foreign := sorted(name for name, is_plain in there.items() if name not in FILES or not is_plain):
+        named = ", ".join(quoted(name) for name in foreign[:3])
+        raise OutputError(f"--output {place}: holds other files than a vocabulary ({named}); choose another folder.")
     if there and not force:
         raise OutputError(f"--output {place}: holds a vocabulary; add --force to replace it.")
-    # Said now, and not after an hour of training.
-    nearest = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise OutputError(f"--output {place}: {nearest} cannot be written to; choose another folder.")
 
 
 def _write(tokenizer: Tokenizer, place: Path) -> None:
-    """Write beside the folder, then put the files in their place."""
-    beside = place.with_name(f".{place.name}.tmp")
-    with _cannot_be_written(place):
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        try:
-            tokenizer.save(beside)
-            place.mkdir(exist_ok=True)
-            for name in sorted(FILES):
-                (beside / name).replace(place / name)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-
-
-@contextmanager
-def _cannot_be_written(place: Path) -> Iterator[None]:
+    """Write both files before either is replaced; an instant without tokenizer.json keeps old and new apart."""
+    beside = _beside(place)
     try:
-        yield
-    except OSError as error:
-        raise OutputError(f"--output {place}: cannot be written ({error.strerror}); choose another folder.") from error
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir()
+        tokenizer.save(beside)
+        (place / "tokenizer.json").unlink(missing_ok=True)
+        for name in ("tokenizer_config.json", "tokenizer.json"):
+            put_in_place(beside / name, place / name)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _beside(place: Path) -> Path:
+    return temporary(place / "vocabulary")
+
+
+def _writing(place: Path) -> AbstractContextManager[None]:
+    return write_errors(place, "--output", way_on="choose another folder")

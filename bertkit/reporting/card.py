@@ -8,6 +8,7 @@ from pathlib import Path
 from bertkit.bundle import Manifest
 from bertkit.config import TrainConfig, flag
 from bertkit.evaluation.evaluate import Evaluation
+from bertkit.files import write_text
 
 SHOWN = (
     "accuracy", "f1", "macro_f1", "mcc", "pearson", "spearman", "mse", "mae", "entity_precision", "entity_recall",
@@ -36,7 +37,7 @@ def write_card(path: Path, manifest: Manifest, evaluation: Evaluation) -> None:
         _limits(manifest, evaluation),
         _use(manifest),
     )
-    path.write_text("\n".join(parts), encoding="utf-8")
+    write_text(path, "\n".join(parts))
 
 
 def command_line(config: Mapping[str, object]) -> str:

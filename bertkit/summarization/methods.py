@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bertkit.bundle import MANIFEST, load_manifest
+from bertkit.bundle import load_manifest
 from bertkit.errors import ModelError, UnknownNameError
 from bertkit.models.offline import packaged_model
 from bertkit.models.registry import load_target
+from bertkit.run_folder import is_there
 from bertkit.summarization.options import SummaryOptions
 from bertkit.summarization.records import Listener, Summarizer
 
@@ -123,7 +124,7 @@ def open_summarizer(options: SummaryOptions, listener: Listener) -> Summarizer:
 
 def _method_for(model: str) -> Method:
     folder = Path(model)
-    if not (folder / MANIFEST).is_file():
+    if not is_there(folder):
         return next(method for method in METHODS if method.writes)
     task = load_manifest(folder).settings.task
     for method in METHODS:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bertkit.bundle import MANIFEST
 from bertkit.compute.device import Placement, choose_placement
 from bertkit.errors import ModelError
 from bertkit.hub import hub_errors, require
 from bertkit.models.opening import check_folder, opening, quiet
 from bertkit.models.registry import ModelSpec
 from bertkit.models.tokenizers import open_tokenizer
+from bertkit.run_folder import is_there
 from bertkit.summarization.options import SummaryOptions
 from bertkit.summarization.registry import WriterSpec
 from bertkit.tokenization.base import Tokenizer
@@ -153,7 +153,7 @@ def _source(spec: WriterSpec) -> str:
     if spec.hub_id is not None:
         require(spec.hub_id, "model", ways_on=WAYS_ON)
         return spec.hub_id
-    if (Path(spec.name) / MANIFEST).is_file():
+    if is_there(Path(spec.name)):
         raise ModelError(
             f"--model {spec.name}: is a run of `bertkit train`, which writes nothing; take --method bertsum."
         )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.data.records import Example
-from bertkit.documents.rouge import resolve_mode, score_corpus, signature
+from bertkit.documents.rouge import resolve_mode, score_table, signature
 from bertkit.documents.sentences import Sentence
 from bertkit.metrics.intervals import Draws, Interval, bootstrap_chunks
 from bertkit.tasks.document_text import reference_of, summary_lines
@@ -52,15 +52,15 @@ class SummaryScorer:
         """Return the scores of each extract.
 
         Raises:
-            DataError: a document has no reference, or ROUGE cannot read the references' language.
+            DataError: a document has no reference.
         """
         references = [reference_of(example) for example in examples]
         mode = resolve_mode("auto", references)
         keys = [(mode, reference, extract.lines) for reference, extract in zip(references, extracts, strict=True)]
         new = list(dict.fromkeys(key for key in keys if key not in self._known))
         if new:
-            found = score_corpus([key[1] for key in new], [key[2] for key in new], mode, METRICS).scores
-            self._known |= dict(zip(new, zip(*(found[name].tolist() for name in METRICS), strict=True), strict=True))
+            found = score_table([key[1:] for key in new], mode, METRICS)
+            self._known |= dict(zip(new, map(tuple, found.tolist()), strict=True))
         table = np.array([self._known[key] for key in keys], np.float64).reshape(len(keys), len(METRICS))
         return {name: table[:, i] for i, name in enumerate(METRICS)}
 

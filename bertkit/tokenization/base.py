@@ -15,6 +15,7 @@ from typing import Any
 from tokenizers import Tokenizer as Backend
 
 from bertkit.errors import TokenizerError
+from bertkit.files import write_json, write_text
 from bertkit.tokenization.segments import Span
 from bertkit.tokenization.spans import whole_characters
 
@@ -218,8 +219,12 @@ class Tokenizer:
         )
 
     def save(self, directory: Path) -> None:
-        """Write tokenizer.json and tokenizer_config.json."""
-        self.backend.save(str(directory / "tokenizer.json"))
+        """Write tokenizer.json and tokenizer_config.json.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        write_text(directory / "tokenizer.json", self.backend.to_str(pretty=True))
         names = {f"{part}_token": getattr(self.special, part) for part in ("unk", "pad", "cls", "sep", "mask")}
         config = {
             # Without this class name AutoTokenizer builds a model-specific tokenizer from scraps.
@@ -228,8 +233,7 @@ class Tokenizer:
             "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
             **{name: token for name, token in names.items() if token is not None},
         }
-        text = json.dumps(config, ensure_ascii=False, indent=2, sort_keys=True)
-        (directory / "tokenizer_config.json").write_text(text + "\n", encoding="utf-8")
+        write_json(directory / "tokenizer_config.json", dict(sorted(config.items())))
 
 
 def _spans(row: Any, texts: str | tuple[str, str]) -> tuple[Span, ...]:

@@ -1,13 +1,15 @@
 """Checkpoints: all a run needs to go on exactly, as safetensors and JSON, never pickled.
 
     checkpoints/
+      request.json      what was asked; first of all (`place.py`)
       setup/            what is fixed at the start: config, task settings, tokenizer
       best-000123/      the best weights so far
       epoch-0004/       weights at the end of an epoch that is still averaged
       step-000456/      weights, optimizer and loop state of the newest step
 
-A folder is written under another name and renamed, so that a run killed at any moment
-finds whole checkpoints only. Randomness needs no file: it is a function of (seed, step).
+A folder is written under another name and renamed when all of it is on the disk, so that a
+run killed at any moment, or a power cut, finds whole checkpoints only; what a new one
+replaces is deleted after that. Randomness needs no file: it is a function of (seed, step).
 Of several processes the first reads and writes, and gives the others what it has read.
 """
 
@@ -15,44 +17,46 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertkit.compute.processes import ALONE, World
-from bertkit.errors import OutputError, RunError
+from bertkit.errors import RunError
+from bertkit.files import put_in_place, save_tensors, temporary, write_errors, write_json
+from bertkit.run_folder import CHECKPOINTS, REQUEST, resume_command
 from bertkit.training.loop import LoopState
 from bertkit.training.optim import load_optimizer_tensors, optimizer_tensors
+from bertkit.training.ours import remove_checkpoints
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-FOLDER = "checkpoints"
-
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of one run directory."""
+    """The checkpoints of one run directory; `shown` is its name in what is said."""
 
     run: Path
     world: World = ALONE
+    shown: Path | None = None
 
     @property
     def folder(self) -> Path:
         """The folder that holds them."""
-        return self.run / FOLDER
+        return self.run / CHECKPOINTS
 
     def newest(self) -> Path | None:
         """Return the newest whole checkpoint, or None."""
-        return self.world.from_main(lambda: max(self.folder.glob("step-*"), default=None))
+        return self.world.from_main(lambda: max(self._steps(), key=lambda each: int(each.name[5:]), default=None))
 
     def save_setup(self, values: dict[str, Any], save_tokenizer: Callable[[Path], None]) -> None:
         """Write what is fixed for the whole run."""
 
         def fill(folder: Path) -> None:
-            (folder / "setup.json").write_text(json.dumps(values, ensure_ascii=False, indent=2), encoding="utf-8")
+            write_json(folder / "setup.json", values)
             save_tokenizer(folder)
 
         self._write("setup", fill)
@@ -64,13 +68,11 @@ class Checkpoints:
             RunError: the file is damaged.
         """
         path = self.folder / "setup" / "setup.json"
-        return self.world.from_main(lambda: _read_json(path) if path.is_file() else None)
+        return self.world.from_main(lambda: self._json(path) if path.is_file() else None)
 
     def save_weights(self, name: str, weights: dict[str, Tensor]) -> None:
         """Write weights that the next checkpoint will name: the best so far, or an epoch's."""
-        from safetensors.torch import save_file
-
-        self._write(name, lambda folder: save_file(_contiguous(weights), folder / "model.safetensors"))
+        self._write(name, lambda folder: save_tensors(folder / "model.safetensors", _contiguous(weights)))
 
     def load_weights(self, name: str) -> dict[str, Tensor]:
         """Return weights, on the CPU.
@@ -84,22 +86,17 @@ class Checkpoints:
         self, state: LoopState, model: nn.Module, optimizer: Optimizer, *, keep: Collection[str] = ()
     ) -> None:
         """Write the newest step, then remove what it replaces; `keep` names what it still needs."""
-        from safetensors.torch import save_file
-
         if not self.world.is_main:
             return
 
         def fill(folder: Path) -> None:
-            save_file(_contiguous(model.state_dict()), folder / "model.safetensors")
-            save_file(_contiguous(optimizer_tensors(optimizer)), folder / "optimizer.safetensors")
-            (folder / "state.json").write_text(json.dumps(state.to_json()), encoding="utf-8")
+            save_tensors(folder / "model.safetensors", _contiguous(model.state_dict()))
+            save_tensors(folder / "optimizer.safetensors", _contiguous(optimizer_tensors(optimizer)))
+            write_json(folder / "state.json", state.to_json())
 
         name = f"step-{state.step:06d}"
         self._write(name, fill)
-        kept = {name, best_name(state.best_step), "setup", *keep}
-        for old in self.folder.iterdir():
-            if old.name not in kept:
-                shutil.rmtree(old, ignore_errors=True)
+        remove_checkpoints(self.folder, keep={name, best_name(state.best_step), "setup", REQUEST.name, *keep})
 
     def load_step(self, folder: Path, model: nn.Module, optimizer: Optimizer) -> LoopState:
         """Put weights and optimizer back and return the loop's state.
@@ -110,33 +107,58 @@ class Checkpoints:
         try:
             model.load_state_dict(self._tensors(folder / "model.safetensors"))
             load_optimizer_tensors(optimizer, self._tensors(folder / "optimizer.safetensors"))
-            return LoopState(**self.world.from_main(lambda: _read_json(folder / "state.json")))
+            return LoopState(**self.world.from_main(lambda: self._json(folder / "state.json")))
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             reason = str(error).splitlines()[0]
-            raise RunError(f"{folder}: does not fit this run ({reason}); start again with --force.") from error
+            raise RunError(
+                f"{self._said(folder)} does not fit this run ({reason}); start again with --force."
+            ) from error
 
-    def remove(self) -> None:
-        """Delete all checkpoints."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def _steps(self) -> Iterator[Path]:
+        return (each.parent for each in self.folder.glob("step-*/state.json") if each.parent.name[5:].isdecimal())
 
     def _tensors(self, path: Path) -> dict[str, Tensor]:
-        return self.world.tensors_from_main(lambda: _load(path))
+        return self.world.tensors_from_main(lambda: self._load(path))
+
+    def _load(self, path: Path) -> dict[str, Tensor]:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise RunError(f"{self._said(path)} cannot be read ({error}); start again with --force.") from error
+
+    def _json(self, path: Path) -> dict[str, Any]:
+        try:
+            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self._said(path)} cannot be read ({error}); start again with --force.") from error
+        return values
+
+    def _said(self, path: Path) -> str:
+        """Name a checkpoint, or a file of one, in the run directory as the user wrote it."""
+        return f"{self.shown or self.run}: {path.relative_to(self.run)}"
 
     def _write(self, name: str, fill: Callable[[Path], None]) -> None:
         if not self.world.is_main:
             return
-        place, beside = self.folder / name, self.folder / f".{name}.tmp"
-        try:
-            shutil.rmtree(beside, ignore_errors=True)
-            beside.mkdir(parents=True)
-            fill(beside)
-            if place.exists():
-                shutil.rmtree(place)
-            beside.rename(place)
-        except OSError as error:
-            raise OutputError(
-                f"{place}: cannot be written ({error.strerror or error}); check space and rights."
-            ) from error
+        place, shown = self.folder / name, self.shown or self.run
+        beside = temporary(place)
+        with write_errors(shown, way_on=f"mend that, then go on with {resume_command(shown)}"):
+            try:
+                shutil.rmtree(beside, ignore_errors=True)
+                beside.mkdir(parents=True)
+                fill(beside)
+                if place.exists():  # of a step that is gone through again: the same weights
+                    for file in sorted(beside.iterdir()):
+                        put_in_place(file, place / file.name)
+                    beside.rmdir()
+                else:
+                    put_in_place(beside, place)
+            except BaseException:
+                shutil.rmtree(beside, ignore_errors=True)
+                raise
 
 
 def best_name(step: int) -> str:
@@ -146,21 +168,3 @@ def best_name(step: int) -> str:
 
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def _load(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); start again with --force.") from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); start again with --force.") from error
-    return values

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 from bertkit.compute.device import Placement
 from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted
 from bertkit.evaluation.forward import forward_together
+from bertkit.run_folder import resume_command
 from bertkit.tasks.base import Outputs, Scores
 from bertkit.training.average import EpochAverage
 from bertkit.training.checkpoint import Checkpoints, best_name
@@ -20,7 +22,7 @@ from bertkit.training.interrupts import interrupts
 from bertkit.training.learner import plan_of
 from bertkit.training.loop import Learner, LoopState, StepFacts, train_steps
 from bertkit.training.prepare import Prepared
-from bertkit.training.tracking import Tracker, wants_tensorboard
+from bertkit.training.tracking import Tracker, silent_writers, wants_tensorboard
 
 # Writing checkpoints may cost at most this share of the time.
 CHECKPOINT_SHARE = 0.01
@@ -99,7 +101,7 @@ def drive(
     placement: Placement,
     state: LoopState,
     checkpoints: Checkpoints,
-    listener: Callable[[StepFacts], None],
+    listener: Callable[[StepFacts | str], None],
 ) -> Totals:
     """Run the loop to its end; `state` is where it begins and where it ends.
 
@@ -109,16 +111,14 @@ def drive(
         NonFiniteError, ProcessLostError: see `train_steps`.
     """
     config, totals, world = prepared.config, Totals(), learner.world
-    tracker = _tracker(config, checkpoints, state)
     average = EpochAverage(checkpoints, int(config.average or 1), epoch=state.epoch)
     keeper = Keeper(checkpoints, learner, state, average)
     scorer = Scorer(prepared, learner, placement, state, average)
-
-    if state.step == 0:
-        sample = prepared.task.batch(prepared.rows[0].encoded.parts)
-        tracker.graph(learner.bare_model, sample.to(placement.device))
     steps = train_steps(learner, prepared.rows, plan_of(config), state, scorer)
-    try:
+    with silent_writers(), closing(_tracker(config, checkpoints, state, listener)) as tracker:
+        if state.step == 0:
+            sample = prepared.task.batch(prepared.rows[0].encoded.parts)
+            tracker.graph(learner.bare_model, sample.to(placement.device))
         with interrupts(persist=world.size > 1) as interrupted:
             for facts in steps:
                 stop = world.any(interrupted.is_set())
@@ -133,16 +133,14 @@ def drive(
                 listener(facts)
                 if stop:
                     world.any(False)  # the checkpoint is written
-                    raise Interrupted(
-                        f"interrupted at step {facts.step} of {facts.total_steps}; go on with "
-                        f"`bertkit train --resume --output {checkpoints.run}`."
-                    )
-    finally:
-        tracker.close()
+                    way_on = resume_command(checkpoints.shown or checkpoints.run)
+                    raise Interrupted(f"interrupted at step {facts.step} of {facts.total_steps}; go on with {way_on}.")
     return totals
 
 
-def _tracker(config: TrainConfig, checkpoints: Checkpoints, state: LoopState) -> Tracker:
+def _tracker(
+    config: TrainConfig, checkpoints: Checkpoints, state: LoopState, listener: Callable[[StepFacts | str], None]
+) -> Tracker:
     wanted = wants_tensorboard(config.tensorboard) and checkpoints.world.is_main
     folder = checkpoints.run / "events" if wanted else None
-    return Tracker(folder, every=config.log_every, purge_step=state.step + 1)
+    return Tracker(folder, every=config.log_every, purge_step=state.step + 1, warn=listener)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bertkit import bundle
-from bertkit.bundle import MANIFEST, load_manifest
+from bertkit.bundle import load_manifest
 from bertkit.compute.device import choose_placement
 from bertkit.config import TrainConfig
 from bertkit.models.registry import ModelSpec
+from bertkit.run_folder import is_there
 from bertkit.tasks.base import Task
 from bertkit.tasks.candidates import Extractor
 from bertkit.tasks.extractive import ExtractiveTask
@@ -23,7 +24,7 @@ def candidate_source(config: TrainConfig, spec: ModelSpec) -> str:
         RunError: the run is damaged or newer.
     """
     folder = Path(spec.name)
-    is_run = spec.hub_id is None and (folder / MANIFEST).is_file()
+    is_run = spec.hub_id is None and is_there(folder)
     is_extractive = is_run and load_manifest(folder).settings.task == "extractive"
     return "extractor" if is_extractive and config.init != "random" else "textrank"
 

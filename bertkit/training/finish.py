@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
-from bertkit.errors import OutputError
 from bertkit.evaluation.baselines import Baselines, fit_baselines
 from bertkit.evaluation.blend import fit_blend
 from bertkit.evaluation.contamination import save_hashes
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.partner import ENCODER, Partnership, fit_partner
 from bertkit.evaluation.run import Scored
+from bertkit.files import write_errors, write_json
 from bertkit.reporting.card import write_card
+from bertkit.run_folder import resume_command
 from bertkit.tasks.base import Outputs
 from bertkit.training.loop import Learner
+from bertkit.training.place import Place
 from bertkit.training.prepare import Prepared, describe_data
 
 BASELINE = "baseline"
@@ -45,13 +46,13 @@ class Finished:
             f"the encoder alone {alone:.4f} (--no-blend to leave it alone)"
         )
 
-    def save(self, place: Path, prepared: Prepared, learner: Learner, training: Mapping[str, Any]) -> Scored:
+    def save(self, place: Place, prepared: Prepared, learner: Learner, training: Mapping[str, Any]) -> Scored:
         """Write the run directory; bertkit.json comes last and makes it whole.
 
         The run's answers on the validation split are returned, for whoever draws them.
 
         Args:
-            place: the run directory.
+            place: where the training works.
             prepared: what was trained on, and how.
             learner: holds the best weights.
             training: steps, times and figures, stored as they are.
@@ -69,19 +70,18 @@ class Finished:
             versions=bundle.versions(),
             blend=self.partnership.weights() if self.partnership else {},
         )
-        try:
-            (place / BASELINE).mkdir(parents=True, exist_ok=True)
-            self.baselines.save(place / BASELINE)
-            if self.partnership is not None:
-                self.partnership.save(place / BASELINE)
-            save_hashes(prepared.train_examples, prepared.dataset.fingerprint, place / BASELINE)
-            bundle.write_json(place / "metrics.json", self.evaluation.to_json())
-            write_card(place / "README.md", manifest, self.evaluation)
-        except OSError as error:
-            raise OutputError(f"{place}: cannot be written ({error.strerror}); check space and rights.") from error
+        folder = place.work
         prepared.task.settle(learner.bare_model)
-        bundle.save(place, manifest, prepared.tokenizer, learner.bare_model)
-        run = Bundle(place, manifest, prepared.tokenizer, prepared.task, learner.bare_model)
+        with write_errors(place.shown, way_on=f"mend that, then go on with {resume_command(place.shown)}"):
+            (folder / BASELINE).mkdir(exist_ok=True)
+            self.baselines.save(folder / BASELINE)
+            if self.partnership is not None:
+                self.partnership.save(folder / BASELINE)
+            save_hashes(prepared.train_examples, prepared.dataset.fingerprint, folder / BASELINE)
+            write_json(folder / "metrics.json", self.evaluation.to_json())
+            write_card(folder / "README.md", manifest, self.evaluation)
+            bundle.save(folder, manifest, prepared.tokenizer, learner.bare_model)
+        run = Bundle(folder, manifest, prepared.tokenizer, prepared.task, learner.bare_model)
         return Scored(run, prepared.validation_examples, self.outputs, self.evaluation)
 
 

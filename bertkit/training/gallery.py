@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from bertkit.evaluation.run import Scored
 from bertkit.reporting.figures import draw_figures
 from bertkit.reporting.style import drawing
 from bertkit.tasks.base import EncodedRow
+from bertkit.training.tracking import expendable, silent_writers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,8 +24,15 @@ MOST_VECTORS, MOST_MISTAKES = 1_000, 100
 _SHOWN_CHARACTERS = 160
 
 
-def write_gallery(folder: Path, scored: Scored, rows: Sequence[EncodedRow], placement: Placement, step: int) -> None:
-    """Write vectors, figures and wrong rows of the validation split as events.
+def write_gallery(
+    folder: Path,
+    scored: Scored,
+    rows: Sequence[EncodedRow],
+    placement: Placement,
+    step: int,
+    warn: Callable[[str], None],
+) -> None:
+    """Write vectors, figures and wrong rows of the validation split as events, as far as they can be written.
 
     Args:
         folder: where the run's events are.
@@ -31,11 +40,11 @@ def write_gallery(folder: Path, scored: Scored, rows: Sequence[EncodedRow], plac
         rows: the validation rows, encoded.
         placement: device and precision.
         step: of the best weights.
+        warn: told that they cannot be written.
     """
     from torch.utils.tensorboard import SummaryWriter
 
-    writer = SummaryWriter(str(folder), filename_suffix=".gallery")
-    try:
+    with silent_writers(), expendable(warn), closing(SummaryWriter(str(folder), filename_suffix=".gallery")) as writer:
         for kind, table in mistake_tables(scored):
             writer.add_text(f"mistakes/{kind}", table, step)
         with drawing():
@@ -45,8 +54,6 @@ def write_gallery(folder: Path, scored: Scored, rows: Sequence[EncodedRow], plac
         metadata = [[_short(" / ".join(scored.examples[i].texts)), _answer(scored.examples[i])] for i in chosen]
         vectors = sentence_vectors(scored, [rows[i] for i in chosen], placement)
         writer.add_embedding(vectors, metadata, tag="validation", global_step=step, metadata_header=["text", "label"])
-    finally:
-        writer.close()
 
 
 def sentence_vectors(scored: Scored, rows: Sequence[EncodedRow], placement: Placement) -> Tensor:

@@ -1,4 +1,4 @@
-"""Ctrl-C and termination, noticed between two steps so that nothing is left half-done."""
+"""Ctrl-C and termination: noticed between two steps, so that nothing is left half-done, or at once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from bertkit.errors import Interrupted
 
 
 @contextmanager
@@ -35,3 +37,27 @@ def interrupts(*, persist: bool = False) -> Iterator[threading.Event]:
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def ended_by_signals(sentence: str) -> Iterator[None]:
+    """Let Ctrl-C and a termination signal end the body at once, with one sentence.
+
+    Raises:
+        Interrupted: one of them came.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    old = signal.getsignal(signal.SIGTERM)
+
+    def end(_number: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        if is_main and old is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, end)
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(sentence) from None
+    finally:
+        if is_main and signal.getsignal(signal.SIGTERM) is end:
+            signal.signal(signal.SIGTERM, old)

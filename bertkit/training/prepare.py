@@ -12,6 +12,7 @@ from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
 from bertkit.models.registry import EXTENDABLE, ModelSpec, find_model, load_target
 from bertkit.models.tokenizers import open_folder, open_tokenizer
+from bertkit.run_folder import put_back
 from bertkit.tasks.base import EncodedRow, Task, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.objectives import class_weights
 from bertkit.tasks.registry import TaskSpec, find_task
@@ -161,6 +162,7 @@ def _tokenizer(
 ) -> Tokenizer:
     if config.tokenizer is not None:
         folder = Path(config.tokenizer)
+        put_back(folder)
         return open_folder(folder) if folder.is_dir() else open_tokenizer(find_model(config.tokenizer))
     if not spec.is_scratch and config.init == "pretrained":
         return open_tokenizer(spec)

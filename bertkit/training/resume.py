@@ -5,23 +5,40 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
-from bertkit.bundle import versions
+from bertkit.bundle import FORMAT_VERSION, versions
 from bertkit.compute.device import Placement
 from bertkit.compute.processes import World
 from bertkit.config import TrainConfig, flag, from_mapping
-from bertkit.errors import DeviceError, RunError, UsageError
+from bertkit.data.sources import lasting_names
+from bertkit.errors import BertkitError, DeviceError, RunError, UsageError
+from bertkit.files import is_dir
+from bertkit.models.registry import find_model
+from bertkit.run_folder import lasting
 from bertkit.training.learner import place_training
 from bertkit.training.prepare import Prepared, describe_data
 
 REQUESTS = ("output", "resume", "force", "keep_checkpoints", "strict", "dry_run")
 
 
+def request_to_store(config: TrainConfig) -> dict[str, Any]:
+    """Return what a training was asked, to be stored before it reads anything."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "config": config.saved(),
+        "lasting": _lasting(config),
+        "keep_checkpoints": config.keep_checkpoints,
+        "versions": versions(),
+    }
+
+
 def setup_of(prepared: Prepared, placement: Placement, world: World) -> dict[str, Any]:
     """Return what a run stores before its first step."""
     return {
         "config": prepared.config.saved(),
+        "lasting": _lasting(prepared.config),
         "fingerprint": prepared.dataset.fingerprint,
         "data": describe_data(prepared),
         "placement": asdict(placement),
@@ -45,12 +62,55 @@ def resumed_config(config: TrainConfig, setup: dict[str, Any]) -> TrainConfig:
                 f"{flag(name)} {value}: the run began with {began_with}, and a resumed run goes on as it began; "
                 "leave it out, or start again with --force."
             )
+    return _asked_now(config, _found_again(stored, setup))
+
+
+def requested_config(config: TrainConfig, request: dict[str, Any]) -> TrainConfig:
+    """Take what was asked when nothing had been learnt yet; what this call gives goes before it."""
+    stored = _found_again(from_mapping(request["config"], source="the stored request"), request)
+    given = {name: getattr(config, name) for name in config.given}
+    return _asked_now(config, replace(stored, **given))
+
+
+def _asked_now(config: TrainConfig, stored: TrainConfig) -> TrainConfig:
     return replace(
         stored,
         data=config.data or stored.data,
         data_dir=config.data_dir or stored.data_dir,
         **{name: getattr(config, name) for name in REQUESTS},
     )
+
+
+def _lasting(config: TrainConfig) -> dict[str, Any]:
+    """Return what names files and folders so that it means the same from every folder."""
+    data_dir = None if config.data_dir is None else lasting(Path(config.data_dir))
+    return {
+        "data": lasting_names(config.data, data_dir),
+        "data_dir": None if data_dir is None else str(data_dir),
+        "model": _lasting_model(config.model),
+        "tokenizer": None if config.tokenizer is None else _lasting_folder(config.tokenizer),
+    }
+
+
+def _lasting_model(name: str) -> str:
+    try:
+        spec = find_model(name)
+    except BertkitError:
+        return name
+    return name if spec.is_scratch or spec.hub_id is not None else _lasting_folder(name)
+
+
+def _lasting_folder(name: str) -> str:
+    return str(lasting(Path(name))) if is_dir(Path(name)) else name
+
+
+def _found_again(began: TrainConfig, stored: dict[str, Any]) -> TrainConfig:
+    """Spell files and folders out where their names mean something else from here than they did."""
+    then = stored.get("lasting")
+    if not isinstance(then, dict):  # of an earlier version
+        return began
+    moved = {name: then[name] for name, value in _lasting(began).items() if then.get(name) not in (None, value)}
+    return from_mapping(moved, source="the checkpoint", base=began)
 
 
 def check_same_data(prepared: Prepared, setup: dict[str, Any]) -> None:

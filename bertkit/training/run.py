@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +23,14 @@ from bertkit.training.gallery import write_gallery
 from bertkit.training.learner import build_learner, build_model, place_training, plan_of
 from bertkit.training.loop import Learner, LoopState, StepFacts
 from bertkit.training.memory import predict_memory
-from bertkit.training.place import choose_output, is_finished, open_output
+from bertkit.training.output import planned_place
+from bertkit.training.place import Place, opened
 from bertkit.training.prepare import Prepared, check_names, prepare
 from bertkit.training.resume import (
     check_alike,
     check_same_data,
     processes_of,
+    requested_config,
     resumed_config,
     resumed_placement,
     setup_of,
@@ -99,45 +102,58 @@ def train(config: TrainConfig, listener: Listener = lambda _: None) -> TrainResu
 
 
 def _train(config: TrainConfig, listener: Listener, world: World) -> TrainResult:
-    place = world.from_main(lambda: _checked_place(config))
-    if config.resume and world.from_main(lambda: is_finished(place)):
-        listener(f"{place} is finished; nothing to resume")
-        return world.from_main(lambda: _finished_result(place))
-    checkpoints = Checkpoints(place, world)
-    setup = checkpoints.load_setup() if config.resume else None
-    if config.resume and setup is None:
-        listener(f"{place} has no checkpoint; starting at step 0")
-    if setup is not None:
-        config = resumed_config(config, setup)
-    saved = checkpoints.folder / "setup"  # on another machine there may be none, and it is made again
-    prepared = _prepared(config, saved if setup and saved.is_dir() else None, listener)
-    if setup is not None:
-        check_same_data(prepared, setup)
-    if config.strict and prepared.warnings:
-        raise StrictError(f"--strict: {prepared.warnings[0]}. Nothing was trained.")
-    result = _train_prepared(prepared, checkpoints, setup, listener)
+    world.from_main(lambda: _check_words(config))
+    with ExitStack() as stack:
+        place = world.from_main(lambda: stack.enter_context(opened(config)))
+        if config.resume and world.from_main(lambda: place.is_finished):
+            listener(f"{place.shown} is finished; nothing to resume")
+            return world.from_main(lambda: _finished_result(place))
+        checkpoints = Checkpoints(place.work, world, place.shown)
+        setup = checkpoints.load_setup() if config.resume else None
+        prepared = _prepared_at(place, config, checkpoints, setup, listener)
+        result = _train_prepared(prepared, place, checkpoints, setup, listener)
     if config.strict and result.warnings:
-        raise StrictError(f"--strict: {result.warnings[0]}. The run is complete in {place}.")
+        raise StrictError(f"--strict: {result.warnings[0]}. The run is complete in {place.shown}.")
     return result
 
 
 def plan_training(config: TrainConfig, listener: Listener = lambda _: None) -> Started:
     """Do all that --dry-run shows: load, split, encode and build; nothing is written."""
-    place = _checked_place(config)
+    _check_words(config)
+    shown = planned_place(config)
     prepared = _prepared(config, None, listener)
     model, placement = _placed(prepared)
     learner = build_learner(prepared, model, placement)
     for sentence in advice(prepared, learner.bare_model.encoder):
         listener(sentence)
     memory = predict_memory(prepared, learner)
-    started = _started(prepared, place, placement, learner, step=0)
+    started = _started(prepared, shown, placement, learner, step=0)
     return replace(started, memory_bytes=memory.peak, memory_parts=memory.parts())
 
 
-def _checked_place(config: TrainConfig) -> Path:
+def _check_words(config: TrainConfig) -> None:
     check_names(config)
     check_device_word(config.device)
-    return choose_output(config)
+
+
+def _prepared_at(
+    place: Place, config: TrainConfig, checkpoints: Checkpoints, setup: dict[str, Any] | None, listener: Listener
+) -> Prepared:
+    """Prepare a training as it was begun, where it is one that is gone on with."""
+    if setup is not None:
+        config = resumed_config(config, setup)
+    elif config.resume:
+        if not (place.request or config.data):
+            raise UsageError(f"--resume: no training has begun in {place.shown}; name DATA to begin one.")
+        listener(f"{place.shown} has no checkpoint; starting at step 0")
+        config = requested_config(config, place.request) if place.request else config
+    saved = checkpoints.folder / "setup"  # on another machine there may be none, and it is made again
+    prepared = _prepared(config, saved if setup and saved.is_dir() else None, listener)
+    if setup is not None:
+        check_same_data(prepared, setup)
+    if config.strict and prepared.warnings:
+        raise StrictError(f"--strict: {prepared.warnings[0]}. Nothing was trained.")
+    return prepared
 
 
 def _prepared(config: TrainConfig, saved_tokenizer: Path | None, listener: Listener) -> Prepared:
@@ -162,28 +178,27 @@ def _placed(
 
 
 def _train_prepared(
-    prepared: Prepared, checkpoints: Checkpoints, setup: dict[str, Any] | None, listener: Listener
+    prepared: Prepared, place: Place, checkpoints: Checkpoints, setup: dict[str, Any] | None, listener: Listener
 ) -> TrainResult:
-    began, place, world = time.perf_counter(), checkpoints.run, checkpoints.world
+    began, world = time.perf_counter(), checkpoints.world
     model, placement = _placed(prepared, setup, world)
     check_alike(world, prepared, placement)
     learner = build_learner(prepared, model, placement, world)
     for sentence in (*advice(prepared, learner.bare_model.encoder), *_company(world, setup)):
         listener(sentence)
-    world.from_main(lambda: open_output(place, replace_old=prepared.config.force and setup is None))
     if setup is None:
         checkpoints.save_setup(setup_of(prepared, placement, world), prepared.tokenizer.save)
     newest = checkpoints.newest() if setup is not None else None
     state = checkpoints.load_step(newest, learner.bare_model, learner.optimizer) if newest else LoopState()
     resumed_from = state.step
-    listener(_started(prepared, place, placement, learner, step=state.step))
+    listener(_started(prepared, place.shown, placement, learner, step=state.step))
     totals = drive(prepared, learner, placement, state, checkpoints, listener)
     learner.bare_model.load_state_dict(checkpoints.load_weights(best_name(state.best_step)))
     outputs = totals.outputs
     if outputs is None:
         outputs = forward_together(world, learner.bare_model.eval(), prepared.task, prepared.validation, placement)
     world.leave()
-    result = _result(place, state, resumed_from, totals)
+    result = _result(place.shown, state, resumed_from, totals)
     if not world.is_main:
         return result
     finished = finish(prepared, learner, outputs)
@@ -199,9 +214,8 @@ def _train_prepared(
     stored = {name: value for name, value in asdict(result).items() if name != "run"}
     scored = finished.save(place, prepared, learner, stored)
     if wants_tensorboard(prepared.config.tensorboard):
-        write_gallery(place / "events", scored, prepared.validation, placement, state.best_step)
-    if not prepared.config.keep_checkpoints:
-        checkpoints.remove()
+        write_gallery(place.work / "events", scored, prepared.validation, placement, state.best_step, listener)
+    place.complete(keep_checkpoints=prepared.config.keep_checkpoints)
     return result
 
 
@@ -214,11 +228,11 @@ def _company(world: World, setup: dict[str, Any] | None) -> Iterator[str]:
         yield f"the run began with {began} processes and goes on with {world.size}: equal but for rounding and noise"
 
 
-def _started(prepared: Prepared, place: Path, placement: Placement, learner: Learner, *, step: int) -> Started:
+def _started(prepared: Prepared, shown: Path, placement: Placement, learner: Learner, *, step: int) -> Started:
     plan = plan_of(prepared.config)
     return Started(
         config=prepared.config,
-        run=place,
+        run=shown,
         rows={split: len(examples) for split, examples in prepared.dataset.splits.items()},
         labels=prepared.task.settings.labels,
         parameters=sum(p.numel() for p in learner.model.parameters()),
@@ -228,9 +242,9 @@ def _started(prepared: Prepared, place: Path, placement: Placement, learner: Lea
     )
 
 
-def _result(place: Path, state: LoopState, resumed_from: int, totals: Totals) -> TrainResult:
+def _result(shown: Path, state: LoopState, resumed_from: int, totals: Totals) -> TrainResult:
     return TrainResult(
-        run=str(place),
+        run=str(shown),
         steps=state.step,
         resumed_from_step=resumed_from,
         best_step=state.best_step,
@@ -239,7 +253,7 @@ def _result(place: Path, state: LoopState, resumed_from: int, totals: Totals) ->
     )
 
 
-def _finished_result(place: Path) -> TrainResult:
-    training = bundle.load_manifest(place).training
+def _finished_result(place: Place) -> TrainResult:
+    training = bundle.load_manifest(place.run).training
     known = {name: training[name] for name in TrainResult.__dataclass_fields__ if name in training}
-    return TrainResult(**{**known, "run": str(place), "warnings": tuple(known.get("warnings", ()))})
+    return TrainResult(**{**known, "run": str(place.shown), "warnings": tuple(known.get("warnings", ()))})

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import threading
 import warnings
-from contextlib import redirect_stdout, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bertkit.errors import UsageError
+from bertkit.files import machine_error
 from bertkit.models.opening import quiet
 from bertkit.training.loop import StepFacts
 
@@ -23,6 +26,35 @@ if TYPE_CHECKING:
 HISTOGRAM_VALUES = 100_000
 
 
+@contextmanager
+def expendable(warn: Callable[[str], None]) -> Iterator[None]:
+    """Write events in the body; where the machine refuses, that is said, and the body ends without an error.
+
+    Events are for looking at. On a full disk it is the checkpoints that must not be lost, and
+    those say so themselves.
+    """
+    try:
+        yield
+    except OSError as error:
+        warn(f"warning: TensorBoard's events cannot be written ({machine_error(error) or error}); the run gets no more")
+
+
+@contextmanager
+def silent_writers() -> Iterator[None]:
+    """Let TensorBoard's threads print no traceback where they fail; whoever writes next is told."""
+    usual = threading.excepthook
+
+    def hook(failed: threading.ExceptHookArgs) -> None:
+        if not type(failed.thread).__module__.startswith("tensorboard."):
+            usual(failed)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = usual
+
+
 class Tracker:
     """Writes loss, learning rate, gradient norm, speed, validation metrics and weights as events.
 
@@ -30,20 +62,27 @@ class Tracker:
         folder: where the event file goes; None writes nothing.
         every: steps between two points of the training curves.
         purge_step: first step of a resumed run; older points from there on are hidden.
+        warn: told, once, that no more can be written; training goes on.
     """
 
-    def __init__(self, folder: Path | None, *, every: int, purge_step: int = 1) -> None:
-        self.every = every
+    def __init__(
+        self, folder: Path | None, *, every: int, purge_step: int = 1, warn: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.every, self.warn = every, warn
         self.writer: SummaryWriter | None = None
         if folder is not None:
             from torch.utils.tensorboard import SummaryWriter
 
-            self.writer = SummaryWriter(str(folder), purge_step=purge_step)
+            with self._writing():
+                self.writer = SummaryWriter(str(folder), purge_step=purge_step)
 
     def __call__(self, facts: StepFacts) -> None:
         """Write what happened in a step."""
-        if self.writer is None:
-            return
+        if self.writer is not None:
+            with self._writing():
+                self._write(self.writer, facts)
+
+    def _write(self, writer: SummaryWriter, facts: StepFacts) -> None:
         if facts.step % self.every == 0 or facts.step == 1:
             speed = facts.tokens / facts.seconds
             curves = {
@@ -53,10 +92,10 @@ class Tracker:
                 "tokens_per_second": speed,
             }
             for name, value in curves.items():
-                self.writer.add_scalar(f"train/{name}", value, facts.step)
+                writer.add_scalar(f"train/{name}", value, facts.step)
         if facts.scores is not None:
             for name, value in facts.scores.metrics.items():
-                self.writer.add_scalar(f"validation/{name}", value, facts.step)
+                writer.add_scalar(f"validation/{name}", value, facts.step)
 
     def graph(self, model: nn.Module, batch: Batch) -> None:
         """Write the model's graph, traced on a batch; a model that cannot be traced has none."""
@@ -77,15 +116,26 @@ class Tracker:
         """Write a histogram of each weight tensor, large ones sampled evenly."""
         if self.writer is None:
             return
-        for name, weight in model.named_parameters():
-            values = weight.detach().float().flatten()
-            values = values[:: max(1, len(values) // HISTOGRAM_VALUES)]
-            self.writer.add_histogram(f"weights/{name.replace('.', '/')}", values.cpu().numpy(), step)
+        with self._writing():
+            for name, weight in model.named_parameters():
+                values = weight.detach().float().flatten()
+                values = values[:: max(1, len(values) // HISTOGRAM_VALUES)]
+                self.writer.add_histogram(f"weights/{name.replace('.', '/')}", values.cpu().numpy(), step)
 
     def close(self) -> None:
         """Write what is left and close the file."""
         if self.writer is not None:
-            self.writer.close()
+            with self._writing():
+                self.writer.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        finished = False
+        with expendable(self.warn):
+            yield
+            finished = True
+        if not finished:
+            self.writer = None
 
 
 def _called_by_name(model: nn.Module, names: tuple[str, ...]) -> nn.Module:

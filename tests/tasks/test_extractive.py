@@ -14,13 +14,14 @@ import torch
 from bertkit.compute.batching import Batch
 from bertkit.compute.device import Placement
 from bertkit.data.records import ColumnMap, Document, Example
+from bertkit.documents.sentences import Sentence
 from bertkit.errors import DataError, UsageError
 from bertkit.evaluation.forward import forward
 from bertkit.models.bert import BertConfig, BertModel
 from bertkit.tasks.base import TaskSettings, TrainingOptions
 from bertkit.tasks.extractive import ExtractiveTask
 from bertkit.tasks.sentence_windows import SHARED, SentenceWindow, encode_documents, plan_windows
-from bertkit.tasks.summary_scores import Extract
+from bertkit.tasks.summary_scores import Extract, SummaryScorer
 from bertkit.tokenization.base import Tokenizer
 
 CPU = Placement("cpu", "float32", 1)
@@ -303,3 +304,18 @@ def test_many_documents_are_split_among_the_library_calls(
         [windows(task.encode([document()])[0].parts)[0].sentences] * 3, task.tokenizer, max_length=512
     )
     assert rows == task.encode([document()] * 3)
+
+
+def test_a_corpus_of_two_languages_is_scored_by_its_references_alone() -> None:
+    """What a model chose must not turn the language of the corpus, and with it end a training."""
+    korean = "새 다리가 열렸다 .\n사람들이 많이 왔다 .\n날씨가 맑았다 ."
+    scorer = SummaryScorer()
+    examples = [
+        document(summary="the bridge opened and many people came to see it on a bright morning"),
+        document(summary="맑음"),
+    ]
+    sentences = tuple(Sentence(0, len(line), line) for line in korean.splitlines())
+    chosen = [Extract(sentences, (0.0,) * 3, (0, 1, 2)), Extract(sentences, (0.0,) * 3, (0, 1, 2))]
+    scores = scorer.per_document(examples, chosen)
+    assert "english" in scorer.signature(examples)
+    assert scores["rouge1"].tolist() == [0.0, 0.0]
