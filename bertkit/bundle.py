@@ -7,20 +7,26 @@ safetensors, JSON); nothing is pickled.
 
 from __future__ import annotations
 
-import json
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertkit import __version__
-from bertkit.errors import RunError
+from bertkit.data.request import DataRequest
+from bertkit.errors import DataError, ModelError, RunError, TokenizerError, UnknownNameError, UsageError
 from bertkit.files import save_tensors, write_json
+from bertkit.kinds import MisfitError, read_object, shown, value_of
+from bertkit.models.opening import BROKEN, first_line
 from bertkit.models.registry import find_rebuilder, load_target
+from bertkit.models.weights import check_config, check_shapes, on_paper, read_shapes, read_weights
 from bertkit.run_folder import MANIFEST, is_whole, put_back, why_no_run
 from bertkit.tasks.base import Task, TaskSettings
 from bertkit.tasks.registry import find_task
+from bertkit.tasks.trial import try_out
 from bertkit.tasks.viterbi import tag_names
 from bertkit.tokenization.base import Tokenizer, load_tokenizer
 
@@ -127,74 +133,118 @@ def load_manifest(directory: Path) -> Manifest:
     put_back(directory)
     if not is_whole(directory):
         raise RunError(why_no_run(directory))
-    values = _read_json(path)
-    found = values.get("format_version")
-    if not isinstance(found, int):
-        raise RunError(f"{path}: has no format_version; the run is damaged, copy or train it again.")
+    with sound(path):
+        values = read_object(path)
+        found = value_of(int, _part(values, "format_version"), "format_version")
     if found > FORMAT_VERSION:
         raise RunError(
             f"{path}: is of format {found}, and this bertkit ({__version__}) reads up to {FORMAT_VERSION}; "
             "upgrade bertkit."
         )
-    try:
-        return Manifest(
-            settings=TaskSettings.from_json(values["settings"]),
-            model=values["model"],
-            family=values["family"],
-            config=values["config"],
-            data=values["data"],
-            training=values["training"],
-            versions=values["versions"],
-            blend=values.get("blend", {}),
-            format_version=found,
-        )
-    except (KeyError, TypeError) as error:
-        raise RunError(f"{path}: lacks {error}; the run is damaged, copy or train it again.") from error
+    with sound(path):
+        return _manifest(values)
+
+
+def _manifest(values: dict[str, Any]) -> Manifest:
+    data = value_of(dict[str, Any], _part(values, "data"), "data")
+    for name, kind in (("name", str), ("fingerprint", str), ("rows", dict[str, int])):
+        value_of(kind, _part(data, name, "data"), f"data.{name}")
+    DataRequest.from_json(_part(data, "request", "data"), "data.request")
+    manifest = Manifest(
+        settings=TaskSettings.from_json(_part(values, "settings"), "settings"),
+        model=value_of(str, _part(values, "model"), "model"),
+        family=value_of(str, _part(values, "family"), "family"),
+        config=value_of(dict[str, Any], _part(values, "config"), "config"),
+        data=data,
+        training=value_of(dict[str, Any], _part(values, "training"), "training"),
+        versions=value_of(dict[str, str], _part(values, "versions"), "versions"),
+        blend=value_of(dict[str, float], values.get("blend", {}), "blend"),
+        format_version=values["format_version"],
+    )
+    task = find_task(manifest.settings.task)
+    task.target_for(manifest.settings.pooling)
+    if values.get("task", task.name) != task.name:
+        raise MisfitError(f"task is {shown(values['task'])} and settings.task is {shown(task.name)}")
+    return manifest
+
+
+def _part(values: dict[str, Any], name: str, of: str = "") -> Any:
+    if name not in values:
+        raise MisfitError(f"has no {of}{'.' * bool(of)}{name}")
+    return values[name]
 
 
 def load(directory: Path) -> Bundle:
     """Open a run: manifest, tokenizer, task and model in evaluation mode, on the CPU.
 
+    A row is read before anybody's: whatever is wrong is said here.
+
     Raises:
         RunError: no run is there, or it is unfinished, damaged, or newer than this bertkit.
         TokenizerError: its tokenizer is missing or damaged.
+        PlaceError: the right to read a file is missing.
     """
     manifest = load_manifest(directory)
     tokenizer = load_tokenizer(directory)
-    settings = manifest.settings
-    task: Task = load_target(find_task(settings.task).target_for(settings.pooling))(settings, tokenizer)
-    model = _load_model(directory, manifest, task)
+    with sound(directory):
+        task, model = _load_model(directory, manifest, tokenizer)
+        try_out(task, model)
     return Bundle(directory, manifest, tokenizer, task, model)
 
 
-def _load_model(directory: Path, manifest: Manifest, task: Task) -> TaskModel:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def _load_model(directory: Path, manifest: Manifest, tokenizer: Tokenizer) -> tuple[Task, TaskModel]:
+    from bertkit.models.heads import exported_shapes, imported_weights
 
-    from bertkit.models.heads import imported_weights
+    described, weights = directory / "config.json", directory / "model.safetensors"
+    with sound(described):
+        config = read_object(described)
+        check_config(config)
+        with on_paper():
+            _, plan = _built(config, manifest, tokenizer)
+    with sound(weights):
+        check_shapes(exported_shapes(plan), read_shapes(weights))
+        task, model = _built(config, manifest, tokenizer)
+        model.load_state_dict(imported_weights(model, read_weights(weights)))
+    _check_limits(model, task)
+    return task, model.eval()
 
-    for name in ("config.json", "model.safetensors"):
-        if not (directory / name).is_file():
-            raise RunError(f"{directory / name}: is missing; the run is damaged, copy or train it again.")
-    config = _read_json(directory / "config.json")
-    encoder = find_rebuilder(manifest.family)(config, with_pooler=manifest.settings.pooling == "pooler")
-    model = task.build_model(encoder, dropout=float(config.get("classifier_dropout") or 0.0))
+
+def _built(config: dict[str, Any], manifest: Manifest, tokenizer: Tokenizer) -> tuple[Task, TaskModel]:
+    settings = manifest.settings
+    task: Task = load_target(find_task(settings.task).target_for(settings.pooling))(settings, tokenizer)
+    encoder = find_rebuilder(manifest.family)(config, with_pooler=settings.pooling == "pooler")
+    dropout = value_of(float | None, config.get("classifier_dropout"), "classifier_dropout")
+    return task, task.build_model(encoder, dropout=dropout or 0.0)
+
+
+def _check_limits(model: TaskModel, task: Task) -> None:
+    """Compare the longest row and the highest id with what the encoder has rows for.
+
+    Raises:
+        MisfitError: it has fewer.
+    """
+    longest, positions = task.settings.max_length, model.encoder.max_positions
+    if positions is not None and longest > positions:
+        raise MisfitError(f"{MANIFEST} has a max_length of {longest:,}, and the encoder has {positions:,} positions")
+    ids, embeddings = task.tokenizer.vocab_size, len(model.encoder.embeddings_weight)
+    if ids > embeddings:
+        raise MisfitError(
+            f"the ids of tokenizer.json go up to {ids - 1:,}, and the model has embeddings for {embeddings:,}"
+        )
+
+
+@contextmanager
+def sound(place: Path) -> Iterator[None]:
+    """Say in one sentence what of a run is damaged, whoever notices it.
+
+    Args:
+        place: the folder, or the file that is looked at.
+
+    Raises:
+        RunError: whatever is raised where files hold what no training would have written.
+    """
     try:
-        model.load_state_dict(imported_weights(model, load_file(directory / "model.safetensors")))
-    except (SafetensorError, RuntimeError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(
-            f"{directory / 'model.safetensors'}: does not hold this run's weights ({reason}); "
-            "the run is damaged, copy or train it again."
-        ) from error
-    return model.eval()
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); the run is damaged, copy or train it again.") from error
-    if not isinstance(values, dict):
-        raise RunError(f"{path}: is not a JSON object; the run is damaged, copy or train it again.")
-    return values
+        yield
+    except (*BROKEN, MisfitError, UsageError, UnknownNameError, ModelError, TokenizerError, DataError) as error:
+        reason = first_line(error).rstrip(".") or type(error).__name__
+        raise RunError(f"{place}: {reason}; the run is damaged, copy or train it again.") from error

@@ -196,6 +196,11 @@ def options(config_class: type) -> list[DataclassField[Any]]:
     return [spec for spec in fields(config_class) if "help" in spec.metadata]
 
 
+def words_of(name: str) -> tuple[str, ...]:
+    """Return the words that an option takes."""
+    return next(tuple(spec.metadata["choices"]) for spec in options(TrainConfig) if spec.name == name)
+
+
 def flag(name: str) -> str:
     """Spell a field's name as its flag.
 

@@ -13,6 +13,7 @@ from bertkit.data.records import DataSet
 from bertkit.data.sources import lasting_names
 from bertkit.data.splits import carve, passage_blocks
 from bertkit.errors import DataError
+from bertkit.kinds import MisfitError, record_of
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,16 @@ class DataRequest:
         return {**asdict(self), "names": names, "data_dir": None if data_dir is None else str(data_dir)}
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> DataRequest:
-        """Build a request from what `to_json` returned."""
-        return cls(**{**values, "names": tuple(values["names"])})
+    def from_json(cls, values: Any, name: str = "") -> DataRequest:
+        """Build a request from what `to_json` returned.
+
+        Raises:
+            MisfitError: a value is missing or of another kind.
+        """
+        request = record_of(cls, values, name)
+        if not request.names or (request.limit is not None and request.limit < 1):
+            raise MisfitError(f"{name or 'it'} asks for no rows")
+        return request
 
 
 def load_splits(request: DataRequest, *, splits: Sequence[str] = ("train", "validation")) -> DataSet:

@@ -10,9 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.bundle import sound
 from bertkit.errors import RunError
-from bertkit.files import read_bytes, save_arrays, write_text
+from bertkit.files import save_arrays, write_text
+from bertkit.kinds import MisfitError, read_object, shown, value_of
+from bertkit.models.weights import read_shapes
 
+# Kinds of arrays that are numbers: floats, whole ones and those without a sign.
+_NUMBERS = "fiu"
 FACTS_NAME = "baselines.json"
 TENSORS_NAME = "baselines.safetensors"
 FORMAT_VERSION = 1
@@ -41,25 +46,37 @@ def read_baseline_files(directory: Path) -> tuple[dict[str, Any], dict[str, NDAr
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    try:
-        facts = json.loads(read_bytes(directory / FACTS_NAME).decode("ascii"))
-        tensors = load(read_bytes(directory / TENSORS_NAME))
-    except OSError as e:
-        raise RunError(
-            f"{directory}: the baselines of this run cannot be read ({e.strerror}: {e.filename}); "
-            "copy the run directory again or train anew."
-        ) from e
-    except (ValueError, SafetensorError, KeyError) as e:
-        raise damaged(directory) from e
-    version = facts.get("format") if isinstance(facts, dict) else None
-    if not isinstance(version, int):
-        raise damaged(directory)
+    facts_path, tensors_path = directory / FACTS_NAME, directory / TENSORS_NAME
+    with sound(facts_path):
+        facts = read_object(facts_path)
+        version = value_of(int, facts.get("format"), "format")
     if version > FORMAT_VERSION:
         raise RunError(
             f"{directory}: these baselines have format {version}, this bertkit reads up to "
             f"{FORMAT_VERSION}; update bertkit."
         )
+    with sound(tensors_path):
+        read_shapes(tensors_path)
+        try:
+            tensors = load(tensors_path.read_bytes())
+        except SafetensorError as error:
+            raise MisfitError(f"holds no tensors ({error})") from error
+        for name, tensor in tensors.items():
+            if tensor.dtype.kind not in _NUMBERS or not np.isfinite(tensor).all():
+                raise MisfitError(f"holds figures that are no numbers (NaN or infinity), in {shown(name)}")
     return facts, tensors
+
+
+def words_in(facts: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Return a list of words, which may hold what UTF-8 has no bytes for.
+
+    Raises:
+        MisfitError: it is missing or no list of texts.
+    """
+    words = facts.get(name)
+    if not isinstance(words, list) or any(type(word) is not str for word in words):
+        raise MisfitError(f"{name} is {shown(words)} and should be a list of texts")
+    return tuple(words)
 
 
 def damaged(directory: Path) -> RunError:

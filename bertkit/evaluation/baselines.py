@@ -10,11 +10,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from bertkit.errors import RunError
+from bertkit.evaluation.baseline_files import FACTS_NAME
 from bertkit.evaluation.choice_baselines import fit_choice_baselines, load_choice_baselines
 from bertkit.evaluation.masked_lm_baseline import fit_unigram, load_unigram
-from bertkit.evaluation.sequence_baselines import fit_sequence_baselines, load_sequence_baselines
+from bertkit.evaluation.sequence_baselines import (
+    SequenceBaselines,
+    fit_sequence_baselines,
+    load_sequence_baselines,
+)
 from bertkit.evaluation.summary_baselines import SummaryBaselines, load_summary_baselines
 from bertkit.evaluation.tagging_baselines import fit_tagging_baselines, load_tagging_baselines
+from bertkit.evaluation.word_vectors import WordVectors
 from bertkit.tasks.base import Outputs, Task
 
 
@@ -72,4 +79,19 @@ def load_baselines(directory: Path, task: Task) -> Baselines:
         case "extractive" | "matching":
             return load_summary_baselines(directory)
         case _:
-            return load_sequence_baselines(directory)
+            return load_labelled(directory, task)
+
+
+def load_labelled(directory: Path, task: Task, vectors: WordVectors | None = None) -> SequenceBaselines:
+    """Load baselines of rows with labels or scores, and hold them against the task.
+
+    Raises:
+        RunError: a file is missing or damaged, or they are of another task or other labels.
+    """
+    loaded, settings = load_sequence_baselines(directory, vectors), task.settings
+    if (loaded.task, loaded.labels) != (settings.task, settings.labels):
+        raise RunError(
+            f"{directory / FACTS_NAME}: is of another task or other labels than the run's bertkit.json; "
+            "the run is damaged, copy or train it again."
+        )
+    return loaded

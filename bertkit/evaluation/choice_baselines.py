@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.bundle import sound
 from bertkit.data.records import Question
 from bertkit.errors import DataError
-from bertkit.evaluation.baseline_files import damaged, read_baseline_files, write_baseline_files
+from bertkit.evaluation.baseline_files import FACTS_NAME, damaged, read_baseline_files, write_baseline_files
 from bertkit.evaluation.linear import LinearModel, fit_logistic
 from bertkit.evaluation.tfidf import TokenRows, Vocabulary, fit_tfidf, tfidf_rows, tokenize_rows
+from bertkit.kinds import value_of
 from bertkit.metrics.regression import average_ranks
 
 if TYPE_CHECKING:
@@ -131,10 +133,8 @@ def load_choice_baselines(directory: Path) -> ChoiceBaselines:
         RunError: a file is missing, damaged, or written by a newer bertkit.
     """
     facts, tensors = read_baseline_files(directory)
-    try:
+    with sound(directory / FACTS_NAME):
         baselines = _from_files(facts, tensors)
-    except (KeyError, TypeError, ValueError) as e:
-        raise damaged(directory) from e
     if facts.get("task") != _TASK or not _fits_together(baselines):
         raise damaged(directory)
     return baselines
@@ -265,9 +265,9 @@ def _tie_breaks(examples: Sequence[Question], seed: int) -> NDArray[np.float64]:
 def _from_files(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> ChoiceBaselines:
     vocabulary = Vocabulary.from_files(facts, tensors)
     return ChoiceBaselines(
-        seed=int(facts["seed"]),
+        seed=value_of(int, facts.get("seed"), "seed"),
         vocabulary=vocabulary,
-        sharpness=float(facts["sharpness"]),
+        sharpness=value_of(float, facts.get("sharpness"), "sharpness"),
         form_mean=tensors["form_mean"],
         form_spread=tensors["form_spread"],
         model=LinearModel(tensors["weights"], tensors["intercept"]),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from bertkit.data.records import Example
 from bertkit.files import writing
+from bertkit.plain import to_json
 from bertkit.tasks.base import Outputs, Task
 
 
@@ -22,15 +22,14 @@ def write_errors(path: Path, task: Task, examples: Sequence[Example], outputs: O
     mistakes = task.mistakes(examples, outputs)
     names = task.settings.columns.inputs
     lines = [
-        json.dumps(
+        to_json(
             {
                 "line": examples[i].line,
                 "source": examples[i].source,
                 **dict(zip(names, examples[i].texts, strict=True)),
                 "label": examples[i].answer,
                 **figures,
-            },
-            ensure_ascii=False,
+            }
         )
         for i, figures in mistakes
     ]

@@ -11,18 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bertkit.bundle import Bundle
+from bertkit.bundle import Bundle, sound
 from bertkit.data.records import Example
-from bertkit.evaluation.baselines import Baselines, load_baselines
+from bertkit.evaluation.baselines import Baselines, load_baselines, load_labelled
 from bertkit.evaluation.blend import Blend
-from bertkit.evaluation.sequence_baselines import fit_sequence_baselines, load_sequence_baselines
+from bertkit.evaluation.sequence_baselines import fit_sequence_baselines
 from bertkit.evaluation.word_vectors import WordVectors
-from bertkit.tasks.base import Outputs, Task
+from bertkit.kinds import MisfitError, shown
+from bertkit.run_folder import MANIFEST
+from bertkit.tasks.base import Outputs, Task, TaskSettings
 
 if TYPE_CHECKING:
     from bertkit.models.heads import TaskModel
 
 ENCODER = "encoder"
+_MOST = 1000
 _TFIDF, _OVERLAP = "tfidf", "overlap"  # the second is also the name of its folder beside the baselines
 
 
@@ -89,12 +92,29 @@ def open_partnership(bundle: Bundle) -> Partnership | None:
     weights, folder = bundle.manifest.blend, bundle.directory / "baseline"
     if not weights:
         return None
+    with sound(bundle.directory / MANIFEST):
+        _check_weights(weights, bundle.task.settings)
     if _OVERLAP in weights:
         vectors = _vectors(bundle.task, bundle.model)
-        partner = Partner(_OVERLAP, load_sequence_baselines(folder / _OVERLAP, vectors))
+        partner = Partner(_OVERLAP, load_labelled(folder / _OVERLAP, bundle.task, vectors))
     else:
         partner = Partner(_TFIDF, load_baselines(folder, bundle.task))
     return Partnership(Blend(weights[ENCODER], weights[partner.name]), partner)
+
+
+def _check_weights(weights: Mapping[str, float], settings: TaskSettings) -> None:
+    """Refuse weights that no training has fitted.
+
+    Raises:
+        MisfitError: of a task without classes, of another partner, or out of bounds.
+    """
+    if settings.task != "classify":
+        raise MisfitError(f"blend is there, and the task {settings.task} has no classes")
+    partner = _OVERLAP if settings.is_pair else _TFIDF
+    if weights.keys() != {ENCODER, partner}:
+        raise MisfitError(f"blend is {shown(dict(weights))} and should have weights of {ENCODER} and {partner}")
+    if not all(0 <= weight <= _MOST for weight in weights.values()):
+        raise MisfitError(f"blend is {shown(dict(weights))}, and weights are from 0 to {_MOST:,}")
 
 
 def _vectors(task: Task, model: TaskModel) -> WordVectors:

@@ -13,7 +13,7 @@ from bertkit.compute.device import choose_placement
 from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
-from bertkit.errors import DataError, RunError
+from bertkit.errors import DataError, RunError, UsageError
 from bertkit.evaluation.baselines import load_baselines
 from bertkit.evaluation.contamination import FILE as HASHES
 from bertkit.evaluation.contamination import count_known
@@ -22,7 +22,8 @@ from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
 from bertkit.evaluation.partner import open_partnership
 from bertkit.files import refuse_existing
-from bertkit.run_folder import unchanged
+from bertkit.plain import visible
+from bertkit.run_folder import MANIFEST, unchanged
 from bertkit.tasks.base import Outputs, TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import check_fit
@@ -129,7 +130,7 @@ def _examples(
         dataset = _given_data(request, manifest, split)
         warnings: tuple[str, ...] = ()
     else:
-        dataset, warnings = _own_data(request, manifest), ()
+        dataset, warnings = _own_data(request, manifest, note), ()
         split = request.split or ("test" if "test" in dataset.splits else "validation")
         if split == "validation" and request.split is None:
             warnings = ("there is no test split, so this is the validation split, which chose the best weights",)
@@ -159,11 +160,21 @@ def _given_data(request: EvalRequest, manifest: Manifest, split: str) -> DataSet
     return dataset
 
 
-def _own_data(request: EvalRequest, manifest: Manifest) -> DataSet:
+def _own_data(request: EvalRequest, manifest: Manifest, note: Callable[[str], None]) -> DataSet:
+    """Load what the run itself names, which may be anything if it came from somebody else: so it is told first."""
     own = DataRequest.from_json(manifest.data["request"])
     if request.data_dir is not None:
         own = replace(own, data_dir=str(request.data_dir))
-    return load_splits(own, splits=SPLITS)
+    place = f" in {visible(own.data_dir)}" if own.data_dir else ""
+    for name in own.names:
+        note(f"data that the run itself names: {visible(name)}{place}")
+    try:
+        return load_splits(own, splits=SPLITS)
+    except UsageError as error:
+        raise RunError(
+            f"{request.run / MANIFEST}: data.request cannot be followed ({str(error).rstrip('.')}); "
+            "name the data to score."
+        ) from error
 
 
 def _settings(settings: TaskSettings, request: EvalRequest) -> TaskSettings:

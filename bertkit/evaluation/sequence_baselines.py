@@ -17,13 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.bundle import sound
 from bertkit.data.records import Example
 from bertkit.errors import DataError
-from bertkit.evaluation.baseline_files import damaged, read_baseline_files, write_baseline_files
+from bertkit.evaluation.baseline_files import FACTS_NAME, damaged, read_baseline_files, write_baseline_files
 from bertkit.evaluation.features import FeatureMap, fit_features
 from bertkit.evaluation.linear import LinearModel, class_probabilities, fit_logistic, fit_ridge, output_count
 from bertkit.evaluation.tfidf import Vocabulary
 from bertkit.evaluation.word_vectors import WordVectors
+from bertkit.kinds import value_of
 
 _TASKS = ("classify", "regression")
 
@@ -170,10 +172,8 @@ def load_sequence_baselines(directory: Path, vectors: WordVectors | None = None)
         RunError: a file is missing, damaged, or written by a newer bertkit.
     """
     facts, tensors = read_baseline_files(directory)
-    try:
+    with sound(directory / FACTS_NAME):
         baselines = _from_files(facts, tensors, vectors)
-    except (KeyError, TypeError, ValueError) as e:
-        raise damaged(directory) from e
     if not _fits_together(baselines):
         raise damaged(directory)
     return baselines
@@ -183,12 +183,11 @@ def _from_files(
     facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], vectors: WordVectors | None
 ) -> SequenceBaselines:
     vocabulary = Vocabulary.from_files(facts, tensors)
-    low, high = facts["bounds"]
     return SequenceBaselines(
-        task=facts["task"],
-        labels=tuple(facts["labels"]),
+        task=value_of(str, facts.get("task"), "task"),
+        labels=value_of(tuple[str, ...], facts.get("labels"), "labels"),
         prior=tensors["prior"],
-        bounds=(float(low), float(high)),
+        bounds=value_of(tuple[float, float], facts.get("bounds"), "bounds"),
         features=FeatureMap(vocabulary, tensors["overlap_mean"], tensors["overlap_spread"], vectors),
         model=LinearModel(tensors["weights"], tensors["intercept"]),
     )

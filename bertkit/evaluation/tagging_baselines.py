@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bertkit.bundle import sound
 from bertkit.data.records import Example, TaggedText
-from bertkit.evaluation.baseline_files import damaged, read_baseline_files, write_baseline_files
+from bertkit.evaluation.baseline_files import FACTS_NAME, read_baseline_files, words_in, write_baseline_files
+from bertkit.kinds import MisfitError
 from bertkit.tasks.tagging import ScoredEntity, Tagging
 from bertkit.tasks.units import WORD
 
@@ -81,10 +83,11 @@ def load_tagging_baselines(directory: Path) -> TaggingBaselines:
         RunError: a file is missing or damaged.
     """
     facts, _ = read_baseline_files(directory)
-    try:
-        return TaggingBaselines({tuple(words): (kind, share) for words, kind, share in facts["lexicon"]})
-    except (KeyError, TypeError, ValueError) as error:
-        raise damaged(directory) from error
+    with sound(directory / FACTS_NAME):
+        entries = [(words_in({"words": words}, "words"), kind, share) for words, kind, share in facts["lexicon"]]
+        if any(type(kind) is not str or type(share) not in (int, float) for _, kind, share in entries):
+            raise MisfitError("lexicon is no list of words with their kinds and shares")
+        return TaggingBaselines({words: (kind, share) for words, kind, share in entries})
 
 
 def _count_runs(texts: Sequence[Sequence[str]], wanted: Mapping[tuple[str, ...], Any]) -> Counter[tuple[str, ...]]:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.evaluation.baseline_files import words_in
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
@@ -62,8 +64,13 @@ class Vocabulary:
 
     @classmethod
     def from_files(cls, facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Vocabulary:
-        """Put `facts` and `tensors` together again; KeyError or TypeError where a part is missing."""
-        words, grams = tuple(facts["words"]), tuple(facts["grams"])
+        """Put `facts` and `tensors` together again.
+
+        Raises:
+            KeyError: a part is missing.
+            MisfitError: a part is of another kind.
+        """
+        words, grams = words_in(facts, "words"), words_in(facts, "grams")
         return cls(words, grams=grams, **{name: tensors[name] for name in _TENSORS})
 
     @property

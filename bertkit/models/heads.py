@@ -29,7 +29,8 @@ class Encoder(Protocol):
     `prefix` is the name transformers gives the encoder inside a model with a head; `inner`
     is where the weights stand inside our module. `window` is how many tokens local attention
     reaches over, None where every token sees every other. `source` is the folder or hub id
-    that the weights came from, None for weights of our own.
+    that the weights came from, None for weights of our own. `max_positions` is the longest row
+    the table of positions has room for, None where there is no table.
     """
 
     prefix: str
@@ -38,6 +39,7 @@ class Encoder(Protocol):
     vocab_size: int
     window: int | None
     source: str | None
+    max_positions: int | None
 
     @property
     def pooler(self) -> nn.Module | None:
@@ -309,6 +311,12 @@ def exported_weights(model: TaskModel) -> dict[str, Tensor]:
         _renamed(name, names): weight.detach().to("cpu", torch.float32).contiguous()
         for name, weight in model.state_dict().items()
     }
+
+
+def exported_shapes(model: TaskModel) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what `exported_weights` gives."""
+    names = _names(model)
+    return {_renamed(name, names): tuple(weight.shape) for name, weight in model.state_dict().items()}
 
 
 def imported_weights(model: TaskModel, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 
 from bertkit.errors import ModelError
+from bertkit.files import is_file
 from bertkit.hub import is_cached, require
 from bertkit.models.offline import PACKAGES, package_way_on
 from bertkit.models.registry import ModelSpec, find_model
@@ -58,4 +59,4 @@ def _is_packaged(hub_id: str) -> bool:
 
 def _is_bare(folder: Path) -> bool:
     """Tell whether a folder holds a tokenizer alone, which knows best how much it may read."""
-    return not (folder / "config.json").is_file()
+    return not is_file(folder / "config.json")

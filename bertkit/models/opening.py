@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.errors import ModelError
+from bertkit.files import is_file
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 # What transformers, torch and pickle raise for a file that is not what it should be.
-BROKEN = (ValueError, OSError, RuntimeError, LookupError, TypeError, EOFError, pickle.UnpicklingError)
+BROKEN = (
+    ValueError, OSError, RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError,
+    ImportError, EOFError, pickle.UnpicklingError,
+)  # fmt: skip
 
 
 def read_config(source: str) -> Any:
@@ -36,9 +40,9 @@ def check_folder(folder: Path, *, weights: bool = True) -> None:
     Raises:
         ModelError: a file is missing.
     """
-    if not (folder / "config.json").is_file():
+    if not is_file(folder / "config.json"):
         raise ModelError(f"--model {folder}: has no config.json, so it holds no model; check the folder.")
-    if weights and not any(path.is_file() for pattern in WEIGHTS for path in folder.glob(pattern)):
+    if weights and not any(is_file(path) for pattern in WEIGHTS for path in folder.glob(pattern)):
         raise ModelError(
             f"--model {folder}: has a config.json and no weights (model.safetensors); "
             "copy them there, or start from nothing with --init random."

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +25,8 @@ from bertkit.models.offline import package_way_on, packaged_model
 from bertkit.models.opening import BROKEN, check_complete, check_folder, first_line, opening, quiet, read_config
 from bertkit.models.positions import extend_positions
 from bertkit.models.registry import MODELS, BuildOptions, ModelSpec
+from bertkit.models.sizes import check_config_of, check_plan, count_weights, no_first_weights
+from bertkit.models.weights import check_finite
 
 WAYS_ON = (
     "give a local copy with --model DIR",
@@ -184,7 +185,9 @@ def _from_weights(spec: ModelSpec, options: BuildOptions) -> Any:
     if spec.hub_id is None:
         check_folder(Path(source))
     with hub_errors(source, "model"), opening(source, is_folder=spec.hub_id is None):
+        check_config_of(source)
         config = with_dropout(read_config(source), options.dropout)
+        check_plan(AutoModel.from_config, config, count_weights(source))
         # What the checkpoint lacks is counted below; transformers would log a table of it.
         with quiet("transformers.modeling_utils"):
             model, found = AutoModel.from_pretrained(
@@ -195,6 +198,7 @@ def _from_weights(spec: ModelSpec, options: BuildOptions) -> Any:
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
             )
+        check_finite(model.named_parameters())
     check_complete(source, found)
     return model
 
@@ -211,6 +215,7 @@ def _from_nothing(spec: ModelSpec, options: BuildOptions) -> Any:
         if spec.hub_id is None:
             check_folder(Path(source), weights=False)
         with hub_errors(source, "model"), opening(source, is_folder=spec.hub_id is None):
+            check_config_of(source)
             found = read_config(source)
         config = new_config(found.model_type, options) if shape_asked else adapted_config(found, options)
     return AutoModel.from_config(config, dtype=torch.float32)
@@ -222,14 +227,15 @@ def rebuild(values: dict[str, Any], *, with_pooler: bool) -> PretrainedEncoder:
     Raises:
         ModelError: transformers does not know the architecture.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig, AutoModel
 
     try:
         config = AutoConfig.for_model(**values)
-        with _no_first_weights():
+        with no_first_weights():
             model = AutoModel.from_config(config, dtype=torch.float32)
         return PretrainedEncoder(model, with_pooler=with_pooler)
-    except BROKEN as error:
+    except (*BROKEN, StrictDataclassError) as error:
         raise ModelError(f"config.json: transformers cannot build it ({first_line(error)}).") from error
 
 
@@ -246,15 +252,6 @@ def _source(spec: ModelSpec) -> str:
         )
     require(spec.hub_id, "model", ways_on=(*package_way_on(spec.hub_id), *WAYS_ON))
     return spec.hub_id
-
-
-def _no_first_weights() -> AbstractContextManager[None]:
-    """Leave out the drawing of weights that are to be replaced: seconds, for a model of base size."""
-    try:
-        from transformers.initialization import no_init_weights
-    except ImportError:  # not where every version of transformers 5 has it
-        return nullcontext()
-    return cast("AbstractContextManager[None]", no_init_weights())
 
 
 def _embeddings(model: Any) -> Any:

@@ -7,13 +7,14 @@ Imports nothing heavy: `bertkit models` and "did you mean" need no torch. A targ
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bertkit.errors import ModelError, UnknownNameError
+from bertkit.files import is_dir, is_file
+from bertkit.kinds import MisfitError, read_object
 from bertkit.names import is_spelling
 from bertkit.run_folder import put_back
 
@@ -275,7 +276,7 @@ def find_model(name: str) -> ModelSpec:
         return _of_hub(hub_id) or unlisted
     if name:
         put_back(Path(name))
-        if Path(name).is_dir():
+        if is_dir(Path(name)):
             return _local(name)
     if listed := _of_hub(name) or _of_other_spelling(name):
         return listed
@@ -296,11 +297,11 @@ def _of_hub(hub_id: str) -> ModelSpec | None:
 
 def _local(name: str) -> ModelSpec:
     """Describe a folder by its config.json; whether it can be opened is for the builder to say."""
+    path = Path(name) / "config.json"
     try:
-        values = json.loads((Path(name) / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        values = read_object(path) if is_file(path) else {}
+    except MisfitError:
         values = {}
-    values = values if isinstance(values, dict) else {}
     architecture = str(values.get("model_type", ""))
     recipe = RECIPES.get(architecture, FINE_TUNING)
     return ModelSpec(name, None, _positions(values), "a local encoder", recipe=recipe, architecture=architecture)
@@ -309,9 +310,10 @@ def _local(name: str) -> ModelSpec:
 def _positions(values: Mapping[str, Any]) -> int:
     """Return how many tokens an encoder reads by its config.json."""
     rows, padding = values.get("max_position_embeddings"), values.get("pad_token_id", 1)
-    if not isinstance(rows, int) or not isinstance(padding, int):
+    if type(rows) is not int or type(padding) is not int:
         return USUAL_LENGTH
-    return rows - padding - 1 if values.get("model_type") in NUMBERED_FROM_PADDING else rows
+    count = rows - padding - 1 if values.get("model_type") in NUMBERED_FROM_PADDING else rows
+    return count if count > 0 else USUAL_LENGTH
 
 
 def find_rebuilder(family: str) -> Callable[..., Any]:

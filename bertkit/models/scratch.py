@@ -6,7 +6,8 @@ import math
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from bertkit.errors import RunError
+from bertkit.errors import UsageError
+from bertkit.kinds import MisfitError, record_of
 from bertkit.models.registry import BuildOptions, ModelSpec
 
 if TYPE_CHECKING:
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
 # layers, hidden, heads where neither --size nor a shape is given: what a few thousand rows can fill
 SMALL_DATA = (2, 64, 4)
 PUBLISHED_WIDTH = 768
+# Values of config.json that are sizes.
+SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+)
 
 
 def build(spec: ModelSpec, options: BuildOptions) -> BertModel:
@@ -79,12 +90,22 @@ def rebuild(values: dict[str, Any], *, with_pooler: bool) -> BertModel:
     """Make the encoder that a run's config.json describes; its weights come afterwards.
 
     Raises:
-        RunError: the file lacks a value.
+        MisfitError: a value is missing, of another kind, or makes no encoder.
     """
     from bertkit.models.bert import BertConfig, BertModel
 
     names = [spec.name for spec in fields(BertConfig)]
-    missing = [name for name in names if name not in values]
-    if missing:
-        raise RunError(f"config.json has no {missing[0]!r}; the run is damaged, copy or train it again.")
-    return BertModel(BertConfig(**{name: values[name] for name in names}), with_pooler=with_pooler)
+    missing = next((name for name in names if name not in values), None)
+    if missing is not None:
+        raise MisfitError(f"{missing} is missing")
+    for name in SIZES:
+        if type(values[name]) is int and values[name] < 1:
+            raise MisfitError(f"{name} is {values[name]} and should be at least 1")
+    try:
+        config = record_of(BertConfig, {name: values[name] for name in names})
+    except UsageError as error:
+        width, heads = values["hidden_size"], values["num_attention_heads"]
+        raise MisfitError(f"hidden_size {width} cannot be shared by {heads} num_attention_heads") from error
+    if not 0 < config.layer_norm_eps < 1:
+        raise MisfitError(f"layer_norm_eps is {config.layer_norm_eps} and should be between 0 and 1")
+    return BertModel(config, with_pooler=with_pooler)

@@ -9,15 +9,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from bertkit.errors import ModelError, TokenizerError
-from bertkit.hub import hub_errors, is_offline, require
+from bertkit.files import exists, is_file
+from bertkit.hub import hub_errors, require
 from bertkit.models.offline import package_way_on, packaged_model
 from bertkit.models.opening import first_line
 from bertkit.models.registry import ModelSpec
-from bertkit.tokenization.base import SpecialTokens, Tokenizer
+from bertkit.models.sizes import fetch_files
+from bertkit.tokenization.base import SpecialTokens, Tokenizer, sound_file
+from bertkit.tokenization.checked import check_opened
 from bertkit.tokenization.deberta import MODEL_FILE, mend_characters, open_deberta
 from bertkit.tokenization.kobert import KOBERT_FILES, has_kobert_shape, is_kobert, open_kobert
 from bertkit.tokenization.sentencepiece_files import frame
-from bertkit.tokenization.stored import CONFIG_FILE, NAMES_FILE, NO_LIMIT, open_stored, own_length, read_json
+from bertkit.tokenization.stored import CONFIG_FILE, NAMES_FILE, NO_LIMIT, length_of, open_stored, read_json
 
 WAYS_ON = (
     "give a folder that has it with --tokenizer DIR",
@@ -73,15 +76,17 @@ def _open(folder: Path, hub_id: str | None = None) -> Tokenizer:
     if is_kobert(folder):
         return open_kobert(folder)
     model_type = read_json(folder / "config.json").get("model_type")
-    if (folder / MODEL_FILE).is_file() and model_type in ("deberta-v2", None):
+    if is_file(folder / MODEL_FILE) and model_type in ("deberta-v2", None):
         config = read_json(folder / CONFIG_FILE)
-        return open_deberta(folder, config, own_length(config))
-    if (folder / "tokenizer.json").is_file():
+        with sound_file(folder / CONFIG_FILE):
+            length = length_of(config)
+        return open_deberta(folder, config, length)
+    if is_file(folder / "tokenizer.json"):
         stored = open_stored(folder)
         if model_type == "deberta-v2":
             mend_characters(stored.backend)
         return stored
-    if hub_id is None and not any((folder / name).is_file() for name in VOCABULARIES):
+    if hub_id is None and not any(is_file(folder / name) for name in VOCABULARIES):
         raise _missing(str(folder))
     return _by_transformers(hub_id or str(folder), from_hub=hub_id is not None)
 
@@ -96,33 +101,17 @@ def _missing(source: str) -> TokenizerError:
 
 def _fetched(hub_id: str) -> Path:
     """Bring the files that tell what a hub's tokenizer is into the cache, and return their folder."""
-    if Path(hub_id).exists():
+    if exists(Path(hub_id)):
         raise ModelError(f"a folder {hub_id} stands in the way of the hub's model; rename it or give ./{hub_id}.")
     require(hub_id, "tokenizer", ways_on=(*package_way_on(hub_id), *WAYS_ON))
     with hub_errors(hub_id, "tokenizer"):
-        found = _fetch(hub_id, STORED_FILES)
+        found = fetch_files(hub_id, STORED_FILES)
         config = read_json(found["config.json"]) if "config.json" in found else {}
         if "tokenizer.json" not in found or has_kobert_shape(config):
-            found |= _fetch(hub_id, SENTENCEPIECE_FILES)
+            found |= fetch_files(hub_id, SENTENCEPIECE_FILES)
     if not found:
         raise _missing(hub_id)
     return next(iter(found.values())).parent
-
-
-def _fetch(hub_id: str, names: tuple[str, ...]) -> dict[str, Path]:
-    """Fetch those of the files that a repository has."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-
-    found = {}
-    for name in names:
-        try:
-            found[name] = Path(hf_hub_download(hub_id, name))
-        except EntryNotFoundError as error:
-            # "Not in the cache" means "there is none" only where the hub cannot be asked.
-            if isinstance(error, LocalEntryNotFoundError) and not is_offline():
-                raise
-    return found
 
 
 def _by_transformers(source: str, *, from_hub: bool) -> Tokenizer:
@@ -146,4 +135,8 @@ def _by_transformers(source: str, *, from_hub: bool) -> Tokenizer:
         raise _missing(source)
     if type(loaded).__name__ == "DebertaTokenizer":
         frame(backend, special)  # transformers 5 puts a second [SEP] between the texts of a pair
-    return Tokenizer(backend, special, own_length({"model_max_length": loaded.model_max_length}))
+    with sound_file(Path(source)):
+        length = length_of({"model_max_length": loaded.model_max_length})
+        tokenizer = Tokenizer(backend, special, length)
+        check_opened(backend)
+    return tokenizer

@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bertkit.config import words_of
 from bertkit.data.records import ColumnMap, Example
+from bertkit.kinds import MisfitError, record_of, shown
 from bertkit.tokenization.base import Encoding, Tokenizer
 
 if TYPE_CHECKING:
@@ -25,6 +27,17 @@ if TYPE_CHECKING:
     from bertkit.models.heads import Encoder, TaskModel
 
 
+# Tokens of a row that a run may have been trained to read.
+SHORTEST, LONGEST = 4, 2**20
+# The words that settings take; where they come from flags, those of the flags.
+_WORDS = {
+    **{name: words_of(name) for name in ("task", "on_long", "leave_out", "pooling", "sentence_pairs")},
+    "unit": ("word", "token"),
+    "candidates": ("textrank", "extractor"),
+}
+_WORDS["task"] = tuple(word for word in _WORDS["task"] if word != "auto")
+# How many labels a task has at least; others have none.
+_LABELS = {"classify": 2, "ner": 1}
 SIDED_POOLINGS = ("match", "align")
 Interval = tuple[float, float]
 Outputs = Sequence[Any]
@@ -69,12 +82,38 @@ class TaskSettings:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> TaskSettings:
-        """Build settings from what `to_json` returned."""
-        columns = values["columns"]
-        choices = tuple(columns.get("choices", ()))
-        column_map = ColumnMap(tuple(columns["text"]), columns["pair"], columns["label"], choices)
-        return cls(**{**values, "columns": column_map, "labels": tuple(values["labels"])})
+    def from_json(cls, values: Any, name: str = "") -> TaskSettings:
+        """Build settings from what `to_json` returned.
+
+        Args:
+            values: JSON.
+            name: what they are called in the file.
+
+        Raises:
+            MisfitError: a value is missing, of another kind, or does not go with the others.
+        """
+        settings = record_of(cls, values, name)
+        if fault := settings.fault():
+            raise MisfitError(f"{name}.{fault}" if name else fault)
+        return settings
+
+    def fault(self) -> str | None:
+        """Say in one clause what no training would have stored; None where all goes together."""
+        for name, words in _WORDS.items():
+            if getattr(self, name) not in words:
+                return f"{name} is {shown(getattr(self, name))} and should be one of {', '.join(words)}"
+        if not SHORTEST <= self.max_length <= LONGEST:
+            return f"max_length is {shown(self.max_length)} and should be from {SHORTEST} to {LONGEST:,}"
+        if not self.columns.text:
+            return "columns.text is empty and should name a column"
+        needed, count = _LABELS.get(self.task, 0), len(self.labels)
+        if count < needed or (count and not needed):
+            return f"labels are {count}, and {self.task} has {f'at least {needed}' if needed else 'none'}"
+        if len(set(self.labels)) < count:
+            return "labels names one of them twice"
+        if self.positive is not None and self.positive not in self.labels:
+            return f"positive is {shown(self.positive)}, which is none of the labels"
+        return None
 
 
 @dataclass(frozen=True, slots=True)

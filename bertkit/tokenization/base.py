@@ -6,21 +6,26 @@ form transformers' AutoTokenizer opens.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer as Backend
 
 from bertkit.errors import TokenizerError
-from bertkit.files import write_json, write_text
+from bertkit.files import is_file, write_json, write_text
+from bertkit.kinds import MisfitError, read_object, shown, value_of
+from bertkit.tokenization.checked import check_opened, check_tokenizer, library_faults
 from bertkit.tokenization.segments import Span
 from bertkit.tokenization.spans import whole_characters
 
 # Tokens that must be left of a text that is cut for it to be worth reading.
 MIN_WINDOW = 4
+# Tokens of a row where a folder names no length, and the most that any may name.
+USUAL_LENGTH, LONGEST = 512, 2**20
 
 
 @dataclass(frozen=True)
@@ -81,10 +86,10 @@ class Tokenizer:
             token_id for token in special.present if (token_id := backend.token_to_id(token)) is not None
         )
 
-    @property
+    @cached_property
     def vocab_size(self) -> int:
-        """Number of ids, added tokens included."""
-        return int(self.backend.get_vocab_size(with_added_tokens=True))
+        """How many rows a table needs for its ids: the highest one plus 1, added tokens included."""
+        return max(self.backend.get_vocab(with_added_tokens=True).values(), default=-1) + 1
 
     def id_of(self, token: str | None, part: str) -> int:
         """Return the id of a special token.
@@ -249,22 +254,51 @@ def load_tokenizer(directory: Path) -> Tokenizer:
 
     Raises:
         TokenizerError: the files are missing or damaged.
+        PlaceError: the right to read them is missing.
     """
-    path = directory / "tokenizer.json"
-    if not path.is_file():
+    path, named = directory / "tokenizer.json", directory / "tokenizer_config.json"
+    if not is_file(path):
         raise TokenizerError(f"{directory}: no tokenizer.json there; give a folder that has one with --tokenizer.")
+    with sound_file(path):
+        values = read_object(path)
+        check_tokenizer(values)
+        with library_faults():
+            backend = Backend.from_file(str(path))
+        backend.no_truncation()
+        backend.no_padding()
+        check_opened(backend, values)
+    with sound_file(named):
+        config = read_object(named) if is_file(named) else {}
+        length, special = own_length(config), _special_tokens(config, backend)
+    return Tokenizer(backend, special, USUAL_LENGTH if length is None else min(length, LONGEST))
+
+
+@contextmanager
+def sound_file(path: Path) -> Iterator[None]:
+    """Say in one sentence what is wrong with a file of a tokenizer.
+
+    Raises:
+        TokenizerError: it is damaged.
+    """
     try:
-        backend = Backend.from_file(str(path))
-        config_path = directory / "tokenizer_config.json"
-        config = json.loads(config_path.read_text(encoding="utf-8")) if config_path.is_file() else {}
-        max_length = min(int(config.get("model_max_length", 512)), 2**20)
-        special = _special_tokens(config, backend)
-    except Exception as error:  # tokenizers raises bare Exception
-        raise TokenizerError(f"{directory}: holds no readable tokenizer ({error}); copy it again.") from error
-    return Tokenizer(backend, special, max_length)
+        yield
+    except MisfitError as error:
+        raise TokenizerError(f"{path}: {error}; copy it again.") from error
 
 
-def _special_tokens(config: dict[str, object], backend: Backend) -> SpecialTokens:
+def own_length(config: Mapping[str, Any]) -> int | None:
+    """Return the longest row in tokens by tokenizer_config.json; None where it says nothing.
+
+    Raises:
+        MisfitError: it is no number from 1 on.
+    """
+    length = value_of(float | None, config.get("model_max_length"), "model_max_length")
+    if length is not None and length < 1:
+        raise MisfitError(f"model_max_length is {shown(length)} and should be at least 1")
+    return None if length is None else int(length)
+
+
+def _special_tokens(config: Mapping[str, Any], backend: Backend) -> SpecialTokens:
     found: dict[str, str | None] = {}
     for part, usual in (
         ("unk", ("[UNK]", "<unk>")),
@@ -273,9 +307,20 @@ def _special_tokens(config: dict[str, object], backend: Backend) -> SpecialToken
         ("sep", ("[SEP]", "</s>")),
         ("mask", ("[MASK]", "<mask>")),
     ):
-        named = config.get(f"{part}_token")
-        if isinstance(named, dict):  # an AddedToken with its flags
-            named = named.get("content")
-        candidates = (str(named),) if named is not None else usual
+        named = named_token(config, f"{part}_token")
+        candidates = (named,) if named is not None else usual
         found[part] = next((t for t in candidates if backend.token_to_id(t) is not None), None)
     return SpecialTokens(**found)
+
+
+def named_token(config: Mapping[str, Any], key: str) -> str | None:
+    """Return a special token that a file names, as a text or with its flags.
+
+    Raises:
+        MisfitError: it is neither.
+    """
+    named = config.get(key)
+    if isinstance(named, dict):
+        key, named = f"{key}.content", named.get("content", "")
+    token: str | None = value_of(str | None, named, key)
+    return token

@@ -12,7 +12,9 @@ from typing import Any
 from tokenizers import AddedToken, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Backend
 
-from bertkit.tokenization.base import SpecialTokens, Tokenizer
+from bertkit.kinds import value_of
+from bertkit.tokenization.base import SpecialTokens, Tokenizer, sound_file
+from bertkit.tokenization.checked import check_opened, library_faults
 from bertkit.tokenization.sentencepiece_files import add_special_tokens, read_sentencepiece
 
 MODEL_FILE = "spm.model"
@@ -30,19 +32,23 @@ def open_deberta(folder: Path, config: dict[str, Any], max_length: int) -> Token
         max_length: tokens the model can read.
 
     Raises:
-        TokenizerError: spm.model is no unigram model.
+        TokenizerError: spm.model is damaged or no unigram model.
     """
     model = read_sentencepiece(folder / MODEL_FILE)
-    before = [normalizers.Lowercase()] if config.get("do_lower_case") else []
-    backend = model.backend(model.scores, model.unk_id, before)
-    if config.get("split_by_punct"):
-        backend.pre_tokenizer = pre_tokenizers.Sequence(
-            [pre_tokenizers.Punctuation(behavior="isolated"), backend.pre_tokenizer]
-        )
-    backend.add_tokens([AddedToken(piece, normalized=False) for piece in model.whole])
+    with sound_file(folder / "tokenizer_config.json"):
+        lowers, splits = (value_of(bool | None, config.get(key), key) for key in ("do_lower_case", "split_by_punct"))
     special = SpecialTokens(unk=model.scores[model.unk_id][0])
-    add_special_tokens(backend, special)
-    return Tokenizer(backend, special, max_length)
+    with sound_file(folder / MODEL_FILE), library_faults():
+        backend = model.backend(model.scores, model.unk_id, [normalizers.Lowercase()] if lowers else [])
+        if splits:
+            backend.pre_tokenizer = pre_tokenizers.Sequence(
+                [pre_tokenizers.Punctuation(behavior="isolated"), backend.pre_tokenizer]
+            )
+        backend.add_tokens([AddedToken(piece, normalized=False) for piece in model.whole])
+        add_special_tokens(backend, special)
+        tokenizer = Tokenizer(backend, special, max_length)
+        check_opened(backend)
+    return tokenizer
 
 
 def mend_characters(backend: Backend) -> None:

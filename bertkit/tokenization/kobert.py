@@ -18,7 +18,10 @@ from tokenizers import Regex, normalizers
 from tokenizers.normalizers import Normalizer
 
 from bertkit.errors import TokenizerError
-from bertkit.tokenization.base import SpecialTokens, Tokenizer
+from bertkit.files import is_file
+from bertkit.kinds import MisfitError, read_object, reading, value_of
+from bertkit.tokenization.base import SpecialTokens, Tokenizer, sound_file
+from bertkit.tokenization.checked import check_opened, library_faults
 from bertkit.tokenization.sentencepiece_files import SPACE, SentencePieceFile, add_special_tokens, read_sentencepiece
 from bertkit.tokenization.stored import read_json
 
@@ -38,14 +41,14 @@ def is_kobert(folder: Path) -> bool:
     transformers made of vocab.txt.
     """
     config = read_json(folder / "config.json")
-    if (folder / MODEL_FILE).is_file():
+    if is_file(folder / MODEL_FILE):
         return True
-    if (folder / MERGED_MODEL_FILE).is_file() and config.get("model_type") in ("bert", "distilbert"):
+    if is_file(folder / MERGED_MODEL_FILE) and config.get("model_type") in ("bert", "distilbert"):
         return True
-    if (folder / "tokenizer.json").is_file():
+    if is_file(folder / "tokenizer.json"):
         return False
     words = folder / VOCABULARY_FILES[0]
-    return _has_pieces(words) if words.is_file() else has_kobert_shape(config)
+    return _has_pieces(words) if is_file(words) else has_kobert_shape(config)
 
 
 def has_kobert_shape(config: dict[str, Any]) -> bool:
@@ -74,14 +77,17 @@ def open_kobert(folder: Path) -> Tokenizer:
         raise TokenizerError(f"{folder}: KoBERT's vocabulary has no {missing[0]} here; copy its files again.")
     scores = dict(model.scores)
     vocabulary = [(token, 0.0 if token in special.present else scores[token]) for token in tokens]
-    backend = model.backend(vocabulary, tokens.index("[UNK]"), _cleaning())
-    add_special_tokens(backend, special)
-    return Tokenizer(backend, special, MAX_LENGTH)
+    with sound_file(folder), library_faults():
+        backend = model.backend(vocabulary, tokens.index("[UNK]"), _cleaning())
+        add_special_tokens(backend, special)
+        tokenizer = Tokenizer(backend, special, MAX_LENGTH)
+        check_opened(backend)
+    return tokenizer
 
 
 def _model_path(folder: Path) -> Path:
     for name in (MODEL_FILE, MERGED_MODEL_FILE):
-        if (folder / name).is_file():
+        if is_file(folder / name):
             return folder / name
     raise TokenizerError(
         f"{folder}: is of KoBERT's shape and lacks its SentencePiece model; "
@@ -94,7 +100,7 @@ def _tokens(folder: Path, model: SentencePieceFile) -> list[str]:
     pieces = [piece for piece, _ in model.scores]
     if "[CLS]" in pieces:
         return pieces
-    path = next((path for name in VOCABULARY_FILES if (path := folder / name).is_file()), None)
+    path = next((path for name in VOCABULARY_FILES if is_file(path := folder / name)), None)
     if path is None:
         raise TokenizerError(
             f"{folder}: has KoBERT's SentencePiece model and no {VOCABULARY_FILES[0]}, which gives the ids; copy it."
@@ -111,11 +117,18 @@ def _tokens(folder: Path, model: SentencePieceFile) -> list[str]:
 
 
 def _read_vocabulary(path: Path) -> list[str]:
-    if path.suffix == ".json":
-        listed = read_json(path).get("idx_to_token")
-        return [str(token) for token in listed] if isinstance(listed, list) else []
+    with sound_file(path):
+        if path.suffix == ".json":
+            listed: list[str] = value_of(list[str], read_object(path).get("idx_to_token"), "idx_to_token")
+            return listed
+        with reading(path):
+            content = path.read_bytes()
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise MisfitError(f"is no text ({error})") from error
     # Not splitlines(): it would also cut at separators that are characters of a piece.
-    return [line.removesuffix("\r") for line in path.read_text(encoding="utf-8").removesuffix("\n").split("\n")]
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 
 
 def _cleaning() -> list[Normalizer]:
@@ -146,7 +159,8 @@ def _combining() -> str:
 
 def _has_pieces(path: Path) -> bool:
     """Tell whether a vocab.txt lists SentencePiece's pieces; WordPiece's go on with ##."""
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    with sound_file(path), reading(path):
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     return _starts(lines, SPACE) and not _starts(lines, "##")
 
 

@@ -6,13 +6,13 @@ spelling in JSON, is done once for each entry of the vocabulary.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bertkit.errors import UsageError
+from bertkit.plain import to_json
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.segments import Span
 from bertkit.tokenization.sentencepiece_files import SPACE
@@ -175,7 +175,7 @@ class _Spelled(dict[int, str]):
         self._names = names
 
     def __missing__(self, token: int) -> str:
-        spelled = self[token] = json.dumps(self._names[token], ensure_ascii=False)
+        spelled = self[token] = to_json(self._names[token])
         return spelled
 
 

@@ -6,16 +6,21 @@ DeBERTa v2 and v3 have.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors
 from tokenizers import Tokenizer as Backend
 from tokenizers.normalizers import Normalizer
 
 from bertkit.errors import TokenizerError
-from bertkit.tokenization.base import SpecialTokens
+from bertkit.kinds import MisfitError, reading
+from bertkit.plain import quoted
+from bertkit.tokenization.base import SpecialTokens, sound_file
+from bertkit.tokenization.checked import check_character_map
 from bertkit.tokenization.single_precision import twin_score
 
 SPACE = "▁"
@@ -78,24 +83,40 @@ def read_sentencepiece(path: Path) -> SentencePieceFile:
     """Read a .model file.
 
     Raises:
-        TokenizerError: the file is no SentencePiece model, or not a unigram model.
+        TokenizerError: the file is no SentencePiece model, is damaged, or not a unigram model.
+        PlaceError: the right to read it is missing.
     """
     from sentencepiece import sentencepiece_model_pb2
 
-    try:
-        model = sentencepiece_model_pb2.ModelProto.FromString(path.read_bytes())
-    except Exception as error:  # protobuf's error has a new home in every other version
-        raise TokenizerError(f"{path}: is no SentencePiece model ({error}); copy it again.") from error
-    if not model.pieces:
-        raise TokenizerError(f"{path}: is no SentencePiece model (it has no pieces); copy it again.")
-    if model.trainer_spec.model_type != _UNIGRAM:
-        raise TokenizerError(f"{path}: is not a unigram model; give a folder with a tokenizer.json with --tokenizer.")
-    spec = model.normalizer_spec
+    with sound_file(path):
+        with reading(path):
+            content = path.read_bytes()
+        try:
+            model = sentencepiece_model_pb2.ModelProto.FromString(content)
+        except Exception as error:  # protobuf's error has a new home in every other version
+            raise MisfitError(f"is no SentencePiece model ({error})") from error
+        if not model.pieces:
+            raise MisfitError("is no SentencePiece model (it has no pieces)")
+        if model.trainer_spec.model_type == _UNIGRAM:
+            return _checked(model)
+    raise TokenizerError(f"{path}: is not a unigram model; give a folder with a tokenizer.json with --tokenizer.")
+
+
+def _checked(model: Any) -> SentencePieceFile:
+    """Take over what a model says, once its parts go together."""
+    spec, unknown = model.normalizer_spec, model.trainer_spec.unk_id
+    if not 0 <= unknown < len(model.pieces):
+        raise MisfitError(f"has {len(model.pieces):,} pieces, and the unknown one is said to be number {unknown:,}")
+    strange = next((piece for piece in model.pieces if not math.isfinite(piece.score)), None)
+    if strange is not None:
+        raise MisfitError(f"gives the piece {quoted(strange.piece)} a score that is no number")
+    if spec.precompiled_charsmap:
+        check_character_map(spec.precompiled_charsmap)
     return SentencePieceFile(
         scores=tuple((piece.piece, piece.score) for piece in model.pieces),
         control=frozenset(piece.piece for piece in model.pieces if piece.type == _CONTROL),
         whole=tuple(piece.piece for piece in model.pieces if piece.type == _USER_DEFINED),
-        unk_id=model.trainer_spec.unk_id,
+        unk_id=unknown,
         byte_fallback=model.trainer_spec.byte_fallback,
         character_map=spec.precompiled_charsmap,
         is_nfkc="nfkc" in spec.name,

@@ -5,14 +5,16 @@ Two files may say it: tokenizer_config.json, and in older folders special_tokens
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer as Backend
 from tokenizers import normalizers
 
-from bertkit.tokenization.base import SpecialTokens, Tokenizer, load_tokenizer
+from bertkit.files import is_file
+from bertkit.kinds import read_object, value_of
+from bertkit.tokenization.base import SpecialTokens, Tokenizer, load_tokenizer, named_token, own_length, sound_file
 
 CONFIG_FILE, NAMES_FILE = "tokenizer_config.json", "special_tokens_map.json"
 # A tokenizer without a limit of its own says 10^30, or nothing.
@@ -30,24 +32,33 @@ def open_stored(folder: Path) -> Tokenizer:
     """
     stored = load_tokenizer(folder)
     config = read_json(folder / CONFIG_FILE)
-    _follow(stored.backend, config)
-    special = _special_tokens(stored, config, read_json(folder / NAMES_FILE))
-    return Tokenizer(stored.backend, special, own_length(config))
+    with sound_file(folder / CONFIG_FILE):
+        _follow(stored.backend, config)
+        length = length_of(config)
+    with sound_file(folder / NAMES_FILE):
+        special = _special_tokens(stored, config, read_json(folder / NAMES_FILE))
+    return Tokenizer(stored.backend, special, length)
 
 
-def own_length(config: dict[str, Any]) -> int:
-    """Return the longest row in tokens by tokenizer_config.json; NO_LIMIT where there is none."""
-    length = config.get("model_max_length")
-    return int(min(length, NO_LIMIT)) if isinstance(length, int | float) else NO_LIMIT
+def length_of(config: Mapping[str, Any]) -> int:
+    """Return the longest row in tokens by tokenizer_config.json; NO_LIMIT where there is none.
+
+    Raises:
+        MisfitError: it is no number from 1 on.
+    """
+    length = own_length(config)
+    return NO_LIMIT if length is None else min(length, NO_LIMIT)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the object a JSON file holds; an empty one where there is no readable one."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}
+    """Return the object a JSON file holds; an empty one where there is no file.
+
+    Raises:
+        TokenizerError: it is damaged.
+        PlaceError: the right to read it is missing.
+    """
+    with sound_file(path):
+        return read_object(path) if is_file(path) else {}
 
 
 def _special_tokens(stored: Tokenizer, config: dict[str, Any], names: dict[str, Any]) -> SpecialTokens:
@@ -55,9 +66,8 @@ def _special_tokens(stored: Tokenizer, config: dict[str, Any], names: dict[str, 
     found: dict[str, str | None] = {}
     for part in ("unk", "pad", "cls", "sep", "mask"):
         key = f"{part}_token"
-        mapped = names.get(key)
-        mapped = mapped.get("content") if isinstance(mapped, dict) else mapped  # an AddedToken with its flags
-        is_known = isinstance(mapped, str) and stored.backend.token_to_id(mapped) is not None
+        mapped = named_token(names, key)
+        is_known = mapped is not None and stored.backend.token_to_id(mapped) is not None
         found[part] = mapped if is_known and not config.get(key) else getattr(stored.special, part)
     return SpecialTokens(**found)
 
@@ -72,5 +82,6 @@ def _follow(backend: Backend, config: dict[str, Any]) -> None:
         ("strip_accents", "strip_accents"),
         ("tokenize_chinese_chars", "handle_chinese_chars"),
     ):
-        if config.get(key) is not None and getattr(normalizer, attribute) != config[key]:
-            setattr(normalizer, attribute, config[key])
+        wanted = value_of(bool | None, config.get(key), key)
+        if wanted is not None and getattr(normalizer, attribute) != wanted:
+            setattr(normalizer, attribute, wanted)

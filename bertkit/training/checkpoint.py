@@ -15,7 +15,6 @@ Of several processes the first reads and writes, and gives the others what it ha
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -25,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 from bertkit.compute.processes import ALONE, World
 from bertkit.errors import RunError
 from bertkit.files import put_in_place, save_tensors, temporary, write_errors, write_json
+from bertkit.kinds import MisfitError, read_object, record_of
+from bertkit.models.weights import read_weights
 from bertkit.run_folder import CHECKPOINTS, REQUEST, resume_command
 from bertkit.training.loop import LoopState
 from bertkit.training.optim import load_optimizer_tensors, optimizer_tensors
@@ -107,7 +108,7 @@ class Checkpoints:
         try:
             model.load_state_dict(self._tensors(folder / "model.safetensors"))
             load_optimizer_tensors(optimizer, self._tensors(folder / "optimizer.safetensors"))
-            return LoopState(**self.world.from_main(lambda: self._json(folder / "state.json")))
+            return record_of(LoopState, self.world.from_main(lambda: self._json(folder / "state.json")), "state.json")
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise RunError(
@@ -121,20 +122,16 @@ class Checkpoints:
         return self.world.tensors_from_main(lambda: self._load(path))
 
     def _load(self, path: Path) -> dict[str, Tensor]:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         try:
-            return load_file(path)
-        except (OSError, SafetensorError) as error:
-            raise RunError(f"{self._said(path)} cannot be read ({error}); start again with --force.") from error
+            return read_weights(path)
+        except MisfitError as error:
+            raise RunError(f"{self._said(path)}: {error}; start again with --force.") from error
 
     def _json(self, path: Path) -> dict[str, Any]:
         try:
-            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self._said(path)} cannot be read ({error}); start again with --force.") from error
-        return values
+            return read_object(path)
+        except MisfitError as error:
+            raise RunError(f"{self._said(path)}: {error}; start again with --force.") from error
 
     def _said(self, path: Path) -> str:
         """Name a checkpoint, or a file of one, in the run directory as the user wrote it."""

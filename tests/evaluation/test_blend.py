@@ -205,7 +205,7 @@ def test_damaged_baselines_stop_what_needs_them(folder: str, blended: Path, tmp_
     )
     done = CliRunner().invoke(app, words)
     assert done.exit_code != 0
-    assert "the baselines of this run cannot be read" in done.stderr
+    assert "baselines.json: is missing; the run is damaged, copy or train it again." in done.stderr
     assert done.stdout == ""
 
 

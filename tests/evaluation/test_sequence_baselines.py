@@ -249,7 +249,7 @@ def test_a_missing_or_damaged_file_is_a_run_error(name, content, tmp_path):
         (tmp_path / name).unlink()
     else:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(RunError, match="baselines of this run"):
+    with pytest.raises(RunError, match=rf"{name}: .+; the run is damaged, copy or train it again"):
         load_sequence_baselines(tmp_path)
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bertkit.errors import RunError, UsageError
+from bertkit.errors import UsageError
+from bertkit.kinds import MisfitError
 from bertkit.models.bert import PRESETS, BertModel
 from bertkit.models.registry import BuildOptions, find_model, load_target
 from bertkit.models.scratch import build, rebuild
@@ -117,5 +118,5 @@ def test_a_runs_config_makes_the_same_shape_again() -> None:
 def test_a_config_that_lacks_a_figure_is_said() -> None:
     values = built().transformers_config()
     del values["num_attention_heads"]
-    with pytest.raises(RunError, match=r"^config\.json has no 'num_attention_heads'; the run is damaged"):
+    with pytest.raises(MisfitError, match="num_attention_heads is missing"):
         rebuild(values, with_pooler=True)

@@ -1,0 +1,201 @@
+"""Weights on disk, looked at before anything is built of them.
+
+The head of a safetensors file says names, kinds and shapes. What config.json says is held
+against it first, so that a config that lies about sizes costs neither memory nor time.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bertkit.files import is_file
+from bertkit.kinds import MisfitError, reading, shown
+from bertkit.plain import shortened, visible
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Shape = tuple[int, ...]
+# Bytes of each kind of number.
+_WIDTHS = {
+    **dict.fromkeys(("F64", "I64", "U64", "C64"), 8),
+    **dict.fromkeys(("F32", "I32", "U32"), 4),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 2),
+    **dict.fromkeys(("I8", "U8", "BOOL", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 1),
+}
+# The library's own bound.
+_LONGEST_HEAD = 100_000_000
+# No encoder has so many layers, or so many labels: whole numbers of config.json that make
+# transformers build or list things one by one, whatever the weights are.
+_MOST_LAYERS, _MOST_LABELS = 1000, 1_000_000
+_OF_LAYERS = re.compile(r"layer|group|depth|block")
+_MOST = 2**24
+# Whole numbers that nothing is built of.
+_FREE = re.compile(r"theta|seed")
+
+
+def read_shapes(path: Path) -> dict[str, Shape]:
+    """Return the shape of each tensor of a safetensors file; only its head is read.
+
+    Raises:
+        PlaceError: the right to read it is missing.
+        MisfitError: it is missing, no regular file, or its head does not describe it.
+    """
+    if not is_file(path):
+        raise MisfitError("is missing")
+    with reading(path), path.open("rb") as stream:
+        size, first = path.stat().st_size, stream.read(8)
+        if len(first) < 8:
+            raise MisfitError(f"holds no tensors (it has {size:,} bytes)")
+        (length,) = struct.unpack("<Q", first)
+        if length > min(_LONGEST_HEAD, size - 8):
+            raise MisfitError(f"holds no tensors (a head of {length:,} bytes in a file of {size:,})")
+        head = stream.read(length)
+    try:
+        entries = json.loads(head)
+    except (ValueError, RecursionError) as error:
+        raise MisfitError("holds no tensors (its head is no JSON)") from error
+    if not isinstance(entries, dict):
+        raise MisfitError("holds no tensors (its head is no JSON object)")
+    return {name: _shape(name, entry, size - 8 - length) for name, entry in entries.items() if name != "__metadata__"}
+
+
+def _shape(name: str, entry: Any, room: int) -> Shape:
+    values = entry if isinstance(entry, dict) else {}
+    kind, shape, place = (values.get(key) for key in ("dtype", "shape", "data_offsets"))
+    width = _WIDTHS.get(kind) if isinstance(kind, str) else None
+    if width is None or not _are_sizes(shape) or not _are_sizes(place):
+        raise MisfitError(f"describes its tensor {_cut(name)} as {shown(entry)}")
+    found, (start, end) = tuple(shape or ()), [*(place or ()), -1, -1][:2]
+    if not start <= end <= room or end - start != math.prod(found) * width:
+        raise MisfitError(f"describes its tensor {_cut(name)} as {shown(entry)}, which is not its size")
+    return found
+
+
+def _are_sizes(values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)
+
+
+def _cut(name: str) -> str:
+    return visible(shortened(name))
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file, on the CPU; all are numbers.
+
+    Raises:
+        PlaceError: the right to read it is missing.
+        MisfitError: it is missing or damaged, or holds NaN or infinity.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not is_file(path):
+        raise MisfitError("is missing")
+    with reading(path):
+        try:
+            tensors: dict[str, Tensor] = load_file(path)
+        except (SafetensorError, ValueError, RuntimeError, LookupError) as error:
+            raise MisfitError(f"holds no tensors ({shortened(str(error))})") from error
+    check_finite(tensors.items())
+    return tensors
+
+
+def check_finite(tensors: Iterable[tuple[str, Tensor]]) -> None:
+    """Refuse weights with which every answer would be NaN.
+
+    Raises:
+        MisfitError: a tensor holds NaN or infinity; the message names it.
+    """
+    import torch
+
+    for name, tensor in tensors:
+        # One sum is several times quicker than a look at each number; of large ones it may overflow.
+        if tensor.is_floating_point() and not torch.isfinite(tensor.sum(dtype=torch.float32)):
+            wrong = int((~torch.isfinite(tensor.to(torch.float32))).sum())
+            if wrong:
+                raise MisfitError(f"holds {wrong:,} weights that are no numbers (NaN or infinity), in {_cut(name)}")
+
+
+def check_config(values: Mapping[str, Any]) -> None:
+    """Refuse whole numbers of a config.json that would cost time or memory before weights are looked at.
+
+    Raises:
+        MisfitError: a number of layers, of labels or of anything else is beyond what encoders have.
+    """
+    for name, value in _whole_numbers(values, ""):
+        key = name.rpartition(".")[2]
+        most = _MOST_LAYERS if _OF_LAYERS.search(key) else _MOST_LABELS if key == "num_labels" else _MOST
+        if key == "pad_token_id" and value < 0:
+            raise MisfitError(f"{name} is {value}, and ids begin at 0")
+        if abs(value) > most and not _FREE.search(key):
+            raise MisfitError(f"{name} is {shown(value)}, and no encoder has more than {most:,}")
+
+
+def _whole_numbers(values: Any, name: str) -> Iterator[tuple[str, int]]:
+    if type(values) is int:
+        yield name, values
+    elif isinstance(values, Mapping):
+        for key, value in values.items():
+            yield from _whole_numbers(value, f"{name}.{_cut(str(key))}" if name else _cut(str(key)))
+    elif isinstance(values, list):
+        for value in values:
+            yield from _whole_numbers(value, name)
+
+
+@contextmanager
+def on_paper() -> Iterator[None]:
+    """Let modules built in the body have shapes and no memory; no random number is drawn."""
+    import torch
+
+    with torch.device("meta"):
+        yield
+
+
+def check_shapes(wanted: Mapping[str, Shape], stored: Mapping[str, Shape]) -> None:
+    """Compare the tensors that a model needs with those of a file.
+
+    Raises:
+        MisfitError: one is missing, too many, or of another shape.
+    """
+    for name, shape in wanted.items():
+        if name not in stored:
+            raise MisfitError(f"lacks {_cut(name)}, which the model has by config.json and bertkit.json")
+        if stored[name] != shape:
+            raise MisfitError(
+                f"holds {_cut(name)} as {_sizes(stored[name])}, and by config.json and bertkit.json it is "
+                f"{_sizes(shape)}"
+            )
+    over = next((name for name in stored if name not in wanted), None)
+    if over is not None:
+        raise MisfitError(f"holds {_cut(over)}, which the model does not have by config.json and bertkit.json")
+
+
+def _sizes(shape: Shape) -> str:
+    return " × ".join(f"{size:,}" for size in shape) or "one number"
+
+
+def count_stored(paths: Iterable[Path]) -> int:
+    """Return how many numbers files of weights can hold: by their heads, or else by their size in bytes.
+
+    Raises:
+        PlaceError: the right to read one is missing.
+        MisfitError: a file is damaged; the message names it.
+    """
+    total = 0
+    for path in paths:
+        if path.suffix == ".safetensors":
+            try:
+                total += sum(math.prod(shape) for shape in read_shapes(path).values())
+            except MisfitError as error:
+                raise MisfitError(f"{path.name} {error}") from error
+        else:
+            total += path.stat().st_size
+    return total
