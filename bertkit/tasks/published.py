@@ -37,6 +37,8 @@ KINDS: Mapping[str, Kind] = {
     "Deberta": Kind("pooler.dense", "classifier", "linear"),
     "DebertaV2": Kind("pooler.dense", "classifier", "linear"),
 }
+# Ways from a row to one vector that classes of transformers have.
+POOLINGS = ("cls", "pooler")
 _TOKEN_HEADS = (
     "Bert", "Roberta", "XLMRoberta", "Camembert", "MPNet", "DistilBert", "Electra", "Deberta", "DebertaV2",
     "Longformer",
@@ -88,7 +90,7 @@ def _why_no_head(settings: TaskSettings, kind: str) -> str | None:
         return f"transformers has no class for the task {settings.task}; predict with bertkit"
     if settings.sentence_pairs != "none":
         return "its class for hidden words does not also learn whether lines follow each other; take --to onnx"
-    if settings.task not in ("ner", "mlm") and settings.pooling not in ("cls", "pooler"):
+    if settings.task not in ("ner", "mlm") and settings.pooling not in POOLINGS:
         usual = "pooler" if kind == "Bert" else "cls"
         return f"its classes do not pool by {settings.pooling}; train with --pooling {usual}, or with --portable"
     return None if kind in heads else f"its class of {kind} has another head; take --to onnx"
