@@ -11,7 +11,7 @@ from bertkit.engines.graph import INPUTS, why_no_graph, write_graph
 from bertkit.engines.sessions import check_engine, open_engine
 from bertkit.errors import UsageError
 from bertkit.export.check import Artefact
-from bertkit.export.folders import fill, labels_line, plain_config, usage_texts
+from bertkit.export.folders import fill, labels_line, usage_texts
 from bertkit.files import replacing
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def write(folder: Path, run: Bundle, *, int8: bool) -> None:
     if int8:
         quantize(path)
     facts = {"to": "onnx", "precision": "int8" if int8 else "float32"}
-    fill(folder, run, plain_config(published_config(run.task.settings, run.model)), facts, _readme(run))
+    fill(folder, run, published_config(run.task.settings, run.model), facts, _readme(run))
 
 
 def quantize(path: Path) -> None:
