@@ -105,7 +105,7 @@ def save(directory: Path, manifest: Manifest, tokenizer: Tokenizer, model: TaskM
 
     directory.mkdir(parents=True, exist_ok=True)
     write_json(directory / "config.json", _own_config(manifest, model))
-    tokenizer.save(directory, max_length=manifest.settings.max_length)
+    tokenizer.save(directory, max_length=manifest.settings.max_length, with_segments=model.encoder.segments > 1)
     save_tensors(directory / "model.safetensors", exported_weights(model))
     write_json(directory / MANIFEST, manifest.to_json())
 

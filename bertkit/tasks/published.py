@@ -47,6 +47,7 @@ _TOKEN_HEADS = (
 )  # fmt: skip
 # Classes whose head for hidden words, or for choices, is ours.
 _ONLY_BERT = ("Bert",)
+_BY_ONNX = "; `--to onnx` takes it as it is"
 _PIPELINES = {
     "classify": "text-classification",
     "regression": "text-classification",
@@ -115,10 +116,14 @@ def _why_no_head(settings: TaskSettings, kind: str) -> str | None:
         usual = "pooler" if kind == "Bert" else "cls"
         return (
             f"transformers' classes do not pool by {settings.pooling}; train with --pooling {usual}, or with --portable"
+            + ("" if settings.pooling == "siamese" else _BY_ONNX)
         )
     heads = {"ner": _TOKEN_HEADS, "mlm": _ONLY_BERT, "choice": _ONLY_BERT}.get(settings.task, tuple(KINDS))
     if kind not in heads:
-        return f"transformers' class of {kind} has another head for {settings.task}; train another --model ({heads[0]})"
+        return (
+            f"transformers' class of {kind} has another head for {settings.task}; train a BERT (--model scratch, "
+            f"minilm, bert){'' if kind == 'Longformer' else _BY_ONNX}"
+        )
     return None
 
 
