@@ -20,11 +20,13 @@ from bertkit.data.request import DataRequest
 from bertkit.errors import DataError, ModelError, RunError, TokenizerError, UnknownNameError, UsageError
 from bertkit.files import save_tensors, write_json
 from bertkit.kinds import MisfitError, read_object, shown, value_of
+from bertkit.model_type import restored, with_sentence
 from bertkit.models.opening import BROKEN, first_line, is_of_machine
 from bertkit.models.registry import find_rebuilder, load_target
 from bertkit.models.weights import check_config, check_shapes, on_paper, read_shapes, read_weights
 from bertkit.run_folder import MANIFEST, Identity, is_whole, read_steadily, unchanged, why_no_run
 from bertkit.tasks.base import Task, TaskSettings
+from bertkit.tasks.published import opens_as, refusal
 from bertkit.tasks.registry import find_task
 from bertkit.tasks.trial import try_out
 from bertkit.tasks.viterbi import tag_names
@@ -98,21 +100,32 @@ def save(directory: Path, manifest: Manifest, tokenizer: Tokenizer, model: TaskM
     from bertkit.models.heads import exported_weights
 
     directory.mkdir(parents=True, exist_ok=True)
-    write_json(directory / "config.json", _transformers_config(manifest.settings, model))
-    tokenizer.save(directory)
+    write_json(directory / "config.json", _own_config(manifest, model))
+    tokenizer.save(directory, max_length=manifest.settings.max_length)
     save_tensors(directory / "model.safetensors", exported_weights(model))
     write_json(directory / MANIFEST, manifest.to_json())
 
 
-def _transformers_config(settings: TaskSettings, model: TaskModel) -> dict[str, Any]:
-    """Describe the run so that transformers opens it: the whole, or else the bare encoder."""
+def _own_config(manifest: Manifest, model: TaskModel) -> dict[str, Any]:
+    """Describe a run so that transformers answers as bertkit does, or refuses it in a sentence."""
+    settings, is_blended, bare = manifest.settings, bool(manifest.blend), encoder_class_of(model)
+    class_name = opens_as(settings, bare, is_blended=is_blended)
+    config = {**published_config(settings, model), "architectures": [class_name or bare]}
+    return config if class_name else with_sentence(config, refusal(settings, bare, is_blended=is_blended))
+
+
+def encoder_class_of(model: TaskModel) -> str:
+    """Name transformers' class of a model's bare encoder."""
+    return str(model.encoder.transformers_config().get("encoder_class", "BertModel"))
+
+
+def published_config(settings: TaskSettings, model: TaskModel) -> dict[str, Any]:
+    """Describe a model as transformers does; a place on this machine is not passed on."""
     encoder = model.encoder.transformers_config()
-    bare = encoder.get("encoder_class", "BertModel")
     names = tag_names(settings.labels) if settings.task == "ner" else settings.labels
     labels = dict(enumerate(names or ("score",)))
     return {
-        **encoder,
-        "architectures": [model.transformers_class(bare) or bare],
+        **{name: value for name, value in encoder.items() if name != "_name_or_path"},
         "classifier_dropout": model.dropout.p,
         "id2label": {str(i): label for i, label in labels.items()},
         "label2id": {label: i for i, label in labels.items()},
@@ -206,7 +219,7 @@ def _load_model(directory: Path, manifest: Manifest, tokenizer: Tokenizer) -> tu
 
     described, weights = directory / "config.json", directory / "model.safetensors"
     with sound(described):
-        config = read_object(described)
+        config = restored(read_object(described))
         check_config(config)
         with on_paper():
             _, plan = _built(config, manifest, tokenizer)

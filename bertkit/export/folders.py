@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bertkit.bundle import MANIFEST, Bundle, Manifest
+from bertkit.bundle import Bundle, Manifest
 from bertkit.files import write_json, write_text
 from bertkit.plain import to_json
+from bertkit.run_folder import MANIFEST
 
 EXPORT = "export"
 BASELINE = "baseline"

@@ -43,7 +43,7 @@ def published_head(run: Bundle, encoder_class: str) -> Head:
     """
     settings, model, kind = run.task.settings, run.model, encoder_class.removesuffix("Model")
     if settings.task == "ner":
-        return Head(f"{kind}ForTokenClassification", _linear(model.classifier, "classifier"))  # type: ignore[attr-defined]
+        return Head(f"{kind}ForTokenClassification", _linear(model.classifier, "classifier"))
     if settings.task == "mlm":
         # The names are transformers' already: `MaskedLanguageModel.head_names`.
         return Head("BertForMaskedLM", {})

@@ -19,6 +19,7 @@ from bertkit.export import to_onnx, to_transformers
 from bertkit.export.check import Checked, check_export
 from bertkit.export.rows import CheckRows, chosen, rows_for
 from bertkit.files import exists, write_errors
+from bertkit.run_folder import MANIFEST
 
 KINDS = ("transformers", "onnx")
 
@@ -133,7 +134,7 @@ def _answers(run: Bundle, examples: Any, folder: Path) -> list[Any]:
 def _quality(run: Bundle, rows: CheckRows, before: list[Any], after: list[Any]) -> dict[str, Any]:
     """Say what 8 bits change: answers that differ, and the metric with the interval of its difference."""
     examples: list[Example] = list(rows.examples)
-    task, metric = run.task, run.task.headline_metric
+    task, metric = run.task, run.task.settings.deciding_metric
     said = [(task.record(e, a, 0), task.record(e, b, 0)) for e, a, b in zip(examples, before, after, strict=True)]
     changed = sum(_answer(a) != _answer(b) for a, b in said)
     interval = task.difference(examples, after, before).get(metric)
@@ -175,4 +176,4 @@ def _is_export(place: Path) -> bool:
         "config.json", "model.safetensors", to_onnx.MODEL, "tokenizer.json", "tokenizer_config.json", "README.md",
         "bertkit.json", "baseline",
     }  # fmt: skip
-    return not names or (bundle.MANIFEST in names and names <= known)
+    return not names or (MANIFEST in names and names <= known)

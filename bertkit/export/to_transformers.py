@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bertkit.bundle import Bundle, published_config
+from bertkit.bundle import Bundle, encoder_class_of, published_config
 from bertkit.errors import UsageError
 from bertkit.export.check import Artefact
 from bertkit.export.folders import fill, labels_line, plain_config, usage_texts
@@ -26,21 +26,16 @@ def refuse(run: Bundle) -> None:
     Raises:
         UsageError: none of its classes answers as the run does; the message says what would.
     """
-    reason = why_not_expressed(run.task.settings, encoder_class_of(run))
+    reason = why_not_expressed(run.task.settings, encoder_class_of(run.model))
     if reason is not None:
         raise UsageError(f"--to transformers: {reason}.")
-
-
-def encoder_class_of(run: Bundle) -> str:
-    """Name transformers' class of a run's bare encoder."""
-    return str(run.model.encoder.transformers_config().get("encoder_class", "BertModel"))
 
 
 def write(folder: Path, run: Bundle) -> None:
     """Write the folder; see `refuse` for what must hold."""
     from bertkit.models.heads import exported_weights
 
-    head = published_head(run, encoder_class_of(run))
+    head = published_head(run, encoder_class_of(run.model))
     weights = {name: w for name, w in exported_weights(run.model).items() if not name.startswith("classifier.")}
     if run.task.settings.task == "mlm":
         weights = exported_weights(run.model)

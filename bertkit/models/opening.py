@@ -11,6 +11,8 @@ from typing import Any
 
 from bertkit.errors import ModelError
 from bertkit.files import is_file, refusal
+from bertkit.kinds import read_object
+from bertkit.model_type import MODEL_TYPE, OWN_MODEL_TYPE, restored
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 # What transformers, torch and pickle raise for a file that is not what it should be.
@@ -21,14 +23,20 @@ BROKEN = (
 
 
 def read_config(source: str) -> Any:
-    """Open config.json; remote code is never run.
+    """Open config.json, also that of a run which refuses to be opened by transformers; remote code is never run.
 
     Raises:
         ModelError: it describes no encoder of text.
     """
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    own = Path(source, "config.json")
+    values = read_object(own) if is_file(own) else {}
+    if OWN_MODEL_TYPE in values:
+        values = restored(values)
+        config = type(AutoConfig.for_model(values[MODEL_TYPE])).from_dict(values)
+    else:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     if config.is_encoder_decoder or not hasattr(config, "hidden_size") or not hasattr(config, "vocab_size"):
         raise ModelError(f"--model {source}: is a {config.model_type}, and bertkit needs an encoder of text.")
     return config

@@ -15,6 +15,7 @@ from typing import Any
 from bertkit.errors import ModelError, UnknownNameError
 from bertkit.files import is_dir, is_file
 from bertkit.kinds import MisfitError, read_object
+from bertkit.model_type import restored
 from bertkit.names import is_spelling
 from bertkit.run_folder import put_back
 
@@ -299,7 +300,7 @@ def _local(name: str) -> ModelSpec:
     """Describe a folder by its config.json; whether it can be opened is for the builder to say."""
     path = Path(name) / "config.json"
     try:
-        values = read_object(path) if is_file(path) else {}
+        values = restored(read_object(path)) if is_file(path) else {}
     except MisfitError:
         values = {}
     architecture = str(values.get("model_type", ""))

@@ -66,6 +66,21 @@ def _why_not_read(settings: TaskSettings) -> str | None:
     return None
 
 
+def refusal(settings: TaskSettings, encoder_class: str, *, is_blended: bool) -> str:
+    """Say, in the place of a run's `model_type`, why transformers does not open the run, and what does.
+
+    Args:
+        settings: the run's.
+        encoder_class: transformers' class of the bare encoder, such as BertModel.
+        is_blended: whether a baseline has a say in the run's answers.
+    """
+    reason = why_not_expressed(settings, encoder_class)
+    if reason is not None:
+        return f"a run of bertkit; `bertkit predict RUN` answers with it, `bertkit export RUN` cannot: {reason}"
+    what = "its encoder, without the baseline's say," if is_blended else "it"
+    return f"a run of bertkit; `bertkit export RUN --to transformers` writes {what} as a folder that opens here"
+
+
 def _why_no_head(settings: TaskSettings, kind: str) -> str | None:
     """Say why no class has the run's head; `kind` is the encoder's class without "Model"."""
     heads = {"ner": _TOKEN_HEADS, "mlm": ("Bert",), "choice": ("Bert",)}.get(settings.task, tuple(KINDS))
