@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bertkit.bundle import Bundle
 from bertkit.data.records import Example
 from bertkit.engines.graph import FACTS, GRAPH, GraphFacts
@@ -120,18 +118,16 @@ def cost(run: Bundle, rows: CheckRows, before: Outputs, after: Outputs) -> Cost:
 
 
 def _changed(run: Bundle, examples: Sequence[Example], before: Outputs, after: Outputs) -> int | None:
-    if run.task.settings.task == "regression":
-        return None
-    if (
-        run.task.settings.task == "mlm"
-    ):  # of a hidden token that is known: its log-probability, and whether it was found
-        found = [[output.tokens[:, 1] for output in both] for both in zip(before, after, strict=True)]
-        return sum(not np.array_equal(a, b) for a, b in found)
-    said = [
-        [_answer(run.task.record(e, output, 0)) for output in both]
-        for e, *both in zip(examples, before, after, strict=True)
-    ]
-    return sum(bool(a != b) for a, b in said)
+    """Count the rows whose answer is another one; for hidden words, which places were found."""
+    match run.task.settings.task:
+        case "regression":
+            return None
+        case "mlm":
+            found = [[output.tokens[:, 1].tolist() for output in both] for both in zip(before, after, strict=True)]
+        case _:
+            answered = zip(examples, before, after, strict=True)
+            found = [[_answer(run.task.record(e, output, 0)) for output in both] for e, *both in answered]
+    return sum(bool(a != b) for a, b in found)
 
 
 def _answer(record: dict[str, Any]) -> Any:
