@@ -26,7 +26,8 @@ from bertkit.models.registry import find_rebuilder, load_target
 from bertkit.models.weights import check_config, check_shapes, on_paper, read_shapes, read_weights
 from bertkit.run_folder import MANIFEST, Identity, is_whole, read_steadily, unchanged, why_no_run
 from bertkit.tasks.base import Task, TaskSettings
-from bertkit.tasks.published import opens_as, refusal
+from bertkit.tasks.published import OF_A_ROW, kind_of, opens_as, refusal
+from bertkit.tasks.published_head import PublishedHead
 from bertkit.tasks.registry import find_task
 from bertkit.tasks.trial import try_out
 from bertkit.tasks.viterbi import tag_names
@@ -43,7 +44,8 @@ class Manifest:
     """What bertkit.json holds: all a run knows of itself beside weights and tokenizer.
 
     `blend` has the weights of model and baseline in the answers; it is empty where the model
-    answers alone.
+    answers alone. `export` says what form the weights have (`to`, and `class` of transformers)
+    where they are not a run's own.
     """
 
     settings: TaskSettings
@@ -54,6 +56,7 @@ class Manifest:
     training: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     blend: dict[str, float] = field(default_factory=dict)
+    export: dict[str, str] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
     def to_json(self) -> dict[str, Any]:
@@ -69,6 +72,7 @@ class Manifest:
             "training": self.training,
             "versions": self.versions,
             "blend": self.blend,
+            **({"export": self.export} if self.export else {}),
         }
 
 
@@ -109,7 +113,7 @@ def save(directory: Path, manifest: Manifest, tokenizer: Tokenizer, model: TaskM
 def _own_config(manifest: Manifest, model: TaskModel) -> dict[str, Any]:
     """Describe a run so that transformers answers as bertkit does, or refuses it in a sentence."""
     settings, is_blended, bare = manifest.settings, bool(manifest.blend), encoder_class_of(model)
-    class_name = opens_as(settings, bare, is_blended=is_blended)
+    class_name = opens_as(settings, bare, is_blended=is_blended, positions=model.encoder.max_positions)
     config = {**published_config(settings, model), "architectures": [class_name or bare]}
     return config if class_name else with_sentence(config, refusal(settings, bare, is_blended=is_blended))
 
@@ -176,6 +180,7 @@ def _manifest(values: dict[str, Any]) -> Manifest:
         training=value_of(dict[str, Any], _part(values, "training"), "training"),
         versions=value_of(dict[str, str], _part(values, "versions"), "versions"),
         blend=value_of(dict[str, float], values.get("blend", {}), "blend"),
+        export=value_of(dict[str, str], values.get("export", {}), "export"),
         format_version=values["format_version"],
     )
     task = find_task(manifest.settings.task)
@@ -223,12 +228,26 @@ def _load_model(directory: Path, manifest: Manifest, tokenizer: Tokenizer) -> tu
         check_config(config)
         with on_paper():
             _, plan = _built(config, manifest, tokenizer)
+        shapes, head = exported_shapes(plan), _published_head(manifest, plan)
+        shapes = head.shapes(shapes) if head else shapes
     with sound(weights):
-        check_shapes(exported_shapes(plan), read_shapes(weights))
+        check_shapes(shapes, read_shapes(weights))
         task, model = _built(config, manifest, tokenizer)
-        model.load_state_dict(imported_weights(model, read_weights(weights)))
+        stored = read_weights(weights)
+        model.load_state_dict(imported_weights(model, head.own(stored) if head else stored))
     _check_limits(model, task, manifest.family)
     return task, model.eval()
+
+
+def _published_head(manifest: Manifest, model: TaskModel) -> PublishedHead | None:
+    """Return the head that an export for transformers has; None where the head is ours.
+
+    Raises:
+        MisfitError: no class has such a head.
+    """
+    if manifest.export.get("to") != "transformers" or manifest.settings.task not in OF_A_ROW:
+        return None
+    return PublishedHead.of(model, kind_of(encoder_class_of(model)))
 
 
 def _built(config: dict[str, Any], manifest: Manifest, tokenizer: Tokenizer) -> tuple[Task, TaskModel]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bertkit.models.heads import TaskModel
 
 # The graph in a folder, and what bertkit must know of it without opening it.
-GRAPH, FACTS = "model.onnx", "graph.json"
+GRAPH, FACTS = "model.onnx", "onnx.json"
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 LOGITS, ORDER = "logits", "order"
 TASKS = ("classify", "regression", "choice", "ner", "mlm")

@@ -14,7 +14,7 @@ from bertkit.engines.cache import cached_graph
 from bertkit.engines.graph import FACTS, GRAPH, LOGITS, GraphFacts, why_no_graph
 from bertkit.engines.packages import is_installed
 from bertkit.engines.sessions import EncoderFacts, EngineModel, check_engine_word, engine_name, require_engine
-from bertkit.errors import DeviceError, MissingPackageError, ModelError
+from bertkit.errors import DeviceError, MissingPackageError, ModelError, RunError
 from bertkit.files import is_file
 from bertkit.kinds import MisfitError, read_object, record_of
 from bertkit.models.registry import load_target
@@ -69,9 +69,9 @@ def open_run(directory: Path, way: Way, note: Note = lambda _: None) -> tuple[Bu
         The run, its model where it computes, and how it computes.
 
     Raises:
-        RunError: no run is there, or it is damaged or newer.
+        RunError: no run is there, it is damaged or newer, or it has no graph.
         MissingPackageError: the engine is not installed.
-        ModelError: the run cannot be answered with by this engine.
+        ModelError: the engine cannot compute the run's graph, or torch is asked to.
         DeviceError: the engine does not compute on the device, or in the precision.
     """
     engine = _engine(directory, way.engine)
@@ -129,7 +129,7 @@ def _open_through_cache(directory: Path, engine: str, way: Way, note: Note) -> t
     encoder = run.model.encoder
     reason = why_no_graph(run.task.settings, str(encoder.transformers_config().get("model_type", "")))
     if reason is not None:
-        raise ModelError(f"--engine {engine}: {reason}.")
+        raise RunError(f"--engine {engine}: {reason}.")
     placement = _placement(engine, way, encoder.hidden_size)
     path = cached_graph(run, lambda sentence: note(f"{directory}: {sentence}"))
     facts = EncoderFacts(

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # What a float32 computation in another order may differ by, in a probability or a label's unit.
 TOLERANCE = 1e-4
 _AT_ONCE = 8
+# Places of a text whose hidden word is compared: each has a figure for every word there is.
+_PLACES = 4
 
 Artefact = Callable[["dict[str, Tensor]"], "Tensor"]
 """From the tensors of a tokenizer call to logits."""
@@ -59,7 +61,8 @@ def check_export(run: Bundle, examples: Sequence[Example], folder: Path, artefac
 
     Args:
         run: its model on the CPU, in evaluation mode, float32.
-        examples: rows to compare on; those that have to be cut are left out.
+        examples: rows to compare on; those that bertkit reads in windows are left out, and of
+            questions those that it cuts at their beginning.
         folder: holds the exported tokenizer.
         artefact: computes logits from what the tokenizer call gives.
 
@@ -68,9 +71,8 @@ def check_export(run: Bundle, examples: Sequence[Example], folder: Path, artefac
     """
     probes = _probes(run, examples)
     if not probes:
-        raise ModelError(
-            f"all rows are longer than {run.task.settings.max_length} tokens; name shorter ones with --data."
-        )
+        longest = run.task.settings.max_length
+        raise ModelError(f"no row to check on has up to {longest} tokens; name shorter ones with --data.")
     tokenizer, worst, equal, seen = _tokenizer(folder), 0.0, 0, 0
     for some in _groups(probes):
         inputs = _called(tokenizer, some, run)
@@ -94,11 +96,11 @@ def _scale(run: Bundle, expected: NDArray[np.float64]) -> float:
 
 
 def _probes(run: Bundle, examples: Sequence[Example]) -> list[_Probe]:
-    """Let bertkit answer; rows that are cut or read in windows are left out, for a plain call reads otherwise."""
+    """Let bertkit answer; rows that a plain call reads otherwise are left out."""
     import torch
 
     encoded = [(example, row) for example, row in zip(examples, run.task.encode(examples), strict=True)]
-    whole = [(e, row) for e, row in encoded if not row.truncated and len(row.parts) == len(_texts(run, e))]
+    whole = [(e, row) for e, row in encoded if len(row.parts) == len(_texts(run, e)) and not _is_cut_question(e, row)]
     probes = []
     for start in range(0, len(whole), _AT_ONCE):
         parts = [(e, text, part) for e, row in whole[start : start + _AT_ONCE] for text, part in _pairs(run, e, row)]
@@ -110,6 +112,10 @@ def _probes(run: Bundle, examples: Sequence[Example]) -> list[_Probe]:
         for (example, text, part), output in zip(parts, outputs, strict=True):
             probes.append(_Probe(f"{example.source}:{example.line}", text, list(part.ids), output))
     return probes
+
+
+def _is_cut_question(example: Example, row: EncodedRow) -> bool:
+    return isinstance(example, Question) and row.truncated
 
 
 def _pairs(run: Bundle, example: Example, row: EncodedRow) -> Iterator[tuple[tuple[str, str | None], Any]]:
@@ -142,7 +148,7 @@ def _tokenizer(folder: Path) -> Any:
 
 
 def _called(tokenizer: Any, probes: Sequence[_Probe], run: Bundle) -> dict[str, Tensor]:
-    """Call a tokenizer as its users do.
+    """Call a tokenizer as its users do; where it cuts, it goes by its own tokenizer_config.json.
 
     Raises:
         ModelError: it makes other ids than bertkit.
@@ -154,7 +160,6 @@ def _called(tokenizer: Any, probes: Sequence[_Probe], run: Bundle) -> dict[str, 
             seconds if seconds[0] is not None else None,
             padding=True,
             truncation=True,
-            max_length=run.task.settings.max_length,
             return_tensors="pt",
         )
     )
@@ -177,12 +182,11 @@ def _tensor(found: Any, ids: Tensor) -> Tensor:
 
 def _read(run: Bundle, logits: Tensor, mask: Tensor | None) -> list[NDArray[np.float64]]:
     """Turn logits into one array for each input: probabilities, values, or figures; padding left out."""
-    task = run.task.settings.task
-    values = logits.double()
-    if task in ("classify", "ner", "mlm"):
-        values = values.softmax(dim=-1)
-    arrays: list[NDArray[np.float64]] = list(values.cpu().numpy())
+    task, rows = run.task.settings.task, list(logits)
     if task in ("ner", "mlm") and mask is not None:
-        lengths = mask.sum(dim=1).tolist()
-        return [array[:length] for array, length in zip(arrays, lengths, strict=True)]
-    return arrays
+        rows = [row[:length] for row, length in zip(rows, mask.sum(dim=1).tolist(), strict=True)]
+    if task == "mlm":
+        rows = [row[:: max(1, len(row) // _PLACES)] for row in rows]
+    values = [row.double().cpu() for row in rows]
+    has_labels = task in ("classify", "ner", "mlm")
+    return [(row.softmax(dim=-1) if has_labels else row).numpy() for row in values]

@@ -10,32 +10,35 @@ from typing import Any
 from bertkit.bundle import Bundle, Manifest
 from bertkit.files import write_json, write_text
 from bertkit.plain import to_json
-from bertkit.run_folder import MANIFEST
+from bertkit.run_folder import MANIFEST, refuse_replaced
 
-EXPORT = "export"
 BASELINE = "baseline"
 
 
-def fill(folder: Path, run: Bundle, config: dict[str, Any], facts: dict[str, Any], readme: str) -> None:
+def fill(folder: Path, run: Bundle, config: dict[str, Any], facts: dict[str, str], readme: str) -> None:
     """Write all but the weights; the manifest last.
 
     Args:
         folder: where to.
         run: what is exported.
         config: config.json.
-        facts: what the export is, for the manifest.
+        facts: what the export is (`Manifest.export`).
         readme: README.md.
+
+    Raises:
+        RunError: another run has taken the run's place.
     """
-    run.tokenizer.save(folder)
-    write_json(folder / "config.json", config)
+    run.tokenizer.save(folder, max_length=run.task.settings.max_length)
+    write_json(folder / "config.json", plain_config(config))
     write_text(folder / "README.md", readme)
     baseline = run.directory / BASELINE
     if baseline.is_dir():  # eval compares with it, as it does for a run
         shutil.copytree(baseline, folder / BASELINE)
-    write_json(folder / MANIFEST, {**_handed_on(run.manifest).to_json(), EXPORT: facts})
+    refuse_replaced(run.directory, run.identity)
+    write_json(folder / MANIFEST, _handed_on(run.manifest, facts).to_json())
 
 
-def _handed_on(manifest: Manifest) -> Manifest:
+def _handed_on(manifest: Manifest, facts: dict[str, str]) -> Manifest:
     """Leave out what is of this machine: where the data lie, and the baseline's say in the answers."""
     request = dict(manifest.data["request"])
     request |= {"names": [Path(str(name)).name for name in request["names"]], "data_dir": None}
@@ -44,12 +47,13 @@ def _handed_on(manifest: Manifest) -> Manifest:
         if config.get(name):
             config[name] = Path(str(config[name])).name
     model = Path(manifest.model).name if Path(manifest.model).is_absolute() else manifest.model
-    return replace(manifest, model=model, config=config, data={**manifest.data, "request": request}, blend={})
+    data = {**manifest.data, "request": request}
+    return replace(manifest, model=model, config=config, data=data, blend={}, export=facts)
 
 
 def plain_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Leave out of a config.json what names a path of this machine, or is ours."""
-    return {name: value for name, value in config.items() if name not in ("_name_or_path", "encoder_class")}
+    """Leave out of a config.json what transformers does not know."""
+    return {name: value for name, value in config.items() if name != "encoder_class"}
 
 
 def usage_texts(run: Bundle) -> tuple[str, str | None]:

@@ -11,8 +11,10 @@ from bertkit.data.loading import load_data
 from bertkit.data.records import Example, Question, TaggedText
 from bertkit.data.request import DataRequest, load_splits
 from bertkit.errors import BertkitError, DataError
+from bertkit.plain import visible
 
 CHECKED = 64
+MADE_UP = "made-up texts"
 _SEED = 1
 _WORDS = (3, 30)  # of a made text, from and to
 
@@ -32,7 +34,8 @@ def rows_for(run: Bundle, data: Sequence[str], note: Callable[[str], None], *, n
     Args:
         run: whose rows they are.
         data: what --data names; empty for the run's own validation rows.
-        note: told where the rows are made up because the data cannot be read.
+        note: told what the run itself names, before it is opened, for anybody may have written it;
+            and where rows are made up because that cannot be read.
         need_labels: whether made rows will not do.
 
     Raises:
@@ -46,16 +49,18 @@ def rows_for(run: Bundle, data: Sequence[str], note: Callable[[str], None], *, n
         )
         split = next(name for name in ("validation", "test", "train") if name in loaded.splits)
         return CheckRows(loaded.splits[split], need_labels, loaded.name)
+    request = DataRequest.from_json(run.manifest.data["request"])
+    place = f" in {visible(request.data_dir)}" if request.data_dir else ""
+    for name in request.names:
+        note(f"data that the run itself names: {visible(name)}{place}")
     try:
-        request = DataRequest.from_json(run.manifest.data["request"])
         own = load_splits(request)
     except BertkitError as error:
+        reason = str(error).rstrip(".")
         if need_labels:
-            raise DataError(f"the run's data cannot be read ({error}); name rows with --data FILE.") from error
-        note(
-            "the run's data cannot be read here; the export is checked on made-up texts (--data FILE checks real ones)"
-        )
-        return CheckRows(made_rows(run), labelled=False, name="made-up texts")
+            raise DataError(f"the run's data cannot be read ({reason}); name rows with --data FILE.") from error
+        note(f"the run's data cannot be read ({reason}); the export is checked on made-up texts; --data names others")
+        return CheckRows(made_rows(run), labelled=False, name=MADE_UP)
     return CheckRows(own.splits["validation"], labelled=True, name=own.name)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,13 +9,14 @@ from typing import Any
 
 from bertkit import bundle
 from bertkit.bundle import Bundle
-from bertkit.engines.graph import FACTS, GRAPH
-from bertkit.errors import OutputError, UsageError
+from bertkit.errors import UsageError
+from bertkit.evaluation.partner import ENCODER
 from bertkit.export import int8, to_onnx, to_transformers
 from bertkit.export.check import Checked, check_export
+from bertkit.export.place import check_place, made_beside
 from bertkit.export.rows import CheckRows, chosen, rows_for
-from bertkit.files import exists, write_errors
-from bertkit.run_folder import MANIFEST
+from bertkit.plain import brief
+from bertkit.run_folder import lasting
 
 KINDS = ("transformers", "onnx")
 
@@ -39,22 +39,32 @@ class ExportRequest:
             UsageError: a word that a flag does not take.
         """
         if self.to not in KINDS:
-            raise UsageError(f"--to {self.to}: must be one of {', '.join(KINDS)}.")
+            raise UsageError(f"--to {brief(self.to)}: must be one of {', '.join(KINDS)}.")
         if self.int8 and self.to != "onnx":
             raise UsageError("--int8: is for --to onnx.")
+
+    @property
+    def place(self) -> Path:
+        """The folder that is written."""
+        if self.output is not None:
+            return self.output
+        named = self.run if self.run.name not in ("", "..") else lasting(self.run)
+        return named.with_name(f"{named.name}-{self.to}")
 
 
 @dataclass(frozen=True)
 class Exported:
     """A folder that was written and checked.
 
-    `max_difference` is the largest difference of any output on `checked_rows` rows, in float32,
-    and `labels_equal` the share (0 to 1) of labels that stayed; `cost` says what 8 bits change.
+    `max_difference` is the largest difference of any output on `checked_rows` rows of `data`, in
+    float32, and `labels_equal` the share (0 to 1) of labels that stayed; `cost` says what 8 bits
+    change.
     """
 
     output: str
     to: str
     precision: str
+    data: str
     checked_rows: int
     max_difference: float
     labels_equal: float
@@ -74,67 +84,60 @@ def export_run(request: ExportRequest, note: Callable[[str], None] = lambda _: N
         note: told what the user should know, in one sentence each.
 
     Raises:
-        RunError: no run is there, or it is damaged or newer.
-        UsageError: the run cannot be expressed so, or a package is missing.
+        RunError: no run is there, it is damaged or newer, or it cannot be expressed so.
+        MissingPackageError: a package is not installed.
         ModelError: the export answers otherwise than the run; nothing is left of it.
         OutputError: the folder is there already, or cannot be written.
     """
-    place = request.output or request.run.with_name(f"{request.run.name}-{request.to}")
-    if exists(place) and not request.force:
-        raise OutputError(f"--output {place}: exists; add --force to replace it, or choose another folder.")
+    place = request.place
+    check_place(place, request.run, force=request.force)
     run = bundle.load(request.run)
     (to_onnx if request.to == "onnx" else to_transformers).refuse(run)
-    if run.manifest.blend:
-        note("the run's answers are blended with a baseline; its encoder alone is exported (predict --no-blend)")
+    for sentence in _given_up(run):
+        note(sentence)
     rows = rows_for(run, request.data, note, need_labels=request.int8)
-    beside = place.with_name(f".{place.name}.tmp")
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        with write_errors(place, "--output", way_on="choose another folder"):
-            beside.mkdir(parents=True)
+    with made_beside(place) as beside:
         exported = _write_and_check(request, run, rows, beside)
-        with write_errors(place, "--output", way_on="choose another folder"):
-            _put(beside, place)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        check_place(place, request.run, force=request.force)  # another process may have been here meanwhile
     if exported.cost is not None:
         note(exported.cost.sentence)
     return replace(exported, output=str(place))
 
 
+def _given_up(run: Bundle) -> list[str]:
+    """Say what of the run's answers stays behind."""
+    found, settings = [], run.task.settings
+    if run.manifest.blend:
+        found.append(
+            "the run's answers are blended with a baseline; its encoder alone is exported, which is what "
+            f"`predict --no-blend` answers{_alone(run)}"
+        )
+    if settings.on_long == "window" and settings.task != "mlm":
+        found.append(
+            f"`bertkit predict` reads rows of more than {settings.max_length} tokens in windows; the export does not"
+        )
+    return found
+
+
+def _alone(run: Bundle) -> str:
+    """Say what the blend was worth, as far as the training has stored it."""
+    training = run.manifest.training
+    metric, both = training.get("metric"), training.get("metrics")
+    alone = (training.get("baselines") or {}).get(ENCODER) if isinstance(training.get("baselines"), dict) else None
+    if not (isinstance(both, dict) and isinstance(alone, dict) and metric in both and metric in alone):
+        return ""
+    return f" ({metric} on the validation rows: {alone[metric]:.4f}, blended {both[metric]:.4f})"
+
+
 def _write_and_check(request: ExportRequest, run: Bundle, rows: CheckRows, folder: Path) -> Exported:
     some = chosen(rows.examples)
-    with write_errors(folder, "--output", way_on="choose another folder"):
-        if request.to == "transformers":
-            to_transformers.write(folder, run)
-            return _exported(request, check_export(run, some, folder, to_transformers.opened(folder)))
-        to_onnx.write(folder, run)
-        exported = _exported(request, check_export(run, some, folder, to_onnx.opened(folder, run)))
-        return replace(exported, precision="int8", cost=int8.shrink(run, rows, folder)) if request.int8 else exported
+    if request.to == "transformers":
+        to_transformers.write(folder, run)
+        return _exported(request, rows, check_export(run, some, folder, to_transformers.opened(folder)))
+    to_onnx.write(folder, run)
+    exported = _exported(request, rows, check_export(run, some, folder, to_onnx.opened(folder, run)))
+    return replace(exported, precision="int8", cost=int8.shrink(run, rows, folder)) if request.int8 else exported
 
 
-def _exported(request: ExportRequest, checked: Checked) -> Exported:
-    return Exported("", request.to, "float32", checked.rows, checked.difference, checked.labels_equal)
-
-
-def _put(beside: Path, place: Path) -> None:
-    """Give the finished folder its name; an older export there makes way only when it is ready."""
-    if not exists(place):
-        beside.rename(place)
-        return
-    if not _is_export(place):
-        raise OutputError(f"--output {place}: holds files that are no export of bertkit; --force does not delete them.")
-    old = place.with_name(f".{place.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    place.rename(old)
-    beside.rename(place)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _is_export(place: Path) -> bool:
-    names = {entry.name for entry in place.iterdir()} if place.is_dir() else {"a file"}
-    known = {
-        "config.json", "model.safetensors", GRAPH, FACTS, "tokenizer.json", "tokenizer_config.json", "README.md",
-        "bertkit.json", "baseline",
-    }  # fmt: skip
-    return not names or (MANIFEST in names and names <= known)
+def _exported(request: ExportRequest, rows: CheckRows, checked: Checked) -> Exported:
+    return Exported("", request.to, "float32", rows.name, checked.rows, checked.difference, checked.labels_equal)

@@ -11,9 +11,9 @@ from bertkit.compute.device import choose_placement
 from bertkit.engines.graph import FACTS, GRAPH, INPUTS, GraphFacts, most_tokens, why_no_graph, write_graph
 from bertkit.engines.packages import require
 from bertkit.engines.sessions import EncoderFacts, EngineModel
-from bertkit.errors import ModelError
+from bertkit.errors import RunError
 from bertkit.export.check import Artefact
-from bertkit.export.folders import fill, labels_line, plain_config, usage_texts
+from bertkit.export.folders import fill, labels_line, usage_texts
 from bertkit.files import write_json
 from bertkit.tasks.base import TaskSettings
 
@@ -25,14 +25,14 @@ def refuse(run: Bundle) -> None:
     """Refuse a run that has no graph, or whose texts a plain tokenizer call does not prepare.
 
     Raises:
-        ModelError: it is one; the message says what would help.
+        RunError: it is one; the message says what would help.
         MissingPackageError: a package is not installed.
     """
     settings = run.task.settings
     architecture = str(run.model.encoder.transformers_config().get("model_type", ""))
     reason = why_no_graph(settings, architecture) or _why_not_plain(settings)
     if reason is not None:
-        raise ModelError(f"--to onnx: {reason}.")
+        raise RunError(f"--to onnx: {reason}.")
     require("onnx", "onnxscript", "onnxruntime", wanted="--to onnx")
 
 
@@ -56,8 +56,7 @@ def write(folder: Path, run: Bundle) -> None:
     encoder, longest = run.model.encoder, most_tokens(run.model, run.task.settings)
     write_graph(run.model, folder / GRAPH, longest=longest)
     write_json(folder / FACTS, asdict(GraphFacts(encoder.hidden_size, encoder.vocab_size, longest, "float32")))
-    config = plain_config(published_config(run.task.settings, run.model))
-    fill(folder, run, config, {"to": "onnx"}, _readme(run))
+    fill(folder, run, published_config(run.task.settings, run.model), {"to": "onnx"}, _readme(run))
 
 
 def opened(folder: Path, run: Bundle) -> Artefact:

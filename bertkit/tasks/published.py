@@ -37,33 +37,109 @@ KINDS: Mapping[str, Kind] = {
     "Deberta": Kind("pooler.dense", "classifier", "linear"),
     "DebertaV2": Kind("pooler.dense", "classifier", "linear"),
 }
+# Ways from a row to one vector that classes of transformers have.
+POOLINGS = ("cls", "pooler")
+# What classes of transformers answer like: one vector a row, a linear layer.
+OF_A_ROW = ("classify", "regression", "choice")
 _TOKEN_HEADS = (
-    "Bert", "Roberta", "XLMRoberta", "Camembert", "MPNet", "DistilBert", "Electra", "Deberta", "DebertaV2",
+    "Bert", "Roberta", "XLMRoberta", "Camembert", "MPNet", "DistilBert", "Electra", "Albert", "Deberta", "DebertaV2",
     "Longformer",
 )  # fmt: skip
+# Classes whose head for hidden words, or for choices, is ours.
+_ONLY_BERT = ("Bert",)
+_PIPELINES = {
+    "classify": "text-classification",
+    "regression": "text-classification",
+    "ner": "token-classification",
+    "mlm": "fill-mask",
+}
+
+
+def kind_of(encoder_class: str) -> str:
+    """Return what the classes of an architecture begin with, as `KINDS` has it.
+
+    >>> kind_of("DebertaV2Model")
+    'DebertaV2'
+    """
+    return encoder_class.removesuffix("Model")
+
+
+def pipeline_of(task: str) -> str | None:
+    """Name the pipeline of transformers that asks a model of a task; None where there is none."""
+    return _PIPELINES.get(task)
 
 
 def why_not_expressed(settings: TaskSettings, encoder_class: str) -> str | None:
     """Say why no class of transformers answers a run's texts as the run does, or None where one does.
 
-    A blend is not looked at: what is exported is the encoder with its head.
+    A blend is not looked at: what is exported is the encoder with its head. Nor are rows that
+    are longer than the run reads at once.
 
     Args:
         settings: the run's.
         encoder_class: transformers' class of the bare encoder, such as BertModel.
+
+    Returns:
+        A clause that says what would help.
     """
-    return _why_not_read(settings) or _why_no_head(settings, encoder_class.removesuffix("Model"))
+    return _why_not_read(settings) or _why_no_head(settings, kind_of(encoder_class))
+
+
+def class_of(settings: TaskSettings, encoder_class: str) -> str:
+    """Name the class of transformers that expresses a run which `why_not_expressed` allows."""
+    heads = {"ner": "TokenClassification", "mlm": "MaskedLM", "choice": "MultipleChoice"}
+    return f"{kind_of(encoder_class)}For{heads.get(settings.task, 'SequenceClassification')}"
 
 
 def _why_not_read(settings: TaskSettings) -> str | None:
     """Say what only bertkit does between a text and the ids that the model reads."""
     if settings.overlap_segments:
-        return "only bertkit computes the segments of its pairs from text; train with --no-overlap-segments"
+        return (
+            "only bertkit computes the ids of --overlap-segments from text; train with --no-overlap-segments, "
+            "or with --portable"
+        )
     if settings.leave_out != "none":
-        return f"words are left out (--leave-out {settings.leave_out}) before the model reads; train without it"
+        return f"bertkit drops words before the model reads (--leave-out {settings.leave_out}); train without it"
     if len(settings.columns.text) > 1:
-        return "several columns are joined to one text; join them in the table and train on that column"
+        return "bertkit joins several columns to one text; join them in the table, and train on that column"
     return None
+
+
+def _why_no_head(settings: TaskSettings, kind: str) -> str | None:
+    """Say why no class has the run's head; `kind` is the encoder's class without "Model"."""
+    if settings.task not in (*OF_A_ROW, "ner", "mlm"):
+        return f"transformers has no class for the task {settings.task}; use bertkit"
+    if settings.sentence_pairs != "none":
+        return "transformers' class for hidden words does not learn the order of lines; train without --sentence-pairs"
+    if settings.task in OF_A_ROW and settings.pooling not in POOLINGS:
+        usual = "pooler" if kind == "Bert" else "cls"
+        return (
+            f"transformers' classes do not pool by {settings.pooling}; train with --pooling {usual}, or with --portable"
+        )
+    heads = {"ner": _TOKEN_HEADS, "mlm": _ONLY_BERT, "choice": _ONLY_BERT}.get(settings.task, tuple(KINDS))
+    if kind not in heads:
+        return f"transformers' class of {kind} has another head for {settings.task}; train another --model ({heads[0]})"
+    return None
+
+
+def opens_as(settings: TaskSettings, encoder_class: str, *, is_blended: bool, positions: int | None) -> str | None:
+    """Name the class of transformers that gives a run's answers out of the run itself, or None.
+
+    Args:
+        settings: the run's.
+        encoder_class: transformers' class of the bare encoder, such as BertModel.
+        is_blended: whether a baseline has a say in the run's answers.
+        positions: how many tokens the encoder can read; None: any number.
+    """
+    if is_blended or why_not_expressed(settings, encoder_class) is not None:
+        return None
+    # As a run stores it, the head of a row is BERT's pooler and a linear layer, or no class has it.
+    if settings.task in OF_A_ROW and (kind_of(encoder_class) != "Bert" or settings.pooling != "pooler"):
+        return None
+    # The pipeline of tokens cuts a long text where the tokenizer says; others would read on.
+    reads_on = settings.task != "ner" and (positions is None or positions > settings.max_length)
+    in_windows = settings.on_long == "window" and settings.task != "mlm"
+    return None if reads_on or in_windows else class_of(settings, encoder_class)
 
 
 def refusal(settings: TaskSettings, encoder_class: str, *, is_blended: bool) -> str:
@@ -76,40 +152,6 @@ def refusal(settings: TaskSettings, encoder_class: str, *, is_blended: bool) -> 
     """
     reason = why_not_expressed(settings, encoder_class)
     if reason is not None:
-        return f"a run of bertkit; `bertkit predict RUN` answers with it, `bertkit export RUN` cannot: {reason}"
-    what = "its encoder, without the baseline's say," if is_blended else "it"
+        return f"a run of bertkit; `bertkit predict RUN` answers with it, and `bertkit export RUN` cannot: {reason}"
+    what = "its encoder, without the baseline's part in its answers," if is_blended else "it"
     return f"a run of bertkit; `bertkit export RUN --to transformers` writes {what} as a folder that opens here"
-
-
-def _why_no_head(settings: TaskSettings, kind: str) -> str | None:
-    """Say why no class has the run's head; `kind` is the encoder's class without "Model"."""
-    heads = {"ner": _TOKEN_HEADS, "mlm": ("Bert",), "choice": ("Bert",)}.get(settings.task, tuple(KINDS))
-    if settings.task not in ("classify", "regression", "choice", "ner", "mlm"):
-        return f"transformers has no class for the task {settings.task}; predict with bertkit"
-    if settings.sentence_pairs != "none":
-        return "its class for hidden words does not also learn whether lines follow each other; take --to onnx"
-    if settings.task not in ("ner", "mlm") and settings.pooling not in ("cls", "pooler"):
-        usual = "pooler" if kind == "Bert" else "cls"
-        return f"its classes do not pool by {settings.pooling}; train with --pooling {usual}, or with --portable"
-    return None if kind in heads else f"its class of {kind} has another head; take --to onnx"
-
-
-def opens_as(settings: TaskSettings, encoder_class: str, *, is_blended: bool) -> str | None:
-    """Name the class of transformers that gives a run's answers out of the run itself, or None.
-
-    Args:
-        settings: the run's.
-        encoder_class: transformers' class of the bare encoder, such as BertModel.
-        is_blended: whether a baseline has a say in the run's answers.
-    """
-    if is_blended or why_not_expressed(settings, encoder_class) is not None:
-        return None
-    kind = encoder_class.removesuffix("Model")
-    if settings.task == "ner":
-        return f"{kind}ForTokenClassification"
-    if settings.task == "mlm":
-        return "BertForMaskedLM"
-    # As a run stores it, the head is BERT's pooler and a linear layer, or no class has it.
-    if kind != "Bert" or settings.pooling != "pooler":
-        return None
-    return "BertForMultipleChoice" if settings.task == "choice" else "BertForSequenceClassification"
