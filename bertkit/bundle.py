@@ -278,11 +278,12 @@ def _check_limits(model: TaskModel, task: Task, family: str) -> None:
 
 
 @contextmanager
-def sound(place: Path) -> Iterator[None]:
+def sound(place: Path, *, way_on: str = "train it again") -> Iterator[None]:
     """Say in one sentence what of a run is damaged, whoever notices it.
 
     Args:
         place: the folder, or the file that is looked at.
+        way_on: what else than copying it again would help.
 
     Raises:
         RunError: whatever is raised where files hold what no training would have written.
@@ -293,4 +294,4 @@ def sound(place: Path) -> Iterator[None]:
         if is_of_machine(error):
             raise
         reason = first_line(error).rstrip(".") or type(error).__name__
-        raise RunError(f"{place}: {reason}; the run is damaged, copy or train it again.") from error
+        raise RunError(f"{place}: {reason}; the run is damaged, copy or {way_on}.") from error

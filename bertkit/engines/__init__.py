@@ -1,1 +1,1 @@
-"""A run's model computed by others: ONNX Runtime, OpenVINO, or the classes of transformers."""
+"""A run's model computed by others than torch: ONNX Runtime, OpenVINO."""

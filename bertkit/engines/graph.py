@@ -2,23 +2,26 @@
 
 The graph takes `input_ids`, `attention_mask` and `token_type_ids`, each (rows, tokens) of
 whole numbers, rows and tokens free, and gives `logits`: (rows, classes), (rows, 1) for a
-number or a choice, (rows, tokens, tags) for ner, (rows, tokens, words) for hidden words.
+number or a choice, (rows, tokens, tags) for ner, (rows, tokens, words) for hidden words. A
+model that has also learnt the order of two lines gives `order`, (rows, 2). Inputs that the
+model does not read are not there.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import logging
-import os
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from bertkit.errors import ModelError, UsageError
-from bertkit.files import replacing
+from bertkit.engines.packages import require
+from bertkit.errors import ModelError
+from bertkit.files import refusal, replacing
+from bertkit.models.opening import first_line
 from bertkit.tasks.base import TaskSettings
 
 if TYPE_CHECKING:
@@ -26,17 +29,36 @@ if TYPE_CHECKING:
 
     from bertkit.models.heads import TaskModel
 
+# The graph in a folder, and what bertkit must know of it without opening it.
+GRAPH, FACTS = "model.onnx", "onnx.json"
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-OUTPUT = "logits"
+LOGITS, ORDER = "logits", "order"
 TASKS = ("classify", "regression", "choice", "ner", "mlm")
-MOST_ROWS = 1 << 16
+_MOST_ROWS = 1 << 16
 # A graph over this size would need a second file for its weights.
 _LARGEST = 2_000_000_000
 _EXAMPLE_ROWS, _EXAMPLE_TOKENS = 3, 9
 
 
+@dataclass(frozen=True)
+class GraphFacts:
+    """What is stored beside a graph.
+
+    Attributes:
+        hidden_size: figures of a token's vector.
+        vocab_size: ids the graph has embeddings for.
+        longest: most tokens of a row.
+        precision: of the weights, float32 or int8.
+    """
+
+    hidden_size: int
+    vocab_size: int
+    longest: int
+    precision: str
+
+
 def why_no_graph(settings: TaskSettings, model_type: str) -> str | None:
-    """Say why a run has no graph, or None where it can have one.
+    """Say in a clause why a run has no graph, or None where it can have one.
 
     Args:
         settings: the run's.
@@ -45,90 +67,98 @@ def why_no_graph(settings: TaskSettings, model_type: str) -> str | None:
     if settings.task not in TASKS:
         return f"the task {settings.task} reads whole documents, which only bertkit does"
     if settings.pooling == "siamese":
-        return "--pooling siamese reads the two texts apart; train with --pooling mean or match to export it"
+        return "--pooling siamese reads the two texts apart; train with --pooling mean or match instead"
     if model_type == "longformer":
-        return "torch's exporter does not take Longformer's attention, which depends on the length of each batch"
+        return "torch's exporter does not take Longformer's attention, which is cut by the length of each batch"
     return None
 
 
-def write_graph(model: TaskModel, path: Path, *, max_length: int) -> None:
+def most_tokens(model: TaskModel, settings: TaskSettings) -> int:
+    """Return how long the rows are that a run's graph takes."""
+    positions = model.encoder.max_positions
+    return settings.max_length if positions is None else min(settings.max_length, positions)
+
+
+def write_graph(model: TaskModel, path: Path, *, longest: int) -> None:
     """Write a model as ONNX, float32, in one file.
 
     Args:
         model: of a task that `why_no_graph` allows, in evaluation mode, on the CPU.
         path: the file to write.
-        max_length: most tokens of a row.
+        longest: most tokens of a row.
 
     Raises:
-        UsageError: the packages that export are not installed.
-        ModelError: torch cannot export the model.
+        MissingPackageError: the packages that export are not installed.
+        ModelError: torch cannot export the model, or it is too large for one file.
+        OSError: the file cannot be written.
     """
     import torch
 
-    if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxscript")):
-        raise UsageError(
-            "--to onnx: needs the packages onnx and onnxscript; `pip install onnx onnxscript onnxruntime`."
-        )
-    _as_published(model)
-    sizes = {0: torch.export.Dim("rows", min=1, max=MOST_ROWS), 1: torch.export.Dim("tokens", min=2, max=max_length)}
+    require("onnx", "onnxscript")
+    if sum(weight.numel() * 4 for weight in model.parameters()) > _LARGEST:
+        raise ModelError("the model has more than 2 GB of weights, and a graph of bertkit's is one file of up to 2 GB.")
+    sizes = {0: torch.export.Dim("rows", min=1, max=_MOST_ROWS), 1: torch.export.Dim("tokens", min=2, max=longest)}
+    graph, names = _by_name(model)
     try:
-        with _quietly(), torch.no_grad():
+        with _quietly(), torch.no_grad(), _published_layers(model):
             program = torch.onnx.export(
-                _by_name(model),
-                kwargs=_example(model),
+                graph,
+                kwargs=_example(model, longest),
                 dynamo=True,
                 dynamic_shapes=dict.fromkeys(INPUTS, sizes),
                 input_names=list(INPUTS),
-                output_names=[OUTPUT],
+                output_names=names,
                 verbose=False,
             )
     except Exception as error:  # the exporter lets everything through that its passes raise
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"torch cannot export this model as ONNX ({reason}); predict with --engine torch.") from error
-    if sum(p.numel() * 4 for p in model.parameters()) > _LARGEST:
-        raise ModelError("the model has more than 2 GB of weights, which one ONNX file cannot hold.")
+        if refusal(error) is not None:
+            raise
+        raise ModelError(
+            f"torch cannot write this model as ONNX ({first_line(error)}); predict with --engine torch."
+        ) from error
     with replacing(path) as beside, _quietly():
         cast("Any", program).save(str(beside))
 
 
-def _as_published(model: TaskModel) -> None:
-    """Give up kinds of attention of our own that cannot be traced; the same numbers come out."""
-    from bertkit.models.disentangled_attention import use_published_attention
+def _published_layers(model: TaskModel) -> contextlib.AbstractContextManager[None]:
+    from bertkit.models.first_token import published_layers
 
-    inner = getattr(model.encoder, "model", None)
-    if inner is not None and use_published_attention(inner):
-        model.encoder._last = ()  # type: ignore[attr-defined]
+    return published_layers(model)
 
 
-def _by_name(model: TaskModel) -> nn.Module:
-    """Wrap a model so that it takes the graph's inputs and gives one tensor."""
+def _by_name(model: TaskModel) -> tuple[nn.Module, list[str]]:
+    """Wrap a model so that it takes the graph's inputs; returns the names of what comes out, too."""
     from torch import nn
+
+    from bertkit.models.heads import MaskedLanguageModel
 
     class Graph(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
-        def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
+        def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Any:
             found = self.model(input_ids, attention_mask, token_type_ids)
-            if isinstance(found, tuple):  # hidden words: every place is asked for
-                words: Tensor = found[0]
-                return words.view(*input_ids.shape, -1)
-            return cast("Tensor", found)
+            if not isinstance(found, tuple):
+                return found
+            words, order = found  # hidden words: every place is asked for
+            words = words.view(*input_ids.shape, -1)  # (B, L, V)
+            return words if order is None else (words, order)
 
-    return Graph().eval()
+    ordered = isinstance(model, MaskedLanguageModel) and model.order is not None
+    return Graph().eval(), [LOGITS, ORDER] if ordered else [LOGITS]
 
 
-def _example(model: TaskModel) -> dict[str, Tensor]:
+def _example(model: TaskModel, longest: int) -> dict[str, Tensor]:
     """Make rows of two lengths, with both segments."""
     import torch
 
-    shape = (_EXAMPLE_ROWS, _EXAMPLE_TOKENS)
-    ids = torch.arange(_EXAMPLE_ROWS * _EXAMPLE_TOKENS).view(shape) % model.encoder.vocab_size
+    shape = (_EXAMPLE_ROWS, min(_EXAMPLE_TOKENS, longest))
+    ids = torch.arange(shape[0] * shape[1]).view(shape) % model.encoder.vocab_size
     mask, types = torch.ones(shape, dtype=torch.int64), torch.zeros(shape, dtype=torch.int64)
-    mask[1, _EXAMPLE_TOKENS // 2 :] = 0
-    types[:, _EXAMPLE_TOKENS // 3 :] = 1
-    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+    mask[1, shape[1] // 2 :] = 0
+    types[:, shape[1] // 3 :] = 1
+    return dict(zip(INPUTS, (ids, mask, types), strict=True))
 
 
 @contextlib.contextmanager
@@ -136,7 +166,6 @@ def _quietly() -> Iterator[None]:
     """Drop what the exporter prints, warns of and logs; what it raises says more."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
-    os.environ.setdefault("TORCH_LOGS", "")
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")

@@ -9,13 +9,9 @@ from typing import Any
 
 from bertkit import bundle
 from bertkit.bundle import Bundle
-from bertkit.compute.device import choose_placement
-from bertkit.data.records import Example
-from bertkit.engines.sessions import open_engine
 from bertkit.errors import UsageError
-from bertkit.evaluation.forward import forward
 from bertkit.evaluation.partner import ENCODER
-from bertkit.export import to_onnx, to_transformers
+from bertkit.export import int8, to_onnx, to_transformers
 from bertkit.export.check import Checked, check_export
 from bertkit.export.place import check_place, made_beside
 from bertkit.export.rows import CheckRows, rows_for, to_compare
@@ -61,8 +57,8 @@ class Exported:
     """A folder that was written and checked.
 
     `max_difference` is the largest difference of any output on `checked_rows` rows of `data`, in
-    float32, and `labels_equal` the share (0 to 1) of labels that stayed; `quality` says for int8
-    what the metric of the validation rows loses, with its interval.
+    float32, and `labels_equal` the share (0 to 1) of labels that stayed; `cost` says what 8 bits
+    change.
     """
 
     output: str
@@ -72,7 +68,7 @@ class Exported:
     checked_rows: int
     max_difference: float
     labels_equal: float
-    quality: dict[str, Any] | None = None
+    cost: int8.Cost | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values."""
@@ -89,7 +85,7 @@ def export_run(request: ExportRequest, note: Callable[[str], None] = lambda _: N
 
     Raises:
         RunError: no run is there, it is damaged or newer, or it cannot be expressed so.
-        UsageError: a package is missing.
+        MissingPackageError: a package is not installed.
         ModelError: the export answers otherwise than the run; nothing is left of it.
         OutputError: the folder is there already, or cannot be written.
     """
@@ -103,6 +99,8 @@ def export_run(request: ExportRequest, note: Callable[[str], None] = lambda _: N
     with made_beside(place) as beside:
         exported = _write_and_check(request, run, rows, beside)
         check_place(place, request.run, force=request.force)  # another process may have been here meanwhile
+    if exported.cost is not None:
+        note(exported.cost.sentence)
     return replace(exported, output=str(place))
 
 
@@ -136,46 +134,10 @@ def _write_and_check(request: ExportRequest, run: Bundle, rows: CheckRows, folde
     if request.to == "transformers":
         to_transformers.write(folder, run)
         return _exported(request, rows, check_export(run, some, folder, to_transformers.opened(folder)))
-    to_onnx.write(folder, run, int8=False)
+    to_onnx.write(folder, run)
     exported = _exported(request, rows, check_export(run, some, folder, to_onnx.opened(folder, run)))
-    if not request.int8:
-        return exported
-    before = _answers(run, rows.examples, folder)
-    to_onnx.quantize(folder / to_onnx.MODEL)
-    after = _answers(run, rows.examples, folder)
-    return replace(exported, precision="int8", quality=_quality(run, rows, before, after))
+    return replace(exported, precision="int8", cost=int8.shrink(run, rows, folder)) if request.int8 else exported
 
 
 def _exported(request: ExportRequest, rows: CheckRows, checked: Checked) -> Exported:
     return Exported("", request.to, "float32", rows.name, checked.rows, checked.difference, checked.labels_equal)
-
-
-def _answers(run: Bundle, examples: Any, folder: Path) -> list[Any]:
-    placement = choose_placement("cpu", "float32", width=run.model.encoder.hidden_size)
-    model: Any = open_engine("onnx", folder / to_onnx.MODEL, run.model.encoder, placement)
-    return forward(model, run.task, run.task.encode(list(examples)), placement)
-
-
-def _quality(run: Bundle, rows: CheckRows, before: list[Any], after: list[Any]) -> dict[str, Any]:
-    """Say what 8 bits change: answers that differ, and the metric with the interval of its difference."""
-    examples: list[Example] = list(rows.examples)
-    task, metric = run.task, run.task.settings.deciding_metric
-    said = [(task.record(e, a, 0), task.record(e, b, 0)) for e, a, b in zip(examples, before, after, strict=True)]
-    changed = sum(_answer(a) != _answer(b) for a, b in said)
-    interval = task.difference(examples, after, before).get(metric)
-    return {
-        "rows": len(examples),
-        "data": rows.name,
-        "answers_changed": changed,
-        "metric": metric,
-        "float32": round(task.score(examples, before).metrics[metric], 6),
-        "int8": round(task.score(examples, after).metrics[metric], 6),
-        "difference": [round(end, 6) for end in interval] if interval is not None else None,
-    }
-
-
-def _answer(record: dict[str, Any]) -> Any:
-    """Take what a record answers, without its probability."""
-    if "entities" in record:
-        return [(e["start"], e["end"], e["label"]) for e in record["entities"]]
-    return record.get("label", record.get("score"))

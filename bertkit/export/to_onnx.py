@@ -2,107 +2,101 @@
 
 from __future__ import annotations
 
-import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertkit.bundle import Bundle, published_config
-from bertkit.engines.graph import INPUTS, why_no_graph, write_graph
-from bertkit.engines.sessions import check_engine, open_engine
-from bertkit.errors import UsageError
+from bertkit.compute.device import choose_placement
+from bertkit.engines.graph import FACTS, GRAPH, INPUTS, GraphFacts, most_tokens, why_no_graph, write_graph
+from bertkit.engines.packages import require
+from bertkit.engines.sessions import EncoderFacts, EngineModel
+from bertkit.errors import RunError
 from bertkit.export.check import Artefact
 from bertkit.export.folders import fill, labels_line, usage_texts
-from bertkit.files import replacing
+from bertkit.files import write_json
+from bertkit.tasks.base import TaskSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-MODEL = "model.onnx"
 
 
 def refuse(run: Bundle) -> None:
     """Refuse a run that has no graph, or whose texts a plain tokenizer call does not prepare.
 
     Raises:
-        UsageError: it is one; the message says what would help, or a package is missing.
+        RunError: it is one; the message says what would help.
+        MissingPackageError: a package is not installed.
     """
     settings = run.task.settings
-    reason = why_no_graph(settings, str(run.model.encoder.transformers_config().get("model_type", "")))
-    if reason is None and settings.overlap_segments:
-        reason = (
-            "only bertkit computes the segments of its pairs from text; train with --no-overlap-segments, "
-            "or predict here with --engine onnx"
-        )
-    if reason is None and settings.leave_out != "none":
-        reason = f"words are left out (--leave-out {settings.leave_out}) before the model reads; train without it"
+    architecture = str(run.model.encoder.transformers_config().get("model_type", ""))
+    reason = why_no_graph(settings, architecture) or _why_not_plain(settings)
     if reason is not None:
-        raise UsageError(f"--to onnx: {reason}.")
-    check_engine("onnx")
+        raise RunError(f"--to onnx: {reason}.")
+    require("onnx", "onnxscript", "onnxruntime", wanted="--to onnx")
 
 
-def write(folder: Path, run: Bundle, *, int8: bool) -> None:
+def _why_not_plain(settings: TaskSettings) -> str | None:
+    """Say why a plain tokenizer call does not make of a row what bertkit makes of it."""
+    if settings.overlap_segments:
+        return (
+            "only bertkit computes the segments of its pairs from text; train with --no-overlap-segments, "
+            "or let bertkit read: predict --engine onnx"
+        )
+    if settings.leave_out != "none":
+        return (
+            f"words are left out (--leave-out {settings.leave_out}) before the model reads; train without it, "
+            "or let bertkit read: predict --engine onnx"
+        )
+    return None
+
+
+def write(folder: Path, run: Bundle) -> None:
     """Write the folder; see `refuse` for what must hold."""
-    path = folder / MODEL
-    write_graph(run.model, path, max_length=run.task.settings.max_length)
-    if int8:
-        quantize(path)
-    facts = {"to": "onnx", "precision": "int8" if int8 else "float32"}
-    fill(folder, run, published_config(run.task.settings, run.model), facts, _readme(run))
-
-
-def quantize(path: Path) -> None:
-    """Make the weights of a graph whole numbers of 8 bits, a scale for each channel, in its place.
-
-    Activations are quantised as they come (dynamic quantisation).
-    """
-    import logging
-
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # it advises a shape inference that changes nothing here
-    try:
-        with tempfile.TemporaryDirectory(dir=path.parent) as place, replacing(path) as beside:
-            made = Path(place) / MODEL
-            quantize_dynamic(str(path), str(made), per_channel=True, weight_type=QuantType.QInt8)
-            made.replace(beside)
-    finally:
-        logging.disable(before)
+    encoder, longest = run.model.encoder, most_tokens(run.model, run.task.settings)
+    write_graph(run.model, folder / GRAPH, longest=longest)
+    write_json(folder / FACTS, asdict(GraphFacts(encoder.hidden_size, encoder.vocab_size, longest, "float32")))
+    fill(folder, run, published_config(run.task.settings, run.model), {"to": "onnx"}, _readme(run))
 
 
 def opened(folder: Path, run: Bundle) -> Artefact:
     """Open the folder with ONNX Runtime alone."""
-    from bertkit.compute.device import choose_placement
-
-    placement = choose_placement("cpu", "float32", width=run.model.encoder.hidden_size)
-    session = open_engine("onnx", folder / MODEL, run.model.encoder, placement)
+    session = session_of(folder, run)
 
     def artefact(inputs: dict[str, Tensor]) -> Tensor:
         import torch
 
         ids = inputs["input_ids"]
         types = inputs.get("token_type_ids", torch.zeros_like(ids))
-        logits: Tensor = session(ids, inputs["attention_mask"], types)
-        return logits
+        found: Any = session(ids, inputs["attention_mask"], types)
+        return found if isinstance(found, torch.Tensor) else found[0]
 
     return artefact
+
+
+def session_of(folder: Path, run: Bundle) -> EngineModel:
+    """Open the graph of a folder, which is of a run."""
+    encoder = run.model.encoder
+    placement = choose_placement("cpu", "float32", width=encoder.hidden_size)
+    facts = EncoderFacts(encoder.hidden_size, encoder.vocab_size, encoder.max_positions)
+    return EngineModel("onnx", folder / GRAPH, facts, placement)
 
 
 def _readme(run: Bundle) -> str:
     first, second = usage_texts(run)
     texts = f'"{first}", "{second}"' if second else f'"{first}"'
-    settings: Any = run.task.settings
+    settings = run.task.settings
     return (
         f"# {settings.task}, trained with bertkit\n\n"
-        f"`{MODEL}` takes {', '.join(f'`{name}`' for name in INPUTS)}, each (rows, tokens) of int64, and gives "
+        f"`{GRAPH}` takes {', '.join(f'`{name}`' for name in INPUTS)}, each (rows, tokens) of int64, and gives "
         f"`logits`, float32. {labels_line(run)}\n"
         "```python\nimport numpy as np\nimport onnxruntime\nfrom tokenizers import Tokenizer\n\n"
         'tokenizer = Tokenizer.from_file("tokenizer.json")\n'
         f"tokenizer.enable_truncation({settings.max_length})\n"
-        f'session = onnxruntime.InferenceSession("{MODEL}")\n'
+        f'session = onnxruntime.InferenceSession("{GRAPH}")\n'
         f"row = tokenizer.encode({texts})\n"
         'columns = {"input_ids": row.ids, "attention_mask": row.attention_mask, "token_type_ids": row.type_ids}\n'
-        "inputs = {name: np.array([values], dtype=np.int64) for name, values in columns.items()}\n"
+        "inputs = {port.name: np.array([columns[port.name]], dtype=np.int64) for port in session.get_inputs()}\n"
         'print(session.run(["logits"], inputs)[0])\n```\n\n'
         "`bertkit predict`, `bertkit eval` and `bertkit tokenize` read this folder as they read a run.\n"
     )

@@ -51,18 +51,9 @@ def use_disentangled_attention(model: Any) -> None:
             _derive(attention, _SelfAttention)
 
 
-def use_published_attention(model: Any) -> bool:
-    """Undo `use_disentangled_attention`: transformers' own code computes again, which can be traced.
-
-    Returns:
-        Whether anything was undone.
-    """
-    own = [module for module in model.modules() if isinstance(module, _SelfAttention | _Encoder)]
-    for module in own:
-        _, kind, published, *_ = type(module).__mro__
-        assert kind in (_SelfAttention, _Encoder)
-        module.__class__ = published
-    return bool(own)
+def computes_here(module: Any) -> bool:
+    """Whether `use_disentangled_attention` has changed the class of a part of a model."""
+    return isinstance(module, _SelfAttention | _Encoder)
 
 
 def has_own_attention(model: Any, layer: Any) -> bool:
