@@ -26,7 +26,7 @@ from bertkit.models.registry import find_rebuilder, load_target
 from bertkit.models.weights import check_config, check_shapes, on_paper, read_shapes, read_weights
 from bertkit.run_folder import MANIFEST, Identity, is_whole, read_steadily, unchanged, why_no_run
 from bertkit.tasks.base import Task, TaskSettings
-from bertkit.tasks.published import OF_A_ROW, kind_of, opens_as, refusal
+from bertkit.tasks.published import OF_A_ROW, Standing, kind_of, standing
 from bertkit.tasks.published_head import PublishedHead
 from bertkit.tasks.registry import find_task
 from bertkit.tasks.trial import try_out
@@ -105,17 +105,23 @@ def save(directory: Path, manifest: Manifest, tokenizer: Tokenizer, model: TaskM
 
     directory.mkdir(parents=True, exist_ok=True)
     write_json(directory / "config.json", _own_config(manifest, model))
-    tokenizer.save(directory, max_length=manifest.settings.max_length)
+    tokenizer.save(directory, max_length=manifest.settings.max_length, with_segments=model.encoder.segments > 1)
     save_tensors(directory / "model.safetensors", exported_weights(model))
     write_json(directory / MANIFEST, manifest.to_json())
 
 
 def _own_config(manifest: Manifest, model: TaskModel) -> dict[str, Any]:
     """Describe a run so that transformers answers as bertkit does, or refuses it in a sentence."""
-    settings, is_blended, bare = manifest.settings, bool(manifest.blend), encoder_class_of(model)
-    class_name = opens_as(settings, bare, is_blended=is_blended, positions=model.encoder.max_positions)
-    config = {**published_config(settings, model), "architectures": [class_name or bare]}
-    return config if class_name else with_sentence(config, refusal(settings, bare, is_blended=is_blended))
+    found = standing_of(manifest, model)
+    class_name = found.class_name or encoder_class_of(model)
+    config = {**published_config(manifest.settings, model), "architectures": [class_name]}
+    return with_sentence(config, f"a run of bertkit; {found.refusal}") if found.refusal else config
+
+
+def standing_of(manifest: Manifest, model: TaskModel) -> Standing:
+    """Say what transformers makes of a run as it is."""
+    bare, is_blended = encoder_class_of(model), bool(manifest.blend)
+    return standing(manifest.settings, bare, is_blended=is_blended, positions=model.encoder.max_positions)
 
 
 def encoder_class_of(model: TaskModel) -> str:

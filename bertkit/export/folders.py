@@ -28,7 +28,8 @@ def fill(folder: Path, run: Bundle, config: dict[str, Any], facts: dict[str, str
     Raises:
         RunError: another run has taken the run's place.
     """
-    run.tokenizer.save(folder, max_length=run.task.settings.max_length)
+    with_segments = run.model.encoder.segments > 1
+    run.tokenizer.save(folder, max_length=run.task.settings.max_length, with_segments=with_segments)
     write_json(folder / "config.json", plain_config(config))
     write_text(folder / "README.md", readme)
     baseline = run.directory / BASELINE

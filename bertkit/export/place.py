@@ -46,9 +46,7 @@ def check_place(place: Path, run: Path, *, force: bool) -> None:
     foreign = [name for name in names if not _OURS.fullmatch(name)]
     if MANIFEST not in names or foreign:
         example = f" ({listed(foreign[:3])})" if foreign else ""
-        raise OutputError(
-            f"--output {place}: holds files that are no export of bertkit{example}; --force leaves them alone: {_WAY_ON}."
-        )
+        raise OutputError(f"--output {place}: is no export of bertkit{example}; --force leaves it alone: {_WAY_ON}.")
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bertkit.bundle import Bundle
 from bertkit.data.loading import load_data
@@ -21,11 +21,16 @@ _WORDS = (3, 30)  # of a made text, from and to
 
 @dataclass(frozen=True)
 class CheckRows:
-    """Rows of a run's kind; `labelled` says that their labels are true, `name` where they are from."""
+    """Rows of a run's kind.
+
+    `labelled` says that their labels are true, `name` where they are from; `others` are rows to
+    compare on where these are few.
+    """
 
     examples: Sequence[Example]
     labelled: bool
     name: str
+    others: Sequence[Example] = ()
 
 
 def rows_for(run: Bundle, data: Sequence[str], note: Callable[[str], None], *, need_labels: bool = False) -> CheckRows:
@@ -61,15 +66,32 @@ def rows_for(run: Bundle, data: Sequence[str], note: Callable[[str], None], *, n
             raise DataError(f"the run's data cannot be read ({reason}); name rows with --data FILE.") from error
         note(f"the run's data cannot be read ({reason}); the export is checked on made-up texts; --data names others")
         return CheckRows(made_rows(run), labelled=False, name=MADE_UP)
-    return CheckRows(own.splits["validation"], labelled=True, name=own.name)
+    return CheckRows(own.splits["validation"], labelled=True, name=own.name, others=own.splits["train"])
 
 
-def chosen(rows: Sequence[Example], most: int = CHECKED) -> list[Example]:
-    """Take some rows, the same each time, of all lengths."""
+def to_compare(run: Bundle, rows: CheckRows, most: int = CHECKED) -> list[Example]:
+    """Take some rows, the same each time, of all lengths; a word is hidden where a run fills hidden words."""
+    some = _of_all_lengths(rows.examples, most)
+    some += _of_all_lengths(rows.others, most - len(some))
+    if run.manifest.settings.task != "mlm":
+        return some
+    return [_with_hidden_word(example, run.tokenizer.special.mask or "") for example in some]
+
+
+def _of_all_lengths(rows: Sequence[Example], most: int) -> list[Example]:
     ordered = sorted(rows, key=lambda row: sum(map(len, row.all_texts)))
     if len(ordered) <= most:
         return ordered
-    return [ordered[i * (len(ordered) - 1) // (most - 1)] for i in range(most)]
+    return [ordered[i * (len(ordered) - 1) // max(1, most - 1)] for i in range(most)]
+
+
+def _with_hidden_word(example: Example, mask: str) -> Example:
+    """Hide the first word of a text, if none is hidden: it is never among those that are cut away."""
+    text = example.texts[0]
+    if mask in text:
+        return example
+    words = text.split(maxsplit=1)
+    return replace(example, texts=(" ".join([mask, *words[1:]]), *example.texts[1:]))
 
 
 def made_rows(run: Bundle, count: int = CHECKED) -> list[Example]:

@@ -14,7 +14,7 @@ from bertkit.evaluation.partner import ENCODER
 from bertkit.export import int8, to_onnx, to_transformers
 from bertkit.export.check import Checked, check_export
 from bertkit.export.place import check_place, made_beside
-from bertkit.export.rows import CheckRows, chosen, rows_for
+from bertkit.export.rows import CheckRows, rows_for, to_compare
 from bertkit.plain import brief
 from bertkit.run_folder import lasting
 
@@ -130,7 +130,7 @@ def _alone(run: Bundle) -> str:
 
 
 def _write_and_check(request: ExportRequest, run: Bundle, rows: CheckRows, folder: Path) -> Exported:
-    some = chosen(rows.examples)
+    some = to_compare(run, rows)
     if request.to == "transformers":
         to_transformers.write(folder, run)
         return _exported(request, rows, check_export(run, some, folder, to_transformers.opened(folder)))

@@ -80,7 +80,8 @@ def opened(folder: Path) -> Artefact:
         call = inputs
         if type(model).__name__.endswith("ForMultipleChoice"):  # each input is a question with one choice
             call = {name: tensor.unsqueeze(1) for name, tensor in inputs.items()}
-        with torch.inference_mode():
+        # It says that it fills rows up to its window.
+        with torch.inference_mode(), quiet("transformers.models.longformer.modeling_longformer"):
             logits: Tensor = model(**call).logits
         return logits
 

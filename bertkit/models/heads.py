@@ -40,6 +40,7 @@ class Encoder(Protocol):
     window: int | None
     source: str | None
     max_positions: int | None
+    segments: int
 
     @property
     def pooler(self) -> nn.Module | None:

@@ -47,6 +47,7 @@ _TOKEN_HEADS = (
 )  # fmt: skip
 # Classes whose head for hidden words, or for choices, is ours.
 _ONLY_BERT = ("Bert",)
+_BY_ONNX = "; `--to onnx` takes it as it is"
 _PIPELINES = {
     "classify": "text-classification",
     "regression": "text-classification",
@@ -115,15 +116,31 @@ def _why_no_head(settings: TaskSettings, kind: str) -> str | None:
         usual = "pooler" if kind == "Bert" else "cls"
         return (
             f"transformers' classes do not pool by {settings.pooling}; train with --pooling {usual}, or with --portable"
+            + ("" if settings.pooling == "siamese" else _BY_ONNX)
         )
     heads = {"ner": _TOKEN_HEADS, "mlm": _ONLY_BERT, "choice": _ONLY_BERT}.get(settings.task, tuple(KINDS))
     if kind not in heads:
-        return f"transformers' class of {kind} has another head for {settings.task}; train another --model ({heads[0]})"
+        return (
+            f"transformers' class of {kind} has another head for {settings.task}; train a BERT (--model scratch, "
+            f"minilm, bert){'' if kind == 'Longformer' else _BY_ONNX}"
+        )
     return None
 
 
-def opens_as(settings: TaskSettings, encoder_class: str, *, is_blended: bool, positions: int | None) -> str | None:
-    """Name the class of transformers that gives a run's answers out of the run itself, or None.
+@dataclass(frozen=True)
+class Standing:
+    """What transformers makes of a run as it is.
+
+    `class_name` is its class that gives the run's answers, None where it must not open the run;
+    then `refusal` is a clause that says why, and what does open.
+    """
+
+    class_name: str | None
+    refusal: str = ""
+
+
+def standing(settings: TaskSettings, encoder_class: str, *, is_blended: bool, positions: int | None) -> Standing:
+    """Say what transformers makes of a run as it is.
 
     Args:
         settings: the run's.
@@ -131,27 +148,24 @@ def opens_as(settings: TaskSettings, encoder_class: str, *, is_blended: bool, po
         is_blended: whether a baseline has a say in the run's answers.
         positions: how many tokens the encoder can read; None: any number.
     """
-    if is_blended or why_not_expressed(settings, encoder_class) is not None:
-        return None
-    # As a run stores it, the head of a row is BERT's pooler and a linear layer, or no class has it.
-    if settings.task in OF_A_ROW and (kind_of(encoder_class) != "Bert" or settings.pooling != "pooler"):
-        return None
-    # The pipeline of tokens cuts a long text where the tokenizer says; others would read on.
-    reads_on = settings.task != "ner" and (positions is None or positions > settings.max_length)
-    in_windows = settings.on_long == "window" and settings.task != "mlm"
-    return None if reads_on or in_windows else class_of(settings, encoder_class)
-
-
-def refusal(settings: TaskSettings, encoder_class: str, *, is_blended: bool) -> str:
-    """Say, in the place of a run's `model_type`, why transformers does not open the run, and what does.
-
-    Args:
-        settings: the run's.
-        encoder_class: transformers' class of the bare encoder, such as BertModel.
-        is_blended: whether a baseline has a say in the run's answers.
-    """
     reason = why_not_expressed(settings, encoder_class)
     if reason is not None:
-        return f"a run of bertkit; `bertkit predict RUN` answers with it, and `bertkit export RUN` cannot: {reason}"
+        return Standing(
+            None,
+            "`bertkit predict RUN` answers with it, and `bertkit export RUN --to transformers` cannot write it: "
+            + reason,
+        )
+    if not is_blended and _is_stored_so(settings, kind_of(encoder_class), positions):
+        return Standing(class_of(settings, encoder_class))
     what = "its encoder, without the baseline's part in its answers," if is_blended else "it"
-    return f"a run of bertkit; `bertkit export RUN --to transformers` writes {what} as a folder that opens here"
+    return Standing(None, f"`bertkit export RUN --to transformers` writes {what} as a folder that transformers opens")
+
+
+def _is_stored_so(settings: TaskSettings, kind: str, positions: int | None) -> bool:
+    """Tell whether a run's own files give its answers, long texts included."""
+    # As a run stores it, the head of a row is BERT's pooler and a linear layer, or no class has it.
+    if settings.task in OF_A_ROW and not (kind == "Bert" and settings.pooling == "pooler"):
+        return False
+    # The pipeline of tokens cuts a long text where the tokenizer says; others would read on.
+    ends = settings.task == "ner" or (positions is not None and positions <= settings.max_length)
+    return ends and (settings.on_long != "window" or settings.task == "mlm")

@@ -208,13 +208,14 @@ class Tokenizer:
             ids = [self._numbers[i] for i in ids]
         return LaidRow(ids, row.type_ids, spans_of(row) if with_spans else [], texts, skipped)
 
-    def save(self, directory: Path, *, max_length: int | None = None) -> None:
+    def save(self, directory: Path, *, max_length: int | None = None, with_segments: bool = True) -> None:
         """Write tokenizer.json and tokenizer_config.json.
 
         Args:
             directory: where to.
             max_length: most tokens of a row, where those who open the files are to cut them
                 sooner than the model has to.
+            with_segments: whether they are to give segment ids, which some encoders have no table for.
 
         Raises:
             OSError: the folder cannot be written.
@@ -225,7 +226,7 @@ class Tokenizer:
             # Without this class name AutoTokenizer builds a model-specific tokenizer from scraps.
             "tokenizer_class": "TokenizersBackend",
             "model_max_length": max_length or self.max_length,
-            "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+            "model_input_names": ["input_ids", *(["token_type_ids"] if with_segments else []), "attention_mask"],
             **{name: token for name, token in names.items() if token is not None},
         }
         write_json(directory / "tokenizer_config.json", dict(sorted(config.items())))

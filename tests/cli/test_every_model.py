@@ -98,13 +98,16 @@ def test_a_model_learns_every_task_and_answers_as_it_did(
             ["train", str(train_file), "--task", task, "--model", name, "--output", run, *FEW_STEPS],
             ["eval", run, "--split", "validation"],
             ["predict", run, asked],
+            ["export", run, "--to", "transformers"],
+            ["predict", f"{run}-transformers", asked],
         ]
     with StandInHub(tmp_path / "hub") as hub:
         hub.add_model(hub_id, repository(tmp_path / "repository", name, tokenizer, sentences))
         answers = commands(hub.url, tmp_path / "home", *lines)
-    for task, (trained, scored, predicted) in zip(
-        TASKS, zip(answers[::3], answers[1::3], answers[2::3], strict=True), strict=True
+    for task, (trained, scored, predicted, exported, again) in zip(
+        TASKS, zip(*(answers[first::5] for first in range(5)), strict=True), strict=True
     ):
+        print(name, task, exported, again, predicted)
         assert (trained[0], scored[0], predicted[0]) == (0, 0, 0), (task, trained[2], scored[2], predicted[2])
         before, after = json.loads(trained[1])["metrics"], json.loads(scored[1])["metrics"]
         assert before == pytest.approx(after, rel=1e-4, abs=1e-5), task
