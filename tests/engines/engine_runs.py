@@ -34,7 +34,7 @@ def make_run(folder: Path, name: str) -> Path:
 _PLAIN = {"overlap_segments": False}
 _KINDS: dict[str, tuple[str, str, dict[str, object]]] = {
     "scratch": ("classify", "scratch", {**_PLAIN, "pooling": "pooler"}),
-    "align": ("classify", "scratch", {**_PLAIN, "pooling": "align"}),
+    "align": ("classify", "scratch", {**_PLAIN, "pooling": "align", "blend": True}),
     "overlap": ("classify", "scratch", {"overlap_segments": True}),
     "deberta": ("classify", "deberta", {"pooling": "cls"}),
     "modernbert": ("classify", "modernbert", {"pooling": "mean"}),
