@@ -40,7 +40,7 @@ _KINDS: dict[str, tuple[str, str, dict[str, object]]] = {
     "modernbert": ("classify", "modernbert", {"pooling": "mean"}),
     "longformer": ("classify", "longformer", {"pooling": "cls"}),
     "siamese": ("classify", "scratch", {**_PLAIN, "pooling": "siamese"}),
-    "no stop words": ("classify", "scratch", {**_PLAIN, "leave_out": "stopwords"}),
+    "no stop words": ("classify", "scratch", {**_PLAIN, "leave_out": "stop-words"}),
     "regression": ("regression", "scratch", {}),
     "ner": ("ner", "scratch", {}),
     "choice": ("choice", "scratch", {}),
