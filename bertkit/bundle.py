@@ -218,6 +218,10 @@ def load(directory: Path) -> Bundle:
 def _load(directory: Path) -> Bundle:
     with unchanged(directory) as identity:
         manifest = _load_manifest(directory)
+        if manifest.export.get("to") == "onnx":
+            raise RunError(
+                f"{directory}: is an ONNX export, which predict, eval and tokenize read; this needs the run it is of."
+            )
         tokenizer = load_tokenizer(directory)
         with sound(directory):
             task, model = _load_model(directory, manifest, tokenizer)

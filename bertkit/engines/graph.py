@@ -116,8 +116,17 @@ def write_graph(model: TaskModel, path: Path, *, longest: int) -> None:
         raise ModelError(
             f"torch cannot write this model as ONNX ({first_line(error)}); predict with --engine torch."
         ) from error
+    _forget_origins(cast("Any", program).model)
     with replacing(path) as beside, _quietly():
         cast("Any", program).save(str(beside))
+
+
+def _forget_origins(graph: Any) -> None:
+    """Leave out what the exporter notes of where each part is from: lines of code and their places here."""
+    nodes = list(graph.graph.all_nodes())
+    values = [*graph.graph.inputs, *graph.graph.initializers.values(), *(value for n in nodes for value in n.outputs)]
+    for noted in (graph, graph.graph, *nodes, *values):
+        noted.metadata_props.clear()
 
 
 def _published_layers(model: TaskModel) -> contextlib.AbstractContextManager[None]:

@@ -25,7 +25,8 @@ def require(*packages: str, wanted: str = "") -> None:
     """
     missing = [package for package in packages if not is_installed(package)]
     if missing:
-        which = "package " + missing[0] if len(missing) == 1 else "packages " + " and ".join(missing)
+        *most, last = missing
+        which = f"packages {', '.join(most)} and {last}" if most else f"package {last}"
         are = "is" if len(missing) == 1 else "are"
         raise MissingPackageError(
             f"{wanted or 'ONNX'}: needs the {which}, which {are} not installed; pip install {' '.join(missing)}."

@@ -17,7 +17,6 @@ from bertkit.engines.packages import require, version_of
 from bertkit.errors import ModelError, UsageError
 from bertkit.files import refusal
 from bertkit.kinds import MisfitError
-from bertkit.models.opening import first_line
 from bertkit.plain import brief
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class EngineModel:
         except Exception as error:  # each engine has errors of its own, none in common
             if refusal(error) is not None:
                 raise
-            raise MisfitError(f"{engine_name(engine)} cannot open it ({first_line(error)})") from error
+            raise MisfitError(f"{engine_name(engine)} cannot open it ({_last_line(error)})") from error
         if not set(takes) <= set(INPUTS) or "input_ids" not in takes or gives not in ([LOGITS], [LOGITS, ORDER]):
             raise MisfitError("it has not the inputs and outputs of a graph that bertkit writes")
         self._takes = takes
@@ -173,13 +172,18 @@ class EngineModel:
                 raise
             raise ModelError(
                 f"{engine_name(self.engine)} cannot compute a batch of {inputs['input_ids'].shape[0]} rows "
-                f"({first_line(error)}); predict with --engine torch."
+                f"({_last_line(error)}); predict with --engine torch."
             ) from error
 
     def _refuse_long(self, length: int) -> None:
         most = self.encoder.max_positions
         if most is not None and length > most:
             raise ModelError(f"a row of {length} tokens: the encoder has {most} positions; add --max-length {most}.")
+
+
+def _last_line(error: Exception) -> str:
+    """Return what an engine says last, which names the reason; before it OpenVINO names places in its own code."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
 
 
 def _refuse_other_files(path: Path) -> None:
@@ -215,13 +219,15 @@ def _onnxruntime(path: Path, placement: Placement) -> _Opened:
 
 def _openvino(path: Path, placement: Placement) -> _Opened:
     import openvino
+    from openvino.frontend import FrontEndManager
 
     settings = {
         "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[placement.precision],
         "INFERENCE_NUM_THREADS": placement.threads,
         "PERFORMANCE_HINT": "LATENCY",
     }
-    compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+    reader = FrontEndManager().load_by_framework("onnx")  # left to guess, it tries the readers of all frameworks
+    compiled = openvino.Core().compile_model(reader.convert(reader.load(str(path))), "CPU", settings)
     gives = [port.get_any_name() for port in compiled.outputs]
 
     def run(inputs: Inputs) -> dict[str, NDArray[np.float32]]:

@@ -217,6 +217,13 @@ def _own_data(request: EvalRequest, manifest: Manifest, note: Callable[[str], No
             f"{request.run / MANIFEST}: data.request cannot be followed ({str(error).rstrip('.')}); "
             "name the data to score."
         ) from error
+    except DataError as error:
+        if not manifest.export:
+            raise
+        raise DataError(
+            f"{request.run}: is an export, which does not keep where its data lie ({str(error).rstrip('.')}); "
+            "name the data to score."
+        ) from error
 
 
 def _settings(settings: TaskSettings, request: EvalRequest) -> TaskSettings:

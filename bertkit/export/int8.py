@@ -15,7 +15,7 @@ from bertkit.engines.graph import FACTS, GRAPH, GraphFacts
 from bertkit.evaluation.forward import forward
 from bertkit.export.rows import CheckRows
 from bertkit.export.to_onnx import session_of
-from bertkit.files import replacing, write_json
+from bertkit.files import replacing, write_json, write_text
 from bertkit.kinds import read_object, record_of
 from bertkit.tasks.base import Outputs
 
@@ -30,7 +30,10 @@ def shrink(run: Bundle, rows: CheckRows, folder: Path) -> Cost:
     """
     before = answers(run, folder, rows.examples)
     quantize(folder)
-    return cost(run, rows, before, answers(run, folder, rows.examples))
+    found = cost(run, rows, before, answers(run, folder, rows.examples))
+    readme = folder / "README.md"
+    write_text(readme, f"{readme.read_text(encoding='utf-8')}\nIts weights are of 8 bits: {found.sentence}.\n")
+    return found
 
 
 def quantize(folder: Path) -> None:

@@ -16,6 +16,7 @@ from bertkit.export.check import Artefact
 from bertkit.export.folders import fill, labels_line, usage_texts
 from bertkit.files import write_json
 from bertkit.tasks.base import TaskSettings
+from bertkit.tokenization.base import Tokenizer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,14 +31,19 @@ def refuse(run: Bundle) -> None:
     """
     settings = run.task.settings
     architecture = str(run.model.encoder.transformers_config().get("model_type", ""))
-    reason = why_no_graph(settings, architecture) or _why_not_plain(settings)
+    reason = why_no_graph(settings, architecture) or _why_not_plain(settings, run.tokenizer)
     if reason is not None:
         raise RunError(f"--to onnx: {reason}.")
     require("onnx", "onnxscript", "onnxruntime", wanted="--to onnx")
 
 
-def _why_not_plain(settings: TaskSettings) -> str | None:
+def _why_not_plain(settings: TaskSettings, tokenizer: Tokenizer) -> str | None:
     """Say why a plain tokenizer call does not make of a row what bertkit makes of it."""
+    if settings.compares_sides and settings.is_pair and not _tells_sides(tokenizer, settings.max_length):
+        return (
+            f"--pooling {settings.pooling} compares the two texts, and this model's tokenizer does not tell their "
+            "tokens apart; train with --pooling mean or cls, or let bertkit read: predict --engine onnx"
+        )
     if settings.overlap_segments:
         return (
             "only bertkit computes the segments of its pairs from text; train with --no-overlap-segments, "
@@ -49,6 +55,11 @@ def _why_not_plain(settings: TaskSettings) -> str | None:
             "or let bertkit read: predict --engine onnx"
         )
     return None
+
+
+def _tells_sides(tokenizer: Tokenizer, max_length: int) -> bool:
+    (pair,) = tokenizer.encode(["a"], ["a"], max_length=max_length)
+    return any(pair.type_ids)
 
 
 def write(folder: Path, run: Bundle) -> None:
