@@ -238,13 +238,13 @@ def _load_model(directory: Path, manifest: Manifest, tokenizer: Tokenizer) -> tu
         check_config(config)
         with on_paper():
             _, plan = _built(config, manifest, tokenizer)
-        shapes, head = exported_shapes(plan), _published_head(manifest, plan)
-        shapes = head.shapes(shapes) if head else shapes
+        own, head = exported_shapes(plan), _published_head(manifest, plan)
+        shapes = head.shapes(own) if head else own
     with sound(weights):
         check_shapes(shapes, read_shapes(weights))
         task, model = _built(config, manifest, tokenizer)
         stored = read_weights(weights)
-        model.load_state_dict(imported_weights(model, head.own(stored) if head else stored))
+        model.load_state_dict(imported_weights(model, head.own(stored, own) if head else stored))
     _check_limits(model, task, manifest.family)
     return task, model.eval()
 

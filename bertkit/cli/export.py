@@ -8,15 +8,16 @@ from typing import Annotated
 import typer
 
 from bertkit.cli import render
-from bertkit.cli.options import ForceOption, FormatOption
+from bertkit.cli.options import ForceOption, FormatOption, RunArgument
 
 
 def export_command(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory of `bertkit train`.")],
+    run: RunArgument,
     *,
     to: Annotated[str, typer.Option("--to", help="transformers or onnx.", show_default=False)],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder to write (default: RUN-transformers or RUN-onnx).")
+        Path | None,
+        typer.Option("--output", "-o", help="Folder to write (default: RUN-transformers or RUN-onnx).", readable=False),
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Weights of 8 bits (onnx); what it costs is measured.")] = False,
     data: Annotated[
@@ -36,4 +37,4 @@ def export_command(
         typer.echo(f"bertkit: {sentence}", err=True)
 
     exported = export_run(ExportRequest(run, to, output, int8, tuple(data or ()), force), note)
-    render.show_rows([exported.to_json()], output_format)
+    render.show_exported(exported.to_json(), output_format)

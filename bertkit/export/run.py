@@ -15,6 +15,7 @@ from bertkit.export import int8, to_onnx, to_transformers
 from bertkit.export.check import Checked, check_export
 from bertkit.export.place import check_place, made_beside
 from bertkit.export.rows import CheckRows, rows_for, to_compare
+from bertkit.kinds import MisfitError, value_of
 from bertkit.plain import brief
 from bertkit.run_folder import lasting
 
@@ -121,12 +122,13 @@ def _given_up(run: Bundle) -> list[str]:
 
 def _alone(run: Bundle) -> str:
     """Say what the blend was worth, as far as the training has stored it."""
-    training = run.manifest.training
-    metric, both = training.get("metric"), training.get("metrics")
-    alone = (training.get("baselines") or {}).get(ENCODER) if isinstance(training.get("baselines"), dict) else None
-    if not (isinstance(both, dict) and isinstance(alone, dict) and metric in both and metric in alone):
+    metric, training = run.task.settings.deciding_metric, run.manifest.training
+    try:
+        both = value_of(dict[str, float], training.get("metrics"), "metrics")[metric]
+        alone = value_of(dict[str, dict[str, float]], training.get("baselines"), "baselines")[ENCODER][metric]
+    except (MisfitError, KeyError):
         return ""
-    return f" ({metric} on the validation rows: {alone[metric]:.4f}, blended {both[metric]:.4f})"
+    return f" ({metric} on the validation rows: {alone:.4f}, blended {both:.4f})"
 
 
 def _write_and_check(request: ExportRequest, run: Bundle, rows: CheckRows, folder: Path) -> Exported:
@@ -140,4 +142,5 @@ def _write_and_check(request: ExportRequest, run: Bundle, rows: CheckRows, folde
 
 
 def _exported(request: ExportRequest, rows: CheckRows, checked: Checked) -> Exported:
-    return Exported("", request.to, "float32", rows.name, checked.rows, checked.difference, checked.labels_equal)
+    difference = float(f"{checked.difference:.3g}")
+    return Exported("", request.to, "float32", rows.name, checked.rows, difference, checked.labels_equal)

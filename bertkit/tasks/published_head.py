@@ -8,7 +8,7 @@ far from it. What is scaled or shifted on the way in is undone by the linear lay
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -106,8 +106,12 @@ class PublishedHead:
         dense = {f"{self._how.dense}.weight": (width, width), f"{self._how.dense}.bias": (width,)}
         return {**rest, **dense, f"{self._how.linear}.weight": (outputs, width), f"{self._how.linear}.bias": (outputs,)}
 
-    def own(self, published: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def own(self, published: Mapping[str, Tensor], names: Collection[str]) -> dict[str, Tensor]:
         """Undo `weights`.
+
+        Args:
+            published: the weights.
+            names: what the model's own are called; some encoders keep a layer in the middle that they do not use.
 
         Raises:
             MisfitError: the layer in the middle is another than the one that changes nothing.
@@ -118,13 +122,13 @@ class PublishedHead:
             back = {theirs: ours for ours, theirs in self._names().items()}
             return {back.get(name, name): weight for name, weight in published.items()}
         rest, (scale, shift) = dict(published), _MIDDLE[self._how.activation]
-        before, added = rest.pop(f"{self._how.dense}.weight"), rest.pop(f"{self._how.dense}.bias")
+        before, added = rest[f"{self._how.dense}.weight"], rest[f"{self._how.dense}.bias"]
         weight, bias = rest.pop(f"{self._how.linear}.weight").double(), rest.pop(f"{self._how.linear}.bias").double()
         if not (torch.equal(before, torch.eye(len(before)) * scale) and bool((added == shift).all())):
             raise MisfitError(f"holds a {self._how.dense} that `bertkit export` did not write")
         rest[f"{_CLASSIFIER}.weight"] = (weight * scale).float()
         rest[f"{_CLASSIFIER}.bias"] = (bias + shift * weight.sum(dim=1)).float()
-        return rest
+        return {name: weight for name, weight in rest.items() if name in names}
 
     def _renamed(self, own: Mapping[str, T]) -> dict[str, T]:
         names = self._names()
