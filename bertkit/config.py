@@ -116,6 +116,7 @@ class TrainConfig:
         "Model",
         choices=("cls", "pooler", "mean", "match", "align", "siamese"),
     )
+    portable: bool = option(False, "Take only what transformers can express, so that it opens the run.", "Model")
     dropout: float | None = option(
         None, "Dropout in encoder and head; attention has none.", "Model", minimum=0, below=1
     )

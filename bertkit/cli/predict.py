@@ -10,7 +10,9 @@ from bertkit.cli.options import (
     BatchSizeOption,
     ColumnsOption,
     DeviceOption,
+    EngineOption,
     ForceOption,
+    NoBlendOption,
     OutputOption,
     RunArgument,
     StrictOption,
@@ -40,6 +42,8 @@ def predict_command(
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
+    engine: EngineOption = "auto",
+    no_blend: NoBlendOption = False,
     output: OutputOption = None,
     force: ForceOption = False,
     strict: StrictOption = False,
@@ -62,6 +66,8 @@ def predict_command(
         batch_size,
         device,
         precision,
+        engine,
+        not no_blend,
     )
     done = predict(request, output=output, force=force, note=_note)
     for warning in done.warnings:

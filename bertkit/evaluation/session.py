@@ -13,8 +13,10 @@ from typing import Any, TextIO
 
 from bertkit import bundle
 from bertkit.bundle import Bundle
-from bertkit.compute.device import Placement, check_device_word, choose_placement
+from bertkit.compute.device import Placement, check_device_word
 from bertkit.compute.processes import World, joined
+from bertkit.engines.opening import Way, open_run
+from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, StrictError, UsageError
 from bertkit.evaluation.inputs import FORMATS, Note, open_inputs
 from bertkit.evaluation.predict import predict_stream
@@ -53,6 +55,13 @@ class PredictRequest:
     batch_size: int | None = None
     device: str = "auto"
     precision: str = "auto"
+    engine: str = "auto"
+    blend: bool = True
+
+    @property
+    def way(self) -> Way:
+        """How the run is to answer."""
+        return Way(self.engine, self.device, self.precision, self.blend)
 
     def __post_init__(self) -> None:
         """Check the words."""
@@ -61,6 +70,7 @@ class PredictRequest:
             if value is not None and value not in allowed:
                 raise UsageError(f"--{name.replace('_', '-')} {brief(value)}: must be one of {', '.join(allowed)}.")
         check_device_word(self.device)
+        check_engine_word(self.engine)
 
 
 @dataclass
@@ -120,12 +130,10 @@ def _help(request: PredictRequest, world: World) -> Done:
     return Done()
 
 
-def _loaded(request: PredictRequest) -> tuple[Bundle, Placement]:
-    loaded = bundle.load(request.run)
+def _loaded(request: PredictRequest, note: Note = lambda _: None) -> tuple[Bundle, Placement]:
+    loaded, placement = open_run(request.run, request.way, note)
     settings = loaded.task.settings
     loaded.task.settings = replace(settings, on_long=request.on_long or settings.on_long)
-    placement = choose_placement(request.device, request.precision, width=loaded.model.encoder.hidden_size)
-    loaded.model.to(placement.device)
     return loaded, placement
 
 
@@ -136,7 +144,7 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
     inputs = open_inputs(
         request.source, settings, input_format=request.input_format, columns=request.columns, note=note
     )
-    loaded, placement = _loaded(request)
+    loaded, placement = _loaded(request, note)
     watch = FitWatch(loaded.tokenizer)
     chunks = predict_stream(
         loaded,

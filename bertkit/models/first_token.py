@@ -11,6 +11,8 @@ change, and copies of the model are whole.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, cast
 
@@ -18,7 +20,7 @@ import torch  # noqa: TID253 - computes with it, as the next
 from torch import Tensor, nn  # noqa: TID253
 from torch.nn import functional  # noqa: TID253
 
-from bertkit.models.disentangled_attention import has_own_attention
+from bertkit.models.disentangled_attention import computes_here, has_own_attention
 
 
 class _FirstToken:
@@ -151,6 +153,24 @@ def make_first_token_layer(model: Any, layer: nn.Module) -> bool:
     if not isinstance(layer, _FirstToken):
         layer.__class__ = _derived(kind, cast(Any, type(layer)))
     return True
+
+
+@contextmanager
+def published_layers(model: nn.Module) -> Iterator[None]:
+    """Let the code of transformers compute a DeBERTa in the body, which torch's exporter can follow.
+
+    Args:
+        model: has the encoder in it; its parts get their classes back afterwards. Any other is
+            left as it is.
+    """
+    own = [(part, type(part)) for part in model.modules() if computes_here(part) or isinstance(part, _DebertaLayer)]
+    for part, kind in own:
+        part.__class__ = kind.__bases__[1]
+    try:
+        yield
+    finally:
+        for part, kind in own:
+            part.__class__ = kind
 
 
 @cache

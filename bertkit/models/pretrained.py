@@ -37,7 +37,7 @@ from bertkit.models.opening import (
 from bertkit.models.positions import extend_positions
 from bertkit.models.probe import probe
 from bertkit.models.registry import BuildOptions
-from bertkit.models.sizes import check_config_of, check_plan, count_weights, no_first_weights
+from bertkit.models.sizes import check_plan, checked_config_of, count_weights, no_first_weights
 from bertkit.models.sliding_attention import BLOCKS, SHORTEST_IN_BLOCKS, mask_for_blocks, use_sliding_attention
 from bertkit.models.table import MODELS, ModelSpec
 from bertkit.models.weights import check_finite
@@ -284,8 +284,8 @@ def _from_weights(spec: ModelSpec, options: BuildOptions) -> Any:
     if spec.hub_id is None:
         check_folder(Path(source))
     with hub_errors(source, "model"), opening(source, is_folder=spec.hub_id is None):
-        check_config_of(source)
-        config = without_chunks(with_dropout(read_config(source), options.dropout))
+        values = checked_config_of(source)
+        config = without_chunks(with_dropout(read_config(source, values), options.dropout))
         check_plan(AutoModel.from_config, config, count_weights(source))
         # What the checkpoint lacks is counted below; transformers would log a table of it.
         with quiet("transformers.modeling_utils"):
@@ -314,8 +314,7 @@ def _from_nothing(spec: ModelSpec, options: BuildOptions) -> Any:
         if spec.hub_id is None:
             check_folder(Path(source), weights=False)
         with hub_errors(source, "model"), opening(source, is_folder=spec.hub_id is None):
-            check_config_of(source)
-            found = read_config(source)
+            found = read_config(source, checked_config_of(source))
         config = (
             new_config(found.model_type, options) if shape_asked else adapted_config(without_chunks(found), options)
         )

@@ -81,7 +81,8 @@ class Finished:
             salt, is_pair = prepared.dataset.fingerprint, manifest.settings.is_pair
             save_hashes(prepared.train_examples, salt, folder / BASELINE, is_pair=is_pair)
             write_json(folder / "metrics.json", self.evaluation.to_json())
-            write_card(folder / "README.md", manifest, self.evaluation)
+            standing = bundle.standing_of(manifest, learner.bare_model)
+            write_card(folder / "README.md", manifest, self.evaluation, standing)
             bundle.save(folder, manifest, prepared.tokenizer, learner.bare_model)
         run = Bundle(folder, manifest, prepared.tokenizer, prepared.task, learner.bare_model)
         return Scored(run, prepared.validation_examples, self.outputs, self.evaluation)
