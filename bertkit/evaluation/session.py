@@ -20,7 +20,8 @@ from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, StrictError, UsageError
 from bertkit.evaluation.inputs import FORMATS, Note, open_inputs
 from bertkit.evaluation.predict import predict_stream
-from bertkit.files import refuse_existing, writing
+from bertkit.files import writing
+from bertkit.outputs import check_outputs
 from bertkit.plain import brief, to_json
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.registry import find_task
@@ -137,7 +138,7 @@ def _loaded(request: PredictRequest, note: Note = lambda _: None) -> tuple[Bundl
 
 
 def _predict(request: PredictRequest, output: Path | None, force: bool, world: World, note: Note) -> Done:
-    refuse_existing(output, "--output", force=force)
+    check_outputs({"--output": output}, [request.source, request.run], force=force)
     settings = bundle.load_manifest(request.run).settings
     find_task(settings.task)
     inputs = open_inputs(

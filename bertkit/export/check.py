@@ -61,8 +61,8 @@ def check_export(run: Bundle, examples: Sequence[Example], folder: Path, artefac
 
     Args:
         run: its model on the CPU, in evaluation mode, float32.
-        examples: rows to compare on; those that bertkit reads in windows are left out, and of
-            questions those that it cuts at their beginning.
+        examples: rows to compare on; left out are those that bertkit reads in windows, questions that
+            it cuts at their beginning, and of questions and hidden words those that spell special tokens.
         folder: holds the exported tokenizer.
         artefact: computes logits from what the tokenizer call gives.
 
@@ -100,7 +100,7 @@ def _probes(run: Bundle, examples: Sequence[Example]) -> list[_Probe]:
     import torch
 
     encoded = [(example, row) for example, row in zip(examples, run.task.encode(examples), strict=True)]
-    whole = [(e, row) for e, row in encoded if len(row.parts) == len(_texts(run, e)) and not _is_cut_question(e, row)]
+    whole = [(e, row) for e, row in encoded if len(row.parts) == len(_texts(run, e)) and not _is_ours(run, e, row)]
     probes = []
     for start in range(0, len(whole), _AT_ONCE):
         parts = [(e, text, part) for e, row in whole[start : start + _AT_ONCE] for text, part in _pairs(run, e, row)]
@@ -114,8 +114,14 @@ def _probes(run: Bundle, examples: Sequence[Example]) -> list[_Probe]:
     return probes
 
 
-def _is_cut_question(example: Example, row: EncodedRow) -> bool:
-    return isinstance(example, Question) and row.truncated
+def _is_ours(run: Bundle, example: Example, row: EncodedRow) -> bool:
+    """Whether a row is one that only bertkit reads so: a question cut at its beginning, or special tokens as text."""
+    if run.task.settings.task not in ("choice", "mlm"):
+        return False
+    mask = run.tokenizer.special.mask
+    kept = (mask,) if run.task.settings.task == "mlm" and mask else ()
+    is_respelt = any(run.tokenizer.plain(text, but=kept) != text for text in example.all_texts)
+    return is_respelt or (isinstance(example, Question) and row.truncated)
 
 
 def _pairs(run: Bundle, example: Example, row: EncodedRow) -> Iterator[tuple[tuple[str, str | None], Any]]:
