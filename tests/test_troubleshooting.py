@@ -22,7 +22,7 @@ from bertkit.evaluation.verdict import Verdict
 from bertkit.models.registry import find_model
 from bertkit.summarization.records import SourceText, Unreadable
 from bertkit.summarization.shipped import telling_of_korean
-from bertkit.tasks import choice, summaries
+from bertkit.tasks import choice, summaries, tagging
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.objectives import Classification, Regression
@@ -69,7 +69,8 @@ def of_one_answer() -> list[str]:
     numbers = Regression().score(rows(**{"0.5": 5, "3": 5}), np.ones((10, 1))).warnings
     choices = choice._doubts([0, 1] * 10, [np.array([0.1, 0.8, 0.1])] * 20)
     extract = Extract(tuple(Sentence(i, i + 1, "x") for i in range(9)), (0.5,) * 9, (0, 1, 2))
-    found = [*classes, *numbers, *choices, *summaries._doubts([extract] * 10)]
+    entities = tagging._doubts(tagged("PER", "LOC"), cast("Any", [SimpleNamespace(entities=())] * 2))
+    found = [*classes, *numbers, *choices, *entities, *summaries._doubts([extract] * 10)]
     return [_pointing([sentence], "one-answer")[0] for sentence in found]
 
 
