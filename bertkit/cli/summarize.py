@@ -121,13 +121,14 @@ def summarize_command(
 
 
 def _run(request: SummarizeRequest, wanted: SummaryFormat, output: Path | None, *, force: bool) -> None:
-    from bertkit.files import refuse_existing
+    from bertkit.outputs import check_outputs
     from bertkit.summarization.methods import asked_method
     from bertkit.summarization.summarize import Done, summarize_inputs
 
     if wanted is SummaryFormat.MARKED and asked_method(request.options).writes:
         raise UsageError("--format marked: shows sentences that are chosen, and abstractive writes its own.")
-    refuse_existing(output, "--output", force=force)
+    model = [request.options.model] if request.options.model else []
+    check_outputs({"--output": output}, [*request.names, *request.references, *model], force=force)
     done = Done()
     with (
         _listener() as listener,

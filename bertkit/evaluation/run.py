@@ -13,6 +13,7 @@ from bertkit.compute.device import choose_placement
 from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
+from bertkit.data.sources import files_of
 from bertkit.errors import DataError, RunError, UsageError
 from bertkit.evaluation.baselines import load_baselines
 from bertkit.evaluation.contamination import FILE as HASHES
@@ -21,7 +22,7 @@ from bertkit.evaluation.errors_file import write_errors
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
 from bertkit.evaluation.partner import open_partnership
-from bertkit.files import refuse_existing
+from bertkit.outputs import check_outputs
 from bertkit.plain import visible
 from bertkit.run_folder import MANIFEST, unchanged
 from bertkit.tasks.answers import check_answers
@@ -95,7 +96,7 @@ def evaluate_run(
     with unchanged(request.run):
         manifest = bundle.load_manifest(request.run)
         find_task(manifest.settings.task)
-        refuse_existing(request.errors, "--errors", force=request.force)
+        refuse_outputs(request, manifest)
         began = time.perf_counter()
         name, split, examples, warnings = _examples(request, manifest, note)
         reading = time.perf_counter() - began
@@ -124,6 +125,24 @@ def evaluate_run(
         write_errors(request.errors, loaded.task, examples, answered.outputs)
     show(Scored(loaded, examples, answered.outputs, evaluation))
     return evaluation
+
+
+def refuse_outputs(request: EvalRequest, manifest: Manifest) -> None:
+    """Refuse --errors and --report where they would be written over what must stay.
+
+    Raises:
+        OutputError: see `check_outputs`.
+    """
+    names, data_dir = request.data, request.data_dir
+    if not names:
+        own = DataRequest.from_json(manifest.data["request"])
+        names, data_dir = own.names, data_dir or (Path(own.data_dir) if own.data_dir else None)
+    check_outputs(
+        {"--errors": request.errors, "--report": request.report},
+        files_of(names, data_dir),
+        force=request.force,
+        folders={"--plots": request.plots},
+    )
 
 
 def _examples(
@@ -156,6 +175,7 @@ def _given_data(request: EvalRequest, manifest: Manifest, split: str) -> DataSet
         splits=SPLITS,
         stored=manifest.settings.columns,
         as_split=split,
+        labels=manifest.settings.labels,
     )
     own = DataRequest.from_json(manifest.data["request"])
     if split not in dataset.splits and tuple(own.names) == request.data and "train" in dataset.splits:

@@ -18,8 +18,8 @@ from bertkit.errors import ModelError
 from bertkit.hub import hub_errors, require
 from bertkit.kinds import MisfitError, value_of
 from bertkit.models.opening import check_folder, opening, quiet
-from bertkit.models.registry import ModelSpec
 from bertkit.models.sizes import check_config_of, check_plan, count_weights
+from bertkit.models.table import ModelSpec
 from bertkit.models.tokenizers import open_tokenizer
 from bertkit.models.weights import check_finite
 from bertkit.run_folder import is_there
