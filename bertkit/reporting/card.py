@@ -39,7 +39,7 @@ def write_card(path: Path, manifest: Manifest, evaluation: Evaluation, standing:
         _metadata(manifest, standing),
         _what(manifest),
         _data(manifest),
-        _scores(evaluation),
+        _scores(manifest, evaluation),
         _limits(manifest, evaluation),
         _use(manifest, standing),
     )
@@ -100,7 +100,7 @@ def _data(manifest: Manifest) -> str:
     )
 
 
-def _scores(evaluation: Evaluation) -> str:
+def _scores(manifest: Manifest, evaluation: Evaluation) -> str:
     named = table_names(evaluation.metrics, evaluation.positive)
     names = [name for name in SHOWN if name in named]
     baselines = list(evaluation.baselines)
@@ -113,9 +113,10 @@ def _scores(evaluation: Evaluation) -> str:
         others = [evaluation.baselines[b].get(name) for b in baselines]
         cells = [f"{other:.4f}" if other is not None else "" for other in others]
         lines.append(f"| {named[name]} | {evaluation.metrics[name]:.4f} | {interval} | {' | '.join(cells)} |")
+    chosen = f"the best epoch (by {evaluation.metric})" + " and fitted the blend" * bool(manifest.blend)
     return (
-        f"## Scores on the {evaluation.split} split ({evaluation.n:,} rows)\n\n"
-        f"This split chose the best epoch (by {evaluation.metric}), so these scores are a little inflated; "
+        f"## Scores on the {evaluation.split} split ({evaluation.n:,} rows, seed {manifest.config.get('seed', 1)})\n\n"
+        f"This split chose {chosen}, so these scores are a little inflated; "
         "`bertkit eval` on a test split gives the honest ones.\n\n" + "\n".join([head, rule, *lines]) + "\n"
     )
 
