@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path, PurePath
 
 from bertkit.data.column_names import column_name
@@ -29,7 +28,7 @@ from bertkit.data.formats.headers import (
 )
 from bertkit.data.formats.lines import sniff_encoding
 from bertkit.data.formats.opened import Opened, open_input
-from bertkit.data.tagged.schemes import is_tag
+from bertkit.data.tagged.layout import looks_tagged_lines
 from bertkit.errors import DataError
 from bertkit.plain import listed
 
@@ -46,10 +45,11 @@ _SUFFIX_HINTS = {
     ".conll": "conll",
     ".bio": "conll",
     ".iob": "conll",
+    ".iob2": "conll",
+    ".conllu": "conll",
+    ".conllx": "conll",
 }
 _MAX_SAMPLED_LINES = 200
-# Tagged text may have one line in so many that is none.
-_STRAY_LINES = 10
 # What Excel writes above a table to say what parts its fields.
 _SEPARATOR = re.compile(r"""["']?sep=([,;|\t])["']?""", re.IGNORECASE)
 # How an object of JSON begins, and how an array of them does.
@@ -170,6 +170,8 @@ def _told_format(opened: Opened, kind: str | None, header: Sequence[str], knows:
     if kind is not None:
         if kind == "jsonl" and full and _json_kind(full, kind, named=True) == "array":
             raise _array_error(opened)
+        if kind == "conll":
+            return TableFormat(kind, encoding, False, looks_tagged_lines(lines, is_named=True) or " ")
         return TableFormat(kind, encoding, has_header=kind in ("csv", "tsv"), delimiter=csv_delimiter(lines))
     hint = None if opened.path is None else kind_by_suffix(opened.path)
     if not full:
@@ -193,8 +195,9 @@ def _text_format(
     lines: Sequence[str], full: Sequence[str], hint: str | None, encoding: str, expected: Set[str], knows: Knows | None
 ) -> TableFormat:
     """Tell tables, tagged text and plain lines apart; `full` are the lines that are not blank."""
-    if _looks_conll(lines, hint):
-        return TableFormat("conll", encoding, has_header=False)
+    comma = looks_tagged_lines(lines, is_named=hint == "conll")
+    if comma is not None:
+        return TableFormat("conll", encoding, has_header=False, delimiter=comma)
     known = None if knows is None else known_delimiter(full, knows)
     if known is not None:
         return TableFormat("tsv", encoding) if known == "\t" else TableFormat("csv", encoding, delimiter=known)
@@ -203,7 +206,7 @@ def _text_format(
     delimiter = csv_delimiter(full)
     if hint == "csv" or looks_csv(full, delimiter, hint):
         return TableFormat("csv", encoding, has_header(cut_rows(full, delimiter), expected), delimiter)
-    return TableFormat(hint or "txt", encoding, has_header=hint == "tsv")
+    return TableFormat(hint or "txt", encoding, hint == "tsv", " " if hint == "conll" else ",")
 
 
 def _refuse_binary(opened: Opened) -> None:
@@ -301,15 +304,3 @@ def _parsed(line: str) -> object:
     except (ValueError, RecursionError):
         return None
     return found
-
-
-def _looks_conll(lines: Sequence[str], hint: str | None) -> bool:
-    """One token and its tag a line, sentences parted by blank lines."""
-    tagged = [line for line in lines if line.strip() and not line.startswith(("##", "-DOCSTART-"))]
-    if not tagged:
-        return hint == "conll"
-    columns = [line.split("\t") if "\t" in line else line.split(" ") for line in tagged]
-    strays = sum(len(row) < 2 or not is_tag(row[-1].strip()) for row in columns)
-    parted = any(line.strip() and not after.strip() for line, after in pairwise(lines[:-1]))
-    # A slip or two are faults of their lines, and make no prose of the others.
-    return _STRAY_LINES * strays <= len(columns) and (parted or hint == "conll")

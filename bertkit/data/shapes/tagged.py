@@ -17,7 +17,7 @@ from bertkit.data.columns import ColumnChoice, resolve_columns
 from bertkit.data.records import BadRow, CharSpan, ColumnMap, Entity, Example, Row, TaggedText
 from bertkit.data.tagged.cells import TOKEN_NAMES, Content, content_of, text_or_tokens
 from bertkit.data.tagged.places import find_entities
-from bertkit.data.tagged.schemes import OUTSIDE, is_tag
+from bertkit.data.tagged.schemes import is_entity_tag, is_like_tag
 from bertkit.data.tagged.tokens import (
     SENTENCES_AHEAD,
     TagForm,
@@ -158,10 +158,11 @@ def _entities(
         found = find_entities(text, content.items or [])
         findings.add_missing(found.missing, text)
         return found.entities, found.trimmed
-    strange = next((tag for tag in content.tags if not form.scheme.knows(tag)), None)
+    tags = list(map(form.spelling.standard, content.tags))
+    strange = next((tag for tag in tags if not form.scheme.knows(tag)), None)
     if strange is not None:
         raise RowError(form.scheme.refusal(strange))
-    return entities_of_tags(text, places, content.tags, form.scheme)
+    return entities_of_tags(text, places, tags, form.scheme)
 
 
 def _until_told(rows: Iterable[Row | BadRow], columns: ColumnMap) -> Iterator[Row | BadRow]:
@@ -211,8 +212,8 @@ def _marks_entities(row: Row, columns: ColumnMap) -> bool | None:
         return None
     if len(values) != len(tokens if tokens is not None else text.split()):
         return None
-    if all(isinstance(value, str) and is_tag(value.strip()) for value in values):
-        return any(value.strip() != OUTSIDE for value in values)
+    if all(isinstance(value, str) and is_like_tag(value.strip()) for value in values):
+        return any(is_entity_tag(value.strip()) for value in values)
     return any(values) if tokens and all(type(value) is int for value in values) else None
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bertkit.data.records import CharSpan, Entity
-from bertkit.data.tagged.schemes import TagScheme, detect_scheme, read_tags
+from bertkit.data.tagged.schemes import TagScheme, TagSpelling, detect_scheme, detect_spelling, read_tags
 from bertkit.data.values import RowError, only_spaces
 
 # Sentences that are looked at before the first is read, to tell scheme and kind of token.
@@ -26,11 +26,15 @@ class TagForm:
 
     scheme: TagScheme
     by_character: bool = False
+    spelling: TagSpelling = field(default_factory=TagSpelling)
 
 
 def detect_form(tokens: Iterable[Sequence[str]], tags: Iterable[Sequence[str]]) -> TagForm:
     """Tell the form of a file from the tokens and the tags of its sentences."""
-    return TagForm(detect_scheme(tags), is_by_character(tokens))
+    sequences = list(tags)
+    spelling = detect_spelling(tag for sequence in sequences for tag in sequence)
+    standard = [list(map(spelling.standard, sequence)) for sequence in sequences]
+    return TagForm(detect_scheme(standard), is_by_character(tokens), spelling)
 
 
 def is_by_character(sentences: Iterable[Sequence[str]]) -> bool:
