@@ -13,6 +13,7 @@ from bertkit.audit.findings import Finding, Severity, Tally, counted
 from bertkit.data.faults import MAX_PLACES
 from bertkit.data.numerals import is_score, is_whole
 from bertkit.data.records import Example, Place, TaggedText
+from bertkit.data.tagged.edges import Edges
 from bertkit.plain import listed, quoted
 
 FEW_ROWS = 10
@@ -78,6 +79,8 @@ class LabelCounts:
     unnamed: int = 0
     missing: Tally = field(default_factory=Tally)
     repaired: Tally = field(default_factory=Tally)
+    trimmed: Tally = field(default_factory=Tally)
+    edges: Edges = field(default_factory=Edges)
     places: dict[str, list[Place]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, labels: Sequence[tuple[str, Example]]) -> None:
@@ -181,8 +184,11 @@ def _tags(own: LabelCounts, row: TaggedText) -> list[tuple[str, Example]]:
     if row.entities is None:
         own.missing.add(row)
         return []
+    own.edges.see(row)
     if row.repaired:
         own.repaired.add(row)
+    if row.trimmed:
+        own.trimmed.add(row)
     return [(entity.label, row) for entity in row.entities]
 
 
@@ -193,6 +199,16 @@ def _tag_findings(split: str, own: LabelCounts) -> Iterator[Finding]:
             " with an inside tag, or changes its type midway); they were read leniently."
         )
         yield Finding("bad_tags", "warning", own.repaired.count, message, tuple(own.repaired.places))
+    if own.trimmed.count:
+        message = (
+            f"{split}: {counted(own.trimmed.count, 'row', 'have')} entities with spaces at their edges; "
+            "they were read without."
+        )
+        yield Finding("bad_tags", "warning", own.trimmed.count, message, tuple(own.trimmed.places))
+    cut = own.edges.sentence()
+    if cut is not None and own.edges.first is not None:
+        count = max(own.edges.starts, own.edges.ends)
+        yield Finding("cut_entities", "error", count, f"{split}: {cut}.", (own.edges.first,))
 
 
 def _number_findings(train: str, numbers: Numbers) -> Iterator[Finding]:

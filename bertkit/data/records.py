@@ -111,11 +111,13 @@ class TaggedText(Example):
     """One text with its entities; `texts` is the text alone and `label` is not used.
 
     `entities` stand in the order of their places and do not overlap; None: not known.
-    `repaired` tells whether the row's tags broke their scheme and were read leniently.
+    `repaired` tells whether the row's tags broke their scheme and were read leniently,
+    `trimmed` whether an entity came with spaces at its edges.
     """
 
     entities: tuple[Entity, ...] | None = None
     repaired: bool = False
+    trimmed: bool = False
 
     @property
     def answer(self) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.columns import ColumnChoice, missing_label, resolve_columns, texts_of
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
-from bertkit.data.values import RowError, field_of, parse_cell, value_text
+from bertkit.data.values import RowError, field_of, parse_list, value_text
 from bertkit.plain import listed, quoted, shell_words
 
 
@@ -94,7 +94,7 @@ def _one_label(written: str, column: str) -> str:
     Raises:
         RowError: it is another list, or an object: each would be a class of its own.
     """
-    found = parse_cell(written)
+    found = parse_list(written)
     if isinstance(found, list):
         if not found:
             return ""

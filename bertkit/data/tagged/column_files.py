@@ -198,12 +198,10 @@ def _read(sentence: _Sentence, form: TagForm, source: str, *, need_tags: bool) -
     if not need_tags:
         return TaggedText((text,), None, line, source)
     try:
-        entities, repaired = entities_of_tags(
-            text, places, list(map(form.spelling.standard, sentence.tags)), form.scheme
-        )
+        read = entities_of_tags(text, places, list(map(form.spelling.standard, sentence.tags)), form.scheme)
     except RowError as error:
         return BadRow(line, str(error))
-    return TaggedText((text,), None, line, source, entities, repaired)
+    return TaggedText((text,), None, line, source, *read)
 
 
 def _outside(sentence: _Sentence, form: TagForm) -> BadRow | None:

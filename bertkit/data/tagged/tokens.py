@@ -68,12 +68,12 @@ def word_places(text: str) -> list[CharSpan]:
 
 def entities_of_tags(
     text: str, places: Sequence[CharSpan], tags: Sequence[str], scheme: TagScheme
-) -> tuple[tuple[Entity, ...], bool]:
+) -> tuple[tuple[Entity, ...], bool, bool]:
     """Read tags leniently as entities of a text.
 
     Returns:
-        The entities, and whether any tag had to be read against its scheme or any entity
-        to be freed of spaces around it.
+        The entities, whether any tag had to be read against its scheme, and whether any entity
+        had to be freed of spaces around it.
 
     Raises:
         RowError: tags and tokens differ in number, or an entity holds only spaces.
@@ -83,12 +83,13 @@ def entities_of_tags(
         fault = "more" if len(tags) > len(places) else "fewer"
         raise RowError(f"{fault} tags ({len(tags)}) than words ({len(places)})")
     entities = []
-    repaired = False
+    repaired = trimmed = False
     for first, behind, label, well_formed in read_tags(tags, scheme):
         tagged = (places[first][0], places[behind - 1][1])
         entity = Entity.trimmed(text, tagged, label)
         if entity is None:
             raise RowError(only_spaces(tagged))
         entities.append(entity)
-        repaired = repaired or not well_formed or (entity.start, entity.end) != tagged
-    return tuple(entities), repaired
+        repaired = repaired or not well_formed
+        trimmed = trimmed or (entity.start, entity.end) != tagged
+    return tuple(entities), repaired, trimmed
