@@ -11,8 +11,8 @@ from typing import Any
 from bertkit.audit.chunk import Chunk
 from bertkit.audit.findings import Finding, Severity, Tally, counted
 from bertkit.data.faults import MAX_PLACES
-from bertkit.data.numerals import is_score, is_whole
-from bertkit.data.records import Example, Place, TaggedText
+from bertkit.data.numerals import is_score, is_whole, score_fault
+from bertkit.data.records import Example, Place, Question, TaggedText
 from bertkit.data.tagged.edges import Edges
 from bertkit.plain import listed, quoted
 
@@ -22,6 +22,8 @@ MAX_LABELS = 10_000  # further labels are counted, but not by name
 _SHOWN_LABELS, _SHOWN_CHARACTERS = 5, 30
 _PLACES = 2  # of each label
 _ENDS = 0.3
+_SHOWN_REASONS = 1
+_NEED_LABELS = ("classify", "regression", "choice")
 
 
 @dataclass
@@ -81,6 +83,7 @@ class LabelCounts:
     repaired: Tally = field(default_factory=Tally)
     trimmed: Tally = field(default_factory=Tally)
     edges: Edges = field(default_factory=Edges)
+    reasons: list[str] = field(default_factory=list)
     places: dict[str, list[Place]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, labels: Sequence[tuple[str, Example]]) -> None:
@@ -94,6 +97,16 @@ class LabelCounts:
             places = self.places[label] if label in self.counts else None
             if places is not None and len(places) < _PLACES:
                 places.append(Place(row.source, row.line))
+
+    def note(self, reason: str) -> None:
+        """Remember why a label could not be used; the first reasons are enough."""
+        if reason and len(self.reasons) < _SHOWN_REASONS:
+            self.reasons.append(reason)
+
+    @property
+    def reason(self) -> str:
+        """The first reason, as the end of a sentence."""
+        return f": {self.reasons[0]}" if self.reasons else ""
 
     def ordered(self) -> dict[str, int]:
         """List the counts by label: numerically if all are whole numbers, else by code point."""
@@ -123,6 +136,7 @@ class Labels:
                 labelled += _tags(own, row)
             elif row.label is None or (self._task == "regression" and not is_score(row.label)):
                 own.missing.add(row)
+                own.note(_why_missing(row))
             elif self._task == "regression":
                 own.numbers.add(float(row.label))
             else:
@@ -137,8 +151,12 @@ class Labels:
         """
         for split, own in self.splits.items():
             yield from _tag_findings(split, own)
-            if 0 < own.missing.count < own.rows:
-                message = f"{split}: {counted(own.missing.count, 'row', 'have')} no label that can be used."
+            nothing = own.missing.count == own.rows
+            # A test split may have been published without its labels, and some tasks need none.
+            is_meant = nothing and not own.reasons and (split != train or self._task not in _NEED_LABELS)
+            if own.missing.count and not is_meant:
+                number = "no row has a" if nothing else f"{counted(own.missing.count, 'row', 'have')} no"
+                message = f"{split}: {number} label that can be used{own.reason}."
                 yield Finding("missing_label", "error", own.missing.count, message, tuple(own.missing.places))
         own = self.splits[train]
         if self._task == "regression":
@@ -177,6 +195,12 @@ def balancing_weights(counts: Mapping[str, int]) -> dict[str, float]:
 def imbalance(counts: Mapping[str, int]) -> float:
     """Return how many times more rows the most frequent label has than the rarest; 1 for none."""
     return max(counts.values()) / min(counts.values()) if counts else 1.0
+
+
+def _why_missing(row: Example) -> str:
+    if isinstance(row, Question):
+        return row.unread
+    return "" if row.label is None else score_fault(row.label)
 
 
 def _tags(own: LabelCounts, row: TaggedText) -> list[tuple[str, Example]]:

@@ -29,6 +29,9 @@ LABEL_NAMES = (
     "similarity",
     "is_duplicate",
 )
+# Of tables with a list of tokens and one of tags, or with a token on each row.
+TOKEN_NAMES = ("tokens", "words", "token", "word", "form")
+TAG_NAMES = ("ner_tags", "tags", "ner", "named_entities", "labels", "label", "ner_tag", "tag")
 # Names that mark a first line as a header.
 HEADER_NAMES = frozenset({"id", "idx", "index", "prompt", "answer", *TEXT_NAMES, *LABEL_NAMES}).union(*PAIR_NAMES)
 

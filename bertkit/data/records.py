@@ -130,11 +130,13 @@ class Question(Example):
     """A question with two or more choices.
 
     `texts` are the question, or context and question; `names` are what the file calls the
-    choices (letters or numbers), and `label` is the name of the right one.
+    choices (letters or numbers), and `label` is the name of the right one; `unread` says in a
+    clause why there is none, where one was looked for.
     """
 
     choices: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    unread: str = field(default="", compare=False)
 
     @property
     def all_texts(self) -> tuple[str, ...]:

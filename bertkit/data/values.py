@@ -30,6 +30,10 @@ class RowError(Exception):
     """Why a record cannot be used, as a clause; readers turn it into a `BadRow`."""
 
 
+class NotMeantError(RowError):
+    """Why a record is not meant to be a row, though it could be read."""
+
+
 class NoJsonError(RowError):
     """The text is no JSON at all."""
 

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.column_names import TEXT_NAMES
-from bertkit.data.columns import ColumnChoice, resolve_columns
+from bertkit.data.column_names import TAG_NAMES, TEXT_NAMES, TOKEN_NAMES
+from bertkit.data.columns import ColumnChoice, refuse_rejected, resolve_columns, unusable
 from bertkit.data.records import BadRow, CharSpan, ColumnMap, Entity, Example, Row, TaggedText
-from bertkit.data.tagged.cells import TOKEN_NAMES, Content, content_of, text_or_tokens
+from bertkit.data.tagged.cells import Content, content_of, text_or_tokens
 from bertkit.data.tagged.places import find_entities
 from bertkit.data.tagged.schemes import is_entity_tag, is_like_tag
 from bertkit.data.tagged.tokens import (
@@ -30,7 +30,6 @@ from bertkit.data.tagged.tokens import (
 from bertkit.data.values import RowError, field_of, parse_list
 from bertkit.plain import quoted
 
-TAG_NAMES = ("ner_tags", "tags", "ner", "named_entities", "labels", "label")
 ENTITY_NAMES = ("entities", "spans", "ner", "named_entities", "annotations", "labels", "label", "tags", "ner_tags")
 _HEADERLESS = ["1", "2"]
 
@@ -124,6 +123,8 @@ def tagged_row(
         DataError: `columns` names several columns of text.
     """
     try:
+        if need_tags:
+            refuse_rejected(row.fields)
         content = content_of(row, columns, tag_names, need_tags=need_tags)
         form = form or _form_of([row], columns, tag_names, need_tags=need_tags)
         text, places = _text_and_places(content, form)
@@ -131,7 +132,7 @@ def tagged_row(
             return TaggedText((text,), None, row.line, source)
         read = _entities(content, text, places, form, _Findings(row.line, problems))
     except RowError as error:
-        return BadRow(row.line, str(error))
+        return unusable(row, error)
     return TaggedText((text,), None, row.line, source, *read)
 
 

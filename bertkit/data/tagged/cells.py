@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from bertkit.data.column_names import TOKEN_NAMES
 from bertkit.data.records import ColumnMap, Row
-from bertkit.data.values import RowError, field_of, missing_column, parse_list
+from bertkit.data.values import NotMeantError, RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import listed, quoted
-
-TOKEN_NAMES = ("tokens", "words")
 
 
 class Content(NamedTuple):
@@ -35,6 +34,8 @@ def content_of(row: Row, columns: ColumnMap, tag_names: Sequence[str], *, need_t
     raw = None if columns.label is None else field_of(row.fields, columns.label)
     if (raw is None or not raw.strip()) and _is_annotated(row.fields):
         return Content(text, tokens, None, [])
+    if (raw is None or not raw.strip()) and "annotation_id" in row.fields:
+        raise NotMeantError("nobody has annotated it")
     if raw is None or not raw.strip():
         missing = "missing" if raw is None else "empty"
         raise RowError(f"the entities are {missing} (column {quoted(columns.label)}); a text without any has []")
