@@ -23,7 +23,7 @@ def predict_command(
     source: Annotated[str, typer.Argument(metavar="INPUT", help="File, or - for standard input.")] = "-",
     *,
     input_format: Annotated[
-        str, typer.Option("--input-format", help="auto, txt, csv, tsv, jsonl, conll or parquet.")
+        str, typer.Option("--input-format", help="auto, txt, csv, tsv, jsonl, json, conll or parquet.")
     ] = "auto",
     output_format: Annotated[
         str,

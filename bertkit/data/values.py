@@ -52,7 +52,7 @@ def parse_json(text: str) -> Any:
         RowError: it is, but names a key twice in one object, or holds half a surrogate pair.
     """
     try:
-        value = _DECODER.decode(text)
+        value = DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise NoJsonError(f"invalid JSON: {error.msg} at character {error.pos + 1}") from None
     except RecursionError:
@@ -199,5 +199,5 @@ def _container_text(value: Any) -> str:
     return _ENCODER.encode(value)
 
 
-_DECODER = json.JSONDecoder(parse_float=_Written, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+DECODER = json.JSONDecoder(parse_float=_Written, parse_constant=_refuse_constant, object_pairs_hook=_unique)
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)

@@ -18,7 +18,7 @@ from bertkit.errors import DataError
 from bertkit.plain import listed
 from bertkit.tasks.base import TaskSettings
 
-FORMATS = ("auto", "txt", "csv", "tsv", "jsonl", "conll", "parquet")
+FORMATS = ("auto", "txt", "csv", "tsv", "jsonl", "json", "conll", "parquet")
 
 # Records left out that are said one by one.
 _MOST_SAID = 5
@@ -149,7 +149,7 @@ def _examples(
         try:
             found = _columns(list(row.fields), settings, choice, kind)
         except DataError as error:
-            if kind != "jsonl":
+            if kind not in ("jsonl", "json"):
                 line = None if kind == "parquet" else opened.first_line
                 raise DataError.at(opened.name, line, str(error)) from None
             yield BadRow(row.line, str(error).rstrip("."))

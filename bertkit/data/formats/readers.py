@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bertkit.data.formats.delimited import csv_records, read_table, tsv_records
+from bertkit.data.formats.json_document import read_json_document
 from bertkit.data.formats.json_lines import read_json_lines
 from bertkit.data.formats.lines import Lines
 from bertkit.data.formats.opened import Opened, open_bytes
@@ -99,6 +100,8 @@ def _read(
         return read_parquet(stream, source, path)
     if known.kind == "conll":
         raise DataError(f"{source}: this is tagged text (one token and its tag a line), which the task ner reads.")
+    if known.kind == "json":
+        return read_json_document(stream, source, known.encoding)
     lines = Lines(stream, source, known.encoding)
     for _ in itertools.islice(lines, known.skip):
         lines.begin_record()
