@@ -11,6 +11,7 @@ from typing import Any
 from bertkit.audit.chunk import Chunk
 from bertkit.audit.findings import Finding, Severity, Tally, counted
 from bertkit.data.faults import MAX_PLACES
+from bertkit.data.label_kinds import placeholders
 from bertkit.data.numerals import is_score, is_whole, score_fault
 from bertkit.data.records import Example, Place, Question, TaggedText
 from bertkit.data.tagged.edges import Edges
@@ -178,6 +179,8 @@ class Labels:
             yield Finding("too_many_labels", "warning", len(own.counts), message)
             return
         yield from _variants(train, own)
+        if self._task == "classify":
+            yield from _placeholders(train, own)
         yield from _rare_labels(train, own, "entity" if self._task == "ner" else "row")
         if self._task == "classify":
             yield from _imbalance(train, own)
@@ -260,6 +263,17 @@ def _variants(train: str, own: LabelCounts) -> Iterator[Finding]:
             message = f"{train}: the labels {shown} look like one label written differently."
             places = tuple(place for label in sorted(labels) for place in own.places[label])[:MAX_PLACES]
             yield Finding("label_variants", "warning", fewer, message, places)
+
+
+def _placeholders(train: str, own: LabelCounts) -> Iterator[Finding]:
+    """Find labels that look like missing ones: "-", "NaN", or -1 beside 0, 1 and 2."""
+    for label in placeholders(own.counts):
+        rows = counted(own.counts[label], "row", "have")
+        message = (
+            f"{train}: {rows} the label {quoted(label)}, which looks like a missing one; "
+            "`bertkit inspect-data --write FILE` writes the rows without them."
+        )
+        yield Finding("placeholder_label", "warning", own.counts[label], message, tuple(own.places[label]))
 
 
 def _rare_labels(train: str, own: LabelCounts, noun: str) -> Iterator[Finding]:

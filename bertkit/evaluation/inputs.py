@@ -112,7 +112,7 @@ def _rows(
     else:
         rows = read_opened(opened, table, keep_blank=True)
         found = _examples(rows, settings, choice, opened, table.kind)
-    found = _without_left_out(found, opened.name, note)
+    found = map(_with_text, _without_left_out(found, opened.name, note))
     first = next(found, None)
     if first is None:
         what = "there is only a header line in it" if table.has_header else "there are no rows in it"
@@ -120,6 +120,12 @@ def _rows(
         return
     yield first
     yield from found
+
+
+def _with_text(row: Example | BadRow) -> Example | BadRow:
+    """Refuse a row in which there is nothing to read."""
+    is_empty = isinstance(row, Example) and not any(text.strip() for text in row.all_texts)
+    return BadRow(row.line, "there is no text in the row") if is_empty else row
 
 
 def _without_left_out(rows: Iterable[Example | BadRow], name: str, note: Note) -> Iterator[Example | BadRow]:

@@ -24,10 +24,10 @@ from bertkit.data.values import RowError, field_of, missing_column
 from bertkit.errors import DataError
 from bertkit.plain import listed, quoted
 
-QUESTION_NAMES = ("prompt", "question", "question_stem", "startphrase", "ctx", "goal")
-CONTEXT_NAMES = ("context", "passage", "article", "premise")
-ANSWER_NAMES = ("answer", "answerkey", "answer_key", "label", "gold_label", "gold", "target", "cop")
-LIST_NAMES = ("choices", "options", "endings")
+QUESTION_NAMES = ("prompt", "question", "question_stem", "startphrase", "ctx", "goal", "질문", "문제")
+CONTEXT_NAMES = ("context", "passage", "article", "premise", "지문")
+ANSWER_NAMES = ("answer", "answerkey", "answer_key", "label", "gold_label", "gold", "target", "cop", "정답", "답")
+LIST_NAMES = ("choices", "options", "endings", "보기", "선택지")
 # SWAG's beginning, where it stands in two columns
 _BEGINNING = ("sent1", "sent2")
 # One prompt that holds question and choices, as OpenBookQA is given to language models
