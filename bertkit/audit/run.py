@@ -16,6 +16,7 @@ from bertkit.audit.leakage import leakage_findings
 from bertkit.audit.lengths import Lengths
 from bertkit.audit.near_duplicates import NearDuplicates
 from bertkit.audit.report import Audit, build_split
+from bertkit.audit.special_tokens import SpecialTokens
 from bertkit.audit.telltale import Telltales
 from bertkit.audit.verdict import TrainCommand, suggest_command, write_verdict
 from bertkit.data.catalog import SPLITS
@@ -104,12 +105,13 @@ class _Observers:
         self._is_pair = columns.pair is not None
         self._keys = KeyTable(numeric=task == "regression")
         self._encoding = Encoding()
+        self._special = SpecialTokens(task)
         self._groups = Groups(group)
         self._telltales = Telltales() if task == "classify" else None
         self._comparing = len(order) > 1
 
     def __iter__(self) -> Iterator[Observer]:
-        yield from (self.labels, self.lengths, self._encoding, self._keys, self._groups)
+        yield from (self.labels, self.lengths, self._encoding, self._special, self._keys, self._groups)
         if self._telltales is not None:
             yield self._telltales
         if self._comparing:
@@ -124,6 +126,7 @@ class _Observers:
         yield from self.labels.findings(order[0])
         yield from self.lengths.findings()
         yield from self._encoding.findings()
+        yield from self._special.findings()
         for split, rows in tables.items():
             yield from duplicate_findings(split, rows, is_pair=self._is_pair)
         yield from leakage_findings(tables, is_pair=self._is_pair)

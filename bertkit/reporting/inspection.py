@@ -17,16 +17,17 @@ from bertkit.data.label_kinds import NOTES, LabelKinds, Spelling
 from bertkit.data.numerals import is_score
 from bertkit.data.records import Example
 from bertkit.data.shapes.table import LABELLED, reason_of
+from bertkit.data.sources import files_of
 from bertkit.data.streaming import StreamedData, stream_data
 from bertkit.errors import UsageError
-from bertkit.files import refuse_existing
 from bertkit.models.registry import find_model
 from bertkit.models.tokenizers import open_tokenizer
+from bertkit.outputs import check_outputs
 from bertkit.plain import brief
 from bertkit.reporting.data_figures import draw_data, figure_names
 from bertkit.reporting.inspected import Inspection
 from bertkit.reporting.inspection_page import write_page
-from bertkit.reporting.output import refuse_figures
+from bertkit.reporting.output import PLOTS, refuse_figures
 from bertkit.reporting.row_tokens import TokenCounter, fit_findings
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.health import SAMPLE
@@ -75,7 +76,12 @@ def inspect_data(request: InspectRequest, progress: Callable[[int], None] = lamb
         HubError: data or tokenizer are out of reach.
         TokenizerError: the model's tokenizer cannot be opened.
     """
-    refuse_existing(request.report, "--report", force=request.force)
+    check_outputs(
+        {"--report": request.report},
+        [*files_of(request.data, request.data_dir), request.model],
+        force=request.force,
+        folders={PLOTS: request.plots},
+    )
     spec = find_model(request.model)
     data = stream_data(
         request.data, data_dir=request.data_dir, columns=request.columns, task=request.task, group=request.group

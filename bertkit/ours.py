@@ -1,6 +1,7 @@
 """What bertkit writes into a run directory, by name: all else in it belongs to somebody, and stays.
 
 Nothing is deleted here but what the table names, at whatever depth. Links are not followed.
+The same table says what no other output may be written over.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from bertkit.locks import LOCK
 from bertkit.plain import quoted
-from bertkit.run_folder import CHECKPOINTS, GONE, MANIFEST, REQUEST
+from bertkit.run_folder import CHECKPOINTS, GONE, MANIFEST, REQUEST, is_run
 
 # Patterns of names, each with what such a folder holds; None: it is a file.
 Table = Mapping[str, Any]
@@ -73,6 +74,26 @@ def strangers(folder: Path) -> list[str]:
         OSError: it cannot be looked into.
     """
     return [str(found) for found in _walk(folder, RUN) if not found.is_ours]
+
+
+def run_around(path: Path) -> Path | None:
+    """Return the run directory that a file is a part of, or None; its last links are followed.
+
+    Raises:
+        PlaceError: a folder above it may not be looked into.
+    """
+    path = Path(os.path.realpath(path))
+    for depth, folder in enumerate(path.parents, start=1):
+        parts, table = path.parts[-depth:], RUN
+        for part in parts:
+            inner = next((inner for pattern, inner in table.items() if re.fullmatch(pattern, part)), table)
+            if inner is table:
+                break
+            table = inner or {}
+        else:
+            if is_run(folder):
+                return folder
+    return None
 
 
 def named(names: list[str]) -> str:
