@@ -20,10 +20,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A record that could not be read; `message` says why, in one clause."""
+    """A record that could not be read.
+
+    `message` says why, in one clause; `kept` are names and values that go through to the answer.
+    """
 
     line: int
     message: str
+    kept: tuple[tuple[str, str], ...] = field(default=(), kw_only=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,8 @@ class ColumnMap:
 class Example:
     """One row as a task sees it: its texts in the order of `ColumnMap.inputs`, and a label.
 
-    Rows with the same `group` stay on one side of a split; empty: the row is of none.
+    Rows with the same `group` stay on one side of a split; empty: the row is of none. `kept`
+    are names and values that go through to the answer.
     """
 
     texts: tuple[str, ...]
@@ -64,6 +69,7 @@ class Example:
     line: int
     source: str
     group: str = field(default="", kw_only=True)
+    kept: tuple[tuple[str, str], ...] = field(default=(), kw_only=True, compare=False)
 
     @property
     def all_texts(self) -> tuple[str, ...]:

@@ -119,6 +119,12 @@ def bare_stem(path: Path) -> str:
     return Path(stem).stem or stem
 
 
+def is_data_file(path: Path) -> bool:
+    """Tell by its name whether a file in a folder may hold rows or texts; hidden ones do not."""
+    name = path.name.lower().removesuffix(".gz")
+    return not name.startswith(".") and name.rpartition(".")[2] in _SUFFIXES
+
+
 def sample_names() -> tuple[str, ...]:
     """List the bundled samples."""
     return tuple(sorted(path.parent.name for path in SAMPLES.glob("*/train.tsv")))
