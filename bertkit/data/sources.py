@@ -26,7 +26,22 @@ SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
     "test": ("test",),
 }
 _SPLIT_OF_WORD = {word: split for split, words in SPLIT_WORDS.items() for word in words}
-_SUFFIXES = ("csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json", "parquet", "conll", "bio", "iob")
+_SUFFIXES = (
+    "csv",
+    "tsv",
+    "tab",
+    "txt",
+    "jsonl",
+    "ndjson",
+    "json",
+    "parquet",
+    "conll",
+    "bio",
+    "iob",
+    "iob2",
+    "conllu",
+    "conllx",
+)
 # train.tsv, dev.csv.gz, and the hub's train-00000-of-00002-abc.parquet
 _SPLIT_FILE = re.compile(
     rf"(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?P<shard>-\d+-of-\d+(-[0-9a-f]+)?)?\.({'|'.join(_SUFFIXES)})(\.gz)?",
@@ -104,6 +119,12 @@ def bare_stem(path: Path) -> str:
     """Name a file without its directory and its suffixes."""
     stem = path.name.removesuffix(".gz")
     return Path(stem).stem or stem
+
+
+def is_data_file(path: Path) -> bool:
+    """Tell by its name whether a file in a folder may hold rows or texts; hidden ones do not."""
+    name = path.name.lower().removesuffix(".gz")
+    return not name.startswith(".") and name.rpartition(".")[2] in _SUFFIXES
 
 
 def sample_names() -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bertkit.audit.training_rows import training_doubts
 from bertkit.config import TrainConfig
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
@@ -101,7 +102,8 @@ def prepare(
     tokenizer = load_tokenizer(saved_tokenizer) if saved_tokenizer else _tokenizer(config, spec, train, note)
     task = _task(config, spec, dataset, tokenizer)
     config = _blend_of_few(config, asked, task.settings, note)
-    doubts = [f"validation: {doubt}" for doubt in check_answers(task.settings, dataset.splits["validation"])]
+    doubts = [*training_doubts(dataset.task, train)]
+    doubts += [f"validation: {doubt}" for doubt in check_answers(task.settings, dataset.splits["validation"])]
     lend_extractor(task, config, spec, note)
     whose = f"--tokenizer {config.tokenizer}" if config.tokenizer is not None else f"--model {config.model}"
     findings = check_fit(tokenizer, [text for e in train for text in e.all_texts], name=whose)
