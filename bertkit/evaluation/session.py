@@ -23,6 +23,7 @@ from bertkit.plain import brief, to_json
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import FitWatch
+from bertkit.tokenization.trimming import DROPPED_FILE, DropWatch, read_dropped
 
 CHOICES = {
     "input_format": FORMATS,
@@ -137,6 +138,7 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
     )
     loaded, placement = _loaded(request)
     watch = FitWatch(loaded.tokenizer)
+    drops = _drop_watch(loaded)
     chunks = predict_stream(
         loaded,
         inputs.rows,
@@ -145,6 +147,7 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
         batch_size=request.batch_size,
         slow_source=inputs.slow_source,
         watch=watch,
+        drops=drops,
         world=world,
     )
     done = Done()
@@ -155,7 +158,7 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
             write(records)
             stream.flush()
     done.doubts = inputs.doubts
-    done.warnings = (*_warnings(done, watch, settings), *_beyond_ranks(request.top_k, settings.task))
+    done.warnings = (*_warnings(done, watch, drops, settings), *_beyond_ranks(request.top_k, settings.task))
     return done
 
 
@@ -172,8 +175,21 @@ def _count(done: Done, records: list[dict[str, Any]], request: PredictRequest) -
         done.first_error = done.first_error or f"{place}: {record['error']}"
 
 
-def _warnings(done: Done, watch: FitWatch, settings: TaskSettings) -> tuple[str, ...]:
+def _drop_watch(loaded: Bundle) -> DropWatch | None:
+    """Count rows that need what the run's vocabulary lacks, where it was trimmed."""
+    path = loaded.directory / DROPPED_FILE
+    with bundle.sound(path):
+        dropped = read_dropped(path)
+        return None if dropped is None else DropWatch(loaded.tokenizer, dropped)
+
+
+def _warnings(done: Done, watch: FitWatch, drops: DropWatch | None, settings: TaskSettings) -> tuple[str, ...]:
     found = [] if watch.misfit is None else [watch.misfit]
+    if drops is not None and drops.needing:
+        found.append(
+            f"{drops.needing:,} of {drops.rows:,} rows need a piece that the run's trimmed vocabulary lacks, and were "
+            "read in smaller ones"
+        )
     if done.truncated:
         found.append(f"{done.truncated:,} rows are longer than {settings.max_length} tokens and were cut")
     return tuple(found)

@@ -80,6 +80,7 @@ class PretrainedEncoder(nn.Module):
         self.window: int | None = max(model.config.attention_window) if is_local else None
         _compute_attention_here(model)
         self.source: str | None = None
+        self.kept_rows: Tensor | None = None
         # RoBERTa's kind: the first token of a row stands at the position after this one.
         self._before_first: int | None = getattr(_embeddings(model), "padding_idx", None)
         self.max_positions = _max_positions(model, self._before_first)
@@ -148,6 +149,12 @@ class PretrainedEncoder(nn.Module):
     def transformers_config(self) -> dict[str, Any]:
         """Return the config.json with which transformers opens the encoder."""
         return {**self._config, "encoder_class": type(self.model).__name__}
+
+    def take_vocabulary(self, rows: Tensor) -> None:
+        """Note that the table of embeddings was cut: `rows` are, by the new ids, those of the weights' source."""
+        self.kept_rows = rows
+        self.vocab_size = len(rows)
+        self._config = self.model.config.to_dict()
 
     def _set_kernel(self, input_ids: Tensor) -> None:
         """Let attention be computed as suits the shape of a batch."""

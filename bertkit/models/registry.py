@@ -44,6 +44,7 @@ class Recipe:
     average: int = 1
     freeze: int = 0
     freeze_after: float = 1.0
+    trim_vocab: bool = False
     blend: bool = False
     by_task: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     by_pair_task: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -83,6 +84,7 @@ MINILM = replace(
         "regression": {"pooling": "siamese"},
     },
 )
+E5 = replace(FINE_TUNING, lr=1e-4, freeze=1, trim_vocab=True, by_pair_task={"regression": {"pooling": "siamese"}})
 BASE = replace(FINE_TUNING, epochs=3, lr=3e-5)
 # The classes of transformers for these put the pooler under a classifier, and it came trained.
 BERT = replace(BASE, pooling="pooler")
@@ -205,6 +207,12 @@ MODELS: tuple[ModelSpec, ...] = (
         "sentence-transformers/all-MiniLM-L6-v2",
         "MiniLM, 6 layers of 384, English; quick on a CPU",
         MINILM,
+    ),
+    _row(
+        "multilingual-e5-small",
+        "intfloat/multilingual-e5-small",
+        "multilingual E5 small, 12 layers of 384, 100 languages; also without a hub",
+        E5,
     ),
     _row("kobert", "monologg/kobert", "KoBERT, Korean", KOBERT),
     _row("kobert-skt", "skt/kobert-base-v1", "KoBERT, Korean, its first publisher's copy", KOBERT),
