@@ -157,8 +157,13 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
             _count(done, records, request)
             write(records)
             stream.flush()
+    if drops is not None and drops.needing:  # no warning: it says how the rows were read, not that they were misread
+        note(
+            f"{drops.needing:,} of {drops.rows:,} rows need a piece that the run's trimmed vocabulary lacks, and were "
+            "read in smaller ones"
+        )
     done.doubts = inputs.doubts
-    done.warnings = (*_warnings(done, watch, drops, settings), *_beyond_ranks(request.top_k, settings.task))
+    done.warnings = (*_warnings(done, watch, settings), *_beyond_ranks(request.top_k, settings.task))
     return done
 
 
@@ -183,13 +188,8 @@ def _drop_watch(loaded: Bundle) -> DropWatch | None:
         return None if dropped is None else DropWatch(loaded.tokenizer, dropped)
 
 
-def _warnings(done: Done, watch: FitWatch, drops: DropWatch | None, settings: TaskSettings) -> tuple[str, ...]:
+def _warnings(done: Done, watch: FitWatch, settings: TaskSettings) -> tuple[str, ...]:
     found = [] if watch.misfit is None else [watch.misfit]
-    if drops is not None and drops.needing:
-        found.append(
-            f"{drops.needing:,} of {drops.rows:,} rows need a piece that the run's trimmed vocabulary lacks, and were "
-            "read in smaller ones"
-        )
     if done.truncated:
         found.append(f"{done.truncated:,} rows are longer than {settings.max_length} tokens and were cut")
     return tuple(found)

@@ -36,9 +36,9 @@ def keep_rows(encoder: PretrainedEncoder, rows: Sequence[int], *, name: str) -> 
         )
     wanted = torch.tensor(rows)
     new = {old: i for i, old in enumerate(rows)}
-    kept = nn.Embedding(len(rows), table.embedding_dim, padding_idx=new.get(table.padding_idx))
-    with torch.no_grad():
-        kept.weight.copy_(table.weight[wanted])
+    # Given its weights, it draws none: the head's first ones are those they are with the whole table.
+    weight = table.weight.detach()[wanted]
+    kept = nn.Embedding(len(rows), table.embedding_dim, padding_idx=new.get(table.padding_idx), _weight=weight)
     encoder.model.set_input_embeddings(kept)
     config = encoder.model.config
     config.vocab_size = len(rows)

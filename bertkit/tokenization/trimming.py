@@ -98,7 +98,8 @@ def trim(tokenizer: Tokenizer, texts: Iterable[str], *, name: str, most: int = M
     needed.add(values["model"]["unk_id"])
     if values["model"].get("byte_fallback"):
         needed |= {i for i, (piece, _) in enumerate(pieces) if len(piece) == 6 and piece.startswith("<0x")}
-    kept = needed | set(_further(pieces, seen, needed, most - len(needed)))
+    of_text = {i: count for i, count in seen.items() if i not in tokenizer.special_ids}
+    kept = needed | set(_further(pieces, of_text, needed, most - len(needed)))
     return _cut(tokenizer, values, kept, seen=sum(i in seen for i in kept))
 
 
