@@ -109,6 +109,9 @@ class TrainConfig:
     heads: int | None = option(None, "Attention heads; must divide --hidden.", "Model", minimum=1)
     tokenizer: str | None = option(None, "Existing tokenizer: folder or model name.", "Model")
     vocab_size: int | None = option(None, "Size of a vocabulary trained on the data.", "Model", minimum=64)
+    trim_vocab: bool | None = option(
+        None, "Keep of a large vocabulary what the training rows need (default: by model).", "Model"
+    )
     lowercase: bool | None = option(None, "Lower-case a vocabulary trained on the data.", "Model")
     pooling: str | None = option(
         None,

@@ -26,6 +26,7 @@ from bertkit.evaluation.partner import Partnership, open_partnership
 from bertkit.tasks.base import EncodedRow, Outputs
 from bertkit.tasks.parts import MOST_FIGURES
 from bertkit.tokenization.health import FitWatch
+from bertkit.tokenization.trimming import DropWatch
 
 FIRST_CHUNK, LARGEST_CHUNK = 16, 2048
 # Characters after which a chunk is full, however few its rows: some thousand rows of prose.
@@ -68,6 +69,7 @@ def predict_stream(
     batch_size: int | None = None,
     slow_source: bool = False,
     watch: FitWatch | None = None,
+    drops: DropWatch | None = None,
     world: World = ALONE,
 ) -> Generator[list[dict[str, Any]], None, None]:
     """Predict a stream of rows; what can be wrong with the run is found before the first is read.
@@ -80,6 +82,7 @@ def predict_stream(
         batch_size: most rows of a batch; None: by the token budget.
         slow_source: whether rows may come slowly and should be answered as they come.
         watch: is shown every encoding made here.
+        drops: is shown the texts of every row read here, once it is answered.
         world: the processes that share the rows; the rows of the first are taken, and it gets
             all records.
 
@@ -101,6 +104,8 @@ def predict_stream(
                 if partnership is not None:
                     outputs = iter(partnership.blend.mix(list(outputs), chunk.theirs))
                 yield undealt(world.to_main(_records(bundle, chunk, outputs, top_k)))
+                if drops is not None:
+                    drops.see(item.all_texts for item in chunk.items if isinstance(item, Example))
 
     return answers()
 

@@ -29,6 +29,7 @@ from bertkit.plain import brief
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import FitWatch
+from bertkit.tokenization.trimming import DROPPED_FILE, DropWatch, read_dropped
 
 CHOICES = {
     "input_format": FORMATS,
@@ -162,6 +163,7 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
     )
     loaded, placement = _loaded(request, note)
     watch = FitWatch(loaded.tokenizer)
+    drops = _drop_watch(loaded)
     chunks = predict_stream(
         loaded,
         map(_with_own_text, inputs.rows) if request.output_format in TOOLS else inputs.rows,
@@ -170,6 +172,7 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
         batch_size=request.batch_size,
         slow_source=inputs.slow_source,
         watch=watch,
+        drops=drops,
         world=world,
     )
     done = Done()
@@ -180,6 +183,11 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
             writer.write(records)
             stream.flush()
         writer.finish()
+    if drops is not None and drops.needing:  # no warning: it says how the rows were read, not that they were misread
+        note(
+            f"{drops.needing:,} of {drops.rows:,} rows need a piece that the run's trimmed vocabulary lacks, and were "
+            "read in smaller ones"
+        )
     done.doubts = tuple(inputs.doubts)
     done.warnings = (*_warnings(done, watch, settings), *writer.warnings, *_beyond_ranks(request.top_k, settings.task))
     return done
@@ -202,6 +210,14 @@ def _count(done: Done, records: list[dict[str, Any]], request: PredictRequest) -
             raise DataError(f"{place}: {record['error']}.")
         done.errors += 1
         done.first_error = done.first_error or f"{place}: {record['error']}"
+
+
+def _drop_watch(loaded: Bundle) -> DropWatch | None:
+    """Count rows that need what the run's vocabulary lacks, where it was trimmed."""
+    path = loaded.directory / DROPPED_FILE
+    with bundle.sound(path):
+        dropped = read_dropped(path)
+        return None if dropped is None else DropWatch(loaded.tokenizer, dropped)
 
 
 def _warnings(done: Done, watch: FitWatch, settings: TaskSettings) -> tuple[str, ...]:

@@ -94,6 +94,7 @@ class PretrainedEncoder(nn.Module):
         self.window: int | None = max(model.config.attention_window) if is_local else None
         self.source: str | None = None
         self.keeps_padding_out = True
+        self.kept_rows: Tensor | None = None
         # RoBERTa's kind: the first token of a row stands at the position after this one.
         self._before_first: int | None = _before_first(model)
         self.max_positions = _max_positions(model, self._before_first)
@@ -205,6 +206,12 @@ class PretrainedEncoder(nn.Module):
         """Return the config.json with which transformers opens the encoder."""
         found = {**self._config, "encoder_class": type(self.model).__name__}
         return found if self.keeps_padding_out else {**found, LEAKS: True}
+
+    def take_vocabulary(self, rows: Tensor) -> None:
+        """Note that the table of embeddings was cut: `rows` are, by the new ids, those of the weights' source."""
+        self.kept_rows = rows
+        self.vocab_size = len(rows)
+        self._config = self.model.config.to_dict()
 
     def _set_kernel(self, input_ids: Tensor) -> None:
         """Let attention be computed as suits the shape of a batch."""

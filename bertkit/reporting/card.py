@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bertkit.bundle import Manifest
@@ -130,6 +130,7 @@ def _limits(manifest: Manifest, evaluation: Evaluation) -> str:
         limits.append(
             "Segment ids also mark tokens that stand in both sentences; only bertkit computes them from text."
         )
+    limits += _of_encoder(manifest)
     if manifest.blend:
         product = " times ".join(f"{name} to the power of {weight:g}" for name, weight in manifest.blend.items())
         limits.append(
@@ -138,6 +139,22 @@ def _limits(manifest: Manifest, evaluation: Evaluation) -> str:
         )
     limits += [f"Warning at training: {escaped(warning)}." for warning in evaluation.warnings]
     return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits) + "\n"
+
+
+def _of_encoder(manifest: Manifest) -> Iterator[str]:
+    """Say where the encoder's weights came from, where it matters, and what its vocabulary lacks."""
+    if statement := manifest.training.get("encoder"):
+        yield escaped(str(statement))
+    if figures := manifest.training.get("vocabulary"):
+        kept, dropped = int(figures["kept"]), int(figures["dropped"])
+        rows, needing = int(figures["validation_rows"]), int(figures["rows_that_need_a_dropped_piece"])
+        share = needing / rows if rows else 0.0
+        yield (
+            f"Of the encoder's vocabulary {kept:,} pieces are kept (special tokens, single characters, those of the "
+            f"training rows, likely ones of their scripts) and {dropped:,} dropped; a word that needs one of these is "
+            f"read in smaller pieces. So it was in {needing:,} of {rows:,} validation rows ({share:.1%}); "
+            "`bertkit predict` counts such rows."
+        )
 
 
 def _use(manifest: Manifest, standing: Standing) -> str:

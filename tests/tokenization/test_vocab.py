@@ -157,8 +157,8 @@ def trained(request: pytest.FixtureRequest, texts: list[str]) -> Tokenizer:
 def test_ids_are_those_sentencepiece_itself_gives(kind: str, texts: list[str]) -> None:
     import sentencepiece
 
-    proto = _train(_words(texts, False), kind, 260)
-    own = sentencepiece.SentencePieceProcessor(model_proto=proto.SerializeToString())
+    content = _train(_words(texts, False), kind, 260)
+    own = sentencepiece.SentencePieceProcessor(model_proto=content)
     tokenizer = train_vocabulary(texts, kind=kind, size=260, lowercase=False)
     for text in (*texts, "ＡＢＣ를 샀다", "처음 보는 말입니다"):
         assert tokenizer.encode([text])[0].ids[1:-1] == own.encode(text), text
