@@ -65,7 +65,7 @@ def why_no_graph(settings: TaskSettings, model_type: str) -> str | None:
         model_type: what transformers calls its encoder's architecture.
     """
     if settings.task not in TASKS:
-        return f"the task {settings.task} reads whole documents, which only bertkit does"
+        return f"the task {settings.task} reads whole documents, for which there is no graph"
     if settings.pooling == "siamese":
         return "--pooling siamese reads the two texts apart; train with --pooling mean or match instead"
     if model_type == "longformer":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bertkit.export.run import ExportRequest, export_run
 from tests.engines.engine_runs import Made, make_run
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime", "openvino")
@@ -25,6 +26,21 @@ def run_of(engines: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[
     made: Made = {}
     folder = tmp_path_factory.mktemp("engine-runs")
     return lambda name: made.get(name) or made.setdefault(name, make_run(folder, name))
+
+
+@pytest.fixture(scope="session")
+def export_of(run_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give the ONNX export of a run; nobody changes it."""
+    made: Made = {}
+    folder = tmp_path_factory.mktemp("exports")
+
+    def export(name: str) -> Path:
+        if name not in made:
+            export_run(ExportRequest(run_of(name), "onnx", folder / name))
+            made[name] = folder / name
+        return made[name]
+
+    return export
 
 
 @pytest.fixture(scope="session")

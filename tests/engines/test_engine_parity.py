@@ -22,6 +22,8 @@ from tests.conftest import OBJECTS, SUBJECTS, VERBS, pair_rows, write_tsv
 ENGINES = ("onnx", "openvino")
 BATCHES, LENGTHS = (1, 3, 17), (5, 40, 200)
 
+Runs = Callable[[str], Path]
+
 pytestmark = pytest.mark.usefixtures("shared_cache")
 
 
@@ -50,20 +52,17 @@ def compare(folder: Path, reference: Path, engine: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["scratch", "deberta", "modernbert", "align"])
-def test_an_export_answers_as_the_run_does(name: str, run_of: Callable[[str], Path], tmp_path: Path) -> None:
-    export_run(ExportRequest(run_of(name), "onnx", tmp_path / "export"))
+def test_an_export_answers_as_the_run_does(name: str, run_of: Runs, export_of: Runs) -> None:
     for engine in ENGINES:
-        compare(tmp_path / "export", run_of(name), engine)
+        compare(export_of(name), run_of(name), engine)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_segments_that_only_bertkit_computes_are_read_by_an_engine_inside_bertkit(
-    engine: str, run_of: Callable[[str], Path]
-) -> None:
+def test_segments_that_only_bertkit_computes_are_read_by_an_engine_inside_bertkit(engine: str, run_of: Runs) -> None:
     compare(run_of("overlap"), run_of("overlap"), engine)
 
 
-def test_deberta_computes_as_before_after_it_was_exported(run_of: Callable[[str], Path], tmp_path: Path) -> None:
+def test_deberta_computes_as_before_after_it_was_exported(run_of: Runs, tmp_path: Path) -> None:
     run, _ = open_run(run_of("deberta"), Way("torch", "cpu", "float32"))
     batch, kinds = batch_of(3, 40, 100), [type(part) for part in run.model.modules()]
     with torch.inference_mode():
@@ -88,7 +87,7 @@ ROWS: dict[str, list[Example]] = {
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("task", ROWS)
-def test_every_task_is_answered_alike(task: str, engine: str, run_of: Callable[[str], Path]) -> None:
+def test_every_task_is_answered_alike(task: str, engine: str, run_of: Runs) -> None:
     records, scores = [], []
     for name in ("torch", engine):
         run, placement = open_run(run_of(task), Way(name, "cpu", "float32"))

@@ -16,7 +16,6 @@ from bertkit.compute.device import Placement
 from bertkit.data.records import Example
 from bertkit.engines import opening, packages
 from bertkit.evaluation.forward import forward
-from bertkit.export.run import ExportRequest, export_run
 
 Runs = Callable[[str], Path]
 
@@ -46,11 +45,9 @@ def pairs(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def export(run_of: Runs, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exported") / "export"
-    export_run(ExportRequest(run_of("scratch"), "onnx", folder))
-    return folder
+@pytest.fixture
+def export(export_of: Runs) -> Path:
+    return export_of("scratch")
 
 
 @pytest.fixture
@@ -230,9 +227,8 @@ def test_a_damaged_export_is_one_sentence(
     assert capfd.readouterr() == ("", "")  # engines write to the descriptors themselves
 
 
-def test_a_graph_of_another_run_is_refused(run_of: Runs, copied: Path, pairs: Path, tmp_path: Path) -> None:
-    export_run(ExportRequest(run_of("regression"), "onnx", tmp_path / "other"))
-    shutil.copy(tmp_path / "other" / "model.onnx", copied / "model.onnx")
+def test_a_graph_of_another_run_is_refused(export_of: Runs, copied: Path, pairs: Path) -> None:
+    shutil.copy(export_of("ner") / "model.onnx", copied / "model.onnx")
     refused(command("predict", copied, pairs), "where the task reads (1, 2)")
 
 
