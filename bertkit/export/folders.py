@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from bertkit.bundle import Bundle, Manifest
 from bertkit.files import write_json, write_text
 from bertkit.plain import to_json
 from bertkit.run_folder import MANIFEST, refuse_replaced
+from bertkit.tasks.viterbi import tag_names
 
 BASELINE = "baseline"
 
@@ -68,5 +70,7 @@ def usage_texts(run: Bundle) -> tuple[str, str | None]:
 
 def labels_line(run: Bundle) -> str:
     """Say which labels there are, as JSON, escapes included."""
-    labels = run.task.settings.labels
-    return f"Labels, in the order of the outputs: `{to_json(list(labels))}`.\n" if labels else ""
+    settings = run.task.settings
+    labels = to_json(list(tag_names(settings.labels) if settings.task == "ner" else settings.labels))
+    fence = "`" * (1 + max(map(len, re.findall("`+", labels)), default=0))
+    return f"Labels, in the order of the outputs: {fence}{labels}{fence}.\n" if settings.labels else ""

@@ -102,24 +102,40 @@ def open_published(folder: Path) -> Any:
 def _readme(run: Bundle, class_name: str) -> str:
     settings = run.task.settings
     kind = pipeline_of(settings.task)
-    first, second = usage_texts(run)
-    call = f'{{"text": "{first}", "text_pair": "{second}"}}' if second else f'"{first}"'
-    use = (
-        f'from transformers import pipeline\n\nanswer = pipeline("{kind}", model=FOLDER)\nprint(answer({call}))'
-        if kind
-        else f"from transformers import {class_name}\n\nmodel = {class_name}.from_pretrained(FOLDER)"
-    )
     tag = f"pipeline_tag: {kind}\n" if kind else ""
     return (
         f"---\nlibrary_name: transformers\n{tag}---\n\n# {class_name}, trained with bertkit\n\n"
-        f"{labels_line(run)}\n```python\n{use}\n```\n\n{_long_rows(settings.task, settings.max_length, class_name)}\n"
+        f"{labels_line(run)}\n```python\n{_use(run, class_name)}\n```\n\n"
+        f"{_long_rows(settings.task, settings.max_length, class_name)}\n"
         "`bertkit predict`, `bertkit eval` and `bertkit tokenize` read this folder as they read a run.\n"
     )
 
 
+def _use(run: Bundle, class_name: str) -> str:
+    """Return the lines that ask the folder."""
+    settings, (first, second) = run.task.settings, usage_texts(run)
+    kind = pipeline_of(settings.task)
+    if kind is None:
+        return (
+            f"from transformers import AutoTokenizer, {class_name}\n\n"
+            f"tokenizer, model = AutoTokenizer.from_pretrained(FOLDER), {class_name}.from_pretrained(FOLDER)\n"
+            f'choices = ["{second}", "It opens at ten."]\n'
+            f'inputs = tokenizer(["{first}"] * len(choices), choices, padding=True, return_tensors="pt")\n'
+            "print(model(**{name: values.unsqueeze(0) for name, values in inputs.items()}).logits.softmax(-1))"
+        )
+    call = f'{{"text": "{first}", "text_pair": "{second}"}}' if second else f'"{first}"'
+    # A word's tag is that of its first token; where entities begin inside words, every token has its own.
+    strategy = "first" if settings.unit == "word" else "simple"
+    more = f', aggregation_strategy="{strategy}"' if settings.task == "ner" else ""
+    return f'from transformers import pipeline\n\nask = pipeline("{kind}", model=FOLDER{more})\nprint(ask({call}))'
+
+
 def _long_rows(task: str, longest: int, class_name: str) -> str:
     if task == "ner":
-        return f"A text is read up to {longest} tokens.\n"
+        return (
+            f"A text is read up to {longest} tokens. bertkit takes the likeliest tags whose entities all begin with "
+            "B-; the pipeline takes the likeliest tag of each word, and begins an entity at an I- too.\n"
+        )
     refused = kind_of(class_name.partition("For")[0]) in _ENDING_ANYWHERE
     otherwise = "is refused" if refused else "is read on, otherwise than by bertkit"
     return (

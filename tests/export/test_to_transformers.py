@@ -216,24 +216,15 @@ def test_choices(tmp_path: Path) -> None:
             assert theirs == pytest.approx({t["label"]: t["score"] for t in record["top"]}, abs=SAME)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "bert",
-        "roberta",
-        "electra",
-        "distilbert",
-        "deberta",
-        "deberta-v2",
-        "longformer",
-        "albert",
-        "mpnet",
-        "xlm-roberta",
-        "camembert",
-    ],
-)
+FIRST_TOKEN = (
+    "bert", "roberta", "xlm-roberta", "camembert", "mpnet", "electra", "distilbert", "albert", "deberta", "deberta-v2",
+    "longformer",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "pooling"), [*((name, "cls") for name in FIRST_TOKEN), ("roberta", "pooler")])
 def test_a_head_over_the_first_token_of_any_encoder(
-    name: str, tokenizer: Tokenizer, pairs_file: Path, tmp_path: Path
+    name: str, pooling: str, tokenizer: Tokenizer, pairs_file: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "encoder"
     torch.manual_seed(0)
@@ -245,7 +236,7 @@ def test_a_head_over_the_first_token_of_any_encoder(
         config = new_config(name, BuildOptions(300, pad_id=0, max_length=64, layers=1, hidden=16, heads=2))
     transformers.AutoModel.from_config(config).save_pretrained(folder)
     tokenizer.save(folder)
-    changes = {"layers": None, "hidden": None, "vocab_size": None, "pooling": "cls"}
+    changes = {"layers": None, "hidden": None, "vocab_size": None, "pooling": pooling}
     train(small(pairs_file, tmp_path / "run", model=str(folder), **changes))
     with pytest.raises(ValueError, match="bertkit export RUN --to transformers` writes it"):
         transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "run")
@@ -393,6 +384,13 @@ def test_what_is_there_stays(portable_run: Path, tmp_path: Path) -> None:
         bertkit("export", portable_run, "--to", "transformers", "--output", tmp_path / "file", "--force"), 3, "file"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "out"]
+
+
+def test_an_export_of_an_export(portable_run: Path, tmp_path: Path) -> None:
+    first, _ = exported(portable_run, "--output", tmp_path / "first")
+    second, report = exported(first, "--data", portable_run.parent / "pairs.tsv", "--output", tmp_path / "second")
+    assert report["max_difference"] < 1e-5
+    assert predicted(second, PAIRS[:5]) == predicted(portable_run, PAIRS[:5])
 
 
 def test_wrong_words(portable_run: Path, tmp_path: Path) -> None:
