@@ -109,6 +109,9 @@ class TrainConfig:
     heads: int | None = option(None, "Attention heads; must divide --hidden.", "Model", minimum=1)
     tokenizer: str | None = option(None, "Existing tokenizer: folder or model name.", "Model")
     vocab_size: int | None = option(None, "Size of a vocabulary trained on the data.", "Model", minimum=64)
+    trim_vocab: bool | None = option(
+        None, "Keep of a large vocabulary what the training rows need (default: by model).", "Model"
+    )
     lowercase: bool | None = option(None, "Lower-case a vocabulary trained on the data.", "Model")
     pooling: str | None = option(
         None,
@@ -116,6 +119,7 @@ class TrainConfig:
         "Model",
         choices=("cls", "pooler", "mean", "match", "align", "siamese"),
     )
+    portable: bool = option(False, "Take only what transformers can express, so that it opens the run.", "Model")
     dropout: float | None = option(
         None, "Dropout in encoder and head; attention has none.", "Model", minimum=0, below=1
     )

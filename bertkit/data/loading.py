@@ -32,7 +32,8 @@ from bertkit.data.table_rules import (
     rename,
     spec_for_labels,
 )
-from bertkit.data.tagged.column_files import read_tagged_file
+from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
+from bertkit.data.tagged.edges import Edges
 from bertkit.errors import DataError
 
 _WAYS_ON = ("name a file or a directory", "try the bundled sample:paraphrase")
@@ -118,6 +119,8 @@ class _Loader:
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     repaired: int = 0
+    trimmed: int = 0
+    edges: Edges = field(default_factory=Edges)
     left_out: Faults = field(default_factory=Faults)
     withheld: list[str] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
@@ -133,6 +136,10 @@ class _Loader:
         """What was read otherwise than it was written."""
         if self.repaired:
             yield f"{self.repaired:,} rows have tags that break their scheme (I- after O); they were read leniently"
+        if self.trimmed:
+            yield f"{self.trimmed:,} rows have entities with spaces at their edges; they were read without"
+        if (sentence := self.edges.sentence()) is not None:
+            yield sentence
         if self.problems:
             count = len(self.problems)
             left_out = "1 entity was left out" if count == 1 else f"{count:,} entities were left out; the first"
@@ -208,6 +215,8 @@ class _Loader:
         note = encoding_note(path, known)
         if note is not None:
             self.notes.append(note)
+        if known.kind == "txt" and self.task == "ner":
+            known = tagged_lines(known)
         if known.kind == "conll" and self.task in ("auto", "ner"):
             refuse_groups(self.group, str(path))
             self.task, self._resolved = "ner", self._resolved or ColumnMap(("text",), None, "entities")
@@ -268,7 +277,10 @@ class _Loader:
                 continue
             if isinstance(example, BadRow):
                 raise DataError.at(place, example.line, f"{example.message}.")
-            self.repaired += isinstance(example, TaggedText) and example.repaired
+            if isinstance(example, TaggedText):
+                self.repaired += example.repaired
+                self.trimmed += example.trimmed
+                self.edges.see(example)
             examples.append(example)
         return examples
 

@@ -26,7 +26,22 @@ SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
     "test": ("test",),
 }
 _SPLIT_OF_WORD = {word: split for split, words in SPLIT_WORDS.items() for word in words}
-_SUFFIXES = ("csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json", "parquet", "conll", "bio", "iob")
+_SUFFIXES = (
+    "csv",
+    "tsv",
+    "tab",
+    "txt",
+    "jsonl",
+    "ndjson",
+    "json",
+    "parquet",
+    "conll",
+    "bio",
+    "iob",
+    "iob2",
+    "conllu",
+    "conllx",
+)
 # train.tsv, dev.csv.gz, and the hub's train-00000-of-00002-abc.parquet
 _SPLIT_FILE = re.compile(
     rf"(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?P<shard>-\d+-of-\d+(-[0-9a-f]+)?)?\.({'|'.join(_SUFFIXES)})(\.gz)?",
@@ -61,6 +76,8 @@ def find_source(names: Sequence[str], *, data_dir: Path | None = None, as_split:
     """
     if not names:
         raise UsageError("DATA is empty: name a data set, a file or a directory.")
+    if data_dir is not None and not is_dir(data_dir):
+        raise DataError(f"{data_dir}: no such directory (--data-dir).")
     if len(names) == 1:
         special = _special_source(names[0], data_dir)
         if special is not None:
@@ -102,6 +119,12 @@ def bare_stem(path: Path) -> str:
     """Name a file without its directory and its suffixes."""
     stem = path.name.removesuffix(".gz")
     return Path(stem).stem or stem
+
+
+def is_data_file(path: Path) -> bool:
+    """Tell by its name whether a file in a folder may hold rows or texts; hidden ones do not."""
+    name = path.name.lower().removesuffix(".gz")
+    return not name.startswith(".") and name.rpartition(".")[2] in _SUFFIXES
 
 
 def sample_names() -> tuple[str, ...]:
@@ -152,8 +175,6 @@ def _catalog_source(spec: DatasetSpec, data_dir: Path | None) -> Source:
                 f"the data set {spec.name!r} is not on the hub: say where its files lie with --data-dir DIR."
             )
         return Source(spec.name, spec, hub_id=spec.hub_id, hub_config=spec.hub_config)
-    if not is_dir(folder):
-        raise DataError(f"{folder}: no such directory (--data-dir).")
     files = _layout_files(folder, spec) or _generic_files(folder)
     if not files:
         raise DataError(f"{folder}: no file of {spec.name!r} is there; looked for {_looked_for(spec)}.")

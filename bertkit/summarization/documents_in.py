@@ -20,7 +20,7 @@ from bertkit.files import exists
 from bertkit.plain import brief, quoted
 from bertkit.summarization.records import Item, SourceText, Unreadable
 
-INPUT_FORMATS = ("auto", "txt", "jsonl", "csv", "tsv", "parquet")
+INPUT_FORMATS = ("auto", "txt", "jsonl", "json", "csv", "tsv", "parquet")
 # The columns of a table in which references are looked for, in this order.
 REFERENCE_NAMES = (*SUMMARY_NAMES, "text")
 
@@ -113,7 +113,7 @@ def _format_of(opened: Opened, source: _Source) -> TableFormat:
     for sentence in (*told.notes, *(f"warning: {doubt}" for doubt in told.doubts)):
         source.note(sentence)
     table = told.table
-    if kind is not None or table.kind in ("jsonl", "parquet", "txt"):
+    if kind is not None or table.kind in ("jsonl", "json", "parquet", "txt"):
         return table
     if opened.path is None or not opened.path.suffix:
         is_table = table.kind != "conll" and _column(column_names(opened, table), source.columns) is not None

@@ -66,10 +66,9 @@ def test_standard_input_is_told_as_a_file_without_a_name(content, found, monkeyp
         assert [getattr(item, "text", None) for item in read(name)] == found
 
 
-def test_an_array_on_standard_input_is_refused_with_the_way_on(monkeypatch):
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'[{"text": "One."}]')))
-    with pytest.raises(DataError, match=r"^<stdin>: this is one JSON array.*jq"):
-        read("-")
+def test_an_array_on_standard_input_holds_documents(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'[{"text": "One."}, {"text": "Two."}]')))
+    assert [item.text for item in read("-")] == ["One.", "Two."]
 
 
 def test_gzip_and_korean_encodings(tmp_path):

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from bertkit.data.formats.lines import BOM, READ_ERRORS
 from bertkit.errors import DataError
-from bertkit.files import exists, is_dir, is_file
-from bertkit.outputs import is_standard_output
+from bertkit.files import exists, is_dir, is_file, is_standard_output
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

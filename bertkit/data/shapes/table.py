@@ -24,6 +24,8 @@ from bertkit.data.shapes.tagged import TaggedTexts, looks_tagged
 from bertkit.errors import DataError
 
 _ROWS_LOOKED_AT = 20
+# A table of entities may begin with many texts that have none.
+_MOST_LOOKED_AT = 10_000
 # Tasks whose labels are classes or scores.
 LABELLED = ("classify", "regression")
 _ARE_THEY_CLASSES = "; nearly all others are (if they are classes, --task classify)"
@@ -96,7 +98,12 @@ def guess_task(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tup
             return "choice", again
     except DataError:
         return None, again
-    if looks_tagged(good):
+    tagged = looks_tagged(good)
+    while tagged is None and len(ahead) < _MOST_LOOKED_AT and (more := list(itertools.islice(rows, len(ahead)))):
+        ahead += more
+        tagged = looks_tagged(row for row in more if isinstance(row, Row))
+    again = itertools.chain(ahead, rows)
+    if tagged:
         return "ner", again
     return ("extractive" if looks_summarized(names) else None), again
 
