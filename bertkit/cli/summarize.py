@@ -45,10 +45,9 @@ def summarize_command(
         typer.Option(
             "--method",
             envvar="BERTKIT_METHOD",
-            help="lead, textrank, salience, salience-sets (the model that comes with bertkit), bertsum, matchsum "
-            "(runs of --task extractive and matching; without --model the model that comes with bertkit, and a word "
-            "about it) or abstractive. Default: what --model is for, else salience where its encoder is installed, "
-            "else textrank.",
+            help="lead, textrank, salience, salience-sets, abstractive, or with --model RUN bertsum, matchsum "
+            "(without it they use salience's model). Default: what --model is for, else salience; textrank where "
+            "its encoder is not installed.",
         ),
     ] = None,
     model: Annotated[
