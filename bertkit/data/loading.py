@@ -235,8 +235,11 @@ class _Loader:
         if known.kind == "conll" and self.task in ("auto", "ner"):
             refuse_groups(self.group, str(path))
             self.task, self._resolved = "ner", self._resolved or ColumnMap(("text",), None, "entities")
-            tagged = read_tagged_file(path, table_format=known, need_tags=self.need_label)
-            return self._checked(tagged, str(path)), self.columns
+            problems: list[BadRow] = []
+            tagged = read_tagged_file(path, table_format=known, need_tags=self.need_label, problems=problems)
+            found = self._checked(tagged, str(path))
+            self.problems += [f"{path}:{problem.line}: {problem.message}" for problem in problems]
+            return found, self.columns
         headerless = known.kind in ("csv", "tsv") and not known.has_header
         rows = read_rows(path, table_format=known, header=header_of_bare(spec) if headerless else None)
         if seen is not None and spec is not None and spec.id_column is not None:
@@ -260,7 +263,9 @@ class _Loader:
         if first is None:
             raise DataError(f"{place}: there are no rows in it (empty, or only a header line).")
         if not isinstance(first, Row):
-            raise DataError.at(place, first.line, f"{first.message}.")
+            faults = Faults()
+            faults.note(place, [row for row in ahead if isinstance(row, BadRow)])
+            raise faults.error()
         renames = find_renames(first, self.source.spec)
         names = [renames.get(name, name) for name in first.fields]
         problems: list[BadRow] = []

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bertkit.data.catalog import DATASETS, SPLITS, DatasetSpec
+from bertkit.data.formats.opened import is_annotated
 from bertkit.errors import DataError, UnknownNameError, UsageError
 from bertkit.files import entries, exists, is_dir, is_file
 from bertkit.names import is_spelling
@@ -222,6 +223,9 @@ def _directory_source(folder: Path) -> Source:
         files = _layout_files(folder, spec)
         if files:
             return Source(spec.name, spec, files)
+    annotated = tuple(path for path in entries(folder) if is_annotated(path))
+    if annotated:
+        return Source(folder.resolve().name, files={"train": annotated})
     raise DataError(f"{folder}: no data is there; looked for {_looked_for(None)}; or name the files themselves.")
 
 
