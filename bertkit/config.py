@@ -85,6 +85,12 @@ class TrainConfig:
     group: str | None = option(
         None, "Column whose equal values stay on one side of a split (author, document).", "Data"
     )
+    on_error: str = option(
+        "stop",
+        "Rows that cannot be used end the command (stop) or are left out (skip) (default: stop).",
+        "Data",
+        choices=("stop", "skip"),
+    )
     limit: int | None = option(None, "Use at most this many training rows.", "Data", minimum=2)
     positive: str | None = option(None, "Label counted as positive (default: the second of two).", "Data")
     leave_out: str = option(

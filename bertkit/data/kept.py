@@ -29,6 +29,15 @@ class Keep:
         """Whether every column is kept."""
         return not self.names
 
+    def of(self, fields: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Take what is kept out of a row; a column that it lacks is empty."""
+        for name in fields if self.is_all else self.names:
+            try:
+                text = field_of(fields, name)
+            except RowError:
+                text = None
+            yield name, text or ""
+
     def check(self, names: Sequence[str]) -> None:
         """Refuse a column that a table does not have.
 
@@ -65,7 +74,7 @@ class KeptColumns:
         """Hand rows on, and remember what is kept of them."""
         for row in rows:
             if isinstance(row, Row):
-                self._of_line[row.line].append(tuple(self._kept(row.fields)))
+                self._of_line[row.line].append(tuple(self.keep.of(row.fields)))
             yield row
 
     def give(self, examples: Iterable[Example | BadRow]) -> Iterator[Example | BadRow]:
@@ -79,11 +88,3 @@ class KeptColumns:
             if not waiting:
                 del self._of_line[example.line]
             yield replace(example, kept=kept)
-
-    def _kept(self, fields: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        for name in fields if self.keep.is_all else self.keep.names:
-            try:
-                text = field_of(fields, name)
-            except RowError:
-                text = None
-            yield name, text or ""

@@ -67,7 +67,7 @@ class Table:
             watch: sees the rows as they pass, with all their columns.
         """
         if self.kind.kind == "conll":
-            yield from read_tagged_file(self.path, table_format=self.kind)
+            yield from read_tagged_file(self.path, table_format=self.kind, problems=problems)
             return
         rows = self.rows()
         if seen is not None and self.id_column is not None:

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from bertkit.data.columns import ColumnChoice, parse_columns
 from bertkit.data.formats.opened import STDIN, Opened, open_input
@@ -15,10 +14,9 @@ from bertkit.data.formats.telling import TableFormat, tell
 from bertkit.data.kept import FILE, Keep, KeptColumns
 from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
 from bertkit.data.shapes.table import shape_of
-from bertkit.data.sources import is_data_file
+from bertkit.data.sources import input_files
 from bertkit.data.tagged.column_files import read_tagged_opened
-from bertkit.errors import DataError, UsageError
-from bertkit.files import entries, exists, is_dir, is_file
+from bertkit.errors import DataError
 from bertkit.plain import listed
 from bertkit.tasks.base import TaskSettings
 
@@ -108,7 +106,7 @@ def open_all(
         DataError: a file is missing, or a folder holds none; later, what `open_inputs` raises.
         UsageError: standard input is named twice.
     """
-    files = files_of(names)
+    files = input_files(names)
     each = partial(open_inputs, settings=settings, input_format=input_format, columns=columns, note=note, keep=keep)
     if len(files) == 1:
         return each(files[0])
@@ -122,30 +120,6 @@ def open_all(
                 yield replace(row, kept=((FILE, STDIN if name == "-" else name), *row.kept))
 
     return Inputs(rows(), slow_source="-" in files, doubts=doubts)
-
-
-def files_of(names: Sequence[str]) -> list[str]:
-    """Return the files that names stand for: those in a folder in the order of their names.
-
-    Raises:
-        DataError: a file is missing, or a folder holds none.
-        UsageError: standard input is named twice.
-    """
-    if list(names).count("-") > 1:
-        raise UsageError("-: standard input can be read only once.")
-    files: list[str] = []
-    for name in names:
-        path = Path(name)
-        if name == "-" or not is_dir(path):
-            if name != "-" and not exists(path):
-                raise DataError(f"{name}: no such file.")
-            files.append(name)
-            continue
-        found = [str(file) for file in entries(path) if is_file(file) and is_data_file(file)]
-        if not found:
-            raise DataError(f"{name}: there is no file in it that can be read (.txt, .csv, .tsv, .jsonl, .parquet, …).")
-        files += sorted(found)
-    return files
 
 
 def _is_empty(opened: Opened, kind: str | None, *, plain_will_do: bool) -> bool:

@@ -208,6 +208,7 @@ def request_of(config: TrainConfig) -> DataRequest:
         seed=config.seed,
         passages=config.sentence_pairs != "none",
         group=config.group,
+        on_error=config.on_error,
     )
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 STDIN = "<stdin>"
+# What lies beside a text that was annotated with brat.
+ANNOTATIONS = ".ann"
 GZIP_MAGIC = b"\x1f\x8b"
 HEAD_BYTES = 1 << 18
 # A first line, or blank lines before it, beyond this are told from what is there.
@@ -129,6 +131,11 @@ def open_bytes(path: Path) -> BinaryIO:
         raise DataError(f"{path}: no such file.") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
+def is_annotated(path: Path) -> bool:
+    """Tell whether brat's annotations lie beside a text."""
+    return path.suffix == ".txt" and is_file(path.with_suffix(ANNOTATIONS))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.columns import ColumnChoice
+from bertkit.data.faults import Faults
 from bertkit.data.label_kinds import NOTES, are_scores, like_known, respelt, spelling_of
 from bertkit.data.numerals import is_score, score_fault
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
@@ -109,7 +110,12 @@ def guess_task(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tup
 
 
 def decide_task(
-    task: str, loaded: Mapping[str, Sequence[Example]], *, known: Sequence[str] = (), respell: bool = True
+    task: str,
+    loaded: Mapping[str, Sequence[Example]],
+    *,
+    known: Sequence[str] = (),
+    respell: bool = True,
+    lost: Faults | None = None,
 ) -> tuple[str, dict[str, tuple[Example, ...]], tuple[str, ...]]:
     """Give the task word, the rows with their labels spelt alike, and notes of what was decided.
 
@@ -118,6 +124,7 @@ def decide_task(
         loaded: rows by split.
         known: the labels of the run that reads the rows; numbers equal to them are spelt as they are.
         respell: whether labels may be spelt otherwise than they stand there.
+        lost: gathers rows whose label is no number where scores are learnt; None: they are errors.
 
     Raises:
         DataError: the task is regression and a label is no number.
@@ -134,7 +141,9 @@ def decide_task(
         labels = {respelt(label, spelling) for label in labels}
     if known and decided == "classify":
         rows = _relabelled(rows, lambda label: like_known(label, known))
-    if decided == "regression":
+    if decided == "regression" and lost is not None:
+        rows = {split: tuple(_scored(examples, lost)) for split, examples in rows.items()}
+    elif decided == "regression":
         _require_numbers(rows, doubt="" if task != "auto" else _ARE_THEY_CLASSES)
     if task == "auto":
         notes = (*notes, reason_of(decided, len(labels)))
@@ -159,6 +168,15 @@ def _relabelled(rows: Mapping[str, Sequence[Example]], spell: Callable[[str], st
         )
         for split, examples in rows.items()
     }
+
+
+def _scored(examples: Sequence[Example], lost: Faults) -> Iterator[Example]:
+    """Hand on rows with a score, and count the others."""
+    for example in examples:
+        if example.label is None or is_score(example.label):
+            yield example
+        else:
+            lost.note(example.source, [BadRow(example.line, score_fault(example.label))])
 
 
 def _require_numbers(loaded: Mapping[str, Sequence[Example]], *, doubt: str) -> None:

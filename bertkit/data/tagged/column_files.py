@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bertkit.data.formats.lines import CARRIAGE_RETURN, Lines
-from bertkit.data.formats.opened import Opened, open_bytes
+from bertkit.data.formats.opened import Opened, is_annotated, open_bytes
 from bertkit.data.formats.telling import TableFormat, sniff_format
 from bertkit.data.records import BadRow, LeftOut, TaggedText
+from bertkit.data.tagged.brat import read_brat
 from bertkit.data.tagged.layout import GERMEVAL, Layout, cut_line, find_layout, is_header
 from bertkit.data.tagged.schemes import is_tag
 from bertkit.data.tagged.tokens import SENTENCES_AHEAD, TagForm, detect_form, entities_of_tags, join_tokens, shows_kind
@@ -37,20 +38,28 @@ def tagged_lines(table_format: TableFormat) -> TableFormat:
 
 
 def read_tagged_file(
-    path: str | Path, *, table_format: TableFormat | None = None, need_tags: bool = True
+    path: str | Path,
+    *,
+    table_format: TableFormat | None = None,
+    need_tags: bool = True,
+    problems: list[BadRow] | None = None,
 ) -> Iterator[TaggedText | BadRow]:
-    """Iterate the sentences of a plain or gzipped file of tagged text.
+    """Iterate the sentences of a plain or gzipped file of tagged text, or of one beside which brat's annotations lie.
 
     Args:
         path: the file.
         table_format: its format, where it is known; its encoding is what counts.
         need_tags: whether the last column is read as tags; if not, a file of tokens alone
             will do, and `entities` are None.
+        problems: gathers entities of brat's that no line holds.
 
     Raises:
         DataError: the file cannot be read, or is binary.
     """
     path = Path(path)
+    if need_tags and is_annotated(path):
+        yield from read_brat(path, problems)
+        return
     known = table_format or sniff_format(path, kind="conll")
     with open_bytes(path) as stream:
         yield from read_tagged_stream(stream, str(path), table_format=known, need_tags=need_tags)
