@@ -289,20 +289,6 @@ def save_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     write_bytes(path, save(dict(arrays)))
 
 
-def refuse_existing(path: Path | None, flag: str, *, force: bool) -> None:
-    """Refuse to replace a file, and to write where a folder is.
-
-    Raises:
-        OutputError: the file is there and --force is not given, or it is a folder.
-    """
-    if path is None:
-        return
-    if is_dir(path):
-        raise OutputError(f"{_named(path, flag)}: is a folder; name a file in it.")
-    if is_file(path) and not force:
-        raise OutputError(f"{_named(path, flag)}: exists; add --force to replace it.")
-
-
 def _behind_link(path: Path) -> Path:
     """Return what a link points to, be it there or not; any other path as it is."""
     if not path.is_symlink():

@@ -83,8 +83,3 @@ def test_a_full_device_is_written_to_as_it_is() -> None:
     with pytest.raises(OutputError, match="No space left"), files.writing(Path("/dev/full"), "--output") as stream:
         stream.write("x" * 100_000)
     assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
-
-
-def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="is a folder"):
-        files.refuse_existing(tmp_path, "--errors", force=True)

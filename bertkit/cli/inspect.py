@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from bertkit.data.audit import Audit, Finding, SplitAudit
-    from bertkit.data.audit.lengths import LengthSummary
+    from bertkit.audit import Audit, Finding, SplitAudit
+    from bertkit.audit.lengths import LengthSummary
 
 _MOST_LABELS = 20
 _BAR = 28

@@ -45,14 +45,17 @@ def summarize_command(
         typer.Option(
             "--method",
             envvar="BERTKIT_METHOD",
-            help="lead, textrank, bertsum, matchsum or abstractive (default: what --model is for, else bertsum).",
+            help="lead, textrank, salience, salience-sets (the model that comes with bertkit), bertsum, matchsum "
+            "(runs of --task extractive and matching; without --model the model that comes with bertkit, and a word "
+            "about it) or abstractive. Default: what --model is for, else salience where its encoder is installed, "
+            "else textrank.",
         ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
             "--model",
-            help="Run directory (bertsum, matchsum; default: the model that comes with bertkit); "
+            help="Run directory (bertsum, matchsum, salience); "
             "bart-large-cnn, t5-small, t5-base, t5-large, t5-3b, t5-11b, "
             "kobart, hf:org/name or a folder (abstractive).",
         ),
@@ -118,13 +121,14 @@ def summarize_command(
 
 
 def _run(request: SummarizeRequest, wanted: SummaryFormat, output: Path | None, *, force: bool) -> None:
-    from bertkit.files import refuse_existing
+    from bertkit.outputs import check_outputs
     from bertkit.summarization.methods import asked_method
     from bertkit.summarization.summarize import Done, summarize_inputs
 
     if wanted is SummaryFormat.MARKED and asked_method(request.options).writes:
         raise UsageError("--format marked: shows sentences that are chosen, and abstractive writes its own.")
-    refuse_existing(output, "--output", force=force)
+    model = [request.options.model] if request.options.model else []
+    check_outputs({"--output": output}, [*request.names, *request.references, *model], force=force)
     done = Done()
     with (
         _listener() as listener,

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from bertkit.data.catalog import SPLITS, DatasetSpec
 from bertkit.data.columns import ColumnChoice, parse_columns
-from bertkit.data.formats import encoding_note, sniff_format
+from bertkit.data.faults import Faults
+from bertkit.data.formats.readers import read_rows
+from bertkit.data.formats.telling import encoding_note, sniff_format
 from bertkit.data.groups import find_groups, refuse_groups
-from bertkit.data.readers import read_rows
-from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, Row, TaggedText
-from bertkit.data.shapes import Shape, decide_task, guess_task, shape_of
+from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, LeftOut, Row, TaggedText
+from bertkit.data.shapes.table import Shape, decide_task, guess_task, shape_of
 from bertkit.data.sources import SPLIT_WORDS, Source, find_source
 from bertkit.data.table_rules import (
     SeenIds,
@@ -31,7 +32,7 @@ from bertkit.data.table_rules import (
     rename,
     spec_for_labels,
 )
-from bertkit.data.tagged_files import read_tagged_file
+from bertkit.data.tagged.column_files import read_tagged_file
 from bertkit.errors import DataError
 
 _WAYS_ON = ("name a file or a directory", "try the bundled sample:paraphrase")
@@ -49,6 +50,8 @@ def load_data(
     as_split: str | None = None,
     need_label: bool = True,
     group: str | None = None,
+    labels: Sequence[str] = (),
+    respell: bool = True,
 ) -> DataSet:
     """Load DATA: a catalog name, a bundled sample, files, a directory, or a hub id.
 
@@ -63,6 +66,8 @@ def load_data(
         as_split: the split that bare files are; train if not given.
         need_label: whether every row must have a label.
         group: the column that names the rows' groups.
+        labels: those of the run that will read the data; numbers equal to them are spelt as they are.
+        respell: whether labels may be spelt otherwise than they stand there (1.0 as 1 beside 1).
 
     Raises:
         UsageError: DATA or `--columns` is malformed.
@@ -76,7 +81,7 @@ def load_data(
     asked = task if task != "auto" or source.spec is None else source.spec.task
     loader = _Loader(source, choice, stored, need_label and asked != "mlm", asked, group)
     loaded = loader.load(wanted)
-    decided, reason = decide_task(loader.task, loaded)
+    decided, loaded, reason = decide_task(loader.task, loaded, known=labels, respell=respell)
     return DataSet(
         name=source.name,
         task=decided,
@@ -84,7 +89,7 @@ def load_data(
         splits=loaded,
         fingerprint=fingerprint(loaded),
         is_sample=source.is_sample,
-        notes=(*loader.notes, *reason),
+        notes=(*loader.notes, *loader.said(), *reason),
         warnings=tuple(loader.warnings()),
     )
 
@@ -113,6 +118,7 @@ class _Loader:
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     repaired: int = 0
+    left_out: Faults = field(default_factory=Faults)
     withheld: list[str] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
     _resolved: ColumnMap | None = None
@@ -131,6 +137,12 @@ class _Loader:
             count = len(self.problems)
             left_out = "1 entity was left out" if count == 1 else f"{count:,} entities were left out; the first"
             yield f"{left_out}: {self.problems[0]}"
+
+    def said(self) -> Iterator[str]:
+        """What is no row of the data."""
+        if self.left_out.count:
+            first = self.left_out.places[0]
+            yield f"left out: {self.left_out.summary()}, the first at {first.file}:{first.line}"
 
     def load(self, wanted: Set[str]) -> dict[str, tuple[Example, ...]]:
         read = self._load_files if self.source.hub_id is None else self._load_hub
@@ -219,7 +231,7 @@ class _Loader:
         if self.task == "auto":
             guessed, rows = guess_task(rows, self.choice)
             self.task = guessed or "auto"
-        first = next(rows, None)
+        first = next(self._kept(rows, place), None)
         if first is None:
             raise DataError(f"{place}: there are no rows in it (empty, or only a header line).")
         if isinstance(first, BadRow):
@@ -241,9 +253,19 @@ class _Loader:
         self.problems += [f"{place}:{problem.line}: {problem.message}" for problem in problems]
         return examples, columns
 
+    def _kept(self, rows: Iterable[Row | BadRow], place: str) -> Iterator[Row | BadRow]:
+        for row in rows:
+            if isinstance(row, LeftOut):
+                self.left_out.note(place, [row])
+            else:
+                yield row
+
     def _checked(self, found: Iterable[Example | BadRow], place: str) -> list[Example]:
         examples = []
         for example in found:
+            if isinstance(example, LeftOut):
+                self.left_out.note(place, [example])
+                continue
             if isinstance(example, BadRow):
                 raise DataError.at(place, example.line, f"{example.message}.")
             self.repaired += isinstance(example, TaggedText) and example.repaired
@@ -268,7 +290,7 @@ class _Loader:
             columns = shape.resolve(
                 names,
                 mapping=self.choice.renamed(renames) if self.choice is not None else None,
-                spec=self.source.spec,
+                usual=None if self.source.spec is None else self.source.spec.columns,
                 stored=self.stored or self._resolved,
                 need_label=not may_lack_label,
             )

@@ -6,10 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 
-class RowError(Exception):
-    """Why a record cannot be used, as a clause; readers turn it into a `BadRow`."""
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """One physical record of a file, columns by name, values still text.
@@ -28,6 +24,11 @@ class BadRow:
 
     line: int
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut(BadRow):
+    """A record that is not meant to be a row, such as a second header line: no fault, but it is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,18 @@ class Example:
         return self.label
 
 
+CharSpan = tuple[int, int]
+"""Where something lies in its text: `text[start:end]`, in characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row starts: a file and its 1-based line."""
+
+    file: str
+    line: int
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Entity:
     """A named stretch of a text: `text[start:end]`, in characters."""
@@ -82,6 +95,15 @@ class Entity:
     start: int
     end: int
     label: str
+
+    @classmethod
+    def trimmed(cls, text: str, span: CharSpan, label: str) -> Entity | None:
+        """Make an entity that neither begins nor ends with a space; None where it would hold spaces alone."""
+        start, end = span
+        found = text[start:end]
+        if not found.strip():
+            return None
+        return cls(start + len(found) - len(found.lstrip()), end - len(found) + len(found.rstrip()), label)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,19 @@ def find_source(names: Sequence[str], *, data_dir: Path | None = None, as_split:
     )
 
 
+def files_of(names: Sequence[str], data_dir: Path | None) -> list[Path]:
+    """List the local files that DATA means; none of what lies on the hub, or is not there.
+
+    Raises:
+        PlaceError: a folder on the way may not be looked into.
+    """
+    try:
+        source = find_source(names, data_dir=data_dir)
+    except (DataError, UnknownNameError, UsageError):  # whoever reads it will say so
+        return []
+    return [path for paths in source.files.values() for path in paths]
+
+
 def lasting_names(names: Sequence[str], data_dir: Path | None) -> list[str]:
     """Return DATA so that it means the same from every directory: names as they are, paths absolute."""
     if len(names) == 1 and _is_no_path(names[0], data_dir):

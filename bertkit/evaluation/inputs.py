@@ -8,16 +8,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from bertkit.data.columns import ColumnChoice, parse_columns
-from bertkit.data.formats import Opened, TableFormat, open_input, tell
-from bertkit.data.readers import read_opened
-from bertkit.data.records import BadRow, ColumnMap, Example, Row
-from bertkit.data.shapes import shape_of
-from bertkit.data.tagged_files import read_tagged_opened
+from bertkit.data.formats.opened import Opened, open_input
+from bertkit.data.formats.readers import read_opened
+from bertkit.data.formats.telling import TableFormat, tell
+from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
+from bertkit.data.shapes.table import shape_of
+from bertkit.data.tagged.column_files import read_tagged_opened
 from bertkit.errors import DataError
 from bertkit.plain import listed
 from bertkit.tasks.base import TaskSettings
 
 FORMATS = ("auto", "txt", "csv", "tsv", "jsonl", "conll", "parquet")
+
+# Records left out that are said one by one.
+_MOST_SAID = 5
 
 Note = Callable[[str], None]
 
@@ -108,6 +112,7 @@ def _rows(
     else:
         rows = read_opened(opened, table, keep_blank=True)
         found = _examples(rows, settings, choice, opened, table.kind)
+    found = _without_left_out(found, opened.name, note)
     first = next(found, None)
     if first is None:
         what = "there is only a header line in it" if table.has_header else "there are no rows in it"
@@ -115,6 +120,17 @@ def _rows(
         return
     yield first
     yield from found
+
+
+def _without_left_out(rows: Iterable[Example | BadRow], name: str, note: Note) -> Iterator[Example | BadRow]:
+    """Hand on what is answered; say of the first few others where they stand."""
+    said = 0
+    for row in rows:
+        if not isinstance(row, LeftOut):
+            yield row
+        elif (said := said + 1) <= _MOST_SAID:
+            more = "; further ones are left out unsaid" if said == _MOST_SAID else ""
+            note(f"{name}:{row.line}: {row.message}, left out{more}")
 
 
 def _examples(
@@ -157,7 +173,7 @@ def _columns(names: Sequence[str], settings: TaskSettings, choice: ColumnChoice 
     found = shape_of(settings.task).resolve(
         names,
         mapping=choice,
-        spec=None,
+        usual=None,
         stored=replace(settings.columns, label=None),
         need_label=False,
     )

@@ -13,6 +13,7 @@ from bertkit.compute.device import choose_placement
 from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
+from bertkit.data.sources import files_of
 from bertkit.errors import DataError, RunError, UsageError
 from bertkit.evaluation.baselines import load_baselines
 from bertkit.evaluation.contamination import FILE as HASHES
@@ -21,15 +22,17 @@ from bertkit.evaluation.errors_file import write_errors
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
 from bertkit.evaluation.partner import open_partnership
-from bertkit.files import refuse_existing
+from bertkit.outputs import check_outputs
 from bertkit.plain import visible
 from bertkit.run_folder import MANIFEST, unchanged
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import Outputs, TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import check_fit
+from bertkit.troubleshooting import see
 
 SPLITS = ("train", "validation", "test")
+NO_TEST = "there is no test split, so this is the validation split, which chose the best weights"
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def evaluate_run(
     with unchanged(request.run):
         manifest = bundle.load_manifest(request.run)
         find_task(manifest.settings.task)
-        refuse_existing(request.errors, "--errors", force=request.force)
+        refuse_outputs(request, manifest)
         began = time.perf_counter()
         name, split, examples, warnings = _examples(request, manifest, note)
         reading = time.perf_counter() - began
@@ -124,6 +127,24 @@ def evaluate_run(
     return evaluation
 
 
+def refuse_outputs(request: EvalRequest, manifest: Manifest) -> None:
+    """Refuse --errors and --report where they would be written over what must stay.
+
+    Raises:
+        OutputError: see `check_outputs`.
+    """
+    names, data_dir = request.data, request.data_dir
+    if not names:
+        own = DataRequest.from_json(manifest.data["request"])
+        names, data_dir = own.names, data_dir or (Path(own.data_dir) if own.data_dir else None)
+    check_outputs(
+        {"--errors": request.errors, "--report": request.report},
+        files_of(names, data_dir),
+        force=request.force,
+        folders={"--plots": request.plots},
+    )
+
+
 def _examples(
     request: EvalRequest, manifest: Manifest, note: Callable[[str], None]
 ) -> tuple[str, str, Sequence[Example], tuple[str, ...]]:
@@ -136,7 +157,7 @@ def _examples(
         dataset, warnings = _own_data(request, manifest, note), ()
         split = request.split or ("test" if "test" in dataset.splits else "validation")
         if split == "validation" and request.split is None:
-            warnings = ("there is no test split, so this is the validation split, which chose the best weights",)
+            warnings = (NO_TEST,)
     for sentence in dataset.notes:
         note(sentence)
     if split not in dataset.splits:
@@ -154,6 +175,7 @@ def _given_data(request: EvalRequest, manifest: Manifest, split: str) -> DataSet
         splits=SPLITS,
         stored=manifest.settings.columns,
         as_split=split,
+        labels=manifest.settings.labels,
     )
     own = DataRequest.from_json(manifest.data["request"])
     if split not in dataset.splits and tuple(own.names) == request.data and "train" in dataset.splits:
@@ -211,8 +233,7 @@ def _outputs(
     seconds = time.perf_counter() - began
     cut = sum(e.truncated for e in encoded)
     limit = loaded.task.settings.max_length
-    sentence = f"{cut:,} of {len(examples):,} rows are longer than {limit} tokens and were cut"
-    return outputs, seconds, (sentence,) if cut else ()
+    return outputs, seconds, _cut_sentence(cut, len(examples), limit)
 
 
 def _rivals(loaded: Bundle, examples: Sequence[Example], request: EvalRequest) -> dict[str, Outputs]:
@@ -241,6 +262,10 @@ def _kind(settings: TaskSettings) -> tuple[object, ...]:
     return task, settings.labels, len(settings.columns.inputs)
 
 
+def _cut_sentence(cut: int, n: int, limit: int) -> tuple[str, ...]:
+    return (f"{cut:,} of {n:,} rows are longer than {limit} tokens and were cut",) if cut else ()
+
+
 def _known_sentence(known: int | None, n: int, split: str) -> tuple[str, ...]:
     if known is None:
         return (f"the run has lost {HASHES}, so nobody knows which of these {n:,} rows it was trained on",)
@@ -248,5 +273,5 @@ def _known_sentence(known: int | None, n: int, split: str) -> tuple[str, ...]:
         return ()
     return (
         f"{known:,} of these {n:,} rows were also trained on (letter case, white space and punctuation apart): "
-        "these scores are inflated",
+        f"these scores are inflated; {see('inflated')}",
     )

@@ -18,7 +18,8 @@ from bertkit.compute.processes import World, joined
 from bertkit.errors import DataError, StrictError, UsageError
 from bertkit.evaluation.inputs import FORMATS, Note, open_inputs
 from bertkit.evaluation.predict import predict_stream
-from bertkit.files import refuse_existing, writing
+from bertkit.files import writing
+from bertkit.outputs import check_outputs
 from bertkit.plain import brief, to_json
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.registry import find_task
@@ -130,7 +131,7 @@ def _loaded(request: PredictRequest) -> tuple[Bundle, Placement]:
 
 
 def _predict(request: PredictRequest, output: Path | None, force: bool, world: World, note: Note) -> Done:
-    refuse_existing(output, "--output", force=force)
+    check_outputs({"--output": output}, [request.source, request.run], force=force)
     settings = bundle.load_manifest(request.run).settings
     find_task(settings.task)
     inputs = open_inputs(

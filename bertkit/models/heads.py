@@ -30,7 +30,8 @@ class Encoder(Protocol):
     is where the weights stand inside our module. `window` is how many tokens local attention
     reaches over, None where every token sees every other. `source` is the folder or hub id
     that the weights came from, None for weights of our own. `max_positions` is the longest row
-    the table of positions has room for, None where there is no table.
+    the table of positions has room for, None where there is no table. `keeps_padding_out` says
+    whether a row's states are the same alone and padded; where not, the encoder sees to it.
     """
 
     prefix: str
@@ -40,6 +41,7 @@ class Encoder(Protocol):
     window: int | None
     source: str | None
     max_positions: int | None
+    keeps_padding_out: bool
 
     @property
     def pooler(self) -> nn.Module | None:

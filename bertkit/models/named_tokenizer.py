@@ -8,7 +8,8 @@ from bertkit.errors import ModelError
 from bertkit.files import is_file
 from bertkit.hub import is_cached, require
 from bertkit.models.offline import is_packaged, package_way_on
-from bertkit.models.registry import ModelSpec, find_model
+from bertkit.models.registry import find_model
+from bertkit.models.table import ModelSpec
 from bertkit.models.tokenizers import open_folder, open_tokenizer
 from bertkit.tokenization.base import Tokenizer
 

@@ -13,8 +13,8 @@ from bertkit.files import exists, is_file
 from bertkit.hub import hub_errors, require
 from bertkit.models.offline import package_way_on, packaged_model
 from bertkit.models.opening import first_line
-from bertkit.models.registry import ModelSpec
 from bertkit.models.sizes import fetch_files
+from bertkit.models.table import ModelSpec
 from bertkit.tokenization.base import SpecialTokens, Tokenizer, sound_file
 from bertkit.tokenization.checked import check_opened
 from bertkit.tokenization.deberta import MODEL_FILE, mend_characters, open_deberta

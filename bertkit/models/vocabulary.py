@@ -15,6 +15,7 @@ from bertkit.data.texts import Texts, open_texts
 from bertkit.errors import OutputError, UsageError
 from bertkit.files import exists, is_dir, is_file, put_in_place, temporary, write_errors
 from bertkit.locks import LOCK, held
+from bertkit.outputs import check_outputs
 from bertkit.plain import quoted
 from bertkit.run_folder import lasting
 from bertkit.tokenization.base import Tokenizer
@@ -89,6 +90,9 @@ def build_vocabulary(request: VocabularyRequest) -> BuiltVocabulary:
             size is too small for its characters.
     """
     with ExitStack() as stack:
+        for name in FILES:  # text may be named like this
+            if is_file(path := request.output / name):
+                check_outputs({"--output": path}, request.files, force=True)
         _take_place(request.output, stack, force=request.force)
         opened = {name: open_texts(name, columns=request.columns) for name in dict.fromkeys(request.files)}
         sample = _Sample(text for texts in opened.values() for text in texts.texts)

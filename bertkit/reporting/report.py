@@ -7,8 +7,7 @@ from pathlib import Path
 
 from bertkit import bundle
 from bertkit.evaluation.evaluate import BOUNDS, Evaluation
-from bertkit.evaluation.run import EvalRequest, Scored
-from bertkit.files import refuse_existing
+from bertkit.evaluation.run import EvalRequest, Scored, refuse_outputs
 from bertkit.metrics.names import greater_is_better, table_names
 from bertkit.reporting.figures import draw_figures, figure_names
 from bertkit.reporting.mistakes import MOST, show_mistakes
@@ -35,8 +34,9 @@ def file_writer(request: EvalRequest, note: Callable[[str], None]) -> Callable[[
     """
     if request.plots is None and request.report is None:
         return lambda _: None
-    refuse_existing(request.report, "--report", force=request.force)
-    refuse_figures(request.plots, figure_names(bundle.load_manifest(request.run).settings.task), force=request.force)
+    manifest = bundle.load_manifest(request.run)
+    refuse_outputs(request, manifest)
+    refuse_figures(request.plots, figure_names(manifest.settings.task), force=request.force)
 
     def write(scored: Scored) -> None:
         with drawing():

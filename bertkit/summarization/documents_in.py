@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bertkit.data.columns import there_are
-from bertkit.data.documents_shape import DOCUMENT_NAMES, SUMMARY_NAMES, document_row
-from bertkit.data.formats import STDIN, Opened, TableFormat, column_names, kind_by_suffix, open_input, tell
-from bertkit.data.lines import Lines
-from bertkit.data.readers import read_opened
-from bertkit.data.records import BadRow, ColumnMap, Row
+from bertkit.data.formats.lines import Lines
+from bertkit.data.formats.opened import STDIN, Opened, open_input
+from bertkit.data.formats.readers import read_opened
+from bertkit.data.formats.telling import TableFormat, column_names, kind_by_suffix, tell
+from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
+from bertkit.data.shapes.documents import DOCUMENT_NAMES, SUMMARY_NAMES, document_row
 from bertkit.errors import DataError, UsageError
 from bertkit.files import exists
 from bertkit.plain import brief, quoted
@@ -143,7 +144,7 @@ def _whole_text(stream: BinaryIO, name: str, encoding: str) -> str:
 
 def _documents(rows: Iterable[Row | BadRow], name: str, columns: Sequence[str]) -> Iterator[Item]:
     index = -1
-    for index, row in enumerate(rows):
+    for index, row in enumerate(row for row in rows if not isinstance(row, LeftOut)):
         found = row if isinstance(row, BadRow) else _of_row(row, name, columns)
         if isinstance(found, BadRow):
             yield Unreadable(found.message, name, index, found.line)

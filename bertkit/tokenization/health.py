@@ -15,12 +15,13 @@ from bertkit.errors import TokenizerError
 from bertkit.tokenization.base import Encoding, Tokenizer
 from bertkit.tokenization.segments import Span
 from bertkit.tokenization.spans import whole_characters
+from bertkit.troubleshooting import see
 
 SAMPLE = 1000
 # Places are looked at in fewer texts: each token is.
 PLACED_SAMPLE = 50
 STOP_SHARE, WARN_SHARE = 0.30, 0.05
-ANOTHER = "choose another --model or --tokenizer"
+ANOTHER = f"choose another --model or --tokenizer ({see('tokenizer')})"
 
 
 @dataclass(frozen=True)
@@ -111,14 +112,19 @@ def _unknown_share(tokenizer: Tokenizer, encodings: Sequence[Encoding]) -> float
 
 
 def _missing_token(tokenizer: Tokenizer) -> list[str]:
-    """Say which special token is not there, or is not put round the texts."""
+    """Say which special token has a name and is not there, or is not put round the texts.
+
+    Encoders of today may read texts without any; a name that nothing goes by is a damage.
+    """
     special = tokenizer.special
-    for name, token in (("padding", special.pad), ("first", special.cls), ("separator", special.sep)):
-        if token is None or tokenizer.backend.token_to_id(token) is None:
-            return [f"an encoder: it has no {name} token"]
     (row,) = tokenizer.encode(["a"])
-    for token in (special.cls, special.sep):
-        if tokenizer.id_of(token, "special") not in row.ids:
+    for name, token in (("first", special.cls), ("separator", special.sep)):
+        if token is None:
+            continue
+        known = tokenizer.backend.token_to_id(token)
+        if known is None:
+            return [f"an encoder: it has no {name} token"]
+        if known not in row.ids:
             return [f"an encoder: it does not put {token} round a text"]
     return []
 

@@ -26,10 +26,10 @@ from bertkit.errors import RunError
 from bertkit.files import is_file, save_tensors, sync, sync_tree, temporary, write_errors, write_json
 from bertkit.kinds import MisfitError, read_object, record_of
 from bertkit.models.weights import read_weights
+from bertkit.ours import remove_checkpoints
 from bertkit.run_folder import CHECKPOINTS, REQUEST, resume_command
 from bertkit.training.loop import LoopState
 from bertkit.training.optim import load_optimizer_tensors, optimizer_tensors
-from bertkit.training.ours import remove_checkpoints
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

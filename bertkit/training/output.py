@@ -12,9 +12,9 @@ from bertkit.config import TrainConfig
 from bertkit.data.sources import DATA_ROOT_VARIABLE
 from bertkit.errors import OutputError
 from bertkit.files import exists, is_dir, write_errors
+from bertkit.ours import is_bare, named, strangers
 from bertkit.plain import quoted
 from bertkit.run_folder import is_run, is_unfinished, lasting, next_of, old_of
-from bertkit.training.ours import is_bare, named, strangers
 
 # Bytes of a name that bertkit makes up.
 _LONGEST = 200

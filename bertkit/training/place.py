@@ -17,6 +17,7 @@ from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted, OutputError
 from bertkit.files import exists, is_dir, is_file, write_errors, write_json
 from bertkit.locks import LOCK, Occupied, held, holder_of, occupied
+from bertkit.ours import is_bare, named, remove, remove_checkpoints, remove_temporaries, strangers
 from bertkit.run_folder import (
     CHECKPOINTS,
     GONE,
@@ -32,7 +33,6 @@ from bertkit.run_folder import (
     resume_command,
 )
 from bertkit.training.interrupts import ended_by_signals
-from bertkit.training.ours import is_bare, named, remove, remove_checkpoints, remove_temporaries, strangers
 from bertkit.training.output import candidates, check_place, looking, refuse_inputs
 from bertkit.training.resume import request_to_store
 from bertkit.training.swap import swap_in

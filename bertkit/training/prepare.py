@@ -12,7 +12,8 @@ from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
 from bertkit.errors import UsageError
 from bertkit.models.offline import package_statement
-from bertkit.models.registry import EXTENDABLE, ModelSpec, find_model, load_target
+from bertkit.models.registry import EXTENDABLE, find_model, load_target
+from bertkit.models.table import ModelSpec
 from bertkit.models.tokenizers import open_folder, open_tokenizer
 from bertkit.run_folder import put_back
 from bertkit.tasks.answers import check_answers

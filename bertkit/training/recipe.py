@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from bertkit.config import TrainConfig, flag, options
 from bertkit.errors import UsageError
-from bertkit.models.registry import SCRATCH, WITH_SEGMENTS, ModelSpec, Recipe
+from bertkit.models.recipes import SCRATCH, Recipe
+from bertkit.models.registry import WITH_SEGMENTS
+from bertkit.models.table import ModelSpec
 from bertkit.tasks.base import SIDED_POOLINGS
 from bertkit.tasks.registry import TASKS_WITH, TaskSpec
 

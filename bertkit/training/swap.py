@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bertkit.errors import OutputError
 from bertkit.files import exists, sync
+from bertkit.ours import named, remove, strangers
 from bertkit.run_folder import old_of, resume_command
-from bertkit.training.ours import named, remove, strangers
 
 # Another process that starts in the instant when nothing has the name makes a folder of that
 # name, sees its mistake, and takes it away.

@@ -3,8 +3,9 @@ import unicodedata
 import pytest
 
 from bertkit.data.catalog import find_dataset
-from bertkit.data.columns import ColumnChoice, parse_columns, resolve_columns, to_examples
+from bertkit.data.columns import ColumnChoice, parse_columns, resolve_columns
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
+from bertkit.data.shapes.labelled import to_examples
 from bertkit.errors import DataError, UsageError
 
 
@@ -88,7 +89,7 @@ def test_a_catalog_row_helps_a_run_trained_on_another():
     spec = find_dataset("klue-sts")
     stored = ColumnMap(("sentence1",), "sentence2", "score")
     names = ["guid", "sentence1", "sentence2", "labels"]
-    assert resolve_columns(names, spec=spec, stored=stored, need_label=True).label == "labels.label"
+    assert resolve_columns(names, usual=spec.columns, stored=stored, need_label=True).label == "labels.label"
 
 
 def test_names_that_fit_nothing_are_not_guessed():

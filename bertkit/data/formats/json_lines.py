@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bertkit.data.columns import column_name
-from bertkit.data.formats.telling import CARRIAGE_RETURN
-from bertkit.data.json_text import NoJsonError, parse_json, twice, value_text
-from bertkit.data.lines import Lines
-from bertkit.data.records import BadRow, Row, RowError
+from bertkit.data.column_names import column_name
+from bertkit.data.formats.lines import CARRIAGE_RETURN, Lines
+from bertkit.data.records import BadRow, Row
+from bertkit.data.values import NoJsonError, RowError, parse_json, twice, value_text
 
 
 def read_json_lines(lines: Lines, *, keep_blank: bool) -> Iterator[Row | BadRow]:

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from bertkit.data.encodings import BOM
-from bertkit.data.lines import READ_ERRORS
+from bertkit.data.formats.lines import BOM, READ_ERRORS
 from bertkit.errors import DataError
 from bertkit.files import exists, is_dir, is_file
+from bertkit.outputs import is_standard_output
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -123,6 +123,7 @@ def open_bytes(path: Path) -> BinaryIO:
         raise DataError(f"{path}: this is not a regular file; pipe it into stdin and use '-'.")
     try:
         with path.open("rb") as file:
+            _refuse_output(file.fileno(), str(path))
             packed = file.read(2) == GZIP_MAGIC
         return cast("BinaryIO", gzip.open(path, "rb")) if packed else path.open("rb")
     except (FileNotFoundError, ValueError):  # a name with a NUL byte, or with what no name can hold
@@ -164,6 +165,7 @@ def _stdin_reader() -> tuple[_Read, Callable[[], None]]:
         descriptor = sys.stdin.fileno()
     except OSError:  # no real one: it holds what a test, or a program that calls us, put there
         return cast("io.BytesIO", sys.stdin.buffer).read1, lambda: None
+    _refuse_output(descriptor, STDIN)
     raw = io.FileIO(os.dup(descriptor), "rb")
 
     def read(count: int) -> bytes:
@@ -172,6 +174,11 @@ def _stdin_reader() -> tuple[_Read, Callable[[], None]]:
         return found
 
     return read, raw.close
+
+
+def _refuse_output(descriptor: int, name: str) -> None:
+    if is_standard_output(os.fstat(descriptor)):
+        raise DataError(f"{name}: is the file that standard output goes to; send that to another.")
 
 
 def _read_until(read: _Read, count: int) -> bytes:

@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path, PurePath
 
-from bertkit.data.columns import column_name
-from bertkit.data.encodings import sniff_encoding
+from bertkit.data.column_names import column_name
 from bertkit.data.formats.headers import (
     Knows,
     csv_delimiter,
@@ -28,13 +27,13 @@ from bertkit.data.formats.headers import (
     may_be_table,
     names_of,
 )
+from bertkit.data.formats.lines import sniff_encoding
 from bertkit.data.formats.opened import Opened, open_input
-from bertkit.data.tag_schemes import is_tag
+from bertkit.data.tagged.schemes import is_tag
 from bertkit.errors import DataError
 from bertkit.plain import listed
 
 KINDS = ("csv", "tsv", "jsonl", "parquet", "txt", "conll")
-CARRIAGE_RETURN = "a lone carriage return stands in the line; `tr '\\r' '\\n'` makes a line end of it"
 
 _SUFFIX_HINTS = {
     ".csv": "csv",
@@ -51,6 +50,8 @@ _SUFFIX_HINTS = {
 _MAX_SAMPLED_LINES = 200
 # Tagged text may have one line in so many that is none.
 _STRAY_LINES = 10
+# What Excel writes above a table to say what parts its fields.
+_SEPARATOR = re.compile(r"""["']?sep=([,;|\t])["']?""", re.IGNORECASE)
 # How an object of JSON begins, and how an array of them does.
 _OBJECT = re.compile(r"\{\s*(?:[\"'}]|$)")
 _ARRAY = re.compile(r"\[\s*\{\s*(?:[\"}]|$)")
@@ -61,13 +62,15 @@ class TableFormat:
     """How the bytes of a file become rows.
 
     `has_header` is true where the first line of a csv or tsv names the columns;
-    `delimiter` is the comma of a csv (a semicolon in some spreadsheets' exports).
+    `delimiter` is the comma of a csv (a semicolon in some spreadsheets' exports). The first
+    `skip` lines say how the others are read (sep=;) and are none of them.
     """
 
     kind: str
     encoding: str = "utf-8"
     has_header: bool = True
     delimiter: str = ","
+    skip: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ def tell(
     if kind is not None or knows is None:
         return Told(table, notes)
     is_bare = opened.path is None or not opened.path.suffix
-    if opened.path is None and table.kind in ("csv", "tsv"):
+    if opened.path is None and table.kind in ("csv", "tsv") and not table.skip:
         names = column_names(opened, table)
         if knows(names) or not text_will_do:
             return Told(table, (*notes, f"{opened.name} is read as {table.kind}: its columns are {listed(names)}"))
@@ -159,6 +162,11 @@ def _told_format(opened: Opened, kind: str | None, header: Sequence[str], knows:
     encoding = sniff_encoding(opened.telling_bytes())
     lines = _sample_lines(opened, encoding)
     full = [line for line in lines if line.strip()]
+    said = _SEPARATOR.fullmatch(full[0].strip(" \r")) if full else None
+    if said is not None and kind in (None, "csv", "tsv"):
+        rows = cut_rows(full[1:], said[1]) or [[]]
+        header_there = kind is not None or has_header(rows, {column_name(name).casefold() for name in header})
+        return TableFormat("csv", encoding, header_there, said[1], skip=opened.first_line)
     if kind is not None:
         if kind == "jsonl" and full and _json_kind(full, kind, named=True) == "array":
             raise _array_error(opened)
@@ -235,7 +243,8 @@ def _full_lines(opened: Opened, encoding: str) -> list[str]:
 
 def column_names(opened: Opened, table: TableFormat) -> list[str]:
     """Return the names of the columns of a csv or tsv: those of its first line, or else their places."""
-    first = cut_rows(_full_lines(opened, table.encoding), "\t" if table.kind == "tsv" else table.delimiter)[0]
+    full = _full_lines(opened, table.encoding)[1 if table.skip else 0 :]
+    first = cut_rows(full, "\t" if table.kind == "tsv" else table.delimiter)[0]
     return names_of(first) if table.has_header else [str(place) for place in range(1, len(first) + 1)]
 
 
