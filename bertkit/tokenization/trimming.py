@@ -242,7 +242,9 @@ class DropWatch:
         for token in values["added_tokens"]:
             token["id"] += len(self._dropped.pieces) * (token["id"] >= self._first)
         with library_faults():
-            return Backend.from_str(json.dumps(values))
+            backend = Backend.from_str(json.dumps(values))
+        backend.encode_special_tokens = self._kept.backend.encode_special_tokens
+        return backend
 
 
 def read_dropped(path: Path) -> Dropped | None:
