@@ -87,7 +87,7 @@ class TrainConfig:
     )
     on_error: str = option(
         "stop",
-        "Rows that cannot be used end the command (stop) or are left out (skip) (default: stop).",
+        "Bad rows end the command (stop) or are left out (skip) (default: stop).",
         "Data",
         choices=("stop", "skip"),
     )
