@@ -321,7 +321,7 @@ def test_the_suggested_command(command, labels, fitting, words):
 @pytest.mark.parametrize(
     ("text", "kinds"),
     [
-        ("재밌다\u110f\u110f\u1172", {"lone_jamo"}),  # NFC already: composing it would change nothing
+        ("재밌다\u110f\u110f \u1172", {"lone_jamo"}),  # NFC already: composing it would change nothing
         ("\u110b\u1161\u11ab\u1102\u1167\u11bc", {"decomposed_characters"}),
         ("cafe\u0301", {"decomposed_characters"}),
         ("q\u0301", set()),  # there is no composed form
