@@ -142,6 +142,6 @@ def test_a_folder_of_a_colleague_is_no_folder_that_comes_and_goes(
     monkeypatch.setattr(os, "open", not_to_be_made)
     with pytest.raises(PermissionError), held(tmp_path, tmp_path):
         pass
-    (tmp_path / LOCK).touch()  # of a colleague's process that has died
+    (tmp_path / LOCK).write_text("")  # of a colleague's process that has died
     with held(tmp_path, tmp_path):
         assert holder_of(tmp_path) is not None
