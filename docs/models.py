@@ -75,8 +75,8 @@ def main() -> None:
     writers = [kind for kind in zoo.with_classifier() if kind != "xlnet" and zoo.only_writes(kind)]
     print(
         f"\nRefused before their weights are looked at, for they read from left to right: {', '.join(writers)}. "
-        f"Refused, for they read other things than tokens: {', '.join(sorted(zoo.NOT_OF_TEXT))}. Encoders with a decoder "
-        "(T5, BART and their kin) write summaries (`--method abstractive`) and are no encoders here."
+        f"Refused, for they read other things than tokens: {', '.join(sorted(zoo.NOT_OF_TEXT))}. "
+        "Encoders with a decoder (T5, BART and their kin) write summaries (`--method abstractive`) and are no encoders here."
     )
 
 
