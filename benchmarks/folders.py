@@ -11,7 +11,8 @@ from bertkit.bundle import Manifest
 from bertkit.data.records import ColumnMap, Example
 from bertkit.data.request import DataRequest
 from bertkit.models.offline import packaged_model
-from bertkit.models.registry import BuildOptions, ModelSpec, find_model, load_target
+from bertkit.models.registry import BuildOptions, find_model, load_target
+from bertkit.models.table import ModelSpec
 from bertkit.models.tokenizers import open_tokenizer
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.sequence import SequenceTask

@@ -256,7 +256,7 @@ def compared(examples: Sequence[Example], options: argparse.Namespace) -> dict[s
     baselines = SummaryBaselines().predict(documents)
     report: dict[str, Any] = {"documents": len(documents)}
     task: SalienceTask | None = None
-    for method in ("bertsum", "matchsum"):
+    for method in ("salience", "salience-sets"):
         bundle = shipped_bundle(method, options.output, model_name=options.model, layers=options.layers)
         bundle.model.to(placement.device)
         found = forward(bundle.model, bundle.task, bundle.task.encode(documents), placement)

@@ -29,15 +29,17 @@ def wants_json(asked: Format | None) -> bool:
     return asked is Format.JSON if asked is not None else not sys.stdout.isatty()
 
 
-def show_rows(rows: Sequence[Mapping[str, Any]], asked: Format | None) -> None:
-    """Print rows of a table; as JSON, one object per line."""
+def show_rows(rows: Sequence[Mapping[str, Any]], asked: Format | None, *, only_json: Container[str] = ()) -> None:
+    """Print rows of a table, without the keys that only JSON has room for; as JSON, one object per line."""
     if wants_json(asked):
         for row in rows:
             typer.echo(to_json(row))
         return
-    table = new_table(tuple(rows[0]))
+    shown = [key for key in rows[0] if key not in only_json]
+    table = new_table(tuple(shown))
+    table.columns[0].no_wrap = True  # what is to be typed again
     for row in rows:
-        table.add_row(*("" if value is None else safe(str(value)) for value in row.values()))
+        table.add_row(*("" if row[key] is None else safe(str(row[key])) for key in shown))
     open_console().print(table)
 
 
@@ -58,6 +60,22 @@ def show(result: TrainResult | Evaluation | Started, asked: Format | None, said:
         _show_training(values, said)
     else:
         _show_plan(values)
+
+
+def show_exported(values: Mapping[str, Any], asked: Format | None) -> None:
+    """Print what an export is and how it was checked: one JSON line, or one for people."""
+    if wants_json(asked):
+        typer.echo(to_json(values))
+        return
+    changed = 1 - values["labels_equal"]
+    labels = f"{changed:.2%} of the labels changed" if changed else "no label changed"
+    first = "" if values["precision"] == "float32" else " in float32"  # before its weights were made smaller
+    say_line(
+        open_console(),
+        (values["output"], "bold"),
+        f": checked{first} on {values['checked_rows']} rows of {values['data']}: largest difference "
+        f"{values['max_difference']:.1e}, {labels}",
+    )
 
 
 def _values(result: Any) -> dict[str, Any]:

@@ -40,8 +40,9 @@ def lines_of(arguments: Sequence[str] | None, file: Path | None, *, what: str) -
 
 def _input_lines(name: str | Path) -> Iterator[list[str]]:
     """Iterate batches of the lines of a file, or of standard input for "-"; gzip is unpacked."""
-    from bertkit.data.formats import open_input, tell
-    from bertkit.data.line_batches import read_line_batches
+    from bertkit.data.formats.line_batches import read_line_batches
+    from bertkit.data.formats.opened import open_input
+    from bertkit.data.formats.telling import tell
 
     opened = open_input(name)
     told = tell(opened, kind="txt")

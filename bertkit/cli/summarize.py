@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from bertkit.cli.options import DeviceOption, ForceOption, OutputOption
+from bertkit.cli.options import DeviceOption, ForceOption, KeepOption, OutputOption
 from bertkit.cli.streams import is_typed_at, say
 from bertkit.cli.terminal import open_console
 from bertkit.errors import UsageError
@@ -45,14 +45,16 @@ def summarize_command(
         typer.Option(
             "--method",
             envvar="BERTKIT_METHOD",
-            help="lead, textrank, bertsum, matchsum or abstractive (default: what --model is for, else bertsum).",
+            help="lead, textrank, salience, salience-sets, abstractive, or with --model RUN bertsum, matchsum "
+            "(without it they use salience's model). Default: what --model is for, else salience; textrank where "
+            "its encoder is not installed.",
         ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
             "--model",
-            help="Run directory (bertsum, matchsum; default: the model that comes with bertkit); "
+            help="Run directory (bertsum, matchsum, salience); "
             "bart-large-cnn, t5-small, t5-base, t5-large, t5-3b, t5-11b, "
             "kobart, hf:org/name or a folder (abstractive).",
         ),
@@ -85,8 +87,9 @@ def summarize_command(
         ),
     ] = None,
     input_format: Annotated[
-        str, typer.Option("--input-format", help="auto, txt, jsonl, csv, tsv or parquet.")
+        str, typer.Option("--input-format", help="auto, txt, jsonl, json, csv, tsv or parquet.")
     ] = "auto",
+    keep: KeepOption = None,
     output_format: Annotated[
         SummaryFormat | None,
         typer.Option(
@@ -112,7 +115,7 @@ def summarize_command(
     options = SummaryOptions(
         method, model, sentences, ratio, language, beams, min_tokens, max_tokens, device, precision
     )  # fmt: skip
-    request = SummarizeRequest(tuple(files or ("-",)), options, input_format, tuple(reference or ()), rouge)
+    request = SummarizeRequest(tuple(files or ("-",)), options, input_format, tuple(reference or ()), rouge, keep)
     on_terminal = output is None and sys.stdout.isatty()
     _run(request, output_format or (SummaryFormat.TEXT if on_terminal else SummaryFormat.JSON), output, force=force)
 

@@ -2,16 +2,62 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
 from bertkit.cli import render
 from bertkit.cli.options import FormatOption
 
 
-def models_command(output_format: FormatOption = None) -> None:
-    """List the models that `--model` knows by name."""
-    from bertkit.models.registry import MODELS
+class Language(StrEnum):
+    """Languages that models can be listed by."""
 
-    rows = [{"name": s.name, "hub_id": s.hub_id, "max_length": s.max_length, "summary": s.summary} for s in MODELS]
-    render.show_rows(rows, output_format)
+    EN = "en"
+    KO = "ko"
+
+
+def models_command(
+    language: Annotated[
+        Language | None,
+        typer.Option("--language", help="Only models that were trained on English (en) or Korean (ko)."),
+    ] = None,
+    output_format: FormatOption = None,
+) -> None:
+    """List the models that `--model` knows by name.
+
+    `where` says whether a model is here: always (scratch), in an installed package, in the
+    hub's cache, or on the hub only.
+    """
+    from bertkit.models.table import MODELS, reads
+
+    rows = [
+        {
+            "name": s.name,
+            "hub_id": s.hub_id,
+            "language": s.language or None,
+            "parameters": None if s.parameters is None else f"{s.parameters}M",
+            "max_length": s.max_length,
+            "where": _where(s.hub_id),
+            "summary": s.summary,
+        }
+        for s in MODELS
+        if language is None or reads(s, language)
+    ]
+    render.show_rows(rows, output_format, only_json=("hub_id",))
+
+
+def _where(hub_id: str | None) -> str:
+    """Say where the files of a model are, without opening any."""
+    from bertkit.hub import is_cached
+    from bertkit.models.offline import is_packaged
+
+    if hub_id is None:
+        return "here"
+    if is_packaged(hub_id):
+        return "package"
+    return "cache" if is_cached(hub_id, "model") else "hub"
 
 
 def datasets_command(output_format: FormatOption = None) -> None:

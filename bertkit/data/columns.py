@@ -8,49 +8,21 @@ is not guessed: the error names the columns that are there and shows the flag.
 from __future__ import annotations
 
 import difflib
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bertkit.data.catalog import DatasetSpec
-from bertkit.data.json_text import parse_cell, value_text
-from bertkit.data.records import BadRow, ColumnMap, Example, Row, RowError
+from bertkit.data.column_names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES, column_name
+from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
+from bertkit.data.values import NotMeantError, RowError, field_of, missing_column
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import listed, quoted, shortened, visible
-
-TEXT_NAMES = ("text", "sentence", "document", "review", "content", "title", "comment", "utterance", "article")
-PAIR_NAMES = (
-    ("sentence1", "sentence2"),
-    ("text_a", "text_b"),
-    ("sentence_a", "sentence_b"),
-    ("text1", "text2"),
-    ("premise", "hypothesis"),
-    ("question1", "question2"),
-    ("s1", "s2"),
-    ("#1 string", "#2 string"),
-    ("question", "sentence"),
-)
-LABEL_NAMES = (
-    "label",
-    "labels",
-    "gold_label",
-    "score",
-    "quality",
-    "target",
-    "class",
-    "category",
-    "sentiment",
-    "similarity",
-    "is_duplicate",
-)
-# Names that mark a first line as a header.
-HEADER_NAMES = frozenset({"id", "idx", "index", "prompt", "answer", *TEXT_NAMES, *LABEL_NAMES}).union(*PAIR_NAMES)
 
 # A longer "name" is rather a text in the first line of a file without a header.
 _LONG_NAME = 30
 # Names among which a misspelt one is looked for.
 _MOST_COMPARED = 1000
 _NOT_TEXT = ("id", "idx", "index")
+_PRODIGY = ("_task_hash", "_input_hash", "spans", "_session_id", "_annotator_id", "_view_id")
 _PARTS = ("text", "pair", "label", "choices")
 _MANY = ("text", "choices")
 
@@ -72,11 +44,6 @@ class ColumnChoice:
             None if self.label is None else renames.get(self.label, self.label),
             tuple(renames.get(name, name) for name in self.choices),
         )
-
-
-def column_name(name: str) -> str:
-    """Bring a column name to the form in which names are compared: NFC, stripped."""
-    return unicodedata.normalize("NFC", name).strip()
 
 
 def parse_columns(mapping: str) -> ColumnChoice:
@@ -117,7 +84,7 @@ def resolve_columns(
     names: Sequence[str],
     *,
     mapping: ColumnChoice | None = None,
-    spec: DatasetSpec | None = None,
+    usual: ColumnMap | None = None,
     stored: ColumnMap | None = None,
     need_label: bool,
     need_pair: bool = False,
@@ -127,7 +94,7 @@ def resolve_columns(
     Args:
         names: the columns that are there.
         mapping: what `--columns` said.
-        spec: the catalog row of the data set; its columns serve as stored ones.
+        usual: the columns that the catalog has for the data set; they serve as stored ones.
         stored: the columns a run was trained with; they also say how many texts a row has.
         need_label: whether a missing label is an error; if not, one that is there is still found.
         need_pair: whether there must be a second text.
@@ -135,7 +102,7 @@ def resolve_columns(
     Raises:
         DataError: a column is missing; the message lists those that are there.
     """
-    known = [columns for columns in (stored, spec.columns if spec is not None else None) if columns is not None]
+    known = [columns for columns in (stored, usual) if columns is not None]
     known = [columns for columns in known if len(columns.inputs) == len(known[0].inputs)]
     chosen = mapping or ColumnChoice()
     check_mapped(names, chosen)
@@ -149,76 +116,40 @@ def resolve_columns(
     return ColumnMap(text, pair, label)
 
 
-def to_examples(
-    rows: Iterable[Row | BadRow],
-    columns: ColumnMap,
-    source: str,
-    *,
-    need_label: bool,
-    spec: DatasetSpec | None = None,
-) -> Iterator[Example | BadRow]:
-    """Turn rows into examples; a row that lacks what it needs becomes a `BadRow`.
-
-    A label that `spec` knows as withheld becomes None, whether it is needed or not.
-    """
-    for row in rows:
-        if isinstance(row, BadRow):
-            yield row
-            continue
-        try:
-            yield _example_of(row, columns, source, need_label, spec)
-        except RowError as error:
-            yield BadRow(row.line, str(error))
-
-
-def field_of(fields: Mapping[str, str], name: str) -> str | None:
-    """Look up a column, or a value inside a JSON object: `labels.label` is `label` in `labels`.
+def texts_of(row: Row, columns: ColumnMap) -> tuple[str, ...]:
+    """Return the texts of a row, in the order of `columns.inputs`.
 
     Raises:
-        RowError: the field cannot be read as text, or the object is not one that can be used.
+        RowError: a column is missing, or cannot be read as text.
     """
-    if name in fields or "." not in name:
-        return fields.get(name)
-    outer, _, inner = name.partition(".")
-    found = parse_cell(fields.get(outer, ""))
-    return value_text(found[inner]) if isinstance(found, dict) and inner in found else None
-
-
-def missing_column(name: str) -> str:
-    """Say in a clause that a row lacks a column."""
-    return f"column {quoted(name)} is missing"
-
-
-def missing_label(raw: str | None, column: str | None) -> str:
-    """Say in a clause that a row has no label."""
-    return f"label is {'missing' if raw is None else 'empty'} (column {quoted(column)})"
-
-
-def strange_label(label: str, spec: DatasetSpec) -> str:
-    """Say in a clause that a label is none of a data set's."""
-    known = f": {spec.label_words}" if spec.labels else ", which are numbers"
-    return f"label {quoted(label)} is none of {spec.name}'s{known}"
-
-
-def _example_of(row: Row, columns: ColumnMap, source: str, need_label: bool, spec: DatasetSpec | None) -> Example:
     texts = []
     for name in columns.inputs:
         text = field_of(row.fields, name)
         if text is None:
             raise RowError(missing_column(name))
         texts.append(text)
-    raw = None if columns.label is None else field_of(row.fields, columns.label)
-    label = (raw or "").strip()
-    if spec is not None and label in spec.withheld:
-        return Example(tuple(texts), None, row.line, source)
-    if not label and need_label:
-        raise RowError(missing_label(raw, columns.label))
-    if spec is not None and label:
-        canonical = spec.canonical_label(label)
-        if canonical is None and need_label:
-            raise RowError(strange_label(label, spec))
-        label = canonical or label
-    return Example(tuple(texts), label or None, row.line, source)
+    return tuple(texts)
+
+
+def refuse_rejected(fields: Mapping[str, str]) -> None:
+    """Refuse a row that whoever annotated it with Prodigy rejected or passed over.
+
+    Raises:
+        NotMeantError: it is one.
+    """
+    answer = fields.get("answer")
+    if answer in ("reject", "ignore") and any(name in fields for name in _PRODIGY):
+        raise NotMeantError(f"the answer is {answer} (Prodigy)")
+
+
+def unusable(row: Row, error: RowError) -> BadRow:
+    """Make a record of a row that was refused: it is left out where it is not meant to be one."""
+    return (LeftOut if isinstance(error, NotMeantError) else BadRow)(row.line, str(error))
+
+
+def missing_label(raw: str | None, column: str | None) -> str:
+    """Say in a clause that a row has no label."""
+    return f"label is {'missing' if raw is None else 'empty'} (column {quoted(column)})"
 
 
 def check_mapped(names: Sequence[str], chosen: ColumnChoice) -> None:

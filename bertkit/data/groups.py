@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bertkit.data.columns import column_name, did_you_mean, field_of, has_column, there_are
+from bertkit.data.column_names import column_name
+from bertkit.data.columns import did_you_mean, has_column, there_are
 from bertkit.data.records import BadRow, DataSet, Example, Row
+from bertkit.data.values import field_of
 from bertkit.errors import DataError
 from bertkit.plain import quoted
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.columns import ColumnChoice, strange_label
-from bertkit.data.formats import TableFormat, encoding_note, sniff_format
+from bertkit.data.columns import ColumnChoice
+from bertkit.data.formats.readers import read_rows
+from bertkit.data.formats.telling import TableFormat, encoding_note, sniff_format
 from bertkit.data.groups import Groups, find_groups, refuse_groups
-from bertkit.data.readers import read_rows
-from bertkit.data.records import BadRow, ColumnMap, Example, Row
-from bertkit.data.shapes import guess_task, shape_of
+from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
+from bertkit.data.shapes.labelled import strange_label
+from bertkit.data.shapes.table import guess_task, shape_of
 from bertkit.data.sources import Source
 from bertkit.data.table_rules import (
     SeenIds,
@@ -28,7 +29,7 @@ from bertkit.data.table_rules import (
     rename,
     spec_for_labels,
 )
-from bertkit.data.tagged_files import read_tagged_file
+from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
 from bertkit.errors import DataError
 
 # Tasks whose rows have an answer in the label column; of others that column is no label.
@@ -66,7 +67,7 @@ class Table:
             watch: sees the rows as they pass, with all their columns.
         """
         if self.kind.kind == "conll":
-            yield from read_tagged_file(self.path, table_format=self.kind)
+            yield from read_tagged_file(self.path, table_format=self.kind, problems=problems)
             return
         rows = self.rows()
         if seen is not None and self.id_column is not None:
@@ -122,6 +123,8 @@ class Opener:
         note = encoding_note(path, known)
         if note is not None:
             self.notes.append(note)
+        if known.kind == "txt" and self.task == "ner":
+            known = tagged_lines(known)
         if known.kind == "conll" and self.task in ("auto", "ner"):
             refuse_groups(self.group, str(path))
             self.task, self._resolved = "ner", self._resolved or _TAGGED
@@ -153,7 +156,7 @@ class Opener:
         for row in rows:
             if isinstance(row, Row):
                 return row
-            bad = bad or row
+            bad = bad or (None if isinstance(row, LeftOut) else row)
         if bad is not None:
             raise DataError.at(table.path, bad.line, f"{bad.message}; no row can be read.")
         raise DataError(f"{table.path}: there are no rows in it (empty, or only a header line).")
@@ -170,7 +173,7 @@ class Opener:
             columns = shape_of(self.task).resolve(
                 names,
                 mapping=self.choice.renamed(renames) if self.choice is not None else None,
-                spec=spec,
+                usual=None if spec is None else spec.columns,
                 stored=self._resolved,
                 need_label=not may_lack_label,
             )

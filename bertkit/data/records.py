@@ -6,10 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 
-class RowError(Exception):
-    """Why a record cannot be used, as a clause; readers turn it into a `BadRow`."""
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """One physical record of a file, columns by name, values still text.
@@ -24,10 +20,19 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A record that could not be read; `message` says why, in one clause."""
+    """A record that could not be read.
+
+    `message` says why, in one clause; `kept` are names and values that go through to the answer.
+    """
 
     line: int
     message: str
+    kept: tuple[tuple[str, str], ...] = field(default=(), kw_only=True, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut(BadRow):
+    """A record that is not meant to be a row, such as a second header line: no fault, but it is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,8 @@ class ColumnMap:
 class Example:
     """One row as a task sees it: its texts in the order of `ColumnMap.inputs`, and a label.
 
-    Rows with the same `group` stay on one side of a split; empty: the row is of none.
+    Rows with the same `group` stay on one side of a split; empty: the row is of none. `kept`
+    are names and values that go through to the answer.
     """
 
     texts: tuple[str, ...]
@@ -63,6 +69,7 @@ class Example:
     line: int
     source: str
     group: str = field(default="", kw_only=True)
+    kept: tuple[tuple[str, str], ...] = field(default=(), kw_only=True, compare=False)
 
     @property
     def all_texts(self) -> tuple[str, ...]:
@@ -75,6 +82,18 @@ class Example:
         return self.label
 
 
+CharSpan = tuple[int, int]
+"""Where something lies in its text: `text[start:end]`, in characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row starts: a file and its 1-based line."""
+
+    file: str
+    line: int
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Entity:
     """A named stretch of a text: `text[start:end]`, in characters."""
@@ -83,17 +102,28 @@ class Entity:
     end: int
     label: str
 
+    @classmethod
+    def trimmed(cls, text: str, span: CharSpan, label: str) -> Entity | None:
+        """Make an entity that neither begins nor ends with a space; None where it would hold spaces alone."""
+        start, end = span
+        found = text[start:end]
+        if not found.strip():
+            return None
+        return cls(start + len(found) - len(found.lstrip()), end - len(found) + len(found.rstrip()), label)
+
 
 @dataclass(frozen=True, slots=True)
 class TaggedText(Example):
     """One text with its entities; `texts` is the text alone and `label` is not used.
 
     `entities` stand in the order of their places and do not overlap; None: not known.
-    `repaired` tells whether the row's tags broke their scheme and were read leniently.
+    `repaired` tells whether the row's tags broke their scheme and were read leniently,
+    `trimmed` whether an entity came with spaces at its edges.
     """
 
     entities: tuple[Entity, ...] | None = None
     repaired: bool = False
+    trimmed: bool = False
 
     @property
     def answer(self) -> object:
@@ -106,11 +136,13 @@ class Question(Example):
     """A question with two or more choices.
 
     `texts` are the question, or context and question; `names` are what the file calls the
-    choices (letters or numbers), and `label` is the name of the right one.
+    choices (letters or numbers), and `label` is the name of the right one; `unread` says in a
+    clause why there is none, where one was looked for.
     """
 
     choices: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    unread: str = field(default="", compare=False)
 
     @property
     def all_texts(self) -> tuple[str, ...]:

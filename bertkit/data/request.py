@@ -16,13 +16,18 @@ from bertkit.data.splits import SPLIT_FORM, carve, passage_blocks
 from bertkit.errors import DataError
 from bertkit.kinds import MisfitError, record_of
 
+# How labels are spelt; a run stores it, so that it finds its labels again.
+LABEL_FORM = 2
+
 
 @dataclass(frozen=True)
 class DataRequest:
     """DATA and how it is split; JSON both ways.
 
     `passages` says that lines that follow each other are needed together, `group` the column
-    whose equal values are. `split_form` is which rows are the same (`splits.SPLIT_FORM`).
+    whose equal values are. `split_form` is which rows are the same (`splits.SPLIT_FORM`), `label_form` how
+    labels are spelt (1: as they stand there). `on_error` is what becomes of rows that cannot be
+    used: stop or skip.
     """
 
     names: tuple[str, ...]
@@ -36,6 +41,8 @@ class DataRequest:
     passages: bool = False
     group: str | None = None
     split_form: int = SPLIT_FORM
+    label_form: int = LABEL_FORM
+    on_error: str = "stop"
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values; paths are made absolute, so that a run can be moved."""
@@ -51,7 +58,7 @@ class DataRequest:
             MisfitError: a value is missing or of another kind.
         """
         if isinstance(values, Mapping):
-            values = {"split_form": 1, **values}
+            values = {"split_form": 1, "label_form": 1, **values}
         request = record_of(cls, values, name)
         if not request.names or (request.limit is not None and request.limit < 1):
             raise MisfitError(f"{name or 'it'} asks for no rows")
@@ -77,6 +84,8 @@ def load_splits(request: DataRequest, *, splits: Sequence[str] = ("train", "vali
         task=request.task,
         splits=splits,
         group=request.group,
+        respell=request.label_form >= LABEL_FORM,
+        skip_bad=request.on_error == "skip",
     )
     if "train" not in dataset.splits:
         have = ", ".join(dataset.splits)

@@ -9,26 +9,25 @@ same way by both.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from bertkit.data.audit.findings import MAX_PLACES, Finding, Place, Severity, counted
-from bertkit.data.audit.groups import GroupColumns
 from bertkit.data.columns import parse_columns
+from bertkit.data.faults import Faults, Unread
+from bertkit.data.group_columns import GroupColumns
+from bertkit.data.kept import Keep, KeptColumns
+from bertkit.data.label_kinds import LabelKinds, Spelling, respelt
 from bertkit.data.loading import load_data
-from bertkit.data.numerals import is_lost_score, is_no_finite_number, is_number, is_whole, score_fault
+from bertkit.data.numerals import is_lost_score, score_fault
 from bertkit.data.opening import Opener, Table
-from bertkit.data.records import BadRow, ColumnMap, Example
+from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut
 from bertkit.data.sources import find_source
 from bertkit.data.table_rules import SeenIds
 
 # Rows looked at for the kind of the labels; `LabelKinds` tells afterwards whether the rest agree.
 _ROWS_AHEAD = 1000
-_SHOWN_REASONS = 3
-_MAX_REASONS = 1000
 
 
 class Reading(Protocol):
@@ -38,12 +37,15 @@ class Reading(Protocol):
         """Read the rows."""
         ...
 
-    def expect(self, task: str) -> None:
-        """Say what the rows are for; those that the task cannot learn from are left out and reported."""
+    def expect(self, task: str, spelling: Spelling = "as written") -> None:
+        """Say what the rows are for and how their labels are spelt.
+
+        Those that the task cannot learn from are left out and counted.
+        """
         ...
 
-    def findings(self) -> Iterator[Finding]:
-        """Report what could not be read the last time."""
+    def unread(self) -> Unread:
+        """Return what could not be read the last time."""
         ...
 
 
@@ -108,38 +110,6 @@ def stream_data(
     )
 
 
-@dataclass
-class LabelKinds:
-    """Tells scores from classes by the labels that passed, as loading does: all numbers, not all whole."""
-
-    any: bool = False
-    all_numbers: bool = True
-    all_whole: bool = True
-
-    def see(self, labels: Iterable[str | None]) -> None:
-        """Let some labels pass."""
-        if not self.all_numbers:
-            return
-        for label in set(labels) - {None}:
-            assert label is not None
-            if is_no_finite_number(label):  # a score that is missing, and no class
-                continue
-            self.any = True
-            self.all_numbers = self.all_numbers and is_number(label)
-            self.all_whole = self.all_whole and is_whole(label)
-
-    @property
-    def task(self) -> str:
-        """The task word."""
-        return "regression" if self.any and self.all_numbers and not self.all_whole else "classify"
-
-
-REASONS: Mapping[str, str] = {
-    "regression": "task: regression, for all labels are numbers and not all are whole",
-    "classify": "task: classify, for the labels are words or whole numbers",
-}
-
-
 def _guess(first: Iterable[Example]) -> str:
     kinds = LabelKinds()
     kinds.see(row.label for row in itertools.islice(iter(first), _ROWS_AHEAD))
@@ -157,19 +127,21 @@ class SplitStream:
     def __init__(self, split: str, tables: Sequence[Table]) -> None:
         self._split = split
         self._tables = tables
-        self._unusable = _Faults()
-        self._lost = _Faults()
+        self._unusable = Faults()
+        self._left_out = Faults()
+        self._lost = Faults()
         self._seen: SeenIds | None = None
         self._columns: GroupColumns | None = None
         self._of_scores = False
+        self._spelling: Spelling = "as written"
 
-    def expect(self, task: str) -> None:
+    def expect(self, task: str, spelling: Spelling = "as written") -> None:
         """Leave out rows whose label no model can learn, where the task is regression."""
-        self._of_scores = task == "regression"
+        self._of_scores, self._spelling = task == "regression", spelling
 
     def __iter__(self) -> Iterator[Example]:
         """Read the files one after the other."""
-        self._unusable, self._lost = _Faults(), _Faults()
+        self._unusable, self._left_out, self._lost = Faults(), Faults(), Faults()
         self._seen = SeenIds() if len(self._tables) > 1 else None
         self._columns = self._group_columns()
         for table in self._tables:
@@ -181,11 +153,29 @@ class SplitStream:
                     self._lost.note(place, problems)
                     problems.clear()
                 if isinstance(example, BadRow):
-                    self._unusable.note(place, [example])
-                elif self._of_scores and example.label is not None and is_lost_score(example.label):
-                    self._unusable.note(place, [BadRow(example.line, score_fault(example.label))])
+                    (self._left_out if isinstance(example, LeftOut) else self._unusable).note(place, [example])
+                    continue
+                label = None if example.label is None else respelt(example.label, self._spelling)
+                if self._of_scores and label is not None and is_lost_score(label):
+                    self._unusable.note(place, [BadRow(example.line, score_fault(label))])
                 else:
-                    yield example
+                    yield example if label == example.label else replace(example, label=label)
+
+    @property
+    def has_no_columns(self) -> bool:
+        """Whether some file has no columns but its tokens and tags."""
+        return any(table.kind.kind == "conll" for table in self._tables)
+
+    def records(self) -> Iterator[tuple[str, Example | BadRow]]:
+        """Read all records with their files, those too that cannot be used; their columns are `kept`."""
+        seen = SeenIds() if len(self._tables) > 1 else None
+        for table in self._tables:
+            kept = KeptColumns(Keep())
+            for record in kept.give(table.examples([], seen, kept.note)):
+                if isinstance(record, Example) and record.label is not None:
+                    yield str(table.path), replace(record, label=respelt(record.label, self._spelling))
+                else:
+                    yield str(table.path), record
 
     def _group_columns(self) -> GroupColumns | None:
         """Look for a column of groups among those of the training rows, where none was named."""
@@ -195,43 +185,15 @@ class SplitStream:
         columns = first.columns
         return GroupColumns((*columns.inputs, *columns.choices, columns.label, first.id_column))
 
-    def findings(self) -> Iterator[Finding]:
-        """Report rows that cannot be used, entities that are not in their texts, rows of two files, and groups."""
-        if self._unusable.count:
-            message = f"{self._split}: {counted(self._unusable.count, 'row', 'are')} unusable and left out"
-            yield self._unusable.finding("unusable_row", "error", message)
-        if self._lost.count:
-            number = "1 entity" if self._lost.count == 1 else f"{self._lost.count:,} entities"
-            message = f"{self._split}: {number} left out"
-            yield self._lost.finding("lost_entity", "warning", message)
-        if self._seen is not None and self._seen.repeated:
-            repeated = self._seen.repeated
-            message = f"{self._split}: {counted(repeated, 'row')} left out, for an earlier file has their id."
-            yield Finding("repeated_id", "info", repeated, message)
-        if self._columns is not None:
-            yield from self._columns.findings(self._split)
-
-
-@dataclass
-class _Faults:
-    """Counts rows by what is wrong with them, and remembers where the first of them stand."""
-
-    count: int = 0
-    places: list[Place] = field(default_factory=list)
-    reasons: Counter[str] = field(default_factory=Counter)
-
-    def note(self, file: str, rows: Sequence[BadRow]) -> None:
-        for row in rows:
-            self.count += 1
-            if row.message in self.reasons or len(self.reasons) < _MAX_REASONS:
-                self.reasons[row.message] += 1
-            if len(self.places) < MAX_PLACES:
-                self.places.append(Place(file, row.line))
-
-    def finding(self, kind: str, severity: Severity, what: str) -> Finding:
-        shown = [f"{reason} ({number:,})" for reason, number in self.reasons.most_common(_SHOWN_REASONS)]
-        more = "; and other faults" if len(self.reasons) > _SHOWN_REASONS else ""
-        return Finding(kind, severity, self.count, f"{what}: {'; '.join(shown)}{more}.", tuple(self.places))
+    def unread(self) -> Unread:
+        """Return what could not be read the last time."""
+        return Unread(
+            self._unusable,
+            self._left_out,
+            self._lost,
+            0 if self._seen is None else self._seen.repeated,
+            None if self._columns is None else self._columns.proposal(),
+        )
 
 
 class _Loaded(tuple[Example, ...]):
@@ -239,12 +201,12 @@ class _Loaded(tuple[Example, ...]):
 
     __slots__ = ()
 
-    def expect(self, task: str) -> None:
+    def expect(self, task: str, spelling: Spelling = "as written") -> None:
         """They were loaded for it."""
 
-    def findings(self) -> Iterator[Finding]:
-        """There is nothing to report."""
-        yield from ()
+    def unread(self) -> Unread:
+        """Return that there is nothing."""
+        return Unread()
 
 
 def _of_hub(names: Sequence[str], columns: str | None, task: str, group: str | None) -> StreamedData:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.columns import ColumnChoice, there_are
-from bertkit.data.records import BadRow, ColumnMap, Row, RowError
+from bertkit.data.records import BadRow, ColumnMap, Row
+from bertkit.data.values import RowError
 from bertkit.errors import DataError
 from bertkit.plain import quoted
 

@@ -13,13 +13,14 @@ from functools import partial
 from typing import TypeVar
 
 from bertkit.data.columns import ColumnChoice, parse_columns
-from bertkit.data.formats import open_input, tell
-from bertkit.data.questions import find_choice_columns
-from bertkit.data.readers import read_opened
-from bertkit.data.records import BadRow, Example, Row
-from bertkit.data.shapes import guess_task, shape_of
+from bertkit.data.formats.opened import open_input
+from bertkit.data.formats.readers import read_opened
+from bertkit.data.formats.telling import tell
+from bertkit.data.records import BadRow, Example, LeftOut, Row
+from bertkit.data.shapes.questions import find_choice_columns
+from bertkit.data.shapes.table import guess_task, shape_of
 from bertkit.data.sources import find_source
-from bertkit.data.tagged_files import read_tagged_opened
+from bertkit.data.tagged.column_files import read_tagged_opened
 from bertkit.errors import DataError
 
 Record = TypeVar("Record")
@@ -69,7 +70,7 @@ def _knows(choice: ColumnChoice | None, names: Sequence[str]) -> bool:
     """Tell whether columns of texts are among names."""
     try:
         if find_choice_columns(names, choice=choice) is None:
-            shape_of("classify").resolve(names, mapping=choice, spec=None, stored=None, need_label=False)
+            shape_of("classify").resolve(names, mapping=choice, usual=None, stored=None, need_label=False)
     except DataError:
         return False
     return True
@@ -85,7 +86,7 @@ def _of_rows(rows: Iterator[Row | BadRow], name: str, kind: str, choice: ColumnC
         raise DataError.at(name, first.line, f"{first.message}.")
     shape = shape_of(task or "classify")
     try:
-        found = shape.resolve(list(first.fields), mapping=choice, spec=None, stored=None, need_label=False)
+        found = shape.resolve(list(first.fields), mapping=choice, usual=None, stored=None, need_label=False)
     except DataError as error:
         raise DataError(f"{name}: {error}") from None
     examples = shape.examples(itertools.chain([first], rows), found, name, need_label=False)
@@ -101,6 +102,8 @@ def _peeked(rows: Iterator[Record], name: str) -> Iterator[Record]:
 
 def _lines(rows: Iterable[Row | BadRow], name: str) -> Iterator[str]:
     for row in rows:
+        if isinstance(row, LeftOut):
+            continue
         if isinstance(row, BadRow):
             raise DataError.at(name, row.line, f"{row.message}.")
         yield from row.fields.values()
@@ -108,6 +111,8 @@ def _lines(rows: Iterable[Row | BadRow], name: str) -> Iterator[str]:
 
 def _texts(examples: Iterable[Example | BadRow], name: str) -> Iterator[str]:
     for example in examples:
+        if isinstance(example, LeftOut):
+            continue
         if isinstance(example, BadRow):
             raise DataError.at(name, example.line, f"{example.message}.")
         yield from example.all_texts

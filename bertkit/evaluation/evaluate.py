@@ -10,6 +10,7 @@ from bertkit.data.records import Example
 from bertkit.evaluation.partner import ENCODER
 from bertkit.evaluation.verdict import Verdict
 from bertkit.tasks.base import Interval, Outputs, Task
+from bertkit.troubleshooting import see
 
 # What stands beside the scores as the best that can be reached: it knows the answers.
 BOUNDS = ("oracle",)
@@ -81,10 +82,11 @@ def evaluate(
     """
     scores = task.score(examples, outputs)
     others, difference = _compare(task, examples, outputs, baselines)
-    doubts = _no_better(task, scores.metrics, others, difference)
+    learnt_nothing, no_better = list(scores.warnings), _no_better(task, scores.metrics, others, difference)
     rivals = dict(rivals or {})
     if alone is not None:
-        doubts += _doubts_of_encoder(task, examples, alone, baselines)
+        nothing, worse = _doubts_of_encoder(task, examples, alone, baselines)
+        learnt_nothing, no_better = learnt_nothing + nothing, no_better + worse
         rivals = {ENCODER: alone, **rivals}
     figures, differences = _compare(task, examples, outputs, rivals)
     return Evaluation(
@@ -95,7 +97,7 @@ def evaluate(
         intervals=dict(task.intervals(examples, outputs)),
         baselines={**others, **figures},
         difference={**difference, **differences},
-        warnings=(*warnings, *scores.warnings, *doubts),
+        warnings=(*warnings, *_pointing(learnt_nothing, "one-answer"), *_pointing(no_better, "no-better")),
         per_label=scores.per_label,
         seconds=round(seconds, 3),
         rows_per_second=round(len(examples) / seconds, 1) if seconds else 0.0,
@@ -118,11 +120,20 @@ def _doubts_of_encoder(
     examples: Sequence[Example],
     alone: Outputs,
     baselines: Mapping[str, Outputs],
-) -> list[str]:
-    """Say what is wrong with an encoder by itself, which a baseline that helps it must not hide."""
+) -> tuple[list[str], list[str]]:
+    """Say what is wrong with an encoder by itself, which a baseline that helps it must not hide.
+
+    Returns:
+        That it has learnt nothing; that it is no better than a baseline.
+    """
     scores = task.score(examples, alone)
     worse = _no_better(task, scores.metrics, *_compare(task, examples, alone, baselines), who="the encoder alone")
-    return [*(f"of the encoder alone: {warning}" for warning in scores.warnings), *worse]
+    return [f"of the encoder alone: {warning}" for warning in scores.warnings], worse
+
+
+def _pointing(sentences: Sequence[str], section: str) -> list[str]:
+    """Let the last of several sentences of one kind say where the documents say more."""
+    return [*sentences[:-1], *(f"{last}; {see(section)}" for last in sentences[-1:])]
 
 
 def _no_better(

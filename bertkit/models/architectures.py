@@ -21,6 +21,8 @@ ATTENTION_DROPOUT_NAMES = ("attention_probs_dropout_prob", "attention_dropout")
 # Longformer's window by width: a tiny model reads 4,096 tokens in a second.
 WINDOWS = ((128, 64), (256, 128), (512, 256))
 WIDEST_WINDOW = 512
+# Architectures that turn pairs of figures by a token's position.
+ROTARY = ("modernbert", "ultrabert", "eurobert", "gte")
 # Relative positions DeBERTa v3 tells apart, and those a narrow model has examples enough for.
 BUCKETS, NARROW_BUCKETS = 256, 64
 
@@ -113,7 +115,7 @@ def _check_heads(architecture: str, shape: Shape) -> None:
         raise UsageError(
             f"--hidden {shape.width} cannot be shared by {shape.heads} heads; choose a multiple of --heads."
         )
-    if architecture == "modernbert" and shape.width // shape.heads % 2:
+    if architecture in ROTARY and shape.width // shape.heads % 2:
         raise UsageError(
             f"--hidden {shape.width} with {shape.heads} heads: rotary positions turn pairs of figures, and a head has "
             f"{shape.width // shape.heads}; choose an even number per head."
@@ -156,6 +158,18 @@ def _modernbert(shape: Shape, _: BuildOptions) -> dict[str, Any]:
     return {**_layers(shape), "intermediate_size": inner, "cls_token_id": None, "sep_token_id": None}
 
 
+def _ultrabert(shape: Shape, _: BuildOptions) -> dict[str, Any]:
+    return {**_layers(shape), "intermediate_size": 3 * shape.width // 2, "prediction_head_size": shape.width}
+
+
+def _eurobert(shape: Shape, options: BuildOptions) -> dict[str, Any]:
+    return {**_layers(shape), "mask_token_id": min(2, options.vocab_size - 1)}
+
+
+def _gte(shape: Shape, options: BuildOptions) -> dict[str, Any]:
+    return {**_layers(shape), "type_vocab_size": options.type_vocab_size}
+
+
 def _deberta(shape: Shape, _: BuildOptions) -> dict[str, Any]:
     """He et al. 2021: content attends to positions and positions to content, both relative."""
     return {
@@ -186,6 +200,9 @@ ARCHITECTURES: dict[str, Callable[[Shape, BuildOptions], dict[str, Any]]] = {
     "xlm-roberta": _roberta,
     "distilbert": _distilbert,
     "modernbert": _modernbert,
+    "ultrabert": _ultrabert,
+    "eurobert": _eurobert,
+    "gte": _gte,
     "deberta": _deberta,
     "deberta-v2": _deberta_v3,
     "longformer": _longformer,

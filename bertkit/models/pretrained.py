@@ -35,10 +35,19 @@ from bertkit.models.opening import (
     read_config,
 )
 from bertkit.models.positions import extend_positions
-from bertkit.models.registry import MODELS, BuildOptions, ModelSpec
-from bertkit.models.sizes import check_config_of, check_plan, count_weights, no_first_weights
+from bertkit.models.probe import probe
+from bertkit.models.registry import BuildOptions
+from bertkit.models.sizes import check_plan, checked_config_of, count_weights, no_first_weights
+from bertkit.models.sliding_attention import BLOCKS, SHORTEST_IN_BLOCKS, mask_for_blocks, use_sliding_attention
+from bertkit.models.table import MODELS, ModelSpec
 from bertkit.models.weights import check_finite
 
+# Architectures whose segments are no table, so that config.json does not count them.
+RELATIVE_SEGMENTS = ("xlnet", "funnel")
+# What transformers calls tables of positions that a row cannot be longer than.
+POSITION_TABLES = ("position_embeddings", "embed_positions")
+# Key of a run's config.json: padding would change the answers.
+LEAKS = "bertkit_leaks_padding"
 WAYS_ON = (
     "give a local copy with --model DIR",
     "copy the cache of a machine that has it (HF_HOME)",
@@ -59,6 +68,8 @@ class PretrainedEncoder(nn.Module):
     Attributes:
         window: how many tokens local attention reaches over, the widest layer's; None where
             every token sees every other.
+        keeps_padding_out: whether a row's states are the same alone and padded; where they are
+            not, rows of equal length are computed together and nothing is padded.
         segments: how many segment ids it has embeddings for.
         max_positions: longest row the table of positions has room for; None: no table.
     """
@@ -69,21 +80,27 @@ class PretrainedEncoder(nn.Module):
         super().__init__()
         self.model = model
         if not with_pooler and self.pooler is not None:
-            model.pooler = None
+            model.pooler = _NoPooler()
         self.prefix: str = model.base_model_prefix
         self.hidden_size: int = model.config.hidden_size
         self.vocab_size: int = model.config.vocab_size
         self.segments: int = getattr(model.config, "type_vocab_size", None) or 0
+        if model.config.model_type in RELATIVE_SEGMENTS:
+            self.segments = 2
+        _compute_attention_here(model)
         self._config: dict[str, Any] = model.config.to_dict()
         self._takes = frozenset(inspect.signature(model.forward).parameters)
         is_local = "global_attention_mask" in self._takes
         self.window: int | None = max(model.config.attention_window) if is_local else None
-        _compute_attention_here(model)
         self.source: str | None = None
+        self.keeps_padding_out = True
+        self.kept_rows: Tensor | None = None
         # RoBERTa's kind: the first token of a row stands at the position after this one.
-        self._before_first: int | None = getattr(_embeddings(model), "padding_idx", None)
+        self._before_first: int | None = _before_first(model)
         self.max_positions = _max_positions(model, self._before_first)
         self._kernel = FUSED if has_both_kernels(model) else None
+        # How far layers see whose windows are computed in blocks, where a row is longer.
+        self._reach = use_sliding_attention(model) if self._kernel is not None else None
         # In a tuple, because the layer is registered in the model already.
         self._last: tuple[Any, ...] = tuple(top for top in self.layers[-1:] if make_first_token_layer(model, top))
 
@@ -92,7 +109,7 @@ class PretrainedEncoder(nn.Module):
         """The model's own layer over the first token, where it has one."""
         pooler = getattr(self.model, "pooler", None)
         # ALBERT's is a bare linear layer, which takes the first token, not the row.
-        return None if isinstance(pooler, nn.Linear) else cast("nn.Module | None", pooler)
+        return None if isinstance(pooler, nn.Linear | _NoPooler) else cast("nn.Module | None", pooler)
 
     @property
     def embeddings_weight(self) -> Tensor:
@@ -129,6 +146,44 @@ class PretrainedEncoder(nn.Module):
                 f"a row of {length} tokens: the encoder has {self.max_positions} positions; "
                 f"add --max-length {self.max_positions}."
             )
+        if self.keeps_padding_out or attention_mask is None:
+            return self._states(input_ids, attention_mask, token_type_ids, global_mask, first_only=first_only)
+        return self._by_length(input_ids, attention_mask, token_type_ids, global_mask, first_only=first_only)
+
+    def _by_length(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        token_type_ids: Tensor,
+        global_mask: Tensor | None,
+        *,
+        first_only: bool,
+    ) -> Tensor:
+        """Compute rows of equal length together, without their padding; the states of padding are 0."""
+        lengths = attention_mask.sum(dim=1)
+        found: Tensor | None = None
+        for length in sorted(set(lengths.tolist())):
+            rows = (lengths == length).nonzero().squeeze(1)
+            cut = [None if x is None else x[rows, :length] for x in (input_ids, token_type_ids, global_mask)]
+            states = self._states(cast(Tensor, cut[0]), None, cast(Tensor, cut[1]), cut[2], first_only=first_only)
+            if found is None:
+                width = 1 if first_only else input_ids.shape[1]
+                found = states.new_zeros(len(input_ids), width, states.shape[-1])
+            padding = found.shape[1] - states.shape[1]
+            found = found.index_copy(0, rows, nn.functional.pad(states, (0, 0, 0, padding)))
+        assert found is not None
+        return found
+
+    def _states(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor,
+        global_mask: Tensor | None,
+        *,
+        first_only: bool,
+    ) -> Tensor:
+        """Hand a batch to the model of transformers."""
         inputs = {"input_ids": input_ids, "token_type_ids": token_type_ids}
         if attention_mask is not None:
             inputs["attention_mask"] = attention_mask
@@ -140,20 +195,31 @@ class PretrainedEncoder(nn.Module):
             del inputs["token_type_ids"]
         if self._kernel is not None and not torch.compiler.is_compiling():
             self._set_kernel(input_ids)
+        if self._kernel == BLOCKS:
+            inputs["attention_mask"] = mask_for_blocks(attention_mask, input_ids)
         for top in self._last:
             top.first_only = first_only
         hidden: Tensor = self.model(**inputs).last_hidden_state
-        return hidden[:, : 1 if first_only else length]
+        return hidden[:, : 1 if first_only else input_ids.shape[1]]
 
     def transformers_config(self) -> dict[str, Any]:
         """Return the config.json with which transformers opens the encoder."""
-        return {**self._config, "encoder_class": type(self.model).__name__}
+        found = {**self._config, "encoder_class": type(self.model).__name__}
+        return found if self.keeps_padding_out else {**found, LEAKS: True}
+
+    def take_vocabulary(self, rows: Tensor) -> None:
+        """Note that the table of embeddings was cut: `rows` are, by the new ids, those of the weights' source."""
+        self.kept_rows = rows
+        self.vocab_size = len(rows)
+        self._config = self.model.config.to_dict()
 
     def _set_kernel(self, input_ids: Tensor) -> None:
         """Let attention be computed as suits the shape of a batch."""
         rows, tokens = input_ids.shape
         training = self.training and torch.is_grad_enabled()
         kernel = attention_kernel(rows, tokens, training=training, device=input_ids.device.type)
+        if self._reach is not None and tokens > SHORTEST_IN_BLOCKS * self._reach:
+            kernel = BLOCKS
         if kernel != self._kernel:
             self.model.set_attn_implementation(kernel)
             self._kernel = kernel
@@ -177,13 +243,15 @@ def build(spec: ModelSpec, options: BuildOptions) -> PretrainedEncoder:
     """
     if options.from_nothing:
         encoder = _wrapped(_from_nothing(spec, options), options)
+        with opening(spec.name, is_folder=spec.hub_id is None):
+            _probed(encoder)
     else:
         source = _source(spec)
         model = _from_weights(spec, options)
         with opening(source, is_folder=spec.hub_id is None):
             encoder = _wrapped(model, options)
             encoder.source = source
-            _try_out(encoder)
+            _probed(encoder)
     if options.type_vocab_size > max(2, encoder.segments):
         raise UsageError(
             f"--overlap-segments: {spec.name} knows {encoder.segments} segment ids; the option needs scratch."
@@ -199,16 +267,21 @@ def _wrapped(model: Any, options: BuildOptions) -> PretrainedEncoder:
     return PretrainedEncoder(model, with_pooler=options.with_pooler)
 
 
-def _try_out(encoder: PretrainedEncoder) -> None:
-    """Read a few tokens, in the mode that models are opened in: evaluation.
+def _probed(encoder: PretrainedEncoder) -> None:
+    """Look at what the encoder does, in evaluation mode; its own mode stays.
 
     Raises:
-        MisfitError: what comes out is no numbers.
+        MisfitError: it cannot be used.
     """
-    ids = torch.arange(min(5, encoder.vocab_size)).unsqueeze(0)  # (1, 5)
-    with torch.no_grad():
-        if not torch.isfinite(encoder(ids, None, torch.zeros_like(ids))).all():
-            raise MisfitError("its weights and config.json make vectors that are no numbers")
+    mode = encoder.training
+    try:
+        encoder.keeps_padding_out = probe(encoder.eval())
+    except RuntimeError as error:
+        if is_of_machine(error):
+            raise
+        raise MisfitError(f"it cannot read a row of a few tokens ({first_line(error)})") from error
+    finally:
+        encoder.train(mode)
 
 
 def _from_weights(spec: ModelSpec, options: BuildOptions) -> Any:
@@ -218,8 +291,8 @@ def _from_weights(spec: ModelSpec, options: BuildOptions) -> Any:
     if spec.hub_id is None:
         check_folder(Path(source))
     with hub_errors(source, "model"), opening(source, is_folder=spec.hub_id is None):
-        check_config_of(source)
-        config = without_chunks(with_dropout(read_config(source), options.dropout))
+        values = checked_config_of(source)
+        config = without_chunks(with_dropout(read_config(source, values), options.dropout))
         check_plan(AutoModel.from_config, config, count_weights(source))
         # What the checkpoint lacks is counted below; transformers would log a table of it.
         with quiet("transformers.modeling_utils"):
@@ -248,8 +321,7 @@ def _from_nothing(spec: ModelSpec, options: BuildOptions) -> Any:
         if spec.hub_id is None:
             check_folder(Path(source), weights=False)
         with hub_errors(source, "model"), opening(source, is_folder=spec.hub_id is None):
-            check_config_of(source)
-            found = read_config(source)
+            found = read_config(source, checked_config_of(source))
         config = (
             new_config(found.model_type, options) if shape_asked else adapted_config(without_chunks(found), options)
         )
@@ -265,11 +337,14 @@ def rebuild(values: dict[str, Any], *, with_pooler: bool) -> PretrainedEncoder:
     from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig, AutoModel
 
+    leaks = bool(values.get(LEAKS))
     try:
         config = without_chunks(AutoConfig.for_model(**values))
         with no_first_weights():
             model = AutoModel.from_config(config, dtype=torch.float32)
-        return PretrainedEncoder(model, with_pooler=with_pooler)
+        encoder = PretrainedEncoder(model, with_pooler=with_pooler)
+        encoder.keeps_padding_out = not leaks
+        return encoder
     except (*BROKEN, StrictDataclassError) as error:
         if is_of_machine(error):
             raise
@@ -291,21 +366,37 @@ def _source(spec: ModelSpec) -> str:
     return spec.hub_id
 
 
-def _embeddings(model: Any) -> Any:
-    return getattr(model, "embeddings", None)
+def _before_first(model: Any) -> int | None:
+    """Return the position before the first token's where positions are counted from the padding id on."""
+    embeddings = getattr(model, "embeddings", None)
+    # XLM's is the table of words itself, whose padding id says nothing of positions.
+    if isinstance(embeddings, nn.Embedding) or getattr(embeddings, "position_embeddings", None) is None:
+        return None
+    return cast("int | None", getattr(embeddings, "padding_idx", None))
 
 
 def _max_positions(model: Any, before_first: int | None) -> int | None:
-    table = getattr(_embeddings(model), "position_embeddings", None)
-    if not isinstance(table, nn.Embedding):
-        return None
-    return table.num_embeddings if before_first is None else table.num_embeddings - before_first - 1
+    """Return how many tokens a table of positions has room for; None: there is no table."""
+    tables = (module for name, module in model.named_modules() if name.rpartition(".")[2] in POSITION_TABLES)
+    rows = next((len(table.weight) for table in tables if getattr(table, "weight", None) is not None), None)
+    return rows if rows is None or before_first is None else rows - before_first - 1
+
+
+class _NoPooler(nn.Module):
+    """Stands where a pooler was taken away: some models call theirs without looking."""
+
+    def forward(self, hidden: Tensor) -> None:
+        """Return nothing."""
 
 
 def _compute_attention_here(model: Any) -> None:
     """Take our own computation of those kinds of attention that transformers computes by large scores."""
     kind = model.config.model_type
-    if kind == "longformer":
+    if kind == "big_bird":
+        # Its sparse kind depends on how long the batch is, and never comes back from the full one.
+        model.set_attention_type("original_full")
+        model.config.attention_type = "original_full"
+    elif kind == "longformer":
         use_local_attention(model)
     elif kind == "deberta-v2":
         use_disentangled_attention(model)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from bertkit.errors import UsageError
 from bertkit.kinds import MisfitError, record_of
-from bertkit.models.registry import BuildOptions, ModelSpec
+from bertkit.models.registry import BuildOptions
+from bertkit.models.table import ModelSpec
 
 if TYPE_CHECKING:
     from bertkit.models.bert import BertModel

@@ -8,8 +8,9 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, cast
 
+from bertkit.errors import HubError
 from bertkit.files import is_dir, is_file
-from bertkit.hub import is_offline
+from bertkit.hub import hub_errors, is_offline, require
 from bertkit.kinds import MisfitError, read_object, value_of
 from bertkit.models.weights import check_config, count_stored, on_paper
 from bertkit.plain import quoted
@@ -23,8 +24,8 @@ FILES = (
 SPARE = 2**21
 
 
-def check_config_of(source: str) -> None:
-    """Refuse a config.json that would cost time or memory before the weights are looked at.
+def checked_config_of(source: str) -> dict[str, Any]:
+    """Return what config.json holds; refuse one that would cost time or memory before the weights are looked at.
 
     Args:
         source: a folder, or a hub id, whose file is fetched.
@@ -37,9 +38,11 @@ def check_config_of(source: str) -> None:
     if not found:
         raise MisfitError("it has no config.json")
     try:
-        check_config(read_object(found[0]))
+        values = read_object(found[0])
+        check_config(values)
     except MisfitError as error:
         raise MisfitError(f"config.json: {error}") from error
+    return values
 
 
 def count_weights(source: str) -> int:
@@ -97,6 +100,20 @@ def fetch_files(hub_id: str, names: Iterable[str]) -> dict[str, Path]:
             if isinstance(error, LocalEntryNotFoundError) and not is_offline():
                 raise
     return found
+
+
+def config_of_hub(hub_id: str) -> Path | None:
+    """Return the config.json of a repository of the hub, from the cache where that is all there is.
+
+    Returns:
+        None where it cannot be had, or there is none.
+    """
+    try:
+        require(hub_id, "model", ways_on=())
+        with hub_errors(hub_id, "model"):
+            return fetch_files(hub_id, ("config.json",)).get("config.json")
+    except HubError:
+        return None
 
 
 def check_plan(build: Callable[[Any], Any], config: Any, elements: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bertkit.data.audit.lengths import Bar
+from bertkit.audit.lengths import Bar
 from bertkit.reporting.page import Html, tag
 
 _WIDTH, _HEIGHT = 340, 150

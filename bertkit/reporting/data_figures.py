@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bertkit.data.audit import SplitAudit
-from bertkit.data.audit.lengths import LengthSummary, percentile
+from bertkit.audit import SplitAudit
+from bertkit.audit.lengths import LengthSummary, percentile
 from bertkit.data.numerals import is_score
 from bertkit.reporting.inspected import Inspection
 from bertkit.reporting.output import write_figures

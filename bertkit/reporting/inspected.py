@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bertkit.data.audit import Audit, Finding
+from bertkit.audit import Audit, Finding
 from bertkit.data.records import ColumnMap
 
 

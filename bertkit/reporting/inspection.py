@@ -7,20 +7,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bertkit.audit import Audit, Finding, TrainCommand, audit
+from bertkit.audit.findings import worst_first
+from bertkit.audit.sampling import Reservoir
+from bertkit.audit.unread import unread_findings
+from bertkit.audit.verdict import write_verdict
 from bertkit.config import TASKS
-from bertkit.data.audit import Audit, Finding, TrainCommand, audit
-from bertkit.data.audit.findings import worst_first
-from bertkit.data.audit.sampling import Reservoir
-from bertkit.data.audit.verdict import write_verdict
+from bertkit.data.label_kinds import NOTES, LabelKinds, Spelling
 from bertkit.data.numerals import is_score
 from bertkit.data.records import Example
+from bertkit.data.shapes.table import LABELLED, reason_of
 from bertkit.data.sources import files_of
-from bertkit.data.streaming import REASONS, LabelKinds, StreamedData, stream_data
+from bertkit.data.streaming import StreamedData, stream_data
 from bertkit.errors import UsageError
 from bertkit.models.registry import find_model
 from bertkit.models.tokenizers import open_tokenizer
 from bertkit.outputs import check_outputs
 from bertkit.plain import brief
+from bertkit.reporting.clean_rows import FLAG, clean_files, write_clean
 from bertkit.reporting.data_figures import draw_data, figure_names
 from bertkit.reporting.inspected import Inspection
 from bertkit.reporting.inspection_page import write_page
@@ -50,6 +54,7 @@ class InspectRequest:
     report: Path | None = None
     force: bool = False
     group: str | None = None
+    write: Path | None = None
 
     def __post_init__(self) -> None:
         """Check the words."""
@@ -83,9 +88,17 @@ def inspect_data(request: InspectRequest, progress: Callable[[int], None] = lamb
     data = stream_data(
         request.data, data_dir=request.data_dir, columns=request.columns, task=request.task, group=request.group
     )
+    if request.write is not None:
+        for clean, left in clean_files(request.write, list(data.splits)).values():
+            for path in (clean, left):
+                check_outputs({FLAG: path}, files_of(request.data, request.data_dir), force=request.force)
     refuse_figures(request.plots, figure_names(data.columns.inputs), force=request.force)
     tokenizer = None if spec.is_scratch else open_tokenizer(spec)
     inspection = _inspect(request, data, tokenizer, progress)
+    if request.write is not None:
+        labels = {split: figures.labels for split, figures in inspection.audit.splits.items()}
+        said = tuple(write_clean(request.write, data, inspection.task, labels))
+        inspection = replace(inspection, audit=replace(inspection.audit, notes=(*inspection.audit.notes, *said)))
     if request.plots is not None:
         draw_data(request.plots, inspection)
     if request.report is not None:
@@ -97,13 +110,13 @@ def _inspect(
     request: InspectRequest, data: StreamedData, tokenizer: Tokenizer | None, progress: Callable[[int], None]
 ) -> Inspection:
     """Audit the data; where the later labels belie the task that the first ones showed, once more."""
-    kinds = LabelKinds()
+    kinds = LabelKinds(of_scores=request.task == "regression")
     watched = {split: _Watched(rows, kinds, progress) for split, rows in data.splits.items()}
-    task = data.task
-    while True:
+
+    def once(task: str, spelling: Spelling) -> Audit:
         for rows in data.splits.values():
-            rows.expect(task)
-        found = audit(
+            rows.expect(task, spelling)
+        return audit(
             watched,
             name=data.name,
             task=task,
@@ -113,15 +126,22 @@ def _inspect(
             max_length=_longest(request, tokenizer),
             group=request.group,
         )
-        if not data.is_guessed or task == kinds.task:
-            break
-        task = kinds.task
-    more = [finding for rows in data.splits.values() for finding in rows.findings()]
+
+    found, task = once(data.task, "as written"), data.task
+    told, spelling = (kinds.task if data.is_guessed else task), kinds.spelling
+    if task in LABELLED and (told, spelling) != (task, "as written"):
+        found, task = once(told, spelling), told
+    more = [finding for split, rows in data.splits.items() for finding in unread_findings(split, rows.unread())]
     if tokenizer is not None:
         more += fit_findings(tokenizer, request.model, [row for rows in watched.values() for row in rows.sample])
-    notes = (*_notes(request, data, task, tokenizer), *found.notes)
+    notes = (*_notes(request, data, task, tokenizer), *_spelt(spelling), *found.notes)
     numbers = {split: _numbers(rows.sample) for split, rows in watched.items()} if task == "regression" else {}
     return Inspection(_with_findings(replace(found, notes=notes), more), task, data.columns, numbers)
+
+
+def _spelt(spelling: Spelling) -> Iterator[str]:
+    if spelling in NOTES:
+        yield NOTES[spelling]
 
 
 def _numbers(sample: Sequence[Example]) -> tuple[float, ...]:
@@ -183,7 +203,7 @@ def _notes(request: InspectRequest, data: StreamedData, task: str, tokenizer: To
         yield "this is a bundled sample, made to be small and easy"
     yield from data.notes
     if data.is_guessed:
-        yield REASONS[task]
+        yield reason_of(task)
     if tokenizer is None:
         yield (
             f"tokens are not counted: {request.model} makes its vocabulary when it is trained; lengths are in words "

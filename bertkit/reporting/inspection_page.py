@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bertkit.data.audit import Finding, SplitAudit
-from bertkit.data.audit.findings import SEVERITIES
-from bertkit.data.audit.lengths import LengthSummary, percentile
+from bertkit.audit import Finding, SplitAudit
+from bertkit.audit.findings import SEVERITIES
+from bertkit.audit.lengths import LengthSummary, percentile
 from bertkit.reporting.charts import histogram, range_bar, share_bar
 from bertkit.reporting.inspected import Inspection, written_places
 from bertkit.reporting.page import Child, Html, definitions, document, joined, section, table, tag, write_document

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
-from bertkit.data.audit import Finding, Place
-from bertkit.data.audit.findings import MAX_PLACES
+from bertkit.audit import Finding, Place
+from bertkit.data.faults import MAX_PLACES
 from bertkit.data.records import ColumnMap, Example
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.health import ANOTHER, examine
@@ -25,7 +25,9 @@ class TokenCounter:
     """
 
     def __init__(self, tokenizer: Tokenizer, task: str, columns: ColumnMap) -> None:
-        self._backend = tokenizer.backend
+        self._tokenizer = tokenizer
+        # As the tasks do, which put separators between columns.
+        self._respells = tokenizer.reads_control = len(columns.text) > 1 or task in ("choice", "mlm")
         self._separator = f" {tokenizer.special.sep or ' '} "
         self._own = len(columns.text)
         self._has_choices = task == "choice"
@@ -36,8 +38,8 @@ class TokenCounter:
         if self._has_choices:
             return self._of_choices(rows)
         if not self._is_pair:
-            return self._lengths([self._separator.join(texts) for texts in rows])
-        firsts, seconds = ([self._separator.join(part) for part in parts] for parts in self._parts(rows))
+            return self._lengths([self._joined(texts) for texts in rows])
+        firsts, seconds = ([self._joined(part) for part in parts] for parts in self._parts(rows))
         return self._lengths(list(zip(firsts, seconds, strict=True)))
 
     def _parts(self, rows: Rows) -> tuple[Rows, Rows]:
@@ -46,14 +48,19 @@ class TokenCounter:
     def _of_choices(self, rows: Rows) -> list[int]:
         stems, choices = self._parts(rows)
         pairs = [
-            (self._separator.join(stem), choice) for stem, own in zip(stems, choices, strict=True) for choice in own
+            (self._joined(stem), self._joined((choice,)))
+            for stem, own in zip(stems, choices, strict=True)
+            for choice in own
         ]
         lengths = iter(self._lengths(pairs))
         return [max(itertools.islice(lengths, len(own)), default=0) for own in choices]
 
     def _lengths(self, rows: Sequence[str] | Sequence[tuple[str, str]]) -> list[int]:
         # The ids stay in the Rust library: to bring them all into Python takes longer than to count.
-        return [len(row) for row in self._backend.encode_batch_fast(list(rows))]
+        return [len(row) for row in self._tokenizer.backend.encode_batch_fast(list(rows))]
+
+    def _joined(self, texts: Sequence[str]) -> str:
+        return self._separator.join(map(self._tokenizer.plain, texts) if self._respells else texts)
 
 
 def fit_findings(tokenizer: Tokenizer, model: str, sample: Sequence[Example]) -> Iterator[Finding]:

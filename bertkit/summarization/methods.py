@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +24,10 @@ class Method:
         opener: "module:function", called as `opener(method, options, listener)`; it returns
             a `Summarizer`.
         summary: one line for people.
-        task: of what task a run directory must be to serve as its model; empty where it needs none.
+        task: of what task a run directory must be to serve as its model; empty where none can.
+        alone: whether such a run reads sentences one by one (`--pooling siamese`).
+        without_run: the method whose model, the one that comes with bertkit, serves where no
+            run is given; empty where none is needed.
         writes: whether it writes sentences of its own; else it chooses the document's.
     """
 
@@ -32,22 +35,30 @@ class Method:
     opener: str
     summary: str
     task: str = ""
+    alone: bool = False
+    without_run: str = ""
     writes: bool = False
 
 
+_TRAINED = "bertkit.summarization.trained:open_trained"
+# Opens the model that comes with bertkit.
+_SHIPPED = "bertkit.summarization.shipped:open_shipped"
 METHODS: tuple[Method, ...] = (
     Method("lead", "bertkit.summarization.untrained:open_lead", "the first sentences"),
     Method("textrank", "bertkit.summarization.untrained:open_textrank", "the sentences most like the others"),
-    Method("bertsum", "bertkit.summarization.trained:open_trained", "sentences chosen by a run", "extractive"),
-    Method("matchsum", "bertkit.summarization.trained:open_trained", "a set of sentences chosen by a run", "matching"),
+    Method(
+        "salience", _TRAINED, "sentences read alone, three chosen", "extractive", alone=True, without_run="salience"
+    ),
+    Method("salience-sets", _SHIPPED, "the same, sets of two or three compared", without_run="salience-sets"),
+    Method("bertsum", _TRAINED, "sentences chosen by a run of BertSum", "extractive", without_run="salience"),
+    Method("matchsum", _TRAINED, "a set chosen by a run of MatchSum", "matching", without_run="salience-sets"),
     Method("abstractive", "bertkit.summarization.abstractive:open_writers", "written by BART or T5", writes=True),
 )
 # The encoder of the model that comes with bertkit.
 ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
-DEFAULT, SUBSTITUTE = "bertsum", "textrank"
-# Serves the methods that are a run where no run is given.
-SHIPPED = "bertkit.summarization.shipped:open_shipped"
+DEFAULT, SUBSTITUTE = "salience", "textrank"
 _WRITING = dict.fromkeys(("beams", "min_tokens", "max_tokens"), "the method abstractive")
+_WITH_MODEL = "bertsum, matchsum, salience and abstractive"
 
 
 def find_method(name: str) -> Method:
@@ -73,15 +84,19 @@ def asked_method(options: SummaryOptions) -> Method:
     """
     if options.method is not None:
         return find_method(options.method)
-    return find_method(DEFAULT) if options.model is None else _method_for(options.model)
+    if options.model is None:
+        return find_method(DEFAULT)
+    if not is_there(Path(options.model)):
+        return next(method for method in METHODS if method.writes)
+    return _method_of_run(options.model, "summaries", ("extractive", "matching"))
 
 
 def choose_method(options: SummaryOptions, note: Callable[[str], None]) -> Method:
-    """Return the method to use: `asked_method`, checked against the other options.
+    """Return the method to use, under its true name: `asked_method`, checked against the other options.
 
-    A method that is a run takes the model that comes with bertkit where no run is given. Where
-    that has no encoder, the best method that needs none takes the default's place, and `note`
-    is told.
+    bertsum and matchsum are papers' methods, and need a run. Where none is given the model that
+    comes with bertkit serves, which is another method; `note` is told of it. Where that has no
+    encoder, the best method that needs none takes the default's place, and `note` is told.
 
     Raises:
         UsageError: an option is given that the method does not have.
@@ -89,19 +104,37 @@ def choose_method(options: SummaryOptions, note: Callable[[str], None]) -> Metho
         BertkitError: see `asked_method`.
     """
     method = asked_method(options)
-    if method.task and options.model is None:
-        method = _served(method, options, note)
     unused: Mapping[str, str] = {} if method.writes else _WRITING
     if not method.task and not method.writes:
-        unused = {**unused, "model": "bertsum, matchsum and abstractive"}
+        unused = {**unused, "model": _WITH_MODEL}
     options.refuse_unused(method.name, unused)
-    return method
+    if not method.task and not method.without_run:
+        return method
+    if options.model is not None:
+        return _of_run(method, options.model, note)
+    return _of_bertkit(method, options, note)
 
 
-def _served(method: Method, options: SummaryOptions, note: Callable[[str], None]) -> Method:
+def _of_run(method: Method, model: str, note: Callable[[str], None]) -> Method:
+    """Return what a run is, asked for as `method`."""
+    true = _method_of_run(model, method.name, (method.task,))
+    if true.alone and not method.alone:
+        note(f"--model {model}: reads its sentences alone (--pooling siamese), which is the method {true.name}.")
+    elif method.alone and not true.alone:
+        raise ModelError(f"--model {model}: is a run of BertSum; take --method {true.name}.")
+    return true
+
+
+def _of_bertkit(method: Method, options: SummaryOptions, note: Callable[[str], None]) -> Method:
+    """Return the method of the model that comes with bertkit, for one that was asked for without a run."""
+    true = find_method(method.without_run)
+    a_run = f"--model RUN, a run of `bertkit train DATA --task {method.task}`"
     if packaged_model(ENCODER) is not None:
-        return replace(method, opener=SHIPPED)
-    needs = f"needs the encoder MiniLM ({INSTALL}), or --model RUN, a run of `bertkit train DATA --task {method.task}`"
+        if true is not method:
+            shipped = f"without one the model that comes with bertkit serves, {true.name}"
+            note(f"--method {method.name} needs {a_run}; {shipped}.")
+        return replace(true, opener=_SHIPPED)
+    needs = f"needs the encoder MiniLM ({INSTALL})" + (f", or {a_run}" if method.task else "")
     if options.method is not None:
         raise ModelError(f"--method {method.name}: {needs}; or take --method {SUBSTITUTE}, which needs neither.")
     note(f"{method.name} {needs}; {SUBSTITUTE} is used instead.")
@@ -119,12 +152,16 @@ def open_summarizer(options: SummaryOptions, listener: Listener) -> Summarizer:
     return summarizer
 
 
-def _method_for(model: str) -> Method:
-    folder = Path(model)
-    if not is_there(folder):
-        return next(method for method in METHODS if method.writes)
-    task = load_manifest(folder).settings.task
-    for method in METHODS:
-        if method.task == task:
-            return method
-    raise ModelError(f"--model {model}: is a run of the task {task}; summaries need one of extractive or matching.")
+def _method_of_run(model: str, what: str, tasks: Sequence[str]) -> Method:
+    """Return the method that a run's task and pooling make.
+
+    Raises:
+        ModelError: it is a run of none of the tasks, which `what` needs.
+    """
+    settings = load_manifest(Path(model)).settings
+    if settings.task not in tasks:
+        needed = " or ".join(tasks)
+        verb = "need" if what == "summaries" else "needs"
+        raise ModelError(f"--model {model}: is a run of the task {settings.task}; {what} {verb} one of {needed}.")
+    alone = settings.task == "extractive" and settings.pooling == "siamese"
+    return next(method for method in METHODS if method.task == settings.task and method.alone is alone)

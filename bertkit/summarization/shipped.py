@@ -1,8 +1,8 @@
 """The extractive model that comes with bertkit: weights/ on the lower layers of MiniLM.
 
 Its encoder is that of the extra `offline`, unchanged; what was learnt (weights/README.md
-tells from what, and how well it does) is in the package. It serves bertsum, which takes
-three sentences, and matchsum, which takes two or three.
+tells from what, and how well it does) is in the package. Its methods are salience, which
+takes three sentences, and salience-sets, which takes two or three.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LAYERS = 5
 """Of the encoder's six: the last one prepares the comparison of whole texts, and ranks sentences worse."""
 MAX_LENGTH = 96
 """Tokens of a sentence; longer ones are cut, and count as truncated."""
-SIZES = {"bertsum": (3,), "matchsum": (2, 3)}
+SIZES = {"salience": (3,), "salience-sets": (2, 3)}
 SETTINGS = TaskSettings(
     "extractive", ColumnMap(("text",), None, None), max_length=MAX_LENGTH, on_long="window", pooling="siamese"
 )
@@ -84,7 +84,7 @@ def shipped_bundle(method: str, weights: Path = WEIGHTS, *, model_name: str = MO
     """Put encoder, weights and task together.
 
     Args:
-        method: bertsum or matchsum.
+        method: salience or salience-sets.
         weights: what `examples/train_extractor.py` wrote.
         model_name: the encoder it learnt on, a name of the registry or a folder.
         layers: how many of the encoder's it learnt on.

@@ -1,4 +1,4 @@
-"""Methods that are a run of `bertkit train`: BertSum (task extractive) and MatchSum (task matching).
+"""Methods that are a run of `bertkit train`: BertSum and salience (task extractive), MatchSum (task matching).
 
 The run scores and chooses sentences. Here texts are cut into them, as `--language` says,
 and what the run makes of them becomes summaries of the length asked for.
@@ -19,7 +19,6 @@ from bertkit.compute.device import choose_placement
 from bertkit.data.records import BadRow, Document, Example
 from bertkit.documents.blocking import select
 from bertkit.documents.sentences import Sentence, split_sentences
-from bertkit.errors import ModelError
 from bertkit.evaluation.predict import predict_stream
 from bertkit.summarization.methods import Method
 from bertkit.summarization.options import SummaryOptions
@@ -43,15 +42,10 @@ def open_trained(method: Method, options: SummaryOptions, listener: Listener) ->
     """Open a run.
 
     Raises:
-        RunError: no run is there, or it is damaged or newer.
-        ModelError: it is a run of another task.
+        RunError: it is damaged or newer.
         DeviceError: the machine has no such device.
     """
-    directory = Path(options.model or "")
-    task = bundle.load_manifest(directory).settings.task
-    if task != method.task:
-        raise ModelError(f"--model {directory}: is a run of the task {task}; {method.name} needs one of {method.task}.")
-    return summarizer_of(bundle.load(directory), method, options, listener)
+    return summarizer_of(bundle.load(Path(options.model or "")), method, options, listener)
 
 
 def summarizer_of(loaded: Bundle, method: Method, options: SummaryOptions, listener: Listener) -> Summarizer:

@@ -39,6 +39,7 @@ class ChoiceTask:
     def __init__(self, settings: TaskSettings, tokenizer: Tokenizer) -> None:
         self.settings = settings
         self.tokenizer = tokenizer
+        tokenizer.reads_control = True  # the separator is put between a context and its question
 
     @classmethod
     def fit(cls, settings: TaskSettings, tokenizer: Tokenizer, examples: Sequence[Example]) -> ChoiceTask:
@@ -103,6 +104,8 @@ class ChoiceTask:
 
     def batch(self, parts: Sequence[Encoding]) -> Batch:
         """Collate parts; the first token and those of the question attend to all, a context does not."""
+        if self.tokenizer.special.sep is None:  # nothing tells where a question begins
+            return collate(parts, pad_id=self.tokenizer.pad_id)
         separator = self.tokenizer.id_of(self.tokenizer.special.sep, "separator")
         closing = self.tokenizer.backend.num_special_tokens_to_add(is_pair=True) - 1
         questions = [(0, *_question_places(part.ids, separator, closing)) for part in parts]

@@ -15,10 +15,22 @@ from bertkit.tokenization.base import Encoding, Tokenizer
 from bertkit.tokenization.leave_out import leave_words_out
 
 
-def joined_texts(rows: Iterable[Sequence[str]], settings: TaskSettings, tokenizer: Tokenizer) -> list[str]:
-    """Join the texts of each row with the separator token, words left out as asked."""
+def joined_texts(
+    rows: Iterable[Sequence[str]], settings: TaskSettings, tokenizer: Tokenizer, *, but: Sequence[str] = ()
+) -> list[str]:
+    """Join the texts of each row with the separator token, words left out as asked.
+
+    Where the tokenizer reads special tokens as such, those that the texts spell are respelt,
+    but some.
+    """
     separator = f" {tokenizer.special.sep or ' '} "
-    return [separator.join(leave_words_out(text, settings.leave_out) for text in texts) for texts in rows]
+    respell = tokenizer.reads_control
+
+    def own(text: str) -> str:
+        left = leave_words_out(text, settings.leave_out)
+        return tokenizer.plain(left, but=but) if respell else left
+
+    return [separator.join(map(own, texts)) for texts in rows]
 
 
 def encode_rows(

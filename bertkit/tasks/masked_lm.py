@@ -64,6 +64,7 @@ class MaskedLMTask:
     def __init__(self, settings: TaskSettings, tokenizer: Tokenizer) -> None:
         self.settings = settings
         self.tokenizer = tokenizer
+        tokenizer.reads_control = True  # [MASK] in a text is what is to be filled
 
     @classmethod
     def fit(cls, settings: TaskSettings, tokenizer: Tokenizer, examples: Sequence[Example]) -> MaskedLMTask:
@@ -264,7 +265,8 @@ class MaskedLMTask:
         return [(i, {"perplexity": round(float(np.exp(m)), 4)}) for i, m in sorted(means, key=lambda row: -row[1])]
 
     def _texts(self, examples: Sequence[Example]) -> list[str]:
-        return joined_texts((e.texts for e in examples), self.settings, self.tokenizer)
+        kept = [token for token in ("[MASK]", "<mask>", self.tokenizer.special.mask) if token]
+        return joined_texts((e.texts for e in examples), self.settings, self.tokenizer, but=kept)
 
     def _whole_rows(self) -> TaskSettings:
         """Return the settings for rows that are read in one part, whatever their length."""

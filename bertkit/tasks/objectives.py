@@ -207,7 +207,7 @@ def _collapse_sentence(label: str, gold: Sequence[str]) -> str:
     share = sum(g == label for g in gold) / max(1, len(gold))
     return (
         f"the model answers {quoted(label)} for every row ({share:.1%} of the rows have that label): it has learned "
-        "nothing from the texts; try more epochs, another --lr, --class-weights auto, or more data"
+        "nothing from the texts; try more epochs, another --lr, or more data"
     )
 
 

@@ -46,6 +46,8 @@ class SentencePart(SentenceWindow):
 class SalienceTask(ExtractiveTask):
     """Sentences that make a summary, each read alone."""
 
+    method = "salience"
+
     @classmethod
     def fit(cls, settings: TaskSettings, tokenizer: Tokenizer, examples: Sequence[Example]) -> SalienceTask:
         """Check that references can be compared; nothing is learnt from the rows.

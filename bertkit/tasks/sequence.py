@@ -48,6 +48,7 @@ class SequenceTask:
     def __init__(self, settings: TaskSettings, tokenizer: Tokenizer, objective: Objective | None = None) -> None:
         self.settings = settings
         self.tokenizer = tokenizer
+        tokenizer.reads_control = len(settings.columns.text) > 1  # the separator is put between columns
         self.objective = objective or _objective(settings)
 
     @classmethod

@@ -31,6 +31,7 @@ from bertkit.tokenization.cutting import (
 )
 from bertkit.tokenization.encoding import Encoding, LaidRow, Texts, packed, spans_of
 from bertkit.tokenization.stretches import looked_at, most_at_once, portions, stretches
+from bertkit.tokenization.typed import Speller, as_text
 
 __all__ = ["Encoding", "SpecialTokens", "Tokenizer", "load_tokenizer"]
 
@@ -58,6 +59,9 @@ class SpecialTokens:
 class Tokenizer:
     """A fast tokenizer with the names of its special tokens.
 
+    Special tokens that a text spells are text, unless `reads_control` is set: then they are
+    what they are called, and whoever sets it respells with `plain` what people have typed.
+
     Args:
         backend: the Rust tokenizer; truncation and padding stored in it are switched
             off, because they would cut rows silently.
@@ -68,9 +72,11 @@ class Tokenizer:
     def __init__(self, backend: Backend, special: SpecialTokens, max_length: int) -> None:
         backend.no_truncation()
         backend.no_padding()
+        as_text(backend, special.present)
         self.backend = backend
         self.special = special
         self.max_length = max_length
+        self._typed = Speller(special.present)
         # Equal ids are one object: a corpus has millions, and an int of its own takes 28 bytes.
         self._numbers = list(range(self.vocab_size))
         self.special_ids = frozenset(
@@ -95,13 +101,32 @@ class Tokenizer:
 
     @property
     def pad_id(self) -> int:
-        """Id that fills short rows of a batch."""
-        return self.id_of(self.special.pad, "padding")
+        """Id that fills short rows of a batch, where it is masked: any will do if there is no padding token."""
+        filling = (self.special.pad, self.special.sep, self.special.cls, self.special.unk)
+        found = (self.backend.token_to_id(token) for token in filling if token is not None)
+        return int(next((i for i in found if i is not None), 0))
 
     @property
     def mask_id(self) -> int:
         """Id that hides a token."""
         return self.id_of(self.special.mask, "mask")
+
+    @property
+    def reads_control(self) -> bool:
+        """Whether special tokens in a text are read as such."""
+        return not self.backend.encode_special_tokens
+
+    @reads_control.setter
+    def reads_control(self, value: bool) -> None:
+        self.backend.encode_special_tokens = not value
+
+    def plain(self, text: str, *, but: Sequence[str] = ()) -> str:
+        """Respell the special tokens in a text, but some, so that they are read as text; places stay."""
+        return self._typed(text, but=but)
+
+    def spells_control(self, text: str) -> bool:
+        """Tell whether a text spells a special token."""
+        return self._typed.is_in(text)
 
     def encode(
         self,
@@ -208,8 +233,14 @@ class Tokenizer:
             ids = [self._numbers[i] for i in ids]
         return LaidRow(ids, row.type_ids, spans_of(row) if with_spans else [], texts, skipped)
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: Path, *, max_length: int | None = None, with_segments: bool = True) -> None:
         """Write tokenizer.json and tokenizer_config.json.
+
+        Args:
+            directory: where to.
+            max_length: most tokens of a row, where those who open the files are to cut them
+                sooner than the model has to.
+            with_segments: whether they are to give segment ids, which some encoders have no table for.
 
         Raises:
             OSError: the folder cannot be written.
@@ -219,8 +250,9 @@ class Tokenizer:
         config = {
             # Without this class name AutoTokenizer builds a model-specific tokenizer from scraps.
             "tokenizer_class": "TokenizersBackend",
-            "model_max_length": self.max_length,
-            "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+            "model_max_length": max_length or self.max_length,
+            "model_input_names": ["input_ids", *(["token_type_ids"] if with_segments else []), "attention_mask"],
+            "split_special_tokens": not self.reads_control,
             **{name: token for name, token in names.items() if token is not None},
         }
         write_json(directory / "tokenizer_config.json", dict(sorted(config.items())))
@@ -319,7 +351,28 @@ def _special_tokens(config: Mapping[str, Any], backend: Backend) -> SpecialToken
         named = named_token(config, f"{part}_token")
         candidates = (named,) if named is not None else usual
         found[part] = next((t for t in candidates if backend.token_to_id(t) is not None), None)
-    return SpecialTokens(**found)
+    return with_bounds(SpecialTokens(**found), config, backend)
+
+
+def with_bounds(special: SpecialTokens, config: Mapping[str, Any], backend: Backend) -> SpecialTokens:
+    """Take the tokens that begin and end a text for the first one and the separator, where these have no names.
+
+    Encoders made after decoders name bos and eos only. They count where the tokenizer puts
+    them round a text.
+
+    Raises:
+        MisfitError: a name is none.
+    """
+    cls, sep = special.cls, special.sep
+    if cls is not None and sep is not None:
+        return special
+    tokens = backend.encode("a").tokens
+    first, last = named_token(config, "bos_token"), named_token(config, "eos_token")
+    if cls is None and first is not None and tokens[:1] == [first]:
+        cls = first
+    if sep is None and last is not None and tokens[-1:] == [last]:
+        sep = last
+    return replace(special, cls=cls, sep=sep)
 
 
 def named_token(config: Mapping[str, Any], key: str) -> str | None:

@@ -15,12 +15,14 @@ from bertkit.errors import TokenizerError
 from bertkit.tokenization.base import Encoding, Tokenizer
 from bertkit.tokenization.segments import Span
 from bertkit.tokenization.spans import whole_characters
+from bertkit.tokenization.word_pieces import too_many_pieces
+from bertkit.troubleshooting import see
 
 SAMPLE = 1000
 # Places are looked at in fewer texts: each token is.
 PLACED_SAMPLE = 50
 STOP_SHARE, WARN_SHARE = 0.30, 0.05
-ANOTHER = "choose another --model or --tokenizer"
+ANOTHER = f"choose another --model or --tokenizer ({see('tokenizer')})"
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ def examine(tokenizer: Tokenizer, texts: Sequence[str], *, model_ids: int | None
             faults.append(f"these texts: {share:.0%} of their {what} it")
         elif share >= WARN_SHARE:
             doubts.append(f"{share:.0%} of the {what} the tokenizer; another one may fit these texts better")
+    if not faults:
+        doubts += too_many_pieces(tokenizer, sample)
     if model_ids is not None and tokenizer.vocab_size > model_ids:
         doubts.append(f"the tokenizer has {tokenizer.vocab_size:,} ids and the model knows {model_ids:,} of them")
     unframed = _missing_token(tokenizer)
@@ -111,14 +115,19 @@ def _unknown_share(tokenizer: Tokenizer, encodings: Sequence[Encoding]) -> float
 
 
 def _missing_token(tokenizer: Tokenizer) -> list[str]:
-    """Say which special token is not there, or is not put round the texts."""
+    """Say which special token has a name and is not there, or is not put round the texts.
+
+    Encoders of today may read texts without any; a name that nothing goes by is a damage.
+    """
     special = tokenizer.special
-    for name, token in (("padding", special.pad), ("first", special.cls), ("separator", special.sep)):
-        if token is None or tokenizer.backend.token_to_id(token) is None:
-            return [f"an encoder: it has no {name} token"]
     (row,) = tokenizer.encode(["a"])
-    for token in (special.cls, special.sep):
-        if tokenizer.id_of(token, "special") not in row.ids:
+    for name, token in (("first", special.cls), ("separator", special.sep)):
+        if token is None:
+            continue
+        known = tokenizer.backend.token_to_id(token)
+        if known is None:
+            return [f"an encoder: it has no {name} token"]
+        if known not in row.ids:
             return [f"an encoder: it does not put {token} round a text"]
     return []
 

@@ -83,6 +83,7 @@ class Lister:
         if max_length is not None:
             self._cut_at(max_length)
         if pad:
+            tokenizer.id_of(tokenizer.special.pad, "padding")  # raises
             self._backend.enable_padding(
                 length=max_length or tokenizer.max_length, pad_id=tokenizer.pad_id, pad_token=str(tokenizer.special.pad)
             )

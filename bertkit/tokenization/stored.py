@@ -14,7 +14,15 @@ from tokenizers import normalizers
 
 from bertkit.files import is_file
 from bertkit.kinds import read_object, value_of
-from bertkit.tokenization.base import SpecialTokens, Tokenizer, load_tokenizer, named_token, own_length, sound_file
+from bertkit.tokenization.base import (
+    SpecialTokens,
+    Tokenizer,
+    load_tokenizer,
+    named_token,
+    own_length,
+    sound_file,
+    with_bounds,
+)
 
 CONFIG_FILE, NAMES_FILE = "tokenizer_config.json", "special_tokens_map.json"
 # A tokenizer without a limit of its own says 10^30, or nothing.
@@ -69,7 +77,7 @@ def _special_tokens(stored: Tokenizer, config: dict[str, Any], names: dict[str, 
         mapped = named_token(names, key)
         is_known = mapped is not None and stored.backend.token_to_id(mapped) is not None
         found[part] = mapped if is_known and not config.get(key) else getattr(stored.special, part)
-    return SpecialTokens(**found)
+    return with_bounds(SpecialTokens(**found), {**names, **config}, stored.backend)
 
 
 def _follow(backend: Backend, config: dict[str, Any]) -> None:

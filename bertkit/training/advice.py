@@ -21,7 +21,7 @@ def advice(prepared: Prepared, encoder: Encoder) -> Iterator[str]:
 
     Args:
         prepared: the rows and how they are batched.
-        encoder: knows its layers and the window of its attention.
+        encoder: knows its layers, the window of its attention, and whether padding changes answers.
     """
     if frozen := prepared.config.freeze:
         yield f"the embeddings and the lowest {frozen} of {len(encoder.layers)} layers stay as they are"
@@ -31,6 +31,11 @@ def advice(prepared: Prepared, encoder: Encoder) -> Iterator[str]:
     scored, there = len(prepared.scored_rows), len(prepared.validation)
     if scored < there:
         yield f"after each epoch {scored:,} of {there:,} validation rows are scored, at the end all of them"
+    if not encoder.keeps_padding_out:
+        yield (
+            f"{prepared.spec.name} would answer otherwise for padding beside a text, so rows of equal length are "
+            "computed together: it is right in any batch, and slower"
+        )
     if encoder.window is None:
         return
     lengths = [row.length for row in prepared.rows]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from bertkit.audit.labels import STRONG_IMBALANCE, imbalance
 from bertkit.config import TrainConfig
-from bertkit.data.audit.labels import STRONG_IMBALANCE, imbalance
 from bertkit.data.records import Example
 from bertkit.errors import UsageError
 from bertkit.plain import quoted

@@ -9,7 +9,7 @@ from bertkit import bundle
 from bertkit.bundle import load_manifest
 from bertkit.compute.device import choose_placement
 from bertkit.config import TrainConfig
-from bertkit.models.registry import ModelSpec
+from bertkit.models.table import ModelSpec
 from bertkit.run_folder import is_there
 from bertkit.tasks.base import Task
 from bertkit.tasks.candidates import Extractor

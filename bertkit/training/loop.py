@@ -26,6 +26,7 @@ from bertkit.metrics.names import greater_is_better
 from bertkit.tasks.base import Scores, Task, TrainingOptions, TrainingRow
 from bertkit.training.freezing import freeze, layers_frozen
 from bertkit.training.optim import learning_rate, set_learning_rate
+from bertkit.troubleshooting import see
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -250,5 +251,5 @@ def _not_finite(
     dtype = {"no": "float32", "bf16": "bfloat16"}.get(dtype, dtype)
     return NonFiniteError(
         f"step {step}: {what} in {dtype}, on rows {shown}; the last good checkpoint is kept. "
-        "Try a lower --lr, --clip 1 or --precision float32."
+        f"Try a lower --lr, --clip 1 or --precision float32; {see('not-finite')}."
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # Values of a weight tensor that its histogram is made of.
 HISTOGRAM_VALUES = 100_000
+FEWEST_POINTS = 40
 
 
 @contextmanager
@@ -60,7 +61,8 @@ class Tracker:
 
     Args:
         folder: where the event file goes; None writes nothing.
-        every: steps between two points of the training curves.
+        every: steps between two points of the training curves; fewer where a curve of a short
+            training would have under `FEWEST_POINTS`.
         purge_step: first step of a resumed run; older points from there on are hidden.
         warn: told, once, that no more can be written; training goes on.
     """
@@ -83,7 +85,8 @@ class Tracker:
                 self._write(self.writer, facts)
 
     def _write(self, writer: SummaryWriter, facts: StepFacts) -> None:
-        if facts.step % self.every == 0 or facts.step == 1:
+        every = min(self.every, max(1, facts.total_steps // FEWEST_POINTS))
+        if facts.step % every == 0 or facts.step == 1:
             speed = facts.tokens / facts.seconds
             curves = {
                 "loss": facts.loss,

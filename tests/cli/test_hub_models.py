@@ -10,6 +10,9 @@ import pytest
 import torch
 import transformers
 
+from bertkit.models.architectures import new_config
+from bertkit.models.recipes import MODERNBERT
+from bertkit.models.registry import BuildOptions
 from bertkit.tokenization.base import Tokenizer
 from tests.conftest import pair_rows, write_tsv
 from tests.stand_in_hub import StandInHub, refused, run_client
@@ -170,3 +173,24 @@ def test_a_local_folder_is_a_model(tiny_bert: Path, tmp_path: Path, pair_file: P
     assert predicted[0] == 0, predicted
     assert without_weights[0] == 3
     assert str(broken) in without_weights[2].splitlines()[-1]
+
+
+def test_a_hub_encoder_of_no_row_is_read_by_its_own_config(
+    tokenizer: Tokenizer, pair_file: Path, tmp_path: Path
+) -> None:
+    folder, home = tmp_path / "modern", tmp_path / "home"
+    torch.manual_seed(0)
+    options = BuildOptions(vocab_size=tokenizer.vocab_size, pad_id=0, max_length=2048, layers=1, hidden=32, heads=2)
+    transformers.AutoModel.from_config(new_config("modernbert", options)).save_pretrained(folder)
+    tokenizer.save(folder)
+    train = ["train", str(pair_file), "--model", "hf:somebody/modern-tiny", "--dry-run", "--format", "json"]
+    with StandInHub(tmp_path / "hub") as hub:
+        hub.add_model("somebody/modern-tiny", folder)
+        (code, out, err), longer = commands(
+            hub.url, home, [*train, "--max-length", "2048"], [*train, "--max-length", "2049"]
+        )
+    assert code == 0, err
+    values = json.loads(out)["config"]
+    assert (values["max_length"], values["lr"], values["dropout"]) == (2048, MODERNBERT.lr, MODERNBERT.dropout)
+    assert longer[0] == 2
+    assert "reads at most 2,048 tokens" in longer[2] or "reads at most 2048 tokens" in longer[2]

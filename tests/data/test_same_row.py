@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.data.audit.chunk import Chunk
-from bertkit.data.audit.keys import KeyTable
-from bertkit.data.audit.leakage import leakage_findings
+from bertkit.audit.chunk import Chunk
+from bertkit.audit.keys import KeyTable
+from bertkit.audit.leakage import leakage_findings
 from bertkit.data.records import ColumnMap, DataSet, Example, Question
 from bertkit.data.request import DataRequest, load_splits
 from bertkit.data.same_row import row_key

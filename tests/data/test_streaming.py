@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from bertkit.audit.unread import unread_findings
+from bertkit.data.label_kinds import LabelKinds
 from bertkit.data.loading import load_data
-from bertkit.data.streaming import LabelKinds, StreamedData, stream_data
+from bertkit.data.streaming import StreamedData, stream_data
 from bertkit.errors import DataError, UnknownNameError
 from tests.conftest import pair_rows, write_tsv
 
@@ -22,7 +24,7 @@ def found(data: StreamedData) -> list[tuple[str, int]]:
     """Read everything, and return kind and count of what could not be used."""
     for rows in data.splits.values():
         list(rows)
-    findings = (finding for rows in data.splits.values() for finding in rows.findings())
+    findings = (finding for split, rows in data.splits.items() for finding in unread_findings(split, rows.unread()))
     return [(finding.kind, finding.count) for finding in findings if finding.kind != "group_column"]
 
 
@@ -58,7 +60,7 @@ def test_a_score_that_no_model_can_learn_is_a_row_that_cannot_be_used(label: str
     rows = stream_data([str(path)], task="regression").splits["train"]
     rows.expect("regression")
     assert [row.line for row in rows] == [2, 3, 5], "a word is a missing label, which is a finding of its own"
-    (finding,) = rows.findings()
+    (finding,) = unread_findings("train", rows.unread())
     assert (finding.kind, finding.count, finding.places[0].line) == ("unusable_row", 1, 4)
     assert f"'{label}'" in finding.message
     rows.expect("classify")
@@ -77,12 +79,14 @@ def test_rows_that_cannot_be_used_are_counted_and_left_out(tmp_path: Path) -> No
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     data = stream_data([str(path)])
     assert [row.line for row in data.splits["train"]] == [2, 4, 7]
-    (finding,) = data.splits["train"].findings()
+    (finding,) = unread_findings("train", data.splits["train"].unread())
     assert (finding.kind, finding.severity, finding.count) == ("unusable_row", "error", 3)
     assert [place.line for place in finding.places] == [3, 5, 6]
     assert "3 fields where 2 are expected (2)" in finding.message
     list(data.splits["train"])
-    assert next(iter(data.splits["train"].findings())).count == 3, "a second reading counts anew"
+    assert next(iter(unread_findings("train", data.splits["train"].unread()))).count == 3, (
+        "a second reading counts anew"
+    )
 
 
 def test_a_row_without_a_label_is_not_left_out(tmp_path: Path) -> None:
@@ -97,7 +101,7 @@ def test_a_label_that_a_data_set_does_not_have(tmp_path: Path) -> None:
     write_tsv(tmp_path / "msr_paraphrase_train.txt", rows, ("Quality", "#1 ID", "#2 ID", "#1 String", "#2 String"))
     data = stream_data(["mrpc"], data_dir=tmp_path)
     assert [row.label for row in data.splits["train"]] == ["1", "0"]
-    (finding,) = data.splits["train"].findings()
+    (finding,) = unread_findings("train", data.splits["train"].unread())
     assert "'7' is none of mrpc's" in finding.message
 
 

@@ -14,9 +14,9 @@ import pytest
 from safetensors.numpy import load, save
 
 from bertkit.data.catalog import find_dataset
-from bertkit.data.questions import question_row
-from bertkit.data.readers import read_rows
+from bertkit.data.formats.readers import read_rows
 from bertkit.data.records import Question
+from bertkit.data.shapes.questions import question_row
 from bertkit.errors import DataError, RunError
 from bertkit.evaluation.choice_baselines import CHOICE_BASELINES, fit_choice_baselines, load_choice_baselines
 from bertkit.metrics.ranking import ranking_difference, ranking_metrics

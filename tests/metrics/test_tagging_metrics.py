@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from bertkit.data.tag_schemes import detect_scheme, lenient_spans, strict_spans
+from bertkit.data.tagged.schemes import detect_scheme, lenient_spans, strict_spans
 from bertkit.metrics.intervals import bootstrap, bootstrap_difference
 from bertkit.metrics.tagging import (
     tag_metrics,

@@ -14,7 +14,8 @@ from bertkit.errors import ModelError, UsageError
 from bertkit.models.architectures import ARCHITECTURES, adapted_config, new_config, with_dropout
 from bertkit.models.bert import PRESETS
 from bertkit.models.pretrained import PretrainedEncoder, build
-from bertkit.models.registry import MODELS, BuildOptions, find_model
+from bertkit.models.registry import BuildOptions, find_model
+from bertkit.models.table import MODELS
 
 OPTIONS = BuildOptions(
     vocab_size=90, pad_id=3, type_vocab_size=2, max_length=64, dropout=0.2, with_pooler=False, from_nothing=True

@@ -16,7 +16,9 @@ from bertkit.config import TrainConfig
 from bertkit.errors import ModelError, UnknownNameError
 from bertkit.models.architectures import ARCHITECTURES
 from bertkit.models.heads import POOLINGS
-from bertkit.models.registry import FINE_TUNING, MODELS, RECIPES, find_model, load_target
+from bertkit.models.recipes import FINE_TUNING, RECIPES
+from bertkit.models.registry import find_model, load_target
+from bertkit.models.table import MODELS
 
 ROOT = Path(__file__).parents[2]
 TASK_NAMES = tuple(word for word in TASK_WORDS if word != "auto")
@@ -24,7 +26,8 @@ HEAVY = ("torch", "transformers", "datasets", "sklearn", "sentencepiece", "accel
 LIGHT_ROOMS = """
 import sys
 import bertkit.models.registry, bertkit.tasks.registry, bertkit.config, bertkit.data.catalog, bertkit.tokenization.vocab
-from bertkit.models.registry import MODELS, find_model
+from bertkit.models.registry import find_model
+from bertkit.models.table import MODELS
 assert find_model(MODELS[-1].name) is MODELS[-1]
 print(*sys.modules)
 """
@@ -171,3 +174,10 @@ def test_an_unknown_name_says_where_names_are_listed() -> None:
 
 def test_a_target_is_a_function() -> None:
     assert load_target("bertkit.models.registry:find_model") is find_model
+
+
+def test_the_page_of_encoders_lists_every_row() -> None:
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    for spec in MODELS:
+        size = "" if spec.parameters is None else f"{spec.parameters} M"
+        assert f"| `{spec.name}` | {spec.hub_id or ''} | {spec.language} | {size} | {spec.max_length:,} |" in page

@@ -13,7 +13,8 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import normalizers
 
 from bertkit.errors import TokenizerError
-from bertkit.models.registry import ModelSpec, find_model
+from bertkit.models.registry import find_model
+from bertkit.models.table import ModelSpec
 from bertkit.models.tokenizers import open_folder, open_tokenizer
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.kobert import open_kobert

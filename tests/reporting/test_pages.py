@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from bertkit.audit.lengths import Bar
 from bertkit.cli.app import app
-from bertkit.data.audit.lengths import Bar
 from bertkit.reporting.charts import histogram
 from bertkit.reporting.page import Html, document, joined, table, tag
 from tests.conftest import pair_rows, write_tsv

@@ -192,7 +192,7 @@ def broken(folder: Path, bart: Path, kind: str) -> Path:
         ("shape", "lack"),
         ("encoder", "is a bert"),
         ("empty", r"no config\.json"),
-        ("run", "--method bertsum"),
+        ("run", "leave out --method"),
     ],
 )
 def test_folders_that_cannot_be_opened(tmp_path, bart, kind, word):

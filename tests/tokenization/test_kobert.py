@@ -99,7 +99,8 @@ def real(real_data: Path) -> Tokenizer:
 
 
 def test_ids_are_those_of_the_algorithm(kobert: Tokenizer, folder: Path) -> None:
-    texts = [*small.HARD, *small.sentences(seed=1)]
+    # What spells a special token is text here, and that token there.
+    texts = [text for text in (*small.HARD, *small.sentences(seed=1)) if not kobert.spells_control(text)]
     assert different(kobert, published_algorithm(folder), texts) == []
 
 
@@ -128,10 +129,16 @@ def test_special_tokens_and_padding(kobert: Tokenizer) -> None:
     assert (kobert.pad_id, kobert.mask_id, kobert.max_length) == (1, 4, 512)
 
 
-def test_a_special_token_that_is_written_out_is_that_token(kobert: Tokenizer) -> None:
+def test_a_special_token_that_is_typed_is_text_unless_it_is_asked_for(folder: Path) -> None:
+    kobert = open_kobert(folder)
+    (row,) = kobert.encode(["영화를 [MASK] 봤다"])
+    assert row.ids.count(4) == 0
+    kobert.reads_control = True
     (row,) = kobert.encode(["영화를 [MASK] 봤다"])
     assert row.ids.count(4) == 1
     assert row.ids[1 : row.ids.index(4)] == kobert.encode(["영화를"])[0].ids[1:-1]
+    (plain,) = kobert.encode([kobert.plain("영화를 [MASK] 봤다")])
+    assert plain.ids.count(4) == 0
 
 
 def test_decoding_gives_the_text_back(kobert: Tokenizer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -146,6 +147,31 @@ def test_a_run_stores_the_metric_and_goes_by_it(uneven: tuple[Path, list[Any]]) 
     verdicts = [warning for warning in found.warnings if "baseline in" in warning]
     assert verdicts
     assert all("in macro F1 (95 % CI" in verdict for verdict in verdicts)
+
+
+def test_a_run_on_95_to_5_keeps_another_epoch_by_another_metric(tmp_path: Path) -> None:
+    texts = [f"{s} {v} {o}" for s in SUBJECTS for v in VERBS for o in OBJECTS]
+    random.Random(3).shuffle(texts)
+
+    def some(start: int) -> list[Any]:
+        """One row in twenty is rare and says so; a few of the others say it too, which costs accuracy."""
+        numbered = enumerate(texts[start : start + 200])
+        marked = ((i, text + " tonight" * (i % 20 == 0 or i % 16 == 1)) for i, text in numbered)
+        return [(text, "rare" if i % 20 == 0 else "usual") for i, text in marked]
+
+    (tmp_path / "data").mkdir()
+    write_tsv(tmp_path / "data" / "train.tsv", some(0), ("text", "label"))
+    write_tsv(tmp_path / "data" / "validation.tsv", some(200), ("text", "label"))
+    options = {"class_weights": "auto", "epochs": 6, "patience": 6, "average": 1, "lr": 3e-3}
+    options |= {"heads": 2, "token_masking": 0.0, "dropout": 0.0}
+    by = {m: train(small(tmp_path / "data", tmp_path / m, metric=m, **options)) for m in ("accuracy", "macro_f1")}
+    assert by["accuracy"].best_step < by["macro_f1"].best_step
+    assert by["accuracy"].metrics["accuracy"] >= by["macro_f1"].metrics["accuracy"]
+    assert by["accuracy"].metrics["macro_f1"] < by["macro_f1"].metrics["macro_f1"]
+    for metric, words in (("accuracy", "in accuracy (95 % CI"), ("macro_f1", "in macro F1 (95 % CI")):
+        verdicts = [warning for warning in by[metric].warnings if " baseline in " in warning]
+        assert verdicts
+        assert all(words in verdict for verdict in verdicts)
 
 
 def test_a_run_of_before_goes_by_the_metric_of_its_task(uneven: tuple[Path, list[Any]], tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted, UsageError
 from bertkit.models.architectures import ARCHITECTURES
 from bertkit.models.heads import SequenceModel
-from bertkit.models.registry import FINE_TUNING, BuildOptions, find_model, load_target
+from bertkit.models.recipes import FINE_TUNING
+from bertkit.models.registry import BuildOptions, find_model, load_target
 from bertkit.tasks.base import Scores
 from bertkit.training.freezing import freeze, layers_frozen
 from bertkit.training.learner import build_learner, build_model, place_training, plan_of

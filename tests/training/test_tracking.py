@@ -47,7 +47,8 @@ def test_the_training_curves_are_there(events: EventAccumulator) -> None:
     losses, rates = values(events, "train/loss"), values(events, "train/lr")
     assert len(losses) == len(rates) >= 2
     assert all(0 < loss < 5 for loss in losses)
-    assert max(rates) <= 3e-3
+    assert len(losses) == 12, "each step of a short training, whatever --log-every says"
+    assert max(rates) <= 3e-3 * (1 + 1e-6)  # events are float32
     assert rates[-1] < max(rates)
     assert all(0 < norm < math.inf for norm in values(events, "train/grad_norm"))
     assert all(speed > 1 for speed in values(events, "train/tokens_per_second"))

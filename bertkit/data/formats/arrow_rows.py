@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from bertkit.data.columns import column_name
-from bertkit.data.encodings import decoding_fault
-from bertkit.data.json_text import value_text
-from bertkit.data.records import RowError
+from bertkit.data.column_names import column_name
+from bertkit.data.formats.lines import decoding_fault
+from bertkit.data.values import RowError, value_text
 from bertkit.plain import quoted, shortened, visible
 
 Load = Callable[[str], Sequence[Any]]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 
-from bertkit.data.columns import column_name
-from bertkit.data.formats.telling import CARRIAGE_RETURN
-from bertkit.data.lines import MOST_CHARACTERS, Lines, RecordTooLongError
-from bertkit.data.records import BadRow, Row
+from bertkit.data.column_names import column_name
+from bertkit.data.formats.lines import CARRIAGE_RETURN, MOST_CHARACTERS, Lines, RecordTooLongError
+from bertkit.data.records import BadRow, LeftOut, Row
 from bertkit.errors import DataError
 from bertkit.names import first_repeated
 from bertkit.plain import quoted
@@ -74,21 +73,27 @@ def read_table(
     """
     names = None if header is None else [column_name(name) for name in header]
     drop_extra = names is not None
+    own: list[str] | None = None
+    columns: Sequence[str | None] | None = names
     if has_header:
-        found = _read_header(records, source)
-        names = names or found
+        own = _read_header(records, source)
+        names = names or own
         if names is None:
             return
+        columns = _named_columns(names)
     for line, fields in records:
         if isinstance(fields, str):
             yield BadRow(line, fields)
             continue
+        if own is not None and _is_header_again(fields, own):
+            yield LeftOut(line, "the line is a header once more")
+            continue
         if not _is_blank(fields):
-            names = names or [str(position) for position in range(1, len(fields) + 1)]
-            yield _table_row(line, fields, names, drop_extra=drop_extra)
+            columns = columns or [str(position) for position in range(1, len(fields) + 1)]
+            yield _table_row(line, fields, columns, drop_extra=drop_extra)
         elif keep_blank:
-            is_text = names is not None and len(names) == 1
-            yield Row(line, {names[0]: ""}) if names and is_text else BadRow(line, "the line is blank")
+            only = columns[0] if columns is not None and len(columns) == 1 else None
+            yield BadRow(line, "the line is blank") if only is None else Row(line, {only: ""})
 
 
 def _one_line(lines: Lines, delimiter: str) -> Iterator[list[str]]:
@@ -105,9 +110,9 @@ def _csv_fault(error: Exception) -> str:
     return CARRIAGE_RETURN if "new-line character" in message else message
 
 
-def _table_row(line: int, fields: list[str], names: Sequence[str], *, drop_extra: bool) -> Row | BadRow:
+def _table_row(line: int, fields: list[str], names: Sequence[str | None], *, drop_extra: bool) -> Row | BadRow:
     if len(fields) == len(names) or (drop_extra and len(fields) > len(names)):
-        return Row(line, dict(zip(names, fields, strict=False)))
+        return Row(line, {name: text for name, text in zip(names, fields, strict=False) if name is not None})
     return BadRow(line, f"{len(fields)} {_plural('field', len(fields))} where {len(names)} are expected")
 
 
@@ -117,14 +122,35 @@ def _read_header(records: Iterator[Record], source: str) -> list[str] | None:
         if isinstance(fields, str):
             raise DataError.at(source, line, f"the header cannot be read: {fields}.")
         if not _is_blank(fields):
-            names = [column_name(name) for name in fields]
+            names = _names(fields)
             if any("\r" in name for name in names):
                 raise DataError.at(source, line, f"the header cannot be read: {CARRIAGE_RETURN}.")
-            repeated = first_repeated(names)
+            repeated = first_repeated([name for name in names if name])
             if repeated is not None:
                 raise DataError.at(source, line, f"the header names the column {quoted(repeated)} twice; rename one.")
             return names
     return None
+
+
+def _names(fields: Sequence[str]) -> list[str]:
+    return [column_name(name.removeprefix("\ufeff")) for name in fields]
+
+
+def _is_header_again(fields: Sequence[str], names: Sequence[str]) -> bool:
+    """Tell the header of another file behind the first one, as `cat a.csv b.csv` leaves it."""
+    if not 1 < len(fields) == len(names):
+        return False
+    # The last cell tells most rows apart, before all of them are brought to the form of names.
+    return fields[-1].strip() == names[-1] and _names(fields) == list(names)
+
+
+def _named_columns(names: Sequence[str]) -> list[str | None]:
+    """Name columns, those without a name None: what spreadsheets leave at the right of a table.
+
+    One at the left is the index that pandas writes, and stays.
+    """
+    index_only = names.count("") == 1 and names[0] == ""
+    return [name if name or index_only else None for name in names]
 
 
 def _is_blank(fields: Sequence[str]) -> bool:

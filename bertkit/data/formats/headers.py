@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Callable, Sequence, Set
 
-from bertkit.data.columns import HEADER_NAMES, column_name
+from bertkit.data.column_names import HEADER_NAMES, column_name
 from bertkit.data.numerals import is_number
-from bertkit.data.tag_schemes import is_tag
+from bertkit.data.tagged.schemes import is_tag
 
 Knows = Callable[[Sequence[str]], bool]
 """Tells whether the columns of these names are what the reader wants."""

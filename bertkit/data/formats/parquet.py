@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from bertkit.data.columns import column_name
+from bertkit.data.column_names import column_name
 from bertkit.data.formats.arrow_rows import ArrowBatch, ArrowFields, compared_names
-from bertkit.data.json_text import is_encodable
 from bertkit.data.records import Row
+from bertkit.data.values import is_encodable
 from bertkit.errors import BertkitError, DataError
 from bertkit.names import first_repeated
 from bertkit.plain import quoted, shortened, visible

@@ -1,0 +1,156 @@
+r"""Physical lines of a byte stream: numbered, decoded (UTF-8, or CP949 where the bytes say so), one at a time.
+
+Lines end at b"\n" only, so that U+2028 or a lone carriage return inside a text never
+makes a record, and line numbers are those an editor and `sed -n 7p` show.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import BinaryIO, NamedTuple, Self
+
+from bertkit.errors import DataError
+
+BOM = b"\xef\xbb\xbf"
+CARRIAGE_RETURN = "a lone carriage return stands in the line; `tr '\\r' '\\n'` makes a line end of it"
+READ_ERRORS = (OSError, EOFError, zlib.error)
+# Bounds of one record, so that an unclosed quote does not pull a whole file into memory.
+MOST_LINES = 1 << 17
+MOST_CHARACTERS = 1 << 24
+# Bytes of a line that is read at all: a longer one would be held in memory several times.
+LONGEST_LINE = 1 << 26
+
+
+class RecordTooLongError(Exception):
+    """A record that goes on beyond its bounds."""
+
+
+class _Line(NamedTuple):
+    text: str
+    fault: str | None
+
+
+class Lines:
+    """Iterate the decoded lines of a stream, and remember where it stands.
+
+    Never reads further than the line it returns. A line that cannot be decoded is
+    returned with its broken bytes escaped, one that is longer than `LONGEST_LINE` is
+    returned as a blank one, and either is noted in `fault` for whoever builds the record;
+    `number` is the 1-based physical line returned last.
+    """
+
+    def __init__(self, stream: BinaryIO, source: str, encoding: str = "utf-8") -> None:
+        self.source = source
+        self.number = 0
+        self.fault: str | None = None
+        self._stream = stream
+        self._encoding = encoding
+        self._returned: list[_Line] = []
+        self._pushed_back: list[_Line] = []
+        self._characters = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        """Return the next line with its line end, decoded.
+
+        Raises:
+            RecordTooLongError: the record has had `MOST_LINES` lines or `MOST_CHARACTERS` characters.
+            DataError: the stream cannot be read on.
+        """
+        if self._returned:
+            self._go_on()
+        line = self._pushed_back.pop() if self._pushed_back else self._read()
+        self.number += 1
+        self._returned.append(line)
+        self.fault = self.fault or line.fault
+        return line.text
+
+    def begin_record(self) -> None:
+        """Forget the fault and the lines of the record before; the next line starts a new one."""
+        self.fault = None
+        self._returned.clear()
+
+    def rewind_to_second_line(self) -> None:
+        """Hand back all lines of this record but its first, to be read as new records."""
+        rest = self._returned[1:]
+        self._pushed_back.extend(reversed(rest))
+        self.number -= len(rest)
+
+    def _go_on(self) -> None:
+        """See to it that a record of several lines stays within its bounds."""
+        before = len(self._returned)
+        self._characters = len(self._returned[-1].text) + (self._characters if before > 1 else 0)
+        if before >= MOST_LINES or self._characters > MOST_CHARACTERS:
+            raise RecordTooLongError
+
+    def _read(self) -> _Line:
+        try:
+            raw = self._stream.readline(LONGEST_LINE + 1)
+            if len(raw) > LONGEST_LINE:
+                self._skip_line(raw[-1:])
+                return _Line("\n", f"the line is longer than {LONGEST_LINE >> 20} MB, which no row may be")
+        except READ_ERRORS as error:
+            raise DataError.at(self.source, self.number + 1, f"cannot be read on ({error}).") from error
+        if not raw:
+            raise StopIteration
+        return self._decode(raw.removeprefix(BOM) if self.number == 0 else raw)
+
+    def _skip_line(self, end: bytes) -> None:
+        """Read on to the end of a line without holding it; `end` is what came last."""
+        while end and end != b"\n":
+            end = self._stream.readline(1 << 20)[-1:]
+
+    def _decode(self, raw: bytes) -> _Line:
+        try:
+            text = raw.decode(self._encoding)
+        except UnicodeDecodeError as error:
+            return _Line(raw.decode(self._encoding, "replace"), decoding_fault(raw, error, self._encoding))
+        return _Line(text, "the line holds a NUL byte, which no text has" if "\0" in text else None)
+
+
+def sniff_encoding(sample: bytes) -> str:
+    """Decide between UTF-8 and CP949 by the lines that tell them apart.
+
+    UTF-8 keeps a file in which most such lines are valid, so that a single broken line is
+    an error of that line. CP949 must decode all of them, and into Hangul: other 8-bit
+    encodings decode by accident, but into rare Hanja and symbols.
+    """
+    telling = [line for line in sample.removeprefix(BOM).split(b"\n")[:-1] if not line.isascii()]
+    if not telling:
+        telling = [] if sample.isascii() else [sample.removeprefix(BOM)]
+    valid = sum(_decodes(line, "utf-8") for line in telling)
+    return "cp949" if 2 * valid < len(telling) and _is_korean(telling) else "utf-8"
+
+
+def decoding_fault(line: bytes, error: UnicodeDecodeError, encoding: str) -> str:
+    """Say as a clause why a line is no text, and what turns it into one where that can be told.
+
+    Args:
+        line: the line, without those around it.
+        error: what decoding it raised.
+        encoding: the encoding that was expected.
+    """
+    fault = f"not valid {encoding.upper()}: byte 0x{line[error.start]:02x} at byte {error.start + 1} of the line"
+    if encoding == "utf-8" and _is_korean([line]):
+        return f"{fault}; it looks like CP949, which `iconv -f cp949 -t utf-8` converts"
+    return fault
+
+
+def _is_korean(lines: Sequence[bytes]) -> bool:
+    """Tell whether lines are CP949, and mostly Hangul where they are not ASCII."""
+    if not all(_decodes(line, "cp949") for line in lines):
+        return False
+    foreign = [char for line in lines for char in line.decode("cp949") if not char.isascii()]
+    hangul = sum("가" <= char <= "힣" or "ㄱ" <= char <= "ㆎ" for char in foreign)
+    return 2 * hangul > len(foreign)
+
+
+def _decodes(line: bytes, encoding: str) -> bool:
+    try:
+        line.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True

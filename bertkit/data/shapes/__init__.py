@@ -1,0 +1,1 @@
+"""What the rows of a table are made into, one file for each shape."""

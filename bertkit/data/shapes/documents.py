@@ -1,0 +1,144 @@
+"""Documents with reference summaries, as tables have them: which columns, and rows as records.
+
+A document is a text, or a list of sentences where somebody has split it already (as the
+preprocessed CNN/DailyMail releases are): `["first one .", "second one ."]`, or a list of
+words for each sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from bertkit.data.catalog import DatasetSpec
+from bertkit.data.column_names import LABEL_NAMES
+from bertkit.data.columns import ColumnChoice, check_mapped, has_column, there_are
+from bertkit.data.records import BadRow, ColumnMap, Document, Example, Row
+from bertkit.data.values import RowError, field_of, missing_column, parse_list
+from bertkit.errors import DataError
+from bertkit.plain import quoted
+
+DOCUMENT_NAMES = ("text", "article", "document", "content", "body", "story", "src", "source", "sentences", "passage")
+SUMMARY_NAMES = ("summary", "highlights", "abstract", "abstractive", "reference", "target", "tgt", "gist")
+# Names that hardly stand over anything but summaries; others need their data to be named.
+_TELLING = ("highlights", "abstract", "abstractive")
+
+
+def find_document_columns(
+    names: Sequence[str], *, choice: ColumnChoice | None, known: Sequence[ColumnMap], need_summary: bool
+) -> ColumnMap:
+    """Find the columns of text and summary: `--columns` first, then known names, then synonyms.
+
+    Args:
+        names: the columns that are there.
+        choice: what `--columns` said; `label` is the summary.
+        known: the columns of a run, or of a data set of the catalog.
+        need_summary: whether a missing summary is an error; if not, one that is there is still found.
+
+    Raises:
+        DataError: a column is missing; the message lists those that are there.
+    """
+    chosen = choice or ColumnChoice()
+    check_mapped(names, chosen)
+    if len(chosen.text) > 1 or chosen.pair is not None or chosen.choices:
+        raise DataError("a document is one column of text; write --columns like text=article,label=summary.")
+    text = next(iter(chosen.text), None) or _first_known(names, [c.text[0] for c in known])
+    text = text or _synonym(names, DOCUMENT_NAMES, taken=chosen.label)
+    if text is None:
+        raise DataError(f"no column is recognised as the document: {there_are(names)}; {_WAY_ON}.")
+    label = chosen.label or _first_known(names, [c.label for c in known if c.label is not None])
+    label = label or _synonym(names, SUMMARY_NAMES, taken=text)
+    if need_summary and label is None:
+        raise DataError(f"no column is recognised as the summary: {there_are(names)}; {_WAY_ON}.")
+    return ColumnMap((text,), None, label)
+
+
+def looks_summarized(names: Sequence[str]) -> bool:
+    """Tell whether a table's columns are those of documents with summaries, and of nothing else."""
+    text, label = _synonym(names, DOCUMENT_NAMES, taken=None), _synonym(names, LABEL_NAMES, taken=None)
+    return text is not None and label is None and _synonym(names, _TELLING, taken=text) is not None
+
+
+def document_row(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) -> Document | BadRow:
+    """Make a document of a row; one without text, or without a summary it needs, is a `BadRow`."""
+    try:
+        return _document(row, columns, source, need_summary=need_summary)
+    except RowError as error:
+        return BadRow(row.line, str(error))
+
+
+def _document(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) -> Document:
+    (name,) = columns.text
+    text = field_of(row.fields, name)
+    if text is None:
+        raise RowError(missing_column(name))
+    written = None if columns.label is None else field_of(row.fields, columns.label)
+    summary = "\n".join(_given_sentences(written or "") or [written or ""]).strip()
+    if need_summary and not summary:
+        what = "missing" if written is None else "empty"
+        raise RowError(f"the summary is {what} (column {quoted(columns.label)})")
+    sentences = _given_sentences(text)
+    if sentences is None:
+        return Document((text,), None, row.line, source, summary or None)
+    return Document(("\n".join(sentences),), None, row.line, source, summary or None, tuple(sentences))
+
+
+_WAY_ON = "say which is which, for example --columns text=article,label=summary"
+
+
+def _first_known(names: Sequence[str], wanted: Sequence[str]) -> str | None:
+    return next((name for name in wanted if has_column(names, name)), None)
+
+
+def _synonym(names: Sequence[str], synonyms: Sequence[str], *, taken: str | None) -> str | None:
+    by_folded = {name.casefold(): name for name in reversed(names) if name != taken}
+    return next((by_folded[name] for name in synonyms if name in by_folded), None)
+
+
+def _given_sentences(text: str) -> list[str] | None:
+    """Read a JSON list of sentences, each a text or a list of words; None where the text is no such list."""
+    if not text.lstrip().startswith("["):
+        return None
+    found = parse_list(text)
+    if not isinstance(found, list):
+        return None
+    sentences = [_joined(sentence) for sentence in found]
+    # A line break would be taken for the end of a sentence.
+    return None if None in sentences else [" ".join(s.split()) for s in sentences if s and s.strip()]
+
+
+def _joined(sentence: Any) -> str | None:
+    if isinstance(sentence, str):
+        return sentence
+    is_words = isinstance(sentence, list) and all(isinstance(word, str) for word in sentence)
+    return " ".join(sentence) if is_words else None
+
+
+class Documents:
+    """Long texts with summaries: extractive and matching."""
+
+    def resolve(
+        self,
+        names: Sequence[str],
+        *,
+        mapping: ColumnChoice | None,
+        usual: ColumnMap | None,
+        stored: ColumnMap | None,
+        need_label: bool,
+    ) -> ColumnMap:
+        """Find text and summary."""
+        known = [columns for columns in (stored, usual) if columns is not None]
+        return find_document_columns(names, choice=mapping, known=known, need_summary=need_label)
+
+    def examples(
+        self,
+        rows: Iterable[Row | BadRow],
+        columns: ColumnMap,
+        source: str,
+        *,
+        spec: DatasetSpec | None = None,
+        need_label: bool = True,
+    ) -> Iterator[Example | BadRow]:
+        """Make documents."""
+        for row in rows:
+            yield row if isinstance(row, BadRow) else document_row(row, columns, source, need_summary=need_label)

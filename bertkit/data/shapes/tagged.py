@@ -1,0 +1,274 @@
+"""Rows of a table (jsonl, tsv, csv, parquet, the hub) as texts with their entities.
+
+The text column holds a text, or a list of tokens. The other column holds the entities
+(`entity_places`), a list of tags or class ids, or tags with spaces between them (Naver).
+Which of these it is shows in the value itself.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from bertkit.data.catalog import DatasetSpec
+from bertkit.data.column_names import TAG_NAMES, TEXT_NAMES, TOKEN_NAMES
+from bertkit.data.columns import ColumnChoice, refuse_rejected, resolve_columns, unusable
+from bertkit.data.records import BadRow, CharSpan, ColumnMap, Entity, Example, Row, TaggedText
+from bertkit.data.tagged.cells import Content, content_of, text_or_tokens
+from bertkit.data.tagged.places import find_entities
+from bertkit.data.tagged.schemes import is_entity_tag, is_like_tag
+from bertkit.data.tagged.tokens import (
+    SENTENCES_AHEAD,
+    TagForm,
+    detect_form,
+    entities_of_tags,
+    join_tokens,
+    shows_kind,
+    word_places,
+)
+from bertkit.data.values import RowError, field_of, parse_list
+from bertkit.plain import quoted
+
+ENTITY_NAMES = ("entities", "spans", "ner", "named_entities", "annotations", "labels", "label", "tags", "ner_tags")
+_HEADERLESS = ["1", "2"]
+
+
+def find_tag_columns(names: Sequence[str], *, need_tags: bool = True) -> ColumnMap | None:
+    """Find the text (or tokens) and the entities (or tags) by the names of a table's columns.
+
+    Tokens with tags go before a text, which may carry markup. The two columns of a table
+    without header are taken as text and tags. None if nothing is recognised, or if there
+    is no column of tags while `need_tags`.
+    """
+    by_folded = {name.casefold(): name for name in reversed(names)}
+    tokens, tags = _first(by_folded, TOKEN_NAMES), _first(by_folded, TAG_NAMES)
+    if tokens is not None and tags is not None:
+        return ColumnMap((tokens,), label=tags)
+    text, label = _first(by_folded, TEXT_NAMES) or tokens, _first(by_folded, ENTITY_NAMES)
+    if list(names) in (_HEADERLESS, _HEADERLESS[:1]):
+        text, label = (*names, None)[:2]
+    if text is None or (need_tags and label is None):
+        return None
+    return ColumnMap((text,), label=label)
+
+
+def looks_tagged(rows: Iterable[Row]) -> bool | None:
+    """Tell from the first rows of a table whether it holds texts with entities; None: they do not show it yet.
+
+    They do not where all of them are as a text without any entity is: its list is empty.
+    """
+    looked_at = list(rows)
+    columns = find_tag_columns(list(looked_at[0].fields)) if looked_at else None
+    if columns is None:
+        return False
+    marks = [_marks_entities(row, columns) for row in looked_at]
+    if None in marks:
+        return False
+    undecided = None if all(_is_list(row, columns) for row in looked_at) else False
+    return True if any(marks) else undecided
+
+
+def tagged_examples(
+    rows: Iterable[Row | BadRow],
+    columns: ColumnMap,
+    source: str,
+    *,
+    need_tags: bool = True,
+    tag_names: Sequence[str] = (),
+    problems: list[BadRow] | None = None,
+) -> Iterator[TaggedText | BadRow]:
+    """Turn rows into texts with entities, in the form that their first 10,000 show.
+
+    Args:
+        rows: the rows; a `BadRow` is handed on.
+        columns: the text (or tokens), and as `label` the entities (or tags).
+        source: the file that the rows are of.
+        need_tags: whether a row must have entities; if not they are not read, and None.
+        tag_names: the tags that class ids stand for.
+        problems: gathers, by row, the entity strings that are not in their text, and the
+            row comes without them; if None, such a row becomes a `BadRow`.
+
+    Raises:
+        DataError: `columns` names several columns of text.
+    """
+    rows = iter(rows)
+    ahead = list(itertools.islice(rows, SENTENCES_AHEAD) if need_tags else _until_told(rows, columns))
+    form = _form_of((row for row in ahead if isinstance(row, Row)), columns, tag_names, need_tags=need_tags)
+    for row in itertools.chain(ahead, rows):
+        if isinstance(row, BadRow):
+            yield row
+        else:
+            yield tagged_row(
+                row, columns, source, need_tags=need_tags, form=form, tag_names=tag_names, problems=problems
+            )
+
+
+def tagged_row(
+    row: Row,
+    columns: ColumnMap,
+    source: str,
+    *,
+    need_tags: bool = True,
+    form: TagForm | None = None,
+    tag_names: Sequence[str] = (),
+    problems: list[BadRow] | None = None,
+) -> TaggedText | BadRow:
+    """Turn one row into a text with entities, or say why it cannot be.
+
+    The arguments are those of `tagged_examples`; without a `form`, how the table writes
+    tags is told from this row alone.
+
+    Raises:
+        DataError: `columns` names several columns of text.
+    """
+    try:
+        if need_tags:
+            refuse_rejected(row.fields)
+        content = content_of(row, columns, tag_names, need_tags=need_tags)
+        form = form or _form_of([row], columns, tag_names, need_tags=need_tags)
+        text, places = _text_and_places(content, form)
+        if not need_tags:
+            return TaggedText((text,), None, row.line, source)
+        read = _entities(content, text, places, form, _Findings(row.line, problems))
+    except RowError as error:
+        return unusable(row, error)
+    return TaggedText((text,), None, row.line, source, *read)
+
+
+class _Findings(NamedTuple):
+    line: int
+    problems: list[BadRow] | None
+
+    def add_missing(self, strings: Sequence[str], text: str) -> None:
+        for string in strings:
+            message = f"the entity {quoted(string)} is not in the text"
+            if string in text:
+                message = f"the entity {quoted(string)} is listed more often than the text has a place for it"
+            if self.problems is None:
+                raise RowError(message)
+            self.problems.append(BadRow(self.line, message))
+
+
+def _text_and_places(content: Content, form: TagForm) -> tuple[str, list[CharSpan]]:
+    if content.tokens is None:
+        # Tags alone stand for words; entities say themselves where they are.
+        return content.text, [] if content.tags is None else word_places(content.text)
+    return join_tokens(content.tokens, by_character=form.by_character)
+
+
+def _entities(
+    content: Content, text: str, places: Sequence[CharSpan], form: TagForm, findings: _Findings
+) -> tuple[tuple[Entity, ...], bool, bool]:
+    if content.tags is None:
+        found = find_entities(text, content.items or [])
+        findings.add_missing(found.missing, text)
+        return found.entities, False, found.trimmed
+    tags = list(map(form.spelling.standard, content.tags))
+    strange = next((tag for tag in tags if not form.scheme.knows(tag)), None)
+    if strange is not None:
+        raise RowError(form.scheme.refusal(strange))
+    return entities_of_tags(text, places, tags, form.scheme)
+
+
+def _until_told(rows: Iterable[Row | BadRow], columns: ColumnMap) -> Iterator[Row | BadRow]:
+    """Take rows up to the first that shows how to join tokens, as any with a text does."""
+    for row in itertools.islice(rows, SENTENCES_AHEAD):
+        yield row
+        if isinstance(row, Row) and _shows_kind(row, columns):
+            return
+
+
+def _shows_kind(row: Row, columns: ColumnMap) -> bool:
+    try:
+        _, tokens = text_or_tokens(row.fields, columns)
+    except RowError:
+        return False
+    return tokens is None or shows_kind(tokens)
+
+
+def _form_of(rows: Iterable[Row], columns: ColumnMap, tag_names: Sequence[str], *, need_tags: bool) -> TagForm:
+    """Tell the form of rows; those that cannot be read show nothing."""
+    tokens, tags = [], []
+    for row in rows:
+        try:
+            content = content_of(row, columns, tag_names, need_tags=need_tags)
+        except RowError:
+            continue
+        tokens.append(content.tokens or [])
+        tags.append(content.tags or [])
+    return detect_form(tokens, tags)
+
+
+def _is_list(row: Row, columns: ColumnMap) -> bool:
+    return (field_of(row.fields, columns.label or "") or "").lstrip().startswith("[")
+
+
+def _first(by_folded: Mapping[str, str], names: Sequence[str]) -> str | None:
+    return next((by_folded[name] for name in names if name in by_folded), None)
+
+
+def _marks_entities(row: Row, columns: ColumnMap) -> bool | None:
+    """Tell whether a row marks any entity; None if it is no tagged row at all."""
+    try:
+        raw = (field_of(row.fields, columns.label or "") or "").strip()
+        values = parse_list(raw) if raw.startswith("[") else raw.split()
+        if not isinstance(values, list):
+            return None
+        if not values or all(isinstance(value, list | dict) for value in values):
+            return bool(values)
+        text, tokens = text_or_tokens(row.fields, columns)
+    except RowError:
+        return None
+    if len(values) != len(tokens if tokens is not None else text.split()):
+        return None
+    if all(isinstance(value, str) and is_like_tag(value.strip()) for value in values):
+        return any(is_entity_tag(value.strip()) for value in values)
+    return any(values) if tokens and all(type(value) is int for value in values) else None
+
+
+class TaggedTexts:
+    """Texts with entities.
+
+    Args:
+        tag_names: the tags that class ids stand for.
+        problems: gathers the entity strings that are not in their texts, whose rows come
+            without them; None: such a row is bad.
+    """
+
+    def __init__(self, tag_names: Sequence[str] = (), problems: list[BadRow] | None = None) -> None:
+        self.tag_names = tag_names
+        self.problems = problems
+
+    def resolve(
+        self,
+        names: Sequence[str],
+        *,
+        mapping: ColumnChoice | None,
+        usual: ColumnMap | None,
+        stored: ColumnMap | None,
+        need_label: bool,
+    ) -> ColumnMap:
+        """Find the text and its entities or tags."""
+        known = [columns for columns in (stored, usual) if columns is not None]
+        for columns in known:
+            if mapping is None and set(columns.text) <= set(names) and (columns.label in names or not need_label):
+                return columns
+        found = find_tag_columns(names, need_tags=need_label) if mapping is None else None
+        return found or resolve_columns(
+            names, mapping=mapping, usual=usual, stored=stored if mapping else None, need_label=need_label
+        )
+
+    def examples(
+        self,
+        rows: Iterable[Row | BadRow],
+        columns: ColumnMap,
+        source: str,
+        *,
+        spec: DatasetSpec | None = None,
+        need_label: bool = True,
+    ) -> Iterator[Example | BadRow]:
+        """Make tagged texts."""
+        return tagged_examples(
+            rows, columns, source, need_tags=need_label, tag_names=self.tag_names, problems=self.problems
+        )

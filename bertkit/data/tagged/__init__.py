@@ -1,0 +1,1 @@
+"""Everything about entities: tagged files, schemes, places in a text, and what annotation tools write."""

@@ -1,0 +1,296 @@
+"""Tags and the entities they spell: IOB1, IOB2, BIOES, BILOU and BMES, B-PER or PER-B.
+
+A tag gives its token a part of an entity and the entity's label. The parts are written B
+(begins), I (inside), E (ends) and S (single), whatever letters a file has for them. Two
+ways to read a sequence are in use, and they differ where it breaks its scheme:
+
+- lenient, as `conlleval` (Tjong Kim Sang and De Meulder 2003) and seqeval's default: a run
+  of tags with one label is an entity, whatever it begins with;
+- strict, as seqeval's strict mode: only a run that its scheme allows is one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bertkit.errors import DataError
+from bertkit.plain import quoted
+
+OUTSIDE = "O"
+
+_IOB = {"B": "B", "I": "I"}
+_LETTERS: Mapping[str, Mapping[str, str]] = {
+    "IOB2": _IOB,
+    "IOB1": _IOB,
+    "BIOES": {"B": "B", "I": "I", "E": "E", "S": "S"},
+    "BILOU": {"B": "B", "I": "I", "L": "E", "U": "S"},
+    "BMES": {"B": "B", "M": "I", "E": "E", "S": "S"},
+}
+SCHEMES = tuple(_LETTERS)
+
+_ALL_LETTERS = frozenset(letter for letters in _LETTERS.values() for letter in letters)
+_TAG = re.compile(r"O|[BIELMSU]-\S+|\S+-[BIELMSU]")
+_UNDERSCORED = re.compile(r"(?P<first>[BIELMSU])_(?P<label>\S+)|(?P<before>\S+)_(?P<last>[BIELMSU])")
+_LOWER = re.compile(r"[bielmsu]-\S+")
+_OUTSIDE_WORDS = frozenset({"o", "other", "out", "outside", "-", "_", "0"})
+_WELL_FORMED = {name: re.compile("BI*E|S" if "S" in letters.values() else "BI*") for name, letters in _LETTERS.items()}
+_IOB1_APART = re.compile("I+")
+# A scheme that spells this share of the tags is the file's; the other tags are slips.
+_ENOUGH = 0.95
+
+_Part = tuple[str, str]
+_NO_PART: _Part = (OUTSIDE, "")
+
+
+@dataclass(frozen=True, slots=True)
+class TagScheme:
+    """A scheme of `SCHEMES`, written before the label (B-PER) or, as `suffix`, behind it (PER-B).
+
+    In IOB1 an entity begins with I, and with B only where it touches one of the same label
+    before it; in the others it begins with B, or is one S.
+    """
+
+    name: str = "IOB2"
+    suffix: bool = False
+
+    def __post_init__(self) -> None:
+        if self.name not in _LETTERS:
+            raise ValueError(f"{self.name!r} is none of {', '.join(SCHEMES)}")
+
+    @property
+    def has_ends(self) -> bool:
+        """Whether the last token of an entity has a letter of its own."""
+        return "S" in _LETTERS[self.name].values()
+
+    def knows(self, tag: str) -> bool:
+        """Tell whether a tag belongs to the scheme."""
+        letter, label = split_tag(tag, suffix=self.suffix)
+        return tag == OUTSIDE or (letter in _LETTERS[self.name] and bool(label))
+
+    def parse(self, tag: str) -> tuple[str, str]:
+        """Return the part (O, B, I, E or S) and the label of a tag; O has the label "".
+
+        Raises:
+            DataError: the tag is outside the scheme.
+        """
+        if tag == OUTSIDE:
+            return _NO_PART
+        letter, label = split_tag(tag, suffix=self.suffix)
+        part = _LETTERS[self.name].get(letter)
+        if part is None or not label:
+            raise DataError(f"{self.refusal(tag)}; mend the tag.")
+        return part, label
+
+    def spell(self, part: str, label: str) -> str:
+        """Write a part (B, I, E or S) of an entity as a tag."""
+        letter = next(letter for letter, meant in _LETTERS[self.name].items() if meant == part)
+        return f"{label}-{letter}" if self.suffix else f"{letter}-{label}"
+
+    def refusal(self, tag: str) -> str:
+        """Say in a clause that a tag is outside the scheme."""
+        known = ", ".join(self.spell(part, "LABEL") for part in _LETTERS[self.name].values())
+        return f"the tag {quoted(tag)} is outside the scheme {self.name} ({known}, {OUTSIDE})"
+
+
+@dataclass(frozen=True, slots=True)
+class TagSpelling:
+    """How a file writes its tags otherwise than B-PER and O.
+
+    Attributes:
+        outside: what it has for O, such as "-" or OTHER.
+        underscore: whether letter and label are joined by an underscore (B_PER, PER_B).
+        lower: whether the letter is a small one (b-PER).
+    """
+
+    outside: str = OUTSIDE
+    underscore: bool = False
+    lower: bool = False
+
+    def standard(self, tag: str) -> str:
+        """Write a tag as others do; one that fits nothing stays as it is."""
+        if tag == self.outside:
+            return OUTSIDE
+        if self.underscore and (cut := _UNDERSCORED.fullmatch(tag)) is not None:
+            tag = f"{cut['first']}-{cut['label']}" if cut["first"] else f"{cut['before']}-{cut['last']}"
+        return tag[:1].upper() + tag[1:] if self.lower and tag[1:2] == "-" else tag
+
+
+class TaggedSpan(NamedTuple):
+    """An entity over tokens `start` to `end` (exclusive), and whether its scheme allows it."""
+
+    start: int
+    end: int
+    label: str
+    well_formed: bool
+
+
+TokenSpan = tuple[int, int, str]
+"""First token, token behind the last, label."""
+
+
+def is_tag(text: str) -> bool:
+    """Tell whether a text has the form of a tag in any scheme and notation."""
+    return _TAG.fullmatch(text) is not None
+
+
+def is_like_tag(text: str) -> bool:
+    """Tell whether a text has the form of a tag in any spelling that files have: B_PER, PER_B, b-PER, "-", OTHER."""
+    return is_tag(text) or text.casefold() in _OUTSIDE_WORDS or _is_odd(text)
+
+
+def is_entity_tag(text: str) -> bool:
+    """Tell whether a text has the form of a tag that is of an entity, in any spelling."""
+    return text != OUTSIDE and (is_tag(text) or _is_odd(text))
+
+
+def detect_spelling(tags: Iterable[str]) -> TagSpelling:
+    """Tell how the tags of a file are spelt.
+
+    Another word for O is one only where there is no O, and underscores and small letters only
+    where they are the rule, so that a slip is named as one.
+    """
+    counts = Counter(tags)
+    odd = Counter({tag: count for tag, count in counts.items() if _is_odd(tag)})
+    others = sum(count for tag, count in counts.items() if tag != OUTSIDE and is_tag(tag))
+    outside = OUTSIDE
+    if OUTSIDE not in counts and (others or odd):
+        words = [tag for tag in counts if tag.casefold() in _OUTSIDE_WORDS]
+        outside = max(words, key=counts.__getitem__, default=OUTSIDE)
+    if odd.total() <= others:
+        return TagSpelling(outside)
+    underscored = sum(count for tag, count in odd.items() if _UNDERSCORED.fullmatch(tag))
+    return TagSpelling(outside, 2 * underscored > odd.total(), any(tag[:1].islower() for tag in odd))
+
+
+def split_tag(tag: str, *, suffix: bool) -> tuple[str, str]:
+    """Cut a tag into letter and label at the outermost hyphen; labels may hold others (B-ORG-GOV)."""
+    if suffix:
+        label, _, letter = tag.rpartition("-")
+    else:
+        letter, _, label = tag.partition("-")
+    return letter, label
+
+
+def read_tags(tags: Sequence[str], scheme: TagScheme) -> list[TaggedSpan]:
+    """Read a sequence leniently, and say of each entity whether a strict reading has it too.
+
+    Raises:
+        DataError: a tag is outside the scheme.
+    """
+    parts = [scheme.parse(tag) for tag in tags]
+    spans = []
+    end = 0
+    while end < len(parts):
+        start, end = end, end + 1
+        if parts[start] == _NO_PART:
+            continue
+        while end < len(parts) and _continues(parts[end - 1], parts[end]):
+            end += 1
+        before = parts[start - 1] if start else _NO_PART
+        spans.append(TaggedSpan(start, end, parts[start][1], _is_allowed(before, parts[start:end], scheme)))
+    return spans
+
+
+def strict_spans(tags: Sequence[str], scheme: TagScheme) -> list[TokenSpan]:
+    """Return the entities that the scheme allows; an ill-formed one is none.
+
+    Raises:
+        DataError: a tag is outside the scheme.
+    """
+    return [span[:3] for span in read_tags(tags, scheme) if span.well_formed]
+
+
+def lenient_spans(tags: Sequence[str], scheme: TagScheme) -> list[TokenSpan]:
+    """Return all entities, those included that a lenient reading makes of ill-formed tags.
+
+    Raises:
+        DataError: a tag is outside the scheme.
+    """
+    return [span[:3] for span in read_tags(tags, scheme)]
+
+
+def write_tags(spans: Iterable[TokenSpan], length: int, scheme: TagScheme) -> list[str]:
+    """Spell entities over `length` tokens as tags; the inverse of `read_tags`.
+
+    Raises:
+        ValueError: a span is empty, lies outside the tokens, or overlaps another.
+    """
+    tags = [OUTSIDE] * length
+    last_end, last_label = 0, ""
+    for start, end, label in sorted(spans):
+        if not last_end <= start < end <= length:
+            raise ValueError(f"the span {start} to {end} is empty, outside {length} tokens, or overlaps another")
+        touches = start == last_end and label == last_label
+        parts = _parts(end - start, scheme, touches=touches)
+        tags[start:end] = [scheme.spell(part, label) for part in parts]
+        last_end, last_label = end, label
+    return tags
+
+
+def detect_scheme(tag_sequences: Iterable[Sequence[str]]) -> TagScheme:
+    """Tell the scheme that most tags of a file follow; IOB2 where there is no telling.
+
+    Tags that fit nothing are left out of account, so that reading them with the scheme of
+    the others names them.
+    """
+    sequences = list(tag_sequences)
+    counts = Counter(tag for tags in sequences for tag in tags if tag != OUTSIDE)
+    before, behind = (_letter_counts(counts, suffix=suffix) for suffix in (False, True))
+    suffix = behind.total() > before.total()
+    letters = behind if suffix else before
+    named = [name for name in SCHEMES if name != "IOB1"]
+    covered = {name: sum(letters[letter] for letter in _LETTERS[name]) for name in named}
+    enough = [name for name in named if covered[name] >= _ENOUGH * letters.total()]
+    name = enough[0] if enough else max(named, key=covered.__getitem__)
+    if name == "IOB2" and _opens_with_i(sequences, suffix=suffix):
+        name = "IOB1"
+    return TagScheme(name, suffix)
+
+
+def _is_odd(tag: str) -> bool:
+    return _UNDERSCORED.fullmatch(tag) is not None or _LOWER.fullmatch(tag) is not None
+
+
+def _continues(before: _Part, part: _Part) -> bool:
+    """Tell whether an entity goes on: the start and end rules of `conlleval`, as one."""
+    return before[1] == part[1] and before[0] in "BI" and part[0] in "IE"
+
+
+def _is_allowed(before: _Part, parts: Sequence[_Part], scheme: TagScheme) -> bool:
+    shape = "".join(part for part, _ in parts)
+    if scheme.name == "IOB1" and before[1] != parts[0][1]:
+        return _IOB1_APART.fullmatch(shape) is not None
+    return _WELL_FORMED[scheme.name].fullmatch(shape) is not None
+
+
+def _parts(length: int, scheme: TagScheme, *, touches: bool) -> str:
+    if scheme.has_ends:
+        return "S" if length == 1 else f"B{'I' * (length - 2)}E"
+    opening = "I" if scheme.name == "IOB1" and not touches else "B"
+    return opening + "I" * (length - 1)
+
+
+def _letter_counts(counts: Counter[str], *, suffix: bool) -> Counter[str]:
+    letters: Counter[str] = Counter()
+    for tag, count in counts.items():
+        letter, label = split_tag(tag, suffix=suffix)
+        if letter in _ALL_LETTERS and label:
+            letters[letter] += count
+    return letters
+
+
+def _opens_with_i(sequences: Iterable[Sequence[str]], *, suffix: bool) -> bool:
+    """Tell whether entities that touch none of their own label begin with I rather than with B."""
+    opened = Counter[str]()
+    for tags in sequences:
+        last = ""
+        for tag in tags:
+            letter, label = ("", "") if tag == OUTSIDE else split_tag(tag, suffix=suffix)
+            if label != last:
+                opened[letter] += 1
+            last = label
+    return opened["I"] > opened["B"]

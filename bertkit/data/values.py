@@ -1,0 +1,203 @@
+r"""JSON of files and of cells, read so that nothing in it changes in silence.
+
+Numbers with a point or an exponent stay as they are written: 1.10 is no 1.1, and 1e400 no
+"Infinity". A key that stands twice in one object, and half of a surrogate pair
+("\udc00", which no encoding can write), are faults of the row.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from json.encoder import encode_basestring
+from typing import Any, NoReturn
+
+from bertkit.names import first_repeated
+from bertkit.plain import quoted
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]", re.ASCII)
+# A string as Python writes it, and a list of some with spaces between them, as numpy does.
+_STRING = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
+_SPACED = re.compile(rf"\[\s*(?:{_STRING.pattern})(?:\s+(?:{_STRING.pattern}))+\s*\]")
+_NUMBERS = re.compile(r"\[\s*-?\d+(?:\s+-?\d+)+\s*\]")
+HALF_PAIR = "half a surrogate pair (\\ud800 to \\udfff) is no character"
+
+
+class RowError(Exception):
+    """Why a record cannot be used, as a clause; readers turn it into a `BadRow`."""
+
+
+class NotMeantError(RowError):
+    """Why a record is not meant to be a row, though it could be read."""
+
+
+class NoJsonError(RowError):
+    """The text is no JSON at all."""
+
+
+class _Written(str):
+    """A number as the file writes it; it counts as a text wherever one may stand."""
+
+    __slots__ = ()
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON; numbers that are not whole come as texts.
+
+    Raises:
+        NoJsonError: it is no JSON.
+        RowError: it is, but names a key twice in one object, or holds half a surrogate pair.
+    """
+    try:
+        value = DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise NoJsonError(f"invalid JSON: {error.msg} at character {error.pos + 1}") from None
+    except RecursionError:
+        raise NoJsonError("invalid JSON: it is nested too deeply") from None
+    except ValueError:  # Python's limit for whole numbers
+        raise NoJsonError("invalid JSON: a number has thousands of digits") from None
+    if "\\u" in text and _HALF.search(text) and not is_encodable(value_text(value)):
+        raise RowError(HALF_PAIR)
+    return value
+
+
+def parse_cell(text: str) -> Any:
+    """Parse the JSON that a field may hold; None if it holds none.
+
+    Raises:
+        RowError: it names a key twice in one object, or holds half a surrogate pair.
+    """
+    try:
+        return parse_json(text)
+    except NoJsonError:
+        return None
+
+
+def parse_list(text: str) -> Any:
+    """Parse a list that a field may hold, as JSON or as Python and numpy write it; None if it holds none.
+
+    >>> parse_list("['sand' 'ice']"), parse_list("[(0, 4, 'PER')]")
+    (['sand', 'ice'], [[0, 4, 'PER']])
+
+    Raises:
+        RowError: an object in it names a key twice, or it holds half a surrogate pair.
+    """
+    found = parse_cell(text)
+    if found is not None or not text.lstrip().startswith("[") or not text.rstrip().endswith("]"):
+        return found
+    if _SPACED.fullmatch(text.strip()):  # Python would join strings that stand side by side
+        text = _STRING.sub(lambda string: f"{string[0]},", text)
+    elif _NUMBERS.fullmatch(text.strip()):
+        text = f"[{','.join(text.strip('[] ').split())}]"
+    try:
+        with warnings.catch_warnings():  # of escapes that Python does not know
+            warnings.simplefilter("ignore")
+            value = ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return None
+    return _as_json(value)
+
+
+def _as_json(value: Any) -> Any:
+    """Return what Python's spelling of a value is in JSON; None where it is nothing of JSON's."""
+    if isinstance(value, list | tuple):
+        return [_as_json(item) for item in value]
+    if isinstance(value, dict):
+        return {str(name): _as_json(item) for name, item in value.items()}
+    return _Written(repr(value)) if isinstance(value, float) else value if isinstance(value, str | int) else None
+
+
+def field_of(fields: Mapping[str, str], name: str) -> str | None:
+    """Look up a column, or a value inside a JSON object: `labels.label` is `label` in `labels`.
+
+    Raises:
+        RowError: the field cannot be read as text, or the object is not one that can be used.
+    """
+    if name in fields or "." not in name:
+        return fields.get(name)
+    outer, _, inner = name.partition(".")
+    found = parse_cell(fields.get(outer, ""))
+    return value_text(found[inner]) if isinstance(found, dict) and inner in found else None
+
+
+def missing_column(name: str) -> str:
+    """Say in a clause that a row lacks a column."""
+    return f"column {quoted(name)} is missing"
+
+
+def only_spaces(span: tuple[int, int]) -> str:
+    """Say in a clause that an entity holds nothing, `span` being its characters."""
+    return f"the entity at characters {span[0]} to {span[1]} holds only spaces"
+
+
+def value_text(value: Any) -> str:
+    """Write a value of JSON or parquet as the text of a field; null is the empty text.
+
+    Raises:
+        RowError: the value is nested too deeply.
+        UnicodeDecodeError: it is bytes that are not UTF-8.
+    """
+    if isinstance(value, str):
+        return str(value)
+    if value is None:
+        return ""
+    try:
+        if isinstance(value, list | dict):
+            return _container_text(value) if _holds_written(value) else _ENCODER.encode(value)
+        if isinstance(value, bool | int | float):
+            return _ENCODER.encode(value)
+        return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+    except RecursionError:
+        raise RowError("a value is nested too deeply") from None
+
+
+def is_encodable(text: str) -> bool:
+    """Tell whether a text can be written at all: one with half a surrogate pair cannot."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise RowError(twice(name for name, _ in pairs))
+    return found
+
+
+def twice(names: Iterable[str]) -> str:
+    """Say as a clause that an object has a key twice."""
+    return f"the key {quoted(first_repeated(list(names)))} stands there twice"
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise NoJsonError(f"invalid JSON: {name} is no JSON value")
+
+
+def _holds_written(value: list[Any] | dict[str, Any]) -> bool:
+    items: Iterable[Any] = value.values() if isinstance(value, dict) else value
+    for item in items:
+        kind = type(item)
+        if kind is _Written or ((kind is list or kind is dict) and _holds_written(item)):
+            return True
+    return False
+
+
+def _container_text(value: Any) -> str:
+    """Write a list or an object as JSON, numbers as they were written."""
+    if isinstance(value, _Written):
+        return str(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_container_text, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{encode_basestring(name)}: {_container_text(item)}' for name, item in value.items())}}}"
+    return _ENCODER.encode(value)
+
+
+DECODER = json.JSONDecoder(parse_float=_Written, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)

@@ -1,0 +1,360 @@
+"""The rows of the registry: encoders by name, with what they read and how they learn.
+
+Figures of recipes that docs/minilm.md and docs/scratch.md do not list are those of the
+models' cards and papers, and were not tried here: no hub was in reach.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bertkit.models.recipes import (
+    BASE,
+    BERT,
+    DEBERTA,
+    DEBERTA_LARGE,
+    DEBERTA_SMALL,
+    E5,
+    EUROBERT,
+    FINE_TUNING,
+    GTE,
+    KF_DEBERTA,
+    KLUE_SMALL,
+    KOBERT,
+    LONGFORMER,
+    LONGFORMER_LARGE,
+    MINILM,
+    MODERNBERT,
+    MODERNBERT_LARGE,
+    MODERNBERT_SMALL,
+    ROBERTA,
+    ROBERTA_LARGE,
+    SCRATCH,
+    XTREMEDISTIL,
+    Recipe,
+)  # fmt: skip
+
+USUAL_LENGTH = 512
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A row of the table.
+
+    `max_length` is in tokens, special tokens included; `builder` is the target that
+    loads the encoder, called as `builder(spec, options)`; `architecture` is what
+    transformers calls it (`model_type`), empty where only the hub knows. `language` is that
+    of the texts it was trained on (en, ko, "en, ko", many), empty where nothing says it, and
+    `parameters` how many weights it has, in millions, None where nothing says it.
+    """
+
+    name: str
+    hub_id: str | None
+    max_length: int
+    summary: str
+    builder: str = "bertkit.models.pretrained:build"
+    recipe: Recipe = FINE_TUNING
+    aliases: tuple[str, ...] = ()
+    architecture: str = "bert"
+    language: str = ""
+    parameters: int | None = None
+
+    @property
+    def is_scratch(self) -> bool:
+        """Whether the model starts from nothing, tokenizer included."""
+        return self.family == "scratch"
+
+    @property
+    def family(self) -> str:
+        """Which file of this room builds the model; a run stores it to be built again."""
+        return self.builder.partition(":")[0].rpartition(".")[2]
+
+
+def _row(
+    name: str,
+    hub_id: str,
+    summary: str,
+    recipe: Recipe = BERT,
+    *,
+    architecture: str = "bert",
+    max_length: int = USUAL_LENGTH,
+    aliases: tuple[str, ...] = (),
+    language: str = "en",
+    parameters: int | None = None,
+) -> ModelSpec:
+    """Make the row of a hub's encoder."""
+    return ModelSpec(
+        name,
+        hub_id,
+        max_length,
+        summary,
+        recipe=recipe,
+        aliases=aliases,
+        architecture=architecture,
+        language=language,
+        parameters=parameters,
+    )
+
+
+def _deberta(name: str, size: str, recipe: Recipe, summary: str, **more: Any) -> ModelSpec:
+    return _row(name, f"microsoft/{size}", summary, recipe, architecture="deberta-v2", **more)
+
+
+def _longformer(name: str, size: str, recipe: Recipe, summary: str, parameters: int) -> ModelSpec:
+    return _row(
+        name,
+        f"allenai/{size}",
+        summary,
+        recipe,
+        architecture="longformer",
+        max_length=4096,
+        parameters=parameters,
+    )
+
+
+def _klue_roberta(name: str, size: str, recipe: Recipe, parameters: int) -> ModelSpec:
+    summary = f"RoBERTa {size}, Korean"
+    return _row(
+        name,
+        f"klue/roberta-{size}",
+        summary,
+        recipe,
+        architecture="roberta",
+        language="ko",
+        parameters=parameters,
+    )
+
+
+def _ettin(parameters: int, recipe: Recipe) -> ModelSpec:
+    """Make the row of an encoder of Weller et al. 2025, whose architecture is ModernBERT's."""
+    return _modernbert(
+        f"ettin-{parameters}m",
+        f"jhu-clsp/ettin-encoder-{parameters}m",
+        "Ettin, English, texts of 8,192 tokens" + ("; quick on a CPU" if parameters < 50 else ""),
+        recipe,
+        parameters=parameters,
+    )
+
+
+def _modernbert(name: str, hub_id: str, summary: str, recipe: Recipe = MODERNBERT, **more: Any) -> ModelSpec:
+    return _row(name, hub_id, summary, recipe, **{"architecture": "modernbert", "max_length": 8192, **more})
+
+
+MODELS: tuple[ModelSpec, ...] = (
+    ModelSpec(
+        "scratch",
+        None,
+        512,
+        "BERT from nothing: own weights, own vocabulary",
+        "bertkit.models.scratch:build",
+        SCRATCH,
+    ),
+    _row("bert", "google-bert/bert-base-uncased", "BERT base, English, lower case", parameters=110),
+    _row("bert-cased", "google-bert/bert-base-cased", "BERT base, English, cased", parameters=108),
+    _row(
+        "minilm",
+        "sentence-transformers/all-MiniLM-L6-v2",
+        "MiniLM, 6 layers of 384, English; quick on a CPU",
+        MINILM,
+        parameters=23,
+    ),
+    _row(
+        "multilingual-e5-small",
+        "intfloat/multilingual-e5-small",
+        "multilingual E5 small, 12 layers of 384, 100 languages; also without a hub",
+        E5,
+        language="many",
+        parameters=118,
+    ),
+    _row(
+        "xtremedistil",
+        "microsoft/xtremedistil-l6-h384-uncased",
+        "XtremeDistil, 6 layers of 384, English; quick on a CPU",
+        XTREMEDISTIL,
+        aliases=("xtremedistil-l6-h384",),
+        parameters=22,
+    ),
+    _row("kobert", "monologg/kobert", "KoBERT, Korean", KOBERT, language="ko", parameters=92),
+    _row(
+        "kobert-skt",
+        "skt/kobert-base-v1",
+        "KoBERT, Korean, its first publisher's copy",
+        KOBERT,
+        language="ko",
+        parameters=92,
+    ),
+    _row(
+        "distilkobert",
+        "monologg/distilkobert",
+        "DistilKoBERT, Korean, 3 layers; quick",
+        replace(FINE_TUNING, lr=5e-5),
+        architecture="distilbert",
+        language="ko",
+        parameters=28,
+    ),
+    _deberta(
+        "deberta",
+        "deberta-v3-small",
+        DEBERTA_SMALL,
+        "DeBERTa v3 small, English",
+        aliases=("deberta-v3-small",),
+        parameters=141,
+    ),
+    _deberta("deberta-v3-xsmall", "deberta-v3-xsmall", DEBERTA_SMALL, "DeBERTa v3 extra small, English", parameters=71),
+    _deberta("deberta-v3-base", "deberta-v3-base", DEBERTA, "DeBERTa v3 base, English", parameters=184),
+    _deberta("deberta-v3-large", "deberta-v3-large", DEBERTA_LARGE, "DeBERTa v3 large, English", parameters=434),
+    _deberta(
+        "mdeberta",
+        "mdeberta-v3-base",
+        DEBERTA,
+        "DeBERTa v3 base, 100 languages",
+        aliases=("mdeberta-v3-base",),
+        language="many",
+        parameters=279,
+    ),
+    _row(
+        "deberta-base",
+        "microsoft/deberta-base",
+        "DeBERTa v1 base, English",
+        DEBERTA,
+        architecture="deberta",
+        parameters=139,
+    ),
+    _row(
+        "kf-deberta",
+        "kakaobank/kf-deberta-base",
+        "DeBERTa v2 base, Korean, also of finance",
+        KF_DEBERTA,
+        architecture="deberta-v2",
+        aliases=("kf-deberta-base",),
+        language="ko",
+        parameters=185,
+    ),
+    _longformer(
+        "longformer", "longformer-base-4096", LONGFORMER, "Longformer, English, texts of 4,096 tokens", parameters=149
+    ),
+    _longformer("longformer-large", "longformer-large-4096", LONGFORMER_LARGE, "Longformer large, English", 435),
+    _row(
+        "roberta",
+        "FacebookAI/roberta-base",
+        "RoBERTa base, English",
+        ROBERTA,
+        architecture="roberta",
+        parameters=125,
+    ),
+    _row(
+        "electra",
+        "google/electra-base-discriminator",
+        "ELECTRA base, English",
+        replace(BASE, lr=5e-5),
+        architecture="electra",
+        parameters=109,
+    ),
+    _row(
+        "distilbert",
+        "distilbert/distilbert-base-uncased",
+        "DistilBERT, English, 6 layers",
+        replace(BASE, lr=5e-5),
+        architecture="distilbert",
+        parameters=66,
+    ),
+    _modernbert(
+        "modernbert",
+        "answerdotai/ModernBERT-base",
+        "ModernBERT base, English, texts of 8,192 tokens",
+        parameters=149,
+    ),
+    _modernbert(
+        "modernbert-large",
+        "answerdotai/ModernBERT-large",
+        "ModernBERT large, English, texts of 8,192 tokens",
+        MODERNBERT_LARGE,
+        parameters=395,
+    ),
+    _ettin(17, MODERNBERT_SMALL),
+    _ettin(32, MODERNBERT_SMALL),
+    _ettin(68, MODERNBERT),
+    _ettin(150, MODERNBERT),
+    _modernbert(
+        "mmbert-small",
+        "jhu-clsp/mmBERT-small",
+        "mmBERT small, 1,833 languages, texts of 8,192 tokens",
+        language="many",
+        parameters=140,
+    ),
+    _modernbert(
+        "mmbert",
+        "jhu-clsp/mmBERT-base",
+        "mmBERT base, 1,833 languages, texts of 8,192 tokens",
+        aliases=("mmbert-base",),
+        language="many",
+        parameters=307,
+    ),
+    _modernbert(
+        "ax-encoder",
+        "skt/A.X-Encoder-base",
+        "A.X Encoder base, Korean and English, texts of 16,384 tokens",
+        aliases=("a.x-encoder-base",),
+        max_length=16_384,
+        language="en, ko",
+        parameters=149,
+    ),
+    _modernbert(
+        "ultrabert",
+        "dmis-lab/UltraBERT-150M",
+        "UltraBERT, English, texts of 32,768 tokens",
+        architecture="ultrabert",
+        aliases=("ultrabert-150m",),
+        max_length=32_768,
+        parameters=150,
+    ),
+    _row(
+        "eurobert",
+        "EuroBERT/EuroBERT-210m",
+        "EuroBERT 210M, 15 languages, texts of 8,192 tokens",
+        EUROBERT,
+        architecture="eurobert",
+        aliases=("eurobert-210m",),
+        max_length=8192,
+        language="many",
+        parameters=210,
+    ),
+    _row(
+        "gte-multilingual-base",
+        "alibaba-nlp-community/gte-multilingual-base",
+        "GTE base, 70 languages, texts of 8,192 tokens; sentence vectors",
+        GTE,
+        architecture="gte",
+        max_length=8192,
+        language="many",
+        parameters=305,
+    ),
+    _row("klue-bert", "klue/bert-base", "BERT base, Korean", language="ko", parameters=111),
+    _klue_roberta("klue-roberta", "base", ROBERTA, 111),
+    _klue_roberta("klue-roberta-small", "small", KLUE_SMALL, 68),
+    _klue_roberta("klue-roberta-large", "large", ROBERTA_LARGE, 337),
+    _row(
+        "koelectra",
+        "monologg/koelectra-base-v3-discriminator",
+        "ELECTRA base, Korean",
+        replace(BASE, lr=5e-5),
+        architecture="electra",
+        language="ko",
+        parameters=113,
+    ),
+    _row(
+        "kcelectra",
+        "beomi/KcELECTRA-base",
+        "ELECTRA base, Korean, of comments",
+        replace(BASE, lr=5e-5),
+        architecture="electra",
+        language="ko",
+        parameters=109,
+    ),
+)
+
+
+def reads(spec: ModelSpec, language: str) -> bool:
+    """Tell whether a model is for texts of a language, en or ko; one that starts from nothing learns any."""
+    return spec.language in ("", "many") or language in spec.language.split(", ")

@@ -1,0 +1,117 @@
+"""Files and standard input opened: unpacked, looked at, nothing lost, and nobody kept waiting."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import sys
+import threading
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bertkit.data.formats.opened import Opened, open_input
+from bertkit.errors import DataError
+
+
+class Standing:
+    """Something in the place of sys.stdin."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+
+@pytest.fixture
+def piped(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], Opened]:
+    """Open standard input with some bytes in it."""
+
+    def opened(content: bytes) -> Opened:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        return open_input("-")
+
+    return opened
+
+
+@pytest.mark.parametrize("content", [b"", b"a", b"\n\n a\nb\n", b"\xef\xbb\xbf\n", b"x" * 300_000 + b"\ny"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_nothing_is_lost_of_a_stream_or_a_file(
+    content: bytes, packed: bool, piped: Callable[[bytes], Opened], tmp_path: Path
+) -> None:
+    sent = gzip.compress(content) if packed else content
+    (tmp_path / "a").write_bytes(sent)
+    for opened in (piped(sent), open_input(tmp_path / "a")):
+        with opened.stream() as stream:
+            assert stream.read() == content
+        assert content.startswith(opened.head)
+        assert opened.is_blank == (not content.removeprefix(b"\xef\xbb\xbf").strip())
+
+
+def test_the_head_goes_on_to_the_first_line_that_is_not_blank(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\xef\xbb\xbf" + b"\n" * 300_000 + b"  first\nsecond\n")
+    opened = open_input(tmp_path / "a")
+    assert opened.first_line == 300_001
+    assert opened.content.startswith(b"  first\n")
+
+
+def test_a_pipe_is_waited_for_no_longer_than_its_first_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    monkeypatch.setattr(sys, "stdin", Standing(reading))
+    got: list[bytes] = []
+
+    def listen() -> None:
+        with open_input("-").stream() as stream:
+            got.append(stream.readline())
+            got.append(stream.readline())
+
+    listener = threading.Thread(target=listen, daemon=True)
+    with os.fdopen(writing, "wb", buffering=0) as sink:
+        sink.write(b"\n")
+        listener.start()
+        sink.write(b"a\n")
+        listener.join(timeout=10)
+        assert got == [b"\n", b"a\n"], "more is waited for than the first line"
+    os.close(reading)
+
+
+def test_gzip_is_unpacked_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    monkeypatch.setattr(sys, "stdin", Standing(reading))
+    packer = zlib.compressobj(wbits=31)
+    first = packer.compress(b"a\n") + packer.flush(zlib.Z_SYNC_FLUSH)
+    got: list[bytes] = []
+
+    def listen() -> None:
+        opened = open_input("-")
+        got.append(opened.head)
+        opened.stream().close()
+
+    listener = threading.Thread(target=listen, daemon=True)
+    with os.fdopen(writing, "wb", buffering=0) as sink:
+        listener.start()
+        for byte in first:
+            sink.write(bytes([byte]))
+        listener.join(timeout=10)
+        assert got == [b"a\n"]
+    os.close(reading)
+
+
+def test_a_closed_standard_input_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(DataError, match=r"^<stdin>: standard input is closed"):
+        open_input("-")
+
+
+def test_a_damaged_stream_is_named(piped: Callable[[bytes], Opened]) -> None:
+    with pytest.raises(DataError, match=r"^<stdin>: cannot be read"):
+        piped(b"\x1f\x8bnonsense")
+
+
+def test_a_name_that_no_file_can_have_is_no_file() -> None:
+    with pytest.raises(DataError, match=r"no such file|cannot be read"):
+        open_input("x" * 5000)

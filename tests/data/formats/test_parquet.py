@@ -1,0 +1,116 @@
+"""Parquet: only what is looked at is read, nothing is lost in silence, and a bad cell is one bad row."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bertkit.data.formats import parquet
+from bertkit.data.formats.readers import read_rows, read_stream
+from bertkit.data.loading import load_data
+from bertkit.data.records import BadRow, ColumnMap, Example, Row
+from bertkit.data.shapes.labelled import to_examples
+from bertkit.errors import DataError
+
+
+def written(folder: Path, table: pa.Table, **options: object) -> Path:
+    pq.write_table(table, folder / "a.parquet", **options)
+    return folder / "a.parquet"
+
+
+def texts(path: Path, *columns: str) -> list[str]:
+    examples = to_examples(read_rows(path), ColumnMap(columns), str(path), need_label=False)
+    return [" ".join(e.texts) if isinstance(e, Example) else f"{e.line}: {e.message}" for e in examples]
+
+
+def strings(*raw: bytes) -> pa.Array:
+    """An array of texts that nobody has checked."""
+    return pa.array(raw, pa.binary()).view(pa.string())
+
+
+def test_a_column_nobody_looks_at_cannot_stop_the_reading(tmp_path: Path) -> None:
+    no_date = pa.array([1 << 60, 0], pa.timestamp("us"))
+    table = pa.table({"text": ["a", "b"], "when": no_date, "latin": strings(b"caf\xe9", b"x")})
+    path = written(tmp_path, table)
+    assert texts(path, "text") == ["a", "b"]
+    assert [row.fields["text"] for row in read_rows(path) if isinstance(row, Row)] == ["a", "b"]
+
+
+def test_a_cell_that_is_no_text_is_one_bad_row(tmp_path: Path) -> None:
+    table = pa.table({
+        "text": strings(b"fine", b"caf\xe9 noir", "영화".encode("cp949"), b"good"),
+        "when": pa.array([0, 1 << 60, None, 1], pa.timestamp("us")),
+        "raw": [b"abc", b"\xff", b"", b"d"],
+    })  # fmt: skip
+    path = written(tmp_path, table)
+    fine, latin, korean, good = texts(path, "text")
+    assert (fine, good) == ("fine", "good")
+    assert latin == "2: not valid UTF-8: byte 0xe9 at byte 4 (column 'text')"
+    assert "CP949" in korean
+    first, beyond, null, last = texts(path, "when")
+    assert (first, null, last) == ("1970-01-01 00:00:00", "", "1970-01-01 00:00:00.000001")
+    assert beyond.startswith("2: the value cannot be written as text: ")
+    assert texts(path, "raw")[1] == "2: not valid UTF-8: byte 0xff at byte 1 (column 'raw')"
+
+
+def test_points_in_time_that_python_cannot_hold_are_written_as_arrow_has_them(tmp_path: Path) -> None:
+    path = written(tmp_path, pa.table({"when": pa.array([1], pa.timestamp("ns"))}))
+    assert texts(path, "when") == ["1970-01-01 00:00:00.000000001"]
+
+
+@pytest.mark.parametrize("names", [("text", "text"), ("text", " text"), ("문서", "문서")])
+def test_two_columns_of_one_name_are_refused(names: tuple[str, str], tmp_path: Path) -> None:
+    path = written(tmp_path, pa.table([["a"], ["b"]], names=list(names)))
+    with pytest.raises(DataError, match=rf"a\.parquet: two columns are called '{names[0]}'; rename one"):
+        next(iter(read_rows(path)))
+
+
+def test_rows_outlive_the_reading_and_come_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "_BATCH_ROWS", 7)
+    table = pa.table({"a": [f"a{i}" for i in range(50)], "b": list(range(50))})
+    path = written(tmp_path, table, row_group_size=20)
+    rows = [row for row in read_rows(path) if isinstance(row, Row)]
+    assert [row.fields["b"] for row in reversed(rows)] == [str(i) for i in reversed(range(50))]
+    assert [row.fields["a"] for row in rows] == [f"a{i}" for i in range(50)]
+    assert [row.line for row in rows] == list(range(1, 51))
+    assert list(read_stream(io.BytesIO(path.read_bytes()), "-", "parquet")) == rows
+
+
+def test_names_with_dots_and_nested_values(tmp_path: Path) -> None:
+    table = pa.table({"a.b": ["flat"], "a": [{"b": "inside", "n": 1}], "tags": [["O", "B-X"]]})
+    (row,) = read_rows(written(tmp_path, table))
+    assert isinstance(row, Row)
+    assert dict(row.fields) == {"a.b": "flat", "a": '{"b": "inside", "n": 1}', "tags": '["O", "B-X"]'}
+
+
+def test_fewer_rows_than_the_file_says_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, pa.table({"text": ["a"] * 30}))
+    short = pq.ParquetFile.iter_batches
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", lambda *a, **k: iter(list(short(*a, **k))[:0]))
+    with pytest.raises(DataError, match=r"a\.parquet:1: .*says it has 30 rows, and column 'text' has 0"):
+        texts(path, "text")
+
+
+def test_whatever_arrow_raises_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, pa.table({"text": ["a"], "label": ["x"]}))
+
+    def broken(*_: object, **__: object) -> None:
+        raise OverflowError("x" * 9999)
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", broken)
+    with pytest.raises(DataError, match=r"a\.parquet:1: this parquet file cannot be read on") as caught:
+        load_data([str(path)])
+    assert len(str(caught.value)) < 400 + len(str(path))
+
+
+def test_a_year_beyond_9999_in_a_used_column_ends_the_loading_at_its_row(tmp_path: Path) -> None:
+    path = written(tmp_path, pa.table({"text": ["a", "b"], "label": pa.array([0, 1 << 60], pa.timestamp("us"))}))
+    with pytest.raises(DataError, match=r"a\.parquet:2: the value cannot be written as text"):
+        load_data([str(path)])
+    (good, bad) = to_examples(read_rows(path), ColumnMap(("text",), None, "label"), "f", need_label=True)
+    assert isinstance(good, Example)
+    assert isinstance(bad, BadRow)

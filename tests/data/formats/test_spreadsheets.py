@@ -1,0 +1,75 @@
+"""What spreadsheets and `cat` leave in tables: empty columns, sep=;, a second header line."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from bertkit.data.formats.readers import read_rows
+from bertkit.data.formats.telling import sniff_format
+from bertkit.data.loading import load_data
+from bertkit.data.records import LeftOut, Row
+from bertkit.data.texts import open_texts
+from bertkit.errors import DataError
+from bertkit.reporting.inspection import InspectRequest, inspect_data
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "label,text,,,\nham,see you,,,\nspam,win now,,,\n",
+        "label,text,,,\nham,see you,,overflow,\nspam,win now,,,\n",
+        "label,text,\nham,see you,\nspam,win now,\n",
+    ],
+)
+def test_columns_without_a_name_are_left_out(tmp_path: Path, text: str) -> None:
+    rows = list(read_rows(written(tmp_path, "spam.csv", text)))
+    assert rows == [Row(2, {"label": "ham", "text": "see you"}), Row(3, {"label": "spam", "text": "win now"})]
+
+
+def test_the_index_of_pandas_stays(tmp_path: Path) -> None:
+    (row,) = read_rows(written(tmp_path, "t.csv", ",text,label\n0,see you,ham\n"))
+    assert row == Row(2, {"": "0", "text": "see you", "label": "ham"})
+
+
+def test_a_name_that_stands_twice_is_refused_as_before(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="names the column 'text' twice"):
+        list(read_rows(written(tmp_path, "t.csv", "text,text,,\na,b,,\n")))
+
+
+@pytest.mark.parametrize(
+    ("said", "comma"), [("sep=;", ";"), ("SEP=;\r", ";"), ('"sep=,"', ","), ("sep=|", "|"), ("sep=\t", "\t")]
+)
+def test_excel_says_what_parts_the_fields(tmp_path: Path, said: str, comma: str) -> None:
+    path = written(tmp_path, "t.csv", f"{said}\ntext{comma}label\nsee you{comma}ham\n")
+    assert sniff_format(path).skip == 1
+    assert list(read_rows(path)) == [Row(3, {"text": "see you", "label": "ham"})]
+
+
+@pytest.mark.parametrize("name", ["both.csv", "both.tsv", "both.csv.gz"])
+def test_a_second_header_is_left_out_and_said(tmp_path: Path, name: str) -> None:
+    comma = "\t" if "tsv" in name else ","
+    part = "\n".join([comma.join(row) for row in [("text", "label"), *[(f"row {i}", str(i % 2)) for i in range(12)]]])
+    data = f"{part}\n\ufeff{part}\n".encode()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    loaded = load_data([str(path)])
+    assert set(loaded.labels("train")) == {"0", "1"}
+    assert len(loaded.splits["train"]) == 24
+    assert f"left out: the line is a header once more (1), the first at {path}:14" in loaded.notes
+    (finding,) = [f for f in inspect_data(InspectRequest((str(path),))).audit.findings if f.kind == "left_out_row"]
+    assert (finding.severity, finding.count, finding.places[0].line) == ("info", 1, 14)
+    assert list(open_texts(str(path)).texts)[12] == "row 0"
+
+
+def test_a_row_that_begins_like_the_header_is_a_row(tmp_path: Path) -> None:
+    rows = list(read_rows(written(tmp_path, "t.csv", "text,label\ntext,1\nx,label\n")))
+    assert not any(isinstance(row, LeftOut) for row in rows)

@@ -1,0 +1,137 @@
+"""How labels are spelt, and whether they are classes or scores: told from all of a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bertkit.data.label_kinds import are_scores, like_known, placeholders, respelt, spelling_of
+from bertkit.data.loading import load_data
+from bertkit.data.request import DataRequest, load_splits
+from bertkit.errors import DataError
+from bertkit.reporting.inspection import InspectRequest, inspect_data
+
+
+def csv(folder: Path, labels: list[str], name: str = "t.csv", header: str = "text,label") -> Path:
+    path = folder / name
+    rows = [f'row number {i},"{label}"' for i, label in enumerate(labels)]
+    path.write_text("\n".join([header, *rows, ""]), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("labels", "spelling"),
+    [
+        (["0", "1", "1.0"], "whole"),
+        (["0.0", "1.0"], "as written"),  # nothing to confuse them with
+        (["1.0", "1.1", "2"], "as written"),
+        (["2,5", "5,0", "3"], "comma"),
+        (["1,2,3", "1,2"], "as written"),  # lists
+        (["46%", "7 %", "12.5%"], "percent"),
+        (["46%", "good"], "as written"),
+        (["7%", "19%"], "as written"),  # classes
+        ([f"{i}%" for i in range(30)], "percent"),
+        ([], "as written"),
+    ],
+)
+def test_spellings(labels: list[str], spelling: str) -> None:
+    assert spelling_of(labels) == spelling
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores"),
+    [
+        (["0.5", "1"], True),
+        (["0.5", "NaN"], True),
+        ([*(f"{i}.5" for i in range(10)), "N/A"], True),
+        (["0,5", "1,5", "2"], True),
+        (["1.0", "1.1", "2.0-beta"], False),
+        (["1.5", "none"], False),
+        (["1", "2", "3"], False),
+    ],
+)
+def test_scores(labels: list[str], scores: bool) -> None:
+    assert are_scores(labels) is scores
+
+
+def test_respelling() -> None:
+    assert [respelt(label, "whole") for label in ("1.0", "1", "1.00", "01", "x")] == ["1", "1", "1", "01", "x"]
+    assert [respelt(label, "comma") for label in ("2,5", "3")] == ["2.5", "3"]
+    assert [respelt(label, "percent") for label in ("46%", "12,5 %")] == ["46", "12.5"]
+
+
+def test_numbers_are_spelt_as_a_run_knows_them() -> None:
+    assert like_known("1.0", ["0", "1"]) == "1"
+    assert like_known("1", ["0.0", "1.0"]) == "1.0"
+    assert like_known("2", ["0", "1"]) == "2"
+    assert like_known("neg", ["pos"]) == "neg"
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        (["-", "yes", "no"], ["-"]),
+        (["NaN", "yes", "no"], ["NaN"]),
+        (["-1", "0", "1", "2"], ["-1"]),
+        (["-1", "0", "1"], []),  # negative, neutral, positive
+        (["-1", "yes", "no"], ["-1"]),
+        (["na", "yes"], []),  # two classes are what there is
+        (["none", "yes", "no"], []),  # a class of its own
+    ],
+)
+def test_labels_that_look_like_missing_ones(labels: list[str], found: list[str]) -> None:
+    assert placeholders(Counter(labels)) == found
+
+
+def test_equal_numbers_are_one_label(tmp_path: Path) -> None:
+    path = csv(tmp_path, ["0", "1.0", "0", "1"] * 20)
+    loaded = load_data([str(path)])
+    assert set(loaded.labels("train")) == {"0", "1"}
+    assert any("'1.0' are read as '1'" in note for note in loaded.notes)
+    audit = inspect_data(InspectRequest((str(path),))).audit
+    assert dict(audit.splits["train"].labels) == {"0": 40, "1": 40}
+    assert any("'1.0' are read as '1'" in note for note in audit.notes)
+
+
+def test_splits_agree_on_the_spelling(tmp_path: Path) -> None:
+    csv(tmp_path, ["0", "1"] * 10, "train.csv")
+    csv(tmp_path, ["0.0", "1.0"] * 5, "test.csv")
+    loaded = load_data([str(tmp_path)])
+    assert set(loaded.labels("test")) == {"0", "1"}
+
+
+def test_a_run_of_an_earlier_version_finds_its_labels(tmp_path: Path) -> None:
+    path = csv(tmp_path, ["0", "1.0", "0", "1"] * 20)
+    now = DataRequest((str(path),))
+    stored = {name: value for name, value in now.to_json().items() if name != "label_form"}
+    assert set(load_splits(DataRequest.from_json(stored)).labels("train")) == {"0", "1", "1.0"}
+    assert set(load_splits(DataRequest.from_json(now.to_json())).labels("train")) == {"0", "1"}
+
+
+def test_the_labels_of_a_run_decide_the_spelling(tmp_path: Path) -> None:
+    path = csv(tmp_path, ["0.0", "1.0"] * 4)
+    assert set(load_data([str(path)], task="classify", labels=["0", "1"]).labels("train")) == {"0", "1"}
+    assert set(load_data([str(path)], task="classify").labels("train")) == {"0.0", "1.0"}
+
+
+@pytest.mark.parametrize(("labels", "first"), [(["2,5", "5,0", "3,75"], "2.5"), (["46%", "50%", "7.5%"], "46")])
+def test_scores_in_other_spellings(tmp_path: Path, labels: list[str], first: str) -> None:
+    path = csv(tmp_path, labels * 10)
+    loaded = load_data([str(path)])
+    assert loaded.task == "regression"
+    assert next(loaded.labels("train")) == first
+    inspected = inspect_data(InspectRequest((str(path),)))
+    assert inspected.task == "regression"
+    assert inspected.audit.splits["train"].numbers is not None
+    assert inspected.audit.splits["train"].numbers.count == 30
+
+
+def test_a_score_that_is_none_is_named(tmp_path: Path) -> None:
+    path = csv(tmp_path, [*(f"{i}.5" for i in range(20)), "N/A", "7.25"])
+    with pytest.raises(DataError, match=r"t\.csv:22: the label 'N/A' is no number.*nearly all others"):
+        load_data([str(path)])
+    found = inspect_data(InspectRequest((str(path),)))
+    assert found.task == "regression"
+    assert [finding.count for finding in found.audit.findings if finding.kind == "missing_label"] == [1]
