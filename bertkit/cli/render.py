@@ -69,10 +69,11 @@ def show_exported(values: Mapping[str, Any], asked: Format | None) -> None:
         return
     changed = 1 - values["labels_equal"]
     labels = f"{changed:.2%} of the labels changed" if changed else "no label changed"
+    first = "" if values["precision"] == "float32" else " in float32"  # before its weights were made smaller
     say_line(
         open_console(),
         (values["output"], "bold"),
-        f": checked on {values['checked_rows']} rows of {values['data']}: largest difference "
+        f": checked{first} on {values['checked_rows']} rows of {values['data']}: largest difference "
         f"{values['max_difference']:.1e}, {labels}",
     )
 

@@ -33,7 +33,7 @@ def refuse(run: Bundle) -> None:
     architecture = str(run.model.encoder.transformers_config().get("model_type", ""))
     reason = why_no_graph(settings, architecture) or _why_not_plain(settings, run.tokenizer)
     if reason is not None:
-        raise RunError(f"--to onnx: {reason}.")
+        raise RunError(f"{run.directory}: cannot be exported to ONNX: {reason}.")
     require("onnx", "onnxscript", "onnxruntime", wanted="--to onnx")
 
 
