@@ -85,6 +85,12 @@ class TrainConfig:
     group: str | None = option(
         None, "Column whose equal values stay on one side of a split (author, document).", "Data"
     )
+    on_error: str = option(
+        "stop",
+        "Bad rows end the command (stop) or are left out (skip) (default: stop).",
+        "Data",
+        choices=("stop", "skip"),
+    )
     limit: int | None = option(None, "Use at most this many training rows.", "Data", minimum=2)
     positive: str | None = option(None, "Label counted as positive (default: the second of two).", "Data")
     leave_out: str = option(
@@ -101,7 +107,9 @@ class TrainConfig:
         choices=("truncate", "window", "error"),
     )
 
-    model: str = option("scratch", "Model name, local folder or hf:org/name (default: scratch).", "Model")
+    model: str = option(
+        "scratch", "Name, local folder, hf:org/name, or auto: the best one here.", "Model"
+    )
     init: str | None = option(None, "Start from weights or from nothing.", "Model", choices=("pretrained", "random"))
     size: str | None = option(None, "Preset of a model that starts from nothing.", "Model", choices=SIZES)
     layers: int | None = option(None, "Number of encoder layers.", "Model", minimum=1, maximum=96)
@@ -109,6 +117,9 @@ class TrainConfig:
     heads: int | None = option(None, "Attention heads; must divide --hidden.", "Model", minimum=1)
     tokenizer: str | None = option(None, "Existing tokenizer: folder or model name.", "Model")
     vocab_size: int | None = option(None, "Size of a vocabulary trained on the data.", "Model", minimum=64)
+    trim_vocab: bool | None = option(
+        None, "Keep of a large vocabulary what the training rows need (default: by model).", "Model"
+    )
     lowercase: bool | None = option(None, "Lower-case a vocabulary trained on the data.", "Model")
     pooling: str | None = option(
         None,

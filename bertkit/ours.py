@@ -36,6 +36,7 @@ RUN: Table = {
     r"(config|metrics)\.json": None,
     r"model\.safetensors": None,
     r"README\.md": None,
+    r"dropped_pieces\.safetensors": None,
     r"\.write-test": None,  # of earlier versions
     **_TOKENIZER,
     "baseline": {r"training_rows\.safetensors": None, "overlap": _BASELINES, **_BASELINES},

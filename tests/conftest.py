@@ -43,6 +43,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     for name in list(os.environ):
         if name.startswith("BERTKIT_") and name != "BERTKIT_TEST_DATA":
             monkeypatch.delenv(name)
+    monkeypatch.setenv("BERTKIT_CACHE", str(tmp_path_factory.getbasetemp() / "bertkit-cache"))
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("BERTKIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 

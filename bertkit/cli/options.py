@@ -35,6 +35,10 @@ ColumnsOption = Annotated[
     str | None,
     typer.Option("--columns", help="Columns by part, as text=a,pair=b,label=c.", envvar="BERTKIT_COLUMNS"),
 ]
+KeepOption = Annotated[
+    str | None,
+    typer.Option("--keep", help="Columns of the input to carry into the records: COLUMN,… or all."),
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", envvar="BERTKIT_DEVICE")]
 EngineOption = Annotated[
     str,

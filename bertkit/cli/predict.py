@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from bertkit.cli.options import (
     DeviceOption,
     EngineOption,
     ForceOption,
+    KeepOption,
     NoBlendOption,
     OutputOption,
     RunArgument,
@@ -22,18 +24,24 @@ from bertkit.cli.streams import say
 
 def predict_command(
     run: RunArgument,
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="File, or - for standard input.")] = "-",
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="INPUT...", help="Files, folders, or - for standard input (the default)."),
+    ] = None,
     *,
     input_format: Annotated[
-        str, typer.Option("--input-format", help="auto, txt, csv, tsv, jsonl, conll or parquet.")
+        str, typer.Option("--input-format", help="auto, txt, csv, tsv, jsonl, json, conll or parquet.")
     ] = "auto",
     output_format: Annotated[
         str,
         typer.Option(
-            "--output-format", help="jsonl, csv or tsv; cells that begin with = + - @ are written as they are."
+            "--output-format",
+            help="jsonl, csv or tsv (cells that begin with = + - @ are written as they are); or for a tool: "
+            "labelstudio, doccano or conll.",
         ),
     ] = "jsonl",
     columns: ColumnsOption = None,
+    keep: KeepOption = None,
     top_k: Annotated[int, typer.Option("--top-k", min=0, help="List the k likeliest labels.")] = 0,
     on_long: Annotated[
         str | None, typer.Option("--on-long", help="truncate, window or error (default: as trained).")
@@ -56,7 +64,7 @@ def predict_command(
 
     request = PredictRequest(
         run,
-        source,
+        tuple(sources or ("-",)),
         input_format,
         output_format,
         columns,
@@ -69,6 +77,7 @@ def predict_command(
         engine,
         not no_blend,
     )
+    request = replace(request, keep=keep)
     done = predict(request, output=output, force=force, note=_note)
     for warning in done.warnings:
         say(f"bertkit: warning: {warning}")

@@ -231,6 +231,9 @@ class MaskedLanguageModel(TaskModel):
         self.bias = nn.Parameter(torch.zeros(encoder.embeddings_weight.shape[0]))
         self.order = _linear(encoder.hidden_size, 2) if with_pairs else None
         stored = None if encoder.source is None else stored_head(encoder.source)
+        rows = getattr(encoder, "kept_rows", None)  # of a vocabulary that was trimmed
+        if stored is not None and rows is not None:
+            stored["bias"] = stored["bias"][rows]
         own = self.state_dict()
         fits = stored is not None and all(weight.shape == own[name].shape for name, weight in stored.items())
         self.has_stored_head = fits

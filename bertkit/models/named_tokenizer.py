@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 from bertkit.errors import ModelError
 from bertkit.files import is_file
 from bertkit.hub import is_cached, require
-from bertkit.models.offline import PACKAGES, package_way_on
+from bertkit.models.offline import is_packaged, package_way_on
 from bertkit.models.registry import find_model
 from bertkit.models.table import ModelSpec
 from bertkit.models.tokenizers import open_folder, open_tokenizer
@@ -37,7 +36,7 @@ def open_named(name: str | None) -> Tokenizer:
             f"{spec.name} has no vocabulary before it is trained; give its run directory, "
             "or a folder that `bertkit vocab build` has written."
         )
-    if spec.hub_id is not None and not _is_packaged(spec.hub_id):
+    if spec.hub_id is not None and not is_packaged(spec.hub_id):
         require(spec.hub_id, "tokenizer", ways_on=(*package_way_on(spec.hub_id), *WAYS_ON))
     folder = Path(spec.name)
     return open_folder(folder) if spec.hub_id is None and _is_bare(folder) else open_tokenizer(spec)
@@ -46,16 +45,12 @@ def open_named(name: str | None) -> Tokenizer:
 def _usual() -> ModelSpec:
     spec = find_model(USUAL)
     hub_id = str(spec.hub_id)
-    if not _is_packaged(hub_id) and not is_cached(hub_id, "tokenizer"):
+    if not is_packaged(hub_id) and not is_cached(hub_id, "tokenizer"):
         raise ModelError(
             f"--model is not given, and {USUAL}, the usual one, is not on this machine; name a run directory, "
             "a folder with a tokenizer, a model of `bertkit models` or hf:org/name with --model."
         )
     return spec
-
-
-def _is_packaged(hub_id: str) -> bool:
-    return hub_id in PACKAGES and importlib.util.find_spec(PACKAGES[hub_id][0]) is not None
 
 
 def _is_bare(folder: Path) -> bool:

@@ -38,6 +38,7 @@ from bertkit.models.positions import extend_positions
 from bertkit.models.probe import probe
 from bertkit.models.registry import BuildOptions
 from bertkit.models.sizes import check_plan, checked_config_of, count_weights, no_first_weights
+from bertkit.models.sliding_attention import BLOCKS, SHORTEST_IN_BLOCKS, mask_for_blocks, use_sliding_attention
 from bertkit.models.table import MODELS, ModelSpec
 from bertkit.models.weights import check_finite
 
@@ -93,10 +94,13 @@ class PretrainedEncoder(nn.Module):
         self.window: int | None = max(model.config.attention_window) if is_local else None
         self.source: str | None = None
         self.keeps_padding_out = True
+        self.kept_rows: Tensor | None = None
         # RoBERTa's kind: the first token of a row stands at the position after this one.
         self._before_first: int | None = _before_first(model)
         self.max_positions = _max_positions(model, self._before_first)
         self._kernel = FUSED if has_both_kernels(model) else None
+        # How far layers see whose windows are computed in blocks, where a row is longer.
+        self._reach = use_sliding_attention(model) if self._kernel is not None else None
         # In a tuple, because the layer is registered in the model already.
         self._last: tuple[Any, ...] = tuple(top for top in self.layers[-1:] if make_first_token_layer(model, top))
 
@@ -191,6 +195,8 @@ class PretrainedEncoder(nn.Module):
             del inputs["token_type_ids"]
         if self._kernel is not None and not torch.compiler.is_compiling():
             self._set_kernel(input_ids)
+        if self._kernel == BLOCKS:
+            inputs["attention_mask"] = mask_for_blocks(attention_mask, input_ids)
         for top in self._last:
             top.first_only = first_only
         hidden: Tensor = self.model(**inputs).last_hidden_state
@@ -201,11 +207,19 @@ class PretrainedEncoder(nn.Module):
         found = {**self._config, "encoder_class": type(self.model).__name__}
         return found if self.keeps_padding_out else {**found, LEAKS: True}
 
+    def take_vocabulary(self, rows: Tensor) -> None:
+        """Note that the table of embeddings was cut: `rows` are, by the new ids, those of the weights' source."""
+        self.kept_rows = rows
+        self.vocab_size = len(rows)
+        self._config = self.model.config.to_dict()
+
     def _set_kernel(self, input_ids: Tensor) -> None:
         """Let attention be computed as suits the shape of a batch."""
         rows, tokens = input_ids.shape
         training = self.training and torch.is_grad_enabled()
         kernel = attention_kernel(rows, tokens, training=training, device=input_ids.device.type)
+        if self._reach is not None and tokens > SHORTEST_IN_BLOCKS * self._reach:
+            kernel = BLOCKS
         if kernel != self._kernel:
             self.model.set_attn_implementation(kernel)
             self._kernel = kernel

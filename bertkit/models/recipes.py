@@ -32,6 +32,7 @@ class Recipe:
     average: int = 1
     freeze: int = 0
     freeze_after: float = 1.0
+    trim_vocab: bool = False
     blend: bool = False
     by_task: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     by_pair_task: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -71,6 +72,9 @@ MINILM = replace(
         "regression": {"pooling": "siamese"},
     },
 )
+# Half of its vocabulary's pieces are of scripts that a user's rows do not have, and the table of
+# embeddings learns nothing that few rows could teach it.
+E5 = replace(FINE_TUNING, lr=1e-4, freeze=1, trim_vocab=True, by_pair_task={"regression": {"pooling": "siamese"}})
 BASE = replace(FINE_TUNING, epochs=3, lr=3e-5)
 # The classes of transformers for these put the pooler under a classifier, and it came trained.
 BERT = replace(BASE, pooling="pooler")

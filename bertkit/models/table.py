@@ -15,6 +15,7 @@ from bertkit.models.recipes import (
     DEBERTA,
     DEBERTA_LARGE,
     DEBERTA_SMALL,
+    E5,
     EUROBERT,
     FINE_TUNING,
     GTE,
@@ -157,6 +158,14 @@ MODELS: tuple[ModelSpec, ...] = (
         "MiniLM, 6 layers of 384, English; quick on a CPU",
         MINILM,
         parameters=23,
+    ),
+    _row(
+        "multilingual-e5-small",
+        "intfloat/multilingual-e5-small",
+        "multilingual E5 small, 12 layers of 384, 100 languages; also without a hub",
+        E5,
+        language="many",
+        parameters=118,
     ),
     _row(
         "xtremedistil",

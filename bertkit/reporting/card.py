@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bertkit.bundle import Manifest
@@ -39,7 +39,7 @@ def write_card(path: Path, manifest: Manifest, evaluation: Evaluation, standing:
         _metadata(manifest, standing),
         _what(manifest),
         _data(manifest),
-        _scores(evaluation),
+        _scores(manifest, evaluation),
         _limits(manifest, evaluation),
         _use(manifest, standing),
     )
@@ -100,7 +100,7 @@ def _data(manifest: Manifest) -> str:
     )
 
 
-def _scores(evaluation: Evaluation) -> str:
+def _scores(manifest: Manifest, evaluation: Evaluation) -> str:
     named = table_names(evaluation.metrics, evaluation.positive)
     names = [name for name in SHOWN if name in named]
     baselines = list(evaluation.baselines)
@@ -113,9 +113,10 @@ def _scores(evaluation: Evaluation) -> str:
         others = [evaluation.baselines[b].get(name) for b in baselines]
         cells = [f"{other:.4f}" if other is not None else "" for other in others]
         lines.append(f"| {named[name]} | {evaluation.metrics[name]:.4f} | {interval} | {' | '.join(cells)} |")
+    chosen = f"the best epoch (by {evaluation.metric})" + " and fitted the blend" * bool(manifest.blend)
     return (
-        f"## Scores on the {evaluation.split} split ({evaluation.n:,} rows)\n\n"
-        f"This split chose the best epoch (by {evaluation.metric}), so these scores are a little inflated; "
+        f"## Scores on the {evaluation.split} split ({evaluation.n:,} rows, seed {manifest.config.get('seed', 1)})\n\n"
+        f"This split chose {chosen}, so these scores are a little inflated; "
         "`bertkit eval` on a test split gives the honest ones.\n\n" + "\n".join([head, rule, *lines]) + "\n"
     )
 
@@ -129,6 +130,7 @@ def _limits(manifest: Manifest, evaluation: Evaluation) -> str:
         limits.append(
             "Segment ids also mark tokens that stand in both sentences; only bertkit computes them from text."
         )
+    limits += _of_encoder(manifest)
     if manifest.blend:
         product = " times ".join(f"{name} to the power of {weight:g}" for name, weight in manifest.blend.items())
         limits.append(
@@ -137,6 +139,22 @@ def _limits(manifest: Manifest, evaluation: Evaluation) -> str:
         )
     limits += [f"Warning at training: {escaped(warning)}." for warning in evaluation.warnings]
     return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits) + "\n"
+
+
+def _of_encoder(manifest: Manifest) -> Iterator[str]:
+    """Say where the encoder's weights came from, where it matters, and what its vocabulary lacks."""
+    if statement := manifest.training.get("encoder"):
+        yield escaped(str(statement))
+    if figures := manifest.training.get("vocabulary"):
+        kept, dropped = int(figures["kept"]), int(figures["dropped"])
+        rows, needing = int(figures["validation_rows"]), int(figures["rows_that_need_a_dropped_piece"])
+        share = needing / rows if rows else 0.0
+        yield (
+            f"Of the encoder's vocabulary {kept:,} pieces are kept (special tokens, single characters, those of the "
+            f"training rows, likely ones of their scripts) and {dropped:,} dropped; a word that needs one of these is "
+            f"read in smaller pieces. So it was in {needing:,} of {rows:,} validation rows ({share:.1%}); "
+            "`bertkit predict` counts such rows."
+        )
 
 
 def _use(manifest: Manifest, standing: Standing) -> str:

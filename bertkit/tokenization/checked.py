@@ -8,6 +8,7 @@ the others first.
 from __future__ import annotations
 
 import base64
+import math
 from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -75,7 +76,8 @@ def _ids_of_unigram(model: Mapping[str, Any]) -> Ids:
     for i, entry in enumerate(pieces):
         if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str)):
             raise MisfitError(f"model.vocab[{i}] is {shown(entry)} and should be a piece with its score")
-        value_of(float, entry[1], f"the score of {shown(entry[0])}")
+        if type(entry[1]) is not float or not math.isfinite(entry[1]):  # mostly it is, and there are many
+            value_of(float, entry[1], f"the score of {shown(entry[0])}")
     ids = {piece: i for i, (piece, _) in enumerate(pieces)}
     has_bytes = model.get("byte_fallback") is True and all(piece in ids for piece in _BYTES)
     if unknown is None and has_bytes:

@@ -15,6 +15,7 @@ from bertkit.errors import TokenizerError
 from bertkit.tokenization.base import Encoding, Tokenizer
 from bertkit.tokenization.segments import Span
 from bertkit.tokenization.spans import whole_characters
+from bertkit.tokenization.word_pieces import too_many_pieces
 from bertkit.troubleshooting import see
 
 SAMPLE = 1000
@@ -90,6 +91,8 @@ def examine(tokenizer: Tokenizer, texts: Sequence[str], *, model_ids: int | None
             faults.append(f"these texts: {share:.0%} of their {what} it")
         elif share >= WARN_SHARE:
             doubts.append(f"{share:.0%} of the {what} the tokenizer; another one may fit these texts better")
+    if not faults:
+        doubts += too_many_pieces(tokenizer, sample)
     if model_ids is not None and tokenizer.vocab_size > model_ids:
         doubts.append(f"the tokenizer has {tokenizer.vocab_size:,} ids and the model knows {model_ids:,} of them")
     unframed = _missing_token(tokenizer)

@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors
 from tokenizers import Tokenizer as Backend
@@ -21,13 +20,12 @@ from bertkit.kinds import MisfitError, reading
 from bertkit.plain import quoted
 from bertkit.tokenization.base import SpecialTokens, sound_file
 from bertkit.tokenization.checked import check_character_map
+from bertkit.tokenization.model_proto import CONTROL, UNIGRAM, USER_DEFINED, ModelProto, read_model_proto
 from bertkit.tokenization.single_precision import twin_score
 
 SPACE = "▁"
 # a code point that no text has
 _STAND_IN = "\ufdd0"
-# trainer_spec.model_type and pieces.type of sentencepiece_model.proto
-_UNIGRAM, _CONTROL, _USER_DEFINED = 1, 3, 4
 
 
 @dataclass(frozen=True)
@@ -86,42 +84,37 @@ def read_sentencepiece(path: Path) -> SentencePieceFile:
         TokenizerError: the file is no SentencePiece model, is damaged, or not a unigram model.
         PlaceError: the right to read it is missing.
     """
-    from sentencepiece import sentencepiece_model_pb2
-
     with sound_file(path):
         with reading(path):
             content = path.read_bytes()
-        try:
-            model = sentencepiece_model_pb2.ModelProto.FromString(content)
-        except Exception as error:  # protobuf's error has a new home in every other version
-            raise MisfitError(f"is no SentencePiece model ({error})") from error
+        model = read_model_proto(content)
         if not model.pieces:
             raise MisfitError("is no SentencePiece model (it has no pieces)")
-        if model.trainer_spec.model_type == _UNIGRAM:
+        if model.model_type == UNIGRAM:
             return _checked(model)
     raise TokenizerError(f"{path}: is not a unigram model; give a folder with a tokenizer.json with --tokenizer.")
 
 
-def _checked(model: Any) -> SentencePieceFile:
+def _checked(model: ModelProto) -> SentencePieceFile:
     """Take over what a model says, once its parts go together."""
-    spec, unknown = model.normalizer_spec, model.trainer_spec.unk_id
+    unknown = model.unk_id
     if not 0 <= unknown < len(model.pieces):
         raise MisfitError(f"has {len(model.pieces):,} pieces, and the unknown one is said to be number {unknown:,}")
     strange = next((piece for piece in model.pieces if not math.isfinite(piece.score)), None)
     if strange is not None:
         raise MisfitError(f"gives the piece {quoted(strange.piece)} a score that is no number")
-    if spec.precompiled_charsmap:
-        check_character_map(spec.precompiled_charsmap)
+    if model.character_map:
+        check_character_map(model.character_map)
     return SentencePieceFile(
         scores=tuple((piece.piece, piece.score) for piece in model.pieces),
-        control=frozenset(piece.piece for piece in model.pieces if piece.type == _CONTROL),
-        whole=tuple(piece.piece for piece in model.pieces if piece.type == _USER_DEFINED),
+        control=frozenset(piece.piece for piece in model.pieces if piece.type == CONTROL),
+        whole=tuple(piece.piece for piece in model.pieces if piece.type == USER_DEFINED),
         unk_id=unknown,
-        byte_fallback=model.trainer_spec.byte_fallback,
-        character_map=spec.precompiled_charsmap,
-        is_nfkc="nfkc" in spec.name,
-        collapses_spaces=spec.remove_extra_whitespaces,
-        has_prefix=spec.add_dummy_prefix,
+        byte_fallback=model.byte_fallback,
+        character_map=model.character_map,
+        is_nfkc="nfkc" in model.normalization,
+        collapses_spaces=model.collapses_spaces,
+        has_prefix=model.has_prefix,
     )
 
 

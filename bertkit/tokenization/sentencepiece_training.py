@@ -18,6 +18,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers
 
 from bertkit.errors import DataError
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
+from bertkit.tokenization.model_proto import CONTROL, read_model_proto
 from bertkit.tokenization.sentencepiece_files import SPACE, SentencePieceFile, add_special_tokens
 
 # The trainer adds up in as many parts as it has threads, so another number gives other scores.
@@ -25,9 +26,11 @@ THREADS = 4
 # Rare characters are worth leaving out where characters would fill much of the vocabulary.
 CROWDED = 4
 COVERAGE_WHERE_CROWDED = 0.9995
+# The trainer leaves out, without a word, what is longer than 4,192 bytes: a line of Chinese may be.
+_LONGEST_WORD = 1000
 _RULE = "nmt_nfkc"
 _TOO_SMALL = re.compile(r"required_chars\. \d+ vs (\d+)")
-_CONTROL, _UNKNOWN_ID = 3, 1
+_UNKNOWN_ID = 1
 _NAMES = SpecialTokens()
 _SPECIAL: Mapping[str, Any] = {
     "pad_id": 0,
@@ -63,15 +66,15 @@ def train_sentencepiece(
     words = _words(texts, lowercase)
     if not words:
         raise DataError("there is no text to train a vocabulary on; check the text columns.")
-    proto = _train(words, kind, size)
+    proto = read_model_proto(_train(words, kind, size))
     pieces = tuple((piece.piece, piece.score) for piece in proto.pieces)
     file = SentencePieceFile(
         scores=pieces,
-        control=frozenset(piece.piece for piece in proto.pieces if piece.type == _CONTROL),
+        control=frozenset(piece.piece for piece in proto.pieces if piece.type == CONTROL),
         whole=(),
         unk_id=_UNKNOWN_ID,
         byte_fallback=False,
-        character_map=proto.normalizer_spec.precompiled_charsmap,
+        character_map=proto.character_map,
         is_nfkc=True,
         collapses_spaces=True,
         has_prefix=True,
@@ -89,13 +92,14 @@ def _words(texts: Iterable[str], lowercase: bool) -> Counter[str]:
     normalizer = normalizers.Sequence([normalizers.NFKC(), *lower])
     words: Counter[str] = Counter()
     for text in texts:
-        words.update(normalizer.normalize_str(text).split())
+        for word in normalizer.normalize_str(text).split():
+            words.update(word[start : start + _LONGEST_WORD] for start in range(0, len(word), _LONGEST_WORD))
     return words
 
 
-def _train(words: Mapping[str, int], kind: str, size: int) -> Any:
-    """Run the trainer and return its model as a protobuf message."""
-    from sentencepiece import SentencePieceTrainer, sentencepiece_model_pb2
+def _train(words: Mapping[str, int], kind: str, size: int) -> bytes:
+    """Run the trainer and return its model file."""
+    from sentencepiece import SentencePieceTrainer
 
     written = io.BytesIO()
     characters = len(set().union(*words))
@@ -115,7 +119,7 @@ def _train(words: Mapping[str, int], kind: str, size: int) -> Any:
         )
     except RuntimeError as error:
         raise _refusal(str(error), size) from error
-    return sentencepiece_model_pb2.ModelProto.FromString(written.getvalue())
+    return written.getvalue()
 
 
 def _refusal(message: str, size: int) -> DataError:

@@ -18,9 +18,10 @@ from bertkit.files import write_errors, write_json
 from bertkit.reporting.card import write_card
 from bertkit.run_folder import resume_command
 from bertkit.tasks.base import Outputs
+from bertkit.tokenization.trimming import DROPPED_FILE
 from bertkit.training.loop import Learner
 from bertkit.training.place import Place
-from bertkit.training.prepare import Prepared, describe_data
+from bertkit.training.prepare import Prepared, describe_data, describe_encoder
 
 BASELINE = "baseline"
 
@@ -67,7 +68,7 @@ class Finished:
             family=prepared.spec.family,
             config=prepared.config.saved(),
             data=describe_data(prepared),
-            training=dict(training),
+            training={**training, **describe_encoder(prepared)},
             versions=bundle.versions(),
             blend=self.partnership.weights() if self.partnership else {},
         )
@@ -79,6 +80,8 @@ class Finished:
             if self.partnership is not None:
                 self.partnership.save(folder / BASELINE)
             salt, is_pair = prepared.dataset.fingerprint, manifest.settings.is_pair
+            if prepared.trimmed is not None:
+                prepared.trimmed.dropped.save(folder / DROPPED_FILE)
             save_hashes(prepared.train_examples, salt, folder / BASELINE, is_pair=is_pair)
             write_json(folder / "metrics.json", self.evaluation.to_json())
             standing = bundle.standing_of(manifest, learner.bare_model)

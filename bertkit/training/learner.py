@@ -44,10 +44,13 @@ def build_model(prepared: Prepared) -> TaskModel:
 
     from bertkit.models.dropout import use_quick_dropout
     from bertkit.models.embedding import use_lasting_embeddings
+    from bertkit.models.trimming import keep_rows
 
     config, tokenizer = prepared.config, prepared.tokenizer
     torch.manual_seed(config.seed)
     encoder = load_target(prepared.spec.builder)(prepared.spec, _build_options(prepared))
+    if prepared.trimmed is not None:
+        keep_rows(encoder, prepared.trimmed.rows, name=prepared.spec.name)
     model = prepared.task.build_model(encoder, dropout=float(config.dropout or 0.0))
     if config.portable:
         reason = why_not_expressed(prepared.task.settings, encoder_class_of(model))

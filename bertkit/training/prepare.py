@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bertkit.config import TrainConfig
+from bertkit.audit.training_rows import training_doubts
+from bertkit.config import TrainConfig, flag
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
 from bertkit.errors import UsageError
+from bertkit.models.choosing import AUTO, FROM_NOTHING, Choice, choose_model
+from bertkit.models.offline import package_statement
 from bertkit.models.registry import EXTENDABLE, find_model, load_target
 from bertkit.models.table import ModelSpec
 from bertkit.models.tokenizers import open_folder, open_tokenizer
@@ -22,10 +25,14 @@ from bertkit.tasks.objectives import class_weights
 from bertkit.tasks.registry import TaskSpec, find_task
 from bertkit.tokenization.base import Tokenizer, load_tokenizer
 from bertkit.tokenization.health import check_fit
+from bertkit.tokenization.trimming import DropWatch, Trimmed, trim, trim_alike
 from bertkit.tokenization.vocab import train_wordpiece
 from bertkit.training.deciding import choose_metric
 from bertkit.training.extractor import candidate_source, lend_extractor
 from bertkit.training.recipe import refuse_idle, resolve
+
+# Options that say of what shape a model without weights is, or how its vocabulary is trained.
+FROM_NOTHING_ONLY = ("size", "layers", "hidden", "heads", "vocab_size", "lowercase")
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class Prepared:
     rows: list[TrainingRow]
     validation: list[EncodedRow]
     warnings: tuple[str, ...]
+    trimmed: Trimmed | None = None
 
     @property
     def train_examples(self) -> Sequence[Example]:
@@ -67,7 +75,7 @@ def check_names(config: TrainConfig) -> ModelSpec:
     """
     if config.task != "auto":
         find_task(config.task)
-    return find_model(config.model)
+    return find_model(FROM_NOTHING if config.model == AUTO else config.model)
 
 
 def prepare(
@@ -83,9 +91,11 @@ def prepare(
     Raises:
         BertkitError: names, data, columns, labels or tokenizer do not allow training.
     """
-    spec, asked = check_names(config), config
+    check_names(config)
     wanted = ("train", "validation", "test") if config.test_fraction else ("train", "validation")
     dataset = load_splits(request_of(config), splits=wanted)
+    config = asked = _with_model(config, dataset, note)
+    spec = find_model(config.model)
     if saved_tokenizer is None:  # a resumed run has all its figures stored, idle ones too
         refuse_idle(config, find_task(dataset.task))
     config = _for_task(config, find_task(dataset.task), from_nothing=spec.is_scratch or config.init == "random")
@@ -98,10 +108,15 @@ def prepare(
         config, readable, is_pair=is_pair, task=dataset.task, two_texts=two_texts, n_words=n_words, n_rows=len(train)
     )
     config = _decided(config, find_task(dataset.task), train, note, is_resumed=saved_tokenizer is not None)
-    tokenizer = load_tokenizer(saved_tokenizer) if saved_tokenizer else _tokenizer(config, spec, train, note)
+    trimmed = _trimmed(config, spec, train, saved_tokenizer, note)
+    if trimmed is not None:
+        tokenizer = trimmed.tokenizer
+    else:
+        tokenizer = load_tokenizer(saved_tokenizer) if saved_tokenizer else _tokenizer(config, spec, train, note)
     task = _task(config, spec, dataset, tokenizer)
     config = _blend_of_few(config, asked, task.settings, note)
-    doubts = [f"validation: {doubt}" for doubt in check_answers(task.settings, dataset.splits["validation"])]
+    doubts = [*training_doubts(dataset.task, train)]
+    doubts += [f"validation: {doubt}" for doubt in check_answers(task.settings, dataset.splits["validation"])]
     lend_extractor(task, config, spec, note)
     whose = f"--tokenizer {config.tokenizer}" if config.tokenizer is not None else f"--model {config.model}"
     findings = check_fit(tokenizer, [text for e in train for text in e.all_texts], name=whose)
@@ -119,7 +134,21 @@ def prepare(
         rows=rows,
         validation=validation,
         warnings=(*dataset.warnings, *doubts, *findings, *cut),
+        trimmed=trimmed,
     )
+
+
+def _with_model(config: TrainConfig, dataset: DataSet, note: Callable[[str], None]) -> TrainConfig:
+    """Choose a model where that is left to the rows; options that shape one from nothing have chosen already."""
+    if config.model != AUTO:
+        return config
+    shaping = next((name for name in FROM_NOTHING_ONLY if getattr(config, name) is not None), None)
+    if shaping is not None or config.init == "random":
+        choice = Choice(FROM_NOTHING, f"{flag(shaping or 'init')} is for a model that starts from nothing")
+    else:
+        choice = choose_model((text for e in dataset.splits["train"] for text in e.all_texts), dataset.task)
+    note(f"--model {choice.name}: {choice.reason}")
+    return replace(config, model=choice.name)
 
 
 def _blend_of_few(
@@ -198,6 +227,7 @@ def request_of(config: TrainConfig) -> DataRequest:
         seed=config.seed,
         passages=config.sentence_pairs != "none",
         group=config.group,
+        on_error=config.on_error,
     )
 
 
@@ -217,6 +247,29 @@ def _tokenizer(
         lowercase=bool(config.lowercase),
         max_length=int(config.max_length or spec.max_length),
     )
+
+
+def _trimmed(
+    config: TrainConfig,
+    spec: ModelSpec,
+    train: Sequence[Example],
+    saved_tokenizer: Path | None,
+    note: Callable[[str], None],
+) -> Trimmed | None:
+    """Cut the vocabulary down to what the training rows need, where that is wanted."""
+    if not config.trim_vocab:
+        return None
+    if spec.is_scratch or config.init == "random":
+        raise UsageError("--trim-vocab: a model that starts from nothing has no vocabulary to trim; leave it out.")
+    whole = _tokenizer(config, spec, train, note)
+    if saved_tokenizer is not None:
+        return trim_alike(whole, load_tokenizer(saved_tokenizer), name=spec.name)
+    trimmed = trim(whole, (text for e in train for text in e.all_texts), name=spec.name)
+    note(
+        f"of {whole.vocab_size:,} pieces {len(trimmed.rows):,} are kept: single characters, the {trimmed.seen:,} of "
+        "the training rows, and likely ones of their scripts (--no-trim-vocab keeps all)"
+    )
+    return trimmed
 
 
 def _task(config: TrainConfig, spec: ModelSpec, dataset: DataSet, tokenizer: Tokenizer) -> Task:
@@ -282,3 +335,21 @@ def describe_data(prepared: Prepared) -> dict[str, Any]:
         "is_sample": dataset.is_sample,
         "rows": {split: len(examples) for split, examples in dataset.splits.items()},
     }
+
+
+def describe_encoder(prepared: Prepared) -> dict[str, Any]:
+    """Return what a run stores of where its encoder came from, and of what its vocabulary lacks."""
+    found: dict[str, Any] = {}
+    statement = package_statement(prepared.spec.hub_id) if prepared.config.init == "pretrained" else ""
+    if statement:
+        found["encoder"] = statement
+    if prepared.trimmed is not None:
+        watch = DropWatch(prepared.trimmed.tokenizer, prepared.trimmed.dropped)
+        watch.see(example.all_texts for example in prepared.validation_examples)
+        found["vocabulary"] = {
+            "kept": len(prepared.trimmed.rows),
+            "dropped": len(prepared.trimmed.dropped.pieces),
+            "validation_rows": watch.rows,
+            "rows_that_need_a_dropped_piece": watch.needing,
+        }
+    return found
