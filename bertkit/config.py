@@ -102,7 +102,7 @@ class TrainConfig:
     )
 
     model: str = option(
-        "scratch", "Model name, local folder, hf:org/name, or auto: the best that is here (default: scratch).", "Model"
+        "scratch", "Model name, folder, hf:org/name, or auto: the best here (default: scratch).", "Model"
     )
     init: str | None = option(None, "Start from weights or from nothing.", "Model", choices=("pretrained", "random"))
     size: str | None = option(None, "Preset of a model that starts from nothing.", "Model", choices=SIZES)
