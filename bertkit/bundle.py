@@ -20,11 +20,14 @@ from bertkit.data.request import DataRequest
 from bertkit.errors import DataError, ModelError, RunError, TokenizerError, UnknownNameError, UsageError
 from bertkit.files import save_tensors, write_json
 from bertkit.kinds import MisfitError, read_object, shown, value_of
+from bertkit.model_type import restored, with_sentence
 from bertkit.models.opening import BROKEN, first_line, is_of_machine
 from bertkit.models.registry import find_rebuilder, load_target
 from bertkit.models.weights import check_config, check_shapes, on_paper, read_shapes, read_weights
 from bertkit.run_folder import MANIFEST, Identity, is_whole, read_steadily, unchanged, why_no_run
 from bertkit.tasks.base import Task, TaskSettings
+from bertkit.tasks.published import OF_A_ROW, Standing, kind_of, standing
+from bertkit.tasks.published_head import PublishedHead
 from bertkit.tasks.registry import find_task
 from bertkit.tasks.trial import try_out
 from bertkit.tasks.viterbi import tag_names
@@ -41,7 +44,8 @@ class Manifest:
     """What bertkit.json holds: all a run knows of itself beside weights and tokenizer.
 
     `blend` has the weights of model and baseline in the answers; it is empty where the model
-    answers alone.
+    answers alone. `export` says what form the weights have (`to`, and `class` of transformers)
+    where they are not a run's own.
     """
 
     settings: TaskSettings
@@ -52,6 +56,7 @@ class Manifest:
     training: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     blend: dict[str, float] = field(default_factory=dict)
+    export: dict[str, str] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
     def to_json(self) -> dict[str, Any]:
@@ -67,6 +72,7 @@ class Manifest:
             "training": self.training,
             "versions": self.versions,
             "blend": self.blend,
+            **({"export": self.export} if self.export else {}),
         }
 
 
@@ -98,21 +104,38 @@ def save(directory: Path, manifest: Manifest, tokenizer: Tokenizer, model: TaskM
     from bertkit.models.heads import exported_weights
 
     directory.mkdir(parents=True, exist_ok=True)
-    write_json(directory / "config.json", _transformers_config(manifest.settings, model))
-    tokenizer.save(directory)
+    write_json(directory / "config.json", _own_config(manifest, model))
+    tokenizer.save(directory, max_length=manifest.settings.max_length, with_segments=model.encoder.segments > 1)
     save_tensors(directory / "model.safetensors", exported_weights(model))
     write_json(directory / MANIFEST, manifest.to_json())
 
 
-def _transformers_config(settings: TaskSettings, model: TaskModel) -> dict[str, Any]:
-    """Describe the run so that transformers opens it: the whole, or else the bare encoder."""
+def _own_config(manifest: Manifest, model: TaskModel) -> dict[str, Any]:
+    """Describe a run so that transformers answers as bertkit does, or refuses it in a sentence."""
+    found = standing_of(manifest, model)
+    class_name = found.class_name or encoder_class_of(model)
+    config = {**published_config(manifest.settings, model), "architectures": [class_name]}
+    return with_sentence(config, f"a run of bertkit; {found.refusal}") if found.refusal else config
+
+
+def standing_of(manifest: Manifest, model: TaskModel) -> Standing:
+    """Say what transformers makes of a run as it is."""
+    bare, is_blended = encoder_class_of(model), bool(manifest.blend)
+    return standing(manifest.settings, bare, is_blended=is_blended, positions=model.encoder.max_positions)
+
+
+def encoder_class_of(model: TaskModel) -> str:
+    """Name transformers' class of a model's bare encoder."""
+    return str(model.encoder.transformers_config().get("encoder_class", "BertModel"))
+
+
+def published_config(settings: TaskSettings, model: TaskModel) -> dict[str, Any]:
+    """Describe a model as transformers does; a place on this machine is not passed on."""
     encoder = model.encoder.transformers_config()
-    bare = encoder.get("encoder_class", "BertModel")
     names = tag_names(settings.labels) if settings.task == "ner" else settings.labels
     labels = dict(enumerate(names or ("score",)))
     return {
-        **encoder,
-        "architectures": [model.transformers_class(bare) or bare],
+        **{name: value for name, value in encoder.items() if name != "_name_or_path"},
         "classifier_dropout": model.dropout.p,
         "id2label": {str(i): label for i, label in labels.items()},
         "label2id": {label: i for i, label in labels.items()},
@@ -163,6 +186,7 @@ def _manifest(values: dict[str, Any]) -> Manifest:
         training=value_of(dict[str, Any], _part(values, "training"), "training"),
         versions=value_of(dict[str, str], _part(values, "versions"), "versions"),
         blend=value_of(dict[str, float], values.get("blend", {}), "blend"),
+        export=value_of(dict[str, str], values.get("export", {}), "export"),
         format_version=values["format_version"],
     )
     task = find_task(manifest.settings.task)
@@ -194,6 +218,10 @@ def load(directory: Path) -> Bundle:
 def _load(directory: Path) -> Bundle:
     with unchanged(directory) as identity:
         manifest = _load_manifest(directory)
+        if manifest.export.get("to") == "onnx":
+            raise RunError(
+                f"{directory}: is an ONNX export, which predict, eval and tokenize read; this needs the run it is of."
+            )
         tokenizer = load_tokenizer(directory)
         with sound(directory):
             task, model = _load_model(directory, manifest, tokenizer)
@@ -206,16 +234,30 @@ def _load_model(directory: Path, manifest: Manifest, tokenizer: Tokenizer) -> tu
 
     described, weights = directory / "config.json", directory / "model.safetensors"
     with sound(described):
-        config = read_object(described)
+        config = restored(read_object(described))
         check_config(config)
         with on_paper():
             _, plan = _built(config, manifest, tokenizer)
+        own, head = exported_shapes(plan), _published_head(manifest, plan)
+        shapes = head.shapes(own) if head else own
     with sound(weights):
-        check_shapes(exported_shapes(plan), read_shapes(weights))
+        check_shapes(shapes, read_shapes(weights))
         task, model = _built(config, manifest, tokenizer)
-        model.load_state_dict(imported_weights(model, read_weights(weights)))
+        stored = read_weights(weights)
+        model.load_state_dict(imported_weights(model, head.own(stored, own) if head else stored))
     _check_limits(model, task, manifest.family)
     return task, model.eval()
+
+
+def _published_head(manifest: Manifest, model: TaskModel) -> PublishedHead | None:
+    """Return the head that an export for transformers has; None where the head is ours.
+
+    Raises:
+        MisfitError: no class has such a head.
+    """
+    if manifest.export.get("to") != "transformers" or manifest.settings.task not in OF_A_ROW:
+        return None
+    return PublishedHead.of(model, kind_of(encoder_class_of(model)))
 
 
 def _built(config: dict[str, Any], manifest: Manifest, tokenizer: Tokenizer) -> tuple[Task, TaskModel]:
@@ -246,11 +288,12 @@ def _check_limits(model: TaskModel, task: Task, family: str) -> None:
 
 
 @contextmanager
-def sound(place: Path) -> Iterator[None]:
+def sound(place: Path, *, way_on: str = "train it again") -> Iterator[None]:
     """Say in one sentence what of a run is damaged, whoever notices it.
 
     Args:
         place: the folder, or the file that is looked at.
+        way_on: what else than copying it again would help.
 
     Raises:
         RunError: whatever is raised where files hold what no training would have written.
@@ -261,4 +304,4 @@ def sound(place: Path) -> Iterator[None]:
         if is_of_machine(error):
             raise
         reason = first_line(error).rstrip(".") or type(error).__name__
-        raise RunError(f"{place}: {reason}; the run is damaged, copy or train it again.") from error
+        raise RunError(f"{place}: {reason}; the run is damaged, copy or {way_on}.") from error

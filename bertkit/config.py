@@ -85,6 +85,12 @@ class TrainConfig:
     group: str | None = option(
         None, "Column whose equal values stay on one side of a split (author, document).", "Data"
     )
+    on_error: str = option(
+        "stop",
+        "Bad rows end the command (stop) or are left out (skip) (default: stop).",
+        "Data",
+        choices=("stop", "skip"),
+    )
     limit: int | None = option(None, "Use at most this many training rows.", "Data", minimum=2)
     positive: str | None = option(None, "Label counted as positive (default: the second of two).", "Data")
     leave_out: str = option(
@@ -121,6 +127,7 @@ class TrainConfig:
         "Model",
         choices=("cls", "pooler", "mean", "match", "align", "siamese"),
     )
+    portable: bool = option(False, "Take only what transformers can express, so that it opens the run.", "Model")
     dropout: float | None = option(
         None, "Dropout in encoder and head; attention has none.", "Model", minimum=0, below=1
     )

@@ -13,6 +13,7 @@ One class per way of mending; each carries the exit code of the command line.
     ├── OutputError                 3   a place that cannot be written or is not empty
     ├── PlaceError                  3   a path that may not be looked at
     ├── DeviceError                 3   a device or precision this machine does not have
+    ├── MissingPackageError         3   an optional package that is not installed
     ├── ProcessLostError            3   another process of the command that has ended
     ├── NonFiniteError              3   a loss or gradient that is no longer a number
     ├── StrictError                 4   --strict found a problem
@@ -97,6 +98,10 @@ class PlaceError(BertkitError):
 
 class DeviceError(BertkitError):
     """A device or a precision that this machine does not have."""
+
+
+class MissingPackageError(BertkitError):
+    """An optional package that what was asked for needs, and that is not installed."""
 
 
 class ProcessLostError(BertkitError):

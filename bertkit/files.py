@@ -36,6 +36,7 @@ _RUST_ERROR = re.compile(r"\(os error (\d+)\)")
 # How torch says that memory has run out: as a RuntimeError.
 _NO_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory|failed to allocate", re.IGNORECASE)
 _LONGEST_NAME = 255
+_STDOUT = 1
 
 
 def machine_error(error: BaseException) -> str | None:
@@ -289,6 +290,14 @@ def save_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     write_bytes(path, save(dict(arrays)))
 
 
+def is_standard_output(found: os.stat_result) -> bool:
+    """Tell whether a file is the one that standard output goes to: whoever reads it reads what is written, for ever."""
+    try:
+        return stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.fstat(_STDOUT))
+    except OSError:  # it is closed
+        return False
+
+
 def _behind_link(path: Path) -> Path:
     """Return what a link points to, be it there or not; any other path as it is."""
     if not path.is_symlink():
@@ -303,16 +312,18 @@ def _behind_link(path: Path) -> Path:
 def writing(path: Path, flag: str) -> Iterator[TextIO]:
     """Open a text file that gets its name only when all is written.
 
-    A device or a named pipe (/dev/stdout) is written to as it is: a rename would put a
-    file in its place. Where the name is a link, what it points to is written.
+    A device, a named pipe or standard output (/dev/stdout) is written to as it is: a rename
+    would put a file in its place. Where the name is a link, what it points to is written.
 
     Raises:
         OutputError: it cannot be written; the message names `flag`.
     """
     with write_errors(path, flag, way_on="choose another file"):
         path = _behind_link(path)
-        if exists(path) and not is_file(path) and not is_dir(path):
-            with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+        is_standard = is_file(path) and is_standard_output(path.stat())
+        if is_standard or (exists(path) and not is_file(path) and not is_dir(path)):
+            place = os.dup(_STDOUT) if is_standard else path  # opened by its name, the file would be emptied
+            with open(place, "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:  # noqa: PTH123
                 yield stream
             return
         with (

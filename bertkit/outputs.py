@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from bertkit.errors import OutputError
-from bertkit.files import exists, is_dir, is_file
+from bertkit.files import exists, is_dir, is_file, is_standard_output
 from bertkit.ours import run_around
 from bertkit.plain import brief
 from bertkit.run_folder import is_run
 
-STDIN, _STDOUT = 0, 1
+_STDIN = 0
 
 
 def check_outputs(
@@ -45,7 +45,7 @@ def check_outputs(
             raise OutputError(f"{shown}: is a folder; name a file in it.")
         if not exists(path):
             _refuse_place(path, shown)
-        elif is_file(path):  # a device or a pipe is written to as it is
+        elif is_file(path) and not is_standard_output(path.stat()):  # a device or a pipe is written to as it is
             if not force:
                 raise OutputError(f"{shown}: exists; add --force to replace it.")
             _refuse_read(path, shown, read)
@@ -82,7 +82,7 @@ def _refuse_read(path: Path, shown: str, reads: Iterable[str | Path]) -> None:
 
 def _stats(name: str | Path) -> Iterator[os.stat_result]:
     try:
-        found = os.fstat(STDIN) if str(name) == "-" else Path(name).stat()
+        found = os.fstat(_STDIN) if str(name) == "-" else Path(name).stat()
     except (OSError, ValueError):  # whoever reads it will say so
         return
     if stat.S_ISREG(found.st_mode):
@@ -91,11 +91,3 @@ def _stats(name: str | Path) -> Iterator[os.stat_result]:
 
 def _is_in(path: Path, folder: Path) -> bool:
     return Path(os.path.realpath(folder)) in Path(os.path.realpath(path)).parents
-
-
-def is_standard_output(found: os.stat_result) -> bool:
-    """Tell whether a file is the one that standard output goes to: whoever reads it reads what is written, for ever."""
-    try:
-        return stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.fstat(_STDOUT))
-    except OSError:  # it is closed
-        return False

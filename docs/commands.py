@@ -24,6 +24,7 @@ COMMANDS = (
     "train",
     "eval",
     "predict",
+    "export",
     "summarize",
     "models",
     "datasets",

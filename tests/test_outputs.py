@@ -141,3 +141,19 @@ def test_what_is_written_is_not_read_back(tmp_path: Path, source: str) -> None:
         )  # fmt: skip
     assert (done.returncode, text.read_text()) == (3, SENTENCES)
     assert "is the file that standard output goes to" in done.stderr
+
+
+@pytest.mark.parametrize("mode", ["w", "a"])
+def test_standard_output_may_be_named_as_a_file(tmp_path: Path, mode: str) -> None:
+    text, out = tmp_path / "text.txt", tmp_path / "out.jsonl"
+    text.write_text(SENTENCES)
+    out.write_text("mine\n")
+    with out.open(mode) as stdout:
+        done = subprocess.run(
+            [sys.executable, "-m", "bertkit", "summarize", str(text), "--method", "lead", "-o", "/dev/stdout"],
+            stdout=stdout, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    *before, record = out.read_text().splitlines()
+    assert before == (["mine"] if mode == "a" else [])
+    assert json.loads(record)["method"] == "lead"

@@ -20,14 +20,17 @@ from bertkit.evaluation.evaluate import _pointing
 from bertkit.evaluation.run import NO_TEST, _cut_sentence, _known_sentence
 from bertkit.evaluation.verdict import Verdict
 from bertkit.models.registry import find_model
-from bertkit.summarization.records import SourceText, Unreadable
+from bertkit.summarization.abstractive import _Desk
+from bertkit.summarization.options import SummaryOptions
+from bertkit.summarization.records import Listener, SourceText, Unreadable
 from bertkit.summarization.shipped import telling_of_korean
-from bertkit.tasks import choice, summaries
+from bertkit.tasks import choice, summaries, tagging
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.objectives import Classification, Regression
 from bertkit.tasks.registry import find_task
 from bertkit.tasks.summary_scores import Extract
+from bertkit.tokenization import health
 from bertkit.tokenization.health import FitWatch, check_fit
 from bertkit.training import loop, prepare
 from bertkit.training.deciding import choose_metric
@@ -69,7 +72,8 @@ def of_one_answer() -> list[str]:
     numbers = Regression().score(rows(**{"0.5": 5, "3": 5}), np.ones((10, 1))).warnings
     choices = choice._doubts([0, 1] * 10, [np.array([0.1, 0.8, 0.1])] * 20)
     extract = Extract(tuple(Sentence(i, i + 1, "x") for i in range(9)), (0.5,) * 9, (0, 1, 2))
-    found = [*classes, *numbers, *choices, *summaries._doubts([extract] * 10)]
+    entities = tagging._doubts(tagged("PER", "LOC"), cast("Any", [SimpleNamespace(entities=())] * 2))
+    found = [*classes, *numbers, *choices, *entities, *summaries._doubts([extract] * 10)]
     return [_pointing([sentence], "one-answer")[0] for sentence in found]
 
 
@@ -79,6 +83,9 @@ def of_labels() -> list[str]:
     found += check_answers(TWO, rows(_1=200))
     found += check_answers(NER, tagged())
     found += check_answers(NER, tagged("Person", "Person", "LOC", "PER"))
+    scores = TaskSettings("regression", ColumnMap(("text",), None, "score"))
+    found += check_answers(scores, rows(_3=50))
+    found.append(refused(lambda: check_answers(NER, tagged("Person", "Place"))))
     return [*found, refused(lambda: check_answers(known, rows(_1=3, _0=5)))]
 
 
@@ -104,13 +111,19 @@ def of_long_rows() -> list[str]:
     return [*found, *_cut_sentence(12, 96, 128)]
 
 
-def of_tokenizers(tokenizer: Any) -> list[str]:
+def of_tokenizers(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """`tokenizer` knows "the cat" and no Korean."""
     few, many = ["the cat " * 5 + "강아지"], ["고양이가 논다"]
     watch = FitWatch(tokenizer)
     watch.see(tokenizer.encode(many))
+    larger = check_fit(tokenizer, ["the cat"], model_ids=tokenizer.vocab_size - 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(health, "_places", lambda *_: (0.08, []))
+        lost = check_fit(tokenizer, ["the cat"])
     return [
         *check_fit(tokenizer, few),
+        *lost,
+        *larger,
         refused(lambda: check_fit(tokenizer, many, name="--model scratch")),
         str(watch.misfit),
     ]
@@ -134,14 +147,18 @@ def of_reading() -> list[str]:
     return list(loader.warnings())
 
 
-def of_summaries() -> list[str]:
+def of_summaries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     said: list[str] = []
     list(telling_of_korean(lambda items: (Unreadable("", "d") for _ in items), "ko", said.append)([SourceText("비.")]))
+    desk = _Desk(cast("Any", None), SummaryOptions(), Listener(said.append))
+    desk._open["t5-small"] = cast("Any", SimpleNamespace(watch=SimpleNamespace(misfit="does not fit")))
+    monkeypatch.setattr(_Desk, "_most_at_once", lambda _: 1)
+    list(desk.summarize([]))
     return [sentence.removeprefix("warning: ") for sentence in said]
 
 
 @pytest.fixture
-def said(tokenizer: Any) -> list[str]:
+def said(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Each sentence of the page, as the code makes it."""
     return [
         *of_verdicts(),
@@ -149,11 +166,11 @@ def said(tokenizer: Any) -> list[str]:
         *of_labels(),
         *of_scores_that_are_too_good(),
         *of_long_rows(),
-        *of_tokenizers(tokenizer),
+        *of_tokenizers(tokenizer, monkeypatch),
         *of_training(),
         *of_uneven_classes(),
         *of_reading(),
-        *of_summaries(),
+        *of_summaries(monkeypatch),
     ]
 
 

@@ -11,8 +11,10 @@ from typing import Any
 from bertkit.audit.chunk import Chunk
 from bertkit.audit.findings import Finding, Severity, Tally, counted
 from bertkit.data.faults import MAX_PLACES
-from bertkit.data.numerals import is_score, is_whole
-from bertkit.data.records import Example, Place, TaggedText
+from bertkit.data.label_kinds import placeholders
+from bertkit.data.numerals import is_score, is_whole, score_fault
+from bertkit.data.records import Example, Place, Question, TaggedText
+from bertkit.data.tagged.edges import Edges
 from bertkit.plain import listed, quoted
 
 FEW_ROWS = 10
@@ -21,6 +23,8 @@ MAX_LABELS = 10_000  # further labels are counted, but not by name
 _SHOWN_LABELS, _SHOWN_CHARACTERS = 5, 30
 _PLACES = 2  # of each label
 _ENDS = 0.3
+_SHOWN_REASONS = 1
+_NEED_LABELS = ("classify", "regression", "choice")
 
 
 @dataclass
@@ -78,6 +82,9 @@ class LabelCounts:
     unnamed: int = 0
     missing: Tally = field(default_factory=Tally)
     repaired: Tally = field(default_factory=Tally)
+    trimmed: Tally = field(default_factory=Tally)
+    edges: Edges = field(default_factory=Edges)
+    reasons: list[str] = field(default_factory=list)
     places: dict[str, list[Place]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, labels: Sequence[tuple[str, Example]]) -> None:
@@ -91,6 +98,16 @@ class LabelCounts:
             places = self.places[label] if label in self.counts else None
             if places is not None and len(places) < _PLACES:
                 places.append(Place(row.source, row.line))
+
+    def note(self, reason: str) -> None:
+        """Remember why a label could not be used; the first reasons are enough."""
+        if reason and len(self.reasons) < _SHOWN_REASONS:
+            self.reasons.append(reason)
+
+    @property
+    def reason(self) -> str:
+        """The first reason, as the end of a sentence."""
+        return f": {self.reasons[0]}" if self.reasons else ""
 
     def ordered(self) -> dict[str, int]:
         """List the counts by label: numerically if all are whole numbers, else by code point."""
@@ -120,6 +137,7 @@ class Labels:
                 labelled += _tags(own, row)
             elif row.label is None or (self._task == "regression" and not is_score(row.label)):
                 own.missing.add(row)
+                own.note(_why_missing(row))
             elif self._task == "regression":
                 own.numbers.add(float(row.label))
             else:
@@ -134,8 +152,12 @@ class Labels:
         """
         for split, own in self.splits.items():
             yield from _tag_findings(split, own)
-            if 0 < own.missing.count < own.rows:
-                message = f"{split}: {counted(own.missing.count, 'row', 'have')} no label that can be used."
+            nothing = own.missing.count == own.rows
+            # A test split may have been published without its labels, and some tasks need none.
+            is_meant = nothing and not own.reasons and (split != train or self._task not in _NEED_LABELS)
+            if own.missing.count and not is_meant:
+                number = "no row has a" if nothing else f"{counted(own.missing.count, 'row', 'have')} no"
+                message = f"{split}: {number} label that can be used{own.reason}."
                 yield Finding("missing_label", "error", own.missing.count, message, tuple(own.missing.places))
         own = self.splits[train]
         if self._task == "regression":
@@ -157,6 +179,8 @@ class Labels:
             yield Finding("too_many_labels", "warning", len(own.counts), message)
             return
         yield from _variants(train, own)
+        if self._task == "classify":
+            yield from _placeholders(train, own)
         yield from _rare_labels(train, own, "entity" if self._task == "ner" else "row")
         if self._task == "classify":
             yield from _imbalance(train, own)
@@ -176,13 +200,22 @@ def imbalance(counts: Mapping[str, int]) -> float:
     return max(counts.values()) / min(counts.values()) if counts else 1.0
 
 
+def _why_missing(row: Example) -> str:
+    if isinstance(row, Question):
+        return row.unread
+    return "" if row.label is None else score_fault(row.label)
+
+
 def _tags(own: LabelCounts, row: TaggedText) -> list[tuple[str, Example]]:
     """List the labels of a row's entities; note a row whose tags are missing or were repaired."""
     if row.entities is None:
         own.missing.add(row)
         return []
+    own.edges.see(row)
     if row.repaired:
         own.repaired.add(row)
+    if row.trimmed:
+        own.trimmed.add(row)
     return [(entity.label, row) for entity in row.entities]
 
 
@@ -193,6 +226,16 @@ def _tag_findings(split: str, own: LabelCounts) -> Iterator[Finding]:
             " with an inside tag, or changes its type midway); they were read leniently."
         )
         yield Finding("bad_tags", "warning", own.repaired.count, message, tuple(own.repaired.places))
+    if own.trimmed.count:
+        message = (
+            f"{split}: {counted(own.trimmed.count, 'row', 'have')} entities with spaces at their edges; "
+            "they were read without."
+        )
+        yield Finding("bad_tags", "warning", own.trimmed.count, message, tuple(own.trimmed.places))
+    cut = own.edges.sentence()
+    if cut is not None and own.edges.first is not None:
+        count = max(own.edges.starts, own.edges.ends)
+        yield Finding("cut_entities", "error", count, f"{split}: {cut}.", (own.edges.first,))
 
 
 def _number_findings(train: str, numbers: Numbers) -> Iterator[Finding]:
@@ -220,6 +263,17 @@ def _variants(train: str, own: LabelCounts) -> Iterator[Finding]:
             message = f"{train}: the labels {shown} look like one label written differently."
             places = tuple(place for label in sorted(labels) for place in own.places[label])[:MAX_PLACES]
             yield Finding("label_variants", "warning", fewer, message, places)
+
+
+def _placeholders(train: str, own: LabelCounts) -> Iterator[Finding]:
+    """Find labels that look like missing ones: "-", "NaN", or -1 beside 0, 1 and 2."""
+    for label in placeholders(own.counts):
+        rows = counted(own.counts[label], "row", "have")
+        message = (
+            f"{train}: {rows} the label {quoted(label)}, which looks like a missing one; "
+            "`bertkit inspect-data --write FILE` writes the rows without them."
+        )
+        yield Finding("placeholder_label", "warning", own.counts[label], message, tuple(own.places[label]))
 
 
 def _rare_labels(train: str, own: LabelCounts, noun: str) -> Iterator[Finding]:

@@ -15,8 +15,7 @@ def unread_findings(split: str, unread: Unread) -> Iterator[Finding]:
         message = f"{split}: {counted(unread.unusable.count, 'row', 'are')} unusable and left out"
         yield _finding(unread.unusable, "unusable_row", "error", message)
     if unread.left_out.count:
-        message = f"{split}: {counted(unread.left_out.count, 'record', 'are')} left out, being no rows of the table"
-        yield _finding(unread.left_out, "left_out_row", "info", message)
+        yield _finding(unread.left_out, "left_out_row", "info", f"{split}: left out, being no rows of the data")
     if unread.lost.count:
         number = "1 entity" if unread.lost.count == 1 else f"{unread.lost.count:,} entities"
         yield _finding(unread.lost, "lost_entity", "warning", f"{split}: {number} left out")

@@ -13,8 +13,10 @@ from bertkit.cli.options import (
     ColumnsOption,
     DataDirOption,
     DeviceOption,
+    EngineOption,
     ForceOption,
     FormatOption,
+    NoBlendOption,
     PlotsOption,
     ReportOption,
     RunArgument,
@@ -44,6 +46,8 @@ def eval_command(
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
+    engine: EngineOption = "auto",
+    no_blend: NoBlendOption = False,
     errors: Annotated[
         Path | None,
         typer.Option("--errors", help="Write the wrong rows, with their probabilities, as JSON lines.", readable=False),
@@ -70,7 +74,7 @@ def eval_command(
     names = tuple(data or ())
     request = EvalRequest(
         run, names, split, data_dir, columns, on_long, batch_size, device, precision, errors, against, force,
-        plots=plots, report=report,
+        plots=plots, report=report, engine=engine, blend=not no_blend,
     )  # fmt: skip
     evaluation = evaluate_run(request, say, file_writer(request, say))
     render.show(evaluation, output_format)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,6 +57,10 @@ def inspect_command(
     ] = None,
     plots: PlotsOption = None,
     report: ReportOption = None,
+    write: Annotated[
+        Path | None,
+        typer.Option("--write", help="Table to write of the rows that are left (.csv, .tsv, .jsonl).", readable=False),
+    ] = None,
     force: ForceOption = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 4 where there is a problem.", envvar="BERTKIT_STRICT")
@@ -68,7 +73,9 @@ def inspect_command(
     """
     from bertkit.reporting.inspection import InspectRequest, inspect_data
 
-    request = InspectRequest(tuple(data or ()), model, data_dir, columns, task, max_length, plots, report, force, group)
+    request = InspectRequest(
+        tuple(data or ()), model, data_dir, columns, task, max_length, plots, report, force, group, write
+    )
     with _row_counter() as progress:
         inspection = inspect_data(request, progress)
     if wants_json(output_format):

@@ -35,7 +35,22 @@ ColumnsOption = Annotated[
     str | None,
     typer.Option("--columns", help="Columns by part, as text=a,pair=b,label=c.", envvar="BERTKIT_COLUMNS"),
 ]
+KeepOption = Annotated[
+    str | None,
+    typer.Option("--keep", help="Columns of the input to carry into the records: COLUMN,… or all."),
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", envvar="BERTKIT_DEVICE")]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="auto, torch, onnx or openvino (auto: torch; of an ONNX export ONNX Runtime, else OpenVINO).",
+        envvar="BERTKIT_ENGINE",
+    ),
+]
+NoBlendOption = Annotated[
+    bool, typer.Option("--no-blend", help="Let the encoder answer alone, without the baseline's say in its answers.")
+]
 BatchSizeOption = Annotated[
     int | None,
     typer.Option("--batch-size", min=1, help="Most rows of a batch (default: by tokens).", envvar="BERTKIT_BATCH_SIZE"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -10,7 +11,10 @@ from bertkit.cli.options import (
     BatchSizeOption,
     ColumnsOption,
     DeviceOption,
+    EngineOption,
     ForceOption,
+    KeepOption,
+    NoBlendOption,
     OutputOption,
     RunArgument,
     StrictOption,
@@ -20,18 +24,24 @@ from bertkit.cli.streams import say
 
 def predict_command(
     run: RunArgument,
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="File, or - for standard input.")] = "-",
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="INPUT...", help="Files, folders, or - for standard input (the default)."),
+    ] = None,
     *,
     input_format: Annotated[
-        str, typer.Option("--input-format", help="auto, txt, csv, tsv, jsonl, conll or parquet.")
+        str, typer.Option("--input-format", help="auto, txt, csv, tsv, jsonl, json, conll or parquet.")
     ] = "auto",
     output_format: Annotated[
         str,
         typer.Option(
-            "--output-format", help="jsonl, csv or tsv; cells that begin with = + - @ are written as they are."
+            "--output-format",
+            help="jsonl, csv or tsv (cells that begin with = + - @ are written as they are); or for a tool: "
+            "labelstudio, doccano or conll.",
         ),
     ] = "jsonl",
     columns: ColumnsOption = None,
+    keep: KeepOption = None,
     top_k: Annotated[int, typer.Option("--top-k", min=0, help="List the k likeliest labels.")] = 0,
     on_long: Annotated[
         str | None, typer.Option("--on-long", help="truncate, window or error (default: as trained).")
@@ -40,6 +50,8 @@ def predict_command(
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
+    engine: EngineOption = "auto",
+    no_blend: NoBlendOption = False,
     output: OutputOption = None,
     force: ForceOption = False,
     strict: StrictOption = False,
@@ -52,7 +64,7 @@ def predict_command(
 
     request = PredictRequest(
         run,
-        source,
+        tuple(sources or ("-",)),
         input_format,
         output_format,
         columns,
@@ -62,7 +74,10 @@ def predict_command(
         batch_size,
         device,
         precision,
+        engine,
+        not no_blend,
     )
+    request = replace(request, keep=keep)
     done = predict(request, output=output, force=force, note=_note)
     for warning in done.warnings:
         say(f"bertkit: warning: {warning}")

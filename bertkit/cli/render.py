@@ -62,6 +62,22 @@ def show(result: TrainResult | Evaluation | Started, asked: Format | None, said:
         _show_plan(values)
 
 
+def show_exported(values: Mapping[str, Any], asked: Format | None) -> None:
+    """Print what an export is and how it was checked: one JSON line, or one for people."""
+    if wants_json(asked):
+        typer.echo(to_json(values))
+        return
+    changed = 1 - values["labels_equal"]
+    labels = f"{changed:.2%} of the labels changed" if changed else "no label changed"
+    first = "" if values["precision"] == "float32" else " in float32"  # before its weights were made smaller
+    say_line(
+        open_console(),
+        (values["output"], "bold"),
+        f": checked{first} on {values['checked_rows']} rows of {values['data']}: largest difference "
+        f"{values['max_difference']:.1e}, {labels}",
+    )
+
+
 def _values(result: Any) -> dict[str, Any]:
     values = result.to_json() if hasattr(result, "to_json") else asdict(result)
     if is_dataclass(result) and "config" in values:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from bertkit.cli.options import DeviceOption, ForceOption, OutputOption
+from bertkit.cli.options import DeviceOption, ForceOption, KeepOption, OutputOption
 from bertkit.cli.streams import is_typed_at, say
 from bertkit.cli.terminal import open_console
 from bertkit.errors import UsageError
@@ -45,10 +45,9 @@ def summarize_command(
         typer.Option(
             "--method",
             envvar="BERTKIT_METHOD",
-            help="lead, textrank, salience, salience-sets (the model that comes with bertkit), bertsum, matchsum "
-            "(runs of --task extractive and matching; without --model the model that comes with bertkit, and a word "
-            "about it) or abstractive. Default: what --model is for, else salience where its encoder is installed, "
-            "else textrank.",
+            help="lead, textrank, salience, salience-sets, abstractive, or with --model RUN bertsum, matchsum "
+            "(without it they use salience's model). Default: what --model is for, else salience; textrank where "
+            "its encoder is not installed.",
         ),
     ] = None,
     model: Annotated[
@@ -88,8 +87,9 @@ def summarize_command(
         ),
     ] = None,
     input_format: Annotated[
-        str, typer.Option("--input-format", help="auto, txt, jsonl, csv, tsv or parquet.")
+        str, typer.Option("--input-format", help="auto, txt, jsonl, json, csv, tsv or parquet.")
     ] = "auto",
+    keep: KeepOption = None,
     output_format: Annotated[
         SummaryFormat | None,
         typer.Option(
@@ -115,7 +115,7 @@ def summarize_command(
     options = SummaryOptions(
         method, model, sentences, ratio, language, beams, min_tokens, max_tokens, device, precision
     )  # fmt: skip
-    request = SummarizeRequest(tuple(files or ("-",)), options, input_format, tuple(reference or ()), rouge)
+    request = SummarizeRequest(tuple(files or ("-",)), options, input_format, tuple(reference or ()), rouge, keep)
     on_terminal = output is None and sys.stdout.isatty()
     _run(request, output_format or (SummaryFormat.TEXT if on_terminal else SummaryFormat.JSON), output, force=force)
 

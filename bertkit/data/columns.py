@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bertkit.data.column_names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES, column_name
-from bertkit.data.records import ColumnMap, Row
-from bertkit.data.values import RowError, field_of, missing_column
+from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
+from bertkit.data.values import NotMeantError, RowError, field_of, missing_column
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import listed, quoted, shortened, visible
 
@@ -22,6 +22,7 @@ _LONG_NAME = 30
 # Names among which a misspelt one is looked for.
 _MOST_COMPARED = 1000
 _NOT_TEXT = ("id", "idx", "index")
+_PRODIGY = ("_task_hash", "_input_hash", "spans", "_session_id", "_annotator_id", "_view_id")
 _PARTS = ("text", "pair", "label", "choices")
 _MANY = ("text", "choices")
 
@@ -128,6 +129,22 @@ def texts_of(row: Row, columns: ColumnMap) -> tuple[str, ...]:
             raise RowError(missing_column(name))
         texts.append(text)
     return tuple(texts)
+
+
+def refuse_rejected(fields: Mapping[str, str]) -> None:
+    """Refuse a row that whoever annotated it with Prodigy rejected or passed over.
+
+    Raises:
+        NotMeantError: it is one.
+    """
+    answer = fields.get("answer")
+    if answer in ("reject", "ignore") and any(name in fields for name in _PRODIGY):
+        raise NotMeantError(f"the answer is {answer} (Prodigy)")
+
+
+def unusable(row: Row, error: RowError) -> BadRow:
+    """Make a record of a row that was refused: it is left out where it is not meant to be one."""
+    return (LeftOut if isinstance(error, NotMeantError) else BadRow)(row.line, str(error))
 
 
 def missing_label(raw: str | None, column: str | None) -> str:

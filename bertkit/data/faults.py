@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bertkit.data.group_columns import GroupColumn
 from bertkit.data.records import BadRow, Place
+from bertkit.errors import DataError
 
 # Places that are kept of any kind of fault.
 MAX_PLACES = 6
 _MAX_REASONS = 1000
 _SHOWN_REASONS = 3
+# Kinds of fault that an error lists, and lines of each.
+_MOST_KINDS, _FIRST_LINES = 8, 3
 
 
 @dataclass
@@ -22,18 +26,45 @@ class Faults:
     count: int = 0
     places: list[Place] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
+    _first: str = ""
+    _lines: dict[str, list[int]] = field(default_factory=dict)
 
     def summary(self) -> str:
         """List the commonest reasons, each with its number."""
         shown = [f"{reason} ({number:,})" for reason, number in self.reasons.most_common(_SHOWN_REASONS)]
         return "; ".join([*shown, *(["and other faults"] if len(self.reasons) > _SHOWN_REASONS else [])])
 
+    def error(self) -> DataError:
+        """Build the error for rows that end a loading: the first of them, and all kinds of fault with their places."""
+        first = self.places[0]
+        if self.count == 1:
+            return DataError.at(first.file, first.line, f"{self._first}.")
+        kinds = [self._kind(reason) for reason in itertools.islice(self.reasons, _MOST_KINDS)]
+        more = len(self.reasons) - len(kinds)
+        if more:
+            kinds.append(f"and {more:,} more kinds of fault")
+        return DataError.at(
+            first.file,
+            first.line,
+            f"{self._first}; in all {self.count:,} rows cannot be used: {'; '.join(kinds)}. Mend them; "
+            "`train --on-error skip` leaves such rows out, and `inspect-data --write FILE` writes the others.",
+        )
+
+    def _kind(self, reason: str) -> str:
+        number, lines = self.reasons[reason], self._lines[reason]
+        shown = ", ".join(map(str, lines))
+        return f"{reason} ({number:,}: line{'s' if number > 1 else ''} {shown}{', …' if number > len(lines) else ''})"
+
     def note(self, file: str, rows: Sequence[BadRow]) -> None:
         """Count some rows of a file."""
         for row in rows:
             self.count += 1
+            self._first = self._first or row.message
             if row.message in self.reasons or len(self.reasons) < _MAX_REASONS:
                 self.reasons[row.message] += 1
+                lines = self._lines.setdefault(row.message, [])
+                if len(lines) < _FIRST_LINES:
+                    lines.append(row.line)
             if len(self.places) < MAX_PLACES:
                 self.places.append(Place(file, row.line))
 

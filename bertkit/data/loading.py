@@ -32,7 +32,8 @@ from bertkit.data.table_rules import (
     rename,
     spec_for_labels,
 )
-from bertkit.data.tagged.column_files import read_tagged_file
+from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
+from bertkit.data.tagged.edges import Edges
 from bertkit.errors import DataError
 
 _WAYS_ON = ("name a file or a directory", "try the bundled sample:paraphrase")
@@ -52,6 +53,7 @@ def load_data(
     group: str | None = None,
     labels: Sequence[str] = (),
     respell: bool = True,
+    skip_bad: bool = False,
 ) -> DataSet:
     """Load DATA: a catalog name, a bundled sample, files, a directory, or a hub id.
 
@@ -68,6 +70,8 @@ def load_data(
         group: the column that names the rows' groups.
         labels: those of the run that will read the data; numbers equal to them are spelt as they are.
         respell: whether labels may be spelt otherwise than they stand there (1.0 as 1 beside 1).
+        skip_bad: whether rows that cannot be used are left out, and said; else they end the loading,
+            with all kinds of fault that a file has.
 
     Raises:
         UsageError: DATA or `--columns` is malformed.
@@ -79,9 +83,11 @@ def load_data(
     choice = parse_columns(columns) if columns is not None else None
     wanted = set(SPLITS if splits is None else splits) | {split for split in source.files if split == as_split}
     asked = task if task != "auto" or source.spec is None else source.spec.task
-    loader = _Loader(source, choice, stored, need_label and asked != "mlm", asked, group)
+    loader = _Loader(source, choice, stored, need_label and asked != "mlm", asked, group, skip_bad)
     loaded = loader.load(wanted)
-    decided, loaded, reason = decide_task(loader.task, loaded, known=labels, respell=respell)
+    decided, loaded, reason = decide_task(
+        loader.task, loaded, known=labels, respell=respell, lost=loader.skipped if skip_bad else None
+    )
     return DataSet(
         name=source.name,
         task=decided,
@@ -115,10 +121,14 @@ class _Loader:
     need_label: bool
     task: str
     group: str | None = None
+    skip_bad: bool = False
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     repaired: int = 0
+    trimmed: int = 0
+    edges: Edges = field(default_factory=Edges)
     left_out: Faults = field(default_factory=Faults)
+    skipped: Faults = field(default_factory=Faults)
     withheld: list[str] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
     _resolved: ColumnMap | None = None
@@ -131,8 +141,18 @@ class _Loader:
 
     def warnings(self) -> Iterator[str]:
         """What was read otherwise than it was written."""
+        if self.skipped.count:
+            first = self.skipped.places[0]
+            yield (
+                f"rows that cannot be used are left out, {self.skipped.count:,} in all: {self.skipped.summary()}, "
+                f"the first at {first.file}:{first.line}"
+            )
         if self.repaired:
             yield f"{self.repaired:,} rows have tags that break their scheme (I- after O); they were read leniently"
+        if self.trimmed:
+            yield f"{self.trimmed:,} rows have entities with spaces at their edges; they were read without"
+        if (sentence := self.edges.sentence()) is not None:
+            yield sentence
         if self.problems:
             count = len(self.problems)
             left_out = "1 entity was left out" if count == 1 else f"{count:,} entities were left out; the first"
@@ -167,6 +187,8 @@ class _Loader:
                 self.notes.append(f"{split}: rows left out because an earlier file has their id: {seen.repeated}")
             if examples:
                 loaded[split] = tuple(examples)
+        if not loaded and self.skipped.count:
+            raise self.skipped.error()
         return loaded
 
     def _load_hub(self, wanted: Set[str]) -> dict[str, tuple[Example, ...]]:
@@ -208,11 +230,16 @@ class _Loader:
         note = encoding_note(path, known)
         if note is not None:
             self.notes.append(note)
+        if known.kind == "txt" and self.task == "ner":
+            known = tagged_lines(known)
         if known.kind == "conll" and self.task in ("auto", "ner"):
             refuse_groups(self.group, str(path))
             self.task, self._resolved = "ner", self._resolved or ColumnMap(("text",), None, "entities")
-            tagged = read_tagged_file(path, table_format=known, need_tags=self.need_label)
-            return self._checked(tagged, str(path)), self.columns
+            problems: list[BadRow] = []
+            tagged = read_tagged_file(path, table_format=known, need_tags=self.need_label, problems=problems)
+            found = self._checked(tagged, str(path))
+            self.problems += [f"{path}:{problem.line}: {problem.message}" for problem in problems]
+            return found, self.columns
         headerless = known.kind in ("csv", "tsv") and not known.has_header
         rows = read_rows(path, table_format=known, header=header_of_bare(spec) if headerless else None)
         if seen is not None and spec is not None and spec.id_column is not None:
@@ -231,17 +258,20 @@ class _Loader:
         if self.task == "auto":
             guessed, rows = guess_task(rows, self.choice)
             self.task = guessed or "auto"
-        first = next(self._kept(rows, place), None)
+        ahead = list(self._up_to_good(rows, place))
+        first = ahead[-1] if ahead else None
         if first is None:
             raise DataError(f"{place}: there are no rows in it (empty, or only a header line).")
-        if isinstance(first, BadRow):
-            raise DataError.at(place, first.line, f"{first.message}.")
+        if not isinstance(first, Row):
+            faults = Faults()
+            faults.note(place, [row for row in ahead if isinstance(row, BadRow)])
+            raise faults.error()
         renames = find_renames(first, self.source.spec)
         names = [renames.get(name, name) for name in first.fields]
         problems: list[BadRow] = []
         shape = shape_of(self.task, tag_names=tag_names, problems=problems)
         columns = self._resolve(shape, names, place, split, renames, columns)
-        renamed = rename(itertools.chain([first], rows), renames)
+        renamed = rename(itertools.chain(ahead, rows), renames)
         groups = find_groups(self.group, names, place, renames)
         if groups is not None:
             renamed = groups.note(renamed)
@@ -253,24 +283,35 @@ class _Loader:
         self.problems += [f"{place}:{problem.line}: {problem.message}" for problem in problems]
         return examples, columns
 
-    def _kept(self, rows: Iterable[Row | BadRow], place: str) -> Iterator[Row | BadRow]:
+    def _up_to_good(self, rows: Iterable[Row | BadRow], place: str) -> Iterator[Row | BadRow]:
+        """Take rows up to the first that can be read."""
         for row in rows:
             if isinstance(row, LeftOut):
                 self.left_out.note(place, [row])
-            else:
-                yield row
+                continue
+            yield row
+            if isinstance(row, Row):
+                return
 
     def _checked(self, found: Iterable[Example | BadRow], place: str) -> list[Example]:
-        examples = []
+        examples, bad = [], Faults()
         for example in found:
             if isinstance(example, LeftOut):
                 self.left_out.note(place, [example])
-                continue
-            if isinstance(example, BadRow):
-                raise DataError.at(place, example.line, f"{example.message}.")
-            self.repaired += isinstance(example, TaggedText) and example.repaired
-            examples.append(example)
+            elif isinstance(example, BadRow):
+                (self.skipped if self.skip_bad else bad).note(place, [example])
+            else:
+                self._see(example)
+                examples.append(example)
+        if bad.count:
+            raise bad.error()
         return examples
+
+    def _see(self, example: Example) -> None:
+        if isinstance(example, TaggedText):
+            self.repaired += example.repaired
+            self.trimmed += example.trimmed
+            self.edges.see(example)
 
     def _resolve(
         self,

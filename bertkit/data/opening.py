@@ -29,7 +29,7 @@ from bertkit.data.table_rules import (
     rename,
     spec_for_labels,
 )
-from bertkit.data.tagged.column_files import read_tagged_file
+from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
 from bertkit.errors import DataError
 
 # Tasks whose rows have an answer in the label column; of others that column is no label.
@@ -67,7 +67,7 @@ class Table:
             watch: sees the rows as they pass, with all their columns.
         """
         if self.kind.kind == "conll":
-            yield from read_tagged_file(self.path, table_format=self.kind)
+            yield from read_tagged_file(self.path, table_format=self.kind, problems=problems)
             return
         rows = self.rows()
         if seen is not None and self.id_column is not None:
@@ -123,6 +123,8 @@ class Opener:
         note = encoding_note(path, known)
         if note is not None:
             self.notes.append(note)
+        if known.kind == "txt" and self.task == "ner":
+            known = tagged_lines(known)
         if known.kind == "conll" and self.task in ("auto", "ner"):
             refuse_groups(self.group, str(path))
             self.task, self._resolved = "ner", self._resolved or _TAGGED

@@ -20,10 +20,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A record that could not be read; `message` says why, in one clause."""
+    """A record that could not be read.
+
+    `message` says why, in one clause; `kept` are names and values that go through to the answer.
+    """
 
     line: int
     message: str
+    kept: tuple[tuple[str, str], ...] = field(default=(), kw_only=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,8 @@ class ColumnMap:
 class Example:
     """One row as a task sees it: its texts in the order of `ColumnMap.inputs`, and a label.
 
-    Rows with the same `group` stay on one side of a split; empty: the row is of none.
+    Rows with the same `group` stay on one side of a split; empty: the row is of none. `kept`
+    are names and values that go through to the answer.
     """
 
     texts: tuple[str, ...]
@@ -64,6 +69,7 @@ class Example:
     line: int
     source: str
     group: str = field(default="", kw_only=True)
+    kept: tuple[tuple[str, str], ...] = field(default=(), kw_only=True, compare=False)
 
     @property
     def all_texts(self) -> tuple[str, ...]:
@@ -111,11 +117,13 @@ class TaggedText(Example):
     """One text with its entities; `texts` is the text alone and `label` is not used.
 
     `entities` stand in the order of their places and do not overlap; None: not known.
-    `repaired` tells whether the row's tags broke their scheme and were read leniently.
+    `repaired` tells whether the row's tags broke their scheme and were read leniently,
+    `trimmed` whether an entity came with spaces at its edges.
     """
 
     entities: tuple[Entity, ...] | None = None
     repaired: bool = False
+    trimmed: bool = False
 
     @property
     def answer(self) -> object:
@@ -128,11 +136,13 @@ class Question(Example):
     """A question with two or more choices.
 
     `texts` are the question, or context and question; `names` are what the file calls the
-    choices (letters or numbers), and `label` is the name of the right one.
+    choices (letters or numbers), and `label` is the name of the right one; `unread` says in a
+    clause why there is none, where one was looked for.
     """
 
     choices: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    unread: str = field(default="", compare=False)
 
     @property
     def all_texts(self) -> tuple[str, ...]:

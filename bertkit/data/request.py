@@ -26,7 +26,8 @@ class DataRequest:
 
     `passages` says that lines that follow each other are needed together, `group` the column
     whose equal values are. `split_form` is which rows are the same (`splits.SPLIT_FORM`), `label_form` how
-    labels are spelt (1: as they stand there).
+    labels are spelt (1: as they stand there). `on_error` is what becomes of rows that cannot be
+    used: stop or skip.
     """
 
     names: tuple[str, ...]
@@ -41,6 +42,7 @@ class DataRequest:
     group: str | None = None
     split_form: int = SPLIT_FORM
     label_form: int = LABEL_FORM
+    on_error: str = "stop"
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values; paths are made absolute, so that a run can be moved."""
@@ -83,6 +85,7 @@ def load_splits(request: DataRequest, *, splits: Sequence[str] = ("train", "vali
         splits=splits,
         group=request.group,
         respell=request.label_form >= LABEL_FORM,
+        skip_bad=request.on_error == "skip",
     )
     if "train" not in dataset.splits:
         have = ", ".join(dataset.splits)

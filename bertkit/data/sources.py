@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bertkit.data.catalog import DATASETS, SPLITS, DatasetSpec
+from bertkit.data.formats.opened import is_annotated
 from bertkit.errors import DataError, UnknownNameError, UsageError
 from bertkit.files import entries, exists, is_dir, is_file
 from bertkit.names import is_spelling
@@ -26,7 +27,22 @@ SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
     "test": ("test",),
 }
 _SPLIT_OF_WORD = {word: split for split, words in SPLIT_WORDS.items() for word in words}
-_SUFFIXES = ("csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json", "parquet", "conll", "bio", "iob")
+_SUFFIXES = (
+    "csv",
+    "tsv",
+    "tab",
+    "txt",
+    "jsonl",
+    "ndjson",
+    "json",
+    "parquet",
+    "conll",
+    "bio",
+    "iob",
+    "iob2",
+    "conllu",
+    "conllx",
+)
 # train.tsv, dev.csv.gz, and the hub's train-00000-of-00002-abc.parquet
 _SPLIT_FILE = re.compile(
     rf"(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?P<shard>-\d+-of-\d+(-[0-9a-f]+)?)?\.({'|'.join(_SUFFIXES)})(\.gz)?",
@@ -61,6 +77,8 @@ def find_source(names: Sequence[str], *, data_dir: Path | None = None, as_split:
     """
     if not names:
         raise UsageError("DATA is empty: name a data set, a file or a directory.")
+    if data_dir is not None and not is_dir(data_dir):
+        raise DataError(f"{data_dir}: no such directory (--data-dir).")
     if len(names) == 1:
         special = _special_source(names[0], data_dir)
         if special is not None:
@@ -102,6 +120,36 @@ def bare_stem(path: Path) -> str:
     """Name a file without its directory and its suffixes."""
     stem = path.name.removesuffix(".gz")
     return Path(stem).stem or stem
+
+
+def input_files(names: Sequence[str]) -> list[str]:
+    """Return the files that names stand for: those in a folder in the order of their names.
+
+    Raises:
+        DataError: a file is missing, or a folder holds none.
+        UsageError: standard input is named twice.
+    """
+    if list(names).count("-") > 1:
+        raise UsageError("-: standard input can be read only once.")
+    files: list[str] = []
+    for name in names:
+        path = Path(name)
+        if name == "-" or not is_dir(path):
+            if name != "-" and not exists(path):
+                raise DataError(f"{name}: no such file.")
+            files.append(name)
+            continue
+        found = [str(file) for file in entries(path) if is_file(file) and is_data_file(file)]
+        if not found:
+            raise DataError(f"{name}: there is no file in it that can be read (.txt, .csv, .tsv, .jsonl, .parquet, …).")
+        files += sorted(found)
+    return files
+
+
+def is_data_file(path: Path) -> bool:
+    """Tell by its name whether a file in a folder may hold rows or texts; hidden ones do not."""
+    name = path.name.lower().removesuffix(".gz")
+    return not name.startswith(".") and name.rpartition(".")[2] in _SUFFIXES
 
 
 def sample_names() -> tuple[str, ...]:
@@ -152,8 +200,6 @@ def _catalog_source(spec: DatasetSpec, data_dir: Path | None) -> Source:
                 f"the data set {spec.name!r} is not on the hub: say where its files lie with --data-dir DIR."
             )
         return Source(spec.name, spec, hub_id=spec.hub_id, hub_config=spec.hub_config)
-    if not is_dir(folder):
-        raise DataError(f"{folder}: no such directory (--data-dir).")
     files = _layout_files(folder, spec) or _generic_files(folder)
     if not files:
         raise DataError(f"{folder}: no file of {spec.name!r} is there; looked for {_looked_for(spec)}.")
@@ -177,6 +223,9 @@ def _directory_source(folder: Path) -> Source:
         files = _layout_files(folder, spec)
         if files:
             return Source(spec.name, spec, files)
+    annotated = tuple(path for path in entries(folder) if is_annotated(path))
+    if annotated:
+        return Source(folder.resolve().name, files={"train": annotated})
     raise DataError(f"{folder}: no data is there; looked for {_looked_for(None)}; or name the files themselves.")
 
 

@@ -17,6 +17,7 @@ from typing import Protocol
 from bertkit.data.columns import parse_columns
 from bertkit.data.faults import Faults, Unread
 from bertkit.data.group_columns import GroupColumns
+from bertkit.data.kept import Keep, KeptColumns
 from bertkit.data.label_kinds import LabelKinds, Spelling, respelt
 from bertkit.data.loading import load_data
 from bertkit.data.numerals import is_lost_score, score_fault
@@ -159,6 +160,22 @@ class SplitStream:
                     self._unusable.note(place, [BadRow(example.line, score_fault(label))])
                 else:
                     yield example if label == example.label else replace(example, label=label)
+
+    @property
+    def has_no_columns(self) -> bool:
+        """Whether some file has no columns but its tokens and tags."""
+        return any(table.kind.kind == "conll" for table in self._tables)
+
+    def records(self) -> Iterator[tuple[str, Example | BadRow]]:
+        """Read all records with their files, those too that cannot be used; their columns are `kept`."""
+        seen = SeenIds() if len(self._tables) > 1 else None
+        for table in self._tables:
+            kept = KeptColumns(Keep())
+            for record in kept.give(table.examples([], seen, kept.note)):
+                if isinstance(record, Example) and record.label is not None:
+                    yield str(table.path), replace(record, label=respelt(record.label, self._spelling))
+                else:
+                    yield str(table.path), record
 
     def _group_columns(self) -> GroupColumns | None:
         """Look for a column of groups among those of the training rows, where none was named."""

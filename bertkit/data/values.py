@@ -7,8 +7,10 @@ Numbers with a point or an exponent stay as they are written: 1.10 is no 1.1, an
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from json.encoder import encode_basestring
 from typing import Any, NoReturn
@@ -17,11 +19,19 @@ from bertkit.names import first_repeated
 from bertkit.plain import quoted
 
 _HALF = re.compile(r"\\u[dD][89a-fA-F]", re.ASCII)
+# A string as Python writes it, and a list of some with spaces between them, as numpy does.
+_STRING = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
+_SPACED = re.compile(rf"\[\s*(?:{_STRING.pattern})(?:\s+(?:{_STRING.pattern}))+\s*\]")
+_NUMBERS = re.compile(r"\[\s*-?\d+(?:\s+-?\d+)+\s*\]")
 HALF_PAIR = "half a surrogate pair (\\ud800 to \\udfff) is no character"
 
 
 class RowError(Exception):
     """Why a record cannot be used, as a clause; readers turn it into a `BadRow`."""
+
+
+class NotMeantError(RowError):
+    """Why a record is not meant to be a row, though it could be read."""
 
 
 class NoJsonError(RowError):
@@ -42,7 +52,7 @@ def parse_json(text: str) -> Any:
         RowError: it is, but names a key twice in one object, or holds half a surrogate pair.
     """
     try:
-        value = _DECODER.decode(text)
+        value = DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise NoJsonError(f"invalid JSON: {error.msg} at character {error.pos + 1}") from None
     except RecursionError:
@@ -64,6 +74,40 @@ def parse_cell(text: str) -> Any:
         return parse_json(text)
     except NoJsonError:
         return None
+
+
+def parse_list(text: str) -> Any:
+    """Parse a list that a field may hold, as JSON or as Python and numpy write it; None if it holds none.
+
+    >>> parse_list("['sand' 'ice']"), parse_list("[(0, 4, 'PER')]")
+    (['sand', 'ice'], [[0, 4, 'PER']])
+
+    Raises:
+        RowError: an object in it names a key twice, or it holds half a surrogate pair.
+    """
+    found = parse_cell(text)
+    if found is not None or not text.lstrip().startswith("[") or not text.rstrip().endswith("]"):
+        return found
+    if _SPACED.fullmatch(text.strip()):  # Python would join strings that stand side by side
+        text = _STRING.sub(lambda string: f"{string[0]},", text)
+    elif _NUMBERS.fullmatch(text.strip()):
+        text = f"[{','.join(text.strip('[] ').split())}]"
+    try:
+        with warnings.catch_warnings():  # of escapes that Python does not know
+            warnings.simplefilter("ignore")
+            value = ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return None
+    return _as_json(value)
+
+
+def _as_json(value: Any) -> Any:
+    """Return what Python's spelling of a value is in JSON; None where it is nothing of JSON's."""
+    if isinstance(value, list | tuple):
+        return [_as_json(item) for item in value]
+    if isinstance(value, dict):
+        return {str(name): _as_json(item) for name, item in value.items()}
+    return _Written(repr(value)) if isinstance(value, float) else value if isinstance(value, str | int) else None
 
 
 def field_of(fields: Mapping[str, str], name: str) -> str | None:
@@ -155,5 +199,5 @@ def _container_text(value: Any) -> str:
     return _ENCODER.encode(value)
 
 
-_DECODER = json.JSONDecoder(parse_float=_Written, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+DECODER = json.JSONDecoder(parse_float=_Written, parse_constant=_refuse_constant, object_pairs_hook=_unique)
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)

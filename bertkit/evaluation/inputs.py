@@ -8,22 +8,25 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from bertkit.data.columns import ColumnChoice, parse_columns
-from bertkit.data.formats.opened import Opened, open_input
+from bertkit.data.formats.opened import STDIN, Opened, open_input
 from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import TableFormat, tell
+from bertkit.data.kept import FILE, Keep, KeptColumns
 from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
 from bertkit.data.shapes.table import shape_of
+from bertkit.data.sources import input_files
 from bertkit.data.tagged.column_files import read_tagged_opened
 from bertkit.errors import DataError
 from bertkit.plain import listed
 from bertkit.tasks.base import TaskSettings
 
-FORMATS = ("auto", "txt", "csv", "tsv", "jsonl", "conll", "parquet")
+FORMATS = ("auto", "txt", "csv", "tsv", "jsonl", "json", "conll", "parquet")
 
 # Records left out that are said one by one.
 _MOST_SAID = 5
 
 Note = Callable[[str], None]
+MakeExamples = Callable[[Iterator[Row | BadRow]], Iterator[Example | BadRow]]
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,17 @@ class Inputs:
 
     rows: Iterator[Example | BadRow]
     slow_source: bool
-    doubts: tuple[str, ...] = ()
+    doubts: Sequence[str] = ()
 
 
 def open_inputs(
-    name: str, settings: TaskSettings, *, input_format: str, columns: str | None, note: Note = lambda _: None
+    name: str,
+    settings: TaskSettings,
+    *,
+    input_format: str,
+    columns: str | None,
+    note: Note = lambda _: None,
+    keep: Keep | None = None,
 ) -> Inputs:
     """Open INPUT of `predict`; what it is is told from its first lines, of a stream as of a file.
 
@@ -47,6 +56,7 @@ def open_inputs(
         columns: the value of --columns, or None.
         note: is told in a sentence what is read otherwise than it might seem, and of an input
             without rows.
+        keep: the columns that go through to the answers; None: none do.
 
     Raises:
         DataError: the file is missing, what it is cannot be told, or the run reads no such
@@ -74,8 +84,42 @@ def open_inputs(
             f"{opened.name}:{opened.first_line}: this is tagged text (a token a line), and the run's task is "
             f"{settings.task}; say with --input-format if it is something else."
         )
-    rows = _rows(opened, told.table, settings, choice, note)
+    rows = _rows(opened, told.table, settings, choice, note, keep)
     return Inputs(rows, slow_source=opened.path is None, doubts=told.doubts)
+
+
+def open_all(
+    names: Sequence[str],
+    settings: TaskSettings,
+    *,
+    input_format: str,
+    columns: str | None,
+    note: Note = lambda _: None,
+    keep: Keep | None = None,
+) -> Inputs:
+    """Open several INPUTs, one after the other; a folder stands for the files in it that are data.
+
+    The arguments are those of `open_inputs`. Where there are several, each row keeps the name
+    of its file as `file`.
+
+    Raises:
+        DataError: a file is missing, or a folder holds none; later, what `open_inputs` raises.
+        UsageError: standard input is named twice.
+    """
+    files = input_files(names)
+    each = partial(open_inputs, settings=settings, input_format=input_format, columns=columns, note=note, keep=keep)
+    if len(files) == 1:
+        return each(files[0])
+    doubts: list[str] = []
+
+    def rows() -> Iterator[Example | BadRow]:
+        for name in files:
+            inputs = each(name)
+            doubts.extend(inputs.doubts)
+            for row in inputs.rows:
+                yield replace(row, kept=((FILE, STDIN if name == "-" else name), *row.kept))
+
+    return Inputs(rows(), slow_source="-" in files, doubts=doubts)
 
 
 def _is_empty(opened: Opened, kind: str | None, *, plain_will_do: bool) -> bool:
@@ -104,15 +148,24 @@ def _why_no_plain_text(settings: TaskSettings) -> str | None:
 
 
 def _rows(
-    opened: Opened, table: TableFormat, settings: TaskSettings, choice: ColumnChoice | None, note: Note
+    opened: Opened,
+    table: TableFormat,
+    settings: TaskSettings,
+    choice: ColumnChoice | None,
+    note: Note,
+    keep: Keep | None,
 ) -> Iterator[Example | BadRow]:
     """Read the rows, and say so if there are none."""
     if table.kind == "conll":
+        if keep is not None and not keep.is_all:
+            raise DataError(f"{opened.name}: --keep: tagged text has no columns to keep.")
         found: Iterator[Example | BadRow] = iter(read_tagged_opened(opened, table, need_tags=False))
     else:
         rows = read_opened(opened, table, keep_blank=True)
-        found = _examples(rows, settings, choice, opened, table.kind)
-    found = _without_left_out(found, opened.name, note)
+        found = _with_kept(
+            rows, keep, lambda rows: _examples(rows, settings, choice, opened, table.kind), opened, table
+        )
+    found = map(_with_text, _without_left_out(found, opened.name, note))
     first = next(found, None)
     if first is None:
         what = "there is only a header line in it" if table.has_header else "there are no rows in it"
@@ -120,6 +173,36 @@ def _rows(
         return
     yield first
     yield from found
+
+
+def _with_kept(
+    rows: Iterator[Row | BadRow], keep: Keep | None, make: MakeExamples, opened: Opened, table: TableFormat
+) -> Iterator[Example | BadRow]:
+    """Make examples, and give them what is kept of their rows.
+
+    Raises:
+        DataError: a table lacks a column that is to be kept; of JSON each row speaks for itself.
+    """
+    if keep is None:
+        return make(rows)
+    ahead: list[Row | BadRow] = []
+    for row in rows:
+        ahead.append(row)
+        if isinstance(row, Row):
+            break
+    if ahead and isinstance(first := ahead[-1], Row) and table.kind not in ("jsonl", "json"):
+        try:
+            keep.check(list(first.fields))
+        except DataError as error:
+            raise DataError.at(opened.name, opened.first_line, str(error)) from None
+    kept = KeptColumns(keep)
+    return kept.give(make(kept.note(itertools.chain(ahead, rows))))
+
+
+def _with_text(row: Example | BadRow) -> Example | BadRow:
+    """Refuse a row in which there is nothing to read."""
+    is_empty = isinstance(row, Example) and not any(text.strip() for text in row.all_texts)
+    return BadRow(row.line, "there is no text in the row", kept=row.kept) if is_empty else row
 
 
 def _without_left_out(rows: Iterable[Example | BadRow], name: str, note: Note) -> Iterator[Example | BadRow]:
@@ -149,7 +232,7 @@ def _examples(
         try:
             found = _columns(list(row.fields), settings, choice, kind)
         except DataError as error:
-            if kind != "jsonl":
+            if kind not in ("jsonl", "json"):
                 line = None if kind == "parquet" else opened.first_line
                 raise DataError.at(opened.name, line, str(error)) from None
             yield BadRow(row.line, str(error).rstrip("."))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from bertkit.bundle import Bundle
 from bertkit.compute.device import Placement
 from bertkit.compute.processes import ALONE, World, undealt
+from bertkit.data.kept import FILE
 from bertkit.data.records import BadRow, Example
 from bertkit.errors import BertkitError
 from bertkit.evaluation.forward import forward
@@ -39,6 +40,8 @@ PATIENCE_S = 0.05
 LAST_WORDS_S, LAST_WORDS_TOGETHER_S = 10.0, 1.0
 
 Item = Example | BadRow
+# Keys of a record whatever the task; a kept column of such a name gets another.
+_OWN_NAMES = frozenset({FILE, "line", "n_tokens", "truncated", "error", "top"})
 
 
 @dataclass(frozen=True)
@@ -116,15 +119,24 @@ def _outputs(bundle: Bundle, rows: Sequence[EncodedRow], placement: Placement, b
 
 def _records(bundle: Bundle, chunk: _Chunk, outputs: Iterable[Any], top_k: int) -> list[dict[str, Any]]:
     answers = iter(zip(outputs, chunk.encoded, strict=True))
+    taken = {*_OWN_NAMES, *bundle.task.record_fields(top_k)}
     records: list[dict[str, Any]] = []
     for item in chunk.items:
         if isinstance(item, BadRow):
-            records.append({"line": item.line, "error": item.message})
+            records.append(_with_kept({"line": item.line, "error": item.message}, item, taken))
             continue
         output, row = next(answers)
         answer = bundle.task.record(item, output, top_k)
-        records.append({"line": item.line, **answer, "n_tokens": row.n_tokens, "truncated": row.truncated})
+        record = {"line": item.line, **answer, "n_tokens": row.n_tokens, "truncated": row.truncated}
+        records.append(_with_kept(record, item, taken))
     return records
+
+
+def _with_kept(record: dict[str, Any], item: Item, taken: Set[str]) -> dict[str, Any]:
+    """Add what is kept of a row, under another name where records use it; the file goes first."""
+    kept = dict(item.kept)
+    file = {FILE: kept.pop(FILE)} if item.kept[:1] and item.kept[0][0] == FILE else {}
+    return {**file, **record, **{f"in_{name}" if name in taken else name: value for name, value in kept.items()}}
 
 
 def _chunks(
@@ -239,7 +251,7 @@ def _encoded(bundle: Bundle, items: Sequence[Item]) -> _Chunk:
             try:
                 encoded += bundle.task.encode([item])
             except BertkitError as error:
-                kept.append(BadRow(item.line, _clause(error, item)))
+                kept.append(BadRow(item.line, _clause(error, item), kept=item.kept))
                 continue
         kept.append(item)
     return _Chunk(kept, encoded)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
-from bertkit.compute.device import choose_placement
+from bertkit.compute.device import Placement
 from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
 from bertkit.data.sources import files_of
+from bertkit.engines.opening import Way, open_run
+from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, RunError, UsageError
 from bertkit.evaluation.baselines import load_baselines
 from bertkit.evaluation.contamination import FILE as HASHES
@@ -53,6 +55,21 @@ class EvalRequest:
     force: bool = False
     plots: Path | None = None
     report: Path | None = None
+    engine: str = "auto"
+    blend: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the word of --engine.
+
+        Raises:
+            UsageError: it is none of the engines.
+        """
+        check_engine_word(self.engine)
+
+    @property
+    def way(self) -> Way:
+        """How the run is to answer."""
+        return Way(self.engine, self.device, self.precision, self.blend)
 
 
 @dataclass(frozen=True)
@@ -101,12 +118,12 @@ def evaluate_run(
         name, split, examples, warnings = _examples(request, manifest, note)
         reading = time.perf_counter() - began
         doubts = check_answers(manifest.settings, examples)
-        loaded = bundle.load(request.run)
+        loaded, placement = open_run(request.run, request.way, note)
         settings = _settings(loaded.manifest.settings, request)
         loaded.task.settings = settings
         texts = [text for e in examples for text in e.all_texts]
         findings = check_fit(loaded.tokenizer, texts, name=str(request.run), model_ids=loaded.model.encoder.vocab_size)
-        answered = _answered(loaded, examples, request)
+        answered = _answered(loaded, examples, request, placement)
         salt, is_pair = manifest.data["fingerprint"], settings.is_pair
         known = count_known(examples, salt, request.run / "baseline", is_pair=is_pair)
     evaluation = evaluate(
@@ -200,15 +217,22 @@ def _own_data(request: EvalRequest, manifest: Manifest, note: Callable[[str], No
             f"{request.run / MANIFEST}: data.request cannot be followed ({str(error).rstrip('.')}); "
             "name the data to score."
         ) from error
+    except DataError as error:
+        if not manifest.export:
+            raise
+        raise DataError(
+            f"{request.run}: is an export, which does not keep where its data lie ({str(error).rstrip('.')}); "
+            "name the data to score."
+        ) from error
 
 
 def _settings(settings: TaskSettings, request: EvalRequest) -> TaskSettings:
     return replace(settings, on_long=request.on_long or settings.on_long)
 
 
-def _answered(loaded: Bundle, examples: Sequence[Example], request: EvalRequest) -> _Answered:
+def _answered(loaded: Bundle, examples: Sequence[Example], request: EvalRequest, placement: Placement) -> _Answered:
     """Compute a run's answers and those of its baselines; a partner's say in them counts as work."""
-    alone, seconds, warnings = _outputs(loaded, examples, request)
+    alone, seconds, warnings = _outputs(loaded, examples, request, placement)
     baselines = load_baselines(request.run / "baseline", loaded.task).predict(examples)
     began = time.perf_counter()
     partnership = open_partnership(loaded)
@@ -221,15 +245,12 @@ def _answered(loaded: Bundle, examples: Sequence[Example], request: EvalRequest)
 
 
 def _outputs(
-    loaded: Bundle, examples: Sequence[Example], request: EvalRequest
+    loaded: Bundle, examples: Sequence[Example], request: EvalRequest, placement: Placement
 ) -> tuple[Outputs, float, tuple[str, ...]]:
     """Tokenize and compute; return outputs, seconds, and a warning about rows that were cut."""
-    hidden = loaded.model.encoder.hidden_size
-    placement = choose_placement(request.device, request.precision, width=hidden)
-    model = loaded.model.to(placement.device)
     began = time.perf_counter()
     encoded = loaded.task.encode_scored(examples)
-    outputs = forward(model, loaded.task, encoded, placement, batch_size=request.batch_size)
+    outputs = forward(loaded.model, loaded.task, encoded, placement, batch_size=request.batch_size)
     seconds = time.perf_counter() - began
     cut = sum(e.truncated for e in encoded)
     limit = loaded.task.settings.max_length
@@ -244,13 +265,13 @@ def _rivals(loaded: Bundle, examples: Sequence[Example], request: EvalRequest) -
     """
     if request.against is None:
         return {}
-    other = bundle.load(request.against)
+    other, placement = open_run(request.against, replace(request.way, engine="auto"))
     mine, theirs = loaded.task.settings, other.task.settings
     if _kind(mine) != _kind(theirs):
         raise RunError(f"--against {request.against}: learned another task or other labels; give a run on like data.")
     if mine.task == "mlm" and loaded.tokenizer.vocab_size != other.tokenizer.vocab_size:
         raise RunError(f"--against {request.against}: has another vocabulary, so perplexities cannot be compared.")
-    outputs, partnership = _outputs(other, examples, request)[0], open_partnership(other)
+    outputs, partnership = _outputs(other, examples, request, placement)[0], open_partnership(other)
     if partnership is not None:
         outputs = partnership.blend.mix(outputs, partnership.partner.answers(examples, {}))
     return {str(request.against): outputs}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,14 +12,20 @@ from typing import Any, TextIO
 
 from bertkit import bundle
 from bertkit.bundle import Bundle
-from bertkit.compute.device import Placement, check_device_word, choose_placement
+from bertkit.compute.device import Placement, check_device_word
 from bertkit.compute.processes import World, joined
+from bertkit.data.formats.opened import STDIN
+from bertkit.data.kept import FILE, parse_keep
+from bertkit.data.records import BadRow, Example
+from bertkit.engines.opening import Way, open_run
+from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, StrictError, UsageError
-from bertkit.evaluation.inputs import FORMATS, Note, open_inputs
+from bertkit.evaluation.inputs import FORMATS, Note, open_all
 from bertkit.evaluation.predict import predict_stream
+from bertkit.evaluation.writers import OUTPUT_FORMATS, TEXT, TOOLS, open_writer
 from bertkit.files import writing
 from bertkit.outputs import check_outputs
-from bertkit.plain import brief, to_json
+from bertkit.plain import brief
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import FitWatch
@@ -28,7 +33,7 @@ from bertkit.tokenization.trimming import DROPPED_FILE, DropWatch, read_dropped
 
 CHOICES = {
     "input_format": FORMATS,
-    "output_format": ("jsonl", "csv", "tsv"),
+    "output_format": OUTPUT_FORMATS,
     "on_long": ("truncate", "window", "error"),
     "on_error": ("record", "stop"),
     "precision": ("auto", "float32", "bfloat16"),
@@ -44,7 +49,7 @@ class PredictRequest:
     """
 
     run: Path
-    source: str = "-"
+    source: str | tuple[str, ...] = "-"
     input_format: str = "auto"
     output_format: str = "jsonl"
     columns: str | None = None
@@ -54,14 +59,30 @@ class PredictRequest:
     batch_size: int | None = None
     device: str = "auto"
     precision: str = "auto"
+    engine: str = "auto"
+    blend: bool = True
+    keep: str | None = None
+
+    @property
+    def way(self) -> Way:
+        """How the run is to answer."""
+        return Way(self.engine, self.device, self.precision, self.blend)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The inputs."""
+        return (self.source,) if isinstance(self.source, str) else self.source
 
     def __post_init__(self) -> None:
         """Check the words."""
+        if self.keep is not None:
+            parse_keep(self.keep)
         for name, allowed in CHOICES.items():
             value = getattr(self, name)
             if value is not None and value not in allowed:
                 raise UsageError(f"--{name.replace('_', '-')} {brief(value)}: must be one of {', '.join(allowed)}.")
         check_device_word(self.device)
+        check_engine_word(self.engine)
 
 
 @dataclass
@@ -121,28 +142,31 @@ def _help(request: PredictRequest, world: World) -> Done:
     return Done()
 
 
-def _loaded(request: PredictRequest) -> tuple[Bundle, Placement]:
-    loaded = bundle.load(request.run)
+def _loaded(request: PredictRequest, note: Note = lambda _: None) -> tuple[Bundle, Placement]:
+    loaded, placement = open_run(request.run, request.way, note)
     settings = loaded.task.settings
     loaded.task.settings = replace(settings, on_long=request.on_long or settings.on_long)
-    placement = choose_placement(request.device, request.precision, width=loaded.model.encoder.hidden_size)
-    loaded.model.to(placement.device)
     return loaded, placement
 
 
 def _predict(request: PredictRequest, output: Path | None, force: bool, world: World, note: Note) -> Done:
-    check_outputs({"--output": output}, [request.source, request.run], force=force)
+    check_outputs({"--output": output}, [*request.names, request.run], force=force)
     settings = bundle.load_manifest(request.run).settings
     find_task(settings.task)
-    inputs = open_inputs(
-        request.source, settings, input_format=request.input_format, columns=request.columns, note=note
+    inputs = open_all(
+        request.names,
+        settings,
+        input_format=request.input_format,
+        columns=request.columns,
+        note=note,
+        keep=None if request.keep is None else parse_keep(request.keep),
     )
-    loaded, placement = _loaded(request)
+    loaded, placement = _loaded(request, note)
     watch = FitWatch(loaded.tokenizer)
     drops = _drop_watch(loaded)
     chunks = predict_stream(
         loaded,
-        inputs.rows,
+        map(_with_own_text, inputs.rows) if request.output_format in TOOLS else inputs.rows,
         placement,
         top_k=request.top_k,
         batch_size=request.batch_size,
@@ -153,19 +177,25 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
     )
     done = Done()
     with closing(chunks), _opened(output) as stream:
-        write = _writer(stream, request.output_format, loaded.task.record_fields(request.top_k))
+        writer = open_writer(stream, request.output_format, settings, loaded.task.record_fields(request.top_k))
         for records in chunks:
             _count(done, records, request)
-            write(records)
+            writer.write(records)
             stream.flush()
+        writer.finish()
     if drops is not None and drops.needing:  # no warning: it says how the rows were read, not that they were misread
         note(
             f"{drops.needing:,} of {drops.rows:,} rows need a piece that the run's trimmed vocabulary lacks, and were "
             "read in smaller ones"
         )
-    done.doubts = inputs.doubts
-    done.warnings = (*_warnings(done, watch, settings), *_beyond_ranks(request.top_k, settings.task))
+    done.doubts = tuple(inputs.doubts)
+    done.warnings = (*_warnings(done, watch, settings), *writer.warnings, *_beyond_ranks(request.top_k, settings.task))
     return done
+
+
+def _with_own_text(row: Example | BadRow) -> Example | BadRow:
+    """Let a row's text go through to its record, for tools that show it."""
+    return row if isinstance(row, BadRow) else replace(row, kept=(*row.kept, (TEXT, row.texts[0])))
 
 
 def _count(done: Done, records: list[dict[str, Any]], request: PredictRequest) -> None:
@@ -174,7 +204,8 @@ def _count(done: Done, records: list[dict[str, Any]], request: PredictRequest) -
         if "error" not in record:
             done.truncated += record["truncated"]
             continue
-        place = f"{request.source if request.source != '-' else '<stdin>'}:{record['line']}"
+        file = record.get(FILE) or (STDIN if request.names[0] == "-" else request.names[0])
+        place = f"{file}:{record['line']}"
         if request.on_error == "stop":
             raise DataError(f"{place}: {record['error']}.")
         done.errors += 1
@@ -203,38 +234,6 @@ def _beyond_ranks(top_k: int, task: str) -> Iterator[str]:
         yield f"--top-k {top_k}: the task {task} ranks nothing, so the flag did nothing"
     elif most is not None and most < top_k:
         yield f"--top-k {top_k}: of the task {task} only the {most} likeliest answers are kept"
-
-
-def _writer(stream: TextIO, output_format: str, own: Sequence[str]) -> Any:
-    if output_format == "jsonl":
-        return lambda records: stream.write("".join(to_json(record) + "\n" for record in records))
-    fields = ["line", *own, "n_tokens", "truncated", "error"]
-    delimiter = "\t" if output_format == "tsv" else ","
-    # Only what ends a line may stand in a cell unquoted, so rows are ended as \r\n and cut to \n.
-    table = csv.DictWriter(_UnixLines(stream), fields, delimiter=delimiter, lineterminator="\r\n", restval="")
-    table.writeheader()
-    return lambda records: table.writerows(_flat(record) for record in records)
-
-
-class _UnixLines:
-    """Takes rows that end with a carriage return and a line feed, and writes them with the latter."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, row: str) -> int:
-        return self._stream.write(row.removesuffix("\r\n") + "\n")
-
-
-def _flat(record: dict[str, Any]) -> dict[str, Any]:
-    """Write lists as JSON in one cell, and ranked answers as columns of their own."""
-    flat = {name: value for name, value in record.items() if name != "top"}
-    for name, value in flat.items():
-        if isinstance(value, bool | list | dict):
-            flat[name] = to_json(value)
-    for i, best in enumerate(record.get("top", ()), start=1):
-        flat |= {f"top{i}_{part}": value for part, value in best.items()}
-    return flat
 
 
 @contextmanager

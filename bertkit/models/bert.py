@@ -217,6 +217,7 @@ class BertModel(nn.Module):
         self.hidden_size = config.hidden_size
         self.vocab_size = config.vocab_size
         self.max_positions: int | None = config.max_position_embeddings
+        self.segments: int = config.type_vocab_size
         self.keeps_padding_out = True
         self.embeddings = BertEmbeddings(config)
         self.encoder = BertEncoder(config)

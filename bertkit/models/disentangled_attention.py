@@ -51,6 +51,11 @@ def use_disentangled_attention(model: Any) -> None:
             _derive(attention, _SelfAttention)
 
 
+def computes_here(module: Any) -> bool:
+    """Whether `use_disentangled_attention` has changed the class of a part of a model."""
+    return isinstance(module, _SelfAttention | _Encoder)
+
+
 def has_own_attention(model: Any, layer: Any) -> bool:
     """Whether a layer of an opened model computes its attention here, and nothing reads all its tokens but the next."""
     is_convolved = getattr(model.encoder, "conv", None) is not None and layer is model.encoder.layer[0]

@@ -11,13 +11,16 @@ change, and copies of the model are whole.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, cast
 
-from torch import Tensor, nn  # noqa: TID253 - computes with it, as the next
+import torch  # noqa: TID253 - computes with it, as the next
+from torch import Tensor, nn  # noqa: TID253
 from torch.nn import functional  # noqa: TID253
 
-from bertkit.models.disentangled_attention import has_own_attention
+from bertkit.models.disentangled_attention import computes_here, has_own_attention
 
 
 class _FirstToken:
@@ -77,6 +80,47 @@ class _DebertaLayer(_FirstToken):
         return self.output(self.intermediate(attended), attended), None
 
 
+class _ModernBertLayer(_FirstToken):
+    """For ModernBERT's layers, those that see everything and those that see their neighbours."""
+
+    attn: Any
+    attn_norm: nn.Module
+    mlp_norm: nn.Module
+    mlp: nn.Module
+
+    def compute_first(self, hidden: Tensor, mask: Tensor | None, **named: Any) -> Any:
+        own, (cos, sin) = self.attn, named["position_embeddings"]
+        seen = hidden.shape[1] if own.sliding_window is None else min(hidden.shape[1], own.sliding_window)
+        hidden, cos, sin = hidden[:, :seen], cos[:, :seen], sin[:, :seen]
+        normed, width = self.attn_norm(hidden), own.Wqkv.out_features // 3
+        bias = own.Wqkv.bias
+        parts = [
+            functional.linear(x, own.Wqkv.weight[some], None if bias is None else bias[some])
+            for x, some in ((normed[:, :1], slice(width)), (normed, slice(width, None)))
+        ]
+        query, (key, value) = parts[0], parts[1].chunk(2, -1)
+
+        def split(x: Tensor) -> Tensor:
+            return x.view(*x.shape[:2], -1, own.head_dim).transpose(1, 2)  # (B, N, ·, D)
+
+        mixed = functional.scaled_dot_product_attention(
+            _turned(split(query), cos[:, :1], sin[:, :1]),
+            _turned(split(key), cos, sin),
+            split(value),
+            attn_mask=None if mask is None else mask[:, :, :1, :seen],
+            dropout_p=own.attention_dropout if own.training else 0.0,
+        )
+        first = hidden[:, :1] + own.out_drop(own.Wo(mixed.transpose(1, 2).flatten(2)))
+        return first + self.mlp(self.mlp_norm(first))
+
+
+def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn pairs of figures (B, N, L, D) by their tokens' positions, in float32 as ModernBERT does."""
+    one, other = x.float().chunk(2, -1)
+    half = torch.cat([-other, one], -1)
+    return (x.float() * cos[:, None] + half * sin[:, None]).to(x.dtype)
+
+
 _KINDS = {
     "bert": _BertLayer,
     "roberta": _BertLayer,
@@ -85,6 +129,7 @@ _KINDS = {
     "electra": _BertLayer,
     "distilbert": _DistilBertLayer,
     "deberta-v2": _DebertaLayer,
+    "modernbert": _ModernBertLayer,
 }
 _KERNELS = ("sdpa", "eager")  # they take the mask as `_attend` reads it
 
@@ -108,6 +153,24 @@ def make_first_token_layer(model: Any, layer: nn.Module) -> bool:
     if not isinstance(layer, _FirstToken):
         layer.__class__ = _derived(kind, cast(Any, type(layer)))
     return True
+
+
+@contextmanager
+def published_layers(model: nn.Module) -> Iterator[None]:
+    """Let the code of transformers compute a DeBERTa in the body, which torch's exporter can follow.
+
+    Args:
+        model: has the encoder in it; its parts get their classes back afterwards. Any other is
+            left as it is.
+    """
+    own = [(part, type(part)) for part in model.modules() if computes_here(part) or isinstance(part, _DebertaLayer)]
+    for part, kind in own:
+        part.__class__ = kind.__bases__[1]
+    try:
+        yield
+    finally:
+        for part, kind in own:
+            part.__class__ = kind
 
 
 @cache

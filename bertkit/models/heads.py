@@ -41,6 +41,7 @@ class Encoder(Protocol):
     window: int | None
     source: str | None
     max_positions: int | None
+    segments: int
     keeps_padding_out: bool
 
     @property
@@ -104,14 +105,6 @@ class TaskModel(nn.Module):
             part.eval()
         return self
 
-    def transformers_class(self, encoder_class: str) -> str | None:
-        """Name the class of transformers that gives the same outputs, if there is one.
-
-        Args:
-            encoder_class: the class of the bare encoder, such as BertModel.
-        """
-        return None
-
     def finish_row(self, parts: Iterable[NDArray[np.float64]]) -> Iterable[NDArray[np.float64]]:
         """Compute what needs all parts of a row at once, from the output of each; most models need nothing."""
         return parts
@@ -173,22 +166,12 @@ class SequenceModel(TaskModel):
             vectors += [_mean(unlike, text), unlike.amax(dim=1)]
         return torch.cat(vectors, dim=-1)
 
-    def transformers_class(self, encoder_class: str) -> str | None:
-        """BERT's class always pools with the pooler; no other pooling has a class."""
-        fits = self.pooling == "pooler" and encoder_class == "BertModel"
-        return "BertForSequenceClassification" if fits else None
-
 
 class ChoiceModel(SequenceModel):
     """One figure for a question with one of its choices; the choices of a row compete."""
 
     def __init__(self, encoder: Encoder, *, pooling: str, dropout: float) -> None:
         super().__init__(encoder, 1, pooling=pooling, dropout=dropout)
-
-    def transformers_class(self, encoder_class: str) -> str | None:
-        """BERT's class always pools with the pooler."""
-        fits = self.pooling == "pooler" and encoder_class == "BertModel"
-        return "BertForMultipleChoice" if fits else None
 
 
 class TokenModel(TaskModel):
@@ -217,14 +200,6 @@ class TokenModel(TaskModel):
         hidden = self.encoder(input_ids, attention_mask, token_type_ids, global_mask)  # (B, L, H)
         logits: Tensor = self.classifier(self.dropout(hidden))
         return logits
-
-    def transformers_class(self, encoder_class: str) -> str | None:
-        """Dropout and a linear layer are what most token classes of transformers have."""
-        architecture = encoder_class.removesuffix("Model")
-        return f"{architecture}ForTokenClassification" if architecture in _LINEAR_TOKEN_HEADS else None
-
-
-_LINEAR_TOKEN_HEADS = ("Bert", "Roberta", "DistilBert", "Electra", "Deberta", "DebertaV2", "Longformer")
 
 
 class MaskedLanguageModel(TaskModel):
@@ -292,10 +267,6 @@ class MaskedLanguageModel(TaskModel):
         asked = self.transform["LayerNorm"](nn.functional.gelu(self.transform["dense"](asked)))
         logits = asked @ self.encoder.embeddings_weight.T.to(asked.dtype) + self.bias  # (M, V)
         return logits, None if self.order is None else self.order(self.dropout(hidden[:, 0]))
-
-    def transformers_class(self, encoder_class: str) -> str | None:
-        """The head is BERT's."""
-        return "BertForMaskedLM" if encoder_class == "BertModel" else None
 
 
 def _mean(hidden: Tensor, mask: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bertkit.errors import ModelError
 from bertkit.files import is_file, refusal
+from bertkit.model_type import MODEL_TYPE, OWN_MODEL_TYPE, restored
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 # What transformers, torch and pickle raise for a file that is not what it should be.
@@ -20,15 +21,23 @@ BROKEN = (
 )  # fmt: skip
 
 
-def read_config(source: str) -> Any:
-    """Open config.json; remote code is never run.
+def read_config(source: str, values: Mapping[str, Any]) -> Any:
+    """Open config.json, also that of a run which refuses to be opened by transformers; remote code is never run.
+
+    Args:
+        source: folder or hub id.
+        values: what its config.json holds.
 
     Raises:
         ModelError: it describes no encoder of text.
     """
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    if OWN_MODEL_TYPE in values:
+        values = restored(values)
+        config = type(AutoConfig.for_model(values[MODEL_TYPE])).from_dict(values)
+    else:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     if config.is_encoder_decoder or not hasattr(config, "hidden_size") or not hasattr(config, "vocab_size"):
         raise ModelError(f"--model {source}: is a {config.model_type}, and bertkit needs an encoder of text.")
     if _is_decoder(config):

@@ -37,7 +37,8 @@ from bertkit.models.opening import (
 from bertkit.models.positions import extend_positions
 from bertkit.models.probe import probe
 from bertkit.models.registry import BuildOptions
-from bertkit.models.sizes import check_config_of, check_plan, count_weights, no_first_weights
+from bertkit.models.sizes import check_plan, checked_config_of, count_weights, no_first_weights
+from bertkit.models.sliding_attention import BLOCKS, SHORTEST_IN_BLOCKS, mask_for_blocks, use_sliding_attention
 from bertkit.models.table import MODELS, ModelSpec
 from bertkit.models.weights import check_finite
 
@@ -92,12 +93,14 @@ class PretrainedEncoder(nn.Module):
         is_local = "global_attention_mask" in self._takes
         self.window: int | None = max(model.config.attention_window) if is_local else None
         self.source: str | None = None
-        self.kept_rows: Tensor | None = None
         self.keeps_padding_out = True
+        self.kept_rows: Tensor | None = None
         # RoBERTa's kind: the first token of a row stands at the position after this one.
         self._before_first: int | None = _before_first(model)
         self.max_positions = _max_positions(model, self._before_first)
         self._kernel = FUSED if has_both_kernels(model) else None
+        # How far layers see whose windows are computed in blocks, where a row is longer.
+        self._reach = use_sliding_attention(model) if self._kernel is not None else None
         # In a tuple, because the layer is registered in the model already.
         self._last: tuple[Any, ...] = tuple(top for top in self.layers[-1:] if make_first_token_layer(model, top))
 
@@ -192,6 +195,8 @@ class PretrainedEncoder(nn.Module):
             del inputs["token_type_ids"]
         if self._kernel is not None and not torch.compiler.is_compiling():
             self._set_kernel(input_ids)
+        if self._kernel == BLOCKS:
+            inputs["attention_mask"] = mask_for_blocks(attention_mask, input_ids)
         for top in self._last:
             top.first_only = first_only
         hidden: Tensor = self.model(**inputs).last_hidden_state
@@ -213,6 +218,8 @@ class PretrainedEncoder(nn.Module):
         rows, tokens = input_ids.shape
         training = self.training and torch.is_grad_enabled()
         kernel = attention_kernel(rows, tokens, training=training, device=input_ids.device.type)
+        if self._reach is not None and tokens > SHORTEST_IN_BLOCKS * self._reach:
+            kernel = BLOCKS
         if kernel != self._kernel:
             self.model.set_attn_implementation(kernel)
             self._kernel = kernel
@@ -284,8 +291,8 @@ def _from_weights(spec: ModelSpec, options: BuildOptions) -> Any:
     if spec.hub_id is None:
         check_folder(Path(source))
     with hub_errors(source, "model"), opening(source, is_folder=spec.hub_id is None):
-        check_config_of(source)
-        config = without_chunks(with_dropout(read_config(source), options.dropout))
+        values = checked_config_of(source)
+        config = without_chunks(with_dropout(read_config(source, values), options.dropout))
         check_plan(AutoModel.from_config, config, count_weights(source))
         # What the checkpoint lacks is counted below; transformers would log a table of it.
         with quiet("transformers.modeling_utils"):
@@ -314,8 +321,7 @@ def _from_nothing(spec: ModelSpec, options: BuildOptions) -> Any:
         if spec.hub_id is None:
             check_folder(Path(source), weights=False)
         with hub_errors(source, "model"), opening(source, is_folder=spec.hub_id is None):
-            check_config_of(source)
-            found = read_config(source)
+            found = read_config(source, checked_config_of(source))
         config = (
             new_config(found.model_type, options) if shape_asked else adapted_config(without_chunks(found), options)
         )

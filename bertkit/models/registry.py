@@ -15,6 +15,7 @@ from typing import Any
 from bertkit.errors import ModelError, UnknownNameError
 from bertkit.files import is_dir, is_file
 from bertkit.kinds import MisfitError, read_object
+from bertkit.model_type import restored
 from bertkit.models.recipes import FINE_TUNING, RECIPES
 from bertkit.models.table import MODELS, USUAL_LENGTH, ModelSpec
 from bertkit.names import is_spelling
@@ -105,7 +106,7 @@ def _unlisted(name: str, hub_id: str) -> ModelSpec:
 
 def _by_config(name: str, hub_id: str | None, summary: str, path: Path | None) -> ModelSpec:
     try:
-        values = read_object(path) if path is not None and is_file(path) else {}
+        values = restored(read_object(path)) if path is not None and is_file(path) else {}
     except MisfitError:
         values = {}
     architecture = str(values.get("model_type", ""))

@@ -24,8 +24,8 @@ FILES = (
 SPARE = 2**21
 
 
-def check_config_of(source: str) -> None:
-    """Refuse a config.json that would cost time or memory before the weights are looked at.
+def checked_config_of(source: str) -> dict[str, Any]:
+    """Return what config.json holds; refuse one that would cost time or memory before the weights are looked at.
 
     Args:
         source: a folder, or a hub id, whose file is fetched.
@@ -38,9 +38,11 @@ def check_config_of(source: str) -> None:
     if not found:
         raise MisfitError("it has no config.json")
     try:
-        check_config(read_object(found[0]))
+        values = read_object(found[0])
+        check_config(values)
     except MisfitError as error:
         raise MisfitError(f"config.json: {error}") from error
+    return values
 
 
 def count_weights(source: str) -> int:

@@ -160,6 +160,14 @@ MODELS: tuple[ModelSpec, ...] = (
         parameters=23,
     ),
     _row(
+        "multilingual-e5-small",
+        "intfloat/multilingual-e5-small",
+        "multilingual E5 small, 12 layers of 384, 100 languages; also without a hub",
+        E5,
+        language="many",
+        parameters=118,
+    ),
+    _row(
         "xtremedistil",
         "microsoft/xtremedistil-l6-h384-uncased",
         "XtremeDistil, 6 layers of 384, English; quick on a CPU",

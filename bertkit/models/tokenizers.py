@@ -11,6 +11,7 @@ from pathlib import Path
 from bertkit.errors import ModelError, TokenizerError
 from bertkit.files import exists, is_file
 from bertkit.hub import hub_errors, require
+from bertkit.model_type import MODEL_TYPE, restored
 from bertkit.models.offline import package_way_on, packaged_model
 from bertkit.models.opening import first_line
 from bertkit.models.sizes import fetch_files
@@ -75,7 +76,7 @@ def _open(folder: Path, hub_id: str | None = None) -> Tokenizer:
     """Open what a folder holds; of a hub's model, the folder holds what `_fetched` looks for."""
     if is_kobert(folder):
         return open_kobert(folder)
-    model_type = read_json(folder / "config.json").get("model_type")
+    model_type = restored(read_json(folder / "config.json")).get(MODEL_TYPE)
     if is_file(folder / MODEL_FILE) and model_type in ("deberta-v2", None):
         config = read_json(folder / CONFIG_FILE)
         with sound_file(folder / CONFIG_FILE):

@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.bundle import Bundle
-from bertkit.compute.device import Placement
 from bertkit.data.records import Entity, Example, Question, TaggedText
+from bertkit.engines.opening import in_float32
 from bertkit.errors import BertkitError
 from bertkit.evaluation.forward import forward
 from bertkit.evaluation.partner import open_partnership
@@ -111,9 +111,8 @@ class Explainer:
     """
 
     def __init__(self, run: Bundle) -> None:
-        self.run = run
+        self.run, self.placement = in_float32(run)
         self._partnership = open_partnership(run)
-        self.placement = Placement(str(next(run.model.parameters()).device), "float32", 1)
 
     def explain(self, example: Example, output: Any, *, characters: int) -> Explanation:
         """Leave out each word of a row.

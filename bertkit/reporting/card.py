@@ -10,8 +10,9 @@ from bertkit.config import TrainConfig, flag
 from bertkit.evaluation.evaluate import Evaluation
 from bertkit.files import write_text
 from bertkit.metrics.names import table_names
-from bertkit.plain import shell_words
+from bertkit.plain import shell_words, to_json
 from bertkit.reporting.markdown import code_span, escaped
+from bertkit.tasks.published import Standing, pipeline_of
 
 # A card is for reading; bertkit.json has all labels.
 MOST_LABELS = 200
@@ -22,56 +23,61 @@ SHOWN = (
 )  # fmt: skip
 
 
-# What model hubs call the tasks.
-_PIPELINES = {
-    "ner": "token-classification",
-    "choice": "multiple-choice",
-    "mlm": "fill-mask",
-    "extractive": "summarization",
-    "matching": "summarization",
-}
-
-
-def write_card(path: Path, manifest: Manifest, evaluation: Evaluation) -> None:
+def write_card(path: Path, manifest: Manifest, evaluation: Evaluation, standing: Standing) -> None:
     """Write the card as Markdown with the metadata block that model hubs read.
+
+    Args:
+        path: the file.
+        manifest: the run's.
+        evaluation: its scores on the validation split.
+        standing: what transformers makes of it.
 
     Raises:
         OSError: it cannot be written.
     """
     parts = (
-        _metadata(manifest),
+        _metadata(manifest, standing),
         _what(manifest),
         _data(manifest),
-        _scores(evaluation),
+        _scores(manifest, evaluation),
         _limits(manifest, evaluation),
-        _use(manifest),
+        _use(manifest, standing),
     )
     write_text(path, "\n".join(parts))
 
 
 def command_line(config: Mapping[str, object]) -> str:
-    """Return the command that asks for a stored config, defaults left out."""
+    """Return the command that asks for a stored config, defaults left out; of a whole path, its last name."""
     default = TrainConfig()
-    words = ["bertkit", "train", *(str(name) for name in config.get("data", ()))]  # type: ignore[attr-defined]
+    words = ["bertkit", "train", *(_passed_on(name) for name in config.get("data", ()))]  # type: ignore[attr-defined]
     for name, value in config.items():
         if name in ("data", "given") or value is None or value == getattr(default, name, None):
             continue
         if isinstance(value, bool):
             words.append(flag(name) if value else flag("no_" + name))
         else:
-            words += [flag(name), str(value)]
+            words += [flag(name), _passed_on(value)]
     return shell_words(words)
 
 
-def _metadata(manifest: Manifest) -> str:
-    kind = _PIPELINES.get(manifest.settings.task, "text-classification")
-    return f"---\nlibrary_name: bertkit\npipeline_tag: {kind}\ntags: [{manifest.settings.task}]\n---\n"
+def _passed_on(value: object) -> str:
+    """Leave out of a place where it lies on this machine."""
+    path = Path(str(value))
+    return path.name if path.is_absolute() else str(value)
+
+
+def _metadata(manifest: Manifest, standing: Standing) -> str:
+    """Name a pipeline only where one gives the run's answers."""
+    kind = pipeline_of(manifest.settings.task) if standing.class_name else None
+    named = f"pipeline_tag: {kind}\n" if kind else ""
+    return f"---\nlibrary_name: bertkit\n{named}tags: [{manifest.settings.task}]\n---\n"
 
 
 def _what(manifest: Manifest) -> str:
     settings = manifest.settings
-    what = f"{code_span(settings.task)} with the model {code_span(manifest.model)}"
-    title = f"{escaped(manifest.data['name'])}, {escaped(manifest.model)}"
+    model = _passed_on(manifest.model)
+    what = f"{code_span(settings.task)} with the model {code_span(model)}"
+    title = f"{escaped(manifest.data['name'])}, {escaped(model)}"
     return f"# {title}\n\nTrained by bertkit: {what}.{_labels(settings.labels)}\n"
 
 
@@ -94,7 +100,7 @@ def _data(manifest: Manifest) -> str:
     )
 
 
-def _scores(evaluation: Evaluation) -> str:
+def _scores(manifest: Manifest, evaluation: Evaluation) -> str:
     named = table_names(evaluation.metrics, evaluation.positive)
     names = [name for name in SHOWN if name in named]
     baselines = list(evaluation.baselines)
@@ -107,9 +113,10 @@ def _scores(evaluation: Evaluation) -> str:
         others = [evaluation.baselines[b].get(name) for b in baselines]
         cells = [f"{other:.4f}" if other is not None else "" for other in others]
         lines.append(f"| {named[name]} | {evaluation.metrics[name]:.4f} | {interval} | {' | '.join(cells)} |")
+    chosen = f"the best epoch (by {evaluation.metric})" + " and fitted the blend" * bool(manifest.blend)
     return (
-        f"## Scores on the {evaluation.split} split ({evaluation.n:,} rows)\n\n"
-        f"This split chose the best epoch (by {evaluation.metric}), so these scores are a little inflated; "
+        f"## Scores on the {evaluation.split} split ({evaluation.n:,} rows, seed {manifest.config.get('seed', 1)})\n\n"
+        f"This split chose {chosen}, so these scores are a little inflated; "
         "`bertkit eval` on a test split gives the honest ones.\n\n" + "\n".join([head, rule, *lines]) + "\n"
     )
 
@@ -121,12 +128,9 @@ def _limits(manifest: Manifest, evaluation: Evaluation) -> str:
         limits = [f"Rows are read in windows of up to {settings.max_length} tokens."]
     if settings.overlap_segments:
         limits.append(
-            "Segment ids also mark tokens that stand in both sentences. transformers gives the same outputs for "
-            "the same input tensors; only bertkit computes these segment ids from text."
+            "Segment ids also mark tokens that stand in both sentences; only bertkit computes them from text."
         )
     limits += _of_encoder(manifest)
-    if settings.pooling == "mean":
-        limits.append("The head pools by mean, which transformers' classification class cannot express.")
     if manifest.blend:
         product = " times ".join(f"{name} to the power of {weight:g}" for name, weight in manifest.blend.items())
         limits.append(
@@ -153,6 +157,18 @@ def _of_encoder(manifest: Manifest) -> Iterator[str]:
         )
 
 
-def _use(manifest: Manifest) -> str:
+def _use(manifest: Manifest, standing: Standing) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in manifest.versions.items())
-    return f"## Use\n\n```\nbertkit predict RUN rows.jsonl\n```\n\nMade with {versions}.\n"
+    return (
+        f"## Use\n\n```\nbertkit predict RUN rows.jsonl\n```\n\n{_elsewhere(manifest, standing)}\n\n"
+        f"Made with {versions}.\n"
+    )
+
+
+def _elsewhere(manifest: Manifest, standing: Standing) -> str:
+    """Say what transformers makes of the run."""
+    kind = pipeline_of(manifest.settings.task)
+    if standing.class_name is None:
+        return f"transformers refuses this folder, for it would answer otherwise; {standing.refusal}."
+    pipeline = f"or `pipeline({to_json(kind)}, model=RUN)`, " if kind else ""
+    return f"transformers opens this folder ({code_span(standing.class_name)}), {pipeline}and gives the same answers."

@@ -25,6 +25,7 @@ from bertkit.models.registry import find_model
 from bertkit.models.tokenizers import open_tokenizer
 from bertkit.outputs import check_outputs
 from bertkit.plain import brief
+from bertkit.reporting.clean_rows import FLAG, clean_files, write_clean
 from bertkit.reporting.data_figures import draw_data, figure_names
 from bertkit.reporting.inspected import Inspection
 from bertkit.reporting.inspection_page import write_page
@@ -54,6 +55,7 @@ class InspectRequest:
     report: Path | None = None
     force: bool = False
     group: str | None = None
+    write: Path | None = None
 
     def __post_init__(self) -> None:
         """Check the words."""
@@ -88,14 +90,25 @@ def inspect_data(request: InspectRequest, progress: Callable[[int], None] = lamb
     data = stream_data(
         request.data, data_dir=request.data_dir, columns=request.columns, task=request.task, group=request.group
     )
+    if request.write is not None:
+        for clean, left in clean_files(request.write, list(data.splits)).values():
+            for path in (clean, left):
+                check_outputs({FLAG: path}, files_of(request.data, request.data_dir), force=request.force)
     refuse_figures(request.plots, figure_names(data.columns.inputs), force=request.force)
     request, why = _with_model(request, data)
     spec = find_model(request.model)
     tokenizer = None if spec.is_scratch else open_tokenizer(spec)
     inspection = _inspect(request, data, tokenizer, progress)
+<<<<<<< HEAD
     if why:
         found = inspection.audit
         inspection = replace(inspection, audit=replace(found, notes=(*found.notes, why)))
+=======
+    if request.write is not None:
+        labels = {split: figures.labels for split, figures in inspection.audit.splits.items()}
+        said = tuple(write_clean(request.write, data, inspection.task, labels))
+        inspection = replace(inspection, audit=replace(inspection.audit, notes=(*inspection.audit.notes, *said)))
+>>>>>>> main
     if request.plots is not None:
         draw_data(request.plots, inspection)
     if request.report is not None:

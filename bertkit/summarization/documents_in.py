@@ -13,14 +13,16 @@ from bertkit.data.formats.lines import Lines
 from bertkit.data.formats.opened import STDIN, Opened, open_input
 from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import TableFormat, column_names, kind_by_suffix, tell
+from bertkit.data.kept import Keep
 from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
 from bertkit.data.shapes.documents import DOCUMENT_NAMES, SUMMARY_NAMES, document_row
+from bertkit.data.sources import input_files
 from bertkit.errors import DataError, UsageError
-from bertkit.files import exists
+from bertkit.files import is_dir
 from bertkit.plain import brief, quoted
 from bertkit.summarization.records import Item, SourceText, Unreadable
 
-INPUT_FORMATS = ("auto", "txt", "jsonl", "csv", "tsv", "parquet")
+INPUT_FORMATS = ("auto", "txt", "jsonl", "json", "csv", "tsv", "parquet")
 # The columns of a table in which references are looked for, in this order.
 REFERENCE_NAMES = (*SUMMARY_NAMES, "text")
 
@@ -35,6 +37,7 @@ class _Source:
     columns: Sequence[str]
     asked: str
     note: Note
+    keep: Keep | None = None
 
 
 def read_documents(
@@ -43,6 +46,7 @@ def read_documents(
     input_format: str = "auto",
     columns: Sequence[str] = DOCUMENT_NAMES,
     note: Note = lambda _: None,
+    keep: Keep | None = None,
 ) -> Iterator[Item]:
     """Iterate the documents of files, as they are read.
 
@@ -50,10 +54,11 @@ def read_documents(
     reading where it is the only one.
 
     Args:
-        names: paths, plain or gzipped; "-" is standard input.
+        names: paths, plain or gzipped, and folders of such; "-" is standard input.
         input_format: auto, or what all of them are.
         columns: where a table's documents are looked for.
         note: is told of encodings other than UTF-8.
+        keep: columns of a table that go through to the answers; None: none do.
 
     Raises:
         UsageError: there is no such input format, or "-" is given twice.
@@ -61,17 +66,18 @@ def read_documents(
     """
     if input_format not in INPUT_FORMATS:
         raise UsageError(f"--input-format {brief(input_format)}: must be one of {', '.join(INPUT_FORMATS)}.")
-    if list(names).count("-") > 1:
-        raise UsageError("-: standard input can be read only once.")
-    missing = next((name for name in names if name != "-" and not exists(Path(name))), None)
-    if missing is not None:
-        raise DataError(f"{missing}: no such file.")
-    return _read_all([_Source(name, columns, input_format, note) for name in names])
+    files = input_files(names)
+    return _read_all([_Source(name, columns, input_format, note, keep) for name in files])
 
 
 def holds_many(names: Sequence[str], input_format: str = "auto") -> bool:
     """Tell, without reading them, whether inputs may hold several documents."""
-    return len(names) != 1 or names[0] == "-" or (input_format != "txt" and _kind_by_name(Path(names[0])) != "txt")
+    return (
+        len(names) != 1
+        or names[0] == "-"
+        or is_dir(Path(names[0]))
+        or (input_format != "txt" and _kind_by_name(Path(names[0])) != "txt")
+    )
 
 
 def _read_all(sources: Sequence[_Source]) -> Iterator[Item]:
@@ -99,7 +105,7 @@ def _read(source: _Source) -> Iterator[Item]:
         with opened.stream() as stream:
             yield SourceText(_whole_text(stream, opened.name, table.encoding), opened.name)
         return
-    yield from _documents(read_opened(opened, table, keep_blank=True), opened.name, source.columns)
+    yield from _documents(read_opened(opened, table, keep_blank=True), opened.name, source)
 
 
 def _format_of(opened: Opened, source: _Source) -> TableFormat:
@@ -113,7 +119,7 @@ def _format_of(opened: Opened, source: _Source) -> TableFormat:
     for sentence in (*told.notes, *(f"warning: {doubt}" for doubt in told.doubts)):
         source.note(sentence)
     table = told.table
-    if kind is not None or table.kind in ("jsonl", "parquet", "txt"):
+    if kind is not None or table.kind in ("jsonl", "json", "parquet", "txt"):
         return table
     if opened.path is None or not opened.path.suffix:
         is_table = table.kind != "conll" and _column(column_names(opened, table), source.columns) is not None
@@ -142,14 +148,15 @@ def _whole_text(stream: BinaryIO, name: str, encoding: str) -> str:
     return "".join(parts)
 
 
-def _documents(rows: Iterable[Row | BadRow], name: str, columns: Sequence[str]) -> Iterator[Item]:
+def _documents(rows: Iterable[Row | BadRow], name: str, source: _Source) -> Iterator[Item]:
     index = -1
     for index, row in enumerate(row for row in rows if not isinstance(row, LeftOut)):
-        found = row if isinstance(row, BadRow) else _of_row(row, name, columns)
+        found = row if isinstance(row, BadRow) else _of_row(row, name, source.columns)
+        kept = tuple(source.keep.of(row.fields)) if source.keep is not None and isinstance(row, Row) else ()
         if isinstance(found, BadRow):
-            yield Unreadable(found.message, name, index, found.line)
+            yield Unreadable(found.message, name, index, found.line, kept)
         else:
-            yield SourceText(found, name, index, row.line)
+            yield SourceText(found, name, index, row.line, kept)
     if index < 0:
         raise DataError(f"{name}: there is no document in it.")
 

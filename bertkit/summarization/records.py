@@ -8,18 +8,23 @@ from typing import Any
 
 from bertkit.documents.sentences import Sentence
 
+# Keys of a record; a kept column of such a name gets another.
+_OWN_NAMES = frozenset({"source", "index", "method", "sentences", "summary", "rouge", "error"})
+
 
 @dataclass(frozen=True, slots=True)
 class SourceText:
     """A text to summarize, and where it is from.
 
-    `index` is its place in the source, from 0; `line` is its line in a table, from 1.
+    `index` is its place in the source, from 0; `line` is its line in a table, from 1; `kept` are
+    names and values that go through to the answer.
     """
 
     text: str
     source: str = "<text>"
     index: int = 0
     line: int | None = None
+    kept: tuple[tuple[str, str], ...] = ()
 
     @property
     def place(self) -> str:
@@ -35,11 +40,12 @@ class Unreadable:
     source: str = "<text>"
     index: int = 0
     line: int | None = None
+    kept: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, document: SourceText, message: str) -> Unreadable:
         """Say what is wrong with a document."""
-        return cls(message, document.source, document.index, document.line)
+        return cls(message, document.source, document.index, document.line, document.kept)
 
     @property
     def place(self) -> str:
@@ -48,7 +54,7 @@ class Unreadable:
 
     def to_json(self) -> dict[str, Any]:
         """Return the error record."""
-        return {"source": self.source, "index": self.index, "error": self.message}
+        return {"source": self.source, "index": self.index, "error": self.message, **_kept(self.kept)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,9 @@ class Summary:
             "sentences": [choice.to_json() for choice in self.sentences],
             "summary": self.summary,
         }
-        return values if self.rouge is None else {**values, "rouge": self.rouge.to_json()}
+        if self.rouge is not None:
+            values["rouge"] = self.rouge.to_json()
+        return values | _kept(self.document.kept)
 
 
 Item = SourceText | Unreadable
@@ -137,6 +145,11 @@ class Listener:
 
     note: Callable[[str], None] = lambda _: None
     progress: Callable[[Windows], None] = lambda _: None
+
+
+def _kept(kept: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Name kept columns for a record: as they are, or otherwise where records use the name."""
+    return {f"in_{name}" if name in _OWN_NAMES else name: value for name, value in kept}
 
 
 def _place(source: str, line: int | None) -> str:

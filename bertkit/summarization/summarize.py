@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
+from bertkit.data.kept import parse_keep
 from bertkit.documents.rouge import resolve_mode
 from bertkit.errors import DataError
 from bertkit.summarization.documents_in import read_documents
@@ -40,13 +41,18 @@ def summarize(
 
 @dataclass(frozen=True)
 class SummarizeRequest:
-    """What `bertkit summarize` is asked: inputs and how to read them, and references with ROUGE's tokenization."""
+    """What `bertkit summarize` is asked.
+
+    Inputs and how to read them, references with ROUGE's tokenization, and the columns that go
+    through to the records.
+    """
 
     names: tuple[str, ...] = ("-",)
     options: SummaryOptions = field(default_factory=SummaryOptions)
     input_format: str = "auto"
     references: tuple[str, ...] = ()
     rouge: str = "auto"
+    keep: str | None = None
 
 
 @dataclass
@@ -96,7 +102,8 @@ def summarize_inputs(request: SummarizeRequest, listener: Listener) -> Answers:
             are iterated, there is not one reference for each document.
         BertkitError: the method's model cannot be opened.
     """
-    items = read_documents(request.names, input_format=request.input_format, note=listener.note)
+    keep = None if request.keep is None else parse_keep(request.keep)
+    items = read_documents(request.names, input_format=request.input_format, note=listener.note, keep=keep)
     references = read_references(request.references, listener.note) if request.references else None
     mode = request.rouge if request.rouge == "auto" else resolve_mode(request.rouge, ())
     first = next(items)  # before a model is opened for it: the only file may be unreadable

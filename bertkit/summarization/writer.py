@@ -18,7 +18,7 @@ from bertkit.errors import ModelError
 from bertkit.hub import hub_errors, require
 from bertkit.kinds import MisfitError, value_of
 from bertkit.models.opening import check_folder, opening, quiet
-from bertkit.models.sizes import check_config_of, check_plan, count_weights
+from bertkit.models.sizes import check_plan, checked_config_of, count_weights
 from bertkit.models.table import ModelSpec
 from bertkit.models.tokenizers import open_tokenizer
 from bertkit.models.weights import check_finite
@@ -147,7 +147,7 @@ def open_writer(spec: WriterSpec, options: SummaryOptions) -> Writer:
     with hub_errors(source, "model"), opening(source, is_folder=spec.hub_id is None, wanted="model that writes"):
         from transformers import AutoModelForSeq2SeqLM
 
-        check_config_of(source)
+        checked_config_of(source)
         config = _read_config(source)
         check_plan(AutoModelForSeq2SeqLM.from_config, config, count_weights(source))
         placement = choose_placement(options.device, options.precision, width=config.hidden_size)

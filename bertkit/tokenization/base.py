@@ -233,8 +233,14 @@ class Tokenizer:
             ids = [self._numbers[i] for i in ids]
         return LaidRow(ids, row.type_ids, spans_of(row) if with_spans else [], texts, skipped)
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: Path, *, max_length: int | None = None, with_segments: bool = True) -> None:
         """Write tokenizer.json and tokenizer_config.json.
+
+        Args:
+            directory: where to.
+            max_length: most tokens of a row, where those who open the files are to cut them
+                sooner than the model has to.
+            with_segments: whether they are to give segment ids, which some encoders have no table for.
 
         Raises:
             OSError: the folder cannot be written.
@@ -244,8 +250,8 @@ class Tokenizer:
         config = {
             # Without this class name AutoTokenizer builds a model-specific tokenizer from scraps.
             "tokenizer_class": "TokenizersBackend",
-            "model_max_length": self.max_length,
-            "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+            "model_max_length": max_length or self.max_length,
+            "model_input_names": ["input_ids", *(["token_type_ids"] if with_segments else []), "attention_mask"],
             "split_special_tokens": not self.reads_control,
             **{name: token for name, token in names.items() if token is not None},
         }

@@ -26,6 +26,8 @@ THREADS = 4
 # Rare characters are worth leaving out where characters would fill much of the vocabulary.
 CROWDED = 4
 COVERAGE_WHERE_CROWDED = 0.9995
+# The trainer leaves out, without a word, what is longer than 4,192 bytes: a line of Chinese may be.
+_LONGEST_WORD = 1000
 _RULE = "nmt_nfkc"
 _TOO_SMALL = re.compile(r"required_chars\. \d+ vs (\d+)")
 _UNKNOWN_ID = 1
@@ -90,7 +92,8 @@ def _words(texts: Iterable[str], lowercase: bool) -> Counter[str]:
     normalizer = normalizers.Sequence([normalizers.NFKC(), *lower])
     words: Counter[str] = Counter()
     for text in texts:
-        words.update(normalizer.normalize_str(text).split())
+        for word in normalizer.normalize_str(text).split():
+            words.update(word[start : start + _LONGEST_WORD] for start in range(0, len(word), _LONGEST_WORD))
     return words
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bertkit.bundle import encoder_class_of
 from bertkit.compute.device import Placement, choose_placement
 from bertkit.compute.processes import ALONE, World
 from bertkit.config import TrainConfig
-from bertkit.errors import TokenizerError
+from bertkit.errors import TokenizerError, UsageError
 from bertkit.models.registry import BuildOptions, load_target
+from bertkit.tasks.published import why_not_expressed
 from bertkit.tokenization.segments import OVERLAP_SEGMENTS
 from bertkit.training.freezing import freeze
 from bertkit.training.loop import Learner, Plan
@@ -35,6 +37,7 @@ def build_model(prepared: Prepared) -> TaskModel:
     """Make the model, on the CPU; the weights follow from --seed.
 
     Raises:
+        UsageError: --portable, and transformers has no class for such a model.
         TokenizerError: the tokenizer has more ids than the model.
     """
     import torch
@@ -49,6 +52,10 @@ def build_model(prepared: Prepared) -> TaskModel:
     if prepared.trimmed is not None:
         keep_rows(encoder, prepared.trimmed.rows, name=prepared.spec.name)
     model = prepared.task.build_model(encoder, dropout=float(config.dropout or 0.0))
+    if config.portable:
+        reason = why_not_expressed(prepared.task.settings, encoder_class_of(model))
+        if reason is not None:
+            raise UsageError(f"--portable: {reason}.")
     use_quick_dropout(model)
     use_lasting_embeddings(model)
     freeze(model, config.freeze or 0, name=prepared.spec.name)

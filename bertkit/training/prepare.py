@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+<<<<<<< HEAD
 from bertkit.config import TrainConfig, flag
+=======
+from bertkit.audit.training_rows import training_doubts
+from bertkit.config import TrainConfig
+>>>>>>> main
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
 from bertkit.errors import UsageError
@@ -114,7 +119,8 @@ def prepare(
         tokenizer = load_tokenizer(saved_tokenizer) if saved_tokenizer else _tokenizer(config, spec, train, note)
     task = _task(config, spec, dataset, tokenizer)
     config = _blend_of_few(config, asked, task.settings, note)
-    doubts = [f"validation: {doubt}" for doubt in check_answers(task.settings, dataset.splits["validation"])]
+    doubts = [*training_doubts(dataset.task, train)]
+    doubts += [f"validation: {doubt}" for doubt in check_answers(task.settings, dataset.splits["validation"])]
     lend_extractor(task, config, spec, note)
     whose = f"--tokenizer {config.tokenizer}" if config.tokenizer is not None else f"--model {config.model}"
     findings = check_fit(tokenizer, [text for e in train for text in e.all_texts], name=whose)
@@ -225,6 +231,7 @@ def request_of(config: TrainConfig) -> DataRequest:
         seed=config.seed,
         passages=config.sentence_pairs != "none",
         group=config.group,
+        on_error=config.on_error,
     )
 
 

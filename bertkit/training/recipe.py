@@ -11,6 +11,7 @@ from bertkit.models.recipes import SCRATCH, Recipe
 from bertkit.models.registry import WITH_SEGMENTS
 from bertkit.models.table import ModelSpec
 from bertkit.tasks.base import SIDED_POOLINGS
+from bertkit.tasks.published import POOLINGS
 from bertkit.tasks.registry import TASKS_WITH, TaskSpec
 
 # Vocabulary of a scratch model: a piece must be seen often enough to be learnt.
@@ -57,6 +58,8 @@ def resolve(
     init = config.init or ("random" if spec.is_scratch else "pretrained")
     learns_words = init == "random" and config.tokenizer is None
     _refuse_misfits(config, spec, is_pair)
+    if config.portable:
+        config = _portable(config, spec)
     if config.pooling in SIDED_POOLINGS and not two_texts:
         raise UsageError(
             f"--pooling {config.pooling}: is for pairs of texts, and a row here has no pair; take cls or mean."
@@ -78,6 +81,21 @@ def resolve(
         vocab_size=(filled.vocab_size or _vocabulary_size(n_words)) if learns_words else None,
         lowercase=(True if filled.lowercase is None else filled.lowercase) if learns_words else None,
     )
+
+
+def _portable(config: TrainConfig, spec: ModelSpec) -> TrainConfig:
+    """Leave out what no class of transformers has.
+
+    Raises:
+        UsageError: such a thing was asked for.
+    """
+    for name in ("overlap_segments", "blend"):
+        if getattr(config, name):
+            raise UsageError(f"{flag(name)}: no class of transformers has it; leave it or --portable out.")
+    pooling = config.pooling or ("pooler" if spec.architecture == "bert" else "cls")
+    if pooling not in POOLINGS:
+        raise UsageError(f"--pooling {pooling}: no class of transformers pools so; leave it or --portable out.")
+    return replace(config, pooling=pooling, overlap_segments=False, blend=False)
 
 
 def _filled(config: TrainConfig, recipe: Recipe, *, task: str, two_texts: bool) -> TrainConfig:

@@ -84,6 +84,15 @@ def data(folder: Path) -> dict[str, tuple[Path, str]]:
 KEYS = {"classify": "label", "regression": "score", "ner": "entities", "choice": "label", "mlm": "masks"}
 
 
+CLASSES = {"deberta": "DebertaV2", "longformer": "Longformer", "roberta": "Roberta", "electra": "Electra",
+           "distilbert": "DistilBert", "modernbert": "ModernBert"}  # fmt: skip
+
+
+def is_expressed(name: str, task: str) -> bool:
+    """Whether classes of transformers have the head."""
+    return name in ("bert", "kobert") or (name != "modernbert" and task in ("classify", "regression", "ner"))
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_learns_every_task_and_answers_as_it_did(
     name: str, tokenizer: Tokenizer, sentences: list[str], tmp_path: Path
@@ -98,16 +107,25 @@ def test_a_model_learns_every_task_and_answers_as_it_did(
             ["train", str(train_file), "--task", task, "--model", name, "--output", run, *FEW_STEPS],
             ["eval", run, "--split", "validation"],
             ["predict", run, asked],
+            ["export", run, "--to", "transformers"],
+            ["predict", f"{run}-transformers", asked],
         ]
     with StandInHub(tmp_path / "hub") as hub:
         hub.add_model(hub_id, repository(tmp_path / "repository", name, tokenizer, sentences))
         answers = commands(hub.url, tmp_path / "home", *lines)
-    for task, (trained, scored, predicted) in zip(
-        TASKS, zip(answers[::3], answers[1::3], answers[2::3], strict=True), strict=True
+    for task, (trained, scored, predicted, exported, again) in zip(
+        TASKS, zip(*(answers[first::5] for first in range(5)), strict=True), strict=True
     ):
         assert (trained[0], scored[0], predicted[0]) == (0, 0, 0), (task, trained[2], scored[2], predicted[2])
         before, after = json.loads(trained[1])["metrics"], json.loads(scored[1])["metrics"]
         assert before == pytest.approx(after, rel=1e-4, abs=1e-5), task
+        if is_expressed(name, task):
+            assert (exported[0], again[0]) == (0, 0), (task, exported[2])
+            assert json.loads(exported[1])["max_difference"] < 1e-5
+            assert json.loads(again[1]) == json.loads(predicted[1])  # an export is read as a run is
+        else:
+            assert exported[0] == 3, exported
+            assert f"class of {CLASSES[name]} has another head for {task}" in exported[2]
         record = json.loads(predicted[1])
         assert record["line"] == 1
         assert KEYS[task] in record

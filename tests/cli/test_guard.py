@@ -79,7 +79,7 @@ def test_a_pipe_that_does_not_wait_is_waited_for(pipe: tuple[int, int]) -> None:
 
 
 def ended_by(monkeypatch: pytest.MonkeyPatch, error: Exception) -> Result:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr("bertkit.cli.render.show_rows", fail)

@@ -85,7 +85,8 @@ def test_eval_has_the_same_metric_in_table_json_and_page(of_three: tuple[Path, s
     assert "macro_f1 decides" in page
     card = (run / "README.md").read_text(encoding="utf-8")
     assert "| f1 |" not in card
-    assert "chose the best epoch (by macro_f1)" in card
+    assert "chose the best epoch (by macro_f1), so" in card, "and fitted no blend"
+    assert "rows, seed 1)" in card
 
 
 def test_labels_that_the_run_never_saw(of_three: tuple[Path, str], tmp_path: Path) -> None:

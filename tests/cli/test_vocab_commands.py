@@ -97,7 +97,7 @@ def test_force_replaces_a_vocabulary_and_nothing_else(reviews: str, built: str, 
     assert (Path(built) / "tokenizer.json").read_bytes() == before
     assert run(*again, built, "--force").exit_code == 0
     assert (Path(built) / "tokenizer.json").read_bytes() != before
-    one_sentence(run(*again, str(trained_run), "--force"), 3, "other files")
+    one_sentence(run(*again, str(trained_run), "--force"), 3, "is a part of the run")
     one_sentence(run(*again, reviews), 3, "is a file")
 
 

@@ -174,3 +174,17 @@ def test_a_value_inside_a_json_object():
     got = examples({"s": "x", "labels": '{"label": 3.7}'}, {"s": "x", "labels": "3"}, columns=columns)
     assert got[0].label == "3.7"
     assert got[1] == BadRow(3, "label is missing (column 'labels.label')")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["번호", "문장", "레이블"], ColumnMap(("문장",), None, "레이블")),
+        (["리뷰", "감정"], ColumnMap(("리뷰",), None, "감정")),
+        (["제목", "본문", "분류"], ColumnMap(("본문",), None, "분류")),
+        (["문장1", "문장2", "점수"], ColumnMap(("문장1",), "문장2", "점수")),
+        (["text", "문장", "label", "라벨"], ColumnMap(("text",), None, "label")),
+    ],
+)
+def test_korean_names_are_synonyms(names: list[str], expected: ColumnMap) -> None:
+    assert resolve_columns(names, need_label=True) == expected

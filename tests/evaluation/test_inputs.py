@@ -64,7 +64,7 @@ def parquet_bytes() -> bytes:
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        ("a\n\nb\n", [(1, "a"), (2, ""), (3, "b")]),
+        ("a\n\nb\n", [(1, "a"), (2, "bad"), (3, "b")]),
         ("text,label\na,1\nb,0\n", [(2, "a"), (3, "b")]),
         ("stars;review\n1;a\n", [(2, "a")]),
         ("stars\ttext\n1\ta\n", [(2, "a")]),
@@ -97,8 +97,8 @@ def test_nothing_is_no_rows_and_a_word(task: str, kind: str, content: bytes, rea
 
 
 def test_blank_lines_are_rows_where_they_are_said_to_be_texts(read: Read, tmp_path: Path) -> None:
-    assert texts(read("\n\n", kind="txt")[0]) == [(1, ""), (2, "")]
-    assert texts(read("\n\n", name=str(tmp_path / "a.txt"))[0]) == [(1, ""), (2, "")]
+    assert texts(read("\n\n", kind="txt")[0]) == [(1, "bad"), (2, "bad")]
+    assert texts(read("\n\n", name=str(tmp_path / "a.txt"))[0]) == [(1, "bad"), (2, "bad")]
     assert read("\n\n")[0] == []
     assert read("\n\n", "pairs", "txt")[0] == []
 

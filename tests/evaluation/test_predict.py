@@ -16,10 +16,12 @@ import pytest
 from bertkit import bundle
 from bertkit.bundle import Bundle
 from bertkit.compute.device import Placement
-from bertkit.data.records import BadRow, Example
+from bertkit.data.records import BadRow, ColumnMap, Example
 from bertkit.errors import DataError, OutputError, StrictError
 from bertkit.evaluation.predict import LARGEST_CHUNK, predict_stream
-from bertkit.evaluation.session import PredictRequest, _writer, predict
+from bertkit.evaluation.session import PredictRequest, predict
+from bertkit.evaluation.writers import open_writer
+from bertkit.tasks.base import TaskSettings
 from tests.conftest import pair_rows, write_tsv
 
 CPU = Placement("cpu", "float32", 1)
@@ -137,7 +139,7 @@ def test_cells_read_back_whatever_is_in_them(output_format: str, delimiter: str)
         "",
     ]
     stream = io.StringIO(newline="")
-    write = _writer(stream, output_format, ("label",))
+    write = open_writer(stream, output_format, TaskSettings("classify", ColumnMap(("text",))), ("label",)).write
     write([{"line": i, "label": label, "n_tokens": 3, "truncated": False} for i, label in enumerate(labels)])
     text = stream.getvalue()
     assert text.startswith(delimiter.join(["line", "label", "n_tokens", "truncated", "error"]) + "\n")

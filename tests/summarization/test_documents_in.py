@@ -11,7 +11,9 @@ import pytest
 
 from bertkit.errors import DataError, UsageError
 from bertkit.summarization.documents_in import holds_many, read_documents
-from bertkit.summarization.records import SourceText, Unreadable
+from bertkit.summarization.options import SummaryOptions
+from bertkit.summarization.records import Listener, SourceText, Unreadable
+from bertkit.summarization.summarize import SummarizeRequest, summarize_inputs
 
 
 def read(*paths, **options):
@@ -66,10 +68,9 @@ def test_standard_input_is_told_as_a_file_without_a_name(content, found, monkeyp
         assert [getattr(item, "text", None) for item in read(name)] == found
 
 
-def test_an_array_on_standard_input_is_refused_with_the_way_on(monkeypatch):
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'[{"text": "One."}]')))
-    with pytest.raises(DataError, match=r"^<stdin>: this is one JSON array.*jq"):
-        read("-")
+def test_an_array_on_standard_input_holds_documents(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'[{"text": "One."}, {"text": "Two."}]')))
+    assert [item.text for item in read("-")] == ["One.", "Two."]
 
 
 def test_gzip_and_korean_encodings(tmp_path):
@@ -108,8 +109,9 @@ def test_names_are_checked_before_anything_is_read(tmp_path):
         read_documents(["-", "-"])
     with pytest.raises(UsageError, match="--input-format pdf"):
         read_documents([str(good)], input_format="pdf")
-    with pytest.raises(DataError, match="directory"):
-        read(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no file in it"):
+        read(tmp_path / "empty")
 
 
 def test_a_table_without_rows(tmp_path):
@@ -141,3 +143,19 @@ def test_parquet(tmp_path):
     pq.write_table(pa.table({"document": ["One.", "Two."], "summary": ["1", "2"]}), path)
     assert [item.text for item in read(path)] == ["One.", "Two."]
     assert json.dumps([item.index for item in read(path)]) == "[0, 1]"
+
+
+def test_kept_columns_go_through_to_the_records(tmp_path):
+    path = tmp_path / "docs.csv"
+    path.write_text('id,text,source\na,"It rained. It stopped.",wire\nb,,wire\n', encoding="utf-8")
+    request = SummarizeRequest((str(path),), SummaryOptions(method="lead"), keep="id,source")
+    good, bad = (answer.to_json() for answer in summarize_inputs(request, Listener()))
+    assert (good["id"], good["in_source"], good["source"]) == ("a", "wire", str(path))
+    assert (bad["id"], bad["in_source"]) == ("b", "wire")
+    assert "error" in bad
+
+
+def test_a_folder_stands_for_its_files(tmp_path):
+    for name in ("b.txt", "a.txt", "notes.bin"):
+        (tmp_path / name).write_text(f"It rained in {name}.", encoding="utf-8")
+    assert [item.source for item in read(str(tmp_path))] == [str(tmp_path / "a.txt"), str(tmp_path / "b.txt")]

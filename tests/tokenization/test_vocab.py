@@ -244,3 +244,10 @@ def test_a_very_long_text_is_learnt_from_whole() -> None:
 def test_an_unknown_type_is_a_wrong_usage() -> None:
     with pytest.raises(UsageError, match="wordpiece, bpe, unigram"):
         train_vocabulary(["a"], kind="byte", size=100, lowercase=True)
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_long_lines_without_spaces_are_learnt_from(kind: str) -> None:
+    line = "바람이불고비가오는날에는집에서책을읽는다" * 300
+    tokenizer = train_vocabulary([line, line[::-1], "짧은 줄"], kind=kind, size=120, lowercase=False)
+    assert set("바람책읽는다짧") <= {character for piece in tokenizer.backend.get_vocab() for character in piece}

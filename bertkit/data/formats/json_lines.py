@@ -7,8 +7,12 @@ from typing import Any
 
 from bertkit.data.column_names import column_name
 from bertkit.data.formats.lines import CARRIAGE_RETURN, Lines
+from bertkit.data.numerals import is_number
 from bertkit.data.records import BadRow, Row
 from bertkit.data.values import NoJsonError, RowError, parse_json, twice, value_text
+
+# What a category's share is at least where it counts.
+_LIKELY = 0.5
 
 
 def read_json_lines(lines: Lines, *, keep_blank: bool) -> Iterator[Row | BadRow]:
@@ -25,20 +29,38 @@ def read_json_lines(lines: Lines, *, keep_blank: bool) -> Iterator[Row | BadRow]
 
 def _row(line: str, number: int) -> Row | BadRow:
     try:
-        return Row(number, _fields(parse_json(line)))
+        return Row(number, fields_of(parse_json(line)))
     except NoJsonError as error:
         return BadRow(number, CARRIAGE_RETURN if "\r" in line.strip() else str(error))
     except RowError as error:
         return BadRow(number, str(error))
 
 
-def _fields(record: Any) -> dict[str, str]:
+def fields_of(record: Any) -> dict[str, str]:
+    """Return the fields of a record: an object, or a text with its annotations as spaCy pairs them.
+
+    Raises:
+        RowError: it is neither, or names a column twice.
+    """
+    if isinstance(record, list) and len(record) == 2 and isinstance(record[0], str) and isinstance(record[1], dict):
+        record = _annotated(*record)
     if not isinstance(record, dict):
         raise RowError(f"the line is JSON but not an object ({_json_type(record)})")
     fields = {column_name(name): value_text(value) for name, value in record.items()}
     if len(fields) < len(record):
         raise RowError(twice(map(column_name, record)))
     return fields
+
+
+def _annotated(text: str, annotations: dict[str, Any]) -> dict[str, Any]:
+    """Read [text, {"entities": …, "cats": …}]; of several categories those count that are likely."""
+    record: dict[str, Any] = {"text": text}
+    if "entities" in annotations:
+        record["entities"] = annotations["entities"]
+    if isinstance(cats := annotations.get("cats"), dict):
+        likely = [name for name, share in cats.items() if is_number(value_text(share)) and float(share) >= _LIKELY]
+        record["label"] = likely[0] if len(likely) == 1 else likely
+    return record
 
 
 def _json_type(value: Any) -> str:

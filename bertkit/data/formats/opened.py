@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from bertkit.data.formats.lines import BOM, READ_ERRORS
 from bertkit.errors import DataError
-from bertkit.files import exists, is_dir, is_file
-from bertkit.outputs import is_standard_output
+from bertkit.files import exists, is_dir, is_file, is_standard_output
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 STDIN = "<stdin>"
+# What lies beside a text that was annotated with brat.
+ANNOTATIONS = ".ann"
 GZIP_MAGIC = b"\x1f\x8b"
 HEAD_BYTES = 1 << 18
 # A first line, or blank lines before it, beyond this are told from what is there.
@@ -130,6 +131,11 @@ def open_bytes(path: Path) -> BinaryIO:
         raise DataError(f"{path}: no such file.") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
+def is_annotated(path: Path) -> bool:
+    """Tell whether brat's annotations lie beside a text."""
+    return path.suffix == ".txt" and is_file(path.with_suffix(ANNOTATIONS))
 
 
 @contextmanager

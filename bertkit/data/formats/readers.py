@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bertkit.data.formats.delimited import csv_records, read_table, tsv_records
+from bertkit.data.formats.json_document import read_json_document
 from bertkit.data.formats.json_lines import read_json_lines
 from bertkit.data.formats.lines import Lines
 from bertkit.data.formats.opened import Opened, open_bytes
 from bertkit.data.formats.parquet import read_parquet
 from bertkit.data.formats.telling import KINDS, TableFormat, sniff_format
+from bertkit.data.published import usual_rows
 from bertkit.data.records import BadRow, Row
 from bertkit.errors import DataError, UsageError
 
@@ -48,7 +50,9 @@ def read_rows(
     """
     known = table_format or sniff_format(path)
     with open_bytes(Path(path)) as stream:
-        yield from _read(stream, str(path), known, header, keep_blank=keep_blank, path=Path(path))
+        yield from usual_rows(
+            _read(stream, str(path), known, header, keep_blank=keep_blank, path=Path(path)), str(path)
+        )
 
 
 def read_opened(
@@ -56,7 +60,8 @@ def read_opened(
 ) -> Iterator[Row | BadRow]:
     """Iterate the records of a file or of standard input, as `read_rows` does."""
     with opened.stream() as stream:
-        yield from _read(stream, opened.name, table_format, header, keep_blank=keep_blank, path=opened.path)
+        rows = _read(stream, opened.name, table_format, header, keep_blank=keep_blank, path=opened.path)
+        yield from usual_rows(rows, opened.name)
 
 
 def read_stream(
@@ -95,6 +100,8 @@ def _read(
         return read_parquet(stream, source, path)
     if known.kind == "conll":
         raise DataError(f"{source}: this is tagged text (one token and its tag a line), which the task ner reads.")
+    if known.kind == "json":
+        return read_json_document(stream, source, known.encoding)
     lines = Lines(stream, source, known.encoding)
     for _ in itertools.islice(lines, known.skip):
         lines.begin_record()

@@ -8,11 +8,9 @@ told in the same way, from the lines that have arrived.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path, PurePath
 
 from bertkit.data.column_names import column_name
@@ -27,13 +25,14 @@ from bertkit.data.formats.headers import (
     may_be_table,
     names_of,
 )
+from bertkit.data.formats.json_telling import json_kind
 from bertkit.data.formats.lines import sniff_encoding
-from bertkit.data.formats.opened import Opened, open_input
-from bertkit.data.tagged.schemes import is_tag
+from bertkit.data.formats.opened import Opened, is_annotated, open_input
+from bertkit.data.tagged.layout import looks_tagged_lines
 from bertkit.errors import DataError
 from bertkit.plain import listed
 
-KINDS = ("csv", "tsv", "jsonl", "parquet", "txt", "conll")
+KINDS = ("csv", "tsv", "jsonl", "json", "parquet", "txt", "conll")
 
 _SUFFIX_HINTS = {
     ".csv": "csv",
@@ -46,15 +45,22 @@ _SUFFIX_HINTS = {
     ".conll": "conll",
     ".bio": "conll",
     ".iob": "conll",
+    ".iob2": "conll",
+    ".conllu": "conll",
+    ".conllx": "conll",
 }
 _MAX_SAMPLED_LINES = 200
-# Tagged text may have one line in so many that is none.
-_STRAY_LINES = 10
+# How files begin that hold text only once another program has unpacked it, and what that program is.
+_PACKED = {
+    rb"BZh[1-9]1AY&SY": ("packed by bzip2", "unpack it with `bzip2 -d`"),
+    rb"\xfd7zXZ\0": ("packed by xz", "unpack it with `xz -d`"),
+    rb"\x28\xb5\x2f\xfd": ("packed by zstd", "unpack it with `zstd -d`"),
+    rb"PK\x03\x04": ("a zip archive, as spreadsheets are, too", "unpack it, or export the sheet as csv"),
+    rb"7z\xbc\xaf\x27\x1c": ("a 7z archive", "unpack it"),
+    rb"%PDF-\d": ("a PDF", "take the text out of it"),
+}
 # What Excel writes above a table to say what parts its fields.
 _SEPARATOR = re.compile(r"""["']?sep=([,;|\t])["']?""", re.IGNORECASE)
-# How an object of JSON begins, and how an array of them does.
-_OBJECT = re.compile(r"\{\s*(?:[\"'}]|$)")
-_ARRAY = re.compile(r"\[\s*\{\s*(?:[\"}]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +98,10 @@ def sniff_format(path: str | Path, *, kind: str | None = None, header: Sequence[
         header: names of which a header would hold at least one, where they are known.
 
     Raises:
-        DataError: there is no such file, it is binary, or it is one JSON array.
+        DataError: there is no such file, or it is binary.
     """
+    if kind is None and is_annotated(Path(path)):
+        return TableFormat("conll", has_header=False, delimiter=" ")
     return tell_format(open_input(path), kind=kind, header=header)
 
 
@@ -118,7 +126,7 @@ def tell(
         one_text: whether plain lines are one text, to which its line ends belong.
 
     Raises:
-        DataError: it is binary, one JSON array, or has old Macs' line ends.
+        DataError: it is binary, or has old Macs' line ends.
     """
     table = tell_format(opened, kind=kind, header=header, knows=knows, one_text=one_text)
     note = encoding_note(opened.name, table)
@@ -147,7 +155,7 @@ def tell_format(
     """Tell the format of a file or of standard input; the arguments are those of `sniff_format` and `tell`.
 
     Raises:
-        DataError: it is binary, one JSON array, or has old Macs' line ends.
+        DataError: it is binary, or has old Macs' line ends.
     """
     if kind == "parquet" or (kind is None and opened.head.startswith(b"PAR1")):
         return TableFormat("parquet", has_header=False)
@@ -168,17 +176,19 @@ def _told_format(opened: Opened, kind: str | None, header: Sequence[str], knows:
         header_there = kind is not None or has_header(rows, {column_name(name).casefold() for name in header})
         return TableFormat("csv", encoding, header_there, said[1], skip=opened.first_line)
     if kind is not None:
-        if kind == "jsonl" and full and _json_kind(full, kind, named=True) == "array":
-            raise _array_error(opened)
+        if kind in ("jsonl", "json"):
+            is_document = kind == "json" or json_kind(full, "jsonl", is_named=True, is_whole=opened.whole) == "json"
+            return TableFormat("json" if is_document and full else "jsonl", encoding, has_header=False)
+        if kind == "conll":
+            return TableFormat(kind, encoding, False, looks_tagged_lines(lines, is_named=True) or " ")
         return TableFormat(kind, encoding, has_header=kind in ("csv", "tsv"), delimiter=csv_delimiter(lines))
     hint = None if opened.path is None else kind_by_suffix(opened.path)
     if not full:
         return TableFormat(hint or "txt", encoding, has_header=hint in ("csv", "tsv"))
-    json_kind = _json_kind(full, hint, named=opened.path is not None and bool(opened.path.suffix))
-    if json_kind == "array":
-        raise _array_error(opened)
-    if json_kind is not None:
-        return TableFormat("jsonl", encoding, has_header=False)
+    is_named = opened.path is not None and bool(opened.path.suffix)
+    of_json = json_kind(full, hint, is_named=is_named, is_whole=opened.whole)
+    if of_json is not None:
+        return TableFormat(of_json, encoding, has_header=False)
     return _text_format(lines, full, hint, encoding, {column_name(name).casefold() for name in header}, knows)
 
 
@@ -193,8 +203,9 @@ def _text_format(
     lines: Sequence[str], full: Sequence[str], hint: str | None, encoding: str, expected: Set[str], knows: Knows | None
 ) -> TableFormat:
     """Tell tables, tagged text and plain lines apart; `full` are the lines that are not blank."""
-    if _looks_conll(lines, hint):
-        return TableFormat("conll", encoding, has_header=False)
+    comma = looks_tagged_lines(lines, is_named=hint == "conll")
+    if comma is not None:
+        return TableFormat("conll", encoding, has_header=False, delimiter=comma)
     known = None if knows is None else known_delimiter(full, knows)
     if known is not None:
         return TableFormat("tsv", encoding) if known == "\t" else TableFormat("csv", encoding, delimiter=known)
@@ -203,13 +214,16 @@ def _text_format(
     delimiter = csv_delimiter(full)
     if hint == "csv" or looks_csv(full, delimiter, hint):
         return TableFormat("csv", encoding, has_header(cut_rows(full, delimiter), expected), delimiter)
-    return TableFormat(hint or "txt", encoding, has_header=hint == "tsv")
+    return TableFormat(hint or "txt", encoding, hint == "tsv", " " if hint == "conll" else ",")
 
 
 def _refuse_binary(opened: Opened) -> None:
     head = opened.head
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{opened.name}: this is UTF-16; save it as UTF-8 (`iconv -f utf-16 -t utf-8` converts it).")
+    for mark, (what, way_on) in _PACKED.items():
+        if re.match(mark, head):
+            raise DataError(f"{opened.name}: this is {what}; {way_on}.")
     lines = head.split(b"\n")
     # A stream goes on after a line with a stray NUL byte, as after any line that cannot be read.
     allowed = len(lines) // 2 if opened.path is None else 0
@@ -259,57 +273,3 @@ def kind_by_suffix(path: PurePath) -> str | None:
     """Return the kind that a file's name says it is, .gz aside; None where it says nothing."""
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     return _SUFFIX_HINTS.get(suffixes[-1]) if suffixes else None
-
-
-def _json_kind(full: Sequence[str], hint: str | None, *, named: bool) -> str | None:
-    """Tell JSON by its first line that is not blank: "objects" or other values on a line each, or one "array".
-
-    Prose may begin with a brace or a bracket; only where no name says that it is text, a
-    brace is enough.
-    """
-    first = full[0].lstrip()
-    if first.startswith("{"):
-        is_object = not named or hint == "jsonl" or _OBJECT.match(first) or any(map(_is_json_object, full))
-        return "objects" if is_object else None
-    if not first.startswith("["):
-        return "objects" if hint == "jsonl" else None
-    following = full[1].lstrip()[:1] if len(full) > 1 else ""
-    if _ARRAY.match(first) or (first.rstrip() == "[" and following in ("", "{", "[", '"')):
-        return "array"
-    if hint == "jsonl" or (not named and _is_json_list(first)):
-        return "objects" if following == "[" else "array"
-    return None
-
-
-def _array_error(opened: Opened) -> DataError:
-    way_on = "write one JSON object per line (`jq -c '.[]'` does it)"
-    return DataError(f"{opened.name}: this is one JSON array; {way_on}.")
-
-
-def _is_json_object(line: str) -> bool:
-    return line.lstrip().startswith("{") and isinstance(_parsed(line), dict)
-
-
-def _is_json_list(line: str) -> bool:
-    found = _parsed(line)
-    return isinstance(found, list) and any(isinstance(item, str | list | dict) for item in found)
-
-
-def _parsed(line: str) -> object:
-    try:
-        found: object = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return found
-
-
-def _looks_conll(lines: Sequence[str], hint: str | None) -> bool:
-    """One token and its tag a line, sentences parted by blank lines."""
-    tagged = [line for line in lines if line.strip() and not line.startswith(("##", "-DOCSTART-"))]
-    if not tagged:
-        return hint == "conll"
-    columns = [line.split("\t") if "\t" in line else line.split(" ") for line in tagged]
-    strays = sum(len(row) < 2 or not is_tag(row[-1].strip()) for row in columns)
-    parted = any(line.strip() and not after.strip() for line, after in pairwise(lines[:-1]))
-    # A slip or two are faults of their lines, and make no prose of the others.
-    return _STRAY_LINES * strays <= len(columns) and (parted or hint == "conll")

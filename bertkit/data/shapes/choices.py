@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from bertkit.data.values import RowError, parse_cell, value_text
+from bertkit.data.values import RowError, parse_list, value_text
 from bertkit.plain import quoted
 
 _PROMPT = re.compile(
@@ -18,7 +18,7 @@ _PROMPTED_CHOICE = re.compile(r"\s*\banswer(\d+):\s*", re.IGNORECASE)
 
 def listed_choices(raw: str, column: str) -> dict[str, str]:
     """Read a JSON list of texts or of {"text", "label"} objects, {"text": […], "label": […]}, or {label: text}."""
-    value = parse_cell(raw) if raw.strip() else []
+    value = parse_list(raw) if raw.strip() else []
     texts, names = _texts_and_names(value)
     if not isinstance(texts, list):
         raise RowError(f"the choices are no JSON list (column {quoted(column)})")

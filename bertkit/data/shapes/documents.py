@@ -14,7 +14,7 @@ from bertkit.data.catalog import DatasetSpec
 from bertkit.data.column_names import LABEL_NAMES
 from bertkit.data.columns import ColumnChoice, check_mapped, has_column, there_are
 from bertkit.data.records import BadRow, ColumnMap, Document, Example, Row
-from bertkit.data.values import RowError, field_of, missing_column, parse_cell
+from bertkit.data.values import RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import quoted
 
@@ -99,7 +99,7 @@ def _given_sentences(text: str) -> list[str] | None:
     """Read a JSON list of sentences, each a text or a list of words; None where the text is no such list."""
     if not text.lstrip().startswith("["):
         return None
-    found = parse_cell(text)
+    found = parse_list(text)
     if not isinstance(found, list):
         return None
     sentences = [_joined(sentence) for sentence in found]

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.columns import ColumnChoice, missing_label, resolve_columns, texts_of
+from bertkit.data.columns import ColumnChoice, missing_label, refuse_rejected, resolve_columns, texts_of, unusable
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
-from bertkit.data.values import RowError, field_of, parse_cell, value_text
+from bertkit.data.values import NotMeantError, RowError, field_of, parse_list, value_text
 from bertkit.plain import listed, quoted, shell_words
+
+# What SNLI and MultiNLI have for pairs without a majority of labels.
+_NO_CONSENSUS = "-"
 
 
 class LabelledTexts:
@@ -61,7 +64,7 @@ def to_examples(
         try:
             yield _example_of(row, columns, source, need_label, spec)
         except RowError as error:
-            yield BadRow(row.line, str(error))
+            yield unusable(row, error)
 
 
 def strange_label(label: str, spec: DatasetSpec) -> str:
@@ -72,10 +75,14 @@ def strange_label(label: str, spec: DatasetSpec) -> str:
 
 def _example_of(row: Row, columns: ColumnMap, source: str, need_label: bool, spec: DatasetSpec | None) -> Example:
     texts = texts_of(row, columns)
+    if columns.label is not None:
+        refuse_rejected(row.fields)
     raw = None if columns.label is None else field_of(row.fields, columns.label)
     label = (raw or "").strip()
     if label.startswith(("[", "{")):
         label = _one_label(label, columns.label or "")
+    if label == _NO_CONSENSUS and columns.label == "gold_label":
+        raise NotMeantError("gold_label is '-': those who labelled it did not agree")
     if spec is not None and label in spec.withheld:
         return Example(texts, None, row.line, source)
     if not label and need_label:
@@ -94,7 +101,7 @@ def _one_label(written: str, column: str) -> str:
     Raises:
         RowError: it is another list, or an object: each would be a class of its own.
     """
-    found = parse_cell(written)
+    found = parse_list(written)
     if isinstance(found, list):
         if not found:
             return ""

@@ -9,6 +9,7 @@ they have; the choices that are there keep their names.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
@@ -16,26 +17,27 @@ from string import ascii_lowercase
 
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.columns import ColumnChoice, check_mapped, has_column, missing_label, there_are
-from bertkit.data.numerals import is_whole
 from bertkit.data.records import BadRow, ColumnMap, Example, Question, Row
+from bertkit.data.shapes.answers import first_place, read_answer
 from bertkit.data.shapes.choices import listed_choices, parse_prompted
 from bertkit.data.values import RowError, field_of, missing_column
 from bertkit.errors import DataError
 from bertkit.plain import listed, quoted
 
-QUESTION_NAMES = ("prompt", "question", "question_stem", "startphrase", "ctx")
-CONTEXT_NAMES = ("context", "passage", "article")
-ANSWER_NAMES = ("answer", "answerkey", "answer_key", "label", "gold_label", "gold", "target")
-LIST_NAMES = ("choices", "options", "endings")
+QUESTION_NAMES = ("prompt", "question", "question_stem", "startphrase", "ctx", "goal", "질문", "문제")
+CONTEXT_NAMES = ("context", "passage", "article", "premise", "지문")
+ANSWER_NAMES = ("answer", "answerkey", "answer_key", "label", "gold_label", "gold", "target", "cop", "정답", "답")
+LIST_NAMES = ("choices", "options", "endings", "보기", "선택지")
 # SWAG's beginning, where it stands in two columns
 _BEGINNING = ("sent1", "sent2")
 # One prompt that holds question and choices, as OpenBookQA is given to language models
 _PROMPT_NAME = "instruction"
 
-_CHOICE_COLUMN = re.compile(r"(?:(?P<word>ending|answer|choice|option)[ _-]?)?(?P<name>[a-z]|\d{1,2})")
-_CHOICE_WORDS = (None, "ending", "answer", "choice", "option")
+_CHOICE_COLUMN = re.compile(r"(?:(?P<word>ending|answer|choice|option|sol|op)[ _-]?)?(?P<name>[a-z]|\d{1,2})")
+_CHOICE_WORDS = (None, "ending", "answer", "choice", "option", "sol", "op")
 _RUNS = (tuple(ascii_lowercase), tuple(map(str, range(100))), tuple(map(str, range(1, 100))))
-_LONGEST_SHOWN = 40
+# Rows looked at for how answers are counted.
+_ROWS_AHEAD = 10_000
 
 
 def find_choice_columns(
@@ -103,7 +105,13 @@ def choice_names(columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def question_row(
-    row: Row, columns: ColumnMap, source: str, *, need_label: bool, withheld: frozenset[str] = frozenset()
+    row: Row,
+    columns: ColumnMap,
+    source: str,
+    *,
+    need_label: bool,
+    withheld: frozenset[str] = frozenset(),
+    counted_from: int | None = None,
 ) -> Question | BadRow:
     """Turn a row into a question with its choices; one that lacks what it needs becomes a `BadRow`.
 
@@ -116,13 +124,39 @@ def question_row(
         source: where the row is from.
         need_label: whether a row without a usable answer is bad; if not, its label is None.
         withheld: what stands in place of answers that are not published.
+        counted_from: from what number answers count the places of choices; None: they do not.
     """
     try:
-        texts, choices = _texts_and_choices(row.fields, columns)
-        label = _label(row.fields, columns.label, choices, need_label=need_label, withheld=withheld)
+        texts, named = _texts_and_choices(row.fields, columns)
+        choices = _usable(named, columns)
+        answer = _answer(row.fields, columns.label)
+        label, unread = None, ""
+        if answer not in withheld:
+            label, unread = _read(row, columns, answer, choices, tuple(named), counted_from)
+        if unread and need_label:
+            raise RowError(unread)
     except RowError as fault:
         return BadRow(row.line, str(fault))
-    return Question(texts, label, row.line, source, choices=tuple(choices.values()), names=tuple(choices))
+    names = tuple(choices)
+    return Question(texts, label, row.line, source, choices=tuple(choices.values()), names=names, unread=unread)
+
+
+def _read(
+    row: Row,
+    columns: ColumnMap,
+    answer: str,
+    choices: Mapping[str, str],
+    names: Sequence[str],
+    counted_from: int | None,
+) -> tuple[str | None, str]:
+    """Return the name of the right choice, or why there is none."""
+    if not answer:
+        raw = None if columns.label is None else field_of(row.fields, columns.label)
+        return None, missing_label(raw, columns.label)
+    try:
+        return read_answer(answer, choices, names, counted_from), ""
+    except RowError as fault:
+        return None, str(fault)
 
 
 def _all_there(names: Sequence[str], known: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
@@ -198,12 +232,17 @@ def _texts_and_choices(fields: Mapping[str, str], columns: ColumnMap) -> tuple[t
         )
     if not texts[-1].strip():
         raise RowError(f"the question is empty (column {quoted(columns.text[-1])})")
-    choices = {name: text for name, text in choices.items() if text.strip()}
+    return texts, choices
+
+
+def _usable(named: Mapping[str, str], columns: ColumnMap) -> dict[str, str]:
+    """Leave out choices that are blank."""
+    choices = {name: text for name, text in named.items() if text.strip()}
     if not choices:
         raise RowError(f"there are no choices ({_place(columns.choices)} empty)")
     if len(choices) == 1:
         raise RowError(f"there is only one choice, {listed(choices, quotes=False)}; a question needs two")
-    return texts, choices
+    return choices
 
 
 def _choices_of_columns(fields: Mapping[str, str], columns: ColumnMap) -> dict[str, str]:
@@ -211,40 +250,24 @@ def _choices_of_columns(fields: Mapping[str, str], columns: ColumnMap) -> dict[s
     return dict(zip(choice_names(columns.choices), texts, strict=True))
 
 
-def _label(
-    fields: Mapping[str, str],
-    column: str | None,
-    choices: Mapping[str, str],
-    *,
-    need_label: bool,
-    withheld: frozenset[str],
-) -> str | None:
+def _answer(fields: Mapping[str, str], column: str | None) -> str:
     raw = None if column is None else field_of(fields, column)
-    answer = (raw or "").strip()
-    if answer in withheld:
-        return None
-    name = _named_choice(answer, choices) if answer else None
-    if name is None and need_label:
-        if not answer:
-            raise RowError(missing_label(raw, column))
-        shown = quoted(answer, _LONGEST_SHOWN)
-        raise RowError(f"the answer {shown} names no choice: the choices are {listed(choices, quotes=False)}")
-    return name
+    return (raw or "").strip()
 
 
-def _named_choice(answer: str, choices: Mapping[str, str]) -> str | None:
-    """Return the name of the choice that an answer means, by name or by text."""
-    by_folded = {name.casefold(): name for name in choices}
-    # pandas writes the numbers of a column with gaps as 2.0
-    folded = str(int(float(answer))) if is_whole(answer) else answer.casefold()
-    if folded in by_folded:
-        return by_folded[folded]
-    by_text = next((name for name, text in choices.items() if text.strip() == answer), None)
-    if by_text is not None or "0" not in choices:
-        return by_text
-    # RACE: a plain list, and a letter for the place in it
-    place = str(ascii_lowercase.find(folded)) if len(folded) == 1 else ""
-    return place if place in choices else None
+def _answers(
+    rows: Iterable[Row | BadRow], columns: ColumnMap, withheld: frozenset[str]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Iterate the answers of rows that can be read, each with the names of its choices."""
+    for row in rows:
+        if isinstance(row, BadRow):
+            continue
+        try:
+            answer = _answer(row.fields, columns.label)
+            if answer and answer not in withheld:
+                yield answer, tuple(_texts_and_choices(row.fields, columns)[1])
+        except RowError:
+            continue
 
 
 def _field(fields: Mapping[str, str], name: str) -> str:
@@ -289,9 +312,14 @@ class Questions:
     ) -> Iterator[Example | BadRow]:
         """Make questions."""
         withheld = frozenset() if spec is None else spec.withheld
-        for row in rows:
+        rows = iter(rows)
+        ahead = list(itertools.islice(rows, _ROWS_AHEAD)) if columns.label is not None else []
+        counted_from = first_place(_answers(ahead, columns, withheld))
+        for row in itertools.chain(ahead, rows):
             yield (
                 row
                 if isinstance(row, BadRow)
-                else question_row(row, columns, source, need_label=need_label, withheld=withheld)
+                else question_row(
+                    row, columns, source, need_label=need_label, withheld=withheld, counted_from=counted_from
+                )
             )

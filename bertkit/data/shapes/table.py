@@ -13,6 +13,7 @@ from typing import Protocol
 
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.columns import ColumnChoice
+from bertkit.data.faults import Faults
 from bertkit.data.label_kinds import NOTES, are_scores, like_known, respelt, spelling_of
 from bertkit.data.numerals import is_score, score_fault
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
@@ -24,6 +25,8 @@ from bertkit.data.shapes.tagged import TaggedTexts, looks_tagged
 from bertkit.errors import DataError
 
 _ROWS_LOOKED_AT = 20
+# A table of entities may begin with many texts that have none.
+_MOST_LOOKED_AT = 10_000
 # Tasks whose labels are classes or scores.
 LABELLED = ("classify", "regression")
 _ARE_THEY_CLASSES = "; nearly all others are (if they are classes, --task classify)"
@@ -96,13 +99,23 @@ def guess_task(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tup
             return "choice", again
     except DataError:
         return None, again
-    if looks_tagged(good):
+    tagged = looks_tagged(good)
+    while tagged is None and len(ahead) < _MOST_LOOKED_AT and (more := list(itertools.islice(rows, len(ahead)))):
+        ahead += more
+        tagged = looks_tagged(row for row in more if isinstance(row, Row))
+    again = itertools.chain(ahead, rows)
+    if tagged:
         return "ner", again
     return ("extractive" if looks_summarized(names) else None), again
 
 
 def decide_task(
-    task: str, loaded: Mapping[str, Sequence[Example]], *, known: Sequence[str] = (), respell: bool = True
+    task: str,
+    loaded: Mapping[str, Sequence[Example]],
+    *,
+    known: Sequence[str] = (),
+    respell: bool = True,
+    lost: Faults | None = None,
 ) -> tuple[str, dict[str, tuple[Example, ...]], tuple[str, ...]]:
     """Give the task word, the rows with their labels spelt alike, and notes of what was decided.
 
@@ -111,6 +124,7 @@ def decide_task(
         loaded: rows by split.
         known: the labels of the run that reads the rows; numbers equal to them are spelt as they are.
         respell: whether labels may be spelt otherwise than they stand there.
+        lost: gathers rows whose label is no number where scores are learnt; None: they are errors.
 
     Raises:
         DataError: the task is regression and a label is no number.
@@ -127,7 +141,9 @@ def decide_task(
         labels = {respelt(label, spelling) for label in labels}
     if known and decided == "classify":
         rows = _relabelled(rows, lambda label: like_known(label, known))
-    if decided == "regression":
+    if decided == "regression" and lost is not None:
+        rows = {split: tuple(_scored(examples, lost)) for split, examples in rows.items()}
+    elif decided == "regression":
         _require_numbers(rows, doubt="" if task != "auto" else _ARE_THEY_CLASSES)
     if task == "auto":
         notes = (*notes, reason_of(decided, len(labels)))
@@ -152,6 +168,15 @@ def _relabelled(rows: Mapping[str, Sequence[Example]], spell: Callable[[str], st
         )
         for split, examples in rows.items()
     }
+
+
+def _scored(examples: Sequence[Example], lost: Faults) -> Iterator[Example]:
+    """Hand on rows with a score, and count the others."""
+    for example in examples:
+        if example.label is None or is_score(example.label):
+            yield example
+        else:
+            lost.note(example.source, [BadRow(example.line, score_fault(example.label))])
 
 
 def _require_numbers(loaded: Mapping[str, Sequence[Example]], *, doubt: str) -> None:

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.column_names import TEXT_NAMES
-from bertkit.data.columns import ColumnChoice, resolve_columns
+from bertkit.data.column_names import TAG_NAMES, TEXT_NAMES, TOKEN_NAMES
+from bertkit.data.columns import ColumnChoice, refuse_rejected, resolve_columns, unusable
 from bertkit.data.records import BadRow, CharSpan, ColumnMap, Entity, Example, Row, TaggedText
-from bertkit.data.tagged.cells import TOKEN_NAMES, Content, content_of, text_or_tokens
+from bertkit.data.tagged.cells import Content, content_of, text_or_tokens
 from bertkit.data.tagged.places import find_entities
-from bertkit.data.tagged.schemes import OUTSIDE, is_tag
+from bertkit.data.tagged.schemes import is_entity_tag, is_like_tag
 from bertkit.data.tagged.tokens import (
     SENTENCES_AHEAD,
     TagForm,
@@ -27,13 +27,11 @@ from bertkit.data.tagged.tokens import (
     shows_kind,
     word_places,
 )
-from bertkit.data.values import RowError, field_of, parse_cell
+from bertkit.data.values import RowError, field_of, parse_list
 from bertkit.plain import quoted
 
-TAG_NAMES = ("ner_tags", "tags", "ner", "named_entities", "labels", "label")
 ENTITY_NAMES = ("entities", "spans", "ner", "named_entities", "annotations", "labels", "label", "tags", "ner_tags")
 _HEADERLESS = ["1", "2"]
-_ROWS_LOOKED_AT = 100
 
 
 def find_tag_columns(names: Sequence[str], *, need_tags: bool = True) -> ColumnMap | None:
@@ -55,14 +53,20 @@ def find_tag_columns(names: Sequence[str], *, need_tags: bool = True) -> ColumnM
     return ColumnMap((text,), label=label)
 
 
-def looks_tagged(rows: Iterable[Row]) -> bool:
-    """Tell from the first rows of a table whether it holds texts with entities."""
-    looked_at = list(itertools.islice(rows, _ROWS_LOOKED_AT))
+def looks_tagged(rows: Iterable[Row]) -> bool | None:
+    """Tell from the first rows of a table whether it holds texts with entities; None: they do not show it yet.
+
+    They do not where all of them are as a text without any entity is: its list is empty.
+    """
+    looked_at = list(rows)
     columns = find_tag_columns(list(looked_at[0].fields)) if looked_at else None
     if columns is None:
         return False
     marks = [_marks_entities(row, columns) for row in looked_at]
-    return None not in marks and any(marks)
+    if None in marks:
+        return False
+    undecided = None if all(_is_list(row, columns) for row in looked_at) else False
+    return True if any(marks) else undecided
 
 
 def tagged_examples(
@@ -119,15 +123,17 @@ def tagged_row(
         DataError: `columns` names several columns of text.
     """
     try:
+        if need_tags:
+            refuse_rejected(row.fields)
         content = content_of(row, columns, tag_names, need_tags=need_tags)
         form = form or _form_of([row], columns, tag_names, need_tags=need_tags)
         text, places = _text_and_places(content, form)
         if not need_tags:
             return TaggedText((text,), None, row.line, source)
-        entities, repaired = _entities(content, text, places, form, _Findings(row.line, problems))
+        read = _entities(content, text, places, form, _Findings(row.line, problems))
     except RowError as error:
-        return BadRow(row.line, str(error))
-    return TaggedText((text,), None, row.line, source, entities, repaired)
+        return unusable(row, error)
+    return TaggedText((text,), None, row.line, source, *read)
 
 
 class _Findings(NamedTuple):
@@ -153,15 +159,16 @@ def _text_and_places(content: Content, form: TagForm) -> tuple[str, list[CharSpa
 
 def _entities(
     content: Content, text: str, places: Sequence[CharSpan], form: TagForm, findings: _Findings
-) -> tuple[tuple[Entity, ...], bool]:
+) -> tuple[tuple[Entity, ...], bool, bool]:
     if content.tags is None:
         found = find_entities(text, content.items or [])
         findings.add_missing(found.missing, text)
-        return found.entities, found.trimmed
-    strange = next((tag for tag in content.tags if not form.scheme.knows(tag)), None)
+        return found.entities, False, found.trimmed
+    tags = list(map(form.spelling.standard, content.tags))
+    strange = next((tag for tag in tags if not form.scheme.knows(tag)), None)
     if strange is not None:
         raise RowError(form.scheme.refusal(strange))
-    return entities_of_tags(text, places, content.tags, form.scheme)
+    return entities_of_tags(text, places, tags, form.scheme)
 
 
 def _until_told(rows: Iterable[Row | BadRow], columns: ColumnMap) -> Iterator[Row | BadRow]:
@@ -193,6 +200,10 @@ def _form_of(rows: Iterable[Row], columns: ColumnMap, tag_names: Sequence[str], 
     return detect_form(tokens, tags)
 
 
+def _is_list(row: Row, columns: ColumnMap) -> bool:
+    return (field_of(row.fields, columns.label or "") or "").lstrip().startswith("[")
+
+
 def _first(by_folded: Mapping[str, str], names: Sequence[str]) -> str | None:
     return next((by_folded[name] for name in names if name in by_folded), None)
 
@@ -201,7 +212,7 @@ def _marks_entities(row: Row, columns: ColumnMap) -> bool | None:
     """Tell whether a row marks any entity; None if it is no tagged row at all."""
     try:
         raw = (field_of(row.fields, columns.label or "") or "").strip()
-        values = parse_cell(raw) if raw.startswith("[") else raw.split()
+        values = parse_list(raw) if raw.startswith("[") else raw.split()
         if not isinstance(values, list):
             return None
         if not values or all(isinstance(value, list | dict) for value in values):
@@ -211,8 +222,8 @@ def _marks_entities(row: Row, columns: ColumnMap) -> bool | None:
         return None
     if len(values) != len(tokens if tokens is not None else text.split()):
         return None
-    if all(isinstance(value, str) and is_tag(value.strip()) for value in values):
-        return any(value.strip() != OUTSIDE for value in values)
+    if all(isinstance(value, str) and is_like_tag(value.strip()) for value in values):
+        return any(is_entity_tag(value.strip()) for value in values)
     return any(values) if tokens and all(type(value) is int for value in values) else None
 
 

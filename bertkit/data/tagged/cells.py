@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from bertkit.data.column_names import TOKEN_NAMES
 from bertkit.data.records import ColumnMap, Row
-from bertkit.data.values import RowError, field_of, missing_column, parse_cell
+from bertkit.data.values import NotMeantError, RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import listed, quoted
-
-TOKEN_NAMES = ("tokens", "words")
 
 
 class Content(NamedTuple):
@@ -33,6 +32,10 @@ def content_of(row: Row, columns: ColumnMap, tag_names: Sequence[str], *, need_t
     if not need_tags:
         return Content(text, tokens, None, None)
     raw = None if columns.label is None else field_of(row.fields, columns.label)
+    if (raw is None or not raw.strip()) and _is_annotated(row.fields):
+        return Content(text, tokens, None, [])
+    if (raw is None or not raw.strip()) and "annotation_id" in row.fields:
+        raise NotMeantError("nobody has annotated it")
     if raw is None or not raw.strip():
         missing = "missing" if raw is None else "empty"
         raise RowError(f"the entities are {missing} (column {quoted(columns.label)}); a text without any has []")
@@ -44,6 +47,11 @@ def content_of(row: Row, columns: ColumnMap, tag_names: Sequence[str], *, need_t
     if not values and not tokens:
         return Content(text, tokens, None, [])
     return Content(text, tokens, _tags(values, tag_names), None)
+
+
+def _is_annotated(fields: Mapping[str, str]) -> bool:
+    """Tell whether somebody has looked at a row of Label Studio's: it then has no column for entities it has not."""
+    return bool(fields.get("annotation_id", "").strip())
 
 
 def text_or_tokens(fields: Mapping[str, str], columns: ColumnMap) -> tuple[str, list[str] | None]:
@@ -60,7 +68,7 @@ def text_or_tokens(fields: Mapping[str, str], columns: ColumnMap) -> tuple[str, 
     text = field_of(fields, columns.text[0])
     if text is None:
         raise RowError(missing_column(columns.text[0]))
-    tokens = parse_cell(text) if text.startswith("[") else None
+    tokens = parse_list(text) if text.startswith("[") else None
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         return text, None
     is_list = bool(tokens) or columns.text[0].casefold() in TOKEN_NAMES
@@ -68,7 +76,7 @@ def text_or_tokens(fields: Mapping[str, str], columns: ColumnMap) -> tuple[str, 
 
 
 def _json_list(raw: str, column: str | None) -> list[Any]:
-    values = parse_cell(raw)
+    values = parse_list(raw)
     if not isinstance(values, list):
         raise RowError(f"the entities are no JSON list (column {quoted(column)})")
     return values

@@ -7,13 +7,13 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from bertkit.data.records import CharSpan, Entity
-from bertkit.data.values import RowError, only_spaces
-from bertkit.plain import quoted, shortened, visible
+from bertkit.data.values import RowError, only_spaces, value_text
+from bertkit.plain import brief, quoted, shortened, visible
 
 _START_KEYS = ("start", "start_offset", "begin")
 _END_KEYS = ("end", "end_offset", "stop")
 _STRING_KEYS = ("text", "string", "word", "mention", "surface")
-_LABEL_KEYS = ("label", "type", "entity_type", "entity_group", "tag", "entity")
+_LABEL_KEYS = ("label", "labels", "type", "entity_type", "entity_group", "tag", "entity")
 
 
 class Found(NamedTuple):
@@ -69,6 +69,10 @@ def _claim(number: int, item: Any) -> _Claim:
         (string, label), start, end = item, None, None
     else:
         raise RowError(f"entity {number} is neither [start, end, label] nor [string, label] nor an object with these")
+    if isinstance(label, list) and len(label) == 1:  # Label Studio's
+        (label,) = label
+    if isinstance(label, list) and label:
+        raise RowError(f"entity {number} has several labels ({brief(value_text(label))}), and an entity has one")
     if not isinstance(label, str) or not label.strip():
         raise RowError(f"entity {number} has no label")
     if start is not None or end is not None:

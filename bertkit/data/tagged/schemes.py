@@ -34,6 +34,9 @@ SCHEMES = tuple(_LETTERS)
 
 _ALL_LETTERS = frozenset(letter for letters in _LETTERS.values() for letter in letters)
 _TAG = re.compile(r"O|[BIELMSU]-\S+|\S+-[BIELMSU]")
+_UNDERSCORED = re.compile(r"(?P<first>[BIELMSU])_(?P<label>\S+)|(?P<before>\S+)_(?P<last>[BIELMSU])")
+_LOWER = re.compile(r"[bielmsu]-\S+")
+_OUTSIDE_WORDS = frozenset({"o", "other", "out", "outside", "-", "_", "0"})
 _WELL_FORMED = {name: re.compile("BI*E|S" if "S" in letters.values() else "BI*") for name, letters in _LETTERS.items()}
 _IOB1_APART = re.compile("I+")
 # A scheme that spells this share of the tags is the file's; the other tags are slips.
@@ -93,6 +96,29 @@ class TagScheme:
         return f"the tag {quoted(tag)} is outside the scheme {self.name} ({known}, {OUTSIDE})"
 
 
+@dataclass(frozen=True, slots=True)
+class TagSpelling:
+    """How a file writes its tags otherwise than B-PER and O.
+
+    Attributes:
+        outside: what it has for O, such as "-" or OTHER.
+        underscore: whether letter and label are joined by an underscore (B_PER, PER_B).
+        lower: whether the letter is a small one (b-PER).
+    """
+
+    outside: str = OUTSIDE
+    underscore: bool = False
+    lower: bool = False
+
+    def standard(self, tag: str) -> str:
+        """Write a tag as others do; one that fits nothing stays as it is."""
+        if tag == self.outside:
+            return OUTSIDE
+        if self.underscore and (cut := _UNDERSCORED.fullmatch(tag)) is not None:
+            tag = f"{cut['first']}-{cut['label']}" if cut["first"] else f"{cut['before']}-{cut['last']}"
+        return tag[:1].upper() + tag[1:] if self.lower and tag[1:2] == "-" else tag
+
+
 class TaggedSpan(NamedTuple):
     """An entity over tokens `start` to `end` (exclusive), and whether its scheme allows it."""
 
@@ -109,6 +135,35 @@ TokenSpan = tuple[int, int, str]
 def is_tag(text: str) -> bool:
     """Tell whether a text has the form of a tag in any scheme and notation."""
     return _TAG.fullmatch(text) is not None
+
+
+def is_like_tag(text: str) -> bool:
+    """Tell whether a text has the form of a tag in any spelling that files have: B_PER, PER_B, b-PER, "-", OTHER."""
+    return is_tag(text) or text.casefold() in _OUTSIDE_WORDS or _is_odd(text)
+
+
+def is_entity_tag(text: str) -> bool:
+    """Tell whether a text has the form of a tag that is of an entity, in any spelling."""
+    return text != OUTSIDE and (is_tag(text) or _is_odd(text))
+
+
+def detect_spelling(tags: Iterable[str]) -> TagSpelling:
+    """Tell how the tags of a file are spelt.
+
+    Another word for O is one only where there is no O, and underscores and small letters only
+    where they are the rule, so that a slip is named as one.
+    """
+    counts = Counter(tags)
+    odd = Counter({tag: count for tag, count in counts.items() if _is_odd(tag)})
+    others = sum(count for tag, count in counts.items() if tag != OUTSIDE and is_tag(tag))
+    outside = OUTSIDE
+    if OUTSIDE not in counts and (others or odd):
+        words = [tag for tag in counts if tag.casefold() in _OUTSIDE_WORDS]
+        outside = max(words, key=counts.__getitem__, default=OUTSIDE)
+    if odd.total() <= others:
+        return TagSpelling(outside)
+    underscored = sum(count for tag, count in odd.items() if _UNDERSCORED.fullmatch(tag))
+    return TagSpelling(outside, 2 * underscored > odd.total(), any(tag[:1].islower() for tag in odd))
 
 
 def split_tag(tag: str, *, suffix: bool) -> tuple[str, str]:
@@ -194,6 +249,10 @@ def detect_scheme(tag_sequences: Iterable[Sequence[str]]) -> TagScheme:
     if name == "IOB2" and _opens_with_i(sequences, suffix=suffix):
         name = "IOB1"
     return TagScheme(name, suffix)
+
+
+def _is_odd(tag: str) -> bool:
+    return _UNDERSCORED.fullmatch(tag) is not None or _LOWER.fullmatch(tag) is not None
 
 
 def _continues(before: _Part, part: _Part) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bertkit.data.records import CharSpan, Entity
-from bertkit.data.tagged.schemes import TagScheme, detect_scheme, read_tags
+from bertkit.data.tagged.schemes import TagScheme, TagSpelling, detect_scheme, detect_spelling, read_tags
 from bertkit.data.values import RowError, only_spaces
 
 # Sentences that are looked at before the first is read, to tell scheme and kind of token.
@@ -26,11 +26,15 @@ class TagForm:
 
     scheme: TagScheme
     by_character: bool = False
+    spelling: TagSpelling = field(default_factory=TagSpelling)
 
 
 def detect_form(tokens: Iterable[Sequence[str]], tags: Iterable[Sequence[str]]) -> TagForm:
     """Tell the form of a file from the tokens and the tags of its sentences."""
-    return TagForm(detect_scheme(tags), is_by_character(tokens))
+    sequences = list(tags)
+    spelling = detect_spelling(tag for sequence in sequences for tag in sequence)
+    standard = [list(map(spelling.standard, sequence)) for sequence in sequences]
+    return TagForm(detect_scheme(standard), is_by_character(tokens), spelling)
 
 
 def is_by_character(sentences: Iterable[Sequence[str]]) -> bool:
@@ -64,12 +68,12 @@ def word_places(text: str) -> list[CharSpan]:
 
 def entities_of_tags(
     text: str, places: Sequence[CharSpan], tags: Sequence[str], scheme: TagScheme
-) -> tuple[tuple[Entity, ...], bool]:
+) -> tuple[tuple[Entity, ...], bool, bool]:
     """Read tags leniently as entities of a text.
 
     Returns:
-        The entities, and whether any tag had to be read against its scheme or any entity
-        to be freed of spaces around it.
+        The entities, whether any tag had to be read against its scheme, and whether any entity
+        had to be freed of spaces around it.
 
     Raises:
         RowError: tags and tokens differ in number, or an entity holds only spaces.
@@ -79,12 +83,13 @@ def entities_of_tags(
         fault = "more" if len(tags) > len(places) else "fewer"
         raise RowError(f"{fault} tags ({len(tags)}) than words ({len(places)})")
     entities = []
-    repaired = False
+    repaired = trimmed = False
     for first, behind, label, well_formed in read_tags(tags, scheme):
         tagged = (places[first][0], places[behind - 1][1])
         entity = Entity.trimmed(text, tagged, label)
         if entity is None:
             raise RowError(only_spaces(tagged))
         entities.append(entity)
-        repaired = repaired or not well_formed or (entity.start, entity.end) != tagged
-    return tuple(entities), repaired
+        repaired = repaired or not well_formed
+        trimmed = trimmed or (entity.start, entity.end) != tagged
+    return tuple(entities), repaired, trimmed

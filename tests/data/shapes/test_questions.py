@@ -255,7 +255,7 @@ def test_a_list_inside_a_json_object():
         (listed([]) | {"choices": ""}, LISTED, "there are no choices (column 'choices' is empty)"),
         (listed(["x"]), LISTED, "there is only one choice, 0; a question needs two"),
         (listed("x"), LISTED, "the choices are no JSON list (column 'choices')"),
-        (listed([]) | {"choices": "['x', 'y']"}, LISTED, "the choices are no JSON list (column 'choices')"),
+        (listed([]) | {"choices": "['x', 'y'"}, LISTED, "the choices are no JSON list (column 'choices')"),
         (
             listed({"text": ["x", "y"], "label": ["A"]}),
             LISTED,

@@ -113,7 +113,7 @@ class TestSpans:
         example = row_of(self.text, entities)
         assert example.texts == (self.text,)
         assert found(example) == [("김철수", "PER"), ("New York", "LOC")]
-        assert example.repaired == ([14, 23, "LOC"] in entities), "a space around an entity is cut off and said"
+        assert example.trimmed == ([14, 23, "LOC"] in entities), "a space around an entity is cut off and said"
 
     @pytest.mark.parametrize(
         ("entities", "message"),
@@ -130,7 +130,8 @@ class TestSpans:
             ([{"label": "PER"}], "neither a place nor a string"),
             ([{"start": 0, "end": 3, "text": "Lee", "label": "PER"}], "are 'Kim', not 'Lee'"),
             ({"PER": ["Kim"]}, "no JSON list"),
-            ("[[0, 3, 'PER']]", "no JSON list"),
+            ("[[0, 3, 'PER'", "no JSON list"),
+            ([{"start": 0, "end": 3, "labels": ["PER", "ORG"]}], "several labels"),
             (["B-PER", 3], "neither tags nor entities"),
         ],
     )

@@ -152,7 +152,7 @@ class TestCharacters:
         first, second = read(CHARACTERS)
         assert first.texts == ("서울 안#",)
         assert found(first) == [("서울", "LC")], "an entity has no space at its end"
-        assert first.repaired
+        assert first.trimmed
         assert first.line == 3
         assert second.texts == ("봄은",), "what one sentence does not show, the file does"
         assert [e.texts for e in read(CHARACTERS, need_tags=False)] == [first.texts, second.texts]

@@ -1,0 +1,132 @@
+"""Whether lines are JSON, and whether each is a record or all of them are one document."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from bertkit.data.column_names import HEADER_NAMES
+
+# How an object of JSON begins, and how an array of them does.
+_OBJECT = re.compile(r"\{\s*(?:[\"'}]|$)")
+_ARRAY = re.compile(r"\[\s*\{\s*(?:[\"}]|$)")
+# Names of the list of rows within an object.
+WRAPPERS = frozenset(
+    {"data", "rows", "examples", "documents", "document", "items", "instances", "records", "results", "dataset"}
+)
+# What hardly stands beside a list of rows.
+_OF_ROWS = HEADER_NAMES - {"id", "idx", "index", "title", *WRAPPERS}
+# Where an object goes on in the next line.
+_OPEN_ENDS = ("{", "[", ",", ":")
+# How an object begins that holds the rows of a table.
+_WRAPPED = re.compile(
+    rf"""\{{.{{0,2000}}?"(?:{"|".join(sorted(WRAPPERS))})"\s*:\s*\[\s*[\[{{]""", re.DOTALL | re.IGNORECASE
+)
+
+JsonKind = Literal["jsonl", "json"]
+"""Records on a line each, or one document (or several) that goes over lines as it likes."""
+
+
+def json_kind(full: Sequence[str], hint: str | None, *, is_named: bool, is_whole: bool) -> JsonKind | None:
+    """Tell JSON by its first line that is not blank; None where it is none.
+
+    Prose may begin with a brace or a bracket; only where no name says that it is text, a
+    brace is enough.
+
+    Args:
+        full: the first lines that are not blank.
+        hint: the kind that the name says.
+        is_named: whether the input has a name that says anything.
+        is_whole: whether these are all lines.
+    """
+    if not full:
+        return None
+    first = full[0].lstrip()
+    if first.startswith("{"):
+        is_object = not is_named or hint == "jsonl" or _OBJECT.match(first) or any(map(_is_json_object, full))
+        return _object_kind(full, is_whole=is_whole) if is_object else None
+    if not first.startswith("["):
+        return "jsonl" if hint == "jsonl" else None
+    following = full[1].lstrip()[:1] if len(full) > 1 else ""
+    if _ARRAY.match(first) or (first.rstrip() == "[" and following in ("", "{", "[", '"')):
+        return "json"
+    if hint == "jsonl" or (not is_named and _is_json_list(first)):
+        return "jsonl" if following == "[" or _is_annotated(first) else "json"
+    return None
+
+
+def rows_within(value: Mapping[str, Any]) -> Sequence[Any] | None:
+    """Return the rows that an object holds, where it is a table rather than a row; None where it is a row."""
+    lists = [name for name, items in value.items() if _is_list_of_rows(items)]
+    named = [name for name in lists if name.casefold() in WRAPPERS]
+    if len(named) == 1 and not is_row(value):
+        return _with_columns(value[named[0]], value)
+    others = [other for name, other in value.items() if name not in lists]
+    if len(lists) == 1 and len(value[lists[0]]) > 1 and not others:
+        items: Sequence[Any] = value[lists[0]]
+        return items
+    if len(value) < 1 or not all(isinstance(column, dict) and column for column in value.values()):
+        return None
+    if all(name.isdigit() for name in value):  # to_json(orient="index")
+        return list(value.values())
+    places = [list(column) for column in value.values()]
+    if any(place != places[0] for place in places) or not all(name.lstrip("-").isdigit() for name in places[0]):
+        return None
+    return [{name: column[place] for name, column in value.items()} for place in places[0]]
+
+
+def _is_list_of_rows(items: Any) -> bool:
+    return isinstance(items, list) and bool(items) and isinstance(items[0], dict | list)
+
+
+def _with_columns(items: Sequence[Any], value: Mapping[str, Any]) -> Sequence[Any]:
+    """Name the fields of rows that are lists, as to_json(orient="split") writes them."""
+    columns = value.get("columns")
+    if not isinstance(columns, list):
+        return items
+    return [dict(zip(map(str, columns), item, strict=False)) if isinstance(item, list) else item for item in items]
+
+
+def is_row(names: Iterable[str]) -> bool:
+    """Tell whether an object with such keys is a row, whatever lists it has: it has a text, a question or a label."""
+    return any(name.casefold() in _OF_ROWS for name in names)
+
+
+def _object_kind(full: Sequence[str], *, is_whole: bool) -> JsonKind:
+    found = _parsed(full[0])
+    if isinstance(found, dict):
+        is_table = len(full) == 1 and rows_within(found) is not None
+        return "json" if is_table and (is_whole or _is_wrapped(found)) else "jsonl"
+    is_cut = len(full) == 1 and not is_whole
+    goes_on = len(full) > 1 and full[0].rstrip().endswith(_OPEN_ENDS)
+    return "json" if goes_on or (is_cut and _WRAPPED.match(full[0].lstrip())) else "jsonl"
+
+
+def _is_wrapped(found: dict[str, object]) -> bool:
+    """Tell a table by the name of its list, where nobody knows whether more lines come."""
+    return any(name.casefold() in WRAPPERS and isinstance(found[name], list) for name in found)
+
+
+def _is_annotated(line: str) -> bool:
+    """Tell a text with its annotations, as spaCy pairs them."""
+    found = _parsed(line)
+    return isinstance(found, list) and len(found) == 2 and isinstance(found[0], str) and isinstance(found[1], dict)
+
+
+def _is_json_object(line: str) -> bool:
+    return line.lstrip().startswith("{") and isinstance(_parsed(line), dict)
+
+
+def _is_json_list(line: str) -> bool:
+    found = _parsed(line)
+    return isinstance(found, list) and any(isinstance(item, str | list | dict) for item in found)
+
+
+def _parsed(line: str) -> object:
+    try:
+        found: object = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return found

@@ -1,0 +1,156 @@
+"""Tables in forms that are published or that annotation tools export, as tables that every shape reads.
+
+What a table is shows in the columns of its first row. Its rows come out with the columns that
+hold what counts, under their usual names, and the others as they were.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from bertkit.data.records import BadRow, Row
+from bertkit.data.tagged.token_rows import join_token_rows
+from bertkit.data.values import RowError, parse_cell, parse_list, value_text
+
+_Fields = Mapping[str, str]
+
+
+class _Form(NamedTuple):
+    """A published form: the columns its rows have, what else tells it, and what makes rows of one."""
+
+    columns: frozenset[str]
+    convert: Callable[[_Fields], list[dict[str, str]]]
+    tells: Callable[[_Fields], bool] = lambda _: True
+
+
+def usual_rows(rows: Iterator[Row | BadRow], source: str) -> Iterator[Row | BadRow]:
+    """Hand on the rows of a table, those of a published form as usual ones.
+
+    Raises:
+        DataError: each row is one token with its tag, and nothing tells where a sentence ends.
+    """
+    ahead: list[Row | BadRow] = []
+    for row in rows:
+        ahead.append(row)
+        if isinstance(row, Row):
+            break
+    again = itertools.chain(ahead, rows)
+    form = _form_of(ahead[-1].fields) if ahead and isinstance(ahead[-1], Row) else None
+    return join_token_rows(again, source) if form is None else _converted(again, form)
+
+
+def _converted(rows: Iterator[Row | BadRow], form: _Form) -> Iterator[Row | BadRow]:
+    for row in rows:
+        if isinstance(row, BadRow) or not form.columns <= set(row.fields):
+            yield row
+            continue
+        try:
+            found = form.convert(row.fields)
+        except RowError as error:
+            yield BadRow(row.line, str(error))
+            continue
+        for fields in found:
+            yield Row(row.line, fields)
+
+
+def _form_of(fields: _Fields) -> _Form | None:
+    try:
+        return next((form for form in _FORMS if form.columns <= set(fields) and form.tells(fields)), None)
+    except RowError:
+        return None
+
+
+def _label_studio(fields: _Fields) -> list[dict[str, str]]:
+    """Read a task of Label Studio's full export: its data, and the first annotation that was not cancelled."""
+    data = _object(fields, "data")
+    row = {name: value_text(value) for name, value in data.items()}
+    if "text" not in row and len(texts := [name for name, value in data.items() if isinstance(value, str)]) == 1:
+        row["text"] = row.pop(texts[0])
+    done = [a for a in _list(fields, "annotations") if isinstance(a, dict) and not a.get("was_cancelled")]
+    row["annotation_id"] = value_text(done[0].get("id", 1)) if done else ""
+    results = [result for result in (done[0].get("result") if done else None) or () if isinstance(result, dict)]
+    spans: list[Any] = []
+    classes: list[Any] = []
+    for result in results:
+        value = result.get("value")
+        if isinstance(value, dict) and "start" in value:
+            labels: Any = next((found for kind in _SPAN_KINDS if (found := value.get(kind))), [])
+            spans.append({"start": value["start"], "end": value.get("end"), "labels": labels})
+        elif isinstance(value, dict) and isinstance(value.get("choices"), list):
+            classes += value["choices"]
+    if classes and not spans:
+        row["label"] = value_text(classes[0] if len(classes) == 1 else classes)
+    elif done:
+        row["entities"] = value_text(spans)
+    return [row]
+
+
+def _stem_and_choices(fields: _Fields) -> list[dict[str, str]]:
+    """Read a question as CommonsenseQA, ARC and OpenBookQA have it: {"stem": …, "choices": […]}."""
+    found = _object(fields, "question")
+    return [{**fields, "question": value_text(found["stem"]), "choices": value_text(found["choices"])}]
+
+
+def _race(fields: _Fields) -> list[dict[str, str]]:
+    """Make a row of each question of a passage, as RACE has them in lists."""
+    questions, options, answers = (_list(fields, name) for name in ("questions", "options", "answers"))
+    if len(questions) != len(options) or (answers and len(answers) != len(questions)):
+        raise RowError(f"there are {len(questions)} questions, {len(options)} options and {len(answers)} answers")
+    kept = {name: text for name, text in fields.items() if name not in ("questions", "options", "answers")}
+    return [
+        {**kept, "question": value_text(question), "options": value_text(options[place])}
+        | ({"answer": value_text(answers[place])} if answers else {})
+        for place, question in enumerate(questions)
+    ]
+
+
+def _paragraphs(fields: _Fields) -> list[dict[str, str]]:
+    """Join the sentences of a text that comes as paragraphs of {"sentence": …}, as Korean summary sets have it."""
+    name = _paragraph_column(fields)
+    assert name is not None, "the column told the form"
+    found = parse_cell(fields[name]) if fields[name].startswith("[") else None
+    return [dict(fields) if found is None else {**fields, name: "\n".join(_sentences(found))}]
+
+
+def _sentences(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _sentences(item)
+    elif isinstance(value, dict) and isinstance(value.get("sentence"), str):
+        yield value["sentence"]
+
+
+def _paragraph_column(fields: _Fields) -> str | None:
+    for name, text in fields.items():
+        if text.startswith("[") and '"sentence"' in text and any(_sentences(parse_cell(text))):
+            return name
+    return None
+
+
+def _object(fields: _Fields, name: str) -> dict[str, Any]:
+    found = parse_cell(fields[name])
+    if not isinstance(found, dict):
+        raise RowError(f"the column {name} is no object")
+    return found
+
+
+def _list(fields: _Fields, name: str) -> list[Any]:
+    found = parse_list(fields.get(name, "[]"))
+    if not isinstance(found, list):
+        raise RowError(f"the column {name} is no list")
+    return found
+
+
+def _has(name: str, *keys: str) -> Callable[[_Fields], bool]:
+    return lambda fields: fields[name].startswith("{") and set(keys) <= set(_object(fields, name))
+
+
+_SPAN_KINDS = ("labels", "hypertextlabels")
+_FORMS = (
+    _Form(frozenset({"data", "annotations"}), _label_studio, lambda fields: fields["data"].startswith("{")),
+    _Form(frozenset({"question"}), _stem_and_choices, _has("question", "stem", "choices")),
+    _Form(frozenset({"questions", "options"}), _race, lambda fields: fields["questions"].startswith("[")),
+    _Form(frozenset(), _paragraphs, lambda fields: _paragraph_column(fields) is not None),
+)

@@ -1,0 +1,1 @@
+"""A run's model computed by others than torch: ONNX Runtime, OpenVINO."""

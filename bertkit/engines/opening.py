@@ -1,0 +1,212 @@
+"""Open a run, or what `bertkit export` has made of one, to answer with: by torch or by another engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from bertkit import bundle
+from bertkit.bundle import Bundle, sound
+from bertkit.compute.device import Placement, choose_placement
+from bertkit.engines.cache import cached_graph
+from bertkit.engines.graph import FACTS, GRAPH, LOGITS, GraphFacts, why_no_graph
+from bertkit.engines.packages import is_installed
+from bertkit.engines.sessions import EncoderFacts, EngineModel, check_engine_word, engine_name, require_engine
+from bertkit.errors import DeviceError, MissingPackageError, ModelError, RunError
+from bertkit.files import is_file
+from bertkit.kinds import MisfitError, read_object, record_of
+from bertkit.models.registry import load_target
+from bertkit.run_folder import is_there, read_steadily, unchanged
+from bertkit.tasks.base import Task, TaskSettings
+from bertkit.tasks.registry import find_task
+from bertkit.tasks.trial import try_out
+from bertkit.tokenization.base import load_tokenizer
+
+if TYPE_CHECKING:
+    from bertkit.models.heads import TaskModel
+
+WEIGHTS = "model.safetensors"
+_DAMAGED = "export it again"
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a run is to answer.
+
+    Attributes:
+        engine: torch, onnx, openvino; auto: what the folder is for, which of a run is torch.
+        device: as `choose_placement` takes it; engines other than torch compute on the CPU.
+        precision: likewise; ONNX Runtime computes in float32 or in the 8 bits of an export.
+        blend: whether the baseline of a blended run has its say.
+
+    Raises:
+        UsageError: an engine that is none.
+    """
+
+    engine: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    blend: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the word."""
+        check_engine_word(self.engine)
+
+
+def open_run(directory: Path, way: Way, note: Note = lambda _: None) -> tuple[Bundle, Placement]:
+    """Open a folder with what is asked for.
+
+    Args:
+        directory: a run, or an export of one.
+        way: engine, device, precision, and whether answers are blended.
+        note: told in a sentence which engine answers, if it is not torch.
+
+    Returns:
+        The run, its model where it computes, and how it computes.
+
+    Raises:
+        RunError: no run is there, it is damaged or newer, or it has no graph.
+        MissingPackageError: the engine is not installed.
+        ModelError: the engine cannot compute the run's graph, or torch is asked to.
+        DeviceError: the engine does not compute on the device, or in the precision.
+    """
+    engine = _engine(directory, way.engine)
+    if engine == "torch":
+        found = bundle.load(directory)
+        placement = choose_placement(way.device, way.precision, width=found.model.encoder.hidden_size)
+        found.model.to(placement.device)
+    else:
+        require_engine(engine)
+        opened = _open_export if _is_graph(directory) else _open_through_cache
+        found, placement = opened(directory, engine, way, note)
+    if not way.blend:
+        found = replace(found, manifest=replace(found.manifest, blend={}))
+    return found, placement
+
+
+def in_float32(run: Bundle) -> tuple[Bundle, Placement]:
+    """Return an opened run that computes in float32, where it is, and how it computes."""
+    model: Any = run.model
+    if isinstance(model, EngineModel):
+        model = model.in_float32()
+        return replace(run, model=cast("TaskModel", model)), model.placement
+    return run, Placement(str(next(model.parameters()).device), "float32", 1)
+
+
+def _is_graph(directory: Path) -> bool:
+    """Tell whether a folder holds a graph, and no weights for torch."""
+    return is_there(directory) and is_file(directory / GRAPH) and not is_file(directory / WEIGHTS)
+
+
+def _engine(directory: Path, word: str) -> str:
+    """Choose the engine: for a graph one that is installed, for a run torch.
+
+    Raises:
+        ModelError: torch is asked to open a graph.
+        MissingPackageError: there is a graph, and nothing here that computes graphs.
+    """
+    if not _is_graph(directory):
+        return "torch" if word == "auto" else word
+    if word == "torch":
+        raise ModelError(f"--engine torch: {directory} holds a graph without weights for torch; take onnx or openvino.")
+    if word != "auto":
+        return word
+    for engine, package in (("onnx", "onnxruntime"), ("openvino", "openvino")):
+        if is_installed(package):
+            return engine
+    raise MissingPackageError(
+        f"{directory}: holds a graph, and neither onnxruntime nor openvino is installed here; pip install onnxruntime."
+    )
+
+
+def _open_through_cache(directory: Path, engine: str, way: Way, note: Note) -> tuple[Bundle, Placement]:
+    """Open a run, and let an engine compute its graph."""
+    run = bundle.load(directory)
+    encoder = run.model.encoder
+    reason = why_no_graph(run.task.settings, str(encoder.transformers_config().get("model_type", "")))
+    if reason is not None:
+        raise RunError(f"--engine {engine}: {reason}.")
+    placement = _placement(engine, way, encoder.hidden_size)
+    path = cached_graph(run, lambda sentence: note(f"{directory}: {sentence}"))
+    facts = EncoderFacts(
+        encoder.hidden_size, encoder.vocab_size, encoder.max_positions, encoder.embeddings_weight.detach()
+    )
+    try:
+        model = EngineModel(engine, path, facts, placement)
+    except MisfitError as error:
+        raise ModelError(f"--engine {engine}: {path}: {error}; predict with --engine torch.") from error
+    note(_said(engine, placement.precision))
+    return replace(run, model=cast("TaskModel", model)), placement
+
+
+def _open_export(directory: Path, engine: str, way: Way, note: Note) -> tuple[Bundle, Placement]:
+    """Open what `bertkit export --to onnx` has written."""
+    run, placement, precision = read_steadily(directory, lambda: _read_export(directory, engine, way))
+    note(_said(engine, precision if precision == "int8" else placement.precision))
+    return run, placement
+
+
+def _read_export(directory: Path, engine: str, way: Way) -> tuple[Bundle, Placement, str]:
+    with unchanged(directory) as identity:
+        manifest = bundle.load_manifest(directory)
+        settings, tokenizer = manifest.settings, load_tokenizer(directory)
+        with sound(directory / FACTS, way_on=_DAMAGED):
+            facts = record_of(GraphFacts, read_object(directory / FACTS))
+            task: Task = load_target(find_task(settings.task).target_for(settings.pooling))(settings, tokenizer)
+            if tokenizer.vocab_size > facts.vocab_size:
+                raise MisfitError(
+                    f"the ids of tokenizer.json go up to {tokenizer.vocab_size - 1:,}, and the graph has embeddings "
+                    f"for {facts.vocab_size:,}"
+                )
+        placement = _placement(engine, way, facts.hidden_size)
+        with sound(directory / GRAPH, way_on=_DAMAGED):
+            encoder = EncoderFacts(facts.hidden_size, facts.vocab_size, facts.longest)
+            model = EngineModel(engine, directory / GRAPH, encoder, placement)
+            _check_outputs(model, settings, facts.vocab_size)
+            try_out(task, cast("TaskModel", model))
+    return Bundle(directory, manifest, tokenizer, task, cast("TaskModel", model), identity), placement, facts.precision
+
+
+def _check_outputs(model: EngineModel, settings: TaskSettings, words: int) -> None:
+    """Compare what a graph gives for a row of two tokens with what the task reads.
+
+    Raises:
+        MisfitError: it gives something else.
+    """
+    import torch
+
+    ids = torch.zeros((1, 2), dtype=torch.int64)
+    labels = len(settings.labels)
+    wanted = {"classify": (1, labels), "ner": (1, 2, 2 * labels + 1), "mlm": (2, words)}.get(settings.task, (1, 1))
+    found = model(ids, None, torch.zeros_like(ids), positions=torch.arange(2) if settings.task == "mlm" else None)
+    logits = found[0] if isinstance(found, tuple) else found
+    if tuple(logits.shape) != wanted:
+        raise MisfitError(f"its {LOGITS} are {tuple(logits.shape)} where the task reads {wanted}")
+
+
+def _placement(engine: str, way: Way, width: int) -> Placement:
+    """Choose precision and threads; the device is the CPU.
+
+    Raises:
+        DeviceError: the engine does not compute on the device, or in the precision.
+    """
+    if way.device not in ("auto", "cpu"):
+        raise DeviceError(
+            f"--device {way.device}: {engine_name(engine)} computes on the CPU here; take --engine torch for a GPU."
+        )
+    precision = way.precision
+    if engine == "onnx":
+        if precision == "bfloat16":
+            raise DeviceError(
+                f"--precision bfloat16: {engine_name(engine)} computes in float32; take --engine openvino or torch."
+            )
+        precision = "float32"
+    return choose_placement("cpu", precision, width=width)
+
+
+def _said(engine: str, precision: str) -> str:
+    return f"answers are computed by {engine_name(engine)}, in {precision}"

@@ -1,0 +1,1 @@
+"""Runs in other hands: folders for transformers and for ONNX, checked before they are called done."""

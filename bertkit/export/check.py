@@ -1,0 +1,198 @@
+"""Is what was exported the same model? Asked as its new owner would ask it: by texts.
+
+Texts go through the plain tokenizer call of transformers and through the artefact; the
+answers are compared with those that bertkit gives in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertkit.bundle import Bundle
+from bertkit.data.records import Example, Question
+from bertkit.errors import ModelError
+from bertkit.tasks.base import EncodedRow
+from bertkit.tasks.encoding import joined_texts
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# What a float32 computation in another order may differ by, in a probability or a label's unit.
+TOLERANCE = 1e-4
+_AT_ONCE = 8
+# Places of a text whose hidden word is compared: each has a figure for every word there is.
+_PLACES = 4
+
+Artefact = Callable[["dict[str, Tensor]"], "Tensor"]
+"""From the tensors of a tokenizer call to logits."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """How an export's answers compare with the run's, over `rows` rows.
+
+    `difference` is the largest one of any output; `labels_equal` the share of rows or tokens
+    whose best label is the same, 1.0 where there are no labels.
+    """
+
+    rows: int
+    difference: float
+    labels_equal: float
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """One input of the model: its texts, the ids that bertkit makes of them, and what it answers."""
+
+    place: str
+    texts: tuple[str, str | None]
+    ids: list[int]
+    expected: NDArray[np.float64]
+
+
+def check_export(run: Bundle, examples: Sequence[Example], folder: Path, artefact: Artefact) -> Checked:
+    """Compare an artefact with the run it was made of.
+
+    Args:
+        run: its model on the CPU, in evaluation mode, float32.
+        examples: rows to compare on; left out are those that bertkit reads in windows, questions that
+            it cuts at their beginning, and of questions and hidden words those that spell special tokens.
+        folder: holds the exported tokenizer.
+        artefact: computes logits from what the tokenizer call gives.
+
+    Raises:
+        ModelError: a text becomes other ids, or an output differs by more than `TOLERANCE`.
+    """
+    probes = _probes(run, examples)
+    if not probes:
+        longest = run.task.settings.max_length
+        raise ModelError(f"no row to check on has up to {longest} tokens; name shorter ones with --data.")
+    tokenizer, worst, equal, seen = _tokenizer(folder), 0.0, 0, 0
+    for some in _groups(probes):
+        inputs = _called(tokenizer, some, run)
+        outputs = _read(run, artefact(inputs), inputs["attention_mask"])
+        for probe, found in zip(some, outputs, strict=True):
+            difference = float(np.abs(found - probe.expected).max())
+            if not difference <= TOLERANCE * _scale(run, probe.expected):
+                raise ModelError(
+                    f"{probe.place}: the export answers otherwise than the run (difference {difference:.2g}, and "
+                    f"{TOLERANCE:g} is allowed); nothing was written."
+                )
+            worst = max(worst, difference)
+            equal += int((found.argmax(-1) == probe.expected.argmax(-1)).sum())
+            seen += int(np.size(probe.expected.argmax(-1)))
+    return Checked(len({probe.place for probe in probes}), worst, equal / seen)
+
+
+def _scale(run: Bundle, expected: NDArray[np.float64]) -> float:
+    """Probabilities differ by what they differ; numbers and figures relative to their size."""
+    return 1.0 if run.task.settings.task in ("classify", "ner") else max(1.0, float(np.abs(expected).max()))
+
+
+def _probes(run: Bundle, examples: Sequence[Example]) -> list[_Probe]:
+    """Let bertkit answer; rows that a plain call reads otherwise are left out."""
+    import torch
+
+    encoded = [(example, row) for example, row in zip(examples, run.task.encode(examples), strict=True)]
+    whole = [(e, row) for e, row in encoded if len(row.parts) == len(_texts(run, e)) and not _is_ours(run, e, row)]
+    probes = []
+    for start in range(0, len(whole), _AT_ONCE):
+        parts = [(e, text, part) for e, row in whole[start : start + _AT_ONCE] for text, part in _pairs(run, e, row)]
+        batch = run.task.batch([part for _, _, part in parts])
+        with torch.inference_mode():
+            inputs = {name: tensor for name, tensor in batch.inputs.items() if name != "positions"}
+            logits = run.model(**inputs)
+        outputs = _read(run, _tensor(logits, batch.input_ids), batch.attention_mask)
+        for (example, text, part), output in zip(parts, outputs, strict=True):
+            probes.append(_Probe(f"{example.source}:{example.line}", text, list(part.ids), output))
+    return probes
+
+
+def _is_ours(run: Bundle, example: Example, row: EncodedRow) -> bool:
+    """Whether a row is one that only bertkit reads so: a question cut at its beginning, or special tokens as text."""
+    if run.task.settings.task not in ("choice", "mlm"):
+        return False
+    mask = run.tokenizer.special.mask
+    kept = (mask,) if run.task.settings.task == "mlm" and mask else ()
+    is_respelt = any(run.tokenizer.plain(text, but=kept) != text for text in example.all_texts)
+    return is_respelt or (isinstance(example, Question) and row.truncated)
+
+
+def _pairs(run: Bundle, example: Example, row: EncodedRow) -> Iterator[tuple[tuple[str, str | None], Any]]:
+    yield from zip(_texts(run, example), row.parts, strict=True)
+
+
+def _texts(run: Bundle, example: Example) -> list[tuple[str, str | None]]:
+    """Return the texts that one call of a tokenizer takes, for each part of a row."""
+    settings, tokenizer = run.task.settings, run.tokenizer
+    if isinstance(example, Question):
+        (stem,) = joined_texts([example.texts], settings, tokenizer)
+        return [(stem, choice) for choice in example.choices]
+    if settings.task in ("ner", "mlm"):
+        return [(example.texts[0], None)]
+    cut = len(settings.columns.text)
+    (first,) = joined_texts([example.texts[:cut]], settings, tokenizer)
+    return [(first, example.texts[cut] if settings.is_pair else None)]
+
+
+def _groups(probes: Sequence[_Probe]) -> Iterator[Sequence[_Probe]]:
+    ordered = sorted(probes, key=lambda probe: len(probe.ids))
+    for start in range(0, len(ordered), _AT_ONCE):
+        yield ordered[start : start + _AT_ONCE]
+
+
+def _tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+
+
+def _called(tokenizer: Any, probes: Sequence[_Probe], run: Bundle) -> dict[str, Tensor]:
+    """Call a tokenizer as its users do; where it cuts, it goes by its own tokenizer_config.json.
+
+    Raises:
+        ModelError: it makes other ids than bertkit.
+    """
+    firsts, seconds = [p.texts[0] for p in probes], [p.texts[1] for p in probes]
+    called: dict[str, Tensor] = dict(
+        tokenizer(
+            firsts,
+            seconds if seconds[0] is not None else None,
+            padding=True,
+            truncation=True,
+            return_tensors="pt",
+        )
+    )
+    for probe, ids, mask in zip(probes, called["input_ids"], called["attention_mask"], strict=True):
+        if ids[mask.bool()].tolist() != probe.ids:
+            raise ModelError(
+                f"{probe.place}: a plain tokenizer call makes other ids of this row than bertkit; nothing was written."
+            )
+    return called
+
+
+def _tensor(found: Any, ids: Tensor) -> Tensor:
+    """Take the logits out of what a model returns; of hidden words, by place."""
+    if isinstance(found, tuple):
+        words: Tensor = found[0]
+        return words.view(*ids.shape, -1)
+    logits: Tensor = found
+    return logits
+
+
+def _read(run: Bundle, logits: Tensor, mask: Tensor | None) -> list[NDArray[np.float64]]:
+    """Turn logits into one array for each input: probabilities, values, or figures; padding left out."""
+    task, rows = run.task.settings.task, list(logits)
+    if task in ("ner", "mlm") and mask is not None:
+        rows = [row[:length] for row, length in zip(rows, mask.sum(dim=1).tolist(), strict=True)]
+    if task == "mlm":
+        rows = [row[:: max(1, len(row) // _PLACES)] for row in rows]
+    values = [row.double().cpu() for row in rows]
+    has_labels = task in ("classify", "ner", "mlm")
+    return [(row.softmax(dim=-1) if has_labels else row).numpy() for row in values]

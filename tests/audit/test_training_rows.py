@@ -1,0 +1,27 @@
+"""What training hears of its rows."""
+
+from __future__ import annotations
+
+from bertkit.audit.training_rows import training_doubts
+from bertkit.data.records import Example
+
+
+def rows(*labels: str, text: str = "a text") -> list[Example]:
+    return [Example((text,), label, line, "t.csv") for line, label in enumerate(labels, start=2)]
+
+
+def test_labels_that_look_like_one_or_like_none() -> None:
+    variants, missing = training_doubts("classify", rows("Refund", "refund", "Praise", "-"))
+    assert variants.startswith("train: the labels 'Refund' and 'refund' look like one label")
+    assert missing.startswith("train: 1 row has the label '-', which looks like a missing one")
+    assert missing.endswith("(t.csv:5)")
+    assert not list(training_doubts("regression", rows("1.5", "2.5", "-")))
+
+
+def test_rows_without_a_text_are_named() -> None:
+    (doubt,) = training_doubts("regression", [*rows("1.5"), *rows("2.5", text=" ")])
+    assert doubt == "train: 1 row has no text, the first at t.csv:2"
+
+
+def test_good_rows_are_no_doubt() -> None:
+    assert not list(training_doubts("classify", rows("-1", "0", "1")))

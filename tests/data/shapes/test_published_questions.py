@@ -1,0 +1,135 @@
+"""Questions as they are published, and what their answers mean."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bertkit.data.loading import load_data
+from bertkit.data.records import Question
+from bertkit.data.shapes.answers import first_place, read_answer
+from bertkit.data.streaming import stream_data
+from bertkit.data.values import RowError
+from bertkit.errors import DataError
+from bertkit.reporting.inspection import InspectRequest, inspect_data
+
+LETTERS = ("A", "B", "C", "D")
+
+
+def jsonl(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def answered(path: Path) -> list[tuple[tuple[str, ...], str]]:
+    """Return texts and the right choice of each question; both roads agree."""
+    loaded = load_data([str(path)])
+    assert loaded.task == "choice"
+    streamed = stream_data([str(path)])
+    assert tuple(streamed.splits["train"]) == loaded.splits["train"]
+    found = []
+    for row in loaded.splits["train"]:
+        assert isinstance(row, Question)
+        assert row.label is not None
+        found.append((row.texts, row.choices[row.names.index(row.label)]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("answers", "names", "place"),
+    [
+        (["0", "1"], ("1", "2"), 0),  # COPA, PIQA
+        (["1", "2"], ("1", "2"), None),
+        (["1", "1"], ("1", "2"), None),
+        (["0", "3", "1"], LETTERS, 0),
+        (["1", "4", "2"], LETTERS, 1),
+        (["1", "3", "2"], LETTERS, None),  # no telling
+        (["A", "1"], LETTERS, None),
+        (["1", "2"], ("0", "1"), 1),
+        (["0", "1"], ("0", "1"), None),
+        (["0", "4"], LETTERS, None),
+        ([], LETTERS, None),
+    ],
+)
+def test_where_places_are_counted_from(answers: list[str], names: tuple[str, ...], place: int | None) -> None:
+    assert first_place((answer, names) for answer in answers) == place
+
+
+@pytest.mark.parametrize(
+    "answer", ["B", "b", "(B)", "B.", "B)", "[b]", "B. sunlight", "(b) sunlight", "sunlight", "Answer: B."]
+)
+def test_ways_to_name_a_choice(answer: str) -> None:
+    choices = {"A": "a stone", "B": "sunlight"}
+    assert read_answer(answer, choices, ("A", "B"), None) == "B"
+
+
+@pytest.mark.parametrize("answer", ["C", "(C)", "B. a stone", "46%", "5"])
+def test_what_names_no_choice(answer: str) -> None:
+    with pytest.raises(RowError, match="names no choice: the choices are A, B"):
+        read_answer(answer, {"A": "a stone", "B": "sunlight"}, ("A", "B"), None)
+
+
+def test_causes_and_effects_count_from_0(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"premise": f"The cup {i} fell.", "choice1": "It broke.", "choice2": "It rained.", "question": "effect",
+         "label": i % 2, "idx": i}
+        for i in range(6)
+    ]  # fmt: skip
+    found = answered(jsonl(tmp_path / "copa.jsonl", rows))
+    assert found[:2] == [(("The cup 0 fell.", "effect"), "It broke."), (("The cup 1 fell.", "effect"), "It rained.")]
+
+
+def test_goals_with_two_solutions(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"goal": f"Open jar {i}", "sol1": "twist", "sol2": "throw", "label": i % 2} for i in range(4)
+    ]
+    assert answered(jsonl(tmp_path / "piqa.jsonl", rows))[1] == (("Open jar 1",), "throw")
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_medical_questions_with_numbered_answers(tmp_path: Path, first: int) -> None:
+    rows: list[dict[str, object]] = [
+        {"id": str(i), "question": f"Which organ {i}?", "opa": "liver", "opb": "heart", "opc": "lung", "opd": "skin",
+         "cop": i % 4 + first, "exp": "as known"}
+        for i in range(8)
+    ]  # fmt: skip
+    assert [text for _, text in answered(jsonl(tmp_path / "t.jsonl", rows))][:4] == ["liver", "heart", "lung", "skin"]
+
+
+def test_a_stem_with_its_choices(tmp_path: Path) -> None:
+    choices = [{"label": "A", "text": "a stone"}, {"label": "B", "text": "sunlight"}]
+    rows: list[dict[str, object]] = [
+        {"answerKey": "B", "id": "q", "question": {"stem": "What feeds plants?", "choices": choices}}
+    ]
+    assert answered(jsonl(tmp_path / "csqa.jsonl", rows)) == [(("What feeds plants?",), "sunlight")]
+
+
+def test_several_questions_of_one_passage(tmp_path: Path) -> None:
+    row: dict[str, object] = {
+        "id": "high1", "article": "Ana swam.", "answers": ["B", "A"],
+        "options": [["ran", "swam"], ["Ana", "Bo"]], "questions": ["What did she do?", "Who?"],
+    }  # fmt: skip
+    found = answered(jsonl(tmp_path / "race.jsonl", [row]))
+    assert found == [(("Ana swam.", "What did she do?"), "swam"), (("Ana swam.", "Who?"), "Ana")]
+
+
+def test_a_column_without_one_usable_answer_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows = "".join(f"Which {i}?,a,b,c,d,{1 + i % 3}\n" for i in range(30))
+    path.write_text("prompt,A,B,C,D,answer\n" + rows, encoding="utf-8")
+    (finding,) = [f for f in inspect_data(InspectRequest((str(path),))).audit.findings if f.severity == "error"]
+    assert (finding.kind, finding.count) == ("missing_label", 30)
+    assert "no row has a label that can be used: the answer '1' names no choice" in finding.message
+    assert "from 0 or from 1" in finding.message
+    with pytest.raises(DataError, match=r"t\.csv:2: the answer '1' names no choice.*cannot be told"):
+        load_data([str(path)])
+
+
+@pytest.mark.parametrize("column", ["label", "score"])
+def test_an_empty_label_column_is_an_error(tmp_path: Path, column: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"text,{column}\n" + "a text,\n" * 12, encoding="utf-8")
+    kinds = {f.kind: f.severity for f in inspect_data(InspectRequest((str(path),))).audit.findings}
+    assert kinds["missing_label"] == "error"

@@ -1,0 +1,58 @@
+"""Texts with brat's annotations beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bertkit.data.loading import load_data
+from bertkit.data.streaming import stream_data
+from bertkit.errors import DataError
+
+TEXT = "Mira Kost moved\nto Aldby.\n\nNobody came.\n"
+ANN = "T1\tPER 0 9\tMira Kost\nT2\tLOC 19 24\tAldby\nR1\tLives Arg1:T1 Arg2:T2\n#1\tNote T1\tsure\n"
+
+
+def write(folder: Path, ann: str = ANN, name: str = "a") -> Path:
+    (folder / f"{name}.txt").write_text(TEXT, encoding="utf-8")
+    (folder / f"{name}.ann").write_text(ann, encoding="utf-8")
+    return folder / f"{name}.txt"
+
+
+def test_each_line_is_a_row_with_its_entities(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    loaded = load_data([str(path)])
+    assert loaded.task == "ner"
+    assert [(row.texts[0], row.line, row.answer) for row in loaded.splits["train"]] == [
+        ("Mira Kost moved", 1, [[0, 9, "PER"]]),
+        ("to Aldby.", 2, [[3, 8, "LOC"]]),
+        ("Nobody came.", 4, []),
+    ]
+    assert tuple(stream_data([str(path)]).splits["train"]) == loaded.splits["train"]
+
+
+def test_a_folder_of_annotated_texts(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        write(tmp_path, name=name)
+    (tmp_path / "readme.txt").write_text("not annotated\n", encoding="utf-8")
+    loaded = load_data([str(tmp_path)])
+    assert (loaded.task, len(loaded.splits["train"])) == ("ner", 6)
+
+
+@pytest.mark.parametrize(
+    ("ann", "said"),
+    [("T1\tPER 5 9;16 18\tKost to\n", "in several pieces"), ("T1\tPER 10 18\tmoved to\n", "over several lines")],
+)
+def test_entities_that_no_line_holds_are_said(tmp_path: Path, ann: str, said: str) -> None:
+    path = write(tmp_path, ann)
+    assert any(said in warning for warning in load_data([str(path)]).warnings)
+    rows = stream_data([str(path)]).splits["train"]
+    assert len(list(rows)) == 3
+    assert rows.unread().lost.count == 1
+
+
+def test_a_malformed_annotation_is_named_by_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path, "T1\tPER 0 9\tMira\nT2 PER 3\n")
+    with pytest.raises(DataError, match=r"a\.ann:2: 'T2 PER 3' is no entity of brat's"):
+        load_data([str(path)])

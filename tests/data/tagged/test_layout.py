@@ -1,0 +1,140 @@
+"""Files with a token a line, as they are published: numbered, with headers, commas and tags in other spellings."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from bertkit.data.formats.telling import sniff_format
+from bertkit.data.loading import load_data
+from bertkit.data.records import DataSet, TaggedText
+from bertkit.data.streaming import stream_data
+from bertkit.errors import DataError
+
+SENTENCES = [
+    [("Mira", "B-PER"), ("Kost", "I-PER"), ("visits", "O"), ("Aldby", "B-LOC")],
+    [("Nobody", "O"), ("came", "O")],
+    [("Aldby", "B-LOC"), ("sleeps", "O"), (".", "O")],
+]
+ENTITIES = [[[0, 9, "PER"], [17, 22, "LOC"]], [], [[0, 5, "LOC"]]]
+
+
+def write(path: Path, form: str, *, comma: str = "\t", above: str = "", between: str = "\n") -> Path:
+    """Write the sentences; `form` names the columns: n(umber), i(d), w(ord), t(ag), o (an O), p(art of speech)."""
+    parts = []
+    for number, sentence in enumerate(SENTENCES):
+        lines = []
+        for place, (word, tag) in enumerate(sentence):
+            cells = {"n": str(place + 1), "0": str(place), "i": f"s{number}", "w": word, "t": tag, "o": "O", "p": "X"}
+            cells["c"] = f'"{word}"' if word == "," else word
+            lines.append(comma.join(cells[letter] for letter in form))
+        parts.append("\n".join(lines) + "\n")
+    text = above + between.join(parts)
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return path
+
+
+def texts(loaded: DataSet) -> list[str]:
+    return [row.texts[0] for row in loaded.splits["train"]]
+
+
+def assert_read(path: Path) -> DataSet:
+    """All roads read the sentences and their entities."""
+    loaded = load_data([str(path)])
+    assert loaded.task == "ner"
+    assert texts(loaded) == [" ".join(word for word, _ in sentence) for sentence in SENTENCES]
+    assert [row.answer for row in loaded.splits["train"]] == ENTITIES
+    streamed = stream_data([str(path)])
+    assert tuple(streamed.splits["train"]) == loaded.splits["train"]
+    return loaded
+
+
+@pytest.mark.parametrize("form", ["nwt", "0wt", "nwpt", "iwt", "inwt", "iwpt"])
+@pytest.mark.parametrize(("name", "comma"), [("t.txt", "\t"), ("t.txt", " "), ("t.conll", " "), ("t.tsv.gz", "\t")])
+def test_a_first_column_that_is_no_token(tmp_path: Path, form: str, name: str, comma: str) -> None:
+    loaded = assert_read(write(tmp_path / name, form, comma=comma))
+    assert any("the first column, which numbers the tokens or names their sentence" in note for note in loaded.notes)
+
+
+def test_numbers_that_are_tokens_stay(tmp_path: Path) -> None:
+    path = tmp_path / "t.conll"
+    path.write_text("1 CD O\n2 CD O\n\nMira NN B-PER\n\n", encoding="utf-8")
+    assert texts(load_data([str(path)])) == ["1 2", "Mira"]
+
+
+@pytest.mark.parametrize(
+    ("outside", "joint"), [("-", "_"), ("O", "_"), ("OTHER", "-"), ("o", "-"), ("0", "-"), ("_", "_")]
+)
+@pytest.mark.parametrize("behind", [False, True])
+def test_tags_in_other_spellings(tmp_path: Path, outside: str, joint: str, behind: bool) -> None:
+    path = write(tmp_path / "t.txt", "nwt")
+    for letter, label in (("B", "PER"), ("I", "PER"), ("B", "LOC")):
+        new = f"{label}{joint}{letter}" if behind else f"{letter}{joint}{label}"
+        path.write_text(path.read_text().replace(f"\t{letter}-{label}\n", f"\t{new}\n"))
+    path.write_text(path.read_text().replace("\tO\n", f"\t{outside}\n"))
+    assert_read(path)
+
+
+def test_small_letters(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.txt", "wt")
+    path.write_text(path.read_text().replace("\tB-", "\tb-").replace("\tI-", "\ti-"))
+    assert_read(path)
+
+
+@pytest.mark.parametrize("header", ["word\tlabel\n", "Token\tTag\n\n", "단어\t태그\n"])
+def test_a_line_that_names_the_columns(tmp_path: Path, header: str) -> None:
+    loaded = assert_read(write(tmp_path / "t.tsv", "wt", above=header))
+    assert any("the line names the columns" in note for note in loaded.notes)
+
+
+@pytest.mark.parametrize("header", ["", "word,tag\n"])
+def test_commas_part_the_columns(tmp_path: Path, header: str) -> None:
+    assert_read(write(tmp_path / "t.csv", "ct", comma=",", above=header))
+
+
+def test_germeval_has_two_columns_of_tags_and_a_source_above(tmp_path: Path) -> None:
+    above = "#\thttp://example.org/1 [2009-10-17]\n"
+    assert_read(write(tmp_path / "t.tsv", "nwto", above=above, between=f"\n{above}"))
+
+
+def test_what_stands_behind_the_tag_is_not_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.iob2", "nwt", above="# newdoc id = n1\n# sent_id = 1\n")
+    path.write_text(path.read_text().replace("\tB-LOC\n", "\tB-LOC\t-\tanna\n").replace("\tO\n", "\tO\t-\n"))
+    loaded = assert_read(path)
+    assert any("what stands behind column 3" in note for note in loaded.notes)
+
+
+def test_conllu_with_the_tag_among_the_keys(tmp_path: Path) -> None:
+    lines = [
+        "# text = Mira's home is Aldby",
+        "1-2\tMira's\t_\t_\t_\t_\t_\t_\t_\t_",
+        "1\tMira\tMira\tPROPN\t_\t_\t3\tnmod\t_\tNER=B-PER|SpaceAfter=No",
+        "2\t's\t's\tPART\t_\t_\t1\tcase\t_\t_",
+        "3\thome\thome\tNOUN\t_\t_\t5\tnsubj\t_\tNER=O",
+        "4\tis\tbe\tAUX\t_\t_\t5\tcop\t_\t_",
+        "5\tAldby\tAldby\tPROPN\t_\t_\t0\troot\t_\tNER=B-LOC",
+        "5.1\tx\t_\t_\t_\t_\t_\t_\t_\t_",
+        "",
+    ]
+    path = tmp_path / "t.conllu"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    loaded = load_data([str(path)], task="ner")
+    (row,) = loaded.splits["train"]
+    assert isinstance(row, TaggedText)
+    assert (row.texts, row.answer) == (("Mira 's home is Aldby",), [[0, 4, "PER"], [16, 21, "LOC"]])
+
+
+def test_one_typo_is_named_by_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.txt", "wt")
+    path.write_text(path.read_text() + "\n" + (path.read_text() + "\n") * 5 + "Mira\tPER\n")
+    with pytest.raises(DataError, match=r"t\.txt:\d+: the tag 'PER' is outside the scheme IOB2"):
+        load_data([str(path)])
+
+
+def test_prose_and_tables_are_no_tagged_text(tmp_path: Path) -> None:
+    for text in ("I - you\n\nhe - she\n", "a,b\n\nc,d\n", "O\n\nO\n"):
+        path = tmp_path / "t.txt"
+        path.write_text(text * 3, encoding="utf-8")
+        assert sniff_format(path).kind != "conll", text

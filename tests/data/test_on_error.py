@@ -1,0 +1,70 @@
+"""Rows that cannot be used: all kinds of fault at once, or left out and said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bertkit.data.loading import load_data
+from bertkit.data.request import DataRequest, load_splits
+from bertkit.errors import DataError
+from tests.conftest import write_tsv
+
+HEADER = ("text", "label")
+
+
+def broken(folder: Path) -> Path:
+    path = folder / "t.csv"
+    rows = [f"row {i},{i % 2}" for i in range(40)]
+    rows[0], rows[9], rows[20], rows[30] = "no label,", "one,two,three", "no label,", "no label,"
+    path.write_text("\n".join(["text,label", *rows, ""]), encoding="utf-8")
+    return path
+
+
+def test_all_kinds_of_fault_are_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        load_data([str(broken(tmp_path))])
+    assert str(caught.value) == (
+        f"{tmp_path / 't.csv'}:2: label is empty (column 'label'); in all 4 rows cannot be used: "
+        "label is empty (column 'label') (3: lines 2, 22, 32); 3 fields where 2 are expected (1: line 11). "
+        "Mend them; `train --on-error skip` leaves such rows out, and `inspect-data --write FILE` writes the others."
+    )
+
+
+def test_one_fault_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    write_tsv(path, [("a", "1"), ("b", "")], HEADER)
+    with pytest.raises(DataError, match=r"t\.tsv:3: label is empty \(column 'label'\)\.$"):
+        load_data([str(path)])
+
+
+def test_rows_are_left_out_where_asked(tmp_path: Path) -> None:
+    loaded = load_data([str(broken(tmp_path))], skip_bad=True)
+    assert len(loaded.splits["train"]) == 36
+    (warning,) = loaded.warnings
+    assert warning.startswith("rows that cannot be used are left out, 4 in all: label is empty (column 'label') (3); ")
+    assert warning.endswith("t.csv:2")
+
+
+def test_a_request_remembers_what_was_asked(tmp_path: Path) -> None:
+    request = DataRequest((str(broken(tmp_path)),), on_error="skip")
+    again = DataRequest.from_json(request.to_json())
+    assert sum(map(len, load_splits(again).splits.values())) == 36
+    earlier = {name: value for name, value in request.to_json().items() if name != "on_error"}
+    assert DataRequest.from_json(earlier).on_error == "stop"
+
+
+def test_scores_that_are_none_are_left_out_too(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    write_tsv(path, [(f"row {i}", f"{i}.5") for i in range(20)] + [("x", "NaN")], HEADER)
+    loaded = load_data([str(path)], skip_bad=True)
+    assert (loaded.task, len(loaded.splits["train"])) == ("regression", 20)
+    assert "'NaN' is no number" in loaded.warnings[0]
+
+
+def test_a_table_without_one_usable_row_stays_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    write_tsv(path, [("a", ""), ("b", "")], HEADER)
+    with pytest.raises(DataError, match="label is empty"):
+        load_data([str(path)], skip_bad=True)
