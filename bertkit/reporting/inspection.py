@@ -99,16 +99,13 @@ def inspect_data(request: InspectRequest, progress: Callable[[int], None] = lamb
     spec = find_model(request.model)
     tokenizer = None if spec.is_scratch else open_tokenizer(spec)
     inspection = _inspect(request, data, tokenizer, progress)
-<<<<<<< HEAD
     if why:
         found = inspection.audit
         inspection = replace(inspection, audit=replace(found, notes=(*found.notes, why)))
-=======
     if request.write is not None:
         labels = {split: figures.labels for split, figures in inspection.audit.splits.items()}
         said = tuple(write_clean(request.write, data, inspection.task, labels))
         inspection = replace(inspection, audit=replace(inspection.audit, notes=(*inspection.audit.notes, *said)))
->>>>>>> main
     if request.plots is not None:
         draw_data(request.plots, inspection)
     if request.report is not None:

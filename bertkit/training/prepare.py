@@ -7,12 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-<<<<<<< HEAD
-from bertkit.config import TrainConfig, flag
-=======
 from bertkit.audit.training_rows import training_doubts
-from bertkit.config import TrainConfig
->>>>>>> main
+from bertkit.config import TrainConfig, flag
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
 from bertkit.errors import UsageError
