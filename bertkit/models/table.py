@@ -175,14 +175,6 @@ MODELS: tuple[ModelSpec, ...] = (
         aliases=("xtremedistil-l6-h384",),
         parameters=22,
     ),
-    _row(
-        "multilingual-e5-small",
-        "intfloat/multilingual-e5-small",
-        "multilingual E5 small, 12 layers of 384, 100 languages",
-        E5,
-        language="many",
-        parameters=118,
-    ),
     _row("kobert", "monologg/kobert", "KoBERT, Korean", KOBERT, language="ko", parameters=92),
     _row(
         "kobert-skt",

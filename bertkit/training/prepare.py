@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.audit.training_rows import training_doubts
-from bertkit.config import TrainConfig
+from bertkit.config import TrainConfig, flag
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
 from bertkit.errors import UsageError
+from bertkit.models.choosing import AUTO, FROM_NOTHING, Choice, choose_model
 from bertkit.models.offline import package_statement
 from bertkit.models.registry import EXTENDABLE, find_model, load_target
 from bertkit.models.table import ModelSpec
@@ -29,6 +30,9 @@ from bertkit.tokenization.vocab import train_wordpiece
 from bertkit.training.deciding import choose_metric
 from bertkit.training.extractor import candidate_source, lend_extractor
 from bertkit.training.recipe import refuse_idle, resolve
+
+# Options that say of what shape a model without weights is, or how its vocabulary is trained.
+FROM_NOTHING_ONLY = ("size", "layers", "hidden", "heads", "vocab_size", "lowercase")
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def check_names(config: TrainConfig) -> ModelSpec:
     """
     if config.task != "auto":
         find_task(config.task)
-    return find_model(config.model)
+    return find_model(FROM_NOTHING if config.model == AUTO else config.model)
 
 
 def prepare(
@@ -87,9 +91,11 @@ def prepare(
     Raises:
         BertkitError: names, data, columns, labels or tokenizer do not allow training.
     """
-    spec, asked = check_names(config), config
+    check_names(config)
     wanted = ("train", "validation", "test") if config.test_fraction else ("train", "validation")
     dataset = load_splits(request_of(config), splits=wanted)
+    config = asked = _with_model(config, dataset, note)
+    spec = find_model(config.model)
     if saved_tokenizer is None:  # a resumed run has all its figures stored, idle ones too
         refuse_idle(config, find_task(dataset.task))
     config = _for_task(config, find_task(dataset.task), from_nothing=spec.is_scratch or config.init == "random")
@@ -130,6 +136,19 @@ def prepare(
         warnings=(*dataset.warnings, *doubts, *findings, *cut),
         trimmed=trimmed,
     )
+
+
+def _with_model(config: TrainConfig, dataset: DataSet, note: Callable[[str], None]) -> TrainConfig:
+    """Choose a model where that is left to the rows; options that shape one from nothing have chosen already."""
+    if config.model != AUTO:
+        return config
+    shaping = next((name for name in FROM_NOTHING_ONLY if getattr(config, name) is not None), None)
+    if shaping is not None or config.init == "random":
+        choice = Choice(FROM_NOTHING, f"{flag(shaping or 'init')} is for a model that starts from nothing")
+    else:
+        choice = choose_model((text for e in dataset.splits["train"] for text in e.all_texts), dataset.task)
+    note(f"--model {choice.name}: {choice.reason}")
+    return replace(config, model=choice.name)
 
 
 def _blend_of_few(
