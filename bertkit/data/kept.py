@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from bertkit.data.column_names import column_name
 from bertkit.data.columns import did_you_mean, there_are
-from bertkit.data.records import BadRow, Example, Row
-from bertkit.data.values import RowError, field_of
+from bertkit.data.records import BadRow, Example, Kept, Row
+from bertkit.data.values import JsonText, RowError, parse_cell
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import quoted
 
@@ -29,14 +30,13 @@ class Keep:
         """Whether every column is kept."""
         return not self.names
 
-    def of(self, fields: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        """Take what is kept out of a row; a column that it lacks is empty."""
+    def of(self, fields: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+        """Take what is kept out of a row, JSON values as what they were; a column that it lacks is empty."""
         for name in fields if self.is_all else self.names:
             try:
-                text = field_of(fields, name)
+                yield name, _value(fields, name)
             except RowError:
-                text = None
-            yield name, text or ""
+                yield name, ""
 
     def check(self, names: Sequence[str]) -> None:
         """Refuse a column that a table does not have.
@@ -68,7 +68,7 @@ class KeptColumns:
     """Notes the kept columns of rows as they pass, and gives them to what is made of the rows."""
 
     keep: Keep
-    _of_line: dict[int, deque[tuple[tuple[str, str], ...]]] = field(default_factory=lambda: defaultdict(deque))
+    _of_line: dict[int, deque[Kept]] = field(default_factory=lambda: defaultdict(deque))
 
     def note(self, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
         """Hand rows on, and remember what is kept of them."""
@@ -88,3 +88,13 @@ class KeptColumns:
             if not waiting:
                 del self._of_line[example.line]
             yield replace(example, kept=kept)
+
+
+def _value(fields: Mapping[str, str], name: str) -> Any:
+    if name in fields:
+        found = fields[name]
+        return found.value if isinstance(found, JsonText) else found
+    outer, _, inner = name.partition(".")
+    found = fields.get(outer, "")
+    whole = found.value if isinstance(found, JsonText) else parse_cell(found)
+    return whole[inner] if isinstance(whole, dict) and inner in whole else ""

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+Kept = tuple[tuple[str, Any], ...]
+"""Names and JSON-ready values that go through to an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class BadRow:
 
     line: int
     message: str
-    kept: tuple[tuple[str, str], ...] = field(default=(), kw_only=True, compare=False)
+    kept: Kept = field(default=(), kw_only=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class Example:
     line: int
     source: str
     group: str = field(default="", kw_only=True)
-    kept: tuple[tuple[str, str], ...] = field(default=(), kw_only=True, compare=False)
+    kept: Kept = field(default=(), kw_only=True, compare=False)
 
     @property
     def all_texts(self) -> tuple[str, ...]:

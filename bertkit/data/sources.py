@@ -16,6 +16,7 @@ from bertkit.data.formats.opened import is_annotated
 from bertkit.errors import DataError, UnknownNameError, UsageError
 from bertkit.files import entries, exists, is_dir, is_file
 from bertkit.names import is_spelling
+from bertkit.plain import quoted
 
 SAMPLES = Path(__file__).parent / "samples"
 DATA_ROOT_VARIABLE = "BERTKIT_DATA"
@@ -134,9 +135,9 @@ def input_files(names: Sequence[str]) -> list[str]:
     files: list[str] = []
     for name in names:
         path = Path(name)
+        if not name or (name != "-" and not exists(path)):
+            raise DataError(f"{name or quoted(name)}: no such file.")
         if name == "-" or not is_dir(path):
-            if name != "-" and not exists(path):
-                raise DataError(f"{name}: no such file.")
             files.append(name)
             continue
         found = [str(file) for file in entries(path) if is_file(file) and is_data_file(file)]

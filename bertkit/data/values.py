@@ -38,6 +38,17 @@ class NoJsonError(RowError):
     """The text is no JSON at all."""
 
 
+class JsonText(str):
+    """The text of a JSON value that is no string, so that it can be written as what it was; null is empty."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> Any:
+        """The value."""
+        return json.loads(self) if self else None
+
+
 class _Written(str):
     """A number as the file writes it; it counts as a text wherever one may stand."""
 
@@ -117,7 +128,8 @@ def field_of(fields: Mapping[str, str], name: str) -> str | None:
         RowError: the field cannot be read as text, or the object is not one that can be used.
     """
     if name in fields or "." not in name:
-        return fields.get(name)
+        found = fields.get(name)
+        return found if found is None else str(found)
     outer, _, inner = name.partition(".")
     found = parse_cell(fields.get(outer, ""))
     return value_text(found[inner]) if isinstance(found, dict) and inner in found else None

@@ -22,6 +22,8 @@ from bertkit.tasks.base import TaskSettings
 
 FORMATS = ("auto", "txt", "csv", "tsv", "jsonl", "json", "conll", "parquet")
 
+# Tasks whose answer to a text without a word is right: there is nothing in it.
+_ANSWER_NOTHING = ("ner", "mlm")
 # Records left out that are said one by one.
 _MOST_SAID = 5
 
@@ -165,7 +167,9 @@ def _rows(
         found = _with_kept(
             rows, keep, lambda rows: _examples(rows, settings, choice, opened, table.kind), opened, table
         )
-    found = map(_with_text, _without_left_out(found, opened.name, note))
+    found = _without_left_out(found, opened.name, note)
+    if settings.task not in _ANSWER_NOTHING:
+        found = map(_with_text, found)
     first = next(found, None)
     if first is None:
         what = "there is only a header line in it" if table.has_header else "there are no rows in it"

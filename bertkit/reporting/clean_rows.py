@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from bertkit.data.label_kinds import header_like, placeholders
 from bertkit.data.numerals import is_score, score_fault
@@ -139,21 +139,27 @@ class _Table:
         self.rows = 0
         self._write = _json_writer(stream) if path.suffix.lower() == ".jsonl" else _writer(stream, path, names)
 
-    def write(self, row: Mapping[str, str]) -> None:
+    def write(self, row: Mapping[str, Any]) -> None:
         """Write one row."""
         self.rows += 1
         self._write(row)
 
 
-def _json_writer(stream: TextIO) -> Callable[[Mapping[str, str]], object]:
+def _json_writer(stream: TextIO) -> Callable[[Mapping[str, Any]], object]:
     return lambda row: stream.write(to_json(dict(row)) + "\n")
 
 
-def _writer(stream: TextIO, path: Path, names: Sequence[str]) -> Callable[[Mapping[str, str]], object]:
+def _writer(stream: TextIO, path: Path, names: Sequence[str]) -> Callable[[Mapping[str, Any]], object]:
     if path.suffix.lower() == ".tsv":
         # Nothing is quoted in a tsv, so nothing may stand in a field that ends it.
         stream.write("\t".join(names) + "\n")
-        return lambda row: stream.write("\t".join(" ".join(row.get(name, "").split()) for name in names) + "\n")
+        return lambda row: stream.write("\t".join(" ".join(_cell(row.get(name)).split()) for name in names) + "\n")
     table = csv.DictWriter(stream, names, lineterminator="\n", restval="")
     table.writeheader()
-    return table.writerow
+    return lambda row: table.writerow({name: _cell(value) for name, value in row.items()})
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else to_json(value)

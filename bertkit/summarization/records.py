@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bertkit.data.records import Kept
 from bertkit.documents.sentences import Sentence
 
 # Keys of a record; a kept column of such a name gets another.
@@ -24,7 +25,7 @@ class SourceText:
     source: str = "<text>"
     index: int = 0
     line: int | None = None
-    kept: tuple[tuple[str, str], ...] = ()
+    kept: Kept = ()
 
     @property
     def place(self) -> str:
@@ -40,7 +41,7 @@ class Unreadable:
     source: str = "<text>"
     index: int = 0
     line: int | None = None
-    kept: tuple[tuple[str, str], ...] = ()
+    kept: Kept = ()
 
     @classmethod
     def of(cls, document: SourceText, message: str) -> Unreadable:
@@ -147,7 +148,7 @@ class Listener:
     progress: Callable[[Windows], None] = lambda _: None
 
 
-def _kept(kept: tuple[tuple[str, str], ...]) -> dict[str, str]:
+def _kept(kept: Kept) -> dict[str, Any]:
     """Name kept columns for a record: as they are, or otherwise where records use the name."""
     return {f"in_{name}" if name in _OWN_NAMES else name: value for name, value in kept}
 

@@ -60,7 +60,9 @@ def test_kept_columns_of_json_lines(trained_run: Path, tmp_path: Path) -> None:
     row = {"sentence1": "a shop", "sentence2": "a shop", "meta": {"page": 3}}
     path.write_text(json.dumps({**row, "id": 7}) + "\n" + json.dumps(row) + "\n", encoding="utf-8")
     found = records(trained_run, tmp_path / "o", source=str(path), keep="id,meta.page")
-    assert [(r["id"], r["meta.page"]) for r in found] == [("7", "3"), ("", "3")]
+    assert [(r["id"], r["meta.page"]) for r in found] == [(7, 3), ("", 3)]
+    every = records(trained_run, tmp_path / "o", source=str(path), keep="all")
+    assert (every[0]["meta"], every[0]["id"]) == ({"page": 3}, 7)
 
 
 def test_a_column_that_is_not_there_is_named(trained_run: Path, table: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from bertkit.data.column_names import column_name
 from bertkit.data.formats.lines import CARRIAGE_RETURN, Lines
 from bertkit.data.numerals import is_number
 from bertkit.data.records import BadRow, Row
-from bertkit.data.values import NoJsonError, RowError, parse_json, twice, value_text
+from bertkit.data.values import JsonText, NoJsonError, RowError, parse_json, twice, value_text
 
 # What a category's share is at least where it counts.
 _LIKELY = 0.5
@@ -46,10 +46,15 @@ def fields_of(record: Any) -> dict[str, str]:
         record = _annotated(*record)
     if not isinstance(record, dict):
         raise RowError(f"the line is JSON but not an object ({_json_type(record)})")
-    fields = {column_name(name): value_text(value) for name, value in record.items()}
+    fields = {column_name(name): _text_of(value) for name, value in record.items()}
     if len(fields) < len(record):
         raise RowError(twice(map(column_name, record)))
     return fields
+
+
+def _text_of(value: Any) -> str:
+    text = value_text(value)
+    return text if type(value) is str else JsonText(text)
 
 
 def _annotated(text: str, annotations: dict[str, Any]) -> dict[str, Any]:
