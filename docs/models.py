@@ -76,7 +76,7 @@ def main() -> None:
     print(
         f"\nRefused before their weights are looked at, for they read from left to right: {', '.join(writers)}. "
         f"Refused, for they read other things than tokens: {', '.join(sorted(zoo.NOT_OF_TEXT))}. "
-        "Encoders with a decoder (T5, BART and their kin) write summaries (`--method abstractive`) and are no encoders here."
+        "Encoders with a decoder (T5, BART and their kin) write summaries (`--method abstractive`), no encoders."
     )
 
 
