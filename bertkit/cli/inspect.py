@@ -34,7 +34,11 @@ def inspect_command(
     *,
     model: Annotated[
         str,
-        typer.Option("--model", help="Whose tokens are counted (scratch: none, only words).", envvar="BERTKIT_MODEL"),
+        typer.Option(
+            "--model",
+            help="Whose tokens are counted (scratch: none, only words; auto: the best model here).",
+            envvar="BERTKIT_MODEL",
+        ),
     ] = "scratch",
     data_dir: DataDirOption = None,
     columns: ColumnsOption = None,

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bertkit import __version__
 from bertkit.bundle import Bundle
+from bertkit.cache import cache_folder
 from bertkit.engines.graph import GRAPH, most_tokens, write_graph
 from bertkit.engines.packages import version_of
 from bertkit.files import is_file, put_in_place, sync, write_errors, write_text
@@ -28,15 +29,6 @@ _FILES = ("model.safetensors", "config.json")
 _MAKERS = ("torch", "transformers", "onnx", "onnxscript")
 # Seconds after which a graph that nobody has asked for goes: 30 days.
 _FORGOTTEN_S = 30 * 24 * 3600
-
-
-def cache_folder() -> Path:
-    """Return where bertkit keeps what it can make again: BERTKIT_CACHE, or bertkit in the cache of this user."""
-    own = os.environ.get("BERTKIT_CACHE")
-    if own:
-        return Path(own).expanduser()
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "bertkit"
 
 
 def cached_graph(run: Bundle, tell: Callable[[str], None] = lambda _: None) -> Path:

@@ -72,7 +72,7 @@ MINILM = replace(
         "regression": {"pooling": "siamese"},
     },
 )
-# Half of its vocabulary's pieces are of scripts that a user's rows do not have, and the table of
+# Most of its vocabulary's pieces are of scripts that a user's rows do not have, and the table of
 # embeddings learns nothing that few rows could teach it.
 E5 = replace(FINE_TUNING, lr=1e-4, freeze=1, trim_vocab=True, by_pair_task={"regression": {"pooling": "siamese"}})
 BASE = replace(FINE_TUNING, epochs=3, lr=3e-5)

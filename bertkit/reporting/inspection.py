@@ -20,6 +20,7 @@ from bertkit.data.shapes.table import LABELLED, reason_of
 from bertkit.data.sources import files_of
 from bertkit.data.streaming import StreamedData, stream_data
 from bertkit.errors import UsageError
+from bertkit.models.choosing import AUTO, choose_model
 from bertkit.models.registry import find_model
 from bertkit.models.tokenizers import open_tokenizer
 from bertkit.outputs import check_outputs
@@ -84,7 +85,8 @@ def inspect_data(request: InspectRequest, progress: Callable[[int], None] = lamb
         force=request.force,
         folders={PLOTS: request.plots},
     )
-    spec = find_model(request.model)
+    if request.model != AUTO:
+        find_model(request.model)  # a wrong name ends here
     data = stream_data(
         request.data, data_dir=request.data_dir, columns=request.columns, task=request.task, group=request.group
     )
@@ -93,8 +95,13 @@ def inspect_data(request: InspectRequest, progress: Callable[[int], None] = lamb
             for path in (clean, left):
                 check_outputs({FLAG: path}, files_of(request.data, request.data_dir), force=request.force)
     refuse_figures(request.plots, figure_names(data.columns.inputs), force=request.force)
+    request, why = _with_model(request, data)
+    spec = find_model(request.model)
     tokenizer = None if spec.is_scratch else open_tokenizer(spec)
     inspection = _inspect(request, data, tokenizer, progress)
+    if why:
+        found = inspection.audit
+        inspection = replace(inspection, audit=replace(found, notes=(*found.notes, why)))
     if request.write is not None:
         labels = {split: figures.labels for split, figures in inspection.audit.splits.items()}
         said = tuple(write_clean(request.write, data, inspection.task, labels))
@@ -104,6 +111,15 @@ def inspect_data(request: InspectRequest, progress: Callable[[int], None] = lamb
     if request.report is not None:
         write_page(request.report, inspection)
     return inspection
+
+
+def _with_model(request: InspectRequest, data: StreamedData) -> tuple[InspectRequest, str]:
+    """Choose a model by the first rows where that is left to them, and say why."""
+    if request.model != AUTO:
+        return request, ""
+    rows = data.splits.get("train") or next(iter(data.splits.values()))
+    choice = choose_model((text for row in itertools.islice(rows, SAMPLE) for text in row.all_texts), data.task)
+    return replace(request, model=choice.name), f"--model {choice.name}: {choice.reason}"
 
 
 def _inspect(

@@ -13,6 +13,7 @@ from bertkit.models import choosing
 from bertkit.models.choosing import CANDIDATES, choose_model, language_of
 from bertkit.models.registry import find_model
 from bertkit.models.table import ModelSpec, reads
+from bertkit.reporting.inspection import InspectRequest, inspect_data
 from bertkit.training.run import plan_training, train
 from tests.training import small_runs
 
@@ -96,3 +97,11 @@ def test_a_training_says_what_it_took_and_stores_it(here: Callable[..., None], t
     heard: list[object] = []
     plan_training(free, heard.append)
     assert any(str(said).startswith("--model scratch: no encoder for texts in") for said in heard)
+
+
+def test_inspect_data_proposes_it(here: Callable[..., None], tmp_path: Path) -> None:
+    here()
+    data = small_runs.data_file(tmp_path)
+    found = inspect_data(InspectRequest((str(data),), model="auto")).audit
+    assert found.suggested_command.endswith("--model scratch")
+    assert any(note.startswith("--model scratch: no encoder") for note in found.notes)
