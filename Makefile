@@ -15,7 +15,7 @@ help:
 	@echo "make campaign  damaged inputs, kills, full disks, damaged folders; a count at the end (under 40 minutes)"
 	@echo "make check   format, lint, types, import order"
 	@echo "make format  write the format"
-	@echo "make docs    write docs/commands.md from --help"
+	@echo "make docs    write docs/commands.md from --help, and docs/data.md"
 	@echo "make bench   bertkit beside its peers, a table of ratios (under 25 minutes; benchmarks/README.md)"
 	@echo "make bench-long  the same at full length: whole trainings, a million rows (hours)"
 
@@ -66,6 +66,7 @@ format: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python docs/commands.py > docs/commands.md
+	$(BIN)/python docs/data.py > docs/data.md
 
 bench: $(BENCH)
 	$(BIN)/python benchmarks/all.py

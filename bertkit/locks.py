@@ -168,8 +168,11 @@ def _remove_folders(made: list[Path]) -> None:
 def _opened(path: Path, *, make: bool = True) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_NOFOLLOW | (os.O_CREAT if make else 0), 0o666)
-    except PermissionError:  # the file of a colleague's process that has died: it can be held all the same
-        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except PermissionError as error:  # the file of a colleague's process that has died: it can be held all the same
+        try:
+            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except FileNotFoundError:  # there is none, and the folder is a colleague's
+            raise error from None
 
 
 def _try(descriptor: int, *, shared: bool = False) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bertkit.errors import BertkitError, RunError
-from bertkit.files import exists, hidden_beside, is_file, sync
+from bertkit.files import exists, hidden_beside, is_file, read_bytes, sync
 from bertkit.locks import LOCK, holder_of, kept_out
 
 T = TypeVar("T")
@@ -79,11 +79,15 @@ def is_run(folder: Path) -> bool:
 
 
 def read_marked(folder: Path, name: Path) -> dict[str, Any]:
-    """Return what one of the files holds by which a run is known; nothing where it is not bertkit's."""
+    """Return what one of the files holds by which a run is known; nothing where it is not bertkit's.
+
+    Raises:
+        PlaceError: this user may not read it.
+    """
     if not is_file(folder / name):  # a named pipe would be waited for
         return {}
     try:
-        values = json.loads((folder / name).read_text(encoding="utf-8"))
+        values = json.loads(read_bytes(folder / name))
     except (OSError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) and _MARKS[name] <= values.keys() else {}

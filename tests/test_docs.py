@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import Field
 from pathlib import Path
@@ -119,13 +120,22 @@ def tracked_texts() -> dict[str, list[str]]:
     return texts
 
 
-def commands_module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_commands", ROOT / "docs" / "commands.py")
+def module_of(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where its dataclasses look for their annotations
     spec.loader.exec_module(module)
     return module
+
+
+def commands_module() -> ModuleType:
+    return module_of("commands")
+
+
+def test_the_forms_of_data_are_read_as_the_page_says() -> None:
+    assert text_of("docs/data.md") == module_of("data").page(), "run `make docs`"
 
 
 def test_the_command_reference_is_what_help_prints() -> None:

@@ -127,3 +127,21 @@ def test_a_link_in_the_place_of_the_lock_is_not_written_through(tmp_path: Path) 
     with pytest.raises(OSError, match="symbolic links"):
         take(tmp_path, Path("r"))
     assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_folder_of_a_colleague_is_no_folder_that_comes_and_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = os.open
+
+    def not_to_be_made(path: Path, flags: int, *mode: int) -> int:
+        if flags & os.O_CREAT:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", not_to_be_made)
+    with pytest.raises(PermissionError), held(tmp_path, tmp_path):
+        pass
+    (tmp_path / LOCK).write_text("")  # of a colleague's process that has died
+    with held(tmp_path, tmp_path):
+        assert holder_of(tmp_path) is not None

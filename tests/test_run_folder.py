@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bertkit import run_folder
-from bertkit.errors import RunError
+from bertkit.errors import PlaceError, RunError
 from bertkit.locks import LOCK, take
 from bertkit.run_folder import is_run, is_unfinished, next_of, old_of, put_back, read_steadily, unchanged, why_no_run
 
@@ -66,6 +66,17 @@ def test_who_may_not_move_it_is_told_where_it_is(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(Path, "rename", refuse)
     with pytest.raises(RunError, match=rf"the run lies in {old} \(Permission denied\)"):
         put_back(tmp_path / "r")
+
+
+def test_a_run_that_may_not_be_read_is_not_taken_for_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path / "r")
+
+    def refuse(*_: object) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(PlaceError, match=r"bertkit\.json: Permission denied; ask its owner"):
+        is_run(run)
 
 
 def test_two_runs_are_not_read_as_one(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ _UTF8_AS_LATIN = re.compile(
 _CP949_AS_LATIN = re.compile("(?:[°-È][¡-þ]){2,}")  # ¾È³ç for 안녕
 _FOREIGN_RUN = re.compile("[^\x00-\x7f]+")
 _HANJA = re.compile("[\u4e00-\u9fff\uf900-\ufaff]")
+
+_JAMO = re.compile("[ᄀ-ᇿꥠ-ꥼힰ-ퟻ]")
+_PARTS = re.compile(f"{_JAMO.pattern}|[A-Za-z][̀-ͯ]")
 
 # A text without any of these has no fault: one look instead of seven.
 _SUSPICIOUS = re.compile(
@@ -68,6 +72,16 @@ def _was_utf8(run: str) -> bool:
     return hangul >= 2 and 3 * hangul >= 0.6 * len(raw)
 
 
+def _is_decomposed(text: str) -> bool:
+    """Tell whether composing a text would change it."""
+    return _PARTS.search(text) is not None and unicodedata.normalize("NFC", text) != text
+
+
+def _has_lone_jamo(text: str) -> bool:
+    """Tell letters of Hangul that belong to no syllable, and stay where the text is composed."""
+    return _JAMO.search(text) is not None and _JAMO.search(unicodedata.normalize("NFC", text)) is not None
+
+
 FAULTS = (
     Fault(
         "replacement_character",
@@ -83,8 +97,14 @@ FAULTS = (
     ),
     Fault(
         "decomposed_characters",
-        re.compile("[ᄀ-ᇿꥠ-ꥼힰ-ퟻ]|[A-Za-z][̀-ͯ]").search,
+        _is_decomposed,
         "decomposed characters (NFD, as macOS writes file names: Hangul in single letters); normalise to NFC.",
+    ),
+    Fault(
+        "lone_jamo",
+        _has_lone_jamo,
+        "lone letters of Hangul (U+1100 to U+11FF, as NFKC leaves of ㅋㅋ and ㅠㅠ); people type U+3131 to U+318E, "
+        "which are other characters: write them so.",
     ),
     Fault(
         "control_character",

@@ -11,7 +11,7 @@ from typing import Any
 from bertkit.audit.chunk import Chunk
 from bertkit.audit.findings import Finding, Severity, Tally, counted
 from bertkit.data.faults import MAX_PLACES
-from bertkit.data.label_kinds import placeholders
+from bertkit.data.label_kinds import header_like, placeholders
 from bertkit.data.numerals import is_score, is_whole, score_fault
 from bertkit.data.records import Example, Place, Question, TaggedText
 from bertkit.data.tagged.edges import Edges
@@ -266,11 +266,13 @@ def _variants(train: str, own: LabelCounts) -> Iterator[Finding]:
 
 
 def _placeholders(train: str, own: LabelCounts) -> Iterator[Finding]:
-    """Find labels that look like missing ones: "-", "NaN", or -1 beside 0, 1 and 2."""
-    for label in placeholders(own.counts):
+    """Find labels that look like missing ones ("-", "NaN", or -1 beside 0, 1 and 2), or like a header's ("label")."""
+    looks = dict.fromkeys(placeholders(own.counts), "a missing one")
+    looks |= dict.fromkeys(header_like(own.counts), "a header's")
+    for label, what in looks.items():
         rows = counted(own.counts[label], "row", "have")
         message = (
-            f"{train}: {rows} the label {quoted(label)}, which looks like a missing one; "
+            f"{train}: {rows} the label {quoted(label)}, which looks like {what}; "
             "`bertkit inspect-data --write FILE` writes the rows without them."
         )
         yield Finding("placeholder_label", "warning", own.counts[label], message, tuple(own.places[label]))

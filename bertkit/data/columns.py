@@ -8,6 +8,7 @@ is not guessed: the error names the columns that are there and shows the flag.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,13 +16,18 @@ from bertkit.data.column_names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES, colum
 from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
 from bertkit.data.values import NotMeantError, RowError, field_of, missing_column
 from bertkit.errors import DataError, UsageError
-from bertkit.plain import listed, quoted, shortened, visible
+from bertkit.plain import listed, quoted, shell_words, shortened
 
 # A longer "name" is rather a text in the first line of a file without a header.
 _LONG_NAME = 30
 # Names among which a misspelt one is looked for.
 _MOST_COMPARED = 1000
-_NOT_TEXT = ("id", "idx", "index")
+# Names of columns that hold no text, whatever else they may hold; answers least of all.
+_NO_TEXT = re.compile(
+    r"(?:^|[\W_])(?:id|ids|idx|index|no|nr|key|date|time|at|created|updated|url|link|file|line|lang|language|year)$"
+    r"|^(?:answer|gold|label|target|score|correct|cop$)|(?<=[a-z])(?:Id|ID|Key|At|Date|Time)$|(?:번호|아이디|날짜|일시)$",
+    re.IGNORECASE,
+)
 _PRODIGY = ("_task_hash", "_input_hash", "spans", "_session_id", "_annotator_id", "_view_id")
 _PARTS = ("text", "pair", "label", "choices")
 _MANY = ("text", "choices")
@@ -230,13 +236,13 @@ def _example(names: Sequence[str], text: Sequence[str], pair: str | None, known:
     free = [
         name
         for name in names
-        if name not in {*text, pair, label} and name.casefold() not in _NOT_TEXT and len(name) <= _LONG_NAME
+        if name not in {*text, pair, label} and not _NO_TEXT.search(name) and len(name) <= _LONG_NAME
     ]
     parts = [f"text={'+'.join(text) or next(iter(free), 'COLUMN')}"]
     if pair is not None or any(columns.pair is not None for columns in known):
         parts.append(f"pair={pair or next(iter(free[1:]), 'COLUMN')}")
     parts.append(f"label={label or 'COLUMN'}")
-    return f"say which is which, for example --columns {visible(shortened(','.join(parts), 80))}"
+    return f"say which is which, for example --columns {shell_words([shortened(','.join(parts), 80)])}"
 
 
 def _malformed(what: str) -> UsageError:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bertkit.data.column_names import LABEL_NAMES
 from bertkit.data.numerals import is_no_finite_number, is_number, is_whole
 
 Spelling = Literal["as written", "whole", "comma", "percent"]
@@ -30,6 +31,8 @@ _WITH_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 _PERCENT = re.compile(r"[+-]?\d+(?:[.,]\d+)?\s?%", re.ASCII)
 # What stands for a missing score or label.
 MISSING = frozenset({"n/a", "#n/a", "na", "nan", "null", "-", "?", "<na>"})
+# A label of at most one row in so many is few.
+_FEW = 20
 # More percentages than these are no classes.
 _MANY = 10
 # Labels of which this share, and this many, are numbers are scores; the others are faults.
@@ -130,6 +133,12 @@ def placeholders(counts: Counter[str]) -> list[str]:
     if "-1" in others and _is_no_class(others):
         found.append("-1")
     return found if len(counts) - len(found) >= 2 else []
+
+
+def header_like(counts: Counter[str]) -> list[str]:
+    """Return the labels that are called as label columns are, and are few: of a header line that became a row."""
+    rows = counts.total()
+    return [label for label, count in counts.items() if label.casefold() in LABEL_NAMES and _FEW * count <= rows]
 
 
 def _have_fractions(labels: Iterable[str], spelling: Spelling) -> bool:

@@ -19,7 +19,8 @@ from bertkit.data.faults import Faults
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import encoding_note, sniff_format
 from bertkit.data.groups import find_groups, refuse_groups
-from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, LeftOut, Row, TaggedText
+from bertkit.data.oddities import Oddities
+from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, LeftOut, Row
 from bertkit.data.shapes.table import Shape, decide_task, guess_task, shape_of
 from bertkit.data.sources import SPLIT_WORDS, Source, find_source
 from bertkit.data.table_rules import (
@@ -33,7 +34,6 @@ from bertkit.data.table_rules import (
     spec_for_labels,
 )
 from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
-from bertkit.data.tagged.edges import Edges
 from bertkit.errors import DataError
 
 _WAYS_ON = ("name a file or a directory", "try the bundled sample:paraphrase")
@@ -86,7 +86,7 @@ def load_data(
     loader = _Loader(source, choice, stored, need_label and asked != "mlm", asked, group, skip_bad)
     loaded = loader.load(wanted)
     decided, loaded, reason = decide_task(
-        loader.task, loaded, known=labels, respell=respell, lost=loader.skipped if skip_bad else None
+        loader.task, loaded, known=labels, respell=respell, lost=loader.read.skipped if skip_bad else None
     )
     return DataSet(
         name=source.name,
@@ -95,8 +95,8 @@ def load_data(
         splits=loaded,
         fingerprint=fingerprint(loaded),
         is_sample=source.is_sample,
-        notes=(*loader.notes, *loader.said(), *reason),
-        warnings=tuple(loader.warnings()),
+        notes=(*loader.notes, *loader.read.notes(), *reason),
+        warnings=tuple(loader.read.warnings()),
     )
 
 
@@ -123,12 +123,7 @@ class _Loader:
     group: str | None = None
     skip_bad: bool = False
     notes: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    repaired: int = 0
-    trimmed: int = 0
-    edges: Edges = field(default_factory=Edges)
-    left_out: Faults = field(default_factory=Faults)
-    skipped: Faults = field(default_factory=Faults)
+    read: Oddities = field(default_factory=Oddities)
     withheld: list[str] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
     _resolved: ColumnMap | None = None
@@ -138,31 +133,6 @@ class _Loader:
         """The columns of the data set, under the names a run stores."""
         assert self._resolved is not None, "nothing has been loaded yet"
         return self._resolved
-
-    def warnings(self) -> Iterator[str]:
-        """What was read otherwise than it was written."""
-        if self.skipped.count:
-            first = self.skipped.places[0]
-            yield (
-                f"rows that cannot be used are left out, {self.skipped.count:,} in all: {self.skipped.summary()}, "
-                f"the first at {first.file}:{first.line}"
-            )
-        if self.repaired:
-            yield f"{self.repaired:,} rows have tags that break their scheme (I- after O); they were read leniently"
-        if self.trimmed:
-            yield f"{self.trimmed:,} rows have entities with spaces at their edges; they were read without"
-        if (sentence := self.edges.sentence()) is not None:
-            yield sentence
-        if self.problems:
-            count = len(self.problems)
-            left_out = "1 entity was left out" if count == 1 else f"{count:,} entities were left out; the first"
-            yield f"{left_out}: {self.problems[0]}"
-
-    def said(self) -> Iterator[str]:
-        """What is no row of the data."""
-        if self.left_out.count:
-            first = self.left_out.places[0]
-            yield f"left out: {self.left_out.summary()}, the first at {first.file}:{first.line}"
 
     def load(self, wanted: Set[str]) -> dict[str, tuple[Example, ...]]:
         read = self._load_files if self.source.hub_id is None else self._load_hub
@@ -187,8 +157,8 @@ class _Loader:
                 self.notes.append(f"{split}: rows left out because an earlier file has their id: {seen.repeated}")
             if examples:
                 loaded[split] = tuple(examples)
-        if not loaded and self.skipped.count:
-            raise self.skipped.error()
+        if not loaded and self.read.skipped.count:
+            raise self.read.skipped.error()
         return loaded
 
     def _load_hub(self, wanted: Set[str]) -> dict[str, tuple[Example, ...]]:
@@ -238,7 +208,7 @@ class _Loader:
             problems: list[BadRow] = []
             tagged = read_tagged_file(path, table_format=known, need_tags=self.need_label, problems=problems)
             found = self._checked(tagged, str(path))
-            self.problems += [f"{path}:{problem.line}: {problem.message}" for problem in problems]
+            self.read.problems += [f"{path}:{problem.line}: {problem.message}" for problem in problems]
             return found, self.columns
         headerless = known.kind in ("csv", "tsv") and not known.has_header
         rows = read_rows(path, table_format=known, header=header_of_bare(spec) if headerless else None)
@@ -280,14 +250,14 @@ class _Loader:
             renamed, columns, place, spec=spec_for_labels(self.source.spec, self.choice), need_label=need_label
         )
         examples = self._checked(found if groups is None else groups.give(found), place)
-        self.problems += [f"{place}:{problem.line}: {problem.message}" for problem in problems]
+        self.read.problems += [f"{place}:{problem.line}: {problem.message}" for problem in problems]
         return examples, columns
 
     def _up_to_good(self, rows: Iterable[Row | BadRow], place: str) -> Iterator[Row | BadRow]:
         """Take rows up to the first that can be read."""
         for row in rows:
             if isinstance(row, LeftOut):
-                self.left_out.note(place, [row])
+                self.read.left_out.note(place, [row])
                 continue
             yield row
             if isinstance(row, Row):
@@ -297,21 +267,15 @@ class _Loader:
         examples, bad = [], Faults()
         for example in found:
             if isinstance(example, LeftOut):
-                self.left_out.note(place, [example])
+                self.read.left_out.note(place, [example])
             elif isinstance(example, BadRow):
-                (self.skipped if self.skip_bad else bad).note(place, [example])
+                (self.read.skipped if self.skip_bad else bad).note(place, [example])
             else:
-                self._see(example)
+                self.read.see(example)
                 examples.append(example)
         if bad.count:
             raise bad.error()
         return examples
-
-    def _see(self, example: Example) -> None:
-        if isinstance(example, TaggedText):
-            self.repaired += example.repaired
-            self.trimmed += example.trimmed
-            self.edges.see(example)
 
     def _resolve(
         self,

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from bertkit.data.column_names import TEXT_NAMES
 from bertkit.data.records import BadRow, Row
 from bertkit.data.tagged.token_rows import join_token_rows
 from bertkit.data.values import RowError, parse_cell, parse_list, value_text
@@ -123,7 +124,8 @@ def _sentences(value: Any) -> Iterator[str]:
 
 
 def _paragraph_column(fields: _Fields) -> str | None:
-    for name, text in fields.items():
+    for name in fields:  # a column of a parquet file that nobody reads is not read here either
+        text = fields[name] if name.casefold() in _PARAGRAPHED else ""
         if text.startswith("[") and '"sentence"' in text and any(_sentences(parse_cell(text))):
             return name
     return None
@@ -147,6 +149,7 @@ def _has(name: str, *keys: str) -> Callable[[_Fields], bool]:
     return lambda fields: fields[name].startswith("{") and set(keys) <= set(_object(fields, name))
 
 
+_PARAGRAPHED = frozenset({*TEXT_NAMES, "article_original", "original", "passage", "body", "src", "source"})
 _SPAN_KINDS = ("labels", "hypertextlabels")
 _FORMS = (
     _Form(frozenset({"data", "annotations"}), _label_studio, lambda fields: fields["data"].startswith("{")),

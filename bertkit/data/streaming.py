@@ -155,11 +155,16 @@ class SplitStream:
                 if isinstance(example, BadRow):
                     (self._left_out if isinstance(example, LeftOut) else self._unusable).note(place, [example])
                     continue
-                label = None if example.label is None else respelt(example.label, self._spelling)
-                if self._of_scores and label is not None and is_lost_score(label):
-                    self._unusable.note(place, [BadRow(example.line, score_fault(label))])
+                row = self._respelt(example)
+                if self._of_scores and row.label is not None and is_lost_score(row.label):
+                    self._unusable.note(place, [BadRow(row.line, score_fault(row.label))])
                 else:
-                    yield example if label == example.label else replace(example, label=label)
+                    yield row
+
+    def _respelt(self, example: Example) -> Example:
+        if self._spelling == "as written" or example.label is None:
+            return example
+        return replace(example, label=respelt(example.label, self._spelling))
 
     @property
     def has_no_columns(self) -> bool:
@@ -172,10 +177,7 @@ class SplitStream:
         for table in self._tables:
             kept = KeptColumns(Keep())
             for record in kept.give(table.examples([], seen, kept.note)):
-                if isinstance(record, Example) and record.label is not None:
-                    yield str(table.path), replace(record, label=respelt(record.label, self._spelling))
-                else:
-                    yield str(table.path), record
+                yield str(table.path), record if isinstance(record, BadRow) else self._respelt(record)
 
     def _group_columns(self) -> GroupColumns | None:
         """Look for a column of groups among those of the training rows, where none was named."""

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.bundle import Bundle, Manifest
-from bertkit.files import write_json, write_text
+from bertkit.files import is_file, write_json, write_text
 from bertkit.plain import to_json
 from bertkit.run_folder import MANIFEST, refuse_replaced
 from bertkit.tasks.viterbi import tag_names
+from bertkit.tokenization.trimming import DROPPED_FILE
 
 BASELINE = "baseline"
 
@@ -37,6 +38,9 @@ def fill(folder: Path, run: Bundle, config: dict[str, Any], facts: dict[str, str
     baseline = run.directory / BASELINE
     if baseline.is_dir():  # eval compares with it, as it does for a run
         shutil.copytree(baseline, folder / BASELINE)
+    dropped = run.directory / DROPPED_FILE
+    if is_file(dropped):  # what a trimmed vocabulary lacks, which predict counts
+        shutil.copyfile(dropped, folder / DROPPED_FILE)
     refuse_replaced(run.directory, run.identity)
     write_json(folder / MANIFEST, _handed_on(run.manifest, facts).to_json())
 

@@ -17,7 +17,7 @@ from bertkit.run_folder import MANIFEST, lasting
 _WAY_ON = "choose another folder"
 # What an export holds, by the path in it.
 _OURS = re.compile(
-    r"(config|bertkit|onnx|tokenizer|tokenizer_config)\.json|README\.md|model\.(safetensors|onnx)"
+    r"(config|bertkit|onnx|tokenizer|tokenizer_config)\.json|README\.md|dropped_pieces\.safetensors|model\.(safetensors|onnx)"
     r"|baseline/(overlap/)?(baselines\.(json|safetensors)|training_rows\.safetensors)"
 )
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from bertkit.data.label_kinds import placeholders
+from bertkit.data.label_kinds import header_like, placeholders
 from bertkit.data.numerals import is_score, score_fault
 from bertkit.data.records import BadRow, Example, Question
 from bertkit.data.streaming import SplitStream, StreamedData
@@ -64,7 +64,8 @@ def write_clean(path: Path, data: StreamedData, task: str, labels: Mapping[str, 
         rows = data.splits[split]
         if not isinstance(rows, SplitStream) or rows.has_no_columns:
             raise DataError(f"{FLAG}: writes tables, and {data.name} has no table of its own.")
-        sorter = _Sorter(task, set(placeholders(Counter(labels.get(split, {})))) if task == "classify" else set())
+        counts = Counter(labels.get(split, {})) if task == "classify" else Counter[str]()
+        sorter = _Sorter(task, {*placeholders(counts), *header_like(counts)})
         names: dict[str, None] = {}
         for _, record in rows.records():
             names.update(dict.fromkeys(name for name, _ in record.kept))
@@ -124,7 +125,7 @@ class _Sorter:
             return unread or "there is no label"
         if self.task == "regression" and not is_score(record.label):
             return score_fault(record.label)
-        return f"the label {quoted(record.label)} looks like a missing one" if record.label in self.missing else None
+        return f"the label {quoted(record.label)} looks like none" if record.label in self.missing else None
 
 
 def _key(record: Example) -> bytes:

@@ -316,3 +316,18 @@ def test_a_large_split_is_compared_in_part_and_says_so(monkeypatch):
 )
 def test_the_suggested_command(command, labels, fitting, words):
     assert suggest_command(command, "classify", labels, fitting) == f"bertkit train {words}"
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("재밌다\u110f\u110f \u1172", {"lone_jamo"}),  # NFC already: composing it would change nothing
+        ("\u110b\u1161\u11ab\u1102\u1167\u11bc", {"decomposed_characters"}),
+        ("cafe\u0301", {"decomposed_characters"}),
+        ("q\u0301", set()),  # there is no composed form
+        ("재밌다 ㅋㅋㅠ", set()),
+    ],
+)
+def test_composing_is_advised_only_where_it_helps(text: str, kinds: set[str]) -> None:
+    found = {fault.kind for fault in FAULTS if is_suspicious(text) and fault.occurs(text)}
+    assert found == kinds

@@ -188,3 +188,17 @@ def test_a_value_inside_a_json_object():
 )
 def test_korean_names_are_synonyms(names: list[str], expected: ColumnMap) -> None:
     assert resolve_columns(names, need_label=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["Ticket ID", "Created At", "Customer message", "Team"], "--columns 'text=Customer message,label=COLUMN'"),
+        (["answerKey", "id", "body"], "--columns text=body,label=COLUMN"),
+        (["answerKey", "id"], "--columns text=COLUMN,label=COLUMN"),
+    ],
+)
+def test_the_way_on_names_no_id_and_no_answer_as_the_text(names: list[str], shown: str) -> None:
+    with pytest.raises(DataError) as caught:
+        resolve_columns(names, need_label=True)
+    assert shown in str(caught.value)

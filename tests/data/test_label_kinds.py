@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.data.label_kinds import are_scores, like_known, placeholders, respelt, spelling_of
+from bertkit.data.label_kinds import are_scores, header_like, like_known, placeholders, respelt, spelling_of
 from bertkit.data.loading import load_data
 from bertkit.data.request import DataRequest, load_splits
 from bertkit.errors import DataError
@@ -135,3 +135,8 @@ def test_a_score_that_is_none_is_named(tmp_path: Path) -> None:
     found = inspect_data(InspectRequest((str(path),)))
     assert found.task == "regression"
     assert [finding.count for finding in found.audit.findings if finding.kind == "missing_label"] == [1]
+
+
+def test_a_label_that_is_called_as_its_column() -> None:
+    assert header_like(Counter({"pos": 30, "neg": 30, "label": 1})) == ["label"]
+    assert header_like(Counter({"pos": 30, "score": 30})) == [], "a class"

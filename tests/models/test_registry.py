@@ -174,3 +174,10 @@ def test_an_unknown_name_says_where_names_are_listed() -> None:
 
 def test_a_target_is_a_function() -> None:
     assert load_target("bertkit.models.registry:find_model") is find_model
+
+
+def test_the_page_of_encoders_lists_every_row() -> None:
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    for spec in MODELS:
+        size = "" if spec.parameters is None else f"{spec.parameters} M"
+        assert f"| `{spec.name}` | {spec.hub_id or ''} | {spec.language} | {size} | {spec.max_length:,} |" in page

@@ -37,7 +37,7 @@ def test_the_rows_that_are_left_can_be_trained_on(table: Path, tmp_path: Path) -
     left = read(tmp_path / "clean.left_out.csv")
     assert [row["line"] for row in left] == [str(line) for line in range(22, 30)]
     whys = [row["why"] for row in left]
-    assert "'-' looks like a missing one" in whys[0]
+    assert "'-' looks like none" in whys[0]
     assert whys[1:3] == ["there is no text", "there is no label"]
     assert "4 fields where 3" in whys[3]
     assert whys[4] == "an earlier row is the same"

@@ -13,6 +13,7 @@ from bertkit import bundle
 from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted, UsageError
 from bertkit.evaluation.session import PredictRequest, predict
+from bertkit.export.run import ExportRequest, export_run
 from bertkit.models import offline
 from bertkit.tokenization import trimming
 from bertkit.tokenization.trimming import DROPPED_FILE
@@ -117,3 +118,12 @@ def test_hidden_words_are_learnt_over_the_trimmed_vocabulary(data: Path, tmp_pat
     train(replace(config(lines, tmp_path / "run"), task="mlm", epochs=1))
     run = bundle.load(tmp_path / "run")
     assert run.tokenizer.mask_id == run.tokenizer.vocab_size - 1
+
+
+def test_an_export_has_the_trimmed_vocabulary(data: Path, tmp_path: Path) -> None:
+    train(replace(config(data, tmp_path / "run"), portable=True))
+    exported = export_run(ExportRequest(tmp_path / "run", "transformers"))
+    assert exported.max_difference < 1e-5
+    folder = Path(exported.output)
+    assert (folder / DROPPED_FILE).read_bytes() == (tmp_path / "run" / DROPPED_FILE).read_bytes()
+    assert json.loads((folder / "config.json").read_text())["vocab_size"] == bundle.load(folder).tokenizer.vocab_size

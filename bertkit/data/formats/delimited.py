@@ -15,6 +15,8 @@ from bertkit.plain import quoted
 Record = tuple[int, "list[str] | str"]
 """The line a record starts at, and its fields, or what is wrong with it."""
 
+# Stands for the name of a column that has none.
+_UNNAMED = "\0"
 _UNCLOSED = "a quote is opened here and never closed"
 
 
@@ -74,7 +76,7 @@ def read_table(
     names = None if header is None else [column_name(name) for name in header]
     drop_extra = names is not None
     own: list[str] | None = None
-    columns: Sequence[str | None] | None = names
+    columns: Sequence[str] | None = names
     if has_header:
         own = _read_header(records, source)
         names = names or own
@@ -85,7 +87,7 @@ def read_table(
         if isinstance(fields, str):
             yield BadRow(line, fields)
             continue
-        if own is not None and _is_header_again(fields, own):
+        if own is not None and fields and fields[-1].strip() == own[-1] and _is_header_again(fields, own):
             yield LeftOut(line, "the line is a header once more")
             continue
         if not _is_blank(fields):
@@ -110,9 +112,11 @@ def _csv_fault(error: Exception) -> str:
     return CARRIAGE_RETURN if "new-line character" in message else message
 
 
-def _table_row(line: int, fields: list[str], names: Sequence[str | None], *, drop_extra: bool) -> Row | BadRow:
+def _table_row(line: int, fields: list[str], names: Sequence[str], *, drop_extra: bool) -> Row | BadRow:
     if len(fields) == len(names) or (drop_extra and len(fields) > len(names)):
-        return Row(line, {name: text for name, text in zip(names, fields, strict=False) if name is not None})
+        found = dict(zip(names, fields, strict=False))
+        found.pop(_UNNAMED, None)
+        return Row(line, found)
     return BadRow(line, f"{len(fields)} {_plural('field', len(fields))} where {len(names)} are expected")
 
 
@@ -138,19 +142,16 @@ def _names(fields: Sequence[str]) -> list[str]:
 
 def _is_header_again(fields: Sequence[str], names: Sequence[str]) -> bool:
     """Tell the header of another file behind the first one, as `cat a.csv b.csv` leaves it."""
-    if not 1 < len(fields) == len(names):
-        return False
-    # The last cell tells most rows apart, before all of them are brought to the form of names.
-    return fields[-1].strip() == names[-1] and _names(fields) == list(names)
+    return 1 < len(fields) == len(names) and _names(fields) == list(names)
 
 
-def _named_columns(names: Sequence[str]) -> list[str | None]:
-    """Name columns, those without a name None: what spreadsheets leave at the right of a table.
+def _named_columns(names: Sequence[str]) -> list[str]:
+    """Mark columns without a name: what spreadsheets leave at the right of a table.
 
     One at the left is the index that pandas writes, and stays.
     """
     index_only = names.count("") == 1 and names[0] == ""
-    return [name if name or index_only else None for name in names]
+    return [name if name or index_only else _UNNAMED for name in names]
 
 
 def _is_blank(fields: Sequence[str]) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from bertkit.data.column_names import TAG_NAMES, TOKEN_NAMES
 from bertkit.data.records import BadRow, Row
 from bertkit.data.tagged.schemes import is_entity_tag, is_like_tag
+from bertkit.data.values import RowError
 from bertkit.errors import DataError
 
 _ID_NAMES = (
@@ -73,7 +74,10 @@ def join_token_rows(rows: Iterator[Row | BadRow], source: str) -> Iterator[Row |
         return itertools.chain(ahead, rows)
     ahead += itertools.islice(rows, _ROWS_LOOKED_AT)
     good = [row for row in ahead if isinstance(row, Row)]
-    columns = find_token_columns(good)
+    try:
+        columns = find_token_columns(good)
+    except RowError:
+        columns = None
     again = itertools.chain(ahead, rows)
     if columns is None:
         return again
@@ -109,14 +113,20 @@ def _joined(rows: Iterable[Row | BadRow], columns: TokenColumns) -> Iterator[Row
         yield _sentence(group, columns)
 
 
-def _sentence(group: _Group, columns: TokenColumns) -> Row:
+def _sentence(group: _Group, columns: TokenColumns) -> Row | BadRow:
     """Write the words and tags of a sentence as lists; of other columns the first value stands."""
+    try:
+        return Row(group.line, _lists(group, columns))
+    except RowError as error:
+        return BadRow(group.line, str(error))
+
+
+def _lists(group: _Group, columns: TokenColumns) -> dict[str, str]:
     listed = {name for name in (columns.token, columns.tag) if name is not None}
-    fields = {
+    return {
         name: json.dumps([row.fields[name] for row in group.rows], ensure_ascii=False) if name in listed else text
         for name, text in group.rows[0].fields.items()
     }
-    return Row(group.line, fields)
 
 
 def _is_id(cell: str) -> bool:

@@ -1,0 +1,312 @@
+"""Write docs/data.md: the forms of data that bertkit reads, each with what comes of an example.
+
+    python docs/data.py > docs/data.md
+
+What an example is read as is computed, so that the page says what the program does.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bertkit.data.loading import load_data
+from bertkit.data.records import DataSet, Document, Example, Question
+
+INTRODUCTION = """\
+# The data that bertkit reads
+
+A file is told by what is in it; its name is a hint. Files and standard input are read by the same code, plain or
+gzipped, UTF-8 or CP949, by `train`, `eval`, `predict`, `inspect-data` and `vocab build`. Column names are found by
+their synonyms (`text`, `sentence`, `문장`, `본문`, `리뷰`, …; `label`, `score`, `레이블`, `감정`, …), and `--columns
+text=a,label=b` goes before them. What is left out, or read otherwise than it stands there, is said.
+
+Each example below shows a file and what comes of it. The page is made by `docs/data.py` and checked by a test.
+"""
+
+ENDING = """\
+## What is refused or named
+
+- **Rows that cannot be used** end `train` and `eval` with all kinds of fault of a file, the first lines of each.
+  `train --on-error skip` leaves them out and says so; `inspect-data --write clean.csv` writes the rows that are left
+  after its findings, and beside them `clean.left_out.csv` with file, line and reason. In `predict` they are error
+  records in their place.
+- **Lists and objects are no classes**: `["price", "battery"]` is refused (a list of one label is that label); of an
+  object name the value that counts, `--columns label=labels.label`.
+- **Labels that look like missing ones** (`-`, `NaN`, `N/A`, -1 beside 0, 1 and 2), labels that differ in letter case
+  only, rows without a text: `inspect-data` and `train` name them with their lines.
+- **A score that is none**: where nearly all labels are numbers with fractions, the others are named with their lines.
+- **Places that are counted otherwise**: nearly all entities end before the last letter of a word, or begin at the
+  second: their ends may be inclusive, or count from 1. bertkit's places count from 0, and the end is the one behind
+  the last character.
+- **Words without sentences**: a table with a word and a tag a row needs a column that tells sentences apart.
+- **Choices by number**: where answers 1 to 3 for the choices A to D may count from 0 or from 1, nothing is guessed.
+
+## What `predict` and `summarize` hand on
+
+`--keep id,author` (or `all`) carries columns of the input into the records, as texts, under their own names; a name
+that records use gets `in_` before it. Several files and folders can be named; each record then says its `file`.
+`predict --output-format labelstudio|doccano|conll` writes what a run found as those tools import it, to be looked
+through and mended; rows that could not be read are left out of it. In CoNLL a word is tagged whole.
+"""
+
+
+@dataclass(frozen=True)
+class Form:
+    """An example: files by name, the first of them DATA; `task` where it must be said."""
+
+    title: str
+    files: dict[str, str]
+    task: str = "auto"
+    remark: str = ""
+
+
+_LS = {
+    "data": {"text": "Mira Kost left"},
+    "annotations": [{"id": 1, "result": [{"type": "labels", "value": {"start": 0, "end": 9, "labels": ["PER"]}}]}],
+}
+_CHOICES = [{"label": "A", "text": "a stone"}, {"label": "B", "text": "sunlight"}]
+_FEEDS = {"stem": "What feeds plants?", "choices": _CHOICES}
+
+
+def _line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+SECTIONS: dict[str, tuple[Form, ...]] = {
+    "Tables": (
+        Form("csv, with commas or semicolons", {"reviews.csv": 'text,label\n"good, and cheap",pos\ntoo loud,neg\n'}),
+        Form("tsv: nothing is quoted", {"리뷰.tsv": "번호\t문장\t감정\n1\t정말 좋아요\t긍정\n2\t별로예요\t부정\n"}),
+        Form(
+            "What spreadsheets leave",
+            {"sheet.csv": "sep=;\nlabel;text;;\nham;see you at lunch;;\nspam;win a prize;;\n"},
+        ),
+        Form("Two files joined by `cat`", {"cat.csv": "text,label\ngood,1\nbad,0\ntext,label\nfine,1\n"}),
+        Form("1 and 1.0 are one label", {"gap.csv": "text,label\ngood,1.0\nbad,0\nfine,1\n"}),
+        Form("Decimal commas", {"scores.csv": "sentence1;sentence2;score\na shop;a store;4,5\na shop;the sea;0,25\n"}),
+    ),
+    "JSON": (
+        Form(
+            "An object a line",
+            {"rows.jsonl": _line({"text": "good", "label": "pos"}) + _line({"text": "bad", "label": "neg"})},
+        ),
+        Form(
+            "One array", {"rows.json": '[\n  {"text": "good", "label": "pos"},\n  {"text": "bad", "label": "neg"}\n]\n'}
+        ),
+        Form(
+            "A list within an object",
+            {
+                "wrapped.json": '{"version": "1",\n "data": [{"text": "good", "label": "pos"}, {"text": "bad", "label": "neg"}]}\n'
+            },
+        ),
+        Form(
+            "Columns, as pandas' `to_json()` writes them",
+            {"pandas.json": '{"text": {"0": "good", "1": "bad"}, "label": {"0": "pos", "1": "neg"}}\n'},
+        ),
+        Form(
+            "Pairs without a majority of labels (SNLI)",
+            {
+                "snli.jsonl": "".join(
+                    _line({"gold_label": label, "sentence1": "It rains.", "sentence2": "It is " + word + "."})
+                    for label, word in (("entailment", "wet"), ("-", "dry"), ("neutral", "late"))
+                )
+            },
+        ),
+    ),
+    "Questions": (
+        Form("Choices in columns", {"quiz.csv": "prompt,A,B,C,answer\nWhat feeds plants?,a stone,sunlight,wool,B\n"}),
+        Form("CommonsenseQA, ARC, OpenBookQA", {"csqa.jsonl": _line({"answerKey": "B", "question": _FEEDS})}),
+        Form(
+            "COPA: answers count from 0",
+            {
+                "copa.jsonl": "".join(
+                    _line(
+                        {
+                            "premise": "The cup fell.",
+                            "choice1": "It broke.",
+                            "choice2": "It rained.",
+                            "question": word,
+                            "label": label,
+                        }
+                    )
+                    for word, label in (("effect", 0), ("cause", 1))
+                )
+            },
+        ),
+        Form(
+            "PIQA",
+            {
+                "piqa.jsonl": "".join(
+                    _line({"goal": "Open a jar", "sol1": a, "sol2": b, "label": n})
+                    for a, b, n in (("twist", "throw", 0), ("throw", "twist", 1))
+                )
+            },
+        ),
+        Form(
+            "MedMCQA",
+            {
+                "med.jsonl": "".join(
+                    _line({"question": q, "opa": "liver", "opb": "heart", "cop": n})
+                    for q, n in (("Which pumps?", 1), ("Which filters?", 0))
+                )
+            },
+        ),
+        Form(
+            "RACE: several questions of one passage",
+            {
+                "race.jsonl": _line(
+                    {
+                        "article": "Ana swam.",
+                        "questions": ["What did she do?", "Who?"],
+                        "options": [["ran", "swam"], ["Ana", "Bo"]],
+                        "answers": ["B", "A"],
+                    }
+                )
+            },
+        ),
+    ),
+    "Entities": (
+        Form(
+            "A token and its tag a line (CoNLL)",
+            {"train.conll": "Mira B-PER\nKost I-PER\nleft O\n\nAldby B-LOC\nsleeps O\n"},
+        ),
+        Form(
+            "Numbered tokens (WikiNEuRal, CoNLL-U), tags such as PER_B and `-` (Naver)",
+            {"naver.txt": "1\t미라\tPER_B\n2\t떠났다\t-\n\n1\t올드비\tLOC_B\n2\t잔다\t-\n"},
+        ),
+        Form(
+            "GermEval: a source above, the outer tag counts",
+            {
+                "germeval.tsv": "#\tsource [2009-10-17]\n1\tMira\tB-PER\tO\n2\tging\tO\tO\n\n#\tsource [2009-10-18]\n1\tAldby\tB-LOC\tO\n2\tschlief\tO\tO\n"
+            },
+        ),
+        Form(
+            "A token a row, with the id of its sentence",
+            {"words.csv": "sentence_id,words,labels\n0,Mira,B-PER\n0,left,O\n1,Aldby,B-LOC\n1,sleeps,O\n"},
+        ),
+        Form(
+            "The same with the sentence named at its first word",
+            {"ner.csv": "Sentence #,Word,Tag\nSentence: 1,Mira,B-PER\n,left,O\nSentence: 2,Aldby,B-LOC\n,sleeps,O\n"},
+        ),
+        Form(
+            "Lists as Python and numpy write them",
+            {
+                "lists.csv": "tokens,ner_tags\n\"['Mira', 'left']\",\"['B-PER', 'O']\"\n\"['Aldby' 'sleeps']\",\"['B-LOC' 'O']\"\n"
+            },
+        ),
+        Form("doccano", {"doccano.jsonl": _line({"id": 1, "text": "Mira Kost left", "label": [[0, 9, "PER"]]})}),
+        Form(
+            "Label Studio, the full export",
+            {"export.json": json.dumps([_LS], indent=1) + "\n"},
+            remark="Texts nobody has annotated are left out and counted. `choices` become labels.",
+        ),
+        Form(
+            "Label Studio, JSON-MIN (and csv)",
+            {
+                "min.json": json.dumps(
+                    [
+                        {
+                            "text": "Mira Kost left",
+                            "label": [{"start": 0, "end": 9, "labels": ["PER"]}],
+                            "annotation_id": 1,
+                        },
+                        {"text": "Nobody came", "annotation_id": 2},
+                    ]
+                )
+                + "\n"
+            },
+        ),
+        Form(
+            "Prodigy: what was rejected or ignored is left out",
+            {
+                "prodigy.jsonl": "".join(
+                    _line(
+                        {
+                            "text": "Mira Kost left",
+                            "spans": [{"start": 0, "end": 9, "label": "PER"}],
+                            "answer": answer,
+                            "_task_hash": n,
+                        }
+                    )
+                    for n, answer in enumerate(("accept", "reject"))
+                )
+            },
+        ),
+        Form("spaCy", {"spacy.jsonl": _line(["Mira Kost left", {"entities": [[0, 9, "PER"]]}])}),
+        Form(
+            "brat: an .ann file beside the text",
+            {"a.txt": "Mira Kost left\nNobody came\n", "a.ann": "T1\tPER 0 9\tMira Kost\n"},
+        ),
+    ),
+    "Documents": (
+        Form(
+            "Texts with summaries",
+            {"news.jsonl": _line({"article": "It rained. The river rose.", "highlights": "The river rose."})},
+        ),
+        Form(
+            "Paragraphs of sentences, as Korean summary sets have them",
+            {
+                "paragraphs.jsonl": _line(
+                    {
+                        "text": [[{"index": 0, "sentence": "비가 왔다."}], [{"index": 1, "sentence": "강이 불었다."}]],
+                        "abstractive": "강이 불었다.",
+                    }
+                )
+            },
+            task="extractive",
+        ),
+    ),
+}
+
+
+def page() -> str:
+    """Return the page."""
+    parts = [INTRODUCTION]
+    for title, forms in SECTIONS.items():
+        parts.append(f"## {title}\n")
+        parts += ["\n".join(_described(form)) for form in forms]
+    return "\n".join([*parts, ENDING])
+
+
+def _described(form: Form) -> Iterator[str]:
+    yield f"### {form.title}\n"
+    for name, text in form.files.items():
+        yield f"`{name}`\n"
+        yield f"```\n{text}```\n"
+    dataset, notes = _loaded(form)
+    task = f"`--task {form.task}`" if form.task != "auto" else f"`{dataset.task}`"
+    yield f"Read as {task}:\n"
+    yield from (f"- {_row(row)}" for row in dataset.splits["train"])
+    yield ""
+    for note in notes:
+        yield f"Said: {note}\n"
+    if form.remark:
+        yield f"{form.remark}\n"
+
+
+def _loaded(form: Form) -> tuple[DataSet, list[str]]:
+    """Read an example, and return what is said of it apart from the reason for a task."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in form.files.items():
+            Path(folder, name).write_text(text, encoding="utf-8")
+        dataset = load_data([str(Path(folder, next(iter(form.files))))], task=form.task)
+        said = [*dataset.notes, *dataset.warnings]
+        return dataset, [note.replace(f"{folder}/", "") for note in said if not note.startswith("task: ")]
+
+
+def _row(row: Example) -> str:
+    texts = " + ".join(f"“{' ⏎ '.join(text.splitlines())}”" for text in row.texts)
+    if isinstance(row, Question):
+        choices = ", ".join(f"{name}: {text}" for name, text in zip(row.names, row.choices, strict=True))
+        return f"{texts} ({choices}) → {row.label}"
+    if isinstance(row, Document):
+        return f"{texts} → “{row.summary}”"
+    return f"{texts} → {json.dumps(row.answer, ensure_ascii=False)}"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
