@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import sentencepiece
-from sentencepiece import sentencepiece_model_pb2
 
 from bertkit.kinds import MisfitError
 from bertkit.tokenization.model_proto import read_model_proto
@@ -29,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 )
 def test_what_is_read_is_what_the_message_class_reads(options: dict[str, object]) -> None:
     content = small.train(small.sentences(), **options)
-    theirs = sentencepiece_model_pb2.ModelProto.FromString(content)
+    theirs = small.message_class().ModelProto.FromString(content)
     ours = read_model_proto(content)
     assert [(p.piece, p.score, p.type) for p in ours.pieces] == [(p.piece, p.score, p.type) for p in theirs.pieces]
     spec, trainer = theirs.normalizer_spec, theirs.trainer_spec
@@ -43,7 +42,7 @@ def test_what_is_read_is_what_the_message_class_reads(options: dict[str, object]
 
 
 def test_what_a_file_leaves_out_is_the_formats_own() -> None:
-    proto = sentencepiece_model_pb2.ModelProto()
+    proto = small.message_class().ModelProto()
     proto.pieces.add(piece="가")
     ours = read_model_proto(proto.SerializeToString())
     assert [(p.piece, p.score, p.type) for p in ours.pieces] == [("가", 0.0, 1)]
@@ -51,7 +50,7 @@ def test_what_a_file_leaves_out_is_the_formats_own() -> None:
 
 
 def test_a_negative_number_is_read() -> None:
-    proto = sentencepiece_model_pb2.ModelProto()
+    proto = small.message_class().ModelProto()
     proto.trainer_spec.unk_id = -1
     assert read_model_proto(proto.SerializeToString()).unk_id == -1
 

@@ -11,7 +11,7 @@ import pytest
 
 from bertkit import bundle
 from bertkit.config import TrainConfig
-from bertkit.errors import Interrupted, UsageError
+from bertkit.errors import Interrupted, RunError, UsageError
 from bertkit.evaluation.session import PredictRequest, predict
 from bertkit.export.run import ExportRequest, export_run
 from bertkit.models import offline
@@ -82,6 +82,14 @@ def test_a_run_keeps_what_its_rows_need_and_counts_what_it_lacks(
     done.raise_for_status(strict=True)
     records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [record["n_tokens"] for record in records] == [4, 7]  # <s>, ▁ and three letters, a word, </s>
+
+
+def test_a_damaged_list_of_dropped_pieces_is_a_damaged_run(data: Path, tmp_path: Path) -> None:
+    train(replace(config(data, tmp_path / "run"), epochs=1))
+    (tmp_path / "run" / DROPPED_FILE).write_bytes(b"nothing")
+    with pytest.raises(RunError, match=rf"{DROPPED_FILE}: holds no pieces .*the run is damaged"):
+        predict(PredictRequest(tmp_path / "run", str(data)), output=tmp_path / "out.jsonl")
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_without_trimming_the_answers_are_the_same(data: Path, tmp_path: Path) -> None:
