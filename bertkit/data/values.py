@@ -87,6 +87,10 @@ def parse_cell(text: str) -> Any:
         return None
 
 
+# Python's reader takes more than a hundred times the room of what it reads.
+MOST_OF_PYTHON = 500_000
+
+
 def parse_list(text: str) -> Any:
     """Parse a list that a field may hold, as JSON or as Python and numpy write it; None if it holds none.
 
@@ -99,6 +103,8 @@ def parse_list(text: str) -> Any:
     found = parse_cell(text)
     if found is not None or not text.lstrip().startswith("[") or not text.rstrip().endswith("]"):
         return found
+    if len(text) > MOST_OF_PYTHON:
+        raise RowError(f"a list in Python's spelling with {len(text):,} characters is too long; write it as JSON")
     if _SPACED.fullmatch(text.strip()):  # Python would join strings that stand side by side
         text = _STRING.sub(lambda string: f"{string[0]},", text)
     elif _NUMBERS.fullmatch(text.strip()):

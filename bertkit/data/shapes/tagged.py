@@ -127,9 +127,9 @@ def tagged_row(
             refuse_rejected(row.fields)
         content = content_of(row, columns, tag_names, need_tags=need_tags)
         form = form or _form_of([row], columns, tag_names, need_tags=need_tags)
-        text, places = _text_and_places(content, form)
         if not need_tags:
-            return TaggedText((text,), None, row.line, source)
+            return TaggedText((_text(content, form),), None, row.line, source)
+        text, places = _text_and_places(content, form)
         read = _entities(content, text, places, form, _Findings(row.line, problems))
     except RowError as error:
         return unusable(row, error)
@@ -148,6 +148,11 @@ class _Findings(NamedTuple):
             if self.problems is None:
                 raise RowError(message)
             self.problems.append(BadRow(self.line, message))
+
+
+def _text(content: Content, form: TagForm) -> str:
+    """Return the text of a row alone: the places of a million tokens take more room than the tokens."""
+    return content.text if content.tokens is None else ("" if form.by_character else " ").join(content.tokens)
 
 
 def _text_and_places(content: Content, form: TagForm) -> tuple[str, list[CharSpan]]:
