@@ -140,3 +140,8 @@ def test_a_score_that_is_none_is_named(tmp_path: Path) -> None:
 def test_a_label_that_is_called_as_its_column() -> None:
     assert header_like(Counter({"pos": 30, "neg": 30, "label": 1})) == ["label"]
     assert header_like(Counter({"pos": 30, "score": 30})) == [], "a class"
+
+
+def test_a_run_that_learnt_both_spellings_is_asked_for_both(tmp_path: Path) -> None:
+    path = csv(tmp_path, ["0", "1.0", "1"] * 4)
+    assert set(load_data([str(path)], task="classify", labels=["0", "1", "1.0"]).labels("train")) == {"0", "1", "1.0"}

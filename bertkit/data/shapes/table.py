@@ -133,7 +133,9 @@ def decide_task(
     if task not in ("auto", *LABELLED):
         return task, rows, ()
     labels = {example.label for examples in rows.values() for example in examples if example.label is not None}
-    spelling = spelling_of(labels, of_scores=task == "regression") if respell else "as written"
+    # A run that learnt two spellings as two labels is asked for both.
+    is_known = bool(known) and labels <= set(known)
+    spelling = spelling_of(labels, of_scores=task == "regression") if respell and not is_known else "as written"
     decided = task if task != "auto" else "regression" if are_scores(labels) else "classify"
     notes = (NOTES[spelling],) if spelling in NOTES else ()
     if spelling != "as written":
