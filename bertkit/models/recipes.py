@@ -74,7 +74,14 @@ MINILM = replace(
 )
 # Most of its vocabulary's pieces are of scripts that a user's rows do not have, and the table of
 # embeddings learns nothing that few rows could teach it.
-E5 = replace(FINE_TUNING, lr=1e-4, freeze=1, trim_vocab=True, by_pair_task={"regression": {"pooling": "siamese"}})
+E5 = replace(
+    FINE_TUNING,
+    lr=1e-4,
+    freeze=1,
+    trim_vocab=True,
+    by_task={"ner": {"lr": 2e-4, "head_lr": 1e-3, "epochs": 6}},
+    by_pair_task={"regression": {"pooling": "siamese"}},
+)
 BASE = replace(FINE_TUNING, epochs=3, lr=3e-5)
 # The classes of transformers for these put the pooler under a classifier, and it came trained.
 BERT = replace(BASE, pooling="pooler")
