@@ -5,7 +5,7 @@
 
 Every dependency is installed at its lower bound. torch alone is taken from constraints.txt: its
 older versions pull gigabytes of libraries for graphics cards. Then small commands and a few tests
-run there.
+run there: such as need no model type that a later transformers brought.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ TESTS = (
     "tests/models/test_four_bits.py",
     "tests/models/test_tokenizers.py",
     "tests/models/test_bert.py",
-    "tests/models/test_pretrained.py",
+    "tests/training/test_trimmed_runs.py",
 )
+# It lets transformers itself write a folder, which imports sentencepiece's message class.
+LEFT_OUT = "tests/models/test_tokenizers.py::test_a_deberta_that_transformers_stored_is_mended"
 COMMANDS = (
     ["train", "sample:paraphrase", "--model", "scratch", "--epochs", "1", "--output", "{run}"],
     ["eval", "{run}"],
@@ -83,7 +85,17 @@ def _tried(python: Path, wanted: Sequence[str], run: Path) -> int:
     steps = [
         [str(python), "-m", "pip", "install", "--quiet", *wanted, *BESIDE],
         *([str(python), "-m", "bertkit", *(word.format(run=run) for word in words)] for words in COMMANDS),
-        [str(python), "-m", "pytest", "-q", "-W", "default", *(test for test in TESTS if (ROOT / test).is_file())],
+        [
+            str(python),
+            "-m",
+            "pytest",
+            "-q",
+            "-W",
+            "default",
+            "--deselect",
+            LEFT_OUT,
+            *(test for test in TESTS if (ROOT / test).is_file()),
+        ],
     ]
     for step in steps:
         print("$", *(step[1:] if step[0] == str(python) else step), flush=True)

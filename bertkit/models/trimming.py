@@ -41,8 +41,8 @@ def keep_rows(encoder: PretrainedEncoder, rows: Sequence[int], *, name: str) -> 
     kept = nn.Embedding(len(rows), table.embedding_dim, padding_idx=new.get(table.padding_idx), _weight=weight)
     encoder.model.set_input_embeddings(kept)
     # The other weights may be views of the mapped file, and keep all of it in memory.
-    for part in encoder.parameters():
-        part.data = part.data.clone()
+    for weight_kept in encoder.parameters():
+        weight_kept.data = weight_kept.data.clone()
     config = encoder.model.config
     config.vocab_size = len(rows)
     for part in _NAMED:
