@@ -35,6 +35,7 @@ OPTIONS = BuildOptions(
 )  # fmt: skip
 ROWS = (
     "scratch", "bert", "electra", "roberta", "distilbert", "modernbert", "deberta-base", "deberta", "longformer",
+    "ultrabert", "eurobert", "gte-multilingual-base",
 )  # fmt: skip
 
 

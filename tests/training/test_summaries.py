@@ -197,7 +197,7 @@ def test_documents_of_every_kind(any_run: Trained, tmp_path: Path) -> None:
     result = bertkit("predict", any_run.run, path)
     assert result.exit_code == 3
     empty, one, three, unstopped, many, bad = map(json.loads, result.stdout.splitlines())
-    assert (empty["sentences"], empty["summary"]) == ([], "")
+    assert empty["error"] == "there is no text in the row"
     assert [s["text"] for s in one["sentences"]] == [sentence]
     assert 2 <= len(three["sentences"]) <= 3
     assert unstopped["truncated"]
