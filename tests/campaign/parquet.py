@@ -105,8 +105,9 @@ def _with_changed_text(data: bytes, rows: Sequence[Row], hurt: set[int], rng: ra
     at = data.find(text)
     if at < 0:
         return data
-    # It may have been found within a longer text.
-    hurt.update(j for j, row in enumerate(rows) if any(rows[i].texts[0] in other for other in row.texts))
+    # It may have been found within a longer text, and later texts may be written as what they share with it.
+    first = next(j for j, row in enumerate(rows) if any(rows[i].texts[0] in other for other in row.texts))
+    hurt.update(range(first, len(rows)))
     place = at + rng.randrange(len(text))
     return data[:place] + bytes([data[place] ^ rng.choice((1, 0x80))]) + data[place + 1 :]
 

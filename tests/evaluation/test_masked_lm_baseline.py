@@ -32,7 +32,12 @@ def task(tokenizer: Tokenizer) -> MaskedLMTask:
 def test_probabilities_are_counts_with_one_added(task: MaskedLMTask) -> None:
     probabilities = np.exp(fit_unigram(task, examples(*TEXTS)).logs)
     tokens = task.tokenizer
-    ids = [i for row in tokens.encode([tokens.plain(text) for text in TEXTS]) for i in row.ids if i not in tokens.special_ids]
+    ids = [
+        i
+        for row in tokens.encode([tokens.plain(text) for text in TEXTS])
+        for i in row.ids
+        if i not in tokens.special_ids
+    ]
     counts, total = Counter(ids), len(ids) + tokens.vocab_size
     assert probabilities.sum() == pytest.approx(1)
     for i in range(tokens.vocab_size):

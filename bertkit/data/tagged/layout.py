@@ -70,7 +70,7 @@ class Layout:
 def cut_line(text: str, *, commas: bool = False) -> list[str]:
     """Cut a line; the last column comes without white space, the first keeps its own: it may be a space."""
     if commas:
-        columns = next(csv.reader([text]), [text])
+        columns = _cut_at_commas(text)
     elif "\t" in text:
         columns = text.split("\t")
         while len(columns) > 1 and not columns[-1].strip():
@@ -78,6 +78,13 @@ def cut_line(text: str, *, commas: bool = False) -> list[str]:
     else:
         columns = [column for column in text.split(" ") if column] or [text]
     return columns if len(columns) == 1 else [*columns[:-1], columns[-1].strip()]
+
+
+def _cut_at_commas(text: str) -> list[str]:
+    try:
+        return next(csv.reader([text]), [text])
+    except csv.Error:  # a lone carriage return, or a cell without end
+        return text.split(",")
 
 
 def looks_tagged_lines(lines: Sequence[str], *, is_named: bool) -> str | None:

@@ -11,6 +11,7 @@ from bertkit.data.formats.telling import sniff_format
 from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet, TaggedText
 from bertkit.data.streaming import stream_data
+from bertkit.data.tagged.layout import cut_line
 from bertkit.errors import DataError
 
 SENTENCES = [
@@ -138,3 +139,7 @@ def test_prose_and_tables_are_no_tagged_text(tmp_path: Path) -> None:
         path = tmp_path / "t.txt"
         path.write_text(text * 3, encoding="utf-8")
         assert sniff_format(path).kind != "conll", text
+
+
+def test_a_line_that_the_csv_reader_refuses_is_cut_at_its_commas():
+    assert cut_line("a,b\rc,O", commas=True) == ["a", "b\rc", "O"]
