@@ -22,6 +22,7 @@ from bertkit.data.records import Example
 from bertkit.data.same_row import row_key
 from bertkit.errors import RunError
 from bertkit.files import is_file, read_bytes, save_arrays
+from bertkit.kinds import MisfitError
 
 FILE = "training_rows.safetensors"
 _ROWS, _FIRST_FORM = "same_rows", "rows"
@@ -55,7 +56,9 @@ def count_known(examples: Sequence[Example], salt: str, directory: Path, *, is_p
     try:
         stored = load(read_bytes(path))
         known, in_first_form = stored[_ROWS if _ROWS in stored else _FIRST_FORM], _ROWS not in stored
-    except (OSError, SafetensorError, KeyError) as error:
+        if known.ndim != 1 or known.dtype != np.uint64 or not (known[1:] > known[:-1]).all():
+            raise MisfitError("its hashes are not those that were stored")
+    except (OSError, SafetensorError, KeyError, MisfitError) as error:
         raise RunError(f"{path}: cannot be read ({error}); the run is damaged, copy or train it again.") from error
     keys = map(_first_form, examples) if in_first_form else _keys(examples, is_pair=is_pair)
     return int(np.isin(_hashes(keys, salt), known).sum())

@@ -11,7 +11,7 @@ from bertkit.audit.training_rows import training_doubts
 from bertkit.config import TrainConfig, flag
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
-from bertkit.errors import UsageError
+from bertkit.errors import TokenizerError, UsageError
 from bertkit.models.choosing import AUTO, FROM_NOTHING, Choice, choose_model
 from bertkit.models.offline import package_statement
 from bertkit.models.registry import EXTENDABLE, find_model, load_target
@@ -119,6 +119,10 @@ def prepare(
     doubts += [f"validation: {doubt}" for doubt in check_answers(task.settings, dataset.splits["validation"])]
     lend_extractor(task, config, spec, note)
     whose = f"--tokenizer {config.tokenizer}" if config.tokenizer is not None else f"--model {config.model}"
+    if config.token_masking and tokenizer.special.mask is None:
+        raise TokenizerError(
+            f"{whose}: its tokenizer has no mask token for --token-masking; take one that has, or --token-masking 0."
+        )
     findings = check_fit(tokenizer, [text for e in train for text in e.all_texts], name=whose)
     options = _options(config, task, train)
     rows = task.training_rows(train, options)

@@ -18,7 +18,7 @@ from bertkit.data.loading import fingerprint
 from bertkit.data.request import DataRequest
 from bertkit.data.sources import lasting_names
 from bertkit.data.splits import SPLIT_FORM
-from bertkit.errors import BertkitError, DeviceError, RunError, UsageError
+from bertkit.errors import BertkitError, DeviceError, RunError, UnknownNameError, UsageError
 from bertkit.files import is_dir
 from bertkit.kinds import MisfitError, value_of
 from bertkit.models.registry import find_model
@@ -66,6 +66,10 @@ def resumed_config(config: TrainConfig, setup: dict[str, Any]) -> TrainConfig:
     with _stored(config, SETUP):
         _check_setup(setup)
         stored = _found_again(from_mapping(setup["config"], source="config"), setup)
+        if not stored.data:
+            raise MisfitError("config.data names no data")
+        if "model" not in config.given:
+            find_model(stored.model)
     # Whether it is the same data, the fingerprint decides; a path may be spelt otherwise.
     for name in sorted(config.given - {"data", "data_dir", *REQUESTS}):
         value, began_with = getattr(config, name), getattr(stored, name)
@@ -107,7 +111,7 @@ def _stored(config: TrainConfig, file: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (MisfitError, UsageError) as error:
+    except (MisfitError, UsageError, UnknownNameError) as error:
         reason = str(error).rstrip(".")
         raise RunError(f"{config.output or 'the run'}: {file}: {reason}; start again with --force.") from error
 

@@ -164,7 +164,7 @@ def _faults(trial: Trial, ran: Ran) -> Iterator[str]:
     elif ran.code == 3:
         if not lines or not lines[-1].startswith("bertkit: "):
             yield "exit 3 without a sentence at the end"
-        elif not any(place in lines[-1] for place in (RUN, OUTPUT, DATA)):
+        elif not any(place in lines[-1] for place in (RUN, OUTPUT, DATA, "--data-dir")):
             yield "a sentence without a place"
         elif len(lines[-1]) > LONGEST_SENTENCE:
             yield "a sentence is too long"

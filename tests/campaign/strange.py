@@ -102,10 +102,12 @@ def tensor_changes(file: str, path: Path, most: int) -> Iterator[Change]:
 
 def _tensors(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
     def changed(raw: bytes) -> bytes:
+        import numpy as np
         from safetensors.numpy import load, save
 
         tensors = {name: tensor.copy() for name, tensor in load(raw).items()}
         change(tensors)
+        tensors = {name: np.asarray(tensor) for name, tensor in tensors.items()}  # no scalars
         return bytes(save(tensors, metadata={"format": "pt"}))
 
     return changed
