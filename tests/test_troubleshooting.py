@@ -12,7 +12,7 @@ import pytest
 
 from bertkit.config import TrainConfig
 from bertkit.data.groups import shared_groups
-from bertkit.data.loading import _Loader
+from bertkit.data.oddities import Oddities
 from bertkit.data.records import ColumnMap, DataSet, Entity, Example, TaggedText
 from bertkit.documents.sentences import Sentence
 from bertkit.errors import BertkitError, NonFiniteError
@@ -142,9 +142,8 @@ def of_uneven_classes() -> list[str]:
 
 
 def of_reading() -> list[str]:
-    loader = _Loader(cast("Any", None), None, None, need_label=True, task="ner")
-    loader.repaired, loader.problems = 14, ["names.jsonl:3: the entity 'Ann' is not in the text"]
-    return list(loader.warnings())
+    read = Oddities(problems=["names.jsonl:3: the entity 'Ann' is not in the text"], repaired=14)
+    return list(read.warnings())
 
 
 def of_summaries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
