@@ -14,7 +14,7 @@ class Recipe:
     `epochs` is an upper bound where `patience` ends a run earlier, and becomes more where rows
     are few; `head_lr` is the head's own peak rate, None for the encoder's. By task, the options
     in `by_task` go before the rest, and those in `by_pair_task` before these where a row is two
-    texts.
+    texts; `portable_pairs` goes before all where pairs are to be read by transformers' own classes.
     """
 
     epochs: int = 4
@@ -36,11 +36,13 @@ class Recipe:
     blend: bool = False
     by_task: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     by_pair_task: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    portable_pairs: Mapping[str, Any] = field(default_factory=dict)
 
     def options(self, task: str, *, two_texts: bool) -> dict[str, Any]:
         """Return the options of `train` by name, for a task on rows of one text or of two."""
         values = asdict(self)
         by_task, by_pair_task = values.pop("by_task"), values.pop("by_pair_task")
+        del values["portable_pairs"]
         of_pairs = by_pair_task.get(task, {}) if two_texts else {}
         return {**values, **by_task.get(task, {}), **of_pairs}
 
@@ -71,6 +73,7 @@ MINILM = replace(
         "choice": {"pooling": "match"},
         "regression": {"pooling": "siamese"},
     },
+    portable_pairs={"epochs": 4, "lr": 1e-4},
 )
 # Most of its vocabulary's pieces are of scripts that a user's rows do not have, and the table of
 # embeddings learns nothing that few rows could teach it.

@@ -59,7 +59,7 @@ def resolve(
     learns_words = init == "random" and config.tokenizer is None
     _refuse_misfits(config, spec, is_pair)
     if config.portable:
-        config = _portable(config, spec)
+        config = _portable(config, spec, two_texts=two_texts)
     if config.pooling in SIDED_POOLINGS and not two_texts:
         raise UsageError(
             f"--pooling {config.pooling}: is for pairs of texts, and a row here has no pair; take cls or mean."
@@ -83,7 +83,7 @@ def resolve(
     )
 
 
-def _portable(config: TrainConfig, spec: ModelSpec) -> TrainConfig:
+def _portable(config: TrainConfig, spec: ModelSpec, *, two_texts: bool) -> TrainConfig:
     """Leave out what no class of transformers has.
 
     Raises:
@@ -95,7 +95,9 @@ def _portable(config: TrainConfig, spec: ModelSpec) -> TrainConfig:
     pooling = config.pooling or ("pooler" if spec.architecture == "bert" else "cls")
     if pooling not in POOLINGS:
         raise UsageError(f"--pooling {pooling}: no class of transformers pools so; leave it or --portable out.")
-    return replace(config, pooling=pooling, overlap_segments=False, blend=False)
+    rates = spec.recipe.portable_pairs if two_texts else {}
+    open_rates = {name: value for name, value in rates.items() if getattr(config, name) is None}
+    return replace(config, pooling=pooling, overlap_segments=False, blend=False, **open_rates)
 
 
 def _filled(config: TrainConfig, recipe: Recipe, *, task: str, two_texts: bool) -> TrainConfig:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bertkit.config import TrainConfig
@@ -198,3 +200,12 @@ def test_what_is_the_case_anyway_may_be_said(task: str) -> None:
     said = {"loss": "mse", "class_weights": "none", "label_smoothing": 0.0, "sentence_pairs": "none"}
     refuse_idle(TrainConfig(**said), find_task(task))
     refuse_idle(TrainConfig(pooling=find_task(task).recipe.get("pooling")), find_task(task))
+
+
+def test_portable_pairs_are_read_as_often_as_a_pooler_needs() -> None:
+    asked = TrainConfig(data=("x",), portable=True)
+    spec = find_model("minilm")
+    pairs = resolve(asked, spec, is_pair=True, n_words=1000, n_rows=3000)
+    assert (pairs.pooling, pairs.epochs, pairs.lr, pairs.blend) == ("pooler", 4, 1e-4, False)
+    assert resolve(replace(asked, epochs=1), spec, is_pair=True, n_words=1000, n_rows=3000).epochs == 1
+    assert resolve(asked, spec, is_pair=False, n_words=1000, n_rows=30_000).lr == spec.recipe.lr
