@@ -31,7 +31,8 @@ from bertkit.tasks.published_head import PublishedHead
 from bertkit.tasks.registry import find_task
 from bertkit.tasks.trial import try_out
 from bertkit.tasks.viterbi import tag_names
-from bertkit.tokenization.base import Tokenizer, load_tokenizer
+from bertkit.tokenization.base import Tokenizer
+from bertkit.tokenization.loading import load_tokenizer
 
 if TYPE_CHECKING:
     from bertkit.models.heads import TaskModel

@@ -32,8 +32,9 @@ from bertkit.tasks.registry import find_task
 from bertkit.tasks.summary_scores import Extract
 from bertkit.tokenization import health
 from bertkit.tokenization.health import FitWatch, check_fit
-from bertkit.training import loop, prepare
+from bertkit.training import loop
 from bertkit.training.deciding import choose_metric
+from bertkit.training.long_rows import cut_sentence
 from bertkit.troubleshooting import PAGE, SECTIONS
 from tests.test_docs import documented_calls, faults
 
@@ -106,8 +107,8 @@ def of_long_rows() -> list[str]:
     short = TaskSettings("classify", ColumnMap(("text",), None, "label"), ("0", "1"), "1", max_length=128)
     pairs = TaskSettings("classify", ColumnMap(("a",), "b", "label"), ("0", "1"), "1", pooling="siamese")
     minilm = find_model("minilm")
-    found = prepare._cut_sentence([], cast("Any", encoded), short, minilm)
-    found += prepare._cut_sentence([], cast("Any", longest), pairs, minilm)
+    found = cut_sentence([], cast("Any", encoded), short, minilm)
+    found += cut_sentence([], cast("Any", longest), pairs, minilm)
     return [*found, *_cut_sentence(12, 96, 128)]
 
 

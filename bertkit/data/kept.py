@@ -12,7 +12,7 @@ from bertkit.data.columns import did_you_mean, there_are
 from bertkit.data.records import BadRow, Example, Kept, Row
 from bertkit.data.values import JsonText, RowError, parse_cell
 from bertkit.errors import DataError, UsageError
-from bertkit.plain import quoted
+from bertkit.plain import listed, quoted
 
 ALL = "all"
 # Where a record says which of several files it is of.
@@ -21,9 +21,10 @@ FILE = "file"
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """What `--keep` said: names of columns, or none of them for all."""
+    """What `--keep` said: names of columns, or none of them for all; notes which of them rows have had."""
 
     names: tuple[str, ...] = ()
+    _met: set[str] = field(default_factory=set, compare=False)
 
     @property
     def is_all(self) -> bool:
@@ -33,10 +34,17 @@ class Keep:
     def of(self, fields: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
         """Take what is kept out of a row, JSON values as what they were; a column that it lacks is empty."""
         for name in fields if self.is_all else self.names:
+            if name in fields or name.partition(".")[0] in fields:
+                self._met.add(name)
             try:
                 yield name, _value(fields, name)
             except RowError:
                 yield name, ""
+
+    def doubts(self) -> tuple[str, ...]:
+        """Say which columns no row had, once all have passed: of JSON each row speaks for itself."""
+        strange = [name for name in self.names if name not in self._met]
+        return (f"--keep: no row has {listed(strange)}; the answers have nothing there",) if strange else ()
 
     def check(self, names: Sequence[str]) -> None:
         """Refuse a column that a table does not have.

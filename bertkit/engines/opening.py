@@ -22,7 +22,7 @@ from bertkit.run_folder import is_there, read_steadily, unchanged
 from bertkit.tasks.base import Task, TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tasks.trial import try_out
-from bertkit.tokenization.base import load_tokenizer
+from bertkit.tokenization.loading import load_tokenizer
 
 if TYPE_CHECKING:
     from bertkit.models.heads import TaskModel

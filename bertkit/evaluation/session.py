@@ -153,13 +153,14 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
     check_outputs({"--output": output}, [*request.names, request.run], force=force)
     settings = bundle.load_manifest(request.run).settings
     find_task(settings.task)
+    keep = None if request.keep is None else parse_keep(request.keep)
     inputs = open_all(
         request.names,
         settings,
         input_format=request.input_format,
         columns=request.columns,
         note=note,
-        keep=None if request.keep is None else parse_keep(request.keep),
+        keep=keep,
     )
     loaded, placement = _loaded(request, note)
     watch = FitWatch(loaded.tokenizer)
@@ -189,7 +190,9 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
             "read in smaller ones"
         )
     done.doubts = tuple(inputs.doubts)
-    done.warnings = (*_warnings(done, watch, settings), *writer.warnings, *_beyond_ranks(request.top_k, settings.task))
+    unmet = () if keep is None or not done.rows else keep.doubts()
+    ranks = _beyond_ranks(request.top_k, settings.task)
+    done.warnings = (*_warnings(done, watch, settings), *unmet, *writer.warnings, *ranks)
     return done
 
 

@@ -14,7 +14,7 @@ from torch import Tensor  # noqa: TID253
 from bertkit.kinds import MisfitError
 
 if TYPE_CHECKING:
-    from bertkit.models.pretrained import PretrainedEncoder
+    from bertkit.models.encoder import PretrainedEncoder
 
 TOKENS = 6
 # Relative to the largest figure. What is masked adds exactly nothing; the order of sums may

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -102,8 +103,9 @@ def fetch_files(hub_id: str, names: Iterable[str]) -> dict[str, Path]:
     return found
 
 
+@cache
 def config_of_hub(hub_id: str) -> Path | None:
-    """Return the config.json of a repository of the hub, from the cache where that is all there is.
+    """Return the config.json of a repository of the hub, from the cache where that is all there is; asked for once.
 
     Returns:
         None where it cannot be had, or there is none.

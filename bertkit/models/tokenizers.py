@@ -16,10 +16,11 @@ from bertkit.models.offline import package_way_on, packaged_model
 from bertkit.models.opening import first_line
 from bertkit.models.sizes import fetch_files
 from bertkit.models.table import ModelSpec
-from bertkit.tokenization.base import SpecialTokens, Tokenizer, sound_file
+from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.checked import check_opened
 from bertkit.tokenization.deberta import MODEL_FILE, mend_characters, open_deberta
 from bertkit.tokenization.kobert import KOBERT_FILES, has_kobert_shape, is_kobert, open_kobert
+from bertkit.tokenization.loading import sound_file
 from bertkit.tokenization.sentencepiece_files import frame
 from bertkit.tokenization.stored import CONFIG_FILE, NAMES_FILE, NO_LIMIT, length_of, open_stored, read_json
 

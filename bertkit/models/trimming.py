@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bertkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from bertkit.models.pretrained import PretrainedEncoder
+    from bertkit.models.encoder import PretrainedEncoder
 
 # Ids that config.json names.
 _NAMED = ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id", "mask_token_id")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from bertkit.data.kept import parse_keep
+from bertkit.data.kept import Keep, parse_keep
 from bertkit.documents.rouge import resolve_mode
 from bertkit.errors import DataError
 from bertkit.summarization.documents_in import read_documents
@@ -108,7 +108,16 @@ def summarize_inputs(request: SummarizeRequest, listener: Listener) -> Answers:
     mode = request.rouge if request.rouge == "auto" else resolve_mode(request.rouge, ())
     first = next(items)  # before a model is opened for it: the only file may be unreadable
     answers = open_summarizer(request.options, listener)(itertools.chain([first], items))
+    if keep is not None:
+        answers = _with_doubts(answers, keep, listener)
     return answers if references is None else _scored(answers, references, mode)
+
+
+def _with_doubts(answers: Answers, keep: Keep, listener: Listener) -> Answers:
+    with closing(answers):
+        yield from answers
+    for doubt in keep.doubts():
+        listener.note(f"warning: {doubt}")
 
 
 def _scored(unscored: Answers, references: Iterator[str], mode: str) -> Answers:

@@ -6,17 +6,15 @@ Shapes in the margin: B rows of a batch, N rows of a data set, C outputs.
 from __future__ import annotations
 
 import math
-import re
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.data.numerals import is_number, is_score, score_fault
+from bertkit.data.numerals import is_score, score_fault
 from bertkit.data.records import Example
-from bertkit.errors import DataError, UsageError
+from bertkit.errors import DataError
 from bertkit.metrics import classification, regression
 from bertkit.metrics.intervals import (
     classification_difference,
@@ -33,9 +31,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bertkit.models.heads import SequenceModel
-
-
-_INTEGER = re.compile(r"[+-]?\d+")
 
 
 class Objective(Protocol):
@@ -300,54 +295,3 @@ def number(example: Example) -> float:
     if not is_score(label):
         raise DataError.at(example.source, example.line, f"{score_fault(label)}.")
     return float(label)
-
-
-def sorted_labels(examples: Sequence[Example]) -> tuple[str, ...]:
-    """List the labels of training rows: numerically if all are integers, else by code point.
-
-    Raises:
-        DataError: there are fewer than two.
-    """
-    labels = {e.label for e in examples if e.label}
-    if len(labels) < 2:
-        seen = f"the one label {quoted(next(iter(labels)))}" if labels else "no label"
-        source = examples[0].source if examples else "the training rows"
-        raise DataError(f"{source}: every row has {seen}; classification needs at least two labels.")
-    if all(_INTEGER.fullmatch(label) for label in labels):
-        return tuple(sorted(labels, key=lambda label: (int(label), label)))
-    return tuple(sorted(labels))
-
-
-def class_weights(word: str, labels: Sequence[str], examples: Sequence[Example]) -> tuple[float, ...] | None:
-    """Read --class-weights: none, auto (inverse to frequency) or label=weight,….
-
-    Weights are scaled so that they average 1 over the training rows, which keeps the
-    meaning of the learning rate.
-
-    Raises:
-        UsageError: the word is none of these, or names a label that is not there.
-    """
-    if word == "none":
-        return None
-    counts = Counter(e.label for e in examples)
-    if word == "auto":
-        raw = {label: 1.0 / max(1, counts[label]) for label in labels}
-    else:
-        raw = {**dict.fromkeys(labels, 1.0), **_given_weights(word, labels)}
-    mean = sum(raw[label] * counts[label] for label in labels) / sum(counts[label] for label in labels)
-    return tuple(raw[label] / mean for label in labels)
-
-
-def _given_weights(word: str, labels: Sequence[str]) -> dict[str, float]:
-    given: dict[str, float] = {}
-    for part in word.split(","):
-        label, equals, weight = part.rpartition("=")
-        value = float(weight) if is_number(weight) else math.nan
-        if not equals or label in given or not 0 < value < math.inf:
-            raise UsageError(f"--class-weights {word}: must be none, auto or label=weight,label=weight.")
-        given[label] = value
-        if label not in labels:
-            raise UsageError(
-                f"--class-weights: no label is called {quoted(label)}; there are {listed(labels, quotes=False)}."
-            )
-    return given

@@ -25,7 +25,8 @@ from bertkit.tasks.base import (
     TrainingRow,
 )
 from bertkit.tasks.encoding import encode_rows, hide_tokens, joined_texts, with_sides
-from bertkit.tasks.objectives import Classification, Objective, Regression, number, sorted_labels
+from bertkit.tasks.labels import sorted_labels
+from bertkit.tasks.objectives import Classification, Objective, Regression, number
 from bertkit.tokenization.base import Encoding, Tokenizer
 from bertkit.tokenization.segments import KINDS, segments_at, word_kinds
 from bertkit.tokenization.stretches import beginning, most_at_once

@@ -13,8 +13,9 @@ from tokenizers import AddedToken, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Backend
 
 from bertkit.kinds import value_of
-from bertkit.tokenization.base import SpecialTokens, Tokenizer, sound_file
+from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.checked import check_opened, library_faults
+from bertkit.tokenization.loading import sound_file
 from bertkit.tokenization.sentencepiece_files import add_special_tokens, read_sentencepiece
 
 MODEL_FILE = "spm.model"

@@ -20,8 +20,9 @@ from tokenizers.normalizers import Normalizer
 from bertkit.errors import TokenizerError
 from bertkit.files import is_file
 from bertkit.kinds import MisfitError, read_object, reading, value_of
-from bertkit.tokenization.base import SpecialTokens, Tokenizer, sound_file
+from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.checked import check_opened, library_faults
+from bertkit.tokenization.loading import sound_file
 from bertkit.tokenization.sentencepiece_files import SPACE, SentencePieceFile, add_special_tokens, read_sentencepiece
 from bertkit.tokenization.stored import read_json
 

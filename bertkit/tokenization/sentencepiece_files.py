@@ -18,8 +18,9 @@ from tokenizers.normalizers import Normalizer
 from bertkit.errors import TokenizerError
 from bertkit.kinds import MisfitError, reading
 from bertkit.plain import quoted
-from bertkit.tokenization.base import SpecialTokens, sound_file
+from bertkit.tokenization.base import SpecialTokens
 from bertkit.tokenization.checked import check_character_map
+from bertkit.tokenization.loading import sound_file
 from bertkit.tokenization.model_proto import CONTROL, UNIGRAM, USER_DEFINED, ModelProto, read_model_proto
 from bertkit.tokenization.single_precision import twin_score
 

@@ -14,15 +14,8 @@ from tokenizers import normalizers
 
 from bertkit.files import is_file
 from bertkit.kinds import read_object, value_of
-from bertkit.tokenization.base import (
-    SpecialTokens,
-    Tokenizer,
-    load_tokenizer,
-    named_token,
-    own_length,
-    sound_file,
-    with_bounds,
-)
+from bertkit.tokenization.base import SpecialTokens, Tokenizer
+from bertkit.tokenization.loading import load_tokenizer, named_token, own_length, sound_file, with_bounds
 
 CONFIG_FILE, NAMES_FILE = "tokenizer_config.json", "special_tokens_map.json"
 # A tokenizer without a limit of its own says 10^30, or nothing.

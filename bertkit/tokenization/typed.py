@@ -63,10 +63,6 @@ class Speller:
             return text
         return self._pattern.sub(lambda found: found[0] if found[0] in but else _respelt(found[0]), text)
 
-    def is_in(self, text: str) -> bool:
-        """Tell whether a text spells a control token."""
-        return self._pattern is not None and self._pattern.search(text) is not None
-
 
 def _respelt(name: str) -> str:
     return STAND_IN + name[1:]

@@ -11,25 +11,24 @@ from bertkit.audit.training_rows import training_doubts
 from bertkit.config import TrainConfig, flag
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
-from bertkit.errors import TokenizerError, UsageError
+from bertkit.errors import UsageError
 from bertkit.models.choosing import AUTO, FROM_NOTHING, Choice, choose_model
 from bertkit.models.offline import package_statement
 from bertkit.models.registry import EXTENDABLE, find_model, load_target
 from bertkit.models.table import ModelSpec
-from bertkit.models.tokenizers import open_folder, open_tokenizer
-from bertkit.run_folder import put_back
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import EncodedRow, Task, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.class_answers import MANY_LABELS
-from bertkit.tasks.objectives import class_weights
+from bertkit.tasks.labels import class_weights
 from bertkit.tasks.registry import TaskSpec, find_task
-from bertkit.tokenization.base import Tokenizer, load_tokenizer
+from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.health import check_fit
-from bertkit.tokenization.trimming import DropWatch, Trimmed, trim, trim_alike
-from bertkit.tokenization.vocab import train_wordpiece
+from bertkit.tokenization.trimming import DropWatch, Trimmed
 from bertkit.training.deciding import choose_metric
 from bertkit.training.extractor import candidate_source, lend_extractor
+from bertkit.training.long_rows import cut_sentence
 from bertkit.training.recipe import refuse_idle, resolve
+from bertkit.training.vocabulary import choose_tokenizer, owner
 
 # Options that say of what shape a model without weights is, or how its vocabulary is trained.
 FROM_NOTHING_ONLY = ("size", "layers", "hidden", "heads", "vocab_size", "lowercase")
@@ -108,26 +107,17 @@ def prepare(
         config, readable, is_pair=is_pair, task=dataset.task, two_texts=two_texts, n_words=n_words, n_rows=len(train)
     )
     config = _decided(config, find_task(dataset.task), train, note, is_resumed=saved_tokenizer is not None)
-    trimmed = _trimmed(config, spec, train, saved_tokenizer, note)
-    if trimmed is not None:
-        tokenizer = trimmed.tokenizer
-    else:
-        tokenizer = load_tokenizer(saved_tokenizer) if saved_tokenizer else _tokenizer(config, spec, train, note)
+    tokenizer, trimmed = choose_tokenizer(config, spec, train, saved_tokenizer, note)
     task = _task(config, spec, dataset, tokenizer)
     config = _blend_of_few(config, asked, task.settings, note)
     doubts = [*training_doubts(dataset.task, train)]
     doubts += [f"validation: {doubt}" for doubt in check_answers(task.settings, dataset.splits["validation"])]
     lend_extractor(task, config, spec, note)
-    whose = f"--tokenizer {config.tokenizer}" if config.tokenizer is not None else f"--model {config.model}"
-    if config.token_masking and tokenizer.special.mask is None:
-        raise TokenizerError(
-            f"{whose}: its tokenizer has no mask token for --token-masking; take one that has, or --token-masking 0."
-        )
-    findings = check_fit(tokenizer, [text for e in train for text in e.all_texts], name=whose)
+    findings = check_fit(tokenizer, [text for e in train for text in e.all_texts], name=owner(config))
     options = _options(config, task, train)
     rows = task.training_rows(train, options)
     validation = task.encode_scored(dataset.splits["validation"])
-    cut = _cut_sentence(rows, validation, task.settings, readable)
+    cut = cut_sentence(rows, validation, task.settings, readable)
     return Prepared(
         config=config,
         spec=spec,
@@ -235,47 +225,6 @@ def request_of(config: TrainConfig) -> DataRequest:
     )
 
 
-def _tokenizer(
-    config: TrainConfig, spec: ModelSpec, train: Sequence[Example], note: Callable[[str], None]
-) -> Tokenizer:
-    if config.tokenizer is not None:
-        folder = Path(config.tokenizer)
-        put_back(folder)
-        return open_folder(folder) if folder.is_dir() else open_tokenizer(find_model(config.tokenizer))
-    if not spec.is_scratch and config.init == "pretrained":
-        return open_tokenizer(spec)
-    note(f"training a vocabulary of up to {config.vocab_size:,} pieces on {len(train):,} rows")
-    return train_wordpiece(
-        (text for e in train for text in e.all_texts),
-        size=int(config.vocab_size or 0),
-        lowercase=bool(config.lowercase),
-        max_length=int(config.max_length or spec.max_length),
-    )
-
-
-def _trimmed(
-    config: TrainConfig,
-    spec: ModelSpec,
-    train: Sequence[Example],
-    saved_tokenizer: Path | None,
-    note: Callable[[str], None],
-) -> Trimmed | None:
-    """Cut the vocabulary down to what the training rows need, where that is wanted."""
-    if not config.trim_vocab:
-        return None
-    if spec.is_scratch or config.init == "random":
-        raise UsageError("--trim-vocab: a model that starts from nothing has no vocabulary to trim; leave it out.")
-    whole = _tokenizer(config, spec, train, note)
-    if saved_tokenizer is not None:
-        return trim_alike(whole, load_tokenizer(saved_tokenizer), name=spec.name)
-    trimmed = trim(whole, (text for e in train for text in e.all_texts), name=spec.name)
-    note(
-        f"of {whole.vocab_size:,} pieces {len(trimmed.rows):,} are kept: single characters, the {trimmed.seen:,} of "
-        "the training rows, and likely ones of their scripts (--no-trim-vocab keeps all)"
-    )
-    return trimmed
-
-
 def _task(config: TrainConfig, spec: ModelSpec, dataset: DataSet, tokenizer: Tokenizer) -> Task:
     settings = TaskSettings(
         task=dataset.task,
@@ -294,39 +243,6 @@ def _task(config: TrainConfig, spec: ModelSpec, dataset: DataSet, tokenizer: Tok
         settings, tokenizer, dataset.splits["train"]
     )
     return fitted
-
-
-def _cut_sentence(
-    rows: Sequence[TrainingRow], validation: Sequence[EncodedRow], settings: TaskSettings, spec: ModelSpec
-) -> tuple[str, ...]:
-    """Say how many rows were cut, and what can be done about it."""
-    encoded = [*(row.encoded for row in rows), *validation]
-    cut = [row for row in encoded if row.truncated]
-    if not cut:
-        return ()
-    lost = sum(max(0, part.n_tokens - len(part.ids)) for row in cut for part in row.parts)
-    # What is cut in windows is a single sentence that is longer than one.
-    kind = "rows have sentences that are" if settings.on_long == "window" else "rows are"
-    return (
-        f"{len(cut):,} of {len(encoded):,} {kind} longer than {settings.max_length} tokens and were cut "
-        f"({lost:,} tokens lost); {_ways_with_long_rows(settings, spec)}",
-    )
-
-
-def _ways_with_long_rows(settings: TaskSettings, spec: ModelSpec) -> str:
-    """Name what the task and the model allow."""
-    extendable = find_task(settings.task).more_positions and spec.architecture in EXTENDABLE
-    has_windows = (
-        settings.on_long != "window"
-        and settings.task not in ("choice", "matching")
-        and settings.pooling != "siamese"
-        and settings.sentence_pairs == "none"
-    )
-    ways = ["raise --max-length"] if extendable or settings.max_length < spec.max_length else []
-    ways += ["read them in parts with --on-long window"] if has_windows else []
-    if ways:
-        return ", or ".join(ways)
-    return f"{spec.name} reads no more at once: take a --model that does (longformer, modernbert), or shorten the rows"
 
 
 def describe_data(prepared: Prepared) -> dict[str, Any]:

@@ -57,13 +57,9 @@ def resolve(
     two_texts = is_pair if two_texts is None else two_texts
     init = config.init or ("random" if spec.is_scratch else "pretrained")
     learns_words = init == "random" and config.tokenizer is None
-    _refuse_misfits(config, spec, is_pair)
+    _refuse_misfits(config, spec, is_pair=is_pair, two_texts=two_texts)
     if config.portable:
         config = _portable(config, spec, two_texts=two_texts)
-    if config.pooling in SIDED_POOLINGS and not two_texts:
-        raise UsageError(
-            f"--pooling {config.pooling}: is for pairs of texts, and a row here has no pair; take cls or mean."
-        )
     if not learns_words:
         _refuse_vocabulary(config, spec)
     filled = _filled(config, recipe_for(spec, from_nothing=init == "random"), task=task, two_texts=two_texts)
@@ -167,7 +163,12 @@ def _refuse_vocabulary(config: TrainConfig, spec: ModelSpec) -> None:
             raise UsageError(f"{flag(name)}: {owner} has its vocabulary already; leave it out, or {way_on}.")
 
 
-def _refuse_misfits(config: TrainConfig, spec: ModelSpec, is_pair: bool) -> None:
+def _refuse_misfits(config: TrainConfig, spec: ModelSpec, *, is_pair: bool, two_texts: bool) -> None:
+    """Refuse options that the model or the rows cannot use."""
+    if config.pooling in SIDED_POOLINGS and not two_texts:
+        raise UsageError(
+            f"--pooling {config.pooling}: is for pairs of texts, and a row here has no pair; take cls or mean."
+        )
     if spec.is_scratch and config.init == "pretrained":
         raise UsageError("--init pretrained: scratch has no weights to start from; leave it out.")
     if config.blend and config.class_weights != "none":

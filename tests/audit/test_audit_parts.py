@@ -20,7 +20,7 @@ from bertkit.audit.verdict import TrainCommand, suggest_command
 from bertkit.audit.words import count_words
 from bertkit.data.records import Example
 from bertkit.data.same_row import plain_form
-from bertkit.tasks.objectives import class_weights
+from bertkit.tasks.labels import class_weights
 
 
 def example(text, label="0", line=1, source="f"):

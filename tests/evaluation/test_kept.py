@@ -149,3 +149,12 @@ def test_what_a_tool_has_nothing_for(form: str, settings: TaskSettings) -> None:
 def test_texts_go_through_to_a_tool(trained_run: Path, table: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="2 columns"):
         predict(PredictRequest(trained_run, str(table), output_format="doccano"), output=tmp_path / "o")
+
+
+def test_a_column_that_no_json_row_has_is_said(trained_run: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps({"sentence1": "a", "sentence2": "b", "id": 1}) + "\n", encoding="utf-8")
+    request = PredictRequest(trained_run, source=str(rows), keep="id,author")
+    done = predict(request, output=tmp_path / "out.jsonl", force=False)
+    assert done.warnings == ("--keep: no row has 'author'; the answers have nothing there",)
+    assert json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))["id"] == 1

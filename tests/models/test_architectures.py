@@ -13,7 +13,8 @@ import transformers
 from bertkit.errors import ModelError, UsageError
 from bertkit.models.architectures import ARCHITECTURES, adapted_config, new_config, with_dropout
 from bertkit.models.bert import PRESETS
-from bertkit.models.pretrained import PretrainedEncoder, build
+from bertkit.models.encoder import PretrainedEncoder
+from bertkit.models.pretrained import build
 from bertkit.models.registry import BuildOptions, find_model
 from bertkit.models.table import MODELS
 

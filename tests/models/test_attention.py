@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from bertkit.models import pretrained
 from bertkit.models.attention import FUSED, PLAIN, SHORT_ROW, SMALL_BATCH, attention_kernel
-from bertkit.models.pretrained import PretrainedEncoder, build
+from bertkit.models.encoder import PretrainedEncoder
+from bertkit.models.pretrained import build
 from bertkit.models.registry import BuildOptions, find_model
 
 OPTIONS = BuildOptions(

@@ -10,7 +10,8 @@ import transformers
 from torch import Tensor
 
 from bertkit.models import sliding_attention
-from bertkit.models.pretrained import PretrainedEncoder, build
+from bertkit.models.encoder import PretrainedEncoder
+from bertkit.models.pretrained import build
 from bertkit.models.registry import BuildOptions, find_model
 from bertkit.models.sliding_attention import BLOCKS, use_sliding_attention
 from tests.models import zoo

@@ -12,7 +12,8 @@ import transformers
 from torch import Tensor
 
 from bertkit.errors import ModelError
-from bertkit.models.pretrained import PretrainedEncoder, build, rebuild
+from bertkit.models.encoder import PretrainedEncoder
+from bertkit.models.pretrained import build, rebuild
 from bertkit.models.registry import BuildOptions, find_model
 from tests.models import zoo
 

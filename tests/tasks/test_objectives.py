@@ -15,7 +15,8 @@ from bertkit.errors import DataError, UsageError
 from bertkit.models.bert import BertConfig, BertModel
 from bertkit.models.heads import SequenceModel
 from bertkit.tasks.base import TaskSettings, TrainingOptions
-from bertkit.tasks.objectives import Classification, Regression, class_weights, number, sorted_labels
+from bertkit.tasks.labels import class_weights, sorted_labels
+from bertkit.tasks.objectives import Classification, Regression, number
 
 LABELS = ("bad", "fair", "good")
 

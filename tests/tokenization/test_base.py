@@ -11,7 +11,8 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import models, pre_tokenizers
 
 from bertkit.errors import TokenizerError
-from bertkit.tokenization.base import SpecialTokens, Tokenizer, load_tokenizer
+from bertkit.tokenization.base import SpecialTokens, Tokenizer
+from bertkit.tokenization.loading import load_tokenizer
 from bertkit.tokenization.segments import Span
 from bertkit.tokenization.vocab import train_wordpiece
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.tokenization.base import SpecialTokens, Tokenizer, load_tokenizer
+from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.buckets import Found, Lookup, bucket_of
+from bertkit.tokenization.loading import load_tokenizer
 from bertkit.tokenization.vocab import bert_tokenizer, train_vocabulary
 
 ROOT = Path(__file__).parents[2]

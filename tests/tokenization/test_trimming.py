@@ -9,7 +9,8 @@ import pytest
 
 from bertkit.errors import UsageError
 from bertkit.kinds import MisfitError
-from bertkit.tokenization.base import Tokenizer, load_tokenizer
+from bertkit.tokenization.base import Tokenizer
+from bertkit.tokenization.loading import load_tokenizer
 from bertkit.tokenization.trimming import DROPPED_FILE, Dropped, DropWatch, read_dropped, trim, trim_alike
 from bertkit.tokenization.vocab import train_vocabulary
 from bertkit.tokenization.xlm_roberta import build_xlm_roberta

@@ -13,8 +13,9 @@ from bertkit.data.records import ColumnMap, Example
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.masked_lm import MaskedLMTask
 from bertkit.tasks.sequence import SequenceTask
-from bertkit.tokenization.base import SpecialTokens, Tokenizer, load_tokenizer
+from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.health import check_fit, examine
+from bertkit.tokenization.loading import load_tokenizer
 
 TYPED = "the cat [SEP] a dog [PAD] [MASK] likes [CLS] music [UNK]"
 

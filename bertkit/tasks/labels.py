@@ -1,0 +1,66 @@
+"""The labels of training rows: in which order they stand, and how much each weighs."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from bertkit.data.numerals import is_number
+from bertkit.data.records import Example
+from bertkit.errors import DataError, UsageError
+from bertkit.plain import listed, quoted
+
+_INTEGER = re.compile(r"[+-]?\d+")
+
+
+def sorted_labels(examples: Sequence[Example]) -> tuple[str, ...]:
+    """List the labels of training rows: numerically if all are integers, else by code point.
+
+    Raises:
+        DataError: there are fewer than two.
+    """
+    labels = {e.label for e in examples if e.label}
+    if len(labels) < 2:
+        seen = f"the one label {quoted(next(iter(labels)))}" if labels else "no label"
+        source = examples[0].source if examples else "the training rows"
+        raise DataError(f"{source}: every row has {seen}; classification needs at least two labels.")
+    if all(_INTEGER.fullmatch(label) for label in labels):
+        return tuple(sorted(labels, key=lambda label: (int(label), label)))
+    return tuple(sorted(labels))
+
+
+def class_weights(word: str, labels: Sequence[str], examples: Sequence[Example]) -> tuple[float, ...] | None:
+    """Read --class-weights: none, auto (inverse to frequency) or label=weight,….
+
+    Weights are scaled so that they average 1 over the training rows, which keeps the
+    meaning of the learning rate.
+
+    Raises:
+        UsageError: the word is none of these, or names a label that is not there.
+    """
+    if word == "none":
+        return None
+    counts = Counter(e.label for e in examples)
+    if word == "auto":
+        raw = {label: 1.0 / max(1, counts[label]) for label in labels}
+    else:
+        raw = {**dict.fromkeys(labels, 1.0), **_given_weights(word, labels)}
+    mean = sum(raw[label] * counts[label] for label in labels) / sum(counts[label] for label in labels)
+    return tuple(raw[label] / mean for label in labels)
+
+
+def _given_weights(word: str, labels: Sequence[str]) -> dict[str, float]:
+    given: dict[str, float] = {}
+    for part in word.split(","):
+        label, equals, weight = part.rpartition("=")
+        value = float(weight) if is_number(weight) else math.nan
+        if not equals or label in given or not 0 < value < math.inf:
+            raise UsageError(f"--class-weights {word}: must be none, auto or label=weight,label=weight.")
+        given[label] = value
+        if label not in labels:
+            raise UsageError(
+                f"--class-weights: no label is called {quoted(label)}; there are {listed(labels, quotes=False)}."
+            )
+    return given
