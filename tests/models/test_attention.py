@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bertkit.models import pretrained
+from bertkit.models import encoder as encoder_module
 from bertkit.models.attention import FUSED, PLAIN, SHORT_ROW, SMALL_BATCH, attention_kernel
 from bertkit.models.encoder import PretrainedEncoder
 from bertkit.models.pretrained import build
@@ -76,7 +76,7 @@ def test_both_kernels_give_the_same_numbers_and_gradients(
     found: dict[str, tuple[Tensor, list[Tensor]]] = {}
     for kernel in (PLAIN, FUSED):
         encoder, batch = encoder_of(model).train(), rows()
-        monkeypatch.setattr(pretrained, "attention_kernel", lambda *_, kernel=kernel, **__: kernel)
+        monkeypatch.setattr(encoder_module, "attention_kernel", lambda *_, kernel=kernel, **__: kernel)
         fused_calls.clear()
         hidden = encoder(**batch)[batch["attention_mask"].bool()]
         hidden.square().sum().backward()
