@@ -14,7 +14,7 @@ from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest, load_splits
 from bertkit.data.sources import files_of
-from bertkit.engines.opening import Way, open_run
+from bertkit.engines.opening import Way
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, RunError, UsageError
 from bertkit.evaluation.baselines import load_baselines
@@ -23,6 +23,7 @@ from bertkit.evaluation.contamination import count_known
 from bertkit.evaluation.errors_file import write_errors
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
+from bertkit.evaluation.linear_run import beside, is_linear, open_to_answer
 from bertkit.evaluation.partner import open_partnership
 from bertkit.outputs import check_outputs
 from bertkit.plain import visible
@@ -118,11 +119,10 @@ def evaluate_run(
         name, split, examples, warnings = _examples(request, manifest, note)
         reading = time.perf_counter() - began
         doubts = check_answers(manifest.settings, examples)
-        loaded, placement = open_run(request.run, request.way, note)
+        loaded, placement = open_to_answer(request.run, request.way, note)
         settings = _settings(loaded.manifest.settings, request)
         loaded.task.settings = settings
-        texts = [text for e in examples for text in e.all_texts]
-        findings = check_fit(loaded.tokenizer, texts, name=str(request.run), model_ids=loaded.model.encoder.vocab_size)
+        findings = _fit_findings(loaded, examples)
         answered = _answered(loaded, examples, request, placement)
         salt, is_pair = manifest.data["fingerprint"], settings.is_pair
         known = count_known(examples, salt, request.run / "baseline", is_pair=is_pair)
@@ -142,6 +142,15 @@ def evaluate_run(
         write_errors(request.errors, loaded.task, examples, answered.outputs)
     show(Scored(loaded, examples, answered.outputs, evaluation))
     return evaluation
+
+
+def _fit_findings(loaded: Bundle, examples: Sequence[Example]) -> list[str]:
+    """Say where the run's tokenizer does not fit the rows."""
+    if is_linear(loaded.manifest):
+        return []
+    texts = [text for e in examples for text in e.all_texts]
+    name, ids = str(loaded.directory), loaded.model.encoder.vocab_size
+    return list(check_fit(loaded.tokenizer, texts, name=name, model_ids=ids))
 
 
 def refuse_outputs(request: EvalRequest, manifest: Manifest) -> None:
@@ -174,7 +183,7 @@ def _examples(
         dataset, warnings = _own_data(request, manifest, note), ()
         split = request.split or ("test" if "test" in dataset.splits else "validation")
         if split == "validation" and request.split is None:
-            warnings = (NO_TEST,)
+            warnings = () if is_linear(manifest) else (NO_TEST,)
     for sentence in dataset.notes:
         note(sentence)
     if split not in dataset.splits:
@@ -234,6 +243,8 @@ def _answered(loaded: Bundle, examples: Sequence[Example], request: EvalRequest,
     """Compute a run's answers and those of its baselines; a partner's say in them counts as work."""
     alone, seconds, warnings = _outputs(loaded, examples, request, placement)
     baselines = load_baselines(request.run / "baseline", loaded.task).predict(examples)
+    if is_linear(loaded.manifest):
+        return _Answered(alone, beside(baselines), None, seconds, warnings)
     began = time.perf_counter()
     partnership = open_partnership(loaded)
     if partnership is None:
@@ -265,7 +276,7 @@ def _rivals(loaded: Bundle, examples: Sequence[Example], request: EvalRequest) -
     """
     if request.against is None:
         return {}
-    other, placement = open_run(request.against, replace(request.way, engine="auto"))
+    other, placement = open_to_answer(request.against, replace(request.way, engine="auto"))
     mine, theirs = loaded.task.settings, other.task.settings
     if _kind(mine) != _kind(theirs):
         raise RunError(f"--against {request.against}: learned another task or other labels; give a run on like data.")

@@ -17,10 +17,11 @@ from bertkit.compute.processes import World, joined
 from bertkit.data.formats.opened import STDIN
 from bertkit.data.kept import FILE, parse_keep
 from bertkit.data.records import BadRow, Example
-from bertkit.engines.opening import Way, open_run
+from bertkit.engines.opening import Way
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, StrictError, UsageError
 from bertkit.evaluation.inputs import FORMATS, Note, open_all
+from bertkit.evaluation.linear_run import open_to_answer
 from bertkit.evaluation.predict import predict_stream
 from bertkit.evaluation.writers import OUTPUT_FORMATS, TEXT, TOOLS, open_writer
 from bertkit.files import writing
@@ -143,7 +144,7 @@ def _help(request: PredictRequest, world: World) -> Done:
 
 
 def _loaded(request: PredictRequest, note: Note = lambda _: None) -> tuple[Bundle, Placement]:
-    loaded, placement = open_run(request.run, request.way, note)
+    loaded, placement = open_to_answer(request.run, request.way, note)
     settings = loaded.task.settings
     loaded.task.settings = replace(settings, on_long=request.on_long or settings.on_long)
     return loaded, placement

@@ -31,7 +31,7 @@ from bertkit.training.recipe import refuse_idle, resolve
 from bertkit.training.vocabulary import choose_tokenizer, owner
 
 # Options that say of what shape a model without weights is, or how its vocabulary is trained.
-FROM_NOTHING_ONLY = ("size", "layers", "hidden", "heads", "vocab_size", "lowercase")
+FROM_NOTHING_ONLY = ("size", "layers", "hidden", "heads", "tokenizer", "vocab_size", "lowercase")
 
 
 @dataclass(frozen=True)
@@ -245,12 +245,11 @@ def _task(config: TrainConfig, spec: ModelSpec, dataset: DataSet, tokenizer: Tok
     return fitted
 
 
-def describe_data(prepared: Prepared) -> dict[str, Any]:
+def describe_data(config: TrainConfig, dataset: DataSet) -> dict[str, Any]:
     """Return what a run stores of its data: enough to load the same rows again, no text."""
-    dataset = prepared.dataset
     return {
         "name": dataset.name,
-        "request": request_of(prepared.config).to_json(),
+        "request": request_of(config).to_json(),
         "fingerprint": dataset.fingerprint,
         "is_sample": dataset.is_sample,
         "rows": {split: len(examples) for split, examples in dataset.splits.items()},
