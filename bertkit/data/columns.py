@@ -28,6 +28,7 @@ _NO_TEXT = re.compile(
     r"|^(?:answer|gold|label|target|score|correct|cop$)|(?<=[a-z])(?:Id|ID|Key|At|Date|Time)$|(?:번호|아이디|날짜|일시)$",
     re.IGNORECASE,
 )
+_NO_TABLE = "give a table that has one (a word and its tag a line are read where blank lines part the sentences)"
 _PRODIGY = ("_task_hash", "_input_hash", "spans", "_session_id", "_annotator_id", "_view_id")
 _PARTS = ("text", "pair", "label", "choices")
 _MANY = ("text", "choices")
@@ -115,7 +116,7 @@ def resolve_columns(
     text, pair = _resolve_texts(names, chosen, known, need_pair=need_pair)
     label = chosen.label or _resolve_label(names, known, taken=(*text, pair))
     if need_label and label is None:
-        way_on = _example(names, text, pair) if set(names) - {*text, pair} else "give a table that has one"
+        way_on = _example(names, text, pair) if set(names) - {*text, pair} else _NO_TABLE
         raise DataError(f"no column for the label: {there_are(names)}; {way_on}.")
     if need_pair and pair is None:
         raise DataError(f"no column for the second text: {there_are(names)}; add pair=COLUMN to --columns.")
