@@ -21,6 +21,7 @@ from bertkit.data.formats.telling import encoding_note, sniff_format
 from bertkit.data.groups import find_groups, refuse_groups
 from bertkit.data.oddities import Oddities
 from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, LeftOut, Row
+from bertkit.data.shapes.label_sets import why_label_sets, with_flags
 from bertkit.data.shapes.table import Shape, decide_task, guess_task, shape_of
 from bertkit.data.sources import SPLIT_WORDS, Source, find_source
 from bertkit.data.table_rules import (
@@ -225,9 +226,12 @@ class _Loader:
         tag_names: Sequence[str] = (),
     ) -> tuple[list[Example], ColumnMap]:
         """Turn the rows of one file or hub split into examples; the first bad row is an error."""
-        if self.task == "auto":
-            guessed, rows = guess_task(rows, self.choice)
+        choice, is_guessed = self.choice, self.task == "auto"
+        if is_guessed:
+            guessed, rows = guess_task(rows, choice)
             self.task = guessed or "auto"
+        if self.task == "multilabel":
+            choice, rows = with_flags(rows, choice, self.stored or self._resolved)
         ahead = list(self._up_to_good(rows, place))
         first = ahead[-1] if ahead else None
         if first is None:
@@ -240,12 +244,14 @@ class _Loader:
         names = [renames.get(name, name) for name in first.fields]
         problems: list[BadRow] = []
         shape = shape_of(self.task, tag_names=tag_names, problems=problems)
-        columns = self._resolve(shape, names, place, split, renames, columns)
+        columns = self._resolve(shape, names, place, split, renames, columns, choice=choice)
+        if is_guessed and self.task == "multilabel":
+            self.notes.append(why_label_sets(columns))
         renamed = rename(itertools.chain(ahead, rows), renames)
         groups = find_groups(self.group, names, place, renames)
         if groups is not None:
             renamed = groups.note(renamed)
-        need_label = self.need_label and columns.label is not None
+        need_label = self.need_label and (columns.label is not None or bool(columns.labels))
         found = shape.examples(
             renamed, columns, place, spec=spec_for_labels(self.source.spec, self.choice), need_label=need_label
         )
@@ -285,6 +291,8 @@ class _Loader:
         split: str,
         renames: Mapping[str, str],
         given: ColumnMap | None,
+        *,
+        choice: ColumnChoice | None,
     ) -> ColumnMap:
         """Find the columns; files of one split share them, other splits may spell them otherwise."""
         if given is not None:
@@ -294,7 +302,7 @@ class _Loader:
         try:
             columns = shape.resolve(
                 names,
-                mapping=self.choice.renamed(renames) if self.choice is not None else None,
+                mapping=choice.renamed(renames) if choice is not None else None,
                 usual=None if self.source.spec is None else self.source.spec.columns,
                 stored=self.stored or self._resolved,
                 need_label=not may_lack_label,

@@ -16,6 +16,7 @@ from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import TableFormat, encoding_note, sniff_format
 from bertkit.data.groups import Groups, find_groups, refuse_groups
 from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
+from bertkit.data.shapes.label_sets import why_label_sets, with_flags
 from bertkit.data.shapes.labelled import strange_label
 from bertkit.data.shapes.table import guess_task, shape_of
 from bertkit.data.sources import Source
@@ -33,7 +34,7 @@ from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
 from bertkit.errors import DataError
 
 # Tasks whose rows have an answer in the label column; of others that column is no label.
-_LABELLED = ("auto", "classify", "regression", "ner", "choice")
+_LABELLED = ("auto", "classify", "regression", "multilabel", "ner", "choice")
 Watch = Callable[[Iterator[Row | BadRow]], Iterator[Row | BadRow]]
 _TAGGED = ColumnMap(("text",), None, "entities")
 
@@ -78,7 +79,7 @@ class Table:
         if groups is not None:
             rows = groups.note(rows)
         need_label = self.task == "ner" and self.columns.label is not None
-        columns = self.columns if self.task in _LABELLED else replace(self.columns, label=None)
+        columns = self.columns if self.task in _LABELLED else replace(self.columns, label=None, labels=())
         shape = shape_of(self.task, problems=problems)
         found = shape.examples(rows, columns, str(self.path), spec=self.spec, need_label=need_label)
         for example in found if groups is None else groups.give(found):
@@ -131,10 +132,16 @@ class Opener:
             return Table(path, known, _TAGGED, "ner")
         headerless = known.kind in ("csv", "tsv") and not known.has_header
         table = Table(path, known, _TAGGED, self.task, header_of_bare(spec) if headerless else None)
+        is_open = self.task == "auto"
         first = self._first_row(table)
         renames = find_renames(first, spec)
         names = [renames.get(name, name) for name in first.fields]
-        columns = self._resolve(names, path, split, renames, given)
+        choice = self.choice
+        if self.task == "multilabel":
+            choice, _ = with_flags(table.rows(), choice, self._resolved)
+        columns = self._resolve(names, path, split, renames, given, choice=choice)
+        if is_open and self.task == "multilabel":
+            self.notes.append(why_label_sets(columns))
         groups = find_groups(self.group, names, str(path), renames)
         return replace(
             table,
@@ -162,7 +169,14 @@ class Opener:
         raise DataError(f"{table.path}: there are no rows in it (empty, or only a header line).")
 
     def _resolve(
-        self, names: Sequence[str], path: Path, split: str, renames: Mapping[str, str], given: ColumnMap | None
+        self,
+        names: Sequence[str],
+        path: Path,
+        split: str,
+        renames: Mapping[str, str],
+        given: ColumnMap | None,
+        *,
+        choice: ColumnChoice | None,
     ) -> ColumnMap:
         if given is not None:
             check_shared(given, names, str(path))
@@ -172,7 +186,7 @@ class Opener:
         try:
             columns = shape_of(self.task).resolve(
                 names,
-                mapping=self.choice.renamed(renames) if self.choice is not None else None,
+                mapping=choice.renamed(renames) if choice is not None else None,
                 usual=None if spec is None else spec.columns,
                 stored=self._resolved,
                 need_label=not may_lack_label,

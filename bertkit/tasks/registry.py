@@ -66,6 +66,16 @@ TASKS: tuple[TaskSpec, ...] = (
         most_ranked=None,
     ),
     TaskSpec(
+        "multilabel",
+        "bertkit.tasks.multilabel:MultiLabelTask",
+        "any number of labels for a text, a pair or several columns",
+        (
+            *("micro_f1", "macro_f1", "exact_match", "lrap", "hamming_loss"),
+            *("micro_precision", "micro_recall", "loss"),
+        ),
+        most_ranked=None,
+    ),
+    TaskSpec(
         "regression",
         "bertkit.tasks.sequence:SequenceTask",
         "one number for a text, a pair or several columns",
@@ -125,15 +135,15 @@ TASKS: tuple[TaskSpec, ...] = (
 # Options of `train` that only some tasks read; for any other they would do nothing.
 TASKS_WITH: Mapping[str, tuple[str, ...]] = {
     "positive": ("classify",),
-    "class_weights": ("classify",),
-    "label_smoothing": ("classify", "ner", "choice", "extractive"),
+    "class_weights": ("classify", "multilabel"),
+    "label_smoothing": ("classify", "multilabel", "ner", "choice", "extractive"),
     "loss": ("regression",),
-    "head_lr": ("classify", "regression", "ner", "choice", "mlm", "extractive"),
+    "head_lr": ("classify", "multilabel", "regression", "ner", "choice", "mlm", "extractive"),
     "blend": ("classify",),
     "whole_words": ("mlm",),
     "sentence_pairs": ("mlm",),
-    "leave_out": ("classify", "regression", "choice", "mlm"),
-    "pooling": ("classify", "regression", "choice", "extractive", "matching"),
+    "leave_out": ("classify", "multilabel", "regression", "choice", "mlm"),
+    "pooling": ("classify", "multilabel", "regression", "choice", "extractive", "matching"),
 }
 
 

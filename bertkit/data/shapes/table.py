@@ -15,9 +15,11 @@ from bertkit.data.catalog import DatasetSpec
 from bertkit.data.columns import ColumnChoice
 from bertkit.data.faults import Faults
 from bertkit.data.label_kinds import NOTES, are_scores, like_known, respelt, spelling_of
+from bertkit.data.label_sets import part_rows
 from bertkit.data.numerals import is_score, score_fault
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
 from bertkit.data.shapes.documents import Documents, looks_summarized
+from bertkit.data.shapes.label_sets import LabelSets, tell_label_sets
 from bertkit.data.shapes.labelled import LabelledTexts
 from bertkit.data.shapes.plain import PlainTexts
 from bertkit.data.shapes.questions import Questions, find_choice_columns
@@ -27,6 +29,8 @@ from bertkit.errors import DataError
 _ROWS_LOOKED_AT = 20
 # A table of entities may begin with many texts that have none.
 _MOST_LOOKED_AT = 10_000
+# Rows whose labels are looked at for several in one.
+_ENOUGH_LABELS = 1000
 # Tasks whose labels are classes or scores.
 LABELLED = ("classify", "regression")
 _ARE_THEY_CLASSES = "; nearly all others are (if they are classes, --task classify)"
@@ -71,6 +75,8 @@ def shape_of(task: str, *, tag_names: Sequence[str] = (), problems: list[BadRow]
             return TaggedTexts(tag_names, problems)
         case "choice":
             return Questions()
+        case "multilabel":
+            return LabelSets()
         case "mlm":
             return PlainTexts()
         case "extractive" | "matching":
@@ -80,19 +86,21 @@ def shape_of(task: str, *, tag_names: Sequence[str] = (), problems: list[BadRow]
 
 
 def guess_task(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tuple[str | None, Iterator[Row | BadRow]]:
-    """Tell from a table's first rows whether it holds questions, entities or summaries.
+    """Tell from a table's first rows whether it holds questions, entities, summaries or sets of labels.
 
     Returns:
-        "choice", "ner", "extractive", or None where it is none of them, and the rows from the
-        first on.
+        "choice", "ner", "extractive", "multilabel", or None where it is none of them, and the rows
+        from the first on.
     """
     ahead = list(itertools.islice(rows, _ROWS_LOOKED_AT))
     again = itertools.chain(ahead, rows)
     good = [row for row in ahead if isinstance(row, Row)]
     if not good:
         return None, again
-    if choice is not None:
+    if choice is not None and (choice.choices or choice.pair is not None):
         return ("choice" if choice.choices else None), again
+    if choice is not None:
+        return _sets_or_none(ahead, rows, choice)
     names = list(good[0].fields)
     try:
         if find_choice_columns(names) is not None:
@@ -106,7 +114,18 @@ def guess_task(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tup
     again = itertools.chain(ahead, rows)
     if tagged:
         return "ner", again
-    return ("extractive" if looks_summarized(names) else None), again
+    if looks_summarized(names):
+        return "extractive", again
+    return _sets_or_none(ahead, rows, None)
+
+
+def _sets_or_none(
+    ahead: list[Row | BadRow], rows: Iterator[Row | BadRow], choice: ColumnChoice | None
+) -> tuple[str | None, Iterator[Row | BadRow]]:
+    """Look at more rows, for few may have several labels."""
+    ahead = [*ahead, *itertools.islice(rows, max(0, _ENOUGH_LABELS - len(ahead)))]
+    good = [row for row in ahead[:_ENOUGH_LABELS] if isinstance(row, Row)]
+    return ("multilabel" if tell_label_sets(good, choice) else None), itertools.chain(ahead, rows)
 
 
 def decide_task(
@@ -129,6 +148,9 @@ def decide_task(
     Raises:
         DataError: the task is regression and a label is no number.
     """
+    if task == "multilabel":
+        rows, notes = part_rows(loaded, known)
+        return task, rows, notes
     rows = {split: tuple(examples) for split, examples in loaded.items()}
     if task not in ("auto", *LABELLED):
         return task, rows, ()
