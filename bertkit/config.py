@@ -186,7 +186,7 @@ class TrainConfig:
         "Machine",
         choices=("auto", "float32", "bfloat16"),
     )
-    threads: int | None = option(None, "CPU threads (default: all cores).", "Machine", minimum=1)
+    threads: int | None = option(None, "CPU threads (default: the cores this process may use).", "Machine", minimum=1)
     compile: bool = option(False, "Compile the model (faster long runs, not byte-equal).", "Machine")
 
     output: str | None = option(None, "Run directory (default: runs/<data>-<model>).", "Run", saved=False)

@@ -15,6 +15,7 @@ from typing import Literal
 
 from bertkit.data.column_names import LABEL_NAMES
 from bertkit.data.numerals import is_no_finite_number, is_number, is_whole
+from bertkit.data.shape_names import CLASSES, SCORES
 
 Spelling = Literal["as written", "whole", "comma", "percent"]
 """`whole`: 1.0 is 1; `comma`: 2,5 is 2.5; `percent`: 46% is 46."""
@@ -41,7 +42,7 @@ _MOST_SCORES, _ENOUGH_SCORES = 0.8, 5
 
 @dataclass
 class LabelKinds:
-    """Tells task and spelling by the labels that passed; `of_scores` says that they are known to be scores."""
+    """Tells by the labels that passed what they are and how they are spelt; `of_scores`: scores, as is known."""
 
     of_scores: bool = False
     _seen: set[str] = field(default_factory=set)
@@ -52,9 +53,9 @@ class LabelKinds:
             self._seen.update(label for label in labels if label is not None)
 
     @property
-    def task(self) -> str:
-        """The task word: regression where the labels are scores."""
-        return "regression" if are_scores(self._seen) else "classify"
+    def shape(self) -> str:
+        """What the labels are: scores or classes."""
+        return SCORES if are_scores(self._seen) else CLASSES
 
     @property
     def spelling(self) -> Spelling:

@@ -10,9 +10,8 @@ from pathlib import Path
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
 from bertkit.compute.device import Placement
-from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet, Example
-from bertkit.data.request import DataRequest, load_splits
+from bertkit.data.request import DataRequest
 from bertkit.data.sources import files_of
 from bertkit.engines.opening import Way, open_run
 from bertkit.engines.sessions import check_engine_word
@@ -30,6 +29,7 @@ from bertkit.plain import visible
 from bertkit.run_folder import MANIFEST, unchanged
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import Outputs, TaskSettings
+from bertkit.tasks.reading import load_data, load_splits
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import check_fit
 from bertkit.troubleshooting import see

@@ -10,7 +10,7 @@ from typing import Any
 from bertkit.audit.training_rows import training_doubts
 from bertkit.config import TrainConfig, flag
 from bertkit.data.records import DataSet, Example
-from bertkit.data.request import DataRequest, load_splits
+from bertkit.data.request import DataRequest
 from bertkit.errors import UsageError
 from bertkit.models.choosing import AUTO, FROM_NOTHING, Choice, choose_model
 from bertkit.models.offline import package_statement
@@ -21,6 +21,7 @@ from bertkit.tasks.base import EncodedRow, Task, TaskSettings, TrainingOptions, 
 from bertkit.tasks.class_answers import MANY_LABELS
 from bertkit.tasks.labels import class_weights, positive_weights
 from bertkit.tasks.multilabel import labels_of
+from bertkit.tasks.reading import load_splits
 from bertkit.tasks.registry import TaskSpec, find_task
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.health import check_fit

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from bertkit.data.label_kinds import are_scores, header_like, like_known, placeholders, respelt, spelling_of
-from bertkit.data.loading import load_data
-from bertkit.data.request import DataRequest, load_splits
+from bertkit.data.request import DataRequest
 from bertkit.errors import DataError
 from bertkit.reporting.inspection import InspectRequest, inspect_data
+from bertkit.tasks.reading import load_data, load_splits
 
 
 def csv(folder: Path, labels: list[str], name: str = "t.csv", header: str = "text,label") -> Path:

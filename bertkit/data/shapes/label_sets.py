@@ -21,6 +21,7 @@ from bertkit.data.columns import (
 )
 from bertkit.data.label_sets import FLAGS, are_sets, flag_of, is_listed, labels_in
 from bertkit.data.records import BadRow, ColumnMap, Example, LabelSet, Row
+from bertkit.data.shape_names import CLASSES, LABEL_SETS, Tasks, word_of
 from bertkit.data.values import RowError, field_of
 from bertkit.errors import DataError
 from bertkit.plain import listed
@@ -159,11 +160,12 @@ def tell_label_sets(rows: Sequence[Row], choice: ColumnChoice | None) -> bool:
         return False
 
 
-def why_label_sets(columns: ColumnMap) -> str:
+def why_label_sets(columns: ColumnMap, tasks: Tasks) -> str:
     """Say why rows are taken for sets of labels, where nobody said so."""
+    task = f"task: {word_of(LABEL_SETS, tasks)}, for"
     if columns.labels:
-        return f"task: multilabel, for the columns {listed(columns.labels, joint=' and ')} hold 0 and 1"
-    return "task: multilabel, for rows have several labels (--task classify takes each combination for one label)"
+        return f"{task} the columns {listed(columns.labels, joint=' and ')} hold 0 and 1"
+    return f"{task} rows have several labels (--task {word_of(CLASSES, tasks)} takes each combination for one label)"
 
 
 def _flag_columns(rows: Sequence[Row], taken: Sequence[str]) -> tuple[str, ...]:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.data.loading import load_data
 from bertkit.data.records import Question
 from bertkit.data.shapes.answers import first_place, read_answer
-from bertkit.data.streaming import stream_data
 from bertkit.data.values import RowError
 from bertkit.errors import DataError
 from bertkit.reporting.inspection import InspectRequest, inspect_data
+from bertkit.tasks.reading import load_data, stream_data
 
 LETTERS = ("A", "B", "C", "D")
 
