@@ -19,6 +19,7 @@ from bertkit.errors import DataError, RunError, UsageError
 from bertkit.evaluation.baselines import load_baselines
 from bertkit.evaluation.contamination import FILE as HASHES
 from bertkit.evaluation.contamination import count_known
+from bertkit.evaluation.decisions import decide_by
 from bertkit.evaluation.errors_file import write_errors
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
@@ -57,6 +58,7 @@ class EvalRequest:
     report: Path | None = None
     engine: str = "auto"
     blend: bool = True
+    threshold: str | None = None
 
     def __post_init__(self) -> None:
         """Check the word of --engine.
@@ -121,6 +123,7 @@ def evaluate_run(
         loaded, placement = open_run(request.run, request.way, note)
         settings = _settings(loaded.manifest.settings, request)
         loaded.task.settings = settings
+        decide_by(loaded.task, request.threshold)
         texts = [text for e in examples for text in e.all_texts]
         findings = check_fit(loaded.tokenizer, texts, name=str(request.run), model_ids=loaded.model.encoder.vocab_size)
         answered = _answered(loaded, examples, request, placement)

@@ -19,7 +19,8 @@ from bertkit.models.table import ModelSpec
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import EncodedRow, Task, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.class_answers import MANY_LABELS
-from bertkit.tasks.labels import class_weights
+from bertkit.tasks.labels import class_weights, positive_weights
+from bertkit.tasks.multilabel import labels_of
 from bertkit.tasks.reading import load_splits
 from bertkit.tasks.registry import TaskSpec, find_task
 from bertkit.tokenization.base import Tokenizer
@@ -168,6 +169,8 @@ def _options(config: TrainConfig, task: Task, train: Sequence[Example]) -> Train
     settings, weights = task.settings, None
     if settings.task == "classify":
         weights = class_weights(config.class_weights, settings.labels, train)
+    if settings.task == "multilabel":
+        weights = positive_weights(config.class_weights, settings.labels, [labels_of(row) for row in train])
     return TrainingOptions(
         loss=config.loss,
         label_smoothing=config.label_smoothing or 0.0,
