@@ -22,7 +22,7 @@ from bertkit.cli.options import (
     RunArgument,
     StrictOption,
 )
-from bertkit.cli.streams import say
+from bertkit.cli.progress import QuietOption, notes, shown_work
 from bertkit.errors import StrictError
 
 
@@ -63,6 +63,7 @@ def eval_command(
     force: ForceOption = False,
     strict: StrictOption = False,
     output_format: FormatOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Score a run beside its baselines, with intervals.
 
@@ -76,7 +77,9 @@ def eval_command(
         run, names, split, data_dir, columns, on_long, batch_size, device, precision, errors, against, force,
         plots=plots, report=report, engine=engine, blend=not no_blend,
     )  # fmt: skip
-    evaluation = evaluate_run(request, say, file_writer(request, say))
+    note = notes(quiet=quiet)
+    with shown_work("rows", quiet=quiet) as progress:
+        evaluation = evaluate_run(request, note, file_writer(request, note), progress)
     render.show(evaluation, output_format)
     if strict and evaluation.warnings:
         raise StrictError(f"--strict: {evaluation.warnings[0]}.")
