@@ -145,7 +145,11 @@ def published_config(settings: TaskSettings, model: TaskModel) -> dict[str, Any]
     }
 
 
-_PROBLEM_TYPES = {"classify": "single_label_classification", "regression": "regression"}
+_PROBLEM_TYPES = {
+    "classify": "single_label_classification",
+    "multilabel": "multi_label_classification",
+    "regression": "regression",
+}
 
 
 def load_manifest(directory: Path) -> Manifest:

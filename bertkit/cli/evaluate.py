@@ -21,6 +21,7 @@ from bertkit.cli.options import (
     ReportOption,
     RunArgument,
     StrictOption,
+    ThresholdOption,
 )
 from bertkit.cli.progress import QuietOption, notes, shown_work
 from bertkit.errors import StrictError
@@ -48,6 +49,7 @@ def eval_command(
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
     engine: EngineOption = "auto",
     no_blend: NoBlendOption = False,
+    threshold: ThresholdOption = None,
     errors: Annotated[
         Path | None,
         typer.Option("--errors", help="Write the wrong rows, with their probabilities, as JSON lines.", readable=False),
@@ -76,6 +78,7 @@ def eval_command(
     request = EvalRequest(
         run, names, split, data_dir, columns, on_long, batch_size, device, precision, errors, against, force,
         plots=plots, report=report, engine=engine, blend=not no_blend,
+        threshold=threshold,
     )  # fmt: skip
     note = notes(quiet=quiet)
     with shown_work("rows", quiet=quiet) as progress:

@@ -19,6 +19,7 @@ from bertkit.cli.options import (
     OutputOption,
     RunArgument,
     StrictOption,
+    ThresholdOption,
 )
 from bertkit.cli.progress import WARNING, QuietOption, notes, shown_work
 from bertkit.cli.streams import say
@@ -54,6 +55,7 @@ def predict_command(
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
     engine: EngineOption = "auto",
     no_blend: NoBlendOption = False,
+    threshold: ThresholdOption = None,
     output: OutputOption = None,
     force: ForceOption = False,
     strict: StrictOption = False,
@@ -80,7 +82,7 @@ def predict_command(
         engine,
         not no_blend,
     )
-    request = replace(request, keep=keep)
+    request = replace(request, keep=keep, threshold=threshold)
     with shown_work("rows", quiet=quiet, talks=output is None and sys.stdout.isatty()) as progress:
         done = predict(
             request, output=output, force=force, note=lambda said: _note(said, quiet=quiet), progress=progress

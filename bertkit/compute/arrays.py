@@ -55,6 +55,15 @@ def probabilities(logits: Tensor | NDArray[Any], dtype: type[np.floating[Any]] =
     return array
 
 
+def each_by_itself(logits: Tensor | NDArray[Any]) -> NDArray[np.float64]:
+    """Return the sigmoid of each figure, in 64 bits; any shape."""
+    if isinstance(logits, np.ndarray):
+        values = np.exp(-np.abs(logits.astype(np.float64)))
+        return np.asarray(np.where(logits < 0, values, 1.0) / (1.0 + values), np.float64)
+    array: NDArray[np.float64] = logits.double().sigmoid().cpu().numpy()
+    return array
+
+
 def no_gradients() -> AbstractContextManager[Any]:
     """Return the context in which torch keeps nothing for a backward pass, where it is at work at all."""
     if not torch_is_here():

@@ -77,6 +77,7 @@ def test_a_run_that_is_damaged_beside_its_weights(run_of: Callable[[str], Path],
 def test_figures_are_the_same_with_and_without_torch() -> None:
     logits = torch.randn(3, 5, 4, dtype=torch.float32) * 9
     assert (arrays.figures(logits) == arrays.figures(logits.numpy())).all()
+    assert abs(arrays.each_by_itself(logits * 99) - arrays.each_by_itself((logits * 99).numpy())).max() < 1e-12
     for kind in (np.float64, np.float32):
         ours, theirs = arrays.probabilities(logits.numpy(), kind), arrays.probabilities(logits, kind)
         assert ours.dtype == theirs.dtype == kind
