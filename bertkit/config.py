@@ -22,7 +22,7 @@ from bertkit.errors import DataError, UsageError
 from bertkit.files import exists, is_dir, is_file
 from bertkit.plain import brief, quoted
 
-TASKS = ("auto", "classify", "regression", "ner", "choice", "mlm", "extractive", "matching")
+TASKS = ("auto", "classify", "regression", "multilabel", "ner", "choice", "mlm", "extractive", "matching")
 _LARGEST_CONFIG = 2**20
 SIZES = ("tiny", "mini", "small", "base")
 ATTENTIONS = ("full", "window", "dilated", "global", "disentangled")
@@ -214,7 +214,7 @@ class TrainConfig:
         "Machine",
         choices=("auto", "float32", "bfloat16"),
     )
-    threads: int | None = option(None, "CPU threads (default: all cores).", "Machine", minimum=1)
+    threads: int | None = option(None, "CPU threads (default: the cores this process may use).", "Machine", minimum=1)
     compile: bool = option(False, "Compile the model (faster long runs, not byte-equal).", "Machine")
 
     output: str | None = option(None, "Run directory (default: runs/<data>-<model>).", "Run", saved=False)

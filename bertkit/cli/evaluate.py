@@ -21,6 +21,7 @@ from bertkit.cli.options import (
     ReportOption,
     RunArgument,
     StrictOption,
+    ThresholdOption,
 )
 from bertkit.cli.streams import say
 from bertkit.errors import StrictError
@@ -48,6 +49,7 @@ def eval_command(
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
     engine: EngineOption = "auto",
     no_blend: NoBlendOption = False,
+    threshold: ThresholdOption = None,
     errors: Annotated[
         Path | None,
         typer.Option("--errors", help="Write the wrong rows, with their probabilities, as JSON lines.", readable=False),
@@ -75,6 +77,7 @@ def eval_command(
     request = EvalRequest(
         run, names, split, data_dir, columns, on_long, batch_size, device, precision, errors, against, force,
         plots=plots, report=report, engine=engine, blend=not no_blend,
+        threshold=threshold,
     )  # fmt: skip
     evaluation = evaluate_run(request, say, file_writer(request, say))
     render.show(evaluation, output_format)

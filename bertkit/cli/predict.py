@@ -18,6 +18,7 @@ from bertkit.cli.options import (
     OutputOption,
     RunArgument,
     StrictOption,
+    ThresholdOption,
 )
 from bertkit.cli.streams import say
 
@@ -52,6 +53,7 @@ def predict_command(
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
     engine: EngineOption = "auto",
     no_blend: NoBlendOption = False,
+    threshold: ThresholdOption = None,
     output: OutputOption = None,
     force: ForceOption = False,
     strict: StrictOption = False,
@@ -77,7 +79,7 @@ def predict_command(
         engine,
         not no_blend,
     )
-    request = replace(request, keep=keep)
+    request = replace(request, keep=keep, threshold=threshold)
     done = predict(request, output=output, force=force, note=_note)
     for warning in done.warnings:
         say(f"bertkit: warning: {warning}")

@@ -12,9 +12,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bertkit.data.column_names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES, column_name
+from bertkit.data.column_names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES, column_name, first_named
 from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
-from bertkit.data.values import NotMeantError, RowError, field_of, missing_column
+from bertkit.data.values import JsonText, NotMeantError, RowError, field_of, missing_column
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import listed, quoted, shell_words, shortened
 
@@ -30,17 +30,21 @@ _NO_TEXT = re.compile(
 )
 _PRODIGY = ("_task_hash", "_input_hash", "spans", "_session_id", "_annotator_id", "_view_id")
 _PARTS = ("text", "pair", "label", "choices")
-_MANY = ("text", "choices")
+_MANY = ("text", "choices", "label")
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnChoice:
-    """What `--columns` said; a part it did not name is empty and found by name."""
+    """What `--columns` said; a part it did not name is empty and found by name.
+
+    `labels` are several columns of labels (`label=a+b`); `label` is empty beside them.
+    """
 
     text: tuple[str, ...] = ()
     pair: str | None = None
     label: str | None = None
     choices: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
     def renamed(self, renames: Mapping[str, str]) -> ColumnChoice:
         """Rewrite the names of an original release as those its rows go by."""
@@ -49,14 +53,15 @@ class ColumnChoice:
             None if self.pair is None else renames.get(self.pair, self.pair),
             None if self.label is None else renames.get(self.label, self.label),
             tuple(renames.get(name, name) for name in self.choices),
+            tuple(renames.get(name, name) for name in self.labels),
         )
 
 
 def parse_columns(mapping: str) -> ColumnChoice:
     """Parse the value of `--columns`, such as `text=midterm+final,label=grade`.
 
-    Several columns of text or of choices are joined with `+`, or named one by one
-    (`text=a,text=b`).
+    Several columns of text, of choices or of labels (one of 0 and 1 for each) are joined with `+`;
+    texts and choices may be named one by one (`text=a,text=b`).
 
     Raises:
         UsageError: a part is no `part=column`, is unknown, or is given twice; or choices
@@ -73,7 +78,8 @@ def parse_columns(mapping: str) -> ColumnChoice:
         if not all(names):
             raise _malformed(f"{quoted(item.strip())} names an empty column")
         named[part].extend(names)
-    twice = next((part for part in ("pair", "label") if len(named[part]) > 1), None)
+    given = [item.partition("=")[0].strip() for item in mapping.split(",")]
+    twice = next((part for part in ("pair", "label") if given.count(part) > 1), None)
     if twice is not None:
         raise _malformed(f"{twice} is given twice")
     if named["pair"] and named["choices"]:
@@ -83,7 +89,8 @@ def parse_columns(mapping: str) -> ColumnChoice:
     if repeated is not None:
         raise _malformed(f"the column {quoted(repeated)} is used twice")
     pair, label = (next(iter(named[part]), None) for part in ("pair", "label"))
-    return ColumnChoice(tuple(named["text"]), pair, label, tuple(named["choices"]))
+    labels = tuple(named["label"]) if len(named["label"]) > 1 else ()
+    return ColumnChoice(tuple(named["text"]), pair, None if labels else label, tuple(named["choices"]), labels)
 
 
 def resolve_columns(
@@ -112,6 +119,11 @@ def resolve_columns(
     known = [columns for columns in known if len(columns.inputs) == len(known[0].inputs)]
     chosen = mapping or ColumnChoice()
     check_mapped(names, chosen)
+    if chosen.labels:
+        raise DataError(
+            f"{listed(chosen.labels, joint=' and ')} are several columns of labels, which --task multilabel reads; "
+            "name one column, as in label=COLUMN."
+        )
     text, pair = _resolve_texts(names, chosen, known, need_pair=need_pair)
     label = chosen.label or _resolve_label(names, known, taken=(*text, pair))
     if need_label and label is None:
@@ -128,13 +140,32 @@ def texts_of(row: Row, columns: ColumnMap) -> tuple[str, ...]:
     Raises:
         RowError: a column is missing, or cannot be read as text.
     """
-    texts = []
-    for name in columns.inputs:
-        text = field_of(row.fields, name)
+    return tuple([text_of(row.fields, name) for name in columns.inputs])
+
+
+def text_of(fields: Mapping[str, str], name: str) -> str:
+    """Return the text that a column holds; the texts of a JSON list are joined with spaces.
+
+    Raises:
+        RowError: the column is missing, or holds an object or a list of other things.
+    """
+    found = fields.get(name)
+    if not isinstance(found, JsonText) or not found.startswith(("[", "{")):
+        text = field_of(fields, name)
         if text is None:
             raise RowError(missing_column(name))
-        texts.append(text)
-    return tuple(texts)
+        return text
+    value = found.value
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return " ".join(value)
+    what = f"an object of {listed(value)}" if isinstance(value, dict) else "a list that is not of texts alone"
+    inner = (
+        next((key for key, text in value.items() if isinstance(text, str)), None) if isinstance(value, dict) else None
+    )
+    way_on = (
+        "" if inner is None else f"; name the one that counts, as in --columns text={shell_words([f'{name}.{inner}'])}"
+    )
+    raise RowError(f"the column {quoted(name)} holds {what} and no text{way_on}")
 
 
 def refuse_rejected(fields: Mapping[str, str]) -> None:
@@ -164,7 +195,7 @@ def check_mapped(names: Sequence[str], chosen: ColumnChoice) -> None:
     Raises:
         DataError: one is missing; the nearest name is suggested, those that are there are listed.
     """
-    for name in (*chosen.text, chosen.pair, chosen.label, *chosen.choices):
+    for name in (*chosen.text, chosen.pair, chosen.label, *chosen.choices, *chosen.labels):
         if name is not None and not has_column(names, name):
             raise DataError(f"no column {quoted(name)}{did_you_mean(name, names)}: {there_are(names)}; mend --columns.")
 
@@ -191,22 +222,22 @@ def _synonym_texts(
     """Find texts of the shape that is wanted: one, a pair, or (nothing stored) either."""
     if wanted is not None and len(wanted.text) > 1:
         return None
-    by_folded = {name.casefold(): name for name in reversed(names)}
     if wanted is None or wanted.pair is not None:
-        for first, second in PAIR_NAMES:
-            if first in by_folded and second in by_folded:
-                return (by_folded[first],), by_folded[second]
+        for pair in PAIR_NAMES:
+            first, second = (first_named(names, [name]) for name in pair)
+            if first is not None and second is not None:
+                return (first,), second
     if need_pair or (wanted is not None and wanted.pair is not None):
         return None
-    return next((((by_folded[name],), None) for name in TEXT_NAMES if name in by_folded), None)
+    found = first_named(names, TEXT_NAMES)
+    return None if found is None else ((found,), None)
 
 
 def _resolve_label(names: Sequence[str], known: Sequence[ColumnMap], taken: Sequence[str | None]) -> str | None:
     stored = next((c.label for c in known if c.label is not None and has_column(names, c.label)), None)
     if stored is not None:
         return stored
-    by_folded = {name.casefold(): name for name in reversed(names) if name not in taken}
-    return next((by_folded[name] for name in LABEL_NAMES if name in by_folded), None)
+    return first_named([name for name in names if name not in taken], LABEL_NAMES)
 
 
 def has_column(names: Sequence[str], name: str) -> bool:

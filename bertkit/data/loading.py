@@ -21,7 +21,9 @@ from bertkit.data.formats.telling import encoding_note, sniff_format
 from bertkit.data.groups import find_groups, refuse_groups
 from bertkit.data.oddities import Oddities
 from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, LeftOut, Row
-from bertkit.data.shapes.table import Shape, decide_task, guess_task, shape_of
+from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, LABEL_SETS, Tasks, shape_asked, word_of
+from bertkit.data.shapes.label_sets import why_label_sets, with_flags
+from bertkit.data.shapes.table import Shape, decide_labels, guess_shape, shape_of, spec_of
 from bertkit.data.sources import SPLIT_WORDS, Source, find_source
 from bertkit.data.table_rules import (
     SeenIds,
@@ -43,6 +45,7 @@ _CATALOG_WAYS_ON = ("say where its files lie with --data-dir DIR", *_WAYS_ON)
 def load_data(
     names: Sequence[str],
     *,
+    tasks: Tasks,
     data_dir: Path | None = None,
     columns: str | None = None,
     task: str = "auto",
@@ -59,6 +62,7 @@ def load_data(
 
     Args:
         names: the words of DATA; several files are more rows of the same table.
+        tasks: the shape that each task reads.
         data_dir: where the files of a catalog name lie.
         columns: the value of `--columns`.
         task: a task word, or "auto" to let the data say.
@@ -82,15 +86,17 @@ def load_data(
     source = find_source(names, data_dir=data_dir, as_split=as_split)
     choice = parse_columns(columns) if columns is not None else None
     wanted = set(SPLITS if splits is None else splits) | {split for split in source.files if split == as_split}
-    asked = task if task != "auto" or source.spec is None else source.spec.task
-    loader = _Loader(source, choice, stored, need_label and asked != "mlm", asked, group, skip_bad)
+    asked = shape_asked(task, tasks, None if source.spec is None else source.spec.shape)
+    need_label = need_label and spec_of(asked).need_labels
+    loader = _Loader(source, choice, stored, need_label, asked, group, skip_bad)
     loaded = loader.load(wanted)
-    decided, loaded, reason = decide_task(
-        loader.task, loaded, known=labels, respell=respell, lost=loader.read.skipped if skip_bad else None
-    )
+    lost = loader.read.skipped if skip_bad else None
+    decided, loaded, reason = decide_labels(loader.shape, loaded, tasks=tasks, known=labels, respell=respell, lost=lost)
+    if asked == AUTO and decided == LABEL_SETS:
+        reason = (why_label_sets(loader.columns, tasks), *reason)
     return DataSet(
         name=source.name,
-        task=decided,
+        task=word_of(decided, tasks, task),
         columns=loader.columns,
         splits=loaded,
         fingerprint=fingerprint(loaded),
@@ -119,7 +125,7 @@ class _Loader:
     choice: ColumnChoice | None
     stored: ColumnMap | None
     need_label: bool
-    task: str
+    shape: str
     group: str | None = None
     skip_bad: bool = False
     notes: list[str] = field(default_factory=list)
@@ -175,9 +181,9 @@ class _Loader:
                 continue
             place = f"{self.source.name}/{split}"
             rows: Iterator[Row | BadRow] = iter(hub.splits[names[split]])
-            tag_names = next(iter(hub.class_names.values()), ()) if self.task in ("auto", "ner") else ()
+            tag_names = next(iter(hub.class_names.values()), ()) if self.shape in (AUTO, ENTITIES) else ()
             examples, _ = self._examples(rows, place, split, columns=None, tag_names=tag_names)
-            of_classes = self.task in ("auto", "classify")
+            of_classes = self.shape in (AUTO, CLASSES)
             class_names = hub.class_names if of_classes else {}
             loaded[split] = _with_class_names(examples, self.source.spec, self.columns, class_names)
         return loaded
@@ -200,11 +206,11 @@ class _Loader:
         note = encoding_note(path, known)
         if note is not None:
             self.notes.append(note)
-        if known.kind == "txt" and self.task == "ner":
+        if known.kind == "txt" and self.shape == ENTITIES:
             known = tagged_lines(known)
-        if known.kind == "conll" and self.task in ("auto", "ner"):
+        if known.kind == "conll" and self.shape in (AUTO, ENTITIES):
             refuse_groups(self.group, str(path))
-            self.task, self._resolved = "ner", self._resolved or ColumnMap(("text",), None, "entities")
+            self.shape, self._resolved = ENTITIES, self._resolved or ColumnMap(("text",), None, "entities")
             problems: list[BadRow] = []
             tagged = read_tagged_file(path, table_format=known, need_tags=self.need_label, problems=problems)
             found = self._checked(tagged, str(path))
@@ -225,9 +231,12 @@ class _Loader:
         tag_names: Sequence[str] = (),
     ) -> tuple[list[Example], ColumnMap]:
         """Turn the rows of one file or hub split into examples; the first bad row is an error."""
-        if self.task == "auto":
-            guessed, rows = guess_task(rows, self.choice)
-            self.task = guessed or "auto"
+        if self.shape == AUTO:
+            guessed, rows = guess_shape(rows, self.choice)
+            self.shape = guessed or AUTO
+        choice = self.choice
+        if self.shape == LABEL_SETS:
+            choice, rows = with_flags(rows, choice, self.stored or self._resolved)
         ahead = list(self._up_to_good(rows, place))
         first = ahead[-1] if ahead else None
         if first is None:
@@ -239,13 +248,13 @@ class _Loader:
         renames = find_renames(first, self.source.spec)
         names = [renames.get(name, name) for name in first.fields]
         problems: list[BadRow] = []
-        shape = shape_of(self.task, tag_names=tag_names, problems=problems)
-        columns = self._resolve(shape, names, place, split, renames, columns)
+        shape = shape_of(self.shape, tag_names=tag_names, problems=problems)
+        columns = self._resolve(shape, names, place, split, renames, columns, choice=choice)
         renamed = rename(itertools.chain(ahead, rows), renames)
         groups = find_groups(self.group, names, place, renames)
         if groups is not None:
             renamed = groups.note(renamed)
-        need_label = self.need_label and columns.label is not None
+        need_label = self.need_label and (columns.label is not None or bool(columns.labels))
         found = shape.examples(
             renamed, columns, place, spec=spec_for_labels(self.source.spec, self.choice), need_label=need_label
         )
@@ -285,6 +294,8 @@ class _Loader:
         split: str,
         renames: Mapping[str, str],
         given: ColumnMap | None,
+        *,
+        choice: ColumnChoice | None,
     ) -> ColumnMap:
         """Find the columns; files of one split share them, other splits may spell them otherwise."""
         if given is not None:
@@ -294,7 +305,7 @@ class _Loader:
         try:
             columns = shape.resolve(
                 names,
-                mapping=self.choice.renamed(renames) if self.choice is not None else None,
+                mapping=choice.renamed(renames) if choice is not None else None,
                 usual=None if self.source.spec is None else self.source.spec.columns,
                 stored=self.stored or self._resolved,
                 need_label=not may_lack_label,

@@ -16,8 +16,10 @@ from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import TableFormat, encoding_note, sniff_format
 from bertkit.data.groups import Groups, find_groups, refuse_groups
 from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
+from bertkit.data.shape_names import AUTO, ENTITIES, LABEL_SETS
+from bertkit.data.shapes.label_sets import with_flags
 from bertkit.data.shapes.labelled import strange_label
-from bertkit.data.shapes.table import guess_task, shape_of
+from bertkit.data.shapes.table import guess_shape, shape_of, spec_of
 from bertkit.data.sources import Source
 from bertkit.data.table_rules import (
     SeenIds,
@@ -32,8 +34,6 @@ from bertkit.data.table_rules import (
 from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
 from bertkit.errors import DataError
 
-# Tasks whose rows have an answer in the label column; of others that column is no label.
-_LABELLED = ("auto", "classify", "regression", "ner", "choice")
 Watch = Callable[[Iterator[Row | BadRow]], Iterator[Row | BadRow]]
 _TAGGED = ColumnMap(("text",), None, "entities")
 
@@ -45,7 +45,7 @@ class Table:
     path: Path
     kind: TableFormat
     columns: ColumnMap
-    task: str
+    shape: str
     header: tuple[str, ...] | None = None
     renames: Mapping[str, str] = field(default_factory=dict)
     spec: DatasetSpec | None = None
@@ -77,9 +77,9 @@ class Table:
         groups = None if self.group is None else Groups(self.group)
         if groups is not None:
             rows = groups.note(rows)
-        need_label = self.task == "ner" and self.columns.label is not None
-        columns = self.columns if self.task in _LABELLED else replace(self.columns, label=None)
-        shape = shape_of(self.task, problems=problems)
+        need_label = self.shape == ENTITIES and self.columns.label is not None
+        columns = replace(self.columns, label=None, labels=()) if spec_of(self.shape).labels_are_texts else self.columns
+        shape = shape_of(self.shape, problems=problems)
         found = shape.examples(rows, columns, str(self.path), spec=self.spec, need_label=need_label)
         for example in found if groups is None else groups.give(found):
             yield self._checked(example)
@@ -99,7 +99,7 @@ class Opener:
 
     source: Source
     choice: ColumnChoice | None
-    task: str
+    shape: str
     group: str | None = None
     notes: list[str] = field(default_factory=list)
     _resolved: ColumnMap | None = None
@@ -123,22 +123,25 @@ class Opener:
         note = encoding_note(path, known)
         if note is not None:
             self.notes.append(note)
-        if known.kind == "txt" and self.task == "ner":
+        if known.kind == "txt" and self.shape == ENTITIES:
             known = tagged_lines(known)
-        if known.kind == "conll" and self.task in ("auto", "ner"):
+        if known.kind == "conll" and self.shape in (AUTO, ENTITIES):
             refuse_groups(self.group, str(path))
-            self.task, self._resolved = "ner", self._resolved or _TAGGED
-            return Table(path, known, _TAGGED, "ner")
+            self.shape, self._resolved = ENTITIES, self._resolved or _TAGGED
+            return Table(path, known, _TAGGED, ENTITIES)
         headerless = known.kind in ("csv", "tsv") and not known.has_header
-        table = Table(path, known, _TAGGED, self.task, header_of_bare(spec) if headerless else None)
+        table = Table(path, known, _TAGGED, self.shape, header_of_bare(spec) if headerless else None)
         first = self._first_row(table)
         renames = find_renames(first, spec)
         names = [renames.get(name, name) for name in first.fields]
-        columns = self._resolve(names, path, split, renames, given)
+        choice = self.choice
+        if self.shape == LABEL_SETS:
+            choice, _ = with_flags(table.rows(), choice, self._resolved)
+        columns = self._resolve(names, path, split, renames, given, choice=choice)
         groups = find_groups(self.group, names, str(path), renames)
         return replace(
             table,
-            task=self.task,
+            shape=self.shape,
             columns=columns,
             renames=renames,
             spec=spec_for_labels(spec, self.choice),
@@ -147,11 +150,11 @@ class Opener:
         )
 
     def _first_row(self, table: Table) -> Row:
-        """Return the first row that can be read, and decide the task by it and the next ones if need be."""
+        """Return the first row that can be read, and decide the shape by it and the next ones if need be."""
         rows = table.rows()
-        if self.task == "auto":
-            guessed, rows = guess_task(rows, self.choice)
-            self.task = guessed or "auto"
+        if self.shape == AUTO:
+            guessed, rows = guess_shape(rows, self.choice)
+            self.shape = guessed or AUTO
         bad: BadRow | None = None
         for row in rows:
             if isinstance(row, Row):
@@ -162,17 +165,24 @@ class Opener:
         raise DataError(f"{table.path}: there are no rows in it (empty, or only a header line).")
 
     def _resolve(
-        self, names: Sequence[str], path: Path, split: str, renames: Mapping[str, str], given: ColumnMap | None
+        self,
+        names: Sequence[str],
+        path: Path,
+        split: str,
+        renames: Mapping[str, str],
+        given: ColumnMap | None,
+        *,
+        choice: ColumnChoice | None,
     ) -> ColumnMap:
         if given is not None:
             check_shared(given, names, str(path))
             return given
         spec = self.source.spec
-        may_lack_label = self.task == "mlm" or lacks_labels(spec, split)
+        may_lack_label = not spec_of(self.shape).need_labels or lacks_labels(spec, split)
         try:
-            columns = shape_of(self.task).resolve(
+            columns = shape_of(self.shape).resolve(
                 names,
-                mapping=self.choice.renamed(renames) if self.choice is not None else None,
+                mapping=choice.renamed(renames) if choice is not None else None,
                 usual=None if spec is None else spec.columns,
                 stored=self._resolved,
                 need_label=not may_lack_label,

@@ -11,6 +11,7 @@ from typing import Any
 from bertkit.data.groups import shared_groups
 from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet
+from bertkit.data.shape_names import CLASSES, Tasks
 from bertkit.data.sources import lasting_names
 from bertkit.data.splits import SPLIT_FORM, carve, passage_blocks
 from bertkit.errors import DataError
@@ -65,11 +66,12 @@ class DataRequest:
         return request
 
 
-def load_splits(request: DataRequest, *, splits: Sequence[str] = ("train", "validation")) -> DataSet:
+def load_splits(request: DataRequest, *, tasks: Tasks, splits: Sequence[str] = ("train", "validation")) -> DataSet:
     """Load the data of a request and carve the splits it lacks from the training rows.
 
     Args:
         request: which data.
+        tasks: the shape that each task reads.
         splits: the official splits to read; a carved test split needs "test" here too, so
             that it is carved only where there is no official one.
 
@@ -79,6 +81,7 @@ def load_splits(request: DataRequest, *, splits: Sequence[str] = ("train", "vali
     """
     dataset = load_data(
         request.names,
+        tasks=tasks,
         data_dir=Path(request.data_dir) if request.data_dir else None,
         columns=request.columns,
         task=request.task,
@@ -95,7 +98,7 @@ def load_splits(request: DataRequest, *, splits: Sequence[str] = ("train", "vali
         validation_fraction=request.validation_fraction,
         test_fraction=request.test_fraction,
         seed=request.seed,
-        stratify=dataset.task == "classify",
+        stratify=tasks[dataset.task] == CLASSES,
         passages=request.passages,
         group=request.group,
         form=request.split_form,

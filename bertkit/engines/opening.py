@@ -181,7 +181,9 @@ def _check_outputs(model: EngineModel, settings: TaskSettings, words: int) -> No
 
     ids = torch.zeros((1, 2), dtype=torch.int64)
     labels = len(settings.labels)
-    wanted = {"classify": (1, labels), "ner": (1, 2, 2 * labels + 1), "mlm": (2, words)}.get(settings.task, (1, 1))
+    shapes = {"ner": (1, 2, 2 * labels + 1), "mlm": (2, words)}
+    of_labels = dict.fromkeys(("classify", "multilabel"), (1, labels))
+    wanted = {**of_labels, **shapes}.get(settings.task, (1, 1))
     found = model(ids, None, torch.zeros_like(ids), positions=torch.arange(2) if settings.task == "mlm" else None)
     logits = found[0] if isinstance(found, tuple) else found
     if tuple(logits.shape) != wanted:

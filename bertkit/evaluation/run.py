@@ -10,9 +10,8 @@ from pathlib import Path
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
 from bertkit.compute.device import Placement
-from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet, Example
-from bertkit.data.request import DataRequest, load_splits
+from bertkit.data.request import DataRequest
 from bertkit.data.sources import files_of
 from bertkit.engines.opening import Way, open_run
 from bertkit.engines.sessions import check_engine_word
@@ -20,6 +19,7 @@ from bertkit.errors import DataError, RunError, UsageError
 from bertkit.evaluation.baselines import load_baselines
 from bertkit.evaluation.contamination import FILE as HASHES
 from bertkit.evaluation.contamination import count_known
+from bertkit.evaluation.decisions import decide_by
 from bertkit.evaluation.errors_file import write_errors
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
@@ -29,6 +29,7 @@ from bertkit.plain import visible
 from bertkit.run_folder import MANIFEST, unchanged
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import Outputs, TaskSettings
+from bertkit.tasks.reading import load_data, load_splits
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import check_fit
 from bertkit.troubleshooting import see
@@ -57,6 +58,7 @@ class EvalRequest:
     report: Path | None = None
     engine: str = "auto"
     blend: bool = True
+    threshold: str | None = None
 
     def __post_init__(self) -> None:
         """Check the word of --engine.
@@ -121,6 +123,7 @@ def evaluate_run(
         loaded, placement = open_run(request.run, request.way, note)
         settings = _settings(loaded.manifest.settings, request)
         loaded.task.settings = settings
+        decide_by(loaded.task, request.threshold)
         texts = [text for e in examples for text in e.all_texts]
         findings = check_fit(loaded.tokenizer, texts, name=str(request.run), model_ids=loaded.model.encoder.vocab_size)
         answered = _answered(loaded, examples, request, placement)

@@ -20,6 +20,7 @@ from bertkit.data.records import BadRow, Example
 from bertkit.engines.opening import Way, open_run
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, StrictError, UsageError
+from bertkit.evaluation.decisions import decide_by
 from bertkit.evaluation.inputs import FORMATS, Note, open_all
 from bertkit.evaluation.predict import predict_stream
 from bertkit.evaluation.writers import OUTPUT_FORMATS, TEXT, TOOLS, open_writer
@@ -62,6 +63,7 @@ class PredictRequest:
     engine: str = "auto"
     blend: bool = True
     keep: str | None = None
+    threshold: str | None = None
 
     @property
     def way(self) -> Way:
@@ -146,6 +148,7 @@ def _loaded(request: PredictRequest, note: Note = lambda _: None) -> tuple[Bundl
     loaded, placement = open_run(request.run, request.way, note)
     settings = loaded.task.settings
     loaded.task.settings = replace(settings, on_long=request.on_long or settings.on_long)
+    decide_by(loaded.task, request.threshold)
     return loaded, placement
 
 

@@ -16,6 +16,7 @@ from bertkit.errors import ModelError, UnknownNameError
 from bertkit.files import is_dir, is_file
 from bertkit.kinds import MisfitError, read_object
 from bertkit.model_type import restored
+from bertkit.models.plain_config import of_plain_bert
 from bertkit.models.recipes import FINE_TUNING, RECIPES
 from bertkit.models.table import MODELS, USUAL_LENGTH, ModelSpec
 from bertkit.names import is_spelling
@@ -144,15 +145,20 @@ def _positions(values: Mapping[str, Any]) -> int:
     return count if count > 0 else USUAL_LENGTH
 
 
-def find_rebuilder(family: str) -> Callable[..., Any]:
+def find_rebuilder(family: str, values: Mapping[str, Any]) -> Callable[..., Any]:
     """Return the function that makes a run's encoder again from its config.json.
+
+    Args:
+        family: which kind of model the run says it has.
+        values: its config.json; what is exactly BERT is computed without transformers.
 
     Raises:
         ModelError: no model of the table is of that family.
     """
     if family not in {*(spec.family for spec in MODELS), "own_weights"}:
         raise ModelError(f"a model of family {family!r}: this bertkit knows none; upgrade it.")
-    return load_target(f"bertkit.models.{family}:rebuild")
+    module = "plain_bert" if family == "pretrained" and of_plain_bert(values) else family
+    return load_target(f"bertkit.models.{module}:rebuild")
 
 
 def load_target(target: str) -> Callable[..., Any]:

@@ -160,6 +160,24 @@ def on_paper() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Let modules built in the body have weights that nobody has drawn, for others to take their place.
+
+    Drawing takes time, and on paper half of torch is imported for it.
+    """
+    from torch.overrides import TorchFunctionMode
+
+    class Undrawn(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if getattr(func, "__module__", "") == "torch.nn.init":
+                return args[0] if args else kwargs["tensor"]
+            return func(*args, **(kwargs or {}))
+
+    with Undrawn():
+        yield
+
+
 def check_shapes(wanted: Mapping[str, Shape], stored: Mapping[str, Shape]) -> None:
     """Compare the tensors that a model needs with those of a file.
 

@@ -16,9 +16,10 @@ from bertkit.config import TASKS
 from bertkit.data.label_kinds import NOTES, LabelKinds, Spelling
 from bertkit.data.numerals import is_score
 from bertkit.data.records import Example
-from bertkit.data.shapes.table import LABELLED, reason_of
+from bertkit.data.shape_names import SCORES, word_of
+from bertkit.data.shapes.table import reason_of, spec_of
 from bertkit.data.sources import files_of
-from bertkit.data.streaming import StreamedData, stream_data
+from bertkit.data.streaming import StreamedData
 from bertkit.errors import UsageError
 from bertkit.models.choosing import AUTO, choose_model
 from bertkit.models.registry import find_model
@@ -31,6 +32,8 @@ from bertkit.reporting.inspected import Inspection
 from bertkit.reporting.inspection_page import write_page
 from bertkit.reporting.output import PLOTS, refuse_figures
 from bertkit.reporting.row_tokens import TokenCounter, fit_findings
+from bertkit.tasks.reading import stream_data
+from bertkit.tasks.registry import SHAPE_OF
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.health import SAMPLE
 
@@ -126,12 +129,12 @@ def _inspect(
     request: InspectRequest, data: StreamedData, tokenizer: Tokenizer | None, progress: Callable[[int], None]
 ) -> Inspection:
     """Audit the data; where the later labels belie the task that the first ones showed, once more."""
-    kinds = LabelKinds(of_scores=request.task == "regression")
+    kinds = LabelKinds(of_scores=SHAPE_OF.get(request.task) == SCORES)
     watched = {split: _Watched(rows, kinds, progress) for split, rows in data.splits.items()}
 
     def once(task: str, spelling: Spelling) -> Audit:
         for rows in data.splits.values():
-            rows.expect(task, spelling)
+            rows.expect(SHAPE_OF[task], spelling)
         return audit(
             watched,
             name=data.name,
@@ -144,8 +147,8 @@ def _inspect(
         )
 
     found, task = once(data.task, "as written"), data.task
-    told, spelling = (kinds.task if data.is_guessed else task), kinds.spelling
-    if task in LABELLED and (told, spelling) != (task, "as written"):
+    told, spelling = (word_of(kinds.shape, SHAPE_OF) if data.is_guessed else task), kinds.spelling
+    if spec_of(SHAPE_OF[task]).has_labels and (told, spelling) != (task, "as written"):
         found, task = once(told, spelling), told
     more = [finding for split, rows in data.splits.items() for finding in unread_findings(split, rows.unread())]
     if tokenizer is not None:
@@ -219,7 +222,7 @@ def _notes(request: InspectRequest, data: StreamedData, task: str, tokenizer: To
         yield "this is a bundled sample, made to be small and easy"
     yield from data.notes
     if data.is_guessed:
-        yield reason_of(task)
+        yield reason_of(SHAPE_OF[task], SHAPE_OF)
     if tokenizer is None:
         yield (
             f"tokens are not counted: {request.model} makes its vocabulary when it is trained; lengths are in words "

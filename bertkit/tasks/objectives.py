@@ -38,7 +38,7 @@ class Objective(Protocol):
 
     n_outputs: int
 
-    def target(self, example: Example) -> float:
+    def target(self, example: Example) -> Any:
         """Return what the loss compares with."""
         ...
 

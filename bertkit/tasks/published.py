@@ -40,7 +40,7 @@ KINDS: Mapping[str, Kind] = {
 # Ways from a row to one vector that classes of transformers have.
 POOLINGS = ("cls", "pooler")
 # What classes of transformers answer like: one vector a row, a linear layer.
-OF_A_ROW = ("classify", "regression", "choice")
+OF_A_ROW = ("classify", "multilabel", "regression", "choice")
 _TOKEN_HEADS = (
     "Bert", "Roberta", "XLMRoberta", "Camembert", "MPNet", "DistilBert", "Electra", "Albert", "Deberta", "DebertaV2",
     "Longformer",
@@ -52,6 +52,7 @@ _OURS_ALONE = "LocalBert"
 _BY_ONNX = "; `--to onnx` takes it as it is"
 _PIPELINES = {
     "classify": "text-classification",
+    "multilabel": "text-classification",
     "regression": "text-classification",
     "ner": "token-classification",
     "mlm": "fill-mask",

@@ -10,7 +10,7 @@ from typing import Any
 from bertkit.audit.training_rows import training_doubts
 from bertkit.config import TrainConfig, flag
 from bertkit.data.records import DataSet, Example
-from bertkit.data.request import DataRequest, load_splits
+from bertkit.data.request import DataRequest
 from bertkit.errors import UsageError
 from bertkit.models.choosing import AUTO, FROM_NOTHING, Choice, choose_model
 from bertkit.models.offline import package_statement
@@ -19,7 +19,9 @@ from bertkit.models.table import ModelSpec
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import EncodedRow, Task, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.class_answers import MANY_LABELS
-from bertkit.tasks.labels import class_weights
+from bertkit.tasks.labels import class_weights, positive_weights
+from bertkit.tasks.multilabel import labels_of
+from bertkit.tasks.reading import load_splits
 from bertkit.tasks.registry import TaskSpec, find_task
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.health import check_fit
@@ -167,6 +169,8 @@ def _options(config: TrainConfig, task: Task, train: Sequence[Example]) -> Train
     settings, weights = task.settings, None
     if settings.task == "classify":
         weights = class_weights(config.class_weights, settings.labels, train)
+    if settings.task == "multilabel":
+        weights = positive_weights(config.class_weights, settings.labels, [labels_of(row) for row in train])
     return TrainingOptions(
         loss=config.loss,
         label_smoothing=config.label_smoothing or 0.0,

@@ -210,8 +210,8 @@ def _train_prepared(
     if not world.is_main:
         return result
     finished = finish(prepared, learner, outputs)
-    if finished.note:
-        listener(finished.note)
+    for sentence in finished.notes:
+        listener(sentence)
     result = replace(
         result,
         metric=finished.evaluation.metric,

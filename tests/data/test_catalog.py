@@ -4,13 +4,13 @@ import sys
 import pytest
 
 from bertkit.data.catalog import DATASETS, SPLITS, find_dataset
+from bertkit.data.shapes.table import SHAPES
 from bertkit.errors import UnknownNameError
 
 PROMISED = {
     "mrpc", "sst2", "stsb", "rte", "qqp", "nsmc", "klue-ynat", "klue-sts", "klue-nli", "klue-ner",
     "korsts", "conll2003", "swag", "cnn_dailymail",
 }  # fmt: skip
-TASKS = {"classify", "regression", "ner", "choice", "mlm", "extractive", "matching"}
 
 
 def test_the_promised_data_sets_are_there_once():
@@ -21,7 +21,7 @@ def test_the_promised_data_sets_are_there_once():
 
 @pytest.mark.parametrize("spec", DATASETS, ids=lambda spec: spec.name)
 def test_a_row_is_consistent(spec):
-    assert spec.task in TASKS
+    assert spec.shape in SHAPES
     assert spec.language in {"en", "ko"}
     assert spec.summary
     assert set(spec.hub_splits) <= set(SPLITS)

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from bertkit.data.formats.readers import read_rows
-from bertkit.data.loading import load_data
-from bertkit.data.streaming import stream_data
 from bertkit.data.texts import open_texts
 from bertkit.errors import DataError
+from bertkit.tasks.reading import load_data, stream_data
 
 TEXT = "Mira Kost moved to Aldby"
 SPANS = [[0, 9, "PER"], [19, 24, "LOC"]]

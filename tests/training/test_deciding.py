@@ -229,7 +229,8 @@ def test_the_loss_that_is_shown_is_of_one_kind_with_that_of_validation(
 
 
 def test_a_run_that_held_out_other_rows_is_not_gone_on_with(uneven: tuple[Path, list[Any]]) -> None:
-    from bertkit.data.request import DataRequest, load_splits
+    from bertkit.data.request import DataRequest
+    from bertkit.tasks.reading import load_splits
     from bertkit.training import resume
 
     data = json.loads((uneven[0] / "bertkit.json").read_text(encoding="utf-8"))["data"]

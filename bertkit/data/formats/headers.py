@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Sequence, Set
 
-from bertkit.data.column_names import HEADER_NAMES, column_name
+from bertkit.data.column_names import HEADER_NAMES, column_name, folded
 from bertkit.data.numerals import is_number
 from bertkit.data.tagged.schemes import is_tag
 
@@ -113,7 +113,7 @@ def has_header(rows: Sequence[Sequence[str]], expected: Set[str]) -> bool:
 
 
 def _header_words(names: Sequence[str]) -> set[str]:
-    return {column_name(name).casefold() for name in names} & HEADER_NAMES
+    return {folded(column_name(name)) for name in names} & HEADER_NAMES
 
 
 def _could_name(cells: Sequence[str]) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from bertkit.data.column_names import HEADER_NAMES
+from bertkit.data.column_names import HEADER_NAMES, folded
 
 # How an object of JSON begins, and how an array of them does.
 _OBJECT = re.compile(r"\{\s*(?:[\"'}]|$)")
@@ -91,7 +91,7 @@ def _with_columns(items: Sequence[Any], value: Mapping[str, Any]) -> Sequence[An
 
 def is_row(names: Iterable[str]) -> bool:
     """Tell whether an object with such keys is a row, whatever lists it has: it has a text, a question or a label."""
-    return any(name.casefold() in _OF_ROWS for name in names)
+    return any(folded(name) in _OF_ROWS for name in names)
 
 
 def _object_kind(full: Sequence[str], *, is_whole: bool) -> JsonKind:

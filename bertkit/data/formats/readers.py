@@ -99,7 +99,9 @@ def _read(
     if known.kind == "parquet":
         return read_parquet(stream, source, path)
     if known.kind == "conll":
-        raise DataError(f"{source}: this is tagged text (one token and its tag a line), which the task ner reads.")
+        raise DataError(
+            f"{source}: this is tagged text (a token and its tag a line), with entities, which another --task reads."
+        )
     if known.kind == "json":
         return read_json_document(stream, source, known.encoding)
     lines = Lines(stream, source, known.encoding)

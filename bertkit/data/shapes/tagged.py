@@ -8,11 +8,11 @@ Which of these it is shows in the value itself.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.column_names import TAG_NAMES, TEXT_NAMES, TOKEN_NAMES
+from bertkit.data.column_names import TAG_NAMES, TEXT_NAMES, TOKEN_NAMES, first_named
 from bertkit.data.columns import ColumnChoice, refuse_rejected, resolve_columns, unusable
 from bertkit.data.records import BadRow, CharSpan, ColumnMap, Entity, Example, Row, TaggedText
 from bertkit.data.tagged.cells import Content, content_of, text_or_tokens
@@ -30,7 +30,10 @@ from bertkit.data.tagged.tokens import (
 from bertkit.data.values import RowError, field_of, parse_list
 from bertkit.plain import quoted
 
-ENTITY_NAMES = ("entities", "spans", "ner", "named_entities", "annotations", "labels", "label", "tags", "ner_tags")
+ENTITY_NAMES = (
+    *("entities", "spans", "ner", "named_entities", "annotations", "labels", "label", "tags", "ner_tags", "ents", "ne"),
+    *("annotation", "ner_labels", "entity", "개체명", "개체", "태그"),
+)
 _HEADERLESS = ["1", "2"]
 
 
@@ -41,11 +44,10 @@ def find_tag_columns(names: Sequence[str], *, need_tags: bool = True) -> ColumnM
     without header are taken as text and tags. None if nothing is recognised, or if there
     is no column of tags while `need_tags`.
     """
-    by_folded = {name.casefold(): name for name in reversed(names)}
-    tokens, tags = _first(by_folded, TOKEN_NAMES), _first(by_folded, TAG_NAMES)
+    tokens, tags = first_named(names, TOKEN_NAMES), first_named(names, TAG_NAMES)
     if tokens is not None and tags is not None:
         return ColumnMap((tokens,), label=tags)
-    text, label = _first(by_folded, TEXT_NAMES) or tokens, _first(by_folded, ENTITY_NAMES)
+    text, label = first_named(names, TEXT_NAMES) or tokens, first_named(names, ENTITY_NAMES)
     if list(names) in (_HEADERLESS, _HEADERLESS[:1]):
         text, label = (*names, None)[:2]
     if text is None or (need_tags and label is None):
@@ -207,10 +209,6 @@ def _form_of(rows: Iterable[Row], columns: ColumnMap, tag_names: Sequence[str], 
 
 def _is_list(row: Row, columns: ColumnMap) -> bool:
     return (field_of(row.fields, columns.label or "") or "").lstrip().startswith("[")
-
-
-def _first(by_folded: Mapping[str, str], names: Sequence[str]) -> str | None:
-    return next((by_folded[name] for name in names if name in by_folded), None)
 
 
 def _marks_entities(row: Row, columns: ColumnMap) -> bool | None:

@@ -11,10 +11,10 @@ import pytest
 
 from bertkit.data.formats import parquet
 from bertkit.data.formats.readers import read_rows, read_stream
-from bertkit.data.loading import load_data
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
 from bertkit.data.shapes.labelled import to_examples
 from bertkit.errors import DataError
+from bertkit.tasks.reading import load_data
 
 
 def written(folder: Path, table: pa.Table, **options: object) -> Path:

@@ -9,11 +9,11 @@ import pytest
 
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import sniff_format
-from bertkit.data.loading import load_data
 from bertkit.data.records import LeftOut, Row
 from bertkit.data.texts import open_texts
 from bertkit.errors import DataError
 from bertkit.reporting.inspection import InspectRequest, inspect_data
+from bertkit.tasks.reading import load_data
 
 
 def written(folder: Path, name: str, text: str) -> Path:

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from bertkit.data.formats.telling import sniff_format
-from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet, TaggedText
-from bertkit.data.streaming import stream_data
 from bertkit.data.tagged.layout import cut_line
 from bertkit.errors import DataError
+from bertkit.tasks.reading import load_data, stream_data
 
 SENTENCES = [
     [("Mira", "B-PER"), ("Kost", "I-PER"), ("visits", "O"), ("Aldby", "B-LOC")],
