@@ -51,6 +51,12 @@ EngineOption = Annotated[
 NoBlendOption = Annotated[
     bool, typer.Option("--no-blend", help="Let the encoder answer alone, without the baseline's say in its answers.")
 ]
+ThresholdOption = Annotated[
+    str | None,
+    typer.Option(
+        "--threshold", help="How likely a label must be: P for all, or label=P,label=P (default: as trained)."
+    ),
+]
 BatchSizeOption = Annotated[
     int | None,
     typer.Option("--batch-size", min=1, help="Most rows of a batch (default: by tokens).", envvar="BERTKIT_BATCH_SIZE"),

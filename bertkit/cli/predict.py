@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Annotated
 
@@ -18,7 +19,9 @@ from bertkit.cli.options import (
     OutputOption,
     RunArgument,
     StrictOption,
+    ThresholdOption,
 )
+from bertkit.cli.progress import WARNING, QuietOption, notes, shown_work
 from bertkit.cli.streams import say
 
 
@@ -52,9 +55,11 @@ def predict_command(
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
     engine: EngineOption = "auto",
     no_blend: NoBlendOption = False,
+    threshold: ThresholdOption = None,
     output: OutputOption = None,
     force: ForceOption = False,
     strict: StrictOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Predict a file or a stream, in order, one record for each.
 
@@ -77,13 +82,16 @@ def predict_command(
         engine,
         not no_blend,
     )
-    request = replace(request, keep=keep)
-    done = predict(request, output=output, force=force, note=_note)
+    request = replace(request, keep=keep, threshold=threshold)
+    with shown_work("rows", quiet=quiet, talks=output is None and sys.stdout.isatty()) as progress:
+        done = predict(
+            request, output=output, force=force, note=lambda said: _note(said, quiet=quiet), progress=progress
+        )
     for warning in done.warnings:
         say(f"bertkit: warning: {warning}")
     done.raise_for_status(strict=strict)
 
 
-def _note(sentence: str) -> None:
+def _note(sentence: str, *, quiet: bool) -> None:
     """Say how the input is read; a warning is said as the others are."""
-    say(f"bertkit: {sentence}" if sentence.startswith("warning: ") else sentence)
+    notes(quiet=quiet)(f"bertkit: {sentence}" if sentence.startswith(WARNING) else sentence)

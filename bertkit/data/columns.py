@@ -31,17 +31,21 @@ _NO_TEXT = re.compile(
 _NO_TABLE = "give a table that has one (a word and its tag a line are read where blank lines part the sentences)"
 _PRODIGY = ("_task_hash", "_input_hash", "spans", "_session_id", "_annotator_id", "_view_id")
 _PARTS = ("text", "pair", "label", "choices")
-_MANY = ("text", "choices")
+_MANY = ("text", "choices", "label")
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnChoice:
-    """What `--columns` said; a part it did not name is empty and found by name."""
+    """What `--columns` said; a part it did not name is empty and found by name.
+
+    `labels` are several columns of labels (`label=a+b`); `label` is empty beside them.
+    """
 
     text: tuple[str, ...] = ()
     pair: str | None = None
     label: str | None = None
     choices: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
     def renamed(self, renames: Mapping[str, str]) -> ColumnChoice:
         """Rewrite the names of an original release as those its rows go by."""
@@ -50,14 +54,15 @@ class ColumnChoice:
             None if self.pair is None else renames.get(self.pair, self.pair),
             None if self.label is None else renames.get(self.label, self.label),
             tuple(renames.get(name, name) for name in self.choices),
+            tuple(renames.get(name, name) for name in self.labels),
         )
 
 
 def parse_columns(mapping: str) -> ColumnChoice:
     """Parse the value of `--columns`, such as `text=midterm+final,label=grade`.
 
-    Several columns of text or of choices are joined with `+`, or named one by one
-    (`text=a,text=b`).
+    Several columns of text, of choices or of labels (one of 0 and 1 for each) are joined with `+`;
+    texts and choices may be named one by one (`text=a,text=b`).
 
     Raises:
         UsageError: a part is no `part=column`, is unknown, or is given twice; or choices
@@ -74,7 +79,8 @@ def parse_columns(mapping: str) -> ColumnChoice:
         if not all(names):
             raise _malformed(f"{quoted(item.strip())} names an empty column")
         named[part].extend(names)
-    twice = next((part for part in ("pair", "label") if len(named[part]) > 1), None)
+    given = [item.partition("=")[0].strip() for item in mapping.split(",")]
+    twice = next((part for part in ("pair", "label") if given.count(part) > 1), None)
     if twice is not None:
         raise _malformed(f"{twice} is given twice")
     if named["pair"] and named["choices"]:
@@ -84,7 +90,8 @@ def parse_columns(mapping: str) -> ColumnChoice:
     if repeated is not None:
         raise _malformed(f"the column {quoted(repeated)} is used twice")
     pair, label = (next(iter(named[part]), None) for part in ("pair", "label"))
-    return ColumnChoice(tuple(named["text"]), pair, label, tuple(named["choices"]))
+    labels = tuple(named["label"]) if len(named["label"]) > 1 else ()
+    return ColumnChoice(tuple(named["text"]), pair, None if labels else label, tuple(named["choices"]), labels)
 
 
 def resolve_columns(
@@ -113,6 +120,11 @@ def resolve_columns(
     known = [columns for columns in known if len(columns.inputs) == len(known[0].inputs)]
     chosen = mapping or ColumnChoice()
     check_mapped(names, chosen)
+    if chosen.labels:
+        raise DataError(
+            f"{listed(chosen.labels, joint=' and ')} are several columns of labels, which --task multilabel reads; "
+            "name one column, as in label=COLUMN."
+        )
     text, pair = _resolve_texts(names, chosen, known, need_pair=need_pair)
     label = chosen.label or _resolve_label(names, known, taken=(*text, pair))
     if need_label and label is None:
@@ -184,7 +196,7 @@ def check_mapped(names: Sequence[str], chosen: ColumnChoice) -> None:
     Raises:
         DataError: one is missing; the nearest name is suggested, those that are there are listed.
     """
-    for name in (*chosen.text, chosen.pair, chosen.label, *chosen.choices):
+    for name in (*chosen.text, chosen.pair, chosen.label, *chosen.choices, *chosen.labels):
         if name is not None and not has_column(names, name):
             raise DataError(f"no column {quoted(name)}{did_you_mean(name, names)}: {there_are(names)}; mend --columns.")
 

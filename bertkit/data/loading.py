@@ -21,7 +21,8 @@ from bertkit.data.formats.telling import encoding_note, sniff_format
 from bertkit.data.groups import find_groups, refuse_groups
 from bertkit.data.oddities import Oddities
 from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, LeftOut, Row
-from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, Tasks, shape_asked, word_of
+from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, LABEL_SETS, Tasks, shape_asked, word_of
+from bertkit.data.shapes.label_sets import why_label_sets, with_flags
 from bertkit.data.shapes.table import Shape, decide_labels, guess_shape, shape_of, spec_of
 from bertkit.data.sources import SPLIT_WORDS, Source, find_source
 from bertkit.data.table_rules import (
@@ -91,6 +92,8 @@ def load_data(
     loaded = loader.load(wanted)
     lost = loader.read.skipped if skip_bad else None
     decided, loaded, reason = decide_labels(loader.shape, loaded, tasks=tasks, known=labels, respell=respell, lost=lost)
+    if asked == AUTO and decided == LABEL_SETS:
+        reason = (why_label_sets(loader.columns, tasks), *reason)
     return DataSet(
         name=source.name,
         task=word_of(decided, tasks, task),
@@ -231,6 +234,9 @@ class _Loader:
         if self.shape == AUTO:
             guessed, rows = guess_shape(rows, self.choice)
             self.shape = guessed or AUTO
+        choice = self.choice
+        if self.shape == LABEL_SETS:
+            choice, rows = with_flags(rows, choice, self.stored or self._resolved)
         ahead = list(self._up_to_good(rows, place))
         first = ahead[-1] if ahead else None
         if first is None:
@@ -243,12 +249,12 @@ class _Loader:
         names = [renames.get(name, name) for name in first.fields]
         problems: list[BadRow] = []
         shape = shape_of(self.shape, tag_names=tag_names, problems=problems)
-        columns = self._resolve(shape, names, place, split, renames, columns)
+        columns = self._resolve(shape, names, place, split, renames, columns, choice=choice)
         renamed = rename(itertools.chain(ahead, rows), renames)
         groups = find_groups(self.group, names, place, renames)
         if groups is not None:
             renamed = groups.note(renamed)
-        need_label = self.need_label and columns.label is not None
+        need_label = self.need_label and (columns.label is not None or bool(columns.labels))
         found = shape.examples(
             renamed, columns, place, spec=spec_for_labels(self.source.spec, self.choice), need_label=need_label
         )
@@ -288,6 +294,8 @@ class _Loader:
         split: str,
         renames: Mapping[str, str],
         given: ColumnMap | None,
+        *,
+        choice: ColumnChoice | None,
     ) -> ColumnMap:
         """Find the columns; files of one split share them, other splits may spell them otherwise."""
         if given is not None:
@@ -297,7 +305,7 @@ class _Loader:
         try:
             columns = shape.resolve(
                 names,
-                mapping=self.choice.renamed(renames) if self.choice is not None else None,
+                mapping=choice.renamed(renames) if choice is not None else None,
                 usual=None if self.source.spec is None else self.source.spec.columns,
                 stored=self.stored or self._resolved,
                 need_label=not may_lack_label,

@@ -16,7 +16,8 @@ from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import TableFormat, encoding_note, sniff_format
 from bertkit.data.groups import Groups, find_groups, refuse_groups
 from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
-from bertkit.data.shape_names import AUTO, ENTITIES
+from bertkit.data.shape_names import AUTO, ENTITIES, LABEL_SETS
+from bertkit.data.shapes.label_sets import with_flags
 from bertkit.data.shapes.labelled import strange_label
 from bertkit.data.shapes.table import guess_shape, shape_of, spec_of
 from bertkit.data.sources import Source
@@ -77,7 +78,7 @@ class Table:
         if groups is not None:
             rows = groups.note(rows)
         need_label = self.shape == ENTITIES and self.columns.label is not None
-        columns = replace(self.columns, label=None) if spec_of(self.shape).labels_are_texts else self.columns
+        columns = replace(self.columns, label=None, labels=()) if spec_of(self.shape).labels_are_texts else self.columns
         shape = shape_of(self.shape, problems=problems)
         found = shape.examples(rows, columns, str(self.path), spec=self.spec, need_label=need_label)
         for example in found if groups is None else groups.give(found):
@@ -133,7 +134,10 @@ class Opener:
         first = self._first_row(table)
         renames = find_renames(first, spec)
         names = [renames.get(name, name) for name in first.fields]
-        columns = self._resolve(names, path, split, renames, given)
+        choice = self.choice
+        if self.shape == LABEL_SETS:
+            choice, _ = with_flags(table.rows(), choice, self._resolved)
+        columns = self._resolve(names, path, split, renames, given, choice=choice)
         groups = find_groups(self.group, names, str(path), renames)
         return replace(
             table,
@@ -161,7 +165,14 @@ class Opener:
         raise DataError(f"{table.path}: there are no rows in it (empty, or only a header line).")
 
     def _resolve(
-        self, names: Sequence[str], path: Path, split: str, renames: Mapping[str, str], given: ColumnMap | None
+        self,
+        names: Sequence[str],
+        path: Path,
+        split: str,
+        renames: Mapping[str, str],
+        given: ColumnMap | None,
+        *,
+        choice: ColumnChoice | None,
     ) -> ColumnMap:
         if given is not None:
             check_shared(given, names, str(path))
@@ -171,7 +182,7 @@ class Opener:
         try:
             columns = shape_of(self.shape).resolve(
                 names,
-                mapping=self.choice.renamed(renames) if self.choice is not None else None,
+                mapping=choice.renamed(renames) if choice is not None else None,
                 usual=None if spec is None else spec.columns,
                 stored=self._resolved,
                 need_label=not may_lack_label,

@@ -262,7 +262,7 @@ def _columns(names: Sequence[str], settings: TaskSettings, choice: ColumnChoice 
         names,
         mapping=choice,
         usual=None,
-        stored=replace(settings.columns, label=None),
+        stored=replace(settings.columns, label=None, labels=()),
         need_label=False,
     )
-    return replace(found, label=None)
+    return replace(found, label=None, labels=())

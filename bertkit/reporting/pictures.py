@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.data.records import LabelSet
 from bertkit.evaluation.run import Scored
 from bertkit.reporting.curves import by_length, calibration
 from bertkit.reporting.history import Curve, read_curves
@@ -59,6 +60,14 @@ class Answers:
     def predicted(self) -> list[str]:
         """The likeliest label of each row."""
         return [self.labels[number] for number in best_numbers(gathered(self.outputs))]
+
+    @cached_property
+    def is_gold(self) -> NDArray[np.bool_]:
+        """Whether each label is the row's, or one of them, (N, C)."""
+        sets = [row.labels or () if isinstance(row, LabelSet) else (row.label or "",) for row in self.examples]
+        return np.array([[label in own for label in self.labels] for own in sets], bool).reshape(
+            len(sets), len(self.labels)
+        )
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:

@@ -148,7 +148,7 @@ def _name_axes(axes: Axes, x: str, y: str) -> None:
 
 
 def _curve_caption(answers: Answers, meaning: str) -> str:
-    if len(answers.labels) == 2:
+    if len(answers.labels) == 2 and answers.task.settings.task != "multilabel":
         return f"Of the label {answers.task.settings.positive}, as the threshold falls. {meaning}."
     if len(answers.labels) <= _MOST_CURVES:
         return f"Each label against the rest. {meaning}."
@@ -161,8 +161,8 @@ def _curves(answers: Answers) -> Iterator[tuple[str | None, ThresholdCurves, str
     if len(labels) > _MOST_LABELS:
         return
     scores = answers.probabilities
-    is_gold = np.array(answers.gold)[:, None] == np.array(labels)  # (N, C)
-    if len(labels) == 2:
+    is_gold = answers.is_gold
+    if len(labels) == 2 and answers.task.settings.task != "multilabel":
         shown: Sequence[int] = [labels.index(answers.task.settings.positive or labels[1])]
     else:
         shown = range(len(labels))
@@ -184,6 +184,13 @@ def class_reliability(answers: Answers) -> Picture | None:
         return None
     confidence = np.array([float(output.max()) for output in answers.outputs])
     return reliability_picture(confidence, ~answers.is_wrong)
+
+
+def label_reliability(answers: Answers) -> Picture | None:
+    """Draw how often rows have a label, by its probability; every label of every row is a point."""
+    if not len(answers.examples):
+        return None
+    return reliability_picture(answers.probabilities.ravel(), answers.is_gold.ravel())
 
 
 def choice_reliability(answers: Answers) -> Picture | None:

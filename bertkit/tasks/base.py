@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 
 from bertkit.config import words_of
 from bertkit.data.records import ColumnMap, Example
 from bertkit.kinds import MisfitError, record_of, shown
+from bertkit.tasks.endings import Endings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.base import Encoding, Tokenizer
 
@@ -38,7 +39,7 @@ _WORDS = {
 }
 _WORDS["task"] = tuple(word for word in _WORDS["task"] if word != "auto")
 # How many labels a task has at least; others have none.
-_LABELS = {"classify": 2, "ner": 1}
+_LABELS = {"classify": 2, "multilabel": 1, "ner": 1}
 SIDED_POOLINGS = ("match", "align")
 Interval = tuple[float, float]
 Outputs = Sequence[Any]
@@ -55,7 +56,8 @@ class TaskSettings:
     token where entities begin inside words. `sentence_pairs` is the second aim of masked
     LM: none, nsp or sop. `candidates` is whose scores propose summaries to the task matching:
     textrank, or extractor, a model that is part of the run. `metric` is the one that decides, of
-    which epoch is best and of whether a baseline is beaten; empty: the task's own.
+    which epoch is best and of whether a baseline is beaten; empty: the task's own. `thresholds`
+    are how likely each label must be before a row gets it, where a row has any number of them.
     """
 
     task: str
@@ -71,6 +73,8 @@ class TaskSettings:
     sentence_pairs: str = "none"
     candidates: str = "textrank"
     metric: str = ""
+    thresholds: tuple[float, ...] = ()
+    endings: Endings = field(default_factory=Endings)
 
     @property
     def deciding_metric(self) -> str:
@@ -123,6 +127,12 @@ class TaskSettings:
             return "labels names one of them twice"
         if self.positive is not None and self.positive not in self.labels:
             return f"positive is {shown(self.positive)}, which is none of the labels"
+        return self._decision_fault()
+
+    def _decision_fault(self) -> str | None:
+        """Say what of the figures that decide does not go with the task."""
+        if self.thresholds and (self.task != "multilabel" or len(self.thresholds) != len(self.labels)):
+            return f"thresholds are {len(self.thresholds)}, and there is one for each label of multilabel, or none"
         metrics = find_task(self.task).metrics
         if self.metric and self.metric not in metrics:
             return f"metric is {shown(self.metric)} and should be one of {', '.join(metrics)}"
@@ -204,6 +214,15 @@ class Scores:
     per_label: dict[str, dict[str, float]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     signature: str = ""
+
+
+@runtime_checkable
+class Tuned(Protocol):
+    """A task whose answers also go by figures that are chosen on rows with known answers."""
+
+    def tune(self, examples: Sequence[Example], outputs: Outputs) -> str:
+        """Choose them on rows that were not trained on; returns a sentence that says what was chosen."""
+        ...
 
 
 class Mistakes(Sequence[Mistake]):

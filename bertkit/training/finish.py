@@ -8,7 +8,7 @@ from typing import Any
 
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
-from bertkit.evaluation.baselines import Baselines, fit_baselines
+from bertkit.evaluation.baselines import Baselines, fit_baselines, tuned_baselines
 from bertkit.evaluation.blend import fit_blend
 from bertkit.evaluation.contamination import save_hashes
 from bertkit.evaluation.evaluate import Evaluation, evaluate
@@ -17,7 +17,7 @@ from bertkit.evaluation.run import Scored
 from bertkit.files import write_errors, write_json
 from bertkit.reporting.card import write_card
 from bertkit.run_folder import resume_command
-from bertkit.tasks.base import Outputs
+from bertkit.tasks.base import Outputs, Tuned
 from bertkit.tokenization.trimming import DROPPED_FILE
 from bertkit.training.loop import Learner
 from bertkit.training.place import Place
@@ -34,9 +34,14 @@ class Finished:
     baselines: Baselines
     outputs: Outputs
     partnership: Partnership | None = None
+    tuned: str = ""
 
     @property
-    def note(self) -> str | None:
+    def notes(self) -> tuple[str, ...]:
+        """Say what was chosen on the validation rows."""
+        return tuple(note for note in (self._of_blend(), self.tuned) if note)
+
+    def _of_blend(self) -> str | None:
         """Say what a blend is made of, and how its model does alone; None where there is no blend."""
         if self.partnership is None:
             return None
@@ -96,6 +101,9 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
     task, train, examples = prepared.task, prepared.train_examples, prepared.validation_examples
     seed = prepared.config.seed
     baselines = fit_baselines(task, train, seed=seed, class_weights=prepared.options.class_weights)
+    tuned = ""
+    if isinstance(task, Tuned):
+        tuned, baselines = task.tune(examples, outputs), tuned_baselines(baselines, examples)
     theirs, alone, partnership = dict(baselines.predict(examples)), None, None
     if prepared.config.blend:
         partner = fit_partner(task, learner.bare_model, baselines, train, seed=seed)
@@ -113,4 +121,4 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
         split="validation",
         warnings=prepared.warnings,
     )
-    return Finished(evaluation, baselines, outputs, partnership)
+    return Finished(evaluation, baselines, outputs, partnership, tuned)

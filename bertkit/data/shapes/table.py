@@ -16,10 +16,23 @@ from bertkit.data.catalog import DatasetSpec
 from bertkit.data.columns import ColumnChoice
 from bertkit.data.faults import Faults
 from bertkit.data.label_kinds import NOTES, are_scores, like_known, respelt, spelling_of
+from bertkit.data.label_sets import part_rows
 from bertkit.data.numerals import is_score, score_fault
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
-from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, QUESTIONS, SCORES, SUMMARIES, TEXTS, Tasks, word_of
+from bertkit.data.shape_names import (
+    AUTO,
+    CLASSES,
+    ENTITIES,
+    LABEL_SETS,
+    QUESTIONS,
+    SCORES,
+    SUMMARIES,
+    TEXTS,
+    Tasks,
+    word_of,
+)
 from bertkit.data.shapes.documents import Documents, looks_summarized
+from bertkit.data.shapes.label_sets import LabelSets, tell_label_sets
 from bertkit.data.shapes.labelled import LabelledTexts
 from bertkit.data.shapes.plain import PlainTexts
 from bertkit.data.shapes.question_columns import find_choice_columns, resolve_question_columns
@@ -30,6 +43,8 @@ from bertkit.errors import DataError
 _ROWS_LOOKED_AT = 20
 # A table of entities may begin with many texts that have none.
 _MOST_LOOKED_AT = 10_000
+# Rows whose labels are looked at for several in one.
+_ENOUGH_LABELS = 1000
 
 
 class Shape(Protocol):
@@ -88,6 +103,7 @@ SHAPES: Mapping[str, ShapeSpec] = {
     for spec in (
         ShapeSpec(CLASSES, lambda tags, problems: LabelledTexts(), has_labels=True),
         ShapeSpec(SCORES, lambda tags, problems: LabelledTexts(), has_labels=True),
+        ShapeSpec(LABEL_SETS, lambda tags, problems: LabelSets()),
         ShapeSpec(ENTITIES, TaggedTexts),
         ShapeSpec(QUESTIONS, lambda tags, problems: Questions(resolve_question_columns)),
         ShapeSpec(TEXTS, lambda tags, problems: PlainTexts(), need_labels=False, labels_are_texts=True),
@@ -107,7 +123,7 @@ def spec_of(name: str) -> ShapeSpec:
 
 
 def guess_shape(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tuple[str | None, Iterator[Row | BadRow]]:
-    """Tell from a table's first rows whether it holds questions, entities or summaries.
+    """Tell from a table's first rows whether it holds questions, entities, summaries or sets of labels.
 
     Returns:
         The name of the shape, or None where it is none of these, and the rows from the first on.
@@ -117,8 +133,10 @@ def guess_shape(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tu
     good = [row for row in ahead if isinstance(row, Row)]
     if not good:
         return None, again
-    if choice is not None:
+    if choice is not None and (choice.choices or choice.pair is not None):
         return (QUESTIONS if choice.choices else None), again
+    if choice is not None:
+        return _sets_or_none(ahead, rows, choice)
     names = list(good[0].fields)
     try:
         if find_choice_columns(names) is not None:
@@ -132,7 +150,18 @@ def guess_shape(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tu
     again = itertools.chain(ahead, rows)
     if tagged:
         return ENTITIES, again
-    return (SUMMARIES if looks_summarized(names) else None), again
+    if looks_summarized(names):
+        return SUMMARIES, again
+    return _sets_or_none(ahead, rows, None)
+
+
+def _sets_or_none(
+    ahead: list[Row | BadRow], rows: Iterator[Row | BadRow], choice: ColumnChoice | None
+) -> tuple[str | None, Iterator[Row | BadRow]]:
+    """Look at more rows, for few may have several labels."""
+    ahead = [*ahead, *itertools.islice(rows, max(0, _ENOUGH_LABELS - len(ahead)))]
+    good = [row for row in ahead[:_ENOUGH_LABELS] if isinstance(row, Row)]
+    return (LABEL_SETS if tell_label_sets(good, choice) else None), itertools.chain(ahead, rows)
 
 
 def decide_labels(
@@ -157,6 +186,9 @@ def decide_labels(
     Raises:
         DataError: scores are learnt and a label is no number.
     """
+    if shape == LABEL_SETS:
+        rows, notes = part_rows(loaded, known)
+        return shape, rows, notes
     rows = {split: tuple(examples) for split, examples in loaded.items()}
     if not spec_of(shape).has_labels:
         return shape, rows, ()
