@@ -58,6 +58,33 @@ class ColumnChoice:
         )
 
 
+class UnnamedColumnsError(DataError):
+    """No column goes by a name that says what it holds.
+
+    Args:
+        what: what is missing, and which columns there are.
+        way_on: what the user can do.
+    """
+
+    def __init__(self, what: str, way_on: str) -> None:
+        super().__init__(f"{what}; {way_on}.")
+        self.what = what
+
+
+def say_which(option: str) -> str:
+    """Say in a clause how columns are named."""
+    return f"say which is which, for example {option}"
+
+
+def named_parts(names: Sequence[str], choice: ColumnChoice | None) -> tuple[tuple[str, ...], str | None, str | None]:
+    """Return the texts, the pair and the label that `--columns` or usual names tell; what they do not is empty."""
+    chosen = choice or ColumnChoice()
+    texts, pair = chosen.text, chosen.pair
+    if not texts and (found := _synonym_texts(names, None, need_pair=pair is not None)) is not None:
+        texts, pair = found[0], pair or found[1]
+    return texts, pair, chosen.label or _resolve_label(names, (), taken=(*texts, pair))
+
+
 def parse_columns(mapping: str) -> ColumnChoice:
     """Parse the value of `--columns`, such as `text=midterm+final,label=grade`.
 
@@ -129,7 +156,7 @@ def resolve_columns(
     label = chosen.label or _resolve_label(names, known, taken=(*text, pair))
     if need_label and label is None:
         way_on = _example(names, text, pair) if set(names) - {*text, pair} else _NO_TABLE
-        raise DataError(f"no column for the label: {there_are(names)}; {way_on}.")
+        raise UnnamedColumnsError(f"no column for the label: {there_are(names)}", way_on)
     if need_pair and pair is None:
         raise DataError(f"no column for the second text: {there_are(names)}; add pair=COLUMN to --columns.")
     return ColumnMap(text, pair, label)
@@ -212,7 +239,7 @@ def _resolve_texts(
         return stored.text, chosen.pair or stored.pair
     found = _synonym_texts(names, wanted, need_pair=need_pair or chosen.pair is not None)
     if found is None:
-        raise DataError(f"{_missing_texts(wanted)}: {there_are(names)}; {_example(names, (), None, known)}.")
+        raise UnnamedColumnsError(f"{_missing_texts(wanted)}: {there_are(names)}", _example(names, (), None, known))
     text, pair = found
     return text, chosen.pair or pair
 
@@ -274,7 +301,7 @@ def _example(names: Sequence[str], text: Sequence[str], pair: str | None, known:
     if pair is not None or any(columns.pair is not None for columns in known):
         parts.append(f"pair={pair or next(iter(free[1:]), 'COLUMN')}")
     parts.append(f"label={label or 'COLUMN'}")
-    return f"say which is which, for example --columns {shell_words([shortened(','.join(parts), 80)])}"
+    return say_which(f"--columns {shell_words([shortened(','.join(parts), 80)])}")
 
 
 def _malformed(what: str) -> UsageError:
