@@ -281,6 +281,8 @@ def _missing_texts(wanted: ColumnMap | None) -> str:
 
 def there_are(names: Sequence[str]) -> str:
     """List the columns of a table as a clause of an error."""
+    if not names:
+        return "it has no columns"
     shown = f"the {'column is' if len(names) == 1 else 'columns are'} {listed(names)}"
     if list(names) == [str(position) for position in range(1, len(names) + 1)]:
         return f"there is no header line, so {shown}"

@@ -299,3 +299,29 @@ def test_short_texts_with_classes_are_no_words(tmp_path: Path) -> None:
     rows = [["1", "good", "0"], ["2", "bad", "1"], ["3", "fine", "0"]]
     loaded = load_data([str(table(tmp_path / "t.csv", ["id", "text", "label"], rows))])
     assert (loaded.task, len(loaded.splits["train"])) == ("classify", 3)
+
+
+def test_rows_need_not_all_have_the_same_keys(tmp_path: Path) -> None:
+    marks = [{"start": 0, "end": 9, "labels": ["PER"]}]
+    rows = [{"text": "Nobody came", "annotation_id": 1}, {"text": TEXT, "label": marks, "annotation_id": 2}]
+    assert tagged(jsonl(tmp_path / "min.jsonl", rows)) == [(("Nobody came",), []), ((TEXT,), SPANS[:1])]
+
+
+def test_a_first_row_without_the_text_is_a_fault_like_others(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "t.jsonl", [{"txt": "a", "label": 1}, {"text": "b", "label": 0}])
+    with pytest.raises(DataError, match=r"t\.jsonl:1: column 'text' is missing\.$"):
+        load_data([str(path)])
+    assert [row.texts for row in stream_data([str(path)]).splits["train"]] == [("b",)]
+
+
+@pytest.mark.parametrize("name", ["t.json", "t.jsonl"])
+def test_lists_under_a_list_of_names(tmp_path: Path, name: str) -> None:
+    rows = [["text", "label"], ["good", "1"], ["bad", "0"]]
+    path = tmp_path / name
+    path.write_text(
+        json.dumps(rows) if name == "t.json" else "".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8"
+    )
+    assert [(row.texts[0], row.label) for row in load_data([str(path)]).splits["train"]] == [
+        ("good", "1"),
+        ("bad", "0"),
+    ]

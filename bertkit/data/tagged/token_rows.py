@@ -56,11 +56,13 @@ def find_token_columns(rows: Sequence[Row]) -> TokenColumns | None:
     names = list(rows[0].fields)
     usual = first_named(names, TOKEN_NAMES)
     token = usual or first_named(names, TEXT_NAMES)
-    if token is None or any(len(row.fields[token].split()) > 1 or row.fields[token].startswith("[") for row in rows):
+    if token is None or any(
+        len(row.fields.get(token, "").split()) > 1 or row.fields.get(token, "").startswith("[") for row in rows
+    ):
         return None
     others = [name for name in names if name != token]
     tag, sentence = first_named(others, TAG_NAMES), first_named(others, _ID_NAMES)
-    tags = [] if tag is None else [text for row in rows if (text := row.fields[tag].strip())]
+    tags = [] if tag is None else [text for row in rows if (text := row.fields.get(tag, "").strip())]
     if tag is not None and not are_tags(tags):
         return None
     is_told = sum(map(is_entity_tag, tags)) >= 1 and all(map(is_like_tag, tags))
@@ -123,8 +125,8 @@ def _may_be_token(row: Row) -> bool:
         return (
             token is not None
             and tag is not None
-            and len(row.fields[token].split()) == 1
-            and is_like_tag(row.fields[tag].strip())
+            and len(row.fields.get(token, "").split()) == 1
+            and is_like_tag(row.fields.get(tag, "").strip())
         )
     except RowError:
         return False
@@ -177,7 +179,7 @@ def _sentence(group: _Group, columns: TokenColumns) -> Row | BadRow:
 
 
 def _lists(group: _Group, columns: TokenColumns) -> dict[str, str]:
-    words = [row.fields[columns.token].strip() for row in group.rows]
+    words = [row.fields.get(columns.token, "").strip() for row in group.rows]
     blank = next((row.line for row, word in zip(group.rows, words, strict=True) if not word), None)
     if blank is not None:
         raise RowError(f"line {blank} has no word (column {quoted(columns.token)})")
@@ -189,8 +191,8 @@ def _lists(group: _Group, columns: TokenColumns) -> dict[str, str]:
 
 
 def _tag(row: Row, columns: TokenColumns, name: str) -> str:
-    tag = row.fields[name].strip()
+    tag = row.fields.get(name, "").strip()
     if not tag and not columns.blank_is_outside:
-        word = quoted(row.fields[columns.token])
+        word = quoted(row.fields.get(columns.token, ""))
         raise RowError(f"the word {word} at line {row.line} has no tag (column {quoted(name)}); write O where none is")
     return tag or OUTSIDE
