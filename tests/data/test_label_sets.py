@@ -93,6 +93,8 @@ def test_how_labels_were_read_is_said_with_the_reason(tmp_path: Path) -> None:
         (["comp|graphics", "comp|windows", "sci|space"], False),
         (["a|b", "b", "a", "a|b"], True),
         (["a,b", "b,c", "a,c", "b"], True),
+        (["a|b", "a", "b|c"], True),
+        (["[0, 1, 0]", "[1, 0, 0]"], True),
         (["pos", "neg"], False),
         (['["a","b"]', '["a"]'], True),
         (['["a"]', '["b"]', "[]"], False),
@@ -124,3 +126,20 @@ def test_several_label_columns_are_for_multilabel(tmp_path: Path) -> None:
     path.write_text("text,a,b\none,1,0\ntwo,0,1\n")
     with pytest.raises(DataError, match="'a' and 'b' are several columns of labels, which --task multilabel reads"):
         load_data([str(path)], task="classify", columns="label=a+b")
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [
+        (["[0, 1, 0]", "[1, 0, 1]"], [("1",), ("0", "2")]),
+        (["[0. 1. 1.]", "[0. 0. 0.]"], [("1", "2"), ()]),
+        (["[0, 1]", "[1]"], [("0", "1"), ("1",)]),
+        (["[0, 1]", "[1, 2]"], [("0", "1"), ("1", "2")]),
+    ],
+)
+def test_lists_of_0_and_1_are_places_and_others_class_ids(
+    tmp_path: Path, cells: list[str], read: list[tuple[str, ...]]
+) -> None:
+    loaded = load_data([str(table(tmp_path / "rows.csv", [cells[place % len(cells)] for place in range(len(TEXTS))]))])
+    read = [read[place % len(read)] for place in range(len(TEXTS))]
+    assert (loaded.task, [row.answer for row in loaded.splits["train"]]) == ("multilabel", [list(own) for own in read])
