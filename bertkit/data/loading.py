@@ -16,6 +16,7 @@ from pathlib import Path
 from bertkit.data.catalog import SPLITS, DatasetSpec
 from bertkit.data.columns import ColumnChoice, parse_columns
 from bertkit.data.faults import Faults
+from bertkit.data.folders import SPLIT_WORDS
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import encoding_note, sniff_format
 from bertkit.data.groups import find_groups, refuse_groups
@@ -24,7 +25,7 @@ from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, LeftOut, R
 from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, LABEL_SETS, Tasks, shape_asked, word_of
 from bertkit.data.shapes.label_sets import why_label_sets, with_flags
 from bertkit.data.shapes.table import Shape, decide_labels, guess_shape, shape_of, spec_of
-from bertkit.data.sources import SPLIT_WORDS, Source, find_source
+from bertkit.data.sources import Source, find_source
 from bertkit.data.table_rules import (
     SeenIds,
     check_shared,
