@@ -27,7 +27,7 @@ class Faults:
     count: int = 0
     places: list[Place] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
-    _first: str = ""
+    first: str = ""
     _lines: dict[str, list[int]] = field(default_factory=dict)
 
     def summary(self) -> str:
@@ -39,10 +39,10 @@ class Faults:
         """Build the error for rows that end a loading: the first of them, and all kinds of fault with their places."""
         first = self.places[0]
         if self.count == 1:
-            return DataError.at(first.file, first.line, f"{self._first}.")
+            return DataError.at(first.file, first.line, f"{self.first}.")
         if len(self.reasons) == 1:
-            so_are = f"so are {self.count:,} rows in all ({self._places_of(self._first)})"
-            return DataError.at(first.file, first.line, f"{self._first}; {so_are}. {_WAY_ON}")
+            so_are = f"so are {self.count:,} rows in all ({self._places_of(self.first)})"
+            return DataError.at(first.file, first.line, f"{self.first}; {so_are}. {_WAY_ON}")
         kinds = [self._kind(reason) for reason in itertools.islice(self.reasons, _MOST_KINDS)]
         more = len(self.reasons) - len(kinds)
         if more:
@@ -50,7 +50,7 @@ class Faults:
         return DataError.at(
             first.file,
             first.line,
-            f"{self._first}; in all {self.count:,} rows cannot be used: {'; '.join(kinds)}. {_WAY_ON}",
+            f"{self.first}; in all {self.count:,} rows cannot be used: {'; '.join(kinds)}. {_WAY_ON}",
         )
 
     def _kind(self, reason: str) -> str:
@@ -64,7 +64,7 @@ class Faults:
         """Count some rows of a file."""
         for row in rows:
             self.count += 1
-            self._first = self._first or row.message
+            self.first = self.first or row.message
             if row.message in self.reasons or len(self.reasons) < _MAX_REASONS:
                 self.reasons[row.message] += 1
                 lines = self._lines.setdefault(row.message, [])

@@ -40,7 +40,7 @@ class StandInHub:
     def __call__(self, repo_id, config=None, *, ways_on=()):
         self.asked.append((repo_id, config))
         splits = {
-            split: iter([Row(line, fields) for line, fields in enumerate(rows, start=1)])
+            split: [Row(line, fields) for line, fields in enumerate(rows, start=1)]
             for split, rows in self.splits.items()
         }
         return HubData(splits, self.class_names)
