@@ -347,7 +347,7 @@ def _put_away(reader: _Reader, tasks: Tasks) -> DataSet:
         dataset = _decided(reader, reader.put_away(place), tasks)
         if _name(source, asked) != name:
             raise DataError(f"{source.name}: has changed while it was read; read it again.")
-        write_json(place / _FACTS, _facts_of(dataset, reader.opener.shape))
+        write_json(place / _FACTS, _facts_of(dataset, reader))
 
     return _opened(cached(name, write, _is_sound), source, asked, tasks)
 
@@ -368,12 +368,12 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(stream, "blake2b").hexdigest()
 
 
-def _facts_of(dataset: DataSet, shape: str) -> dict[str, Any]:
+def _facts_of(dataset: DataSet, reader: _Reader) -> dict[str, Any]:
     """Return what is stored beside the rows."""
-    rows = {split: rows for split, rows in dataset.splits.items() if isinstance(rows, StoredRows)}
+    rows = {split: rows for split, rows in reader.loaded.items() if isinstance(rows, StoredRows)}
     return {
         "splits": {split: asdict(own.facts) for split, own in rows.items()},
-        "shape": shape,
+        "shape": reader.opener.shape,
         "task": dataset.task,
         "columns": asdict(dataset.columns),
         "fingerprint": dataset.fingerprint,
