@@ -69,7 +69,9 @@ class _Column:
     is_places: bool
 
 
-def tell_columns(rows: Sequence[Row], names: Sequence[str], shape: str, choice: ColumnChoice | None) -> Told | None:
+def tell_columns(
+    rows: Sequence[Row], names: Sequence[str], shape: str, choice: ColumnChoice | None, *, need_label: bool = True
+) -> Told | None:
     """Tell columns that go by no usual name; None where there is nothing to tell, or this is not for the shape.
 
     Args:
@@ -77,6 +79,7 @@ def tell_columns(rows: Sequence[Row], names: Sequence[str], shape: str, choice: 
         names: its columns.
         shape: what is looked for, or "auto".
         choice: what `--columns` said; it stays.
+        need_label: whether there must be a label.
     """
     if shape not in (AUTO, CLASSES, SCORES, ENTITIES, TEXTS) or not rows:
         return None
@@ -87,7 +90,7 @@ def tell_columns(rows: Sequence[Row], names: Sequence[str], shape: str, choice: 
     places = [c for c in columns if c.is_places] if shape in (AUTO, ENTITIES) and label is None else []
     labels = places or [c for c in columns if c.is_label]
     found = ENTITIES if places else shape
-    needs_label = shape != TEXTS and label is None
+    needs_label = need_label and shape != TEXTS and label is None
     if len(rows) >= _ENOUGH and (texts or len(free) == 1) and (not needs_label or len(labels) == 1):
         told = ColumnChoice(texts or (free[0].name,), pair, label or (labels[0].name if needs_label else None))
         return Told(told, found, _reason([] if texts else free, labels if needs_label else []))

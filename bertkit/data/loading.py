@@ -40,6 +40,7 @@ from bertkit.kinds import record_of
 # A smaller file has no rows to be stored.
 _SMALL_BYTES = 2 * MANY
 _FACTS = "facts.json"
+_SOME_WITHHELD = "the label is withheld (-1), while other rows have one; leave such rows out."
 
 
 @dataclass(frozen=True)
@@ -231,7 +232,13 @@ class _Reader:
         asked = self.asked
         choice = parse_columns(asked.columns) if asked.columns is not None else None
         self.opener = Opener(
-            self.source, choice, asked.shape, asked.group, stored=asked.stored, need_label=asked.need_label
+            self.source,
+            choice,
+            asked.shape,
+            asked.group,
+            stored=asked.stored,
+            need_label=asked.need_label,
+            known=asked.labels,
         )
         self._splits = self.opener.splits(asked.splits)
 
@@ -334,7 +341,11 @@ class _Bare:
             DataError: some have one.
         """
         if self.first is not None and self.count < rows:
-            raise DataError.at(self.first.source, self.first.line, "the label is withheld, while other rows have one.")
+            raise DataError.at(
+                self.first.source,
+                self.first.line,
+                _SOME_WITHHELD,
+            )
         return self.first is not None
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from bertkit.data.columns import parse_columns
 from bertkit.data.contents import tell_columns
-from bertkit.data.records import Row
+from bertkit.data.records import ColumnMap, Row
+from bertkit.errors import DataError
+from bertkit.tasks.reading import load_data, stream_data
 
 TEXTS = [f"the parcel number {i} came late and was torn" for i in range(30)]
 LABELS = ["ham" if i % 3 else "spam" for i in range(30)]
@@ -75,3 +79,45 @@ def test_places_are_entities() -> None:
 def test_plain_texts_need_no_label() -> None:
     assert told(rows(a=TEXTS, b=LABELS, c=LABELS), "texts") == ("text=a", True, "texts")
     assert tell_columns(rows(a=TEXTS), ["a"], "questions", None) is None
+
+
+def spam(folder: Path, header: str = "v1,v2,,,") -> str:
+    path = folder / "spam.csv"
+    lines = [f'{label},"{text}",,,' for label, text in zip(LABELS, TEXTS, strict=True)]
+    path.write_text("\n".join([header, *lines]), encoding="utf-8")
+    return str(path)
+
+
+def test_a_table_without_usual_names_is_read_and_said(tmp_path: Path) -> None:
+    path = spam(tmp_path)
+    loaded = load_data([path])
+    assert (loaded.task, loaded.columns.text, loaded.columns.label) == ("classify", ("v2",), "v1")
+    (said,) = [note for note in loaded.notes if "told from what is in them" in note]
+    assert said.startswith(f"{path}: columns are told")
+    assert said.endswith("that is --columns text=v2,label=v1")
+    streamed = stream_data([path])
+    assert tuple(streamed.splits["train"]) == loaded.splits["train"]
+    assert said in streamed.notes
+    assert load_data([path], columns="text=v2,label=v1").splits == loaded.splits
+
+
+def test_a_table_that_could_be_read_in_two_ways_is_refused_with_a_proposal(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows = [f"{text},{label},{label}" for text, label in zip(TEXTS, LABELS, strict=True)]
+    path.write_text("\n".join(["what,kind,shop class", *rows]), encoding="utf-8")
+    with pytest.raises(DataError, match=r"say which is which, for example --columns 'text=what,label=shop class'\.$"):
+        load_data([str(path)])
+    assert load_data([str(path)], columns="label=kind").columns.text == ("what",)
+
+
+def test_a_run_reads_its_own_columns_only(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"the text columns 'text' \(or their synonyms\) are missing"):
+        load_data([spam(tmp_path)], stored=ColumnMap(("text",), None, "label"))
+
+
+def test_places_under_another_name_are_entities(tmp_path: Path) -> None:
+    path = tmp_path / "min.jsonl"
+    rows = [{"my_text": text, "marks": json.loads(places)} for text, places in zip(TEXTS, PLACES, strict=True)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    loaded = load_data([str(path)])
+    assert (loaded.task, loaded.columns.label) == ("ner", "marks")
