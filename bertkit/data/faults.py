@@ -28,7 +28,7 @@ class Faults:
     places: list[Place] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     first: str = ""
-    _lines: dict[str, list[int]] = field(default_factory=dict)
+    _lines: dict[str, list[Place]] = field(default_factory=dict)
 
     def summary(self) -> str:
         """List the commonest reasons, each with its number."""
@@ -57,8 +57,10 @@ class Faults:
         return f"{reason} ({self.reasons[reason]:,}: {self._places_of(reason)})"
 
     def _places_of(self, reason: str) -> str:
-        number, lines = self.reasons[reason], self._lines[reason]
-        return f"line{'s' if number > 1 else ''} {', '.join(map(str, lines))}{', …' if number > len(lines) else ''}"
+        number, places = self.reasons[reason], self._lines[reason]
+        here = self.places[0].file
+        shown = [str(place.line) if place.file == here else f"{place.file}:{place.line}" for place in places]
+        return f"line{'s' if number > 1 else ''} {', '.join(shown)}{', …' if number > len(places) else ''}"
 
     def note(self, file: str, rows: Sequence[BadRow]) -> None:
         """Count some rows of a file."""
@@ -67,9 +69,9 @@ class Faults:
             self.first = self.first or row.message
             if row.message in self.reasons or len(self.reasons) < _MAX_REASONS:
                 self.reasons[row.message] += 1
-                lines = self._lines.setdefault(row.message, [])
-                if len(lines) < _FIRST_LINES:
-                    lines.append(row.line)
+                places = self._lines.setdefault(row.message, [])
+                if len(places) < _FIRST_LINES:
+                    places.append(Place(file, row.line))
             if len(self.places) < MAX_PLACES:
                 self.places.append(Place(file, row.line))
 

@@ -191,10 +191,18 @@ def _plain_line(split: str) -> Any:
 def _decided(reader: _Reader, loaded: Mapping[str, Sequence[Example]], tasks: Tasks) -> DataSet:
     """Decide what the labels of rows are."""
     asked = reader.asked
-    lost = reader.read.skipped if asked.skip_bad else None
+    lost = reader.read.skipped
     decided, loaded, reason = decide_labels(
-        reader.opener.shape, loaded, tasks=tasks, known=asked.labels, respell=asked.respell, lost=lost
+        reader.opener.shape,
+        loaded,
+        tasks=tasks,
+        known=asked.labels,
+        respell=asked.respell,
+        lost=lost,
+        stops=not asked.skip_bad,
     )
+    if lost.count and not asked.skip_bad:
+        raise lost.error()
     if asked.shape == AUTO and decided == LABEL_SETS:
         reason = (why_label_sets(reader.opener.columns, tasks), *reason)
     return DataSet(
@@ -289,21 +297,18 @@ class _Reader:
         return StoredRows(path, write_rows(path, rows))
 
     def _examples(self, split: str, tables: Sequence[Table]) -> Iterator[Example]:
-        """Read the files of a split one after the other; what cannot be used of one ends it."""
+        """Read the files of a split one after the other, and count what cannot be used of them."""
         seen = SeenIds() if len(tables) > 1 else None
         for table in tables:
             problems: list[BadRow] = []
-            bad = Faults()
             for example in table.examples(problems, seen):
                 if isinstance(example, LeftOut):
                     self.read.left_out.note(table.place, [example])
                 elif isinstance(example, BadRow):
-                    (self.read.skipped if self.asked.skip_bad else bad).note(table.place, [example])
-                elif not bad.count:
+                    self.read.skipped.note(table.place, [example])
+                else:
                     self.read.see(example)
                     yield example
-            if bad.count:
-                raise bad.error()
             self.read.problems += [f"{table.place}:{problem.line}: {problem.message}" for problem in problems]
         if seen is not None and seen.repeated:
             self.notes.append(f"{split}: rows left out because an earlier file has their id: {seen.repeated}")

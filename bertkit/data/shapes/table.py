@@ -175,6 +175,7 @@ def decide_labels(
     known: Sequence[str] = (),
     respell: bool = True,
     lost: Faults | None = None,
+    stops: bool = True,
 ) -> tuple[str, dict[str, Sequence[Example]], tuple[str, ...]]:
     """Give the shape, the rows with their labels spelt alike, and notes of what was decided.
 
@@ -184,7 +185,8 @@ def decide_labels(
         tasks: the words for the notes.
         known: the labels of the run that reads the rows; numbers equal to them are spelt as they are.
         respell: whether labels may be spelt otherwise than they stand there.
-        lost: gathers rows whose label is no number where scores are learnt; None: they are errors.
+        lost: gathers rows whose label is no number where scores are learnt; None: they end this.
+        stops: whether such rows end the work: then it is said what else they may be.
 
     Raises:
         DataError: scores are learnt and a label is no number.
@@ -206,11 +208,13 @@ def decide_labels(
         labels = {respelt(label, spelling) for label in labels}
     if known and decided == CLASSES:
         rows = {split: spelt(examples, lambda label: like_known(label, known)) for split, examples in rows.items()}
-    if decided == SCORES and lost is not None:
-        rows = {split: _scored(examples, lost) for split, examples in rows.items()}
-    elif decided == SCORES:
+    if decided == SCORES:
+        faults = Faults() if lost is None else lost
         doubt = f"; nearly all others are (if they are classes, --task {word_of(CLASSES, tasks)})"
-        _require_numbers(rows, doubt="" if shape != AUTO else doubt)
+        doubt = doubt if stops and shape == AUTO else ""
+        rows = {split: _scored(examples, faults, doubt) for split, examples in rows.items()}
+        if lost is None and faults.count:
+            raise faults.error()
     if shape == AUTO:
         notes = (*notes, reason_of(decided, tasks, len(labels)))
     return decided, rows, notes
@@ -235,8 +239,8 @@ def _different(splits: Iterable[Sequence[Example]]) -> set[str]:
     return found
 
 
-def _scored(examples: Sequence[Example], lost: Faults) -> Sequence[Example]:
-    """Return the rows with a score, and count the others."""
+def _scored(examples: Sequence[Example], lost: Faults, doubt: str) -> Sequence[Example]:
+    """Return the rows with a score, and count the others, in doubt whether they are meant to have one."""
     import numpy as np
 
     strange = list(_no_scores(examples))
@@ -244,15 +248,8 @@ def _scored(examples: Sequence[Example], lost: Faults) -> Sequence[Example]:
         return examples
     for place in strange:
         row = examples[place]
-        lost.note(row.source, [BadRow(row.line, score_fault(row.label or ""))])
+        lost.note(row.source, [BadRow(row.line, f"{score_fault(row.label or '')}{doubt}")])
     return taken(examples, np.delete(np.arange(len(examples)), strange))
-
-
-def _require_numbers(loaded: Mapping[str, Sequence[Example]], *, doubt: str) -> None:
-    for examples in loaded.values():
-        for place in _no_scores(examples):
-            row = examples[place]
-            raise DataError.at(row.source, row.line, f"{score_fault(row.label or '')}{doubt}.")
 
 
 def _no_scores(examples: Sequence[Example]) -> Iterator[int]:
