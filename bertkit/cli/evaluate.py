@@ -9,6 +9,7 @@ import typer
 
 from bertkit.cli import render
 from bertkit.cli.options import (
+    AbstainOption,
     BatchSizeOption,
     ColumnsOption,
     DataDirOption,
@@ -50,6 +51,7 @@ def eval_command(
     engine: EngineOption = "auto",
     no_blend: NoBlendOption = False,
     threshold: ThresholdOption = None,
+    abstain_below: AbstainOption = None,
     errors: Annotated[
         Path | None,
         typer.Option("--errors", help="Write the wrong rows, with their probabilities, as JSON lines.", readable=False),
@@ -77,7 +79,7 @@ def eval_command(
     request = EvalRequest(
         run, names, split, data_dir, columns, on_long, batch_size, device, precision, errors, against, force,
         plots=plots, report=report, engine=engine, blend=not no_blend,
-        threshold=threshold,
+        threshold=threshold, abstain_below=abstain_below,
     )  # fmt: skip
     evaluation = evaluate_run(request, say, file_writer(request, say))
     render.show(evaluation, output_format)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bertkit.cli.options import (
+    AbstainOption,
     BatchSizeOption,
     ColumnsOption,
     DeviceOption,
@@ -54,6 +55,7 @@ def predict_command(
     engine: EngineOption = "auto",
     no_blend: NoBlendOption = False,
     threshold: ThresholdOption = None,
+    abstain_below: AbstainOption = None,
     output: OutputOption = None,
     force: ForceOption = False,
     strict: StrictOption = False,
@@ -79,7 +81,7 @@ def predict_command(
         engine,
         not no_blend,
     )
-    request = replace(request, keep=keep, threshold=threshold)
+    request = replace(request, keep=keep, threshold=threshold, abstain_below=abstain_below)
     done = predict(request, output=output, force=force, note=_note)
     for warning in done.warnings:
         say(f"bertkit: warning: {warning}")

@@ -21,6 +21,7 @@ from bertkit.compute.processes import ALONE, World, undealt
 from bertkit.data.kept import FILE
 from bertkit.data.records import BadRow, Example
 from bertkit.errors import BertkitError
+from bertkit.evaluation.decisions import AS_TRAINED, Decisions
 from bertkit.evaluation.forward import forward
 from bertkit.evaluation.partner import Partnership, open_partnership
 from bertkit.tasks.base import EncodedRow, Outputs
@@ -71,6 +72,7 @@ def predict_stream(
     watch: FitWatch | None = None,
     drops: DropWatch | None = None,
     world: World = ALONE,
+    decisions: Decisions = AS_TRAINED,
 ) -> Generator[list[dict[str, Any]], None, None]:
     """Predict a stream of rows; what can be wrong with the run is found before the first is read.
 
@@ -85,6 +87,7 @@ def predict_stream(
         drops: is shown the texts of every row read here, once it is answered.
         world: the processes that share the rows; the rows of the first are taken, and it gets
             all records.
+        decisions: which answers are given.
 
     Returns:
         Records in the order of the rows, in lists that are ready together. A record has
@@ -103,7 +106,7 @@ def predict_stream(
                 outputs = _outputs(bundle, chunk.encoded, placement, batch_size)
                 if partnership is not None:
                     outputs = iter(partnership.blend.mix(list(outputs), chunk.theirs))
-                yield undealt(world.to_main(_records(bundle, chunk, outputs, top_k)))
+                yield undealt(world.to_main(_records(bundle, chunk, outputs, top_k, decisions)))
                 if drops is not None:
                     drops.see(item.all_texts for item in chunk.items if isinstance(item, Example))
 
@@ -117,16 +120,18 @@ def _outputs(bundle: Bundle, rows: Sequence[EncodedRow], placement: Placement, b
         yield from forward(bundle.model, bundle.task, rows[start : start + step], placement, batch_size=batch_size)
 
 
-def _records(bundle: Bundle, chunk: _Chunk, outputs: Iterable[Any], top_k: int) -> list[dict[str, Any]]:
+def _records(
+    bundle: Bundle, chunk: _Chunk, outputs: Iterable[Any], top_k: int, decisions: Decisions
+) -> list[dict[str, Any]]:
     answers = iter(zip(outputs, chunk.encoded, strict=True))
-    taken = {*_OWN_NAMES, *bundle.task.record_fields(top_k)}
+    taken = {*_OWN_NAMES, *bundle.task.record_fields(top_k), *decisions.fields}
     records: list[dict[str, Any]] = []
     for item in chunk.items:
         if isinstance(item, BadRow):
             records.append(_with_kept({"line": item.line, "error": item.message}, item, taken))
             continue
         output, row = next(answers)
-        answer = bundle.task.record(item, output, top_k)
+        answer = decisions.record(bundle.task, bundle.task.record(item, output, top_k), output)
         record = {"line": item.line, **answer, "n_tokens": row.n_tokens, "truncated": row.truncated}
         records.append(_with_kept(record, item, taken))
     return records

@@ -20,7 +20,7 @@ from bertkit.data.records import BadRow, Example
 from bertkit.engines.opening import Way, open_run
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, StrictError, UsageError
-from bertkit.evaluation.decisions import decide_by
+from bertkit.evaluation.decisions import Decisions
 from bertkit.evaluation.inputs import FORMATS, Note, open_all
 from bertkit.evaluation.predict import predict_stream
 from bertkit.evaluation.writers import OUTPUT_FORMATS, TEXT, TOOLS, open_writer
@@ -64,11 +64,17 @@ class PredictRequest:
     blend: bool = True
     keep: str | None = None
     threshold: str | None = None
+    abstain_below: float | None = None
 
     @property
     def way(self) -> Way:
         """How the run is to answer."""
         return Way(self.engine, self.device, self.precision, self.blend)
+
+    @property
+    def decisions(self) -> Decisions:
+        """Which answers are to be given."""
+        return Decisions(self.threshold, self.abstain_below)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -84,6 +90,7 @@ class PredictRequest:
             if value is not None and value not in allowed:
                 raise UsageError(f"--{name.replace('_', '-')} {brief(value)}: must be one of {', '.join(allowed)}.")
         check_device_word(self.device)
+        _ = self.decisions  # checks its number
         check_engine_word(self.engine)
 
 
@@ -139,7 +146,11 @@ def predict(
 def _help(request: PredictRequest, world: World) -> Done:
     """Answer the rows that the first process deals out."""
     loaded, placement = _loaded(request)
-    for _ in predict_stream(loaded, (), placement, top_k=request.top_k, batch_size=request.batch_size, world=world):
+    stream = predict_stream(
+        loaded, (), placement, top_k=request.top_k, batch_size=request.batch_size, world=world,
+        decisions=request.decisions,
+    )  # fmt: skip
+    for _ in stream:
         pass
     return Done()
 
@@ -148,7 +159,7 @@ def _loaded(request: PredictRequest, note: Note = lambda _: None) -> tuple[Bundl
     loaded, placement = open_run(request.run, request.way, note)
     settings = loaded.task.settings
     loaded.task.settings = replace(settings, on_long=request.on_long or settings.on_long)
-    decide_by(loaded.task, request.threshold)
+    request.decisions.apply(loaded.task)
     return loaded, placement
 
 
@@ -178,10 +189,12 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
         watch=watch,
         drops=drops,
         world=world,
+        decisions=request.decisions,
     )
     done = Done()
     with closing(chunks), _opened(output) as stream:
-        writer = open_writer(stream, request.output_format, settings, loaded.task.record_fields(request.top_k))
+        own = [*loaded.task.record_fields(request.top_k), *request.decisions.fields]
+        writer = open_writer(stream, request.output_format, settings, own)
         for records in chunks:
             _count(done, records, request)
             writer.write(records)
