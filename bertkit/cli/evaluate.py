@@ -24,7 +24,7 @@ from bertkit.cli.options import (
     StrictOption,
     ThresholdOption,
 )
-from bertkit.cli.streams import say
+from bertkit.cli.progress import QuietOption, notes, shown_work
 from bertkit.errors import StrictError
 
 
@@ -67,6 +67,7 @@ def eval_command(
     force: ForceOption = False,
     strict: StrictOption = False,
     output_format: FormatOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Score a run beside its baselines, with intervals.
 
@@ -81,7 +82,9 @@ def eval_command(
         plots=plots, report=report, engine=engine, blend=not no_blend,
         threshold=threshold, abstain_below=abstain_below,
     )  # fmt: skip
-    evaluation = evaluate_run(request, say, file_writer(request, say))
+    note = notes(quiet=quiet)
+    with shown_work("rows", quiet=quiet) as progress:
+        evaluation = evaluate_run(request, note, file_writer(request, note), progress)
     render.show(evaluation, output_format)
     if strict and evaluation.warnings:
         raise StrictError(f"--strict: {evaluation.warnings[0]}.")

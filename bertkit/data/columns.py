@@ -12,9 +12,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bertkit.data.column_names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES, column_name
+from bertkit.data.column_names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES, column_name, first_named
 from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
-from bertkit.data.values import NotMeantError, RowError, field_of, missing_column
+from bertkit.data.values import JsonText, NotMeantError, RowError, field_of, missing_column
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import listed, quoted, shell_words, shortened
 
@@ -140,13 +140,32 @@ def texts_of(row: Row, columns: ColumnMap) -> tuple[str, ...]:
     Raises:
         RowError: a column is missing, or cannot be read as text.
     """
-    texts = []
-    for name in columns.inputs:
-        text = field_of(row.fields, name)
+    return tuple([text_of(row.fields, name) for name in columns.inputs])
+
+
+def text_of(fields: Mapping[str, str], name: str) -> str:
+    """Return the text that a column holds; the texts of a JSON list are joined with spaces.
+
+    Raises:
+        RowError: the column is missing, or holds an object or a list of other things.
+    """
+    found = fields.get(name)
+    if not isinstance(found, JsonText) or not found.startswith(("[", "{")):
+        text = field_of(fields, name)
         if text is None:
             raise RowError(missing_column(name))
-        texts.append(text)
-    return tuple(texts)
+        return text
+    value = found.value
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return " ".join(value)
+    what = f"an object of {listed(value)}" if isinstance(value, dict) else "a list that is not of texts alone"
+    inner = (
+        next((key for key, text in value.items() if isinstance(text, str)), None) if isinstance(value, dict) else None
+    )
+    way_on = (
+        "" if inner is None else f"; name the one that counts, as in --columns text={shell_words([f'{name}.{inner}'])}"
+    )
+    raise RowError(f"the column {quoted(name)} holds {what} and no text{way_on}")
 
 
 def refuse_rejected(fields: Mapping[str, str]) -> None:
@@ -203,22 +222,22 @@ def _synonym_texts(
     """Find texts of the shape that is wanted: one, a pair, or (nothing stored) either."""
     if wanted is not None and len(wanted.text) > 1:
         return None
-    by_folded = {name.casefold(): name for name in reversed(names)}
     if wanted is None or wanted.pair is not None:
-        for first, second in PAIR_NAMES:
-            if first in by_folded and second in by_folded:
-                return (by_folded[first],), by_folded[second]
+        for pair in PAIR_NAMES:
+            first, second = (first_named(names, [name]) for name in pair)
+            if first is not None and second is not None:
+                return (first,), second
     if need_pair or (wanted is not None and wanted.pair is not None):
         return None
-    return next((((by_folded[name],), None) for name in TEXT_NAMES if name in by_folded), None)
+    found = first_named(names, TEXT_NAMES)
+    return None if found is None else ((found,), None)
 
 
 def _resolve_label(names: Sequence[str], known: Sequence[ColumnMap], taken: Sequence[str | None]) -> str | None:
     stored = next((c.label for c in known if c.label is not None and has_column(names, c.label)), None)
     if stored is not None:
         return stored
-    by_folded = {name.casefold(): name for name in reversed(names) if name not in taken}
-    return next((by_folded[name] for name in LABEL_NAMES if name in by_folded), None)
+    return first_named([name for name in names if name not in taken], LABEL_NAMES)
 
 
 def has_column(names: Sequence[str], name: str) -> bool:

@@ -17,6 +17,7 @@ _MAX_REASONS = 1000
 _SHOWN_REASONS = 3
 # Kinds of fault that an error lists, and lines of each.
 _MOST_KINDS, _FIRST_LINES = 8, 3
+_WAY_ON = "Mend them; `train --on-error skip` leaves such rows out, and `inspect-data --write FILE` writes the others."
 
 
 @dataclass
@@ -39,6 +40,9 @@ class Faults:
         first = self.places[0]
         if self.count == 1:
             return DataError.at(first.file, first.line, f"{self._first}.")
+        if len(self.reasons) == 1:
+            so_are = f"so are {self.count:,} rows in all ({self._places_of(self._first)})"
+            return DataError.at(first.file, first.line, f"{self._first}; {so_are}. {_WAY_ON}")
         kinds = [self._kind(reason) for reason in itertools.islice(self.reasons, _MOST_KINDS)]
         more = len(self.reasons) - len(kinds)
         if more:
@@ -46,14 +50,15 @@ class Faults:
         return DataError.at(
             first.file,
             first.line,
-            f"{self._first}; in all {self.count:,} rows cannot be used: {'; '.join(kinds)}. Mend them; "
-            "`train --on-error skip` leaves such rows out, and `inspect-data --write FILE` writes the others.",
+            f"{self._first}; in all {self.count:,} rows cannot be used: {'; '.join(kinds)}. {_WAY_ON}",
         )
 
     def _kind(self, reason: str) -> str:
+        return f"{reason} ({self.reasons[reason]:,}: {self._places_of(reason)})"
+
+    def _places_of(self, reason: str) -> str:
         number, lines = self.reasons[reason], self._lines[reason]
-        shown = ", ".join(map(str, lines))
-        return f"{reason} ({number:,}: line{'s' if number > 1 else ''} {shown}{', …' if number > len(lines) else ''})"
+        return f"line{'s' if number > 1 else ''} {', '.join(map(str, lines))}{', …' if number > len(lines) else ''}"
 
     def note(self, file: str, rows: Sequence[BadRow]) -> None:
         """Count some rows of a file."""

@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.errors import UsageError
-from bertkit.evaluation.baselines import Baselines
-from bertkit.evaluation.sequence_baselines import SequenceBaselines
 from bertkit.tasks.base import Outputs, Task
 from bertkit.tasks.choice import ChoiceTask
 from bertkit.tasks.class_answers import Chosen, best_numbers, gathered
 from bertkit.tasks.multilabel import MultiLabelTask
 from bertkit.tasks.sequence import SequenceTask
 from bertkit.tasks.thresholds import parse_thresholds
+
+if TYPE_CHECKING:
+    from bertkit.evaluation.baselines import Baselines
 
 _FLAG = "--abstain-below"
 
@@ -107,6 +108,8 @@ def beside(task: Task, baselines: Baselines | None, answers: Mapping[str, Output
     """
     if not task.settings.thresholds or task.settings.task not in _OF_CLASSES:
         return dict(answers)
+    from bertkit.evaluation.sequence_baselines import SequenceBaselines  # `predict` does without
+
     own = baselines.threshold if isinstance(baselines, SequenceBaselines) else 0.0
     place = task.settings.labels.index(task.settings.positive) if task.settings.positive else 0
     return {

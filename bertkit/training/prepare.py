@@ -14,7 +14,7 @@ from bertkit.data.request import DataRequest
 from bertkit.errors import UsageError
 from bertkit.models.choosing import AUTO, FROM_NOTHING, Choice, choose_model
 from bertkit.models.offline import package_statement
-from bertkit.models.registry import EXTENDABLE, find_model, load_target
+from bertkit.models.registry import EXTENDABLE, LONGEST_ROW, find_model, load_target
 from bertkit.models.table import ModelSpec
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import EncodedRow, Task, TaskSettings, TrainingOptions, TrainingRow
@@ -34,7 +34,7 @@ from bertkit.training.tuning import check_tuning
 from bertkit.training.vocabulary import choose_tokenizer, owner
 
 # Options that say of what shape a model without weights is, or how its vocabulary is trained.
-FROM_NOTHING_ONLY = ("size", "layers", "hidden", "heads", "vocab_size", "lowercase")
+FROM_NOTHING_ONLY = ("size", "layers", "hidden", "heads", "attention", "vocab_size", "lowercase")
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def prepare(
     n_words = sum(len(text.split()) for e in train for text in e.all_texts)
     is_pair = dataset.columns.pair is not None
     two_texts = is_pair or dataset.task == "choice"
-    readable = _lengthened(spec, config.max_length, find_task(dataset.task))
+    readable = _lengthened(spec, config, find_task(dataset.task))
     config = resolve(
         config, readable, is_pair=is_pair, task=dataset.task, two_texts=two_texts, n_words=n_words, n_rows=len(train)
     )
@@ -207,8 +207,12 @@ def _for_task(config: TrainConfig, task: TaskSpec, *, from_nothing: bool) -> Tra
     return replace(config, **{"on_long": config.on_long or "truncate", **open_values})
 
 
-def _lengthened(spec: ModelSpec, asked: int | None, task: TaskSpec) -> ModelSpec:
+def _lengthened(spec: ModelSpec, config: TrainConfig, task: TaskSpec) -> ModelSpec:
     """Let a model read more tokens than it has positions, where the task and the model allow it."""
+    asked = config.max_length
+    longest = LONGEST_ROW.get(config.attention or "full")
+    if spec.is_scratch and longest is not None and asked is not None:
+        return replace(spec, max_length=max(spec.max_length, min(asked, longest)))
     if asked is None or asked <= spec.max_length or not task.more_positions or spec.architecture not in EXTENDABLE:
         return spec
     return replace(spec, max_length=asked)

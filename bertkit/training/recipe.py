@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 from bertkit.config import TrainConfig, flag, options
 from bertkit.errors import UsageError
 from bertkit.models.recipes import SCRATCH, Recipe
-from bertkit.models.registry import WITH_SEGMENTS
+from bertkit.models.registry import LOCAL_ATTENTIONS, WITH_SEGMENTS
+from bertkit.models.scratch import USUAL_DILATION, USUAL_WINDOW
 from bertkit.models.table import ModelSpec
 from bertkit.tasks.base import SIDED_POOLINGS
 from bertkit.tasks.published import POOLINGS
@@ -18,6 +20,14 @@ from bertkit.tasks.registry import TASKS_WITH, TaskSpec
 WORDS_PER_PIECE = 20
 SMALLEST_VOCABULARY, LARGEST_VOCABULARY = 1_000, 32_000
 SHAPE = ("size", "layers", "hidden", "heads")
+# Options of --attention, and the kinds that read them.
+ATTENTION_OPTIONS = {
+    "window": LOCAL_ATTENTIONS,
+    "dilation": ("dilated",),
+    "global_tokens": ("global",),
+    "distances": ("disentangled",),
+    "buckets": ("disentangled",),
+}
 # From this many rows on, and for tags of every word, a wider scratch model learns more than it
 # forgets (docs/scratch.md).
 MANY_ROWS = 10_000
@@ -62,6 +72,7 @@ def resolve(
         config = _portable(config, spec, two_texts=two_texts)
     if not learns_words:
         _refuse_vocabulary(config, spec)
+    config = _with_attention(config, spec)
     filled = _filled(config, recipe_for(spec, from_nothing=init == "random"), task=task, two_texts=two_texts)
     if config.epochs is None and n_rows and init == "pretrained" and task in OF_ONE_TEXT and not two_texts:
         filled = replace(filled, epochs=_epochs(n_rows, filled))
@@ -118,6 +129,37 @@ def _filled(config: TrainConfig, recipe: Recipe, *, task: str, two_texts: bool) 
     if filled.pooling == "siamese" and config.overlap_segments is None:
         filled = replace(filled, overlap_segments=False)  # each text is read by itself
     return filled
+
+
+def _with_attention(config: TrainConfig, spec: ModelSpec) -> TrainConfig:
+    """Fill what a kind of attention leaves open."""
+    if not spec.is_scratch:
+        return config
+    attention = config.attention or "full"
+    values: dict[str, Any] = {"attention": attention}
+    if attention in LOCAL_ATTENTIONS:
+        values["window"] = config.window or USUAL_WINDOW
+    if attention in ("window", "dilated"):  # the first token sees no more of a row than any other
+        values["pooling"] = config.pooling or "mean"
+    if attention == "dilated":
+        values["dilation"] = config.dilation or USUAL_DILATION
+    if attention == "global":
+        values["global_tokens"] = config.global_tokens or "first"
+    return replace(config, **values)
+
+
+def _refuse_attention(config: TrainConfig, spec: ModelSpec, *, two_texts: bool) -> None:
+    """Refuse options of attention that the model or its kind of attention does not have."""
+    if config.attention is not None and not spec.is_scratch:
+        raise UsageError(f"--attention {config.attention}: {spec.name} has its own; leave it out, or take scratch.")
+    for name, kinds in ATTENTION_OPTIONS.items():
+        if getattr(config, name) is not None and (config.attention or "full") not in kinds:
+            named = " or ".join(f"--attention {kind}" for kind in kinds)
+            raise UsageError(f"{flag(name)}: is for {named}; leave it out, or add that.")
+    if config.window is not None and config.window % 2:
+        raise UsageError(f"--window {config.window}: is half on either side of a token; choose an even number.")
+    if config.global_tokens == "question" and not two_texts:
+        raise UsageError("--global question: needs rows of two texts, the first of them the question; take first.")
 
 
 def _epochs(n_rows: int, config: TrainConfig) -> int:
@@ -180,6 +222,7 @@ def _refuse_vocabulary(config: TrainConfig, spec: ModelSpec) -> None:
 
 def _refuse_misfits(config: TrainConfig, spec: ModelSpec, *, is_pair: bool, two_texts: bool) -> None:
     """Refuse options that the model or the rows cannot use."""
+    _refuse_attention(config, spec, two_texts=two_texts)
     if config.pooling in SIDED_POOLINGS and not two_texts:
         raise UsageError(
             f"--pooling {config.pooling}: is for pairs of texts, and a row here has no pair; take cls or mean."

@@ -35,7 +35,8 @@ from bertkit.data.shapes.documents import Documents, looks_summarized
 from bertkit.data.shapes.label_sets import LabelSets, tell_label_sets
 from bertkit.data.shapes.labelled import LabelledTexts
 from bertkit.data.shapes.plain import PlainTexts
-from bertkit.data.shapes.questions import Questions, find_choice_columns
+from bertkit.data.shapes.question_columns import find_choice_columns, resolve_question_columns
+from bertkit.data.shapes.questions import Questions
 from bertkit.data.shapes.tagged import TaggedTexts, looks_tagged
 from bertkit.errors import DataError
 
@@ -104,7 +105,7 @@ SHAPES: Mapping[str, ShapeSpec] = {
         ShapeSpec(SCORES, lambda tags, problems: LabelledTexts(), has_labels=True),
         ShapeSpec(LABEL_SETS, lambda tags, problems: LabelSets()),
         ShapeSpec(ENTITIES, TaggedTexts),
-        ShapeSpec(QUESTIONS, lambda tags, problems: Questions()),
+        ShapeSpec(QUESTIONS, lambda tags, problems: Questions(resolve_question_columns)),
         ShapeSpec(TEXTS, lambda tags, problems: PlainTexts(), need_labels=False, labels_are_texts=True),
         ShapeSpec(SUMMARIES, lambda tags, problems: Documents(), labels_are_texts=True),
     )

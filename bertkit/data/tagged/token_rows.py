@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bertkit.data.column_names import TAG_NAMES, TOKEN_NAMES
+from bertkit.data.column_names import TAG_NAMES, TOKEN_NAMES, first_named
 from bertkit.data.records import BadRow, Row
 from bertkit.data.tagged.schemes import is_entity_tag, is_like_tag
 from bertkit.data.values import RowError
@@ -46,8 +46,7 @@ class _Group:
 
 def find_token_columns(rows: Sequence[Row]) -> TokenColumns | None:
     """Tell from the first rows of a table whether each is one token, and what its columns are."""
-    by_folded = {name.casefold(): name for name in reversed(list(rows[0].fields))}
-    token, tag, sentence = (_first(by_folded, names) for names in (TOKEN_NAMES, TAG_NAMES, _ID_NAMES))
+    token, tag, sentence = (first_named(rows[0].fields, names) for names in (TOKEN_NAMES, TAG_NAMES, _ID_NAMES))
     if token is None or (tag is None and sentence is None):
         return None
     if any(len(row.fields[token].split()) > 1 or row.fields[token].startswith("[") for row in rows):
@@ -69,8 +68,7 @@ def join_token_rows(rows: Iterator[Row | BadRow], source: str) -> Iterator[Row |
     """
     ahead = list(itertools.islice(rows, 1))
     first = next((row for row in ahead if isinstance(row, Row)), None)
-    names = [] if first is None else [name.casefold() for name in first.fields]
-    if not set(names) & set(TOKEN_NAMES) or len(names) < 2:
+    if first is None or len(first.fields) < 2 or first_named(first.fields, TOKEN_NAMES) is None:
         return itertools.chain(ahead, rows)
     ahead += itertools.islice(rows, _ROWS_LOOKED_AT)
     good = [row for row in ahead if isinstance(row, Row)]
@@ -131,7 +129,3 @@ def _lists(group: _Group, columns: TokenColumns) -> dict[str, str]:
 
 def _is_id(cell: str) -> bool:
     return not cell.strip() or _ID.fullmatch(cell.strip()) is not None
-
-
-def _first(by_folded: dict[str, str], names: Sequence[str]) -> str | None:
-    return next((by_folded[name] for name in names if name in by_folded), None)
