@@ -197,6 +197,14 @@ class TrainConfig:
         choices=("none", "nsp", "sop"),
     )
     blend: bool | None = option(None, "Classes: the TF-IDF baseline has a say in the answers.", "Training")
+    calibrate: bool | None = option(
+        None, "Calibrate probabilities on validation rows (default: pretrained models).", "Training"
+    )
+    tune_threshold: str | None = option(
+        None,
+        "Threshold of the positive label: f1, mcc, accuracy, precision=P or recall=P.",
+        "Training",
+    )
     metric: str | None = option(
         None, "Chooses epoch and verdict (default: by task; macro_f1 for uneven classes).", "Training"
     )

@@ -53,9 +53,11 @@ NoBlendOption = Annotated[
 ]
 ThresholdOption = Annotated[
     str | None,
-    typer.Option(
-        "--threshold", help="How likely a label must be: P for all, or label=P,label=P (default: as trained)."
-    ),
+    typer.Option("--threshold", help="How likely a label must be: P, or label=P,label=P (default: as trained)."),
+]
+AbstainOption = Annotated[
+    float | None,
+    typer.Option("--abstain-below", help="Give no answer where its probability is lower (from 0 to 1)."),
 ]
 BatchSizeOption = Annotated[
     int | None,

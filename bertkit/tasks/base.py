@@ -40,6 +40,7 @@ _WORDS = {
 _WORDS["task"] = tuple(word for word in _WORDS["task"] if word != "auto")
 # How many labels a task has at least; others have none.
 _LABELS = {"classify": 2, "multilabel": 1, "ner": 1}
+_WITH_THRESHOLDS = ("classify", "multilabel")
 SIDED_POOLINGS = ("match", "align")
 Interval = tuple[float, float]
 Outputs = Sequence[Any]
@@ -57,7 +58,8 @@ class TaskSettings:
     LM: none, nsp or sop. `candidates` is whose scores propose summaries to the task matching:
     textrank, or extractor, a model that is part of the run. `metric` is the one that decides, of
     which epoch is best and of whether a baseline is beaten; empty: the task's own. `thresholds`
-    are how likely each label must be before a row gets it, where a row has any number of them.
+    are how likely each label must be before a row gets it; of classes, 0 is none (the likeliest of
+    the others is taken where no threshold is reached).
     """
 
     task: str
@@ -131,8 +133,10 @@ class TaskSettings:
 
     def _decision_fault(self) -> str | None:
         """Say what of the figures that decide does not go with the task."""
-        if self.thresholds and (self.task != "multilabel" or len(self.thresholds) != len(self.labels)):
-            return f"thresholds are {len(self.thresholds)}, and there is one for each label of multilabel, or none"
+        if self.thresholds and (self.task not in _WITH_THRESHOLDS or len(self.thresholds) != len(self.labels)):
+            return f"thresholds are {len(self.thresholds)}, and there is one for each label, or none"
+        if not all(0 <= threshold <= 1 for threshold in self.thresholds):
+            return "thresholds should be from 0 to 1"
         metrics = find_task(self.task).metrics
         if self.metric and self.metric not in metrics:
             return f"metric is {shown(self.metric)} and should be one of {', '.join(metrics)}"
@@ -222,6 +226,19 @@ class Tuned(Protocol):
 
     def tune(self, examples: Sequence[Example], outputs: Outputs) -> str:
         """Choose them on rows that were not trained on; returns a sentence that says what was chosen."""
+        ...
+
+
+@runtime_checkable
+class Probable(Protocol):
+    """A task whose answers have probabilities, which one temperature can mend without changing an answer."""
+
+    def temperature(self, examples: Sequence[Example], outputs: Outputs) -> float:
+        """Fit the temperature that suits rows that were not trained on."""
+        ...
+
+    def cooled(self, outputs: Outputs, temperature: float) -> Outputs:
+        """Return what outputs would be had the logits been divided by a temperature."""
         ...
 
 

@@ -154,6 +154,8 @@ TASKS_WITH: Mapping[str, tuple[str, ...]] = {
     "loss": ("regression",),
     "head_lr": ("classify", "multilabel", "regression", "ner", "choice", "mlm", "extractive"),
     "blend": ("classify",),
+    "calibrate": ("classify", "multilabel", "choice"),
+    "tune_threshold": ("classify",),
     "whole_words": ("mlm",),
     "sentence_pairs": ("mlm",),
     "leave_out": ("classify", "multilabel", "regression", "choice", "mlm"),

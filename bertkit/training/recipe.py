@@ -84,10 +84,25 @@ def resolve(
         overlap_segments=bool(filled.overlap_segments and is_pair),
         swap_pairs=bool(filled.swap_pairs and is_pair),
         blend=bool(filled.blend and config.class_weights == "none"),
+        calibrate=_calibrates(filled, config, task, init),
         max_length=min(filled.max_length or spec.max_length, spec.max_length),
         vocab_size=(filled.vocab_size or _vocabulary_size(n_words)) if learns_words else None,
         lowercase=(True if filled.lowercase is None else filled.lowercase) if learns_words else None,
     )
+
+
+def _calibrates(filled: TrainConfig, asked: TrainConfig, task: str, init: str) -> bool:
+    """Tell whether a temperature is fitted; a blend calibrates its answers itself.
+
+    Raises:
+        UsageError: both were asked for.
+    """
+    blends = bool(filled.blend and asked.class_weights == "none")
+    if asked.calibrate and blends:
+        raise UsageError("--calibrate: a blend is calibrated by its weights; take --no-blend, or leave it out.")
+    if asked.calibrate is not None:
+        return asked.calibrate
+    return init == "pretrained" and not blends and task in TASKS_WITH["calibrate"]
 
 
 def _portable(config: TrainConfig, spec: ModelSpec, *, two_texts: bool) -> TrainConfig:
