@@ -156,6 +156,7 @@ TASKS_WITH: Mapping[str, tuple[str, ...]] = {
     "blend": ("classify",),
     "whole_words": ("mlm",),
     "sentence_pairs": ("mlm",),
+    "mask_decoder": ("mlm",),
     "leave_out": ("classify", "multilabel", "regression", "choice", "mlm"),
     "pooling": ("classify", "multilabel", "regression", "choice", "extractive", "matching"),
 }
