@@ -128,7 +128,7 @@ def _replaced(layer: nn.Module, made: Mapping[str, Tensor]) -> Iterator[None]:
             if name in _KEYS_AND_VALUES:
                 return made[name]
             groups = heads if name == _THREE_BY_HEAD else 1
-            new, old = (x.unflatten(-1, (groups, 3, -1)) for x in (output, made[name]))
+            new, old = (x.view(*x.shape[:-1], groups, 3, -1) for x in (output, made[name]))
             return torch.cat([new[..., :1, :], old[..., 1:, :]], dim=-2).flatten(-3)
 
         return put

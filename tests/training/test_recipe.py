@@ -181,7 +181,7 @@ def test_a_finished_vocabulary_is_given_no_figures(model: str, asked: dict[str, 
     ("task", "asked", "sentence"),
     [
         ("classify", {"loss": "mae"}, "--loss: is for regression, and this is classify"),
-        ("regression", {"class_weights": "auto"}, "--class-weights: is for classify, and this is regression"),
+        ("regression", {"class_weights": "auto"}, "--class-weights: is for classify and multilabel, and this is regression"),
         ("regression", {"label_smoothing": 0.1}, "--label-smoothing: is for classify and ner"),
         ("ner", {"pooling": "mean"}, "--pooling: is for .* and this is ner; leave it out"),
         ("choice", {"positive": "A"}, "--positive: is for classify"),
