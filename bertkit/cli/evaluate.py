@@ -23,7 +23,7 @@ from bertkit.cli.options import (
     StrictOption,
     ThresholdOption,
 )
-from bertkit.cli.streams import say
+from bertkit.cli.progress import QuietOption, notes, shown_work
 from bertkit.errors import StrictError
 
 
@@ -65,6 +65,7 @@ def eval_command(
     force: ForceOption = False,
     strict: StrictOption = False,
     output_format: FormatOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Score a run beside its baselines, with intervals.
 
@@ -79,7 +80,9 @@ def eval_command(
         plots=plots, report=report, engine=engine, blend=not no_blend,
         threshold=threshold,
     )  # fmt: skip
-    evaluation = evaluate_run(request, say, file_writer(request, say))
+    note = notes(quiet=quiet)
+    with shown_work("rows", quiet=quiet) as progress:
+        evaluation = evaluate_run(request, note, file_writer(request, note), progress)
     render.show(evaluation, output_format)
     if strict and evaluation.warnings:
         raise StrictError(f"--strict: {evaluation.warnings[0]}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from bertkit.cli.options import (
     StrictOption,
     ThresholdOption,
 )
+from bertkit.cli.progress import WARNING, QuietOption, notes, shown_work
 from bertkit.cli.streams import say
 
 
@@ -57,6 +59,7 @@ def predict_command(
     output: OutputOption = None,
     force: ForceOption = False,
     strict: StrictOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Predict a file or a stream, in order, one record for each.
 
@@ -80,12 +83,15 @@ def predict_command(
         not no_blend,
     )
     request = replace(request, keep=keep, threshold=threshold)
-    done = predict(request, output=output, force=force, note=_note)
+    with shown_work("rows", quiet=quiet, talks=output is None and sys.stdout.isatty()) as progress:
+        done = predict(
+            request, output=output, force=force, note=lambda said: _note(said, quiet=quiet), progress=progress
+        )
     for warning in done.warnings:
         say(f"bertkit: warning: {warning}")
     done.raise_for_status(strict=strict)
 
 
-def _note(sentence: str) -> None:
+def _note(sentence: str, *, quiet: bool) -> None:
     """Say how the input is read; a warning is said as the others are."""
-    say(f"bertkit: {sentence}" if sentence.startswith("warning: ") else sentence)
+    notes(quiet=quiet)(f"bertkit: {sentence}" if sentence.startswith(WARNING) else sentence)

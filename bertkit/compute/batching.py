@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bertkit.compute.arrays import laid_out
 from bertkit.tokenization.base import Encoding
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def collate(
     global_positions: Sequence[Sequence[int]] | None = None,
     targets: Tensor | None = None,
 ) -> Batch:
-    """Pad encodings to their longest and make tensors of them.
+    """Pad encodings to their longest and make tensors of them (arrays where torch is not at work).
 
     Args:
         encodings: B encodings.
@@ -141,8 +142,6 @@ def collate(
         global_positions: for each encoding the tokens that attend to all; None: no mask.
         targets: handed on.
     """
-    import torch
-
     lengths = np.array([len(e.ids) for e in encodings])
     longest = int(lengths.max())
     ids = np.full((len(encodings), longest), pad_id, dtype=np.int64)
@@ -152,11 +151,11 @@ def collate(
         types[i, : lengths[i]] = encoding.type_ids
     mask = None
     if int(lengths.min()) < longest:
-        mask = torch.from_numpy((np.arange(longest) < lengths[:, None]).astype(np.int64))
+        mask = laid_out((np.arange(longest) < lengths[:, None]).astype(np.int64))
     global_mask = None
     if global_positions is not None:
         marks = np.zeros_like(ids)
         for i, places in enumerate(global_positions):
             marks[i, list(places)] = 1
-        global_mask = torch.from_numpy(marks)
-    return Batch(torch.from_numpy(ids), torch.from_numpy(types), mask, global_mask, targets)
+        global_mask = laid_out(marks)
+    return Batch(laid_out(ids), laid_out(types), mask, global_mask, targets)

@@ -10,10 +10,10 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from bertkit.data.column_names import TEXT_NAMES
+from bertkit.data.column_names import TEXT_NAMES, TOKEN_NAMES, column_name, first_named
 from bertkit.data.records import BadRow, Row
 from bertkit.data.tagged.token_rows import join_token_rows
-from bertkit.data.values import RowError, parse_cell, parse_list, value_text
+from bertkit.data.values import JsonText, RowError, likely_categories, parse_cell, parse_list, value_text
 
 _Fields = Mapping[str, str]
 
@@ -69,7 +69,8 @@ def _label_studio(fields: _Fields) -> list[dict[str, str]]:
     row = {name: value_text(value) for name, value in data.items()}
     if "text" not in row and len(texts := [name for name, value in data.items() if isinstance(value, str)]) == 1:
         row["text"] = row.pop(texts[0])
-    done = [a for a in _list(fields, "annotations") if isinstance(a, dict) and not a.get("was_cancelled")]
+    made = _list(fields, "annotations" if "annotations" in fields else "completions")
+    done = [a for a in made if isinstance(a, dict) and not a.get("was_cancelled")]
     row["annotation_id"] = value_text(done[0].get("id", 1)) if done else ""
     results = [result for result in (done[0].get("result") if done else None) or () if isinstance(result, dict)]
     spans: list[Any] = []
@@ -81,11 +82,70 @@ def _label_studio(fields: _Fields) -> list[dict[str, str]]:
             spans.append({"start": value["start"], "end": value.get("end"), "labels": labels})
         elif isinstance(value, dict) and isinstance(value.get("choices"), list):
             classes += value["choices"]
+        elif isinstance(value, dict) and (score := value.get("rating", value.get("number"))) is not None:
+            classes.append(score)
     if classes and not spans:
         row["label"] = value_text(classes[0] if len(classes) == 1 else classes)
     elif done:
         row["entities"] = value_text(spans)
     return [row]
+
+
+def _data_turks(fields: _Fields) -> list[dict[str, str]]:
+    """Read {"content", "annotation": [{"label": […], "points": […]}]}, whose ends are the last characters."""
+    found = parse_cell(fields["annotation"])
+    marks = found if isinstance(found, list) else []
+    spans = [
+        {"start": point["start"], "end": point["end"] + 1, "label": mark.get("label")}
+        for mark in marks
+        if isinstance(mark, dict)
+        for point in mark.get("points") or ()
+    ]
+    if isinstance(found, dict):  # classes
+        return [{**fields, "label": value_text(found.get("labels") or found.get("label"))}]
+    return [{**fields, "entities": value_text(spans)}]
+
+
+def _prodigy_choices(fields: _Fields) -> list[dict[str, str]]:
+    """Read what was accepted of Prodigy's options as the label."""
+    return [{**fields, "label": fields["accept"]}]
+
+
+def _categories(fields: _Fields) -> list[dict[str, str]]:
+    """Read spaCy's categories: those are the label that are likely."""
+    return [{**fields, "label": value_text(likely_categories(_object(fields, "cats")))}]
+
+
+def _distractors(fields: _Fields) -> list[dict[str, str]]:
+    """Read a right answer among wrong ones, as SciQ has them; their order tells nothing."""
+    names = [name for name in fields if name.startswith("distractor")]
+    choices = sorted(fields[name] for name in ("correct_answer", *names))
+    kept = {name: text for name, text in fields.items() if name not in names}
+    return [{**kept, "choices": value_text(choices)}]
+
+
+def _nested(fields: _Fields) -> list[dict[str, str]]:
+    """Make a row of each object in the one list of a row without a text of its own: sentences of a document."""
+    name = _nested_column(fields)
+    assert name is not None, "the column told the form"
+    kept = {other: text for other, text in fields.items() if other != name}
+    return [
+        {**kept, **{column_name(key): value_text(value) for key, value in item.items()}} for item in _list(fields, name)
+    ]
+
+
+def _nested_column(fields: _Fields) -> str | None:
+    """Find the only list of objects with texts, where no other column has a text."""
+    lists = [name for name, text in fields.items() if isinstance(text, JsonText) and text.startswith("[{")]
+    others = [name for name in fields if name not in lists]
+    if len(lists) != 1 or first_named(others, (*TEXT_NAMES, *TOKEN_NAMES, "question", "context")) is not None:
+        return None
+    items = _list(fields, lists[0])
+    # What has a place in another text is an entity; beside sentences stand an id, a title.
+    told = all(isinstance(item, dict) and first_named(item, _SENTENCE_NAMES) for item in items)
+    if not told or any(first_named(item, _PLACE_NAMES) for item in items):
+        return None
+    return None if any(len(fields[name].split()) > _FEW_WORDS for name in others) else lists[0]
 
 
 def _stem_and_choices(fields: _Fields) -> list[dict[str, str]]:
@@ -149,11 +209,24 @@ def _has(name: str, *keys: str) -> Callable[[_Fields], bool]:
     return lambda fields: fields[name].startswith("{") and set(keys) <= set(_object(fields, name))
 
 
+def _lacks(name: str) -> Callable[[_Fields], bool]:
+    return lambda fields: name not in fields
+
+
 _PARAGRAPHED = frozenset({*TEXT_NAMES, "article_original", "original", "passage", "body", "src", "source"})
 _SPAN_KINDS = ("labels", "hypertextlabels")
+_SENTENCE_NAMES = (*TEXT_NAMES, "form")
+_PLACE_NAMES = ("start", "begin", "start_offset", "offset")
+_FEW_WORDS = 10
 _FORMS = (
     _Form(frozenset({"data", "annotations"}), _label_studio, lambda fields: fields["data"].startswith("{")),
+    _Form(frozenset({"data", "completions"}), _label_studio, lambda fields: fields["data"].startswith("{")),
+    _Form(frozenset({"content", "annotation"}), _data_turks, lambda fields: '"label' in fields["annotation"]),
+    _Form(frozenset({"text", "accept", "options"}), _prodigy_choices, _lacks("label")),
+    _Form(frozenset({"text", "cats"}), _categories, lambda fields: fields["cats"].startswith("{")),
+    _Form(frozenset({"question", "correct_answer", "distractor1"}), _distractors, _lacks("choices")),
     _Form(frozenset({"question"}), _stem_and_choices, _has("question", "stem", "choices")),
     _Form(frozenset({"questions", "options"}), _race, lambda fields: fields["questions"].startswith("[")),
     _Form(frozenset(), _paragraphs, lambda fields: _paragraph_column(fields) is not None),
+    _Form(frozenset(), _nested, lambda fields: _nested_column(fields) is not None),
 )

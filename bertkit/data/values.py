@@ -25,6 +25,8 @@ _SPACED = re.compile(rf"\[\s*(?:{_STRING.pattern})(?:\s+(?:{_STRING.pattern}))+\
 _NUMBERS = re.compile(r"\[\s*-?\d+\.?\d*(?:\s+-?\d+\.?\d*)+\s*\]")
 # How a list, a tuple, a set or a dict begins in Python's spelling, and how it ends.
 _ENDS = {"[": "]", "(": ")", "{": "}"}
+# What a category's share is at least where it counts.
+_LIKELY = 0.5
 HALF_PAIR = "half a surrogate pair (\\ud800 to \\udfff) is no character"
 
 
@@ -173,6 +175,14 @@ def value_text(value: Any) -> str:
         return value.decode("utf-8") if isinstance(value, bytes) else str(value)
     except RecursionError:
         raise RowError("a value is nested too deeply") from None
+
+
+def likely_categories(shares: Mapping[str, Any]) -> Any:
+    """Return the category that is likely by the shares of all, as spaCy has them; a list where it is not one."""
+    likely = [
+        name for name, share in shares.items() if isinstance(share, int | float | _Written) and float(share) >= _LIKELY
+    ]
+    return likely[0] if len(likely) == 1 else likely
 
 
 def is_encodable(text: str) -> bool:

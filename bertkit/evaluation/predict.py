@@ -13,7 +13,7 @@ import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bertkit.bundle import Bundle
 from bertkit.compute.device import Placement
@@ -22,11 +22,13 @@ from bertkit.data.kept import FILE
 from bertkit.data.records import BadRow, Example
 from bertkit.errors import BertkitError
 from bertkit.evaluation.forward import forward
-from bertkit.evaluation.partner import Partnership, open_partnership
 from bertkit.tasks.base import EncodedRow, Outputs
-from bertkit.tasks.parts import MOST_FIGURES
+from bertkit.tasks.parts import MOST_FIGURES, Tick
 from bertkit.tokenization.health import FitWatch
 from bertkit.tokenization.trimming import DropWatch
+
+if TYPE_CHECKING:
+    from bertkit.evaluation.partner import Partnership
 
 FIRST_CHUNK, LARGEST_CHUNK = 16, 2048
 # Characters after which a chunk is full, however few its rows: some thousand rows of prose.
@@ -71,6 +73,7 @@ def predict_stream(
     watch: FitWatch | None = None,
     drops: DropWatch | None = None,
     world: World = ALONE,
+    tick: Tick = lambda _: None,
 ) -> Generator[list[dict[str, Any]], None, None]:
     """Predict a stream of rows; what can be wrong with the run is found before the first is read.
 
@@ -85,6 +88,7 @@ def predict_stream(
         drops: is shown the texts of every row read here, once it is answered.
         world: the processes that share the rows; the rows of the first are taken, and it gets
             all records.
+        tick: is told how many more rows have been computed, before their records come.
 
     Returns:
         Records in the order of the rows, in lists that are ready together. A record has
@@ -93,14 +97,14 @@ def predict_stream(
     Raises:
         RunError: who has a say in the answers beside the encoder is missing or damaged.
     """
-    partnership = open_partnership(bundle)
+    partnership = _partnership(bundle)
 
     def answers() -> Generator[list[dict[str, Any]], None, None]:
         with closing(_chunks(bundle, partnership, rows, PATIENCE_S if slow_source else None, world)) as chunks:
             for chunk in chunks:
                 if watch is not None:
                     watch.see([part for row in chunk.encoded for part in row.parts])
-                outputs = _outputs(bundle, chunk.encoded, placement, batch_size)
+                outputs = _outputs(bundle, chunk.encoded, placement, batch_size, tick)
                 if partnership is not None:
                     outputs = iter(partnership.blend.mix(list(outputs), chunk.theirs))
                 yield undealt(world.to_main(_records(bundle, chunk, outputs, top_k)))
@@ -110,11 +114,30 @@ def predict_stream(
     return answers()
 
 
-def _outputs(bundle: Bundle, rows: Sequence[EncodedRow], placement: Placement, batch_size: int | None) -> Iterator[Any]:
+def _partnership(bundle: Bundle) -> Partnership | None:
+    """Open who has a say beside the encoder; baselines of all kinds are imported only where somebody has."""
+    if not bundle.manifest.blend:
+        return None
+    from bertkit.evaluation.partner import open_partnership
+
+    return open_partnership(bundle)
+
+
+def _outputs(
+    bundle: Bundle, rows: Sequence[EncodedRow], placement: Placement, batch_size: int | None, tick: Tick
+) -> Iterator[Any]:
     """Yield the output of every row; where labels are many, no more rows are computed than their figures allow."""
     step = max(1, MOST_FIGURES // max(1, len(bundle.task.settings.labels)))
     for start in range(0, len(rows), step):
-        yield from forward(bundle.model, bundle.task, rows[start : start + step], placement, batch_size=batch_size)
+        some = rows[start : start + step]
+        each = _by_rows(some, tick)
+        yield from forward(bundle.model, bundle.task, some, placement, batch_size=batch_size, tick=each)
+
+
+def _by_rows(rows: Sequence[EncodedRow], tick: Tick) -> Tick:
+    """Return what hears of parts of rows, and tells of so many rows as that is."""
+    share = len(rows) / max(1, sum(len(row.parts) for row in rows))
+    return lambda parts: tick(parts * share)
 
 
 def _records(bundle: Bundle, chunk: _Chunk, outputs: Iterable[Any], top_k: int) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from bertkit.data.sources import files_of
 from bertkit.engines.opening import Way, open_run
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, RunError, UsageError
+from bertkit.evaluation.ahead import ahead
 from bertkit.evaluation.baselines import load_baselines
 from bertkit.evaluation.contamination import FILE as HASHES
 from bertkit.evaluation.contamination import count_known
@@ -26,6 +27,7 @@ from bertkit.evaluation.forward import forward
 from bertkit.evaluation.partner import open_partnership
 from bertkit.outputs import check_outputs
 from bertkit.plain import visible
+from bertkit.progress import Progress, unheard
 from bertkit.run_folder import MANIFEST, unchanged
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import Outputs, TaskSettings
@@ -99,6 +101,7 @@ def evaluate_run(
     request: EvalRequest,
     note: Callable[[str], None] = lambda _: None,
     show: Callable[[Scored], None] = lambda _: None,
+    progress: Progress = unheard,
 ) -> Evaluation:
     """Score a run on a split, beside the baselines it was stored with.
 
@@ -106,6 +109,7 @@ def evaluate_run(
         request: run, data and split.
         note: told what was noticed while reading the data, in one sentence each.
         show: handed the answers with their scores; makes the files of --plots and --report.
+        progress: is told how many rows have been answered, of how many.
 
     Raises:
         RunError: no run is there, or it is damaged or newer.
@@ -116,17 +120,18 @@ def evaluate_run(
         manifest = bundle.load_manifest(request.run)
         find_task(manifest.settings.task)
         refuse_outputs(request, manifest)
-        began = time.perf_counter()
-        name, split, examples, warnings = _examples(request, manifest, note)
-        reading = time.perf_counter() - began
-        doubts = check_answers(manifest.settings, examples)
-        loaded, placement = open_run(request.run, request.way, note)
+        with ahead(lambda: open_run(request.run, request.way, note)) as opening:
+            began = time.perf_counter()
+            name, split, examples, warnings = _examples(request, manifest, note)
+            reading = time.perf_counter() - began
+            doubts = check_answers(manifest.settings, examples)
+            loaded, placement = opening.result()
         settings = _settings(loaded.manifest.settings, request)
         loaded.task.settings = settings
         decide_by(loaded.task, request.threshold)
         texts = [text for e in examples for text in e.all_texts]
         findings = check_fit(loaded.tokenizer, texts, name=str(request.run), model_ids=loaded.model.encoder.vocab_size)
-        answered = _answered(loaded, examples, request, placement)
+        answered = _answered(loaded, examples, request, placement, progress)
         salt, is_pair = manifest.data["fingerprint"], settings.is_pair
         known = count_known(examples, salt, request.run / "baseline", is_pair=is_pair)
     evaluation = evaluate(
@@ -233,9 +238,11 @@ def _settings(settings: TaskSettings, request: EvalRequest) -> TaskSettings:
     return replace(settings, on_long=request.on_long or settings.on_long)
 
 
-def _answered(loaded: Bundle, examples: Sequence[Example], request: EvalRequest, placement: Placement) -> _Answered:
+def _answered(
+    loaded: Bundle, examples: Sequence[Example], request: EvalRequest, placement: Placement, progress: Progress
+) -> _Answered:
     """Compute a run's answers and those of its baselines; a partner's say in them counts as work."""
-    alone, seconds, warnings = _outputs(loaded, examples, request, placement)
+    alone, seconds, warnings = _outputs(loaded, examples, request, placement, progress)
     baselines = load_baselines(request.run / "baseline", loaded.task).predict(examples)
     began = time.perf_counter()
     partnership = open_partnership(loaded)
@@ -248,12 +255,23 @@ def _answered(loaded: Bundle, examples: Sequence[Example], request: EvalRequest,
 
 
 def _outputs(
-    loaded: Bundle, examples: Sequence[Example], request: EvalRequest, placement: Placement
+    loaded: Bundle,
+    examples: Sequence[Example],
+    request: EvalRequest,
+    placement: Placement,
+    progress: Progress = unheard,
 ) -> tuple[Outputs, float, tuple[str, ...]]:
     """Tokenize and compute; return outputs, seconds, and a warning about rows that were cut."""
     began = time.perf_counter()
     encoded = loaded.task.encode_scored(examples)
-    outputs = forward(loaded.model, loaded.task, encoded, placement, batch_size=request.batch_size)
+    parts, done = sum(len(row.parts) for row in encoded), 0.0
+
+    def tick(more: float) -> None:
+        nonlocal done
+        done += more
+        progress(done * len(encoded) / parts, len(encoded))
+
+    outputs = forward(loaded.model, loaded.task, encoded, placement, batch_size=request.batch_size, tick=tick)
     seconds = time.perf_counter() - began
     cut = sum(e.truncated for e in encoded)
     limit = loaded.task.settings.max_length

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +14,15 @@ from bertkit import bundle
 from bertkit.bundle import Bundle
 from bertkit.compute.device import Placement, check_device_word
 from bertkit.compute.processes import World, joined
+from bertkit.data.formats.metering import Meter, metered
 from bertkit.data.formats.opened import STDIN
 from bertkit.data.kept import FILE, parse_keep
 from bertkit.data.records import BadRow, Example
+from bertkit.data.sources import input_files
 from bertkit.engines.opening import Way, open_run
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, StrictError, UsageError
+from bertkit.evaluation.ahead import ahead
 from bertkit.evaluation.decisions import decide_by
 from bertkit.evaluation.inputs import FORMATS, Note, open_all
 from bertkit.evaluation.predict import predict_stream
@@ -27,6 +30,7 @@ from bertkit.evaluation.writers import OUTPUT_FORMATS, TEXT, TOOLS, open_writer
 from bertkit.files import writing
 from bertkit.outputs import check_outputs
 from bertkit.plain import brief
+from bertkit.progress import Progress, unheard
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import FitWatch
@@ -112,7 +116,12 @@ class Done:
 
 
 def predict(
-    request: PredictRequest, *, output: Path | None = None, force: bool = False, note: Note = lambda _: None
+    request: PredictRequest,
+    *,
+    output: Path | None = None,
+    force: bool = False,
+    note: Note = lambda _: None,
+    progress: Progress = unheard,
 ) -> Done:
     """Predict an input and write the records.
 
@@ -124,14 +133,16 @@ def predict(
         output: file to write; None: standard output.
         force: whether `output` may be replaced.
         note: is told in a sentence, as soon as it shows, how the input is read.
+        progress: is told how many rows have been answered, and how many there may be.
 
     Raises:
         RunError: no run is there, or it is damaged or newer.
         DataError: the input cannot be read, or a row cannot and --on-error is stop.
         OutputError: the output exists or cannot be written.
     """
-    with joined() as world:
-        done = _predict(request, output, force, world, note) if world.is_main else _help(request, world)
+    with joined() as world, metered() as meter:
+        shown = _Shown(progress, meter)
+        done = _predict(request, output, force, world, note, shown) if world.is_main else _help(request, world)
         world.leave()
         return done
 
@@ -152,25 +163,55 @@ def _loaded(request: PredictRequest, note: Note = lambda _: None) -> tuple[Bundl
     return loaded, placement
 
 
-def _predict(request: PredictRequest, output: Path | None, force: bool, world: World, note: Note) -> Done:
+class _Shown:
+    """Tells how many rows have been answered, and by the bytes that were read for them how many there may be."""
+
+    def __init__(self, progress: Progress, meter: Meter) -> None:
+        self._progress, self._meter = progress, meter
+        self._answered = 0.0
+        self._read = 0
+
+    def expect(self, names: Sequence[str]) -> None:
+        """Hear which inputs will be read."""
+        self._meter.expect(names)
+
+    def reading(self, rows: Iterator[Example | BadRow]) -> Iterator[Example | BadRow]:
+        """Count rows as they are read."""
+        for row in rows:
+            self._read += 1
+            yield row
+
+    def computed(self, rows: float) -> None:
+        """Hear that more rows have been computed."""
+        self._answered += rows
+        self._progress(self._answered, self._meter.expected(self._read))
+
+    def written(self, rows: int) -> None:
+        """Hear how many rows have been answered in all."""
+        self._answered = rows
+        self.computed(0)
+
+
+def _predict(
+    request: PredictRequest, output: Path | None, force: bool, world: World, note: Note, shown: _Shown
+) -> Done:
     check_outputs({"--output": output}, [*request.names, request.run], force=force)
     settings = bundle.load_manifest(request.run).settings
     find_task(settings.task)
     keep = None if request.keep is None else parse_keep(request.keep)
-    inputs = open_all(
-        request.names,
-        settings,
-        input_format=request.input_format,
-        columns=request.columns,
-        note=note,
-        keep=keep,
-    )
-    loaded, placement = _loaded(request, note)
+    names = input_files(request.names)
+    shown.expect(names)
+    with ahead(lambda: _loaded(request, note)) as opening:
+        inputs = open_all(
+            names, settings, input_format=request.input_format, columns=request.columns, note=note, keep=keep
+        )
+        loaded, placement = opening.result()
     watch = FitWatch(loaded.tokenizer)
     drops = _drop_watch(loaded)
+    rows = shown.reading(inputs.rows)
     chunks = predict_stream(
         loaded,
-        map(_with_own_text, inputs.rows) if request.output_format in TOOLS else inputs.rows,
+        map(_with_own_text, rows) if request.output_format in TOOLS else rows,
         placement,
         top_k=request.top_k,
         batch_size=request.batch_size,
@@ -178,6 +219,7 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
         watch=watch,
         drops=drops,
         world=world,
+        tick=shown.computed,
     )
     done = Done()
     with closing(chunks), _opened(output) as stream:
@@ -186,6 +228,7 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
             _count(done, records, request)
             writer.write(records)
             stream.flush()
+            shown.written(done.rows)
         writer.finish()
     if drops is not None and drops.needing:  # no warning: it says how the rows were read, not that they were misread
         note(

@@ -5,7 +5,7 @@ Shapes in the margin: B rows, L tokens, H hidden, C outputs, M hidden tokens, V 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self, cast
 
 import numpy as np
@@ -91,8 +91,11 @@ class TaskModel(nn.Module):
     """An encoder with a head; each task has its own kind.
 
     `head_names` gives, for the beginnings of our weights' names, those transformers uses;
-    `frozen` are parts that are not trained and stay in evaluation mode.
+    `frozen` are parts that are not trained and stay in evaluation mode; `reads_arrays` says that a
+    batch need be no tensors.
     """
+
+    reads_arrays: ClassVar[bool] = False
 
     encoder: Encoder
     dropout: nn.Dropout
@@ -295,6 +298,12 @@ def exported_weights(model: TaskModel) -> dict[str, Tensor]:
         _renamed(name, names): weight.detach().to("cpu", torch.float32).contiguous()
         for name, weight in model.state_dict().items()
     }
+
+
+def exported_names(model: TaskModel) -> Iterator[tuple[str, Tensor]]:
+    """Yield each parameter after its name in `exported_weights`."""
+    names = _names(model)
+    yield from ((_renamed(name, names), weight) for name, weight in model.named_parameters())
 
 
 def exported_shapes(model: TaskModel) -> dict[str, tuple[int, ...]]:

@@ -133,7 +133,7 @@ def _replaced(layer: nn.Module, made: Mapping[str, Tensor]) -> Iterator[None]:
 
         return put
 
-    heads = next((part.num_attention_heads for part in layer.modules() if hasattr(part, "in_proj")), 1)
+    heads = next((int(cast(Any, part).num_attention_heads) for part in layer.modules() if hasattr(part, "in_proj")), 1)
     hooks = [part.register_forward_hook(put_back(name)) for name, part in _makers(layer)]
     try:
         yield

@@ -16,7 +16,7 @@ from torch import Tensor  # noqa: TID253
 
 from bertkit.errors import ModelError
 from bertkit.models.bert import BertConfig, BertEmbeddings, BertModel
-from bertkit.models.plain_config import of_plain_bert, positions_before_first
+from bertkit.models.plain_config import CLASSES, of_plain_bert, positions_before_first
 
 _FIELDS = tuple(spec.name for spec in fields(BertConfig))
 
@@ -78,7 +78,7 @@ class StoredBert(BertModel):
 
     def transformers_config(self) -> dict[str, Any]:
         """Return the config.json with which transformers opens the encoder."""
-        return dict(self._stored)
+        return {**self._stored, "encoder_class": CLASSES[self._stored["model_type"]]}
 
 
 def rebuild(values: dict[str, Any], *, with_pooler: bool) -> BertModel:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bertkit.data.records import Kept
 from bertkit.documents.sentences import Sentence
+from bertkit.progress import Progress, unheard
 
 # Keys of a record; a kept column of such a name gets another.
 _OWN_NAMES = frozenset({"source", "index", "method", "sentences", "summary", "rouge", "error"})
@@ -142,10 +143,11 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who hears what is no result: sentences for the user, and the progress on long documents."""
+    """Who hears what is no result: sentences for the user, the progress on long documents, and on all of them."""
 
     note: Callable[[str], None] = lambda _: None
     progress: Callable[[Windows], None] = lambda _: None
+    documents: Progress = unheard
 
 
 def _kept(kept: Kept) -> dict[str, Any]:

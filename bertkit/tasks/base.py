@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 from bertkit.config import words_of
 from bertkit.data.records import ColumnMap, Example
 from bertkit.kinds import MisfitError, record_of, shown
+from bertkit.tasks.endings import Endings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.base import Encoding, Tokenizer
 
@@ -75,6 +76,7 @@ class TaskSettings:
     candidates: str = "textrank"
     metric: str = ""
     thresholds: tuple[float, ...] = ()
+    endings: Endings = field(default_factory=Endings)
 
     @property
     def deciding_metric(self) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.compute.arrays import figures as in_full
 from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Example, Question
 from bertkit.errors import DataError
@@ -126,7 +127,7 @@ class ChoiceTask:
 
     def part_outputs(self, logits: Tensor, batch: Batch) -> Sequence[NDArray[np.float64]]:
         """Return the figure of each part, (1)."""
-        return list(logits.double().cpu().numpy())
+        return list(in_full(logits))
 
     def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
         """Return the probability of each choice of a row."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.compute.arrays import each_by_itself
 from bertkit.data.records import Example, LabelSet
 from bertkit.errors import DataError
 from bertkit.metrics.multilabel import (
@@ -92,8 +93,7 @@ class LabelSetObjective:
 
     def outputs(self, logits: Tensor) -> NDArray[np.float64]:
         """Return the probability of each label, (B, C)."""
-        probabilities: NDArray[np.float64] = logits.double().sigmoid().cpu().numpy()
-        return probabilities
+        return each_by_itself(logits)
 
     def gold_numbers(self, examples: Sequence[Example]) -> Sequence[int | None]:
         """Nothing needs to be known: all is kept."""

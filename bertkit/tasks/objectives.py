@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.compute.arrays import figures, probabilities
 from bertkit.data.numerals import is_score, score_fault
 from bertkit.data.records import Example
 from bertkit.errors import DataError
@@ -122,8 +123,7 @@ class Classification:
 
     def outputs(self, logits: Tensor) -> NDArray[np.float64]:
         """Return probabilities."""
-        probabilities: NDArray[np.float64] = logits.double().softmax(dim=-1).cpu().numpy()  # (B, C)
-        return probabilities
+        return probabilities(logits)  # (B, C)
 
     def record(self, output: NDArray[np.float64], top_k: int) -> dict[str, Any]:
         """Return label and score, and the `top_k` best labels where more than none are wanted."""
@@ -230,8 +230,7 @@ class Regression:
 
     def outputs(self, logits: Tensor) -> NDArray[np.float64]:
         """Return values on the labels' own scale."""
-        values: NDArray[np.float64] = logits.double().cpu().numpy() * self.deviation + self.mean  # (B, 1)
-        return values
+        return figures(logits) * self.deviation + self.mean  # (B, 1)
 
     def gold_numbers(self, examples: Sequence[Example]) -> Sequence[int | None]:
         """Nothing needs to be known: all is kept."""

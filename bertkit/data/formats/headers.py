@@ -13,7 +13,7 @@ from bertkit.data.tagged.schemes import is_tag
 Knows = Callable[[Sequence[str]], bool]
 """Tells whether the columns of these names are what the reader wants."""
 
-DELIMITERS = ("\t", ",", ";")
+DELIMITERS = ("\t", ",", ";", "|")
 # What the first line of a table may be where nothing stands below it yet.
 _LONG_NAME = 30
 _NAME_WORDS = 3
@@ -62,9 +62,9 @@ def looks_tsv(full: Sequence[str], hint: str | None) -> bool:
 
 
 def csv_delimiter(lines: Sequence[str]) -> str:
-    """Return the comma of a csv, or the semicolon of some spreadsheets' exports."""
+    """Return the comma of a csv, or the semicolon of some spreadsheets' exports, or the bar of some databases'."""
     first = next((line for line in lines if line.strip()), "")
-    return ";" if ";" in first and "," not in first else ","
+    return next((other for other in ";|" if other in first and "," not in first), ",")
 
 
 def looks_csv(full: Sequence[str], delimiter: str, hint: str | None) -> bool:

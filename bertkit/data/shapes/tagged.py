@@ -15,7 +15,7 @@ from bertkit.data.catalog import DatasetSpec
 from bertkit.data.column_names import TAG_NAMES, TEXT_NAMES, TOKEN_NAMES, first_named
 from bertkit.data.columns import ColumnChoice, refuse_rejected, resolve_columns, unusable
 from bertkit.data.records import BadRow, CharSpan, ColumnMap, Entity, Example, Row, TaggedText
-from bertkit.data.tagged.cells import Content, content_of, text_or_tokens
+from bertkit.data.tagged.cells import Content, content_of, cut_tags, text_or_tokens
 from bertkit.data.tagged.places import find_entities
 from bertkit.data.tagged.schemes import is_entity_tag, is_like_tag
 from bertkit.data.tagged.tokens import (
@@ -170,12 +170,29 @@ def _entities(
     if content.tags is None:
         found = find_entities(text, content.items or [])
         findings.add_missing(found.missing, text)
+        if content.tokens is not None and not form.by_character:
+            _refuse_token_places(text, found.entities, places)
         return found.entities, False, found.trimmed
     tags = list(map(form.spelling.standard, content.tags))
     strange = next((tag for tag in tags if not form.scheme.knows(tag)), None)
     if strange is not None:
         raise RowError(form.scheme.refusal(strange))
     return entities_of_tags(text, places, tags, form.scheme)
+
+
+def _refuse_token_places(text: str, entities: Sequence[Entity], words: Sequence[CharSpan]) -> None:
+    """Refuse places beside a list of tokens that cut its words and could count them.
+
+    Raises:
+        RowError: they do.
+    """
+    starts, ends = {start for start, _ in words}, {end for _, end in words}
+    cut = next((e for e in entities if e.start not in starts or e.end not in ends), None)
+    if cut is not None and max(e.end for e in entities) <= len(words):
+        raise RowError(
+            f"characters {cut.start} to {cut.end} are {quoted(text[cut.start : cut.end])}, a part of a word: "
+            "do these places count words? bertkit's count the characters of the text"
+        )
 
 
 def _until_told(rows: Iterable[Row | BadRow], columns: ColumnMap) -> Iterator[Row | BadRow]:
@@ -215,7 +232,7 @@ def _marks_entities(row: Row, columns: ColumnMap) -> bool | None:
     """Tell whether a row marks any entity; None if it is no tagged row at all."""
     try:
         raw = (field_of(row.fields, columns.label or "") or "").strip()
-        values = parse_list(raw) if raw.startswith("[") else raw.split()
+        values = parse_list(raw) if raw.startswith("[") else cut_tags(raw)
         if not isinstance(values, list):
             return None
         if not values or all(isinstance(value, list | dict) for value in values):
