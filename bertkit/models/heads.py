@@ -318,9 +318,15 @@ def imported_weights(model: TaskModel, weights: Mapping[str, Tensor]) -> dict[st
     return {_renamed(name, names): weight for name, weight in weights.items()}
 
 
+_COPY = "extractor.encoder."
+
+
 def _names(model: TaskModel) -> dict[str, str]:
     """Map the beginnings of our names to those of transformers."""
-    return {f"encoder.{model.encoder.inner}": f"{model.encoder.prefix}.", **model.head_names}
+    names = {f"encoder.{model.encoder.inner}": f"{model.encoder.prefix}.", **model.head_names}
+    if inner := getattr(model.encoder, "inner_of_copies", ""):
+        names[_COPY] = _COPY + inner
+    return names
 
 
 def _renamed(name: str, names: Mapping[str, str]) -> str:
