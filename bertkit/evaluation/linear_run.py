@@ -89,7 +89,7 @@ def run_of(directory: Path, manifest: Manifest, fitted: SequenceBaselines, ident
     return Bundle(directory, manifest, task.tokenizer, task, cast("TaskModel", LinearAnswers(fitted)), identity)
 
 
-def beside(baselines: Mapping[str, Outputs]) -> dict[str, Outputs]:
+def all_others(baselines: Mapping[str, Outputs]) -> dict[str, Outputs]:
     """Return what stands beside a TF-IDF model: every baseline but itself."""
     return {name: outputs for name, outputs in baselines.items() if name != TFIDF}
 

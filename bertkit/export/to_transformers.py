@@ -128,6 +128,8 @@ def _use(run: Bundle, class_name: str) -> str:
     # A word's tag is that of its first token; where entities begin inside words, every token has its own.
     strategy = "first" if settings.unit == "word" else "simple"
     more = f', aggregation_strategy="{strategy}"' if settings.task == "ner" else ""
+    if settings.task == "multilabel":
+        more = ", top_k=None"
     return f'from transformers import pipeline\n\nask = pipeline("{kind}", model=FOLDER{more})\nprint(ask({call}))'
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.compute.arrays import probabilities as shares
 from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Entity, Example, TaggedText
 from bertkit.errors import DataError
@@ -150,11 +151,11 @@ class TaggingTask:
 
     def part_outputs(self, logits: Tensor, batch: Batch) -> Sequence[NDArray[np.float64]]:
         """Return the probabilities of every token's tags, (L, C) for each part."""
-        probabilities = logits.float().softmax(dim=-1).cpu().numpy()  # (B, L, C)
+        given = shares(logits, np.float32)  # (B, L, C)
         if batch.attention_mask is None:
-            return list(probabilities)
-        lengths = batch.attention_mask.sum(dim=1).tolist()
-        return [row[:length] for row, length in zip(probabilities, lengths, strict=True)]
+            return list(given)
+        lengths = batch.attention_mask.sum(-1).tolist()
+        return [row[:length] for row, length in zip(given, lengths, strict=True)]
 
     def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> Tagging:
         """Read entities off the best tags of all units; a very long text stretch by stretch."""

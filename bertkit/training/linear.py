@@ -11,12 +11,11 @@ from bertkit.audit.training_rows import training_doubts
 from bertkit.bundle import Manifest
 from bertkit.config import TrainConfig, flag, options
 from bertkit.data.records import DataSet, Example
-from bertkit.data.request import load_splits
 from bertkit.errors import UsageError
 from bertkit.evaluation.baselines import fit_baselines
 from bertkit.evaluation.contamination import save_hashes
 from bertkit.evaluation.evaluate import Evaluation, evaluate
-from bertkit.evaluation.linear_run import STANDING, TASKS, LinearTask, beside
+from bertkit.evaluation.linear_run import STANDING, TASKS, LinearTask, all_others
 from bertkit.evaluation.sequence_baselines import SequenceBaselines
 from bertkit.files import write_errors, write_json
 from bertkit.models.registry import find_model
@@ -27,6 +26,7 @@ from bertkit.run_folder import MANIFEST, resume_command
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import LONGEST, TaskSettings
 from bertkit.tasks.labels import class_weights
+from bertkit.tasks.reading import load_splits
 from bertkit.tasks.registry import find_task
 from bertkit.training.deciding import choose_metric
 from bertkit.training.place import Place
@@ -143,7 +143,7 @@ def train_linear(prepared: PreparedLinear) -> FinishedLinear:
         task,
         examples,
         answers[TFIDF],
-        beside(answers),
+        all_others(answers),
         data=prepared.dataset.name,
         split="validation",
         warnings=prepared.warnings,
