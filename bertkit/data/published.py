@@ -152,6 +152,18 @@ def _label_studio(fields: _Fields) -> list[dict[str, str]]:
     return [row]
 
 
+def _fast_text(fields: _Fields) -> list[dict[str, str]]:
+    """Read a line of fastText's: its labels, each with a mark before it, and the text."""
+    words = fields["text"].split(" ")
+    labels = [word.removeprefix(_LABEL_MARK) for word in itertools.takewhile(_is_marked, words)]
+    label = {"label": value_text(labels[0] if len(labels) == 1 else labels)} if labels else {}
+    return [{**fields, "text": " ".join(words[len(labels) :]), **label}]
+
+
+def _is_marked(word: str) -> bool:
+    return word.startswith(_LABEL_MARK)
+
+
 def _data_turks(fields: _Fields) -> list[dict[str, str]]:
     """Read {"content", "annotation": [{"label": […], "points": […]}]}, whose ends are the last characters."""
     found = parse_cell(fields["annotation"])
@@ -277,6 +289,7 @@ def _lacks(name: str) -> Callable[[_Fields], bool]:
 _PARAGRAPHED = frozenset({*TEXT_NAMES, "article_original", "original", "passage", "body", "src", "source"})
 # The columns of a row that is a list.
 _PLACES = [str(place) for place in range(1, 100)]
+_LABEL_MARK = "__label__"
 _SPAN_KINDS = ("labels", "hypertextlabels")
 _SENTENCE_NAMES = (*TEXT_NAMES, "form")
 _PLACE_NAMES = ("start", "begin", "start_offset", "offset")
@@ -285,6 +298,7 @@ _FORMS = (
     _Form(frozenset({"data", "annotations"}), _label_studio, lambda fields: fields["data"].startswith("{")),
     _Form(frozenset({"data", "completions"}), _label_studio, lambda fields: fields["data"].startswith("{")),
     _Form(frozenset({"content", "annotation"}), _data_turks, lambda fields: '"label' in fields["annotation"]),
+    _Form(frozenset({"text"}), _fast_text, lambda fields: _is_marked(fields["text"])),
     _Form(frozenset({"text", "accept", "options"}), _prodigy_choices, _lacks("label")),
     _Form(frozenset({"text", "cats"}), _categories, lambda fields: fields["cats"].startswith("{")),
     _Form(frozenset({"question", "correct_answer", "distractor1"}), _distractors, _lacks("choices")),

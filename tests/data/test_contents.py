@@ -121,3 +121,23 @@ def test_places_under_another_name_are_entities(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     loaded = load_data([str(path)])
     assert (loaded.task, loaded.columns.label) == ("ner", "marks")
+
+
+@pytest.mark.parametrize("label_first", [True, False])
+@pytest.mark.parametrize("name", ["t.txt", "t.tsv", "t"])
+def test_tables_without_a_header_lose_no_row(tmp_path: Path, name: str, label_first: bool) -> None:
+    path = tmp_path / name
+    rows = [(label, text) if label_first else (text, label) for label, text in zip(LABELS, TEXTS, strict=True)]
+    path.write_text("".join(f"{a}\t{b}\n" for a, b in rows), encoding="utf-8")
+    loaded = load_data([str(path)])
+    assert [(row.label, row.texts[0]) for row in loaded.splits["train"]] == list(zip(LABELS, TEXTS, strict=True))
+
+
+def test_lines_of_fast_text(tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("".join(f"__label__{a} {b}\n" for a, b in zip(LABELS, TEXTS, strict=True)), encoding="utf-8")
+    loaded = load_data([str(path)])
+    assert [(row.label, row.texts[0]) for row in loaded.splits["train"]] == list(zip(LABELS, TEXTS, strict=True))
+    path.write_text("__label__a __label__b both\n__label__a one\nnone\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"t\.txt:3: label is missing"):
+        load_data([str(path)])
