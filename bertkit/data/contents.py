@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from bertkit.data.column_names import LABEL_NAMES, folded
 from bertkit.data.columns import ColumnChoice, named_parts
 from bertkit.data.numerals import is_number
-from bertkit.data.records import Row
+from bertkit.data.records import ColumnMap, Row
 from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, SCORES, TEXTS
 from bertkit.data.values import RowError, parse_list
 from bertkit.plain import listed, quoted, shell_words, shortened
@@ -30,6 +30,8 @@ _LABEL_WORDS, _LABEL_CHARACTERS = 3, 40
 _TEXT_WORDS, _TEXT_CHARACTERS, _DIFFERENT = 3, 12, 0.6
 _NO_PROSE = re.compile(r"https?://\S*|[\d\s:./,+-]+(?:[A-Z]{1,4})?", re.ASCII)
 _SHOWN = 4
+# Columns that are read as texts where there is nothing better, and how much longer that is.
+_TITLES, _LONGER = frozenset({"title", "headline", "제목", "query", "input"}), 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,21 @@ def tell_columns(
         told = ColumnChoice(texts or (free[0].name,), pair, label or (labels[0].name if needs_label else None))
         return Told(told, found, _reason([] if texts else free, labels if needs_label else []))
     return Told(_proposed(texts, pair, label, free, labels), found)
+
+
+def reads_title(columns: ColumnMap) -> bool:
+    """Tell whether what is read as the text is called a title, or as little as that."""
+    return len(columns.text) == 1 and columns.pair is None and folded(columns.text[0]) in _TITLES
+
+
+def unread_text(rows: Sequence[Row], names: Sequence[str], columns: ColumnMap) -> str | None:
+    """Return a column of texts that are much longer than those of a title that is read; None where there is none."""
+    looked = [_look_at(name, place, rows) for place, name in enumerate(names)]
+    title = next((column for column in looked if column.name == columns.text[0]), None)
+    if title is None:
+        return None
+    longer = [c for c in looked if c.is_text and c.characters > _LONGER * title.characters]
+    return max(longer, key=lambda column: column.characters).name if longer else None
 
 
 def _proposed(

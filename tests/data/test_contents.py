@@ -11,6 +11,7 @@ import pytest
 from bertkit.data.columns import parse_columns
 from bertkit.data.contents import tell_columns
 from bertkit.data.records import ColumnMap, Row
+from bertkit.data.texts import open_texts
 from bertkit.errors import DataError
 from bertkit.tasks.reading import load_data, stream_data
 
@@ -141,3 +142,19 @@ def test_lines_of_fast_text(tmp_path: Path) -> None:
     path.write_text("__label__a __label__b both\n__label__a one\nnone\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"t\.txt:3: label is missing"):
         load_data([str(path)])
+
+
+def test_longer_texts_beside_a_title_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "news.csv"
+    rows = [f"Parcel {i},{text},{label}" for i, (text, label) in enumerate(zip(TEXTS, LABELS, strict=True))]
+    path.write_text("\n".join(["title,lead paragraph,label", *rows]), encoding="utf-8")
+    (said,) = [note for note in load_data([str(path)]).notes if "is not read" in note]
+    assert said.endswith("(--columns 'text=title+lead paragraph' reads both)")
+    notes = load_data([str(path)], columns="text=title").notes
+    assert not [note for note in notes if "is not read" in note], "it was asked for"
+
+
+def test_texts_for_a_vocabulary_are_told_too(tmp_path: Path) -> None:
+    opened = open_texts(spam(tmp_path))
+    assert (list(opened.texts), opened.columns) == (TEXTS, ("v2",))
+    assert "--columns text=v2" in opened.notes[-1]
