@@ -130,11 +130,11 @@ def _reason(texts: Sequence[_Column], labels: Sequence[_Column]) -> str:
     said = [f"{quoted(column.name)} holds texts" for column in texts]
     for column in labels:
         if column.is_places:
-            said.append(f"{quoted(column.name)} the places of entities")
+            said.append(f"{quoted(column.name)} holds the places of entities")
         else:
             shown = listed(column.values[:_SHOWN])
             more = ", …" if len(column.values) > _SHOWN else ""
-            said.append(f"{quoted(column.name)} {len(column.values)} values ({shown}{more})")
+            said.append(f"{quoted(column.name)} has {len(column.values)} values ({shown}{more})")
     return " and ".join(said)
 
 

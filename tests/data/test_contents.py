@@ -38,7 +38,7 @@ def test_one_text_and_one_label_are_sure() -> None:
     assert told(table) == ("text=v2,label=v1", True, "auto")
     found = tell_columns(table, list(table[0].fields), "auto", None)
     assert found is not None
-    assert found.why == "'v2' holds texts and 'v1' 2 values ('spam', 'ham')"
+    assert found.why == "'v2' holds texts and 'v1' has 2 values ('spam', 'ham')"
 
 
 def test_headerless_tables_and_korean() -> None:
