@@ -196,7 +196,21 @@ class TrainConfig:
         "Training",
         choices=("none", "nsp", "sop"),
     )
+    mask_decoder: str = option(
+        "none",
+        "Masked LM: enhanced lets absolute places join at the end (default: none).",
+        "Training",
+        choices=("none", "enhanced"),
+    )
     blend: bool | None = option(None, "Classes: the TF-IDF baseline has a say in the answers.", "Training")
+    calibrate: bool | None = option(
+        None, "Calibrate probabilities on validation rows (default: pretrained models).", "Training"
+    )
+    tune_threshold: str | None = option(
+        None,
+        "Threshold of the positive label: f1, mcc, accuracy, precision=P or recall=P.",
+        "Training",
+    )
     metric: str | None = option(
         None, "Chooses epoch and verdict (default: by task; macro_f1 for uneven classes).", "Training"
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bertkit.compute.arrays import each_by_itself
 from bertkit.data.records import Example, LabelSet
 from bertkit.errors import DataError
+from bertkit.metrics.calibration import calibration_error, calibration_interval, label_temperature, tempered_labels
 from bertkit.metrics.multilabel import (
     AnsweredSets,
     Flags,
@@ -117,6 +118,7 @@ class LabelSetObjective:
         """Return all metrics; of a training that goes on, with the threshold that suits these very rows."""
         gold, answered, labels = self._compared(examples, outputs)
         metrics = multilabel_metrics(gold, answered)
+        metrics["ece"] = calibration_error(answered.scores.ravel(), gold.ravel())
         figures = multilabel_per_label(gold, answered.chosen, labels)
         for label, threshold in zip(self.labels, self.thresholds, strict=False):
             figures[label]["threshold"] = threshold
@@ -125,7 +127,7 @@ class LabelSetObjective:
     def intervals(self, examples: Sequence[Example], outputs: Outputs) -> dict[str, Interval]:
         """Return the bootstrap interval of each metric."""
         gold, answered, _ = self._compared(examples, outputs)
-        return multilabel_intervals(gold, answered)
+        return {**multilabel_intervals(gold, answered), **calibration_interval(answered.scores, gold)}
 
     def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> dict[str, Interval]:
         """Return the interval of each metric's difference, `outputs` minus `others`."""
@@ -153,6 +155,15 @@ class LabelSetObjective:
             }
 
         return Mistakes(order, figures)
+
+    def temperature(self, examples: Sequence[Example], outputs: Outputs) -> float:
+        """Fit the temperature that suits rows that were not trained on."""
+        gold = self.gold(examples, self.labels)
+        return label_temperature(gold, np.asarray(outputs, np.float64).reshape(gold.shape))
+
+    def cooled(self, outputs: Outputs, temperature: float) -> Outputs:
+        """Return what outputs would be had the logits been divided by a temperature."""
+        return list(tempered_labels(np.asarray(outputs, np.float64), temperature))
 
     def settle(self, model: SequenceModel) -> LabelSetObjective:
         """Nothing to fold: logits are logits."""

@@ -154,8 +154,11 @@ TASKS_WITH: Mapping[str, tuple[str, ...]] = {
     "loss": ("regression",),
     "head_lr": ("classify", "multilabel", "regression", "ner", "choice", "mlm", "extractive"),
     "blend": ("classify",),
+    "calibrate": ("classify", "multilabel", "choice"),
+    "tune_threshold": ("classify",),
     "whole_words": ("mlm",),
     "sentence_pairs": ("mlm",),
+    "mask_decoder": ("mlm",),
     "leave_out": ("classify", "multilabel", "regression", "choice", "mlm"),
     "pooling": ("classify", "multilabel", "regression", "choice", "extractive", "matching"),
 }
