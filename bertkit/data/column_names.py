@@ -64,6 +64,9 @@ LABEL_NAMES = (
     *("rating", "stars", "emotion", "polarity", "intent", "topic", "stance", "grade", "label_text", "class_name"),
     *("별점", "등급", "의도", "주제", "긍부정", "긍정부정", "만족도", "클래스", "감정분류", "타겟"),
 )
+# Of tables with documents and their summaries.
+DOCUMENT_NAMES = ("text", "article", "document", "content", "body", "story", "src", "source", "sentences", "passage")
+SUMMARY_NAMES = ("summary", "highlights", "abstract", "abstractive", "reference", "target", "tgt", "gist")
 # Of tables with a list of tokens and one of tags, or with a token on each row.
 TOKEN_NAMES = ("tokens", "words", "token", "word", "form", "tokenized_text", "토큰", "단어", "어절", "형태소")
 TAG_NAMES = (

@@ -10,7 +10,17 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from bertkit.data.column_names import HEADER_NAMES, TEXT_NAMES, TOKEN_NAMES, column_name, first_named, folded
+from bertkit.data.column_names import (
+    HEADER_NAMES,
+    LABEL_NAMES,
+    SUMMARY_NAMES,
+    TAG_NAMES,
+    TEXT_NAMES,
+    TOKEN_NAMES,
+    column_name,
+    first_named,
+    folded,
+)
 from bertkit.data.records import BadRow, Row
 from bertkit.data.tagged.token_rows import join_token_rows
 from bertkit.data.values import JsonText, RowError, likely_categories, parse_cell, parse_list, value_text
@@ -208,15 +218,19 @@ def _nested(fields: _Fields) -> list[dict[str, str]]:
 
 
 def _nested_column(fields: _Fields) -> str | None:
-    """Find the only list of objects with texts, where no other column has a text."""
+    """Find the only list of objects with texts, where no other column has a text, and what is learnt is theirs."""
     lists = [name for name, text in fields.items() if isinstance(text, JsonText) and text.startswith("[{")]
-    others = [name for name in fields if name not in lists]
+    others = [name for name in fields if name not in lists and folded(name) not in _TITLES]
     if len(lists) != 1 or first_named(others, (*TEXT_NAMES, *TOKEN_NAMES, "question", "context")) is not None:
         return None
     items = _list(fields, lists[0])
     # What has a place in another text is an entity; beside sentences stand an id, a title.
     told = all(isinstance(item, dict) and first_named(item, _SENTENCE_NAMES) for item in items)
     if not told or any(first_named(item, _PLACE_NAMES) for item in items):
+        return None
+    # A label of all, or a summary, is no label of each part.
+    answers = (*LABEL_NAMES, *TAG_NAMES, *SUMMARY_NAMES)
+    if first_named(others, answers) is not None and not any(first_named(item, answers) for item in items):
         return None
     return None if any(len(fields[name].split()) > _FEW_WORDS for name in others) else lists[0]
 
@@ -294,6 +308,7 @@ _SPAN_KINDS = ("labels", "hypertextlabels")
 _SENTENCE_NAMES = (*TEXT_NAMES, "form")
 _PLACE_NAMES = ("start", "begin", "start_offset", "offset")
 _FEW_WORDS = 10
+_TITLES = frozenset({"title", "headline", "subject", "제목"})
 _FORMS = (
     _Form(frozenset({"data", "annotations"}), _label_studio, lambda fields: fields["data"].startswith("{")),
     _Form(frozenset({"data", "completions"}), _label_studio, lambda fields: fields["data"].startswith("{")),
