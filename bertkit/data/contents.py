@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bertkit.data.column_names import LABEL_NAMES, folded
-from bertkit.data.columns import ColumnChoice, named_parts
+from bertkit.data.columns import ColumnChoice, named_parts, text_of
 from bertkit.data.numerals import is_number
 from bertkit.data.records import ColumnMap, Row
 from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, SCORES, TEXTS
-from bertkit.data.values import RowError, parse_list
+from bertkit.data.values import JsonText, RowError, parse_list
 from bertkit.plain import listed, quoted, shell_words, shortened
 
 ROWS_LOOKED_AT = 1000
@@ -169,7 +169,9 @@ def _look_at(name: str, place: int, rows: Sequence[Row]) -> _Column:
 
 def _value(fields: Mapping[str, str], name: str) -> str:
     try:
-        return str(fields.get(name, "")).strip()
+        found = fields.get(name, "")
+        # A list of words is read as a text.
+        return (text_of(fields, name) if isinstance(found, JsonText) and found.startswith('["') else found).strip()
     except RowError:
         return ""
 
