@@ -11,7 +11,7 @@ from typing import Any
 from bertkit.data.groups import shared_groups
 from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet
-from bertkit.data.shape_names import CLASSES, Tasks
+from bertkit.data.shape_names import CLASSES, READINGS, Tasks
 from bertkit.data.sources import lasting_names
 from bertkit.data.splits import SPLIT_FORM, carve, passage_blocks
 from bertkit.errors import DataError
@@ -100,12 +100,17 @@ def load_splits(request: DataRequest, *, tasks: Tasks, splits: Sequence[str] = (
         seed=request.seed,
         stratify=tasks[dataset.task] == CLASSES,
         passages=request.passages,
-        group=request.group,
+        group=request.group or _one_text(dataset, tasks),
         form=request.split_form,
     )
     if request.group is not None:
         dataset = replace(dataset, warnings=(*dataset.warnings, *shared_groups(dataset, request.group)))
     return _limited(dataset, request)
+
+
+def _one_text(dataset: DataSet, tasks: Tasks) -> str | None:
+    """Name the column of texts that several rows ask about: their rows stay together."""
+    return dataset.columns.pair if tasks[dataset.task] == READINGS else None
 
 
 def _limited(dataset: DataSet, request: DataRequest) -> DataSet:
