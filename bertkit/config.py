@@ -196,6 +196,12 @@ class TrainConfig:
         "Training",
         choices=("none", "nsp", "sop"),
     )
+    mask_decoder: str = option(
+        "none",
+        "Masked LM: enhanced lets absolute places join at the end (default: none).",
+        "Training",
+        choices=("none", "enhanced"),
+    )
     blend: bool | None = option(None, "Classes: the TF-IDF baseline has a say in the answers.", "Training")
     calibrate: bool | None = option(
         None, "Calibrate probabilities on validation rows (default: pretrained models).", "Training"

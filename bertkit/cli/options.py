@@ -123,7 +123,7 @@ def _parameter(spec: Field[Any], hint: Any) -> inspect.Parameter:
         spelling,
         help=spec.metadata["help"],
         metavar="|".join(choices) if choices else None,
-        envvar=f"BERTKIT_{spec.name.upper()}",
+        envvar=f"BERTKIT_{name[2:].replace('-', '_').upper()}",
         show_envvar=False,
         show_default=False,
         rich_help_panel=spec.metadata["panel"],

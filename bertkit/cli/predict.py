@@ -61,6 +61,12 @@ def predict_command(
     output: OutputOption = None,
     force: ForceOption = False,
     strict: StrictOption = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with --output after its last whole record.")] = False,
+    skip: Annotated[int, typer.Option("--skip", min=0, help="Leave out the answers of the first N rows.")] = 0,
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", metavar="I/N", help="Answer the I-th of N parts; joined, they are the whole output."),
+    ] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Predict a file or a stream, in order, one record for each.
@@ -85,6 +91,7 @@ def predict_command(
         not no_blend,
     )
     request = replace(request, keep=keep, threshold=threshold, abstain_below=abstain_below)
+    request = replace(request, resume=resume, skip=skip, shard=shard)
     with shown_work("rows", quiet=quiet, talks=output is None and sys.stdout.isatty()) as progress:
         done = predict(
             request, output=output, force=force, note=lambda said: _note(said, quiet=quiet), progress=progress

@@ -25,6 +25,9 @@ POOL = 32
 # Tokens of a prediction batch, padding included: what keeps two CPU cores busy without
 # leaving their caches.
 TOKEN_BUDGET = 4096
+# Padding of a prediction batch, as a share of its tokens, that is no reason to begin another; and
+# the tokens from which a batch is worth a pass of its own.
+MOST_PADDING, BUSY_TOKENS = 0.03, 512
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,10 @@ class Batch:
 
 
 def token_budget_batches(lengths: Sequence[int], *, budget: int = TOKEN_BUDGET) -> list[list[int]]:
-    """Group rows of like length so that rows × longest row stays within a budget.
+    """Group rows of like length so that rows × longest row stays within a budget, and little of it is padding.
+
+    A batch that keeps the processor busy ends where its padding would become more than
+    `MOST_PADDING` of it.
 
     Args:
         lengths: tokens of each row.
@@ -88,13 +94,15 @@ def token_budget_batches(lengths: Sequence[int], *, budget: int = TOKEN_BUDGET) 
     """
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
     batches: list[list[int]] = []
-    longest = 0
+    longest = text = 0
     for row in order.tolist():
-        if batches and (len(batches[-1]) + 1) * longest <= budget:
-            batches[-1].append(row)
-        else:
-            longest = max(1, lengths[row])
-            batches.append([row])
+        own = lengths[row]
+        places = (len(batches[-1]) + 1) * longest if batches else budget + 1
+        if places > budget or (text >= BUSY_TOKENS and text + own < (1 - MOST_PADDING) * places):
+            batches.append([])
+            longest, text = max(1, own), 0
+        batches[-1].append(row)
+        text += own
     return batches
 
 

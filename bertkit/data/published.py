@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from bertkit.data.column_names import TEXT_NAMES, TOKEN_NAMES, column_name, first_named
+from bertkit.data.column_names import HEADER_NAMES, TEXT_NAMES, TOKEN_NAMES, column_name, first_named, folded
 from bertkit.data.records import BadRow, Row
 from bertkit.data.tagged.token_rows import join_token_rows
 from bertkit.data.values import JsonText, RowError, likely_categories, parse_cell, parse_list, value_text
@@ -26,20 +26,81 @@ class _Form(NamedTuple):
     tells: Callable[[_Fields], bool] = lambda _: True
 
 
-def usual_rows(rows: Iterator[Row | BadRow], source: str) -> Iterator[Row | BadRow]:
+def usual_rows(rows: Iterator[Row | BadRow], source: str, *, ahead: int = 1) -> Iterator[Row | BadRow]:
     """Hand on the rows of a table, those of a published form as usual ones.
+
+    Args:
+        rows: the rows.
+        source: what errors call them.
+        ahead: how many of them may be read before the first is handed on. Rows of JSON need not
+            all have the same columns: the first names those of all that are read ahead.
 
     Raises:
         DataError: each row is one token with its tag, and nothing tells where a sentence ends.
     """
-    ahead: list[Row | BadRow] = []
+    first: list[Row | BadRow] = []
+    good: list[Row] = []
     for row in rows:
-        ahead.append(row)
+        first.append(row)
         if isinstance(row, Row):
+            good.append(row)
+        if good and len(first) >= ahead:
             break
-    again = itertools.chain(ahead, rows)
-    form = _form_of(ahead[-1].fields) if ahead and isinstance(ahead[-1], Row) else None
-    return join_token_rows(again, source) if form is None else _converted(again, form)
+    again: Iterator[Row | BadRow] = itertools.chain(first, rows)
+    form = _form_of(good[0].fields) if good else None
+    if form is not None:
+        again = _converted(again, form)
+    elif good and _is_header(good[0]):
+        again = _named(again, good[0])
+    if ahead > 1:
+        again = _wider(again, ahead)
+    return again if form is not None else join_token_rows(again, source)
+
+
+def _is_header(row: Row) -> bool:
+    """Tell whether the first of rows that are lists names their columns."""
+    names = list(row.fields)
+    cells = {folded(text) for text in row.fields.values()} if names == _PLACES[: len(names)] else set()
+    return len(cells) > 1 and len(cells & HEADER_NAMES) > 1
+
+
+def _named(rows: Iterator[Row | BadRow], header: Row) -> Iterator[Row | BadRow]:
+    """Give the columns of rows that are lists the names that the first of them holds."""
+    names = {place: column_name(name) for place, name in header.fields.items()}
+    for row in rows:
+        if isinstance(row, BadRow):
+            yield row
+        elif row is not header:
+            yield Row(row.line, {names.get(place, place): text for place, text in row.fields.items()})
+
+
+def _wider(rows: Iterator[Row | BadRow], ahead: int) -> Iterator[Row | BadRow]:
+    """Let the first row name the columns of all that are read ahead."""
+    some = list(itertools.islice(rows, ahead))
+    place = next((place for place, row in enumerate(some) if isinstance(row, Row)), None)
+    if place is not None and isinstance(first := some[place], Row) and isinstance(first.fields, dict):
+        names = dict.fromkeys(name for row in some if isinstance(row, Row) for name in row.fields)
+        if len(names) > len(first.fields):
+            some[place] = Row(first.line, _Wider(first.fields, tuple(names)))
+    yield from some
+    yield from rows
+
+
+class _Wider(Mapping[str, str]):
+    """The fields of a row that names more columns than it has: looking one of those up finds nothing."""
+
+    def __init__(self, fields: Mapping[str, str], names: tuple[str, ...]) -> None:
+        self._fields = fields
+        self._names = names
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def _converted(rows: Iterator[Row | BadRow], form: _Form) -> Iterator[Row | BadRow]:
@@ -236,6 +297,8 @@ def _questions_of(kept: dict[str, str], questions: Any) -> Iterator[dict[str, st
 
 
 _PARAGRAPHED = frozenset({*TEXT_NAMES, "article_original", "original", "passage", "body", "src", "source"})
+# The columns of a row that is a list.
+_PLACES = [str(place) for place in range(1, 100)]
 _SPAN_KINDS = ("labels", "hypertextlabels")
 _SENTENCE_NAMES = (*TEXT_NAMES, "form")
 _PLACE_NAMES = ("start", "begin", "start_offset", "offset")

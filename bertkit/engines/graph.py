@@ -66,6 +66,8 @@ def why_no_graph(settings: TaskSettings, model_type: str) -> str | None:
     """
     if settings.task not in TASKS:
         return f"the task {settings.task} reads whole documents, for which there is no graph"
+    if settings.mask_decoder != "none":
+        return "there is no graph of --mask-decoder enhanced; train without it"
     if settings.pooling == "siamese":
         return "--pooling siamese reads the two texts apart; train with --pooling mean or match instead"
     if model_type == "longformer":

@@ -88,7 +88,7 @@ def open_inputs(
             f"{settings.task}; say with --input-format if it is something else."
         )
     rows = _rows(opened, told.table, settings, choice, note, keep)
-    return Inputs(rows, slow_source=opened.path is None, doubts=told.doubts)
+    return Inputs(rows, slow_source=opened.is_slow, doubts=told.doubts)
 
 
 def open_all(

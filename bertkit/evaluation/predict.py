@@ -23,6 +23,7 @@ from bertkit.data.records import BadRow, Example
 from bertkit.errors import BertkitError
 from bertkit.evaluation.decisions import AS_TRAINED, Decisions
 from bertkit.evaluation.forward import forward
+from bertkit.evaluation.span import Item, Span
 from bertkit.tasks.base import EncodedRow, Outputs
 from bertkit.tasks.parts import MOST_FIGURES, Tick
 from bertkit.tokenization.health import FitWatch
@@ -31,9 +32,9 @@ from bertkit.tokenization.trimming import DropWatch
 if TYPE_CHECKING:
     from bertkit.evaluation.partner import Partnership
 
-FIRST_CHUNK, LARGEST_CHUNK = 16, 2048
+FIRST_CHUNK, LARGEST_CHUNK, GROWTH = 16, 4096, 8
 # Characters after which a chunk is full, however few its rows: some thousand rows of prose.
-CHARACTERS = 2**21
+CHARACTERS = 2**22
 # Rows that are read ahead of a slow source, and characters of a row that is waited for.
 AHEAD, LONG = 256, 2**14
 # Seconds a chunk waits for more rows of a slow source.
@@ -42,7 +43,6 @@ PATIENCE_S = 0.05
 # the rows with other processes, it may be waiting for one that has gone.
 LAST_WORDS_S, LAST_WORDS_TOGETHER_S = 10.0, 1.0
 
-Item = Example | BadRow
 # Keys of a record whatever the task; a kept column of such a name gets another.
 _OWN_NAMES = frozenset({FILE, "line", "n_tokens", "truncated", "error", "top"})
 
@@ -76,6 +76,7 @@ def predict_stream(
     world: World = ALONE,
     decisions: Decisions = AS_TRAINED,
     tick: Tick = lambda _: None,
+    span: Span | None = None,
 ) -> Generator[list[dict[str, Any]], None, None]:
     """Predict a stream of rows; what can be wrong with the run is found before the first is read.
 
@@ -92,6 +93,7 @@ def predict_stream(
             all records.
         decisions: which answers are given.
         tick: is told how many more rows have been computed, before their records come.
+        span: the rows that are answered; None: all.
 
     Returns:
         Records in the order of the rows, in lists that are ready together. A record has
@@ -103,7 +105,9 @@ def predict_stream(
     partnership = _partnership(bundle)
 
     def answers() -> Generator[list[dict[str, Any]], None, None]:
-        with closing(_chunks(bundle, partnership, rows, PATIENCE_S if slow_source else None, world)) as chunks:
+        with closing(
+            _chunks(bundle, partnership, rows, PATIENCE_S if slow_source else None, world, span or Span())
+        ) as chunks:
             for chunk in chunks:
                 if watch is not None:
                     watch.see([part for row in chunk.encoded for part in row.parts])
@@ -160,6 +164,16 @@ def _records(
     return records
 
 
+def kept_of(item: Item, own: Sequence[str]) -> dict[str, Any]:
+    """Return what is kept of a row, as its record has it.
+
+    Args:
+        item: the row.
+        own: the keys that the task's answers have.
+    """
+    return _with_kept({}, item, {*_OWN_NAMES, *own})
+
+
 def _with_kept(record: dict[str, Any], item: Item, taken: Set[str]) -> dict[str, Any]:
     """Add what is kept of a row, under another name where records use it; the file goes first."""
     kept = dict(item.kept)
@@ -168,7 +182,12 @@ def _with_kept(record: dict[str, Any], item: Item, taken: Set[str]) -> dict[str,
 
 
 def _chunks(
-    bundle: Bundle, partnership: Partnership | None, rows: Iterable[Item], patience_s: float | None, world: World
+    bundle: Bundle,
+    partnership: Partnership | None,
+    rows: Iterable[Item],
+    patience_s: float | None,
+    world: World,
+    span: Span,
 ) -> Generator[_Chunk, None, None]:
     """Encode chunk by chunk, one chunk ahead of the consumer."""
     ready: queue.Queue[_Chunk | _Failed | None] = queue.Queue(maxsize=1)
@@ -184,7 +203,7 @@ def _chunks(
 
     def work() -> None:
         try:
-            for items in world.deal(_grouped(rows, patience_s, stopped, world.size)):
+            for items in world.deal(span.of(_grouped(rows, patience_s, stopped, world.size))):
                 hand_over(_heard(_encoded(bundle, items), partnership))
                 if stopped.is_set():
                     return
@@ -206,6 +225,16 @@ def _chunks(
         worker.join(LAST_WORDS_S if world.size == 1 else LAST_WORDS_TOGETHER_S)
 
 
+def blocks(rows: Iterable[Item], processes: int = 1) -> Iterator[list[Item]]:
+    """Yield the blocks in which rows are answered that do not come slowly.
+
+    Args:
+        rows: all rows of the inputs.
+        processes: those that share the work.
+    """
+    return _grouped(rows, None, threading.Event(), processes)
+
+
 def _grouped(
     rows: Iterable[Item], patience_s: float | None, stopped: threading.Event, processes: int
 ) -> Iterator[list[Item]]:
@@ -216,7 +245,7 @@ def _grouped(
             group.append(row)
             held += _characters(row)
         if group and (row is None or len(group) >= size or held >= CHARACTERS):
-            size = min(size * 2, LARGEST_CHUNK * processes)
+            size = min(size * GROWTH, LARGEST_CHUNK * processes)
             yield group
             group, held = [], 0
     if group:

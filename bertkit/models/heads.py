@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bertkit.models.alignment import differences
+from bertkit.models.mask_decoder import EnhancedMaskDecoder
 from bertkit.models.stored_head import stored_head
 
 POOLINGS = ("cls", "pooler", "mean", "match", "align")
@@ -244,6 +245,7 @@ class MaskedLanguageModel(TaskModel):
         encoder: gives the hidden states.
         with_pairs: whether the order of two sentences is learnt too.
         dropout: dropout before the layer of the pairs.
+        positions: the longest row, where absolute places join at the end (`mask_decoder.py`); None: they do not.
     """
 
     head_names: ClassVar[Mapping[str, str]] = {
@@ -252,9 +254,10 @@ class MaskedLanguageModel(TaskModel):
         "order.": "cls.seq_relationship.",
     }
 
-    def __init__(self, encoder: Encoder, *, with_pairs: bool, dropout: float) -> None:
+    def __init__(self, encoder: Encoder, *, with_pairs: bool, dropout: float, positions: int | None = None) -> None:
         super().__init__()
         self.encoder = encoder
+        self.mask_decoder = None if positions is None else EnhancedMaskDecoder(encoder, positions)
         self.dropout = nn.Dropout(dropout)
         width = encoder.embeddings_weight.shape[1]
         self.transform = nn.ModuleDict(
@@ -293,8 +296,11 @@ class MaskedLanguageModel(TaskModel):
         Returns:
             Logits over the vocabulary, (M, V), and over the two orders, (B, 2), or None.
         """
-        hidden = self.encoder(input_ids, attention_mask, token_type_ids, global_mask)  # (B, L, H)
-        asked = hidden.flatten(0, 1)  # (B·L, H)
+        if self.mask_decoder is None:
+            hidden = for_words = self.encoder(input_ids, attention_mask, token_type_ids, global_mask)  # (B, L, H)
+        else:
+            for_words, hidden = self.mask_decoder(input_ids, attention_mask, token_type_ids, global_mask)
+        asked = for_words.flatten(0, 1)  # (B·L, H)
         asked = asked if positions is None else asked[positions]  # (M, H)
         asked = self.transform["LayerNorm"](nn.functional.gelu(self.transform["dense"](asked)))
         logits = asked @ self.encoder.embeddings_weight.T.to(asked.dtype) + self.bias  # (M, V)
@@ -341,9 +347,15 @@ def imported_weights(model: TaskModel, weights: Mapping[str, Tensor]) -> dict[st
     return {_renamed(name, names): weight for name, weight in weights.items()}
 
 
+_COPY = "extractor.encoder."
+
+
 def _names(model: TaskModel) -> dict[str, str]:
     """Map the beginnings of our names to those of transformers."""
-    return {f"encoder.{model.encoder.inner}": f"{model.encoder.prefix}.", **model.head_names}
+    names = {f"encoder.{model.encoder.inner}": f"{model.encoder.prefix}.", **model.head_names}
+    if inner := getattr(model.encoder, "inner_of_copies", ""):
+        names[_COPY] = _COPY + inner
+    return names
 
 
 def _renamed(name: str, names: Mapping[str, str]) -> str:

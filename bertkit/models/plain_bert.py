@@ -46,6 +46,9 @@ class StoredBert(BertModel):
         with_pooler: whether the encoder's own layer over the first token is wanted.
     """
 
+    # Where a copy of the encoder that stands elsewhere in a model has its weights in the files of runs.
+    inner_of_copies = "model."
+
     def __init__(self, values: Mapping[str, Any], *, with_pooler: bool) -> None:
         config = BertConfig(**{name: values[name] for name in _FIELDS if name in values})
         super().__init__(config, with_pooler=with_pooler)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SHORTEST, LONGEST = 4, 2**20
 # The words that settings take; where they come from flags, those of the flags.
 _WORDS = {
-    **{name: words_of(name) for name in ("task", "on_long", "leave_out", "pooling", "sentence_pairs")},
+    **{name: words_of(name) for name in ("task", "on_long", "leave_out", "pooling", "sentence_pairs", "mask_decoder")},
     "unit": ("word", "token"),
     "candidates": ("textrank", "extractor"),
 }
@@ -55,7 +55,8 @@ class TaskSettings:
 
     `labels` are classes, or kinds of entities. `unit` is what carries a tag: a word, or a
     token where entities begin inside words. `sentence_pairs` is the second aim of masked
-    LM: none, nsp or sop. `candidates` is whose scores propose summaries to the task matching:
+    LM: none, nsp or sop; `mask_decoder` what joins where its words are predicted: none, or enhanced,
+    absolute places. `candidates` is whose scores propose summaries to the task matching:
     textrank, or extractor, a model that is part of the run. `metric` is the one that decides, of
     which epoch is best and of whether a baseline is beaten; empty: the task's own. `thresholds`
     are how likely each label must be before a row gets it; of classes, 0 is none (the likeliest of
@@ -73,6 +74,7 @@ class TaskSettings:
     pooling: str = "cls"
     unit: str = "word"
     sentence_pairs: str = "none"
+    mask_decoder: str = "none"
     candidates: str = "textrank"
     metric: str = ""
     thresholds: tuple[float, ...] = ()

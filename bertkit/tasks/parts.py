@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Tick = Callable[[float], None]
 
 # Rows that are computed together: enough for batches of like length.
-SLAB = 2048
+SLAB = 4096
 # Figures that are held of parts before their rows are answered (32 MB at most).
 MOST_FIGURES = 2**22
 

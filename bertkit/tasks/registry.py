@@ -180,6 +180,7 @@ TASKS_WITH: Mapping[str, tuple[str, ...]] = {
     "tune_threshold": ("classify",),
     "whole_words": ("mlm",),
     "sentence_pairs": ("mlm",),
+    "mask_decoder": ("mlm",),
     "leave_out": ("classify", "multilabel", "regression", "choice", "mlm"),
     "pooling": ("classify", "multilabel", "regression", "choice", "extractive", "matching"),
 }

@@ -246,6 +246,7 @@ def _task(config: TrainConfig, spec: ModelSpec, dataset: DataSet, tokenizer: Tok
         overlap_segments=bool(config.overlap_segments),
         pooling=str(config.pooling),
         sentence_pairs=config.sentence_pairs,
+        mask_decoder=config.mask_decoder,
         candidates=candidate_source(config, spec) if dataset.task == "matching" else "textrank",
         metric=str(config.metric),
     )

@@ -28,7 +28,7 @@ def known_delimiter(full: Sequence[str], knows: Knows) -> str | None:
     for delimiter in DELIMITERS:
         if delimiter not in full[0]:
             continue
-        rows = cut_rows(full, delimiter)
+        rows = below_title(cut_rows(full, delimiter))
         first, below = rows[0], rows[1:]
         as_wide = sum(len(row) == len(first) for row in below)
         fits = 2 * as_wide >= len(below) if below else all(map(_is_name, first))
@@ -84,6 +84,13 @@ def cut_rows(full: Sequence[str], delimiter: str) -> list[list[str]]:
     except csv.Error:
         rows = [line.split(delimiter) for line in full]
     return rows[:-1] if len(rows) > 2 else rows
+
+
+def below_title(rows: list[list[str]]) -> list[list[str]]:
+    """Leave out a line above the header that has one field alone and commas behind it, as a sheet's title does."""
+    if len(rows) < 2 or len(rows[0]) < 2 or any(rows[0][1:]) or len(rows[1]) != len(rows[0]):
+        return rows
+    return rows[1:] if len(_header_words(rows[1])) > 0 and sum(map(bool, rows[1])) > 1 else rows
 
 
 def names_of(cells: Sequence[str]) -> list[str]:

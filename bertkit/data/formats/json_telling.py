@@ -61,6 +61,8 @@ def json_kind(full: Sequence[str], hint: str | None, *, is_named: bool, is_whole
 def rows_within(value: Mapping[str, Any]) -> Sequence[Any] | None:
     """Return the rows that an object holds, where it is a table rather than a row; None where it is a row."""
     lists = [name for name, items in value.items() if _is_list_of_rows(items)]
+    if any(name.casefold() in WRAPPERS and items == [] for name, items in value.items()) and not is_row(value):
+        return []
     named = [name for name in lists if name.casefold() in WRAPPERS]
     if len(named) == 1 and not is_row(value):
         return _with_columns(value[named[0]], value)

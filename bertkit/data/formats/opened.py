@@ -11,6 +11,7 @@ import io
 import os
 import re
 import select
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,6 +64,16 @@ class Opened:
     def path(self) -> Path | None:
         """Where the file is; None for standard input."""
         return self.source if isinstance(self.source, Path) else None
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether its rows may come slowly: it is neither a file nor standard input from one."""
+        if self.path is not None:
+            return False
+        try:
+            return not stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode)
+        except (OSError, ValueError, AttributeError):
+            return True
 
     def stream(self) -> BinaryIO:
         """Open all of its bytes, unpacked, from the first on; standard input can be read only once.
