@@ -140,7 +140,7 @@ def published_config(settings: TaskSettings, model: TaskModel) -> dict[str, Any]
     """Describe a model as transformers does; a place on this machine is not passed on."""
     encoder = model.encoder.transformers_config()
     names = tag_names(settings.labels) if settings.task == "ner" else settings.labels
-    labels = dict(enumerate(names or ("score",)))
+    labels = dict(enumerate(names or _OUTPUTS.get(settings.task, ("score",))))
     return {
         **{name: value for name, value in encoder.items() if name != "_name_or_path"},
         "classifier_dropout": model.dropout.p,
@@ -151,6 +151,8 @@ def published_config(settings: TaskSettings, model: TaskModel) -> dict[str, Any]
     }
 
 
+# What the outputs are called where they are no labels.
+_OUTPUTS = {"qa": ("start", "end")}
 _PROBLEM_TYPES = {
     "classify": "single_label_classification",
     "multilabel": "multi_label_classification",

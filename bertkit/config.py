@@ -22,7 +22,7 @@ from bertkit.errors import DataError, UsageError
 from bertkit.files import exists, is_dir, is_file
 from bertkit.plain import brief, quoted
 
-TASKS = ("auto", "classify", "regression", "multilabel", "ner", "choice", "mlm", "extractive", "matching")
+TASKS = ("auto", "classify", "regression", "multilabel", "ner", "qa", "choice", "mlm", "extractive", "matching")
 _LARGEST_CONFIG = 2**20
 SIZES = ("tiny", "mini", "small", "base")
 ATTENTIONS = ("full", "window", "dilated", "global", "disentangled")
