@@ -27,6 +27,8 @@ def text_of(fields: Mapping[str, str], name: str) -> str:
         RowError: the column is missing, or holds an object or a list of other things.
     """
     found = fields.get(name)
+    if type(found) is str:
+        return found
     if not isinstance(found, JsonText) or not found.startswith(("[", "{")):
         text = field_of(fields, name)
         if text is None:
