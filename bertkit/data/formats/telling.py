@@ -140,7 +140,10 @@ def tell(
     if opened.path is None and table.kind in ("csv", "tsv") and not table.skip:
         names = column_names(opened, table)
         if knows(names) or not text_will_do:
-            return Told(table, (*notes, f"{opened.name} is read as {table.kind}: its columns are {listed(names)}"))
+            return Told(
+                table,
+                (*notes, f"{opened.name} is read as {table.kind}: its columns are {listed(list(filter(None, names)))}"),
+            )
         return Told(replace(table, kind="txt", has_header=False), notes, (_doubt(opened, table.kind),))
     if table.kind == "txt" and is_bare and may_be_table(_full_lines(opened, table.encoding), knows):
         return Told(table, notes, (_doubt(opened, "csv"),))
