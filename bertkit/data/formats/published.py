@@ -302,6 +302,28 @@ def _lacks(name: str) -> Callable[[_Fields], bool]:
     return lambda fields: name not in fields
 
 
+def _questions_of_article(fields: _Fields) -> list[dict[str, str]]:
+    """Make a row of each question of an article, as SQuAD, KorQuAD and KLUE-MRC have them."""
+    found: list[dict[str, str]] = []
+    for paragraph in _list(fields, "paragraphs"):
+        if isinstance(paragraph, dict):
+            kept = {name: text for name, text in fields.items() if name != "paragraphs"}
+            found += _questions_of({**kept, "context": value_text(paragraph.get("context"))}, paragraph.get("qas"))
+    return found
+
+
+def _questions_of_text(fields: _Fields) -> list[dict[str, str]]:
+    """Make a row of each question of one text, as MRQA has them."""
+    return list(_questions_of({name: text for name, text in fields.items() if name != "qas"}, _list(fields, "qas")))
+
+
+def _questions_of(kept: dict[str, str], questions: Any) -> Iterator[dict[str, str]]:
+    for question in questions if isinstance(questions, list) else ():
+        if isinstance(question, dict):
+            own = {column_name(name): value_text(value) for name, value in question.items()}
+            yield {**kept, **({"answers": "[]"} if own.get("is_impossible") == "true" else {}), **own}
+
+
 _PARAGRAPHED = frozenset({*TEXT_NAMES, "article_original", "original", "passage", "body", "src", "source"})
 # The columns of a row that is a list.
 _PLACES = [str(place) for place in range(1, 100)]
@@ -320,6 +342,8 @@ _FORMS = (
     _Form(frozenset({"text", "cats"}), _categories, lambda fields: fields["cats"].startswith("{")),
     _Form(frozenset({"question", "correct_answer", "distractor1"}), _distractors, _lacks("choices")),
     _Form(frozenset({"question"}), _stem_and_choices, _has("question", "stem", "choices")),
+    _Form(frozenset({"paragraphs"}), _questions_of_article, lambda fields: '"qas"' in fields["paragraphs"]),
+    _Form(frozenset({"context", "qas"}), _questions_of_text),
     _Form(frozenset({"questions", "options"}), _race, lambda fields: fields["questions"].startswith("[")),
     _Form(frozenset(), _paragraphs, lambda fields: _paragraph_column(fields) is not None),
     _Form(frozenset(), _nested, lambda fields: _nested_column(fields) is not None),
