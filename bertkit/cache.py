@@ -7,15 +7,22 @@ name is whole. What a killed process has left beside it is thrown away, never re
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bertkit.files import is_dir, put_in_place, sync_tree, temporary, write_errors
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 VARIABLE = "BERTKIT_CACHE"
+_WAY_ON = f"check space and rights, or name another folder with {VARIABLE}"
 
 
 def cache_folder() -> Path:
@@ -52,7 +59,7 @@ def cached(name: str, write: Callable[[Path], None], is_sound: Callable[[Path], 
     folder = cache_folder() / name
     if (found := cached_already(name, is_sound)) is not None:
         return found
-    with write_errors(folder, way_on=f"check space and rights, or name another folder with {VARIABLE}"):
+    with write_errors(folder, way_on=_WAY_ON):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _alone(folder):
             if is_dir(folder) and is_sound(folder):  # another process has written it meanwhile
@@ -69,6 +76,28 @@ def cached(name: str, write: Callable[[Path], None], is_sound: Callable[[Path], 
             finally:
                 shutil.rmtree(beside, ignore_errors=True)
     return folder
+
+
+def scratch_array(shape: tuple[int, ...], kind: str) -> NDArray[Any]:
+    """Make an array whose pages the operating system can put away: its file has no name and is gone with it.
+
+    Args:
+        shape: of the array.
+        kind: of its figures, as "float64".
+
+    Raises:
+        OutputError: the cache cannot be written, or there is no room.
+    """
+    import numpy as np
+
+    folder = cache_folder()
+    size = max(1, math.prod(shape) * np.dtype(kind).itemsize)
+    with write_errors(folder, way_on=_WAY_ON):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as stream:
+            os.posix_fallocate(stream.fileno(), 0, size)  # a mapped page without room would end the process
+            found: NDArray[Any] = np.asarray(np.memmap(stream, kind, "r+", shape=shape))
+    return found
 
 
 @contextmanager

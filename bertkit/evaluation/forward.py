@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bertkit.compute.device import Placement, autocast
 from bertkit.compute.processes import World, undealt
-from bertkit.tasks.base import EncodedRow, Task
+from bertkit.tasks.base import EncodedRow, Outputs, Task
+from bertkit.tasks.class_answers import gathered_outputs
 from bertkit.tasks.parts import rows_of_parts
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def forward(
     placement: Placement,
     *,
     batch_size: int | None = None,
-) -> list[Any]:
+) -> Outputs:
     """Compute the output of every row.
 
     Args:
@@ -32,21 +33,24 @@ def forward(
         batch_size: most parts of a batch; None: as many as fit the token budget.
 
     Returns:
-        What the task makes of each row, in the order of the rows.
+        What the task makes of each row, in the order of the rows; of many rows one array, where
+        it is figures.
     """
     import torch
 
     with torch.inference_mode(), autocast(placement):
-        outputs = rows_of_parts(model, task, rows, placement.device, batch_size=batch_size)
-        return [task.row_output(row, parts) for row, parts in zip(rows, outputs, strict=True)]
+        computed = rows_of_parts(model, task, rows, placement.device, batch_size=batch_size)
+        return gathered_outputs((task.row_output(row, parts) for row, parts in computed), len(rows))
 
 
 def forward_together(
     world: World, model: TaskModel, task: Task, rows: Sequence[EncodedRow], placement: Placement
-) -> list[Any]:
+) -> Outputs:
     """Compute the output of every row, each process those of its share.
 
     Returns:
         What `forward` returns, in the first process; in the others an empty list.
     """
-    return undealt(world.to_main(forward(model, task, world.share(rows), placement)))
+    if world.size == 1:
+        return forward(model, task, rows, placement)
+    return undealt(world.to_main(list(forward(model, task, world.share(rows), placement))))

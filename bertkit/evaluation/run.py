@@ -13,6 +13,7 @@ from bertkit.compute.device import Placement
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest
 from bertkit.data.sources import files_of
+from bertkit.data.store import RowTexts
 from bertkit.engines.opening import Way, open_run
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, RunError, UsageError
@@ -28,6 +29,7 @@ from bertkit.plain import visible
 from bertkit.run_folder import MANIFEST, unchanged
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import Outputs, TaskSettings
+from bertkit.tasks.encoded import CutCounter, encode_scored
 from bertkit.tasks.reading import load_data, load_splits
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import check_fit
@@ -121,7 +123,7 @@ def evaluate_run(
         loaded, placement = open_run(request.run, request.way, note)
         settings = _settings(loaded.manifest.settings, request)
         loaded.task.settings = settings
-        texts = [text for e in examples for text in e.all_texts]
+        texts = RowTexts(examples)
         findings = check_fit(loaded.tokenizer, texts, name=str(request.run), model_ids=loaded.model.encoder.vocab_size)
         answered = _answered(loaded, examples, request, placement)
         salt, is_pair = manifest.data["fingerprint"], settings.is_pair
@@ -249,10 +251,9 @@ def _outputs(
 ) -> tuple[Outputs, float, tuple[str, ...]]:
     """Tokenize and compute; return outputs, seconds, and a warning about rows that were cut."""
     began = time.perf_counter()
-    encoded = loaded.task.encode_scored(examples)
+    encoded = CutCounter(encode_scored(loaded.task, examples))
     outputs = forward(loaded.model, loaded.task, encoded, placement, batch_size=request.batch_size)
-    seconds = time.perf_counter() - began
-    cut = sum(e.truncated for e in encoded)
+    seconds, cut = time.perf_counter() - began, encoded.cut
     limit = loaded.task.settings.max_length
     return outputs, seconds, _cut_sentence(cut, len(examples), limit)
 

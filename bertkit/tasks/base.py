@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from bertkit.config import words_of
 from bertkit.data.records import ColumnMap, Example
+from bertkit.errors import DataError
 from bertkit.kinds import MisfitError, record_of, shown
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.base import Encoding, Tokenizer
@@ -191,6 +192,10 @@ class TrainingOptions:
         if self.class_weights is None and not self.label_smoothing:
             return self
         return replace(self, class_weights=None, label_smoothing=0.0)
+
+
+class NothingToLearnError(DataError):
+    """Rows of which none can be learnt from."""
 
 
 @dataclass(frozen=True)

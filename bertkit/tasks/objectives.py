@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from bertkit.data.numerals import is_score, score_fault
 from bertkit.data.records import Example
+from bertkit.data.store import MANY, labels_of
 from bertkit.errors import DataError
 from bertkit.metrics import classification, regression
+from bertkit.metrics.classification import Coded
 from bertkit.metrics.intervals import (
     classification_difference,
     classification_intervals,
@@ -135,36 +137,39 @@ class Classification:
         """Return the numbers of the rows' labels where labels are many, -1 for one never seen; else None."""
         if len(self.labels) <= MANY_LABELS:
             return [None] * len(examples)
-        return self._numbers(examples)
+        return [self._index.get(e.label or "", -1) for e in examples]
 
     def kept(self, output: NDArray[np.float64], gold: int | None) -> Any:
         """Return all probabilities, or where a label's number is given the likeliest and its own."""
         return output if gold is None else likeliest(output, gold)
 
-    def predicted(self, outputs: Outputs) -> list[str]:
+    def predicted(self, outputs: Outputs) -> Sequence[str]:
         """Return the likeliest label of each row."""
-        return [self.labels[number] for number in best_numbers(gathered(outputs))]
+        numbers = best_numbers(gathered(outputs))
+        return Coded(numbers, self.labels) if isinstance(numbers, np.ndarray) else [self.labels[n] for n in numbers]
 
     def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
         """Return all metrics of classification, loss included."""
-        gold, found = [e.label or "" for e in examples], gathered(outputs)
+        gold, found = _gold(examples), gathered(outputs)
         predicted = self.predicted(found)
         metrics = classification.classification_metrics(gold, predicted, self.labels, positive=self.positive)
         metrics["loss"] = classification.cross_entropy(self.gold_probabilities(examples, found))
         only = classification.collapsed(predicted)
-        is_right = set(gold) == {only}  # of rows with one label, which say nothing of others
+        is_right = only is not None and all(
+            label == only for label in gold
+        )  # of rows with one label, which say nothing of others
         warnings = () if only is None or is_right else (_collapse_sentence(only, gold),)
         return Scores(metrics, classification.per_label(gold, predicted, self.labels), warnings)
 
     def intervals(self, examples: Sequence[Example], outputs: Outputs) -> dict[str, Interval]:
         """Return the bootstrap interval of each metric."""
-        gold, found = [e.label or "" for e in examples], gathered(outputs)
+        gold, found = _gold(examples), gathered(outputs)
         losses = self._row_losses(examples, found)
         return classification_intervals(gold, self.predicted(found), self.labels, positive=self.positive, losses=losses)
 
     def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> dict[str, Interval]:
         """Return the interval of each metric's difference, `outputs` minus `others`; of the loss where it decides."""
-        gold = [e.label or "" for e in examples]
+        gold = _gold(examples)
         mine, theirs = self.predicted(outputs), self.predicted(others)
         found = classification_difference(gold, mine, theirs, self.labels, positive=self.positive)
         if self.decides_by_loss:
@@ -174,7 +179,7 @@ class Classification:
     def mistakes(self, examples: Sequence[Example], outputs: Outputs) -> Mistakes:
         """Return (row, its figures) for wrong labels, the surest mistakes first."""
         predicted = self.predicted(outputs)
-        wrong = [i for i, e in enumerate(examples) if predicted[i] != e.label]
+        wrong = [i for i, label in enumerate(labels_of(examples)) if predicted[i] != label]
         wrong.sort(key=lambda i: -float(outputs[i].max()))
 
         def figures(i: int) -> dict[str, Any]:
@@ -187,15 +192,33 @@ class Classification:
         """Nothing to fold: logits are logits."""
         return self
 
-    def gold_probabilities(self, examples: Sequence[Example], outputs: Outputs) -> list[float]:
+    def gold_probabilities(
+        self, examples: Sequence[Example], outputs: Outputs
+    ) -> Sequence[float] | NDArray[np.float64]:
         """Return the probability given to each row's own label; 0 for a label never seen."""
         return own_probabilities(gathered(outputs), self._numbers(examples))
 
-    def _row_losses(self, examples: Sequence[Example], outputs: Outputs) -> list[float]:
-        return [-math.log(max(p, 1e-12)) for p in self.gold_probabilities(examples, outputs)]
+    def _row_losses(self, examples: Sequence[Example], outputs: Outputs) -> Sequence[float] | NDArray[np.float64]:
+        found = self.gold_probabilities(examples, outputs)
+        if isinstance(found, np.ndarray):
+            np.maximum(found, classification.LEAST_PROBABILITY, out=found)
+            return np.negative(np.log(found, out=found), out=found)
+        return [-math.log(max(p, 1e-12)) for p in found]
 
-    def _numbers(self, examples: Sequence[Example]) -> list[int]:
-        return [self._index.get(e.label or "", -1) for e in examples]
+    def _numbers(self, examples: Sequence[Example]) -> list[int] | NDArray[np.int32]:
+        if len(examples) < MANY:
+            return [self._index.get(e.label or "", -1) for e in examples]
+        numbers = (self._index.get(label or "", -1) for label in labels_of(examples))
+        return np.fromiter(numbers, np.int32, len(examples))
+
+
+def _gold(examples: Sequence[Example]) -> Sequence[str]:
+    """Return the rows' labels; of many as numbers."""
+    if len(examples) < MANY:
+        return [e.label or "" for e in examples]
+    place: dict[str, int] = {}
+    codes = np.fromiter((place.setdefault(label or "", len(place)) for label in labels_of(examples)), np.int32)
+    return Coded(codes, tuple(place))
 
 
 def _collapse_sentence(label: str, gold: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from bertkit.compute.device import Placement, check_device_word
 from bertkit.compute.processes import ALONE, World, joined
 from bertkit.config import TrainConfig
 from bertkit.errors import StrictError, UsageError
+from bertkit.evaluation.baselines import fitted_sentence
 from bertkit.evaluation.forward import forward_together
 from bertkit.kinds import MisfitError, record_of
 from bertkit.training.advice import advice
@@ -209,6 +210,8 @@ def _train_prepared(
     result = _result(place.shown, state, resumed_from, totals)
     if not world.is_main:
         return result
+    if fitted := fitted_sentence(len(prepared.train_examples)):
+        listener(fitted)
     finished = finish(prepared, learner, outputs)
     if finished.note:
         listener(finished.note)
