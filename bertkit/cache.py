@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from bertkit.files import is_dir, put_in_place, sync_tree, temporary, write_errors
 
@@ -102,12 +102,22 @@ def scratch_array(shape: tuple[int, ...], kind: str) -> NDArray[Any]:
 
     folder = cache_folder()
     size = max(1, math.prod(shape) * np.dtype(kind).itemsize)
+    with write_errors(folder, way_on=_WAY_ON), scratch_file() as stream:
+        os.posix_fallocate(stream.fileno(), 0, size)  # a mapped page without room would end the process
+        found: NDArray[Any] = np.asarray(np.memmap(stream, kind, "r+", shape=shape))
+    return found
+
+
+def scratch_file() -> IO[bytes]:
+    """Open a file without a name, for what is written once and then looked at; it is gone when it is closed.
+
+    Raises:
+        OutputError: the cache cannot be written.
+    """
+    folder = cache_folder()
     with write_errors(folder, way_on=_WAY_ON):
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as stream:
-            os.posix_fallocate(stream.fileno(), 0, size)  # a mapped page without room would end the process
-            found: NDArray[Any] = np.asarray(np.memmap(stream, kind, "r+", shape=shape))
-    return found
+        return tempfile.TemporaryFile(dir=folder)
 
 
 @dataclass(frozen=True)
