@@ -22,7 +22,7 @@ from bertkit.files import save_tensors, write_json
 from bertkit.kinds import MisfitError, read_object, shown, value_of
 from bertkit.model_type import restored, with_sentence
 from bertkit.models.opening import BROKEN, first_line, is_of_machine
-from bertkit.models.registry import find_rebuilder, load_target
+from bertkit.models.registry import OWN_ATTENTION, find_rebuilder, load_target
 from bertkit.models.weights import check_config, check_shapes, on_paper, read_shapes, read_weights, undrawn
 from bertkit.run_folder import MANIFEST, Identity, is_whole, read_steadily, unchanged, why_no_run
 from bertkit.tasks.base import Task, TaskSettings
@@ -126,7 +126,12 @@ def standing_of(manifest: Manifest, model: TaskModel) -> Standing:
 
 
 def encoder_class_of(model: TaskModel) -> str:
-    """Name transformers' class of a model's bare encoder."""
+    """Name transformers' class of a model's bare encoder; that of an encoder of ours alone is none of its."""
+    from bertkit.models.heads import TokenModel
+
+    # transformers' Longformer for tokens makes no token global.
+    if isinstance(model, TokenModel) and model.encoder.transformers_config().get(OWN_ATTENTION) == "global":
+        return "LocalBertModel"
     return str(model.encoder.transformers_config().get("encoder_class", "BertModel"))
 
 
@@ -145,7 +150,11 @@ def published_config(settings: TaskSettings, model: TaskModel) -> dict[str, Any]
     }
 
 
-_PROBLEM_TYPES = {"classify": "single_label_classification", "regression": "regression"}
+_PROBLEM_TYPES = {
+    "classify": "single_label_classification",
+    "multilabel": "multi_label_classification",
+    "regression": "regression",
+}
 
 
 def load_manifest(directory: Path) -> Manifest:

@@ -356,6 +356,15 @@ def test_long_documents(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(report["speeds"]) == 4
 
 
+def test_attention(capsys: pytest.CaptureFixture[str]) -> None:
+    report = report_of("attention", "--layers 2 --hidden 32 --tokens 1000 4000", capsys)
+    found = {figure["key"]: figure["median"] for figure in report["figures"]}
+    assert set(found) == {f"attention.{k}.{w}" for k in ("window", "dilated", "global") for w in ("time", "memory")} | {
+        "attention.dilated"
+    }
+    assert max(found[f"attention.{kind}.memory"] for kind in ("window", "dilated", "global")) <= 1.15
+
+
 def test_predict_leaves_engines_out_that_are_not_installed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

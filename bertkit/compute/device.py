@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from bertkit.compute.arrays import torch_is_here
 from bertkit.compute.processes import World, this_world
 from bertkit.errors import DeviceError, UsageError
 from bertkit.plain import brief
@@ -133,6 +134,18 @@ def autocast(placement: Placement) -> AbstractContextManager[Any]:
     if placement.precision == "float32":
         return nullcontext()
     return torch.autocast(placement.kind, dtype=torch.bfloat16)
+
+
+@contextmanager
+def inference(placement: Placement) -> Iterator[None]:
+    """Predict in the placement's precision, and keep nothing for a backward pass; where torch is not at work, go on."""
+    if not torch_is_here():
+        yield
+        return
+    import torch
+
+    with torch.inference_mode(), autocast(placement):
+        yield
 
 
 @contextmanager

@@ -26,7 +26,8 @@ from bertkit.data.oddities import Oddities
 from bertkit.data.open import Opener, Table
 from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, LeftOut
 from bertkit.data.request import LABEL_FORM, DataRequest
-from bertkit.data.shape_names import CLASSES, Tasks, shape_asked, word_of
+from bertkit.data.shape_names import AUTO, CLASSES, LABEL_SETS, Tasks, shape_asked, word_of
+from bertkit.data.shapes.label_sets import why_label_sets
 from bertkit.data.shapes.table import decide_labels, spec_of
 from bertkit.data.sources import Source, find_source
 from bertkit.data.splits import carve, limited
@@ -39,6 +40,7 @@ from bertkit.kinds import record_of
 # A smaller file has no rows to be stored.
 _SMALL_BYTES = 2 * MANY
 _FACTS = "facts.json"
+_SOME_WITHHELD = "the label is withheld (-1), while other rows have one; leave such rows out."
 
 
 @dataclass(frozen=True)
@@ -189,10 +191,20 @@ def _plain_line(split: str) -> Any:
 def _decided(reader: _Reader, loaded: Mapping[str, Sequence[Example]], tasks: Tasks) -> DataSet:
     """Decide what the labels of rows are."""
     asked = reader.asked
-    lost = reader.read.skipped if asked.skip_bad else None
+    lost = reader.read.skipped
     decided, loaded, reason = decide_labels(
-        reader.opener.shape, loaded, tasks=tasks, known=asked.labels, respell=asked.respell, lost=lost
+        reader.opener.shape,
+        loaded,
+        tasks=tasks,
+        known=asked.labels,
+        respell=asked.respell,
+        lost=lost,
+        stops=not asked.skip_bad,
     )
+    if lost.count and not asked.skip_bad:
+        raise lost.error()
+    if asked.shape == AUTO and decided == LABEL_SETS:
+        reason = (why_label_sets(reader.opener.columns, tasks), *reason)
     return DataSet(
         name=reader.source.name,
         task=word_of(decided, tasks, asked.task),
@@ -228,7 +240,13 @@ class _Reader:
         asked = self.asked
         choice = parse_columns(asked.columns) if asked.columns is not None else None
         self.opener = Opener(
-            self.source, choice, asked.shape, asked.group, stored=asked.stored, need_label=asked.need_label
+            self.source,
+            choice,
+            asked.shape,
+            asked.group,
+            stored=asked.stored,
+            need_label=asked.need_label,
+            known=asked.labels,
         )
         self._splits = self.opener.splits(asked.splits)
 
@@ -279,21 +297,18 @@ class _Reader:
         return StoredRows(path, write_rows(path, rows))
 
     def _examples(self, split: str, tables: Sequence[Table]) -> Iterator[Example]:
-        """Read the files of a split one after the other; what cannot be used of one ends it."""
+        """Read the files of a split one after the other, and count what cannot be used of them."""
         seen = SeenIds() if len(tables) > 1 else None
         for table in tables:
             problems: list[BadRow] = []
-            bad = Faults()
             for example in table.examples(problems, seen):
                 if isinstance(example, LeftOut):
                     self.read.left_out.note(table.place, [example])
                 elif isinstance(example, BadRow):
-                    (self.read.skipped if self.asked.skip_bad else bad).note(table.place, [example])
-                elif not bad.count:
+                    self.read.skipped.note(table.place, [example])
+                else:
                     self.read.see(example)
                     yield example
-            if bad.count:
-                raise bad.error()
             self.read.problems += [f"{table.place}:{problem.line}: {problem.message}" for problem in problems]
         if seen is not None and seen.repeated:
             self.notes.append(f"{split}: rows left out because an earlier file has their id: {seen.repeated}")
@@ -331,7 +346,11 @@ class _Bare:
             DataError: some have one.
         """
         if self.first is not None and self.count < rows:
-            raise DataError.at(self.first.source, self.first.line, "the label is withheld, while other rows have one.")
+            raise DataError.at(
+                self.first.source,
+                self.first.line,
+                _SOME_WITHHELD,
+            )
         return self.first is not None
 
 
@@ -344,7 +363,7 @@ def _put_away(reader: _Reader, tasks: Tasks) -> DataSet:
         dataset = _decided(reader, reader.put_away(place), tasks)
         if _name(source, asked) != name:
             raise DataError(f"{source.name}: has changed while it was read; read it again.")
-        write_json(place / _FACTS, _facts_of(dataset, reader.opener.shape))
+        write_json(place / _FACTS, _facts_of(dataset, reader))
 
     return _opened(cached(name, write, _is_sound), source, asked, tasks)
 
@@ -365,12 +384,12 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(stream, "blake2b").hexdigest()
 
 
-def _facts_of(dataset: DataSet, shape: str) -> dict[str, Any]:
+def _facts_of(dataset: DataSet, reader: _Reader) -> dict[str, Any]:
     """Return what is stored beside the rows."""
-    rows = {split: rows for split, rows in dataset.splits.items() if isinstance(rows, StoredRows)}
+    rows = {split: rows for split, rows in reader.loaded.items() if isinstance(rows, StoredRows)}
     return {
         "splits": {split: asdict(own.facts) for split, own in rows.items()},
-        "shape": shape,
+        "shape": reader.opener.shape,
         "task": dataset.task,
         "columns": asdict(dataset.columns),
         "fingerprint": dataset.fingerprint,

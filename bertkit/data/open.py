@@ -7,21 +7,26 @@ the work, is counted or is answered is for those who ask.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.columns import ColumnChoice
+from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, say_which
+from bertkit.data.contents import ROWS_LOOKED_AT, tell_columns
 from bertkit.data.faults import Faults
+from bertkit.data.folders import SPLIT_WORDS
+from bertkit.data.formats.parquet import class_names
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import encoding_note, sniff_format
 from bertkit.data.groups import Groups, find_groups, refuse_groups
 from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
-from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES
+from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, LABEL_SETS
+from bertkit.data.shapes.label_sets import with_flags
 from bertkit.data.shapes.labelled import strange_label
 from bertkit.data.shapes.table import guess_shape, shape_of, spec_of
-from bertkit.data.sources import SPLIT_WORDS, Source
+from bertkit.data.sources import Source
 from bertkit.data.table_rules import (
     SeenIds,
     check_shared,
@@ -49,7 +54,7 @@ class Table:
         place: what errors call it.
         read: begins to read its records, from the start each time.
         read_tagged: the same for a file without columns, of tokens and tags; None: it has columns.
-        class_names: words that the hub has for class ids.
+        class_names: words that the hub, or a parquet file, has for class ids.
         tag_names: the same for the tags of tokens.
     """
 
@@ -125,6 +130,7 @@ class Opener:
     Attributes:
         stored: the columns of the run that will read the data.
         found: the splits that are there.
+        known: the labels of that run.
         need_label: whether every row must have a label; None: a missing one is a finding.
     """
 
@@ -134,6 +140,7 @@ class Opener:
     group: str | None = None
     stored: ColumnMap | None = None
     need_label: bool | None = None
+    known: Sequence[str] = ()
     notes: list[str] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
     _resolved: ColumnMap | None = None
@@ -167,12 +174,8 @@ class Opener:
         ways_on = _WAYS_ON if spec is None else _CATALOG_WAYS_ON
         hub = open_hub_data(str(self.source.hub_id), self.source.hub_config, ways_on=ways_on)
         names = _hub_split_names(spec, list(hub.splits))
-        tags = next(iter(hub.class_names.values()), ()) if self.shape in (AUTO, ENTITIES) else ()
-        self._class_names = hub.class_names if self.shape in (AUTO, CLASSES) and spec is None else {}
-        return {
-            split: Table(f"{self.source.name}/{split}", hub.splits[name].__iter__, tag_names=tags)
-            for split, name in names.items()
-        }
+        self._class_names = hub.class_names
+        return {split: Table(f"{self.source.name}/{split}", hub.splits[name].__iter__) for split, name in names.items()}
 
     def _open(self, path: Path, split: str, given: ColumnMap | None) -> Table:
         spec = self.source.spec
@@ -184,6 +187,7 @@ class Opener:
             known = tagged_lines(known)
         header = header_of_bare(spec) if known.kind in ("csv", "tsv") and not known.has_header else None
         table = Table(str(path), lambda: read_rows(path, table_format=known, header=header))
+        self._class_names = class_names(path) if known.kind == "parquet" else {}
         if known.kind == "conll" and self.shape in (AUTO, ENTITIES):
             refuse_groups(self.group, str(path))
             self.shape, self._resolved = ENTITIES, self._resolved or _TAGGED
@@ -197,13 +201,16 @@ class Opener:
         first = self._first_row(table)
         renames = find_renames(first, spec)
         names = [renames.get(name, name) for name in first.fields]
-        columns = self._resolve(names, table.place, split, renames, given)
+        choice = self.choice
+        if self.shape == LABEL_SETS:
+            choice, _ = with_flags(table.read(), choice, self.stored or self._resolved)
+        columns = self._resolve(table, names, split, renames, given, choice)
         groups = find_groups(self.group, names, table.place, renames)
         finds = self.need_label is None  # a label that is missing or strange is a finding
         need_label = self.shape == ENTITIES if self.need_label is None else self.need_label
-        need_label = need_label and columns.label is not None
+        need_label = need_label and (columns.label is not None or bool(columns.labels))
         if finds and spec_of(self.shape).labels_are_texts:
-            columns = replace(columns, label=None)
+            columns = replace(columns, label=None, labels=())
         return replace(
             table,
             shape=self.shape,
@@ -214,8 +221,15 @@ class Opener:
             group=None if groups is None else groups.column,
             need_label=need_label,
             checks_labels=finds,
-            class_names=self._class_names.get(columns.label or "", ()),
+            class_names=self._words_for_ids(columns) if self.shape in (AUTO, CLASSES) and spec is None else (),
+            tag_names=self._class_names.get(columns.label or "", ()) if self.shape == ENTITIES else (),
         )
+
+    def _words_for_ids(self, columns: ColumnMap) -> Sequence[str]:
+        """Return the words for class ids, unless the run that reads them learnt the ids themselves."""
+        words = self._class_names.get(columns.label or "", ())
+        ids = set(map(str, range(len(words))))
+        return () if ids.intersection(self.known) and not set(words).intersection(self.known) else words
 
     def _first_row(self, table: Table) -> Row:
         """Return the first row that can be read, and decide the shape by it and the next ones if need be."""
@@ -236,26 +250,63 @@ class Opener:
         raise bad.error()
 
     def _resolve(
-        self, names: Sequence[str], place: str, split: str, renames: Mapping[str, str], given: ColumnMap | None
+        self,
+        table: Table,
+        names: Sequence[str],
+        split: str,
+        renames: Mapping[str, str],
+        given: ColumnMap | None,
+        choice: ColumnChoice | None,
     ) -> ColumnMap:
         """Find the columns; files of one split share them, other splits may spell them otherwise."""
         if given is not None:
-            check_shared(given, names, place)
+            check_shared(given, names, table.place)
             return given
         spec = self.source.spec
         may_lack_label = self.need_label is False or not spec_of(self.shape).need_labels or lacks_labels(spec, split)
         try:
             columns = shape_of(self.shape).resolve(
                 names,
-                mapping=self.choice.renamed(renames) if self.choice is not None else None,
+                mapping=choice.renamed(renames) if choice is not None else None,
                 usual=None if spec is None else spec.columns,
                 stored=self.stored or self._resolved,
                 need_label=not may_lack_label,
             )
+        except UnnamedColumnsError as error:
+            if self.stored is not None or spec is not None:
+                raise DataError(f"{table.place}: {error}") from None
+            told = self._told(table, names, choice, error, need_label=not may_lack_label)
+            return self._resolve(table, names, split, renames, given, told)
         except DataError as error:
-            raise DataError(f"{place}: {error}") from None
+            raise DataError(f"{table.place}: {error}") from None
         self._resolved = self._resolved or columns
         return columns
+
+    def _told(
+        self,
+        table: Table,
+        names: Sequence[str],
+        choice: ColumnChoice | None,
+        error: UnnamedColumnsError,
+        *,
+        need_label: bool,
+    ) -> ColumnChoice:
+        """Name columns by what is in them, where that is sure, and say so.
+
+        Raises:
+            DataError: it is not; the message proposes the likeliest.
+        """
+        rows = [row for row in itertools.islice(table.read(), ROWS_LOOKED_AT) if isinstance(row, Row)]
+        told = tell_columns(rows, names, self.shape, choice, need_label=need_label)
+        if told is None:
+            raise DataError(f"{table.place}: {error}") from None
+        if not told.why:
+            raise DataError(f"{table.place}: {error.what}; {say_which(told.option)}.") from None
+        self.notes.append(f"{table.place}: columns are told from what is in them: {told.why}; that is {told.option}")
+        self.choice, self.shape = told.choice, told.shape
+        if self.shape == AUTO:
+            self.shape = guess_shape(iter(rows), self.choice)[0] or AUTO
+        return self.choice
 
 
 def _hub_split_names(spec: DatasetSpec | None, there: Sequence[str]) -> dict[str, str]:

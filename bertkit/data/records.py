@@ -46,13 +46,15 @@ class ColumnMap:
     `text` holds one column, or several that are joined into one text with the
     tokenizer's separator; `pair` is the second sentence of a pair; `choices` are the
     columns of a question's choices (one column that holds a list, or one each); `label`
-    may be absent where only predictions are wanted.
+    may be absent where only predictions are wanted. `labels` are columns of 0 and 1, one for
+    each label that a row may have.
     """
 
     text: tuple[str, ...]
     pair: str | None = None
     label: str | None = None
     choices: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -152,6 +154,22 @@ class Question(Example):
     def all_texts(self) -> tuple[str, ...]:
         """Question and choices."""
         return (*self.texts, *self.choices)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet(Example):
+    """A row with any number of labels, none included; `labels` is None where they are not known.
+
+    `label` is the cell as the file has it until all cells were seen and it is known where they
+    are parted (`data.label_sets`); then it is None.
+    """
+
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def answer(self) -> object:
+        """The labels as a list; None where they are not known."""
+        return self.label if self.labels is None else list(self.labels)
 
 
 @dataclass(frozen=True, slots=True)

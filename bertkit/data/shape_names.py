@@ -10,6 +10,7 @@ ENTITIES = "entities"
 QUESTIONS = "questions"
 TEXTS = "texts"
 SUMMARIES = "summaries"
+LABEL_SETS = "label_sets"
 AUTO = "auto"
 
 Tasks = Mapping[str, str]

@@ -19,15 +19,19 @@ from bertkit.data.faults import Faults, Unread
 from bertkit.data.group_columns import GroupColumns
 from bertkit.data.kept import Keep, KeptColumns
 from bertkit.data.label_kinds import LabelKinds, Spelling, respelt
+from bertkit.data.label_sets import how_read, is_listed, mark_of, part_row
 from bertkit.data.numerals import is_lost_score, score_fault
 from bertkit.data.open import Opener, Table
-from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut
-from bertkit.data.shape_names import AUTO, SCORES, Tasks, shape_asked, word_of
+from bertkit.data.records import BadRow, ColumnMap, Example, LabelSet, LeftOut
+from bertkit.data.shape_names import AUTO, LABEL_SETS, SCORES, Tasks, shape_asked, word_of
+from bertkit.data.shapes.label_sets import why_label_sets
 from bertkit.data.sources import find_source
 from bertkit.data.table_rules import SeenIds
 
 # Rows looked at for the kind of the labels; `LabelKinds` tells afterwards whether the rest agree.
 _ROWS_AHEAD = 1000
+# Rows whose cells tell where labels are parted.
+_CELLS_AHEAD = 10_000
 
 
 class Reading(Protocol):
@@ -97,6 +101,9 @@ def stream_data(
     splits = {split: SplitStream(split, tables) for split, tables in opener.splits()}
     is_guessed = opener.shape == AUTO
     shape = _guess(next(iter(splits.values()))) if is_guessed else opener.shape
+    if shape == LABEL_SETS:
+        opener.notes += [why_label_sets(opener.columns, tasks)] if asked == AUTO else []
+        opener.notes.append(_part(splits))
     return StreamedData(
         name=source.name,
         task=word_of(shape, tasks, task),
@@ -106,6 +113,18 @@ def stream_data(
         is_sample=source.is_sample,
         notes=tuple(opener.notes),
     )
+
+
+def _part(splits: Mapping[str, SplitStream]) -> str:
+    """Tell by the first rows where cells of several labels are parted, and say so."""
+    first = list(itertools.islice(next(iter(splits.values())), _CELLS_AHEAD))
+    cells = [row.label for row in first if row.label is not None]
+    mark = mark_of(cells)
+    for split in splits.values():
+        split.mark = mark
+    parted = (part_row(row, mark) for row in first)
+    sets = [row.labels for row in parted if isinstance(row, LabelSet) and row.labels is not None]
+    return how_read(sets, mark if cells else None, any(map(is_listed, cells)))
 
 
 def _guess(first: Iterable[Example]) -> str:
@@ -120,7 +139,12 @@ class SplitStream:
     Args:
         split: its name.
         tables: its files.
+
+    Attributes:
+        mark: where a cell is parted into labels; None: cells are not parted.
     """
+
+    mark: str | None = None
 
     def __init__(self, split: str, tables: Sequence[Table]) -> None:
         self._split = split
@@ -160,6 +184,8 @@ class SplitStream:
                     yield row
 
     def _respelt(self, example: Example) -> Example:
+        if self.mark is not None:
+            return part_row(example, self.mark)
         if self._spelling == "as written" or example.label is None:
             return example
         return replace(example, label=respelt(example.label, self._spelling))

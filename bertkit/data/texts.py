@@ -18,7 +18,7 @@ from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import tell
 from bertkit.data.records import BadRow, Example, LeftOut, Row
 from bertkit.data.shape_names import CLASSES
-from bertkit.data.shapes.questions import find_choice_columns
+from bertkit.data.shapes.question_columns import find_choice_columns
 from bertkit.data.shapes.table import guess_shape, shape_of
 from bertkit.data.sources import find_source
 from bertkit.data.tagged.column_files import read_tagged_opened

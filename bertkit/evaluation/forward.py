@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bertkit.compute.device import Placement, autocast
+from bertkit.compute.device import Placement, inference
 from bertkit.compute.processes import World, undealt
 from bertkit.tasks.base import EncodedRow, Outputs, Task
 from bertkit.tasks.class_answers import gathered_outputs
-from bertkit.tasks.parts import rows_of_parts
+from bertkit.tasks.parts import Tick, rows_of_parts
 
 if TYPE_CHECKING:
     from bertkit.models.heads import TaskModel
@@ -22,6 +22,7 @@ def forward(
     placement: Placement,
     *,
     batch_size: int | None = None,
+    tick: Tick = lambda _: None,
 ) -> Outputs:
     """Compute the output of every row.
 
@@ -31,15 +32,14 @@ def forward(
         rows: N rows.
         placement: device and precision.
         batch_size: most parts of a batch; None: as many as fit the token budget.
+        tick: is told after each batch how many parts it had.
 
     Returns:
         What the task makes of each row, in the order of the rows; of many rows one array, where
         it is figures.
     """
-    import torch
-
-    with torch.inference_mode(), autocast(placement):
-        computed = rows_of_parts(model, task, rows, placement.device, batch_size=batch_size)
+    with inference(placement):
+        computed = rows_of_parts(model, task, rows, placement.device, batch_size=batch_size, tick=tick)
         return gathered_outputs((task.row_output(row, parts) for row, parts in computed), len(rows))
 
 

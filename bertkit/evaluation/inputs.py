@@ -88,7 +88,7 @@ def open_inputs(
             f"{settings.task}; say with --input-format if it is something else."
         )
     rows = _rows(opened, told.table, settings, choice, note, keep)
-    return Inputs(rows, slow_source=opened.path is None, doubts=told.doubts)
+    return Inputs(rows, slow_source=opened.is_slow, doubts=told.doubts)
 
 
 def open_all(
@@ -262,7 +262,7 @@ def _columns(names: Sequence[str], settings: TaskSettings, choice: ColumnChoice 
         names,
         mapping=choice,
         usual=None,
-        stored=replace(settings.columns, label=None),
+        stored=replace(settings.columns, label=None, labels=()),
         need_label=False,
     )
-    return replace(found, label=None)
+    return replace(found, label=None, labels=())

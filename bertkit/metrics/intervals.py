@@ -23,7 +23,7 @@ from bertkit.metrics.regression import Numbers, as_columns
 RESAMPLES = 1_000
 LEVEL = 0.95
 _CHUNK = 2**18  # drawn rows that are held at once: 2 MiB of indices, which caches like
-_MOST_DRAWN = 2**18  # rows that are drawn one by one; of more, how often equal ones are drawn is drawn at once
+MOST_DRAWN = 2**18  # rows that are drawn one by one; of more, how often equal ones are drawn is drawn at once
 _BINS = 4096  # of values that are drawn together
 _ROUNDING = 1e-12  # a variance of standardised values (or ranks) below this is none
 
@@ -65,10 +65,11 @@ def bootstrap_chunks(
     if n == 0:
         return {}
     chunks = [score(draws) for draws in draw_rows(n, resamples, seed)]
-    return _percentiles({name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}, level)
+    return percentiles({name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}, level)
 
 
-def _percentiles(drawn: Mapping[str, NDArray[np.float64]], level: float = LEVEL) -> dict[str, Interval]:
+def percentiles(drawn: Mapping[str, NDArray[np.float64]], level: float = LEVEL) -> dict[str, Interval]:
+    """Return the percentile interval of figures that were computed of many draws."""
     tail = (1.0 - level) / 2.0
     intervals = {}
     for name, values in drawn.items():
@@ -96,10 +97,10 @@ def classification_intervals(
     """Return the interval of each metric of `classification_metrics`, and of the mean of `losses`."""
     order = label_order(gold, predicted, labels)
     place = None if positive is None else order.index(positive)
-    if len(gold) > _MOST_DRAWN:
+    if len(gold) > MOST_DRAWN:
         (tallies,) = _tallies_of_many(gold, [predicted], order, seed)
         drawn = tally_metrics(tallies, place)
-        return _percentiles(drawn if losses is None else {**drawn, "loss": _means_of_many(losses, seed)})
+        return percentiles(drawn if losses is None else {**drawn, "loss": _means_of_many(losses, seed)})
     count = _drawn_tallies(gold, [predicted], order)
     cost = None if losses is None else np.asarray(losses, np.float64)
 
@@ -121,9 +122,9 @@ def classification_difference(
     """Return the interval of model minus baseline for each metric of `classification_metrics`."""
     order = label_order(gold, model, label_order(gold, baseline, labels))
     place = None if positive is None else order.index(positive)
-    if len(gold) > _MOST_DRAWN:
+    if len(gold) > MOST_DRAWN:
         ours, others = (tally_metrics(found, place) for found in _tallies_of_many(gold, [model, baseline], order, seed))
-        return _percentiles({name: ours[name] - others[name] for name in ours})
+        return percentiles({name: ours[name] - others[name] for name in ours})
     count = _drawn_tallies(gold, [model, baseline], order)
 
     def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
@@ -136,8 +137,8 @@ def classification_difference(
 def mean_difference(model: Numbers, baseline: Numbers, name: str, seed: int = 0) -> dict[str, Interval]:
     """Return the interval of the mean of model minus baseline, by its name, from one figure a row of each."""
     gain = np.asarray(model, np.float64) - np.asarray(baseline, np.float64)
-    if len(gain) > _MOST_DRAWN:
-        return _percentiles({name: _means_of_many(gain, seed)})
+    if len(gain) > MOST_DRAWN:
+        return percentiles({name: _means_of_many(gain, seed)})
     return bootstrap_chunks(lambda draws: {name: gain[draws].mean(axis=1)}, len(gain), seed=seed)
 
 

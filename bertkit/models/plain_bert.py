@@ -16,7 +16,7 @@ from torch import Tensor  # noqa: TID253
 
 from bertkit.errors import ModelError
 from bertkit.models.bert import BertConfig, BertEmbeddings, BertModel
-from bertkit.models.plain_config import of_plain_bert, positions_before_first
+from bertkit.models.plain_config import CLASSES, of_plain_bert, positions_before_first
 
 _FIELDS = tuple(spec.name for spec in fields(BertConfig))
 
@@ -45,6 +45,9 @@ class StoredBert(BertModel):
         values: config.json, of which `of_plain_bert` says that this class computes it.
         with_pooler: whether the encoder's own layer over the first token is wanted.
     """
+
+    # Where a copy of the encoder that stands elsewhere in a model has its weights in the files of runs.
+    inner_of_copies = "model."
 
     def __init__(self, values: Mapping[str, Any], *, with_pooler: bool) -> None:
         config = BertConfig(**{name: values[name] for name in _FIELDS if name in values})
@@ -78,7 +81,7 @@ class StoredBert(BertModel):
 
     def transformers_config(self) -> dict[str, Any]:
         """Return the config.json with which transformers opens the encoder."""
-        return dict(self._stored)
+        return {**self._stored, "encoder_class": CLASSES[self._stored["model_type"]]}
 
 
 def rebuild(values: dict[str, Any], *, with_pooler: bool) -> BertModel:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 # The class of transformers of each architecture that is BERT but for where positions begin.
-_CLASSES = {
+CLASSES = {
     "bert": "BertModel",
     "roberta": "RobertaModel",
     "xlm-roberta": "XLMRobertaModel",
@@ -39,11 +39,7 @@ def of_plain_bert(values: Mapping[str, Any]) -> bool:
         values: of a run, `encoder_class` included.
     """
     kind = values.get("model_type")
-    if (
-        not isinstance(kind, str)
-        or kind not in _CLASSES
-        or values.get("encoder_class", _CLASSES[kind]) != _CLASSES[kind]
-    ):
+    if not isinstance(kind, str) or kind not in CLASSES or values.get("encoder_class", CLASSES[kind]) != CLASSES[kind]:
         return False
     if any(type(values.get(name)) is not int or values[name] < 1 for name in _SIZES):
         return False

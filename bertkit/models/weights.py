@@ -15,6 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bertkit.files import is_file
 from bertkit.kinds import MisfitError, reading, shown
 from bertkit.plain import shortened, visible
@@ -108,6 +111,24 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             raise MisfitError(f"holds no tensors ({shortened(str(error))})") from error
     check_finite(tensors.items())
     return tensors
+
+
+def read_array(path: Path, name: str) -> NDArray[np.float32]:
+    """Return one tensor of a safetensors file, in float32; needs no torch.
+
+    Raises:
+        PlaceError: the right to read it is missing.
+        MisfitError: it is missing, damaged, or holds no such tensor.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    with reading(path):
+        try:
+            with safe_open(path, framework="numpy") as stored:
+                array: NDArray[np.float32] = np.asarray(stored.get_tensor(name), np.float32)
+        except (SafetensorError, ValueError, LookupError) as error:
+            raise MisfitError(f"holds no {_cut(name)} ({shortened(str(error))})") from error
+    return array
 
 
 def check_finite(tensors: Iterable[tuple[str, Tensor]]) -> None:

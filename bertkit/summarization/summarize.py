@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 
+from bertkit.data.formats.metering import metered
 from bertkit.data.kept import Keep, parse_keep
+from bertkit.data.sources import input_files
 from bertkit.documents.rouge import resolve_mode
 from bertkit.errors import DataError
+from bertkit.progress import Progress
+from bertkit.summarization.document_rows import document_columns
 from bertkit.summarization.documents_in import read_documents
-from bertkit.summarization.methods import open_summarizer
+from bertkit.summarization.methods import open_summarizer, run_column
 from bertkit.summarization.options import SummaryOptions
-from bertkit.summarization.records import Answer, Answers, Listener, Rouge, SourceText, Summary, Unreadable
+from bertkit.summarization.records import Answer, Answers, Item, Listener, Rouge, SourceText, Summary, Unreadable
 from bertkit.summarization.scoring import mean_sentence, read_references, score_summary
 
 
@@ -43,8 +47,8 @@ def summarize(
 class SummarizeRequest:
     """What `bertkit summarize` is asked.
 
-    Inputs and how to read them, references with ROUGE's tokenization, and the columns that go
-    through to the records.
+    Inputs and how to read them, references with ROUGE's tokenization, the columns that go
+    through to the records, and those where documents (and references) stand.
     """
 
     names: tuple[str, ...] = ("-",)
@@ -53,6 +57,7 @@ class SummarizeRequest:
     references: tuple[str, ...] = ()
     rouge: str = "auto"
     keep: str | None = None
+    columns: str | None = None
 
 
 @dataclass
@@ -103,14 +108,43 @@ def summarize_inputs(request: SummarizeRequest, listener: Listener) -> Answers:
         BertkitError: the method's model cannot be opened.
     """
     keep = None if request.keep is None else parse_keep(request.keep)
-    items = read_documents(request.names, input_format=request.input_format, note=listener.note, keep=keep)
+    columns = document_columns(request.columns, run_column(request.options.model))
+    counted = _Counted(request.names)
+    items = counted.reading(
+        read_documents(request.names, input_format=request.input_format, columns=columns, note=listener.note, keep=keep)
+    )
     references = read_references(request.references, listener.note) if request.references else None
     mode = request.rouge if request.rouge == "auto" else resolve_mode(request.rouge, ())
     first = next(items)  # before a model is opened for it: the only file may be unreadable
-    answers = open_summarizer(request.options, listener)(itertools.chain([first], items))
+    answers = counted.answering(
+        open_summarizer(request.options, listener)(itertools.chain([first], items)), listener.documents
+    )
     if keep is not None:
         answers = _with_doubts(answers, keep, listener)
-    return answers if references is None else _scored(answers, references, mode)
+    return _beside_own(answers, mode) if references is None else _scored(answers, references, mode)
+
+
+class _Counted:
+    """Counts documents that are read and answered, and tells by the bytes that were read how many there may be."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._stack = ExitStack()
+        self._meter = self._stack.enter_context(metered())
+        self._meter.expect(input_files(names))
+        self._read = 0
+
+    def reading(self, items: Iterator[Item]) -> Iterator[Item]:
+        """Count documents as they are read."""
+        for item in items:
+            self._read += 1
+            yield item
+
+    def answering(self, answers: Answers, progress: Progress) -> Answers:
+        """Tell of answers as they go by."""
+        with self._stack, closing(answers):
+            for done, answer in enumerate(answers, start=1):
+                yield answer
+                progress(done, self._meter.expected(self._read))
 
 
 def _with_doubts(answers: Answers, keep: Keep, listener: Listener) -> Answers:
@@ -130,6 +164,16 @@ def _scored(unscored: Answers, references: Iterator[str], mode: str) -> Answers:
             yield answer if isinstance(answer, Unreadable) else _beside(answer, reference, mode)
     if next(references, None) is not None:
         raise DataError("--reference: there are more references than documents; they must go together one by one.")
+
+
+def _beside_own(unscored: Answers, mode: str) -> Answers:
+    """Score those documents that came with a reference."""
+    with closing(unscored) as answers:
+        for answer in answers:
+            if isinstance(answer, Summary) and answer.document.reference.strip():
+                yield _beside(answer, answer.document.reference, mode)
+            else:
+                yield answer
 
 
 def _beside(summary: Summary, reference: str, mode: str) -> Answer:

@@ -315,15 +315,18 @@ class ScoredRows(Sequence[EncodedRow]):
                 yield from rows()
 
 
-class CutCounter(Sequence[EncodedRow]):
-    """Rows on their way through a model; those that were cut are counted.
+class RowsInWork(Sequence[EncodedRow]):
+    """Rows on their way through a model: those that were cut are counted, and it is told how far it has come.
 
     Args:
         rows: encoded, perhaps only when they are read.
+        progress: is told how many of how many rows are done.
     """
 
-    def __init__(self, rows: Sequence[EncodedRow]) -> None:
-        self._rows, self.cut = rows, 0
+    def __init__(self, rows: Sequence[EncodedRow], progress: Callable[[float, int], None]) -> None:
+        self._rows, self._progress = rows, progress
+        self.cut = self._begun = self._parts = 0
+        self._done = 0.0
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -334,7 +337,13 @@ class CutCounter(Sequence[EncodedRow]):
     def __iter__(self) -> Iterator[EncodedRow]:
         for row in self._rows:
             self.cut += row.truncated
+            self._begun, self._parts = self._begun + 1, self._parts + len(row.parts)
             yield row
+
+    def tick(self, parts: float) -> None:
+        """Hear that so many parts of rows are done."""
+        self._done += parts
+        self._progress(self._done * self._begun / max(1, self._parts), len(self))
 
 
 def encode_scored(task: Task, examples: Sequence[Example]) -> Sequence[EncodedRow]:

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.cache import scratch_array
+from bertkit.compute.arrays import figures, probabilities
 from bertkit.data.numerals import is_score, score_fault
 from bertkit.data.records import Example
 from bertkit.data.store import MANY, labels_of
 from bertkit.errors import DataError
 from bertkit.metrics import classification, regression
-from bertkit.metrics.classification import Coded
+from bertkit.metrics.calibration import calibration_error, calibration_interval, class_temperature, tempered
+from bertkit.metrics.classification import Coded, label_numbers
 from bertkit.metrics.intervals import (
     classification_difference,
     classification_intervals,
@@ -27,7 +30,15 @@ from bertkit.metrics.intervals import (
 )
 from bertkit.plain import listed, quoted
 from bertkit.tasks.base import Interval, Mistake, Mistakes, Outputs, Scores, TaskSettings, TrainingOptions
-from bertkit.tasks.class_answers import MANY_LABELS, best_numbers, gathered, likeliest, own_probabilities, shown
+from bertkit.tasks.class_answers import (
+    MANY_LABELS,
+    gathered,
+    likeliest,
+    own_probabilities,
+    probability_of,
+    shown,
+    taken_numbers,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,7 +51,7 @@ class Objective(Protocol):
 
     n_outputs: int
 
-    def target(self, example: Example) -> float:
+    def target(self, example: Example) -> Any:
         """Return what the loss compares with."""
         ...
 
@@ -80,6 +91,14 @@ class Objective(Protocol):
         """Return (row, its figures) for what the model got wrong, the worst first."""
         ...
 
+    def temperature(self, examples: Sequence[Example], outputs: Outputs) -> float:
+        """Fit the temperature of probabilities on rows that were not trained on; 1 for what has none."""
+        ...
+
+    def cooled(self, outputs: Outputs, temperature: float) -> Outputs:
+        """Return what outputs would be had the logits been divided by a temperature."""
+        ...
+
     def settle(self, model: SequenceModel) -> Objective:
         """Fold what only the objective knows into a trained model; return what is left to do."""
         ...
@@ -93,6 +112,7 @@ class Classification:
         self.positive = settings.positive
         self.n_outputs = len(settings.labels)
         self.decides_by_loss = settings.metric == "loss"
+        self.thresholds = settings.thresholds
         self._index = {label: i for i, label in enumerate(settings.labels)}
 
     def target(self, example: Example) -> float:
@@ -124,14 +144,17 @@ class Classification:
 
     def outputs(self, logits: Tensor) -> NDArray[np.float64]:
         """Return probabilities."""
-        probabilities: NDArray[np.float64] = logits.double().softmax(dim=-1).cpu().numpy()  # (B, C)
-        return probabilities
+        return probabilities(logits)  # (B, C)
 
     def record(self, output: NDArray[np.float64], top_k: int) -> dict[str, Any]:
         """Return label and score, and the `top_k` best labels where more than none are wanted."""
         order = np.argsort(-output, kind="stable")
         best = [{"label": self.labels[i], "score": round(float(output[i]), 6)} for i in order[: max(1, top_k)]]
-        return {**best[0], "top": best} if top_k else dict(best[0])
+        top = {"top": best} if top_k else {}
+        (number,) = taken_numbers([output], self.thresholds)
+        if number < 0:
+            return {"label": None, "score": best[0]["score"], "abstained": True, **top}
+        return {"label": self.labels[number], "score": round(float(output[number]), 6), **top}
 
     def gold_numbers(self, examples: Sequence[Example]) -> Sequence[int | None]:
         """Return the numbers of the rows' labels where labels are many, -1 for one never seen; else None."""
@@ -144,28 +167,53 @@ class Classification:
         return output if gold is None else likeliest(output, gold)
 
     def predicted(self, outputs: Outputs) -> Sequence[str]:
-        """Return the likeliest label of each row."""
-        numbers = best_numbers(gathered(outputs))
-        return Coded(numbers, self.labels) if isinstance(numbers, np.ndarray) else [self.labels[n] for n in numbers]
+        """Return the label that each row gets: the likeliest, or as thresholds say; empty where it gets none."""
+        numbers = taken_numbers(outputs, self.thresholds)
+        if isinstance(numbers, np.ndarray):  # -1 is the last of the names
+            return Coded(np.where(numbers < 0, len(self.labels), numbers), (*self.labels, ""))
+        return [self.labels[number] if number >= 0 else "" for number in numbers]
+
+    def sureness(self, outputs: Outputs) -> NDArray[np.float64]:
+        """Return the probability of the label that each row gets, (N); -1 where it gets none."""
+        numbers = taken_numbers(outputs, self.thresholds)
+        if isinstance(numbers, np.ndarray):
+            found = own_probabilities(gathered(outputs), numbers)
+            return np.where(numbers < 0, -1.0, np.asarray(found)) if (numbers < 0).any() else np.asarray(found)
+        return np.asarray([probability_of(row, number) for row, number in zip(outputs, numbers, strict=True)])
+
+    def temperature(self, examples: Sequence[Example], outputs: Outputs) -> float:
+        """Fit the temperature that suits rows that were not trained on."""
+        return class_temperature(self._numbers(examples), gathered(outputs))
+
+    def cooled(self, outputs: Outputs, temperature: float) -> Outputs:
+        """Return what outputs would be had the logits been divided by a temperature."""
+        found = gathered(outputs)
+        if len(found) < MANY or not isinstance(found, np.ndarray):
+            return list(tempered(found, temperature))
+        table: Any = scratch_array(found.shape, "float64")
+        for start in range(0, len(found), MANY):
+            table[start : start + MANY] = tempered(found[start : start + MANY], temperature)
+        return table  # type: ignore[no-any-return]
 
     def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
         """Return all metrics of classification, loss included."""
         gold, found = _gold(examples), gathered(outputs)
-        predicted = self.predicted(found)
+        predicted = self.predicted(outputs)
         metrics = classification.classification_metrics(gold, predicted, self.labels, positive=self.positive)
         metrics["loss"] = classification.cross_entropy(self.gold_probabilities(examples, found))
+        metrics["ece"] = calibration_error(self.sureness(outputs), _agree(gold, predicted))
         only = classification.collapsed(predicted)
-        is_right = only is not None and all(
-            label == only for label in gold
-        )  # of rows with one label, which say nothing of others
+        # Rows with one label say nothing of others.
+        is_right = only is not None and all(label == only for label in gold)
         warnings = () if only is None or is_right else (_collapse_sentence(only, gold),)
         return Scores(metrics, classification.per_label(gold, predicted, self.labels), warnings)
 
     def intervals(self, examples: Sequence[Example], outputs: Outputs) -> dict[str, Interval]:
         """Return the bootstrap interval of each metric."""
         gold, found = _gold(examples), gathered(outputs)
-        losses = self._row_losses(examples, found)
-        return classification_intervals(gold, self.predicted(found), self.labels, positive=self.positive, losses=losses)
+        losses, predicted = self._row_losses(examples, found), self.predicted(outputs)
+        intervals = classification_intervals(gold, predicted, self.labels, positive=self.positive, losses=losses)
+        return {**intervals, **calibration_interval(self.sureness(outputs), _agree(gold, predicted))}
 
     def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> dict[str, Interval]:
         """Return the interval of each metric's difference, `outputs` minus `others`; of the loss where it decides."""
@@ -180,10 +228,11 @@ class Classification:
         """Return (row, its figures) for wrong labels, the surest mistakes first."""
         predicted = self.predicted(outputs)
         wrong = [i for i, label in enumerate(labels_of(examples)) if predicted[i] != label]
-        wrong.sort(key=lambda i: -float(outputs[i].max()))
+        sureness = self.sureness(outputs)
+        wrong.sort(key=lambda i: -float(sureness[i]))
 
         def figures(i: int) -> dict[str, Any]:
-            score = round(float(outputs[i].max()), 6)
+            score = round(float(sureness[i]), 6)
             return {"predicted": predicted[i], "score": score, "probabilities": shown(outputs[i], self.labels)}
 
         return Mistakes(wrong, figures)
@@ -221,6 +270,12 @@ def _gold(examples: Sequence[Example]) -> Sequence[str]:
     return Coded(codes, tuple(place))
 
 
+def _agree(gold: Sequence[str], predicted: Sequence[str]) -> NDArray[np.bool_]:
+    if isinstance(gold, Coded) and isinstance(predicted, Coded):
+        return np.asarray(label_numbers(gold, predicted.names) == predicted.codes)
+    return np.fromiter((a == b for a, b in zip(gold, predicted, strict=True)), bool, len(gold))
+
+
 def _collapse_sentence(label: str, gold: Sequence[str]) -> str:
     share = sum(g == label for g in gold) / max(1, len(gold))
     return (
@@ -253,8 +308,7 @@ class Regression:
 
     def outputs(self, logits: Tensor) -> NDArray[np.float64]:
         """Return values on the labels' own scale."""
-        values: NDArray[np.float64] = logits.double().cpu().numpy() * self.deviation + self.mean  # (B, 1)
-        return values
+        return figures(logits) * self.deviation + self.mean  # (B, 1)
 
     def gold_numbers(self, examples: Sequence[Example]) -> Sequence[int | None]:
         """Nothing needs to be known: all is kept."""
@@ -292,6 +346,14 @@ class Regression:
         errors = [value - number(e) for value, e in zip(values, examples, strict=True)]
         order = sorted(range(len(errors)), key=lambda i: -abs(errors[i]))
         return [(i, {"predicted": round(values[i], 6), "error": round(errors[i], 6)}) for i in order]
+
+    def temperature(self, examples: Sequence[Example], outputs: Outputs) -> float:
+        """A number has no probability."""
+        return 1.0
+
+    def cooled(self, outputs: Outputs, temperature: float) -> Outputs:
+        """Return the numbers as they are."""
+        return outputs
 
     def settle(self, model: SequenceModel) -> Regression:
         """Fold mean and deviation into the last layer, so that any loader gives real values."""

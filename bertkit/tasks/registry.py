@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bertkit.data.shape_names import CLASSES, ENTITIES, QUESTIONS, SCORES, SUMMARIES, TEXTS
+from bertkit.data.shape_names import CLASSES, ENTITIES, LABEL_SETS, QUESTIONS, SCORES, SUMMARIES, TEXTS
 from bertkit.errors import UnknownNameError, UsageError
 
 # Words that are kept of those that could stand in a hidden place, the likeliest first.
@@ -67,6 +67,17 @@ TASKS: tuple[TaskSpec, ...] = (
         CLASSES,
         ("accuracy", "macro_f1", "f1", "mcc", "precision", "recall", "loss"),
         siamese_target="bertkit.tasks.siamese:SiameseTask",
+        most_ranked=None,
+    ),
+    TaskSpec(
+        "multilabel",
+        "bertkit.tasks.multilabel:MultiLabelTask",
+        "any number of labels for a text, a pair or several columns",
+        LABEL_SETS,
+        (
+            *("micro_f1", "macro_f1", "exact_match", "lrap", "hamming_loss"),
+            *("micro_precision", "micro_recall", "loss"),
+        ),
         most_ranked=None,
     ),
     TaskSpec(
@@ -138,15 +149,18 @@ SHAPE_OF: Mapping[str, str] = {spec.name: spec.shape for spec in TASKS}
 # Options of `train` that only some tasks read; for any other they would do nothing.
 TASKS_WITH: Mapping[str, tuple[str, ...]] = {
     "positive": ("classify",),
-    "class_weights": ("classify",),
-    "label_smoothing": ("classify", "ner", "choice", "extractive"),
+    "class_weights": ("classify", "multilabel"),
+    "label_smoothing": ("classify", "multilabel", "ner", "choice", "extractive"),
     "loss": ("regression",),
-    "head_lr": ("classify", "regression", "ner", "choice", "mlm", "extractive"),
+    "head_lr": ("classify", "multilabel", "regression", "ner", "choice", "mlm", "extractive"),
     "blend": ("classify",),
+    "calibrate": ("classify", "multilabel", "choice"),
+    "tune_threshold": ("classify",),
     "whole_words": ("mlm",),
     "sentence_pairs": ("mlm",),
-    "leave_out": ("classify", "regression", "choice", "mlm"),
-    "pooling": ("classify", "regression", "choice", "extractive", "matching"),
+    "mask_decoder": ("mlm",),
+    "leave_out": ("classify", "multilabel", "regression", "choice", "mlm"),
+    "pooling": ("classify", "multilabel", "regression", "choice", "extractive", "matching"),
 }
 
 

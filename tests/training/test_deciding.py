@@ -99,7 +99,7 @@ def best_step(metric: str, monkeypatch: pytest.MonkeyPatch, *, lacking: bool = F
         state.step += 1
         return StepFacts(state.step, 3, state.epoch + 1, 0.5, 0.1, 1.0, 1, 1, 0.1)
 
-    monkeypatch.setattr(loop, "_step", step)
+    monkeypatch.setattr(loop, "take_step", step)
     learner = cast("Any", SimpleNamespace(task=SimpleNamespace(settings=settings), options=None))
     plan = Plan(
         epochs=3, batch_size=8, accumulate=1, lr=0.1, warmup=0.0, schedule="linear", clip=1.0, patience=9, seed=1

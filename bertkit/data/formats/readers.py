@@ -25,6 +25,8 @@ from bertkit.data.published import usual_rows
 from bertkit.data.records import BadRow, Row
 from bertkit.errors import DataError, UsageError
 
+# Rows of a file that are looked at for their columns.
+_AHEAD = 20
 # The column of a text file, in which every line is one text.
 TEXT_COLUMN = "text"
 
@@ -51,7 +53,7 @@ def read_rows(
     known = table_format or sniff_format(path)
     with open_bytes(Path(path)) as stream:
         yield from usual_rows(
-            _read(stream, str(path), known, header, keep_blank=keep_blank, path=Path(path)), str(path)
+            _read(stream, str(path), known, header, keep_blank=keep_blank, path=Path(path)), str(path), ahead=_AHEAD
         )
 
 

@@ -16,13 +16,27 @@ from bertkit.data.catalog import DatasetSpec
 from bertkit.data.columns import ColumnChoice
 from bertkit.data.faults import Faults
 from bertkit.data.label_kinds import NOTES, are_scores, like_known, respelt, spelling_of
+from bertkit.data.label_sets import part_rows
 from bertkit.data.numerals import is_score, score_fault
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
-from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, QUESTIONS, SCORES, SUMMARIES, TEXTS, Tasks, word_of
+from bertkit.data.shape_names import (
+    AUTO,
+    CLASSES,
+    ENTITIES,
+    LABEL_SETS,
+    QUESTIONS,
+    SCORES,
+    SUMMARIES,
+    TEXTS,
+    Tasks,
+    word_of,
+)
 from bertkit.data.shapes.documents import Documents, looks_summarized
+from bertkit.data.shapes.label_sets import LabelSets, tell_label_sets
 from bertkit.data.shapes.labelled import LabelledTexts
 from bertkit.data.shapes.plain import PlainTexts
-from bertkit.data.shapes.questions import Questions, find_choice_columns
+from bertkit.data.shapes.question_columns import find_choice_columns, resolve_question_columns
+from bertkit.data.shapes.questions import Questions
 from bertkit.data.shapes.tagged import TaggedTexts, looks_tagged
 from bertkit.data.store import labels_of, spelt, taken
 from bertkit.errors import DataError
@@ -30,6 +44,8 @@ from bertkit.errors import DataError
 _ROWS_LOOKED_AT = 20
 # A table of entities may begin with many texts that have none.
 _MOST_LOOKED_AT = 10_000
+# Rows whose labels are looked at for several in one.
+_ENOUGH_LABELS = 1000
 # Different labels that are held to tell what they are.
 _MOST_LABELS, _LABELS_AT_ONCE = 100_000, 4096
 
@@ -90,8 +106,9 @@ SHAPES: Mapping[str, ShapeSpec] = {
     for spec in (
         ShapeSpec(CLASSES, lambda tags, problems: LabelledTexts(), has_labels=True),
         ShapeSpec(SCORES, lambda tags, problems: LabelledTexts(), has_labels=True),
+        ShapeSpec(LABEL_SETS, lambda tags, problems: LabelSets()),
         ShapeSpec(ENTITIES, TaggedTexts),
-        ShapeSpec(QUESTIONS, lambda tags, problems: Questions()),
+        ShapeSpec(QUESTIONS, lambda tags, problems: Questions(resolve_question_columns)),
         ShapeSpec(TEXTS, lambda tags, problems: PlainTexts(), need_labels=False, labels_are_texts=True),
         ShapeSpec(SUMMARIES, lambda tags, problems: Documents(), labels_are_texts=True),
     )
@@ -109,7 +126,7 @@ def spec_of(name: str) -> ShapeSpec:
 
 
 def guess_shape(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tuple[str | None, Iterator[Row | BadRow]]:
-    """Tell from a table's first rows whether it holds questions, entities or summaries.
+    """Tell from a table's first rows whether it holds questions, entities, summaries or sets of labels.
 
     Returns:
         The name of the shape, or None where it is none of these, and the rows from the first on.
@@ -119,8 +136,10 @@ def guess_shape(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tu
     good = [row for row in ahead if isinstance(row, Row)]
     if not good:
         return None, again
-    if choice is not None:
+    if choice is not None and (choice.choices or choice.pair is not None):
         return (QUESTIONS if choice.choices else None), again
+    if choice is not None:
+        return _sets_or_none(ahead, rows, choice)
     names = list(good[0].fields)
     try:
         if find_choice_columns(names) is not None:
@@ -134,7 +153,18 @@ def guess_shape(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tu
     again = itertools.chain(ahead, rows)
     if tagged:
         return ENTITIES, again
-    return (SUMMARIES if looks_summarized(names) else None), again
+    if looks_summarized(names):
+        return SUMMARIES, again
+    return _sets_or_none(ahead, rows, None)
+
+
+def _sets_or_none(
+    ahead: list[Row | BadRow], rows: Iterator[Row | BadRow], choice: ColumnChoice | None
+) -> tuple[str | None, Iterator[Row | BadRow]]:
+    """Look at more rows, for few may have several labels."""
+    ahead = [*ahead, *itertools.islice(rows, max(0, _ENOUGH_LABELS - len(ahead)))]
+    good = [row for row in ahead[:_ENOUGH_LABELS] if isinstance(row, Row)]
+    return (LABEL_SETS if tell_label_sets(good, choice) else None), itertools.chain(ahead, rows)
 
 
 def decide_labels(
@@ -145,6 +175,7 @@ def decide_labels(
     known: Sequence[str] = (),
     respell: bool = True,
     lost: Faults | None = None,
+    stops: bool = True,
 ) -> tuple[str, dict[str, Sequence[Example]], tuple[str, ...]]:
     """Give the shape, the rows with their labels spelt alike, and notes of what was decided.
 
@@ -154,11 +185,15 @@ def decide_labels(
         tasks: the words for the notes.
         known: the labels of the run that reads the rows; numbers equal to them are spelt as they are.
         respell: whether labels may be spelt otherwise than they stand there.
-        lost: gathers rows whose label is no number where scores are learnt; None: they are errors.
+        lost: gathers rows whose label is no number where scores are learnt; None: they end this.
+        stops: whether such rows end the work: then it is said what else they may be.
 
     Raises:
         DataError: scores are learnt and a label is no number.
     """
+    if shape == LABEL_SETS:
+        parted, notes = part_rows(loaded, known)
+        return shape, dict(parted), notes
     rows = dict(loaded)
     if not spec_of(shape).has_labels:
         return shape, rows, ()
@@ -173,11 +208,13 @@ def decide_labels(
         labels = {respelt(label, spelling) for label in labels}
     if known and decided == CLASSES:
         rows = {split: spelt(examples, lambda label: like_known(label, known)) for split, examples in rows.items()}
-    if decided == SCORES and lost is not None:
-        rows = {split: _scored(examples, lost) for split, examples in rows.items()}
-    elif decided == SCORES:
+    if decided == SCORES:
+        faults = Faults() if lost is None else lost
         doubt = f"; nearly all others are (if they are classes, --task {word_of(CLASSES, tasks)})"
-        _require_numbers(rows, doubt="" if shape != AUTO else doubt)
+        doubt = doubt if stops and shape == AUTO else ""
+        rows = {split: _scored(examples, faults, doubt) for split, examples in rows.items()}
+        if lost is None and faults.count:
+            raise faults.error()
     if shape == AUTO:
         notes = (*notes, reason_of(decided, tasks, len(labels)))
     return decided, rows, notes
@@ -202,8 +239,8 @@ def _different(splits: Iterable[Sequence[Example]]) -> set[str]:
     return found
 
 
-def _scored(examples: Sequence[Example], lost: Faults) -> Sequence[Example]:
-    """Return the rows with a score, and count the others."""
+def _scored(examples: Sequence[Example], lost: Faults, doubt: str) -> Sequence[Example]:
+    """Return the rows with a score, and count the others, in doubt whether they are meant to have one."""
     import numpy as np
 
     strange = list(_no_scores(examples))
@@ -211,15 +248,8 @@ def _scored(examples: Sequence[Example], lost: Faults) -> Sequence[Example]:
         return examples
     for place in strange:
         row = examples[place]
-        lost.note(row.source, [BadRow(row.line, score_fault(row.label or ""))])
+        lost.note(row.source, [BadRow(row.line, f"{score_fault(row.label or '')}{doubt}")])
     return taken(examples, np.delete(np.arange(len(examples)), strange))
-
-
-def _require_numbers(loaded: Mapping[str, Sequence[Example]], *, doubt: str) -> None:
-    for examples in loaded.values():
-        for place in _no_scores(examples):
-            row = examples[place]
-            raise DataError.at(row.source, row.line, f"{score_fault(row.label or '')}{doubt}.")
 
 
 def _no_scores(examples: Sequence[Example]) -> Iterator[int]:

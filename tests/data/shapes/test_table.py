@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pytest
 
 from bertkit.data.columns import ColumnChoice, parse_columns
+from bertkit.data.formats.readers import read_rows
 from bertkit.data.records import BadRow, ColumnMap, Entity, Example, Question, Row, TaggedText
 from bertkit.data.shapes.table import decide_labels, guess_shape, shape_of
 from bertkit.errors import DataError
@@ -214,3 +216,40 @@ def test_a_list_of_one_label_is_that_label() -> None:
         "[urgent] help",
         "{x}",
     ]
+
+
+@pytest.mark.parametrize("label", ["{'a': 1}", "(1, 0)", "[1. 0. 1.]", "{'a', 'b'}"])
+def test_what_python_and_numpy_write_is_no_class_either(label: str) -> None:
+    (found,) = labelled(label)
+    assert str(found).startswith("the label is ")
+
+
+def test_braces_and_brackets_around_a_word_are_part_of_a_class() -> None:
+    assert labelled("{pos}", "(B)", "[x]") == ["{pos}", "(B)", "[x]"]
+
+
+def test_the_key_that_is_proposed_is_the_one_that_counts() -> None:
+    (found,) = labelled('{"id": 1, "tags": [], "name": "pos"}')
+    assert "--columns label=label.name" in str(found)
+
+
+def test_texts_that_are_lists_are_joined_and_objects_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(
+        '{"text": ["so", "it", "goes"], "label": 1}\n{"text": {"en": "so"}, "label": 0}\n{"text": [1], "label": 0}\n',
+        encoding="utf-8",
+    )
+    (good,), bad = read_both(path)
+    assert good.texts == ("so it goes",)
+    assert bad == [
+        "the column 'text' holds an object of 'en' and no text; name the one that counts, as in --columns text=text.en",
+        "the column 'text' holds a list that is not of texts alone and no text",
+    ]
+
+
+def read_both(path: Path) -> tuple[list[Example], list[str]]:
+    found = list(
+        shape_of("classes").examples(read_rows(path), ColumnMap(("text",), None, "label"), "t", need_label=True)
+    )
+    good = [row for row in found if isinstance(row, Example)]
+    return good, [row.message for row in found if isinstance(row, BadRow)]
