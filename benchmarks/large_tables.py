@@ -34,7 +34,6 @@ STEPS, BATCH_SIZE, LENGTH, VOCABULARY = 200, 32, 64, 8_000
 WORDS = (8, 16)  # of a row: some 85 characters
 # Seconds between two looks at a process.
 TICK = 0.05
-DOCUMENT_LIMIT_MB = 4_000
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,6 @@ class Peak:
     anonymous: float
     resident: float
     ready: float
-    notes: tuple[str, ...] = ()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,11 +88,12 @@ def measure(options: argparse.Namespace) -> Report:
     if not Path("/proc/self/status").exists():
         raise Missing("this system does not tell how much anonymous memory a process holds (/proc).")
     rows = options.rows
-    report = Report("large tables", f"{FEW:,} and {rows:,} GENERATED rows of {WORDS[0]} to {WORDS[1]} words")
+    fewer = FEW if rows > FEW else max(1, rows // 3)
+    report = Report("large tables", f"{fewer:,} and {rows:,} GENERATED rows of {WORDS[0]} to {WORDS[1]} words")
     report.settings = {"rows": rows, "steps": STEPS, "max_length": LENGTH}
     with tempfile.TemporaryDirectory(prefix="large-tables-") as folder:
         place = Place(Path(folder))
-        few, many = place.table(FEW), place.table(rows)
+        few, many = place.table(fewer), place.table(rows)
         _bertkit("vocab", "build", few, "--size", VOCABULARY, "--output", place.vocabulary)
         _bertkit(
             "train", few, "--limit", 2_000, "--epochs", 1, "--output", place.run, "--no-tensorboard", *_shape(place)
@@ -102,7 +101,7 @@ def measure(options: argparse.Namespace) -> Report:
         _compare_training(report, place, few, many, options)
         for work in ("eval", "inspect-data"):
             small, large = _run(work, place, few), _run(work, place, many)
-            _add_growth(report, work, small, large, rows)
+            _add_growth(report, work, small, large, (fewer, rows))
         if options.documents:
             _add_documents(report, place, options.documents)
     return report
@@ -119,13 +118,13 @@ def _compare_training(report: Report, place: Place, few: Path, many: Path, optio
     key, what = "large.ready", "time until rows are read, checked and encoded: datasets / bertkit"
     report.add(key, what, time_ratios(theirs, ours))
     report.add("large.train_peers", "training, memory: bertkit / Trainer", _memory_ratio(ours, theirs))
-    _add_growth(report, "train", _run("train", place, few), ours.value, options.rows)
+    _add_growth(report, "train", _run("train", place, few), ours.value, (int(few.stem), options.rows))
 
 
-def _add_growth(report: Report, work: str, small: Peak, large: Peak, rows: int) -> None:
+def _add_growth(report: Report, work: str, small: Peak, large: Peak, rows: tuple[int, int]) -> None:
     ratio = Spread.exactly(large.anonymous / small.anonymous)
-    report.add(f"large.{work}", f"{work}, memory: {rows:,} rows / {FEW:,}", ratio)
-    for name, peak in ((f"{FEW:,}", small), (f"{rows:,}", large)):
+    report.add(f"large.{work}", f"{work}, memory: {rows[1]:,} rows / {rows[0]:,}", ratio)
+    for name, peak in ((f"{rows[0]:,}", small), (f"{rows[1]:,}", large)):
         report.speeds.append((f"{work}, {name} rows, RssAnon", "MB", Spread.exactly(peak.anonymous)))
         report.speeds.append((f"{work}, {name} rows, VmHWM", "MB", Spread.exactly(peak.resident)))
 
