@@ -53,7 +53,7 @@ def predict_command(
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
-    engine: EngineOption = "auto",
+    engine: EngineOption = None,
     no_blend: NoBlendOption = False,
     threshold: ThresholdOption = None,
     output: OutputOption = None,
@@ -85,10 +85,12 @@ def predict_command(
         batch_size,
         device,
         precision,
-        engine,
+        engine or "auto",
         not no_blend,
     )
-    request = replace(request, keep=keep, threshold=threshold, resume=resume, skip=skip, shard=shard)
+    request = replace(
+        request, keep=keep, threshold=threshold, resume=resume, skip=skip, shard=shard, says_engine=engine is not None
+    )
     with shown_work("rows", quiet=quiet, talks=output is None and sys.stdout.isatty()) as progress:
         done = predict(
             request, output=output, force=force, note=lambda said: _note(said, quiet=quiet), progress=progress

@@ -60,6 +60,7 @@ class EvalRequest:
     report: Path | None = None
     engine: str = "auto"
     blend: bool = True
+    says_engine: bool = False
     threshold: str | None = None
 
     def __post_init__(self) -> None:
@@ -73,7 +74,7 @@ class EvalRequest:
     @property
     def way(self) -> Way:
         """How the run is to answer."""
-        return Way(self.engine, self.device, self.precision, self.blend)
+        return Way(self.engine, self.device, self.precision, self.blend, says=self.says_engine)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from bertkit.data.formats.opened import STDIN
 from bertkit.data.kept import FILE, parse_keep
 from bertkit.data.records import BadRow, Example
 from bertkit.data.sources import input_files
+from bertkit.engines.choosing import size_of_all
 from bertkit.engines.opening import Way, open_run
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, StrictError, UsageError
@@ -72,6 +73,7 @@ class PredictRequest:
     resume: bool = False
     skip: int = 0
     shard: str | None = None
+    says_engine: bool = False
 
     @property
     def is_part(self) -> bool:
@@ -81,7 +83,7 @@ class PredictRequest:
     @property
     def way(self) -> Way:
         """How the run is to answer."""
-        return Way(self.engine, self.device, self.precision, self.blend)
+        return Way(self.engine, self.device, self.precision, self.blend, says=self.says_engine)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -173,7 +175,7 @@ def _help(request: PredictRequest, world: World) -> Done:
 
 
 def _loaded(request: PredictRequest, note: Note = lambda _: None) -> tuple[Bundle, Placement]:
-    loaded, placement = open_run(request.run, request.way, note)
+    loaded, placement = open_run(request.run, replace(request.way, input_bytes=size_of_all(request.names)), note)
     settings = loaded.task.settings
     loaded.task.settings = replace(settings, on_long=request.on_long or settings.on_long)
     decide_by(loaded.task, request.threshold)
