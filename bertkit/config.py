@@ -22,7 +22,7 @@ from bertkit.errors import DataError, UsageError
 from bertkit.files import exists, is_dir, is_file
 from bertkit.plain import brief, quoted
 
-TASKS = ("auto", "classify", "regression", "multilabel", "ner", "choice", "mlm", "extractive", "matching")
+TASKS = ("auto", "classify", "regression", "multilabel", "ner", "qa", "choice", "mlm", "extractive", "matching")
 _LARGEST_CONFIG = 2**20
 SIZES = ("tiny", "mini", "small", "base")
 ATTENTIONS = ("full", "window", "dilated", "global", "disentangled")
@@ -110,7 +110,7 @@ class TrainConfig:
         choices=("truncate", "window", "error"),
     )
 
-    model: str = option("scratch", "Name, folder, hf:org/name, or auto: the best one here (default: scratch).", "Model")
+    model: str = option("auto", "Name, folder, hf:org/name, or auto: the best one here (default: auto).", "Model")
     init: str | None = option(None, "Start from weights or from nothing.", "Model", choices=("pretrained", "random"))
     size: str | None = option(None, "Preset of a model that starts from nothing.", "Model", choices=SIZES)
     layers: int | None = option(None, "Number of encoder layers.", "Model", minimum=1, maximum=96)
@@ -196,7 +196,21 @@ class TrainConfig:
         "Training",
         choices=("none", "nsp", "sop"),
     )
+    mask_decoder: str = option(
+        "none",
+        "Masked LM: enhanced lets absolute places join at the end (default: none).",
+        "Training",
+        choices=("none", "enhanced"),
+    )
     blend: bool | None = option(None, "Classes: the TF-IDF baseline has a say in the answers.", "Training")
+    calibrate: bool | None = option(
+        None, "Calibrate probabilities on validation rows (default: pretrained models).", "Training"
+    )
+    tune_threshold: str | None = option(
+        None,
+        "Threshold of the positive label: f1, mcc, accuracy, precision=P or recall=P.",
+        "Training",
+    )
     metric: str | None = option(
         None, "Chooses epoch and verdict (default: by task; macro_f1 for uneven classes).", "Training"
     )

@@ -9,6 +9,7 @@ import typer
 
 from bertkit.cli import render
 from bertkit.cli.options import (
+    AbstainOption,
     BatchSizeOption,
     ColumnsOption,
     DataDirOption,
@@ -50,6 +51,7 @@ def eval_command(
     engine: EngineOption = None,
     no_blend: NoBlendOption = False,
     threshold: ThresholdOption = None,
+    abstain_below: AbstainOption = None,
     errors: Annotated[
         Path | None,
         typer.Option("--errors", help="Write the wrong rows, with their probabilities, as JSON lines.", readable=False),
@@ -78,7 +80,7 @@ def eval_command(
     request = EvalRequest(
         run, names, split, data_dir, columns, on_long, batch_size, device, precision, errors, against, force,
         plots=plots, report=report, engine=engine or "auto", says_engine=engine is not None, blend=not no_blend,
-        threshold=threshold,
+        threshold=threshold, abstain_below=abstain_below,
     )  # fmt: skip
     note = notes(quiet=quiet)
     with shown_work("rows", quiet=quiet) as progress:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bertkit.cli.options import (
+    AbstainOption,
     BatchSizeOption,
     ColumnsOption,
     DeviceOption,
@@ -56,6 +57,7 @@ def predict_command(
     engine: EngineOption = None,
     no_blend: NoBlendOption = False,
     threshold: ThresholdOption = None,
+    abstain_below: AbstainOption = None,
     output: OutputOption = None,
     force: ForceOption = False,
     strict: StrictOption = False,
@@ -88,9 +90,8 @@ def predict_command(
         engine or "auto",
         not no_blend,
     )
-    request = replace(
-        request, keep=keep, threshold=threshold, resume=resume, skip=skip, shard=shard, says_engine=engine is not None
-    )
+    request = replace(request, keep=keep, threshold=threshold, abstain_below=abstain_below)
+    request = replace(request, resume=resume, skip=skip, shard=shard, says_engine=engine is not None)
     with shown_work("rows", quiet=quiet, talks=output is None and sys.stdout.isatty()) as progress:
         done = predict(
             request, output=output, force=force, note=lambda said: _note(said, quiet=quiet), progress=progress

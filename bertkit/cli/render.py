@@ -100,6 +100,8 @@ def _by(metric: str) -> str:
 def _show_evaluation(values: Mapping[str, Any]) -> None:
     console = open_console()
     title = f"{values['data']}, {values['split']}, {values['n']:,} rows"
+    if values.get("coverage") is not None:
+        title += f" ({values['coverage']:.1%} of all, which are answered)"
     console.print(_metric_table(values, title=title))
     for name, metrics in values["difference"].items():
         wanted = ("accuracy", "f1", "pearson", "entity_f1", "map@3", "perplexity", values["metric"])

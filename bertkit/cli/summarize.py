@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     from bertkit.summarization.summarize import SummarizeRequest
 
 
+SummaryColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        help="Of tables: the column of the document, and of its reference, as text=a,label=b.",
+        envvar="BERTKIT_COLUMNS",
+    ),
+]
+
+
 class SummaryFormat(StrEnum):
     """How summaries are written."""
 
@@ -38,7 +48,8 @@ def summarize_command(
         typer.Argument(
             metavar="FILE",
             show_default=False,
-            help="Text files, JSON lines with a document in `text`, or - for standard input.",
+            help="Documents (text, Markdown, HTML, mails, subtitles, .story, .docx, .pdf), tables with one in each "
+            "row, folders, or - for standard input.",
         ),
     ] = None,
     *,
@@ -89,8 +100,13 @@ def summarize_command(
         ),
     ] = None,
     input_format: Annotated[
-        str, typer.Option("--input-format", help="auto, txt, jsonl, json, csv, tsv or parquet.")
+        str,
+        typer.Option(
+            "--input-format",
+            help="auto, txt, md, html, vtt, srt, story, eml, mbox, docx, pdf, jsonl, json, csv, tsv or parquet.",
+        ),
     ] = "auto",
+    columns: SummaryColumnsOption = None,
     keep: KeepOption = None,
     output_format: Annotated[
         SummaryFormat | None,
@@ -118,7 +134,9 @@ def summarize_command(
     options = SummaryOptions(
         method, model, sentences, ratio, language, beams, min_tokens, max_tokens, device, precision
     )  # fmt: skip
-    request = SummarizeRequest(tuple(files or ("-",)), options, input_format, tuple(reference or ()), rouge, keep)
+    request = SummarizeRequest(
+        tuple(files or ("-",)), options, input_format, tuple(reference or ()), rouge, keep, columns
+    )
     on_terminal = output is None and sys.stdout.isatty()
     _run(
         request,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -193,6 +194,11 @@ def _epoch_order(metric: str) -> int:
     return _EPOCH_METRICS.index(metric) if metric in _EPOCH_METRICS else len(_EPOCH_METRICS)
 
 
+def has_events(asked: bool | None) -> bool:
+    """Tell whether a training writes events for TensorBoard; it checks itself what was asked for."""
+    return asked is not False and importlib.util.find_spec("tensorboard") is not None
+
+
 class _Bar(_Lines):
     """A progress bar with loss, rate, speed and remaining time; epochs as lines above it."""
 
@@ -213,6 +219,8 @@ class _Bar(_Lines):
 
     def started(self, facts: Any) -> None:
         super().started(facts)
+        if has_events(facts.config.tensorboard):
+            self.show(f"curves, rows and attention while it trains: tensorboard --logdir {facts.run / 'events'}")
         self.progress.start()
         self.bar = self.progress.add_task("", total=facts.total_steps, completed=facts.step, figures="")
 

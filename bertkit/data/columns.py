@@ -28,6 +28,7 @@ _NO_TEXT = re.compile(
     r"|^(?:answer|gold|label|target|score|correct|cop$)|(?<=[a-z])(?:Id|ID|Key|At|Date|Time)$|(?:번호|아이디|날짜|일시)$",
     re.IGNORECASE,
 )
+_NO_TABLE = "give a table that has one (a word and its tag a line are read where blank lines part the sentences)"
 _PRODIGY = ("_task_hash", "_input_hash", "spans", "_session_id", "_annotator_id", "_view_id")
 _PARTS = ("text", "pair", "label", "choices")
 _MANY = ("text", "choices", "label")
@@ -55,6 +56,33 @@ class ColumnChoice:
             tuple(renames.get(name, name) for name in self.choices),
             tuple(renames.get(name, name) for name in self.labels),
         )
+
+
+class UnnamedColumnsError(DataError):
+    """No column goes by a name that says what it holds.
+
+    Args:
+        what: what is missing, and which columns there are.
+        way_on: what the user can do.
+    """
+
+    def __init__(self, what: str, way_on: str) -> None:
+        super().__init__(f"{what}; {way_on}.")
+        self.what = what
+
+
+def say_which(option: str) -> str:
+    """Say in a clause how columns are named."""
+    return f"say which is which, for example {option}"
+
+
+def named_parts(names: Sequence[str], choice: ColumnChoice | None) -> tuple[tuple[str, ...], str | None, str | None]:
+    """Return the texts, the pair and the label that `--columns` or usual names tell; what they do not is empty."""
+    chosen = choice or ColumnChoice()
+    texts, pair = chosen.text, chosen.pair
+    if not texts and (found := _synonym_texts(names, None, need_pair=pair is not None)) is not None:
+        texts, pair = found[0], pair or found[1]
+    return texts, pair, chosen.label or _resolve_label(names, (), taken=(*texts, pair))
 
 
 def parse_columns(mapping: str) -> ColumnChoice:
@@ -127,8 +155,8 @@ def resolve_columns(
     text, pair = _resolve_texts(names, chosen, known, need_pair=need_pair)
     label = chosen.label or _resolve_label(names, known, taken=(*text, pair))
     if need_label and label is None:
-        way_on = _example(names, text, pair) if set(names) - {*text, pair} else "give a table that has one"
-        raise DataError(f"no column for the label: {there_are(names)}; {way_on}.")
+        way_on = _example(names, text, pair) if set(names) - {*text, pair} else _NO_TABLE
+        raise UnnamedColumnsError(f"no column for the label: {there_are(names)}", way_on)
     if need_pair and pair is None:
         raise DataError(f"no column for the second text: {there_are(names)}; add pair=COLUMN to --columns.")
     return ColumnMap(text, pair, label)
@@ -211,7 +239,7 @@ def _resolve_texts(
         return stored.text, chosen.pair or stored.pair
     found = _synonym_texts(names, wanted, need_pair=need_pair or chosen.pair is not None)
     if found is None:
-        raise DataError(f"{_missing_texts(wanted)}: {there_are(names)}; {_example(names, (), None, known)}.")
+        raise UnnamedColumnsError(f"{_missing_texts(wanted)}: {there_are(names)}", _example(names, (), None, known))
     text, pair = found
     return text, chosen.pair or pair
 
@@ -253,6 +281,8 @@ def _missing_texts(wanted: ColumnMap | None) -> str:
 
 def there_are(names: Sequence[str]) -> str:
     """List the columns of a table as a clause of an error."""
+    if not names:
+        return "it has no columns"
     shown = f"the {'column is' if len(names) == 1 else 'columns are'} {listed(names)}"
     if list(names) == [str(position) for position in range(1, len(names) + 1)]:
         return f"there is no header line, so {shown}"
@@ -273,7 +303,7 @@ def _example(names: Sequence[str], text: Sequence[str], pair: str | None, known:
     if pair is not None or any(columns.pair is not None for columns in known):
         parts.append(f"pair={pair or next(iter(free[1:]), 'COLUMN')}")
     parts.append(f"label={label or 'COLUMN'}")
-    return f"say which is which, for example --columns {shell_words([shortened(','.join(parts), 80)])}"
+    return say_which(f"--columns {shell_words([shortened(','.join(parts), 80)])}")
 
 
 def _malformed(what: str) -> UsageError:

@@ -23,17 +23,23 @@ _MANY = 0.2
 _NUMBER = re.compile(r"\s*[+-]?\d+(?:,\d+)*(?:\.\d+)?\s*%?\s*", re.ASCII)
 _YES = frozenset({"1", "1.0", "true", "yes", "y", "t"})
 _NO = frozenset({"", "0", "0.0", "false", "no", "n", "f"})
+_BITS = frozenset({"0", "1", "0.0", "1.0"})
+PLACES = "0/1"
+"""Stands for a mark where cells are lists of 0 and 1, each place of which is a label."""
 FLAGS = frozenset({"0", "1", "0.0", "1.0", "true", "false", ""})
 """What columns hold that are taken for labels without being named, in lower case."""
 
 
 def mark_of(cells: Iterable[str], known: Sequence[str] = ()) -> str:
-    """Return the mark at which cells are parted; empty where each is one label or a list.
+    """Return the mark at which cells are parted; empty where each is one label or a list, `PLACES` where lists are 0/1.
 
     Args:
         cells: as the file has them.
         known: the labels of the run that reads them; the mark is then the one that finds most of them.
     """
+    cells = set(cells)
+    if _are_vectors(cells):
+        return PLACES
     plain = {cell for cell in cells if not is_listed(cell)}
     if known:
         names = set(known)
@@ -59,7 +65,11 @@ def are_sets(cells: Sequence[str]) -> bool:
         return False
     if not mark or sum(mark in cell for cell in plain) < _MANY * len(plain):
         return False
-    return len({part for cell in plain for part in parted(cell, mark)}) < len(set(plain))
+    different = set(plain)
+    parts = {part for cell in different for part in parted(cell, mark)}
+    # A bar or a semicolon is hardly part of a label: one that comes alone and in a combination is enough.
+    combined = {part for cell in different if mark in cell for part in parted(cell, mark)}
+    return len(parts) < len(different) or (mark != "," and not combined.isdisjoint(different))
 
 
 def is_listed(cell: str) -> bool:
@@ -75,6 +85,8 @@ def labels_in(cell: str, mark: str) -> tuple[str, ...]:
     """
     if is_listed(cell):
         found = parse_list(cell.strip())
+        if mark == PLACES and isinstance(found, list):
+            return tuple(str(place) for place, flag in enumerate(found) if value_text(flag).strip() in _YES)
         if found is not None:
             return _unique(_listed(found))
     return parted(cell, mark)
@@ -137,13 +149,27 @@ def how_read(sets: Sequence[Sequence[str]], mark: str | None, are_lists: bool) -
     different = len({label for labels in sets for label in labels})
     ways = {
         None: "one column of 0 and 1 each",
+        PLACES: "lists of 0 and 1, each place a label that goes by its number from 0 on",
         "": "JSON lists" if are_lists else f"one a cell, for none holds {' or '.join(map(quoted, MARKS))}",
     }
     way = ways.get(mark, f"parted at {quoted(mark or '')}{' or JSON lists' if are_lists else ''}")
-    more = "; write JSON lists where a label holds that character" if mark else ""
+    more = "; write JSON lists where a label holds that character" if mark and mark != PLACES else ""
     return (
         f"labels: {way} ({different:,} different; {several:,} of {len(sets):,} rows have several, {none:,} none){more}"
     )
+
+
+def _are_vectors(cells: Iterable[str]) -> bool:
+    """Tell lists of 0 and 1 with a place for each label, in which a number comes twice, from lists of class ids."""
+    lengths, repeats = set(), False
+    for cell in cells:
+        found = parse_list(cell.strip()) if is_listed(cell) else None
+        words = [value_text(item).strip() for item in found] if isinstance(found, list) else []
+        if len(words) < 2 or not set(words) <= _BITS:
+            return False
+        lengths.add(len(words))
+        repeats = repeats or len(set(words)) < len(words)
+    return len(lengths) == 1 and repeats
 
 
 def _is_cell(row: Example) -> bool:

@@ -20,9 +20,8 @@ from bertkit.data.group_columns import GroupColumns
 from bertkit.data.kept import Keep, KeptColumns
 from bertkit.data.label_kinds import LabelKinds, Spelling, respelt
 from bertkit.data.label_sets import how_read, is_listed, mark_of, part_row
-from bertkit.data.loading import load_data
 from bertkit.data.numerals import is_lost_score, score_fault
-from bertkit.data.opening import Opener, Table
+from bertkit.data.open import Opener, Table
 from bertkit.data.records import BadRow, ColumnMap, Example, LabelSet, LeftOut
 from bertkit.data.shape_names import AUTO, LABEL_SETS, SCORES, Tasks, shape_asked, word_of
 from bertkit.data.shapes.label_sets import why_label_sets
@@ -81,8 +80,6 @@ def stream_data(
 ) -> StreamedData:
     """Open DATA, find the columns of every split, and get ready to read the rows.
 
-    Data of the hub is loaded whole, as `load_data` does.
-
     Args:
         names: the words of DATA; several files are more rows of the same table.
         tasks: the shape that each task reads.
@@ -94,17 +91,14 @@ def stream_data(
     Raises:
         UsageError: DATA or `--columns` is malformed.
         UnknownNameError: DATA is no known name and no path.
-        DataError: a file cannot be read, has no rows, or lacks a column; of hub data also
-            where a row cannot be used.
+        DataError: a file cannot be read, has no rows, or lacks a column.
         HubError: the hub cannot be reached and nothing is cached.
     """
     source = find_source(names, data_dir=data_dir)
-    if source.hub_id is not None:
-        return _of_hub(names, tasks, columns, task, group)
     choice = parse_columns(columns) if columns is not None else None
     asked = shape_asked(task, tasks, None if source.spec is None else source.spec.shape)
     opener = Opener(source, choice, asked, group)
-    splits = {split: SplitStream(split, opener.tables(split)) for split in source.files}
+    splits = {split: SplitStream(split, tables) for split, tables in opener.splits()}
     is_guessed = opener.shape == AUTO
     shape = _guess(next(iter(splits.values()))) if is_guessed else opener.shape
     if shape == LABEL_SETS:
@@ -174,7 +168,7 @@ class SplitStream:
         self._columns = self._group_columns()
         for table in self._tables:
             problems: list[BadRow] = []
-            place = str(table.path)
+            place = table.place
             watch = None if self._columns is None else self._columns.watch
             for example in table.examples(problems, self._seen, watch):
                 if problems:
@@ -199,7 +193,7 @@ class SplitStream:
     @property
     def has_no_columns(self) -> bool:
         """Whether some file has no columns but its tokens and tags."""
-        return any(table.kind.kind == "conll" for table in self._tables)
+        return any(table.read_tagged is not None for table in self._tables)
 
     def records(self) -> Iterator[tuple[str, Example | BadRow]]:
         """Read all records with their files, those too that cannot be used; their columns are `kept`."""
@@ -207,7 +201,7 @@ class SplitStream:
         for table in self._tables:
             kept = KeptColumns(Keep())
             for record in kept.give(table.examples([], seen, kept.note)):
-                yield str(table.path), record if isinstance(record, BadRow) else self._respelt(record)
+                yield table.place, record if isinstance(record, BadRow) else self._respelt(record)
 
     def _group_columns(self) -> GroupColumns | None:
         """Look for a column of groups among those of the training rows, where none was named."""
@@ -226,28 +220,3 @@ class SplitStream:
             0 if self._seen is None else self._seen.repeated,
             None if self._columns is None else self._columns.proposal(),
         )
-
-
-class _Loaded(tuple[Example, ...]):
-    """Rows that were loaded whole: all of them could be read."""
-
-    __slots__ = ()
-
-    def expect(self, shape: str, spelling: Spelling = "as written") -> None:
-        """They were loaded for it."""
-
-    def unread(self) -> Unread:
-        """Return that there is nothing."""
-        return Unread()
-
-
-def _of_hub(names: Sequence[str], tasks: Tasks, columns: str | None, task: str, group: str | None) -> StreamedData:
-    dataset = load_data(names, tasks=tasks, columns=columns, task=task, group=group)
-    return StreamedData(
-        name=dataset.name,
-        task=dataset.task,
-        is_guessed=False,
-        columns=dataset.columns,
-        splits={split: _Loaded(rows) for split, rows in dataset.splits.items()},
-        notes=(*dataset.notes, *dataset.warnings),
-    )

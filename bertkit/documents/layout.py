@@ -2,7 +2,8 @@
 
 Blank lines, HTML block tags, comments, scripts, Markdown's pictures, code fences, headings,
 list items and table rows end it. A single line end may just be where an editor wrapped the
-line: it is one if the next word would not have fitted into the width of the paragraph.
+line: it is one if the next word would not have fitted into the width of the paragraph, or,
+where lines were broken by hand, if it stops in the middle of a sentence and the next goes on.
 Everything is found by place, nothing is removed, so that what comes out are slices of the
 text.
 """
@@ -10,11 +11,13 @@ text.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bertkit.documents.language import HANGUL
 from bertkit.documents.quotes import Span
+from bertkit.documents.readers.dialogue import begins_turn, names_speaker
 from bertkit.documents.sentences_korean import FINAL_ENDING
 
 _BLOCK_TAG = re.compile(
@@ -40,6 +43,15 @@ _FENCE = re.compile(r"(?:```|~~~)\S*$")
 _STOP = re.compile(r"[.!?…。！？]")
 _CLOSED = re.compile(r"[.!?…。！？:;][\"'”’」』»)\]*_]*$")
 _FINAL_ENDING = re.compile(FINAL_ENDING + "$")
+
+_FIRST = re.compile(r"[^\W_]")
+# Words that a sentence does not stop at.
+_UNFINISHED = re.compile(
+    r"\b(?:a|an|the|of|to|with|and|or|but|in|on|for|by|at|from|that|which|is|are|was|were|be|been|has|have|had|will|would"
+    r"|can|could|not|its|their|our|his|her|my|your|as|than|into|between|about|because|if|when|while|mr\.|mrs\.|ms\.|dr\.)$"
+    r"|[가-힣](?:[은는을를의와과며면]|에서|으로|에게|하고|지만|해서|하여|려고|부터|까지|[에]는)$",
+    re.IGNORECASE,
+)
 
 _NARROWEST, _WIDEST = 40, 130  # columns between which a paragraph may be wrapped by hand or editor
 _MARKUP = re.compile(r"</?[a-zA-Z!][^<>]*>|!\[[^\[\]\n]*\]\([^()\n]*\)|&#?\w{1,10};|^\s*\[[^\[\]\n]*\]:.*")
@@ -143,16 +155,38 @@ def _stripped(text: str, start: int, end: int) -> _Line | None:
 
 def _is_wrapped(line: _Line, following: _Line, width: int, is_prose: bool) -> bool:
     """Tell whether the line goes on in the following one, which an editor broke off."""
-    if not _NARROWEST <= width <= _WIDEST or _FINAL_ENDING.search(line.text):
-        return False
-    if not (is_prose or following.text[0].islower()):  # headings, addresses, verse
-        return False
-    if _ALONE.match(line.text) or _ALONE.match(following.text):
+    if _FINAL_ENDING.search(_composed(line.text[-40:])) or _ALONE.match(line.text) or _ALONE.match(following.text):
         return False
     if _BULLET.match(following.text) or _NUMBERED.match(following.text):
         return False
+    is_closed = _CLOSED.search(line.text[-9:]) is not None
+    if names_speaker(line.text) or begins_turn(following.text, is_closed=is_closed):
+        return False
+    if not is_closed and _goes_on(line.text, following.text, is_prose=is_prose):
+        return True
+    if not _NARROWEST <= width <= _WIDEST:
+        return False
+    if not (is_prose or following.text[0].islower()):  # headings, addresses, verse
+        return False
     next_word = following.text.split(maxsplit=1)[0]
     return line.columns + 1 + _columns(next_word) > width
+
+
+def _goes_on(line: str, following: str, *, is_prose: bool) -> bool:
+    """Tell whether a line stops in the middle of a sentence that the following one goes on with."""
+    first = _FIRST.search(following)
+    if first is None:
+        return False
+    if line.endswith(","):
+        return first[0].islower() or is_prose
+    if not is_prose:
+        return False
+    return first[0].islower() or _UNFINISHED.search(_composed(line[-40:])) is not None
+
+
+def _composed(text: str) -> str:
+    """Return a text in NFC: endings are looked for in whole syllables."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _marker_length(line: str) -> int:

@@ -7,13 +7,17 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bertkit.data.records import Example
+from bertkit.evaluation.linear_run import TASKS as LINEAR_TASKS
 from bertkit.evaluation.partner import ENCODER
 from bertkit.evaluation.verdict import Verdict
+from bertkit.metrics.names import greater_is_better
+from bertkit.models.table import TFIDF
 from bertkit.tasks.base import Interval, Outputs, Task
 from bertkit.troubleshooting import see
 
 # What stands beside the scores as the best that can be reached: it knows the answers.
 BOUNDS = ("oracle",)
+MODEL = "the model"
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Evaluation:
     model minus a baseline on the same resampled rows. `signature` says how the metrics were
     computed, where there are ways whose figures do not compare. `metric` is the one that the
     verdicts go by. Of classes, `positive` is the one that f1, precision and recall are of; None:
-    they are means over all (macro).
+    they are means over all (macro). `coverage` is the share of the rows that were answered, of which
+    alone the figures are; None: all were to be answered.
     """
 
     data: str
@@ -41,12 +46,15 @@ class Evaluation:
     signature: str = ""
     metric: str = ""
     positive: str | None = None
+    coverage: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values, figures to six digits after the point."""
         rounded: dict[str, Any] = _rounded(asdict(self))
         if not self.signature:
             del rounded["signature"]
+        if self.coverage is None:
+            del rounded["coverage"]
         if "macro_f1" not in self.metrics:
             del rounded["positive"]
         return rounded
@@ -64,6 +72,7 @@ def evaluate(
     split: str,
     warnings: Sequence[str] = (),
     seconds: float = 0.0,
+    coverage: float | None = None,
 ) -> Evaluation:
     """Compare a model's outputs with the labels, and with the baselines' answers.
 
@@ -79,6 +88,7 @@ def evaluate(
         split: name of the split, for the report.
         warnings: what is already known to be wrong.
         seconds: time of reading, tokenizing and the forward pass.
+        coverage: the share of all rows that these are; None: these are all.
     """
     scores = task.score(examples, outputs)
     others, difference = _compare(task, examples, outputs, baselines)
@@ -104,6 +114,7 @@ def evaluate(
         signature=scores.signature,
         metric=task.settings.deciding_metric,
         positive=task.settings.positive,
+        coverage=coverage,
     )
 
 
@@ -141,7 +152,7 @@ def _no_better(
     metrics: Mapping[str, float],
     baselines: Mapping[str, Mapping[str, float]],
     difference: Mapping[str, Mapping[str, Interval]],
-    who: str = "the model",
+    who: str = MODEL,
 ) -> list[str]:
     """Say so where a baseline does as well by the metric that decides."""
     metric, found = task.settings.deciding_metric, []
@@ -150,8 +161,17 @@ def _no_better(
             continue
         if metric in figures and metric in difference[name]:
             verdict = Verdict(who, name, metric, metrics[metric], figures[metric], difference[name][metric])
-            found.append(verdict.sentence)
+            found.append(verdict.sentence + to_have_it(verdict, task.settings.task) if verdict.sentence else "")
     return [sentence for sentence in found if sentence]
+
+
+def to_have_it(verdict: Verdict, task: str) -> str:
+    """Say how to take the baseline itself, where that is possible and a model's figure is below its own."""
+    gain = verdict.other - verdict.figure
+    is_better = gain > 0 if greater_is_better(verdict.metric) else gain < 0
+    if task in LINEAR_TASKS and (verdict.who, verdict.baseline) == (MODEL, TFIDF) and is_better:
+        return f", which --model {TFIDF} trains by itself"
+    return ""
 
 
 def _rounded(value: Any) -> Any:

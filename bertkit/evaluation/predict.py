@@ -21,6 +21,7 @@ from bertkit.compute.processes import ALONE, World, undealt
 from bertkit.data.kept import FILE
 from bertkit.data.records import BadRow, Example
 from bertkit.errors import BertkitError
+from bertkit.evaluation.decisions import AS_TRAINED, Decisions
 from bertkit.evaluation.forward import forward
 from bertkit.evaluation.span import Item, Span
 from bertkit.tasks.base import EncodedRow, Outputs
@@ -73,6 +74,7 @@ def predict_stream(
     watch: FitWatch | None = None,
     drops: DropWatch | None = None,
     world: World = ALONE,
+    decisions: Decisions = AS_TRAINED,
     tick: Tick = lambda _: None,
     span: Span | None = None,
 ) -> Generator[list[dict[str, Any]], None, None]:
@@ -89,6 +91,7 @@ def predict_stream(
         drops: is shown the texts of every row read here, once it is answered.
         world: the processes that share the rows; the rows of the first are taken, and it gets
             all records.
+        decisions: which answers are given.
         tick: is told how many more rows have been computed, before their records come.
         span: the rows that are answered; None: all.
 
@@ -111,7 +114,7 @@ def predict_stream(
                 outputs = _outputs(bundle, chunk.encoded, placement, batch_size, tick)
                 if partnership is not None:
                     outputs = iter(partnership.blend.mix(list(outputs), chunk.theirs))
-                yield undealt(world.to_main(_records(bundle, chunk, outputs, top_k)))
+                yield undealt(world.to_main(_records(bundle, chunk, outputs, top_k, decisions)))
                 if drops is not None:
                     drops.see(item.all_texts for item in chunk.items if isinstance(item, Example))
 
@@ -144,16 +147,18 @@ def _by_rows(rows: Sequence[EncodedRow], tick: Tick) -> Tick:
     return lambda parts: tick(parts * share)
 
 
-def _records(bundle: Bundle, chunk: _Chunk, outputs: Iterable[Any], top_k: int) -> list[dict[str, Any]]:
+def _records(
+    bundle: Bundle, chunk: _Chunk, outputs: Iterable[Any], top_k: int, decisions: Decisions
+) -> list[dict[str, Any]]:
     answers = iter(zip(outputs, chunk.encoded, strict=True))
-    taken = {*_OWN_NAMES, *bundle.task.record_fields(top_k)}
+    taken = {*_OWN_NAMES, *bundle.task.record_fields(top_k), *decisions.fields}
     records: list[dict[str, Any]] = []
     for item in chunk.items:
         if isinstance(item, BadRow):
             records.append(_with_kept({"line": item.line, "error": item.message}, item, taken))
             continue
         output, row = next(answers)
-        answer = bundle.task.record(item, output, top_k)
+        answer = decisions.record(bundle.task, bundle.task.record(item, output, top_k), output)
         record = {"line": item.line, **answer, "n_tokens": row.n_tokens, "truncated": row.truncated}
         records.append(_with_kept(record, item, taken))
     return records

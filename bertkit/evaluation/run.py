@@ -7,23 +7,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
 from bertkit.compute.device import Placement
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest
 from bertkit.data.sources import files_of
-from bertkit.engines.opening import Way, open_run
+from bertkit.engines.opening import Way
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, RunError, UsageError
 from bertkit.evaluation.ahead import ahead
 from bertkit.evaluation.baselines import load_baselines
 from bertkit.evaluation.contamination import FILE as HASHES
 from bertkit.evaluation.contamination import count_known
-from bertkit.evaluation.decisions import decide_by
+from bertkit.evaluation.decisions import Decisions, beside, decided
 from bertkit.evaluation.errors_file import write_errors
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
+from bertkit.evaluation.linear_run import all_others, is_linear, open_to_answer
 from bertkit.evaluation.partner import open_partnership
 from bertkit.outputs import check_outputs
 from bertkit.plain import visible
@@ -31,6 +35,7 @@ from bertkit.progress import Progress, unheard
 from bertkit.run_folder import MANIFEST, unchanged
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import Outputs, TaskSettings
+from bertkit.tasks.multilabel import MultiLabelTask
 from bertkit.tasks.reading import load_data, load_splits
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import check_fit
@@ -62,6 +67,7 @@ class EvalRequest:
     blend: bool = True
     says_engine: bool = False
     threshold: str | None = None
+    abstain_below: float | None = None
 
     def __post_init__(self) -> None:
         """Check the word of --engine.
@@ -70,6 +76,12 @@ class EvalRequest:
             UsageError: it is none of the engines.
         """
         check_engine_word(self.engine)
+        _ = self.decisions  # checks its number
+
+    @property
+    def decisions(self) -> Decisions:
+        """Which answers are to be given."""
+        return Decisions(self.threshold, self.abstain_below)
 
     @property
     def way(self) -> Way:
@@ -121,7 +133,7 @@ def evaluate_run(
         manifest = bundle.load_manifest(request.run)
         find_task(manifest.settings.task)
         refuse_outputs(request, manifest)
-        with ahead(lambda: open_run(request.run, request.way, note)) as opening:
+        with ahead(lambda: open_to_answer(request.run, request.way, note)) as opening:
             began = time.perf_counter()
             name, split, examples, warnings = _examples(request, manifest, note)
             reading = time.perf_counter() - began
@@ -129,18 +141,23 @@ def evaluate_run(
             loaded, placement = opening.result()
         settings = _settings(loaded.manifest.settings, request)
         loaded.task.settings = settings
-        decide_by(loaded.task, request.threshold)
-        texts = [text for e in examples for text in e.all_texts]
-        findings = check_fit(loaded.tokenizer, texts, name=str(request.run), model_ids=loaded.model.encoder.vocab_size)
+        request.decisions.apply(loaded.task)
+        findings = _fit_findings(loaded, examples)
         answered = _answered(loaded, examples, request, placement, progress)
         salt, is_pair = manifest.data["fingerprint"], settings.is_pair
         known = count_known(examples, salt, request.run / "baseline", is_pair=is_pair)
+    given = request.decisions.are_given(loaded.task, answered.outputs)
+    coverage = None if given.all() and request.abstain_below is None else float(given.mean())
+    rivals = _rivals(loaded, examples, request)
+    if not given.all():
+        examples, answered, rivals = _only_given(given, examples, answered, rivals)
     evaluation = evaluate(
         loaded.task,
         examples,
         answered.outputs,
         answered.baselines,
-        _rivals(loaded, examples, request),
+        rivals,
+        coverage=coverage,
         alone=answered.alone,
         data=name,
         split=split,
@@ -151,6 +168,36 @@ def evaluate_run(
         write_errors(request.errors, loaded.task, examples, answered.outputs)
     show(Scored(loaded, examples, answered.outputs, evaluation))
     return evaluation
+
+
+def _fit_findings(loaded: Bundle, examples: Sequence[Example]) -> list[str]:
+    """Say where the run's tokenizer does not fit the rows."""
+    if is_linear(loaded.manifest):
+        return []
+    texts = [text for e in examples for text in e.all_texts]
+    name, ids = str(loaded.directory), loaded.model.encoder.vocab_size
+    return list(check_fit(loaded.tokenizer, texts, name=name, model_ids=ids))
+
+
+def _only_given(
+    given: NDArray[np.bool_], examples: Sequence[Example], answered: _Answered, rivals: dict[str, Outputs]
+) -> tuple[Sequence[Example], _Answered, dict[str, Outputs]]:
+    """Keep the rows that are answered, of everybody's answers.
+
+    Raises:
+        DataError: there are none.
+    """
+    if not given.any():
+        raise DataError("no row is answered: none is as sure as --threshold or --abstain-below asks; lower it.")
+    places = np.flatnonzero(given).tolist()
+
+    def kept(outputs: Outputs) -> Outputs:
+        return [outputs[i] for i in places]
+
+    baselines = {name: kept(outputs) for name, outputs in answered.baselines.items()}
+    alone = None if answered.alone is None else kept(answered.alone)
+    answered = replace(answered, outputs=kept(answered.outputs), baselines=baselines, alone=alone)
+    return [examples[i] for i in places], answered, {name: kept(outputs) for name, outputs in rivals.items()}
 
 
 def refuse_outputs(request: EvalRequest, manifest: Manifest) -> None:
@@ -183,7 +230,7 @@ def _examples(
         dataset, warnings = _own_data(request, manifest, note), ()
         split = request.split or ("test" if "test" in dataset.splits else "validation")
         if split == "validation" and request.split is None:
-            warnings = (NO_TEST,)
+            warnings = () if is_linear(manifest) else (NO_TEST,)
     for sentence in dataset.notes:
         note(sentence)
     if split not in dataset.splits:
@@ -244,15 +291,19 @@ def _answered(
 ) -> _Answered:
     """Compute a run's answers and those of its baselines; a partner's say in them counts as work."""
     alone, seconds, warnings = _outputs(loaded, examples, request, placement, progress)
-    baselines = load_baselines(request.run / "baseline", loaded.task).predict(examples)
+    fitted = load_baselines(request.run / "baseline", loaded.task)
+    baselines = fitted.predict(examples)
+    if is_linear(loaded.manifest):
+        return _Answered(alone, all_others(baselines), None, seconds, warnings)
     began = time.perf_counter()
     partnership = open_partnership(loaded)
     if partnership is None:
-        return _Answered(alone, baselines, None, seconds, warnings)
+        return _Answered(alone, beside(loaded.task, fitted, baselines), None, seconds, warnings)
     theirs = partnership.partner.answers(examples, baselines)
     outputs = partnership.blend.mix(alone, theirs)
     seconds += time.perf_counter() - began
-    return _Answered(outputs, {**baselines, partnership.partner.name: theirs}, alone, seconds, warnings)
+    both = beside(loaded.task, fitted, {**baselines, partnership.partner.name: theirs})
+    return _Answered(outputs, both, alone, seconds, warnings)
 
 
 def _outputs(
@@ -287,7 +338,7 @@ def _rivals(loaded: Bundle, examples: Sequence[Example], request: EvalRequest) -
     """
     if request.against is None:
         return {}
-    other, placement = open_run(request.against, replace(request.way, engine="auto"))
+    other, placement = open_to_answer(request.against, replace(request.way, engine="auto"))
     mine, theirs = loaded.task.settings, other.task.settings
     if _kind(mine) != _kind(theirs):
         raise RunError(f"--against {request.against}: learned another task or other labels; give a run on like data.")
@@ -296,6 +347,8 @@ def _rivals(loaded: Bundle, examples: Sequence[Example], request: EvalRequest) -
     outputs, partnership = _outputs(other, examples, request, placement)[0], open_partnership(other)
     if partnership is not None:
         outputs = partnership.blend.mix(outputs, partnership.partner.answers(examples, {}))
+    if mine.thresholds and not isinstance(loaded.task, MultiLabelTask):
+        outputs = decided(outputs)
     return {str(request.against): outputs}
 
 

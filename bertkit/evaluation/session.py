@@ -18,13 +18,14 @@ from bertkit.data.kept import FILE, parse_keep
 from bertkit.data.records import BadRow, Example
 from bertkit.data.sources import input_files
 from bertkit.engines.choosing import size_of_all
-from bertkit.engines.opening import Way, open_run
+from bertkit.engines.opening import Way
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, StrictError, UsageError
 from bertkit.evaluation.ahead import ahead
-from bertkit.evaluation.decisions import decide_by
+from bertkit.evaluation.decisions import Decisions
 from bertkit.evaluation.going_on import Written
 from bertkit.evaluation.inputs import FORMATS, Inputs, Note, open_all
+from bertkit.evaluation.linear_run import open_to_answer
 from bertkit.evaluation.predict import blocks, predict_stream
 from bertkit.evaluation.records_out import Records, has_partial, opened, written_before
 from bertkit.evaluation.shown import Shown
@@ -74,6 +75,7 @@ class PredictRequest:
     skip: int = 0
     shard: str | None = None
     says_engine: bool = False
+    abstain_below: float | None = None
 
     @property
     def is_part(self) -> bool:
@@ -84,6 +86,11 @@ class PredictRequest:
     def way(self) -> Way:
         """How the run is to answer."""
         return Way(self.engine, self.device, self.precision, self.blend, says=self.says_engine)
+
+    @property
+    def decisions(self) -> Decisions:
+        """Which answers are to be given."""
+        return Decisions(self.threshold, self.abstain_below)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,6 +106,7 @@ class PredictRequest:
             if value is not None and value not in allowed:
                 raise UsageError(f"--{name.replace('_', '-')} {brief(value)}: must be one of {', '.join(allowed)}.")
         check_device_word(self.device)
+        _ = self.decisions  # checks its number
         check_engine_word(self.engine)
         if self.shard is not None:
             parse_shard(self.shard)
@@ -169,16 +177,21 @@ def predict(
 def _help(request: PredictRequest, world: World) -> Done:
     """Answer the rows that the first process deals out."""
     loaded, placement = _loaded(request)
-    for _ in predict_stream(loaded, (), placement, top_k=request.top_k, batch_size=request.batch_size, world=world):
+    stream = predict_stream(
+        loaded, (), placement, top_k=request.top_k, batch_size=request.batch_size, world=world,
+        decisions=request.decisions,
+    )  # fmt: skip
+    for _ in stream:
         pass
     return Done()
 
 
 def _loaded(request: PredictRequest, note: Note = lambda _: None) -> tuple[Bundle, Placement]:
-    loaded, placement = open_run(request.run, replace(request.way, input_bytes=size_of_all(request.names)), note)
+    way = replace(request.way, input_bytes=size_of_all(request.names))
+    loaded, placement = open_to_answer(request.run, way, note)
     settings = loaded.task.settings
     loaded.task.settings = replace(settings, on_long=request.on_long or settings.on_long)
-    decide_by(loaded.task, request.threshold)
+    request.decisions.apply(loaded.task)
     return loaded, placement
 
 
@@ -212,12 +225,13 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
         watch=watch,
         drops=drops,
         world=world,
+        decisions=request.decisions,
         tick=shown.computed,
         span=span,
     )
     done = _begun(written, request)
     with _released(inputs.rows), closing(chunks), opened(output, written) as stream:
-        own = loaded.task.record_fields(request.top_k)
+        own = [*loaded.task.record_fields(request.top_k), *request.decisions.fields]
         records_out = Records(stream, request.output_format, settings, own, span, written)
         try:
             for records in chunks:

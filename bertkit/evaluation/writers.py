@@ -21,9 +21,13 @@ TOOLS = ("labelstudio", "doccano", "conll")
 OUTPUT_FORMATS = ("jsonl", "csv", "tsv", *TOOLS)
 # The record's name for the text that a tool shows.
 TEXT = "_text"
-_TASKS = {"labelstudio": ("ner", "classify"), "doccano": ("ner", "classify"), "conll": ("ner",)}
+_OF_LABELS = ("ner", "classify", "multilabel")
+_TASKS = {"labelstudio": _OF_LABELS, "doccano": _OF_LABELS, "conll": ("ner",)}
 # Keys of a record that are no columns of the input's.
-_OWN = ("line", "label", "score", "n_tokens", "truncated", "error", "top", "entities", TEXT)
+_OWN = (
+    *("line", "label", "score", "labels", "scores", "abstained", "n_tokens", "truncated", "error", "top", "entities"),
+    TEXT,
+)
 
 Record = dict[str, Any]
 
@@ -193,10 +197,20 @@ def _task(record: Record) -> Record:
             _result("labels", {"start": e["start"], "end": e["end"], "text": e["text"], "labels": [e["label"]]}, e)
             for e in record["entities"]
         ]
+    elif (labels := _labels(record)) and "scores" in record:
+        lowest = min(record["scores"][label] for label in labels)
+        result = [_result("choices", {"choices": labels}, {"score": lowest})]
     else:
-        result = [_result("choices", {"choices": [record["label"]]}, record)]
+        result = [_result("choices", {"choices": labels}, record)] if labels else []
     scores = [part["score"] for part in result]
     return {"data": data, "predictions": [{"result": result, "score": min(scores, default=1.0)}]}
+
+
+def _labels(record: Record) -> list[str]:
+    """Return the labels that a record has: several, one, or none where none was sure enough."""
+    if "labels" in record:
+        return list(record["labels"])
+    return [] if record["label"] is None else [record["label"]]
 
 
 def _result(kind: str, value: Record, answer: Record) -> Record:
@@ -207,7 +221,7 @@ def _doccano(record: Record) -> str:
     if "entities" in record:
         label: list[Any] = [[e["start"], e["end"], e["label"]] for e in record["entities"]]
     else:
-        label = [record["label"]]
+        label = list(_labels(record))
     return to_json({"text": record[TEXT], "label": label, **_columns(record)})
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bertkit.models.alignment import differences
+from bertkit.models.mask_decoder import EnhancedMaskDecoder
 from bertkit.models.stored_head import stored_head
 
 POOLINGS = ("cls", "pooler", "mean", "match", "align")
@@ -205,6 +206,35 @@ class TokenModel(TaskModel):
         return logits
 
 
+class SpanModel(TaskModel):
+    """An encoder and two figures a token: how much an answer begins there, and ends there.
+
+    Args:
+        encoder: gives the hidden states.
+        dropout: dropout before the linear layer.
+    """
+
+    head_names: ClassVar[Mapping[str, str]] = {"classifier.": "qa_outputs."}
+
+    def __init__(self, encoder: Encoder, *, dropout: float) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = _linear(encoder.hidden_size, 2)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor,
+        global_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Return the figures of every token, (B, L, 2)."""
+        hidden = self.encoder(input_ids, attention_mask, token_type_ids, global_mask)  # (B, L, H)
+        logits: Tensor = self.classifier(self.dropout(hidden))
+        return logits
+
+
 class MaskedLanguageModel(TaskModel):
     """An encoder with BERT's head for hidden tokens, and one for pairs of sentences.
 
@@ -215,6 +245,7 @@ class MaskedLanguageModel(TaskModel):
         encoder: gives the hidden states.
         with_pairs: whether the order of two sentences is learnt too.
         dropout: dropout before the layer of the pairs.
+        positions: the longest row, where absolute places join at the end (`mask_decoder.py`); None: they do not.
     """
 
     head_names: ClassVar[Mapping[str, str]] = {
@@ -223,9 +254,10 @@ class MaskedLanguageModel(TaskModel):
         "order.": "cls.seq_relationship.",
     }
 
-    def __init__(self, encoder: Encoder, *, with_pairs: bool, dropout: float) -> None:
+    def __init__(self, encoder: Encoder, *, with_pairs: bool, dropout: float, positions: int | None = None) -> None:
         super().__init__()
         self.encoder = encoder
+        self.mask_decoder = None if positions is None else EnhancedMaskDecoder(encoder, positions)
         self.dropout = nn.Dropout(dropout)
         width = encoder.embeddings_weight.shape[1]
         self.transform = nn.ModuleDict(
@@ -264,8 +296,11 @@ class MaskedLanguageModel(TaskModel):
         Returns:
             Logits over the vocabulary, (M, V), and over the two orders, (B, 2), or None.
         """
-        hidden = self.encoder(input_ids, attention_mask, token_type_ids, global_mask)  # (B, L, H)
-        asked = hidden.flatten(0, 1)  # (B·L, H)
+        if self.mask_decoder is None:
+            hidden = for_words = self.encoder(input_ids, attention_mask, token_type_ids, global_mask)  # (B, L, H)
+        else:
+            for_words, hidden = self.mask_decoder(input_ids, attention_mask, token_type_ids, global_mask)
+        asked = for_words.flatten(0, 1)  # (B·L, H)
         asked = asked if positions is None else asked[positions]  # (M, H)
         asked = self.transform["LayerNorm"](nn.functional.gelu(self.transform["dense"](asked)))
         logits = asked @ self.encoder.embeddings_weight.T.to(asked.dtype) + self.bias  # (M, V)

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch  # noqa: TID253 - computes with it, as the next
 from torch import Tensor, nn  # noqa: TID253
@@ -33,6 +33,7 @@ from bertkit.models.bert import BertConfig, BertEmbeddings, BertLayer, BertModel
 GLOBAL = ("first", "question", "columns")
 DILATED_HEADS = 2  # of an upper layer (Beltagy et al. 2020, section 4.1)
 SMALLEST_BLOCK = 16  # tokens; narrower windows are computed in blocks of this length
+PIECE = 2048  # tokens computed together: what is written down between two steps stays near the processor
 PADDING, TEXT, SEEN_BY_ALL = 0, 1, 2  # what a mask says of a token
 
 
@@ -158,6 +159,20 @@ Extra = tuple[Tensor, Tensor, Tensor]
 
 
 def attend(tokens: Heads, near: Tensor, reach: int, gap: int = 1, extra: Extra | None = None) -> Tensor:
+    """Mix values by `attend_in_blocks`, a long row piece by piece, each with what it sees on either side."""
+    length, aside = near.shape[1], reach * gap
+    if length <= PIECE + aside:
+        return attend_in_blocks(tokens, near, reach, gap, extra)
+    pieces = []
+    for start in range(0, length, PIECE):
+        first, last = max(0, start - aside), start + PIECE + aside
+        some = Heads(*(x[:, :, first:last] for x in tokens))
+        mixed = attend_in_blocks(some, near[:, first:last], reach, gap, extra)
+        pieces.append(mixed[:, :, start - first : start - first + PIECE])
+    return torch.cat(pieces, dim=2)
+
+
+def attend_in_blocks(tokens: Heads, near: Tensor, reach: int, gap: int, extra: Extra | None) -> Tensor:
     """Let each token see the neighbours that are text, and the global tokens, (B, N, L, D).
 
     Args:
@@ -229,6 +244,24 @@ def gaps_of(layers: int, dilation: int) -> list[int]:
     return [1] * lower + [dilation - (dilation - 1) * (upper - 1 - i) // upper for i in range(upper)]
 
 
+class LongformerLayer(BertLayer):
+    """A layer of BERT's whose attention is local.
+
+    Args:
+        config: the encoder's.
+        gap: see `LongformerSelfAttention`.
+    """
+
+    def __init__(self, config: LongformerConfig, gap: int) -> None:
+        super().__init__(config)
+        self.attention.self = LongformerSelfAttention(config, gap)
+
+    def forward(self, hidden: Tensor, mask: Tensor | None, *, first_only: bool = False) -> Tensor:
+        """Map (B, L, H) to (B, L, H)."""
+        pieces = self.attention(hidden, hidden, mask).split(PIECE, dim=1)
+        return torch.cat([self.output(self.intermediate(piece), piece) for piece in pieces], dim=1)
+
+
 class LongformerModel(BertModel):
     """BERT whose tokens see their neighbours; names of weights are those of transformers' LongformerModel.
 
@@ -242,8 +275,8 @@ class LongformerModel(BertModel):
         super().__init__(config, with_pooler=with_pooler)
         self.window = config.attention_window
         self.embeddings = LongformerEmbeddings(config)
-        for layer, gap in zip(self.layers, gaps_of(config.num_hidden_layers, config.dilation), strict=True):
-            cast(BertLayer, layer).attention.self = LongformerSelfAttention(config, gap)
+        gaps = gaps_of(config.num_hidden_layers, config.dilation)
+        self.encoder.layer = nn.ModuleList(LongformerLayer(config, gap) for gap in gaps)
         self.initialise()
 
     def forward(

@@ -13,12 +13,13 @@ from functools import partial
 from math import inf
 
 from bertkit.documents.language import resolve_language
-from bertkit.documents.sentences import split_sentences
+from bertkit.documents.sentences import Sentence, split_sentences
 from bertkit.summarization.methods import Method
 from bertkit.summarization.options import SummaryOptions
 from bertkit.summarization.records import (
     Answer,
     Answers,
+    Choice,
     Item,
     Listener,
     SourceText,
@@ -26,6 +27,7 @@ from bertkit.summarization.records import (
     Summary,
     Unreadable,
     Windows,
+    document_sentences,
     nothing_in,
     on_one_line,
 )
@@ -87,7 +89,7 @@ class _Desk:
             if isinstance(item, Unreadable):
                 answers.append(item)
                 continue
-            draft = _Draft(item, _sentences(item.text, self._options.language))
+            draft = _Draft(item, _lines(document_sentences(item, self._options.language)))
             if draft.sentences:
                 work.setdefault(self._spec(item).name, []).append((len(answers), draft))
             answers.append(Unreadable.of(item, nothing_in(item.text)))  # its summary takes this place
@@ -144,8 +146,12 @@ def _windows(writer: Writer, sentences: Sequence[str]) -> list[str]:
 
 def _sentences(text: str, language: str, *, keep: bool = False) -> list[str]:
     """Return a text's sentences, each on one line; with `keep`, what has no words is one too."""
-    found = [on_one_line(sentence.text) for sentence in split_sentences(text, language)]
+    found = _lines(split_sentences(text, language))
     return found or ([on_one_line(text)] if keep and text.strip() else [])
+
+
+def _lines(sentences: Iterable[Sentence]) -> list[str]:
+    return [Choice.of(0, sentence, 0.0).line for sentence in sentences]
 
 
 def _chunks(items: Iterable[Item], most: Callable[[], int]) -> Iterator[list[Item]]:

@@ -1,30 +1,38 @@
-"""Documents from files and standard input: a text file is one, a table holds one on each row."""
+"""Documents from files, folders and standard input: a table holds one on each row, any other file is one.
+
+What a file is its name says, and where the name says nothing its first bytes do.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from bertkit.data.columns import there_are
-from bertkit.data.formats.lines import Lines
+from bertkit.data.column_names import SUMMARY_NAMES
+from bertkit.data.folders import is_data_file
+from bertkit.data.formats.lines import READ_ERRORS, Lines
 from bertkit.data.formats.opened import STDIN, Opened, open_input
 from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import TableFormat, column_names, kind_by_suffix, tell
 from bertkit.data.kept import Keep
-from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
-from bertkit.data.shapes.documents import DOCUMENT_NAMES, SUMMARY_NAMES, document_row
-from bertkit.data.sources import input_files
+from bertkit.documents.readers.finish import candidates
+from bertkit.documents.readers.html import declared_encoding
+from bertkit.documents.readers.table import FORMATS, DocumentFormat, find_format, format_of_name, told_format
 from bertkit.errors import DataError, UsageError
-from bertkit.files import is_dir
-from bertkit.plain import brief, quoted
+from bertkit.files import entries, exists, is_dir, is_file
+from bertkit.plain import brief, listed, quoted
+from bertkit.summarization.document_rows import DocumentColumns, documents_of_rows
 from bertkit.summarization.records import Item, SourceText, Unreadable
 
-INPUT_FORMATS = ("auto", "txt", "jsonl", "json", "csv", "tsv", "parquet")
+TABLES = ("jsonl", "json", "csv", "tsv", "parquet")
+INPUT_FORMATS = ("auto", *(row.name for row in FORMATS), *TABLES)
 # The columns of a table in which references are looked for, in this order.
-REFERENCE_NAMES = (*SUMMARY_NAMES, "text")
+REFERENCES = DocumentColumns((*SUMMARY_NAMES, "text"))
+_PLAIN = next(row for row in FORMATS if row.name == "txt")
+_LARGEST = 1 << 30  # bytes of a document that is read whole
 
 Note = Callable[[str], None]
 
@@ -34,7 +42,7 @@ class _Source:
     """How one input is read."""
 
     name: str
-    columns: Sequence[str]
+    columns: DocumentColumns
     asked: str
     note: Note
     keep: Keep | None = None
@@ -44,7 +52,7 @@ def read_documents(
     names: Sequence[str],
     *,
     input_format: str = "auto",
-    columns: Sequence[str] = DOCUMENT_NAMES,
+    columns: DocumentColumns | None = None,
     note: Note = lambda _: None,
     keep: Keep | None = None,
 ) -> Iterator[Item]:
@@ -57,7 +65,7 @@ def read_documents(
         names: paths, plain or gzipped, and folders of such; "-" is standard input.
         input_format: auto, or what all of them are.
         columns: where a table's documents are looked for.
-        note: is told of encodings other than UTF-8.
+        note: is told of encodings other than UTF-8, and of what in a folder is not read.
         keep: columns of a table that go through to the answers; None: none do.
 
     Raises:
@@ -66,18 +74,51 @@ def read_documents(
     """
     if input_format not in INPUT_FORMATS:
         raise UsageError(f"--input-format {brief(input_format)}: must be one of {', '.join(INPUT_FORMATS)}.")
-    files = input_files(names)
+    files = document_files(names, note)
+    columns = columns or DocumentColumns()
     return _read_all([_Source(name, columns, input_format, note, keep) for name in files])
+
+
+def document_files(names: Sequence[str], note: Note = lambda _: None) -> list[str]:
+    """Return the files that names stand for: those in a folder in the order of their names.
+
+    Raises:
+        DataError: a file is missing, or a folder holds none.
+        UsageError: standard input is named twice.
+    """
+    if list(names).count("-") > 1:
+        raise UsageError("-: standard input can be read only once.")
+    files: list[str] = []
+    for name in names:
+        path = Path(name)
+        if not name or (name != "-" and not exists(path)):
+            raise DataError(f"{name or quoted(name)}: no such file.")
+        files += [name] if name == "-" or not is_dir(path) else _in_folder(path, note)
+    return files
+
+
+def _in_folder(folder: Path, note: Note) -> list[str]:
+    """List a folder's documents, and say what else is in it."""
+    inside = sorted(path for path in entries(folder) if not path.name.startswith("."))
+    files = [path for path in inside if is_file(path) and (format_of_name(path) or is_data_file(path))]
+    if not files:
+        raise DataError(
+            f"{folder}: there is no file in it that can be read (.txt, .md, .html, .eml, .vtt, .docx, .pdf, .jsonl, …)."
+        )
+    others = [path.name for path in inside if path not in set(files)]
+    if others:
+        note(f"{folder}: not read are {listed(others)}; name them to have them read.")
+    return [str(path) for path in files]
 
 
 def holds_many(names: Sequence[str], input_format: str = "auto") -> bool:
     """Tell, without reading them, whether inputs may hold several documents."""
-    return (
-        len(names) != 1
-        or names[0] == "-"
-        or is_dir(Path(names[0]))
-        or (input_format != "txt" and _kind_by_name(Path(names[0])) != "txt")
-    )
+    if len(names) != 1 or names[0] == "-" or is_dir(Path(names[0])):
+        return True
+    if input_format != "auto":
+        return input_format in (*TABLES, "mbox")
+    row = format_of_name(Path(names[0]))
+    return _kind_by_name(Path(names[0])) in TABLES or (row is not None and row.name == "mbox")
 
 
 def _read_all(sources: Sequence[_Source]) -> Iterator[Item]:
@@ -100,12 +141,82 @@ def _unreadable(error: DataError, name: str) -> Unreadable:
 
 def _read(source: _Source) -> Iterator[Item]:
     opened = open_input(source.name)
-    table = _format_of(opened, source)
-    if table.kind == "txt":
+    row, encoding = _document_format(opened, source), None
+    if row is None:
+        table = _format_of(opened, source)
+        if table.kind != "txt":
+            rows = read_opened(opened, table, keep_blank=True)
+            yield from documents_of_rows(rows, opened.name, source.columns, source.keep)
+            return
+        row, encoding = _PLAIN, table.encoding
+    yield from _documents(opened, row, source, encoding)
+
+
+def _document_format(opened: Opened, source: _Source) -> DocumentFormat | None:
+    """Return what kind of document an input is; None where it may be plain text or a table."""
+    if source.asked != "auto":
+        return None if source.asked == "txt" else find_format(source.asked)
+    named = None if opened.path is None else format_of_name(opened.path)
+    if named is not None and named.name != "txt":
+        return named
+    if opened.path is not None and _kind_by_name(opened.path) in TABLES:
+        return None
+    return told_format(opened.head, has_name=named is not None)
+
+
+def _documents(opened: Opened, row: DocumentFormat, source: _Source, encoding: str | None) -> Iterator[Item]:
+    """Read an input that is no table; `encoding` is that of its text, where it has been told."""
+    if row.of_bytes is not None:
+        found = row.of_bytes(_whole(opened), opened.name)
+    else:
+        encoding = encoding or _encoding(opened, row, source)
         with opened.stream() as stream:
-            yield SourceText(_whole_text(stream, opened.name, table.encoding), opened.name)
-        return
-    yield from _documents(read_opened(opened, table, keep_blank=True), opened.name, source)
+            text = _whole_text(stream, opened.name, encoding)
+        if row.name == "txt":
+            yield SourceText(text, opened.name)
+            return
+        assert row.of_text is not None, "a row has one reader or the other"
+        found = row.of_text(text)
+    if not found:
+        raise DataError(f"{opened.name}: there is no document in it.")
+    for index, document in enumerate(found):
+        passages = tuple(candidates(document.passages))
+        yield SourceText(
+            document.text,
+            opened.name,
+            index,
+            passages=passages,
+            span=document.span,
+            reference=document.reference,
+        )
+
+
+def _encoding(opened: Opened, row: DocumentFormat, source: _Source) -> str:
+    """Tell the encoding of a text; pages say their own where it is not UTF-8."""
+    told = tell(opened, kind="txt", one_text=True)
+    if row.name == "html" and told.table.encoding == "utf-8":
+        declared = declared_encoding(opened.head)
+        if declared is not None:
+            return declared
+    for sentence in told.notes:
+        source.note(sentence)
+    return told.table.encoding
+
+
+def _whole(opened: Opened) -> bytes:
+    """Read an input to its end.
+
+    Raises:
+        DataError: it cannot be read on, or is larger than a document may be.
+    """
+    try:
+        with opened.stream() as stream:
+            content = stream.read(_LARGEST + 1)
+    except READ_ERRORS as error:
+        raise DataError(f"{opened.name}: cannot be read on ({error}).") from error
+    if len(content) > _LARGEST:
+        raise DataError(f"{opened.name}: is larger than {_LARGEST >> 30} GB; split it.")
+    return content
 
 
 def _format_of(opened: Opened, source: _Source) -> TableFormat:
@@ -115,14 +226,14 @@ def _format_of(opened: Opened, source: _Source) -> TableFormat:
     such name whose first line names a column of documents.
     """
     kind = None if source.asked == "auto" else source.asked
-    told = tell(opened, kind=kind, knows=lambda names: _column(names, source.columns) is not None, one_text=True)
+    told = tell(opened, kind=kind, knows=lambda names: source.columns.find(names) is not None, one_text=True)
+    table = told.table
     for sentence in (*told.notes, *(f"warning: {doubt}" for doubt in told.doubts)):
         source.note(sentence)
-    table = told.table
     if kind is not None or table.kind in ("jsonl", "json", "parquet", "txt"):
         return table
     if opened.path is None or not opened.path.suffix:
-        is_table = table.kind != "conll" and _column(column_names(opened, table), source.columns) is not None
+        is_table = table.kind != "conll" and source.columns.find(column_names(opened, table)) is not None
     else:
         is_table = table.kind == _kind_by_name(opened.path)
     return table if is_table else replace(table, kind="txt")
@@ -130,7 +241,7 @@ def _format_of(opened: Opened, source: _Source) -> TableFormat:
 
 def _kind_by_name(path: Path) -> str:
     kind = kind_by_suffix(path)
-    return kind if kind in INPUT_FORMATS else "txt"
+    return kind if kind in TABLES else "txt"
 
 
 def _whole_text(stream: BinaryIO, name: str, encoding: str) -> str:
@@ -146,32 +257,3 @@ def _whole_text(stream: BinaryIO, name: str, encoding: str) -> str:
         parts.append(line)
         lines.begin_record()
     return "".join(parts)
-
-
-def _documents(rows: Iterable[Row | BadRow], name: str, source: _Source) -> Iterator[Item]:
-    index = -1
-    for index, row in enumerate(row for row in rows if not isinstance(row, LeftOut)):
-        found = row if isinstance(row, BadRow) else _of_row(row, name, source.columns)
-        kept = tuple(source.keep.of(row.fields)) if source.keep is not None and isinstance(row, Row) else ()
-        if isinstance(found, BadRow):
-            yield Unreadable(found.message, name, index, found.line, kept)
-        else:
-            yield SourceText(found, name, index, row.line, kept)
-    if index < 0:
-        raise DataError(f"{name}: there is no document in it.")
-
-
-def _of_row(row: Row, name: str, columns: Sequence[str]) -> str | BadRow:
-    """Return the text of a row; a list of sentences becomes lines."""
-    column = _column(list(row.fields), columns)
-    if column is None:
-        return BadRow(row.line, f"there is no column {quoted(columns[0])}: {there_are(list(row.fields))}")
-    found = document_row(row, ColumnMap((column,)), name, need_summary=False)
-    return found if isinstance(found, BadRow) else found.texts[0]
-
-
-def _column(names: Sequence[str], columns: Sequence[str]) -> str | None:
-    if list(names) == ["1"]:  # a table without a header
-        return "1"
-    by_name = {name.casefold(): name for name in reversed(names)}
-    return next((by_name[column] for column in columns if column in by_name), None)

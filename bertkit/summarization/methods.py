@@ -141,6 +141,17 @@ def _of_bertkit(method: Method, options: SummaryOptions, note: Callable[[str], N
     return find_method(SUBSTITUTE)
 
 
+def run_column(model: str | None) -> str | None:
+    """Return the column that a run's documents stood in; None where the model is no run.
+
+    Raises:
+        RunError: the run is damaged or newer.
+    """
+    if model is None or not is_there(Path(model)):
+        return None
+    return next(iter(load_manifest(Path(model)).settings.columns.text), None)
+
+
 def open_summarizer(options: SummaryOptions, listener: Listener) -> Summarizer:
     """Choose the method and build its summarizer.
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bertkit.data.records import Kept
-from bertkit.documents.sentences import Sentence
+from bertkit.documents.readers.finish import candidates
+from bertkit.documents.readers.passage import Passage
+from bertkit.documents.readers.plain import plain_passages
+from bertkit.documents.sentences import Sentence, sentences_of
 from bertkit.progress import Progress, unheard
 
 # Keys of a record; a kept column of such a name gets another.
@@ -19,7 +22,8 @@ class SourceText:
     """A text to summarize, and where it is from.
 
     `index` is its place in the source, from 0; `line` is its line in a table, from 1; `kept` are
-    names and values that go through to the answer.
+    names and values that go through to the answer. `passages` are what is to be read of it (None: it
+    is plain text), `span` the part of `text` that it is, `reference` a summary that came with it.
     """
 
     text: str
@@ -27,6 +31,9 @@ class SourceText:
     index: int = 0
     line: int | None = None
     kept: Kept = ()
+    passages: tuple[Passage, ...] | None = None
+    span: tuple[int, int] | None = None
+    reference: str = ""
 
     @property
     def place(self) -> str:
@@ -68,10 +75,28 @@ class Choice:
     end: int
     text: str
     score: float
+    section: str = ""
+    speaker: str = ""
+    page: int | None = None
+    paragraph: int | None = None
+
+    @classmethod
+    def of(cls, index: int, sentence: Sentence, score: float) -> Choice:
+        """Choose a sentence."""
+        s = sentence
+        return cls(index, s.start, s.end, s.text, score, s.section, s.speaker, s.page, s.paragraph)
+
+    @property
+    def line(self) -> str:
+        """The sentence on one line, with who says it."""
+        text = on_one_line(self.text)
+        return text if not self.speaker or text.startswith(self.speaker) else f"{self.speaker}: {text}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON-ready values."""
-        return {"index": self.index, "start": self.start, "end": self.end, "text": self.text, "score": self.score}
+        """Return JSON-ready values; section, speaker, page and paragraph only where there are such."""
+        values = {"index": self.index, "start": self.start, "end": self.end, "text": self.text, "score": self.score}
+        about = {"section": self.section, "speaker": self.speaker, "page": self.page, "paragraph": self.paragraph}
+        return values | {name: value for name, value in about.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +134,7 @@ class Summary:
     def of_choices(cls, document: SourceText, method: str, choices: Sequence[Choice]) -> Summary:
         """Make a summary of chosen sentences, which are put into the order of the document."""
         ordered = tuple(sorted(choices, key=lambda choice: choice.index))
-        return cls(document, method, "\n".join(on_one_line(choice.text) for choice in ordered), ordered)
+        return cls(document, method, "\n".join(choice.line for choice in ordered), ordered)
 
     def to_json(self) -> dict[str, Any]:
         """Return the record; `rouge` is there only where there was a reference."""
@@ -157,6 +182,18 @@ def _kept(kept: Kept) -> dict[str, Any]:
 
 def _place(source: str, line: int | None) -> str:
     return source if line is None else f"{source}:{line}"
+
+
+def document_sentences(document: SourceText, language: str) -> list[Sentence]:
+    """Return the sentences of a document that may be chosen, in order.
+
+    Raises:
+        UnknownNameError: the language is none of auto, en and ko.
+    """
+    passages = document.passages
+    if passages is None:
+        passages = tuple(candidates(plain_passages(document.text, 0, len(document.text))))
+    return sentences_of(passages, language)
 
 
 def on_one_line(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from bertkit.documents.rouge import highlight_lines, resolve_mode, score_pair, signature
 from bertkit.documents.sentences import split_sentences
 from bertkit.errors import DataError
-from bertkit.summarization.documents_in import REFERENCE_NAMES, Note, read_documents
+from bertkit.summarization.documents_in import REFERENCES, Note, read_documents
 from bertkit.summarization.records import Rouge, SourceText, on_lines
 
 FIGURES = ("rouge1", "rouge2", "rougeLsum")
@@ -19,7 +19,7 @@ def read_references(names: Sequence[str], note: Note = lambda _: None) -> Iterat
     Raises:
         DataError: a file or a row of it cannot be read.
     """
-    for item in read_documents(names, columns=REFERENCE_NAMES, note=note):
+    for item in read_documents(names, columns=REFERENCES, note=note):
         if not isinstance(item, SourceText):
             raise DataError.at(item.source, item.line, f"{item.message}; a reference is expected here.")
         if not item.text.strip():

@@ -13,8 +13,9 @@ from bertkit.data.sources import input_files
 from bertkit.documents.rouge import resolve_mode
 from bertkit.errors import DataError
 from bertkit.progress import Progress
+from bertkit.summarization.document_rows import document_columns
 from bertkit.summarization.documents_in import read_documents
-from bertkit.summarization.methods import open_summarizer
+from bertkit.summarization.methods import open_summarizer, run_column
 from bertkit.summarization.options import SummaryOptions
 from bertkit.summarization.records import Answer, Answers, Item, Listener, Rouge, SourceText, Summary, Unreadable
 from bertkit.summarization.scoring import mean_sentence, read_references, score_summary
@@ -46,8 +47,8 @@ def summarize(
 class SummarizeRequest:
     """What `bertkit summarize` is asked.
 
-    Inputs and how to read them, references with ROUGE's tokenization, and the columns that go
-    through to the records.
+    Inputs and how to read them, references with ROUGE's tokenization, the columns that go
+    through to the records, and those where documents (and references) stand.
     """
 
     names: tuple[str, ...] = ("-",)
@@ -56,6 +57,7 @@ class SummarizeRequest:
     references: tuple[str, ...] = ()
     rouge: str = "auto"
     keep: str | None = None
+    columns: str | None = None
 
 
 @dataclass
@@ -106,9 +108,10 @@ def summarize_inputs(request: SummarizeRequest, listener: Listener) -> Answers:
         BertkitError: the method's model cannot be opened.
     """
     keep = None if request.keep is None else parse_keep(request.keep)
+    columns = document_columns(request.columns, run_column(request.options.model))
     counted = _Counted(request.names)
     items = counted.reading(
-        read_documents(request.names, input_format=request.input_format, note=listener.note, keep=keep)
+        read_documents(request.names, input_format=request.input_format, columns=columns, note=listener.note, keep=keep)
     )
     references = read_references(request.references, listener.note) if request.references else None
     mode = request.rouge if request.rouge == "auto" else resolve_mode(request.rouge, ())
@@ -118,7 +121,7 @@ def summarize_inputs(request: SummarizeRequest, listener: Listener) -> Answers:
     )
     if keep is not None:
         answers = _with_doubts(answers, keep, listener)
-    return answers if references is None else _scored(answers, references, mode)
+    return _beside_own(answers, mode) if references is None else _scored(answers, references, mode)
 
 
 class _Counted:
@@ -161,6 +164,16 @@ def _scored(unscored: Answers, references: Iterator[str], mode: str) -> Answers:
             yield answer if isinstance(answer, Unreadable) else _beside(answer, reference, mode)
     if next(references, None) is not None:
         raise DataError("--reference: there are more references than documents; they must go together one by one.")
+
+
+def _beside_own(unscored: Answers, mode: str) -> Answers:
+    """Score those documents that came with a reference."""
+    with closing(unscored) as answers:
+        for answer in answers:
+            if isinstance(answer, Summary) and answer.document.reference.strip():
+                yield _beside(answer, answer.document.reference, mode)
+            else:
+                yield answer
 
 
 def _beside(summary: Summary, reference: str, mode: str) -> Answer:

@@ -18,7 +18,7 @@ from bertkit.bundle import Bundle
 from bertkit.compute.device import choose_placement
 from bertkit.data.records import BadRow, Document, Example
 from bertkit.documents.blocking import select
-from bertkit.documents.sentences import Sentence, split_sentences
+from bertkit.documents.sentences import Sentence
 from bertkit.evaluation.predict import predict_stream
 from bertkit.summarization.methods import Method
 from bertkit.summarization.options import SummaryOptions
@@ -31,6 +31,7 @@ from bertkit.summarization.records import (
     Summarizer,
     Summary,
     Unreadable,
+    document_sentences,
     nothing_in,
 )
 from bertkit.tasks.base import Task
@@ -99,9 +100,9 @@ def _rows(items: Iterable[Item], language: str, passed: deque[_Split]) -> Iterat
             passed.append(_Split(item, ()))
             yield BadRow(line, item.message)
         else:
-            sentences = split_sentences(item.text, language)
+            sentences = document_sentences(item, language)
             passed.append(_Split(item, sentences))
-            texts = tuple(sentence.text for sentence in sentences)
+            texts = tuple(sentence.said for sentence in sentences)
             yield Document(("\n".join(texts),), None, line, item.source, None, texts)
 
 
@@ -115,7 +116,7 @@ def _answer(split: _Split, record: Mapping[str, Any], method: Method, options: S
     if not extract.sentences:
         return Unreadable.of(item, nothing_in(item.text))
     found = ((place, sentences[place]) for place in _chosen(extract, options))
-    choices = [Choice(i, s.start, s.end, s.text, round(extract.scores[i], 6)) for i, s in found]
+    choices = [Choice.of(i, sentence, round(extract.scores[i], 6)) for i, sentence in found]
     return Summary.of_choices(item, method.name, choices)
 
 

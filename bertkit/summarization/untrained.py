@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bertkit.documents.blocking import select
-from bertkit.documents.sentences import Sentence, split_sentences
+from bertkit.documents.sentences import Sentence
 from bertkit.documents.textrank import textrank_scores
 from bertkit.documents.words import sentence_words
 from bertkit.summarization.methods import Method
@@ -18,6 +18,7 @@ from bertkit.summarization.records import (
     Summarizer,
     Summary,
     Unreadable,
+    document_sentences,
     nothing_in,
     one_by_one,
 )
@@ -42,7 +43,7 @@ def open_textrank(method: Method, options: SummaryOptions, _: Listener) -> Summa
     """
 
     def choose(sentences: Sequence[Sentence], count: int) -> Chosen:
-        words = sentence_words([sentence.text for sentence in sentences], options.language)
+        words = sentence_words([sentence.said for sentence in sentences], options.language)
         scores = textrank_scores(words).tolist()
         return select(scores, words, count), scores
 
@@ -53,11 +54,11 @@ def _choosing(
     method: Method, options: SummaryOptions, choose: Callable[[Sequence[Sentence], int], Chosen]
 ) -> Summarizer:
     def answer(document: SourceText) -> Answer:
-        sentences = split_sentences(document.text, options.language)
+        sentences = document_sentences(document, options.language)
         if not sentences:
             return Unreadable.of(document, nothing_in(document.text))
         places, scores = choose(sentences, options.count(len(sentences)))
-        chosen = [Choice(i, sentences[i].start, sentences[i].end, sentences[i].text, scores[i]) for i in places]
+        chosen = [Choice.of(i, sentences[i], scores[i]) for i in places]
         return Summary.of_choices(document, method.name, chosen)
 
     return one_by_one(answer)

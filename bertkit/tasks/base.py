@@ -33,13 +33,14 @@ if TYPE_CHECKING:
 SHORTEST, LONGEST = 4, 2**20
 # The words that settings take; where they come from flags, those of the flags.
 _WORDS = {
-    **{name: words_of(name) for name in ("task", "on_long", "leave_out", "pooling", "sentence_pairs")},
+    **{name: words_of(name) for name in ("task", "on_long", "leave_out", "pooling", "sentence_pairs", "mask_decoder")},
     "unit": ("word", "token"),
     "candidates": ("textrank", "extractor"),
 }
 _WORDS["task"] = tuple(word for word in _WORDS["task"] if word != "auto")
 # How many labels a task has at least; others have none.
 _LABELS = {"classify": 2, "multilabel": 1, "ner": 1}
+_WITH_THRESHOLDS = ("classify", "multilabel", "qa")
 SIDED_POOLINGS = ("match", "align")
 Interval = tuple[float, float]
 Outputs = Sequence[Any]
@@ -54,10 +55,12 @@ class TaskSettings:
 
     `labels` are classes, or kinds of entities. `unit` is what carries a tag: a word, or a
     token where entities begin inside words. `sentence_pairs` is the second aim of masked
-    LM: none, nsp or sop. `candidates` is whose scores propose summaries to the task matching:
+    LM: none, nsp or sop; `mask_decoder` what joins where its words are predicted: none, or enhanced,
+    absolute places. `candidates` is whose scores propose summaries to the task matching:
     textrank, or extractor, a model that is part of the run. `metric` is the one that decides, of
     which epoch is best and of whether a baseline is beaten; empty: the task's own. `thresholds`
-    are how likely each label must be before a row gets it, where a row has any number of them.
+    are how likely each label must be before a row gets it; of classes, 0 is none (the likeliest of
+    the others is taken where no threshold is reached); of qa, how likely an answer.
     """
 
     task: str
@@ -71,6 +74,7 @@ class TaskSettings:
     pooling: str = "cls"
     unit: str = "word"
     sentence_pairs: str = "none"
+    mask_decoder: str = "none"
     candidates: str = "textrank"
     metric: str = ""
     thresholds: tuple[float, ...] = ()
@@ -131,8 +135,11 @@ class TaskSettings:
 
     def _decision_fault(self) -> str | None:
         """Say what of the figures that decide does not go with the task."""
-        if self.thresholds and (self.task != "multilabel" or len(self.thresholds) != len(self.labels)):
-            return f"thresholds are {len(self.thresholds)}, and there is one for each label of multilabel, or none"
+        wanted = 1 if self.task == "qa" else len(self.labels)
+        if self.thresholds and (self.task not in _WITH_THRESHOLDS or len(self.thresholds) != wanted):
+            return f"thresholds are {len(self.thresholds)}, and there is one for each label, or none"
+        if not all(0 <= threshold <= 1 for threshold in self.thresholds):
+            return "thresholds should be from 0 to 1"
         metrics = find_task(self.task).metrics
         if self.metric and self.metric not in metrics:
             return f"metric is {shown(self.metric)} and should be one of {', '.join(metrics)}"
@@ -222,6 +229,19 @@ class Tuned(Protocol):
 
     def tune(self, examples: Sequence[Example], outputs: Outputs) -> str:
         """Choose them on rows that were not trained on; returns a sentence that says what was chosen."""
+        ...
+
+
+@runtime_checkable
+class Probable(Protocol):
+    """A task whose answers have probabilities, which one temperature can mend without changing an answer."""
+
+    def temperature(self, examples: Sequence[Example], outputs: Outputs) -> float:
+        """Fit the temperature that suits rows that were not trained on."""
+        ...
+
+    def cooled(self, outputs: Outputs, temperature: float) -> Outputs:
+        """Return what outputs would be had the logits been divided by a temperature."""
         ...
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bertkit.compute.arrays import each_by_itself
 from bertkit.data.records import Example, LabelSet
 from bertkit.errors import DataError
+from bertkit.metrics.calibration import calibration_error, calibration_interval, label_temperature, tempered_labels
 from bertkit.metrics.multilabel import (
     AnsweredSets,
     Flags,
@@ -35,7 +36,7 @@ from bertkit.tokenization.base import Tokenizer
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bertkit.models.heads import SequenceModel
+    from bertkit.models.heads import Encoder, SequenceModel
 
 
 class Decided:
@@ -117,6 +118,7 @@ class LabelSetObjective:
         """Return all metrics; of a training that goes on, with the threshold that suits these very rows."""
         gold, answered, labels = self._compared(examples, outputs)
         metrics = multilabel_metrics(gold, answered)
+        metrics["ece"] = calibration_error(answered.scores.ravel(), gold.ravel())
         figures = multilabel_per_label(gold, answered.chosen, labels)
         for label, threshold in zip(self.labels, self.thresholds, strict=False):
             figures[label]["threshold"] = threshold
@@ -125,7 +127,7 @@ class LabelSetObjective:
     def intervals(self, examples: Sequence[Example], outputs: Outputs) -> dict[str, Interval]:
         """Return the bootstrap interval of each metric."""
         gold, answered, _ = self._compared(examples, outputs)
-        return multilabel_intervals(gold, answered)
+        return {**multilabel_intervals(gold, answered), **calibration_interval(answered.scores, gold)}
 
     def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> dict[str, Interval]:
         """Return the interval of each metric's difference, `outputs` minus `others`."""
@@ -153,6 +155,15 @@ class LabelSetObjective:
             }
 
         return Mistakes(order, figures)
+
+    def temperature(self, examples: Sequence[Example], outputs: Outputs) -> float:
+        """Fit the temperature that suits rows that were not trained on."""
+        gold = self.gold(examples, self.labels)
+        return label_temperature(gold, np.asarray(outputs, np.float64).reshape(gold.shape))
+
+    def cooled(self, outputs: Outputs, temperature: float) -> Outputs:
+        """Return what outputs would be had the logits been divided by a temperature."""
+        return list(tempered_labels(np.asarray(outputs, np.float64), temperature))
 
     def settle(self, model: SequenceModel) -> LabelSetObjective:
         """Nothing to fold: logits are logits."""
@@ -209,6 +220,7 @@ class MultiLabelTask(SequenceTask):
 
     def __init__(self, settings: TaskSettings, tokenizer: Tokenizer) -> None:
         super().__init__(settings, tokenizer, LabelSetObjective(settings))
+        self._odds: tuple[float, ...] = ()  # of each label among training rows, while one is trained
 
     @property
     def sets(self) -> LabelSetObjective:
@@ -227,7 +239,20 @@ class MultiLabelTask(SequenceTask):
         if not labels:
             source = examples[0].source if examples else "the training rows"
             raise DataError(f"{source}: no row has a label; is the label column the right one?")
-        return cls(replace(settings, labels=labels), tokenizer)
+        task = cls(replace(settings, labels=labels), tokenizer)
+        counts = task.sets.gold(examples, labels).sum(axis=0)
+        task._odds = tuple(np.log((counts + 0.5) / (len(examples) - counts + 0.5)).tolist())
+        return task
+
+    def build_model(self, encoder: Encoder, *, dropout: float) -> SequenceModel:
+        """Put pooling and a linear layer on an encoder; labels begin as likely as they are frequent."""
+        import torch
+
+        model = super().build_model(encoder, dropout=dropout)
+        if self._odds:
+            with torch.no_grad():
+                model.classifier.bias.copy_(torch.tensor(self._odds))
+        return model
 
     def tune(self, examples: Sequence[Example], outputs: Outputs) -> str:
         """Choose the threshold of each label on rows that were not trained on, and say in a sentence what they are."""

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
-from bertkit.evaluation.baselines import Baselines, fit_baselines, tuned_baselines
+from bertkit.evaluation.baselines import Baselines, fit_baselines
 from bertkit.evaluation.blend import fit_blend
 from bertkit.evaluation.contamination import save_hashes
+from bertkit.evaluation.decisions import beside
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.partner import ENCODER, Partnership, fit_partner
 from bertkit.evaluation.run import Scored
 from bertkit.files import write_errors, write_json
 from bertkit.reporting.card import write_card
 from bertkit.run_folder import resume_command
-from bertkit.tasks.base import Outputs, Tuned
+from bertkit.tasks.base import Outputs
 from bertkit.tokenization.trimming import DROPPED_FILE
 from bertkit.training.loop import Learner
 from bertkit.training.place import Place
 from bertkit.training.prepare import Prepared, describe_data, describe_encoder
+from bertkit.training.tuning import calibrate, tune
 
 BASELINE = "baseline"
 
@@ -34,12 +36,13 @@ class Finished:
     baselines: Baselines
     outputs: Outputs
     partnership: Partnership | None = None
-    tuned: str = ""
+    chosen: tuple[str, ...] = ()
+    calibration: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Say what was chosen on the validation rows."""
-        return tuple(note for note in (self._of_blend(), self.tuned) if note)
+        return tuple(note for note in (self._of_blend(), *self.chosen) if note)
 
     def _of_blend(self) -> str | None:
         """Say what a blend is made of, and how its model does alone; None where there is no blend."""
@@ -72,8 +75,12 @@ class Finished:
             model=prepared.spec.name,
             family=prepared.spec.family,
             config=prepared.config.saved(),
-            data=describe_data(prepared),
-            training={**training, **describe_encoder(prepared)},
+            data=describe_data(prepared.config, prepared.dataset),
+            training={
+                **training,
+                **describe_encoder(prepared),
+                **({"calibration": dict(self.calibration)} if self.calibration else {}),
+            },
             versions=bundle.versions(),
             blend=self.partnership.weights() if self.partnership else {},
         )
@@ -101,9 +108,12 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
     task, train, examples = prepared.task, prepared.train_examples, prepared.validation_examples
     seed = prepared.config.seed
     baselines = fit_baselines(task, train, seed=seed, class_weights=prepared.options.class_weights)
-    tuned = ""
-    if isinstance(task, Tuned):
-        tuned, baselines = task.tune(examples, outputs), tuned_baselines(baselines, examples)
+    calibration: dict[str, Any] = {}
+    cooled = ""
+    # Windows are averaged as probabilities, which no temperature of their logits keeps in order.
+    is_cut = prepared.config.on_long == "window" and any(len(row.parts) > 1 for row in prepared.validation)
+    if prepared.config.calibrate and not is_cut:
+        outputs, calibration, cooled = calibrate(task, learner.bare_model, examples, outputs)
     theirs, alone, partnership = dict(baselines.predict(examples)), None, None
     if prepared.config.blend:
         partner = fit_partner(task, learner.bare_model, baselines, train, seed=seed)
@@ -111,14 +121,16 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
         gold = [example.label for example in examples]
         partnership = Partnership(fit_blend(gold, task.settings.labels, outputs, say), partner)
         outputs, alone = partnership.blend.mix(outputs, say), outputs
+    baselines, tuned = tune(task, baselines, examples, outputs, prepared.config.tune_threshold)
+    theirs = {**theirs, **baselines.predict(examples)} if tuned else theirs
     evaluation = evaluate(
         task,
         examples,
         outputs,
-        theirs,
+        beside(task, baselines, theirs),
         alone=alone,
         data=prepared.dataset.name,
         split="validation",
         warnings=prepared.warnings,
     )
-    return Finished(evaluation, baselines, outputs, partnership, tuned)
+    return Finished(evaluation, baselines, outputs, partnership, (cooled, tuned), calibration)

@@ -30,10 +30,11 @@ from bertkit.training.deciding import choose_metric
 from bertkit.training.extractor import candidate_source, lend_extractor
 from bertkit.training.long_rows import cut_sentence
 from bertkit.training.recipe import refuse_idle, resolve
+from bertkit.training.tuning import check_tuning
 from bertkit.training.vocabulary import choose_tokenizer, owner
 
 # Options that say of what shape a model without weights is, or how its vocabulary is trained.
-FROM_NOTHING_ONLY = ("size", "layers", "hidden", "heads", "attention", "vocab_size", "lowercase")
+FROM_NOTHING_ONLY = ("size", "layers", "hidden", "heads", "attention", "tokenizer", "vocab_size", "lowercase")
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def prepare(
     tokenizer, trimmed = choose_tokenizer(config, spec, train, saved_tokenizer, note)
     task = _task(config, spec, dataset, tokenizer)
     config = _blend_of_few(config, asked, task.settings, note)
+    check_tuning(config.tune_threshold, task.settings)
     doubts = [*training_doubts(dataset.task, train)]
     doubts += [f"validation: {doubt}" for doubt in check_answers(task.settings, dataset.splits["validation"])]
     lend_extractor(task, config, spec, note)
@@ -244,6 +246,7 @@ def _task(config: TrainConfig, spec: ModelSpec, dataset: DataSet, tokenizer: Tok
         overlap_segments=bool(config.overlap_segments),
         pooling=str(config.pooling),
         sentence_pairs=config.sentence_pairs,
+        mask_decoder=config.mask_decoder,
         candidates=candidate_source(config, spec) if dataset.task == "matching" else "textrank",
         metric=str(config.metric),
     )
@@ -253,12 +256,11 @@ def _task(config: TrainConfig, spec: ModelSpec, dataset: DataSet, tokenizer: Tok
     return fitted
 
 
-def describe_data(prepared: Prepared) -> dict[str, Any]:
+def describe_data(config: TrainConfig, dataset: DataSet) -> dict[str, Any]:
     """Return what a run stores of its data: enough to load the same rows again, no text."""
-    dataset = prepared.dataset
     return {
         "name": dataset.name,
-        "request": request_of(prepared.config).to_json(),
+        "request": request_of(config).to_json(),
         "fingerprint": dataset.fingerprint,
         "is_sample": dataset.is_sample,
         "rows": {split: len(examples) for split, examples in dataset.splits.items()},

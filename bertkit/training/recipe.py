@@ -20,6 +20,8 @@ from bertkit.tasks.registry import TASKS_WITH, TaskSpec
 WORDS_PER_PIECE = 20
 SMALLEST_VOCABULARY, LARGEST_VOCABULARY = 1_000, 32_000
 SHAPE = ("size", "layers", "hidden", "heads")
+# Architectures that know how far tokens are from each other, and not where they stand.
+RELATIVE = ("deberta", "deberta-v2", "modernbert", "ultrabert", "eurobert", "gte")
 # Options of --attention, and the kinds that read them.
 ATTENTION_OPTIONS = {
     "window": LOCAL_ATTENTIONS,
@@ -84,10 +86,25 @@ def resolve(
         overlap_segments=bool(filled.overlap_segments and is_pair),
         swap_pairs=bool(filled.swap_pairs and is_pair),
         blend=bool(filled.blend and config.class_weights == "none"),
+        calibrate=_calibrates(filled, config, task, init),
         max_length=min(filled.max_length or spec.max_length, spec.max_length),
         vocab_size=(filled.vocab_size or _vocabulary_size(n_words)) if learns_words else None,
         lowercase=(True if filled.lowercase is None else filled.lowercase) if learns_words else None,
     )
+
+
+def _calibrates(filled: TrainConfig, asked: TrainConfig, task: str, init: str) -> bool:
+    """Tell whether a temperature is fitted; a blend calibrates its answers itself.
+
+    Raises:
+        UsageError: both were asked for.
+    """
+    blends = bool(filled.blend and asked.class_weights == "none")
+    if asked.calibrate and blends:
+        raise UsageError("--calibrate: a blend is calibrated by its weights; take --no-blend, or leave it out.")
+    if asked.calibrate is not None:
+        return asked.calibrate
+    return init == "pretrained" and not blends and task in TASKS_WITH["calibrate"]
 
 
 def _portable(config: TrainConfig, spec: ModelSpec, *, two_texts: bool) -> TrainConfig:
@@ -137,6 +154,8 @@ def _refuse_attention(config: TrainConfig, spec: ModelSpec, *, two_texts: bool) 
     """Refuse options of attention that the model or its kind of attention does not have."""
     if config.attention is not None and not spec.is_scratch:
         raise UsageError(f"--attention {config.attention}: {spec.name} has its own; leave it out, or take scratch.")
+    if config.mask_decoder == "enhanced":
+        _refuse_mask_decoder(config, spec)
     for name, kinds in ATTENTION_OPTIONS.items():
         if getattr(config, name) is not None and (config.attention or "full") not in kinds:
             named = " or ".join(f"--attention {kind}" for kind in kinds)
@@ -145,6 +164,19 @@ def _refuse_attention(config: TrainConfig, spec: ModelSpec, *, two_texts: bool) 
         raise UsageError(f"--window {config.window}: is half on either side of a token; choose an even number.")
     if config.global_tokens == "question" and not two_texts:
         raise UsageError("--global question: needs rows of two texts, the first of them the question; take first.")
+
+
+def _refuse_mask_decoder(config: TrainConfig, spec: ModelSpec) -> None:
+    """Refuse the enhanced mask decoder on what was trained without it, or has absolute positions below."""
+    if not (spec.is_scratch or config.init == "random"):
+        raise UsageError(f"--mask-decoder enhanced: {spec.name} was trained without it; add --init random.")
+    has_absolute = (config.attention != "disentangled") if spec.is_scratch else spec.architecture not in RELATIVE
+    if has_absolute:
+        way_on = "add --attention disentangled" if spec.is_scratch else "take scratch with --attention disentangled"
+        raise UsageError(
+            "--mask-decoder enhanced: lets absolute places join at the end, for encoders that have none below, and "
+            f"{spec.name} has; {way_on}."
+        )
 
 
 def _epochs(n_rows: int, config: TrainConfig) -> int:

@@ -192,7 +192,7 @@ def one_sentence(result: Result, code: int, *parts: str) -> None:
         (["{text}", "--sentences", "2", "--ratio", "0.5"], 2, ["not both"]),
         (["{text}", "--method", "lead", "--beams", "3"], 2, ["--beams"]),
         (["{text}", "--method", "lead", "--rouge", "mecab", "--reference", "{text}"], 3, ["mecab"]),
-        (["{text}", "--method", "lead", "--input-format", "pdf"], 2, ["--input-format pdf"]),
+        (["{text}", "--method", "lead", "--input-format", "odt"], 2, ["--input-format odt"]),
         (["{text}", "--model", "t5-small", "--format", "marked"], 2, ["--format marked"]),
         (["{text}", "--method", "lead", "--reference", "nowhere"], 3, ["nowhere: no such file"]),
         (["{binary}"], 3, ["binary"]),

@@ -10,6 +10,7 @@ import pytest
 from bertkit.data.columns import ColumnChoice, parse_columns
 from bertkit.data.label_sets import are_sets, labels_in, mark_of
 from bertkit.data.records import LabelSet
+from bertkit.data.store import MANY
 from bertkit.data.values import RowError
 from bertkit.errors import DataError
 from bertkit.tasks.reading import load_data, stream_data
@@ -93,6 +94,8 @@ def test_how_labels_were_read_is_said_with_the_reason(tmp_path: Path) -> None:
         (["comp|graphics", "comp|windows", "sci|space"], False),
         (["a|b", "b", "a", "a|b"], True),
         (["a,b", "b,c", "a,c", "b"], True),
+        (["a|b", "a", "b|c"], True),
+        (["[0, 1, 0]", "[1, 0, 0]"], True),
         (["pos", "neg"], False),
         (['["a","b"]', '["a"]'], True),
         (['["a"]', '["b"]', "[]"], False),
@@ -124,3 +127,32 @@ def test_several_label_columns_are_for_multilabel(tmp_path: Path) -> None:
     path.write_text("text,a,b\none,1,0\ntwo,0,1\n")
     with pytest.raises(DataError, match="'a' and 'b' are several columns of labels, which --task multilabel reads"):
         load_data([str(path)], task="classify", columns="label=a+b")
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [
+        (["[0, 1, 0]", "[1, 0, 1]"], [("1",), ("0", "2")]),
+        (["[0. 1. 1.]", "[0. 0. 0.]"], [("1", "2"), ()]),
+        (["[0, 1]", "[1]"], [("0", "1"), ("1",)]),
+        (["[0, 1]", "[1, 2]"], [("0", "1"), ("1", "2")]),
+    ],
+)
+def test_lists_of_0_and_1_are_places_and_others_class_ids(
+    tmp_path: Path, cells: list[str], read: list[tuple[str, ...]]
+) -> None:
+    loaded = load_data([str(table(tmp_path / "rows.csv", [cells[place % len(cells)] for place in range(len(TEXTS))]))])
+    read = [read[place % len(read)] for place in range(len(TEXTS))]
+    assert (loaded.task, [row.answer for row in loaded.splits["train"]]) == ("multilabel", [list(own) for own in read])
+
+
+def test_many_rows_are_parted_out_of_the_cache_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BERTKIT_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "rows.csv"
+    rows = [f"a text with the number {i},{'a|b' if i % 3 else 'b'}" for i in range(MANY + 10)]
+    path.write_text("\n".join(["text,labels", *rows]), encoding="utf-8")
+    first, again = (load_data([str(path)]) for _ in range(2))
+    assert first.task == again.task == "multilabel"
+    assert [row.answer for row in first.splits["train"][:2]] == [["b"], ["a", "b"]]
+    assert first.fingerprint == again.fingerprint
+    assert list(first.splits["train"]) == list(again.splits["train"])

@@ -82,6 +82,15 @@ def test_blocks_equal_dense_attention_in_values_and_gradients(kind: str, window:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_pieces_of_a_long_row_are_what_the_whole_is(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    model, inputs = LongformerModel(KINDS[kind]).double().eval(), batch(3, 79)
+    whole, text = model(**inputs), inputs["attention_mask"].bool()
+    monkeypatch.setattr("bertkit.models.longformer.PIECE", 21)
+    torch.testing.assert_close(model(**inputs)[text], whole[text], atol=1e-10, rtol=1e-10)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_float32_is_within_1e_5(kind: str) -> None:
     torch.manual_seed(0)
     model, inputs = LongformerModel(KINDS[kind]).eval(), batch(4, 70)

@@ -107,8 +107,8 @@ def test_names_are_checked_before_anything_is_read(tmp_path):
         read_documents([str(good), "nowhere"])
     with pytest.raises(UsageError, match="only once"):
         read_documents(["-", "-"])
-    with pytest.raises(UsageError, match="--input-format pdf"):
-        read_documents([str(good)], input_format="pdf")
+    with pytest.raises(UsageError, match="--input-format odt"):
+        read_documents([str(good)], input_format="odt")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no file in it"):
         read(tmp_path / "empty")

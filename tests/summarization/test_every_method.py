@@ -15,7 +15,7 @@ from bertkit.cli.app import app
 from bertkit.documents.sentences import split_sentences
 from bertkit.errors import DataError
 from bertkit.summarization.options import SummaryOptions
-from bertkit.summarization.records import Summary
+from bertkit.summarization.records import SourceText, Summary, document_sentences
 from bertkit.summarization.summarize import summarize
 from tests.conftest import OBJECTS, SUBJECTS, VERBS
 
@@ -42,7 +42,7 @@ def method(request: pytest.FixtureRequest) -> SummaryOptions:
 def checked(text: str, options: SummaryOptions) -> Summary:
     """Summarize; what is chosen are sentences of the document, whole, in its order, as many as may be."""
     summary = summarize(text, options)
-    whole = {(s.start, s.end): i for i, s in enumerate(split_sentences(text, options.language))}
+    whole = {(s.start, s.end): i for i, s in enumerate(document_sentences(SourceText(text), options.language))}
     assert all(text[choice.start : choice.end] == choice.text for choice in summary.sentences)
     assert [whole[choice.start, choice.end] for choice in summary.sentences] == [c.index for c in summary.sentences]
     assert [choice.index for choice in summary.sentences] == sorted({choice.index for choice in summary.sentences})

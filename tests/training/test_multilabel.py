@@ -84,7 +84,8 @@ def test_it_is_learnt_and_stands_beside_its_baselines(made: Trained) -> None:
     assert made.result.metric == "micro_f1"
     assert made.result.metrics["micro_f1"] > 0.9
     assert set(made.result.baselines) == {"frequency", "tfidf"}
-    names = {"micro_f1", "macro_f1", "exact_match", "lrap", "hamming_loss", "micro_precision", "micro_recall", "loss"}
+    names = {"micro_f1", "macro_f1", "exact_match", "lrap", "hamming_loss", "micro_precision", "micro_recall"}
+    names |= {"loss", "ece"}
     for metrics in (made.result.metrics, *made.result.baselines.values()):
         assert set(metrics) == names
     assert any("task: multilabel, for rows have several labels" in sentence for sentence in made.said)
@@ -107,7 +108,7 @@ def test_a_loaded_run_scores_as_the_training_said(made: Trained) -> None:
     for baseline, metrics in made.result.baselines.items():
         assert shown["baselines"][baseline] == pytest.approx(metrics, abs=1e-5)
     assert shown["intervals"].keys() == shown["metrics"].keys()
-    assert shown["difference"]["tfidf"].keys() == shown["metrics"].keys()
+    assert shown["difference"]["tfidf"].keys() == shown["metrics"].keys() - {"ece"}
     assert set(shown["per_label"]["food"]) == {"precision", "recall", "f1", "support", "predicted", "threshold"}
 
 
@@ -143,10 +144,11 @@ def test_thresholds_can_be_named(made: Trained, tmp_path: Path) -> None:
         assert "--threshold" in refused.stderr
 
 
-def test_thresholds_are_for_sets_of_labels(trained_run: Path, tmp_path: Path) -> None:
-    (tmp_path / "in.csv").write_text("text_a,text_b\na,b\n")
-    refused = bertkit("predict", trained_run, tmp_path / "in.csv", "--threshold", "0.5")
+def test_a_set_of_labels_is_always_an_answer(made: Trained, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("bread\n")
+    refused = bertkit("predict", made.run, tmp_path / "in.txt", "--abstain-below", "0.5")
     assert refused.exit_code == 2, refused.output
+    assert "--abstain-below: is for answers with one probability, which multilabel does not have" in refused.stderr
 
 
 def test_an_interrupted_training_ends_in_the_same_bytes(made: Trained, tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ DELIMITERS = ("\t", ",", ";", "|")
 # What the first line of a table may be where nothing stands below it yet.
 _LONG_NAME = 30
 _NAME_WORDS = 3
+# What stands in one of so many rows is no name of its column.
+_OFTEN = 20
 
 
 def known_delimiter(full: Sequence[str], knows: Knows) -> str | None:
@@ -28,7 +30,7 @@ def known_delimiter(full: Sequence[str], knows: Knows) -> str | None:
     for delimiter in DELIMITERS:
         if delimiter not in full[0]:
             continue
-        rows = cut_rows(full, delimiter)
+        rows = below_title(cut_rows(full, delimiter))
         first, below = rows[0], rows[1:]
         as_wide = sum(len(row) == len(first) for row in below)
         fits = 2 * as_wide >= len(below) if below else all(map(_is_name, first))
@@ -86,6 +88,13 @@ def cut_rows(full: Sequence[str], delimiter: str) -> list[list[str]]:
     return rows[:-1] if len(rows) > 2 else rows
 
 
+def below_title(rows: list[list[str]]) -> list[list[str]]:
+    """Leave out a line above the header that has one field alone and commas behind it, as a sheet's title does."""
+    if len(rows) < 2 or len(rows[0]) < 2 or any(rows[0][1:]) or len(rows[1]) != len(rows[0]):
+        return rows
+    return rows[1:] if len(_header_words(rows[1])) > 0 and sum(map(bool, rows[1])) > 1 else rows
+
+
 def names_of(cells: Sequence[str]) -> list[str]:
     """Bring the cells of a header to the form in which names are compared."""
     return [column_name(cell) for cell in cells]
@@ -109,7 +118,17 @@ def has_header(rows: Sequence[Sequence[str]], expected: Set[str]) -> bool:
         values = [row[column] for row in below if column < len(row)]
         if 2 * sum(is_number(value) for value in values) < len(values):
             return True
-    return not numeric
+    return not numeric and not _comes_again(first, below)
+
+
+def _comes_again(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Tell whether a cell of the first row is one of the values of its column: a class above others, and no name."""
+    others = [row for row in below if list(row) != list(first)]
+    for column, name in enumerate(first):
+        same = sum(column < len(row) and row[column] == name for row in others)
+        if name.strip() and same > 1 and _OFTEN * same >= len(others):
+            return True
+    return False
 
 
 def _header_words(names: Sequence[str]) -> set[str]:

@@ -78,7 +78,7 @@ def _object(text: _Text) -> Iterator[Row | BadRow]:
             raise text.error(f"a colon is expected behind the name {name!r}")
         text.take()
         is_table = name.casefold() in WRAPPERS and not is_row(fields)
-        if is_table and text.next_char() == "[" and text.second_char() in ("{", "["):
+        if is_table and text.next_char() == "[" and text.second_char() in ("{", "[", "]"):
             yield from _items(text, fields.get("columns"))
             _skip_rest(text)
             return
@@ -207,6 +207,8 @@ class _Text:
         if is_cut and held <= LONGEST_VALUE and self._more(held):
             return
         self.line += self._text.count("\n", self._at, error.pos)
+        if is_cut and self._ended:
+            raise self.error("it ends in the middle of a value")
         raise self.error(error.msg if held <= LONGEST_VALUE else f"a value is longer than {LONGEST_VALUE >> 20} MB")
 
     def _more(self, least: int = 0) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from bertkit.data.column_names import HEADER_NAMES, LABEL_NAMES, TEXT_NAMES, first_named, folded
+from bertkit.data.column_names import HEADER_NAMES, LABEL_NAMES, SUMMARY_NAMES, TEXT_NAMES, first_named, folded
 
 # How an object of JSON begins, and how an array of them does.
 _OBJECT = re.compile(r"\{\s*(?:[\"'}]|$)")
@@ -61,6 +61,8 @@ def json_kind(full: Sequence[str], hint: str | None, *, is_named: bool, is_whole
 def rows_within(value: Mapping[str, Any]) -> Sequence[Any] | None:
     """Return the rows that an object holds, where it is a table rather than a row; None where it is a row."""
     lists = [name for name, items in value.items() if _is_list_of_rows(items)]
+    if any(name.casefold() in WRAPPERS and items == [] for name, items in value.items()) and not is_row(value):
+        return []
     named = [name for name in lists if name.casefold() in WRAPPERS]
     if len(named) == 1 and not is_row(value):
         return _with_columns(value[named[0]], value)
@@ -112,7 +114,8 @@ def _is_told_of(value: Mapping[str, Any], name: str) -> bool:
     """Tell whether all else in an object is said of the rows in one list: a version, a licence."""
     others = [key for key in value if key != name]
     scalars = not any(isinstance(value[key], list | dict) for key in others)
-    return scalars and not is_row(others) and folded(name) not in _OF_ROWS and _are_rows(value[name])
+    own = is_row(others) or folded(name) in _OF_ROWS or first_named(others, SUMMARY_NAMES) is not None
+    return scalars and not own and _are_rows(value[name])
 
 
 def _are_rows(items: Iterable[Any]) -> bool:

@@ -20,11 +20,13 @@ from bertkit.data.formats.json_lines import read_json_lines
 from bertkit.data.formats.lines import Lines
 from bertkit.data.formats.opened import Opened, open_bytes
 from bertkit.data.formats.parquet import read_parquet
+from bertkit.data.formats.published import usual_rows
 from bertkit.data.formats.telling import KINDS, TableFormat, sniff_format
-from bertkit.data.published import usual_rows
 from bertkit.data.records import BadRow, Row
 from bertkit.errors import DataError, UsageError
 
+# Rows of a file that are looked at for their columns.
+_AHEAD = 20
 # The column of a text file, in which every line is one text.
 TEXT_COLUMN = "text"
 
@@ -51,7 +53,7 @@ def read_rows(
     known = table_format or sniff_format(path)
     with open_bytes(Path(path)) as stream:
         yield from usual_rows(
-            _read(stream, str(path), known, header, keep_blank=keep_blank, path=Path(path)), str(path)
+            _read(stream, str(path), known, header, keep_blank=keep_blank, path=Path(path)), str(path), ahead=_AHEAD
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from bertkit.data.catalog import DatasetSpec
@@ -25,6 +25,7 @@ from bertkit.data.shape_names import (
     ENTITIES,
     LABEL_SETS,
     QUESTIONS,
+    READINGS,
     SCORES,
     SUMMARIES,
     TEXTS,
@@ -37,7 +38,9 @@ from bertkit.data.shapes.labelled import LabelledTexts
 from bertkit.data.shapes.plain import PlainTexts
 from bertkit.data.shapes.question_columns import find_choice_columns, resolve_question_columns
 from bertkit.data.shapes.questions import Questions
+from bertkit.data.shapes.readings import Readings, looks_read
 from bertkit.data.shapes.tagged import TaggedTexts, looks_tagged
+from bertkit.data.store import labels_of, spelt, taken
 from bertkit.errors import DataError
 
 _ROWS_LOOKED_AT = 20
@@ -45,6 +48,8 @@ _ROWS_LOOKED_AT = 20
 _MOST_LOOKED_AT = 10_000
 # Rows whose labels are looked at for several in one.
 _ENOUGH_LABELS = 1000
+# Different labels that are held to tell what they are.
+_MOST_LABELS, _LABELS_AT_ONCE = 100_000, 4096
 
 
 class Shape(Protocol):
@@ -105,6 +110,7 @@ SHAPES: Mapping[str, ShapeSpec] = {
         ShapeSpec(SCORES, lambda tags, problems: LabelledTexts(), has_labels=True),
         ShapeSpec(LABEL_SETS, lambda tags, problems: LabelSets()),
         ShapeSpec(ENTITIES, TaggedTexts),
+        ShapeSpec(READINGS, lambda tags, problems: Readings()),
         ShapeSpec(QUESTIONS, lambda tags, problems: Questions(resolve_question_columns)),
         ShapeSpec(TEXTS, lambda tags, problems: PlainTexts(), need_labels=False, labels_are_texts=True),
         ShapeSpec(SUMMARIES, lambda tags, problems: Documents(), labels_are_texts=True),
@@ -139,10 +145,11 @@ def guess_shape(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tu
         return _sets_or_none(ahead, rows, choice)
     names = list(good[0].fields)
     try:
-        if find_choice_columns(names) is not None:
-            return QUESTIONS, again
+        asked = QUESTIONS if find_choice_columns(names) is not None else READINGS if looks_read(good) else None
     except DataError:
         return None, again
+    if asked is not None:
+        return asked, again
     tagged = looks_tagged(good)
     while tagged is None and len(ahead) < _MOST_LOOKED_AT and (more := list(itertools.islice(rows, len(ahead)))):
         ahead += more
@@ -172,7 +179,8 @@ def decide_labels(
     known: Sequence[str] = (),
     respell: bool = True,
     lost: Faults | None = None,
-) -> tuple[str, dict[str, tuple[Example, ...]], tuple[str, ...]]:
+    stops: bool = True,
+) -> tuple[str, dict[str, Sequence[Example]], tuple[str, ...]]:
     """Give the shape, the rows with their labels spelt alike, and notes of what was decided.
 
     Args:
@@ -181,33 +189,36 @@ def decide_labels(
         tasks: the words for the notes.
         known: the labels of the run that reads the rows; numbers equal to them are spelt as they are.
         respell: whether labels may be spelt otherwise than they stand there.
-        lost: gathers rows whose label is no number where scores are learnt; None: they are errors.
+        lost: gathers rows whose label is no number where scores are learnt; None: they end this.
+        stops: whether such rows end the work: then it is said what else they may be.
 
     Raises:
         DataError: scores are learnt and a label is no number.
     """
     if shape == LABEL_SETS:
-        rows, notes = part_rows(loaded, known)
-        return shape, rows, notes
-    rows = {split: tuple(examples) for split, examples in loaded.items()}
+        parted, notes = part_rows(loaded, known)
+        return shape, dict(parted), notes
+    rows = dict(loaded)
     if not spec_of(shape).has_labels:
         return shape, rows, ()
-    labels = {example.label for examples in rows.values() for example in examples if example.label is not None}
+    labels = _different(rows.values())
     # A run that learnt two spellings as two labels is asked for both.
     is_known = bool(known) and labels <= set(known)
     spelling = spelling_of(labels, of_scores=shape == SCORES) if respell and not is_known else "as written"
     decided = shape if shape != AUTO else SCORES if are_scores(labels) else CLASSES
     notes = (NOTES[spelling],) if spelling in NOTES else ()
     if spelling != "as written":
-        rows = _relabelled(rows, lambda label: respelt(label, spelling))
+        rows = {split: spelt(examples, lambda label: respelt(label, spelling)) for split, examples in rows.items()}
         labels = {respelt(label, spelling) for label in labels}
     if known and decided == CLASSES:
-        rows = _relabelled(rows, lambda label: like_known(label, known))
-    if decided == SCORES and lost is not None:
-        rows = {split: tuple(_scored(examples, lost)) for split, examples in rows.items()}
-    elif decided == SCORES:
+        rows = {split: spelt(examples, lambda label: like_known(label, known)) for split, examples in rows.items()}
+    if decided == SCORES:
+        faults = Faults() if lost is None else lost
         doubt = f"; nearly all others are (if they are classes, --task {word_of(CLASSES, tasks)})"
-        _require_numbers(rows, doubt="" if shape != AUTO else doubt)
+        doubt = doubt if stops and shape == AUTO else ""
+        rows = {split: _scored(examples, faults, doubt) for split, examples in rows.items()}
+        if lost is None and faults.count:
+            raise faults.error()
     if shape == AUTO:
         notes = (*notes, reason_of(decided, tasks, len(labels)))
     return decided, rows, notes
@@ -222,29 +233,28 @@ def reason_of(shape: str, tasks: Tasks, different: int | None = None) -> str:
     return f"{task} the labels are words or whole numbers{count}"
 
 
-def _relabelled(rows: Mapping[str, Sequence[Example]], spell: Callable[[str], str]) -> dict[str, tuple[Example, ...]]:
-    return {
-        split: tuple(
-            example
-            if example.label is None or (new := spell(example.label)) == example.label
-            else replace(example, label=new)
-            for example in examples
-        )
-        for split, examples in rows.items()
-    }
+def _different(splits: Iterable[Sequence[Example]]) -> set[str]:
+    """Return the different labels of rows; of very many, which are scores, those of the first rows show enough."""
+    found: set[str] = set()
+    for rows in splits:
+        labels = labels_of(rows)
+        while len(found) < _MOST_LABELS and (some := list(itertools.islice(labels, _LABELS_AT_ONCE))):
+            found.update(label for label in some if label is not None)
+    return found
 
 
-def _scored(examples: Sequence[Example], lost: Faults) -> Iterator[Example]:
-    """Hand on rows with a score, and count the others."""
-    for example in examples:
-        if example.label is None or is_score(example.label):
-            yield example
-        else:
-            lost.note(example.source, [BadRow(example.line, score_fault(example.label))])
+def _scored(examples: Sequence[Example], lost: Faults, doubt: str) -> Sequence[Example]:
+    """Return the rows with a score, and count the others, in doubt whether they are meant to have one."""
+    import numpy as np
+
+    strange = list(_no_scores(examples))
+    if not strange:
+        return examples
+    for place in strange:
+        row = examples[place]
+        lost.note(row.source, [BadRow(row.line, f"{score_fault(row.label or '')}{doubt}")])
+    return taken(examples, np.delete(np.arange(len(examples)), strange))
 
 
-def _require_numbers(loaded: Mapping[str, Sequence[Example]], *, doubt: str) -> None:
-    for examples in loaded.values():
-        for example in examples:
-            if example.label is not None and not is_score(example.label):
-                raise DataError.at(example.source, example.line, f"{score_fault(example.label)}{doubt}.")
+def _no_scores(examples: Sequence[Example]) -> Iterator[int]:
+    return (i for i, label in enumerate(labels_of(examples)) if label is not None and not is_score(label))

@@ -17,7 +17,7 @@ from bertkit.data.columns import ColumnChoice, refuse_rejected, resolve_columns,
 from bertkit.data.records import BadRow, CharSpan, ColumnMap, Entity, Example, Row, TaggedText
 from bertkit.data.tagged.cells import Content, content_of, cut_tags, text_or_tokens
 from bertkit.data.tagged.places import find_entities
-from bertkit.data.tagged.schemes import is_entity_tag, is_like_tag
+from bertkit.data.tagged.schemes import are_tags, is_outside
 from bertkit.data.tagged.tokens import (
     SENTENCES_AHEAD,
     TagForm,
@@ -47,7 +47,7 @@ def find_tag_columns(names: Sequence[str], *, need_tags: bool = True) -> ColumnM
     tokens, tags = first_named(names, TOKEN_NAMES), first_named(names, TAG_NAMES)
     if tokens is not None and tags is not None:
         return ColumnMap((tokens,), label=tags)
-    text, label = first_named(names, TEXT_NAMES) or tokens, first_named(names, ENTITY_NAMES)
+    text, label = first_named(names, TEXT_NAMES) or tokens, first_named(names, (*ENTITY_NAMES, *TAG_NAMES))
     if list(names) in (_HEADERLESS, _HEADERLESS[:1]):
         text, label = (*names, None)[:2]
     if text is None or (need_tags and label is None):
@@ -242,8 +242,8 @@ def _marks_entities(row: Row, columns: ColumnMap) -> bool | None:
         return None
     if len(values) != len(tokens if tokens is not None else text.split()):
         return None
-    if all(isinstance(value, str) and is_like_tag(value.strip()) for value in values):
-        return any(is_entity_tag(value.strip()) for value in values)
+    if all(isinstance(value, str) for value in values) and are_tags(values):
+        return not all(is_outside(value.strip()) for value in values)
     return any(values) if tokens and all(type(value) is int for value in values) else None
 
 

@@ -182,7 +182,7 @@ def test_labels_decide_between_classes_and_numbers(labels: list[str], task: str,
     decided, _, (sentence,) = decide_labels("auto", {"train": rows}, tasks=SHAPE_OF)
     assert decided == SHAPE_OF[task]
     assert note in sentence
-    assert decide_labels("entities", {"train": rows}, tasks=SHAPE_OF) == ("entities", {"train": tuple(rows)}, ())
+    assert decide_labels("entities", {"train": rows}, tasks=SHAPE_OF) == ("entities", {"train": rows}, ())
 
 
 def test_regression_names_the_label_that_is_no_number() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -249,3 +249,93 @@ def test_places_that_are_counted_otherwise_than_their_strings(
 def test_tags_with_commas_between_them(tmp_path: Path) -> None:
     words, tags = " ".join(word for word, _ in WORDS), ",".join(tag for _, tag in WORDS)
     assert tagged(table(tmp_path / "t.csv", ["tokens", "tags"], [[words, tags]] * 2)) == [((TEXT,), SPANS)] * 2
+
+
+SENTENCES = [WORDS, [("Nobody", "O"), ("came", "O")], WORDS]
+
+
+def token_rows(names: Sequence[str], write: Callable[[int, int, str, str], Sequence[str]]) -> list[list[str]]:
+    return [
+        list(write(i, place, word, tag)) for i, words in enumerate(SENTENCES) for place, (word, tag) in enumerate(words)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "write"),
+    [
+        (("id", "text", "label"), lambda i, place, word, tag: (str(i), word, tag)),
+        (("text_id", "token", "entity"), lambda i, place, word, tag: (str(i), word, tag)),
+        (("문장번호", "단어", "태그"), lambda i, place, word, tag: (str(i), word, tag)),
+        (
+            ("sentence", "token", "label"),
+            lambda i, place, word, tag: (" ".join(w for w, _ in SENTENCES[i]) + str(i), word, tag),
+        ),
+        (("sentence_id", "words", "labels"), lambda i, place, word, tag: (str(i), word, tag if tag != "O" else "")),
+        (("sentence_id", "words", "labels"), lambda i, place, word, tag: (str(i), word, tag[tag.find("-") + 1 :])),
+    ],
+)  # fmt: skip
+def test_tables_of_words_in_other_spellings(
+    tmp_path: Path, names: tuple[str, ...], write: Callable[[int, int, str, str], Sequence[str]]
+) -> None:
+    found = tagged(table(tmp_path / "t.csv", names, token_rows(names, write)))
+    assert found == [((TEXT,), SPANS), (("Nobody came",), []), ((TEXT,), SPANS)]
+
+
+def test_a_word_without_tag_or_a_tag_without_word_is_named(tmp_path: Path) -> None:
+    rows = [["1", "Mira", "B-PER"], ["1", "left", "O"], ["2", "", "O"], ["2", "x", "O"], ["3", "Kost", ""]]
+    with pytest.raises(DataError) as caught:
+        load_data([str(table(tmp_path / "t.csv", ["sentence_id", "words", "labels"], rows))], task="ner")
+    assert "line 4 has no word (column 'words')" in str(caught.value)
+    assert "the word 'Kost' at line 6 has no tag (column 'labels'); write O where none is" in str(caught.value)
+
+
+def test_words_whose_sentences_are_scattered_are_refused(tmp_path: Path) -> None:
+    rows = [[str(place % 3), word, tag] for place, (word, tag) in enumerate(WORDS * 4)]
+    with pytest.raises(DataError, match=r"do not stand together \(column 'sentence_id'\); sort the table"):
+        load_data([str(table(tmp_path / "t.csv", ["sentence_id", "words", "labels"], rows))])
+
+
+def test_short_texts_with_classes_are_no_words(tmp_path: Path) -> None:
+    rows = [["1", "good", "0"], ["2", "bad", "1"], ["3", "fine", "0"]]
+    loaded = load_data([str(table(tmp_path / "t.csv", ["id", "text", "label"], rows))])
+    assert (loaded.task, len(loaded.splits["train"])) == ("classify", 3)
+
+
+def test_rows_need_not_all_have_the_same_keys(tmp_path: Path) -> None:
+    marks = [{"start": 0, "end": 9, "labels": ["PER"]}]
+    rows = [{"text": "Nobody came", "annotation_id": 1}, {"text": TEXT, "label": marks, "annotation_id": 2}]
+    assert tagged(jsonl(tmp_path / "min.jsonl", rows)) == [(("Nobody came",), []), ((TEXT,), SPANS[:1])]
+
+
+def test_a_first_row_without_the_text_is_a_fault_like_others(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "t.jsonl", [{"txt": "a", "label": 1}, {"text": "b", "label": 0}])
+    with pytest.raises(DataError, match=r"t\.jsonl:1: column 'text' is missing\.$"):
+        load_data([str(path)])
+    assert [row.texts for row in stream_data([str(path)]).splits["train"]] == [("b",)]
+
+
+@pytest.mark.parametrize("name", ["t.json", "t.jsonl"])
+def test_lists_under_a_list_of_names(tmp_path: Path, name: str) -> None:
+    rows = [["text", "label"], ["good", "1"], ["bad", "0"]]
+    path = tmp_path / name
+    path.write_text(
+        json.dumps(rows) if name == "t.json" else "".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8"
+    )
+    assert [(row.texts[0], row.label) for row in load_data([str(path)]).splits["train"]] == [
+        ("good", "1"),
+        ("bad", "0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "is_parted"),
+    [
+        ({"title": "a talk", "turns": [{"text": "so it was", "label": "a"}, {"text": "no", "label": "b"}]}, True),
+        ({"id": 1, "label": "complaint", "turns": [{"text": "so it was"}, {"text": "no"}]}, False),
+        ({"id": 1, "turns": [{"text": "so it was"}, {"text": "no"}], "summary": "they talked"}, False),
+        ({"text": "all of it", "turns": [{"text": "so it was"}, {"text": "no"}]}, False),
+    ],
+)
+def test_parts_are_rows_only_with_answers_of_their_own(tmp_path: Path, row: dict[str, object], is_parted: bool) -> None:
+    found = list(read_rows(jsonl(tmp_path / "t.jsonl", [row, row])))
+    assert len(found) == (4 if is_parted else 2)

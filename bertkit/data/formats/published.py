@@ -10,7 +10,17 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from bertkit.data.column_names import TEXT_NAMES, TOKEN_NAMES, column_name, first_named
+from bertkit.data.column_names import (
+    HEADER_NAMES,
+    LABEL_NAMES,
+    SUMMARY_NAMES,
+    TAG_NAMES,
+    TEXT_NAMES,
+    TOKEN_NAMES,
+    column_name,
+    first_named,
+    folded,
+)
 from bertkit.data.records import BadRow, Row
 from bertkit.data.tagged.token_rows import join_token_rows
 from bertkit.data.values import JsonText, RowError, likely_categories, parse_cell, parse_list, value_text
@@ -26,20 +36,81 @@ class _Form(NamedTuple):
     tells: Callable[[_Fields], bool] = lambda _: True
 
 
-def usual_rows(rows: Iterator[Row | BadRow], source: str) -> Iterator[Row | BadRow]:
+def usual_rows(rows: Iterator[Row | BadRow], source: str, *, ahead: int = 1) -> Iterator[Row | BadRow]:
     """Hand on the rows of a table, those of a published form as usual ones.
+
+    Args:
+        rows: the rows.
+        source: what errors call them.
+        ahead: how many of them may be read before the first is handed on. Rows of JSON need not
+            all have the same columns: the first names those of all that are read ahead.
 
     Raises:
         DataError: each row is one token with its tag, and nothing tells where a sentence ends.
     """
-    ahead: list[Row | BadRow] = []
+    first: list[Row | BadRow] = []
+    good: list[Row] = []
     for row in rows:
-        ahead.append(row)
+        first.append(row)
         if isinstance(row, Row):
+            good.append(row)
+        if good and len(first) >= ahead:
             break
-    again = itertools.chain(ahead, rows)
-    form = _form_of(ahead[-1].fields) if ahead and isinstance(ahead[-1], Row) else None
-    return join_token_rows(again, source) if form is None else _converted(again, form)
+    again: Iterator[Row | BadRow] = itertools.chain(first, rows)
+    form = _form_of(good[0].fields) if good else None
+    if form is not None:
+        again = _converted(again, form)
+    elif good and _is_header(good[0]):
+        again = _named(again, good[0])
+    if ahead > 1:
+        again = _wider(again, ahead)
+    return again if form is not None else join_token_rows(again, source)
+
+
+def _is_header(row: Row) -> bool:
+    """Tell whether the first of rows that are lists names their columns."""
+    names = list(row.fields)
+    cells = {folded(text) for text in row.fields.values()} if names == _PLACES[: len(names)] else set()
+    return len(cells) > 1 and len(cells & HEADER_NAMES) > 1
+
+
+def _named(rows: Iterator[Row | BadRow], header: Row) -> Iterator[Row | BadRow]:
+    """Give the columns of rows that are lists the names that the first of them holds."""
+    names = {place: column_name(name) for place, name in header.fields.items()}
+    for row in rows:
+        if isinstance(row, BadRow):
+            yield row
+        elif row is not header:
+            yield Row(row.line, {names.get(place, place): text for place, text in row.fields.items()})
+
+
+def _wider(rows: Iterator[Row | BadRow], ahead: int) -> Iterator[Row | BadRow]:
+    """Let the first row name the columns of all that are read ahead."""
+    some = list(itertools.islice(rows, ahead))
+    place = next((place for place, row in enumerate(some) if isinstance(row, Row)), None)
+    if place is not None and isinstance(first := some[place], Row) and isinstance(first.fields, dict):
+        names = dict.fromkeys(name for row in some if isinstance(row, Row) for name in row.fields)
+        if len(names) > len(first.fields):
+            some[place] = Row(first.line, _Wider(first.fields, tuple(names)))
+    yield from some
+    yield from rows
+
+
+class _Wider(Mapping[str, str]):
+    """The fields of a row that names more columns than it has: looking one of those up finds nothing."""
+
+    def __init__(self, fields: Mapping[str, str], names: tuple[str, ...]) -> None:
+        self._fields = fields
+        self._names = names
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def _converted(rows: Iterator[Row | BadRow], form: _Form) -> Iterator[Row | BadRow]:
@@ -91,6 +162,18 @@ def _label_studio(fields: _Fields) -> list[dict[str, str]]:
     return [row]
 
 
+def _fast_text(fields: _Fields) -> list[dict[str, str]]:
+    """Read a line of fastText's: its labels, each with a mark before it, and the text."""
+    words = fields["text"].split(" ")
+    labels = [word.removeprefix(_LABEL_MARK) for word in itertools.takewhile(_is_marked, words)]
+    label = {"label": value_text(labels[0] if len(labels) == 1 else labels)} if labels else {}
+    return [{**fields, "text": " ".join(words[len(labels) :]), **label}]
+
+
+def _is_marked(word: str) -> bool:
+    return word.startswith(_LABEL_MARK)
+
+
 def _data_turks(fields: _Fields) -> list[dict[str, str]]:
     """Read {"content", "annotation": [{"label": […], "points": […]}]}, whose ends are the last characters."""
     found = parse_cell(fields["annotation"])
@@ -135,15 +218,19 @@ def _nested(fields: _Fields) -> list[dict[str, str]]:
 
 
 def _nested_column(fields: _Fields) -> str | None:
-    """Find the only list of objects with texts, where no other column has a text."""
+    """Find the only list of objects with texts, where no other column has a text, and what is learnt is theirs."""
     lists = [name for name, text in fields.items() if isinstance(text, JsonText) and text.startswith("[{")]
-    others = [name for name in fields if name not in lists]
+    others = [name for name in fields if name not in lists and folded(name) not in _TITLES]
     if len(lists) != 1 or first_named(others, (*TEXT_NAMES, *TOKEN_NAMES, "question", "context")) is not None:
         return None
     items = _list(fields, lists[0])
     # What has a place in another text is an entity; beside sentences stand an id, a title.
     told = all(isinstance(item, dict) and first_named(item, _SENTENCE_NAMES) for item in items)
     if not told or any(first_named(item, _PLACE_NAMES) for item in items):
+        return None
+    # A label of all, or a summary, is no label of each part.
+    answers = (*LABEL_NAMES, *TAG_NAMES, *SUMMARY_NAMES)
+    if first_named(others, answers) is not None and not any(first_named(item, answers) for item in items):
         return None
     return None if any(len(fields[name].split()) > _FEW_WORDS for name in others) else lists[0]
 
@@ -213,19 +300,48 @@ def _lacks(name: str) -> Callable[[_Fields], bool]:
     return lambda fields: name not in fields
 
 
+def _questions_of_article(fields: _Fields) -> list[dict[str, str]]:
+    """Make a row of each question of an article, as SQuAD, KorQuAD and KLUE-MRC have them."""
+    found: list[dict[str, str]] = []
+    for paragraph in _list(fields, "paragraphs"):
+        if isinstance(paragraph, dict):
+            kept = {name: text for name, text in fields.items() if name != "paragraphs"}
+            found += _questions_of({**kept, "context": value_text(paragraph.get("context"))}, paragraph.get("qas"))
+    return found
+
+
+def _questions_of_text(fields: _Fields) -> list[dict[str, str]]:
+    """Make a row of each question of one text, as MRQA has them."""
+    return list(_questions_of({name: text for name, text in fields.items() if name != "qas"}, _list(fields, "qas")))
+
+
+def _questions_of(kept: dict[str, str], questions: Any) -> Iterator[dict[str, str]]:
+    for question in questions if isinstance(questions, list) else ():
+        if isinstance(question, dict):
+            own = {column_name(name): value_text(value) for name, value in question.items()}
+            yield {**kept, **({"answers": "[]"} if own.get("is_impossible") == "true" else {}), **own}
+
+
 _PARAGRAPHED = frozenset({*TEXT_NAMES, "article_original", "original", "passage", "body", "src", "source"})
+# The columns of a row that is a list.
+_PLACES = [str(place) for place in range(1, 100)]
+_LABEL_MARK = "__label__"
 _SPAN_KINDS = ("labels", "hypertextlabels")
 _SENTENCE_NAMES = (*TEXT_NAMES, "form")
 _PLACE_NAMES = ("start", "begin", "start_offset", "offset")
 _FEW_WORDS = 10
+_TITLES = frozenset({"title", "headline", "subject", "제목"})
 _FORMS = (
     _Form(frozenset({"data", "annotations"}), _label_studio, lambda fields: fields["data"].startswith("{")),
     _Form(frozenset({"data", "completions"}), _label_studio, lambda fields: fields["data"].startswith("{")),
     _Form(frozenset({"content", "annotation"}), _data_turks, lambda fields: '"label' in fields["annotation"]),
+    _Form(frozenset({"text"}), _fast_text, lambda fields: _is_marked(fields["text"])),
     _Form(frozenset({"text", "accept", "options"}), _prodigy_choices, _lacks("label")),
     _Form(frozenset({"text", "cats"}), _categories, lambda fields: fields["cats"].startswith("{")),
     _Form(frozenset({"question", "correct_answer", "distractor1"}), _distractors, _lacks("choices")),
     _Form(frozenset({"question"}), _stem_and_choices, _has("question", "stem", "choices")),
+    _Form(frozenset({"paragraphs"}), _questions_of_article, lambda fields: '"qas"' in fields["paragraphs"]),
+    _Form(frozenset({"context", "qas"}), _questions_of_text),
     _Form(frozenset({"questions", "options"}), _race, lambda fields: fields["questions"].startswith("[")),
     _Form(frozenset(), _paragraphs, lambda fields: _paragraph_column(fields) is not None),
     _Form(frozenset(), _nested, lambda fields: _nested_column(fields) is not None),

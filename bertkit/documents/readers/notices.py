@@ -1,0 +1,67 @@
+"""Greetings, signatures, notices: what stands in a document and is none of what it says."""
+
+from __future__ import annotations
+
+import re
+
+_NOTICE = re.compile(
+    r"""
+      \b(?:we|this\s+(?:web)?site|our\s+(?:web)?site|and\s+our\s+partners)\b.{0,40}\buses?\b.{0,30}\bcookies\b
+    | \bcookie\s+(?:settings|policy|preferences|notice)\b | \b(?:accept|reject|manage)\s+(?:all\s+)?cookies\b
+    | \bby\s+(?:continuing|using)\b.{0,60}\b(?:site|cookies|terms)\b.{0,40}\b(?:agree|accept|consent)
+    | ^(?:copyright\b|©|\(c\)\s*\d{4}) | \ball\s+rights\s+reserved\b
+    | \b(?:subscribe|sign\s+up)\b.{0,40}\b(?:newsletter|mailing\s+list)\b
+    | ^(?:share\s+(?:this|on)|follow\s+us|read\s+more|click\s+here|skip\s+to|back\s+to\s+top|advertisement)\b
+    | \bsent\s+from\s+my\s+\w+ | ^get\s+outlook\s+for\b | ^unsubscribe\b | \bto\s+unsubscribe\b
+    | \bview\s+this\s+e-?mail\s+in\s+your\s+browser\b
+    | \bthis\s+(?:e-?mail|message|communication)\b.{0,60}\b(?:confidential|intended|privileged)\b
+    | \bif\s+you\s+(?:are\s+not\s+the\s+intended|have\s+received\s+this\s+(?:e-?mail|message)\s+in\s+error)
+    | 무단\s*(?:전재|복제|배포) | 저작권자\s*(?:ⓒ|©|\() | 쿠키(?:를|\s*설정) | 나의\s*\w+에서\s*보냄 | 수신\s*거부
+    | 본\s*메일은.{0,40}(?:발신\s*전용|기밀|수신자)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_LONGEST_NOTICE = 600  # characters; what is longer speaks of such things
+_GREETING = re.compile(
+    r"(?:hi|hello|dear|hey|good\s+(?:morning|afternoon|evening)|greetings|to\s+whom)\b[^.!?\n]{0,60}[,!:;]?$"
+    r"|[^.!?\n]{0,30}안녕하(?:세요|십니까|신지요)\W*$|[^.!?\n]{1,30}(?:님|께|귀하)[,.]?$",
+    re.IGNORECASE,
+)
+_CLOSING = re.compile(
+    r"(?:(?:best|kind|warm|warmest|with\s+best|with\s+kind)(?:\s+(?:regards|wishes))?|regards|thanks|many\s+thanks"
+    r"|thank\s+you|cheers|sincerely|yours(?:\s+\w+)?|love|respectfully|all\s+the\s+best|see\s+you|take\s+care"
+    r"|감사합니다|고맙습니다|수고하세요|[가-힣\s]{1,20}(?:드림|올림|배상))[,.!]*$",
+    re.IGNORECASE,
+)
+_PARTICULARS = re.compile(
+    r"(?:date|time|place|venue|location|present|attendees|attending|participants|absent|apologies|chair|minutes|agenda"
+    r"|subject|to|from|cc|bcc|sent|tel|phone|fax|e-?mail|address|author|authors|keywords|tags|published|updated"
+    r"|일시|날짜|시간|장소|참석자?|불참자?|안건|작성자|제목|전화|주소|출처|문의|기록)\s*[:：]",
+    re.IGNORECASE,
+)
+_RULE = re.compile(r"[\W_]*$")
+
+
+def is_notice(text: str) -> bool:
+    """Tell whether a paragraph is a notice of a site, a sender or a publisher."""
+    return len(text) <= _LONGEST_NOTICE and _NOTICE.search(text) is not None
+
+
+def is_greeting(text: str) -> bool:
+    """Tell whether a line greets."""
+    return _GREETING.match(text) is not None
+
+
+def is_closing(text: str) -> bool:
+    """Tell whether a line takes leave; names stand below it."""
+    return _CLOSING.match(text) is not None
+
+
+def is_particular(text: str) -> bool:
+    """Tell whether a line says who was there, when and where, as minutes and mails do at their head."""
+    return _PARTICULARS.match(text) is not None
+
+
+def is_rule(text: str) -> bool:
+    """Tell whether a line is drawn and not written."""
+    return _RULE.match(text) is not None

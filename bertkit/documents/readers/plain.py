@@ -1,0 +1,103 @@
+"""Plain text: what its lines are, told by how they stand.
+
+A title stands alone above prose; a letter begins with a greeting and ends with names;
+tables are parted by bars, tabs or columns; the rest is prose, lists and dialogue.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from bertkit.documents.layout import blocks, has_words
+from bertkit.documents.readers.dialogue import is_time
+from bertkit.documents.readers.notices import is_particular
+from bertkit.documents.readers.passage import Kind, Passage, ReadDocument, slice_of
+from bertkit.documents.sentences_korean import FINAL_ENDING
+
+_STOP = re.compile(r"[.!?…。！？:;,~ㅋㅎㅠㅜ^♥♡][\"'”’」』»)\]*_]*$|\.\"?\s*\)$")
+_ENDED = re.compile(r"[.!?…。！？~ㅋㅎㅠㅜ^♥♡][\"'”’」』»)\]*_]*$")
+_KOREAN_END = re.compile(rf"(?:{FINAL_ENDING}|[요죠음함임됨])$")
+_HASHES = re.compile(r"(?:^|\n)[ \t]*(#{1,6})[ \t]+$")
+_UNDERLINE = re.compile(r"[ \t]*\r?\n[ \t]*(={3,}|-{3,})[ \t]*(?:\r?\n|$)")
+_BULLET_BEFORE = re.compile(r"(?:^|\n)[ \t]*(?:[-*+•·‣▪◦○●◎□■◆◇▶▷▲△※]|ㅇ)[ \t]+$")
+_NUMBERED = re.compile(r"(?:\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)]|\d+(?:\.\d+)+\.?|[①-⑳]|[가-하][.)])\s")
+_GAP = re.compile(r"(?<=\S)(?:\t+| {3,})(?=\S)")
+_LEAD_IN = re.compile(r"(?:[^\s.!?。]+\s+){0,5}[^\s.!?。]+\s*[:：]$")
+_CAPITALS = re.compile(r"(?=.*[A-Z]{2})[^a-z가-힣]+$")
+_SHARE_OF_PROSE = 0.25
+"""Of the blocks those that end as sentences do, from which a line that does not is a title."""
+_LONGEST_TITLE, _MOST_WORDS, _FEW_WORDS = 90, 12, 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A block of a text, and whether blank lines (or the edge of the text) stand above and below it."""
+
+    text: str
+    start: int
+    end: int
+    above: bool
+    below: bool
+
+
+def read_plain(text: str) -> list[ReadDocument]:
+    """Read a text; places are those in it."""
+    return [ReadDocument(text, tuple(plain_passages(text, 0, len(text))))]
+
+
+def plain_passages(text: str, start: int, end: int) -> list[Passage]:
+    """Return the passages of text[start:end]."""
+    found = list(_blocks(text, start, end))
+    has_prose = sum(_ENDED.search(block.text) is not None for block in found) >= _SHARE_OF_PROSE * len(found)
+    passages = []
+    for block, following in zip(found, [*found[1:], None], strict=False):
+        kind, level = _kind(text, block, following, has_prose=has_prose)
+        made = slice_of(text, block.start, block.end, kind)
+        passages.append(replace(made, level=level, follows=not block.above))
+    return passages
+
+
+def _blocks(text: str, start: int, end: int) -> Iterator[_Block]:
+    spans = [(b, e) for b, e in blocks(text[:end]) if b >= start]
+    above = True
+    for (begin, behind), (following, _) in zip(spans, [*spans[1:], (end, end)], strict=False):
+        below = following == end or text.count("\n", behind, following) > 1
+        yield _Block(text[begin:behind], begin, behind, above, below)
+        above = below
+
+
+def _kind(text: str, block: _Block, following: _Block | None, *, has_prose: bool) -> tuple[Kind, int]:
+    """Tell what a block is, and of a heading its level."""
+    before = text[max(0, text.rfind("\n", 0, block.start)) : block.start]
+    hashes = _HASHES.search(before)
+    if hashes:
+        return Kind.HEADING, len(hashes[1])
+    underline = _UNDERLINE.match(text, block.end)
+    if underline and "\n" not in block.text:
+        return Kind.HEADING, 1 if underline[1].startswith("=") else 2
+    if is_time(block.text) or is_particular(block.text) or _LEAD_IN.match(block.text):
+        return Kind.LABEL, 0
+    gaps = len(_GAP.findall(block.text))
+    if block.text.count("|") > 1 or gaps > 1 or (gaps and not _STOP.search(block.text)):
+        return Kind.CELL, 0
+    is_item = _BULLET_BEFORE.search(before) is not None
+    if not is_item and has_prose and following is not None and _is_title(block, following):
+        return Kind.HEADING, 1 if not text[: block.start].strip() else 2
+    if is_item or _NUMBERED.match(block.text):
+        return Kind.ITEM, 0
+    return Kind.PROSE, 0
+
+
+def _is_title(block: _Block, following: _Block) -> bool:
+    """Tell whether a block stands above what follows as its title."""
+    line = block.text
+    if len(line) > _LONGEST_TITLE or len(line.split()) > _MOST_WORDS or not block.above or "\n" in line:
+        return False
+    if _STOP.search(line) or _KOREAN_END.search(line) or not has_words(line) or line[0].islower():
+        return False
+    if _NUMBERED.match(line):
+        return not _NUMBERED.match(following.text) and (block.below or len(line.split()) <= _FEW_WORDS)
+    is_first = block.start == 0 or block.below
+    return is_first or _CAPITALS.match(line) is not None

@@ -1,0 +1,122 @@
+"""The table of document formats: names, suffixes, readers; and what an input is by its first bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from bertkit.documents.readers.docx import read_docx
+from bertkit.documents.readers.html import read_html
+from bertkit.documents.readers.mail import read_mail, read_mbox
+from bertkit.documents.readers.markdown import read_markdown
+from bertkit.documents.readers.passage import ReadDocument
+from bertkit.documents.readers.pdf import read_pdf
+from bertkit.documents.readers.plain import read_plain
+from bertkit.documents.readers.srt import read_srt
+from bertkit.documents.readers.story import HIGHLIGHT, read_story
+from bertkit.documents.readers.vtt import read_vtt
+
+
+@dataclass(frozen=True)
+class DocumentFormat:
+    """A row of the table: `of_text` reads decoded text, `of_bytes` the bytes of a file and its name."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    of_text: Callable[[str], list[ReadDocument]] | None = None
+    of_bytes: Callable[[bytes, str], list[ReadDocument]] | None = None
+
+
+FORMATS: tuple[DocumentFormat, ...] = (
+    DocumentFormat("txt", ("txt", "text", "rst", "adoc", "org", "tex", "log"), read_plain),
+    DocumentFormat("md", ("md", "markdown", "mkd", "mdown", "mdx", "rmd", "qmd"), read_markdown),
+    DocumentFormat("html", ("html", "htm", "xhtml"), read_html),
+    DocumentFormat("vtt", ("vtt",), read_vtt),
+    DocumentFormat("srt", ("srt",), read_srt),
+    DocumentFormat("story", ("story",), read_story),
+    DocumentFormat("eml", ("eml",), of_bytes=read_mail),
+    DocumentFormat("mbox", ("mbox",), of_bytes=read_mbox),
+    DocumentFormat("docx", ("docx", "docm", "dotx"), of_bytes=read_docx),
+    DocumentFormat("pdf", ("pdf",), of_bytes=read_pdf),
+)
+_BY_NAME = {row.name: row for row in FORMATS}
+_BY_SUFFIX = {suffix: row for row in FORMATS for suffix in row.suffixes}
+
+_LOOKED_AT = 1 << 16
+_HTML = re.compile(
+    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!doctype\s+html|<html\b|<head\b|<body\b)", re.I | re.DOTALL
+)
+_HTML_PART = re.compile(r"\s*<(?:div|p|article|main|section|h[1-6]|table|ul|ol|nav|header)\b[^<>]*>", re.IGNORECASE)
+_HTML_END = re.compile(r"</(?:div|p|article|main|section|h[1-6]|table|ul|ol)\s*>", re.IGNORECASE)
+_SRT = re.compile(r"\s*(?:\d+[ \t]*\r?\n)?\s*\d{1,2}:\d{2}:\d{2}[,.]\d{1,3}[ \t]*-->")
+_MBOX = re.compile(r"From \S+ [^\n]*\d{4}[^\n]*\r?\n[\w-]+:")
+_HEADERS = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t]+[^\n]*\n)*){2,}\r?\n")
+_MAIL_HEADER = re.compile(
+    r"^(?:from|to|received|message-id|date|subject|mime-version|return-path):", re.I | re.MULTILINE
+)
+_MARKS_OF_MARKDOWN = tuple(
+    re.compile(pattern, re.MULTILINE)
+    for pattern in (
+        r"^#{1,6} \S.*\n[\s\S]*?\w",
+        r"^(?:```|~~~)[\w+-]*[ \t]*\r?$",
+        r"\[[^\[\]\n]+\]\((?:https?://|[#./\w-])[^()\s]*\)",
+        r"\*\*\w[^*\n]*\*\*",
+        r"^\|?[ \t]*:?-{3,}:?[ \t]*\|",
+        r"\A(---|\+\+\+)\n(?:.*\n)*?\w+ ?[:=].*\n(?:.*\n)*?\1$",
+        r"^!\[[^\]\n]*\]\(",
+    )
+)
+
+
+def find_format(name: str) -> DocumentFormat | None:
+    """Return the row of a name."""
+    return _BY_NAME.get(name)
+
+
+def format_of_name(path: PurePath) -> DocumentFormat | None:
+    """Return the row that a file's suffix names, .gz aside."""
+    suffix = path.name.lower().removesuffix(".gz").rpartition(".")[2]
+    return _BY_SUFFIX.get(suffix) if "." in path.name else None
+
+
+def told_format(head: bytes, *, has_name: bool) -> DocumentFormat | None:
+    """Return what an input is by its first bytes; None where they say only that it is text, or a table.
+
+    Args:
+        head: its beginning.
+        has_name: whether its name says that it is plain text; then it is Markdown only by two marks of it.
+    """
+    if head.startswith(b"%PDF-"):
+        return _BY_NAME["pdf"]
+    if head.startswith(b"PK\x03\x04"):
+        return _BY_NAME["docx"] if b"word/" in head or b"[Content_Types].xml" in head[:200] else None
+    text = head[:_LOOKED_AT].decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n")
+    return next((_BY_NAME[name] for name, is_so in _TOLD if is_so(text)), _markdown(text, 2 if has_name else 1))
+
+
+def _is_html(text: str) -> bool:
+    return _HTML.match(text) is not None or (_HTML_PART.match(text) is not None and _HTML_END.search(text) is not None)
+
+
+def _is_mail(text: str) -> bool:
+    headers = _HEADERS.match(text)
+    return headers is not None and len({name.lower() for name in _MAIL_HEADER.findall(headers[0])}) > 1
+
+
+def _markdown(text: str, fewest: int) -> DocumentFormat | None:
+    """Tell Markdown by its marks; pipes and files without a name need one that is no accident, or two."""
+    met = [pattern.search(text) is not None for pattern in _MARKS_OF_MARKDOWN]
+    is_plain = sum(met) >= max(2, fewest) or (fewest == 1 and (met[0] or met[1] or met[5]))
+    return _BY_NAME["md"] if is_plain else None
+
+
+_TOLD: tuple[tuple[str, Callable[[str], bool]], ...] = (
+    ("vtt", lambda text: text.startswith("WEBVTT")),
+    ("srt", lambda text: _SRT.match(text) is not None),
+    ("html", _is_html),
+    ("mbox", lambda text: _MBOX.match(text) is not None),
+    ("eml", _is_mail),
+    ("story", lambda text: HIGHLIGHT.search(text) is not None),
+)

@@ -1,0 +1,188 @@
+"""Documents that are rows of tables: which column they stand in, and the forms in which they stand there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bertkit.data.column_names import DOCUMENT_NAMES
+from bertkit.data.columns import has_column, parse_columns, there_are
+from bertkit.data.kept import Keep
+from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
+from bertkit.data.shapes.documents import document_row
+from bertkit.data.values import JsonText, RowError, field_of, parse_list
+from bertkit.documents.readers.passage import Passage, slice_of
+from bertkit.errors import DataError, UsageError
+from bertkit.plain import quoted, shell_words
+from bertkit.summarization.records import Item, SourceText, Unreadable
+
+# Where a table's documents are looked for, beside the names that training knows.
+MORE_NAMES = (
+    "dialogue", "dialog", "conversation", "transcript", "fulltext", "full_text", "text_body", "body_text", "maintext",
+    "main_text", "article_original", "article_text", "contents", "news", "post", "message", "review", "comment",
+    "본문", "내용", "기사", "기사본문", "원문", "문서", "글", "대화", "텍스트", "리뷰",
+)  # fmt: skip
+# Keys under which lists of objects have their text, and who says it.
+_TEXT_KEYS = (
+    "sentence",
+    "text",
+    "utterance",
+    "content",
+    "form",
+    "original_form",
+    "dialogue",
+    "message",
+    "문장",
+    "발화",
+)
+_SPEAKER_KEYS = ("speaker", "speaker_id", "participantID", "name", "role", "화자")
+_LONG = 40  # characters of a value from which its column may be the document
+
+
+@dataclass(frozen=True)
+class DocumentColumns:
+    """Where the documents of a table stand.
+
+    Attributes:
+        names: columns in the order in which they are looked for.
+        label: the column of a reference, scored against where it is named.
+        is_chosen: whether `--columns` named the text, which then is there or missing.
+    """
+
+    names: Sequence[str] = (*DOCUMENT_NAMES, *MORE_NAMES)
+    label: str | None = None
+    is_chosen: bool = False
+
+    def find(self, names: Sequence[str]) -> str | None:
+        """Return the column among those that are there."""
+        if list(names) == ["1"] and not self.is_chosen:  # a table without a header
+            return "1"
+        by_name = {name.casefold(): name for name in reversed(names)}
+        for column in self.names:
+            if has_column(names, column):
+                return column
+            if not self.is_chosen and column.casefold() in by_name:
+                return by_name[column.casefold()]
+        return None
+
+
+def document_columns(said: str | None, stored: str | None = None) -> DocumentColumns:
+    """Return where documents stand: as `--columns` says, else in a run's own column, else by their usual names.
+
+    Raises:
+        UsageError: `--columns` is malformed, or names what a document does not have.
+    """
+    usual = DocumentColumns()
+    if said is None:
+        return usual if stored is None else DocumentColumns((stored, *usual.names))
+    choice = parse_columns(said)
+    if len(choice.text) > 1 or choice.pair is not None or choice.choices:
+        raise UsageError(f"--columns {quoted(said)}: a document is one column; write text=article or text=a,label=b.")
+    if choice.text:
+        return DocumentColumns(choice.text, choice.label, is_chosen=True)
+    return DocumentColumns(usual.names if stored is None else (stored, *usual.names), choice.label)
+
+
+def documents_of_rows(
+    rows: Iterable[Row | BadRow], name: str, columns: DocumentColumns, keep: Keep | None
+) -> Iterator[Item]:
+    """Yield a document for each row; one that has none is an item that says so.
+
+    Raises:
+        DataError: there is no row.
+    """
+    index = -1
+    for index, row in enumerate(row for row in rows if not isinstance(row, LeftOut)):
+        kept = tuple(keep.of(row.fields)) if keep is not None and isinstance(row, Row) else ()
+        found = row if isinstance(row, BadRow) else _document(row, name, columns, index)
+        if isinstance(found, BadRow):
+            yield Unreadable(found.message, name, index, found.line, kept)
+        else:
+            text, passages, reference = found
+            yield SourceText(text, name, index, row.line, kept, passages, reference=reference)
+    if index < 0:
+        raise DataError(f"{name}: there is no document in it.")
+
+
+_Found = tuple[str, tuple[Passage, ...] | None, str]
+
+
+def _document(row: Row, name: str, columns: DocumentColumns, index: int) -> _Found | BadRow:
+    """Return text, passages (None: those of plain text) and reference of a row."""
+    column = columns.find(list(row.fields))
+    if column is None:
+        return BadRow(row.line, _missing(row.fields, columns))
+    try:
+        reference = "" if columns.label is None else _text_of(field_of(row.fields, columns.label) or "")
+        value = field_of(row.fields, column) or ""
+        objects = _objects_in(value)
+    except RowError as error:
+        return BadRow(row.line, str(error))
+    if objects is not None:
+        lines = list(_lines(objects))
+        if not lines:
+            keys = ", ".join(_TEXT_KEYS[:3])
+            return BadRow(row.line, f"the column {quoted(column)} holds objects without a text ({keys})")
+        return "\n".join(lines), None, reference
+    found = document_row(row, ColumnMap((column,)), name, need_summary=False)
+    if isinstance(found, BadRow):
+        return found
+    return found.texts[0], _given(found.sentences), reference
+
+
+def _given(sentences: Sequence[str] | None) -> tuple[Passage, ...] | None:
+    """Return the passages of sentences that somebody has split, each on a line."""
+    if not sentences:
+        return None
+    passages, place = [], 0
+    for sentence in sentences:
+        passages.append(slice_of(sentence, 0, len(sentence)).moved(place))
+        place += len(sentence) + 1
+    return tuple(passages)
+
+
+def _objects_in(value: str) -> list[Any] | None:
+    """Return a list that holds objects, however deep, as Korean corpora and dialogues are published; else None."""
+    if "{" not in value[:200] or not value.lstrip().startswith("["):
+        return None
+    found = parse_list(value)
+    return found if isinstance(found, list) and any(_has_object(part) for part in found) else None
+
+
+def _has_object(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(_has_object, value)))
+
+
+def _lines(value: Any) -> Iterator[str]:
+    """Yield the sentences of nested lists, a blank line between paragraphs."""
+    if isinstance(value, str):
+        yield " ".join(value.split())
+    elif isinstance(value, dict):
+        text = next((value[key] for key in _TEXT_KEYS if isinstance(value.get(key), str)), None)
+        speaker = next((value[key] for key in _SPEAKER_KEYS if isinstance(value.get(key), str | int)), None)
+        if text and text.strip():
+            line = " ".join(text.split())
+            yield line if speaker is None else f"{speaker}: {line}"
+        else:
+            yield from (line for inner in value.values() if isinstance(inner, list) for line in _lines(inner))
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            if place and isinstance(part, list):
+                yield ""
+            yield from _lines(part)
+
+
+def _text_of(value: str) -> str:
+    objects = _objects_in(value)
+    return value if objects is None else "\n".join(_lines(objects))
+
+
+def _missing(fields: Mapping[str, str], columns: DocumentColumns) -> str:
+    """Say that no column holds the document, and show the flag with the one that most likely does."""
+    lengths = {name: len(value) for name, value in fields.items() if not isinstance(value, JsonText)}
+    longest = max(lengths, key=lengths.__getitem__, default=None)
+    known = longest is not None and lengths[longest] >= _LONG
+    example = shell_words([f"text={longest if known else 'COLUMN'}"])
+    there = there_are(list(fields))
+    return f"there is no column {quoted(columns.names[0])}: {there}; say which, like --columns {example}"

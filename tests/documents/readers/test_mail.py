@@ -1,0 +1,103 @@
+"""Mails: what the sender wrote."""
+
+from __future__ import annotations
+
+import base64
+import quopri
+
+import pytest
+
+HEAD = "From: Ana <ana@example.org>\nTo: team@example.org\nSubject: The weekly call\nMIME-Version: 1.0\n"
+BODY = """Hi team,
+
+we have moved the weekly call
+to Tuesday at ten,
+because the big room – upstairs – is taken.
+
+Please bring the numbers
+for March. If you cannot come, tell me.
+
+Best
+Ana
+-- 
+Ana | Office 4
+Tel: 123
+"""  # noqa: W291
+QUOTED = """
+On Mon, 3 May 2027 at 09:00, Bo <bo@example.org> wrote:
+> When is the call?
+>> It is long ago.
+"""
+READ = [
+    "we have moved the weekly call to Tuesday at ten, because the big room – upstairs – is taken.",
+    "Please bring the numbers for March.",
+    "If you cannot come, tell me.",
+]
+
+
+def texts(found):
+    assert {sentence.section for sentence in found} == {"The weekly call"}
+    return [" ".join(sentence.text.split()) for sentence in found]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_body_as_typed_keeps_the_places_of_the_file(read, end):
+    text = f"{HEAD}Content-Type: text/plain; charset=utf-8\n\n{BODY}{QUOTED}".replace("\n", end)
+    found = read("a.eml", text)
+    assert texts(found) == READ
+    assert all(text[s.start : s.end] == s.text for s in found)
+
+
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
+def test_an_encoded_body_is_decoded(read, encoding):
+    packed = base64.encodebytes(BODY.encode()) if encoding == "base64" else quopri.encodestring(BODY.encode())
+    head = f"{HEAD}Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: {encoding}\n\n"
+    assert texts(read("a.eml", head.encode() + packed)) == READ
+
+
+def test_of_several_parts_the_plain_one_is_read(read):
+    parts = [
+        f"Content-Type: text/plain; charset=utf-8\n\n{BODY}",
+        "Content-Type: text/html\n\n<p>Hi</p>",
+        "Content-Type: text/plain\nContent-Disposition: attachment; filename=a.txt\n\nAn attachment is not read.",
+    ]
+    text = f"{HEAD}Content-Type: multipart/mixed; boundary=xx\n\n--xx\n" + "\n--xx\n".join(parts) + "\n--xx--\n"
+    assert texts(read("a.eml", text)) == READ
+
+
+def test_html_alone(read):
+    text = f"{HEAD}Content-Type: text/html; charset=utf-8\n\n<div>Hi all,</div><p>The call is <b>late</b> today.</p>"
+    assert texts(read("a.eml", text)) == ["The call is late today."]
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "-----Original Message-----\nFrom: Bo\nSent: Monday\n\nWhen is it?",
+        "________________________________\nFrom: Bo\nSent: Monday\nTo: Ana\n\nWhen is it?",
+        "2027년 5월 3일 (월) 오전 9:00, 보라 <bo@example.org>님이 작성:\n> 언제예요?",
+        "Sent from my iPhone",
+    ],
+)
+def test_what_stands_below_is_not_read(read, below):
+    assert texts(read("a.eml", f"{HEAD}\nThe call is late today.\n\n{below}\n")) == ["The call is late today."]
+
+
+def test_answers_between_quotations_are_read(read):
+    body = "> When is it?\n\nIt is on Tuesday.\n\n> And where?\n\nIt is upstairs.\n"
+    assert texts(read("a.eml", f"{HEAD}\n{body}")) == ["It is on Tuesday.", "It is upstairs."]
+
+
+def test_a_box_of_mails(read):
+    one = f"From ana@example.org Mon May  3 10:00:00 2027\n{HEAD}\nThe first mail is short.\n\n"
+    two = f"From bo@example.org Mon May  3 11:00:00 2027\n{HEAD}\nFrom here on it is the second.\nIt ends.\n"
+    first, second = read("a.mbox", one + two)
+    assert texts(first) == ["The first mail is short."]
+    assert texts(second) == ["From here on it is the second.", "It ends."]
+    assert (one + two)[second[0].start :].startswith("From here on")
+
+
+def test_a_mail_in_another_character_set(read):
+    text = f"{HEAD}Content-Type: text/plain; charset=euc-kr\nContent-Transfer-Encoding: 8bit\n\n"
+    found = read("a.eml", text.encode() + "회의를 옮겼습니다. 자료를 가져오세요.\n".encode("cp949"))
+    assert texts(found) == ["회의를 옮겼습니다.", "자료를 가져오세요."]

@@ -1,0 +1,125 @@
+"""Markdown: what is read, and where it stands."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from bertkit.documents.readers.markdown import read_markdown
+
+GUIDE = """---
+title: Mill guide
+tags: [a, b]
+---
+
+Mill guide
+==========
+
+[![build](https://x.y/b.svg)](https://x.y)
+
+This guide shows **how to start** the [mill](https://example.org/a_(b) "T"). It needs `water 3.1` or
+later.
+
+1. Stop the *old* wheel.
+   - Wait for a minute. Then look.
+     1. Oil the inner axle
+2. Start the new one.
+
+```python
+def start(mill):
+    return mill.run(port=8080)
+```
+
+    indented = code. Not prose.
+
+| Gate | Use |
+|------|-----|
+| 8080 | web |
+
+## Winter
+
+> The pond is *no longer* frozen.
+> Use it again.
+
+- [ ] Try it &amp; tell us.
+- [Home](#home)
+
+**A bold line stands for a heading**
+
+<details><summary>More</summary>
+
+Hidden text is text, too.
+
+</details>
+
+<!-- a comment. It is not read. -->
+Water\\: it ends here[^1].
+
+[^1]: A note. It is small.
+"""
+READ = [
+    ("Mill guide", "This guide shows how to start the mill."),
+    ("Mill guide", "It needs water 3.1 or later."),
+    ("Mill guide", "Stop the old wheel."),
+    ("Mill guide", "Wait for a minute."),
+    ("Mill guide", "Then look."),
+    ("Mill guide", "Oil the inner axle"),
+    ("Mill guide", "Start the new one."),
+    ("Winter", "The pond is no longer frozen."),
+    ("Winter", "Use it again."),
+    ("Winter", "Try it & tell us."),
+    ("A bold line stands for a heading", "Hidden text is text, too."),
+    ("A bold line stands for a heading", "Water: it ends here."),
+]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_prose_is_read_and_the_rest_is_not(read, end):
+    found = read("guide.md", GUIDE.replace("\n", end))
+    assert [(sentence.section, sentence.text) for sentence in found] == READ
+
+
+def test_places_are_those_of_the_file(read):
+    text = "# A\n\nIt is **very** cold &mdash; so\n> stay. The [door](http://x.y) is *shut*.\n"
+    (document,) = read_markdown(text)
+    assert [text[p.start : p.end] for p in document.passages] == [
+        "A",
+        "It is **very** cold &mdash; so",
+        "stay. The [door](http://x.y) is *shut*.",
+    ]
+    first, *_ = read("a.md", text)
+    assert (first.text, text[first.start : first.end]) == ("It is very cold — so", "It is **very** cold &mdash; so")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a ![b [c] d](e(f).png) g `` h`i `` j<br>k\\\nl.", "a g h`i j k l."),
+        ("See <http://a.b> and [x][r] or [r].\n\n[r]: http://c.d", "See http://a.b and x or r."),
+        ("~~old~~ __new__ _it_ a\\*b 1 < 2 &#39;q&#39;.", "old new it a*b 1 < 2 'q'."),
+        ("- a long item that is\n  broken and\nlazy.", "a long item that is broken and lazy."),
+        ("#### Deep ####\ntext stands here.", "text stands here."),
+        ("+++\ntitle = 'x'\n+++\nBody is here.", "Body is here."),
+        ("::: warning\n:::\n\n> [!NOTE]\n> Mind the gap.", "Mind the gap."),
+        ('<p align="center">The mill, a\n<b>big</b> one.</p>', "The mill, a big one."),
+    ],
+)
+def test_inside_of_paragraphs(read, text, expected):
+    assert [sentence.text for sentence in read("a.md", f"# T\n\n{text}\n" if text[0] not in "+#" else text)] == [
+        expected
+    ]
+
+
+def test_nothing_but_headings_is_read_after_all(read):
+    assert [sentence.text for sentence in read("a.md", "# First matter\n\n## Second matter\n")] == [
+        "First matter",
+        "Second matter",
+    ]
+
+
+@pytest.mark.parametrize("piece", ["[", "![", "*a ", "> ", "`", "- a\n", "[a](", "<b", "&", "# a\n\n", "|a|\n|-|\n"])
+def test_time_is_linear(piece):
+    began = time.process_time()
+    read_markdown(piece * 4000)
+    assert time.process_time() - began < 10

@@ -1,0 +1,123 @@
+"""Plain text: titles, lists, tables, letters, dialogue, lines broken by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+MINUTES = """Minutes of the harbour meeting
+Present: Ana, Bo, Chidi
+Date: 3 May 2027
+
+1. Opening
+
+Ana opened the meeting at ten. She thanked everyone.
+
+2. Costs
+Bo said that the crane costs 12,000 pounds. It is due in June.
+
+Item        Price    Total
+Crane       12000    12000
+
+Next steps:
+- Ana writes to the council
+- Bo asks for a second offer
+  and a third one.
+
+WHAT IS LEFT
+Nothing else was said.
+"""
+
+
+def of(found):
+    return [(sentence.section, sentence.text) for sentence in found]
+
+
+def test_minutes(read):
+    assert of(read("minutes.txt", MINUTES)) == [
+        ("1. Opening", "Ana opened the meeting at ten."),
+        ("1. Opening", "She thanked everyone."),
+        ("2. Costs", "Bo said that the crane costs 12,000 pounds."),
+        ("2. Costs", "It is due in June."),
+        ("2. Costs", "Ana writes to the council"),
+        ("2. Costs", "Bo asks for a second offer\n  and a third one."),
+        ("WHAT IS LEFT", "Nothing else was said."),
+    ]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lines_broken_by_hand(read, end):
+    text = (
+        "Hi team,\n\nwe have moved the weekly call\nto Tuesday at ten,\nbecause the big room is taken.\n\n"
+        "Please bring the numbers of the\nMill to the call. If you cannot come,\ntell me before Friday\n"
+        "and send your slides.\n\nBest\nBo\n"
+    ).replace("\n", end)
+    assert [" ".join(sentence.text.split()) for sentence in read("mail.txt", text)] == [
+        "we have moved the weekly call to Tuesday at ten, because the big room is taken.",
+        "Please bring the numbers of the Mill to the call.",
+        "If you cannot come, tell me before Friday and send your slides.",
+    ]
+
+
+def test_korean_lines_broken_by_hand(read):
+    text = "안녕하세요.\n\n회의 시간을\n화요일 열 시로 옮겼습니다.\n자료는 월요일까지\n보내 주세요.\n\n감사합니다.\n"
+    assert [" ".join(sentence.text.split()) for sentence in read("a.txt", text)] == [
+        "회의 시간을 화요일 열 시로 옮겼습니다.",
+        "자료는 월요일까지 보내 주세요.",
+    ]
+
+
+DIALOGUES = {
+    "names": "Ana: did it arrive? I need it.\nBo: no, it is late.\nAna: then I wait.",
+    "wrapped": "Ana: did it arrive? I need\nit.\nBo: no, it is late.\nAna: then I wait.",
+    "times": "[0:01] Ana: did it arrive? I need it.\n[0:05] Bo: no, it is late.\n[0:09] Ana: then I wait.",
+    "aside": "Ana (chair): did it arrive? I need it.\nBo (10:05): no, it is late.\nAna (chair): then I wait.",
+    "lines": "Ana   0:01\ndid it arrive? I need it.\n\nBo   0:05\nno, it is late.\n\nAna   0:09\nthen I wait.",
+    "messenger": "[Ana] [10:02 AM] did it arrive? I need it.\n[Bo] [10:03 AM] no, it is late.\n"
+    "[Ana] [10:04 AM] then I wait.",
+    "dated": "12/03/27, 10:02 - Ana: did it arrive? I need it.\n12/03/27, 10:03 - Bo: no, it is late.\n"
+    "12/03/27, 10:04 - Ana: then I wait.",
+    "channel": "<Ana> did it arrive? I need it.\n<Bo> no, it is late.\n<Ana> then I wait.",
+}
+
+
+@pytest.mark.parametrize("kind", DIALOGUES)
+def test_a_speaker_stays_with_the_sentence(read, kind):
+    found = read("a.txt", DIALOGUES[kind])
+    assert [(s.speaker, " ".join(s.said.split())) for s in found] == [
+        ("Ana", "did it arrive?"),
+        ("Ana", "I need it."),
+        ("Bo", "no, it is late."),
+        ("Ana", "then I wait."),
+    ]
+
+
+def test_korean_messages(read):
+    text = "[아나] [오후 3:12] 몇 시예요?\n[보라] [오후 3:13] 세 시요. 꼭 오세요.\n[아나] [오후 3:14] 네 알겠습니다\n"
+    assert [(s.speaker, s.text) for s in read("a.txt", text)] == [
+        ("아나", "몇 시예요?"),
+        ("보라", "세 시요."),
+        ("보라", "꼭 오세요."),
+        ("아나", "네 알겠습니다"),
+    ]
+
+
+def test_one_label_is_no_speaker(read):
+    text = "Note: the mill is shut. It opens in May.\n\nThe miller said: come again."
+    assert {sentence.speaker for sentence in read("a.txt", text)} == {""}
+
+
+def test_titles_of_text_without_prose_are_sentences(read):
+    assert len(read("a.txt", "milk and bread\n\neggs of the farm\n\nsome old cheese")) == 3
+
+
+def test_underlined_and_numbered_headings(read):
+    text = "The mill\n========\n\nIt burned down.\n\nAfter the fire\n--------------\nIt stood again.\n"
+    assert of(read("a.txt", text)) == [("The mill", "It burned down."), ("After the fire", "It stood again.")]
+
+
+def test_a_story_leaves_its_highlights_out(read):
+    text = "The council voted.\n\nIt will cost much.\n\n@highlight\n\nCouncil votes\n\n@highlight\n\nIt costs\n"
+    assert [sentence.text for sentence in read("a.story", text)] == [
+        "The council voted.",
+        "It will cost much.",
+    ]

@@ -1,0 +1,86 @@
+"""Subtitles: running text, speaker by speaker, without numbers and times."""
+
+from __future__ import annotations
+
+import pytest
+
+VTT = """WEBVTT - weekly
+
+STYLE
+::cue { color: red }
+
+NOTE
+a note. It has dots.
+
+intro
+00:01.000 --> 00:04.000 align:start
+<v Ana>Good morning, thanks for
+
+00:04.500 --> 00:09.000
+<v Ana>joining. We talk about the rent &amp; lease.</v>
+
+00:09.500 --> 01:00:19.000
+<v.loud Bo Reed>The rent is <c.yellow>lower</c> by 12.5 percent. [door slams]
+
+01:00:19.500 --> 01:00:29.000
+<v Ana>Then we wait.
+"""
+SRT = """1
+00:00:01,000 --> 00:00:04,000
+<i>Good morning</i>, everyone.
+
+2
+00:00:04,500 --> 00:00:09,000
+- Are we {\\an8}ready?
+- Yes, we
+3
+00:00:09,500 --> 00:00:14,000
+are &amp; will be.
+
+4
+00:00:15,000 --> 00:00:16,000
+♪ music playing ♪
+
+5
+00:00:17,000 --> 00:00:18,000
+(laughs)
+We start in May.
+"""
+
+
+def test_vtt_with_voices(read):
+    assert [(sentence.speaker, sentence.text) for sentence in read("a.vtt", VTT)] == [
+        ("Ana", "Good morning, thanks for joining."),
+        ("Ana", "We talk about the rent & lease."),
+        ("Bo Reed", "The rent is lower by 12.5 percent."),
+        ("Ana", "Then we wait."),
+    ]
+
+
+def test_vtt_with_names_before_colons(read):
+    cues = ["Ana Holt: Good morning. It is", "late today.", "Bo: We begin.", "Ana Holt: So we do."]
+    text = "WEBVTT\n\n" + "\n\n".join(f"{i}\n00:0{i}.000 --> 00:0{i}.900\n{cue}" for i, cue in enumerate(cues))
+    assert [(sentence.speaker, sentence.text) for sentence in read("zoom.vtt", text)] == [
+        ("Ana Holt", "Good morning."),
+        ("Ana Holt", "It is late today."),
+        ("Bo", "We begin."),
+        ("Ana Holt", "So we do."),
+    ]
+
+
+@pytest.mark.parametrize("before", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_srt(read, before, end):
+    assert [sentence.text for sentence in read("a.srt", (before + SRT).replace("\n", end))] == [
+        "Good morning, everyone.",
+        "Are we ready?",
+        "Yes, we are & will be.",
+        "We start in May.",
+    ]
+
+
+def test_lines_that_roll_up_are_read_once_and_unmarked_cues_are_sentences(read):
+    shown = ["so today we look at the mill", "and then at the old bridge", "which was built of oak and stone"]
+    cues = [shown[0], f"{shown[0]}\n{shown[1]}", f"{shown[1]}\n{shown[2]}"]
+    text = "WEBVTT\n\n" + "\n\n".join(f"00:0{i}.000 --> 00:0{i}.900\n{cue}" for i, cue in enumerate(cues))
+    assert [sentence.text for sentence in read("a.vtt", text)] == shown
