@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from bertkit.cli.app import app
+from bertkit.data.records import ColumnMap
 from bertkit.engines import choosing
 from bertkit.engines.choosing import LARGE_INPUT, choose_engine, size_of_all
+from bertkit.tasks.base import TaskSettings
 
 AVX512 = frozenset({"avx2", "avx512f", "avx512_bf16"})
 
@@ -35,7 +38,7 @@ def machine(
 
 
 def asked(run: Path, size: int | None = LARGE_INPUT, device: str = "auto", **changes: Any) -> tuple[str, str]:
-    settings: Any = SimpleNamespace(**{"task": "classify", "pooling": "cls", "max_length": 128, **changes})
+    settings = replace(TaskSettings("classify", ColumnMap(text=("text",)), ("a", "b"), max_length=128), **changes)
     found = choose_engine(run, settings, device=device, input_bytes=size)
     return found.engine, found.reason
 
