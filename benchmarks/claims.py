@@ -86,6 +86,12 @@ JOBS = (
         ("--repetitions", "41", "--budget", "1500"),
     ),
     Job(
+        "attention",
+        "attention.py",
+        ("--repetitions", "11", "--budget", "80"),
+        ("--layers", "12", "--hidden", "256", "--budget", "1500"),
+    ),
+    Job(
         "deberta",
         "deberta.py",
         ("--repetitions", "11", "--budget", "80"),
@@ -194,6 +200,12 @@ TARGETS = (
     Target("oracle.equal", "oracle", "documents with the same oracle labels", "≥", 99.5, "%"),
     Target("rouge.cores", "rouge", "ROUGE of many summaries: cores at work", "≥", 1.5, ""),
     Target("rouge.speed", "rouge", "ROUGE of many summaries / rouge-score"),
+    *(
+        Target(f"attention.{kind}.{what}", "attention", f"scratch {kind}, {what} per token, 1,000 to 16,000", "≤", 1.15)
+        for kind in ("window", "dilated", "global")
+        for what in ("time", "memory")
+    ),
+    Target("attention.dilated", "attention", "scratch dilated / window, time", "≤", 1.5),
     Target(
         "long.longformer",
         "long",

@@ -22,8 +22,8 @@ from bertkit.files import save_tensors, write_json
 from bertkit.kinds import MisfitError, read_object, shown, value_of
 from bertkit.model_type import restored, with_sentence
 from bertkit.models.opening import BROKEN, first_line, is_of_machine
-from bertkit.models.registry import find_rebuilder, load_target
-from bertkit.models.weights import check_config, check_shapes, on_paper, read_shapes, read_weights
+from bertkit.models.registry import OWN_ATTENTION, find_rebuilder, load_target
+from bertkit.models.weights import check_config, check_shapes, on_paper, read_shapes, read_weights, undrawn
 from bertkit.run_folder import MANIFEST, Identity, is_whole, read_steadily, unchanged, why_no_run
 from bertkit.tasks.base import Task, TaskSettings
 from bertkit.tasks.published import OF_A_ROW, Standing, kind_of, standing
@@ -126,7 +126,12 @@ def standing_of(manifest: Manifest, model: TaskModel) -> Standing:
 
 
 def encoder_class_of(model: TaskModel) -> str:
-    """Name transformers' class of a model's bare encoder."""
+    """Name transformers' class of a model's bare encoder; that of an encoder of ours alone is none of its."""
+    from bertkit.models.heads import TokenModel
+
+    # transformers' Longformer for tokens makes no token global.
+    if isinstance(model, TokenModel) and model.encoder.transformers_config().get(OWN_ATTENTION) == "global":
+        return "LocalBertModel"
     return str(model.encoder.transformers_config().get("encoder_class", "BertModel"))
 
 
@@ -145,7 +150,11 @@ def published_config(settings: TaskSettings, model: TaskModel) -> dict[str, Any]
     }
 
 
-_PROBLEM_TYPES = {"classify": "single_label_classification", "regression": "regression"}
+_PROBLEM_TYPES = {
+    "classify": "single_label_classification",
+    "multilabel": "multi_label_classification",
+    "regression": "regression",
+}
 
 
 def load_manifest(directory: Path) -> Manifest:
@@ -237,15 +246,18 @@ def _load_model(directory: Path, manifest: Manifest, tokenizer: Tokenizer) -> tu
     with sound(described):
         config = restored(read_object(described))
         check_config(config)
-        with on_paper():
+        with on_paper(), undrawn():
             _, plan = _built(config, manifest, tokenizer)
         own, head = exported_shapes(plan), _published_head(manifest, plan)
         shapes = head.shapes(own) if head else own
     with sound(weights):
         check_shapes(shapes, read_shapes(weights))
-        task, model = _built(config, manifest, tokenizer)
+        with undrawn():
+            task, model = _built(config, manifest, tokenizer)
         stored = read_weights(weights)
-        model.load_state_dict(imported_weights(model, head.own(stored, own) if head else stored))
+        wanted = imported_weights(model, head.own(stored, own) if head else stored)
+        # In the place of its weights, not copied into them: those have never taken any memory.
+        model.load_state_dict({name: weight.float() for name, weight in wanted.items()}, assign=True)
     _check_limits(model, task, manifest.family)
     return task, model.eval()
 
@@ -264,7 +276,7 @@ def _published_head(manifest: Manifest, model: TaskModel) -> PublishedHead | Non
 def _built(config: dict[str, Any], manifest: Manifest, tokenizer: Tokenizer) -> tuple[Task, TaskModel]:
     settings = manifest.settings
     task: Task = load_target(find_task(settings.task).target_for(settings.pooling))(settings, tokenizer)
-    encoder = find_rebuilder(manifest.family)(config, with_pooler=settings.pooling == "pooler")
+    encoder = find_rebuilder(manifest.family, config)(config, with_pooler=settings.pooling == "pooler")
     dropout = value_of(float | None, config.get("classifier_dropout"), "classifier_dropout")
     return task, task.build_model(encoder, dropout=dropout or 0.0)
 

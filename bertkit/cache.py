@@ -26,6 +26,16 @@ def cache_folder() -> Path:
     return (Path(usual) if usual else Path.home() / ".cache") / "bertkit"
 
 
+def cached_already(name: str, is_sound: Callable[[Path], bool]) -> Path | None:
+    """Return a part of the cache that is there and sound, else None."""
+    folder = cache_folder() / name
+    if not (is_dir(folder) and is_sound(folder)):
+        return None
+    with suppress(OSError):
+        os.utime(folder)  # used
+    return folder
+
+
 def cached(name: str, write: Callable[[Path], None], is_sound: Callable[[Path], bool]) -> Path:
     """Return a part of the cache, written first where it is missing or not sound.
 
@@ -40,8 +50,8 @@ def cached(name: str, write: Callable[[Path], None], is_sound: Callable[[Path], 
         OutputError: the cache cannot be written.
     """
     folder = cache_folder() / name
-    if is_dir(folder) and is_sound(folder):
-        return folder
+    if (found := cached_already(name, is_sound)) is not None:
+        return found
     with write_errors(folder, way_on=f"check space and rights, or name another folder with {VARIABLE}"):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _alone(folder):

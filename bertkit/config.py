@@ -22,9 +22,12 @@ from bertkit.errors import DataError, UsageError
 from bertkit.files import exists, is_dir, is_file
 from bertkit.plain import brief, quoted
 
-TASKS = ("auto", "classify", "regression", "ner", "choice", "mlm", "extractive", "matching")
+TASKS = ("auto", "classify", "regression", "multilabel", "ner", "choice", "mlm", "extractive", "matching")
 _LARGEST_CONFIG = 2**20
 SIZES = ("tiny", "mini", "small", "base")
+ATTENTIONS = ("full", "window", "dilated", "global", "disentangled")
+# Flags that are not spelt as their field, because Python has the word for itself.
+_FLAGS = {"global_tokens": "--global"}
 
 
 def option(
@@ -113,6 +116,31 @@ class TrainConfig:
     layers: int | None = option(None, "Number of encoder layers.", "Model", minimum=1, maximum=96)
     hidden: int | None = option(None, "Width of the encoder.", "Model", minimum=8, maximum=8192)
     heads: int | None = option(None, "Attention heads; must divide --hidden.", "Model", minimum=1)
+    attention: str | None = option(
+        None, "Scratch: what a token looks at (default: full, everything).", "Model", choices=ATTENTIONS
+    )
+    window: int | None = option(
+        None,
+        "Window, dilated, global: tokens seen on both sides, even (default: 64).",
+        "Model",
+        minimum=2,
+        maximum=4096,
+    )
+    dilation: int | None = option(
+        None, "Dilated: largest gap between tokens that two heads see (default: 2).", "Model", minimum=1
+    )
+    global_tokens: str | None = option(
+        None,
+        "Global: tokens that see all and are seen by all (default: first).",
+        "Model",
+        choices=("first", "question", "columns"),
+    )
+    distances: int | None = option(
+        None, "Disentangled: distances told apart each way (default: --max-length).", "Model", minimum=1
+    )
+    buckets: int | None = option(
+        None, "Disentangled: far distances share this many log buckets (default: none).", "Model", minimum=2
+    )
     tokenizer: str | None = option(None, "Existing tokenizer: folder or model name.", "Model")
     vocab_size: int | None = option(None, "Size of a vocabulary trained on the data.", "Model", minimum=64)
     trim_vocab: bool | None = option(
@@ -168,7 +196,21 @@ class TrainConfig:
         "Training",
         choices=("none", "nsp", "sop"),
     )
+    mask_decoder: str = option(
+        "none",
+        "Masked LM: enhanced lets absolute places join at the end (default: none).",
+        "Training",
+        choices=("none", "enhanced"),
+    )
     blend: bool | None = option(None, "Classes: the TF-IDF baseline has a say in the answers.", "Training")
+    calibrate: bool | None = option(
+        None, "Calibrate probabilities on validation rows (default: pretrained models).", "Training"
+    )
+    tune_threshold: str | None = option(
+        None,
+        "Threshold of the positive label: f1, mcc, accuracy, precision=P or recall=P.",
+        "Training",
+    )
     metric: str | None = option(
         None, "Chooses epoch and verdict (default: by task; macro_f1 for uneven classes).", "Training"
     )
@@ -186,7 +228,7 @@ class TrainConfig:
         "Machine",
         choices=("auto", "float32", "bfloat16"),
     )
-    threads: int | None = option(None, "CPU threads (default: all cores).", "Machine", minimum=1)
+    threads: int | None = option(None, "CPU threads (default: the cores this process may use).", "Machine", minimum=1)
     compile: bool = option(False, "Compile the model (faster long runs, not byte-equal).", "Machine")
 
     output: str | None = option(None, "Run directory (default: runs/<data>-<model>).", "Run", saved=False)
@@ -230,7 +272,7 @@ def flag(name: str) -> str:
     >>> flag("max_length")
     '--max-length'
     """
-    return "--" + name.replace("_", "-")
+    return _FLAGS.get(name, "--" + name.replace("_", "-"))
 
 
 def from_mapping(values: Mapping[str, Any], *, source: str, base: TrainConfig | None = None) -> TrainConfig:
@@ -248,7 +290,7 @@ def from_mapping(values: Mapping[str, Any], *, source: str, base: TrainConfig | 
     known = {spec.name for spec in options(TrainConfig)} | {"data"}
     clean: dict[str, Any] = {}
     for raw_name, value in values.items():
-        name = raw_name.replace("-", "_")
+        name = next((field for field, flag in _FLAGS.items() if flag == f"--{raw_name}"), raw_name.replace("-", "_"))
         if name not in known:
             raise UsageError(f"{source}: no option is called {quoted(raw_name)}; `bertkit train --help` lists them.")
         clean[name] = _typed(name, value, hints[name], source)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -224,7 +225,7 @@ def put_in_place(beside: Path, path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
+def replacing(path: Path, *, lasting: bool = True, keep_interrupted: bool = False) -> Iterator[Path]:
     """Give the place to write a file to; it gets its name at the end, and is gone if that is not reached.
 
     Whatever made the file, it is as readable as the user's other files.
@@ -232,6 +233,7 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     Args:
         path: the file.
         lasting: whether to wait until it is on the disk; False where `sync_tree` will.
+        keep_interrupted: whether it stays beside its place where Ctrl-C ends the body.
     """
     beside = temporary(path)
     try:
@@ -241,9 +243,10 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[Path]:
             put_in_place(beside, path)
         else:
             beside.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
+    except BaseException as error:
+        if not (keep_interrupted and isinstance(error, KeyboardInterrupt)):
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
         raise
 
 
@@ -309,8 +312,14 @@ def _behind_link(path: Path) -> Path:
 
 
 @contextmanager
-def writing(path: Path, flag: str) -> Iterator[TextIO]:
+def writing(path: Path, flag: str, *, keep_interrupted: bool = False) -> Iterator[TextIO]:
     """Open a text file that gets its name only when all is written.
+
+    Args:
+        path: the file.
+        flag: the option that named it.
+        keep_interrupted: whether what is written by then stays beside it where Ctrl-C ends the
+            body, to be gone on with (`writing_on`).
 
     A device, a named pipe or standard output (/dev/stdout) is written to as it is: a rename
     would put a file in its place. Where the name is a link, what it points to is written.
@@ -327,7 +336,40 @@ def writing(path: Path, flag: str) -> Iterator[TextIO]:
                 yield stream
             return
         with (
-            replacing(path) as beside,
+            replacing(path, keep_interrupted=keep_interrupted) as beside,
             beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
         ):
             yield stream
+
+
+@contextmanager
+def writing_on(path: Path, flag: str, source: Path, size: int) -> Iterator[TextIO]:
+    """Open a text file at its end, to go on with it; it gets its name when all is written.
+
+    Where the body ends before, what is written stays beside its place; a copy that nothing was
+    added to does not.
+
+    Args:
+        path: the file.
+        flag: the option that named it.
+        source: what is there of it: its own place, or that beside it.
+        size: how many bytes of that are kept.
+
+    Raises:
+        OutputError: it cannot be written; the message names `flag`.
+    """
+    with write_errors(path, flag, way_on="choose another file"):
+        path = _behind_link(path)
+        beside = temporary(path)
+        if source != beside:
+            with source.open("rb") as old, replacing(beside, lasting=False) as copied, copied.open("wb") as new:
+                shutil.copyfileobj(old, new)
+        os.truncate(beside, size)
+        try:
+            with beside.open("a", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+                yield stream
+        except BaseException:
+            if source != beside and beside.stat().st_size == size:
+                beside.unlink()
+            raise
+        put_in_place(beside, path)

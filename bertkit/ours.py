@@ -43,7 +43,7 @@ RUN: Table = {
     "events": {
         r"events\.out\.tfevents\..*": None,
         r"projector_config\.pbtxt": None,
-        r"\d+": {"validation": {r"(tensors|metadata)\.tsv": None}},
+        r"\d+": {"validation|words": {r"(tensors|metadata)\.tsv": None}},
     },
     CHECKPOINTS: _CHECKPOINTS,
 }

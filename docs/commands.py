@@ -24,6 +24,7 @@ COMMANDS = (
     "train",
     "eval",
     "predict",
+    "attention",
     "export",
     "summarize",
     "models",

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet, Document, Example, Question
+from bertkit.tasks.reading import load_data
 
 INTRODUCTION = """\
 # The data that bertkit reads

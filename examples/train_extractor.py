@@ -27,7 +27,7 @@ from torch.nn import functional
 
 from bertkit.compute.device import choose_placement
 from bertkit.data.records import Document, Example
-from bertkit.data.request import DataRequest, load_splits
+from bertkit.data.request import DataRequest
 from bertkit.documents.oracle import oracle_sentences
 from bertkit.documents.summary_sets import FIGURES, SetScorer, set_figures, summary_sets
 from bertkit.documents.surface import FEATURES
@@ -40,6 +40,7 @@ from bertkit.summarization.shipped import LAYERS, MODEL, SETTINGS, lower_layers,
 from bertkit.tasks.candidates import merit
 from bertkit.tasks.document_text import reference_of, rouge_tokens, sentences_of
 from bertkit.tasks.parts import rows_of_parts
+from bertkit.tasks.reading import load_splits
 from bertkit.tasks.salience import SalienceTask
 from bertkit.tokenization.base import Tokenizer
 

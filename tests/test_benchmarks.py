@@ -238,7 +238,7 @@ class TestInputs:
             assert 500 <= sum(len(text.split()) for text in example.texts) < 570
 
     def test_pairs_are_written_as_bertkit_reads_them(self, tmp_path: Path) -> None:
-        from bertkit.data.loading import load_data
+        from bertkit.tasks.reading import load_data
 
         inputs = module("inputs")
         pairs = inputs.load_pairs(None, 20)
@@ -354,6 +354,15 @@ def test_long_documents(capsys: pytest.CaptureFixture[str]) -> None:
     report = report_of("long_documents", "--layers 1 --hidden 32 --tokens 100 400", capsys)
     assert keys(report) == {"long.longformer", "long.windows"}
     assert len(report["speeds"]) == 4
+
+
+def test_attention(capsys: pytest.CaptureFixture[str]) -> None:
+    report = report_of("attention", "--layers 2 --hidden 32 --tokens 1000 4000", capsys)
+    found = {figure["key"]: figure["median"] for figure in report["figures"]}
+    assert set(found) == {f"attention.{k}.{w}" for k in ("window", "dilated", "global") for w in ("time", "memory")} | {
+        "attention.dilated"
+    }
+    assert max(found[f"attention.{kind}.memory"] for kind in ("window", "dilated", "global")) <= 1.15
 
 
 def test_predict_leaves_engines_out_that_are_not_installed(

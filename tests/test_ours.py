@@ -15,7 +15,7 @@ OURS = (
     "checkpoints/request.json", "checkpoints/setup/tokenizer.json", "checkpoints/best-000012/model.safetensors",
     "checkpoints/epoch-0003/model.safetensors", "checkpoints/step-1000000/optimizer.safetensors",
     "checkpoints/.step-000012.tmp/.state.json.tmp", "events/events.out.tfevents.17.host.1.0.gallery",
-    "events/00012/validation/tensors.tsv", ".model.safetensors.tmp",
+    "events/00012/validation/tensors.tsv", "events/00012/words/metadata.tsv", ".model.safetensors.tmp",
 )  # fmt: skip
 THEIRS = (
     "thesis.txt", "baseline/notes/n.txt", "baseline/README.md", "checkpoints/step-mine/model.safetensors",

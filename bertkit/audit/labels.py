@@ -13,7 +13,7 @@ from bertkit.audit.findings import Finding, Severity, Tally, counted
 from bertkit.data.faults import MAX_PLACES
 from bertkit.data.label_kinds import header_like, placeholders
 from bertkit.data.numerals import is_score, is_whole, score_fault
-from bertkit.data.records import Example, Place, Question, TaggedText
+from bertkit.data.records import Example, LabelSet, Place, Question, TaggedText
 from bertkit.data.tagged.edges import Edges
 from bertkit.plain import listed, quoted
 
@@ -24,7 +24,7 @@ _SHOWN_LABELS, _SHOWN_CHARACTERS = 5, 30
 _PLACES = 2  # of each label
 _ENDS = 0.3
 _SHOWN_REASONS = 1
-_NEED_LABELS = ("classify", "regression", "choice")
+_NEED_LABELS = ("classify", "regression", "choice", "multilabel")
 
 
 @dataclass
@@ -80,6 +80,8 @@ class LabelCounts:
     numbers: Numbers = field(default_factory=Numbers)
     rows: int = 0
     unnamed: int = 0
+    several: int = 0
+    none: int = 0
     missing: Tally = field(default_factory=Tally)
     repaired: Tally = field(default_factory=Tally)
     trimmed: Tally = field(default_factory=Tally)
@@ -135,6 +137,10 @@ class Labels:
         for row in chunk.rows:
             if isinstance(row, TaggedText):
                 labelled += _tags(own, row)
+            elif isinstance(row, LabelSet) and row.labels is not None:
+                labelled += [(label, row) for label in row.labels]
+                own.several += len(row.labels) > 1
+                own.none += not row.labels
             elif row.label is None or (self._task == "regression" and not is_score(row.label)):
                 own.missing.add(row)
                 own.note(_why_missing(row))
@@ -168,7 +174,7 @@ class Labels:
                 yield from _unknown_labels(split, other, train, own)
 
     def _count_findings(self, train: str, own: LabelCounts) -> Iterator[Finding]:
-        if self._task != "ner" and len(own.counts) == 1:
+        if self._task not in ("ner", "multilabel") and len(own.counts) == 1:
             label, count = next(iter(own.counts.items()))
             message = f"{train}: every row has the label {quoted(label)}; there is nothing to learn."
             yield Finding("single_label", "error", count, message, tuple(own.places[label]))
@@ -178,6 +184,8 @@ class Labels:
             message = f"{train}: {names} different labels in {own.rows:,} rows; is this the label column?"
             yield Finding("too_many_labels", "warning", len(own.counts), message)
             return
+        if self._task == "multilabel":
+            yield from _set_findings(train, own)
         yield from _variants(train, own)
         if self._task == "classify":
             yield from _placeholders(train, own)
@@ -249,6 +257,17 @@ def _number_findings(train: str, numbers: Numbers) -> Iterator[Finding]:
         if count >= _ENDS * numbers.count:
             message = f"{train}: {count / numbers.count:.0%} of the labels are {value:g}, an end of their range."
             yield Finding("labels_at_end", "info", count, message)
+
+
+def _set_findings(train: str, own: LabelCounts) -> Iterator[Finding]:
+    """Say how many rows have several labels and how many have none."""
+    message = (
+        f"{train}: {counted(own.several, 'row', 'have')} several labels and {counted(own.none, 'row', 'have')} none."
+    )
+    yield Finding("label_sets", "info", own.several, message)
+    if not own.several:
+        message = f"{train}: no row has more than one label; --task classify learns one label a row."
+        yield Finding("no_several_labels", "warning", own.rows, message)
 
 
 def _variants(train: str, own: LabelCounts) -> Iterator[Finding]:

@@ -162,7 +162,7 @@ def main() -> None:
 
 def _register() -> None:
     """Attach the commands; each file defines one function and knows nothing of the others."""
-    from bertkit.cli import evaluate, export, inspect, predict, summarize, tables, tokenize, train, vocab
+    from bertkit.cli import attention, evaluate, export, inspect, predict, summarize, tables, tokenize, train, vocab
 
     app.command("tokenize")(tokenize.tokenize_command)
     app.add_typer(vocab.vocab_app, name="vocab")
@@ -171,6 +171,7 @@ def _register() -> None:
     app.command("eval")(evaluate.eval_command)
     app.command("evaluate", hidden=True)(evaluate.eval_command)
     app.command("predict")(predict.predict_command)
+    app.command("attention")(attention.attention_command)
     app.command("export")(export.export_command)
     app.command("summarize")(summarize.summarize_command)
     app.command("models")(tables.models_command)

@@ -9,6 +9,7 @@ import typer
 
 from bertkit.cli import render
 from bertkit.cli.options import (
+    AbstainOption,
     BatchSizeOption,
     ColumnsOption,
     DataDirOption,
@@ -21,8 +22,9 @@ from bertkit.cli.options import (
     ReportOption,
     RunArgument,
     StrictOption,
+    ThresholdOption,
 )
-from bertkit.cli.streams import say
+from bertkit.cli.progress import QuietOption, notes, shown_work
 from bertkit.errors import StrictError
 
 
@@ -48,6 +50,8 @@ def eval_command(
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
     engine: EngineOption = "auto",
     no_blend: NoBlendOption = False,
+    threshold: ThresholdOption = None,
+    abstain_below: AbstainOption = None,
     errors: Annotated[
         Path | None,
         typer.Option("--errors", help="Write the wrong rows, with their probabilities, as JSON lines.", readable=False),
@@ -63,6 +67,7 @@ def eval_command(
     force: ForceOption = False,
     strict: StrictOption = False,
     output_format: FormatOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Score a run beside its baselines, with intervals.
 
@@ -75,8 +80,11 @@ def eval_command(
     request = EvalRequest(
         run, names, split, data_dir, columns, on_long, batch_size, device, precision, errors, against, force,
         plots=plots, report=report, engine=engine, blend=not no_blend,
+        threshold=threshold, abstain_below=abstain_below,
     )  # fmt: skip
-    evaluation = evaluate_run(request, say, file_writer(request, say))
+    note = notes(quiet=quiet)
+    with shown_work("rows", quiet=quiet) as progress:
+        evaluation = evaluate_run(request, note, file_writer(request, note), progress)
     render.show(evaluation, output_format)
     if strict and evaluation.warnings:
         raise StrictError(f"--strict: {evaluation.warnings[0]}.")

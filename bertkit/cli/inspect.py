@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bertkit.cli.options import ColumnsOption, DataDirOption, ForceOption, FormatOption, PlotsOption, ReportOption
+from bertkit.cli.progress import QuietOption, shown_work
 from bertkit.cli.render import wants_json
 from bertkit.cli.terminal import cell, open_console, say_line
 from bertkit.cli.train import DataArgument
@@ -66,6 +65,7 @@ def inspect_command(
         bool, typer.Option("--strict", help="Exit with 4 where there is a problem.", envvar="BERTKIT_STRICT")
     ] = False,
     output_format: FormatOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Look through data: labels, lengths, duplicates, leaks, faults, and the train command that suits.
 
@@ -76,7 +76,7 @@ def inspect_command(
     request = InspectRequest(
         tuple(data or ()), model, data_dir, columns, task, max_length, plots, report, force, group, write
     )
-    with _row_counter() as progress:
+    with shown_work("rows", quiet=quiet) as progress:
         inspection = inspect_data(request, progress)
     if wants_json(output_format):
         typer.echo(to_json(inspection.to_json()))
@@ -85,21 +85,6 @@ def inspect_command(
     problem = next((f for f in inspection.audit.findings if f.severity != "info"), None)
     if strict and problem is not None:
         raise StrictError(f"--strict: {problem.message}")
-
-
-@contextmanager
-def _row_counter() -> Iterator[Callable[[int], None]]:
-    """Give a listener that counts rows on stderr, on a terminal only."""
-    from rich.progress import Progress, SpinnerColumn, TextColumn
-
-    console = open_console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _: None
-        return
-    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} rows read"))
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("", total=None)
-        yield lambda rows: progress.advance(bar, rows)
 
 
 def _show(found: Audit, what: str) -> None:

@@ -51,6 +51,14 @@ EngineOption = Annotated[
 NoBlendOption = Annotated[
     bool, typer.Option("--no-blend", help="Let the encoder answer alone, without the baseline's say in its answers.")
 ]
+ThresholdOption = Annotated[
+    str | None,
+    typer.Option("--threshold", help="How likely a label must be: P, or label=P,label=P (default: as trained)."),
+]
+AbstainOption = Annotated[
+    float | None,
+    typer.Option("--abstain-below", help="Give no answer where its probability is lower (from 0 to 1)."),
+]
 BatchSizeOption = Annotated[
     int | None,
     typer.Option("--batch-size", min=1, help="Most rows of a batch (default: by tokens).", envvar="BERTKIT_BATCH_SIZE"),
@@ -115,7 +123,7 @@ def _parameter(spec: Field[Any], hint: Any) -> inspect.Parameter:
         spelling,
         help=spec.metadata["help"],
         metavar="|".join(choices) if choices else None,
-        envvar=f"BERTKIT_{spec.name.upper()}",
+        envvar=f"BERTKIT_{name[2:].replace('-', '_').upper()}",
         show_envvar=False,
         show_default=False,
         rich_help_panel=spec.metadata["panel"],

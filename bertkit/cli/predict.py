@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from bertkit.cli.options import (
+    AbstainOption,
     BatchSizeOption,
     ColumnsOption,
     DeviceOption,
@@ -18,7 +20,9 @@ from bertkit.cli.options import (
     OutputOption,
     RunArgument,
     StrictOption,
+    ThresholdOption,
 )
+from bertkit.cli.progress import WARNING, QuietOption, notes, shown_work
 from bertkit.cli.streams import say
 
 
@@ -52,9 +56,18 @@ def predict_command(
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
     engine: EngineOption = "auto",
     no_blend: NoBlendOption = False,
+    threshold: ThresholdOption = None,
+    abstain_below: AbstainOption = None,
     output: OutputOption = None,
     force: ForceOption = False,
     strict: StrictOption = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with --output after its last whole record.")] = False,
+    skip: Annotated[int, typer.Option("--skip", min=0, help="Leave out the answers of the first N rows.")] = 0,
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", metavar="I/N", help="Answer the I-th of N parts; joined, they are the whole output."),
+    ] = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Predict a file or a stream, in order, one record for each.
 
@@ -77,13 +90,17 @@ def predict_command(
         engine,
         not no_blend,
     )
-    request = replace(request, keep=keep)
-    done = predict(request, output=output, force=force, note=_note)
+    request = replace(request, keep=keep, threshold=threshold, abstain_below=abstain_below)
+    request = replace(request, resume=resume, skip=skip, shard=shard)
+    with shown_work("rows", quiet=quiet, talks=output is None and sys.stdout.isatty()) as progress:
+        done = predict(
+            request, output=output, force=force, note=lambda said: _note(said, quiet=quiet), progress=progress
+        )
     for warning in done.warnings:
         say(f"bertkit: warning: {warning}")
     done.raise_for_status(strict=strict)
 
 
-def _note(sentence: str) -> None:
+def _note(sentence: str, *, quiet: bool) -> None:
     """Say how the input is read; a warning is said as the others are."""
-    say(f"bertkit: {sentence}" if sentence.startswith("warning: ") else sentence)
+    notes(quiet=quiet)(f"bertkit: {sentence}" if sentence.startswith(WARNING) else sentence)

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Container, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from bertkit.cli.options import Format
+from bertkit.cli.plan import show_plan
 from bertkit.cli.terminal import new_table, open_console, safe, say_line
 from bertkit.metrics.names import table_names
-from bertkit.plain import sentence, to_json
+from bertkit.plain import to_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from bertkit.evaluation.evaluate import Evaluation
-    from bertkit.training.loop import StepFacts
-    from bertkit.training.run import Event, Started, TrainResult
+    from bertkit.training.run import Started, TrainResult
 
 
 def wants_json(asked: Format | None) -> bool:
@@ -59,7 +58,7 @@ def show(result: TrainResult | Evaluation | Started, asked: Format | None, said:
     elif "metrics" in values:
         _show_training(values, said)
     else:
-        _show_plan(values)
+        show_plan(values)
 
 
 def show_exported(values: Mapping[str, Any], asked: Format | None) -> None:
@@ -101,6 +100,8 @@ def _by(metric: str) -> str:
 def _show_evaluation(values: Mapping[str, Any]) -> None:
     console = open_console()
     title = f"{values['data']}, {values['split']}, {values['n']:,} rows"
+    if values.get("coverage") is not None:
+        title += f" ({values['coverage']:.1%} of all, which are answered)"
     console.print(_metric_table(values, title=title))
     for name, metrics in values["difference"].items():
         wanted = ("accuracy", "f1", "pearson", "entity_f1", "map@3", "perplexity", values["metric"])
@@ -142,141 +143,3 @@ COUNTS = ("repaired_sequences",)
 def _show_warnings(console: Console, warnings: Sequence[str]) -> None:
     for warning in warnings:
         say_line(console, ("warning:", "yellow"), f" {warning}")
-
-
-def _show_plan(values: Mapping[str, Any]) -> None:
-    console = open_console()
-    say_line(console, "would train ", (values["run"], "bold"), f": {values['parameters']:,} parameters")
-    say_line(console, f"rows: {values['rows']}, labels: {values['labels']}, steps: {values['total_steps']}")
-    say_line(console, f"placement: {values['placement']}")
-    parts = ", ".join(f"{name} {size / 1e6:,.0f}" for name, size in values["memory_parts"].items() if size)
-    say_line(console, f"memory: about {values['memory_bytes'] / 1e6:,.0f} MB ({parts})")
-    for name, value in values["config"].items():
-        say_line(console, f"  {name} = {value}")
-
-
-_WARNING = "warning: "
-
-
-@contextmanager
-def training_progress() -> Iterator[_Lines]:
-    """Give a listener that shows a training on stderr: a bar on a terminal, lines elsewhere."""
-    console = open_console(stderr=True)
-    view = _Bar(console) if console.is_terminal else _Lines(console)
-    try:
-        yield view
-    finally:
-        view.close()
-
-
-class _Lines:
-    """A log line every n steps, for files and pipes."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self.every = 50
-        self.metric = ""
-        self.positive: str | None = None
-        self.warned: list[str] = []
-        self.tokens, self.seconds = 0, 0.0
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, str):
-            self.say(event)
-        elif hasattr(event, "placement"):
-            self.started(event)
-        else:
-            self.step(event)
-
-    def say(self, said: str) -> None:
-        if said.startswith(_WARNING):
-            self.warned.append(said.removeprefix(_WARNING))
-        self.console.print(sentence(said), soft_wrap=True)
-
-    def started(self, facts: Any) -> None:
-        self.every, self.metric = facts.config.log_every, facts.config.metric
-        self.positive = facts.config.positive or (facts.labels[1] if len(facts.labels) == 2 else None)
-        rows = ", ".join(f"{split} {count:,}" for split, count in facts.rows.items())
-        self.say(
-            f"{facts.parameters:,} parameters on {facts.placement.device} in {facts.placement.precision}; "
-            f"rows: {rows}; step {facts.step} of {facts.total_steps}"
-        )
-
-    def step(self, facts: StepFacts) -> None:
-        self.tokens, self.seconds = self.tokens + facts.tokens, self.seconds + facts.seconds
-        if facts.step % self.every == 0:
-            self.say(
-                f"step {facts.step}/{facts.total_steps} epoch {facts.epoch} loss {facts.loss:.4f} "
-                f"lr {facts.lr:.2e} {self.tokens / self.seconds:,.0f} tokens/s"
-            )
-            self.tokens, self.seconds = 0, 0.0
-        if facts.scores is not None:
-            self.say(self.epoch_line(facts))
-
-    def epoch_line(self, facts: StepFacts) -> str:
-        """Say what the validation rows scored, and whether that is the best so far."""
-        assert facts.scores is not None
-        metrics = facts.scores.metrics
-        shown = [m for m in table_names(metrics, self.positive) if m in (*_EPOCH_METRICS, self.metric)]
-        parts = " ".join(f"{name} {metrics[name]:.4f}" for name in sorted(shown, key=_epoch_order))
-        best = f" (best so far by {self.metric})" if facts.improved else ""
-        return f"epoch {facts.epoch}, step {facts.step}: validation {parts}{best}"
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-
-_EPOCH_METRICS = (
-    "accuracy",
-    "f1",
-    "macro_f1",
-    "pearson",
-    "spearman",
-    "entity_f1",
-    "map@3",
-    "perplexity",
-    "pair_accuracy",
-    "rouge1",
-    "rouge2",
-    "loss",
-    "mse",
-)
-
-
-def _epoch_order(metric: str) -> int:
-    return _EPOCH_METRICS.index(metric) if metric in _EPOCH_METRICS else len(_EPOCH_METRICS)
-
-
-class _Bar(_Lines):
-    """A progress bar with loss, rate, speed and remaining time; epochs as lines above it."""
-
-    def __init__(self, console: Console) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-        from rich.table import Column
-
-        super().__init__(console)
-        self.progress = Progress(
-            TextColumn("step {task.completed}/{task.total}", markup=False),
-            BarColumn(bar_width=20),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}", markup=False, table_column=Column(no_wrap=True)),
-            console=console,
-            transient=True,
-        )
-        self.bar: Any = None
-
-    def started(self, facts: Any) -> None:
-        super().started(facts)
-        self.progress.start()
-        self.bar = self.progress.add_task("", total=facts.total_steps, completed=facts.step, figures="")
-
-    def step(self, facts: StepFacts) -> None:
-        speed = facts.tokens / facts.seconds if facts.seconds else 0.0
-        figures = f"loss {facts.loss:.4f}  lr {facts.lr:.2e}  {speed:,.0f} tokens/s"
-        self.progress.update(self.bar, completed=facts.step, figures=figures)
-        if facts.scores is not None:
-            self.say(self.epoch_line(facts))
-
-    def close(self) -> None:
-        """Take the bar away."""
-        self.progress.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from enum import StrEnum
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from bertkit.cli.options import DeviceOption, ForceOption, KeepOption, OutputOption
+from bertkit.cli.progress import UNSHOWN_S, WARNING, QuietOption, progress_line, shown_work
 from bertkit.cli.streams import is_typed_at, say
 from bertkit.cli.terminal import open_console
 from bertkit.errors import UsageError
@@ -134,6 +136,7 @@ def summarize_command(
     force: ForceOption = False,
     device: DeviceOption = "auto",
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
+    quiet: QuietOption = False,
 ) -> None:
     """Summarize documents, each in the order they come.
 
@@ -152,10 +155,16 @@ def summarize_command(
         tuple(files or ("-",)), options, input_format, tuple(reference or ()), rouge, keep, columns, compare
     )
     on_terminal = output is None and sys.stdout.isatty()
-    _run(request, output_format or (SummaryFormat.TEXT if on_terminal else SummaryFormat.JSON), output, force=force)
+    _run(
+        request,
+        output_format or (SummaryFormat.TEXT if on_terminal else SummaryFormat.JSON),
+        output,
+        force=force,
+        quiet=quiet,
+    )
 
 
-def _run(request: SummarizeRequest, wanted: SummaryFormat, output: Path | None, *, force: bool) -> None:
+def _run(request: SummarizeRequest, wanted: SummaryFormat, output: Path | None, *, force: bool, quiet: bool) -> None:
     from bertkit.outputs import check_outputs
     from bertkit.summarization.methods import asked_method
     from bertkit.summarization.summarize import Done, summarize_inputs
@@ -166,7 +175,7 @@ def _run(request: SummarizeRequest, wanted: SummaryFormat, output: Path | None, 
     check_outputs({"--output": output}, [*request.names, *request.references, *model], force=force)
     done = Done()
     with (
-        _listener() as listener,
+        _listener(quiet=quiet, talks=output is None and sys.stdout.isatty()) as listener,
         closing(summarize_inputs(request, listener)) as answers,
         _stream(output) as stream,
     ):
@@ -204,7 +213,7 @@ def _stream(output: Path | None) -> Iterator[TextIO]:
 
 
 @contextmanager
-def _listener() -> Iterator[Listener]:
+def _listener(*, quiet: bool, talks: bool) -> Iterator[Listener]:
     """Say sentences on stderr, and show the windows of long documents there: a bar on a terminal, lines elsewhere."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -213,15 +222,20 @@ def _listener() -> Iterator[Listener]:
     console = open_console(stderr=True)
 
     def note(said: str) -> None:
+        if quiet and not said.startswith(WARNING):
+            return
         console.print(sentence(f"bertkit: {said}"), soft_wrap=True)
 
-    if not console.is_terminal:
-        yield Listener(note, lambda at: note(f"{at.place}: {at.done} of {at.total} windows read"))
+    if quiet or not console.is_terminal:
+        with shown_work("documents", quiet=quiet) as documents:
+            windows = lambda at: note(f"{at.place}: {at.done} of {at.total} windows read")  # noqa: E731
+            yield Listener(note, windows, documents)
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), TimeRemainingColumn())
     # Redirected, summaries that go to a file would be printed where the bar is.
     with Progress(*columns, console=console, transient=True, redirect_stdout=False) as progress:
         bar = progress.add_task("", total=None, visible=False)
+        all_bar, began = progress.add_task("", total=None, visible=False), time.monotonic()
 
         def show(at: Windows) -> None:
             said = visible(f"{at.place}: {at.done} of {at.total} windows")
@@ -229,4 +243,10 @@ def _listener() -> Iterator[Listener]:
             if at.done == at.total:  # the bar makes room for what is written next
                 progress.refresh()
 
-        yield Listener(note, show)
+        def documents(done: float, total: float | None) -> None:
+            seconds = time.monotonic() - began
+            said = progress_line("documents", done, total, seconds)
+            is_shown = not talks and seconds > UNSHOWN_S
+            progress.update(all_bar, description=said, completed=done, total=total, visible=is_shown)
+
+        yield Listener(note, show, documents)

@@ -63,9 +63,13 @@ def _where(hub_id: str | None) -> str:
 def datasets_command(output_format: FormatOption = None) -> None:
     """List the data sets that DATA knows by name, and the bundled samples."""
     from bertkit.data.catalog import DATASETS
+    from bertkit.data.shape_names import word_of
     from bertkit.data.sources import sample_names
+    from bertkit.tasks.registry import SHAPE_OF
 
-    rows = [{"name": s.name, "hub_id": s.hub_id, "task": s.task, "summary": s.summary} for s in DATASETS]
+    rows = [
+        {"name": s.name, "hub_id": s.hub_id, "task": word_of(s.shape, SHAPE_OF), "summary": s.summary} for s in DATASETS
+    ]
     rows += [
         {
             "name": f"sample:{name}",

@@ -9,6 +9,8 @@ import typer
 
 from bertkit.cli import render
 from bertkit.cli.options import FormatOption, with_options
+from bertkit.cli.progress import QuietOption
+from bertkit.cli.training_view import training_progress
 from bertkit.config import TrainConfig, from_mapping, read_toml
 
 DataArgument = Annotated[
@@ -36,6 +38,7 @@ def train_command(
     *,
     config_file: ConfigOption = None,
     output_format: FormatOption = None,
+    quiet: QuietOption = False,
     given: dict[str, Any],
 ) -> None:
     """Train or fine-tune a model; a run directory comes out.
@@ -45,7 +48,7 @@ def train_command(
     from bertkit.training.run import plan_training, train
 
     config = read_config(data or [], config_file, given)
-    with render.training_progress() as view:
+    with training_progress(quiet=quiet) as view:
         result = plan_training(config, view) if config.dry_run else train(config, view)
     render.show(result, output_format, said=view.warned)
 

@@ -13,6 +13,7 @@ import typer
 
 from bertkit.cli import render
 from bertkit.cli.options import ColumnsOption, Format, FormatOption
+from bertkit.cli.progress import QuietOption, notes, shown_work
 from bertkit.cli.streams import lines_of, say, write_lines
 from bertkit.plain import to_json
 
@@ -61,6 +62,7 @@ def build_command(
     columns: ColumnsOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a vocabulary that is there.")] = False,
     output_format: FormatOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Train a vocabulary on texts; of tables only the text columns are read.
 
@@ -68,9 +70,11 @@ def build_command(
     """
     from bertkit.models.vocabulary import VocabularyRequest, build_vocabulary
 
-    built = build_vocabulary(VocabularyRequest(files, kind.value, size, output, lowercase, columns, force))
+    request = VocabularyRequest(files, kind.value, size, output, lowercase, columns, force)
+    with shown_work("texts", quiet=quiet) as progress:
+        built = build_vocabulary(request, progress)
     for note in built.notes:
-        say(note)
+        notes(quiet=quiet)(note)
     _show_one(built.to_json(), output_format)
 
 

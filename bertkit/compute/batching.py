@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bertkit.compute.arrays import laid_out
 from bertkit.tokenization.base import Encoding
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ POOL = 32
 # Tokens of a prediction batch, padding included: what keeps two CPU cores busy without
 # leaving their caches.
 TOKEN_BUDGET = 4096
+# Padding of a prediction batch, as a share of its tokens, that is no reason to begin another; and
+# the tokens from which a batch is worth a pass of its own.
+MOST_PADDING, BUSY_TOKENS = 0.03, 512
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,10 @@ class Batch:
 
 
 def token_budget_batches(lengths: Sequence[int], *, budget: int = TOKEN_BUDGET) -> list[list[int]]:
-    """Group rows of like length so that rows × longest row stays within a budget.
+    """Group rows of like length so that rows × longest row stays within a budget, and little of it is padding.
+
+    A batch that keeps the processor busy ends where its padding would become more than
+    `MOST_PADDING` of it.
 
     Args:
         lengths: tokens of each row.
@@ -87,13 +94,15 @@ def token_budget_batches(lengths: Sequence[int], *, budget: int = TOKEN_BUDGET) 
     """
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
     batches: list[list[int]] = []
-    longest = 0
+    longest = text = 0
     for row in order.tolist():
-        if batches and (len(batches[-1]) + 1) * longest <= budget:
-            batches[-1].append(row)
-        else:
-            longest = max(1, lengths[row])
-            batches.append([row])
+        own = lengths[row]
+        places = (len(batches[-1]) + 1) * longest if batches else budget + 1
+        if places > budget or (text >= BUSY_TOKENS and text + own < (1 - MOST_PADDING) * places):
+            batches.append([])
+            longest, text = max(1, own), 0
+        batches[-1].append(row)
+        text += own
     return batches
 
 
@@ -133,7 +142,7 @@ def collate(
     global_positions: Sequence[Sequence[int]] | None = None,
     targets: Tensor | None = None,
 ) -> Batch:
-    """Pad encodings to their longest and make tensors of them.
+    """Pad encodings to their longest and make tensors of them (arrays where torch is not at work).
 
     Args:
         encodings: B encodings.
@@ -141,8 +150,6 @@ def collate(
         global_positions: for each encoding the tokens that attend to all; None: no mask.
         targets: handed on.
     """
-    import torch
-
     lengths = np.array([len(e.ids) for e in encodings])
     longest = int(lengths.max())
     ids = np.full((len(encodings), longest), pad_id, dtype=np.int64)
@@ -152,11 +159,11 @@ def collate(
         types[i, : lengths[i]] = encoding.type_ids
     mask = None
     if int(lengths.min()) < longest:
-        mask = torch.from_numpy((np.arange(longest) < lengths[:, None]).astype(np.int64))
+        mask = laid_out((np.arange(longest) < lengths[:, None]).astype(np.int64))
     global_mask = None
     if global_positions is not None:
         marks = np.zeros_like(ids)
         for i, places in enumerate(global_positions):
             marks[i, list(places)] = 1
-        global_mask = torch.from_numpy(marks)
-    return Batch(torch.from_numpy(ids), torch.from_numpy(types), mask, global_mask, targets)
+        global_mask = laid_out(marks)
+    return Batch(laid_out(ids), laid_out(types), mask, global_mask, targets)

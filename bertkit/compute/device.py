@@ -10,9 +10,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from bertkit.compute.arrays import torch_is_here
 from bertkit.compute.processes import World, this_world
 from bertkit.errors import DeviceError, UsageError
 from bertkit.plain import brief
+from bertkit.processor import usual_threads
 
 # Below this width bfloat16 saves nothing on a CPU: the matrices are too small for its units.
 NARROW = 256
@@ -54,7 +56,7 @@ def choose_placement(
             several processes each takes the GPU of its place on its machine.
         precision: auto, float32 or bfloat16; auto takes bfloat16 where the hardware
             multiplies it natively (CUDA from Ampere on, CPUs with AMX or AVX512-BF16).
-        threads: CPU threads; None keeps torch's choice.
+        threads: CPU threads; None keeps torch's choice, as far as this process may use so many.
         width: hidden size of the encoder, if known; see NARROW.
 
     Raises:
@@ -64,8 +66,8 @@ def choose_placement(
     check_device_word(device)
     import torch
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    if threads is not None or torch.get_num_threads() > usual_threads():
+        torch.set_num_threads(threads or usual_threads())
     world = this_world()
     chosen = _device(device) if world.size == 1 else _device_of_one(device, world)
     if precision == "auto":
@@ -132,6 +134,18 @@ def autocast(placement: Placement) -> AbstractContextManager[Any]:
     if placement.precision == "float32":
         return nullcontext()
     return torch.autocast(placement.kind, dtype=torch.bfloat16)
+
+
+@contextmanager
+def inference(placement: Placement) -> Iterator[None]:
+    """Predict in the placement's precision, and keep nothing for a backward pass; where torch is not at work, go on."""
+    if not torch_is_here():
+        yield
+        return
+    import torch
+
+    with torch.inference_mode(), autocast(placement):
+        yield
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from bertkit.data.numerals import is_score
 from bertkit.data.records import ColumnMap
+from bertkit.data.shape_names import CLASSES, ENTITIES, QUESTIONS, SCORES, SUMMARIES
 from bertkit.errors import UnknownNameError
 
 SPLITS = ("train", "validation", "test")
@@ -31,7 +32,7 @@ class DatasetSpec:
         name: what the user types.
         hub_id: where it is on the hub, or None if it is read from local files only.
         hub_config: the configuration on the hub.
-        task: the task word it is made for.
+        shape: what its rows hold.
         columns: the columns that count, by the hub's names.
         summary: one line for `bertkit datasets`.
         language: "en" or "ko".
@@ -47,7 +48,7 @@ class DatasetSpec:
 
     name: str
     hub_id: str | None
-    task: str
+    shape: str
     columns: ColumnMap
     summary: str
     language: str = "en"
@@ -72,7 +73,7 @@ class DatasetSpec:
         Scores are written with six significant digits, for files say 5.000 and 3.6 where
         the hub's 32-bit floats say 5.0 and 3.5999999.
         """
-        if self.task == "regression":
+        if self.shape == SCORES:
             return f"{float(label):.6g}" if is_score(label) else None
         return self.labels.get(label) if self.labels else label
 
@@ -107,7 +108,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         name="mrpc",
         hub_id=_GLUE,
         hub_config="mrpc",
-        task="classify",
+        shape=CLASSES,
         columns=_PAIR,
         summary="Do two news sentences say the same? 4,076 + 1,725 pairs (Microsoft Research Paraphrase)",
         labels=_BINARY | {"not_equivalent": "0", "equivalent": "1"},
@@ -119,7 +120,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         name="sst2",
         hub_id=_GLUE,
         hub_config="sst2",
-        task="classify",
+        shape=CLASSES,
         columns=ColumnMap(("sentence",), None, "label"),
         summary="Is a phrase of a film review positive? 67,349 + 872 (Stanford Sentiment Treebank)",
         labels=_BINARY | {"negative": "0", "positive": "1"},
@@ -130,7 +131,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         name="stsb",
         hub_id=_GLUE,
         hub_config="stsb",
-        task="regression",
+        shape=SCORES,
         columns=_PAIR,
         summary="How similar are two sentences, 0 to 5? 5,749 + 1,500 + 1,379 pairs (STS benchmark)",
         withheld=_WITHHELD,
@@ -143,7 +144,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         name="rte",
         hub_id=_GLUE,
         hub_config="rte",
-        task="classify",
+        shape=CLASSES,
         columns=_PAIR,
         summary="Does the second sentence follow from the first? 2,490 + 277 pairs",
         labels=_by_index("entailment", "not_entailment"),
@@ -154,7 +155,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         name="qqp",
         hub_id=_GLUE,
         hub_config="qqp",
-        task="classify",
+        shape=CLASSES,
         columns=ColumnMap(("question1",), "question2", "label"),
         summary="Do two Quora questions ask the same? 363,846 + 40,430 pairs",
         labels=_BINARY | {"not_duplicate": "0", "duplicate": "1"},
@@ -165,7 +166,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
     DatasetSpec(
         name="nsmc",
         hub_id="Blpeng/nsmc",  # the official e9t/nsmc is a script, which `datasets` no longer runs
-        task="classify",
+        shape=CLASSES,
         columns=ColumnMap(("document",), None, "label"),
         summary="Is a Korean film review positive? 150,000 + 50,000 (Naver sentiment movie corpus)",
         language="ko",
@@ -181,7 +182,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         name="klue-ynat",
         hub_id=_KLUE,
         hub_config="ynat",
-        task="classify",
+        shape=CLASSES,
         columns=ColumnMap(("title",), None, "label"),
         summary="Which of 7 topics has a Korean news headline? 45,678 + 9,107",
         language="ko",
@@ -193,7 +194,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         name="klue-sts",
         hub_id=_KLUE,
         hub_config="sts",
-        task="regression",
+        shape=SCORES,
         columns=ColumnMap(("sentence1",), "sentence2", "labels.label"),
         summary="How similar are two Korean sentences, 0 to 5? 11,668 + 519 pairs",
         language="ko",
@@ -204,7 +205,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         name="klue-nli",
         hub_id=_KLUE,
         hub_config="nli",
-        task="classify",
+        shape=CLASSES,
         columns=ColumnMap(("premise",), "hypothesis", "label"),
         summary="Does the Korean hypothesis follow, contradict, or neither? 24,998 + 3,000 pairs",
         language="ko",
@@ -217,7 +218,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         name="klue-ner",
         hub_id=_KLUE,
         hub_config="ner",
-        task="ner",
+        shape=ENTITIES,
         columns=ColumnMap(("tokens",), None, "ner_tags"),
         summary="Names in Korean sentences, tagged by character: 21,008 + 5,000",
         language="ko",
@@ -228,7 +229,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
     DatasetSpec(
         name="naver-ner",
         hub_id=None,
-        task="ner",
+        shape=ENTITIES,
         columns=ColumnMap(("sentence",), None, "tags"),
         summary="Names in Korean sentences, tagged by eojeol (Naver NLP challenge); local files only",
         language="ko",
@@ -238,7 +239,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
     DatasetSpec(
         name="korsts",
         hub_id="dkoterwa/kor-sts",
-        task="regression",
+        shape=SCORES,
         columns=_PAIR,
         summary="How similar are two Korean sentences, 0 to 5? 5,749 + 1,500 + 1,379 pairs",
         language="ko",
@@ -251,7 +252,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
     DatasetSpec(
         name="conll2003",
         hub_id="tomaarsen/conll2003",
-        task="ner",
+        shape=ENTITIES,
         columns=ColumnMap(("tokens",), None, "ner_tags"),
         summary="Persons, places, organisations in English news: 14,041 + 3,250 + 3,453 sentences",
         layouts=({"train": ["eng.train"], "validation": ["eng.testa"], "test": ["eng.testb"]},),
@@ -260,7 +261,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         name="swag",
         hub_id="allenai/swag",
         hub_config="regular",
-        task="choice",
+        shape=QUESTIONS,
         columns=ColumnMap(("startphrase",), None, "label", ("ending0", "ending1", "ending2", "ending3")),
         summary="Which of 4 endings continues a sentence? 73,546 + 20,006",
         withheld=_WITHHELD,
@@ -269,7 +270,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         name="codah",
         hub_id="jaredfern/codah",
         hub_config="fold_0",
-        task="choice",
+        shape=QUESTIONS,
         columns=ColumnMap(("prompt",), None, "label", ("answer0", "answer1", "answer2", "answer3")),
         summary="Which of 4 endings makes sense? 1,665 + 556 + 555, written to be hard",
         header=("category", "prompt", "answer0", "answer1", "answer2", "answer3", "label"),
@@ -278,7 +279,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
     DatasetSpec(
         name="llm-science-exam",
         hub_id=None,
-        task="choice",
+        shape=QUESTIONS,
         columns=ColumnMap(("prompt",), None, "answer", tuple("ABCDE")),
         summary="Science questions with 5 choices, written by a language model; local files only",
         folders=("llm_science_exam",),
@@ -286,7 +287,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
     DatasetSpec(
         name="newsgroups20",
         hub_id="SetFit/20_newsgroups",
-        task="classify",
+        shape=CLASSES,
         columns=ColumnMap(("text",), None, "label"),
         summary="Which of 20 newsgroups is a post from? 11,314 + 7,532 long texts",
         labels=_by_index(
@@ -316,7 +317,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
     DatasetSpec(
         name="imdb",
         hub_id="stanfordnlp/imdb",
-        task="classify",
+        shape=CLASSES,
         columns=ColumnMap(("text",), None, "label"),
         summary="Is a whole film review positive? 25,000 + 25,000 long texts",
         labels=_by_index("neg", "pos"),
@@ -327,7 +328,7 @@ DATASETS: tuple[DatasetSpec, ...] = (
         name="cnn_dailymail",
         hub_id="abisee/cnn_dailymail",
         hub_config="3.0.0",
-        task="extractive",
+        shape=SUMMARIES,
         columns=ColumnMap(("article",), None, "highlights"),
         summary="News articles with their highlights: 287,113 + 13,368 + 11,490",
         renames={"abstract": "highlights"},

@@ -1,12 +1,31 @@
-"""What columns are called: the synonyms of texts and labels, and the form in which names are compared."""
+"""Names under which columns hold texts, pairs and labels, and the form in which names are compared."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Iterable
 
+# Of several that are there the first counts, so that a title is the text only where there is no other.
 TEXT_NAMES = (
-    *("text", "sentence", "document", "review", "content", "title", "comment", "utterance", "article"),
-    *("텍스트", "문장", "본문", "내용", "리뷰", "댓글", "후기", "발화", "문서", "기사", "제목"),
+    *("text", "sentence", "document", "review", "content", "comment", "utterance", "article"),
+    *("텍스트", "문장", "본문", "내용", "리뷰", "댓글", "후기", "발화", "문서", "기사"),
+    *("message", "tweet", "body", "post", "review_text", "review_body", "comment_text", "full_text", "description"),
+    *("sms", "query", "input", "texts", "data", "title", "headline"),
+    *(
+        "리뷰내용",
+        "댓글내용",
+        "본문내용",
+        "문의내용",
+        "상담내용",
+        "의견",
+        "문의",
+        "메시지",
+        "트윗",
+        "글",
+        "원문",
+        "제목",
+    ),
 )
 PAIR_NAMES = (
     ("sentence1", "sentence2"),
@@ -16,8 +35,15 @@ PAIR_NAMES = (
     ("premise", "hypothesis"),
     ("question1", "question2"),
     ("s1", "s2"),
+    ("q1", "q2"),
+    ("context1", "context2"),
     ("#1 string", "#2 string"),
+    ("text", "text_pair"),
     ("question", "sentence"),
+    ("question", "passage"),
+    ("question", "paragraph"),
+    ("query", "passage"),
+    ("claim", "evidence"),
     ("문장1", "문장2"),
     ("질문1", "질문2"),
     ("전제", "가설"),
@@ -35,14 +61,35 @@ LABEL_NAMES = (
     "similarity",
     "is_duplicate",
     *("레이블", "라벨", "감정", "감성", "분류", "점수", "평점", "카테고리", "유사도", "정답"),
+    *("rating", "stars", "emotion", "polarity", "intent", "topic", "stance", "grade", "label_text", "class_name"),
+    *("별점", "등급", "의도", "주제", "긍부정", "긍정부정", "만족도", "클래스", "감정분류", "타겟"),
 )
 # Of tables with a list of tokens and one of tags, or with a token on each row.
-TOKEN_NAMES = ("tokens", "words", "token", "word", "form", "토큰", "단어")
-TAG_NAMES = ("ner_tags", "tags", "ner", "named_entities", "labels", "label", "ner_tag", "tag", "태그", "개체명")
-# Names that mark a first line as a header.
-HEADER_NAMES = frozenset({"id", "idx", "index", "prompt", "answer", *TEXT_NAMES, *LABEL_NAMES}).union(*PAIR_NAMES)
+TOKEN_NAMES = ("tokens", "words", "token", "word", "form", "토큰", "단어", "어절", "형태소")
+TAG_NAMES = (
+    *("ner_tags", "tags", "ner", "named_entities", "labels", "label", "ner_tag", "tag", "태그", "개체명"),
+    *("ner_label", "ner_labels", "iob", "bio", "iob_tag", "bio_tag", "entity", "entities", "레이블", "라벨", "개체"),
+)
 
 
 def column_name(name: str) -> str:
     """Bring a column name to the form in which names are compared: NFC, stripped."""
     return unicodedata.normalize("NFC", name).strip()
+
+
+def folded(name: str) -> str:
+    """Bring a name to the form in which it is compared with usual ones: letter case and what parts words aside."""
+    return _PARTING.sub("", name.casefold())
+
+
+def first_named(names: Iterable[str], usual: Iterable[str]) -> str | None:
+    """Return the column that goes by the first of some usual names; None where none of them is there."""
+    by_folded = {folded(name): name for name in reversed(list(names))}
+    return next((by_folded[wanted] for name in usual if (wanted := folded(name)) in by_folded), None)
+
+
+_PARTING = re.compile(r"[\s_-]+")
+# Names that mark a first line as a header, folded.
+HEADER_NAMES = frozenset(
+    map(folded, {"id", "idx", "index", "prompt", "answer", *TEXT_NAMES, *LABEL_NAMES}.union(*PAIR_NAMES))
+)

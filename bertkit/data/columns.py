@@ -12,9 +12,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bertkit.data.column_names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES, column_name
+from bertkit.data.column_names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES, column_name, first_named
 from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
-from bertkit.data.values import NotMeantError, RowError, field_of, missing_column
+from bertkit.data.values import JsonText, NotMeantError, RowError, field_of, missing_column
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import listed, quoted, shell_words, shortened
 
@@ -28,19 +28,24 @@ _NO_TEXT = re.compile(
     r"|^(?:answer|gold|label|target|score|correct|cop$)|(?<=[a-z])(?:Id|ID|Key|At|Date|Time)$|(?:번호|아이디|날짜|일시)$",
     re.IGNORECASE,
 )
+_NO_TABLE = "give a table that has one (a word and its tag a line are read where blank lines part the sentences)"
 _PRODIGY = ("_task_hash", "_input_hash", "spans", "_session_id", "_annotator_id", "_view_id")
 _PARTS = ("text", "pair", "label", "choices")
-_MANY = ("text", "choices")
+_MANY = ("text", "choices", "label")
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnChoice:
-    """What `--columns` said; a part it did not name is empty and found by name."""
+    """What `--columns` said; a part it did not name is empty and found by name.
+
+    `labels` are several columns of labels (`label=a+b`); `label` is empty beside them.
+    """
 
     text: tuple[str, ...] = ()
     pair: str | None = None
     label: str | None = None
     choices: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
     def renamed(self, renames: Mapping[str, str]) -> ColumnChoice:
         """Rewrite the names of an original release as those its rows go by."""
@@ -49,14 +54,42 @@ class ColumnChoice:
             None if self.pair is None else renames.get(self.pair, self.pair),
             None if self.label is None else renames.get(self.label, self.label),
             tuple(renames.get(name, name) for name in self.choices),
+            tuple(renames.get(name, name) for name in self.labels),
         )
+
+
+class UnnamedColumnsError(DataError):
+    """No column goes by a name that says what it holds.
+
+    Args:
+        what: what is missing, and which columns there are.
+        way_on: what the user can do.
+    """
+
+    def __init__(self, what: str, way_on: str) -> None:
+        super().__init__(f"{what}; {way_on}.")
+        self.what = what
+
+
+def say_which(option: str) -> str:
+    """Say in a clause how columns are named."""
+    return f"say which is which, for example {option}"
+
+
+def named_parts(names: Sequence[str], choice: ColumnChoice | None) -> tuple[tuple[str, ...], str | None, str | None]:
+    """Return the texts, the pair and the label that `--columns` or usual names tell; what they do not is empty."""
+    chosen = choice or ColumnChoice()
+    texts, pair = chosen.text, chosen.pair
+    if not texts and (found := _synonym_texts(names, None, need_pair=pair is not None)) is not None:
+        texts, pair = found[0], pair or found[1]
+    return texts, pair, chosen.label or _resolve_label(names, (), taken=(*texts, pair))
 
 
 def parse_columns(mapping: str) -> ColumnChoice:
     """Parse the value of `--columns`, such as `text=midterm+final,label=grade`.
 
-    Several columns of text or of choices are joined with `+`, or named one by one
-    (`text=a,text=b`).
+    Several columns of text, of choices or of labels (one of 0 and 1 for each) are joined with `+`;
+    texts and choices may be named one by one (`text=a,text=b`).
 
     Raises:
         UsageError: a part is no `part=column`, is unknown, or is given twice; or choices
@@ -73,7 +106,8 @@ def parse_columns(mapping: str) -> ColumnChoice:
         if not all(names):
             raise _malformed(f"{quoted(item.strip())} names an empty column")
         named[part].extend(names)
-    twice = next((part for part in ("pair", "label") if len(named[part]) > 1), None)
+    given = [item.partition("=")[0].strip() for item in mapping.split(",")]
+    twice = next((part for part in ("pair", "label") if given.count(part) > 1), None)
     if twice is not None:
         raise _malformed(f"{twice} is given twice")
     if named["pair"] and named["choices"]:
@@ -83,7 +117,8 @@ def parse_columns(mapping: str) -> ColumnChoice:
     if repeated is not None:
         raise _malformed(f"the column {quoted(repeated)} is used twice")
     pair, label = (next(iter(named[part]), None) for part in ("pair", "label"))
-    return ColumnChoice(tuple(named["text"]), pair, label, tuple(named["choices"]))
+    labels = tuple(named["label"]) if len(named["label"]) > 1 else ()
+    return ColumnChoice(tuple(named["text"]), pair, None if labels else label, tuple(named["choices"]), labels)
 
 
 def resolve_columns(
@@ -112,11 +147,16 @@ def resolve_columns(
     known = [columns for columns in known if len(columns.inputs) == len(known[0].inputs)]
     chosen = mapping or ColumnChoice()
     check_mapped(names, chosen)
+    if chosen.labels:
+        raise DataError(
+            f"{listed(chosen.labels, joint=' and ')} are several columns of labels, which --task multilabel reads; "
+            "name one column, as in label=COLUMN."
+        )
     text, pair = _resolve_texts(names, chosen, known, need_pair=need_pair)
     label = chosen.label or _resolve_label(names, known, taken=(*text, pair))
     if need_label and label is None:
-        way_on = _example(names, text, pair) if set(names) - {*text, pair} else "give a table that has one"
-        raise DataError(f"no column for the label: {there_are(names)}; {way_on}.")
+        way_on = _example(names, text, pair) if set(names) - {*text, pair} else _NO_TABLE
+        raise UnnamedColumnsError(f"no column for the label: {there_are(names)}", way_on)
     if need_pair and pair is None:
         raise DataError(f"no column for the second text: {there_are(names)}; add pair=COLUMN to --columns.")
     return ColumnMap(text, pair, label)
@@ -128,13 +168,32 @@ def texts_of(row: Row, columns: ColumnMap) -> tuple[str, ...]:
     Raises:
         RowError: a column is missing, or cannot be read as text.
     """
-    texts = []
-    for name in columns.inputs:
-        text = field_of(row.fields, name)
+    return tuple([text_of(row.fields, name) for name in columns.inputs])
+
+
+def text_of(fields: Mapping[str, str], name: str) -> str:
+    """Return the text that a column holds; the texts of a JSON list are joined with spaces.
+
+    Raises:
+        RowError: the column is missing, or holds an object or a list of other things.
+    """
+    found = fields.get(name)
+    if not isinstance(found, JsonText) or not found.startswith(("[", "{")):
+        text = field_of(fields, name)
         if text is None:
             raise RowError(missing_column(name))
-        texts.append(text)
-    return tuple(texts)
+        return text
+    value = found.value
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return " ".join(value)
+    what = f"an object of {listed(value)}" if isinstance(value, dict) else "a list that is not of texts alone"
+    inner = (
+        next((key for key, text in value.items() if isinstance(text, str)), None) if isinstance(value, dict) else None
+    )
+    way_on = (
+        "" if inner is None else f"; name the one that counts, as in --columns text={shell_words([f'{name}.{inner}'])}"
+    )
+    raise RowError(f"the column {quoted(name)} holds {what} and no text{way_on}")
 
 
 def refuse_rejected(fields: Mapping[str, str]) -> None:
@@ -164,7 +223,7 @@ def check_mapped(names: Sequence[str], chosen: ColumnChoice) -> None:
     Raises:
         DataError: one is missing; the nearest name is suggested, those that are there are listed.
     """
-    for name in (*chosen.text, chosen.pair, chosen.label, *chosen.choices):
+    for name in (*chosen.text, chosen.pair, chosen.label, *chosen.choices, *chosen.labels):
         if name is not None and not has_column(names, name):
             raise DataError(f"no column {quoted(name)}{did_you_mean(name, names)}: {there_are(names)}; mend --columns.")
 
@@ -180,7 +239,7 @@ def _resolve_texts(
         return stored.text, chosen.pair or stored.pair
     found = _synonym_texts(names, wanted, need_pair=need_pair or chosen.pair is not None)
     if found is None:
-        raise DataError(f"{_missing_texts(wanted)}: {there_are(names)}; {_example(names, (), None, known)}.")
+        raise UnnamedColumnsError(f"{_missing_texts(wanted)}: {there_are(names)}", _example(names, (), None, known))
     text, pair = found
     return text, chosen.pair or pair
 
@@ -191,22 +250,22 @@ def _synonym_texts(
     """Find texts of the shape that is wanted: one, a pair, or (nothing stored) either."""
     if wanted is not None and len(wanted.text) > 1:
         return None
-    by_folded = {name.casefold(): name for name in reversed(names)}
     if wanted is None or wanted.pair is not None:
-        for first, second in PAIR_NAMES:
-            if first in by_folded and second in by_folded:
-                return (by_folded[first],), by_folded[second]
+        for pair in PAIR_NAMES:
+            first, second = (first_named(names, [name]) for name in pair)
+            if first is not None and second is not None:
+                return (first,), second
     if need_pair or (wanted is not None and wanted.pair is not None):
         return None
-    return next((((by_folded[name],), None) for name in TEXT_NAMES if name in by_folded), None)
+    found = first_named(names, TEXT_NAMES)
+    return None if found is None else ((found,), None)
 
 
 def _resolve_label(names: Sequence[str], known: Sequence[ColumnMap], taken: Sequence[str | None]) -> str | None:
     stored = next((c.label for c in known if c.label is not None and has_column(names, c.label)), None)
     if stored is not None:
         return stored
-    by_folded = {name.casefold(): name for name in reversed(names) if name not in taken}
-    return next((by_folded[name] for name in LABEL_NAMES if name in by_folded), None)
+    return first_named([name for name in names if name not in taken], LABEL_NAMES)
 
 
 def has_column(names: Sequence[str], name: str) -> bool:
@@ -222,6 +281,8 @@ def _missing_texts(wanted: ColumnMap | None) -> str:
 
 def there_are(names: Sequence[str]) -> str:
     """List the columns of a table as a clause of an error."""
+    if not names:
+        return "it has no columns"
     shown = f"the {'column is' if len(names) == 1 else 'columns are'} {listed(names)}"
     if list(names) == [str(position) for position in range(1, len(names) + 1)]:
         return f"there is no header line, so {shown}"
@@ -242,7 +303,7 @@ def _example(names: Sequence[str], text: Sequence[str], pair: str | None, known:
     if pair is not None or any(columns.pair is not None for columns in known):
         parts.append(f"pair={pair or next(iter(free[1:]), 'COLUMN')}")
     parts.append(f"label={label or 'COLUMN'}")
-    return f"say which is which, for example --columns {shell_words([shortened(','.join(parts), 80)])}"
+    return say_which(f"--columns {shell_words([shortened(','.join(parts), 80)])}")
 
 
 def _malformed(what: str) -> UsageError:

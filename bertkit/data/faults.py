@@ -17,6 +17,7 @@ _MAX_REASONS = 1000
 _SHOWN_REASONS = 3
 # Kinds of fault that an error lists, and lines of each.
 _MOST_KINDS, _FIRST_LINES = 8, 3
+_WAY_ON = "Mend them; `train --on-error skip` leaves such rows out, and `inspect-data --write FILE` writes the others."
 
 
 @dataclass
@@ -26,8 +27,8 @@ class Faults:
     count: int = 0
     places: list[Place] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
-    _first: str = ""
-    _lines: dict[str, list[int]] = field(default_factory=dict)
+    first: str = ""
+    _lines: dict[str, list[Place]] = field(default_factory=dict)
 
     def summary(self) -> str:
         """List the commonest reasons, each with its number."""
@@ -38,7 +39,10 @@ class Faults:
         """Build the error for rows that end a loading: the first of them, and all kinds of fault with their places."""
         first = self.places[0]
         if self.count == 1:
-            return DataError.at(first.file, first.line, f"{self._first}.")
+            return DataError.at(first.file, first.line, f"{self.first}.")
+        if len(self.reasons) == 1:
+            so_are = f"so are {self.count:,} rows in all ({self._places_of(self.first)})"
+            return DataError.at(first.file, first.line, f"{self.first}; {so_are}. {_WAY_ON}")
         kinds = [self._kind(reason) for reason in itertools.islice(self.reasons, _MOST_KINDS)]
         more = len(self.reasons) - len(kinds)
         if more:
@@ -46,25 +50,28 @@ class Faults:
         return DataError.at(
             first.file,
             first.line,
-            f"{self._first}; in all {self.count:,} rows cannot be used: {'; '.join(kinds)}. Mend them; "
-            "`train --on-error skip` leaves such rows out, and `inspect-data --write FILE` writes the others.",
+            f"{self.first}; in all {self.count:,} rows cannot be used: {'; '.join(kinds)}. {_WAY_ON}",
         )
 
     def _kind(self, reason: str) -> str:
-        number, lines = self.reasons[reason], self._lines[reason]
-        shown = ", ".join(map(str, lines))
-        return f"{reason} ({number:,}: line{'s' if number > 1 else ''} {shown}{', …' if number > len(lines) else ''})"
+        return f"{reason} ({self.reasons[reason]:,}: {self._places_of(reason)})"
+
+    def _places_of(self, reason: str) -> str:
+        number, places = self.reasons[reason], self._lines[reason]
+        here = self.places[0].file
+        shown = [str(place.line) if place.file == here else f"{place.file}:{place.line}" for place in places]
+        return f"line{'s' if number > 1 else ''} {', '.join(shown)}{', …' if number > len(places) else ''}"
 
     def note(self, file: str, rows: Sequence[BadRow]) -> None:
         """Count some rows of a file."""
         for row in rows:
             self.count += 1
-            self._first = self._first or row.message
+            self.first = self.first or row.message
             if row.message in self.reasons or len(self.reasons) < _MAX_REASONS:
                 self.reasons[row.message] += 1
-                lines = self._lines.setdefault(row.message, [])
-                if len(lines) < _FIRST_LINES:
-                    lines.append(row.line)
+                places = self._lines.setdefault(row.message, [])
+                if len(places) < _FIRST_LINES:
+                    places.append(Place(file, row.line))
             if len(self.places) < MAX_PLACES:
                 self.places.append(Place(file, row.line))
 

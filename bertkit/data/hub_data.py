@@ -6,7 +6,7 @@ The `datasets` library fetches, verifies and caches; what comes out of here are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ class HubData:
     rows; `class_names[column][i]` is what `i` means.
     """
 
-    splits: Mapping[str, Iterator[Row]]
+    splits: Mapping[str, Iterable[Row]]
     class_names: Mapping[str, tuple[str, ...]]
 
 
@@ -57,7 +57,7 @@ def open_hub_data(repo_id: str, config: str | None = None, *, ways_on: Sequence[
         loaded = load_dataset(repo_id, config)
     features = next(iter(loaded.values())).features
     return HubData(
-        splits={name: _rows(split) for name, split in loaded.items()},
+        splits={name: _HubRows(split) for name, split in loaded.items()},
         class_names={name: names for name in features if (names := _class_names(features[name]))},
     )
 
@@ -71,7 +71,7 @@ def read_hub_splits(
         HubError: as `open_hub_data`.
     """
     found = open_hub_data(repo_id, config, ways_on=ways_on).splits
-    return {name: found[name] for name in (found if splits is None else splits) if name in found}
+    return {name: iter(found[name]) for name in (found if splits is None else splits) if name in found}
 
 
 def read_hub_split(repo_id: str, config: str | None, split: str, *, ways_on: Sequence[str] = ()) -> Iterator[Row]:
@@ -83,17 +83,23 @@ def read_hub_split(repo_id: str, config: str | None, split: str, *, ways_on: Seq
     found = open_hub_data(repo_id, config, ways_on=ways_on).splits
     if split not in found:
         raise HubError(f"the data set {repo_id!r} has no split {split!r}: it has {', '.join(found)}.")
-    return found[split]
+    return iter(found[split])
 
 
-def _rows(split: Any) -> Iterator[Row]:
-    """Iterate a split in slices: one Arrow slice becomes text far faster than its rows one by one."""
-    line = 0
-    for table in split.with_format("arrow").iter(_ROWS_AT_A_TIME):
-        batch = ArrowBatch({name: name for name in table.column_names}, partial(_arrays, table))
-        for place in range(table.num_rows):
-            line += 1
-            yield Row(line, ArrowFields(batch, place))
+@dataclass(frozen=True)
+class _HubRows:
+    """A split, read from the start each time."""
+
+    split: Any
+
+    def __iter__(self) -> Iterator[Row]:
+        """Iterate it in slices: one Arrow slice becomes text far faster than its rows one by one."""
+        line = 0
+        for table in self.split.with_format("arrow").iter(_ROWS_AT_A_TIME):
+            batch = ArrowBatch({name: name for name in table.column_names}, partial(_arrays, table))
+            for place in range(table.num_rows):
+                line += 1
+                yield Row(line, ArrowFields(batch, place))
 
 
 def _arrays(table: Any, name: str) -> Sequence[Any]:

@@ -15,22 +15,52 @@ from typing import Literal
 
 from bertkit.data.column_names import LABEL_NAMES
 from bertkit.data.numerals import is_no_finite_number, is_number, is_whole
+from bertkit.data.shape_names import CLASSES, SCORES
 
-Spelling = Literal["as written", "whole", "comma", "percent"]
-"""`whole`: 1.0 is 1; `comma`: 2,5 is 2.5; `percent`: 46% is 46."""
+Spelling = Literal["as written", "whole", "comma", "thousands", "percent", "unit"]
+"""`whole`: 1.0 is 1; `comma`: 2,5 is 2.5; `thousands`: 1,200.5 is 1200.5; `percent`: 46% is 46; `unit`: 4/5 is 4."""
 
 NOTES: dict[Spelling, str] = {
     "whole": "labels such as '1.0' are read as '1': both stand there, and equal numbers are one label",
     "comma": "labels are read with decimal commas: 2,5 is 2.5",
+    "thousands": "labels are read with commas between thousands: 1,200.5 is 1200.5",
     "percent": "labels are read as percentages: 46% is 46",
+    "unit": "labels are read without the unit that all of them have: 4.5/5 is 4.5",
 }
 # Different labels that are kept for telling; of more than these the first show enough.
 _MOST_LABELS = 10_000
 _WITH_POINT = re.compile(r"[+-]?\d+\.0+", re.ASCII)
-_WITH_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
+_WITH_COMMA = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+", re.ASCII)
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
 _PERCENT = re.compile(r"[+-]?\d+(?:[.,]\d+)?\s?%", re.ASCII)
+# A currency before, or a unit behind: $ 4.5, 4.5/5, 4.5점, 4.5 stars.
+_WITH_UNIT = re.compile(
+    r"(?P<before>[$€£¥₩]\s?)?(?P<number>[+-]?\d+(?:[.,]\d+)?)(?P<unit>\s?/\s?\d+|\s?[^\W\d_]{1,12}\.?)?"
+)
 # What stands for a missing score or label.
-MISSING = frozenset({"n/a", "#n/a", "na", "nan", "null", "-", "?", "<na>"})
+MISSING = frozenset(
+    {
+        "n/a",
+        "n.a.",
+        "#n/a",
+        "na",
+        "nan",
+        "null",
+        "nil",
+        "-",
+        "--",
+        "?",
+        ".",
+        "<na>",
+        "<null>",
+        "(null)",
+        "(blank)",
+        "#value!",
+    }
+    | {"unlabeled", "unlabelled", "unannotated", "undefined", "missing", "todo", "tbd", "미분류", "미정"}
+)
+# What programs write for nothing; in other letter cases it is a class ("none of these").
+_NOTHING = frozenset({"None"})
 # A label of at most one row in so many is few.
 _FEW = 20
 # More percentages than these are no classes.
@@ -41,7 +71,7 @@ _MOST_SCORES, _ENOUGH_SCORES = 0.8, 5
 
 @dataclass
 class LabelKinds:
-    """Tells task and spelling by the labels that passed; `of_scores` says that they are known to be scores."""
+    """Tells by the labels that passed what they are and how they are spelt; `of_scores`: scores, as is known."""
 
     of_scores: bool = False
     _seen: set[str] = field(default_factory=set)
@@ -52,9 +82,9 @@ class LabelKinds:
             self._seen.update(label for label in labels if label is not None)
 
     @property
-    def task(self) -> str:
-        """The task word: regression where the labels are scores."""
-        return "regression" if are_scores(self._seen) else "classify"
+    def shape(self) -> str:
+        """What the labels are: scores or classes."""
+        return SCORES if are_scores(self._seen) else CLASSES
 
     @property
     def spelling(self) -> Spelling:
@@ -65,8 +95,8 @@ class LabelKinds:
 def spelling_of(labels: Iterable[str], *, of_scores: bool = False) -> Spelling:
     """Tell from all labels of a table how they are spelt.
 
-    Percentages and decimal commas are scores, and so spelt otherwise, where they are many or have
-    fractions; tax rates of 7% and 19% are classes.
+    Percentages, decimal commas and numbers with a unit are scores, and so spelt otherwise, where they
+    are many or have fractions; tax rates of 7% and 19% are classes.
 
     Args:
         labels: each of them once or oftener.
@@ -80,8 +110,15 @@ def spelling_of(labels: Iterable[str], *, of_scores: bool = False) -> Spelling:
         return "percent" if of_scores or len(words) > _MANY or _have_fractions(words, "percent") else "as written"
     commas = {label for label in words if _WITH_COMMA.fullmatch(label)}
     if len(commas) >= 2 and all(is_number(label) for label in words - commas):
+        # 1,200 alone may be either; as 1,200.5 or beside 950.5 it has thousands.
+        thousands = {label for label in words if _THOUSANDS.fullmatch(label)}
+        if thousands == commas and any("." in label for label in words):
+            return "thousands"
         return "comma" if of_scores or _have_fractions(words, "comma") else "as written"
-    return "as written"
+    thousands = {label for label in words if _THOUSANDS.fullmatch(label)}
+    if thousands and any("." in label for label in thousands) and all(map(is_number, words - thousands)):
+        return "thousands"
+    return "unit" if _have_one_unit(words) and (of_scores or _have_fractions(words, "unit")) else "as written"
 
 
 def respelt(label: str, spelling: Spelling) -> str:
@@ -90,7 +127,12 @@ def respelt(label: str, spelling: Spelling) -> str:
         case "whole":
             return label.partition(".")[0] if _WITH_POINT.fullmatch(label) else label
         case "comma":
-            return label.replace(",", ".") if _WITH_COMMA.fullmatch(label) else label
+            return label.replace(".", "").replace(",", ".") if _WITH_COMMA.fullmatch(label) else label
+        case "thousands":
+            return label.replace(",", "") if _THOUSANDS.fullmatch(label) else label
+        case "unit":
+            found = _WITH_UNIT.fullmatch(label)
+            return label if found is None else found["number"].replace(",", ".")
         case "percent":
             return label.rstrip("% ").replace(",", ".") if _PERCENT.fullmatch(label) else label
         case _:
@@ -115,7 +157,7 @@ def are_scores(labels: Iterable[str]) -> bool:
     spelling = spelling_of(found)
     words = [respelt(label, spelling) for label in found if not is_no_finite_number(label)]
     numbers = [label for label in words if is_number(label)]
-    if spelling == "percent":
+    if spelling in ("percent", "unit", "thousands"):
         return True
     if all(map(is_whole, numbers)):
         return False
@@ -145,8 +187,19 @@ def _have_fractions(labels: Iterable[str], spelling: Spelling) -> bool:
     return not all(is_whole(respelt(label, spelling)) for label in labels)
 
 
+def _have_one_unit(labels: Iterable[str]) -> bool:
+    """Tell whether labels are numbers which all have the same unit."""
+    units = set()
+    for label in labels:
+        found = _WITH_UNIT.fullmatch(label)
+        if found is None:
+            return False
+        units.add(((found["before"] or "").strip(), (found["unit"] or "").strip()))
+    return len(units) == 1 and units != {("", "")}
+
+
 def _is_missing(label: str) -> bool:
-    return label.strip().casefold() in MISSING
+    return label.strip().casefold() in MISSING or label.strip() in _NOTHING
 
 
 def _is_no_class(labels: Sequence[str]) -> bool:

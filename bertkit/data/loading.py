@@ -1,7 +1,8 @@
 """From DATA to a `DataSet`: every split that is wanted, its columns found, its labels checked.
 
 A row that cannot be used ends the loading with its file and line: training on what is left
-would hide the fault. (Prediction reads row by row, with `readers`, and goes on.)
+would hide the fault. (`inspect-data` and prediction go on, over the same tables.) Few rows are
+held; many lie in the cache (`store`), where another command finds them read.
 """
 
 from __future__ import annotations
@@ -9,40 +10,59 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
+from typing import Any
 
-from bertkit.data.catalog import SPLITS, DatasetSpec
-from bertkit.data.columns import ColumnChoice, parse_columns
+from bertkit import __version__
+from bertkit.cache import cached, cached_already
+from bertkit.data.catalog import SPLITS
+from bertkit.data.columns import parse_columns
 from bertkit.data.faults import Faults
-from bertkit.data.formats.readers import read_rows
-from bertkit.data.formats.telling import encoding_note, sniff_format
-from bertkit.data.groups import find_groups, refuse_groups
+from bertkit.data.groups import shared_groups
 from bertkit.data.oddities import Oddities
-from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, LeftOut, Row
-from bertkit.data.shapes.table import Shape, decide_task, guess_task, shape_of
-from bertkit.data.sources import SPLIT_WORDS, Source, find_source
-from bertkit.data.table_rules import (
-    SeenIds,
-    check_shared,
-    expected_header,
-    find_renames,
-    header_of_bare,
-    lacks_labels,
-    rename,
-    spec_for_labels,
-)
-from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
+from bertkit.data.open import Opener, Table
+from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, LeftOut
+from bertkit.data.request import LABEL_FORM, DataRequest
+from bertkit.data.shape_names import AUTO, CLASSES, LABEL_SETS, Tasks, shape_asked, word_of
+from bertkit.data.shapes.label_sets import why_label_sets
+from bertkit.data.shapes.table import decide_labels, spec_of
+from bertkit.data.sources import Source, find_source
+from bertkit.data.splits import carve, limited
+from bertkit.data.store import MANY, ROOM, SplitFacts, StoredRows, write_rows
+from bertkit.data.table_rules import SeenIds
 from bertkit.errors import DataError
+from bertkit.files import read_bytes, write_json
+from bertkit.kinds import record_of
 
-_WAYS_ON = ("name a file or a directory", "try the bundled sample:paraphrase")
-_CATALOG_WAYS_ON = ("say where its files lie with --data-dir DIR", *_WAYS_ON)
+# A smaller file has no rows to be stored.
+_SMALL_BYTES = 2 * MANY
+_FACTS = "facts.json"
+_SOME_WITHHELD = "the label is withheld (-1), while other rows have one; leave such rows out."
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What of a call decides which rows come out of a source; `shape` may be auto."""
+
+    shape: str
+    task: str
+    splits: tuple[str, ...]
+    columns: str | None
+    stored: ColumnMap | None
+    need_label: bool
+    group: str | None
+    labels: tuple[str, ...]
+    respell: bool
+    skip_bad: bool
 
 
 def load_data(
     names: Sequence[str],
     *,
+    tasks: Tasks,
     data_dir: Path | None = None,
     columns: str | None = None,
     task: str = "auto",
@@ -59,6 +79,7 @@ def load_data(
 
     Args:
         names: the words of DATA; several files are more rows of the same table.
+        tasks: the shape that each task reads.
         data_dir: where the files of a catalog name lie.
         columns: the value of `--columns`.
         task: a task word, or "auto" to let the data say.
@@ -78,32 +99,77 @@ def load_data(
         UnknownNameError: DATA is no known name and no path.
         DataError: files, columns, rows or labels cannot be used, or no wanted split has rows.
         HubError: the hub cannot be reached and nothing is cached.
+        OutputError: there are many rows, and the cache cannot be written.
     """
     source = find_source(names, data_dir=data_dir, as_split=as_split)
-    choice = parse_columns(columns) if columns is not None else None
     wanted = set(SPLITS if splits is None else splits) | {split for split in source.files if split == as_split}
-    asked = task if task != "auto" or source.spec is None else source.spec.task
-    loader = _Loader(source, choice, stored, need_label and asked != "mlm", asked, group, skip_bad)
-    loaded = loader.load(wanted)
-    decided, loaded, reason = decide_task(
-        loader.task, loaded, known=labels, respell=respell, lost=loader.read.skipped if skip_bad else None
+    shape = shape_asked(task, tasks, None if source.spec is None else source.spec.shape)
+    need_label = need_label and spec_of(shape).need_labels
+    asked = _Asked(
+        shape, task, tuple(sorted(wanted)), columns, stored, need_label, group, tuple(labels), respell, skip_bad
     )
-    return DataSet(
-        name=source.name,
-        task=decided,
-        columns=loader.columns,
-        splits=loaded,
-        fingerprint=fingerprint(loaded),
-        is_sample=source.is_sample,
-        notes=(*loader.notes, *loader.read.notes(), *reason),
-        warnings=tuple(loader.read.warnings()),
+    # Data of the hub has a cache of its own.
+    may_be_stored = source.hub_id is None and _size(source) >= _SMALL_BYTES
+    if may_be_stored and (folder := cached_already(_name(source, asked), _is_sound)) is not None:
+        return _opened(folder, source, asked, tasks)
+    reader = _Reader(source, asked, most=MANY if may_be_stored else None)
+    try:
+        return _decided(reader, reader.load(), tasks)
+    except _ManyRowsError:
+        return _put_away(reader, tasks)
+
+
+def load_splits(request: DataRequest, *, tasks: Tasks, splits: Sequence[str] = ("train", "validation")) -> DataSet:
+    """Load the data of a request and carve the splits it lacks from the training rows.
+
+    Args:
+        request: which data.
+        tasks: the shape that each task reads.
+        splits: the official splits to read; a carved test split needs "test" here too, so
+            that it is carved only where there is no official one.
+
+    Raises:
+        DataError: the data cannot be read, or has no training rows.
+        HubError: the hub is needed and cannot be reached.
+        OutputError: there are many rows, and the cache cannot be written.
+    """
+    dataset = load_data(
+        request.names,
+        tasks=tasks,
+        data_dir=Path(request.data_dir) if request.data_dir else None,
+        columns=request.columns,
+        task=request.task,
+        splits=splits,
+        group=request.group,
+        respell=request.label_form >= LABEL_FORM,
+        skip_bad=request.on_error == "skip",
     )
+    if "train" not in dataset.splits:
+        have = ", ".join(dataset.splits)
+        raise DataError(f"{dataset.name}: has no training split (only {have}); give a file with training rows.")
+    dataset = carve(
+        dataset,
+        validation_fraction=request.validation_fraction,
+        test_fraction=request.test_fraction,
+        seed=request.seed,
+        stratify=tasks[dataset.task] == CLASSES,
+        passages=request.passages,
+        group=request.group,
+        form=request.split_form,
+    )
+    if request.group is not None:
+        dataset = replace(dataset, warnings=(*dataset.warnings, *shared_groups(dataset, request.group)))
+    return limited(dataset, request.limit, seed=request.seed, passages=request.passages)
 
 
 def fingerprint(splits: Mapping[str, Sequence[Example]]) -> str:
     """Hash the texts, labels and groups of all splits, in order (SHA-256, hexadecimal)."""
     digest = hashlib.sha256()
     for split, examples in splits.items():
+        if isinstance(examples, StoredRows) and examples.are_plain:
+            for part in examples.columns():
+                digest.update("".join(itertools.starmap(_plain_line(split), zip(*part, strict=True))).encode())
+            continue
         for example in examples:
             group = [example.group] if example.group else []
             digest.update(json.dumps([split, example.all_texts, example.answer, *group]).encode())
@@ -111,229 +177,254 @@ def fingerprint(splits: Mapping[str, Sequence[Example]]) -> str:
     return digest.hexdigest()
 
 
+def _plain_line(split: str) -> Any:
+    """Make a function that writes what `json.dumps` would of a row's texts, label and group, several times as fast."""
+    quote, begins = encode_basestring_ascii, f"[{encode_basestring_ascii(split)}, ["
+
+    def line(texts: tuple[str, ...], label: str | None, group: str | None) -> str:
+        ends = f", {quote(group)}]\n" if group else "]\n"
+        return f"{begins}{', '.join(map(quote, texts))}], {'null' if label is None else quote(label)}{ends}"
+
+    return line
+
+
+def _decided(reader: _Reader, loaded: Mapping[str, Sequence[Example]], tasks: Tasks) -> DataSet:
+    """Decide what the labels of rows are."""
+    asked = reader.asked
+    lost = reader.read.skipped
+    decided, loaded, reason = decide_labels(
+        reader.opener.shape,
+        loaded,
+        tasks=tasks,
+        known=asked.labels,
+        respell=asked.respell,
+        lost=lost,
+        stops=not asked.skip_bad,
+    )
+    if lost.count and not asked.skip_bad:
+        raise lost.error()
+    if asked.shape == AUTO and decided == LABEL_SETS:
+        reason = (why_label_sets(reader.opener.columns, tasks), *reason)
+    return DataSet(
+        name=reader.source.name,
+        task=word_of(decided, tasks, asked.task),
+        columns=reader.opener.columns,
+        splits=loaded,
+        fingerprint=fingerprint(loaded),
+        is_sample=reader.source.is_sample,
+        notes=(*reader.opener.notes, *reader.notes, *reader.read.notes(), *reason),
+        warnings=tuple(reader.read.warnings()),
+    )
+
+
+class _ManyRowsError(Exception):
+    """More rows than are held."""
+
+
 @dataclass
-class _Loader:
+class _Reader:
     """Reads the splits of one source, and gathers what the user should know about them."""
 
     source: Source
-    choice: ColumnChoice | None
-    stored: ColumnMap | None
-    need_label: bool
-    task: str
-    group: str | None = None
-    skip_bad: bool = False
+    asked: _Asked
+    place: Path | None = None
+    most: int | None = None
     notes: list[str] = field(default_factory=list)
     read: Oddities = field(default_factory=Oddities)
     withheld: list[str] = field(default_factory=list)
-    found: list[str] = field(default_factory=list)
-    _resolved: ColumnMap | None = None
+    loaded: dict[str, Sequence[Example]] = field(default_factory=dict)
+    _begun: tuple[str, _Bare, Iterator[Example]] | None = None
 
-    @property
-    def columns(self) -> ColumnMap:
-        """The columns of the data set, under the names a run stores."""
-        assert self._resolved is not None, "nothing has been loaded yet"
-        return self._resolved
+    def __post_init__(self) -> None:
+        """Open nothing yet."""
+        asked = self.asked
+        choice = parse_columns(asked.columns) if asked.columns is not None else None
+        self.opener = Opener(
+            self.source,
+            choice,
+            asked.shape,
+            asked.group,
+            stored=asked.stored,
+            need_label=asked.need_label,
+            known=asked.labels,
+        )
+        self._splits = self.opener.splits(asked.splits)
 
-    def load(self, wanted: Set[str]) -> dict[str, tuple[Example, ...]]:
-        read = self._load_files if self.source.hub_id is None else self._load_hub
-        loaded = self._without_withheld(read(wanted))
-        if not loaded:
-            raise DataError(self._why_nothing(sorted(wanted)))
-        return loaded
+    def load(self) -> dict[str, Sequence[Example]]:
+        """Read every split that is wanted, and leave out those whose labels are withheld.
 
-    def _load_files(self, wanted: Set[str]) -> dict[str, tuple[Example, ...]]:
-        self.found = list(self.source.files)
-        loaded = {}
-        for split, paths in self.source.files.items():
-            if split not in wanted:
-                continue
-            seen = SeenIds() if len(paths) > 1 else None
-            columns: ColumnMap | None = None
-            examples: list[Example] = []
-            for path in paths:
-                part, columns = self._load_file(path, split, columns, seen)
-                examples += part
-            if seen is not None and seen.repeated:
-                self.notes.append(f"{split}: rows left out because an earlier file has their id: {seen.repeated}")
-            if examples:
-                loaded[split] = tuple(examples)
-        if not loaded and self.read.skipped.count:
+        Raises:
+            _ManyRowsError: there are more rows than are held; they can be put somewhere, and the loading goes on.
+        """
+        for split, tables in self._splits:
+            bare = _Bare()
+            self._take(split, bare, bare.watch(self._examples(split, tables)))
+        if not self.loaded and not self.withheld and self.read.skipped.count:
             raise self.read.skipped.error()
-        return loaded
+        if not self.loaded:
+            raise DataError(self._why_nothing())
+        return self.loaded
 
-    def _load_hub(self, wanted: Set[str]) -> dict[str, tuple[Example, ...]]:
-        from bertkit.data.hub_data import open_hub_data
+    def put_away(self, place: Path) -> dict[str, Sequence[Example]]:
+        """Go on with a loading that had too many rows: all go to files in a folder."""
+        self.place, self.most = place, None
+        self.loaded = {split: self._written(split, rows) for split, rows in self.loaded.items()}
+        if self._begun is not None:
+            self._take(*self._begun)
+        return self.load()
 
-        assert self.source.hub_id is not None
-        ways_on = _WAYS_ON if self.source.spec is None else _CATALOG_WAYS_ON
-        hub = open_hub_data(self.source.hub_id, self.source.hub_config, ways_on=ways_on)
-        names = _hub_split_names(self.source.spec, list(hub.splits))
-        self.found = list(names)
-        loaded = {}
-        for split in names:
-            if split not in wanted:
-                continue
-            place = f"{self.source.name}/{split}"
-            rows: Iterator[Row | BadRow] = iter(hub.splits[names[split]])
-            tag_names = next(iter(hub.class_names.values()), ()) if self.task in ("auto", "ner") else ()
-            examples, _ = self._examples(rows, place, split, columns=None, tag_names=tag_names)
-            of_classes = self.task in ("auto", "classify")
-            class_names = hub.class_names if of_classes else {}
-            loaded[split] = _with_class_names(examples, self.source.spec, self.columns, class_names)
-        return loaded
+    def _take(self, split: str, bare: _Bare, examples: Iterator[Example]) -> None:
+        rows: Sequence[Example]
+        if self.place is not None:
+            rows = self._written(split, examples)
+        elif self.most is None:
+            rows = tuple(examples)
+        else:
+            rows = tuple(itertools.islice(examples, self.most + 1))
+            self.most -= len(rows)
+            if self.most < 0:
+                self._begun = (split, bare, itertools.chain(rows, examples))
+                raise _ManyRowsError
+        if rows and self.asked.need_label and bare.is_withheld(len(rows)):
+            self.withheld.append(split)
+            self.notes.append(f"{split} is left out: its labels are withheld")
+        elif rows:
+            self.loaded[split] = rows
 
-    def _why_nothing(self, wanted: Sequence[str]) -> str:
+    def _written(self, split: str, rows: Iterable[Example]) -> StoredRows:
+        assert self.place is not None, "there is nowhere to write to"
+        path = self.place / f"{split}.arrow"
+        return StoredRows(path, write_rows(path, rows))
+
+    def _examples(self, split: str, tables: Sequence[Table]) -> Iterator[Example]:
+        """Read the files of a split one after the other, and count what cannot be used of them."""
+        seen = SeenIds() if len(tables) > 1 else None
+        for table in tables:
+            problems: list[BadRow] = []
+            for example in table.examples(problems, seen):
+                if isinstance(example, LeftOut):
+                    self.read.left_out.note(table.place, [example])
+                elif isinstance(example, BadRow):
+                    self.read.skipped.note(table.place, [example])
+                else:
+                    self.read.see(example)
+                    yield example
+            self.read.problems += [f"{table.place}:{problem.line}: {problem.message}" for problem in problems]
+        if seen is not None and seen.repeated:
+            self.notes.append(f"{split}: rows left out because an earlier file has their id: {seen.repeated}")
+
+    def _why_nothing(self) -> str:
         """Say in one sentence why no wanted split could be loaded."""
-        name = self.source.name
+        name, found = self.source.name, self.opener.found
         if self.withheld:
-            others = [split for split in self.found if split not in self.withheld]
+            others = [split for split in found if split not in self.withheld]
             way_on = f"score another split ({', '.join(others)})" if others else "score another data set"
             return f"{name}: the labels of {' and '.join(self.withheld)} are withheld; {way_on}."
-        there_are = ", ".join(self.found) or "none"
-        return f"{name}: there is no split {' or '.join(wanted)}; the splits are: {there_are}."
+        there_are = ", ".join(found) or "none"
+        return f"{name}: there is no split {' or '.join(self.asked.splits)}; the splits are: {there_are}."
 
-    def _load_file(
-        self, path: Path, split: str, columns: ColumnMap | None, seen: SeenIds | None
-    ) -> tuple[list[Example], ColumnMap]:
-        spec = self.source.spec
-        known = sniff_format(path, header=expected_header(spec))
-        note = encoding_note(path, known)
-        if note is not None:
-            self.notes.append(note)
-        if known.kind == "txt" and self.task == "ner":
-            known = tagged_lines(known)
-        if known.kind == "conll" and self.task in ("auto", "ner"):
-            refuse_groups(self.group, str(path))
-            self.task, self._resolved = "ner", self._resolved or ColumnMap(("text",), None, "entities")
-            problems: list[BadRow] = []
-            tagged = read_tagged_file(path, table_format=known, need_tags=self.need_label, problems=problems)
-            found = self._checked(tagged, str(path))
-            self.read.problems += [f"{path}:{problem.line}: {problem.message}" for problem in problems]
-            return found, self.columns
-        headerless = known.kind in ("csv", "tsv") and not known.has_header
-        rows = read_rows(path, table_format=known, header=header_of_bare(spec) if headerless else None)
-        if seen is not None and spec is not None and spec.id_column is not None:
-            rows = seen.filter(rows, spec.id_column)
-        return self._examples(rows, str(path), split, columns)
 
-    def _examples(
-        self,
-        rows: Iterator[Row | BadRow],
-        place: str,
-        split: str,
-        columns: ColumnMap | None,
-        tag_names: Sequence[str] = (),
-    ) -> tuple[list[Example], ColumnMap]:
-        """Turn the rows of one file or hub split into examples; the first bad row is an error."""
-        if self.task == "auto":
-            guessed, rows = guess_task(rows, self.choice)
-            self.task = guessed or "auto"
-        ahead = list(self._up_to_good(rows, place))
-        first = ahead[-1] if ahead else None
-        if first is None:
-            raise DataError(f"{place}: there are no rows in it (empty, or only a header line).")
-        if not isinstance(first, Row):
-            faults = Faults()
-            faults.note(place, [row for row in ahead if isinstance(row, BadRow)])
-            raise faults.error()
-        renames = find_renames(first, self.source.spec)
-        names = [renames.get(name, name) for name in first.fields]
-        problems: list[BadRow] = []
-        shape = shape_of(self.task, tag_names=tag_names, problems=problems)
-        columns = self._resolve(shape, names, place, split, renames, columns)
-        renamed = rename(itertools.chain(ahead, rows), renames)
-        groups = find_groups(self.group, names, place, renames)
-        if groups is not None:
-            renamed = groups.note(renamed)
-        need_label = self.need_label and columns.label is not None
-        found = shape.examples(
-            renamed, columns, place, spec=spec_for_labels(self.source.spec, self.choice), need_label=need_label
-        )
-        examples = self._checked(found if groups is None else groups.give(found), place)
-        self.read.problems += [f"{place}:{problem.line}: {problem.message}" for problem in problems]
-        return examples, columns
+@dataclass
+class _Bare:
+    """Counts rows without an answer: of all rows of a split, or of none."""
 
-    def _up_to_good(self, rows: Iterable[Row | BadRow], place: str) -> Iterator[Row | BadRow]:
-        """Take rows up to the first that can be read."""
-        for row in rows:
-            if isinstance(row, LeftOut):
-                self.read.left_out.note(place, [row])
-                continue
-            yield row
-            if isinstance(row, Row):
-                return
+    count: int = 0
+    first: Example | None = None
 
-    def _checked(self, found: Iterable[Example | BadRow], place: str) -> list[Example]:
-        examples, bad = [], Faults()
-        for example in found:
-            if isinstance(example, LeftOut):
-                self.read.left_out.note(place, [example])
-            elif isinstance(example, BadRow):
-                (self.read.skipped if self.skip_bad else bad).note(place, [example])
-            else:
-                self.read.see(example)
-                examples.append(example)
-        if bad.count:
-            raise bad.error()
-        return examples
+    def watch(self, examples: Iterable[Example]) -> Iterator[Example]:
+        """Hand rows on."""
+        for example in examples:
+            if example.answer is None:
+                self.count += 1
+                self.first = self.first or example
+            yield example
 
-    def _resolve(
-        self,
-        shape: Shape,
-        names: Sequence[str],
-        place: str,
-        split: str,
-        renames: Mapping[str, str],
-        given: ColumnMap | None,
-    ) -> ColumnMap:
-        """Find the columns; files of one split share them, other splits may spell them otherwise."""
-        if given is not None:
-            check_shared(given, names, place)
-            return given
-        may_lack_label = not self.need_label or lacks_labels(self.source.spec, split)
-        try:
-            columns = shape.resolve(
-                names,
-                mapping=self.choice.renamed(renames) if self.choice is not None else None,
-                usual=None if self.source.spec is None else self.source.spec.columns,
-                stored=self.stored or self._resolved,
-                need_label=not may_lack_label,
+    def is_withheld(self, rows: int) -> bool:
+        """Tell whether no row has an answer, for it is None only where it is withheld.
+
+        Raises:
+            DataError: some have one.
+        """
+        if self.first is not None and self.count < rows:
+            raise DataError.at(
+                self.first.source,
+                self.first.line,
+                _SOME_WITHHELD,
             )
-        except DataError as error:
-            raise DataError(f"{place}: {error}") from None
-        self._resolved = self._resolved or columns
-        return columns
-
-    def _without_withheld(self, loaded: dict[str, tuple[Example, ...]]) -> dict[str, tuple[Example, ...]]:
-        """Leave out splits that cannot be scored, for a label is None only where it is withheld."""
-        if not self.need_label:
-            return loaded
-        for split, examples in loaded.items():
-            bare = [example for example in examples if example.answer is None]
-            if bare and len(bare) < len(examples):
-                raise DataError.at(bare[0].source, bare[0].line, "the label is withheld, while other rows have one.")
-            if bare:
-                self.withheld.append(split)
-                self.notes.append(f"{split} is left out: its labels are withheld")
-        return {split: examples for split, examples in loaded.items() if split not in self.withheld}
+        return self.first is not None
 
 
-def _hub_split_names(spec: DatasetSpec | None, there: Sequence[str]) -> dict[str, str]:
-    if spec is not None:
-        return {split: name for split, name in spec.hub_splits.items() if name in there}
-    words = {split: next((word for word in words if word in there), None) for split, words in SPLIT_WORDS.items()}
-    return {split: word for split, word in words.items() if word is not None}
+def _put_away(reader: _Reader, tasks: Tasks) -> DataSet:
+    """Put the rows of a source into the cache, those that were read and those that are to come."""
+    source, asked = reader.source, reader.asked
+    name = _name(source, asked)
+
+    def write(place: Path) -> None:
+        dataset = _decided(reader, reader.put_away(place), tasks)
+        if _name(source, asked) != name:
+            raise DataError(f"{source.name}: has changed while it was read; read it again.")
+        write_json(place / _FACTS, _facts_of(dataset, reader))
+
+    return _opened(cached(name, write, _is_sound), source, asked, tasks)
 
 
-def _with_class_names(
-    examples: Sequence[Example],
-    spec: DatasetSpec | None,
-    columns: ColumnMap,
-    class_names: Mapping[str, Sequence[str]],
-) -> tuple[Example, ...]:
-    """Write class ids of a data set the catalog does not know as the words the hub has for them."""
-    words = class_names.get(columns.label or "", ())
-    if spec is not None or not words:
-        return tuple(examples)
-    by_id = {str(index): word for index, word in enumerate(words)}
-    return tuple(replace(e, label=None if e.label == "-1" else by_id.get(e.label or "", e.label)) for e in examples)
+def _name(source: Source, asked: _Asked) -> str:
+    """Name the part of the cache that holds the rows of some files, by what is in them and how it is read."""
+    files = {split: [(str(path), _digest(path)) for path in paths] for split, paths in source.files.items()}
+    key = json.dumps([__version__, source.name, asdict(asked), files])
+    return f"{ROOM}/{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+
+
+def _size(source: Source) -> int:
+    return sum(path.stat().st_size for paths in source.files.values() for path in paths)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "blake2b").hexdigest()
+
+
+def _facts_of(dataset: DataSet, reader: _Reader) -> dict[str, Any]:
+    """Return what is stored beside the rows."""
+    rows = {split: rows for split, rows in reader.loaded.items() if isinstance(rows, StoredRows)}
+    return {
+        "splits": {split: asdict(own.facts) for split, own in rows.items()},
+        "shape": reader.opener.shape,
+        "task": dataset.task,
+        "columns": asdict(dataset.columns),
+        "fingerprint": dataset.fingerprint,
+        "notes": dataset.notes,
+        "warnings": dataset.warnings,
+    }
+
+
+def _opened(folder: Path, source: Source, asked: _Asked, tasks: Tasks) -> DataSet:
+    """Open rows that lie in the cache."""
+    facts = json.loads(read_bytes(folder / _FACTS))
+    stored: dict[str, Sequence[Example]] = {
+        split: StoredRows(folder / f"{split}.arrow", record_of(SplitFacts, own))
+        for split, own in facts["splits"].items()
+    }
+    # Labels lie there as they were written; rows that no score can be learnt from were counted then.
+    _, rows, _ = decide_labels(
+        facts["shape"], stored, tasks=tasks, known=asked.labels, respell=asked.respell, lost=Faults()
+    )
+    return DataSet(
+        name=source.name,
+        task=facts["task"],
+        columns=record_of(ColumnMap, facts["columns"]),
+        splits=rows,
+        fingerprint=facts["fingerprint"],
+        is_sample=source.is_sample,
+        notes=tuple(facts["notes"]),
+        warnings=tuple(facts["warnings"]),
+    )
+
+
+def _is_sound(folder: Path) -> bool:
+    """Tell whether a folder holds rows, whole."""
+    try:
+        facts = json.loads(read_bytes(folder / _FACTS))
+        return all((folder / f"{split}.arrow").stat().st_size == own["size"] for split, own in facts["splits"].items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

@@ -10,10 +10,10 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from bertkit.data.column_names import TEXT_NAMES
+from bertkit.data.column_names import HEADER_NAMES, TEXT_NAMES, TOKEN_NAMES, column_name, first_named, folded
 from bertkit.data.records import BadRow, Row
 from bertkit.data.tagged.token_rows import join_token_rows
-from bertkit.data.values import RowError, parse_cell, parse_list, value_text
+from bertkit.data.values import JsonText, RowError, likely_categories, parse_cell, parse_list, value_text
 
 _Fields = Mapping[str, str]
 
@@ -26,20 +26,81 @@ class _Form(NamedTuple):
     tells: Callable[[_Fields], bool] = lambda _: True
 
 
-def usual_rows(rows: Iterator[Row | BadRow], source: str) -> Iterator[Row | BadRow]:
+def usual_rows(rows: Iterator[Row | BadRow], source: str, *, ahead: int = 1) -> Iterator[Row | BadRow]:
     """Hand on the rows of a table, those of a published form as usual ones.
+
+    Args:
+        rows: the rows.
+        source: what errors call them.
+        ahead: how many of them may be read before the first is handed on. Rows of JSON need not
+            all have the same columns: the first names those of all that are read ahead.
 
     Raises:
         DataError: each row is one token with its tag, and nothing tells where a sentence ends.
     """
-    ahead: list[Row | BadRow] = []
+    first: list[Row | BadRow] = []
+    good: list[Row] = []
     for row in rows:
-        ahead.append(row)
+        first.append(row)
         if isinstance(row, Row):
+            good.append(row)
+        if good and len(first) >= ahead:
             break
-    again = itertools.chain(ahead, rows)
-    form = _form_of(ahead[-1].fields) if ahead and isinstance(ahead[-1], Row) else None
-    return join_token_rows(again, source) if form is None else _converted(again, form)
+    again: Iterator[Row | BadRow] = itertools.chain(first, rows)
+    form = _form_of(good[0].fields) if good else None
+    if form is not None:
+        again = _converted(again, form)
+    elif good and _is_header(good[0]):
+        again = _named(again, good[0])
+    if ahead > 1:
+        again = _wider(again, ahead)
+    return again if form is not None else join_token_rows(again, source)
+
+
+def _is_header(row: Row) -> bool:
+    """Tell whether the first of rows that are lists names their columns."""
+    names = list(row.fields)
+    cells = {folded(text) for text in row.fields.values()} if names == _PLACES[: len(names)] else set()
+    return len(cells) > 1 and len(cells & HEADER_NAMES) > 1
+
+
+def _named(rows: Iterator[Row | BadRow], header: Row) -> Iterator[Row | BadRow]:
+    """Give the columns of rows that are lists the names that the first of them holds."""
+    names = {place: column_name(name) for place, name in header.fields.items()}
+    for row in rows:
+        if isinstance(row, BadRow):
+            yield row
+        elif row is not header:
+            yield Row(row.line, {names.get(place, place): text for place, text in row.fields.items()})
+
+
+def _wider(rows: Iterator[Row | BadRow], ahead: int) -> Iterator[Row | BadRow]:
+    """Let the first row name the columns of all that are read ahead."""
+    some = list(itertools.islice(rows, ahead))
+    place = next((place for place, row in enumerate(some) if isinstance(row, Row)), None)
+    if place is not None and isinstance(first := some[place], Row) and isinstance(first.fields, dict):
+        names = dict.fromkeys(name for row in some if isinstance(row, Row) for name in row.fields)
+        if len(names) > len(first.fields):
+            some[place] = Row(first.line, _Wider(first.fields, tuple(names)))
+    yield from some
+    yield from rows
+
+
+class _Wider(Mapping[str, str]):
+    """The fields of a row that names more columns than it has: looking one of those up finds nothing."""
+
+    def __init__(self, fields: Mapping[str, str], names: tuple[str, ...]) -> None:
+        self._fields = fields
+        self._names = names
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def _converted(rows: Iterator[Row | BadRow], form: _Form) -> Iterator[Row | BadRow]:
@@ -69,7 +130,8 @@ def _label_studio(fields: _Fields) -> list[dict[str, str]]:
     row = {name: value_text(value) for name, value in data.items()}
     if "text" not in row and len(texts := [name for name, value in data.items() if isinstance(value, str)]) == 1:
         row["text"] = row.pop(texts[0])
-    done = [a for a in _list(fields, "annotations") if isinstance(a, dict) and not a.get("was_cancelled")]
+    made = _list(fields, "annotations" if "annotations" in fields else "completions")
+    done = [a for a in made if isinstance(a, dict) and not a.get("was_cancelled")]
     row["annotation_id"] = value_text(done[0].get("id", 1)) if done else ""
     results = [result for result in (done[0].get("result") if done else None) or () if isinstance(result, dict)]
     spans: list[Any] = []
@@ -81,11 +143,70 @@ def _label_studio(fields: _Fields) -> list[dict[str, str]]:
             spans.append({"start": value["start"], "end": value.get("end"), "labels": labels})
         elif isinstance(value, dict) and isinstance(value.get("choices"), list):
             classes += value["choices"]
+        elif isinstance(value, dict) and (score := value.get("rating", value.get("number"))) is not None:
+            classes.append(score)
     if classes and not spans:
         row["label"] = value_text(classes[0] if len(classes) == 1 else classes)
     elif done:
         row["entities"] = value_text(spans)
     return [row]
+
+
+def _data_turks(fields: _Fields) -> list[dict[str, str]]:
+    """Read {"content", "annotation": [{"label": […], "points": […]}]}, whose ends are the last characters."""
+    found = parse_cell(fields["annotation"])
+    marks = found if isinstance(found, list) else []
+    spans = [
+        {"start": point["start"], "end": point["end"] + 1, "label": mark.get("label")}
+        for mark in marks
+        if isinstance(mark, dict)
+        for point in mark.get("points") or ()
+    ]
+    if isinstance(found, dict):  # classes
+        return [{**fields, "label": value_text(found.get("labels") or found.get("label"))}]
+    return [{**fields, "entities": value_text(spans)}]
+
+
+def _prodigy_choices(fields: _Fields) -> list[dict[str, str]]:
+    """Read what was accepted of Prodigy's options as the label."""
+    return [{**fields, "label": fields["accept"]}]
+
+
+def _categories(fields: _Fields) -> list[dict[str, str]]:
+    """Read spaCy's categories: those are the label that are likely."""
+    return [{**fields, "label": value_text(likely_categories(_object(fields, "cats")))}]
+
+
+def _distractors(fields: _Fields) -> list[dict[str, str]]:
+    """Read a right answer among wrong ones, as SciQ has them; their order tells nothing."""
+    names = [name for name in fields if name.startswith("distractor")]
+    choices = sorted(fields[name] for name in ("correct_answer", *names))
+    kept = {name: text for name, text in fields.items() if name not in names}
+    return [{**kept, "choices": value_text(choices)}]
+
+
+def _nested(fields: _Fields) -> list[dict[str, str]]:
+    """Make a row of each object in the one list of a row without a text of its own: sentences of a document."""
+    name = _nested_column(fields)
+    assert name is not None, "the column told the form"
+    kept = {other: text for other, text in fields.items() if other != name}
+    return [
+        {**kept, **{column_name(key): value_text(value) for key, value in item.items()}} for item in _list(fields, name)
+    ]
+
+
+def _nested_column(fields: _Fields) -> str | None:
+    """Find the only list of objects with texts, where no other column has a text."""
+    lists = [name for name, text in fields.items() if isinstance(text, JsonText) and text.startswith("[{")]
+    others = [name for name in fields if name not in lists]
+    if len(lists) != 1 or first_named(others, (*TEXT_NAMES, *TOKEN_NAMES, "question", "context")) is not None:
+        return None
+    items = _list(fields, lists[0])
+    # What has a place in another text is an entity; beside sentences stand an id, a title.
+    told = all(isinstance(item, dict) and first_named(item, _SENTENCE_NAMES) for item in items)
+    if not told or any(first_named(item, _PLACE_NAMES) for item in items):
+        return None
+    return None if any(len(fields[name].split()) > _FEW_WORDS for name in others) else lists[0]
 
 
 def _stem_and_choices(fields: _Fields) -> list[dict[str, str]]:
@@ -149,11 +270,26 @@ def _has(name: str, *keys: str) -> Callable[[_Fields], bool]:
     return lambda fields: fields[name].startswith("{") and set(keys) <= set(_object(fields, name))
 
 
+def _lacks(name: str) -> Callable[[_Fields], bool]:
+    return lambda fields: name not in fields
+
+
 _PARAGRAPHED = frozenset({*TEXT_NAMES, "article_original", "original", "passage", "body", "src", "source"})
+# The columns of a row that is a list.
+_PLACES = [str(place) for place in range(1, 100)]
 _SPAN_KINDS = ("labels", "hypertextlabels")
+_SENTENCE_NAMES = (*TEXT_NAMES, "form")
+_PLACE_NAMES = ("start", "begin", "start_offset", "offset")
+_FEW_WORDS = 10
 _FORMS = (
     _Form(frozenset({"data", "annotations"}), _label_studio, lambda fields: fields["data"].startswith("{")),
+    _Form(frozenset({"data", "completions"}), _label_studio, lambda fields: fields["data"].startswith("{")),
+    _Form(frozenset({"content", "annotation"}), _data_turks, lambda fields: '"label' in fields["annotation"]),
+    _Form(frozenset({"text", "accept", "options"}), _prodigy_choices, _lacks("label")),
+    _Form(frozenset({"text", "cats"}), _categories, lambda fields: fields["cats"].startswith("{")),
+    _Form(frozenset({"question", "correct_answer", "distractor1"}), _distractors, _lacks("choices")),
     _Form(frozenset({"question"}), _stem_and_choices, _has("question", "stem", "choices")),
     _Form(frozenset({"questions", "options"}), _race, lambda fields: fields["questions"].startswith("[")),
     _Form(frozenset(), _paragraphs, lambda fields: _paragraph_column(fields) is not None),
+    _Form(frozenset(), _nested, lambda fields: _nested_column(fields) is not None),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,13 +46,15 @@ class ColumnMap:
     `text` holds one column, or several that are joined into one text with the
     tokenizer's separator; `pair` is the second sentence of a pair; `choices` are the
     columns of a question's choices (one column that holds a list, or one each); `label`
-    may be absent where only predictions are wanted.
+    may be absent where only predictions are wanted. `labels` are columns of 0 and 1, one for
+    each label that a row may have.
     """
 
     text: tuple[str, ...]
     pair: str | None = None
     label: str | None = None
     choices: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -155,6 +157,22 @@ class Question(Example):
 
 
 @dataclass(frozen=True, slots=True)
+class LabelSet(Example):
+    """A row with any number of labels, none included; `labels` is None where they are not known.
+
+    `label` is the cell as the file has it until all cells were seen and it is known where they
+    are parted (`data.label_sets`); then it is None.
+    """
+
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def answer(self) -> object:
+        """The labels as a list; None where they are not known."""
+        return self.label if self.labels is None else list(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
 class Document(Example):
     """A long text with what is to be said of it; `texts` is the text alone and `label` is not used.
 
@@ -181,7 +199,7 @@ class DataSet:
     name: str
     task: str
     columns: ColumnMap
-    splits: Mapping[str, tuple[Example, ...]]
+    splits: Mapping[str, Sequence[Example]]
     fingerprint: str
     is_sample: bool = False
     notes: tuple[str, ...] = field(default=())

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bertkit.data.groups import shared_groups
-from bertkit.data.loading import load_data
-from bertkit.data.records import DataSet
 from bertkit.data.sources import lasting_names
-from bertkit.data.splits import SPLIT_FORM, carve, passage_blocks
-from bertkit.errors import DataError
+from bertkit.data.splits import SPLIT_FORM
 from bertkit.kinds import MisfitError, record_of
 
 # How labels are spelt; a run stores it, so that it finds its labels again.
@@ -63,56 +58,3 @@ class DataRequest:
         if not request.names or (request.limit is not None and request.limit < 1):
             raise MisfitError(f"{name or 'it'} asks for no rows")
         return request
-
-
-def load_splits(request: DataRequest, *, splits: Sequence[str] = ("train", "validation")) -> DataSet:
-    """Load the data of a request and carve the splits it lacks from the training rows.
-
-    Args:
-        request: which data.
-        splits: the official splits to read; a carved test split needs "test" here too, so
-            that it is carved only where there is no official one.
-
-    Raises:
-        DataError: the data cannot be read, or has no training rows.
-        HubError: the hub is needed and cannot be reached.
-    """
-    dataset = load_data(
-        request.names,
-        data_dir=Path(request.data_dir) if request.data_dir else None,
-        columns=request.columns,
-        task=request.task,
-        splits=splits,
-        group=request.group,
-        respell=request.label_form >= LABEL_FORM,
-        skip_bad=request.on_error == "skip",
-    )
-    if "train" not in dataset.splits:
-        have = ", ".join(dataset.splits)
-        raise DataError(f"{dataset.name}: has no training split (only {have}); give a file with training rows.")
-    dataset = carve(
-        dataset,
-        validation_fraction=request.validation_fraction,
-        test_fraction=request.test_fraction,
-        seed=request.seed,
-        stratify=dataset.task == "classify",
-        passages=request.passages,
-        group=request.group,
-        form=request.split_form,
-    )
-    if request.group is not None:
-        dataset = replace(dataset, warnings=(*dataset.warnings, *shared_groups(dataset, request.group)))
-    return _limited(dataset, request)
-
-
-def _limited(dataset: DataSet, request: DataRequest) -> DataSet:
-    train = dataset.splits["train"]
-    if request.limit is None or request.limit >= len(train):
-        return dataset
-    rng = random.Random(request.seed)
-    if request.passages:
-        blocks = passage_blocks(train)
-        kept = sorted([i for block in rng.sample(blocks, len(blocks)) for i in block][: request.limit])
-    else:
-        kept = sorted(rng.sample(range(len(train)), request.limit))
-    return replace(dataset, splits={**dataset.splits, "train": tuple(train[i] for i in kept)})

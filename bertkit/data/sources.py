@@ -6,12 +6,12 @@ Only names and paths are looked at here; no file is opened and no request is mad
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bertkit.data.catalog import DATASETS, SPLITS, DatasetSpec
+from bertkit.data.catalog import DATASETS, DatasetSpec
+from bertkit.data.folders import DATA_SUFFIXES, is_data_file, layout_files, looked_for, split_files
 from bertkit.data.formats.opened import is_annotated
 from bertkit.errors import DataError, UnknownNameError, UsageError
 from bertkit.files import entries, exists, is_dir, is_file
@@ -20,35 +20,6 @@ from bertkit.plain import quoted
 
 SAMPLES = Path(__file__).parent / "samples"
 DATA_ROOT_VARIABLE = "BERTKIT_DATA"
-
-# Words for a split, in file names and on the hub.
-SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
-    "train": ("train",),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test",),
-}
-_SPLIT_OF_WORD = {word: split for split, words in SPLIT_WORDS.items() for word in words}
-_SUFFIXES = (
-    "csv",
-    "tsv",
-    "tab",
-    "txt",
-    "jsonl",
-    "ndjson",
-    "json",
-    "parquet",
-    "conll",
-    "bio",
-    "iob",
-    "iob2",
-    "conllu",
-    "conllx",
-)
-# train.tsv, dev.csv.gz, and the hub's train-00000-of-00002-abc.parquet
-_SPLIT_FILE = re.compile(
-    rf"(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?P<shard>-\d+-of-\d+(-[0-9a-f]+)?)?\.({'|'.join(_SUFFIXES)})(\.gz)?",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +118,6 @@ def input_files(names: Sequence[str]) -> list[str]:
     return files
 
 
-def is_data_file(path: Path) -> bool:
-    """Tell by its name whether a file in a folder may hold rows or texts; hidden ones do not."""
-    name = path.name.lower().removesuffix(".gz")
-    return not name.startswith(".") and name.rpartition(".")[2] in _SUFFIXES
-
-
 def sample_names() -> tuple[str, ...]:
     """List the bundled samples."""
     return tuple(sorted(path.parent.name for path in SAMPLES.glob("*/train.tsv")))
@@ -188,7 +153,7 @@ def _sample_source(name: str) -> Source:
     if name not in known:
         there_are = f"the samples are {', '.join(known)}" if known else "no samples are installed"
         raise UnknownNameError.among("sample", name, known, there_are)
-    files = _generic_files(SAMPLES / name)
+    files = split_files(SAMPLES / name)
     return Source(f"sample:{name}", files=files, is_sample=True)
 
 
@@ -201,9 +166,9 @@ def _catalog_source(spec: DatasetSpec, data_dir: Path | None) -> Source:
                 f"the data set {spec.name!r} is not on the hub: say where its files lie with --data-dir DIR."
             )
         return Source(spec.name, spec, hub_id=spec.hub_id, hub_config=spec.hub_config)
-    files = _layout_files(folder, spec) or _generic_files(folder)
+    files = layout_files(folder, spec) or split_files(folder)
     if not files:
-        raise DataError(f"{folder}: no file of {spec.name!r} is there; looked for {_looked_for(spec)}.")
+        raise DataError(f"{folder}: no file of {spec.name!r} is there; looked for {looked_for(spec)}.")
     return Source(spec.name, spec, files)
 
 
@@ -217,57 +182,20 @@ def _folder_below_root(spec: DatasetSpec) -> Path | None:
 
 def _directory_source(folder: Path) -> Source:
     """Read a directory by its split names, or as the original release of a data set we know."""
-    files = _generic_files(folder)
+    files = split_files(folder)
     if files:
         return Source(folder.resolve().name, files=files)
     for spec in DATASETS:
-        files = _layout_files(folder, spec)
+        files = layout_files(folder, spec)
         if files:
             return Source(spec.name, spec, files)
     annotated = tuple(path for path in entries(folder) if is_annotated(path))
     if annotated:
         return Source(folder.resolve().name, files={"train": annotated})
-    raise DataError(f"{folder}: no data is there; looked for {_looked_for(None)}; or name the files themselves.")
-
-
-def _layout_files(folder: Path, spec: DatasetSpec) -> dict[str, tuple[Path, ...]]:
-    """Find the files of the releases: for each split, those of the first release that has it."""
-    found: dict[str, tuple[Path, ...]] = {}
-    for layout in spec.layouts:
-        for split, names in layout.items():
-            paths = tuple(path for name in names for path in _plain_or_packed(folder / name))
-            if paths:
-                found.setdefault(split, paths)
-    return {split: found[split] for split in SPLITS if split in found}
-
-
-def _plain_or_packed(path: Path) -> list[Path]:
-    """Give the file, or its .gz if only that is there."""
-    return [candidate for candidate in (path, path.with_name(f"{path.name}.gz")) if is_file(candidate)][:1]
-
-
-def _generic_files(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """Find train, validation (dev, …) and test files in any format; shards belong together."""
-    found: dict[str, list[Path]] = {}
-    sharded: set[str] = set()
-    for path in entries(folder):
-        match = _SPLIT_FILE.fullmatch(path.name)
-        if match is None or not is_file(path):
-            continue
-        split = _SPLIT_OF_WORD[match["word"].lower()]
-        earlier = found.setdefault(split, [])
-        if earlier and not (match["shard"] and split in sharded):
-            raise DataError(f"{folder}: both {earlier[0].name} and {path.name} could be {split}; name the files.")
-        if match["shard"]:
-            sharded.add(split)
-        earlier.append(path)
-    return {split: tuple(found[split]) for split in SPLITS if split in found}
-
-
-def _looked_for(spec: DatasetSpec | None) -> str:
-    releases = [name for layout in (spec.layouts if spec else ()) for names in layout.values() for name in names]
-    generic = "train, validation (or dev) and test files (.tsv, .csv, .jsonl, .parquet, .txt, each also .gz)"
-    return ", ".join([*releases, generic])
+    files = split_files(folder, exact=False)
+    if "train" in files or len(files) > 1:
+        return Source(folder.resolve().name, files=files)
+    raise DataError(f"{folder}: no data is there; looked for {looked_for(None)}; or name the files themselves.")
 
 
 def _spec_of_files(paths: Sequence[Path]) -> DatasetSpec | None:
@@ -299,4 +227,4 @@ def _find_path(name: str, data_dir: Path | None) -> Path:
 
 def _looks_like_path(name: str) -> bool:
     suffix = Path(name.removesuffix(".gz")).suffix.lower().removeprefix(".")
-    return name.startswith((".", "~")) or "/" in name or "\\" in name or suffix in _SUFFIXES
+    return name.startswith((".", "~")) or "/" in name or "\\" in name or suffix in DATA_SUFFIXES

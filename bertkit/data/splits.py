@@ -11,16 +11,25 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections import Counter, defaultdict
+import random
+from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from json.encoder import encode_basestring_ascii
+from typing import TYPE_CHECKING
 
 from bertkit.data.catalog import SPLITS
 from bertkit.data.numerals import is_number
 from bertkit.data.records import DataSet, Example
 from bertkit.data.same_row import row_key
+from bertkit.data.store import labels_of, parts_of, taken
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import quoted
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # Numeric labels with more values than this are scores; a stratum for each would be noise.
 _MAX_NUMERIC_STRATA = 20
@@ -95,47 +104,68 @@ class _Keep:
             return row_key(row, is_pair=self.is_pair)
         return json.dumps(sorted(row.texts) if self.is_pair else row.all_texts)
 
-    def choose(self, rows: Sequence[Example], target: int) -> tuple[set[int], str]:
-        """Choose about `target` rows; return their places, and what was kept, in words."""
+    def choose(self, rows: Sequence[Example], target: int) -> tuple[NDArray[np.bool_], str]:
+        """Choose about `target` rows; return which they are, (N), and what was kept, in words."""
         if self.passages:
             blocks = _blocks(rows, self.seed, target)
-            chosen = _choose(blocks, max(target, 2), by_label=False)
+            chosen = _choose(blocks, max(target, 2), len(rows))
             chosen = chosen if self.form < SPLIT_FORM else self._without_copies(rows, chosen)
             return chosen, ", lines that follow each other together"
+        groups = _groups(rows, self)
         if self.group is not None:
-            chosen = _choose_whole(_groups(rows, self), target)
-            short = "; larger groups stay whole, so there are fewer than asked" if len(chosen) < target / 2 else ""
+            chosen = _choose_whole(groups, target, len(rows))
+            short = "; larger groups stay whole, so there are fewer than asked" if chosen.sum() < target / 2 else ""
             return chosen, f", rows of one {quoted(self.group)} together{short}"
-        by_label = self.stratify and _has_strata(rows)
-        return _choose(_groups(rows, self), target, by_label=by_label), ", stratified by label" if by_label else ""
+        strata = _strata(rows) if self.stratify else None
+        chosen = _choose(groups, target, len(rows), strata)
+        return chosen, ", stratified by label" if strata is not None else ""
 
-    def _without_copies(self, rows: Sequence[Example], chosen: set[int]) -> set[int]:
+    def _without_copies(self, rows: Sequence[Example], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Leave out chosen rows that also stand among the others."""
-        keys = [self.key(row) for row in rows]
-        others = {key for index, key in enumerate(keys) if index not in chosen}
-        return {index for index in chosen if keys[index] not in others}
+        import numpy as np
+
+        keys = np.asarray(_keys(rows, self)[0])
+        return chosen & ~np.isin(keys, keys[~chosen])
 
 
 def _carve_missing(dataset: DataSet, missing: dict[str, float], keep: _Keep) -> DataSet:
+    import numpy as np
+
     rest = dataset.splits["train"]
     total = len(rest)
-    carved: dict[str, tuple[Example, ...]] = {}
+    carved: dict[str, Sequence[Example]] = {}
     notes = []
     # Test first: a changed --validation-fraction leaves the test rows as they were.
     for split in sorted(missing):
         chosen, how = keep.choose(rest, round(missing[split] * total) or 1)
-        if not chosen or len(chosen) == len(rest):
+        if not chosen.any() or chosen.all():
             place = rest[0].source if rest else dataset.name
             raise DataError(
                 f"{place}: {_too_few(rest, keep)} to hold out {split} rows from; give more rows, or a "
                 f"directory that has a {split} file."
             )
-        carved[split] = tuple(example for index, example in enumerate(rest) if index in chosen)
-        rest = tuple(example for index, example in enumerate(rest) if index not in chosen)
+        carved[split] = taken(rest, np.flatnonzero(chosen))
+        rest = taken(rest, np.flatnonzero(~chosen))
         notes.append(f"{split}: {len(carved[split])} of {total} training rows held out (seed {keep.seed}){how}")
     splits = {**dataset.splits, **carved, "train": rest}
     ordered = {split: splits[split] for split in SPLITS if split in splits}
     return replace(dataset, splits=ordered, notes=(*dataset.notes, *notes))
+
+
+def limited(dataset: DataSet, limit: int | None, *, seed: int, passages: bool) -> DataSet:
+    """Leave so many of the training rows, drawn by the seed; with `passages`, lines that follow each other together."""
+    import numpy as np
+
+    train = dataset.splits["train"]
+    if limit is None or limit >= len(train):
+        return dataset
+    rng = random.Random(seed)
+    if passages:
+        blocks = passage_blocks(train)
+        kept = sorted([i for block in rng.sample(blocks, len(blocks)) for i in block][:limit])
+    else:
+        kept = sorted(rng.sample(range(len(train)), limit))
+    return replace(dataset, splits={**dataset.splits, "train": taken(train, np.asarray(kept))})
 
 
 def _too_few(rows: Sequence[Example], keep: _Keep) -> str:
@@ -148,53 +178,94 @@ def _too_few(rows: Sequence[Example], keep: _Keep) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Rows that stay together: their places in the split, and the label of the first."""
+@dataclass(frozen=True)
+class _Groups:
+    """Rows that stay together, N in G groups, in the order in which they are chosen.
 
-    indices: tuple[int, ...]
-    label: str | None
+    Attributes:
+        group: which group a row is of, (N).
+        sizes: rows of each group, (G).
+        first: the first row of each, (G).
+    """
+
+    group: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    first: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    @classmethod
+    def of(cls, numbers: NDArray[np.int64], order: NDArray[np.uint64]) -> _Groups:
+        """Number groups by the lowest of their rows' hashes.
+
+        Args:
+            numbers: equal for rows of one group, (N).
+            order: hash of each row, (N).
+        """
+        import numpy as np
+
+        _, first, group, sizes = np.unique(numbers, return_index=True, return_inverse=True, return_counts=True)
+        lowest = np.full(len(sizes), np.iinfo(np.uint64).max, np.uint64)
+        np.minimum.at(lowest, group, order)
+        ranked = np.argsort(lowest, kind="stable")
+        place = np.empty_like(ranked)
+        place[ranked] = np.arange(len(ranked))
+        return cls(place[group], sizes[ranked], first[ranked])
 
 
-def _groups(examples: Sequence[Example], keep: _Keep) -> list[_Group]:
-    """Gather rows that are the same, or of one group, in the order of the lowest of their hashes."""
-    together = _Together(len(examples))
-    hashes = []
-    for index, example in enumerate(examples):
-        together.join(index, ("row", keep.key(example)))
-        if keep.group is not None and example.group:
-            together.join(index, ("group", example.group))
-            hashed: Sequence[str] = ("group", example.group)  # of rows, many would have a lower one than few
+def _groups(rows: Sequence[Example], keep: _Keep) -> _Groups:
+    """Gather rows that are the same, or of one group."""
+    import numpy as np
+
+    keys, order, groups = _keys(rows, keep)
+    numbers = np.asarray(keys, np.uint64).view(np.int64)
+    if keep.group is not None:
+        numbers = _together(numbers, np.asarray(groups, np.uint64))
+    return _Groups.of(numbers, np.asarray(order, np.uint64))
+
+
+def _keys(rows: Sequence[Example], keep: _Keep) -> tuple[array[int], array[int], array[int]]:
+    """Return of each row what is equal for the same rows, the hash it is ordered by, and its group (0: none)."""
+    keys, order, groups = array("Q"), array("Q"), array("Q")
+    seed, quote, by_texts = f"[{keep.seed}, ", encode_basestring_ascii, keep.group is None and not keep.is_pair
+    for part in parts_of(rows):
+        keys.extend([_number(keep.key(row).encode("utf-8", "surrogatepass")) for row in part])
+        if by_texts:
+            hashed = (f"{seed}{', '.join(map(quote, row.all_texts))}]" for row in part)
         else:
-            hashed = sorted(example.texts) if keep.is_pair else example.all_texts
-        hashes.append(hashlib.sha256(json.dumps([keep.seed, *hashed]).encode()).digest())
-    found = sorted(together.parts(), key=lambda part: min(hashes[index] for index in part))
-    return [_Group(tuple(part), examples[part[0]].label) for part in found]
+            hashed = (json.dumps([keep.seed, *_ordered_by(row, keep)]) for row in part)
+        order.extend([int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) for text in hashed])
+        if keep.group is not None:
+            groups.extend([_number(row.group.encode("utf-8", "surrogatepass")) if row.group else 0 for row in part])
+    return keys, order, groups
 
 
-class _Together:
-    """Rows that must not be parted: those that have anything in common, by however many steps."""
+def _ordered_by(row: Example, keep: _Keep) -> Sequence[str]:
+    if keep.group is not None and row.group:
+        return "group", row.group  # of rows, many would have a lower hash than few
+    return sorted(row.texts) if keep.is_pair else row.all_texts
 
-    def __init__(self, rows: int) -> None:
-        self._before = list(range(rows))  # each row points at one of its part, at last at the part's first
-        self._first: dict[tuple[str, str], int] = {}
 
-    def join(self, row: int, key: tuple[str, str]) -> None:
-        """Keep a row with those that have the same key."""
-        one, other = self._root(row), self._root(self._first.setdefault(key, row))
-        self._before[max(one, other)] = min(one, other)
+def _number(key: bytes) -> int:
+    """Hash to 64 bits: among a million texts, two different ones share one with probability 3e-8."""
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest())
 
-    def parts(self) -> list[list[int]]:
-        """List the rows of each part, in their order."""
-        parts: dict[int, list[int]] = defaultdict(list)
-        for row in range(len(self._before)):
-            parts[self._root(row)].append(row)
-        return list(parts.values())
 
-    def _root(self, row: int) -> int:
-        while self._before[row] != row:
-            self._before[row] = row = self._before[self._before[row]]
-        return row
+def _together(keys: NDArray[np.int64], groups: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Number rows that must not be parted: those that have anything in common, by however many steps."""
+    import numpy as np
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n, has_group = len(keys), groups != 0
+    _, key_numbers = np.unique(keys, return_inverse=True)
+    _, group_numbers = np.unique(groups[has_group], return_inverse=True)
+    ends = np.concatenate([key_numbers + n, group_numbers + 2 * n])
+    starts = np.concatenate([np.arange(n), np.flatnonzero(has_group)])
+    links = coo_array((np.ones(len(ends), np.int8), (starts, ends)), shape=(3 * n, 3 * n))
+    found: NDArray[np.int64] = connected_components(links, directed=False)[1][:n].astype(np.int64)
+    return found
 
 
 def follows(before: Example, example: Example) -> bool:
@@ -214,56 +285,80 @@ def passage_blocks(examples: Sequence[Example], *, most: int = MAX_BLOCK) -> lis
     return blocks
 
 
-def _blocks(examples: Sequence[Example], seed: int, target: int) -> list[_Group]:
+def _blocks(examples: Sequence[Example], seed: int, target: int) -> _Groups:
     """Gather passages in the order of their hash, in blocks small enough for some to make `target` rows."""
+    import numpy as np
 
-    def key(block: Sequence[int]) -> bytes:
-        return hashlib.sha256(json.dumps([seed, *(examples[i].texts for i in block)]).encode()).digest()
-
-    blocks = passage_blocks(examples, most=min(MAX_BLOCK, max(2, target // 2)))
-    return [_Group(tuple(block), None) for block in sorted(blocks, key=key)]
-
-
-def _has_strata(examples: Sequence[Example]) -> bool:
-    labels = {example.label for example in examples if example.label is not None}
-    return bool(labels) and not (len(labels) > _MAX_NUMERIC_STRATA and all(map(is_number, labels)))
+    group, order = np.zeros(len(examples), np.int64), np.zeros(len(examples), np.uint64)
+    for number, block in enumerate(passage_blocks(examples, most=min(MAX_BLOCK, max(2, target // 2)))):
+        words = json.dumps([seed, *(examples[i].texts for i in block)])
+        group[block] = number
+        order[block] = int.from_bytes(hashlib.sha256(words.encode()).digest()[:8])
+    return _Groups.of(group, order)
 
 
-def _choose(groups: Sequence[_Group], target: int, *, by_label: bool) -> set[int]:
-    """Choose about `target` rows, group by group; of each label something stays behind."""
-    strata: dict[str | None, list[_Group]] = defaultdict(list)
-    for group in groups:
-        strata[group.label if by_label else None].append(group)
-    sizes = {label: sum(len(group.indices) for group in members) for label, members in strata.items()}
-    quotas = _quotas(sizes, target)
-    chosen: set[int] = set()
-    for label, members in strata.items():
-        taken = 0
+def _strata(rows: Sequence[Example]) -> NDArray[np.int32] | None:
+    """Number the rows' labels, those without one too; None where they are none that have shares to keep."""
+    import numpy as np
+
+    number: dict[str | None, int] = {}
+    found = array("i")
+    found.extend(number.setdefault(label, len(number)) for label in labels_of(rows))
+    labels = [label for label in number if label is not None]
+    if not labels or (len(labels) > _MAX_NUMERIC_STRATA and all(map(is_number, labels))):
+        return None
+    place = {label: i for i, label in enumerate(sorted(number, key=lambda label: label or ""))}
+    return np.asarray([place[label] for label in number], np.int32)[np.asarray(found, np.int32)]
+
+
+def _choose(groups: _Groups, target: int, rows: int, strata: NDArray[np.int32] | None = None) -> NDArray[np.bool_]:
+    """Choose about `target` rows, group by group; of each stratum something stays behind.
+
+    Args:
+        groups: in their order.
+        target: how many rows.
+        rows: of how many.
+        strata: a number for each row, in the order in which equal claims are met; a group is of its first row's.
+    """
+    import numpy as np
+
+    own = np.zeros(len(groups), np.int32) if strata is None else strata[groups.first]
+    weights = np.bincount(own, groups.sizes).astype(np.int64)
+    present = np.flatnonzero(weights)
+    quotas = _quotas({int(number): int(weights[number]) for number in present}, target)
+    taken_groups = np.zeros(len(groups), np.bool_)
+    for number in present.tolist():
         # The last group of a stratum stays for training, whatever the quota says.
-        for group in members[:-1]:
-            if taken + len(group.indices) <= quotas[label]:
-                chosen.update(group.indices)
-                taken += len(group.indices)
-    return chosen
+        members = np.flatnonzero(own == number)[:-1]
+        left = quotas[number]
+        for member, size in zip(members.tolist(), groups.sizes[members].tolist(), strict=True):
+            if left <= 0:
+                break
+            if size <= left:
+                taken_groups[member] = True
+                left -= size
+    return taken_groups[groups.group]
 
 
-def _choose_whole(groups: Sequence[_Group], target: int) -> set[int]:
+def _choose_whole(groups: _Groups, target: int, rows: int) -> NDArray[np.bool_]:
     """Choose groups of about `target` rows together; one that is larger than wanted rather than next to none."""
-    chosen = _choose(groups, target, by_label=False)
-    left = [group.indices for group in groups if group.indices[0] not in chosen]
-    smallest = min(left, key=len)
-    rows = sum(len(group.indices) for group in groups)
-    if len(chosen) < target / 2 and len(left) > 1 and len(chosen) + len(smallest) <= rows / 2:
-        chosen |= set(smallest)
+    import numpy as np
+
+    chosen = _choose(groups, target, rows)
+    left = np.flatnonzero(~chosen[groups.first])
+    smallest = left[np.argmin(groups.sizes[left])]
+    count = int(chosen.sum())
+    if count < target / 2 and len(left) > 1 and count + groups.sizes[smallest] <= rows / 2:
+        chosen |= groups.group == smallest
     return chosen
 
 
-def _quotas(sizes: dict[str | None, int], target: int) -> Counter[str | None]:
+def _quotas(sizes: dict[int, int], target: int) -> Counter[int]:
     """Share `target` out in proportion to `sizes`, by largest remainders (Hamilton's method)."""
     total = sum(sizes.values())
     exact = {label: target * size / total for label, size in sizes.items()}
     quotas = Counter({label: math.floor(share) for label, share in exact.items()})
-    by_remainder = sorted(exact, key=lambda label: (quotas[label] - exact[label], -sizes[label], label or ""))
+    by_remainder = sorted(exact, key=lambda label: (quotas[label] - exact[label], -sizes[label], label))
     for label in by_remainder[: target - quotas.total()]:
         quotas[label] += 1
     return quotas

@@ -19,15 +19,19 @@ from bertkit.data.faults import Faults, Unread
 from bertkit.data.group_columns import GroupColumns
 from bertkit.data.kept import Keep, KeptColumns
 from bertkit.data.label_kinds import LabelKinds, Spelling, respelt
-from bertkit.data.loading import load_data
+from bertkit.data.label_sets import how_read, is_listed, mark_of, part_row
 from bertkit.data.numerals import is_lost_score, score_fault
-from bertkit.data.opening import Opener, Table
-from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut
+from bertkit.data.open import Opener, Table
+from bertkit.data.records import BadRow, ColumnMap, Example, LabelSet, LeftOut
+from bertkit.data.shape_names import AUTO, LABEL_SETS, SCORES, Tasks, shape_asked, word_of
+from bertkit.data.shapes.label_sets import why_label_sets
 from bertkit.data.sources import find_source
 from bertkit.data.table_rules import SeenIds
 
 # Rows looked at for the kind of the labels; `LabelKinds` tells afterwards whether the rest agree.
 _ROWS_AHEAD = 1000
+# Rows whose cells tell where labels are parted.
+_CELLS_AHEAD = 10_000
 
 
 class Reading(Protocol):
@@ -37,10 +41,10 @@ class Reading(Protocol):
         """Read the rows."""
         ...
 
-    def expect(self, task: str, spelling: Spelling = "as written") -> None:
+    def expect(self, shape: str, spelling: Spelling = "as written") -> None:
         """Say what the rows are for and how their labels are spelt.
 
-        Those that the task cannot learn from are left out and counted.
+        Those that nobody can learn from are left out and counted.
         """
         ...
 
@@ -68,6 +72,7 @@ class StreamedData:
 def stream_data(
     names: Sequence[str],
     *,
+    tasks: Tasks,
     data_dir: Path | None = None,
     columns: str | None = None,
     task: str = "auto",
@@ -75,10 +80,9 @@ def stream_data(
 ) -> StreamedData:
     """Open DATA, find the columns of every split, and get ready to read the rows.
 
-    Data of the hub is loaded whole, as `load_data` does.
-
     Args:
         names: the words of DATA; several files are more rows of the same table.
+        tasks: the shape that each task reads.
         data_dir: where the files of a catalog name lie.
         columns: the value of `--columns`.
         task: a task word, or "auto" to let the data say.
@@ -87,21 +91,22 @@ def stream_data(
     Raises:
         UsageError: DATA or `--columns` is malformed.
         UnknownNameError: DATA is no known name and no path.
-        DataError: a file cannot be read, has no rows, or lacks a column; of hub data also
-            where a row cannot be used.
+        DataError: a file cannot be read, has no rows, or lacks a column.
         HubError: the hub cannot be reached and nothing is cached.
     """
     source = find_source(names, data_dir=data_dir)
-    if source.hub_id is not None:
-        return _of_hub(names, columns, task, group)
     choice = parse_columns(columns) if columns is not None else None
-    asked = task if task != "auto" or source.spec is None else source.spec.task
+    asked = shape_asked(task, tasks, None if source.spec is None else source.spec.shape)
     opener = Opener(source, choice, asked, group)
-    splits = {split: SplitStream(split, opener.tables(split)) for split in source.files}
-    is_guessed = opener.task == "auto"
+    splits = {split: SplitStream(split, tables) for split, tables in opener.splits()}
+    is_guessed = opener.shape == AUTO
+    shape = _guess(next(iter(splits.values()))) if is_guessed else opener.shape
+    if shape == LABEL_SETS:
+        opener.notes += [why_label_sets(opener.columns, tasks)] if asked == AUTO else []
+        opener.notes.append(_part(splits))
     return StreamedData(
         name=source.name,
-        task=_guess(next(iter(splits.values()))) if is_guessed else opener.task,
+        task=word_of(shape, tasks, task),
         is_guessed=is_guessed,
         columns=opener.columns,
         splits=splits,
@@ -110,10 +115,22 @@ def stream_data(
     )
 
 
+def _part(splits: Mapping[str, SplitStream]) -> str:
+    """Tell by the first rows where cells of several labels are parted, and say so."""
+    first = list(itertools.islice(next(iter(splits.values())), _CELLS_AHEAD))
+    cells = [row.label for row in first if row.label is not None]
+    mark = mark_of(cells)
+    for split in splits.values():
+        split.mark = mark
+    parted = (part_row(row, mark) for row in first)
+    sets = [row.labels for row in parted if isinstance(row, LabelSet) and row.labels is not None]
+    return how_read(sets, mark if cells else None, any(map(is_listed, cells)))
+
+
 def _guess(first: Iterable[Example]) -> str:
     kinds = LabelKinds()
     kinds.see(row.label for row in itertools.islice(iter(first), _ROWS_AHEAD))
-    return kinds.task
+    return kinds.shape
 
 
 class SplitStream:
@@ -122,7 +139,12 @@ class SplitStream:
     Args:
         split: its name.
         tables: its files.
+
+    Attributes:
+        mark: where a cell is parted into labels; None: cells are not parted.
     """
+
+    mark: str | None = None
 
     def __init__(self, split: str, tables: Sequence[Table]) -> None:
         self._split = split
@@ -135,9 +157,9 @@ class SplitStream:
         self._of_scores = False
         self._spelling: Spelling = "as written"
 
-    def expect(self, task: str, spelling: Spelling = "as written") -> None:
-        """Leave out rows whose label no model can learn, where the task is regression."""
-        self._of_scores, self._spelling = task == "regression", spelling
+    def expect(self, shape: str, spelling: Spelling = "as written") -> None:
+        """Leave out rows whose label no model can learn, where scores are learnt."""
+        self._of_scores, self._spelling = shape == SCORES, spelling
 
     def __iter__(self) -> Iterator[Example]:
         """Read the files one after the other."""
@@ -146,7 +168,7 @@ class SplitStream:
         self._columns = self._group_columns()
         for table in self._tables:
             problems: list[BadRow] = []
-            place = str(table.path)
+            place = table.place
             watch = None if self._columns is None else self._columns.watch
             for example in table.examples(problems, self._seen, watch):
                 if problems:
@@ -162,6 +184,8 @@ class SplitStream:
                     yield row
 
     def _respelt(self, example: Example) -> Example:
+        if self.mark is not None:
+            return part_row(example, self.mark)
         if self._spelling == "as written" or example.label is None:
             return example
         return replace(example, label=respelt(example.label, self._spelling))
@@ -169,7 +193,7 @@ class SplitStream:
     @property
     def has_no_columns(self) -> bool:
         """Whether some file has no columns but its tokens and tags."""
-        return any(table.kind.kind == "conll" for table in self._tables)
+        return any(table.read_tagged is not None for table in self._tables)
 
     def records(self) -> Iterator[tuple[str, Example | BadRow]]:
         """Read all records with their files, those too that cannot be used; their columns are `kept`."""
@@ -177,7 +201,7 @@ class SplitStream:
         for table in self._tables:
             kept = KeptColumns(Keep())
             for record in kept.give(table.examples([], seen, kept.note)):
-                yield str(table.path), record if isinstance(record, BadRow) else self._respelt(record)
+                yield table.place, record if isinstance(record, BadRow) else self._respelt(record)
 
     def _group_columns(self) -> GroupColumns | None:
         """Look for a column of groups among those of the training rows, where none was named."""
@@ -196,28 +220,3 @@ class SplitStream:
             0 if self._seen is None else self._seen.repeated,
             None if self._columns is None else self._columns.proposal(),
         )
-
-
-class _Loaded(tuple[Example, ...]):
-    """Rows that were loaded whole: all of them could be read."""
-
-    __slots__ = ()
-
-    def expect(self, task: str, spelling: Spelling = "as written") -> None:
-        """They were loaded for it."""
-
-    def unread(self) -> Unread:
-        """Return that there is nothing."""
-        return Unread()
-
-
-def _of_hub(names: Sequence[str], columns: str | None, task: str, group: str | None) -> StreamedData:
-    dataset = load_data(names, columns=columns, task=task, group=group)
-    return StreamedData(
-        name=dataset.name,
-        task=dataset.task,
-        is_guessed=False,
-        columns=dataset.columns,
-        splits={split: _Loaded(rows) for split, rows in dataset.splits.items()},
-        notes=(*dataset.notes, *dataset.warnings),
-    )

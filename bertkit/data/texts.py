@@ -17,8 +17,9 @@ from bertkit.data.formats.opened import open_input
 from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import tell
 from bertkit.data.records import BadRow, Example, LeftOut, Row
-from bertkit.data.shapes.questions import find_choice_columns
-from bertkit.data.shapes.table import guess_task, shape_of
+from bertkit.data.shape_names import CLASSES
+from bertkit.data.shapes.question_columns import find_choice_columns
+from bertkit.data.shapes.table import guess_shape, shape_of
 from bertkit.data.sources import find_source
 from bertkit.data.tagged.column_files import read_tagged_opened
 from bertkit.errors import DataError
@@ -70,7 +71,7 @@ def _knows(choice: ColumnChoice | None, names: Sequence[str]) -> bool:
     """Tell whether columns of texts are among names."""
     try:
         if find_choice_columns(names, choice=choice) is None:
-            shape_of("classify").resolve(names, mapping=choice, usual=None, stored=None, need_label=False)
+            shape_of(CLASSES).resolve(names, mapping=choice, usual=None, stored=None, need_label=False)
     except DataError:
         return False
     return True
@@ -80,11 +81,11 @@ def _of_rows(rows: Iterator[Row | BadRow], name: str, kind: str, choice: ColumnC
     rows = _peeked(rows, name)
     if kind == "txt":
         return Texts(_lines(rows, name))
-    task, rows = guess_task(rows, choice)
+    told, rows = guess_shape(rows, choice)
     first = next(rows)
     if isinstance(first, BadRow):
         raise DataError.at(name, first.line, f"{first.message}.")
-    shape = shape_of(task or "classify")
+    shape = shape_of(told or CLASSES)
     try:
         found = shape.resolve(list(first.fields), mapping=choice, usual=None, stored=None, need_label=False)
     except DataError as error:

@@ -22,7 +22,11 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]", re.ASCII)
 # A string as Python writes it, and a list of some with spaces between them, as numpy does.
 _STRING = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
 _SPACED = re.compile(rf"\[\s*(?:{_STRING.pattern})(?:\s+(?:{_STRING.pattern}))+\s*\]")
-_NUMBERS = re.compile(r"\[\s*-?\d+(?:\s+-?\d+)+\s*\]")
+_NUMBERS = re.compile(r"\[\s*-?\d+\.?\d*(?:\s+-?\d+\.?\d*)+\s*\]")
+# How a list, a tuple, a set or a dict begins in Python's spelling, and how it ends.
+_ENDS = {"[": "]", "(": ")", "{": "}"}
+# What a category's share is at least where it counts.
+_LIKELY = 0.5
 HALF_PAIR = "half a surrogate pair (\\ud800 to \\udfff) is no character"
 
 
@@ -92,7 +96,7 @@ MOST_OF_PYTHON = 500_000
 
 
 def parse_list(text: str) -> Any:
-    """Parse a list that a field may hold, as JSON or as Python and numpy write it; None if it holds none.
+    """Parse a list or an object that a field may hold, as JSON or as Python and numpy write it; None if it holds none.
 
     >>> parse_list("['sand' 'ice']"), parse_list("[(0, 4, 'PER')]")
     (['sand', 'ice'], [[0, 4, 'PER']])
@@ -101,7 +105,8 @@ def parse_list(text: str) -> Any:
         RowError: an object in it names a key twice, or it holds half a surrogate pair.
     """
     found = parse_cell(text)
-    if found is not None or not text.lstrip().startswith("[") or not text.rstrip().endswith("]"):
+    bare = text.strip()
+    if found is not None or not bare or bare[-1] != _ENDS.get(bare[0]):
         return found
     if len(text) > MOST_OF_PYTHON:
         raise RowError(f"a list in Python's spelling with {len(text):,} characters is too long; write it as JSON")
@@ -120,8 +125,8 @@ def parse_list(text: str) -> Any:
 
 def _as_json(value: Any) -> Any:
     """Return what Python's spelling of a value is in JSON; None where it is nothing of JSON's."""
-    if isinstance(value, list | tuple):
-        return [_as_json(item) for item in value]
+    if isinstance(value, list | tuple | set):
+        return [_as_json(item) for item in (sorted(value, key=repr) if isinstance(value, set) else value)]
     if isinstance(value, dict):
         return {str(name): _as_json(item) for name, item in value.items()}
     return _Written(repr(value)) if isinstance(value, float) else value if isinstance(value, str | int) else None
@@ -170,6 +175,14 @@ def value_text(value: Any) -> str:
         return value.decode("utf-8") if isinstance(value, bytes) else str(value)
     except RecursionError:
         raise RowError("a value is nested too deeply") from None
+
+
+def likely_categories(shares: Mapping[str, Any]) -> Any:
+    """Return the category that is likely by the shares of all, as spaCy has them; a list where it is not one."""
+    likely = [
+        name for name, share in shares.items() if isinstance(share, int | float | _Written) and float(share) >= _LIKELY
+    ]
+    return likely[0] if len(likely) == 1 else likely
 
 
 def is_encodable(text: str) -> bool:

@@ -19,6 +19,8 @@ from itertools import pairwise
 from tempfile import TemporaryFile
 from typing import IO
 
+from bertkit.processor import usable_cores, usual_threads
+
 Pair = tuple[str, str]
 """A reference and a summary."""
 Figures = list[list[float]]
@@ -35,7 +37,7 @@ _NOT_NEEDED = ("scipy", "sklearn", "pandas", "matplotlib")
 
 
 def spread(pairs: Sequence[Pair], mode: str, metrics: Sequence[str], count: Count) -> Figures:
-    """Return `count(pairs, mode, metrics)`, computed on all processors where there is enough to do.
+    """Return `count(pairs, mode, metrics)`, computed on all cores this process may use where there is enough to do.
 
     OMP_NUM_THREADS limits their number, as it does elsewhere.
     """
@@ -67,10 +69,8 @@ def _parts(size: int, processors: int) -> list[slice]:
 
 
 def _processors() -> int:
-    """Return how many processors this process may use."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    return min(there, int(said)) if said.isdecimal() and int(said) else there
+    """Return how many processes compute: no more than there are cores for, whatever OMP_NUM_THREADS says."""
+    return min(usable_cores(), usual_threads())
 
 
 @contextmanager

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 GRAPH, FACTS = "model.onnx", "onnx.json"
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 LOGITS, ORDER = "logits", "order"
-TASKS = ("classify", "regression", "choice", "ner", "mlm")
+TASKS = ("classify", "multilabel", "regression", "choice", "ner", "mlm")
 _MOST_ROWS = 1 << 16
 # A graph over this size would need a second file for its weights.
 _LARGEST = 2_000_000_000
@@ -66,6 +66,8 @@ def why_no_graph(settings: TaskSettings, model_type: str) -> str | None:
     """
     if settings.task not in TASKS:
         return f"the task {settings.task} reads whole documents, for which there is no graph"
+    if settings.mask_decoder != "none":
+        return "there is no graph of --mask-decoder enhanced; train without it"
     if settings.pooling == "siamese":
         return "--pooling siamese reads the two texts apart; train with --pooling mean or match instead"
     if model_type == "longformer":

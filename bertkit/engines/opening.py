@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from bertkit import bundle
-from bertkit.bundle import Bundle, sound
-from bertkit.compute.device import Placement, choose_placement
-from bertkit.engines.cache import cached_graph
+from bertkit.bundle import Bundle, Manifest, sound
+from bertkit.compute.device import NARROW, Placement, choose_placement
+from bertkit.engines.cache import cached_graph, found_graph
 from bertkit.engines.graph import FACTS, GRAPH, LOGITS, GraphFacts, why_no_graph
 from bertkit.engines.packages import is_installed
 from bertkit.engines.sessions import EncoderFacts, EngineModel, check_engine_word, engine_name, require_engine
@@ -18,10 +20,13 @@ from bertkit.errors import DeviceError, MissingPackageError, ModelError, RunErro
 from bertkit.files import is_file
 from bertkit.kinds import MisfitError, read_object, record_of
 from bertkit.models.registry import load_target
+from bertkit.models.weights import read_array
+from bertkit.processor import multiplies_bfloat16, usual_threads
 from bertkit.run_folder import is_there, read_steadily, unchanged
 from bertkit.tasks.base import Task, TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tasks.trial import try_out
+from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.loading import load_tokenizer
 
 if TYPE_CHECKING:
@@ -125,6 +130,9 @@ def _engine(directory: Path, word: str) -> str:
 
 def _open_through_cache(directory: Path, engine: str, way: Way, note: Note) -> tuple[Bundle, Placement]:
     """Open a run, and let an engine compute its graph."""
+    if (ready := _through_found_graph(directory, engine, way)) is not None:
+        note(_said(engine, ready[1].precision))
+        return ready
     run = bundle.load(directory)
     encoder = run.model.encoder
     reason = why_no_graph(run.task.settings, str(encoder.transformers_config().get("model_type", "")))
@@ -133,7 +141,10 @@ def _open_through_cache(directory: Path, engine: str, way: Way, note: Note) -> t
     placement = _placement(engine, way, encoder.hidden_size)
     path = cached_graph(run, lambda sentence: note(f"{directory}: {sentence}"))
     facts = EncoderFacts(
-        encoder.hidden_size, encoder.vocab_size, encoder.max_positions, encoder.embeddings_weight.detach()
+        encoder.hidden_size,
+        encoder.vocab_size,
+        encoder.max_positions,
+        lambda: cast("Any", encoder).embeddings_weight.detach().float().numpy(),
     )
     try:
         model = EngineModel(engine, path, facts, placement)
@@ -141,6 +152,56 @@ def _open_through_cache(directory: Path, engine: str, way: Way, note: Note) -> t
         raise ModelError(f"--engine {engine}: {path}: {error}; predict with --engine torch.") from error
     note(_said(engine, placement.precision))
     return replace(run, model=cast("TaskModel", model)), placement
+
+
+def _through_found_graph(directory: Path, engine: str, way: Way) -> tuple[Bundle, Placement] | None:
+    """Open a run whose graph is in the cache; its weights are not opened, and torch is not imported.
+
+    The cache knows a run by the digest of its weights and its config.json, which were looked at
+    when the graph was made; the rest of the run is looked at here.
+    """
+
+    def read() -> tuple[Bundle, Placement] | None:
+        with unchanged(directory) as identity:
+            manifest = bundle.load_manifest(directory)
+            found = found_graph(directory, manifest.settings)
+            if found is None:
+                return None
+            (path, facts), tokenizer = found, load_tokenizer(directory)
+            placement = _placement(engine, way, facts.hidden_size)
+            weights = directory / WEIGHTS
+            encoder = EncoderFacts(
+                facts.hidden_size,
+                facts.vocab_size,
+                facts.max_positions,
+                lambda: read_array(weights, facts.embeddings),
+            )
+            with sound(directory):
+                task, model = (
+                    _task_of(manifest, tokenizer, facts.vocab_size),
+                    EngineModel(engine, path, encoder, placement),
+                )
+                _check_outputs(model, manifest.settings, facts.vocab_size)
+                try_out(task, cast("TaskModel", model))
+        return Bundle(directory, manifest, tokenizer, task, cast("TaskModel", model), identity), placement
+
+    return read_steadily(directory, read)
+
+
+def _task_of(manifest: Manifest, tokenizer: Tokenizer, words: int) -> Task:
+    """Build the task of a run whose encoder has so many embeddings.
+
+    Raises:
+        MisfitError: the tokenizer has more ids.
+    """
+    settings = manifest.settings
+    if tokenizer.vocab_size > words:
+        raise MisfitError(
+            f"the ids of tokenizer.json go up to {tokenizer.vocab_size - 1:,}, and the graph has "
+            f"embeddings for {words:,}"
+        )
+    task: Task = load_target(find_task(settings.task).target_for(settings.pooling))(settings, tokenizer)
+    return task
 
 
 def _open_export(directory: Path, engine: str, way: Way, note: Note) -> tuple[Bundle, Placement]:
@@ -156,12 +217,7 @@ def _read_export(directory: Path, engine: str, way: Way) -> tuple[Bundle, Placem
         settings, tokenizer = manifest.settings, load_tokenizer(directory)
         with sound(directory / FACTS, way_on=_DAMAGED):
             facts = record_of(GraphFacts, read_object(directory / FACTS))
-            task: Task = load_target(find_task(settings.task).target_for(settings.pooling))(settings, tokenizer)
-            if tokenizer.vocab_size > facts.vocab_size:
-                raise MisfitError(
-                    f"the ids of tokenizer.json go up to {tokenizer.vocab_size - 1:,}, and the graph has embeddings "
-                    f"for {facts.vocab_size:,}"
-                )
+            task = _task_of(manifest, tokenizer, facts.vocab_size)
         placement = _placement(engine, way, facts.hidden_size)
         with sound(directory / GRAPH, way_on=_DAMAGED):
             encoder = EncoderFacts(facts.hidden_size, facts.vocab_size, facts.longest)
@@ -177,12 +233,13 @@ def _check_outputs(model: EngineModel, settings: TaskSettings, words: int) -> No
     Raises:
         MisfitError: it gives something else.
     """
-    import torch
-
-    ids = torch.zeros((1, 2), dtype=torch.int64)
+    ids: Any = np.zeros((1, 2), np.int64)
     labels = len(settings.labels)
-    wanted = {"classify": (1, labels), "ner": (1, 2, 2 * labels + 1), "mlm": (2, words)}.get(settings.task, (1, 1))
-    found = model(ids, None, torch.zeros_like(ids), positions=torch.arange(2) if settings.task == "mlm" else None)
+    shapes = {"ner": (1, 2, 2 * labels + 1), "mlm": (2, words)}
+    of_labels = dict.fromkeys(("classify", "multilabel"), (1, labels))
+    wanted = {**of_labels, **shapes}.get(settings.task, (1, 1))
+    places: Any = np.arange(2) if settings.task == "mlm" else None
+    found = model(ids, None, ids, positions=places)
     logits = found[0] if isinstance(found, tuple) else found
     if tuple(logits.shape) != wanted:
         raise MisfitError(f"its {LOGITS} are {tuple(logits.shape)} where the task reads {wanted}")
@@ -205,7 +262,11 @@ def _placement(engine: str, way: Way, width: int) -> Placement:
                 f"--precision bfloat16: {engine_name(engine)} computes in float32; take --engine openvino or torch."
             )
         precision = "float32"
-    return choose_placement("cpu", precision, width=width)
+    if precision == "auto" and (native := multiplies_bfloat16()) is not None:
+        precision = "bfloat16" if native and width >= NARROW else "float32"
+    if precision == "auto":
+        return choose_placement("cpu", precision, width=width)
+    return Placement("cpu", precision, usual_threads())
 
 
 def _said(engine: str, precision: str) -> str:

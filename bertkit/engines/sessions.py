@@ -6,11 +6,12 @@ import mmap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.compute.arrays import laid_out
 from bertkit.compute.device import Placement
 from bertkit.engines.graph import INPUTS, LOGITS, ORDER
 from bertkit.engines.packages import require, version_of
@@ -42,13 +43,19 @@ class EncoderFacts:
         hidden_size: figures of a token's vector.
         vocab_size: ids it has embeddings for.
         max_positions: longest row it reads; None: any.
-        embeddings_weight: the table of word embeddings, (V, E); None where nobody asks for it.
+        read_embeddings: gives the table of word embeddings, (V, E); None where nobody asks for it.
     """
 
     hidden_size: int
     vocab_size: int
     max_positions: int | None = None
-    embeddings_weight: Tensor | None = None
+    read_embeddings: Callable[[], NDArray[np.float32]] | None = None
+
+    @property
+    def embeddings_weight(self) -> NDArray[np.float32]:
+        """The table of word embeddings, (V, E), read anew each time it is asked for."""
+        assert self.read_embeddings is not None, "nobody asks an export for embeddings"
+        return self.read_embeddings()
 
 
 def check_engine_word(engine: str) -> None:
@@ -77,7 +84,7 @@ def engine_name(engine: str) -> str:
 
 
 class EngineModel:
-    """A graph that an engine computes, in the place of a `TaskModel` that predicts.
+    """A graph that an engine computes, in the place of a `TaskModel` that predicts; torch is not needed for it.
 
     Args:
         engine: onnx or openvino.
@@ -89,6 +96,8 @@ class EngineModel:
         MissingPackageError: the engine is not installed.
         MisfitError: it cannot open the graph, or that has other inputs or outputs than bertkit's.
     """
+
+    reads_arrays: ClassVar[bool] = True
 
     def __init__(self, engine: str, path: Path, encoder: EncoderFacts, placement: Placement) -> None:
         require_engine(engine)
@@ -117,15 +126,13 @@ class EngineModel:
         Raises:
             ModelError: the rows are longer than the encoder has positions for, or the engine fails.
         """
-        import torch
-
         self._refuse_long(input_ids.shape[1])
-        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        tensors = dict(zip(INPUTS, (input_ids, mask, token_type_ids), strict=True))
-        inputs = {name: tensors[name].cpu().numpy() for name in self._takes}
+        mask = np.ones(tuple(input_ids.shape), np.int64) if attention_mask is None else attention_mask
+        given = dict(zip(INPUTS, (input_ids, mask, token_type_ids), strict=True))
+        inputs = {name: np.asarray(given[name]) for name in self._takes}
         if positions is None:
-            return torch.from_numpy(self._computed(inputs)[LOGITS])
-        return self._of_places(inputs, positions.cpu().numpy())
+            return laid_out(self._computed(inputs)[LOGITS])
+        return self._of_places(inputs, np.asarray(positions))
 
     def finish_row(self, parts: Iterable[NDArray[np.float64]]) -> Iterable[NDArray[np.float64]]:
         """Nothing needs all parts of a row at once in models that have a graph."""

@@ -13,6 +13,11 @@ from typing import Any, Protocol
 from bertkit.errors import RunError
 from bertkit.evaluation.baseline_files import FACTS_NAME
 from bertkit.evaluation.choice_baselines import fit_choice_baselines, load_choice_baselines
+from bertkit.evaluation.label_set_baselines import (
+    LabelSetBaselines,
+    fit_label_set_baselines,
+    load_label_set_baselines,
+)
 from bertkit.evaluation.masked_lm_baseline import fit_unigram, load_unigram
 from bertkit.evaluation.sequence_baselines import (
     SequenceBaselines,
@@ -57,6 +62,10 @@ def fit_baselines(
             return fit_tagging_baselines(examples)
         case "choice":
             return fit_choice_baselines(examples, seed=seed)
+        case "multilabel":
+            return fit_label_set_baselines(
+                examples, pair=settings.is_pair, labels=settings.labels, seed=seed, class_weights=class_weights
+            )
         case "mlm":
             return fit_unigram(task, examples)
         case "extractive" | "matching":
@@ -66,6 +75,11 @@ def fit_baselines(
             return fit_sequence_baselines(
                 examples, task=word, pair=pair, labels=labels, seed=seed, class_weights=class_weights
             )
+
+
+def tuned_baselines(baselines: Baselines, examples: Sequence[Any]) -> Baselines:
+    """Return baselines whose thresholds, where they have some, are chosen on the rows on which the model's are."""
+    return baselines.tuned(examples) if isinstance(baselines, LabelSetBaselines) else baselines
 
 
 def load_baselines(directory: Path, task: Task) -> Baselines:
@@ -79,6 +93,8 @@ def load_baselines(directory: Path, task: Task) -> Baselines:
             return load_tagging_baselines(directory)
         case "choice":
             return load_choice_baselines(directory)
+        case "multilabel":
+            return load_label_set_baselines(directory, task.settings.labels)
         case "mlm":
             return load_unigram(directory, task)
         case "extractive" | "matching":

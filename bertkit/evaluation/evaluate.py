@@ -24,7 +24,8 @@ class Evaluation:
     model minus a baseline on the same resampled rows. `signature` says how the metrics were
     computed, where there are ways whose figures do not compare. `metric` is the one that the
     verdicts go by. Of classes, `positive` is the one that f1, precision and recall are of; None:
-    they are means over all (macro).
+    they are means over all (macro). `coverage` is the share of the rows that were answered, of which
+    alone the figures are; None: all were to be answered.
     """
 
     data: str
@@ -41,12 +42,15 @@ class Evaluation:
     signature: str = ""
     metric: str = ""
     positive: str | None = None
+    coverage: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values, figures to six digits after the point."""
         rounded: dict[str, Any] = _rounded(asdict(self))
         if not self.signature:
             del rounded["signature"]
+        if self.coverage is None:
+            del rounded["coverage"]
         if "macro_f1" not in self.metrics:
             del rounded["positive"]
         return rounded
@@ -64,6 +68,7 @@ def evaluate(
     split: str,
     warnings: Sequence[str] = (),
     seconds: float = 0.0,
+    coverage: float | None = None,
 ) -> Evaluation:
     """Compare a model's outputs with the labels, and with the baselines' answers.
 
@@ -79,6 +84,7 @@ def evaluate(
         split: name of the split, for the report.
         warnings: what is already known to be wrong.
         seconds: time of reading, tokenizing and the forward pass.
+        coverage: the share of all rows that these are; None: these are all.
     """
     scores = task.score(examples, outputs)
     others, difference = _compare(task, examples, outputs, baselines)
@@ -104,6 +110,7 @@ def evaluate(
         signature=scores.signature,
         metric=task.settings.deciding_metric,
         positive=task.settings.positive,
+        coverage=coverage,
     )
 
 

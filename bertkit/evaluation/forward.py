@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bertkit.compute.device import Placement, autocast
+from bertkit.compute.device import Placement, inference
 from bertkit.compute.processes import World, undealt
 from bertkit.tasks.base import EncodedRow, Task
-from bertkit.tasks.parts import rows_of_parts
+from bertkit.tasks.parts import Tick, rows_of_parts
 
 if TYPE_CHECKING:
     from bertkit.models.heads import TaskModel
@@ -21,6 +21,7 @@ def forward(
     placement: Placement,
     *,
     batch_size: int | None = None,
+    tick: Tick = lambda _: None,
 ) -> list[Any]:
     """Compute the output of every row.
 
@@ -30,14 +31,13 @@ def forward(
         rows: N rows.
         placement: device and precision.
         batch_size: most parts of a batch; None: as many as fit the token budget.
+        tick: is told after each batch how many parts it had.
 
     Returns:
         What the task makes of each row, in the order of the rows.
     """
-    import torch
-
-    with torch.inference_mode(), autocast(placement):
-        outputs = rows_of_parts(model, task, rows, placement.device, batch_size=batch_size)
+    with inference(placement):
+        outputs = rows_of_parts(model, task, rows, placement.device, batch_size=batch_size, tick=tick)
         return [task.row_output(row, parts) for row, parts in zip(rows, outputs, strict=True)]
 
 

@@ -19,6 +19,7 @@ from bertkit.data.tagged.column_files import read_tagged_opened
 from bertkit.errors import DataError
 from bertkit.plain import listed
 from bertkit.tasks.base import TaskSettings
+from bertkit.tasks.registry import SHAPE_OF
 
 FORMATS = ("auto", "txt", "csv", "tsv", "jsonl", "json", "conll", "parquet")
 
@@ -87,7 +88,7 @@ def open_inputs(
             f"{settings.task}; say with --input-format if it is something else."
         )
     rows = _rows(opened, told.table, settings, choice, note, keep)
-    return Inputs(rows, slow_source=opened.path is None, doubts=told.doubts)
+    return Inputs(rows, slow_source=opened.is_slow, doubts=told.doubts)
 
 
 def open_all(
@@ -228,7 +229,7 @@ def _examples(
     A table has one header, so a column it lacks ends the command; JSON lines speak each for
     themselves, so there only the row is bad.
     """
-    remaining, shape = iter(rows), shape_of(settings.task)
+    remaining, shape = iter(rows), shape_of(SHAPE_OF[settings.task])
     for row in remaining:
         if isinstance(row, BadRow):
             yield row
@@ -257,11 +258,11 @@ def _knows(settings: TaskSettings, choice: ColumnChoice | None, names: Sequence[
 def _columns(names: Sequence[str], settings: TaskSettings, choice: ColumnChoice | None, kind: str) -> ColumnMap:
     if kind == "txt":
         return ColumnMap(text=tuple(names))
-    found = shape_of(settings.task).resolve(
+    found = shape_of(SHAPE_OF[settings.task]).resolve(
         names,
         mapping=choice,
         usual=None,
-        stored=replace(settings.columns, label=None),
+        stored=replace(settings.columns, label=None, labels=()),
         need_label=False,
     )
-    return replace(found, label=None)
+    return replace(found, label=None, labels=())

@@ -74,6 +74,30 @@ def fit_logistic(
     return LinearModel(weights.reshape(len(targets), features.shape[1]), intercept)
 
 
+def fit_against_rest(
+    features: csr_matrix, flags: NDArray[np.bool_], weights: NDArray[np.float64], *, seed: int
+) -> LinearModel:
+    """Fit a logistic regression for each label, against the rows that have it not.
+
+    Args:
+        features: one row of numbers for each row of text.
+        flags: which labels each row has, (rows, labels).
+        weights: what a row that has a label counts, (labels).
+        seed: sets the order in which the solver visits the rows.
+    """
+    fitted = []
+    for own, weight in zip(flags.T, weights, strict=True):
+        if own.all() or not own.any():  # nothing to tell apart; the odds are those of one row more of the other kind
+            odds = np.log(len(own) + 1.0)
+            fitted.append((np.zeros(features.shape[1]), odds if own.any() else -odds))
+        else:
+            rows = None if weight == 1.0 else np.where(own, weight, 1.0)
+            fitted.append(_fit_binary(features, own, seed, rows))
+    matrix = np.asarray([coefficients for coefficients, _ in fitted], np.float32)
+    intercept = np.asarray([value for _, value in fitted], np.float32)
+    return LinearModel(matrix.reshape(len(fitted), features.shape[1]), intercept)
+
+
 def class_probabilities(model: LinearModel, features: csr_matrix) -> NDArray[np.float64]:
     """Return the probabilities of the classes that `fit_logistic` saw, (rows, classes)."""
     outputs = model.outputs(features)

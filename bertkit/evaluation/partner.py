@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from bertkit.bundle import Bundle, sound
 from bertkit.data.records import Example
@@ -126,4 +128,5 @@ def _check_weights(weights: Mapping[str, float], settings: TaskSettings) -> None
 
 
 def _vectors(task: Task, model: TaskModel) -> WordVectors:
-    return WordVectors(task.tokenizer, model.encoder.embeddings_weight.detach().float().cpu().numpy())
+    table: Any = model.encoder.embeddings_weight
+    return WordVectors(task.tokenizer, table if isinstance(table, np.ndarray) else table.detach().float().cpu().numpy())

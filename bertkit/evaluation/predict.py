@@ -13,7 +13,7 @@ import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bertkit.bundle import Bundle
 from bertkit.compute.device import Placement
@@ -21,16 +21,20 @@ from bertkit.compute.processes import ALONE, World, undealt
 from bertkit.data.kept import FILE
 from bertkit.data.records import BadRow, Example
 from bertkit.errors import BertkitError
+from bertkit.evaluation.decisions import AS_TRAINED, Decisions
 from bertkit.evaluation.forward import forward
-from bertkit.evaluation.partner import Partnership, open_partnership
+from bertkit.evaluation.span import Item, Span
 from bertkit.tasks.base import EncodedRow, Outputs
-from bertkit.tasks.parts import MOST_FIGURES
+from bertkit.tasks.parts import MOST_FIGURES, Tick
 from bertkit.tokenization.health import FitWatch
 from bertkit.tokenization.trimming import DropWatch
 
-FIRST_CHUNK, LARGEST_CHUNK = 16, 2048
+if TYPE_CHECKING:
+    from bertkit.evaluation.partner import Partnership
+
+FIRST_CHUNK, LARGEST_CHUNK, GROWTH = 16, 4096, 8
 # Characters after which a chunk is full, however few its rows: some thousand rows of prose.
-CHARACTERS = 2**21
+CHARACTERS = 2**22
 # Rows that are read ahead of a slow source, and characters of a row that is waited for.
 AHEAD, LONG = 256, 2**14
 # Seconds a chunk waits for more rows of a slow source.
@@ -39,7 +43,6 @@ PATIENCE_S = 0.05
 # the rows with other processes, it may be waiting for one that has gone.
 LAST_WORDS_S, LAST_WORDS_TOGETHER_S = 10.0, 1.0
 
-Item = Example | BadRow
 # Keys of a record whatever the task; a kept column of such a name gets another.
 _OWN_NAMES = frozenset({FILE, "line", "n_tokens", "truncated", "error", "top"})
 
@@ -71,6 +74,9 @@ def predict_stream(
     watch: FitWatch | None = None,
     drops: DropWatch | None = None,
     world: World = ALONE,
+    decisions: Decisions = AS_TRAINED,
+    tick: Tick = lambda _: None,
+    span: Span | None = None,
 ) -> Generator[list[dict[str, Any]], None, None]:
     """Predict a stream of rows; what can be wrong with the run is found before the first is read.
 
@@ -85,6 +91,9 @@ def predict_stream(
         drops: is shown the texts of every row read here, once it is answered.
         world: the processes that share the rows; the rows of the first are taken, and it gets
             all records.
+        decisions: which answers are given.
+        tick: is told how many more rows have been computed, before their records come.
+        span: the rows that are answered; None: all.
 
     Returns:
         Records in the order of the rows, in lists that are ready together. A record has
@@ -93,43 +102,76 @@ def predict_stream(
     Raises:
         RunError: who has a say in the answers beside the encoder is missing or damaged.
     """
-    partnership = open_partnership(bundle)
+    partnership = _partnership(bundle)
 
     def answers() -> Generator[list[dict[str, Any]], None, None]:
-        with closing(_chunks(bundle, partnership, rows, PATIENCE_S if slow_source else None, world)) as chunks:
+        with closing(
+            _chunks(bundle, partnership, rows, PATIENCE_S if slow_source else None, world, span or Span())
+        ) as chunks:
             for chunk in chunks:
                 if watch is not None:
                     watch.see([part for row in chunk.encoded for part in row.parts])
-                outputs = _outputs(bundle, chunk.encoded, placement, batch_size)
+                outputs = _outputs(bundle, chunk.encoded, placement, batch_size, tick)
                 if partnership is not None:
                     outputs = iter(partnership.blend.mix(list(outputs), chunk.theirs))
-                yield undealt(world.to_main(_records(bundle, chunk, outputs, top_k)))
+                yield undealt(world.to_main(_records(bundle, chunk, outputs, top_k, decisions)))
                 if drops is not None:
                     drops.see(item.all_texts for item in chunk.items if isinstance(item, Example))
 
     return answers()
 
 
-def _outputs(bundle: Bundle, rows: Sequence[EncodedRow], placement: Placement, batch_size: int | None) -> Iterator[Any]:
+def _partnership(bundle: Bundle) -> Partnership | None:
+    """Open who has a say beside the encoder; baselines of all kinds are imported only where somebody has."""
+    if not bundle.manifest.blend:
+        return None
+    from bertkit.evaluation.partner import open_partnership
+
+    return open_partnership(bundle)
+
+
+def _outputs(
+    bundle: Bundle, rows: Sequence[EncodedRow], placement: Placement, batch_size: int | None, tick: Tick
+) -> Iterator[Any]:
     """Yield the output of every row; where labels are many, no more rows are computed than their figures allow."""
     step = max(1, MOST_FIGURES // max(1, len(bundle.task.settings.labels)))
     for start in range(0, len(rows), step):
-        yield from forward(bundle.model, bundle.task, rows[start : start + step], placement, batch_size=batch_size)
+        some = rows[start : start + step]
+        each = _by_rows(some, tick)
+        yield from forward(bundle.model, bundle.task, some, placement, batch_size=batch_size, tick=each)
 
 
-def _records(bundle: Bundle, chunk: _Chunk, outputs: Iterable[Any], top_k: int) -> list[dict[str, Any]]:
+def _by_rows(rows: Sequence[EncodedRow], tick: Tick) -> Tick:
+    """Return what hears of parts of rows, and tells of so many rows as that is."""
+    share = len(rows) / max(1, sum(len(row.parts) for row in rows))
+    return lambda parts: tick(parts * share)
+
+
+def _records(
+    bundle: Bundle, chunk: _Chunk, outputs: Iterable[Any], top_k: int, decisions: Decisions
+) -> list[dict[str, Any]]:
     answers = iter(zip(outputs, chunk.encoded, strict=True))
-    taken = {*_OWN_NAMES, *bundle.task.record_fields(top_k)}
+    taken = {*_OWN_NAMES, *bundle.task.record_fields(top_k), *decisions.fields}
     records: list[dict[str, Any]] = []
     for item in chunk.items:
         if isinstance(item, BadRow):
             records.append(_with_kept({"line": item.line, "error": item.message}, item, taken))
             continue
         output, row = next(answers)
-        answer = bundle.task.record(item, output, top_k)
+        answer = decisions.record(bundle.task, bundle.task.record(item, output, top_k), output)
         record = {"line": item.line, **answer, "n_tokens": row.n_tokens, "truncated": row.truncated}
         records.append(_with_kept(record, item, taken))
     return records
+
+
+def kept_of(item: Item, own: Sequence[str]) -> dict[str, Any]:
+    """Return what is kept of a row, as its record has it.
+
+    Args:
+        item: the row.
+        own: the keys that the task's answers have.
+    """
+    return _with_kept({}, item, {*_OWN_NAMES, *own})
 
 
 def _with_kept(record: dict[str, Any], item: Item, taken: Set[str]) -> dict[str, Any]:
@@ -140,7 +182,12 @@ def _with_kept(record: dict[str, Any], item: Item, taken: Set[str]) -> dict[str,
 
 
 def _chunks(
-    bundle: Bundle, partnership: Partnership | None, rows: Iterable[Item], patience_s: float | None, world: World
+    bundle: Bundle,
+    partnership: Partnership | None,
+    rows: Iterable[Item],
+    patience_s: float | None,
+    world: World,
+    span: Span,
 ) -> Generator[_Chunk, None, None]:
     """Encode chunk by chunk, one chunk ahead of the consumer."""
     ready: queue.Queue[_Chunk | _Failed | None] = queue.Queue(maxsize=1)
@@ -156,7 +203,7 @@ def _chunks(
 
     def work() -> None:
         try:
-            for items in world.deal(_grouped(rows, patience_s, stopped, world.size)):
+            for items in world.deal(span.of(_grouped(rows, patience_s, stopped, world.size))):
                 hand_over(_heard(_encoded(bundle, items), partnership))
                 if stopped.is_set():
                     return
@@ -178,6 +225,16 @@ def _chunks(
         worker.join(LAST_WORDS_S if world.size == 1 else LAST_WORDS_TOGETHER_S)
 
 
+def blocks(rows: Iterable[Item], processes: int = 1) -> Iterator[list[Item]]:
+    """Yield the blocks in which rows are answered that do not come slowly.
+
+    Args:
+        rows: all rows of the inputs.
+        processes: those that share the work.
+    """
+    return _grouped(rows, None, threading.Event(), processes)
+
+
 def _grouped(
     rows: Iterable[Item], patience_s: float | None, stopped: threading.Event, processes: int
 ) -> Iterator[list[Item]]:
@@ -188,7 +245,7 @@ def _grouped(
             group.append(row)
             held += _characters(row)
         if group and (row is None or len(group) >= size or held >= CHARACTERS):
-            size = min(size * 2, LARGEST_CHUNK * processes)
+            size = min(size * GROWTH, LARGEST_CHUNK * processes)
             yield group
             group, held = [], 0
     if group:

@@ -7,28 +7,35 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
 from bertkit.compute.device import Placement
-from bertkit.data.loading import load_data
 from bertkit.data.records import DataSet, Example
-from bertkit.data.request import DataRequest, load_splits
+from bertkit.data.request import DataRequest
 from bertkit.data.sources import files_of
 from bertkit.engines.opening import Way, open_run
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, RunError, UsageError
+from bertkit.evaluation.ahead import ahead
 from bertkit.evaluation.baselines import load_baselines
 from bertkit.evaluation.contamination import FILE as HASHES
 from bertkit.evaluation.contamination import count_known
+from bertkit.evaluation.decisions import Decisions, beside, decided
 from bertkit.evaluation.errors_file import write_errors
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
 from bertkit.evaluation.partner import open_partnership
 from bertkit.outputs import check_outputs
 from bertkit.plain import visible
+from bertkit.progress import Progress, unheard
 from bertkit.run_folder import MANIFEST, unchanged
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import Outputs, TaskSettings
+from bertkit.tasks.multilabel import MultiLabelTask
+from bertkit.tasks.reading import load_data, load_splits
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import check_fit
 from bertkit.troubleshooting import see
@@ -57,6 +64,8 @@ class EvalRequest:
     report: Path | None = None
     engine: str = "auto"
     blend: bool = True
+    threshold: str | None = None
+    abstain_below: float | None = None
 
     def __post_init__(self) -> None:
         """Check the word of --engine.
@@ -65,6 +74,12 @@ class EvalRequest:
             UsageError: it is none of the engines.
         """
         check_engine_word(self.engine)
+        _ = self.decisions  # checks its number
+
+    @property
+    def decisions(self) -> Decisions:
+        """Which answers are to be given."""
+        return Decisions(self.threshold, self.abstain_below)
 
     @property
     def way(self) -> Way:
@@ -97,6 +112,7 @@ def evaluate_run(
     request: EvalRequest,
     note: Callable[[str], None] = lambda _: None,
     show: Callable[[Scored], None] = lambda _: None,
+    progress: Progress = unheard,
 ) -> Evaluation:
     """Score a run on a split, beside the baselines it was stored with.
 
@@ -104,6 +120,7 @@ def evaluate_run(
         request: run, data and split.
         note: told what was noticed while reading the data, in one sentence each.
         show: handed the answers with their scores; makes the files of --plots and --report.
+        progress: is told how many rows have been answered, of how many.
 
     Raises:
         RunError: no run is there, or it is damaged or newer.
@@ -114,24 +131,32 @@ def evaluate_run(
         manifest = bundle.load_manifest(request.run)
         find_task(manifest.settings.task)
         refuse_outputs(request, manifest)
-        began = time.perf_counter()
-        name, split, examples, warnings = _examples(request, manifest, note)
-        reading = time.perf_counter() - began
-        doubts = check_answers(manifest.settings, examples)
-        loaded, placement = open_run(request.run, request.way, note)
+        with ahead(lambda: open_run(request.run, request.way, note)) as opening:
+            began = time.perf_counter()
+            name, split, examples, warnings = _examples(request, manifest, note)
+            reading = time.perf_counter() - began
+            doubts = check_answers(manifest.settings, examples)
+            loaded, placement = opening.result()
         settings = _settings(loaded.manifest.settings, request)
         loaded.task.settings = settings
+        request.decisions.apply(loaded.task)
         texts = [text for e in examples for text in e.all_texts]
         findings = check_fit(loaded.tokenizer, texts, name=str(request.run), model_ids=loaded.model.encoder.vocab_size)
-        answered = _answered(loaded, examples, request, placement)
+        answered = _answered(loaded, examples, request, placement, progress)
         salt, is_pair = manifest.data["fingerprint"], settings.is_pair
         known = count_known(examples, salt, request.run / "baseline", is_pair=is_pair)
+    given = request.decisions.are_given(loaded.task, answered.outputs)
+    coverage = None if given.all() and request.abstain_below is None else float(given.mean())
+    rivals = _rivals(loaded, examples, request)
+    if not given.all():
+        examples, answered, rivals = _only_given(given, examples, answered, rivals)
     evaluation = evaluate(
         loaded.task,
         examples,
         answered.outputs,
         answered.baselines,
-        _rivals(loaded, examples, request),
+        rivals,
+        coverage=coverage,
         alone=answered.alone,
         data=name,
         split=split,
@@ -142,6 +167,27 @@ def evaluate_run(
         write_errors(request.errors, loaded.task, examples, answered.outputs)
     show(Scored(loaded, examples, answered.outputs, evaluation))
     return evaluation
+
+
+def _only_given(
+    given: NDArray[np.bool_], examples: Sequence[Example], answered: _Answered, rivals: dict[str, Outputs]
+) -> tuple[Sequence[Example], _Answered, dict[str, Outputs]]:
+    """Keep the rows that are answered, of everybody's answers.
+
+    Raises:
+        DataError: there are none.
+    """
+    if not given.any():
+        raise DataError("no row is answered: none is as sure as --threshold or --abstain-below asks; lower it.")
+    places = np.flatnonzero(given).tolist()
+
+    def kept(outputs: Outputs) -> Outputs:
+        return [outputs[i] for i in places]
+
+    baselines = {name: kept(outputs) for name, outputs in answered.baselines.items()}
+    alone = None if answered.alone is None else kept(answered.alone)
+    answered = replace(answered, outputs=kept(answered.outputs), baselines=baselines, alone=alone)
+    return [examples[i] for i in places], answered, {name: kept(outputs) for name, outputs in rivals.items()}
 
 
 def refuse_outputs(request: EvalRequest, manifest: Manifest) -> None:
@@ -230,27 +276,42 @@ def _settings(settings: TaskSettings, request: EvalRequest) -> TaskSettings:
     return replace(settings, on_long=request.on_long or settings.on_long)
 
 
-def _answered(loaded: Bundle, examples: Sequence[Example], request: EvalRequest, placement: Placement) -> _Answered:
+def _answered(
+    loaded: Bundle, examples: Sequence[Example], request: EvalRequest, placement: Placement, progress: Progress
+) -> _Answered:
     """Compute a run's answers and those of its baselines; a partner's say in them counts as work."""
-    alone, seconds, warnings = _outputs(loaded, examples, request, placement)
-    baselines = load_baselines(request.run / "baseline", loaded.task).predict(examples)
+    alone, seconds, warnings = _outputs(loaded, examples, request, placement, progress)
+    fitted = load_baselines(request.run / "baseline", loaded.task)
+    baselines = fitted.predict(examples)
     began = time.perf_counter()
     partnership = open_partnership(loaded)
     if partnership is None:
-        return _Answered(alone, baselines, None, seconds, warnings)
+        return _Answered(alone, beside(loaded.task, fitted, baselines), None, seconds, warnings)
     theirs = partnership.partner.answers(examples, baselines)
     outputs = partnership.blend.mix(alone, theirs)
     seconds += time.perf_counter() - began
-    return _Answered(outputs, {**baselines, partnership.partner.name: theirs}, alone, seconds, warnings)
+    both = beside(loaded.task, fitted, {**baselines, partnership.partner.name: theirs})
+    return _Answered(outputs, both, alone, seconds, warnings)
 
 
 def _outputs(
-    loaded: Bundle, examples: Sequence[Example], request: EvalRequest, placement: Placement
+    loaded: Bundle,
+    examples: Sequence[Example],
+    request: EvalRequest,
+    placement: Placement,
+    progress: Progress = unheard,
 ) -> tuple[Outputs, float, tuple[str, ...]]:
     """Tokenize and compute; return outputs, seconds, and a warning about rows that were cut."""
     began = time.perf_counter()
     encoded = loaded.task.encode_scored(examples)
-    outputs = forward(loaded.model, loaded.task, encoded, placement, batch_size=request.batch_size)
+    parts, done = sum(len(row.parts) for row in encoded), 0.0
+
+    def tick(more: float) -> None:
+        nonlocal done
+        done += more
+        progress(done * len(encoded) / parts, len(encoded))
+
+    outputs = forward(loaded.model, loaded.task, encoded, placement, batch_size=request.batch_size, tick=tick)
     seconds = time.perf_counter() - began
     cut = sum(e.truncated for e in encoded)
     limit = loaded.task.settings.max_length
@@ -274,6 +335,8 @@ def _rivals(loaded: Bundle, examples: Sequence[Example], request: EvalRequest) -
     outputs, partnership = _outputs(other, examples, request, placement)[0], open_partnership(other)
     if partnership is not None:
         outputs = partnership.blend.mix(outputs, partnership.partner.answers(examples, {}))
+    if mine.thresholds and not isinstance(loaded.task, MultiLabelTask):
+        outputs = decided(outputs)
     return {str(request.against): outputs}
 
 

@@ -60,7 +60,8 @@ class SequenceBaselines:
     """The fitted baselines of one task.
 
     `prior` is the share of each label in the training rows, or their mean score alone;
-    `bounds` are the lowest and highest training score (0 and 1 for labels).
+    `bounds` are the lowest and highest training score (0 and 1 for labels). `threshold` is that of
+    the positive label of two, chosen on the rows on which the model's is; 0: there is none.
     """
 
     task: str
@@ -69,6 +70,7 @@ class SequenceBaselines:
     bounds: tuple[float, float]
     features: FeatureMap
     model: LinearModel | CentroidModel
+    threshold: float = 0.0
 
     def predict(self, examples: Sequence[Example]) -> dict[str, list[Any]]:
         """Give each baseline's answers in the form of a model's outputs: for each row (labels) or (1).
@@ -111,6 +113,7 @@ class SequenceBaselines:
             "task": self.task,
             "labels": list(self.labels),
             "bounds": list(self.bounds),
+            **({"threshold": self.threshold} if self.threshold else {}),
             **vocabulary.facts,
         }
         tensors: dict[str, NDArray[Any]] = {
@@ -226,6 +229,7 @@ def _from_files(
         bounds=value_of(tuple[float, float], facts.get("bounds"), "bounds"),
         features=features,
         model=model,
+        threshold=value_of(float, facts.get("threshold", 0.0), "threshold"),
     )
 
 

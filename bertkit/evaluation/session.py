@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import io
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from bertkit import bundle
 from bertkit.bundle import Bundle
 from bertkit.compute.device import Placement, check_device_word
 from bertkit.compute.processes import World, joined
+from bertkit.data.formats.metering import metered
 from bertkit.data.formats.opened import STDIN
 from bertkit.data.kept import FILE, parse_keep
 from bertkit.data.records import BadRow, Example
+from bertkit.data.sources import input_files
 from bertkit.engines.opening import Way, open_run
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, StrictError, UsageError
-from bertkit.evaluation.inputs import FORMATS, Note, open_all
-from bertkit.evaluation.predict import predict_stream
-from bertkit.evaluation.writers import OUTPUT_FORMATS, TEXT, TOOLS, open_writer
-from bertkit.files import writing
+from bertkit.evaluation.ahead import ahead
+from bertkit.evaluation.decisions import Decisions
+from bertkit.evaluation.going_on import Written
+from bertkit.evaluation.inputs import FORMATS, Inputs, Note, open_all
+from bertkit.evaluation.predict import blocks, predict_stream
+from bertkit.evaluation.records_out import Records, has_partial, opened, written_before
+from bertkit.evaluation.shown import Shown
+from bertkit.evaluation.span import Span, parse_shard
+from bertkit.evaluation.writers import OUTPUT_FORMATS, TEXT, TOOLS
 from bertkit.outputs import check_outputs
 from bertkit.plain import brief
+from bertkit.progress import Progress, unheard
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.health import FitWatch
@@ -62,11 +68,26 @@ class PredictRequest:
     engine: str = "auto"
     blend: bool = True
     keep: str | None = None
+    threshold: str | None = None
+    resume: bool = False
+    skip: int = 0
+    shard: str | None = None
+    abstain_below: float | None = None
+
+    @property
+    def is_part(self) -> bool:
+        """Whether rows are left out."""
+        return bool(self.skip) or self.shard is not None
 
     @property
     def way(self) -> Way:
         """How the run is to answer."""
         return Way(self.engine, self.device, self.precision, self.blend)
+
+    @property
+    def decisions(self) -> Decisions:
+        """Which answers are to be given."""
+        return Decisions(self.threshold, self.abstain_below)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -82,7 +103,16 @@ class PredictRequest:
             if value is not None and value not in allowed:
                 raise UsageError(f"--{name.replace('_', '-')} {brief(value)}: must be one of {', '.join(allowed)}.")
         check_device_word(self.device)
+        _ = self.decisions  # checks its number
         check_engine_word(self.engine)
+        if self.shard is not None:
+            parse_shard(self.shard)
+        if self.skip and self.shard is not None:
+            raise UsageError("--skip and --shard: both say where to begin; give one of them.")
+        if self.is_part and self.output_format == "labelstudio":
+            raise UsageError(
+                "--output-format labelstudio: is one list, and a part of the rows (--skip, --shard) is none."
+            )
 
 
 @dataclass
@@ -110,7 +140,12 @@ class Done:
 
 
 def predict(
-    request: PredictRequest, *, output: Path | None = None, force: bool = False, note: Note = lambda _: None
+    request: PredictRequest,
+    *,
+    output: Path | None = None,
+    force: bool = False,
+    note: Note = lambda _: None,
+    progress: Progress = unheard,
 ) -> Done:
     """Predict an input and write the records.
 
@@ -122,14 +157,16 @@ def predict(
         output: file to write; None: standard output.
         force: whether `output` may be replaced.
         note: is told in a sentence, as soon as it shows, how the input is read.
+        progress: is told how many rows have been answered, and how many there may be.
 
     Raises:
         RunError: no run is there, or it is damaged or newer.
         DataError: the input cannot be read, or a row cannot and --on-error is stop.
         OutputError: the output exists or cannot be written.
     """
-    with joined() as world:
-        done = _predict(request, output, force, world, note) if world.is_main else _help(request, world)
+    with joined() as world, metered() as meter:
+        shown = Shown(progress, meter)
+        done = _predict(request, output, force, world, note, shown) if world.is_main else _help(request, world)
         world.leave()
         return done
 
@@ -137,7 +174,11 @@ def predict(
 def _help(request: PredictRequest, world: World) -> Done:
     """Answer the rows that the first process deals out."""
     loaded, placement = _loaded(request)
-    for _ in predict_stream(loaded, (), placement, top_k=request.top_k, batch_size=request.batch_size, world=world):
+    stream = predict_stream(
+        loaded, (), placement, top_k=request.top_k, batch_size=request.batch_size, world=world,
+        decisions=request.decisions,
+    )  # fmt: skip
+    for _ in stream:
         pass
     return Done()
 
@@ -146,28 +187,33 @@ def _loaded(request: PredictRequest, note: Note = lambda _: None) -> tuple[Bundl
     loaded, placement = open_run(request.run, request.way, note)
     settings = loaded.task.settings
     loaded.task.settings = replace(settings, on_long=request.on_long or settings.on_long)
+    request.decisions.apply(loaded.task)
     return loaded, placement
 
 
-def _predict(request: PredictRequest, output: Path | None, force: bool, world: World, note: Note) -> Done:
-    check_outputs({"--output": output}, [*request.names, request.run], force=force)
+def _predict(request: PredictRequest, output: Path | None, force: bool, world: World, note: Note, shown: Shown) -> Done:
+    may_replace = force or (request.resume and not has_partial(output))
+    check_outputs({"--output": output}, [*request.names, request.run], force=may_replace)
     settings = bundle.load_manifest(request.run).settings
     find_task(settings.task)
     keep = None if request.keep is None else parse_keep(request.keep)
-    inputs = open_all(
-        request.names,
-        settings,
-        input_format=request.input_format,
-        columns=request.columns,
-        note=note,
-        keep=keep,
-    )
-    loaded, placement = _loaded(request, note)
-    watch = FitWatch(loaded.tokenizer)
-    drops = _drop_watch(loaded)
+    names = input_files(request.names)
+    written = written_before(output, request.output_format, is_part=request.is_part) if request.resume else None
+    shown.expect(names)
+    with ahead(lambda: _loaded(request, note)) as opening:
+
+        def inputs_with(note: Note) -> Inputs:
+            kind, columns = request.input_format, request.columns
+            return open_all(names, settings, input_format=kind, columns=columns, note=note, keep=keep)
+
+        span = _span(request, written, lambda: inputs_with(lambda _: None), world)
+        inputs = inputs_with(note)
+        loaded, placement = opening.result()
+    watch, drops = FitWatch(loaded.tokenizer), _drop_watch(loaded)
+    rows = shown.reading(inputs.rows)
     chunks = predict_stream(
         loaded,
-        map(_with_own_text, inputs.rows) if request.output_format in TOOLS else inputs.rows,
+        map(_with_own_text, rows) if request.output_format in TOOLS else rows,
         placement,
         top_k=request.top_k,
         batch_size=request.batch_size,
@@ -175,25 +221,74 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
         watch=watch,
         drops=drops,
         world=world,
+        decisions=request.decisions,
+        tick=shown.computed,
+        span=span,
     )
-    done = Done()
-    with closing(chunks), _opened(output) as stream:
-        writer = open_writer(stream, request.output_format, settings, loaded.task.record_fields(request.top_k))
-        for records in chunks:
-            _count(done, records, request)
-            writer.write(records)
-            stream.flush()
-        writer.finish()
-    if drops is not None and drops.needing:  # no warning: it says how the rows were read, not that they were misread
-        note(
-            f"{drops.needing:,} of {drops.rows:,} rows need a piece that the run's trimmed vocabulary lacks, and were "
-            "read in smaller ones"
-        )
+    done = _begun(written, request)
+    with _released(inputs.rows), closing(chunks), opened(output, written) as stream:
+        own = [*loaded.task.record_fields(request.top_k), *request.decisions.fields]
+        records_out = Records(stream, request.output_format, settings, own, span, written)
+        try:
+            for records in chunks:
+                _count(done, records_out.write(records), request)
+                stream.flush()
+                shown.written(span.first + done.rows)
+        except KeyboardInterrupt:
+            if output is not None and done.rows:
+                note(f"{done.rows:,} rows are written; the same command with --resume goes on after them")
+            raise
+        records_out.finish()
+    _say_dropped(drops, note)
     done.doubts = tuple(inputs.doubts)
     unmet = () if keep is None or not done.rows else keep.doubts()
     ranks = _beyond_ranks(request.top_k, settings.task)
-    done.warnings = (*_warnings(done, watch, settings), *unmet, *writer.warnings, *ranks)
+    done.warnings = (*_warnings(done, watch, settings), *unmet, *records_out.warnings, *ranks)
     return done
+
+
+def _span(request: PredictRequest, written: Written | None, inputs: Callable[[], Inputs], world: World) -> Span:
+    """Say which rows are answered.
+
+    Args:
+        request: --skip and --shard.
+        written: what is gone on with.
+        inputs: opens the inputs, which for a shard are read once more.
+        world: the processes that share the work.
+
+    Raises:
+        UsageError: a shard is asked for of what can be read only once.
+    """
+    span = Span(request.skip)
+    if request.shard is not None:
+        if "-" in request.names:
+            raise UsageError("--shard: needs files, for it reads them twice, and standard input can be read only once.")
+        span = parse_shard(request.shard).span(blocks(inputs().rows, world.size))
+    if written is None:
+        return span
+    return Span(span.first + written.rows, span.end, looks_back=True)
+
+
+def _begun(written: Written | None, request: PredictRequest) -> Done:
+    """Count what is there already."""
+    if written is None:
+        return Done()
+    first = ""
+    if written.first_error is not None:
+        line, message = written.first_error
+        first = f"{request.names[0]}:{line}: {message}"
+    return Done(written.rows, written.errors, written.truncated, first)
+
+
+@contextmanager
+def _released(rows: Iterator[Example | BadRow]) -> Iterator[None]:
+    """Close the inputs at the end of the body, however it ends."""
+    try:
+        yield
+    finally:
+        if isinstance(rows, Generator):
+            with suppress(ValueError):  # the thread that reads them is in the middle of a row
+                rows.close()
 
 
 def _with_own_text(row: Example | BadRow) -> Example | BadRow:
@@ -223,6 +318,14 @@ def _drop_watch(loaded: Bundle) -> DropWatch | None:
         return None if dropped is None else DropWatch(loaded.tokenizer, dropped)
 
 
+def _say_dropped(drops: DropWatch | None, note: Note) -> None:
+    if drops is not None and drops.needing:  # no warning: it says how the rows were read, not that they were misread
+        note(
+            f"{drops.needing:,} of {drops.rows:,} rows need a piece that the run's trimmed vocabulary lacks, and were "
+            "read in smaller ones"
+        )
+
+
 def _warnings(done: Done, watch: FitWatch, settings: TaskSettings) -> tuple[str, ...]:
     found = [] if watch.misfit is None else [watch.misfit]
     if done.truncated:
@@ -237,20 +340,3 @@ def _beyond_ranks(top_k: int, task: str) -> Iterator[str]:
         yield f"--top-k {top_k}: the task {task} ranks nothing, so the flag did nothing"
     elif most is not None and most < top_k:
         yield f"--top-k {top_k}: of the task {task} only the {most} likeliest answers are kept"
-
-
-@contextmanager
-def _opened(output: Path | None) -> Iterator[TextIO]:
-    """Give standard output, or a file that gets its name only when all is written."""
-    if output is None:
-        yield _standard_output()
-        return
-    with writing(output, "--output") as stream:
-        yield stream
-
-
-def _standard_output() -> TextIO:
-    """Return stdout as UTF-8, whatever the locale says."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-    return sys.stdout

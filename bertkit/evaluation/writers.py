@@ -21,9 +21,13 @@ TOOLS = ("labelstudio", "doccano", "conll")
 OUTPUT_FORMATS = ("jsonl", "csv", "tsv", *TOOLS)
 # The record's name for the text that a tool shows.
 TEXT = "_text"
-_TASKS = {"labelstudio": ("ner", "classify"), "doccano": ("ner", "classify"), "conll": ("ner",)}
+_OF_LABELS = ("ner", "classify", "multilabel")
+_TASKS = {"labelstudio": _OF_LABELS, "doccano": _OF_LABELS, "conll": ("ner",)}
 # Keys of a record that are no columns of the input's.
-_OWN = ("line", "label", "score", "n_tokens", "truncated", "error", "top", "entities", TEXT)
+_OWN = (
+    *("line", "label", "score", "labels", "scores", "abstained", "n_tokens", "truncated", "error", "top", "entities"),
+    TEXT,
+)
 
 Record = dict[str, Any]
 
@@ -41,8 +45,14 @@ class Writer(Protocol):
         """Write what stands behind the last one."""
         ...
 
+    def go_on(self, first: Record) -> None:
+        """Go on after records that are elsewhere; a table has no header then, and the columns of `first`."""
+        ...
 
-def open_writer(stream: TextIO, output_format: str, settings: TaskSettings, own: Sequence[str]) -> Writer:
+
+def open_writer(
+    stream: TextIO, output_format: str, settings: TaskSettings, own: Sequence[str], *, names: Sequence[str] = ()
+) -> Writer:
     """Build the writer of a format.
 
     Args:
@@ -50,12 +60,13 @@ def open_writer(stream: TextIO, output_format: str, settings: TaskSettings, own:
         output_format: a word of `OUTPUT_FORMATS`.
         settings: of the run.
         own: the columns of a table that the task's answers fill.
+        names: the columns of a table whose header is written already.
 
     Raises:
         UsageError: the tool has nothing for the task's answers.
     """
     if output_format in ("csv", "tsv"):
-        return _Table(stream, "\t" if output_format == "tsv" else ",", own)
+        return _Table(stream, "\t" if output_format == "tsv" else ",", own, tuple(names))
     if output_format not in TOOLS:
         return _Lines(stream, to_json)
     if settings.task not in _TASKS[output_format] or len(settings.columns.inputs) > 1:
@@ -85,6 +96,9 @@ class _Lines:
     def finish(self) -> None:
         """There is nothing behind the last one."""
 
+    def go_on(self, first: Record) -> None:
+        """Nothing is before the first one."""
+
 
 @dataclass
 class _Table:
@@ -93,9 +107,14 @@ class _Table:
     stream: TextIO
     delimiter: str
     own: Sequence[str]
+    names: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     _table: csv.DictWriter[str] | None = None
-    _names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Go on with a table whose header is known."""
+        if self.names:
+            self._table = self._opened()
 
     def write(self, records: Sequence[Record]) -> None:
         if not records:
@@ -103,7 +122,7 @@ class _Table:
         table = self._table or self._begun(records[0])
         for record in records:
             flat = _flat(record)
-            if not self.warnings and (more := [name for name in flat if name not in self._names]):
+            if not self.warnings and (more := [name for name in flat if name not in self.names]):
                 self.warnings = (f"columns that the first row does not have are left out of the table: {listed(more)}",)
             table.writerow(flat)
 
@@ -111,22 +130,33 @@ class _Table:
         if self._table is None:
             self._begun({})
 
+    def go_on(self, first: Record) -> None:
+        """Write no header."""
+        self._name_columns(first)
+        self._table = self._opened()
+
     def _begun(self, first: Record) -> csv.DictWriter[str]:
+        self._name_columns(first)
+        self._table = self._opened()
+        self._table.writeheader()
+        return self._table
+
+    def _name_columns(self, first: Record) -> None:
         known = ["line", *self.own, "n_tokens", "truncated", "error"]
         kept = [name for name in _flat(first) if name not in known]
         file = ["file"] if kept[:1] == ["file"] else []
-        self._names = (*file, *known, *kept[len(file) :])
+        self.names = (*file, *known, *kept[len(file) :])
+
+    def _opened(self) -> csv.DictWriter[str]:
         # Only what ends a line may stand in a cell unquoted, so rows are ended as \r\n and cut to \n.
-        self._table = csv.DictWriter(
+        return csv.DictWriter(
             _UnixLines(self.stream),
-            self._names,
+            self.names,
             delimiter=self.delimiter,
             lineterminator="\r\n",
             restval="",
             extrasaction="ignore",
         )
-        self._table.writeheader()
-        return self._table
 
 
 class _UnixLines:
@@ -153,6 +183,9 @@ class _LabelStudio:
                 self.stream.write(f"{',' if self._count else '['}\n{to_json(_task(record))}")
                 self._count += 1
 
+    def go_on(self, first: Record) -> None:
+        """A list is written whole."""
+
     def finish(self) -> None:
         self.stream.write("\n]\n" if self._count else "[]\n")
 
@@ -164,10 +197,20 @@ def _task(record: Record) -> Record:
             _result("labels", {"start": e["start"], "end": e["end"], "text": e["text"], "labels": [e["label"]]}, e)
             for e in record["entities"]
         ]
+    elif (labels := _labels(record)) and "scores" in record:
+        lowest = min(record["scores"][label] for label in labels)
+        result = [_result("choices", {"choices": labels}, {"score": lowest})]
     else:
-        result = [_result("choices", {"choices": [record["label"]]}, record)]
+        result = [_result("choices", {"choices": labels}, record)] if labels else []
     scores = [part["score"] for part in result]
     return {"data": data, "predictions": [{"result": result, "score": min(scores, default=1.0)}]}
+
+
+def _labels(record: Record) -> list[str]:
+    """Return the labels that a record has: several, one, or none where none was sure enough."""
+    if "labels" in record:
+        return list(record["labels"])
+    return [] if record["label"] is None else [record["label"]]
 
 
 def _result(kind: str, value: Record, answer: Record) -> Record:
@@ -178,7 +221,7 @@ def _doccano(record: Record) -> str:
     if "entities" in record:
         label: list[Any] = [[e["start"], e["end"], e["label"]] for e in record["entities"]]
     else:
-        label = [record["label"]]
+        label = list(_labels(record))
     return to_json({"text": record[TEXT], "label": label, **_columns(record)})
 
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from bertkit.bundle import Bundle
 from bertkit.data.records import Example, Question
 from bertkit.errors import ModelError
-from bertkit.tasks.base import EncodedRow
+from bertkit.tasks.base import EncodedRow, TaskSettings
 from bertkit.tasks.encoding import joined_texts
+from bertkit.tasks.thresholds import USUAL
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,14 +86,24 @@ def check_export(run: Bundle, examples: Sequence[Example], folder: Path, artefac
                     f"{TOLERANCE:g} is allowed); nothing was written."
                 )
             worst = max(worst, difference)
-            equal += int((found.argmax(-1) == probe.expected.argmax(-1)).sum())
-            seen += int(np.size(probe.expected.argmax(-1)))
+            mine, theirs = decided(run.task.settings, probe.expected), decided(run.task.settings, found)
+            equal += int((mine == theirs).sum())
+            seen += int(np.size(mine))
     return Checked(len({probe.place for probe in probes}), worst, equal / seen)
+
+
+def decided(settings: TaskSettings, values: NDArray[np.float64]) -> NDArray[Any]:
+    """Return what is answered by probabilities or figures: the likeliest of the last axis, or which labels."""
+    if settings.task == "multilabel":
+        return np.asarray(values >= np.asarray(settings.thresholds or (USUAL,)))
+    return np.asarray(values.argmax(-1))
 
 
 def _scale(run: Bundle, expected: NDArray[np.float64]) -> float:
     """Probabilities differ by what they differ; numbers and figures relative to their size."""
-    return 1.0 if run.task.settings.task in ("classify", "ner") else max(1.0, float(np.abs(expected).max()))
+    return (
+        1.0 if run.task.settings.task in ("classify", "multilabel", "ner") else max(1.0, float(np.abs(expected).max()))
+    )
 
 
 def _probes(run: Bundle, examples: Sequence[Example]) -> list[_Probe]:
@@ -194,5 +205,7 @@ def _read(run: Bundle, logits: Tensor, mask: Tensor | None) -> list[NDArray[np.f
     if task == "mlm":
         rows = [row[:: max(1, len(row) // _PLACES)] for row in rows]
     values = [row.double().cpu() for row in rows]
+    if task == "multilabel":
+        return [row.sigmoid().numpy() for row in values]
     has_labels = task in ("classify", "ner", "mlm")
     return [(row.softmax(dim=-1) if has_labels else row).numpy() for row in values]

@@ -77,4 +77,8 @@ def labels_line(run: Bundle) -> str:
     settings = run.task.settings
     labels = to_json(list(tag_names(settings.labels) if settings.task == "ner" else settings.labels))
     fence = "`" * (1 + max(map(len, re.findall("`+", labels)), default=0))
-    return f"Labels, in the order of the outputs: {fence}{labels}{fence}.\n" if settings.labels else ""
+    found = f"Labels, in the order of the outputs: {fence}{labels}{fence}.\n" if settings.labels else ""
+    if settings.thresholds:
+        shown = to_json([round(threshold, 6) for threshold in settings.thresholds])
+        found += f"A row has each label whose probability (sigmoid) is at least: `{shown}`, in the same order.\n"
+    return found

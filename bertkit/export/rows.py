@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bertkit.bundle import Bundle
-from bertkit.data.loading import load_data
 from bertkit.data.records import Example, Question, TaggedText
-from bertkit.data.request import DataRequest, load_splits
+from bertkit.data.request import DataRequest
 from bertkit.errors import BertkitError, DataError
 from bertkit.plain import visible
+from bertkit.tasks.reading import load_data, load_splits
 
 CHECKED = 64
 MADE_UP = "made-up texts"

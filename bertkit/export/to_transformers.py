@@ -14,6 +14,7 @@ from bertkit.files import save_tensors
 from bertkit.hub import hub_errors
 from bertkit.kinds import read_object
 from bertkit.models.opening import quiet
+from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.published import OF_A_ROW, class_of, kind_of, pipeline_of, why_not_expressed
 from bertkit.tasks.published_head import PublishedHead
 
@@ -106,7 +107,7 @@ def _readme(run: Bundle, class_name: str) -> str:
     return (
         f"---\nlibrary_name: transformers\n{tag}---\n\n# {class_name}, trained with bertkit\n\n"
         f"{labels_line(run)}\n```python\n{_use(run, class_name)}\n```\n\n"
-        f"{_long_rows(settings.task, settings.max_length, class_name)}\n"
+        f"{_long_rows(settings, class_name)}\n"
         "`bertkit predict`, `bertkit eval` and `bertkit tokenize` read this folder as they read a run.\n"
     )
 
@@ -127,14 +128,19 @@ def _use(run: Bundle, class_name: str) -> str:
     # A word's tag is that of its first token; where entities begin inside words, every token has its own.
     strategy = "first" if settings.unit == "word" else "simple"
     more = f', aggregation_strategy="{strategy}"' if settings.task == "ner" else ""
+    if settings.task == "multilabel":
+        more = ", top_k=None"
     return f'from transformers import pipeline\n\nask = pipeline("{kind}", model=FOLDER{more})\nprint(ask({call}))'
 
 
-def _long_rows(task: str, longest: int, class_name: str) -> str:
-    if task == "ner":
+def _long_rows(settings: TaskSettings, class_name: str) -> str:
+    longest = settings.max_length
+    if settings.task == "ner":
+        cut = "bertkit lets an entity end before the letters of its last token that are no part of it (a particle); "
         return (
             f"A text is read up to {longest} tokens. bertkit takes the likeliest tags whose entities all begin with "
             "B-; the pipeline takes the likeliest tag of each word, and begins an entity at an I- too.\n"
+            + (f"{cut}the pipeline does not.\n" if settings.endings else "")
         )
     refused = kind_of(class_name.partition("For")[0]) in _ENDING_ANYWHERE
     otherwise = "is refused" if refused else "is read on, otherwise than by bertkit"

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-LOWER_IS_BETTER = frozenset({"loss", "perplexity", "mse", "mae"})
+LOWER_IS_BETTER = frozenset({"loss", "perplexity", "mse", "mae", "hamming_loss"})
 # One number: the mean over all classes, where there is no positive one.
 _MACRO = ("precision", "recall")
 _SAME_AS_MACRO = "f1"
 _WORDS: Mapping[str, str] = {
     "f1": "F1",
     "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "micro_precision": "micro precision",
+    "micro_recall": "micro recall",
+    "exact_match": "exact match",
+    "lrap": "label-ranking average precision",
+    "hamming_loss": "hamming loss",
     "mcc": "MCC (Matthews correlation)",
     "pearson": "Pearson correlation",
     "spearman": "Spearman correlation",

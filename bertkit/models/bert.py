@@ -17,6 +17,7 @@ Shapes in the margin: B rows, L tokens, H hidden, N heads, D = H / N.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -101,18 +102,28 @@ class BertSelfAttention(nn.Module):
 
     def forward(self, asking: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Mix vectors (B, L, H) for each that asks, (B, Q, H); `mask` (B, 1, 1, L) is true where there is text."""
-
-        def split(x: Tensor) -> Tensor:
-            return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)  # (B, N, ·, D)
-
         mixed = functional.scaled_dot_product_attention(
-            split(self.query(asking)),
-            split(self.key(hidden)),
-            split(self.value(hidden)),
+            self.split(self.query(asking)),
+            self.split(self.key(hidden)),
+            self.split(self.value(hidden)),
             attn_mask=mask,
             dropout_p=self.dropout_probability if self.training else 0.0,
         )  # (B, N, Q, D)
         return mixed.transpose(1, 2).flatten(2)  # (B, Q, H)
+
+    def weights(self, asking: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Return how much each that asks takes from each token, (B, N, Q, L).
+
+        `forward` never writes these down; here they are for looking at: softmax(q·k / √D)
+        (Vaswani et al. 2017, section 3.2.1), whose product with the values is what `forward` mixes.
+        """
+        query, key = self.split(self.query(asking)), self.split(self.key(hidden))
+        scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])  # (B, N, Q, L)
+        return (scores if mask is None else scores.masked_fill(~mask, -math.inf)).softmax(dim=-1)
+
+    def split(self, x: Tensor) -> Tensor:
+        """View vectors (B, ·, H) by head, (B, N, ·, D)."""
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class BertResidual(nn.Module):
@@ -222,7 +233,7 @@ class BertModel(nn.Module):
         self.embeddings = BertEmbeddings(config)
         self.encoder = BertEncoder(config)
         self.pooler = BertPooler(config) if with_pooler else None
-        self._initialise()
+        self.initialise()
 
     @property
     def embeddings_weight(self) -> Tensor:
@@ -261,14 +272,14 @@ class BertModel(nn.Module):
         encoded: Tensor = self.encoder(hidden, mask, first_only=first_only)
         return encoded
 
-    def _initialise(self) -> None:
+    def initialise(self) -> None:
         """Draw weights from N(0, initializer_range), biases 0.
 
         Queries, keys and positions never start wider than the published 0.02: every token
         first looks at all others alike, and learns from there whom to look at.
         """
         for name, module in self.named_modules():
-            narrow = name.endswith(("query", "key", "position_embeddings"))
+            narrow = name.rpartition(".")[2].startswith(("query", "key", "position_embeddings"))
             spread = min(self.config.initializer_range, PUBLISHED_SPREAD) if narrow else self.config.initializer_range
             if isinstance(module, nn.Linear | nn.Embedding):
                 nn.init.normal_(module.weight, std=spread)

@@ -5,7 +5,7 @@ Shapes in the margin: B rows, L tokens, H hidden, C outputs, M hidden tokens, V 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self, cast
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bertkit.models.alignment import differences
+from bertkit.models.mask_decoder import EnhancedMaskDecoder
 from bertkit.models.stored_head import stored_head
 
 POOLINGS = ("cls", "pooler", "mean", "match", "align")
@@ -90,8 +91,11 @@ class TaskModel(nn.Module):
     """An encoder with a head; each task has its own kind.
 
     `head_names` gives, for the beginnings of our weights' names, those transformers uses;
-    `frozen` are parts that are not trained and stay in evaluation mode.
+    `frozen` are parts that are not trained and stay in evaluation mode; `reads_arrays` says that a
+    batch need be no tensors.
     """
+
+    reads_arrays: ClassVar[bool] = False
 
     encoder: Encoder
     dropout: nn.Dropout
@@ -212,6 +216,7 @@ class MaskedLanguageModel(TaskModel):
         encoder: gives the hidden states.
         with_pairs: whether the order of two sentences is learnt too.
         dropout: dropout before the layer of the pairs.
+        positions: the longest row, where absolute places join at the end (`mask_decoder.py`); None: they do not.
     """
 
     head_names: ClassVar[Mapping[str, str]] = {
@@ -220,9 +225,10 @@ class MaskedLanguageModel(TaskModel):
         "order.": "cls.seq_relationship.",
     }
 
-    def __init__(self, encoder: Encoder, *, with_pairs: bool, dropout: float) -> None:
+    def __init__(self, encoder: Encoder, *, with_pairs: bool, dropout: float, positions: int | None = None) -> None:
         super().__init__()
         self.encoder = encoder
+        self.mask_decoder = None if positions is None else EnhancedMaskDecoder(encoder, positions)
         self.dropout = nn.Dropout(dropout)
         width = encoder.embeddings_weight.shape[1]
         self.transform = nn.ModuleDict(
@@ -261,8 +267,11 @@ class MaskedLanguageModel(TaskModel):
         Returns:
             Logits over the vocabulary, (M, V), and over the two orders, (B, 2), or None.
         """
-        hidden = self.encoder(input_ids, attention_mask, token_type_ids, global_mask)  # (B, L, H)
-        asked = hidden.flatten(0, 1)  # (B·L, H)
+        if self.mask_decoder is None:
+            hidden = for_words = self.encoder(input_ids, attention_mask, token_type_ids, global_mask)  # (B, L, H)
+        else:
+            for_words, hidden = self.mask_decoder(input_ids, attention_mask, token_type_ids, global_mask)
+        asked = for_words.flatten(0, 1)  # (B·L, H)
         asked = asked if positions is None else asked[positions]  # (M, H)
         asked = self.transform["LayerNorm"](nn.functional.gelu(self.transform["dense"](asked)))
         logits = asked @ self.encoder.embeddings_weight.T.to(asked.dtype) + self.bias  # (M, V)
@@ -291,6 +300,12 @@ def exported_weights(model: TaskModel) -> dict[str, Tensor]:
     }
 
 
+def exported_names(model: TaskModel) -> Iterator[tuple[str, Tensor]]:
+    """Yield each parameter after its name in `exported_weights`."""
+    names = _names(model)
+    yield from ((_renamed(name, names), weight) for name, weight in model.named_parameters())
+
+
 def exported_shapes(model: TaskModel) -> dict[str, tuple[int, ...]]:
     """Return the shapes of what `exported_weights` gives."""
     names = _names(model)
@@ -303,9 +318,15 @@ def imported_weights(model: TaskModel, weights: Mapping[str, Tensor]) -> dict[st
     return {_renamed(name, names): weight for name, weight in weights.items()}
 
 
+_COPY = "extractor.encoder."
+
+
 def _names(model: TaskModel) -> dict[str, str]:
     """Map the beginnings of our names to those of transformers."""
-    return {f"encoder.{model.encoder.inner}": f"{model.encoder.prefix}.", **model.head_names}
+    names = {f"encoder.{model.encoder.inner}": f"{model.encoder.prefix}.", **model.head_names}
+    if inner := getattr(model.encoder, "inner_of_copies", ""):
+        names[_COPY] = _COPY + inner
+    return names
 
 
 def _renamed(name: str, names: Mapping[str, str]) -> str:

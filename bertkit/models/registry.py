@@ -16,6 +16,7 @@ from bertkit.errors import ModelError, UnknownNameError
 from bertkit.files import is_dir, is_file
 from bertkit.kinds import MisfitError, read_object
 from bertkit.model_type import restored
+from bertkit.models.plain_config import of_plain_bert
 from bertkit.models.recipes import FINE_TUNING, RECIPES
 from bertkit.models.table import MODELS, USUAL_LENGTH, ModelSpec
 from bertkit.names import is_spelling
@@ -32,6 +33,14 @@ NUMBERED_FROM_PADDING = (
 LENGTH_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len")
 # Architectures whose table of positions can be made longer.
 EXTENDABLE = ("bert",)
+# Encoders that start from nothing and cost as much per token for a book as for a page, or have
+# no table of positions: the longest row they can be made for.
+LONGEST_ROW = {"window": 16_384, "dilated": 16_384, "global": 16_384, "disentangled": 4_096}
+# Key of a run's config.json: what its tokens look at, where that is not everything.
+OWN_ATTENTION = "bertkit_attention"
+# Kinds that transformers has not, or opens with other global tokens: such a run is opened here.
+LOCAL_ATTENTIONS = ("window", "dilated", "global")
+OWN_BUILDER = "bertkit.models.own_weights:build"
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,8 @@ class BuildOptions:
 
     `size`, `layers`, `hidden` and `heads` shape a model that starts from nothing;
     `type_vocab_size` is the number of segment ids the task uses; `more_positions` says that
-    `max_length` was asked for although the table of positions ends before.
+    `max_length` was asked for although the table of positions ends before. What follows is of
+    `--attention`; None stands for its usual figure, `sep_id` is the separator token's.
     """
 
     vocab_size: int
@@ -55,6 +65,13 @@ class BuildOptions:
     layers: int | None = None
     hidden: int | None = None
     heads: int | None = None
+    attention: str = "full"
+    window: int | None = None
+    dilation: int | None = None
+    global_tokens: str | None = None
+    distances: int | None = None
+    buckets: int | None = None
+    sep_id: int = 0
 
 
 def find_model(name: str) -> ModelSpec:
@@ -111,7 +128,8 @@ def _by_config(name: str, hub_id: str | None, summary: str, path: Path | None) -
         values = {}
     architecture = str(values.get("model_type", ""))
     recipe = RECIPES.get(architecture, FINE_TUNING)
-    return ModelSpec(name, hub_id, _positions(values), summary, recipe=recipe, architecture=architecture)
+    builder = OWN_BUILDER if hub_id is None and values.get(OWN_ATTENTION) in LOCAL_ATTENTIONS else ModelSpec.builder
+    return ModelSpec(name, hub_id, _positions(values), summary, builder, recipe, architecture=architecture)
 
 
 def _positions(values: Mapping[str, Any]) -> int:
@@ -127,15 +145,20 @@ def _positions(values: Mapping[str, Any]) -> int:
     return count if count > 0 else USUAL_LENGTH
 
 
-def find_rebuilder(family: str) -> Callable[..., Any]:
+def find_rebuilder(family: str, values: Mapping[str, Any]) -> Callable[..., Any]:
     """Return the function that makes a run's encoder again from its config.json.
+
+    Args:
+        family: which kind of model the run says it has.
+        values: its config.json; what is exactly BERT is computed without transformers.
 
     Raises:
         ModelError: no model of the table is of that family.
     """
-    if family not in {spec.family for spec in MODELS}:
+    if family not in {*(spec.family for spec in MODELS), "own_weights"}:
         raise ModelError(f"a model of family {family!r}: this bertkit knows none; upgrade it.")
-    return load_target(f"bertkit.models.{family}:rebuild")
+    module = "plain_bert" if family == "pretrained" and of_plain_bert(values) else family
+    return load_target(f"bertkit.models.{module}:rebuild")
 
 
 def load_target(target: str) -> Callable[..., Any]:

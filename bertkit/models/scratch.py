@@ -6,14 +6,17 @@ import math
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from bertkit.config import ATTENTIONS, words_of
 from bertkit.errors import UsageError
-from bertkit.kinds import MisfitError, record_of
-from bertkit.models.registry import BuildOptions
+from bertkit.kinds import MisfitError, record_of, shown
+from bertkit.models.registry import LOCAL_ATTENTIONS, OWN_ATTENTION, BuildOptions
 from bertkit.models.table import ModelSpec
 
 if TYPE_CHECKING:
-    from bertkit.models.bert import BertModel
+    from bertkit.models.bert import BertConfig, BertModel
 
+# Tokens seen on both sides together, and the largest gap between those that a dilated head sees.
+USUAL_WINDOW, USUAL_DILATION = 64, 2
 # layers, hidden, heads where neither --size nor a shape is given: what a few thousand rows can fill
 SMALL_DATA = (2, 64, 4)
 PUBLISHED_WIDTH = 768
@@ -26,6 +29,9 @@ SIZES = (
     "intermediate_size",
     "max_position_embeddings",
     "type_vocab_size",
+    "attention_window",
+    "dilation",
+    "max_relative_positions",
 )
 
 
@@ -38,10 +44,9 @@ def build(spec: ModelSpec, options: BuildOptions) -> BertModel:
     Raises:
         UsageError: the heads do not divide the width.
     """
-    from bertkit.models.bert import BertConfig, BertModel
-
     layers, width, heads = shape_of(options, SMALL_DATA)
-    config = BertConfig(
+    config_class, model_class = _classes(options.attention)
+    config = config_class(
         vocab_size=options.vocab_size,
         hidden_size=width,
         num_hidden_layers=layers,
@@ -54,8 +59,41 @@ def build(spec: ModelSpec, options: BuildOptions) -> BertModel:
         attention_probs_dropout_prob=0.0,
         initializer_range=initial_spread(width),
         pad_token_id=options.pad_id,
+        **_attention_values(options),
     )
-    return BertModel(config, with_pooler=options.with_pooler)
+    return model_class(config, with_pooler=options.with_pooler)
+
+
+def _classes(attention: str) -> tuple[type[BertConfig], type[BertModel]]:
+    """Return config and model of a kind of attention."""
+    if attention == "disentangled":
+        from bertkit.models.deberta import DebertaConfig, DebertaModel
+
+        return DebertaConfig, DebertaModel
+    if attention in LOCAL_ATTENTIONS:
+        from bertkit.models.longformer import LongformerConfig, LongformerModel
+
+        return LongformerConfig, LongformerModel
+    from bertkit.models.bert import BertConfig, BertModel
+
+    return BertConfig, BertModel
+
+
+def _attention_values(options: BuildOptions) -> dict[str, Any]:
+    """Return what a config says of attention beyond BERT's."""
+    if options.attention == "disentangled":
+        return {
+            "max_relative_positions": options.distances or options.max_length,
+            "position_buckets": options.buckets or -1,
+        }
+    if options.attention not in LOCAL_ATTENTIONS:
+        return {}
+    return {
+        "attention_window": options.window or USUAL_WINDOW,
+        "dilation": (options.dilation or USUAL_DILATION) if options.attention == "dilated" else 1,
+        "global_tokens": (options.global_tokens or "first") if options.attention == "global" else "none",
+        "sep_token_id": options.sep_id,
+    }
 
 
 def shape_of(options: BuildOptions, default: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -93,20 +131,44 @@ def rebuild(values: dict[str, Any], *, with_pooler: bool) -> BertModel:
     Raises:
         MisfitError: a value is missing, of another kind, or makes no encoder.
     """
-    from bertkit.models.bert import BertConfig, BertModel
-
-    names = [spec.name for spec in fields(BertConfig)]
+    attention = values.get(OWN_ATTENTION, "full")
+    if attention not in ATTENTIONS:
+        raise MisfitError(f"{OWN_ATTENTION} is {shown(attention)} and should be one of {', '.join(ATTENTIONS)}")
+    config_class, model_class = _classes(attention)
+    names = [spec.name for spec in fields(config_class)]
     missing = next((name for name in names if name not in values), None)
     if missing is not None:
         raise MisfitError(f"{missing} is missing")
+    values = dict(values)
+    if attention in LOCAL_ATTENTIONS:  # as transformers counts them, from the one after the padding id on
+        rows, padding = values["max_position_embeddings"], values["pad_token_id"]
+        if type(rows) is int and type(padding) is int:
+            values["max_position_embeddings"] = rows - padding - 1
     for name in SIZES:
-        if type(values[name]) is int and values[name] < 1:
+        if type(values.get(name)) is int and values[name] < 1:
             raise MisfitError(f"{name} is {values[name]} and should be at least 1")
     try:
-        config = record_of(BertConfig, {name: values[name] for name in names})
+        config = record_of(config_class, {name: values[name] for name in names})
     except UsageError as error:
         width, heads = values["hidden_size"], values["num_attention_heads"]
         raise MisfitError(f"hidden_size {width} cannot be shared by {heads} num_attention_heads") from error
     if not 0 < config.layer_norm_eps < 1:
         raise MisfitError(f"layer_norm_eps is {config.layer_norm_eps} and should be between 0 and 1")
-    return BertModel(config, with_pooler=with_pooler)
+    _check_attention(values)
+    return model_class(config, with_pooler=with_pooler)
+
+
+def _check_attention(values: dict[str, Any]) -> None:
+    """Refuse figures of attention that no training stores.
+
+    Raises:
+        MisfitError: a window that is odd, global tokens of no known kind.
+    """
+    attention = values.get(OWN_ATTENTION)
+    if attention in LOCAL_ATTENTIONS:
+        if values["attention_window"] % 2:
+            raise MisfitError(f"attention_window is {values['attention_window']} and should be even")
+        if (values["global_tokens"] != "none") != (attention == "global") or values["global_tokens"] not in (
+            "none", *words_of("global_tokens"),
+        ):  # fmt: skip
+            raise MisfitError(f"global_tokens is {shown(values['global_tokens'])}, and {OWN_ATTENTION} is {attention}")

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bertkit.data.formats.metering import metered
 from bertkit.data.texts import Texts, open_texts
 from bertkit.errors import OutputError, UsageError
 from bertkit.files import exists, is_dir, is_file, put_in_place, temporary, write_errors
 from bertkit.locks import LOCK, held
 from bertkit.outputs import check_outputs
 from bertkit.plain import quoted
+from bertkit.progress import Progress, unheard
 from bertkit.run_folder import lasting
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.coverage import Coverage, measure_coverage
@@ -24,6 +26,7 @@ from bertkit.tokenization.vocab import train_vocabulary
 
 FILES = frozenset({"tokenizer.json", "tokenizer_config.json"})
 MEASURED_TEXTS = 10_000
+_COUNTED = 1000
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,12 @@ class Entry:
     score: float | None
 
 
-def build_vocabulary(request: VocabularyRequest) -> BuiltVocabulary:
+def build_vocabulary(request: VocabularyRequest, progress: Progress = unheard) -> BuiltVocabulary:
     """Train a vocabulary on files and write it as a tokenizer; the same files give the same bytes.
+
+    Args:
+        request: what to train.
+        progress: is told how many texts were read, and how many there may be.
 
     Raises:
         OutputError: the folder is not empty (and `force` is not given), or cannot be written.
@@ -94,8 +101,13 @@ def build_vocabulary(request: VocabularyRequest) -> BuiltVocabulary:
             if is_file(path := request.output / name):
                 check_outputs({"--output": path}, request.files, force=True)
         _take_place(request.output, stack, force=request.force)
+        meter = stack.enter_context(metered())
+        meter.expect(request.files)
         opened = {name: open_texts(name, columns=request.columns) for name in dict.fromkeys(request.files)}
-        sample = _Sample(text for texts in opened.values() for text in texts.texts)
+        sample = _Sample(
+            (text for texts in opened.values() for text in texts.texts),
+            lambda seen: progress(seen, meter.expected(seen)),
+        )
         trained = train_vocabulary(sample, kind=request.kind, size=request.size, lowercase=request.lowercase)
         covered = measure_coverage(trained, sample.kept, most=0)
         with _writing(request.output):
@@ -164,8 +176,8 @@ def list_entries(tokenizer: Tokenizer, *, pattern: str | None = None) -> Iterato
 class _Sample:
     """Hands texts on and keeps some of them, evenly spread over however many there are."""
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        self._texts = texts
+    def __init__(self, texts: Iterable[str], count: Callable[[int], None]) -> None:
+        self._texts, self._count = texts, count
         self._every = 1
         self.seen = 0
         self.kept: list[str] = []
@@ -175,9 +187,12 @@ class _Sample:
             if self.seen % self._every == 0:
                 self.kept.append(text)
             self.seen += 1
+            if self.seen % _COUNTED == 0:
+                self._count(self.seen)
             if len(self.kept) > MEASURED_TEXTS:
                 self.kept, self._every = self.kept[::2], 2 * self._every
             yield text
+        self._count(self.seen)
 
 
 def _notes(opened: Iterable[Texts]) -> tuple[str, ...]:

@@ -15,6 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bertkit.files import is_file
 from bertkit.kinds import MisfitError, reading, shown
 from bertkit.plain import shortened, visible
@@ -110,6 +113,24 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
+def read_array(path: Path, name: str) -> NDArray[np.float32]:
+    """Return one tensor of a safetensors file, in float32; needs no torch.
+
+    Raises:
+        PlaceError: the right to read it is missing.
+        MisfitError: it is missing, damaged, or holds no such tensor.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    with reading(path):
+        try:
+            with safe_open(path, framework="numpy") as stored:
+                array: NDArray[np.float32] = np.asarray(stored.get_tensor(name), np.float32)
+        except (SafetensorError, ValueError, LookupError) as error:
+            raise MisfitError(f"holds no {_cut(name)} ({shortened(str(error))})") from error
+    return array
+
+
 def check_finite(tensors: Iterable[tuple[str, Tensor]]) -> None:
     """Refuse weights with which every answer would be NaN.
 
@@ -157,6 +178,24 @@ def on_paper() -> Iterator[None]:
     import torch
 
     with torch.device("meta"):
+        yield
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Let modules built in the body have weights that nobody has drawn, for others to take their place.
+
+    Drawing takes time, and on paper half of torch is imported for it.
+    """
+    from torch.overrides import TorchFunctionMode
+
+    class Undrawn(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if getattr(func, "__module__", "") == "torch.nn.init":
+                return args[0] if args else kwargs["tensor"]
+            return func(*args, **(kwargs or {}))
+
+    with Undrawn():
         yield
 
 

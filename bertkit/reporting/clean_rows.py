@@ -118,6 +118,8 @@ class _Sorter:
             return record.message
         if not any(text.strip() for text in record.all_texts):
             return "there is no text"
+        if self.task == "multilabel":
+            return "there is no label" if record.answer is None else None
         if self.task not in _LABELLED:
             return None
         if record.label is None:

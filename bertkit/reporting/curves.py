@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Guo et al. 2017, "On Calibration of Modern Neural Networks", use as many.
-CALIBRATION_BINS = 15
 # Points of a curve that are drawn: more than a page has dots.
 MOST_POINTS = 4000
 _Z = 1.959964  # of a 95 % interval
@@ -71,41 +69,6 @@ def threshold_curves(is_positive: NDArray[np.bool_], scores: Array) -> Threshold
         roc_area=float((np.diff(false_positives) * (recall[1:] + recall[:-1]) / 2).sum()),
         average_precision=float((steps * precision[1:]).sum()),
     )
-
-
-@dataclass(frozen=True)
-class CalibrationBin:
-    """Rows of like confidence: how many, how sure the model was on average, and how often right."""
-
-    low: float
-    high: float
-    rows: int
-    confidence: float
-    accuracy: float
-
-
-def calibration(confidence: Array, is_right: NDArray[np.bool_]) -> tuple[tuple[CalibrationBin, ...], float]:
-    """Compare how sure a model is with how often it is right.
-
-    Args:
-        confidence: probability of the answer given, (N).
-        is_right: whether the answer was right, (N).
-
-    Returns:
-        The bins that hold rows, and the expected calibration error: the mean distance of
-        confidence and accuracy over the bins, weighted by their rows (Naeini et al. 2015).
-    """
-    place = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
-    bins = []
-    for i in range(CALIBRATION_BINS):
-        chosen = place == i
-        if chosen.any():
-            sure, right = float(confidence[chosen].mean()), float(is_right[chosen].mean())
-            bins.append(
-                CalibrationBin(i / CALIBRATION_BINS, (i + 1) / CALIBRATION_BINS, int(chosen.sum()), sure, right)
-            )
-    error = sum(found.rows * abs(found.confidence - found.accuracy) for found in bins) / max(1, len(confidence))
-    return tuple(bins), error
 
 
 @dataclass(frozen=True)

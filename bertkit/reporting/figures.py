@@ -25,6 +25,12 @@ FIGURES: Mapping[str, Mapping[str, Draw]] = {
         "reliability": own.class_reliability,
         **_SHARED,
     },
+    "multilabel": {
+        "precision_recall": own.precision_recall,
+        "roc": own.roc,
+        "reliability": own.label_reliability,
+        **_SHARED,
+    },
     "regression": {"predicted": own.predicted_against_gold, "residuals": own.residuals_by_length, **_SHARED},
     "ner": {"kinds": own.kind_scores, "confusion": own.kind_confusion, **_SHARED},
     "choice": {"ranks": own.rank_of_answer, "reliability": own.choice_reliability, **_SHARED},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,24 +13,29 @@ from bertkit.audit.sampling import Reservoir
 from bertkit.audit.unread import unread_findings
 from bertkit.audit.verdict import write_verdict
 from bertkit.config import TASKS
+from bertkit.data.formats.metering import Meter, metered
 from bertkit.data.label_kinds import NOTES, LabelKinds, Spelling
 from bertkit.data.numerals import is_score
 from bertkit.data.records import Example
-from bertkit.data.shapes.table import LABELLED, reason_of
+from bertkit.data.shape_names import SCORES, word_of
+from bertkit.data.shapes.table import reason_of, spec_of
 from bertkit.data.sources import files_of
-from bertkit.data.streaming import StreamedData, stream_data
+from bertkit.data.streaming import StreamedData
 from bertkit.errors import UsageError
 from bertkit.models.choosing import AUTO, choose_model
 from bertkit.models.registry import find_model
 from bertkit.models.tokenizers import open_tokenizer
 from bertkit.outputs import check_outputs
 from bertkit.plain import brief
+from bertkit.progress import Progress, unheard
 from bertkit.reporting.clean_rows import FLAG, clean_files, write_clean
 from bertkit.reporting.data_figures import draw_data, figure_names
 from bertkit.reporting.inspected import Inspection
 from bertkit.reporting.inspection_page import write_page
 from bertkit.reporting.output import PLOTS, refuse_figures
 from bertkit.reporting.row_tokens import TokenCounter, fit_findings
+from bertkit.tasks.reading import stream_data
+from bertkit.tasks.registry import SHAPE_OF
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.health import SAMPLE
 
@@ -63,7 +68,7 @@ class InspectRequest:
             raise UsageError(f"--task {brief(self.task)}: must be one of {', '.join(TASKS)}.")
 
 
-def inspect_data(request: InspectRequest, progress: Callable[[int], None] = lambda _: None) -> Inspection:
+def inspect_data(request: InspectRequest, progress: Progress = unheard) -> Inspection:
     """Look through a data set, and write figures and a page about it where they are asked for.
 
     Every row is read once and none is kept. Rows are counted as they stand in the files,
@@ -71,7 +76,7 @@ def inspect_data(request: InspectRequest, progress: Callable[[int], None] = lamb
 
     Args:
         request: data, model and files.
-        progress: told of every few hundred rows how many were read.
+        progress: is told every few hundred rows how many were read, and how many there may be.
 
     Raises:
         DataError: the data cannot be read, or lacks a column.
@@ -98,7 +103,9 @@ def inspect_data(request: InspectRequest, progress: Callable[[int], None] = lamb
     request, why = _with_model(request, data)
     spec = find_model(request.model)
     tokenizer = None if spec.is_scratch else open_tokenizer(spec)
-    inspection = _inspect(request, data, tokenizer, progress)
+    with metered() as meter:
+        meter.expect(files_of(request.data, request.data_dir))
+        inspection = _inspect(request, data, tokenizer, _Counter(progress, meter))
     if why:
         found = inspection.audit
         inspection = replace(inspection, audit=replace(found, notes=(*found.notes, why)))
@@ -122,16 +129,15 @@ def _with_model(request: InspectRequest, data: StreamedData) -> tuple[InspectReq
     return replace(request, model=choice.name), f"--model {choice.name}: {choice.reason}"
 
 
-def _inspect(
-    request: InspectRequest, data: StreamedData, tokenizer: Tokenizer | None, progress: Callable[[int], None]
-) -> Inspection:
+def _inspect(request: InspectRequest, data: StreamedData, tokenizer: Tokenizer | None, count: _Counter) -> Inspection:
     """Audit the data; where the later labels belie the task that the first ones showed, once more."""
-    kinds = LabelKinds(of_scores=request.task == "regression")
-    watched = {split: _Watched(rows, kinds, progress) for split, rows in data.splits.items()}
+    kinds = LabelKinds(of_scores=SHAPE_OF.get(request.task) == SCORES)
+    watched = {split: _Watched(rows, kinds, count) for split, rows in data.splits.items()}
 
     def once(task: str, spelling: Spelling) -> Audit:
+        count.restart()
         for rows in data.splits.values():
-            rows.expect(task, spelling)
+            rows.expect(SHAPE_OF[task], spelling)
         return audit(
             watched,
             name=data.name,
@@ -144,8 +150,8 @@ def _inspect(
         )
 
     found, task = once(data.task, "as written"), data.task
-    told, spelling = (kinds.task if data.is_guessed else task), kinds.spelling
-    if task in LABELLED and (told, spelling) != (task, "as written"):
+    told, spelling = (word_of(kinds.shape, SHAPE_OF) if data.is_guessed else task), kinds.spelling
+    if spec_of(SHAPE_OF[task]).has_labels and (told, spelling) != (task, "as written"):
         found, task = once(told, spelling), told
     more = [finding for split, rows in data.splits.items() for finding in unread_findings(split, rows.unread())]
     if tokenizer is not None:
@@ -164,19 +170,37 @@ def _numbers(sample: Sequence[Example]) -> tuple[float, ...]:
     return tuple(float(row.label) for row in sample if row.label is not None and is_score(row.label))
 
 
+class _Counter:
+    """Counts the rows of a pass over all splits, and tells how many there may be by the bytes read for them."""
+
+    def __init__(self, progress: Progress, meter: Meter) -> None:
+        self._progress, self._meter = progress, meter
+        self._rows = 0
+
+    def restart(self) -> None:
+        """Begin another pass."""
+        self._meter.restart()
+        self._rows = 0
+
+    def __call__(self, rows: int) -> None:
+        """Hear of more rows."""
+        self._rows += rows
+        self._progress(self._rows, self._meter.expected(self._rows))
+
+
 class _Watched:
     """The rows of a split on their way into an audit; a sample of them is kept.
 
     Args:
         rows: can be read more than once.
         kinds: is shown their labels.
-        progress: told how many rows came.
+        count: told how many rows came.
     """
 
-    def __init__(self, rows: Iterable[Example], kinds: LabelKinds, progress: Callable[[int], None]) -> None:
+    def __init__(self, rows: Iterable[Example], kinds: LabelKinds, count: _Counter) -> None:
         self._rows = rows
         self._kinds = kinds
-        self._progress = progress
+        self._count = count
         self._reservoir: Reservoir[Example, Example] = Reservoir(SAMPLE, keep=lambda row: row)
 
     def __iter__(self) -> Iterator[Example]:
@@ -186,7 +210,7 @@ class _Watched:
         while part := list(itertools.islice(rows, _ROWS_AT_A_TIME)):
             self._reservoir.offer(part)
             self._kinds.see(row.label for row in part)
-            self._progress(len(part))
+            self._count(len(part))
             yield from part
 
     @property
@@ -219,7 +243,7 @@ def _notes(request: InspectRequest, data: StreamedData, task: str, tokenizer: To
         yield "this is a bundled sample, made to be small and easy"
     yield from data.notes
     if data.is_guessed:
-        yield reason_of(task)
+        yield reason_of(SHAPE_OF[task], SHAPE_OF)
     if tokenizer is None:
         yield (
             f"tokens are not counted: {request.model} makes its vocabulary when it is trained; lengths are in words "

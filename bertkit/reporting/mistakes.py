@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bertkit.data.records import Example
+from bertkit.data.records import Example, LabelSet
 from bertkit.evaluation.run import Scored
 from bertkit.reporting.attribution import Explainer, Explanation, Push, PushedText, can_attribute
 from bertkit.reporting.page import Child, Html, definitions, joined, tag
@@ -76,6 +76,13 @@ def _facts(example: Example, figures: Mapping[str, Any]) -> Iterator[tuple[str, 
     if example.label is not None:
         likely = probabilities.get(example.label)
         yield "right", example.label if likely is None else f"{example.label} ({likely:.3f})"
+    if isinstance(example, LabelSet):
+        yield "right", ", ".join(example.labels or ()) or "no label"
+        yield "answered", ", ".join(figures["predicted"]) or "no label"
+        for name in ("lacking", "extra"):
+            if figures[name]:
+                yield name, ", ".join(f"{label} ({probabilities.get(label, 0.0):.3f})" for label in figures[name])
+        return
     if "predicted" in figures:
         predicted = figures["predicted"]
         shown = f"{predicted:.4g}" if isinstance(predicted, float) else str(predicted)

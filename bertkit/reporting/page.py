@@ -2,13 +2,16 @@
 
 Control characters in somebody's text are shown as escapes, but for line ends and tabs.
 
-A page needs no network and runs no script; its content security policy forbids both. Colours
+A page needs no network, and runs no script but one that is part of it, told by its digest; its
+content security policy forbids both. Colours
 follow the reader's scheme, and tables scroll inside themselves where a telephone is too
 narrow for them.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -77,21 +80,32 @@ def definitions(pairs: Iterable[tuple[str, Child]]) -> Html:
     return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs))
 
 
-def document(title: str, subtitle: Child, *sections: Child) -> str:
-    """Write the whole page."""
+def document(title: str, subtitle: Child, *sections: Child, css: str = "", script: str = "") -> str:
+    """Write the whole page.
+
+    Args:
+        title: its heading.
+        subtitle: the line below.
+        sections: what follows.
+        css: rules for these alone.
+        script: code that runs once all is there; it is bertkit's own, and no other may run.
+    """
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = _POLICY + (f"; script-src 'sha256-{digest}'" if script else "")
     head = joined(
         [
             tag("meta", charset="utf-8"),
             tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
             tag("meta", name="color-scheme", content="light dark"),
-            tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+            tag("meta", http_equiv="Content-Security-Policy", content=policy),
             tag("title", title),
-            tag("style", Html(_CSS)),
+            tag("style", Html(_CSS + css)),
         ]
     )
     header = tag("header", tag("h1", title), tag("p", subtitle, class_="muted"))
     footer = tag("footer", f"Made by bertkit {__version__}.")
-    page = tag("html", tag("head", head), tag("body", tag("main", header, *sections, footer)), lang="en")
+    code = tag("script", Html(script)) if script else None
+    page = tag("html", tag("head", head), tag("body", tag("main", header, *sections, footer), code), lang="en")
     return f"<!doctype html>\n{page}\n"
 
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.data.records import LabelSet
 from bertkit.evaluation.run import Scored
-from bertkit.reporting.curves import by_length, calibration
+from bertkit.metrics.calibration import calibration
+from bertkit.reporting.curves import by_length
 from bertkit.reporting.history import Curve, read_curves
 from bertkit.reporting.style import COLOURS, SERIES, legend_above, light_grid, new_figure
 from bertkit.tasks.base import Task
-from bertkit.tasks.class_answers import best_numbers, gathered
+from bertkit.tasks.class_answers import taken_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +60,16 @@ class Answers:
     @cached_property
     def predicted(self) -> list[str]:
         """The likeliest label of each row."""
-        return [self.labels[number] for number in best_numbers(gathered(self.outputs))]
+        numbers = taken_numbers(self.outputs, self.task.settings.thresholds)
+        return [self.labels[number] if number >= 0 else "" for number in numbers]
+
+    @cached_property
+    def is_gold(self) -> NDArray[np.bool_]:
+        """Whether each label is the row's, or one of them, (N, C)."""
+        sets = [row.labels or () if isinstance(row, LabelSet) else (row.label or "",) for row in self.examples]
+        return np.array([[label in own for label in self.labels] for own in sets], bool).reshape(
+            len(sets), len(self.labels)
+        )
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from bertkit.reporting.mistakes import MOST, show_mistakes
 from bertkit.reporting.output import refuse_figures, write_figures
 from bertkit.reporting.page import Child, Html, document, joined, section, table, tag, write_document
 from bertkit.reporting.pictures import Picture
+from bertkit.reporting.score_table import score_section
 from bertkit.reporting.style import as_png, as_svg, drawing
 
 _COUNTS = ("support", "predicted")
@@ -74,6 +75,7 @@ def build_report(scored: Scored, pictures: Sequence[Picture]) -> str:
         _differences(found),
         section("Figures", tag("div", *map(_figure, pictures), class_="grid figures")) if pictures else None,
         _per_label(found.per_label),
+        section("Acting on scores", *acting) if (acting := score_section(scored)) else None,
         section("Worst mistakes", *show_mistakes(scored)),
         section("Run", _facts(scored)),
     ]

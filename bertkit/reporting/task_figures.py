@@ -26,6 +26,8 @@ _FEW = 10  # rows of a label whose shares are mostly chance
 _MOST_CURVES = 4
 _MOST_LABELS = 200  # of which there are curves, each against the rest
 _MOST_POINTS = 4000
+_MOST_NAMED = 20  # curves with a name on them
+_THICK = 1.0  # a thinner curve has no place in the legend
 NOTHING = "(none)"
 
 
@@ -116,9 +118,11 @@ def precision_recall(answers: Answers) -> Picture | None:
     if not curves:
         return None
     figure, axes = new_figure()
-    for name, curve, colour, width in curves:
-        label = None if name is None else f"{short(name)}: AP {curve.average_precision:.3f}"
+    for place, (name, curve, colour, width) in enumerate(curves):
+        label = None if width < _THICK else f"{short(name)}: AP {curve.average_precision:.3f}"
         axes.step(curve.recall, curve.precision, where="pre", color=colour, linewidth=width, label=label)
+        if label is None and name:
+            _name_curve(axes, curve.recall, curve.precision, name, place / len(curves))
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
     legend_above(axes)
@@ -133,12 +137,29 @@ def roc(answers: Answers) -> Picture | None:
         return None
     figure, axes = new_figure()
     diagonal(axes)
-    for name, curve, colour, width in curves:
-        label = None if name is None else f"{short(name)}: AUC {curve.roc_area:.3f}"
+    for place, (name, curve, colour, width) in enumerate(curves):
+        label = None if width < _THICK else f"{short(name)}: AUC {curve.roc_area:.3f}"
         axes.plot(curve.false_positives, curve.recall, color=colour, linewidth=width, label=label)
+        if label is None and name:
+            _name_curve(axes, curve.recall, curve.false_positives, name, place / len(curves), upright=False)
     legend_above(axes)
     _name_axes(axes, "false positive rate", "true positive rate")
     return Picture("roc", "ROC", _curve_caption(answers, "AUC: area under the curve"), figure)
+
+
+def _name_curve(
+    axes: Axes,
+    along: NDArray[np.float64],
+    across: NDArray[np.float64],
+    name: str,
+    where: float,
+    *,
+    upright: bool = True,
+) -> None:
+    """Write a label's name on its curve, each curve's at another height, so that they stand apart."""
+    i = int(np.searchsorted(along, 0.1 + 0.8 * where).clip(0, len(along) - 1))
+    x, y = (along[i], across[i]) if upright else (across[i], along[i])
+    axes.annotate(short(name), (float(x), float(y)), fontsize=6, color=COLOURS["muted"], annotation_clip=True)
 
 
 def _name_axes(axes: Axes, x: str, y: str) -> None:
@@ -148,30 +169,36 @@ def _name_axes(axes: Axes, x: str, y: str) -> None:
 
 
 def _curve_caption(answers: Answers, meaning: str) -> str:
-    if len(answers.labels) == 2:
+    if len(answers.labels) == 2 and answers.task.settings.task != "multilabel":
         return f"Of the label {answers.task.settings.positive}, as the threshold falls. {meaning}."
     if len(answers.labels) <= _MOST_CURVES:
         return f"Each label against the rest. {meaning}."
-    return f"Each label against the rest in grey, all rows and labels together in colour. {meaning}."
+    caption = f"Each label against the rest in grey, all rows and labels together in colour. {meaning}."
+    return caption + _which_named(answers)
 
 
-def _curves(answers: Answers) -> Iterator[tuple[str | None, ThresholdCurves, str, float]]:
-    """Yield name (of those with one), curve, colour and width; the last is drawn on top."""
+def _which_named(answers: Answers) -> str:
+    return f" Named are the {_MOST_NAMED} labels with most rows." if len(answers.labels) > _MOST_NAMED else ""
+
+
+def _curves(answers: Answers) -> Iterator[tuple[str, ThresholdCurves, str, float]]:
+    """Yield name (empty: too many have one), curve, colour and width; the last is drawn on top."""
     labels = answers.labels
     if len(labels) > _MOST_LABELS:
         return
     scores = answers.probabilities
-    is_gold = np.array(answers.gold)[:, None] == np.array(labels)  # (N, C)
-    if len(labels) == 2:
+    is_gold = answers.is_gold
+    if len(labels) == 2 and answers.task.settings.task != "multilabel":
         shown: Sequence[int] = [labels.index(answers.task.settings.positive or labels[1])]
     else:
         shown = range(len(labels))
     many = len(shown) > _MOST_CURVES
+    named = set(np.argsort(-is_gold.sum(axis=0), kind="stable")[:_MOST_NAMED].tolist())
     for place in shown:
         curve = threshold_curves(is_gold[:, place], scores[:, place])
         if curve is not None:
             colour = COLOURS["line"] if many else SERIES[place % len(SERIES)] if len(shown) > 1 else SERIES[0]
-            yield None if many else labels[place], curve.thinned(), colour, 0.8 if many else 1.6
+            yield labels[place] if place in named else "", curve.thinned(), colour, 0.8 if many else 1.6
     if many:
         together = threshold_curves(is_gold.ravel(), scores.ravel())
         if together is not None:
@@ -182,8 +209,15 @@ def class_reliability(answers: Answers) -> Picture | None:
     """Draw how often the labels given are right, by their probability."""
     if not len(answers.examples):
         return None
-    confidence = np.array([float(output.max()) for output in answers.outputs])
-    return reliability_picture(confidence, ~answers.is_wrong)
+    sureness: NDArray[np.float64] = answers.task.sureness(answers.outputs)  # type: ignore[attr-defined]
+    return reliability_picture(sureness, ~answers.is_wrong)
+
+
+def label_reliability(answers: Answers) -> Picture | None:
+    """Draw how often rows have a label, by its probability; every label of every row is a point."""
+    if not len(answers.examples):
+        return None
+    return reliability_picture(answers.probabilities.ravel(), answers.is_gold.ravel())
 
 
 def choice_reliability(answers: Answers) -> Picture | None:

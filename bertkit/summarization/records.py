@@ -11,6 +11,7 @@ from bertkit.documents.readers.finish import candidates
 from bertkit.documents.readers.passage import Passage
 from bertkit.documents.readers.plain import plain_passages
 from bertkit.documents.sentences import Sentence, sentences_of
+from bertkit.progress import Progress, unheard
 
 # Keys of a record; a kept column of such a name gets another.
 _OWN_NAMES = frozenset({"source", "index", "method", "sentences", "summary", "rouge", "sections", "baselines", "error"})
@@ -193,10 +194,11 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who hears what is no result: sentences for the user, and the progress on long documents."""
+    """Who hears what is no result: sentences for the user, the progress on long documents, and on all of them."""
 
     note: Callable[[str], None] = lambda _: None
     progress: Callable[[Windows], None] = lambda _: None
+    documents: Progress = unheard
 
 
 def _kept(kept: Kept) -> dict[str, Any]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 
+from bertkit.data.formats.metering import metered
 from bertkit.data.kept import Keep, parse_keep
 from bertkit.documents.rouge import resolve_mode
 from bertkit.errors import DataError, UsageError
+from bertkit.progress import Progress, unheard
 from bertkit.summarization.comparing import beside_baselines, open_all
 from bertkit.summarization.document_rows import document_columns
-from bertkit.summarization.documents_in import read_documents
+from bertkit.summarization.documents_in import document_files, read_documents
 from bertkit.summarization.methods import asked_method, open_summarizer, run_column
 from bertkit.summarization.options import DEFAULT_SENTENCES, SummaryOptions
 from bertkit.summarization.records import (
@@ -125,14 +127,18 @@ def summarize_inputs(request: SummarizeRequest, listener: Listener) -> Answers:
     """
     keep = None if request.keep is None else parse_keep(request.keep)
     columns = document_columns(request.columns, run_column(request.options.model))
-    items = read_documents(
-        request.names, input_format=request.input_format, columns=columns, note=listener.note, keep=keep
+    counted = _Counted(request.names)
+    items = counted.reading(
+        read_documents(request.names, input_format=request.input_format, columns=columns, note=listener.note, keep=keep)
     )
     references = read_references(request.references, listener.note) if request.references else None
     mode = request.rouge if request.rouge == "auto" else resolve_mode(request.rouge, ())
     first = next(items)  # before a model is opened for it: the only file may be unreadable
     items = itertools.chain([first], items)
-    answers = _opened(request, listener)(items if references is None else _referred(items, references))
+    answers = counted.answering(
+        _opened(request, listener)(items if references is None else _referred(items, references)),
+        unheard if request.compare else listener.documents,
+    )
     if keep is not None:
         answers = _with_doubts(answers, keep, listener)
     answers = _scored(_with_hint(answers, request.options, listener), mode)
@@ -164,6 +170,29 @@ def _with_hint(answers: Answers, options: SummaryOptions, listener: Listener) ->
                     f"(0.3 times the square root); --sentences, --words and --ratio say otherwise{parts}."
                 )
                 said = True
+
+
+class _Counted:
+    """Counts documents that are read and answered, and tells by the bytes that were read how many there may be."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._stack = ExitStack()
+        self._meter = self._stack.enter_context(metered())
+        self._meter.expect(document_files(names))
+        self._read = 0
+
+    def reading(self, items: Iterator[Item]) -> Iterator[Item]:
+        """Count documents as they are read."""
+        for item in items:
+            self._read += 1
+            yield item
+
+    def answering(self, answers: Answers, progress: Progress) -> Answers:
+        """Tell of answers as they go by."""
+        with self._stack, closing(answers):
+            for done, answer in enumerate(answers, start=1):
+                yield answer
+                progress(done, self._meter.expected(self._read))
 
 
 def _with_doubts(answers: Answers, keep: Keep, listener: Listener) -> Answers:

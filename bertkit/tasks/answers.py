@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from bertkit.data.records import Example, TaggedText
+from bertkit.data.records import Example, LabelSet, TaggedText
 from bertkit.errors import DataError
 from bertkit.plain import quoted
 from bertkit.tasks.base import TaskSettings
@@ -31,6 +31,8 @@ def check_answers(settings: TaskSettings, examples: Sequence[Example]) -> tuple[
     """
     if settings.task == "ner":
         return tuple(_about_entities(settings, examples))
+    if settings.task == "multilabel":
+        return tuple(_about_sets(settings, examples))
     if settings.task in ("classify", "regression"):
         unseen = _about_labels(settings, examples) if settings.task == "classify" else ()
         return (*unseen, *_about_one_answer(settings, examples))
@@ -59,6 +61,23 @@ def _about_one_answer(settings: TaskSettings, examples: Sequence[Example]) -> It
         yield f"all {len(examples):,} rows have the score {label}: there is no correlation with one number"
     else:
         yield f"all {len(examples):,} rows have the label {label}: these scores do not show whether others are told"
+
+
+def _about_sets(settings: TaskSettings, examples: Sequence[Example]) -> Iterator[str]:
+    sets = [example.labels or () for example in examples if isinstance(example, LabelSet)]
+    counts = Counter(label for labels in sets for label in labels)
+    unseen = Counter({label: count for label, count in counts.items() if label not in settings.labels})
+    if not counts and examples:
+        yield f"none of the {len(examples):,} rows has a label: there is nothing to find in them"
+    if not unseen:
+        return
+    shown = _listed(unseen, settings.labels)
+    if len(unseen) == len(counts):
+        raise DataError(
+            f"{examples[0].source}: no row has a label that the run knows: {shown}; it knows "
+            f"{_names(settings.labels)}. Is the label column the right one (--columns label=COLUMN)?"
+        )
+    yield f"{unseen.total():,} of {counts.total():,} labels are ones the run never saw: {shown}; they count as missed"
 
 
 def _about_entities(settings: TaskSettings, examples: Sequence[Example]) -> Iterator[str]:

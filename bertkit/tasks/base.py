@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 
 from bertkit.config import words_of
 from bertkit.data.records import ColumnMap, Example
 from bertkit.kinds import MisfitError, record_of, shown
+from bertkit.tasks.endings import Endings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.base import Encoding, Tokenizer
 
@@ -32,13 +33,14 @@ if TYPE_CHECKING:
 SHORTEST, LONGEST = 4, 2**20
 # The words that settings take; where they come from flags, those of the flags.
 _WORDS = {
-    **{name: words_of(name) for name in ("task", "on_long", "leave_out", "pooling", "sentence_pairs")},
+    **{name: words_of(name) for name in ("task", "on_long", "leave_out", "pooling", "sentence_pairs", "mask_decoder")},
     "unit": ("word", "token"),
     "candidates": ("textrank", "extractor"),
 }
 _WORDS["task"] = tuple(word for word in _WORDS["task"] if word != "auto")
 # How many labels a task has at least; others have none.
-_LABELS = {"classify": 2, "ner": 1}
+_LABELS = {"classify": 2, "multilabel": 1, "ner": 1}
+_WITH_THRESHOLDS = ("classify", "multilabel")
 SIDED_POOLINGS = ("match", "align")
 Interval = tuple[float, float]
 Outputs = Sequence[Any]
@@ -53,9 +55,12 @@ class TaskSettings:
 
     `labels` are classes, or kinds of entities. `unit` is what carries a tag: a word, or a
     token where entities begin inside words. `sentence_pairs` is the second aim of masked
-    LM: none, nsp or sop. `candidates` is whose scores propose summaries to the task matching:
+    LM: none, nsp or sop; `mask_decoder` what joins where its words are predicted: none, or enhanced,
+    absolute places. `candidates` is whose scores propose summaries to the task matching:
     textrank, or extractor, a model that is part of the run. `metric` is the one that decides, of
-    which epoch is best and of whether a baseline is beaten; empty: the task's own.
+    which epoch is best and of whether a baseline is beaten; empty: the task's own. `thresholds`
+    are how likely each label must be before a row gets it; of classes, 0 is none (the likeliest of
+    the others is taken where no threshold is reached).
     """
 
     task: str
@@ -69,8 +74,11 @@ class TaskSettings:
     pooling: str = "cls"
     unit: str = "word"
     sentence_pairs: str = "none"
+    mask_decoder: str = "none"
     candidates: str = "textrank"
     metric: str = ""
+    thresholds: tuple[float, ...] = ()
+    endings: Endings = field(default_factory=Endings)
 
     @property
     def deciding_metric(self) -> str:
@@ -123,6 +131,14 @@ class TaskSettings:
             return "labels names one of them twice"
         if self.positive is not None and self.positive not in self.labels:
             return f"positive is {shown(self.positive)}, which is none of the labels"
+        return self._decision_fault()
+
+    def _decision_fault(self) -> str | None:
+        """Say what of the figures that decide does not go with the task."""
+        if self.thresholds and (self.task not in _WITH_THRESHOLDS or len(self.thresholds) != len(self.labels)):
+            return f"thresholds are {len(self.thresholds)}, and there is one for each label, or none"
+        if not all(0 <= threshold <= 1 for threshold in self.thresholds):
+            return "thresholds should be from 0 to 1"
         metrics = find_task(self.task).metrics
         if self.metric and self.metric not in metrics:
             return f"metric is {shown(self.metric)} and should be one of {', '.join(metrics)}"
@@ -204,6 +220,28 @@ class Scores:
     per_label: dict[str, dict[str, float]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     signature: str = ""
+
+
+@runtime_checkable
+class Tuned(Protocol):
+    """A task whose answers also go by figures that are chosen on rows with known answers."""
+
+    def tune(self, examples: Sequence[Example], outputs: Outputs) -> str:
+        """Choose them on rows that were not trained on; returns a sentence that says what was chosen."""
+        ...
+
+
+@runtime_checkable
+class Probable(Protocol):
+    """A task whose answers have probabilities, which one temperature can mend without changing an answer."""
+
+    def temperature(self, examples: Sequence[Example], outputs: Outputs) -> float:
+        """Fit the temperature that suits rows that were not trained on."""
+        ...
+
+    def cooled(self, outputs: Outputs, temperature: float) -> Outputs:
+        """Return what outputs would be had the logits been divided by a temperature."""
+        ...
 
 
 class Mistakes(Sequence[Mistake]):

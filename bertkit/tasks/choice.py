@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.compute.arrays import figures as in_full
 from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Example, Question
 from bertkit.errors import DataError
+from bertkit.metrics.calibration import calibration_error, calibration_interval, class_temperature, tempered
 from bertkit.metrics.ranking import ranking_difference, ranking_intervals, ranking_metrics
 from bertkit.plain import listed, quoted
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
@@ -126,7 +128,7 @@ class ChoiceTask:
 
     def part_outputs(self, logits: Tensor, batch: Batch) -> Sequence[NDArray[np.float64]]:
         """Return the figure of each part, (1)."""
-        return list(logits.double().cpu().numpy())
+        return list(in_full(logits))
 
     def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
         """Return the probability of each choice of a row."""
@@ -148,16 +150,32 @@ class ChoiceTask:
 
     def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
         """Return accuracy, the metrics of ranking, and cross entropy."""
-        metrics = ranking_metrics([_gold(e) for e in examples], outputs)
+        gold = [_gold(e) for e in examples]
+        metrics = ranking_metrics(gold, outputs)
+        metrics["ece"] = calibration_error(self.sureness(outputs), _are_right(gold, outputs))
         return Scores(metrics, warnings=tuple(_doubts([_gold(e) for e in examples], outputs)))
 
     def intervals(self, examples: Sequence[Example], outputs: Outputs) -> Mapping[str, Interval]:
         """Return the bootstrap interval of each metric."""
-        return ranking_intervals([_gold(e) for e in examples], outputs)
+        gold = [_gold(e) for e in examples]
+        of_sureness = calibration_interval(self.sureness(outputs), _are_right(gold, outputs))
+        return {**ranking_intervals(gold, outputs), **of_sureness}
 
     def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> Mapping[str, Interval]:
         """Return the interval of each metric's difference, `outputs` minus `others`."""
         return ranking_difference([_gold(e) for e in examples], outputs, others)
+
+    def sureness(self, outputs: Outputs) -> NDArray[np.float64]:
+        """Return the probability of the choice that is taken, (N)."""
+        return np.asarray([float(np.max(output)) for output in outputs])
+
+    def temperature(self, examples: Sequence[Example], outputs: Outputs) -> float:
+        """Fit the temperature that suits rows that were not trained on."""
+        return class_temperature([_gold(e) for e in examples], outputs)
+
+    def cooled(self, outputs: Outputs, temperature: float) -> Outputs:
+        """Return what outputs would be had the logits been divided by a temperature."""
+        return [tempered(output, temperature) for output in outputs]
 
     def settle(self, model: TaskModel) -> None:
         """Nothing to settle: only differences between choices matter."""
@@ -195,6 +213,10 @@ def _gold(example: Example) -> int:
         )
         raise DataError.at(question.source, question.line, f"{said} ({names}).")
     return question.names.index(question.label)
+
+
+def _are_right(gold: Sequence[int], outputs: Outputs) -> NDArray[np.bool_]:
+    return np.asarray([int(np.argmax(output)) == place for place, output in zip(gold, outputs, strict=True)], bool)
 
 
 def _question_places(ids: Sequence[int], separator: int, closing: int) -> range:

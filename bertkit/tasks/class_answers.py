@@ -57,9 +57,56 @@ def likeliest(probabilities: NDArray[np.float64], own: int) -> Likeliest:
     return Likeliest(numbers, probabilities[numbers], own, float(probabilities[own]) if own >= 0 else 0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A row's probabilities, (C), with the number of the label that whoever gave them takes.
+
+    A model's own answers are probabilities alone, for by which thresholds labels are taken is the
+    task's; who stands beside it has thresholds of its own, or none.
+    """
+
+    probabilities: NDArray[np.float64]
+    number: int
+
+    def max(self) -> float:
+        """Return the probability of the label that is taken."""
+        return float(self.probabilities[self.number])
+
+
 def gathered(outputs: Outputs) -> Any:
     """Return outputs as one array, (N, C), or as they are where only the likeliest labels were kept."""
+    if len(outputs) and isinstance(outputs[0], Chosen):
+        return np.stack([row.probabilities for row in outputs])
     return outputs if len(outputs) and isinstance(outputs[0], Likeliest) else np.asarray(outputs)
+
+
+def taken_numbers(outputs: Outputs, thresholds: Sequence[float]) -> list[int]:
+    """Return the number of the label that each row gets; -1 where it gets none.
+
+    A label with a threshold is taken where it reaches it, the likeliest of those that do; else
+    the likeliest label without one.
+
+    Args:
+        outputs: of N rows.
+        thresholds: one for each label, 0 for none; empty: there are none.
+    """
+    if len(outputs) and isinstance(outputs[0], Chosen):
+        return [row.number for row in outputs]
+    found = gathered(outputs)
+    if not any(thresholds) or not len(found):
+        return best_numbers(found)
+    bars = np.asarray(thresholds)
+    if isinstance(found, np.ndarray):
+        return [_taken(row, bars, np.arange(len(row))) for row in found]
+    return [_taken(row.probabilities, bars[row.numbers], row.numbers) for row in found]
+
+
+def _taken(probabilities: NDArray[np.float64], bars: NDArray[np.float64], numbers: NDArray[np.int64]) -> int:
+    passing, free = (bars > 0) & (probabilities >= bars), bars == 0
+    for candidates in (passing, free):
+        if candidates.any():
+            return int(numbers[np.where(candidates, probabilities, -1.0).argmax()])
+    return -1
 
 
 def best_numbers(outputs: Any) -> list[int]:
@@ -84,6 +131,17 @@ def own_probabilities(outputs: Any, own: Sequence[int]) -> list[float]:
     if isinstance(outputs, np.ndarray):
         return [float(outputs[i, number]) if number >= 0 else 0.0 for i, number in enumerate(own)]
     return [row.own_probability for row in outputs]
+
+
+def probability_of(output: Any, number: int) -> float:
+    """Return the probability of a label that was kept of a row; -1 for no label."""
+    if number < 0:
+        return -1.0
+    if isinstance(output, Chosen):
+        return float(output.probabilities[number])
+    if isinstance(output, Likeliest):
+        return float(output.probabilities[np.flatnonzero(output.numbers == number)[0]])
+    return float(output[number])
 
 
 def shown(output: Any, labels: Sequence[str]) -> Mapping[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bertkit.data.numerals import is_number
 from bertkit.data.records import Example
@@ -26,9 +26,32 @@ def sorted_labels(examples: Sequence[Example]) -> tuple[str, ...]:
         seen = f"the one label {quoted(next(iter(labels)))}" if labels else "no label"
         source = examples[0].source if examples else "the training rows"
         raise DataError(f"{source}: every row has {seen}; classification needs at least two labels.")
+    return in_order(labels)
+
+
+def in_order(labels: Collection[str]) -> tuple[str, ...]:
+    """Sort labels: numerically if all are integers, else by code point."""
     if all(_INTEGER.fullmatch(label) for label in labels):
         return tuple(sorted(labels, key=lambda label: (int(label), label)))
     return tuple(sorted(labels))
+
+
+def positive_weights(word: str, labels: Sequence[str], sets: Sequence[Collection[str]]) -> tuple[float, ...] | None:
+    """Read --class-weights for sets of labels: what a row that has a label counts against one that has it not.
+
+    auto is how many times more rows lack the label than have it (the `pos_weight` of binary cross
+    entropy); label=weight,… names some, the others weigh 1.
+
+    Raises:
+        UsageError: the word is none of these, or names a label that is not there.
+    """
+    if word == "none":
+        return None
+    if word != "auto":
+        given = {**dict.fromkeys(labels, 1.0), **_given_weights(word, labels)}
+        return tuple(given[label] for label in labels)
+    counts = Counter(label for own in sets for label in own)
+    return tuple(max(1, len(sets) - counts[label]) / max(1, counts[label]) for label in labels)
 
 
 def class_weights(word: str, labels: Sequence[str], examples: Sequence[Example]) -> tuple[float, ...] | None:

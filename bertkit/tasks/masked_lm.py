@@ -85,7 +85,8 @@ class MaskedLMTask:
         """Put BERT's head for hidden tokens on an encoder."""
         from bertkit.models.heads import MaskedLanguageModel
 
-        return MaskedLanguageModel(encoder, with_pairs=self.has_pairs, dropout=dropout)
+        positions = self.settings.max_length if self.settings.mask_decoder == "enhanced" else None
+        return MaskedLanguageModel(encoder, with_pairs=self.has_pairs, dropout=dropout, positions=positions)
 
     def encode(self, examples: Sequence[Example]) -> list[EncodedRow]:
         """Encode texts that hold [MASK].

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.compute.arrays import figures, probabilities
 from bertkit.data.numerals import is_score, score_fault
 from bertkit.data.records import Example
 from bertkit.errors import DataError
 from bertkit.metrics import classification, regression
+from bertkit.metrics.calibration import calibration_error, calibration_interval, class_temperature, tempered
 from bertkit.metrics.intervals import (
     classification_difference,
     classification_intervals,
@@ -25,7 +27,15 @@ from bertkit.metrics.intervals import (
 )
 from bertkit.plain import listed, quoted
 from bertkit.tasks.base import Interval, Mistake, Mistakes, Outputs, Scores, TaskSettings, TrainingOptions
-from bertkit.tasks.class_answers import MANY_LABELS, best_numbers, gathered, likeliest, own_probabilities, shown
+from bertkit.tasks.class_answers import (
+    MANY_LABELS,
+    gathered,
+    likeliest,
+    own_probabilities,
+    probability_of,
+    shown,
+    taken_numbers,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +48,7 @@ class Objective(Protocol):
 
     n_outputs: int
 
-    def target(self, example: Example) -> float:
+    def target(self, example: Example) -> Any:
         """Return what the loss compares with."""
         ...
 
@@ -78,6 +88,14 @@ class Objective(Protocol):
         """Return (row, its figures) for what the model got wrong, the worst first."""
         ...
 
+    def temperature(self, examples: Sequence[Example], outputs: Outputs) -> float:
+        """Fit the temperature of probabilities on rows that were not trained on; 1 for what has none."""
+        ...
+
+    def cooled(self, outputs: Outputs, temperature: float) -> Outputs:
+        """Return what outputs would be had the logits been divided by a temperature."""
+        ...
+
     def settle(self, model: SequenceModel) -> Objective:
         """Fold what only the objective knows into a trained model; return what is left to do."""
         ...
@@ -91,6 +109,7 @@ class Classification:
         self.positive = settings.positive
         self.n_outputs = len(settings.labels)
         self.decides_by_loss = settings.metric == "loss"
+        self.thresholds = settings.thresholds
         self._index = {label: i for i, label in enumerate(settings.labels)}
 
     def target(self, example: Example) -> float:
@@ -122,14 +141,17 @@ class Classification:
 
     def outputs(self, logits: Tensor) -> NDArray[np.float64]:
         """Return probabilities."""
-        probabilities: NDArray[np.float64] = logits.double().softmax(dim=-1).cpu().numpy()  # (B, C)
-        return probabilities
+        return probabilities(logits)  # (B, C)
 
     def record(self, output: NDArray[np.float64], top_k: int) -> dict[str, Any]:
         """Return label and score, and the `top_k` best labels where more than none are wanted."""
         order = np.argsort(-output, kind="stable")
         best = [{"label": self.labels[i], "score": round(float(output[i]), 6)} for i in order[: max(1, top_k)]]
-        return {**best[0], "top": best} if top_k else dict(best[0])
+        top = {"top": best} if top_k else {}
+        (number,) = taken_numbers([output], self.thresholds)
+        if number < 0:
+            return {"label": None, "score": best[0]["score"], "abstained": True, **top}
+        return {"label": self.labels[number], "score": round(float(output[number]), 6), **top}
 
     def gold_numbers(self, examples: Sequence[Example]) -> Sequence[int | None]:
         """Return the numbers of the rows' labels where labels are many, -1 for one never seen; else None."""
@@ -142,15 +164,29 @@ class Classification:
         return output if gold is None else likeliest(output, gold)
 
     def predicted(self, outputs: Outputs) -> list[str]:
-        """Return the likeliest label of each row."""
-        return [self.labels[number] for number in best_numbers(gathered(outputs))]
+        """Return the label that each row gets: the likeliest, or as thresholds say; empty where it gets none."""
+        return [self.labels[number] if number >= 0 else "" for number in taken_numbers(outputs, self.thresholds)]
+
+    def sureness(self, outputs: Outputs) -> NDArray[np.float64]:
+        """Return the probability of the label that each row gets, (N); -1 where it gets none."""
+        numbers = taken_numbers(outputs, self.thresholds)
+        return np.asarray([probability_of(row, number) for row, number in zip(outputs, numbers, strict=True)])
+
+    def temperature(self, examples: Sequence[Example], outputs: Outputs) -> float:
+        """Fit the temperature that suits rows that were not trained on."""
+        return class_temperature(self._numbers(examples), gathered(outputs))
+
+    def cooled(self, outputs: Outputs, temperature: float) -> Outputs:
+        """Return what outputs would be had the logits been divided by a temperature."""
+        return list(tempered(gathered(outputs), temperature))
 
     def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
         """Return all metrics of classification, loss included."""
         gold, found = [e.label or "" for e in examples], gathered(outputs)
-        predicted = self.predicted(found)
+        predicted = self.predicted(outputs)
         metrics = classification.classification_metrics(gold, predicted, self.labels, positive=self.positive)
         metrics["loss"] = classification.cross_entropy(self.gold_probabilities(examples, found))
+        metrics["ece"] = calibration_error(self.sureness(outputs), _agree(gold, predicted))
         only = classification.collapsed(predicted)
         is_right = set(gold) == {only}  # of rows with one label, which say nothing of others
         warnings = () if only is None or is_right else (_collapse_sentence(only, gold),)
@@ -159,8 +195,9 @@ class Classification:
     def intervals(self, examples: Sequence[Example], outputs: Outputs) -> dict[str, Interval]:
         """Return the bootstrap interval of each metric."""
         gold, found = [e.label or "" for e in examples], gathered(outputs)
-        losses = self._row_losses(examples, found)
-        return classification_intervals(gold, self.predicted(found), self.labels, positive=self.positive, losses=losses)
+        losses, predicted = self._row_losses(examples, found), self.predicted(outputs)
+        intervals = classification_intervals(gold, predicted, self.labels, positive=self.positive, losses=losses)
+        return {**intervals, **calibration_interval(self.sureness(outputs), _agree(gold, predicted))}
 
     def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> dict[str, Interval]:
         """Return the interval of each metric's difference, `outputs` minus `others`; of the loss where it decides."""
@@ -175,10 +212,11 @@ class Classification:
         """Return (row, its figures) for wrong labels, the surest mistakes first."""
         predicted = self.predicted(outputs)
         wrong = [i for i, e in enumerate(examples) if predicted[i] != e.label]
-        wrong.sort(key=lambda i: -float(outputs[i].max()))
+        sureness = self.sureness(outputs)
+        wrong.sort(key=lambda i: -float(sureness[i]))
 
         def figures(i: int) -> dict[str, Any]:
-            score = round(float(outputs[i].max()), 6)
+            score = round(float(sureness[i]), 6)
             return {"predicted": predicted[i], "score": score, "probabilities": shown(outputs[i], self.labels)}
 
         return Mistakes(wrong, figures)
@@ -196,6 +234,10 @@ class Classification:
 
     def _numbers(self, examples: Sequence[Example]) -> list[int]:
         return [self._index.get(e.label or "", -1) for e in examples]
+
+
+def _agree(gold: Sequence[str], predicted: Sequence[str]) -> NDArray[np.bool_]:
+    return np.fromiter((a == b for a, b in zip(gold, predicted, strict=True)), bool, len(gold))
 
 
 def _collapse_sentence(label: str, gold: Sequence[str]) -> str:
@@ -230,8 +272,7 @@ class Regression:
 
     def outputs(self, logits: Tensor) -> NDArray[np.float64]:
         """Return values on the labels' own scale."""
-        values: NDArray[np.float64] = logits.double().cpu().numpy() * self.deviation + self.mean  # (B, 1)
-        return values
+        return figures(logits) * self.deviation + self.mean  # (B, 1)
 
     def gold_numbers(self, examples: Sequence[Example]) -> Sequence[int | None]:
         """Nothing needs to be known: all is kept."""
@@ -269,6 +310,14 @@ class Regression:
         errors = [value - number(e) for value, e in zip(values, examples, strict=True)]
         order = sorted(range(len(errors)), key=lambda i: -abs(errors[i]))
         return [(i, {"predicted": round(values[i], 6), "error": round(errors[i], 6)}) for i in order]
+
+    def temperature(self, examples: Sequence[Example], outputs: Outputs) -> float:
+        """A number has no probability."""
+        return 1.0
+
+    def cooled(self, outputs: Outputs, temperature: float) -> Outputs:
+        """Return the numbers as they are."""
+        return outputs
 
     def settle(self, model: SequenceModel) -> Regression:
         """Fold mean and deviation into the last layer, so that any loader gives real values."""

@@ -40,16 +40,19 @@ KINDS: Mapping[str, Kind] = {
 # Ways from a row to one vector that classes of transformers have.
 POOLINGS = ("cls", "pooler")
 # What classes of transformers answer like: one vector a row, a linear layer.
-OF_A_ROW = ("classify", "regression", "choice")
+OF_A_ROW = ("classify", "multilabel", "regression", "choice")
 _TOKEN_HEADS = (
     "Bert", "Roberta", "XLMRoberta", "Camembert", "MPNet", "DistilBert", "Electra", "Albert", "Deberta", "DebertaV2",
     "Longformer",
 )  # fmt: skip
 # Classes whose head for hidden words, or for choices, is ours.
 _ONLY_BERT = ("Bert",)
+# Attention that only bertkit computes.
+_OURS_ALONE = "LocalBert"
 _BY_ONNX = "; `--to onnx` takes it as it is"
 _PIPELINES = {
     "classify": "text-classification",
+    "multilabel": "text-classification",
     "regression": "text-classification",
     "ner": "token-classification",
     "mlm": "fill-mask",
@@ -108,6 +111,12 @@ def _why_not_read(settings: TaskSettings) -> str | None:
 
 def _why_no_head(settings: TaskSettings, kind: str) -> str | None:
     """Say why no class has the run's head; `kind` is the encoder's class without "Model"."""
+    if kind == _OURS_ALONE:
+        return (
+            "transformers has no class for windows without global tokens, for dilated windows, and for entities, "
+            "questions or columns with global tokens; train with --attention full, disentangled, or global with "
+            "--global first"
+        )
     if settings.task not in (*OF_A_ROW, "ner", "mlm"):
         return f"transformers has no class for the task {settings.task}; use bertkit"
     if settings.sentence_pairs != "none":

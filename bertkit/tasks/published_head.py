@@ -62,7 +62,8 @@ class PublishedHead:
         if kind not in KINDS:
             raise MisfitError(f"describes a {kind}, whose head `bertkit export` does not write")
         own: Any = model
-        has_pooler = own.pooling == "pooler" and KINDS[kind].activation == "tanh" and own.encoder.pooler is not None
+        can_hold = KINDS[kind].activation in ("tanh", "linear")  # what is linear takes its activation from config.json
+        has_pooler = own.pooling == "pooler" and can_hold and own.encoder.pooler is not None
         return cls(kind, f"{model.encoder.prefix}.pooler.dense" if has_pooler else None)
 
     @property
@@ -94,7 +95,8 @@ class PublishedHead:
         """Return what config.json must say of the layer in the middle; `width` is the encoder's."""
         if self._how.activation != "linear":
             return {}
-        return {"pooler_hidden_act": "linear", "pooler_hidden_size": width, "pooler_dropout": 0.0}
+        activation = "linear" if self.pooler is None else "tanh"
+        return {"pooler_hidden_act": activation, "pooler_hidden_size": width, "pooler_dropout": 0.0}
 
     def shapes(self, own: Mapping[str, Shape]) -> dict[str, Shape]:
         """Return the shapes of `weights` out of those of the model's own."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bertkit.data.shape_names import CLASSES, ENTITIES, LABEL_SETS, QUESTIONS, SCORES, SUMMARIES, TEXTS
 from bertkit.errors import UnknownNameError, UsageError
 
 # Words that are kept of those that could stand in a hidden place, the likeliest first.
@@ -20,6 +21,7 @@ class TaskSpec:
         name: what --task takes.
         target: "module:class", imported when the task is built.
         summary: one line for people.
+        shape: what the rows hold that it reads (`data.shapes.table`).
         metrics: what `train --metric` takes, the task's own first.
         recipe: options of `train` that suit the task better than the model's own.
         from_nothing: options that go before these where the model starts from nothing.
@@ -35,6 +37,7 @@ class TaskSpec:
     name: str
     target: str
     summary: str
+    shape: str
     metrics: tuple[str, ...]
     recipe: Mapping[str, Any] = field(default_factory=dict)
     from_nothing: Mapping[str, Any] = field(default_factory=dict)
@@ -61,14 +64,27 @@ TASKS: tuple[TaskSpec, ...] = (
         "classify",
         "bertkit.tasks.sequence:SequenceTask",
         "one label for a text, a pair or several columns",
+        CLASSES,
         ("accuracy", "macro_f1", "f1", "mcc", "precision", "recall", "loss"),
         siamese_target="bertkit.tasks.siamese:SiameseTask",
+        most_ranked=None,
+    ),
+    TaskSpec(
+        "multilabel",
+        "bertkit.tasks.multilabel:MultiLabelTask",
+        "any number of labels for a text, a pair or several columns",
+        LABEL_SETS,
+        (
+            *("micro_f1", "macro_f1", "exact_match", "lrap", "hamming_loss"),
+            *("micro_precision", "micro_recall", "loss"),
+        ),
         most_ranked=None,
     ),
     TaskSpec(
         "regression",
         "bertkit.tasks.sequence:SequenceTask",
         "one number for a text, a pair or several columns",
+        SCORES,
         ("pearson", "spearman", "mse", "mae"),
         siamese_target="bertkit.tasks.siamese:SiameseTask",
     ),
@@ -77,6 +93,7 @@ TASKS: tuple[TaskSpec, ...] = (
         "ner",
         "bertkit.tasks.tagging:TaggingTask",
         "entities in a text, with their places",
+        ENTITIES,
         ("entity_f1", "entity_precision", "entity_recall", "entity_f1_lenient"),
         {"pooling": "cls", "token_masking": 0.0},
         # Every token is an example, so more is learnt from the same rows (docs/scratch.md).
@@ -87,6 +104,7 @@ TASKS: tuple[TaskSpec, ...] = (
         "choice",
         "bertkit.tasks.choice:ChoiceTask",
         "the right one of several choices, all ranked",
+        QUESTIONS,
         ("map@3", "accuracy", "mrr", "loss"),
         {"batch_size": 8, "token_masking": 0.0},
         most_ranked=None,
@@ -95,6 +113,7 @@ TASKS: tuple[TaskSpec, ...] = (
         "mlm",
         "bertkit.tasks.masked_lm:MaskedLMTask",
         "hidden words of plain text; the encoder goes on into other tasks",
+        TEXTS,
         ("perplexity", "loss", "accuracy", "pair_accuracy"),
         {"token_masking": 0.15, "on_long": "window", "dropout": 0.1, "pooling": "cls"},
         most_ranked=MOST_WORDS,
@@ -104,6 +123,7 @@ TASKS: tuple[TaskSpec, ...] = (
         "extractive",
         "bertkit.tasks.extractive:ExtractiveTask",
         "the sentences of a document that make its summary (BertSum)",
+        SUMMARIES,
         ("rouge1", "rouge2", "rougeLsum"),
         {"batch_size": 8, "token_masking": 0.0, "on_long": "window", "pooling": "cls"},
         siamese_target="bertkit.tasks.salience:SalienceTask",
@@ -115,6 +135,7 @@ TASKS: tuple[TaskSpec, ...] = (
         "matching",
         "bertkit.tasks.matching:MatchingTask",
         "the candidate summary that is nearest to its document (MatchSum)",
+        SUMMARIES,
         ("rouge1", "rouge2", "rougeLsum"),
         {"batch_size": 8, "token_masking": 0.0},
         rows_an_epoch=1000,
@@ -122,18 +143,24 @@ TASKS: tuple[TaskSpec, ...] = (
 )
 
 
+# What each task reads, as `data/` is told: of several tasks that read one shape the first is meant.
+SHAPE_OF: Mapping[str, str] = {spec.name: spec.shape for spec in TASKS}
+
 # Options of `train` that only some tasks read; for any other they would do nothing.
 TASKS_WITH: Mapping[str, tuple[str, ...]] = {
     "positive": ("classify",),
-    "class_weights": ("classify",),
-    "label_smoothing": ("classify", "ner", "choice", "extractive"),
+    "class_weights": ("classify", "multilabel"),
+    "label_smoothing": ("classify", "multilabel", "ner", "choice", "extractive"),
     "loss": ("regression",),
-    "head_lr": ("classify", "regression", "ner", "choice", "mlm", "extractive"),
+    "head_lr": ("classify", "multilabel", "regression", "ner", "choice", "mlm", "extractive"),
     "blend": ("classify",),
+    "calibrate": ("classify", "multilabel", "choice"),
+    "tune_threshold": ("classify",),
     "whole_words": ("mlm",),
     "sentence_pairs": ("mlm",),
-    "leave_out": ("classify", "regression", "choice", "mlm"),
-    "pooling": ("classify", "regression", "choice", "extractive", "matching"),
+    "mask_decoder": ("mlm",),
+    "leave_out": ("classify", "multilabel", "regression", "choice", "mlm"),
+    "pooling": ("classify", "multilabel", "regression", "choice", "extractive", "matching"),
 }
 
 

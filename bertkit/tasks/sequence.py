@@ -178,9 +178,30 @@ class SequenceTask:
         """Return (row, its figures) for what the model got wrong, the worst first."""
         return self.objective.mistakes(examples, outputs)
 
+    def sureness(self, outputs: Outputs) -> NDArray[np.float64]:
+        """Return the probability of the label that each row gets, (N); -1 where it gets none."""
+        return self._classes().sureness(outputs)
+
+    def temperature(self, examples: Sequence[Example], outputs: Outputs) -> float:
+        """Fit the temperature that suits rows that were not trained on."""
+        return self.objective.temperature(examples, outputs)
+
+    def cooled(self, outputs: Outputs, temperature: float) -> Outputs:
+        """Return what outputs would be had the logits been divided by a temperature."""
+        return self.objective.cooled(outputs, temperature)
+
+    def decide_by(self, thresholds: tuple[float, ...]) -> None:
+        """Take labels by thresholds, one for each, 0 for none."""
+        self.settings = replace(self.settings, thresholds=thresholds)
+        self._classes().thresholds = thresholds
+
     def settle(self, model: TaskModel) -> None:
         """Fold the labels' scale into the last layer (regression)."""
         self.objective = self.objective.settle(cast("SequenceModel", model))
+
+    def _classes(self) -> Classification:
+        assert isinstance(self.objective, Classification)
+        return self.objective
 
     def _texts(self, examples: Sequence[Example]) -> tuple[list[str], list[str] | None]:
         """Join the text columns of each row with the separator, and part off the pair."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.compute.arrays import probabilities as shares
 from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Entity, Example, TaggedText
 from bertkit.errors import DataError
@@ -22,6 +23,7 @@ from bertkit.metrics.tagging import tagging_difference, tagging_intervals, taggi
 from bertkit.plain import listed, quoted
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoding import encode_rows, hide_tokens
+from bertkit.tasks.endings import Endings, learn_endings
 from bertkit.tasks.tags_seen import ScoredEntity, Tagged, Tagging, best_seen, joined, tagged
 from bertkit.tasks.units import Words, is_whole_words, units
 from bertkit.tasks.viterbi import Path, best_path, entity_runs, tag_names
@@ -69,7 +71,16 @@ class TaggingTask:
         whole = sum(is_whole_words(text, entity) for text, entity in tagged)
         unit = "word" if whole >= _WHOLE_WORDS * len(tagged) else "token"
         labels = tuple(sorted({entity.label for _, entity in tagged}))
-        return cls(replace(settings, labels=labels, unit=unit), tokenizer)
+        task = cls(replace(settings, labels=labels, unit=unit), tokenizer)
+        if whole == len(tagged) and unit == "word":
+            return task
+        return cls(replace(task.settings, endings=task._endings(examples)), tokenizer)
+
+    def _endings(self, examples: Sequence[Example]) -> Endings:
+        """Learn where in a unit entities end, from rows that are read whole."""
+        kept = [e for e in examples if _entities(e)]
+        rows = zip(kept, self.encode(kept), strict=True)
+        return learn_endings((e.texts[0], _entities(e), row.parts[0].spans) for e, row in rows if len(row.parts) == 1)
 
     def build_model(self, encoder: Encoder, *, dropout: float) -> TokenModel:
         """Put a linear layer over every token."""
@@ -91,7 +102,10 @@ class TaggingTask:
         read = max((span.end for span in row.parts[-1].spans), default=0)
         words = Words(text, read) if self.settings.unit == "word" else None
         pack = tuple if len(row.parts) == 1 else PackedSpans
-        return replace(row, parts=tuple(replace(p, spans=pack(units(p.spans, text, words))) for p in row.parts))
+        endings = self.settings.endings
+        found = (units(p.spans, text, words) for p in row.parts)
+        cut = (endings.cut(spans, text) if endings else spans for spans in found)
+        return replace(row, parts=tuple(replace(p, spans=pack(s)) for p, s in zip(row.parts, cut, strict=True)))
 
     encode_scored = encode
 
@@ -137,11 +151,11 @@ class TaggingTask:
 
     def part_outputs(self, logits: Tensor, batch: Batch) -> Sequence[NDArray[np.float64]]:
         """Return the probabilities of every token's tags, (L, C) for each part."""
-        probabilities = logits.float().softmax(dim=-1).cpu().numpy()  # (B, L, C)
+        given = shares(logits, np.float32)  # (B, L, C)
         if batch.attention_mask is None:
-            return list(probabilities)
-        lengths = batch.attention_mask.sum(dim=1).tolist()
-        return [row[:length] for row, length in zip(probabilities, lengths, strict=True)]
+            return list(given)
+        lengths = batch.attention_mask.sum(-1).tolist()
+        return [row[:length] for row, length in zip(given, lengths, strict=True)]
 
     def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> Tagging:
         """Read entities off the best tags of all units; a very long text stretch by stretch."""

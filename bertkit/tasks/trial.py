@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bertkit.compute.arrays import no_gradients
 from bertkit.data.records import Document, Example, Question
 from bertkit.kinds import MisfitError
 from bertkit.tasks.base import Task
@@ -28,10 +29,8 @@ def try_out(task: Task, model: TaskModel) -> None:
         MisfitError: the answer is no number.
         Exception: whatever a task, a tokenizer or a model raises that do not belong together.
     """
-    import torch
-
     example = _example(task)
-    with torch.no_grad():  # what layers keep of a row is of use in training, too
+    with no_gradients():  # what layers keep of a row is of use in training, too
         rows = task.encode([example])
         (outputs,) = rows_of_parts(model, task, rows, "cpu")
         parts = list(outputs)

@@ -10,19 +10,21 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
+from bertkit.bundle import encoder_class_of
 from bertkit.compute.device import Placement
 from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted
 from bertkit.evaluation.forward import forward_together
 from bertkit.run_folder import resume_command
 from bertkit.tasks.base import Outputs, Scores
+from bertkit.tasks.published import OF_A_ROW, class_of
 from bertkit.training.average import EpochAverage
 from bertkit.training.checkpoint import Checkpoints, best_name
 from bertkit.training.interrupts import interrupts
 from bertkit.training.learner import plan_of
 from bertkit.training.loop import Learner, LoopState, StepFacts, train_steps
 from bertkit.training.prepare import Prepared
-from bertkit.training.tracking import Tracker, silent_writers, wants_tensorboard
+from bertkit.training.tracking import Tracker, chosen_rows, silent_writers, wants_tensorboard
 
 # Writing checkpoints may cost at most this share of the time.
 CHECKPOINT_SHARE = 0.01
@@ -114,11 +116,12 @@ def drive(
     average = EpochAverage(checkpoints, int(config.average or 1), epoch=state.epoch)
     keeper = Keeper(checkpoints, learner, state, average)
     scorer = Scorer(prepared, learner, placement, state, average)
+    looked_at = chosen_rows(prepared.validation)
     steps = train_steps(learner, prepared.rows, plan_of(config), state, scorer)
     with silent_writers(), closing(_tracker(config, checkpoints, state, listener)) as tracker:
         if state.step == 0:
             sample = prepared.task.batch(prepared.rows[0].encoded.parts)
-            tracker.graph(learner.bare_model, sample.to(placement.device))
+            tracker.graph(learner.bare_model, sample.to(placement.device), _name_of(learner))
         with interrupts(persist=world.size > 1) as interrupted:
             for facts in steps:
                 stop = world.any(interrupted.is_set())
@@ -130,12 +133,21 @@ def drive(
                 tracker(facts)
                 if facts.scores is not None:
                     tracker.weights(learner.bare_model, facts.step)
+                    tracker.attention(learner.bare_model, looked_at, facts.step)
                 listener(facts)
                 if stop:
                     world.any(False)  # the checkpoint is written
                     way_on = resume_command(checkpoints.shown or checkpoints.run)
                     raise Interrupted(f"interrupted at step {facts.step} of {facts.total_steps}; go on with {way_on}.")
     return totals
+
+
+def _name_of(learner: Learner) -> str:
+    """Name the box of the model's graph: as transformers would call it, or by our own class."""
+    model, settings = learner.bare_model, learner.task.settings
+    encoder = encoder_class_of(model)
+    known = settings.task in (*OF_A_ROW, "ner", "mlm")
+    return class_of(settings, encoder) if known else type(model).__name__
 
 
 def _tracker(

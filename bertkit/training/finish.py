@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bertkit import bundle
@@ -11,6 +11,7 @@ from bertkit.bundle import Bundle, Manifest
 from bertkit.evaluation.baselines import Baselines, fit_baselines
 from bertkit.evaluation.blend import fit_blend
 from bertkit.evaluation.contamination import save_hashes
+from bertkit.evaluation.decisions import beside
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.partner import ENCODER, Partnership, fit_partner
 from bertkit.evaluation.run import Scored
@@ -22,6 +23,7 @@ from bertkit.tokenization.trimming import DROPPED_FILE
 from bertkit.training.loop import Learner
 from bertkit.training.place import Place
 from bertkit.training.prepare import Prepared, describe_data, describe_encoder
+from bertkit.training.tuning import calibrate, tune
 
 BASELINE = "baseline"
 
@@ -34,9 +36,15 @@ class Finished:
     baselines: Baselines
     outputs: Outputs
     partnership: Partnership | None = None
+    chosen: tuple[str, ...] = ()
+    calibration: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def note(self) -> str | None:
+    def notes(self) -> tuple[str, ...]:
+        """Say what was chosen on the validation rows."""
+        return tuple(note for note in (self._of_blend(), *self.chosen) if note)
+
+    def _of_blend(self) -> str | None:
         """Say what a blend is made of, and how its model does alone; None where there is no blend."""
         if self.partnership is None:
             return None
@@ -68,7 +76,11 @@ class Finished:
             family=prepared.spec.family,
             config=prepared.config.saved(),
             data=describe_data(prepared),
-            training={**training, **describe_encoder(prepared)},
+            training={
+                **training,
+                **describe_encoder(prepared),
+                **({"calibration": dict(self.calibration)} if self.calibration else {}),
+            },
             versions=bundle.versions(),
             blend=self.partnership.weights() if self.partnership else {},
         )
@@ -96,6 +108,12 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
     task, train, examples = prepared.task, prepared.train_examples, prepared.validation_examples
     seed = prepared.config.seed
     baselines = fit_baselines(task, train, seed=seed, class_weights=prepared.options.class_weights)
+    calibration: dict[str, Any] = {}
+    cooled = ""
+    # Windows are averaged as probabilities, which no temperature of their logits keeps in order.
+    is_cut = prepared.config.on_long == "window" and any(len(row.parts) > 1 for row in prepared.validation)
+    if prepared.config.calibrate and not is_cut:
+        outputs, calibration, cooled = calibrate(task, learner.bare_model, examples, outputs)
     theirs, alone, partnership = dict(baselines.predict(examples)), None, None
     if prepared.config.blend:
         partner = fit_partner(task, learner.bare_model, baselines, train, seed=seed)
@@ -103,14 +121,16 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
         gold = [example.label for example in examples]
         partnership = Partnership(fit_blend(gold, task.settings.labels, outputs, say), partner)
         outputs, alone = partnership.blend.mix(outputs, say), outputs
+    baselines, tuned = tune(task, baselines, examples, outputs, prepared.config.tune_threshold)
+    theirs = {**theirs, **baselines.predict(examples)} if tuned else theirs
     evaluation = evaluate(
         task,
         examples,
         outputs,
-        theirs,
+        beside(task, baselines, theirs),
         alone=alone,
         data=prepared.dataset.name,
         split="validation",
         warnings=prepared.warnings,
     )
-    return Finished(evaluation, baselines, outputs, partnership)
+    return Finished(evaluation, baselines, outputs, partnership, (cooled, tuned), calibration)

@@ -108,6 +108,13 @@ def _build_options(prepared: Prepared) -> BuildOptions:
         layers=config.layers,
         hidden=config.hidden,
         heads=config.heads,
+        attention=config.attention or "full",
+        window=config.window,
+        dilation=config.dilation,
+        global_tokens=config.global_tokens,
+        distances=config.distances,
+        buckets=config.buckets,
+        sep_id=prepared.tokenizer.id_of(prepared.tokenizer.special.sep, "separator") if config.window else 0,
     )
 
 

@@ -144,7 +144,7 @@ def train_steps(
         batches = training_batches(lengths, batch_size=plan.batch_size, seed=plan.seed, epoch=state.epoch)
         for index in range(state.step_in_epoch, per_epoch):
             chosen = batches[index * plan.accumulate : (index + 1) * plan.accumulate]
-            facts = _step(learner, [[rows[i] for i in batch] for batch in chosen], plan, state, per_epoch)
+            facts = take_step(learner, [[rows[i] for i in batch] for batch in chosen], plan, state, per_epoch)
             state.step_in_epoch = index + 1
             if state.step_in_epoch < per_epoch:
                 yield facts
@@ -155,7 +155,21 @@ def train_steps(
             yield replace(facts, scores=scores, improved=improved)
 
 
-def _step(learner: Learner, parts: list[list[TrainingRow]], plan: Plan, state: LoopState, per_epoch: int) -> StepFacts:
+def take_step(
+    learner: Learner, parts: list[list[TrainingRow]], plan: Plan, state: LoopState, per_epoch: int
+) -> StepFacts:
+    """Learn from one step's batches; `state` is advanced.
+
+    Args:
+        learner: model, optimizer, task.
+        parts: the rows of each batch that is summed into the step.
+        plan: epochs, rates, sizes.
+        state: where the loop stands.
+        per_epoch: steps of an epoch.
+
+    Raises:
+        NonFiniteError: loss or gradient is no longer a number; the weights stay as they were.
+    """
     began = time.perf_counter()
     step, total = state.step + 1, plan.epochs * per_epoch
     n_rows = sum(len(part) for part in parts)

@@ -10,16 +10,18 @@ from typing import Any
 from bertkit.audit.training_rows import training_doubts
 from bertkit.config import TrainConfig, flag
 from bertkit.data.records import DataSet, Example
-from bertkit.data.request import DataRequest, load_splits
+from bertkit.data.request import DataRequest
 from bertkit.errors import UsageError
 from bertkit.models.choosing import AUTO, FROM_NOTHING, Choice, choose_model
 from bertkit.models.offline import package_statement
-from bertkit.models.registry import EXTENDABLE, find_model, load_target
+from bertkit.models.registry import EXTENDABLE, LONGEST_ROW, find_model, load_target
 from bertkit.models.table import ModelSpec
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import EncodedRow, Task, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.class_answers import MANY_LABELS
-from bertkit.tasks.labels import class_weights
+from bertkit.tasks.labels import class_weights, positive_weights
+from bertkit.tasks.multilabel import labels_of
+from bertkit.tasks.reading import load_splits
 from bertkit.tasks.registry import TaskSpec, find_task
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.health import check_fit
@@ -28,10 +30,11 @@ from bertkit.training.deciding import choose_metric
 from bertkit.training.extractor import candidate_source, lend_extractor
 from bertkit.training.long_rows import cut_sentence
 from bertkit.training.recipe import refuse_idle, resolve
+from bertkit.training.tuning import check_tuning
 from bertkit.training.vocabulary import choose_tokenizer, owner
 
 # Options that say of what shape a model without weights is, or how its vocabulary is trained.
-FROM_NOTHING_ONLY = ("size", "layers", "hidden", "heads", "vocab_size", "lowercase")
+FROM_NOTHING_ONLY = ("size", "layers", "hidden", "heads", "attention", "vocab_size", "lowercase")
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def prepare(
     n_words = sum(len(text.split()) for e in train for text in e.all_texts)
     is_pair = dataset.columns.pair is not None
     two_texts = is_pair or dataset.task == "choice"
-    readable = _lengthened(spec, config.max_length, find_task(dataset.task))
+    readable = _lengthened(spec, config, find_task(dataset.task))
     config = resolve(
         config, readable, is_pair=is_pair, task=dataset.task, two_texts=two_texts, n_words=n_words, n_rows=len(train)
     )
@@ -110,6 +113,7 @@ def prepare(
     tokenizer, trimmed = choose_tokenizer(config, spec, train, saved_tokenizer, note)
     task = _task(config, spec, dataset, tokenizer)
     config = _blend_of_few(config, asked, task.settings, note)
+    check_tuning(config.tune_threshold, task.settings)
     doubts = [*training_doubts(dataset.task, train)]
     doubts += [f"validation: {doubt}" for doubt in check_answers(task.settings, dataset.splits["validation"])]
     lend_extractor(task, config, spec, note)
@@ -167,6 +171,8 @@ def _options(config: TrainConfig, task: Task, train: Sequence[Example]) -> Train
     settings, weights = task.settings, None
     if settings.task == "classify":
         weights = class_weights(config.class_weights, settings.labels, train)
+    if settings.task == "multilabel":
+        weights = positive_weights(config.class_weights, settings.labels, [labels_of(row) for row in train])
     return TrainingOptions(
         loss=config.loss,
         label_smoothing=config.label_smoothing or 0.0,
@@ -201,8 +207,12 @@ def _for_task(config: TrainConfig, task: TaskSpec, *, from_nothing: bool) -> Tra
     return replace(config, **{"on_long": config.on_long or "truncate", **open_values})
 
 
-def _lengthened(spec: ModelSpec, asked: int | None, task: TaskSpec) -> ModelSpec:
+def _lengthened(spec: ModelSpec, config: TrainConfig, task: TaskSpec) -> ModelSpec:
     """Let a model read more tokens than it has positions, where the task and the model allow it."""
+    asked = config.max_length
+    longest = LONGEST_ROW.get(config.attention or "full")
+    if spec.is_scratch and longest is not None and asked is not None:
+        return replace(spec, max_length=max(spec.max_length, min(asked, longest)))
     if asked is None or asked <= spec.max_length or not task.more_positions or spec.architecture not in EXTENDABLE:
         return spec
     return replace(spec, max_length=asked)
@@ -236,6 +246,7 @@ def _task(config: TrainConfig, spec: ModelSpec, dataset: DataSet, tokenizer: Tok
         overlap_segments=bool(config.overlap_segments),
         pooling=str(config.pooling),
         sentence_pairs=config.sentence_pairs,
+        mask_decoder=config.mask_decoder,
         candidates=candidate_source(config, spec) if dataset.task == "matching" else "textrank",
         metric=str(config.metric),
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 from bertkit.config import TrainConfig, flag, options
 from bertkit.errors import UsageError
 from bertkit.models.recipes import SCRATCH, Recipe
-from bertkit.models.registry import WITH_SEGMENTS
+from bertkit.models.registry import LOCAL_ATTENTIONS, WITH_SEGMENTS
+from bertkit.models.scratch import USUAL_DILATION, USUAL_WINDOW
 from bertkit.models.table import ModelSpec
 from bertkit.tasks.base import SIDED_POOLINGS
 from bertkit.tasks.published import POOLINGS
@@ -18,6 +20,16 @@ from bertkit.tasks.registry import TASKS_WITH, TaskSpec
 WORDS_PER_PIECE = 20
 SMALLEST_VOCABULARY, LARGEST_VOCABULARY = 1_000, 32_000
 SHAPE = ("size", "layers", "hidden", "heads")
+# Architectures that know how far tokens are from each other, and not where they stand.
+RELATIVE = ("deberta", "deberta-v2", "modernbert", "ultrabert", "eurobert", "gte")
+# Options of --attention, and the kinds that read them.
+ATTENTION_OPTIONS = {
+    "window": LOCAL_ATTENTIONS,
+    "dilation": ("dilated",),
+    "global_tokens": ("global",),
+    "distances": ("disentangled",),
+    "buckets": ("disentangled",),
+}
 # From this many rows on, and for tags of every word, a wider scratch model learns more than it
 # forgets (docs/scratch.md).
 MANY_ROWS = 10_000
@@ -26,7 +38,7 @@ WIDE = (2, 128, 4)  # layers, hidden, heads
 # 2021 ("On the Stability of Fine-tuning BERT") take 20 passes where 3 are usual. Few pairs gain
 # nothing from it (docs/minilm.md).
 ENOUGH_STEPS, MOST_EPOCHS = 150, 20
-OF_ONE_TEXT = ("classify", "regression", "ner")
+OF_ONE_TEXT = ("classify", "multilabel", "regression", "ner")
 
 
 def resolve(
@@ -62,6 +74,7 @@ def resolve(
         config = _portable(config, spec, two_texts=two_texts)
     if not learns_words:
         _refuse_vocabulary(config, spec)
+    config = _with_attention(config, spec)
     filled = _filled(config, recipe_for(spec, from_nothing=init == "random"), task=task, two_texts=two_texts)
     if config.epochs is None and n_rows and init == "pretrained" and task in OF_ONE_TEXT and not two_texts:
         filled = replace(filled, epochs=_epochs(n_rows, filled))
@@ -73,10 +86,25 @@ def resolve(
         overlap_segments=bool(filled.overlap_segments and is_pair),
         swap_pairs=bool(filled.swap_pairs and is_pair),
         blend=bool(filled.blend and config.class_weights == "none"),
+        calibrate=_calibrates(filled, config, task, init),
         max_length=min(filled.max_length or spec.max_length, spec.max_length),
         vocab_size=(filled.vocab_size or _vocabulary_size(n_words)) if learns_words else None,
         lowercase=(True if filled.lowercase is None else filled.lowercase) if learns_words else None,
     )
+
+
+def _calibrates(filled: TrainConfig, asked: TrainConfig, task: str, init: str) -> bool:
+    """Tell whether a temperature is fitted; a blend calibrates its answers itself.
+
+    Raises:
+        UsageError: both were asked for.
+    """
+    blends = bool(filled.blend and asked.class_weights == "none")
+    if asked.calibrate and blends:
+        raise UsageError("--calibrate: a blend is calibrated by its weights; take --no-blend, or leave it out.")
+    if asked.calibrate is not None:
+        return asked.calibrate
+    return init == "pretrained" and not blends and task in TASKS_WITH["calibrate"]
 
 
 def _portable(config: TrainConfig, spec: ModelSpec, *, two_texts: bool) -> TrainConfig:
@@ -103,6 +131,52 @@ def _filled(config: TrainConfig, recipe: Recipe, *, task: str, two_texts: bool) 
     if filled.pooling == "siamese" and config.overlap_segments is None:
         filled = replace(filled, overlap_segments=False)  # each text is read by itself
     return filled
+
+
+def _with_attention(config: TrainConfig, spec: ModelSpec) -> TrainConfig:
+    """Fill what a kind of attention leaves open."""
+    if not spec.is_scratch:
+        return config
+    attention = config.attention or "full"
+    values: dict[str, Any] = {"attention": attention}
+    if attention in LOCAL_ATTENTIONS:
+        values["window"] = config.window or USUAL_WINDOW
+    if attention in ("window", "dilated"):  # the first token sees no more of a row than any other
+        values["pooling"] = config.pooling or "mean"
+    if attention == "dilated":
+        values["dilation"] = config.dilation or USUAL_DILATION
+    if attention == "global":
+        values["global_tokens"] = config.global_tokens or "first"
+    return replace(config, **values)
+
+
+def _refuse_attention(config: TrainConfig, spec: ModelSpec, *, two_texts: bool) -> None:
+    """Refuse options of attention that the model or its kind of attention does not have."""
+    if config.attention is not None and not spec.is_scratch:
+        raise UsageError(f"--attention {config.attention}: {spec.name} has its own; leave it out, or take scratch.")
+    if config.mask_decoder == "enhanced":
+        _refuse_mask_decoder(config, spec)
+    for name, kinds in ATTENTION_OPTIONS.items():
+        if getattr(config, name) is not None and (config.attention or "full") not in kinds:
+            named = " or ".join(f"--attention {kind}" for kind in kinds)
+            raise UsageError(f"{flag(name)}: is for {named}; leave it out, or add that.")
+    if config.window is not None and config.window % 2:
+        raise UsageError(f"--window {config.window}: is half on either side of a token; choose an even number.")
+    if config.global_tokens == "question" and not two_texts:
+        raise UsageError("--global question: needs rows of two texts, the first of them the question; take first.")
+
+
+def _refuse_mask_decoder(config: TrainConfig, spec: ModelSpec) -> None:
+    """Refuse the enhanced mask decoder on what was trained without it, or has absolute positions below."""
+    if not (spec.is_scratch or config.init == "random"):
+        raise UsageError(f"--mask-decoder enhanced: {spec.name} was trained without it; add --init random.")
+    has_absolute = (config.attention != "disentangled") if spec.is_scratch else spec.architecture not in RELATIVE
+    if has_absolute:
+        way_on = "add --attention disentangled" if spec.is_scratch else "take scratch with --attention disentangled"
+        raise UsageError(
+            "--mask-decoder enhanced: lets absolute places join at the end, for encoders that have none below, and "
+            f"{spec.name} has; {way_on}."
+        )
 
 
 def _epochs(n_rows: int, config: TrainConfig) -> int:
@@ -165,6 +239,7 @@ def _refuse_vocabulary(config: TrainConfig, spec: ModelSpec) -> None:
 
 def _refuse_misfits(config: TrainConfig, spec: ModelSpec, *, is_pair: bool, two_texts: bool) -> None:
     """Refuse options that the model or the rows cannot use."""
+    _refuse_attention(config, spec, two_texts=two_texts)
     if config.pooling in SIDED_POOLINGS and not two_texts:
         raise UsageError(
             f"--pooling {config.pooling}: is for pairs of texts, and a row here has no pair; take cls or mean."

@@ -19,6 +19,7 @@ from bertkit.kinds import MisfitError, record_of
 from bertkit.training.advice import advice
 from bertkit.training.checkpoint import Checkpoints, best_name
 from bertkit.training.drive import Totals, drive
+from bertkit.training.duration import predict_seconds
 from bertkit.training.finish import finish
 from bertkit.training.gallery import write_gallery
 from bertkit.training.learner import build_learner, build_model, place_training, plan_of
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
 class Started:
     """What a training will do; the first thing a listener hears.
 
-    A plan (--dry-run) also says how much memory it will take, in all and part by part (`Memory`).
+    A plan (--dry-run) also says how much memory it will take, in all and part by part (`Memory`),
+    how many seconds, what the task is, and the shape of the encoder.
     """
 
     config: TrainConfig
@@ -60,6 +62,9 @@ class Started:
     placement: Placement
     memory_bytes: int | None = None
     memory_parts: dict[str, int] = field(default_factory=dict)
+    seconds: float | None = None
+    task: str = ""
+    shape: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,29 @@ def plan_training(config: TrainConfig, listener: Listener = lambda _: None) -> S
         listener(sentence)
     memory = predict_memory(prepared, learner)
     started = _started(prepared, shown, placement, learner, step=0)
-    return replace(started, memory_bytes=memory.peak, memory_parts=memory.parts())
+    return replace(
+        started,
+        memory_bytes=memory.peak,
+        memory_parts=memory.parts(),
+        task=prepared.task.settings.task,
+        shape=_shape(learner),
+        seconds=round(predict_seconds(prepared, learner), 1),
+    )
+
+
+def _shape(learner: Learner) -> dict[str, int]:
+    """Return how large the encoder is, as far as its architecture says."""
+    encoder = learner.bare_model.encoder
+    config = encoder.transformers_config()
+    heads = config.get("num_attention_heads", config.get("n_heads"))
+    found = {
+        "layers": len(encoder.layers) or config.get("num_hidden_layers"),
+        "hidden": encoder.hidden_size,
+        "heads": heads,
+        "vocabulary": encoder.vocab_size,
+        "positions": encoder.max_positions,
+    }
+    return {name: size for name, size in found.items() if isinstance(size, int)}
 
 
 def _check_words(config: TrainConfig) -> None:
@@ -210,8 +237,8 @@ def _train_prepared(
     if not world.is_main:
         return result
     finished = finish(prepared, learner, outputs)
-    if finished.note:
-        listener(finished.note)
+    for sentence in finished.notes:
+        listener(sentence)
     result = replace(
         result,
         metric=finished.evaluation.metric,

@@ -6,14 +6,18 @@ import importlib.util
 import io
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bertkit.errors import UsageError
+import numpy as np
+from numpy.typing import NDArray
+
+from bertkit.errors import ModelError, UsageError
 from bertkit.files import machine_error
 from bertkit.models.opening import quiet
+from bertkit.tasks.base import EncodedRow
 from bertkit.training.loop import StepFacts
 
 if TYPE_CHECKING:
@@ -21,10 +25,13 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
     from bertkit.compute.batching import Batch
+    from bertkit.models.heads import TaskModel
 
 # Values of a weight tensor that its histogram is made of.
 HISTOGRAM_VALUES = 100_000
 FEWEST_POINTS = 40
+# Pixels of a head's picture, and tokens of the longest row that is drawn.
+HEAD_PIXELS, LONGEST_DRAWN = 160, 64
 
 
 @contextmanager
@@ -102,13 +109,13 @@ class Tracker:
             for name, value in facts.scores.metrics.items():
                 writer.add_scalar(f"validation/{name}", value, facts.step)
 
-    def graph(self, model: nn.Module, batch: Batch) -> None:
-        """Write the model's graph, traced on a batch; a model that cannot be traced has none."""
+    def graph(self, model: nn.Module, batch: Batch, name: str) -> None:
+        """Write the model's graph, traced on a batch, in a box of a name; a model that cannot be traced has none."""
         if self.writer is None:
             return
         named = {name: tensor for name, tensor in batch.inputs.items() if tensor is not None}
         was_training = model.training
-        called = _called_by_name(model, tuple(named))
+        called = _called_by_name(model, tuple(named), name)
         # The tracer prints where it fails, warns of whatever depends on the shape of this batch, and
         # reads every property of a model, one of which logs. Whatever it dies of, training goes on.
         failures = suppress(Exception)
@@ -116,6 +123,27 @@ class Tracker:
             warnings.simplefilter("ignore")
             _add_graph(self.writer, called, tuple(named.values()))
         model.train(was_training)
+
+    def attention(self, model: TaskModel, rows: Sequence[EncodedRow], step: int) -> None:
+        """Write what each head looks at in some rows, a picture a row; a model that shows no attention has none."""
+        import torch
+
+        from bertkit.models.attention_weights import attention_of
+
+        if self.writer is None:
+            return
+        mode, device, pictures = model.training, next(model.parameters()).device, []
+        model.eval()
+        with suppress(ModelError):
+            for row in rows:
+                part = row.parts[0]
+                ids, types = (torch.tensor([list(values)], device=device) for values in (part.ids, part.type_ids))
+                layers = attention_of(model.encoder, ids, types, "")
+                pictures.append(_heads_picture([layer.weights.float().cpu().numpy() for layer in layers]))
+        model.train(mode)
+        with self._writing():
+            for number, picture in enumerate(pictures, start=1):
+                self.writer.add_image(f"attention/row_{number}", picture, step, dataformats="HWC")
 
     def weights(self, model: nn.Module, step: int) -> None:
         """Write a histogram of each weight tensor, large ones sampled evenly."""
@@ -143,8 +171,8 @@ class Tracker:
             self.writer = None
 
 
-def _called_by_name(model: nn.Module, names: tuple[str, ...]) -> nn.Module:
-    """Wrap a model so that it takes its inputs by place, as the tracer hands them over."""
+def _called_by_name(model: nn.Module, names: tuple[str, ...], name: str) -> nn.Module:
+    """Wrap a model so that it takes its inputs by place, as the tracer hands them over, and is called by a name."""
     from torch import nn
 
     class Called(nn.Module):
@@ -158,7 +186,27 @@ def _called_by_name(model: nn.Module, names: tuple[str, ...]) -> nn.Module:
             answer: Tensor = found[0] if isinstance(found, tuple) else found
             return answer
 
-    return Called()
+    called: nn.Module = type(name, (Called,), {})()
+    return called
+
+
+def _heads_picture(layers: Sequence[NDArray[np.float32]]) -> NDArray[np.uint8]:
+    """Draw the weights (N, L, L) of each layer, a line of heads for each, the lowest first, (height, width, 3)."""
+    size = max(1, HEAD_PIXELS // layers[0].shape[-1])
+    lines = []
+    for heads in layers:
+        cells = np.sqrt(heads.clip(0, 1)).repeat(size, axis=1).repeat(size, axis=2)
+        framed = np.pad(cells, ((0, 0), (1, 1), (1, 1)), constant_values=1.0)
+        lines.append(np.concatenate(list(framed), axis=1))
+    shares = np.concatenate(lines)[..., None]
+    paper, ink = np.array([255, 255, 255]), np.array([43, 108, 163])
+    return np.asarray(paper + (ink - paper) * shares).astype(np.uint8)
+
+
+def chosen_rows(rows: Sequence[EncodedRow]) -> list[EncodedRow]:
+    """Choose three rows to look at, evenly spread over those that are short enough to be drawn."""
+    short = [row for row in rows if len(row.parts[0].ids) <= LONGEST_DRAWN]
+    return [short[i * (len(short) - 1) // 2] for i in range(3)] if len(short) >= 3 else short
 
 
 def _add_graph(writer: SummaryWriter, called: nn.Module, tensors: tuple[Tensor, ...]) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bertkit.audit import TrainCommand, audit, telltale
-from bertkit.data.loading import load_data
 from bertkit.data.records import ColumnMap, Example
+from bertkit.tasks.reading import load_data
 
 VOCABULARY = [f"word{i}" for i in range(5000)]
 

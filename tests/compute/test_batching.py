@@ -138,14 +138,30 @@ def test_training_pads_little(batch_size: int) -> None:
 @pytest.mark.parametrize("n", [1725, 3600])
 def test_prediction_pads_little(n: int) -> None:
     lengths = mrpc_like(n)
-    assert padding_share(lengths, token_budget_batches(lengths)) < 0.05
+    assert padding_share(lengths, token_budget_batches(lengths)) < 0.03
+
+
+def test_a_stream_of_ten_thousand_rows_pads_little() -> None:
+    from bertkit.data.records import BadRow
+    from bertkit.evaluation.predict import blocks
+
+    rng = random.Random(7)
+    for lengths in (mrpc_like(10_000), [min(512, 4 + int(rng.expovariate(1 / 60))) for _ in range(30_000)]):
+        parts = blocks(BadRow(line, "") for line in range(len(lengths)))
+        batches = [
+            [part[i].line for i in batch]
+            for part in parts
+            for batch in token_budget_batches([lengths[row.line] for row in part])
+        ]
+        assert sorted(rows_of(batches)) == list(range(len(lengths)))
+        assert padding_share(lengths, batches) < 0.03
 
 
 def test_mrpc_pads_little() -> None:
     root = os.environ.get("BERTKIT_TEST_DATA")
     if root is None:
         pytest.skip("BERTKIT_TEST_DATA is not set")
-    from bertkit.data.loading import load_data
+    from bertkit.tasks.reading import load_data
     from bertkit.tokenization.vocab import train_wordpiece
 
     rows = load_data(["mrpc"], data_dir=Path(root) / "mrpc", splits=("train",)).splits["train"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from bertkit.compute import device
 from bertkit.compute.device import NARROW, Placement, autocast, check_device_word, choose_placement, seeded
 from bertkit.errors import DeviceError, UsageError
 
@@ -149,10 +150,14 @@ def test_autocast_computes_in_the_precision() -> None:
 # --- threads and randomness ---------------------------------------------------------------
 
 
-def test_threads_are_set_and_reported() -> None:
+def test_threads_are_set_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "usual_threads", lambda: 3)
     assert choose_placement("cpu", threads=1).threads == torch.get_num_threads() == 1
     torch.set_num_threads(2)
     assert choose_placement("cpu").threads == 2
+    torch.set_num_threads(8)
+    assert choose_placement("cpu").threads == torch.get_num_threads() == 3
+    assert choose_placement("cpu", threads=5).threads == 5  # whoever says a number gets it
 
 
 def test_seeding_repeats_and_leaves_the_state_outside() -> None:

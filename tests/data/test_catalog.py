@@ -4,13 +4,14 @@ import sys
 import pytest
 
 from bertkit.data.catalog import DATASETS, SPLITS, find_dataset
-from bertkit.errors import UnknownNameError
+from bertkit.data.shapes.table import SHAPES
+from bertkit.data.sources import find_source
+from bertkit.errors import DataError, UnknownNameError
 
 PROMISED = {
     "mrpc", "sst2", "stsb", "rte", "qqp", "nsmc", "klue-ynat", "klue-sts", "klue-nli", "klue-ner",
     "korsts", "conll2003", "swag", "cnn_dailymail",
 }  # fmt: skip
-TASKS = {"classify", "regression", "ner", "choice", "mlm", "extractive", "matching"}
 
 
 def test_the_promised_data_sets_are_there_once():
@@ -21,7 +22,7 @@ def test_the_promised_data_sets_are_there_once():
 
 @pytest.mark.parametrize("spec", DATASETS, ids=lambda spec: spec.name)
 def test_a_row_is_consistent(spec):
-    assert spec.task in TASKS
+    assert spec.shape in SHAPES
     assert spec.language in {"en", "ko"}
     assert spec.summary
     assert set(spec.hub_splits) <= set(SPLITS)
@@ -62,3 +63,19 @@ def test_the_room_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_words_for_splits_may_stand_apart_in_names(tmp_path):
+    for name in ("reviews_train.csv", "reviews-dev.v1.csv", "reviews.test.csv.gz", "constraints.csv", "notes.md"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    files = find_source([str(tmp_path)]).files
+    assert {split: [path.name for path in paths] for split, paths in files.items()} == {
+        "train": ["reviews_train.csv"],
+        "validation": ["reviews-dev.v1.csv"],
+        "test": ["reviews.test.csv.gz"],
+    }
+    (tmp_path / "more_train.csv").write_text("", encoding="utf-8")
+    with pytest.raises(DataError, match="could be train; name the files"):
+        find_source([str(tmp_path)])
+    (tmp_path / "train.csv").write_text("", encoding="utf-8")
+    assert set(find_source([str(tmp_path)]).files) == {"train"}, "the word alone goes before"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from bertkit.data.label_kinds import are_scores, header_like, like_known, placeholders, respelt, spelling_of
-from bertkit.data.loading import load_data
-from bertkit.data.request import DataRequest, load_splits
+from bertkit.data.request import DataRequest
 from bertkit.errors import DataError
 from bertkit.reporting.inspection import InspectRequest, inspect_data
+from bertkit.tasks.reading import load_data, load_splits
 
 
 def csv(folder: Path, labels: list[str], name: str = "t.csv", header: str = "text,label") -> Path:
@@ -145,3 +145,29 @@ def test_a_label_that_is_called_as_its_column() -> None:
 def test_a_run_that_learnt_both_spellings_is_asked_for_both(tmp_path: Path) -> None:
     path = csv(tmp_path, ["0", "1.0", "1"] * 4)
     assert set(load_data([str(path)], task="classify", labels=["0", "1", "1.0"]).labels("train")) == {"0", "1", "1.0"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "spelling", "read"),
+    [
+        (["0.5/5", "3/5", "4.5/5"], "unit", ["0.5", "3", "4.5"]),
+        (["$ 4.5", "$ 3.25"], "unit", ["4.5", "3.25"]),
+        (["4.5점", "3점"], "unit", ["4.5", "3"]),
+        (["1.000,5", "3,5"], "comma", ["1000.5", "3.5"]),
+        (["1,000.5", "900", "2,300"], "thousands", ["1000.5", "900", "2300"]),
+        (["1점", "2점"], "as written", ["1점", "2점"]),
+        (["3/5", "4/5"], "as written", ["3/5", "4/5"]),
+        (["v1.0", "v1.5"], "as written", ["v1.0", "v1.5"]),
+        (["1.5 stars", "2.5 points"], "as written", ["1.5 stars", "2.5 points"]),
+    ],
+)
+def test_units_and_thousands(labels: list[str], spelling: str, read: list[str]) -> None:
+    assert spelling_of(labels) == spelling
+    assert [respelt(label, spelling) for label in labels] == read  # type: ignore[arg-type]
+    assert are_scores(labels) == (spelling != "as written")
+
+
+@pytest.mark.parametrize("label", ["None", "unlabeled", "#VALUE!", "미분류"])
+def test_more_words_for_no_label(label: str) -> None:
+    assert placeholders(Counter({"ham": 20, "spam": 20, label: 3})) == [label]
+    assert placeholders(Counter({"ham": 20, "none": 20, "spam": 3})) == [], "a class may be called none"

@@ -8,9 +8,9 @@ import pytest
 from bertkit.data import hub_data, sources
 from bertkit.data.catalog import find_dataset
 from bertkit.data.hub_data import HubData
-from bertkit.data.loading import load_data
 from bertkit.data.records import ColumnMap, Row
 from bertkit.errors import DataError, UnknownNameError, UsageError
+from bertkit.tasks.reading import load_data
 
 MRPC_HEADER = "\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\r\n"
 
@@ -40,7 +40,7 @@ class StandInHub:
     def __call__(self, repo_id, config=None, *, ways_on=()):
         self.asked.append((repo_id, config))
         splits = {
-            split: iter([Row(line, fields) for line, fields in enumerate(rows, start=1)])
+            split: [Row(line, fields) for line, fields in enumerate(rows, start=1)]
             for split, rows in self.splits.items()
         }
         return HubData(splits, self.class_names)
@@ -96,7 +96,7 @@ def test_several_texts_become_one_and_unwanted_columns_are_left_out(tmp_path):
         ("text,label\na,1\nb,\n", r"a\.csv:3: label is empty \(column 'label'\)"),
         ("text,label\n", r"a\.csv: there are no rows in it"),
         ("", r"a\.csv: there are no rows in it"),
-        ("body,label\na,1\n", r"a\.csv: no column is recognised as the text"),
+        ("prose,label\na,1\n", r"a\.csv: no column is recognised as the text"),
         (b"text,label\na,1\ncaf\xe9 x,1\n", r"a\.csv:3: not valid UTF-8"),
         ('text,label\n"a,1\nb,0\n', r"a\.csv:2: a quote is opened here and never closed"),
     ],
@@ -336,7 +336,7 @@ def test_minus_one_is_withheld_only_where_the_catalog_says_so(tmp_path):
 
 def test_a_half_withheld_split_is_an_error_of_its_row(tmp_path):
     write(tmp_path / "test.tsv", "sentence1\tsentence2\tlabel\na\tb\t1\nc\td\t-1\n")
-    with pytest.raises(DataError, match=r"test\.tsv:3: the label is withheld, while other rows have one"):
+    with pytest.raises(DataError, match=r"test\.tsv:3: the label is withheld .-1., while other rows have one"):
         load_data(["mrpc"], data_dir=tmp_path)
 
 

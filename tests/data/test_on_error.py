@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.data.loading import load_data
-from bertkit.data.request import DataRequest, load_splits
+from bertkit.data.request import DataRequest
 from bertkit.errors import DataError
+from bertkit.tasks.reading import load_data, load_splits
 from tests.conftest import write_tsv
 
 HEADER = ("text", "label")
@@ -68,3 +68,27 @@ def test_a_table_without_one_usable_row_stays_an_error(tmp_path: Path) -> None:
     write_tsv(path, [("a", ""), ("b", "")], HEADER)
     with pytest.raises(DataError, match="label is empty"):
         load_data([str(path)], skip_bad=True)
+
+
+def test_faults_of_rows_and_of_scores_are_said_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    rows = [(f"row {i}", f"{i}.5") for i in range(20)]
+    rows[3], rows[7], rows[9] = ("three", ""), ("seven", "NaN"), ("nine", "N/A")
+    write_tsv(path, rows, HEADER)
+    with pytest.raises(DataError) as caught:
+        load_data([str(path)])
+    said = str(caught.value)
+    assert said.startswith(f"{path}:5: label is empty (column 'label'); in all 3 rows cannot be used: ")
+    assert "the label 'NaN' is no number, as regression needs; nearly all others are" in said
+    assert "(1: line 9)" in said
+    assert "the label 'N/A' is no number" in said
+
+
+def test_faults_of_all_files_are_said_at_once(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.tsv", tmp_path / "b.tsv"
+    write_tsv(first, [("a", "1"), ("b", "")], HEADER)
+    write_tsv(second, [("c", ""), ("d", "0")], HEADER)
+    with pytest.raises(DataError) as caught:
+        load_data([str(first), str(second)])
+    assert str(caught.value).startswith(f"{first}:3: label is empty (column 'label'); so are 2 rows in all ")
+    assert f"(lines 3, {second}:2)" in str(caught.value)

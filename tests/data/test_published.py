@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from bertkit.data.formats.readers import read_rows
-from bertkit.data.loading import load_data
-from bertkit.data.streaming import stream_data
 from bertkit.data.texts import open_texts
 from bertkit.errors import DataError
+from bertkit.tasks.reading import load_data, stream_data
 
 TEXT = "Mira Kost moved to Aldby"
 SPANS = [[0, 9, "PER"], [19, 24, "LOC"]]
@@ -150,3 +149,179 @@ def test_paragraphs_of_sentences_are_a_text(tmp_path: Path) -> None:
     text = [[{"index": 0, "sentence": "첫 문장이다."}], [{"index": 1, "sentence": "둘째 문장이다."}]]
     (row,) = read_rows(jsonl(tmp_path / "t.jsonl", [{"id": "1", "text": text, "abstractive": ["요약"]}]))
     assert row.fields["text"] == "첫 문장이다.\n둘째 문장이다."  # type: ignore[union-attr]
+
+
+def tagged(path: Path) -> list[object]:
+    loaded = load_data([str(path)])
+    assert loaded.task == "ner"
+    assert tuple(stream_data([str(path)]).splits["train"]) == loaded.splits["train"]
+    return [(row.texts, row.answer) for row in loaded.splits["train"]]
+
+
+DICTS = [{"start": s, "end": e, "label": label} for s, e, label in SPANS]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"text": TEXT, "ents": DICTS},
+        {"sentence": TEXT, "ne": [{"begin": s, "end": e, "label": label} for s, e, label in SPANS]},
+        {"문장": TEXT, "개체명": SPANS},
+        {"data": TEXT, "label": SPANS},
+        {"text": TEXT, "entities": [[label, s, e] for s, e, label in SPANS]},
+        {"text": TEXT, "entities": [[str(s), f"{e}.0", label] for s, e, label in SPANS]},
+        {"text": TEXT, "entities": [{"offset": s, "length": e - s, "type": label} for s, e, label in SPANS]},
+        {
+            "content": TEXT,
+            "annotation": [{"label": [label], "points": [{"start": s, "end": e - 1}]} for s, e, label in SPANS],
+        },
+    ],
+)
+def test_places_as_tools_write_them(tmp_path: Path, row: dict[str, object]) -> None:
+    assert tagged(jsonl(tmp_path / "t.jsonl", [row, row])) == [((TEXT,), SPANS)] * 2
+
+
+def test_older_exports_of_label_studio(tmp_path: Path) -> None:
+    result = [{"value": {"start": s, "end": e, "labels": [label]}} for s, e, label in SPANS]
+    row = {"id": 1, "data": {"text": TEXT}, "completions": [{"id": 5, "result": result}]}
+    assert tagged(jsonl(tmp_path / "export.jsonl", [row])) == [((TEXT,), SPANS)]
+
+
+@pytest.mark.parametrize(("kind", "value"), [("rating", 4), ("number", 4)])
+def test_ratings_of_label_studio(tmp_path: Path, kind: str, value: int) -> None:
+    rows = [{"data": {"text": TEXT}, "annotations": [{"id": 1, "result": [{"value": {kind: value}}]}]}] * 2
+    assert list(load_data([str(jsonl(tmp_path / "export.jsonl", rows))]).labels("train")) == ["4", "4"]
+
+
+def test_sentences_of_documents(tmp_path: Path) -> None:
+    sentences = [{"id": "s1", "form": TEXT, "NE": DICTS}, {"id": "s2", "form": "Nobody came .", "NE": []}]
+    path = tmp_path / "corpus.json"
+    path.write_text(json.dumps({"id": "x", "document": [{"id": "d", "sentence": sentences}]}), encoding="utf-8")
+    assert tagged(path) == [((TEXT,), SPANS), (("Nobody came .",), [])]
+
+
+def test_entities_with_their_texts_are_no_rows(tmp_path: Path) -> None:
+    marks = [{**mark, "text": TEXT[mark["start"] : mark["end"]]} for mark in DICTS]  # type: ignore[misc]
+    path = jsonl(tmp_path / "t.jsonl", [{"my_text": f"{TEXT} with all that was hers", "ner": marks}] * 3)
+    (row, *_) = read_rows(path)
+    assert "my_text" in row.fields  # type: ignore[union-attr]
+
+
+def test_pairs_of_an_annotator_for_spacy(tmp_path: Path) -> None:
+    path = tmp_path / "annotations.json"
+    pairs = [[TEXT, {"entities": SPANS}], None, [TEXT, {"entities": []}]]
+    path.write_text(json.dumps({"classes": ["PER", "LOC"], "annotations": pairs}), encoding="utf-8")
+    assert tagged(path) == [((TEXT,), SPANS), ((TEXT,), [])]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"text": TEXT, "cats": {"A": 0.0, "B": 1.0}},
+        {"text": TEXT, "options": [{"id": "A"}, {"id": "B"}], "accept": ["B"], "_task_hash": 1, "answer": "accept"},
+    ],
+)
+def test_classes_as_tools_write_them(tmp_path: Path, row: dict[str, object]) -> None:
+    assert list(load_data([str(jsonl(tmp_path / "t.jsonl", [row, row]))]).labels("train")) == ["B", "B"]
+
+
+def test_a_right_answer_among_distractors(tmp_path: Path) -> None:
+    row = {"question": "?", "distractor1": "wool", "distractor2": "a bone", "correct_answer": "the sun", "support": ""}
+    (read,) = load_data([str(jsonl(tmp_path / "t.jsonl", [row]))]).splits["train"]
+    assert (read.all_texts, read.label) == (("?", "a bone", "the sun", "wool"), "1")
+
+
+def test_places_that_count_words_are_named(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "t.jsonl", [{"tokens": TEXT.split(), "entities": [[0, 2, "PER"]]}] * 2)
+    with pytest.raises(DataError, match=r"characters 0 to 2 are 'Mi', a part of a word: do these places count words"):
+        load_data([str(path)])
+
+
+@pytest.mark.parametrize(("shift", "doubt"), [((0, -1), "is the end the last character"), ((1, 1), "count from 1")])
+def test_places_that_are_counted_otherwise_than_their_strings(
+    tmp_path: Path, shift: tuple[int, int], doubt: str
+) -> None:
+    marks = [{"start": s + shift[0], "end": e + shift[1], "label": label, "text": TEXT[s:e]} for s, e, label in SPANS]
+    with pytest.raises(DataError, match=doubt):
+        load_data([str(jsonl(tmp_path / "t.jsonl", [{"text": f"{TEXT} .", "spans": marks}] * 2))])
+
+
+def test_tags_with_commas_between_them(tmp_path: Path) -> None:
+    words, tags = " ".join(word for word, _ in WORDS), ",".join(tag for _, tag in WORDS)
+    assert tagged(table(tmp_path / "t.csv", ["tokens", "tags"], [[words, tags]] * 2)) == [((TEXT,), SPANS)] * 2
+
+
+SENTENCES = [WORDS, [("Nobody", "O"), ("came", "O")], WORDS]
+
+
+def token_rows(names: Sequence[str], write: Callable[[int, int, str, str], Sequence[str]]) -> list[list[str]]:
+    return [
+        list(write(i, place, word, tag)) for i, words in enumerate(SENTENCES) for place, (word, tag) in enumerate(words)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "write"),
+    [
+        (("id", "text", "label"), lambda i, place, word, tag: (str(i), word, tag)),
+        (("text_id", "token", "entity"), lambda i, place, word, tag: (str(i), word, tag)),
+        (("문장번호", "단어", "태그"), lambda i, place, word, tag: (str(i), word, tag)),
+        (
+            ("sentence", "token", "label"),
+            lambda i, place, word, tag: (" ".join(w for w, _ in SENTENCES[i]) + str(i), word, tag),
+        ),
+        (("sentence_id", "words", "labels"), lambda i, place, word, tag: (str(i), word, tag if tag != "O" else "")),
+        (("sentence_id", "words", "labels"), lambda i, place, word, tag: (str(i), word, tag[tag.find("-") + 1 :])),
+    ],
+)  # fmt: skip
+def test_tables_of_words_in_other_spellings(
+    tmp_path: Path, names: tuple[str, ...], write: Callable[[int, int, str, str], Sequence[str]]
+) -> None:
+    found = tagged(table(tmp_path / "t.csv", names, token_rows(names, write)))
+    assert found == [((TEXT,), SPANS), (("Nobody came",), []), ((TEXT,), SPANS)]
+
+
+def test_a_word_without_tag_or_a_tag_without_word_is_named(tmp_path: Path) -> None:
+    rows = [["1", "Mira", "B-PER"], ["1", "left", "O"], ["2", "", "O"], ["2", "x", "O"], ["3", "Kost", ""]]
+    with pytest.raises(DataError) as caught:
+        load_data([str(table(tmp_path / "t.csv", ["sentence_id", "words", "labels"], rows))], task="ner")
+    assert "line 4 has no word (column 'words')" in str(caught.value)
+    assert "the word 'Kost' at line 6 has no tag (column 'labels'); write O where none is" in str(caught.value)
+
+
+def test_words_whose_sentences_are_scattered_are_refused(tmp_path: Path) -> None:
+    rows = [[str(place % 3), word, tag] for place, (word, tag) in enumerate(WORDS * 4)]
+    with pytest.raises(DataError, match=r"do not stand together \(column 'sentence_id'\); sort the table"):
+        load_data([str(table(tmp_path / "t.csv", ["sentence_id", "words", "labels"], rows))])
+
+
+def test_short_texts_with_classes_are_no_words(tmp_path: Path) -> None:
+    rows = [["1", "good", "0"], ["2", "bad", "1"], ["3", "fine", "0"]]
+    loaded = load_data([str(table(tmp_path / "t.csv", ["id", "text", "label"], rows))])
+    assert (loaded.task, len(loaded.splits["train"])) == ("classify", 3)
+
+
+def test_rows_need_not_all_have_the_same_keys(tmp_path: Path) -> None:
+    marks = [{"start": 0, "end": 9, "labels": ["PER"]}]
+    rows = [{"text": "Nobody came", "annotation_id": 1}, {"text": TEXT, "label": marks, "annotation_id": 2}]
+    assert tagged(jsonl(tmp_path / "min.jsonl", rows)) == [(("Nobody came",), []), ((TEXT,), SPANS[:1])]
+
+
+def test_a_first_row_without_the_text_is_a_fault_like_others(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "t.jsonl", [{"txt": "a", "label": 1}, {"text": "b", "label": 0}])
+    with pytest.raises(DataError, match=r"t\.jsonl:1: column 'text' is missing\.$"):
+        load_data([str(path)])
+    assert [row.texts for row in stream_data([str(path)]).splits["train"]] == [("b",)]
+
+
+@pytest.mark.parametrize("name", ["t.json", "t.jsonl"])
+def test_lists_under_a_list_of_names(tmp_path: Path, name: str) -> None:
+    rows = [["text", "label"], ["good", "1"], ["bad", "0"]]
+    path = tmp_path / name
+    path.write_text(
+        json.dumps(rows) if name == "t.json" else "".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8"
+    )
+    assert [(row.texts[0], row.label) for row in load_data([str(path)]).splits["train"]] == [
+        ("good", "1"),
+        ("bad", "0"),
+    ]

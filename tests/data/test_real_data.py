@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.data.loading import load_data
 from bertkit.data.splits import carve
+from bertkit.tasks.reading import load_data
 
 
 @pytest.fixture

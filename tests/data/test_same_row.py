@@ -12,10 +12,11 @@ from bertkit.audit.chunk import Chunk
 from bertkit.audit.keys import KeyTable
 from bertkit.audit.leakage import leakage_findings
 from bertkit.data.records import ColumnMap, DataSet, Example, Question
-from bertkit.data.request import DataRequest, load_splits
+from bertkit.data.request import DataRequest
 from bertkit.data.same_row import row_key
 from bertkit.data.splits import carve
 from bertkit.evaluation.contamination import count_known, save_hashes
+from bertkit.tasks.reading import load_splits
 
 WORDS = (
     "The Cat",

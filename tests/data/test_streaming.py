@@ -12,9 +12,10 @@ import pytest
 
 from bertkit.audit.unread import unread_findings
 from bertkit.data.label_kinds import LabelKinds
-from bertkit.data.loading import load_data
-from bertkit.data.streaming import StreamedData, stream_data
+from bertkit.data.streaming import StreamedData
 from bertkit.errors import DataError, UnknownNameError
+from bertkit.tasks.reading import load_data, stream_data
+from bertkit.tasks.registry import SHAPE_OF
 from tests.conftest import pair_rows, write_tsv
 
 HEADER = ("sentence1", "sentence2", "label")
@@ -58,12 +59,12 @@ def test_a_score_that_no_model_can_learn_is_a_row_that_cannot_be_used(label: str
     path = tmp_path / "rows.tsv"
     path.write_text(f"text\tscore\na\t1\nb\t2.5\nc\t{label}\nd\tmany\n", encoding="utf-8")
     rows = stream_data([str(path)], task="regression").splits["train"]
-    rows.expect("regression")
+    rows.expect("scores")
     assert [row.line for row in rows] == [2, 3, 5], "a word is a missing label, which is a finding of its own"
     (finding,) = unread_findings("train", rows.unread())
     assert (finding.kind, finding.count, finding.places[0].line) == ("unusable_row", 1, 4)
     assert f"'{label}'" in finding.message
-    rows.expect("classify")
+    rows.expect("classes")
     assert len(list(rows)) == 4
 
 
@@ -140,7 +141,7 @@ def test_rows_of_two_files_with_the_same_id(tmp_path: Path) -> None:
 def test_kinds_of_labels(labels: list[str | None], task: str) -> None:
     kinds = LabelKinds()
     kinds.see(labels)
-    assert kinds.task == task
+    assert SHAPE_OF[task] == kinds.shape
 
 
 def test_tagged_files_are_ner(tmp_path: Path) -> None:

@@ -62,9 +62,9 @@ def test_pairs_and_choices(tmp_path: Path) -> None:
 
 
 def test_columns_that_are_named(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.csv", "표제,글,등급\n하나,둘,3\n")
-    opened = open_texts(path, columns="text=표제+글")
-    assert (list(opened.texts), opened.columns) == (["하나", "둘"], ("표제", "글"))
+    path = write(tmp_path / "a.csv", "표제,글감,등급\n하나,둘,3\n")
+    opened = open_texts(path, columns="text=표제+글감")
+    assert (list(opened.texts), opened.columns) == (["하나", "둘"], ("표제", "글감"))
     with pytest.raises(DataError, match=r"a\.csv: no column is recognised as the text: .*'표제'"):
         open_texts(path)
 

@@ -25,7 +25,7 @@ from bertkit.config import TrainConfig
 from bertkit.data.records import Example
 from bertkit.evaluation import predict
 from bertkit.evaluation.forward import forward
-from bertkit.evaluation.predict import FIRST_CHUNK, LARGEST_CHUNK, predict_stream
+from bertkit.evaluation.predict import FIRST_CHUNK, GROWTH, LARGEST_CHUNK, predict_stream
 from bertkit.tasks.base import EncodedRow
 from bertkit.tasks.parts import SLAB
 from bertkit.tokenization.base import Encoding
@@ -95,7 +95,8 @@ def test_there_are_no_more_forward_passes_than_the_budget_needs(
     forward(loaded.model, loaded.task, rows_of(lengths), CPU)
     slabs = [lengths[start : start + SLAB] for start in range(0, n, SLAB)]
     assert len(passes) == sum(len(token_budget_batches(slab)) for slab in slabs)
-    assert len(passes) <= sum(ceil(1.1 * sum(slab) / TOKEN_BUDGET) for slab in slabs)
+    # Batches that would be padded much end sooner, which costs some passes more.
+    assert len(passes) <= sum(ceil(1.1 * sum(slab) / TOKEN_BUDGET) + 12 for slab in slabs)
     assert sum(rows for rows, _ in passes) == n
     assert all(rows * tokens <= TOKEN_BUDGET for rows, tokens in passes)
 
@@ -110,11 +111,10 @@ def test_little_of_what_is_computed_is_padding(n: int, loaded: Bundle, passes: l
 
 def test_a_stream_soon_travels_in_full_batches(loaded: Bundle, passes: list[tuple[int, ...]]) -> None:
     answered = [len(records) for records in predict_stream(loaded, examples(7000), CPU)]
-    doubling = [FIRST_CHUNK * 2**i for i in range(8)]
-    assert doubling[-1] == LARGEST_CHUNK
-    assert answered == [*doubling, LARGEST_CHUNK, 7000 - sum(doubling) - LARGEST_CHUNK]
+    growing = [FIRST_CHUNK * GROWTH**i for i in range(3)]
+    assert answered == [*growing, LARGEST_CHUNK, 7000 - sum(growing) - LARGEST_CHUNK]
     at_least = ceil(sum(rows * tokens for rows, tokens in passes) / TOKEN_BUDGET)
-    assert len(passes) <= at_least + len(answered)
+    assert len(passes) <= at_least + 12 * len(answered)
 
 
 def test_training_goes_forward_once_a_batch(pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,8 +165,8 @@ def test_resident_memory_does_not_grow_with_the_rows(loaded: Bundle) -> None:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     highest: list[int] = []
-    for records in predict_stream(loaded, examples(20_000), CPU):
+    for records in predict_stream(loaded, examples(30_000), CPU):
         assert records
         highest.append(resident())
-    early, late = max(highest[:12]), max(highest[12:])  # the first 6,000 rows, and the rest
+    early, late = max(highest[:5]), max(highest[5:])  # the first 9,360 rows, and the rest
     assert late - early < 8_000_000  # the rows' hidden states would be 25 MB

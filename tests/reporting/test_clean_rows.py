@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.data.loading import load_data
 from bertkit.errors import DataError, OutputError, UsageError
 from bertkit.reporting.inspection import InspectRequest, inspect_data
+from bertkit.tasks.reading import load_data
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from bertkit.cli.app import app
+from bertkit.data.records import Row
 from bertkit.errors import UsageError
-from bertkit.summarization.document_rows import document_columns
+from bertkit.summarization.document_rows import DocumentColumns, document_columns, documents_of_rows
 from bertkit.summarization.documents_in import read_documents
 from bertkit.summarization.options import SummaryOptions, suitable_length
 from bertkit.summarization.summarize import summarize
@@ -79,17 +80,15 @@ def test_columns(tmp_path):
         ([{"id": 1, "sentence": [{"form": "비가 온다."}]}], "비가 온다."),
     ],
 )
-def test_lists_of_objects(tmp_path, value, text):
-    path = tmp_path / "a.jsonl"
-    path.write_text(json.dumps({"text": value}, ensure_ascii=False) + '\n{"text": "It ends."}\n')
-    first, _ = read_documents([str(path)])
-    assert first.text == text
+def test_lists_of_objects(value, text):
+    row = Row(1, {"text": json.dumps(value, ensure_ascii=False)})
+    (item,) = documents_of_rows([row], "a.jsonl", DocumentColumns(), None)
+    assert item.text == text
 
 
-def test_objects_without_text_are_an_error(tmp_path):
-    path = tmp_path / "a.jsonl"
-    path.write_text(json.dumps({"text": [{"a": 1}]}))
-    (item,) = read_documents([str(path)])
+def test_objects_without_text_are_an_error():
+    row = Row(1, {"text": json.dumps([{"a": 1}])})
+    (item,) = documents_of_rows([row], "a.jsonl", DocumentColumns(), None)
     assert "objects without a text" in item.message
 
 

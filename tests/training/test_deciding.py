@@ -99,7 +99,7 @@ def best_step(metric: str, monkeypatch: pytest.MonkeyPatch, *, lacking: bool = F
         state.step += 1
         return StepFacts(state.step, 3, state.epoch + 1, 0.5, 0.1, 1.0, 1, 1, 0.1)
 
-    monkeypatch.setattr(loop, "_step", step)
+    monkeypatch.setattr(loop, "take_step", step)
     learner = cast("Any", SimpleNamespace(task=SimpleNamespace(settings=settings), options=None))
     plan = Plan(
         epochs=3, batch_size=8, accumulate=1, lr=0.1, warmup=0.0, schedule="linear", clip=1.0, patience=9, seed=1
@@ -229,7 +229,8 @@ def test_the_loss_that_is_shown_is_of_one_kind_with_that_of_validation(
 
 
 def test_a_run_that_held_out_other_rows_is_not_gone_on_with(uneven: tuple[Path, list[Any]]) -> None:
-    from bertkit.data.request import DataRequest, load_splits
+    from bertkit.data.request import DataRequest
+    from bertkit.tasks.reading import load_splits
     from bertkit.training import resume
 
     data = json.loads((uneven[0] / "bertkit.json").read_text(encoding="utf-8"))["data"]

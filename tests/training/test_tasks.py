@@ -137,7 +137,7 @@ def test_choice_from_columns(choice_run: Trained) -> None:
     metrics = choice_run.result.metrics
     chance = choice_run.result.baselines["chance"]
     assert metrics["map@3"] > 0.9 > chance["map@3"] + 0.2
-    assert {"accuracy", "hit@1", "map@3", "mrr", "loss"} == metrics.keys()
+    assert {"accuracy", "hit@1", "map@3", "mrr", "loss", "ece"} == metrics.keys()
     assert {"chance", "tfidf", "choices_only"} == choice_run.result.baselines.keys()
 
 

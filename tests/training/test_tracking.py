@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.jit import TracingCheckError
 from torch.utils.tensorboard import SummaryWriter
 
+from bertkit.cli import training_view
 from bertkit.models.disentangled_attention import _rows_of_distances
 from bertkit.training.run import train
 from tests.conftest import pair_rows, write_tsv
@@ -73,6 +78,7 @@ def test_every_weight_has_a_histogram_each_epoch(events: EventAccumulator) -> No
 def test_the_graph_names_the_layers(events: EventAccumulator) -> None:
     names = " ".join(node.name for node in events.Graph().node)
     assert "classifier" in names
+    assert {node.name.split("/")[0] for node in events.Graph().node} >= {"BertForSequenceClassification"}
     assert "attention" in names
 
 
@@ -123,15 +129,60 @@ def test_wrong_rows_are_sorted_into_false_positives_and_negatives(events: EventA
 def test_the_projector_has_vectors_with_texts_and_labels(run: Path) -> None:
     config = (run / "events" / "projector_config.pbtxt").read_text()
     assert 'tensor_name: "validation' in config
-    folder = next(path for path in (run / "events").iterdir() if path.is_dir())
+    folder = next((run / "events").rglob("validation"))
     vectors = next(folder.rglob("tensors.tsv")).read_text().splitlines()
     metadata = next(folder.rglob("metadata.tsv")).read_text().splitlines()
-    assert metadata[0] == "text\tlabel"
+    assert metadata[0] == "text\tlabel\tprediction\tright"
     assert len(vectors) == len(metadata) - 1 == 20
     assert {len(line.split("\t")) for line in vectors} == {32}
-    assert {line.split("\t")[1] for line in metadata[1:]} == {"0", "1"}
+    rows = [line.split("\t")[1:] for line in metadata[1:]]
+    assert {label for label, _, _ in rows} == {"0", "1"}
+    assert all((label == prediction) == (right == "right") for label, prediction, right in rows)
+    assert {right for _, _, right in rows} <= {"right", "wrong"}
+
+
+def test_the_projector_has_the_embeddings_of_words_as_a_second_set(run: Path) -> None:
+    assert 'tensor_name: "words' in (run / "events" / "projector_config.pbtxt").read_text()
+    folder = next((run / "events").rglob("words"))
+    words = next(folder.rglob("metadata.tsv")).read_text().splitlines()
+    vectors = next(folder.rglob("tensors.tsv")).read_text().splitlines()
+    assert len(words) == len(vectors) > 10
+    assert "[CLS]" not in words
+
+
+def test_three_rows_show_their_attention_each_epoch(events: EventAccumulator) -> None:
+    tags = [tag for tag in events.Tags()["images"] if tag.startswith("attention/")]
+    assert tags == ["attention/row_1", "attention/row_2", "attention/row_3"]
+    for tag in tags:
+        assert len(events.Images(tag)) == EPOCHS
+        assert events.Images(tag)[0].encoded_image_string.startswith(b"\x89PNG")
+
+
+def test_hyperparameters_stand_beside_the_final_metrics(events: EventAccumulator, run: Path) -> None:
+    data = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    start = HParamsPluginData.FromString(data).session_start_info
+    assert start.hparams["lr"].number_value == pytest.approx(3e-3)
+    assert start.hparams["model"].string_value == "scratch"
+    assert "data_dir" not in start.hparams
+    stored = json.loads((run / "metrics.json").read_text())["metrics"]["accuracy"]
+    assert values(events, "final/accuracy") == [pytest.approx(stored)]
+
+
+def test_what_events_look_at_changes_no_weight(run: Path, tmp_path: Path) -> None:
+    data = run.parent / "pairs.tsv"
+    train(small(data, tmp_path / "run", tensorboard=False, log_every=5, epochs=EPOCHS, lr=3e-3))
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
 
 
 def test_without_events_nothing_is_written(tmp_path: Path, pair_file: Path) -> None:
     train(small(pair_file, tmp_path / "run", epochs=1))
     assert not (tmp_path / "run" / "events").exists()
+
+
+@pytest.mark.parametrize(("asked", "times"), [(True, 1), (False, 0)])
+def test_a_terminal_is_told_once_how_to_look(asked: bool, times: int, pair_file: Path, tmp_path: Path) -> None:
+    shown = StringIO()
+    view = training_view._Bar(Console(file=shown, force_terminal=True, width=200, markup=False, highlight=False))
+    train(small(pair_file, tmp_path / "run", tensorboard=asked, epochs=1), view)
+    view.close()
+    assert shown.getvalue().count(f"tensorboard --logdir {tmp_path / 'run' / 'events'}") == times

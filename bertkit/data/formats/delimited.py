@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Sequence, Set
 
-from bertkit.data.column_names import column_name
+from bertkit.data.column_names import HEADER_NAMES, column_name, folded
 from bertkit.data.formats.lines import CARRIAGE_RETURN, MOST_CHARACTERS, Lines, RecordTooLongError
 from bertkit.data.records import BadRow, LeftOut, Row
 from bertkit.errors import DataError
@@ -79,16 +80,27 @@ def read_table(
     columns: Sequence[str] | None = names
     if has_header:
         own = _read_header(records, source)
+        title = 0
+        if own is not None and len(own) > 1 and own.count("") == len(own) - 1:
+            title, own, records = _below_title(records, own)
         names = names or own
         if names is None:
             return
+        if title:
+            yield LeftOut(title, "the line is a title above the names of the columns")
         columns = _named_columns(names)
+    known = frozenset(name.casefold() for name in own or ())
     for line, fields in records:
         if isinstance(fields, str):
             yield BadRow(line, fields)
             continue
-        if own is not None and fields and fields[-1].strip() == own[-1] and _is_header_again(fields, own):
-            yield LeftOut(line, "the line is a header once more")
+        if known and fields and fields[-1].strip().casefold() in known and _is_header_again(fields, known):
+            other = [] if own is None else _in_order(fields, own)
+            if names is own and other != own:
+                columns = _named_columns(other)
+                yield LeftOut(line, "the line is a header once more, its columns in another order")
+            else:
+                yield LeftOut(line, "the line is a header once more")
             continue
         if not _is_blank(fields):
             columns = columns or [str(position) for position in range(1, len(fields) + 1)]
@@ -113,7 +125,8 @@ def _csv_fault(error: Exception) -> str:
 
 
 def _table_row(line: int, fields: list[str], names: Sequence[str], *, drop_extra: bool) -> Row | BadRow:
-    if len(fields) == len(names) or (drop_extra and len(fields) > len(names)):
+    # Commas that spreadsheets leave at the end of their lines hold nothing.
+    if len(fields) == len(names) or (len(fields) > len(names) and (drop_extra or not any(fields[len(names) :]))):
         found = dict(zip(names, fields, strict=False))
         found.pop(_UNNAMED, None)
         return Row(line, found)
@@ -140,9 +153,32 @@ def _names(fields: Sequence[str]) -> list[str]:
     return [column_name(name.removeprefix("\ufeff")) for name in fields]
 
 
-def _is_header_again(fields: Sequence[str], names: Sequence[str]) -> bool:
+def _is_header_again(fields: Sequence[str], names: Set[str]) -> bool:
     """Tell the header of another file behind the first one, as `cat a.csv b.csv` leaves it."""
-    return 1 < len(fields) == len(names) and _names(fields) == list(names)
+    return len(fields) > 1 and len(fields) >= len(names) > 1 and {name.casefold() for name in _names(fields)} == names
+
+
+def _in_order(fields: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the names of a table in the order in which a further header has them."""
+    by_folded = {name.casefold(): name for name in names}
+    return [by_folded[name.casefold()] for name in _names(fields)]
+
+
+def _below_title(records: Iterator[Record], title: list[str]) -> tuple[int, list[str], Iterator[Record]]:
+    """Return the line of a title with commas behind it, the names below it, and the records below these.
+
+    The line is 0 where no names stand there: then it is a header.
+    """
+    ahead: list[Record] = []
+    for line, fields in records:
+        ahead.append((line, fields))
+        if isinstance(fields, str) or not _is_blank(fields):
+            break
+    fields = ahead[-1][1] if ahead else ""
+    names = [] if isinstance(fields, str) else _names(fields)
+    if len(names) == len(title) and sum(map(bool, names)) > 1 and {folded(name) for name in names} & HEADER_NAMES:
+        return max(1, ahead[0][0] - 1), names, records
+    return 0, title, itertools.chain(ahead, records)
 
 
 def _named_columns(names: Sequence[str]) -> list[str]:

@@ -6,14 +6,14 @@ import csv
 import io
 from collections.abc import Callable, Sequence, Set
 
-from bertkit.data.column_names import HEADER_NAMES, column_name
+from bertkit.data.column_names import HEADER_NAMES, column_name, folded
 from bertkit.data.numerals import is_number
 from bertkit.data.tagged.schemes import is_tag
 
 Knows = Callable[[Sequence[str]], bool]
 """Tells whether the columns of these names are what the reader wants."""
 
-DELIMITERS = ("\t", ",", ";")
+DELIMITERS = ("\t", ",", ";", "|")
 # What the first line of a table may be where nothing stands below it yet.
 _LONG_NAME = 30
 _NAME_WORDS = 3
@@ -28,7 +28,7 @@ def known_delimiter(full: Sequence[str], knows: Knows) -> str | None:
     for delimiter in DELIMITERS:
         if delimiter not in full[0]:
             continue
-        rows = cut_rows(full, delimiter)
+        rows = below_title(cut_rows(full, delimiter))
         first, below = rows[0], rows[1:]
         as_wide = sum(len(row) == len(first) for row in below)
         fits = 2 * as_wide >= len(below) if below else all(map(_is_name, first))
@@ -62,9 +62,9 @@ def looks_tsv(full: Sequence[str], hint: str | None) -> bool:
 
 
 def csv_delimiter(lines: Sequence[str]) -> str:
-    """Return the comma of a csv, or the semicolon of some spreadsheets' exports."""
+    """Return the comma of a csv, or the semicolon of some spreadsheets' exports, or the bar of some databases'."""
     first = next((line for line in lines if line.strip()), "")
-    return ";" if ";" in first and "," not in first else ","
+    return next((other for other in ";|" if other in first and "," not in first), ",")
 
 
 def looks_csv(full: Sequence[str], delimiter: str, hint: str | None) -> bool:
@@ -84,6 +84,13 @@ def cut_rows(full: Sequence[str], delimiter: str) -> list[list[str]]:
     except csv.Error:
         rows = [line.split(delimiter) for line in full]
     return rows[:-1] if len(rows) > 2 else rows
+
+
+def below_title(rows: list[list[str]]) -> list[list[str]]:
+    """Leave out a line above the header that has one field alone and commas behind it, as a sheet's title does."""
+    if len(rows) < 2 or len(rows[0]) < 2 or any(rows[0][1:]) or len(rows[1]) != len(rows[0]):
+        return rows
+    return rows[1:] if len(_header_words(rows[1])) > 0 and sum(map(bool, rows[1])) > 1 else rows
 
 
 def names_of(cells: Sequence[str]) -> list[str]:
@@ -113,7 +120,7 @@ def has_header(rows: Sequence[Sequence[str]], expected: Set[str]) -> bool:
 
 
 def _header_words(names: Sequence[str]) -> set[str]:
-    return {column_name(name).casefold() for name in names} & HEADER_NAMES
+    return {folded(column_name(name)) for name in names} & HEADER_NAMES
 
 
 def _could_name(cells: Sequence[str]) -> bool:

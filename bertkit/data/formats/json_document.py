@@ -12,11 +12,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 from bertkit.data.formats.json_lines import fields_of
-from bertkit.data.formats.json_telling import WRAPPERS, is_row, rows_within
+from bertkit.data.formats.json_telling import WRAPPERS, is_row, rows_within, tables_within
 from bertkit.data.formats.lines import BOM, READ_ERRORS, decoding_fault
 from bertkit.data.records import BadRow, Row
 from bertkit.data.values import DECODER, RowError
 from bertkit.errors import DataError
+from bertkit.plain import listed
 
 _CHUNK_BYTES = 1 << 16
 LONGEST_VALUE = 1 << 26
@@ -57,6 +58,9 @@ def _items(text: _Text, columns: Sequence[Any] | None) -> Iterator[Row | BadRow]
             continue
         if columns is not None and isinstance(value, list):
             value = dict(zip(map(str, columns), value, strict=False))
+        if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+            yield from (_row(item, line) for item in value)
+            continue
         yield _row(value, line)
     text.take()
 
@@ -74,7 +78,7 @@ def _object(text: _Text) -> Iterator[Row | BadRow]:
             raise text.error(f"a colon is expected behind the name {name!r}")
         text.take()
         is_table = name.casefold() in WRAPPERS and not is_row(fields)
-        if is_table and text.next_char() == "[" and text.second_char() in ("{", "["):
+        if is_table and text.next_char() == "[" and text.second_char() in ("{", "[", "]"):
             yield from _items(text, fields.get("columns"))
             _skip_rest(text)
             return
@@ -83,6 +87,12 @@ def _object(text: _Text) -> Iterator[Row | BadRow]:
         except RowError as error:
             fault = fault or str(error)
     text.take()
+    if len(tables := tables_within(fields)) > 1:
+        raise text.error(
+            f"the object holds several tables, {listed(tables, joint=' and ')}; write each to a file of its own, "
+            f"as with jq -c '.{tables[0]}[]'",
+            kind="",
+        )
     rows = None if fault else rows_within(fields)
     if fault:
         yield BadRow(line, fault)
@@ -176,9 +186,9 @@ class _Text:
             self._go(end)
             return found
 
-    def error(self, message: str) -> DataError:
+    def error(self, message: str, kind: str = "invalid JSON: ") -> DataError:
         """Build the error for what stands here."""
-        return DataError.at(self._source, self.line, f"invalid JSON: {message}.")
+        return DataError.at(self._source, self.line, f"{kind}{message}.")
 
     def _go(self, end: int) -> None:
         self.line += self._text.count("\n", self._at, end)
@@ -197,6 +207,8 @@ class _Text:
         if is_cut and held <= LONGEST_VALUE and self._more(held):
             return
         self.line += self._text.count("\n", self._at, error.pos)
+        if is_cut and self._ended:
+            raise self.error("it ends in the middle of a value")
         raise self.error(error.msg if held <= LONGEST_VALUE else f"a value is longer than {LONGEST_VALUE >> 20} MB")
 
     def _more(self, least: int = 0) -> bool:

@@ -7,12 +7,17 @@ from typing import Any
 
 from bertkit.data.column_names import column_name
 from bertkit.data.formats.lines import CARRIAGE_RETURN, Lines
-from bertkit.data.numerals import is_number
 from bertkit.data.records import BadRow, Row
-from bertkit.data.values import JsonText, NoJsonError, RowError, parse_json, twice, value_text
-
-# What a category's share is at least where it counts.
-_LIKELY = 0.5
+from bertkit.data.values import (
+    JsonText,
+    NoJsonError,
+    RowError,
+    likely_categories,
+    parse_json,
+    parse_list,
+    twice,
+    value_text,
+)
 
 
 def read_json_lines(lines: Lines, *, keep_blank: bool) -> Iterator[Row | BadRow]:
@@ -29,21 +34,36 @@ def read_json_lines(lines: Lines, *, keep_blank: bool) -> Iterator[Row | BadRow]
 
 def _row(line: str, number: int) -> Row | BadRow:
     try:
-        return Row(number, fields_of(parse_json(line)))
+        return Row(number, fields_of(_record(line)))
     except NoJsonError as error:
         return BadRow(number, CARRIAGE_RETURN if "\r" in line.strip() else str(error))
     except RowError as error:
         return BadRow(number, str(error))
 
 
+def _record(line: str) -> Any:
+    """Parse a line as JSON, or as Python writes an object."""
+    try:
+        return parse_json(line)
+    except NoJsonError:
+        found = parse_list(line) if line.lstrip().startswith("{'") else None
+        if isinstance(found, dict):
+            return found
+        raise
+
+
 def fields_of(record: Any) -> dict[str, str]:
-    """Return the fields of a record: an object, or a text with its annotations as spaCy pairs them.
+    """Return the fields of a record: an object, a text with its annotations as spaCy pairs them, or values in order.
 
     Raises:
         RowError: it is neither, or names a column twice.
     """
     if isinstance(record, list) and len(record) == 2 and isinstance(record[0], str) and isinstance(record[1], dict):
         record = _annotated(*record)
+    elif isinstance(record, list) and len(record) == 2 and isinstance(record[0], str) and _are_spans(record[1]):
+        record = _annotated(record[0], {"entities": record[1]})
+    elif isinstance(record, list) and len(record) > 1 and not any(isinstance(item, list | dict) for item in record):
+        record = {str(place): item for place, item in enumerate(record, start=1)}
     if not isinstance(record, dict):
         raise RowError(f"the line is JSON but not an object ({_json_type(record)})")
     fields = {column_name(name): _text_of(value) for name, value in record.items()}
@@ -63,9 +83,12 @@ def _annotated(text: str, annotations: dict[str, Any]) -> dict[str, Any]:
     if "entities" in annotations:
         record["entities"] = annotations["entities"]
     if isinstance(cats := annotations.get("cats"), dict):
-        likely = [name for name, share in cats.items() if is_number(value_text(share)) and float(share) >= _LIKELY]
-        record["label"] = likely[0] if len(likely) == 1 else likely
+        record["label"] = likely_categories(cats)
     return record
+
+
+def _are_spans(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, list) and len(item) == 3 for item in value)
 
 
 def _json_type(value: Any) -> str:

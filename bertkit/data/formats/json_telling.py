@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from bertkit.data.column_names import HEADER_NAMES
+from bertkit.data.column_names import HEADER_NAMES, LABEL_NAMES, TEXT_NAMES, first_named, folded
 
 # How an object of JSON begins, and how an array of them does.
 _OBJECT = re.compile(r"\{\s*(?:[\"'}]|$)")
@@ -15,6 +15,7 @@ _ARRAY = re.compile(r"\[\s*\{\s*(?:[\"}]|$)")
 # Names of the list of rows within an object.
 WRAPPERS = frozenset(
     {"data", "rows", "examples", "documents", "document", "items", "instances", "records", "results", "dataset"}
+    | {"reviews", "comments", "articles", "entries"}
 )
 # What hardly stands beside a list of rows.
 _OF_ROWS = HEADER_NAMES - {"id", "idx", "index", "title", *WRAPPERS}
@@ -60,21 +61,64 @@ def json_kind(full: Sequence[str], hint: str | None, *, is_named: bool, is_whole
 def rows_within(value: Mapping[str, Any]) -> Sequence[Any] | None:
     """Return the rows that an object holds, where it is a table rather than a row; None where it is a row."""
     lists = [name for name, items in value.items() if _is_list_of_rows(items)]
+    if any(name.casefold() in WRAPPERS and items == [] for name, items in value.items()) and not is_row(value):
+        return []
     named = [name for name in lists if name.casefold() in WRAPPERS]
     if len(named) == 1 and not is_row(value):
         return _with_columns(value[named[0]], value)
     others = [other for name, other in value.items() if name not in lists]
-    if len(lists) == 1 and len(value[lists[0]]) > 1 and not others:
+    if len(lists) == 1 and len(value[lists[0]]) > 1 and (not others or _is_told_of(value, lists[0])):
         items: Sequence[Any] = value[lists[0]]
         return items
+    if set(value) == {"classes", "annotations"} and lists == ["annotations"]:  # spaCy's pairs, as an annotator has them
+        return [item for item in value["annotations"] if item is not None]
+    inner = [other for other in value.values() if isinstance(other, list | dict)]
+    if len(inner) == 1 and isinstance(inner[0], dict) and not is_row(value):
+        return rows_within(inner[0])
+    return _rows_by_place(value) or _rows_by_column(value)
+
+
+def tables_within(value: Mapping[str, Any]) -> list[str]:
+    """Return the names of the tables that an object holds, where there are several: {"train": […], "test": […]}."""
+    found = [name for name, items in value.items() if _is_list_of_rows(items) and _are_rows(items)]
+    return found if len(found) > 1 and not is_row(value) else []
+
+
+def _rows_by_place(value: Mapping[str, Any]) -> Sequence[Any] | None:
+    """Read objects in an object, as to_json() and to_json(orient="index") write a table."""
     if len(value) < 1 or not all(isinstance(column, dict) and column for column in value.values()):
         return None
-    if all(name.isdigit() for name in value):  # to_json(orient="index")
+    if all(name.isdigit() for name in value) or (len(value) > 1 and not is_row(value) and _are_rows(value.values())):
         return list(value.values())
     places = [list(column) for column in value.values()]
-    if any(place != places[0] for place in places) or not all(name.lstrip("-").isdigit() for name in places[0]):
+    numbered = all(name.lstrip("-").isdigit() for name in places[0])
+    named = len(value) > 1 and len(places[0]) > 1 and is_row(value)
+    if any(place != places[0] for place in places) or not (numbered or named):
         return None
     return [{name: column[place] for name, column in value.items()} for place in places[0]]
+
+
+def _rows_by_column(value: Mapping[str, Any]) -> Sequence[Any] | None:
+    """Read a list of texts and one of labels, as to_dict("list") writes a table; one of tokens is a row."""
+    columns = list(value.values())
+    if not all(isinstance(column, list) and len(column) > 1 for column in columns):
+        return None
+    alike = len({len(column) for column in columns}) == 1
+    scalars = not any(isinstance(item, list | dict) for column in columns for item in column)
+    if not (alike and scalars and first_named(value, TEXT_NAMES) and first_named(value, LABEL_NAMES)):
+        return None
+    return [dict(zip(value, items, strict=True)) for items in zip(*columns, strict=True)]
+
+
+def _is_told_of(value: Mapping[str, Any], name: str) -> bool:
+    """Tell whether all else in an object is said of the rows in one list: a version, a licence."""
+    others = [key for key in value if key != name]
+    scalars = not any(isinstance(value[key], list | dict) for key in others)
+    return scalars and not is_row(others) and folded(name) not in _OF_ROWS and _are_rows(value[name])
+
+
+def _are_rows(items: Iterable[Any]) -> bool:
+    return all(isinstance(item, dict) and is_row(item) for item in items)
 
 
 def _is_list_of_rows(items: Any) -> bool:
@@ -91,13 +135,13 @@ def _with_columns(items: Sequence[Any], value: Mapping[str, Any]) -> Sequence[An
 
 def is_row(names: Iterable[str]) -> bool:
     """Tell whether an object with such keys is a row, whatever lists it has: it has a text, a question or a label."""
-    return any(name.casefold() in _OF_ROWS for name in names)
+    return any(folded(name) in _OF_ROWS for name in names)
 
 
 def _object_kind(full: Sequence[str], *, is_whole: bool) -> JsonKind:
     found = _parsed(full[0])
     if isinstance(found, dict):
-        is_table = len(full) == 1 and rows_within(found) is not None
+        is_table = len(full) == 1 and (rows_within(found) is not None or tables_within(found))
         return "json" if is_table and (is_whole or _is_wrapped(found)) else "jsonl"
     is_cut = len(full) == 1 and not is_whole
     goes_on = len(full) > 1 and full[0].rstrip().endswith(_OPEN_ENDS)

@@ -14,6 +14,9 @@ from bertkit.errors import DataError
 
 BOM = b"\xef\xbb\xbf"
 CARRIAGE_RETURN = "a lone carriage return stands in the line; `tr '\\r' '\\n'` makes a line end of it"
+_WESTERN_MARKS = frozenset("£€¥¢§°©®™‘’‚“”„«»‹›–—…•·¡¿½¼¾²³±×÷´¨¸")
+# Of the characters of a western text one in so many may be beyond ASCII.
+_RARE = 4
 READ_ERRORS = (OSError, EOFError, zlib.error)
 # Bounds of one record, so that an unclosed quote does not pull a whole file into memory.
 MOST_LINES = 1 << 17
@@ -136,6 +139,8 @@ def decoding_fault(line: bytes, error: UnicodeDecodeError, encoding: str) -> str
     fault = f"not valid {encoding.upper()}: byte 0x{line[error.start]:02x} at byte {error.start + 1} of the line"
     if encoding == "utf-8" and _is_korean([line]):
         return f"{fault}; it looks like CP949, which `iconv -f cp949 -t utf-8` converts"
+    if encoding == "utf-8" and _is_western(line):
+        return f"{fault}; it looks like Latin-1, which `iconv -f cp1252 -t utf-8` converts"
     return fault
 
 
@@ -146,6 +151,16 @@ def _is_korean(lines: Sequence[bytes]) -> bool:
     foreign = [char for line in lines for char in line.decode("cp949") if not char.isascii()]
     hangul = sum("가" <= char <= "힣" or "ㄱ" <= char <= "ㆎ" for char in foreign)
     return 2 * hangul > len(foreign)
+
+
+def _is_western(line: bytes) -> bool:
+    """Tell whether a line is CP1252: ASCII with some accented letters, quotes and signs of money among it."""
+    if not _decodes(line, "cp1252"):
+        return False
+    text = line.decode("cp1252")
+    foreign = [char for char in text if not char.isascii()]
+    written = sum(char.isalpha() or char in _WESTERN_MARKS for char in foreign)
+    return written == len(foreign) and _RARE * len(foreign) <= len(text)
 
 
 def _decodes(line: bytes, encoding: str) -> bool:

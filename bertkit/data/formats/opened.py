@@ -11,6 +11,7 @@ import io
 import os
 import re
 import select
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from bertkit.data.formats.lines import BOM, READ_ERRORS
+from bertkit.data.formats.metering import STDIN_NAME, watched
 from bertkit.errors import DataError
 from bertkit.files import exists, is_dir, is_file, is_standard_output
 
@@ -34,6 +36,9 @@ HEAD_BYTES = 1 << 18
 _MOST_HEAD_BYTES = 1 << 24
 _ENCODING_SCAN_BYTES = 1 << 26
 _BLANKS = re.compile(rb"(?:\xef\xbb\xbf)?\s*")
+
+# Bytes that are read of a file at once.
+_BUFFER_BYTES = 1 << 17
 
 _Read = Callable[[int], bytes]
 
@@ -59,6 +64,16 @@ class Opened:
     def path(self) -> Path | None:
         """Where the file is; None for standard input."""
         return self.source if isinstance(self.source, Path) else None
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether its rows may come slowly: it is neither a file nor standard input from one."""
+        if self.path is not None:
+            return False
+        try:
+            return not stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode)
+        except (OSError, ValueError, AttributeError):
+            return True
 
     def stream(self) -> BinaryIO:
         """Open all of its bytes, unpacked, from the first on; standard input can be read only once.
@@ -126,7 +141,8 @@ def open_bytes(path: Path) -> BinaryIO:
         with path.open("rb") as file:
             _refuse_output(file.fileno(), str(path))
             packed = file.read(2) == GZIP_MAGIC
-        return cast("BinaryIO", gzip.open(path, "rb")) if packed else path.open("rb")
+        stream = io.BufferedReader(watched(path, path), _BUFFER_BYTES)
+        return cast("BinaryIO", _Unpacked(fileobj=stream, mode="rb") if packed else stream)
     except (FileNotFoundError, ValueError):  # a name with a NUL byte, or with what no name can hold
         raise DataError(f"{path}: no such file.") from None
     except OSError as error:
@@ -172,7 +188,7 @@ def _stdin_reader() -> tuple[_Read, Callable[[], None]]:
     except OSError:  # no real one: it holds what a test, or a program that calls us, put there
         return cast("io.BytesIO", sys.stdin.buffer).read1, lambda: None
     _refuse_output(descriptor, STDIN)
-    raw = io.FileIO(os.dup(descriptor), "rb")
+    raw = watched(STDIN_NAME, os.dup(descriptor))
 
     def read(count: int) -> bytes:
         while (found := raw.read(count)) is None:  # nothing yet, where whoever opened it does not block
@@ -219,6 +235,16 @@ def _content_start(head: bytes | bytearray) -> int:
     blanks = _BLANKS.match(head)
     assert blanks is not None, "the pattern matches nothing as well"
     return blanks.end()
+
+
+class _Unpacked(gzip.GzipFile):
+    """A gzipped file that closes the file it is in."""
+
+    def close(self) -> None:
+        packed = cast("io.BufferedReader | None", self.fileobj)
+        super().close()
+        if packed is not None:
+            packed.close()
 
 
 class _Replayed(io.RawIOBase):

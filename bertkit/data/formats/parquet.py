@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -41,6 +42,34 @@ def read_parquet(stream: BinaryIO, source: str, path: Path | None = None) -> Ite
         batch = ArrowBatch(table.columns, table.loader(start))
         for place in range(min(_BATCH_ROWS, table.rows - start)):
             yield Row(start + place + 1, ArrowFields(batch, place))
+
+
+def class_names(path: Path) -> dict[str, tuple[str, ...]]:
+    """Return the names behind the integers of a file's class columns, as the datasets library stores them with it.
+
+    They are those of columns of classes, and of lists of classes, as tags are; a file without
+    any, or one that cannot be read, has none.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        stored = (pq.read_schema(path).metadata or {}).get(b"huggingface", b"{}")
+        features = json.loads(stored)["info"]["features"]
+        return {column_name(name): tuple(words) for name, feature in features.items() if (words := _names_of(feature))}
+    except Exception:  # whoever reads the rows says what is wrong with the file; what is stored may be anything
+        return {}
+
+
+def _names_of(feature: Any) -> Sequence[str]:
+    """Find the names of a class feature, or of a list of one, however the list is written."""
+    while isinstance(feature, list) and len(feature) == 1:
+        feature = feature[0]
+    if not isinstance(feature, dict):
+        return ()
+    names = feature.get("names")
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return names
+    return _names_of(feature.get("feature"))
 
 
 class _ParquetTable:

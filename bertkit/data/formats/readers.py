@@ -25,6 +25,8 @@ from bertkit.data.published import usual_rows
 from bertkit.data.records import BadRow, Row
 from bertkit.errors import DataError, UsageError
 
+# Rows of a file that are looked at for their columns.
+_AHEAD = 20
 # The column of a text file, in which every line is one text.
 TEXT_COLUMN = "text"
 
@@ -51,7 +53,7 @@ def read_rows(
     known = table_format or sniff_format(path)
     with open_bytes(Path(path)) as stream:
         yield from usual_rows(
-            _read(stream, str(path), known, header, keep_blank=keep_blank, path=Path(path)), str(path)
+            _read(stream, str(path), known, header, keep_blank=keep_blank, path=Path(path)), str(path), ahead=_AHEAD
         )
 
 
@@ -99,7 +101,9 @@ def _read(
     if known.kind == "parquet":
         return read_parquet(stream, source, path)
     if known.kind == "conll":
-        raise DataError(f"{source}: this is tagged text (one token and its tag a line), which the task ner reads.")
+        raise DataError(
+            f"{source}: this is tagged text (a token and its tag a line), with entities, which another --task reads."
+        )
     if known.kind == "json":
         return read_json_document(stream, source, known.encoding)
     lines = Lines(stream, source, known.encoding)

@@ -16,6 +16,7 @@ from pathlib import Path, PurePath
 from bertkit.data.column_names import column_name
 from bertkit.data.formats.headers import (
     Knows,
+    below_title,
     csv_delimiter,
     cut_rows,
     has_header,
@@ -258,7 +259,7 @@ def _full_lines(opened: Opened, encoding: str) -> list[str]:
 def column_names(opened: Opened, table: TableFormat) -> list[str]:
     """Return the names of the columns of a csv or tsv: those of its first line, or else their places."""
     full = _full_lines(opened, table.encoding)[1 if table.skip else 0 :]
-    first = cut_rows(full, "\t" if table.kind == "tsv" else table.delimiter)[0]
+    first = below_title(cut_rows(full, "\t" if table.kind == "tsv" else table.delimiter))[0]
     return names_of(first) if table.has_header else [str(place) for place in range(1, len(first) + 1)]
 
 

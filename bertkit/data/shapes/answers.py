@@ -16,9 +16,16 @@ from bertkit.plain import listed, quoted
 
 _LONGEST_SHOWN = 40
 # (B), B., B) and "B. the text of it"
-_LETTERED = re.compile(
-    r"(?:answer\s*:?\s*)?[(\[]?\s*(?P<name>[A-Za-z]|\d{1,2})\s*[)\].:]+\s*(?P<text>.*)", re.DOTALL | re.IGNORECASE
+_LETTERED = re.compile(r"[(\[]?\s*(?P<name>[A-Za-z]|\d{1,2})\s*[)\].:]+\s*(?P<text>.*)", re.DOTALL)
+# What stands before an answer: "Answer: B", "choice_b", "정답은 2".
+_LEAD = re.compile(
+    r"(?:the\s+)?(?:correct\s+)?(?:answer|choice|option|ending|alternative|solution|정답|답|보기)(?:은|는)?"
+    r"(?:\s+is\b|\s*[:=_-]|\s)?\s*(?=\S)",
+    re.IGNORECASE,
 )
+# 2번, and ② of Korean tests
+_NUMBERED = re.compile(r"(?P<number>\d{1,2})\s*번")
+_CIRCLED = {chr(ord("①") + place): str(place + 1) for place in range(20)}
 
 
 def first_place(answered: Iterable[tuple[str, Sequence[str]]]) -> int | None:
@@ -27,7 +34,8 @@ def first_place(answered: Iterable[tuple[str, Sequence[str]]]) -> int | None:
     None: they are no places but names or texts, or there is no telling.
     """
     numbers, most, least = set(), 0, None
-    for answer, names in answered:
+    for written, names in answered:
+        answer = bare_answer(written)
         if not is_whole(answer):
             return None
         numbers.add(int(float(answer)))
@@ -56,13 +64,20 @@ def read_answer(answer: str, choices: Mapping[str, str], names: Sequence[str], c
     Raises:
         RowError: it means none of them.
     """
-    name = _named_choice(answer, choices) if counted_from is None else _placed(answer, names, counted_from)
+    bare = bare_answer(answer)
+    name = _named_choice(bare, choices) if counted_from is None else _placed(bare, names, counted_from)
     if name is not None and name in choices:
         return name
     raise RowError(
         f"the answer {quoted(answer, _LONGEST_SHOWN)} names no choice: the choices are "
         f"{listed(choices, quotes=False)}{_doubt(answer, names)}"
     )
+
+
+def bare_answer(answer: str) -> str:
+    """Write a number as digits, as Korean tests have it otherwise: ② and 2번."""
+    numbered = _NUMBERED.fullmatch(answer)
+    return numbered["number"] if numbered is not None else _CIRCLED.get(answer, answer)
 
 
 def _placed(answer: str, names: Sequence[str], counted_from: int) -> str | None:
@@ -86,6 +101,8 @@ def _named_choice(answer: str, choices: Mapping[str, str]) -> str | None:
     by_text = next((name for name, text in choices.items() if text.strip() == answer), None)
     if by_text is not None:
         return by_text
+    if (rest := _LEAD.sub("", answer, count=1)) != answer:
+        return _named_choice(bare_answer(rest), choices)
     marked = _LETTERED.fullmatch(answer)
     if marked is not None:
         name = by_folded.get(marked["name"].casefold())

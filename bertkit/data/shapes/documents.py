@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.column_names import LABEL_NAMES
+from bertkit.data.column_names import LABEL_NAMES, first_named
 from bertkit.data.columns import ColumnChoice, check_mapped, has_column, there_are
 from bertkit.data.records import BadRow, ColumnMap, Document, Example, Row
 from bertkit.data.values import RowError, field_of, missing_column, parse_list
@@ -43,11 +43,11 @@ def find_document_columns(
     if len(chosen.text) > 1 or chosen.pair is not None or chosen.choices:
         raise DataError("a document is one column of text; write --columns like text=article,label=summary.")
     text = next(iter(chosen.text), None) or _first_known(names, [c.text[0] for c in known])
-    text = text or _synonym(names, DOCUMENT_NAMES, taken=chosen.label)
+    text = text or first_named(_others(names, chosen.label), DOCUMENT_NAMES)
     if text is None:
         raise DataError(f"no column is recognised as the document: {there_are(names)}; {_WAY_ON}.")
     label = chosen.label or _first_known(names, [c.label for c in known if c.label is not None])
-    label = label or _synonym(names, SUMMARY_NAMES, taken=text)
+    label = label or first_named(_others(names, text), SUMMARY_NAMES)
     if need_summary and label is None:
         raise DataError(f"no column is recognised as the summary: {there_are(names)}; {_WAY_ON}.")
     return ColumnMap((text,), None, label)
@@ -55,8 +55,8 @@ def find_document_columns(
 
 def looks_summarized(names: Sequence[str]) -> bool:
     """Tell whether a table's columns are those of documents with summaries, and of nothing else."""
-    text, label = _synonym(names, DOCUMENT_NAMES, taken=None), _synonym(names, LABEL_NAMES, taken=None)
-    return text is not None and label is None and _synonym(names, _TELLING, taken=text) is not None
+    text, label = first_named(names, DOCUMENT_NAMES), first_named(names, LABEL_NAMES)
+    return text is not None and label is None and first_named(_others(names, text), _TELLING) is not None
 
 
 def document_row(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) -> Document | BadRow:
@@ -86,13 +86,12 @@ def _document(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) 
 _WAY_ON = "say which is which, for example --columns text=article,label=summary"
 
 
+def _others(names: Sequence[str], taken: str | None) -> list[str]:
+    return [name for name in names if name != taken]
+
+
 def _first_known(names: Sequence[str], wanted: Sequence[str]) -> str | None:
     return next((name for name in wanted if has_column(names, name)), None)
-
-
-def _synonym(names: Sequence[str], synonyms: Sequence[str], *, taken: str | None) -> str | None:
-    by_folded = {name.casefold(): name for name in reversed(names) if name != taken}
-    return next((by_folded[name] for name in synonyms if name in by_folded), None)
 
 
 def _given_sentences(text: str) -> list[str] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.columns import ColumnChoice, missing_label, refuse_rejected, resolve_columns, texts_of, unusable
@@ -12,6 +13,7 @@ from bertkit.plain import listed, quoted, shell_words
 
 # What SNLI and MultiNLI have for pairs without a majority of labels.
 _NO_CONSENSUS = "-"
+_TELLING_KEYS = ("label", "name", "value", "class", "score", "text")
 
 
 class LabelledTexts:
@@ -79,7 +81,7 @@ def _example_of(row: Row, columns: ColumnMap, source: str, need_label: bool, spe
         refuse_rejected(row.fields)
     raw = None if columns.label is None else field_of(row.fields, columns.label)
     label = (raw or "").strip()
-    if label.startswith(("[", "{")):
+    if label.startswith(("[", "{", "(")):
         label = _one_label(label, columns.label or "")
     if label == _NO_CONSENSUS and columns.label == "gold_label":
         raise NotMeantError("gold_label is '-': those who labelled it did not agree")
@@ -109,9 +111,14 @@ def _one_label(written: str, column: str) -> str:
             return value_text(found[0]).strip()
         raise RowError(f"the label is a list, and a row has one label (column {quoted(column)})")
     if isinstance(found, dict):
-        inner = next(iter(found), None)
-        way_on = (
-            f"; name the one that counts, as in --columns label={shell_words([f'{column}.{inner}'])}" if inner else ""
-        )
+        way_on = ""
+        if (inner := _telling_key(found)) is not None:
+            way_on = f"; name the one that counts, as in --columns label={shell_words([f'{column}.{inner}'])}"
         raise RowError(f"the label is an object of {listed(found)} (column {quoted(column)}){way_on}")
     return written
+
+
+def _telling_key(found: Mapping[str, Any]) -> str | None:
+    """Return the key of an object whose value is most likely a label."""
+    bare = [key for key, value in found.items() if not isinstance(value, list | dict)]
+    return next((key for key in _TELLING_KEYS if key in bare), next(iter(bare), None))

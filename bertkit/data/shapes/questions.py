@@ -1,107 +1,25 @@
-"""Questions with choices: which columns of a table hold them, and rows as `Question`s.
+"""Questions with choices: rows of a table as `Question`s.
 
-Choices stand in a column each (`A` to `E`, `ending0` to `ending3`), in one column that
-holds a JSON list, or with their question in one prompt. A choice goes by the name its file
-has for it: the letter or the number of its column, its label in the list, or else its
-0-based place. A blank cell is no choice, so that the rows of a file may differ in how many
-they have; the choices that are there keep their names.
+A choice goes by the name its file has for it: the letter or the number of its column, its
+label in the list, or else its 0-based place. A blank cell is no choice, so that the rows of a
+file may differ in how many they have; the choices that are there keep their names.
 """
 
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import takewhile
-from string import ascii_lowercase
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.columns import ColumnChoice, check_mapped, has_column, missing_label, there_are
+from bertkit.data.columns import missing_label
 from bertkit.data.records import BadRow, ColumnMap, Example, Question, Row
 from bertkit.data.shapes.answers import first_place, read_answer
-from bertkit.data.shapes.choices import listed_choices, parse_prompted
+from bertkit.data.shapes.choices import choice_names, listed_choices, parse_prompted
 from bertkit.data.values import RowError, field_of, missing_column
-from bertkit.errors import DataError
 from bertkit.plain import listed, quoted
 
-QUESTION_NAMES = ("prompt", "question", "question_stem", "startphrase", "ctx", "goal", "질문", "문제")
-CONTEXT_NAMES = ("context", "passage", "article", "premise", "지문")
-ANSWER_NAMES = ("answer", "answerkey", "answer_key", "label", "gold_label", "gold", "target", "cop", "정답", "답")
-LIST_NAMES = ("choices", "options", "endings", "보기", "선택지")
-# SWAG's beginning, where it stands in two columns
-_BEGINNING = ("sent1", "sent2")
-# One prompt that holds question and choices, as OpenBookQA is given to language models
-_PROMPT_NAME = "instruction"
-
-_CHOICE_COLUMN = re.compile(r"(?:(?P<word>ending|answer|choice|option|sol|op)[ _-]?)?(?P<name>[a-z]|\d{1,2})")
-_CHOICE_WORDS = (None, "ending", "answer", "choice", "option", "sol", "op")
-_RUNS = (tuple(ascii_lowercase), tuple(map(str, range(100))), tuple(map(str, range(1, 100))))
 # Rows looked at for how answers are counted.
 _ROWS_AHEAD = 10_000
-
-
-def find_choice_columns(
-    names: Sequence[str],
-    *,
-    choice: ColumnChoice | None = None,
-    usual: ColumnMap | None = None,
-    stored: ColumnMap | None = None,
-    need_label: bool = False,
-) -> ColumnMap | None:
-    """Find the columns of question, choices and answer; None if this is no table of questions.
-
-    Each part is taken from `choice`, then from known columns that are all there, then by
-    its usual names. `text` of the result is the question, or context and question; its
-    label is None where no column of answers is there.
-
-    Args:
-        names: the columns that are there.
-        choice: what `--columns` said; with a pair it says that these are no questions.
-        usual: the columns that the catalog has for the data set.
-        stored: the columns a run was trained with; they also say whether there is a context.
-        need_label: whether a table of questions without answers is an error.
-
-    Raises:
-        DataError: `--columns` names a column that is missing, or choices without a
-            question that can be found; or the answers are missing.
-    """
-    chosen = choice or ColumnChoice()
-    if chosen.pair is not None:
-        return None
-    check_mapped(names, chosen)
-    known = [columns for columns in (stored, usual) if columns and columns.choices]
-    free = [name for name in names if name not in (*chosen.text, *chosen.choices, chosen.label)]
-    texts = chosen.text or _all_there(names, (c.text for c in known)) or _find_texts(free, stored)
-    choices = chosen.choices or _all_there(names, (c.choices for c in known)) or _find_choices(free)
-    if not texts or not choices:
-        if chosen.choices:
-            raise missing_choice_columns(names, stored)
-        return _find_prompts(free, chosen)
-    label = chosen.label or _find_label(names, known, taken=(*texts, *choices))
-    if need_label and label is None:
-        raise DataError(f"no column for the answer: {there_are(names)}; add label=COLUMN to --columns.")
-    return ColumnMap(texts, None, label, choices)
-
-
-def missing_choice_columns(names: Sequence[str], stored: ColumnMap | None = None) -> DataError:
-    """Build the error for a table whose columns are not those of questions."""
-    wanted = "a question and its choices"
-    if stored is not None:
-        wanted = f"the texts {listed(stored.text, 80, joint=' and ')} and the choices"
-    way_on = "say which is which, for example --columns text=question,choices=a+b+c,label=answer"
-    return DataError(f"no columns are recognised as {wanted}: {there_are(names)}; {way_on}.")
-
-
-def choice_names(columns: Sequence[str]) -> tuple[str, ...]:
-    """Name the choices of columns: by their letters or numbers, or else by 0-based place."""
-    parts = [_CHOICE_COLUMN.fullmatch(column.casefold()) for column in columns]
-    names = tuple(part["name"].upper() for part in parts if part is not None)
-    words = {part["word"] for part in parts if part is not None}
-    # bare numbers are the columns of a table without a header, and name nothing
-    named = len(names) == len(set(names)) == len(columns) and len(words) == 1
-    if named and (words != {None} or all(map(str.isalpha, names))):
-        return names
-    return tuple(map(str, range(len(columns))))
 
 
 def question_row(
@@ -157,61 +75,6 @@ def _read(
         return read_answer(answer, choices, names, counted_from), ""
     except RowError as fault:
         return None, str(fault)
-
-
-def _all_there(names: Sequence[str], known: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    return next((columns for columns in known if all(has_column(names, name) for name in columns)), ())
-
-
-def _first_of(names: Sequence[str], wanted: Sequence[str]) -> str | None:
-    by_folded = {name.casefold(): name for name in reversed(names)}
-    return next((by_folded[name] for name in wanted if name in by_folded), None)
-
-
-def _find_texts(names: Sequence[str], stored: ColumnMap | None) -> tuple[str, ...]:
-    """Find the question, and its context unless a run was trained without one."""
-    question, context = _first_of(names, QUESTION_NAMES), _first_of(names, CONTEXT_NAMES)
-    beginning = tuple(name for name in _BEGINNING if name in names)
-    count = None if stored is None else len(stored.text)
-    found = [(context, question), (question,), beginning if len(beginning) == len(_BEGINNING) else ()]
-    for texts in found:
-        there = tuple(name for name in texts if name is not None)
-        if there and len(there) == len(texts) and count in (None, len(there)):
-            return there
-    return ()
-
-
-def _find_label(names: Sequence[str], known: Sequence[ColumnMap], taken: Sequence[str]) -> str | None:
-    found = _all_there(names, ((columns.label,) for columns in known if columns.label is not None))
-    return next(iter(found), None) or _first_of([name for name in names if name not in taken], ANSWER_NAMES)
-
-
-def _find_choices(names: Sequence[str]) -> tuple[str, ...]:
-    """Find the columns of a run of letters, of numbered choices, or of a list."""
-    for word in _CHOICE_WORDS:
-        by_name = dict(_columns_of(word, names))
-        for run in _RUNS if word is not None else _RUNS[:1]:
-            found = tuple(by_name[name] for name in takewhile(by_name.__contains__, run))
-            if len(found) >= 2:
-                return found
-    listed = _first_of(names, LIST_NAMES)
-    return () if listed is None else (listed,)
-
-
-def _columns_of(word: str | None, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for name in names:
-        part = _CHOICE_COLUMN.fullmatch(name.casefold())
-        if part is not None and part["word"] == word:
-            yield part["name"], name
-
-
-def _find_prompts(names: Sequence[str], chosen: ColumnChoice) -> ColumnMap | None:
-    """Find a column of prompts: it stands for the question and for the choices."""
-    prompt = _first_of(names, [_PROMPT_NAME])
-    answer = chosen.label or _first_of(names, ANSWER_NAMES[:1])
-    if prompt is None or answer is None or chosen.text:
-        return None
-    return ColumnMap((prompt,), None, answer, (prompt,))
 
 
 def _texts_and_choices(fields: Mapping[str, str], columns: ColumnMap) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -284,22 +147,14 @@ def _place(columns: Sequence[str]) -> str:
 
 
 class Questions:
-    """Questions with choices."""
+    """Questions with choices.
 
-    def resolve(
-        self,
-        names: Sequence[str],
-        *,
-        mapping: ColumnChoice | None,
-        usual: ColumnMap | None,
-        stored: ColumnMap | None,
-        need_label: bool,
-    ) -> ColumnMap:
-        """Find question, choices and answer."""
-        found = find_choice_columns(names, choice=mapping, usual=usual, stored=stored, need_label=need_label)
-        if found is None:
-            raise missing_choice_columns(names, stored)
-        return found
+    Args:
+        resolve: finds question, choices and answer.
+    """
+
+    def __init__(self, resolve: Callable[..., ColumnMap]) -> None:
+        self.resolve = resolve
 
     def examples(
         self,

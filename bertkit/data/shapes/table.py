@@ -1,35 +1,53 @@
-"""What the rows of a table are made into, by task: examples, questions, documents, tagged or plain texts.
+"""What the rows of a table are made into: the table of shapes, and which of them a table has.
 
 A shape finds its columns and turns rows into records; loading and prediction know no more
-of the tasks than this.
+of the tasks than this. A task's own row names the shape that it reads; here tasks are words
+that are handed in.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.columns import ColumnChoice
 from bertkit.data.faults import Faults
 from bertkit.data.label_kinds import NOTES, are_scores, like_known, respelt, spelling_of
+from bertkit.data.label_sets import part_rows
 from bertkit.data.numerals import is_score, score_fault
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
+from bertkit.data.shape_names import (
+    AUTO,
+    CLASSES,
+    ENTITIES,
+    LABEL_SETS,
+    QUESTIONS,
+    SCORES,
+    SUMMARIES,
+    TEXTS,
+    Tasks,
+    word_of,
+)
 from bertkit.data.shapes.documents import Documents, looks_summarized
+from bertkit.data.shapes.label_sets import LabelSets, tell_label_sets
 from bertkit.data.shapes.labelled import LabelledTexts
 from bertkit.data.shapes.plain import PlainTexts
-from bertkit.data.shapes.questions import Questions, find_choice_columns
+from bertkit.data.shapes.question_columns import find_choice_columns, resolve_question_columns
+from bertkit.data.shapes.questions import Questions
 from bertkit.data.shapes.tagged import TaggedTexts, looks_tagged
+from bertkit.data.store import labels_of, spelt, taken
 from bertkit.errors import DataError
 
 _ROWS_LOOKED_AT = 20
 # A table of entities may begin with many texts that have none.
 _MOST_LOOKED_AT = 10_000
-# Tasks whose labels are classes or scores.
-LABELLED = ("classify", "regression")
-_ARE_THEY_CLASSES = "; nearly all others are (if they are classes, --task classify)"
+# Rows whose labels are looked at for several in one.
+_ENOUGH_LABELS = 1000
+# Different labels that are held to tell what they are.
+_MOST_LABELS, _LABELS_AT_ONCE = 100_000, 4096
 
 
 class Shape(Protocol):
@@ -64,39 +82,68 @@ class Shape(Protocol):
         ...
 
 
-def shape_of(task: str, *, tag_names: Sequence[str] = (), problems: list[BadRow] | None = None) -> Shape:
-    """Return the shape that a task reads."""
-    match task:
-        case "ner":
-            return TaggedTexts(tag_names, problems)
-        case "choice":
-            return Questions()
-        case "mlm":
-            return PlainTexts()
-        case "extractive" | "matching":
-            return Documents()
-        case _:
-            return LabelledTexts()
+@dataclass(frozen=True, slots=True)
+class ShapeSpec:
+    """One row of the table of shapes.
+
+    Attributes:
+        name: what the rows of a table hold.
+        build: makes the shape, given the tags that class ids stand for, and where problems are gathered.
+        has_labels: whether each row has one label, told apart from others by how it is spelt.
+        need_labels: whether a row can do without the column of labels or answers.
+        labels_are_texts: whether what stands in the column of labels is a text, not an answer.
+    """
+
+    name: str
+    build: Callable[[Sequence[str], list[BadRow] | None], Shape]
+    has_labels: bool = False
+    need_labels: bool = True
+    labels_are_texts: bool = False
 
 
-def guess_task(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tuple[str | None, Iterator[Row | BadRow]]:
-    """Tell from a table's first rows whether it holds questions, entities or summaries.
+SHAPES: Mapping[str, ShapeSpec] = {
+    spec.name: spec
+    for spec in (
+        ShapeSpec(CLASSES, lambda tags, problems: LabelledTexts(), has_labels=True),
+        ShapeSpec(SCORES, lambda tags, problems: LabelledTexts(), has_labels=True),
+        ShapeSpec(LABEL_SETS, lambda tags, problems: LabelSets()),
+        ShapeSpec(ENTITIES, TaggedTexts),
+        ShapeSpec(QUESTIONS, lambda tags, problems: Questions(resolve_question_columns)),
+        ShapeSpec(TEXTS, lambda tags, problems: PlainTexts(), need_labels=False, labels_are_texts=True),
+        ShapeSpec(SUMMARIES, lambda tags, problems: Documents(), labels_are_texts=True),
+    )
+}
+
+
+def shape_of(name: str, *, tag_names: Sequence[str] = (), problems: list[BadRow] | None = None) -> Shape:
+    """Make a shape by its name in the table."""
+    return spec_of(name).build(tag_names, problems)
+
+
+def spec_of(name: str) -> ShapeSpec:
+    """Return the row of a shape; where the labels are still to say which it is, it has some."""
+    return SHAPES[CLASSES if name == AUTO else name]
+
+
+def guess_shape(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tuple[str | None, Iterator[Row | BadRow]]:
+    """Tell from a table's first rows whether it holds questions, entities, summaries or sets of labels.
 
     Returns:
-        "choice", "ner", "extractive", or None where it is none of them, and the rows from the
-        first on.
+        The name of the shape, or None where it is none of these, and the rows from the first on.
     """
     ahead = list(itertools.islice(rows, _ROWS_LOOKED_AT))
     again = itertools.chain(ahead, rows)
     good = [row for row in ahead if isinstance(row, Row)]
     if not good:
         return None, again
+    if choice is not None and (choice.choices or choice.pair is not None):
+        return (QUESTIONS if choice.choices else None), again
     if choice is not None:
-        return ("choice" if choice.choices else None), again
+        return _sets_or_none(ahead, rows, choice)
     names = list(good[0].fields)
     try:
         if find_choice_columns(names) is not None:
-            return "choice", again
+            return QUESTIONS, again
     except DataError:
         return None, again
     tagged = looks_tagged(good)
@@ -105,84 +152,105 @@ def guess_task(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tup
         tagged = looks_tagged(row for row in more if isinstance(row, Row))
     again = itertools.chain(ahead, rows)
     if tagged:
-        return "ner", again
-    return ("extractive" if looks_summarized(names) else None), again
+        return ENTITIES, again
+    if looks_summarized(names):
+        return SUMMARIES, again
+    return _sets_or_none(ahead, rows, None)
 
 
-def decide_task(
-    task: str,
+def _sets_or_none(
+    ahead: list[Row | BadRow], rows: Iterator[Row | BadRow], choice: ColumnChoice | None
+) -> tuple[str | None, Iterator[Row | BadRow]]:
+    """Look at more rows, for few may have several labels."""
+    ahead = [*ahead, *itertools.islice(rows, max(0, _ENOUGH_LABELS - len(ahead)))]
+    good = [row for row in ahead[:_ENOUGH_LABELS] if isinstance(row, Row)]
+    return (LABEL_SETS if tell_label_sets(good, choice) else None), itertools.chain(ahead, rows)
+
+
+def decide_labels(
+    shape: str,
     loaded: Mapping[str, Sequence[Example]],
     *,
+    tasks: Tasks,
     known: Sequence[str] = (),
     respell: bool = True,
     lost: Faults | None = None,
-) -> tuple[str, dict[str, tuple[Example, ...]], tuple[str, ...]]:
-    """Give the task word, the rows with their labels spelt alike, and notes of what was decided.
+    stops: bool = True,
+) -> tuple[str, dict[str, Sequence[Example]], tuple[str, ...]]:
+    """Give the shape, the rows with their labels spelt alike, and notes of what was decided.
 
     Args:
-        task: the task word, or "auto" to let the labels say.
+        shape: the name of the shape, or "auto" to let the labels say.
         loaded: rows by split.
+        tasks: the words for the notes.
         known: the labels of the run that reads the rows; numbers equal to them are spelt as they are.
         respell: whether labels may be spelt otherwise than they stand there.
-        lost: gathers rows whose label is no number where scores are learnt; None: they are errors.
+        lost: gathers rows whose label is no number where scores are learnt; None: they end this.
+        stops: whether such rows end the work: then it is said what else they may be.
 
     Raises:
-        DataError: the task is regression and a label is no number.
+        DataError: scores are learnt and a label is no number.
     """
-    rows = {split: tuple(examples) for split, examples in loaded.items()}
-    if task not in ("auto", *LABELLED):
-        return task, rows, ()
-    labels = {example.label for examples in rows.values() for example in examples if example.label is not None}
+    if shape == LABEL_SETS:
+        parted, notes = part_rows(loaded, known)
+        return shape, dict(parted), notes
+    rows = dict(loaded)
+    if not spec_of(shape).has_labels:
+        return shape, rows, ()
+    labels = _different(rows.values())
     # A run that learnt two spellings as two labels is asked for both.
     is_known = bool(known) and labels <= set(known)
-    spelling = spelling_of(labels, of_scores=task == "regression") if respell and not is_known else "as written"
-    decided = task if task != "auto" else "regression" if are_scores(labels) else "classify"
+    spelling = spelling_of(labels, of_scores=shape == SCORES) if respell and not is_known else "as written"
+    decided = shape if shape != AUTO else SCORES if are_scores(labels) else CLASSES
     notes = (NOTES[spelling],) if spelling in NOTES else ()
     if spelling != "as written":
-        rows = _relabelled(rows, lambda label: respelt(label, spelling))
+        rows = {split: spelt(examples, lambda label: respelt(label, spelling)) for split, examples in rows.items()}
         labels = {respelt(label, spelling) for label in labels}
-    if known and decided == "classify":
-        rows = _relabelled(rows, lambda label: like_known(label, known))
-    if decided == "regression" and lost is not None:
-        rows = {split: tuple(_scored(examples, lost)) for split, examples in rows.items()}
-    elif decided == "regression":
-        _require_numbers(rows, doubt="" if task != "auto" else _ARE_THEY_CLASSES)
-    if task == "auto":
-        notes = (*notes, reason_of(decided, len(labels)))
+    if known and decided == CLASSES:
+        rows = {split: spelt(examples, lambda label: like_known(label, known)) for split, examples in rows.items()}
+    if decided == SCORES:
+        faults = Faults() if lost is None else lost
+        doubt = f"; nearly all others are (if they are classes, --task {word_of(CLASSES, tasks)})"
+        doubt = doubt if stops and shape == AUTO else ""
+        rows = {split: _scored(examples, faults, doubt) for split, examples in rows.items()}
+        if lost is None and faults.count:
+            raise faults.error()
+    if shape == AUTO:
+        notes = (*notes, reason_of(decided, tasks, len(labels)))
     return decided, rows, notes
 
 
-def reason_of(task: str, different: int | None = None) -> str:
-    """Say why labels make a classification or a regression, where nobody said."""
-    if task == "regression":
-        return "task: regression, for all labels are numbers and not all are whole"
+def reason_of(shape: str, tasks: Tasks, different: int | None = None) -> str:
+    """Say why labels are classes or scores, where nobody said."""
+    task = f"task: {word_of(shape, tasks)}, for"
+    if shape == SCORES:
+        return f"{task} all labels are numbers and not all are whole"
     count = "" if different is None else f" ({different} different)"
-    return f"task: classify, for the labels are words or whole numbers{count}"
+    return f"{task} the labels are words or whole numbers{count}"
 
 
-def _relabelled(rows: Mapping[str, Sequence[Example]], spell: Callable[[str], str]) -> dict[str, tuple[Example, ...]]:
-    return {
-        split: tuple(
-            example
-            if example.label is None or (new := spell(example.label)) == example.label
-            else replace(example, label=new)
-            for example in examples
-        )
-        for split, examples in rows.items()
-    }
+def _different(splits: Iterable[Sequence[Example]]) -> set[str]:
+    """Return the different labels of rows; of very many, which are scores, those of the first rows show enough."""
+    found: set[str] = set()
+    for rows in splits:
+        labels = labels_of(rows)
+        while len(found) < _MOST_LABELS and (some := list(itertools.islice(labels, _LABELS_AT_ONCE))):
+            found.update(label for label in some if label is not None)
+    return found
 
 
-def _scored(examples: Sequence[Example], lost: Faults) -> Iterator[Example]:
-    """Hand on rows with a score, and count the others."""
-    for example in examples:
-        if example.label is None or is_score(example.label):
-            yield example
-        else:
-            lost.note(example.source, [BadRow(example.line, score_fault(example.label))])
+def _scored(examples: Sequence[Example], lost: Faults, doubt: str) -> Sequence[Example]:
+    """Return the rows with a score, and count the others, in doubt whether they are meant to have one."""
+    import numpy as np
+
+    strange = list(_no_scores(examples))
+    if not strange:
+        return examples
+    for place in strange:
+        row = examples[place]
+        lost.note(row.source, [BadRow(row.line, f"{score_fault(row.label or '')}{doubt}")])
+    return taken(examples, np.delete(np.arange(len(examples)), strange))
 
 
-def _require_numbers(loaded: Mapping[str, Sequence[Example]], *, doubt: str) -> None:
-    for examples in loaded.values():
-        for example in examples:
-            if example.label is not None and not is_score(example.label):
-                raise DataError.at(example.source, example.line, f"{score_fault(example.label)}{doubt}.")
+def _no_scores(examples: Sequence[Example]) -> Iterator[int]:
+    return (i for i, label in enumerate(labels_of(examples)) if label is not None and not is_score(label))

@@ -8,16 +8,16 @@ Which of these it is shows in the value itself.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.column_names import TAG_NAMES, TEXT_NAMES, TOKEN_NAMES
+from bertkit.data.column_names import TAG_NAMES, TEXT_NAMES, TOKEN_NAMES, first_named
 from bertkit.data.columns import ColumnChoice, refuse_rejected, resolve_columns, unusable
 from bertkit.data.records import BadRow, CharSpan, ColumnMap, Entity, Example, Row, TaggedText
-from bertkit.data.tagged.cells import Content, content_of, text_or_tokens
+from bertkit.data.tagged.cells import Content, content_of, cut_tags, text_or_tokens
 from bertkit.data.tagged.places import find_entities
-from bertkit.data.tagged.schemes import is_entity_tag, is_like_tag
+from bertkit.data.tagged.schemes import are_tags, is_outside
 from bertkit.data.tagged.tokens import (
     SENTENCES_AHEAD,
     TagForm,
@@ -30,7 +30,10 @@ from bertkit.data.tagged.tokens import (
 from bertkit.data.values import RowError, field_of, parse_list
 from bertkit.plain import quoted
 
-ENTITY_NAMES = ("entities", "spans", "ner", "named_entities", "annotations", "labels", "label", "tags", "ner_tags")
+ENTITY_NAMES = (
+    *("entities", "spans", "ner", "named_entities", "annotations", "labels", "label", "tags", "ner_tags", "ents", "ne"),
+    *("annotation", "ner_labels", "entity", "개체명", "개체", "태그"),
+)
 _HEADERLESS = ["1", "2"]
 
 
@@ -41,11 +44,10 @@ def find_tag_columns(names: Sequence[str], *, need_tags: bool = True) -> ColumnM
     without header are taken as text and tags. None if nothing is recognised, or if there
     is no column of tags while `need_tags`.
     """
-    by_folded = {name.casefold(): name for name in reversed(names)}
-    tokens, tags = _first(by_folded, TOKEN_NAMES), _first(by_folded, TAG_NAMES)
+    tokens, tags = first_named(names, TOKEN_NAMES), first_named(names, TAG_NAMES)
     if tokens is not None and tags is not None:
         return ColumnMap((tokens,), label=tags)
-    text, label = _first(by_folded, TEXT_NAMES) or tokens, _first(by_folded, ENTITY_NAMES)
+    text, label = first_named(names, TEXT_NAMES) or tokens, first_named(names, ENTITY_NAMES)
     if list(names) in (_HEADERLESS, _HEADERLESS[:1]):
         text, label = (*names, None)[:2]
     if text is None or (need_tags and label is None):
@@ -168,12 +170,29 @@ def _entities(
     if content.tags is None:
         found = find_entities(text, content.items or [])
         findings.add_missing(found.missing, text)
+        if content.tokens is not None and not form.by_character:
+            _refuse_token_places(text, found.entities, places)
         return found.entities, False, found.trimmed
     tags = list(map(form.spelling.standard, content.tags))
     strange = next((tag for tag in tags if not form.scheme.knows(tag)), None)
     if strange is not None:
         raise RowError(form.scheme.refusal(strange))
     return entities_of_tags(text, places, tags, form.scheme)
+
+
+def _refuse_token_places(text: str, entities: Sequence[Entity], words: Sequence[CharSpan]) -> None:
+    """Refuse places beside a list of tokens that cut its words and could count them.
+
+    Raises:
+        RowError: they do.
+    """
+    starts, ends = {start for start, _ in words}, {end for _, end in words}
+    cut = next((e for e in entities if e.start not in starts or e.end not in ends), None)
+    if cut is not None and max(e.end for e in entities) <= len(words):
+        raise RowError(
+            f"characters {cut.start} to {cut.end} are {quoted(text[cut.start : cut.end])}, a part of a word: "
+            "do these places count words? bertkit's count the characters of the text"
+        )
 
 
 def _until_told(rows: Iterable[Row | BadRow], columns: ColumnMap) -> Iterator[Row | BadRow]:
@@ -209,15 +228,11 @@ def _is_list(row: Row, columns: ColumnMap) -> bool:
     return (field_of(row.fields, columns.label or "") or "").lstrip().startswith("[")
 
 
-def _first(by_folded: Mapping[str, str], names: Sequence[str]) -> str | None:
-    return next((by_folded[name] for name in names if name in by_folded), None)
-
-
 def _marks_entities(row: Row, columns: ColumnMap) -> bool | None:
     """Tell whether a row marks any entity; None if it is no tagged row at all."""
     try:
         raw = (field_of(row.fields, columns.label or "") or "").strip()
-        values = parse_list(raw) if raw.startswith("[") else raw.split()
+        values = parse_list(raw) if raw.startswith("[") else cut_tags(raw)
         if not isinstance(values, list):
             return None
         if not values or all(isinstance(value, list | dict) for value in values):
@@ -227,8 +242,8 @@ def _marks_entities(row: Row, columns: ColumnMap) -> bool | None:
         return None
     if len(values) != len(tokens if tokens is not None else text.split()):
         return None
-    if all(isinstance(value, str) and is_like_tag(value.strip()) for value in values):
-        return any(is_entity_tag(value.strip()) for value in values)
+    if all(isinstance(value, str) for value in values) and are_tags(values):
+        return not all(is_outside(value.strip()) for value in values)
     return any(values) if tokens and all(type(value) is int for value in values) else None
 
 

@@ -40,13 +40,18 @@ def content_of(row: Row, columns: ColumnMap, tag_names: Sequence[str], *, need_t
         missing = "missing" if raw is None else "empty"
         raise RowError(f"the entities are {missing} (column {quoted(columns.label)}); a text without any has []")
     if not raw.lstrip().startswith(("[", "{")):
-        return Content(text, tokens, raw.split(), None)
+        return Content(text, tokens, cut_tags(raw), None)
     values = _json_list(raw, columns.label)
     if values and all(isinstance(value, list | dict) for value in values):
         return Content(text, tokens, None, values)
     if not values and not tokens:
         return Content(text, tokens, None, [])
     return Content(text, tokens, _tags(values, tag_names), None)
+
+
+def cut_tags(written: str) -> list[str]:
+    """Cut the tags of a cell at spaces, or at commas where there are no spaces."""
+    return written.split() if len(written.split()) > 1 else [tag for tag in written.strip().split(",") if tag]
 
 
 def _is_annotated(fields: Mapping[str, str]) -> bool:
@@ -63,7 +68,7 @@ def text_or_tokens(fields: Mapping[str, str], columns: ColumnMap) -> tuple[str, 
     """
     if len(columns.text) != 1:
         raise DataError(
-            f"the task ner reads one column of text, not {listed(columns.text, joint=' and ')}; mend --columns."
+            f"entities are of one column of text, not of {listed(columns.text, joint=' and ')}; mend --columns."
         )
     text = field_of(fields, columns.text[0])
     if text is None:

@@ -82,7 +82,7 @@ def read_tagged_stream(
     tags are needed, for there it ends the loading.
     """
     lines = Lines(stream, source, table_format.encoding)
-    sentences = _sentences(lines, commas=table_format.delimiter == ",", need_tags=need_tags)
+    sentences = _sentences(lines, table_format.delimiter, need_tags=need_tags)
     ahead = list(itertools.islice(sentences, SENTENCES_AHEAD) if need_tags else _until_told(sentences))
     yield from _header_of(ahead)
     layout = find_layout(
@@ -110,7 +110,7 @@ def _unread_columns(sentences: Sequence[_Sentence], layout: Layout) -> Iterator[
     line = next((sentence.lines[0] for sentence in sentences if sentence.lines), 1)
     if layout.numbered:
         yield LeftOut(line, "the first column, which numbers the tokens or names their sentence")
-    if layout.tag >= 0:
+    if layout.tag > layout.token:
         yield LeftOut(line, f"what stands behind column {layout.tag + 1}, the last of tags")
 
 
@@ -150,7 +150,7 @@ class _Sentence:
         return fault if start == fault.line else BadRow(start, f"line {fault.line}: {fault.message}")
 
 
-def _sentences(lines: Lines, *, commas: bool, need_tags: bool) -> Iterator[_Sentence]:
+def _sentences(lines: Lines, comma: str, *, need_tags: bool) -> Iterator[_Sentence]:
     sentence, width = _Sentence(), None
     for line in lines:
         text = line.removesuffix("\n").removesuffix("\r")
@@ -163,7 +163,7 @@ def _sentences(lines: Lines, *, commas: bool, need_tags: bool) -> Iterator[_Sent
         elif text.startswith(GERMEVAL) and not is_tag(cut_line(text)[-1]):
             sentence.of_germeval = True
         elif not _is_comment(text, width, need_tags=need_tags):
-            columns = cut_line(text, commas=commas)
+            columns = cut_line(text, comma)
             width = width or len(columns)
             sentence.rows.append(columns)
             sentence.lines.append(lines.number)
@@ -193,7 +193,11 @@ def _until_told(sentences: Iterable[_Sentence]) -> Iterator[_Sentence]:
     for sentence in itertools.islice(sentences, SENTENCES_AHEAD):
         yield sentence
         firsts = [row[0] for row in sentence.rows]
-        numbered = all(len(row) > 1 for row in sentence.rows) and any(first.isdigit() for first in firsts)
+        # Numbers, or the same on every line, may be of the sentence rather than its tokens.
+        is_odd = any(first.isdigit() for first in firsts) or len(set(firsts)) == 1 < len(firsts)
+        numbered = all(len(row) > 1 for row in sentence.rows) and is_odd
+        if numbered and len(set(firsts)) == 1:
+            continue
         if (len(firsts) > 1 or not numbered) and (numbered or shows_kind(firsts)):
             return
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bertkit.data.tagged.schemes import is_entity_tag, is_like_tag, is_tag
+from bertkit.data.tagged.schemes import are_tags, is_entity_tag, is_like_tag, is_tag
 
 Columns = Sequence[str]
 """The fields of one line."""
@@ -30,6 +31,8 @@ _NO_WORD = re.compile(r"\d+[-.]\d+")
 # CoNLL-U's last column: a list of keys and values, of which one may be the tag.
 _KEYED = re.compile(r"(?:^|\|)(?:NER|Entity|ner|entity)=([^|]*)")
 _CONLLU_WIDTH = 10
+_ALIKE = 0.8  # Lines of so great a share have the same number of columns.
+_ONE_SENTENCE = 100  # Lines of which a file without a blank one may be a single sentence.
 _STRAY_LINES = 10  # Tagged text may have one line in so many that is none.
 _MOST = 0.9
 # GermEval's lines above a sentence: its source. Of its two columns of tags the first counts.
@@ -56,7 +59,7 @@ class Layout:
     def has_tag(self, columns: Columns) -> bool:
         """Tell whether a line is long enough to have a tag behind its token."""
         place = self.tag if self.tag >= 0 else len(columns) + self.tag
-        return self.token < place < len(columns)
+        return self.token != place and max(self.token, place) < len(columns)
 
     def tag_of(self, columns: Columns) -> str:
         """Return the tag of a line."""
@@ -67,10 +70,15 @@ class Layout:
         return "O" if found is None else found[1]
 
 
-def cut_line(text: str, *, commas: bool = False) -> list[str]:
-    """Cut a line; the last column comes without white space, the first keeps its own: it may be a space."""
-    if commas:
-        columns = _cut_at_commas(text)
+def cut_line(text: str, comma: str = " ") -> list[str]:
+    """Cut a line; the last column comes without white space, the first keeps its own: it may be a space.
+
+    Args:
+        text: the line without its end.
+        comma: what parts its columns; a space stands for tabs and spaces.
+    """
+    if comma != " ":
+        columns = _cut_at(text, comma)
     elif "\t" in text:
         columns = text.split("\t")
         while len(columns) > 1 and not columns[-1].strip():
@@ -80,11 +88,11 @@ def cut_line(text: str, *, commas: bool = False) -> list[str]:
     return columns if len(columns) == 1 else [*columns[:-1], columns[-1].strip()]
 
 
-def _cut_at_commas(text: str) -> list[str]:
+def _cut_at(text: str, comma: str) -> list[str]:
     try:
-        return next(csv.reader([text]), [text])
+        return next(csv.reader([text], delimiter=comma), [text])
     except csv.Error:  # a lone carriage return, or a cell without end
-        return text.split(",")
+        return text.split(comma)
 
 
 def looks_tagged_lines(lines: Sequence[str], *, is_named: bool) -> str | None:
@@ -95,26 +103,59 @@ def looks_tagged_lines(lines: Sequence[str], *, is_named: bool) -> str | None:
         is_named: whether the file's name says that it is; else blank lines must part its sentences.
 
     Returns:
-        "," or " " (which stands for tabs and spaces); None: they are none.
+        A comma, a semicolon, a bar or " " (which stands for tabs and spaces); None: they are none.
     """
     parted = any(line.strip() and not after.strip() for line, after in pairwise(lines[:-1]))
     tagged = [line for line in lines if line.strip() and not line.startswith(("##", "# ", GERMEVAL, _DOCUMENT))]
     if not tagged:
         return " " if is_named else None
-    if not parted and not is_named:
-        return None
-    for comma in (" ", ","):
-        if comma == "," and not all("," in line for line in tagged):
+    for comma in (" ", ",", ";", "|"):
+        if comma != " " and not all(comma in line for line in tagged):
             continue
-        rows = [cut_line(line, commas=comma == ",") for line in tagged]
-        rows = rows[1:] if len(rows) > 1 and is_header(rows[0]) else rows
-        strays = sum(len(row) < 2 or not is_tag(row[-1].strip()) for row in rows)
-        # A slip or two are faults of their lines, and make no prose of the others.
-        if _STRAY_LINES * strays <= len(rows) or (
-            _tag_column(rows, 1, tabs=["\t" in line for line in tagged]) is not None
-        ):
+        rows = [cut_line(line, comma) for line in tagged]
+        has_header = len(rows) > 1 and is_header(rows[0])
+        rows = rows[1:] if has_header else rows
+        if not parted and not is_named:
+            if len(lines) <= _ONE_SENTENCE and not has_header and _is_one_sentence(rows):
+                return comma
+            continue
+        if _are_tagged(rows) or _tag_column(rows, 1, tabs=["\t" in line for line in tagged]) is not None:
             return comma
     return None
+
+
+def _are_tagged(rows: Sequence[Columns]) -> bool:
+    """Tell whether lines end, or begin, in tags; or are CoNLL-U's."""
+    if all(len(row) == _CONLLU_WIDTH and row[0][:1].isdigit() for row in rows):
+        return True
+    # A slip or two are faults of their lines, and make no prose of the others.
+    if _STRAY_LINES * sum(len(row) < 2 or not is_tag(row[-1].strip()) for row in rows) <= len(rows):
+        return True
+    if is_tag_first(rows):
+        return True
+    # Tags without letters, or with many slips: few labels, and much that is O.
+    widths = Counter(map(len, rows))
+    width, alike = widths.most_common(1)[0]
+    wide = [row for row in rows if len(row) == width > 1]
+    words = sum(" " not in row[0].strip() for row in wide)
+    return alike >= _ALIKE * len(rows) and words >= _MOST * len(rows) * _ALIKE and are_tags([row[-1] for row in wide])
+
+
+def _is_one_sentence(rows: Sequence[Columns]) -> bool:
+    """Tell whether lines without a blank one are the words of a sentence, each with its tag."""
+    cells = [row[-1].strip() for row in rows]
+    alike = len({len(row) for row in rows}) == 1 and len(rows[0]) > 1
+    words = not any(" " in row[0].strip() for row in rows)
+    return alike and words and len(rows) > 1 and all(map(is_tag, cells)) and any(map(is_entity_tag, cells))
+
+
+def is_tag_first(rows: Sequence[Columns]) -> bool:
+    """Tell whether the first column of lines holds their tags, and the last does not."""
+    if len(rows) < 2 or any(len(row) < 2 for row in rows):
+        return False
+    first, last = [row[0].strip() for row in rows], [row[-1].strip() for row in rows]
+    tags_last = sum(map(is_tag, last)) >= _MOST * len(last)
+    return not tags_last and sum(map(is_tag, first)) >= _MOST * len(first) and any(map(is_tag, first))
 
 
 def is_header(columns: Columns) -> bool:
@@ -134,6 +175,8 @@ def find_layout(sentences: Iterable[Sequence[Columns]], *, need_tags: bool, is_g
     rows = [[row for row in sentence if not _NO_WORD.fullmatch(row[0])] for sentence in sentences]
     rows = [sentence for sentence in rows if sentence]
     token = 0
+    if is_tag_first([row for sentence in rows for row in sentence]):
+        return Layout(1, 0, numbered=False) if need_tags else Layout(1)
     least = 3 if need_tags else 2
     while token < 2 and _is_no_token(rows, token, least + token):
         token += 1
@@ -160,7 +203,7 @@ def _is_no_token(sentences: Sequence[Sequence[Columns]], place: int, least: int)
         return False
     firsts = [[row[place].strip() for row in sentence] for sentence in sentences]
     long = [first for first in firsts if len(first) > 1]
-    if long and all(map(_counts, firsts)):
+    if long and (all(map(_counts, firsts)) or _counts([cell for first in firsts for cell in first])):
         return True
     # Of one sentence alone this could be chance: "bye bye".
     return len(long) > 1 and all(len(set(first)) == 1 for first in long) and len({first[0] for first in long}) > 1

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from bertkit.data.numerals import is_whole
 from bertkit.data.records import CharSpan, Entity
 from bertkit.data.values import RowError, only_spaces, value_text
 from bertkit.plain import brief, quoted, shortened, visible
@@ -63,8 +64,11 @@ def _claim(number: int, item: Any) -> _Claim:
     if isinstance(item, Mapping):
         label, string = _value(item, _LABEL_KEYS), _value(item, _STRING_KEYS)
         start, end = _value(item, _START_KEYS), _value(item, _END_KEYS)
+        start, end = _offset_and_length(item) if start is None and end is None else (start, end)
     elif isinstance(item, list) and len(item) == 3:
-        (start, end, label), string = item, None
+        is_first = isinstance(item[0], str) and not _is_whole(item[0])
+        label, start, end = item if is_first else (item[2], item[0], item[1])
+        string = None
     elif isinstance(item, list) and len(item) == 2:
         (string, label), start, end = item, None, None
     else:
@@ -76,6 +80,7 @@ def _claim(number: int, item: Any) -> _Claim:
     if not isinstance(label, str) or not label.strip():
         raise RowError(f"entity {number} has no label")
     if start is not None or end is not None:
+        start, end = (int(float(place)) if _is_whole(place) else place for place in (start, end))
         if type(start) is not int or type(end) is not int:
             raise RowError(
                 f"entity {number} does not start and end at whole numbers ({quoted(start, 20)}, {quoted(end, 20)})"
@@ -84,6 +89,17 @@ def _claim(number: int, item: Any) -> _Claim:
     if not isinstance(string, str) or not string.strip():
         raise RowError(f"entity {number} has neither a place nor a string")
     return _Claim(label.strip(), None, string.strip())
+
+
+def _offset_and_length(item: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Read the place of an entity that says where it starts and how long it is."""
+    start, length = _value(item, ("offset",)), _value(item, ("length",))
+    return (int(start), int(start) + int(length)) if _is_whole(start) and _is_whole(length) else (None, None)
+
+
+def _is_whole(place: Any) -> bool:
+    """Tell a whole number, also where it is written as a text."""
+    return type(place) is int or (isinstance(place, str) and is_whole(place))
 
 
 def _value(item: Mapping[str, Any], keys: Sequence[str]) -> Any:
@@ -98,11 +114,22 @@ def _placed(text: str, place: CharSpan, claim: _Claim) -> Entity:
         raise RowError(f"an entity at characters {start} to {end} is outside the text of {len(text)}")
     found = text[start:end]
     if claim.string is not None and claim.string.strip().casefold() != found.strip().casefold():
-        raise RowError(f"characters {start} to {end} are {quoted(found)}, not {quoted(claim.string)} as the row says")
+        raise RowError(
+            f"characters {start} to {end} are {quoted(found)}, not {quoted(claim.string)} as the row says"
+            f"{_doubt(text, place, claim.string)}"
+        )
     entity = Entity.trimmed(text, place, claim.label)
     if entity is None:
         raise RowError(only_spaces(place))
     return entity
+
+
+def _doubt(text: str, place: CharSpan, string: str) -> str:
+    """Say how places may be counted where they would hold their string if they were counted otherwise."""
+    start, end = place
+    if text[start : end + 1] == string:
+        return " (is the end the last character? bertkit's is the one behind it)"
+    return " (do places count from 1? bertkit's count from 0)" if start and text[start - 1 : end - 1] == string else ""
 
 
 def _search_all(text: str, claims: Sequence[_Claim], taken: list[CharSpan]) -> tuple[list[Entity], list[str]]:

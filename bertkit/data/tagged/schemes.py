@@ -33,12 +33,17 @@ _LETTERS: Mapping[str, Mapping[str, str]] = {
 SCHEMES = tuple(_LETTERS)
 
 _ALL_LETTERS = frozenset(letter for letters in _LETTERS.values() for letter in letters)
-_TAG = re.compile(r"O|[BIELMSU]-\S+|\S+-[BIELMSU]")
+# A label may have a few words.
+_TAG = re.compile(r"O|[BIELMSU]-\S+(?: \S+){0,2}|\S+-[BIELMSU]")
 _UNDERSCORED = re.compile(r"(?P<first>[BIELMSU])_(?P<label>\S+)|(?P<before>\S+)_(?P<last>[BIELMSU])")
 _LOWER = re.compile(r"[bielmsu]-\S+")
 _OUTSIDE_WORDS = frozenset({"o", "other", "out", "outside", "-", "_", "0"})
+# Those among them that are nothing else: in a table of classes, 0 and "-" may be.
+_OUTSIDE_NAMES = frozenset({"o", "other", "outside"})
 _WELL_FORMED = {name: re.compile("BI*E|S" if "S" in letters.values() else "BI*") for name, letters in _LETTERS.items()}
 _IOB1_APART = re.compile("I+")
+# What share of O there is at least among tags without letters, and how many labels are few.
+_OFTEN, _FEW_LABELS, _EACH_OFTEN = 0.3, 4, 10
 # A scheme that spells this share of the tags is the file's; the other tags are slips.
 _ENOUGH = 0.95
 
@@ -104,16 +109,20 @@ class TagSpelling:
         outside: what it has for O, such as "-" or OTHER.
         underscore: whether letter and label are joined by an underscore (B_PER, PER_B).
         lower: whether the letter is a small one (b-PER).
+        plain: whether tags have no letter, so that neighbours of one label are one entity.
     """
 
     outside: str = OUTSIDE
     underscore: bool = False
     lower: bool = False
+    plain: bool = False
 
     def standard(self, tag: str) -> str:
         """Write a tag as others do; one that fits nothing stays as it is."""
         if tag == self.outside:
             return OUTSIDE
+        if self.plain:
+            return f"I-{tag}"
         if self.underscore and (cut := _UNDERSCORED.fullmatch(tag)) is not None:
             tag = f"{cut['first']}-{cut['label']}" if cut["first"] else f"{cut['before']}-{cut['last']}"
         return tag[:1].upper() + tag[1:] if self.lower and tag[1:2] == "-" else tag
@@ -142,6 +151,22 @@ def is_like_tag(text: str) -> bool:
     return is_tag(text) or text.casefold() in _OUTSIDE_WORDS or _is_odd(text)
 
 
+def is_outside(text: str) -> bool:
+    """Tell whether a text is O, or what other files have for it."""
+    return text.casefold() in _OUTSIDE_WORDS
+
+
+def are_tags(cells: Sequence[str]) -> bool:
+    """Tell whether the cells of a column are tags: in form, or because few labels and much that is O stand there."""
+    tags = [cell.strip() for cell in cells]
+    if not tags:
+        return False
+    if all(map(is_like_tag, tags)):
+        return True
+    outside = sum(tag.casefold() in _OUTSIDE_NAMES for tag in tags)
+    return outside >= _OFTEN * len(tags) and len(set(tags)) <= max(_FEW_LABELS, len(tags) // _EACH_OFTEN)
+
+
 def is_entity_tag(text: str) -> bool:
     """Tell whether a text has the form of a tag that is of an entity, in any spelling."""
     return text != OUTSIDE and (is_tag(text) or _is_odd(text))
@@ -157,11 +182,12 @@ def detect_spelling(tags: Iterable[str]) -> TagSpelling:
     odd = Counter({tag: count for tag, count in counts.items() if _is_odd(tag)})
     others = sum(count for tag, count in counts.items() if tag != OUTSIDE and is_tag(tag))
     outside = OUTSIDE
-    if OUTSIDE not in counts and (others or odd):
+    plain = not others and not odd and len(counts) > 1 and any(map(is_outside, counts))
+    if OUTSIDE not in counts and (others or odd or plain):
         words = [tag for tag in counts if tag.casefold() in _OUTSIDE_WORDS]
         outside = max(words, key=counts.__getitem__, default=OUTSIDE)
-    if odd.total() <= others:
-        return TagSpelling(outside)
+    if plain or odd.total() <= others:
+        return TagSpelling(outside, plain=plain)
     underscored = sum(count for tag, count in odd.items() if _UNDERSCORED.fullmatch(tag))
     return TagSpelling(outside, 2 * underscored > odd.total(), any(tag[:1].islower() for tag in odd))
 

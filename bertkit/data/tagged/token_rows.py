@@ -1,7 +1,8 @@
 """Tables with one token a row, whose sentences an id tells apart, as tables with a sentence a row.
 
 So are training tables of other tools written (sentence_id, words, labels), and such as name the
-sentence only at its first word ("Sentence #", blank as above).
+sentence only at its first word ("Sentence #", blank as above). What a table is shows in its first
+rows: single words, and tags that are tags in form.
 """
 
 from __future__ import annotations
@@ -12,28 +13,34 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bertkit.data.column_names import TAG_NAMES, TOKEN_NAMES
+from bertkit.data.column_names import TAG_NAMES, TEXT_NAMES, TOKEN_NAMES, first_named
 from bertkit.data.records import BadRow, Row
-from bertkit.data.tagged.schemes import is_entity_tag, is_like_tag
+from bertkit.data.tagged.schemes import OUTSIDE, are_tags, is_entity_tag, is_like_tag
 from bertkit.data.values import RowError
 from bertkit.errors import DataError
+from bertkit.plain import quoted
 
 _ID_NAMES = (
     *("sentence_id", "sentence #", "sentence_idx", "sentence id", "sentenceid", "sent_id", "sent_idx", "sent #"),
-    *("sentence_number", "sentence no", "sentence", "sent", "문장번호", "문장 번호", "문장_id"),
+    *("sentence_number", "sentence no", "sentence", "sent", "문장번호", "문장 번호", "문장_id", "문장아이디"),
 )
-# What an id may look like, so that a column of sentences is none.
-_ID = re.compile(r"(?:sent(?:ence)?[ :_#-]*)?[\w.-]{1,40}", re.IGNORECASE)
-_ROWS_LOOKED_AT = 50
+# Another column that names sentences or texts, where its values come in runs.
+_LIKE_ID = re.compile(
+    r"(?:^|[\W_])(?:ids?|idx|no|nr|num|number|sent|sentence|text|doc)(?:$|[\W_])|번호|문장", re.IGNORECASE
+)
+_ROWS_LOOKED_AT = 200
+# Rows that a sentence has at least, on average, where a column tells sentences apart.
+_LEAST_WORDS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class TokenColumns:
-    """Columns of a table with a token a row."""
+    """Columns of a table with a token a row; where no tag is O, a blank one is."""
 
     token: str
     tag: str | None
     sentence: str | None
+    blank_is_outside: bool = False
 
 
 @dataclass
@@ -46,31 +53,39 @@ class _Group:
 
 def find_token_columns(rows: Sequence[Row]) -> TokenColumns | None:
     """Tell from the first rows of a table whether each is one token, and what its columns are."""
-    by_folded = {name.casefold(): name for name in reversed(list(rows[0].fields))}
-    token, tag, sentence = (_first(by_folded, names) for names in (TOKEN_NAMES, TAG_NAMES, _ID_NAMES))
-    if token is None or (tag is None and sentence is None):
+    names = list(rows[0].fields)
+    usual = first_named(names, TOKEN_NAMES)
+    token = usual or first_named(names, TEXT_NAMES)
+    if token is None or any(
+        len(row.fields.get(token, "").split()) > 1 or row.fields.get(token, "").startswith("[") for row in rows
+    ):
         return None
-    if any(len(row.fields[token].split()) > 1 or row.fields[token].startswith("[") for row in rows):
+    others = [name for name in names if name != token]
+    tag, sentence = first_named(others, TAG_NAMES), first_named(others, _ID_NAMES)
+    tags = [] if tag is None else [text for row in rows if (text := row.fields.get(tag, "").strip())]
+    if tag is not None and not are_tags(tags):
         return None
-    if tag is not None and not all(is_like_tag(row.fields[tag].strip()) for row in rows):
+    is_told = sum(map(is_entity_tag, tags)) >= 1 and all(map(is_like_tag, tags))
+    if usual is None and not (is_told and len(rows) > 1):
         return None
-    if sentence is not None and not all(_is_id(row.fields.get(sentence, "")) for row in rows):
-        sentence = None
-    if sentence is None and (tag is None or not any(is_entity_tag(row.fields[tag].strip()) for row in rows)):
+    if sentence is None:
+        found = (name for name in others if name != tag and _LIKE_ID.search(name) and _comes_in_runs(rows, name))
+        sentence = next(found, None)
+    if sentence is None and not is_told:
         return None
-    return TokenColumns(token, tag, sentence)
+    return TokenColumns(token, tag, sentence, blank_is_outside=OUTSIDE not in tags)
 
 
 def join_token_rows(rows: Iterator[Row | BadRow], source: str) -> Iterator[Row | BadRow]:
     """Hand on the rows of a table; where each is one token, those of a sentence become one with lists.
 
     Raises:
-        DataError: each row is one token with its tag, and nothing tells where a sentence ends.
+        DataError: each row is one token with its tag, and nothing tells where a sentence ends, or
+            the rows of a sentence do not stand together.
     """
     ahead = list(itertools.islice(rows, 1))
     first = next((row for row in ahead if isinstance(row, Row)), None)
-    names = [] if first is None else [name.casefold() for name in first.fields]
-    if not set(names) & set(TOKEN_NAMES) or len(names) < 2:
+    if first is None or not _may_be_token(first):
         return itertools.chain(ahead, rows)
     ahead += itertools.islice(rows, _ROWS_LOOKED_AT)
     good = [row for row in ahead if isinstance(row, Row)]
@@ -79,18 +94,60 @@ def join_token_rows(rows: Iterator[Row | BadRow], source: str) -> Iterator[Row |
     except RowError:
         columns = None
     again = itertools.chain(ahead, rows)
-    if columns is None:
+    if columns is None or (columns.sentence is None and len(good) < 2):
         return again
     if columns.sentence is None:
-        if len(good) < 2:
-            return again
         raise DataError.at(
             source,
             good[0].line,
             "each row is one word with its tag, and nothing tells where a sentence ends; add a column sentence_id, "
             "or write a blank line between sentences and no header.",
         )
+    if _is_scattered(good, columns.sentence):
+        name = quoted(columns.sentence)
+        raise DataError.at(
+            source,
+            good[0].line,
+            f"each row is one word, and the words of a sentence do not stand together (column {name}); sort the table "
+            f"by {name}, words in their order.",
+        )
     return _joined(again, columns)
+
+
+def _may_be_token(row: Row) -> bool:
+    """Tell whether a table may have a token a row by its first; of one with texts no more is read ahead."""
+    if len(row.fields) < 2:
+        return False
+    if first_named(row.fields, TOKEN_NAMES) is not None:
+        return True
+    token, tag = first_named(row.fields, TEXT_NAMES), first_named(row.fields, TAG_NAMES)
+    try:
+        return (
+            token is not None
+            and tag is not None
+            and len(row.fields.get(token, "").split()) == 1
+            and is_like_tag(row.fields.get(tag, "").strip())
+        )
+    except RowError:
+        return False
+
+
+def _runs(rows: Sequence[Row], name: str) -> list[str]:
+    """Return the values of a column, those that follow each other once; a blank one is as above."""
+    values = [value for row in rows if (value := row.fields.get(name, "").strip())]
+    return [value for value, _ in itertools.groupby(values)]
+
+
+def _comes_in_runs(rows: Sequence[Row], name: str) -> bool:
+    """Tell whether the values of a column each stand on several rows in turn, as the ids of sentences do."""
+    runs = _runs(rows, name)
+    return 1 <= len(runs) <= len(rows) / _LEAST_WORDS and (len(runs) > 1 or len(rows) < _ROWS_LOOKED_AT)
+
+
+def _is_scattered(rows: Sequence[Row], name: str) -> bool:
+    """Tell whether the values of a column come again and again, but not in turn."""
+    runs = _runs(rows, name)
+    return len(runs) > len(rows) / _LEAST_WORDS and len(set(runs)) <= len(runs) / _LEAST_WORDS
 
 
 def _joined(rows: Iterable[Row | BadRow], columns: TokenColumns) -> Iterator[Row | BadRow]:
@@ -122,16 +179,20 @@ def _sentence(group: _Group, columns: TokenColumns) -> Row | BadRow:
 
 
 def _lists(group: _Group, columns: TokenColumns) -> dict[str, str]:
-    listed = {name for name in (columns.token, columns.tag) if name is not None}
-    return {
-        name: json.dumps([row.fields[name] for row in group.rows], ensure_ascii=False) if name in listed else text
-        for name, text in group.rows[0].fields.items()
-    }
+    words = [row.fields.get(columns.token, "").strip() for row in group.rows]
+    blank = next((row.line for row, word in zip(group.rows, words, strict=True) if not word), None)
+    if blank is not None:
+        raise RowError(f"line {blank} has no word (column {quoted(columns.token)})")
+    fields = dict(group.rows[0].fields)
+    fields[columns.token] = json.dumps(words, ensure_ascii=False)
+    if columns.tag is not None:
+        fields[columns.tag] = json.dumps([_tag(row, columns, columns.tag) for row in group.rows], ensure_ascii=False)
+    return fields
 
 
-def _is_id(cell: str) -> bool:
-    return not cell.strip() or _ID.fullmatch(cell.strip()) is not None
-
-
-def _first(by_folded: dict[str, str], names: Sequence[str]) -> str | None:
-    return next((by_folded[name] for name in names if name in by_folded), None)
+def _tag(row: Row, columns: TokenColumns, name: str) -> str:
+    tag = row.fields.get(name, "").strip()
+    if not tag and not columns.blank_is_outside:
+        word = quoted(row.fields.get(columns.token, ""))
+        raise RowError(f"the word {word} at line {row.line} has no tag (column {quoted(name)}); write O where none is")
+    return tag or OUTSIDE

@@ -97,7 +97,7 @@ def test_lines_of_rows_are_those_where_they_begin() -> None:
 
 
 def test_a_row_that_cannot_be_used_does_not_end_the_reading() -> None:
-    text = '[{"text": "a", "text": "b"}, [1, 2], 7, {"text": "c"}, "d"]'
+    text = '[{"text": "a", "text": "b"}, [[1], 2], 7, {"text": "c"}, "d"]'
     rows = list(read_json_document(io.BytesIO(text.encode()), "t", "utf-8"))
     assert [isinstance(row, BadRow) for row in rows] == [True, True, True, False, False]
     assert rows[-1] == Row(1, {"text": "d"})
@@ -155,3 +155,64 @@ def test_memory_does_not_grow_with_the_rows() -> None:
         tracemalloc.stop()
     assert count == 60_000
     assert peak < 2_000_000, "of 7.5 MB"
+
+
+MORE_FORMS = {
+    "a list among what is said of it": {"version": "1", "licence": "none", "comments_2024": ROWS},
+    "deeper": {"result": {"items": ROWS}},
+    "index by words": {"doc a": ROWS[0], "doc b": ROWS[1]},
+    "columns by words": {name: {"r1": ROWS[0][name], "r2": ROWS[1][name]} for name in ("text", "label")},
+    "a list a column": {"text": [row["text"] for row in ROWS], "label": [row["label"] for row in ROWS]},
+    "arrays of rows": [ROWS[:1], ROWS[1:]],
+    "under another name, twice wrapped": {"documents": {"document": ROWS}},
+}
+
+
+@pytest.mark.parametrize("form", MORE_FORMS)
+@pytest.mark.parametrize("indent", [None, 1])
+def test_tables_within_other_json(form: str, indent: int | None, tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps(MORE_FORMS[form], indent=indent), encoding="utf-8")
+    assert texts(read_rows(path)) == [(row["text"], row["label"]) for row in ROWS]
+
+
+@pytest.mark.parametrize("name", ["t.json", "t.jsonl"])
+def test_rows_that_are_lists_have_columns_by_place(name: str, tmp_path: Path) -> None:
+    values = [["good", 1], ["bad", 0]]
+    text = json.dumps(values) if name == "t.json" else "".join(json.dumps(row) + "\n" for row in values)
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    found = [dict(row.fields) for row in read_rows(tmp_path / name) if isinstance(row, Row)]
+    assert found == [{"1": "good", "2": "1"}, {"1": "bad", "2": "0"}]
+
+
+def test_several_tables_in_one_file_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps({"train": ROWS, "test": ROWS}), encoding="utf-8")
+    with pytest.raises(DataError, match=r"several tables, 'train' and 'test'.*jq -c '\.train\[\]'"):
+        list(read_rows(path))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"body": "Mira left", "spans": [{"start": 0, "end": 4, "label": "PER", "text": "Mira"}]},
+        {"tokens": ["Mira", "left"], "ner_tags": ["B-PER", "O"]},
+        {"question": "which?", "choices": [{"text": "a", "label": "A"}, {"text": "b", "label": "B"}]},
+        {"text": "a", "history": [{"text": "b"}, {"text": "c"}]},
+    ],
+)
+def test_an_object_with_lists_of_its_own_stays_a_row(row: dict[str, object], tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps(row, indent=1), encoding="utf-8")
+    (found,) = read_rows(path)
+    assert isinstance(found, Row)
+    assert set(found.fields) == set(row)
+
+
+def test_lines_as_python_writes_them(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text("{'text': \"it's good\", 'label': 1}\n{'text': None, 'label': 0}\n", encoding="utf-8")
+    assert [dict(row.fields) for row in read_rows(path) if isinstance(row, Row)] == [
+        {"text": "it's good", "label": "1"},
+        {"text": "", "label": "0"},
+    ]

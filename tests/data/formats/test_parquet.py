@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,11 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from bertkit.data.formats import parquet
+from bertkit.data.formats.parquet import class_names
 from bertkit.data.formats.readers import read_rows, read_stream
-from bertkit.data.loading import load_data
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
 from bertkit.data.shapes.labelled import to_examples
 from bertkit.errors import DataError
+from bertkit.tasks.reading import load_data, stream_data
 
 
 def written(folder: Path, table: pa.Table, **options: object) -> Path:
@@ -49,7 +51,8 @@ def test_a_cell_that_is_no_text_is_one_bad_row(tmp_path: Path) -> None:
     path = written(tmp_path, table)
     fine, latin, korean, good = texts(path, "text")
     assert (fine, good) == ("fine", "good")
-    assert latin == "2: not valid UTF-8: byte 0xe9 at byte 4 (column 'text')"
+    assert latin.startswith("2: not valid UTF-8: byte 0xe9 at byte 4; it looks like Latin-1, which `iconv")
+    assert latin.endswith(" (column 'text')")
     assert "CP949" in korean
     first, beyond, null, last = texts(path, "when")
     assert (first, null, last) == ("1970-01-01 00:00:00", "", "1970-01-01 00:00:00.000001")
@@ -114,3 +117,56 @@ def test_a_year_beyond_9999_in_a_used_column_ends_the_loading_at_its_row(tmp_pat
     (good, bad) = to_examples(read_rows(path), ColumnMap(("text",), None, "label"), "f", need_label=True)
     assert isinstance(good, Example)
     assert isinstance(bad, BadRow)
+
+
+def classes(path: Path, labels: list[int], feature: dict[str, object] | None = None) -> Path:
+    """Write a table as the datasets library does, with the names of its classes in the schema."""
+    feature = feature or {"names": ["neg", "neu", "pos"], "_type": "ClassLabel"}
+    features = {"text": {"dtype": "string", "_type": "Value"}, "label": feature}
+    table = pa.table({"text": [f"text {i}" for i in range(len(labels))], "label": pa.array(labels, pa.int64())})
+    stored = json.dumps({"info": {"features": features}}).encode()
+    pq.write_table(table.replace_schema_metadata({"huggingface": stored}), path)
+    return path
+
+
+def test_classes_have_the_names_that_the_file_has_for_them(tmp_path: Path) -> None:
+    path = classes(tmp_path / "t.parquet", [0, 2, 1, 0])
+    loaded = load_data([str(path)])
+    assert list(loaded.labels("train")) == ["neg", "pos", "neu", "neg"]
+    streamed = stream_data([str(path)])
+    assert [row.label for row in streamed.splits["train"]] == ["neg", "pos", "neu", "neg"]
+    assert class_names(path) == {"label": ("neg", "neu", "pos")}
+
+
+def test_a_run_that_learnt_the_ids_is_given_the_ids(tmp_path: Path) -> None:
+    path = classes(tmp_path / "t.parquet", [0, 2, 1])
+    assert list(load_data([str(path)], labels=["0", "1", "2"]).labels("train")) == ["0", "2", "1"]
+    assert list(load_data([str(path)], labels=["neg", "neu", "pos"]).labels("train")) == ["neg", "pos", "neu"]
+
+
+def test_minus_one_is_no_class(tmp_path: Path) -> None:
+    path = classes(tmp_path / "t.parquet", [0, -1, 1])
+    with pytest.raises(DataError, match=r"t\.parquet:2: the label is withheld \(-1\)"):
+        load_data([str(path)])
+    assert [row.label for row in stream_data([str(path)]).splits["train"]] == ["neg", None, "neu"]
+
+
+@pytest.mark.parametrize("inner", ["Sequence", "List", "list"])
+def test_tags_have_the_names_that_the_file_has_for_them(tmp_path: Path, inner: str) -> None:
+    names = {"names": ["O", "B-PER"], "_type": "ClassLabel"}
+    feature = [names] if inner == "list" else {"feature": names, "_type": inner}
+    table = pa.table({"tokens": [["Mira", "left"], ["so", "did"]], "ner_tags": [[1, 0], [0, 0]]})
+    stored = json.dumps({"info": {"features": {"ner_tags": feature}}}).encode()
+    path = tmp_path / "t.parquet"
+    pq.write_table(table.replace_schema_metadata({"huggingface": stored}), path)
+    loaded = load_data([str(path)])
+    assert (loaded.task, [row.answer for row in loaded.splits["train"]]) == ("ner", [[[0, 4, "PER"]], []])
+
+
+@pytest.mark.parametrize("stored", [b"{", b"[]", b'{"info": {"features": {"label": {"names": 3}}}}'])
+def test_names_that_cannot_be_read_are_none(tmp_path: Path, stored: bytes) -> None:
+    table = pa.table({"text": ["a", "b"], "label": [0, 1]})
+    path = tmp_path / "t.parquet"
+    pq.write_table(table.replace_schema_metadata({"huggingface": stored}), path)
+    assert class_names(path) == {}
+    assert list(load_data([str(path)]).labels("train")) == ["0", "1"]

@@ -345,7 +345,7 @@ def test_a_repeated_column_is_named(tmp_path):
 
 def test_tagged_text_is_left_to_its_task(tmp_path):
     path = write(tmp_path, "a.conll", "EU B-ORG\nrejects O\n\nPeter B-PER\n")
-    with pytest.raises(DataError, match="task ner"):
+    with pytest.raises(DataError, match="with entities, which another --task reads"):
         list(read_rows(path))
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import io
+import sys
 from pathlib import Path
 
 import pytest
 
-from bertkit.data.formats.readers import read_rows
-from bertkit.data.formats.telling import sniff_format
-from bertkit.data.loading import load_data
+from bertkit.data.formats.opened import open_input
+from bertkit.data.formats.readers import read_opened, read_rows
+from bertkit.data.formats.telling import sniff_format, tell
 from bertkit.data.records import LeftOut, Row
 from bertkit.data.texts import open_texts
 from bertkit.errors import DataError
 from bertkit.reporting.inspection import InspectRequest, inspect_data
+from bertkit.tasks.reading import load_data
 
 
 def written(folder: Path, name: str, text: str) -> Path:
@@ -73,3 +76,46 @@ def test_a_second_header_is_left_out_and_said(tmp_path: Path, name: str) -> None
 def test_a_row_that_begins_like_the_header_is_a_row(tmp_path: Path) -> None:
     rows = list(read_rows(written(tmp_path, "t.csv", "text,label\ntext,1\nx,label\n")))
     assert not any(isinstance(row, LeftOut) for row in rows)
+
+
+ROWS = [("good", "1"), ("bad", "0"), ("fine", "1")]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("text,label\ngood,1\nbad,0\nText,LABEL\nfine,1\n", 4, "the line is a header once more"),
+        ("text,label\ngood,1\nbad,0\n\ufefftext,label\nfine,1\n", 4, "the line is a header once more"),
+        ("text,label\ngood,1\nbad,0\nlabel,text\n1,fine\n", 4, "its columns in another order"),
+        ("Reviews of May,\n\ntext,label\ngood,1\nbad,0\nfine,1\n", 1, "a title above the names of the columns"),
+    ],
+)
+def test_headers_that_stand_elsewhere(tmp_path: Path, text: str, line: int, message: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text, encoding="utf-8")
+    loaded = load_data([str(path)])
+    assert [(row.texts[0], row.label) for row in loaded.splits["train"]] == ROWS
+    assert any(message in note and f"t.csv:{line}" in note for note in loaded.notes)
+
+
+def test_a_title_above_a_table_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = b"Reviews of May,\ntext,label\ngood,1\nbad,0\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
+    opened = open_input("-")
+    told = tell(opened, knows=lambda names: "text" in names)
+    assert told.table.kind == "csv"
+    found = [row.fields["text"] for row in read_opened(opened, told.table) if isinstance(row, Row)]
+    assert found == ["good", "bad"]
+
+
+def test_commas_at_the_ends_of_lines(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\ngood,1,,\nbad,0,\nfine,1\nworse,0,x\n", encoding="utf-8")
+    found = list(read_rows(path))
+    assert [isinstance(row, Row) for row in found] == [True, True, True, False]
+
+
+def test_bars_between_fields(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("text|label\ngood, and cheap|1\nbad|0\n", encoding="utf-8")
+    assert [row.texts[0] for row in load_data([str(path)]).splits["train"]] == ["good, and cheap", "bad"]

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.data.loading import load_data
 from bertkit.data.records import Question
 from bertkit.data.shapes.answers import first_place, read_answer
-from bertkit.data.streaming import stream_data
 from bertkit.data.values import RowError
 from bertkit.errors import DataError
 from bertkit.reporting.inspection import InspectRequest, inspect_data
+from bertkit.tasks.reading import load_data, stream_data
 
 LETTERS = ("A", "B", "C", "D")
 
@@ -133,3 +132,70 @@ def test_an_empty_label_column_is_an_error(tmp_path: Path, column: str) -> None:
     path.write_text(f"text,{column}\n" + "a text,\n" * 12, encoding="utf-8")
     kinds = {f.kind: f.severity for f in inspect_data(InspectRequest((str(path),))).audit.findings}
     assert kinds["missing_label"] == "error"
+
+
+CHOICES = ["a stone", "sunlight", "wool", "a bone"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["B", "b", "(B)", "B. sunlight", "Answer: B", "answer is B", "option_b", "sunlight", "②", "2번", "정답: 2"],
+)
+def test_answers_as_people_write_them(tmp_path: Path, answer: str) -> None:
+    place = "1234" if set(answer) & set("②번정") else "ABCD"
+    lines = [["question", *(f"option {name}" for name in place), "correct answer"]]
+    lines += [[f"What feeds plant {i}?", *CHOICES, answer] for i in range(3)]
+    path = tmp_path / "q.csv"
+    path.write_text("\n".join(",".join(line) for line in lines), encoding="utf-8")
+    loaded = load_data([str(path)])
+    assert loaded.task == "choice"
+    assert set(loaded.labels("train")) == {place[1]}
+
+
+@pytest.mark.parametrize(
+    ("names", "texts"),
+    [
+        (("질문", "보기1", "보기2", "정답"), ("질문",)),
+        (("prompt", "1", "2", "answer"), ("prompt",)),
+        (("premise", "alternative_1", "alternative_2", "label"), ("premise",)),
+        (("sentence", "option1", "option2", "answer"), ("sentence",)),
+        (("Question", "Option 1", "Option 2", "Correct Answer"), ("Question",)),
+    ],
+)
+def test_choices_under_other_names(tmp_path: Path, names: tuple[str, ...], texts: tuple[str, ...]) -> None:
+    path = tmp_path / "q.csv"
+    rows = [f"text {i},a{i},b{i},{1 + i % 2}" for i in range(4)]
+    path.write_text("\n".join([",".join(names), *rows]), encoding="utf-8")
+    loaded = load_data([str(path)])
+    assert (loaded.task, loaded.columns.text, loaded.columns.choices) == ("choice", texts, names[1:3])
+    assert list(loaded.labels("train")) == ["1", "2", "1", "2"]
+
+
+def test_the_korean_causes_and_effects(tmp_path: Path) -> None:
+    path = tmp_path / "copa.tsv"
+    path.write_text("ID\tSentence\tQuestion\t1\t2\tAnswer\n1\t비다.\t결과\t젖다.\t마르다.\t1\n", encoding="utf-8")
+    loaded = load_data([str(path)])
+    assert (loaded.columns.text, loaded.columns.choices) == (("Sentence", "Question"), ("1", "2"))
+
+
+def test_a_text_beside_columns_a_and_b_is_no_question(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("sentence,a,b,label\ngood,1,2,x\nbad,2,1,y\n", encoding="utf-8")
+    assert load_data([str(path)]).task == "classify"
+
+
+@pytest.mark.parametrize("keys", [("id", "content"), ("key", "value"), ("label", "text")])
+def test_choices_that_are_objects_with_other_keys(tmp_path: Path, keys: tuple[str, str]) -> None:
+    choices = [{keys[0]: name, keys[1]: text} for name, text in zip("ab", ("a stone", "sunlight"), strict=True)]
+    path = tmp_path / "q.jsonl"
+    path.write_text(json.dumps({"question": "?", "choices": choices, "answer": "b"}) + "\n", encoding="utf-8")
+    (row,) = load_data([str(path)]).splits["train"]
+    assert (row.label, row.all_texts) == ("b", ("?", "a stone", "sunlight"))
+
+
+def test_choices_without_texts_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    row = {"question": "?", "choices": [{"x": 1}, {"x": 2}], "answer": "b"}
+    path.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"objects without a text: they have 'x'"):
+        load_data([str(path)])

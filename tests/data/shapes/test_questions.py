@@ -11,8 +11,9 @@ from bertkit.data.catalog import find_dataset
 from bertkit.data.columns import ColumnChoice, parse_columns
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.records import BadRow, ColumnMap, Question, Row
-from bertkit.data.shapes.choices import parse_prompted
-from bertkit.data.shapes.questions import choice_names, find_choice_columns, missing_choice_columns, question_row
+from bertkit.data.shapes.choices import choice_names, parse_prompted
+from bertkit.data.shapes.question_columns import find_choice_columns, missing_choice_columns
+from bertkit.data.shapes.questions import question_row
 from bertkit.errors import DataError, UsageError
 
 EXAM = ColumnMap(("prompt",), None, "answer", ("A", "B", "C"))
@@ -128,7 +129,7 @@ def test_columns_that_are_missing_are_named():
     with pytest.raises(DataError, match="no column 'optoin1', did you mean 'option1'"):
         find_choice_columns(["question", "option1"], choice=parse_columns("choices=optoin1"))
     with pytest.raises(DataError, match="no columns are recognised as a question and its choices"):
-        find_choice_columns(["stem", "x", "y"], choice=parse_columns("choices=x+y"))
+        find_choice_columns(["riddle", "x", "y"], choice=parse_columns("choices=x+y"))
 
 
 def test_a_pair_is_no_question():

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pytest
 
 from bertkit.data.columns import ColumnChoice, parse_columns
+from bertkit.data.formats.readers import read_rows
 from bertkit.data.records import BadRow, ColumnMap, Entity, Example, Question, Row, TaggedText
-from bertkit.data.shapes.table import decide_task, guess_task, shape_of
+from bertkit.data.shapes.table import decide_labels, guess_shape, shape_of
 from bertkit.errors import DataError
+from bertkit.tasks.registry import SHAPE_OF
 
 
 def table(names: Sequence[str], *rows: Sequence[str]) -> list[Row | BadRow]:
@@ -25,13 +28,15 @@ def resolve(
     need_label: bool = True,
 ) -> ColumnMap:
     choice = None if mapping is None else parse_columns(mapping)
-    return shape_of(task).resolve(names, mapping=choice, usual=None, stored=stored, need_label=need_label)
+    return shape_of(SHAPE_OF.get(task, task)).resolve(
+        names, mapping=choice, usual=None, stored=stored, need_label=need_label
+    )
 
 
 def examples(
     task: str, rows: Iterable[Row | BadRow], columns: ColumnMap, *, need_label: bool = True
 ) -> list[Example | BadRow]:
-    return list(shape_of(task).examples(rows, columns, "t.csv", need_label=need_label))
+    return list(shape_of(SHAPE_OF.get(task, task)).examples(rows, columns, "t.csv", need_label=need_label))
 
 
 # --- labelled texts -----------------------------------------------------------------------
@@ -119,7 +124,7 @@ def test_texts_to_tag_need_no_entities() -> None:
 def test_an_entity_that_is_not_in_the_text_is_a_problem_where_problems_are_gathered() -> None:
     rows = table(["text", "entities"], ["in Rome", json.dumps([["Rome", "L"], ["Oslo", "L"]])])
     columns, problems = ColumnMap(("text",), None, "entities"), list[BadRow]()
-    (row,) = shape_of("ner", problems=problems).examples(rows, columns, "t.csv")
+    (row,) = shape_of("entities", problems=problems).examples(rows, columns, "t.csv")
     assert row == TaggedText(("in Rome",), None, 2, "t.csv", (Entity(3, 7, "L"),))
     assert problems == [BadRow(2, "the entity 'Oslo' is not in the text")]
     assert examples("ner", rows, columns) == problems
@@ -128,7 +133,7 @@ def test_an_entity_that_is_not_in_the_text_is_a_problem_where_problems_are_gathe
 def test_class_ids_are_tags_by_their_names() -> None:
     rows = table(["tokens", "ner_tags"], [json.dumps(["in", "Rome"]), "[0, 1]"])
     columns = ColumnMap(("tokens",), None, "ner_tags")
-    (row,) = shape_of("ner", tag_names=("O", "B-L")).examples(rows, columns, "t.csv")
+    (row,) = shape_of("entities", tag_names=("O", "B-L")).examples(rows, columns, "t.csv")
     assert row == TaggedText(("in Rome",), None, 2, "t.csv", (Entity(3, 7, "L"),))
 
 
@@ -139,26 +144,28 @@ TAGGED = table(["1", "2"], *[["in Rome", "O L-B"]] * 50)
 LABELLED = table(["text", "label"], *[["in Rome", "1"]] * 50)
 
 
-@pytest.mark.parametrize(("rows", "task"), [(QUESTIONS, "choice"), (TAGGED, "ner"), (LABELLED, None), ([], None)])
-def test_the_first_rows_tell_the_task_and_none_is_lost(rows: list[Row | BadRow], task: str | None) -> None:
-    found, again = guess_task(iter(rows), None)
-    assert found == task
+@pytest.mark.parametrize(
+    ("rows", "shape"), [(QUESTIONS, "questions"), (TAGGED, "entities"), (LABELLED, None), ([], None)]
+)
+def test_the_first_rows_tell_the_shape_and_none_is_lost(rows: list[Row | BadRow], shape: str | None) -> None:
+    found, again = guess_shape(iter(rows), None)
+    assert found == shape
     assert list(again) == rows
 
 
 def test_bad_rows_at_the_beginning_do_not_hide_the_task() -> None:
     rows = [BadRow(1, "torn"), *TAGGED]
-    found, again = guess_task(iter(rows), None)
-    assert (found, list(again)) == ("ner", rows)
-    assert guess_task(iter([BadRow(1, "torn")]), None)[0] is None
+    found, again = guess_shape(iter(rows), None)
+    assert (found, list(again)) == ("entities", rows)
+    assert guess_shape(iter([BadRow(1, "torn")]), None)[0] is None
 
 
 @pytest.mark.parametrize(
     ("choice", "task"),
-    [(ColumnChoice(text=("prompt",), choices=("A", "B")), "choice"), (ColumnChoice(text=("prompt",)), None)],
+    [(ColumnChoice(text=("prompt",), choices=("A", "B")), "questions"), (ColumnChoice(text=("prompt",)), None)],
 )
 def test_columns_that_were_named_decide(choice: ColumnChoice, task: str | None) -> None:
-    assert guess_task(iter(QUESTIONS), choice)[0] == task
+    assert guess_shape(iter(QUESTIONS), choice)[0] == task
 
 
 @pytest.mark.parametrize(
@@ -172,21 +179,21 @@ def test_columns_that_were_named_decide(choice: ColumnChoice, task: str | None) 
 )
 def test_labels_decide_between_classes_and_numbers(labels: list[str], task: str, note: str) -> None:
     rows = [Example(("x",), label, 1, "t.csv") for label in labels]
-    decided, _, (sentence,) = decide_task("auto", {"train": rows})
-    assert decided == task
+    decided, _, (sentence,) = decide_labels("auto", {"train": rows}, tasks=SHAPE_OF)
+    assert decided == SHAPE_OF[task]
     assert note in sentence
-    assert decide_task("ner", {"train": rows}) == ("ner", {"train": tuple(rows)}, ())
+    assert decide_labels("entities", {"train": rows}, tasks=SHAPE_OF) == ("entities", {"train": rows}, ())
 
 
 def test_regression_names_the_label_that_is_no_number() -> None:
     rows = [Example(("x",), label, line, "t.csv") for line, label in enumerate(["1", "high"], start=2)]
     with pytest.raises(DataError, match=r"^t\.csv:3: the label 'high' is no number, as regression needs\.$"):
-        decide_task("regression", {"train": rows})
+        decide_labels("scores", {"train": rows}, tasks=SHAPE_OF)
 
 
 def labelled(*labels: str, need_label: bool = True) -> list[object]:
     rows = table(["text", "label"], *(("a text", label) for label in labels))
-    shape = shape_of("classify")
+    shape = shape_of("classes")
     found = shape.examples(rows, ColumnMap(("text",), None, "label"), "t.csv", need_label=need_label)
     return [example.message if isinstance(example, BadRow) else example.label for example in found]
 
@@ -209,3 +216,40 @@ def test_a_list_of_one_label_is_that_label() -> None:
         "[urgent] help",
         "{x}",
     ]
+
+
+@pytest.mark.parametrize("label", ["{'a': 1}", "(1, 0)", "[1. 0. 1.]", "{'a', 'b'}"])
+def test_what_python_and_numpy_write_is_no_class_either(label: str) -> None:
+    (found,) = labelled(label)
+    assert str(found).startswith("the label is ")
+
+
+def test_braces_and_brackets_around_a_word_are_part_of_a_class() -> None:
+    assert labelled("{pos}", "(B)", "[x]") == ["{pos}", "(B)", "[x]"]
+
+
+def test_the_key_that_is_proposed_is_the_one_that_counts() -> None:
+    (found,) = labelled('{"id": 1, "tags": [], "name": "pos"}')
+    assert "--columns label=label.name" in str(found)
+
+
+def test_texts_that_are_lists_are_joined_and_objects_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(
+        '{"text": ["so", "it", "goes"], "label": 1}\n{"text": {"en": "so"}, "label": 0}\n{"text": [1], "label": 0}\n',
+        encoding="utf-8",
+    )
+    (good,), bad = read_both(path)
+    assert good.texts == ("so it goes",)
+    assert bad == [
+        "the column 'text' holds an object of 'en' and no text; name the one that counts, as in --columns text=text.en",
+        "the column 'text' holds a list that is not of texts alone and no text",
+    ]
+
+
+def read_both(path: Path) -> tuple[list[Example], list[str]]:
+    found = list(
+        shape_of("classes").examples(read_rows(path), ColumnMap(("text",), None, "label"), "t", need_label=True)
+    )
+    good = [row for row in found if isinstance(row, Example)]
+    return good, [row.message for row in found if isinstance(row, BadRow)]

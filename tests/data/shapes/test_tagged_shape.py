@@ -124,7 +124,7 @@ class TestSpans:
             ([[3, 4, "PER"]], "only spaces"),
             ([[0, 7, "PER"], [4, 11, "LOC"]], "'Kim met' (PER) and 'met 김철수' (LOC) overlap"),
             ([[0, 3, "PER"], [0, 3, "LOC"]], "overlap"),
-            ([[0, "3", "PER"]], "whole numbers"),
+            ([[0, "3.5", "PER"]], "whole numbers"),
             ([[0, 3, ""]], "entity 1 has no label"),
             ([[0, 3, "PER"], [4, 5, 6, 7]], "entity 2 is neither"),
             ([{"label": "PER"}], "neither a place nor a string"),

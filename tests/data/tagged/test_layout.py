@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import io
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bertkit.data.formats.telling import sniff_format
-from bertkit.data.loading import load_data
+from bertkit.data.formats.opened import open_input
+from bertkit.data.formats.telling import sniff_format, tell_format
 from bertkit.data.records import DataSet, TaggedText
-from bertkit.data.streaming import stream_data
+from bertkit.data.tagged.column_files import read_tagged_opened
 from bertkit.data.tagged.layout import cut_line
 from bertkit.errors import DataError
+from bertkit.tasks.reading import load_data, stream_data
 
 SENTENCES = [
     [("Mira", "B-PER"), ("Kost", "I-PER"), ("visits", "O"), ("Aldby", "B-LOC")],
@@ -142,4 +146,78 @@ def test_prose_and_tables_are_no_tagged_text(tmp_path: Path) -> None:
 
 
 def test_a_line_that_the_csv_reader_refuses_is_cut_at_its_commas():
-    assert cut_line("a,b\rc,O", commas=True) == ["a", "b\rc", "O"]
+    assert cut_line("a,b\rc,O", ",") == ["a", "b\rc", "O"]
+
+
+MANY = [
+    [("Mira", "B-PER"), ("Kost", "I-PER"), ("left", "O"), ("Aldby", "B-LOC"), (".", "O")],
+    [("Nobody", "O"), ("came", "O"), (".", "O")],
+] * 4
+READ = [("Mira Kost left Aldby .", [[0, 9, "PER"], [15, 20, "LOC"]]), ("Nobody came .", [])] * 4
+
+
+def lines_of(write: Callable[[int, int, str, str], str]) -> str:
+    return "\n".join(
+        "".join(f"{write(i, place, word, tag)}\n" for place, (word, tag) in enumerate(words))
+        for i, words in enumerate(MANY)
+    )
+
+
+def running(i: int, place: int, word: str, tag: str) -> str:
+    return f"{sum(map(len, MANY[:i])) + place + 1}\t{word}\t{tag}"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        running,
+        lambda i, place, word, tag: f"{tag}\t{word}",
+        lambda i, place, word, tag: f"{tag} {word}",
+        lambda i, place, word, tag: f"{word};{tag}",
+        lambda i, place, word, tag: f"{word}|{tag}",
+        lambda i, place, word, tag: f"{word} {tag.removeprefix('B-').removeprefix('I-')}",
+        lambda i, place, word, tag: f"s{i} {word} {tag}",
+    ],
+)
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_more_layouts_are_read_alike_with_and_without_tags(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[int, int, str, str], str], ends: str
+) -> None:
+    raw = lines_of(write).replace("\n", ends).encode()
+    path = tmp_path / "t.txt"
+    path.write_bytes(raw)
+    loaded = load_data([str(path)])
+    assert loaded.task == "ner"
+    assert [(row.texts[0], row.answer) for row in loaded.splits["train"]] == READ
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
+    opened = open_input("-")
+    found = read_tagged_opened(opened, tell_format(opened), need_tags=False)
+    assert [row.texts[0] for row in found if isinstance(row, TaggedText)] == [text for text, _ in READ]
+
+
+def test_conll_u_through_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = lines_of(lambda i, place, word, tag: f"{place + 1}\t{word}\t_\tX\t_\t_\t0\t_\t_\tNER={tag}")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"# sent_id = 1\n{body}".encode())))
+    assert tell_format(open_input("-")).kind == "conll"
+
+
+def test_one_sentence_needs_no_blank_line(tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("Mira B-PER\nleft O\nAldby B-LOC\n", encoding="utf-8")
+    assert sniff_format(path).kind == "conll"
+
+
+@pytest.mark.parametrize("typo", ["PER", ""])
+def test_many_slips_are_named_each_with_its_line(tmp_path: Path, typo: str) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text(lines_of(lambda i, place, word, tag: f"{word} {typo if tag == 'B-PER' else tag}".strip()))
+    message = "the tag 'PER' is outside the scheme" if typo else "the token 'Mira' has no tag"
+    with pytest.raises(DataError, match=message):
+        load_data([str(path)])
+
+
+@pytest.mark.parametrize("text", ["good 1\n\nbad 0\n", "a\t0\n\nb\t1\n\nc\t0\n", "It rained.\n\nO what a day\n"])
+def test_classes_and_prose_with_blank_lines_are_no_tagged_text(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text(text, encoding="utf-8")
+    assert sniff_format(path).kind != "conll"

@@ -1,0 +1,178 @@
+"""What the columns of a table hold, told from its first rows where their names do not say it.
+
+A column of few values that come again and again is the label; one of long texts, each of them
+different, is the text; one of lists of places holds entities. Where exactly one column can be
+each part that is what it is; else the likeliest are proposed, and nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bertkit.data.column_names import LABEL_NAMES, folded
+from bertkit.data.columns import ColumnChoice, named_parts
+from bertkit.data.numerals import is_number
+from bertkit.data.records import Row
+from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, SCORES, TEXTS
+from bertkit.data.values import RowError, parse_list
+from bertkit.plain import listed, quoted, shell_words, shortened
+
+ROWS_LOOKED_AT = 1000
+# Of fewer rows it is not told what a column holds.
+_ENOUGH = 10
+_NEARLY_ALL, _MOSTLY = 0.9, 0.8
+# Values that come again this often, on average, and are no more than this are labels.
+_OFTEN, _MOST_LABELS = 3, 50
+_LABEL_WORDS, _LABEL_CHARACTERS = 3, 40
+# Texts have as many words, or, where words are long, characters; and come again seldom.
+_TEXT_WORDS, _TEXT_CHARACTERS, _DIFFERENT = 3, 12, 0.6
+_NO_PROSE = re.compile(r"https?://\S*|[\d\s:./,+-]+(?:[A-Z]{1,4})?", re.ASCII)
+_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the columns of a table are by what is in them.
+
+    Attributes:
+        choice: the parts, as `--columns` would name them.
+        shape: what the rows hold; "auto" where the labels are to say it.
+        why: the reason, as a clause; empty where it is not sure.
+    """
+
+    choice: ColumnChoice
+    shape: str
+    why: str = ""
+
+    @property
+    def option(self) -> str:
+        """The `--columns` that this amounts to."""
+        parts = [f"text={'+'.join(self.choice.text) or 'COLUMN'}"]
+        parts += [f"pair={self.choice.pair}"] if self.choice.pair is not None else []
+        parts += [f"label={self.choice.label or 'COLUMN'}"] if self.shape != TEXTS else []
+        return f"--columns {shell_words([shortened(','.join(parts), 80)])}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """What the values of a column look like."""
+
+    name: str
+    place: int
+    words: float
+    characters: float
+    values: tuple[str, ...]
+    is_text: bool
+    is_label: bool
+    is_places: bool
+
+
+def tell_columns(
+    rows: Sequence[Row], names: Sequence[str], shape: str, choice: ColumnChoice | None, *, need_label: bool = True
+) -> Told | None:
+    """Tell columns that go by no usual name; None where there is nothing to tell, or this is not for the shape.
+
+    Args:
+        rows: the first rows of the table.
+        names: its columns.
+        shape: what is looked for, or "auto".
+        choice: what `--columns` said; it stays.
+        need_label: whether there must be a label.
+    """
+    if shape not in (AUTO, CLASSES, SCORES, ENTITIES, TEXTS) or not rows:
+        return None
+    texts, pair, label = named_parts(names, choice)
+    taken = {*texts, pair, label}
+    columns = [_look_at(name, place, rows) for place, name in enumerate(names) if name and name not in taken]
+    free = sorted((c for c in columns if c.is_text), key=lambda c: -c.characters)
+    places = [c for c in columns if c.is_places] if shape in (AUTO, ENTITIES) and label is None else []
+    labels = places or [c for c in columns if c.is_label]
+    found = ENTITIES if places else shape
+    needs_label = need_label and shape != TEXTS and label is None
+    if len(rows) >= _ENOUGH and (texts or len(free) == 1) and (not needs_label or len(labels) == 1):
+        told = ColumnChoice(texts or (free[0].name,), pair, label or (labels[0].name if needs_label else None))
+        return Told(told, found, _reason([] if texts else free, labels if needs_label else []))
+    return Told(_proposed(texts, pair, label, free, labels), found)
+
+
+def _proposed(
+    texts: tuple[str, ...], pair: str | None, label: str | None, free: Sequence[_Column], labels: Sequence[_Column]
+) -> ColumnChoice:
+    """Choose the longest text, a second one that is as long as its pair, and the label that is called so."""
+    likeliest = sorted(labels, key=lambda column: not _is_called_label(column.name))
+    if not texts and free:
+        alike = len(free) == 2 and free[1].characters > free[0].characters / 2
+        first, second = sorted(free, key=lambda column: column.place) if alike else (free[0], None)
+        texts, pair = (first.name,), None if second is None else second.name
+    return ColumnChoice(texts, pair, label or (likeliest[0].name if likeliest else None))
+
+
+def _reason(texts: Sequence[_Column], labels: Sequence[_Column]) -> str:
+    said = [f"{quoted(column.name)} holds texts" for column in texts]
+    for column in labels:
+        if column.is_places:
+            said.append(f"{quoted(column.name)} the places of entities")
+        else:
+            shown = listed(column.values[:_SHOWN])
+            more = ", …" if len(column.values) > _SHOWN else ""
+            said.append(f"{quoted(column.name)} {len(column.values)} values ({shown}{more})")
+    return " and ".join(said)
+
+
+def _is_called_label(name: str) -> bool:
+    return any(folded(word) in folded(name) for word in LABEL_NAMES)
+
+
+def _look_at(name: str, place: int, rows: Sequence[Row]) -> _Column:
+    values = [text for row in rows if (text := _value(row.fields, name))]
+    different = tuple(dict.fromkeys(values))
+    count = max(1, len(values))
+    words = sum(len(value.split()) for value in values) / count
+    characters = sum(map(len, values)) / count
+    prose = [value for value in values if _NO_PROSE.fullmatch(value) is None and value[:1] not in "[{"]
+    is_text = (
+        len(values) >= _NEARLY_ALL * len(rows)
+        and len(prose) >= _NEARLY_ALL * count
+        and (words >= _TEXT_WORDS or (characters >= _TEXT_CHARACTERS and words > 1.5))
+        and len(different) >= _DIFFERENT * count
+    )
+    is_label = (
+        not is_text
+        and len(values) >= _MOSTLY * len(rows)
+        and 2 <= len(different) <= min(_MOST_LABELS, count // _OFTEN)
+        and words <= _LABEL_WORDS
+        and characters <= _LABEL_CHARACTERS
+        and not any(map(_is_fraction, different))
+    )
+    is_places = bool(values) and all(map(_holds_places, values[:_ENOUGH]))
+    return _Column(name, place, words, characters, different, is_text, is_label and not is_places, is_places)
+
+
+def _value(fields: Mapping[str, str], name: str) -> str:
+    try:
+        return str(fields.get(name, "")).strip()
+    except RowError:
+        return ""
+
+
+def _is_fraction(value: str) -> bool:
+    return is_number(value) and not float(value).is_integer()
+
+
+def _holds_places(value: str) -> bool:
+    """Tell a list of entities that say where they start and end; an empty one may be of them."""
+    if not value.startswith("["):
+        return False
+    try:
+        items = parse_list(value)
+    except RowError:
+        return False
+    return isinstance(items, list) and all(map(_is_place, items))
+
+
+def _is_place(item: object) -> bool:
+    if isinstance(item, dict):
+        return "start" in item and "end" in item
+    return isinstance(item, list) and len(item) == 3 and all(type(place) is int for place in item[:2])

@@ -1,0 +1,316 @@
+"""Tables as they are found: format, shape and columns of every file, and its rows as examples.
+
+One road for whatever reads data. A table is opened by reading no further than its first rows,
+and what cannot be read of it comes as records between the others: whether such a record ends
+the work, is counted or is answered is for those who ask.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bertkit.data.catalog import DatasetSpec
+from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, say_which
+from bertkit.data.contents import ROWS_LOOKED_AT, tell_columns
+from bertkit.data.faults import Faults
+from bertkit.data.folders import SPLIT_WORDS
+from bertkit.data.formats.parquet import class_names
+from bertkit.data.formats.readers import read_rows
+from bertkit.data.formats.telling import encoding_note, sniff_format
+from bertkit.data.groups import Groups, find_groups, refuse_groups
+from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
+from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, LABEL_SETS
+from bertkit.data.shapes.label_sets import with_flags
+from bertkit.data.shapes.labelled import strange_label
+from bertkit.data.shapes.table import guess_shape, shape_of, spec_of
+from bertkit.data.sources import Source
+from bertkit.data.table_rules import (
+    SeenIds,
+    check_shared,
+    expected_header,
+    find_renames,
+    header_of_bare,
+    lacks_labels,
+    rename,
+    spec_for_labels,
+)
+from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
+from bertkit.errors import DataError
+
+Watch = Callable[[Iterator[Row | BadRow]], Iterator[Row | BadRow]]
+_TAGGED = ColumnMap(("text",), None, "entities")
+_WAYS_ON = ("name a file or a directory", "try the bundled sample:paraphrase")
+_CATALOG_WAYS_ON = ("say where its files lie with --data-dir DIR", *_WAYS_ON)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One file, or one split on the hub, with all that reading it takes.
+
+    Attributes:
+        place: what errors call it.
+        read: begins to read its records, from the start each time.
+        read_tagged: the same for a file without columns, of tokens and tags; None: it has columns.
+        class_names: words that the hub, or a parquet file, has for class ids.
+        tag_names: the same for the tags of tokens.
+    """
+
+    place: str
+    read: Callable[[], Iterator[Row | BadRow]]
+    columns: ColumnMap = _TAGGED
+    shape: str = ENTITIES
+    read_tagged: Callable[[list[BadRow]], Iterator[Example | BadRow]] | None = None
+    renames: Mapping[str, str] = field(default_factory=dict)
+    spec: DatasetSpec | None = None
+    id_column: str | None = None
+    group: str | None = None
+    need_label: bool = True
+    checks_labels: bool = False
+    class_names: Sequence[str] = ()
+    tag_names: Sequence[str] = ()
+
+    def rows(self) -> Iterator[Row | BadRow]:
+        """Read the rows, columns under the data set's own names."""
+        return rename(self.read(), self.renames) if self.renames else self.read()
+
+    def examples(
+        self, problems: list[BadRow], seen: SeenIds | None = None, watch: Watch | None = None
+    ) -> Iterator[Example | BadRow]:
+        """Read the rows as examples.
+
+        Args:
+            problems: gathers entities that are not in their texts.
+            seen: leaves out rows of other files' ids, where the data set has a column of ids.
+            watch: sees the rows as they pass, with all their columns.
+        """
+        if self.read_tagged is not None:
+            return self.read_tagged(problems)
+        rows = self.rows()
+        if seen is not None and self.id_column is not None:
+            rows = seen.filter(rows, self.id_column)
+        if watch is not None:
+            rows = watch(rows)
+        groups = None if self.group is None else Groups(self.group)
+        if groups is not None:
+            rows = groups.note(rows)
+        shape = shape_of(self.shape, tag_names=self.tag_names, problems=problems)
+        found = shape.examples(rows, self.columns, self.place, spec=self.spec, need_label=self.need_label)
+        if groups is not None:
+            found = groups.give(found)
+        if self.class_names:
+            found = _with_class_names(found, self.class_names)
+        return map(self._checked, found) if self.checks_labels and self.spec is not None else found
+
+    def _checked(self, example: Example | BadRow) -> Example | BadRow:
+        """Refuse a label that a data set of the catalog does not have."""
+        if isinstance(example, BadRow) or self.spec is None or not self.spec.labels or example.label is None:
+            return example
+        if self.spec.canonical_label(example.label) is None:
+            return BadRow(example.line, strange_label(example.label, self.spec))
+        return example
+
+
+def _with_class_names(found: Iterable[Example | BadRow], words: Sequence[str]) -> Iterator[Example | BadRow]:
+    """Write class ids as the words that the hub has for them."""
+    by_id: dict[str | None, str | None] = {"-1": None, **{str(index): word for index, word in enumerate(words)}}
+    for example in found:
+        if isinstance(example, BadRow):
+            yield example
+        else:
+            yield replace(example, label=by_id.get(example.label, example.label))
+
+
+@dataclass
+class Opener:
+    """Finds format, shape and columns of every table, and reads no further than that takes.
+
+    Attributes:
+        stored: the columns of the run that will read the data.
+        found: the splits that are there.
+        known: the labels of that run.
+        need_label: whether every row must have a label; None: a missing one is a finding.
+    """
+
+    source: Source
+    choice: ColumnChoice | None
+    shape: str
+    group: str | None = None
+    stored: ColumnMap | None = None
+    need_label: bool | None = None
+    known: Sequence[str] = ()
+    notes: list[str] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
+    _resolved: ColumnMap | None = None
+    _class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> ColumnMap:
+        """The columns of the data set: those of the first split."""
+        assert self._resolved is not None, "nothing has been opened yet"
+        return self._resolved
+
+    def splits(self, wanted: Iterable[str] | None = None) -> Iterator[tuple[str, list[Table]]]:
+        """Open the tables of each split that is there and wanted, one split after the other."""
+        hub = self._hub_tables() if self.source.hub_id is not None else None
+        self.found[:] = self.source.files if hub is None else hub
+        for split in self.found:
+            if wanted is None or split in wanted:
+                yield split, self._of_files(split) if hub is None else [self._opened(hub[split], split, None)]
+
+    def _of_files(self, split: str) -> list[Table]:
+        """Open the files of a split; they share their columns."""
+        found: list[Table] = []
+        for path in self.source.files[split]:
+            found.append(self._open(path, split, found[0].columns if found else None))
+        return found
+
+    def _hub_tables(self) -> dict[str, Table]:
+        from bertkit.data.hub_data import open_hub_data
+
+        spec = self.source.spec
+        ways_on = _WAYS_ON if spec is None else _CATALOG_WAYS_ON
+        hub = open_hub_data(str(self.source.hub_id), self.source.hub_config, ways_on=ways_on)
+        names = _hub_split_names(spec, list(hub.splits))
+        self._class_names = hub.class_names
+        return {split: Table(f"{self.source.name}/{split}", hub.splits[name].__iter__) for split, name in names.items()}
+
+    def _open(self, path: Path, split: str, given: ColumnMap | None) -> Table:
+        spec = self.source.spec
+        known = sniff_format(path, header=expected_header(spec))
+        note = encoding_note(path, known)
+        if note is not None:
+            self.notes.append(note)
+        if known.kind == "txt" and self.shape == ENTITIES:
+            known = tagged_lines(known)
+        header = header_of_bare(spec) if known.kind in ("csv", "tsv") and not known.has_header else None
+        table = Table(str(path), lambda: read_rows(path, table_format=known, header=header))
+        self._class_names = class_names(path) if known.kind == "parquet" else {}
+        if known.kind == "conll" and self.shape in (AUTO, ENTITIES):
+            refuse_groups(self.group, str(path))
+            self.shape, self._resolved = ENTITIES, self._resolved or _TAGGED
+            need_tags = self.need_label is not False
+            tagged = lambda lost: read_tagged_file(path, table_format=known, need_tags=need_tags, problems=lost)  # noqa: E731
+            return replace(table, read_tagged=tagged)
+        return self._opened(table, split, given)
+
+    def _opened(self, table: Table, split: str, given: ColumnMap | None) -> Table:
+        spec = self.source.spec
+        first = self._first_row(table)
+        renames = find_renames(first, spec)
+        names = [renames.get(name, name) for name in first.fields]
+        choice = self.choice
+        if self.shape == LABEL_SETS:
+            choice, _ = with_flags(table.read(), choice, self.stored or self._resolved)
+        columns = self._resolve(table, names, split, renames, given, choice)
+        groups = find_groups(self.group, names, table.place, renames)
+        finds = self.need_label is None  # a label that is missing or strange is a finding
+        need_label = self.shape == ENTITIES if self.need_label is None else self.need_label
+        need_label = need_label and (columns.label is not None or bool(columns.labels))
+        if finds and spec_of(self.shape).labels_are_texts:
+            columns = replace(columns, label=None, labels=())
+        return replace(
+            table,
+            shape=self.shape,
+            columns=columns,
+            renames=renames,
+            spec=spec_for_labels(spec, self.choice),
+            id_column=None if spec is None else spec.id_column,
+            group=None if groups is None else groups.column,
+            need_label=need_label,
+            checks_labels=finds,
+            class_names=self._words_for_ids(columns) if self.shape in (AUTO, CLASSES) and spec is None else (),
+            tag_names=self._class_names.get(columns.label or "", ()) if self.shape == ENTITIES else (),
+        )
+
+    def _words_for_ids(self, columns: ColumnMap) -> Sequence[str]:
+        """Return the words for class ids, unless the run that reads them learnt the ids themselves."""
+        words = self._class_names.get(columns.label or "", ())
+        ids = set(map(str, range(len(words))))
+        return () if ids.intersection(self.known) and not set(words).intersection(self.known) else words
+
+    def _first_row(self, table: Table) -> Row:
+        """Return the first row that can be read, and decide the shape by it and the next ones if need be."""
+        rows = table.read()
+        if self.shape == AUTO:
+            guessed, rows = guess_shape(rows, self.choice)
+            self.shape = guessed or AUTO
+        bad = Faults()
+        for row in rows:
+            if isinstance(row, Row):
+                return row
+            if not isinstance(row, LeftOut):
+                bad.note(table.place, [row])
+        if not bad.count:
+            raise DataError(f"{table.place}: there are no rows in it (empty, or only a header line).")
+        if self.need_label is None:
+            raise DataError.at(table.place, bad.places[0].line, f"{bad.first}; no row can be read.")
+        raise bad.error()
+
+    def _resolve(
+        self,
+        table: Table,
+        names: Sequence[str],
+        split: str,
+        renames: Mapping[str, str],
+        given: ColumnMap | None,
+        choice: ColumnChoice | None,
+    ) -> ColumnMap:
+        """Find the columns; files of one split share them, other splits may spell them otherwise."""
+        if given is not None:
+            check_shared(given, names, table.place)
+            return given
+        spec = self.source.spec
+        may_lack_label = self.need_label is False or not spec_of(self.shape).need_labels or lacks_labels(spec, split)
+        try:
+            columns = shape_of(self.shape).resolve(
+                names,
+                mapping=choice.renamed(renames) if choice is not None else None,
+                usual=None if spec is None else spec.columns,
+                stored=self.stored or self._resolved,
+                need_label=not may_lack_label,
+            )
+        except UnnamedColumnsError as error:
+            if self.stored is not None or spec is not None:
+                raise DataError(f"{table.place}: {error}") from None
+            told = self._told(table, names, choice, error, need_label=not may_lack_label)
+            return self._resolve(table, names, split, renames, given, told)
+        except DataError as error:
+            raise DataError(f"{table.place}: {error}") from None
+        self._resolved = self._resolved or columns
+        return columns
+
+    def _told(
+        self,
+        table: Table,
+        names: Sequence[str],
+        choice: ColumnChoice | None,
+        error: UnnamedColumnsError,
+        *,
+        need_label: bool,
+    ) -> ColumnChoice:
+        """Name columns by what is in them, where that is sure, and say so.
+
+        Raises:
+            DataError: it is not; the message proposes the likeliest.
+        """
+        rows = [row for row in itertools.islice(table.read(), ROWS_LOOKED_AT) if isinstance(row, Row)]
+        told = tell_columns(rows, names, self.shape, choice, need_label=need_label)
+        if told is None:
+            raise DataError(f"{table.place}: {error}") from None
+        if not told.why:
+            raise DataError(f"{table.place}: {error.what}; {say_which(told.option)}.") from None
+        self.notes.append(f"{table.place}: columns are told from what is in them: {told.why}; that is {told.option}")
+        self.choice, self.shape = told.choice, told.shape
+        if self.shape == AUTO:
+            self.shape = guess_shape(iter(rows), self.choice)[0] or AUTO
+        return self.choice
+
+
+def _hub_split_names(spec: DatasetSpec | None, there: Sequence[str]) -> dict[str, str]:
+    if spec is not None:
+        return {split: name for split, name in spec.hub_splits.items() if name in there}
+    words = {split: next((word for word in words if word in there), None) for split, words in SPLIT_WORDS.items()}
+    return {split: word for split, word in words.items() if word is not None}

@@ -1,0 +1,160 @@
+"""Scores of sets of labels: micro and macro F1, exact match, ranking precision, hamming loss.
+
+Shapes in the margin: N rows, C labels, D draws. The figures are those of scikit-learn
+(`f1_score`, `accuracy_score`, `label_ranking_average_precision_score`, `hamming_loss`), a ratio
+without a denominator being 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertkit.metrics.classification import LEAST_PROBABILITY, Tallies, ratio
+from bertkit.metrics.intervals import Draws, Interval, bootstrap_chunks
+
+Flags = NDArray[np.bool_]
+_CELLS = 2**22  # comparisons of labels that are held at once
+
+
+@dataclass(frozen=True)
+class AnsweredSets:
+    """What a model says of N rows: how likely each label is, (N, C), and which it takes, (N, C)."""
+
+    scores: NDArray[np.float64]
+    chosen: Flags
+
+
+def multilabel_metrics(gold: Flags, answered: AnsweredSets) -> dict[str, float]:
+    """Compute micro_f1, macro_f1, exact_match, lrap, hamming_loss, micro precision and recall, and the loss.
+
+    Args:
+        gold: the labels that rows have, (N, C).
+        answered: what was said of them.
+    """
+    if not len(gold):
+        return dict.fromkeys(_NAMES, 0.0)
+    rows = _row_figures(gold, answered)
+    means = {name: float(values.mean()) for name, values in rows.items()}
+    return {**_of_tallies(_tallies(gold, answered.chosen)), **means}
+
+
+def multilabel_intervals(gold: Flags, answered: AnsweredSets, seed: int = 0) -> dict[str, Interval]:
+    """Return the bootstrap interval of each metric of `multilabel_metrics`, over rows."""
+    count = _drawn(gold, answered)
+    return bootstrap_chunks(count, len(gold), seed=seed)
+
+
+def multilabel_difference(
+    gold: Flags, model: AnsweredSets, baseline: AnsweredSets, seed: int = 0
+) -> dict[str, Interval]:
+    """Return the interval of model minus baseline for each metric, rows paired."""
+    mine, theirs = _drawn(gold, model), _drawn(gold, baseline)
+
+    def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
+        of_baseline = theirs(draws)
+        return {name: values - of_baseline[name] for name, values in mine(draws).items()}
+
+    return bootstrap_chunks(score, len(gold), seed=seed)
+
+
+def multilabel_per_label(gold: Flags, chosen: Flags, labels: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Compute precision, recall, f1, support (gold rows) and predicted (rows) of each label."""
+    tallies = _tallies(gold, chosen)
+    columns = {
+        "precision": ratio(tallies.correct, tallies.predicted),
+        "recall": ratio(tallies.correct, tallies.gold),
+        "f1": ratio(2.0 * tallies.correct, tallies.gold + tallies.predicted),
+    }
+    return {
+        label: {
+            **{name: float(values[i]) for name, values in columns.items()},
+            "support": int(tallies.gold[i]),
+            "predicted": int(tallies.predicted[i]),
+        }
+        for i, label in enumerate(labels)
+    }
+
+
+def ranking_precisions(gold: Flags, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return of each row how many of the labels ranked as high as each of its own are its own, on average, (N).
+
+    A row with all labels or with none counts 1; of equal scores the worst rank counts.
+    """
+    found = np.ones(len(gold))
+    step = max(1, _CELLS // max(1, gold.shape[1] ** 2))
+    for start in range(0, len(gold), step):
+        own, given = gold[start : start + step], scores[start : start + step]
+        above = given[:, None, :] >= given[:, :, None]  # (rows, C, C): is the second label as likely as the first?
+        ranks = above.sum(axis=2)
+        right = (above & own[:, None, :]).sum(axis=2)
+        count = own.sum(axis=1)
+        means = ratio((np.asarray(right / ranks) * own).sum(axis=1), count.astype(np.float64))
+        found[start : start + step] = np.where((count == 0) | (count == own.shape[1]), 1.0, means)
+    return found
+
+
+def row_losses(gold: Flags, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the binary cross entropy of each row, a mean over labels, (N)."""
+    given = np.where(gold, scores, 1.0 - scores)
+    return np.asarray(-np.log(np.maximum(given, LEAST_PROBABILITY)).mean(axis=1))
+
+
+_NAMES = (
+    *("micro_f1", "macro_f1", "micro_precision", "micro_recall"),
+    *("exact_match", "lrap", "hamming_loss", "loss"),
+)
+
+
+def _row_figures(gold: Flags, answered: AnsweredSets) -> dict[str, NDArray[np.float64]]:
+    """Return the figures that are means over rows, (N) each."""
+    differ = gold != answered.chosen
+    return {
+        "exact_match": (~differ.any(axis=1)).astype(np.float64),
+        "lrap": ranking_precisions(gold, answered.scores),
+        "hamming_loss": differ.mean(axis=1),
+        "loss": row_losses(gold, answered.scores),
+    }
+
+
+def _tallies(gold: Flags, chosen: Flags) -> Tallies:
+    return Tallies(
+        correct=(gold & chosen).sum(axis=0).astype(np.float64),
+        gold=gold.sum(axis=0).astype(np.float64),
+        predicted=chosen.sum(axis=0).astype(np.float64),
+    )
+
+
+def _of_tallies(tallies: Tallies) -> dict[str, float]:
+    return {name: float(value) for name, value in _tallied(tallies).items()}
+
+
+def _tallied(tallies: Tallies) -> dict[str, NDArray[np.float64]]:
+    """Compute what follows from the counts of each label, labels on the last axis."""
+    correct, gold, predicted = tallies.correct, tallies.gold, tallies.predicted
+    all_correct, all_gold, all_predicted = (counts.sum(axis=-1) for counts in (correct, gold, predicted))
+    return {
+        "micro_f1": ratio(2.0 * all_correct, all_gold + all_predicted),
+        "macro_f1": np.asarray(ratio(2.0 * correct, gold + predicted).mean(axis=-1)),
+        "micro_precision": ratio(all_correct, all_predicted),
+        "micro_recall": ratio(all_correct, all_gold),
+    }
+
+
+def _drawn(gold: Flags, answered: AnsweredSets) -> Callable[[Draws], dict[str, NDArray[np.float64]]]:
+    """Prepare to compute the metrics of drawn rows; (D) each."""
+    parts = (gold & answered.chosen, gold, answered.chosen)
+    counts = np.concatenate([part.astype(np.float32) for part in parts], axis=1)  # (N, 3C)
+    rows, n = _row_figures(gold, answered), len(gold)
+
+    def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
+        times = np.stack([np.bincount(draw, minlength=n) for draw in draws])  # (D, N)
+        sums = (times.astype(np.float32) @ counts).astype(np.float64)
+        correct, of_gold, predicted = np.split(sums, 3, axis=1)
+        means = {name: times @ values / n for name, values in rows.items()}
+        return {**_tallied(Tallies(correct, of_gold, predicted)), **means}
+
+    return score

@@ -1,0 +1,178 @@
+"""DeBERTa from scratch, on one page: attention that reads words and their distances apart.
+
+He, Liu, Gao and Chen 2021, "DeBERTa: Decoding-enhanced BERT with Disentangled Attention"
+(https://arxiv.org/abs/2006.03654). All else is BERT (`bert.py`), without a table of positions.
+The score of a pair of tokens i and j is a sum of three (section 3.1, equation 4):
+
+  - content to content, q_i · k_j: BERT's;
+  - content to position, q_i · K[i-j]: what the word at i wants of that distance;
+  - position to content, k_j · Q[i-j]: what that distance wants of the word at j;
+
+all divided by √3D. K and Q are projections of one table with a row for each distance from -k to
+k - 1; farther pairs take the last row. With buckets, distances beyond half of them share rows,
+more the farther they are (DeBERTa v2).
+
+A row of L tokens has 2L - 1 distances. Each query is multiplied with the rows of all of them;
+the pairs' scores are a slanted view of that product, so nothing is looked up pair by pair.
+
+Shapes in the margin: B rows, L tokens, Q that ask, H hidden, N heads, D = H / N.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import torch  # noqa: TID253 - computes with it, as the next
+from torch import Tensor, nn  # noqa: TID253
+from torch.nn import functional  # noqa: TID253
+
+from bertkit.models.bert import BertConfig, BertLayer, BertModel, BertSelfAttention
+
+PARTS = ("content to content", "content to position", "position to content")
+
+
+@dataclass(frozen=True)
+class DebertaConfig(BertConfig):
+    """A BERT's shape, and how distances are told apart.
+
+    `max_relative_positions` is the paper's k; `position_buckets` how many of them, on either
+    side, share the rows of the table, -1: each has its own.
+    """
+
+    max_relative_positions: int = 512
+    position_buckets: int = -1
+
+    @property
+    def span(self) -> int:
+        """Rows of the table for each direction."""
+        return self.position_buckets if self.position_buckets > 0 else self.max_relative_positions
+
+
+class DebertaEmbeddings(nn.Module):
+    """Sum of word and segment embeddings: where a token stands is for attention to say."""
+
+    def __init__(self, config: DebertaConfig) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.word_embeddings = nn.Embedding(config.vocab_size, width, padding_idx=config.pad_token_id)
+        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, width)
+        self.LayerNorm = nn.LayerNorm(width, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, input_ids: Tensor, token_type_ids: Tensor) -> Tensor:
+        """Embed ids (B, L) and segments (B, L) as vectors (B, L, H)."""
+        summed = self.word_embeddings(input_ids) + self.token_type_embeddings(token_type_ids)
+        normalised: Tensor = self.dropout(self.LayerNorm(summed))
+        return normalised
+
+
+class DisentangledSelfAttention(BertSelfAttention):
+    """Attention whose scores are sums of three parts.
+
+    Args:
+        config: the encoder's.
+        distances: the table of distances, (2k, H), which all layers share.
+    """
+
+    def __init__(self, config: DebertaConfig, distances: nn.Embedding) -> None:
+        super().__init__(config)
+        del self.query, self.key, self.value
+        width = config.hidden_size
+        self.config = config
+        self.query_proj, self.key_proj, self.value_proj = (nn.Linear(width, width) for _ in range(3))
+        self.pos_key_proj, self.pos_query_proj = nn.Linear(width, width), nn.Linear(width, width)
+        self.pos_dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.scale = 1 / math.sqrt(len(PARTS) * width // self.heads)
+        # In a tuple, because the table is a part of the encoder already.
+        self._distances = (distances,)
+
+    def forward(self, asking: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Mix vectors (B, L, H) for each that asks, (B, Q, H); they stand at the first Q places."""
+        query, key = self.split(self.query_proj(asking)), self.split(self.key_proj(hidden))
+        to_position, to_content = self._by_position(query, key)
+        bias = to_position + to_content  # (B, N, Q, L)
+        if mask is not None:
+            bias = bias.masked_fill(~mask, torch.finfo(bias.dtype).min / 2)  # a score added stays finite
+        mixed = functional.scaled_dot_product_attention(
+            query, key, self.split(self.value_proj(hidden)), attn_mask=bias, scale=self.scale
+        )
+        return mixed.transpose(1, 2).flatten(2)  # (B, Q, H)
+
+    def weights(self, asking: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Return how much each that asks takes from each token, (B, N, Q, L), as `BertSelfAttention.weights`."""
+        scores = self.parts(asking, hidden).sum(dim=0)
+        return (scores if mask is None else scores.masked_fill(~mask, -math.inf)).softmax(dim=-1)
+
+    def parts(self, asking: Tensor, hidden: Tensor) -> Tensor:
+        """Return what each of `PARTS` adds to the scores, (3, B, N, Q, L)."""
+        query, key = self.split(self.query_proj(asking)), self.split(self.key_proj(hidden))
+        return torch.stack([query @ key.transpose(2, 3) * self.scale, *self._by_position(query, key)])
+
+    def _by_position(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the two parts that know distances, from queries (B, N, Q, D) and keys (B, N, L, D)."""
+        length = key.shape[2]
+        upwards = rows_of_distances(self.config, length, key.device)  # (2L): those of -(L-1) to L
+        table = self.pos_dropout(self._distances[0].weight)  # (2k, H)
+        by_query = self._laid_out(self.pos_key_proj(table), upwards.flip(0).roll(-1))  # L-1 down, and L last
+        by_key = self._laid_out(self.pos_query_proj(table), upwards)
+        to_position = slanted(query @ by_query, length)
+        to_content = slanted(key @ by_key, length).transpose(2, 3)[:, :, : query.shape[2]]
+        return to_position * self.scale, to_content * self.scale
+
+    def _laid_out(self, table: Tensor, rows: Tensor) -> Tensor:
+        """Return the projected rows of distances, (N, D, 2L)."""
+        return table[rows].view(len(rows), self.heads, -1).permute(1, 2, 0)
+
+
+def rows_of_distances(config: DebertaConfig, length: int, device: torch.device) -> Tensor:
+    """Return the table's row for each distance from -(L-1) to L, (2L); the last only fills up."""
+    distance = torch.arange(1 - length, length + 1, device=device)
+    if config.position_buckets > 0:
+        middle, size = config.position_buckets // 2, distance.abs()
+        # transformers' order of float32 operations: another may round to another bucket.
+        longest = torch.log(torch.tensor((config.max_relative_positions - 1) / middle, device=device))
+        far = torch.ceil(torch.log(size.clamp(min=middle) / middle) / longest * (middle - 1)) + middle
+        distance = torch.where(size <= middle, distance, far.long() * distance.sign())
+    return (distance + config.span).clamp(0, 2 * config.span - 1)
+
+
+def slanted(products: Tensor, length: int) -> Tensor:
+    """Take from row i of (…, Q, 2L) the L products from column L-1-i on, (…, Q, L)."""
+    asked, width = products.shape[-2:]
+    # One column fewer a row moves each row by one place more than the row above it.
+    flat = functional.pad(products.flatten(-2), (0, 0 if asked == length else length))[..., length - 1 :]
+    flat = flat[..., : asked * (width - 1)]
+    return flat.view(*products.shape[:-2], asked, width - 1)[..., :length]
+
+
+class DebertaModel(BertModel):
+    """BERT with disentangled attention; names of weights are those of transformers' DebertaV2Model."""
+
+    prefix = "deberta"
+    config: DebertaConfig
+
+    def __init__(self, config: DebertaConfig, *, with_pooler: bool = True) -> None:
+        super().__init__(config, with_pooler=with_pooler)
+        self.max_positions = None
+        self.embeddings = DebertaEmbeddings(config)  # type: ignore[assignment]
+        self.encoder.rel_embeddings = nn.Embedding(2 * config.span, config.hidden_size)
+        for layer in self.layers:
+            cast(BertLayer, layer).attention.self = DisentangledSelfAttention(config, self.encoder.rel_embeddings)
+        self.initialise()
+
+    def transformers_config(self) -> dict[str, Any]:
+        """Return the config.json with which transformers opens these weights."""
+        return {
+            "model_type": "deberta-v2",
+            "encoder_class": "DebertaV2Model",
+            "hidden_act": "gelu",
+            **asdict(self.config),
+            "relative_attention": True,
+            "pos_att_type": ["c2p", "p2c"],
+            "share_att_key": False,
+            "position_biased_input": False,
+            "norm_rel_ebd": "none",
+            "bertkit_attention": "disentangled",
+        }

@@ -1,0 +1,123 @@
+"""What columns hold where their names do not say it: told from the rows where it is sure, else proposed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from bertkit.data.columns import parse_columns
+from bertkit.data.contents import tell_columns
+from bertkit.data.records import ColumnMap, Row
+from bertkit.errors import DataError
+from bertkit.tasks.reading import load_data, stream_data
+
+TEXTS = [f"the parcel number {i} came late and was torn" for i in range(30)]
+LABELS = ["ham" if i % 3 else "spam" for i in range(30)]
+PLACES = ['[[4, 10, "THING"]]' if i % 2 else "[]" for i in range(30)]
+
+
+def rows(**columns: Sequence[object]) -> list[Row]:
+    return [
+        Row(line, dict(zip(columns, map(str, values), strict=True)))
+        for line, values in enumerate(zip(*columns.values(), strict=True), start=2)
+    ]
+
+
+def told(table: list[Row], shape: str = "auto", columns: str | None = None) -> tuple[str, bool, str]:
+    found = tell_columns(table, list(table[0].fields), shape, None if columns is None else parse_columns(columns))
+    assert found is not None
+    return found.option.removeprefix("--columns "), bool(found.why), found.shape
+
+
+def test_one_text_and_one_label_are_sure() -> None:
+    table = rows(v1=LABELS, v2=TEXTS, v3=range(30), v4=["2024-05-06"] * 30)
+    assert told(table) == ("text=v2,label=v1", True, "auto")
+    found = tell_columns(table, list(table[0].fields), "auto", None)
+    assert found is not None
+    assert found.why == "'v2' holds texts and 'v1' 2 values ('spam', 'ham')"
+
+
+def test_headerless_tables_and_korean() -> None:
+    assert told(rows(**{"1": TEXTS, "2": [i % 2 for i in range(30)]})) == ("text=1,label=2", True, "auto")
+    korean = rows(
+        번호=range(30), 민원=[f"{i}번 길에 불이 나갔습니다" for i in range(30)], 부서=["교통", "환경", "복지"] * 10
+    )
+    assert told(korean) == ("'text=민원,label=부서'", True, "auto")
+
+
+def test_what_names_and_options_say_stays() -> None:
+    table = rows(text=TEXTS, other=[f"{text}, and more" for text in TEXTS], v1=LABELS, v2=LABELS)
+    assert told(table)[:2] == ("text=text,label=v1", False), "two could be the label"
+    assert told(rows(a=TEXTS, v1=LABELS, v2=LABELS), columns="label=v2")[:2] == ("text=a,label=v2", True)
+    assert told(rows(text=TEXTS, v1=LABELS))[:2] == ("text=text,label=v1", True)
+
+
+def test_what_is_not_sure_is_proposed_the_likeliest_first() -> None:
+    longer = [f"{text} and {text}, and {text} again" for text in TEXTS]
+    assert told(rows(a=TEXTS, b=longer, c=LABELS))[:2] == ("text=b,label=c", False)
+    assert told(rows(a=TEXTS, b=TEXTS, c=LABELS))[:2] == ("text=a,pair=b,label=c", False)
+    assert told(rows(a=TEXTS, shop=LABELS, shop_rating=LABELS))[:2] == ("text=a,label=shop_rating", False)
+    assert told(rows(a=TEXTS, b=range(30)))[:2] == ("text=a,label=COLUMN", False)
+    assert told(rows(a=TEXTS, b=LABELS)[:9])[1] is False, "of few rows nothing is told"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [range(30), ["same"] * 30, [f"https://a.b/{i}" for i in range(30)], [i / 7 for i in range(30)], [""] * 30],
+)
+def test_ids_constants_links_and_fractions_are_no_labels(values: Sequence[object]) -> None:
+    assert told(rows(a=TEXTS, b=values))[0] == "text=a,label=COLUMN"
+
+
+def test_places_are_entities() -> None:
+    assert told(rows(a=TEXTS, b=PLACES, c=LABELS)) == ("text=a,label=b", True, "entities")
+
+
+def test_plain_texts_need_no_label() -> None:
+    assert told(rows(a=TEXTS, b=LABELS, c=LABELS), "texts") == ("text=a", True, "texts")
+    assert tell_columns(rows(a=TEXTS), ["a"], "questions", None) is None
+
+
+def spam(folder: Path, header: str = "v1,v2,,,") -> str:
+    path = folder / "spam.csv"
+    lines = [f'{label},"{text}",,,' for label, text in zip(LABELS, TEXTS, strict=True)]
+    path.write_text("\n".join([header, *lines]), encoding="utf-8")
+    return str(path)
+
+
+def test_a_table_without_usual_names_is_read_and_said(tmp_path: Path) -> None:
+    path = spam(tmp_path)
+    loaded = load_data([path])
+    assert (loaded.task, loaded.columns.text, loaded.columns.label) == ("classify", ("v2",), "v1")
+    (said,) = [note for note in loaded.notes if "told from what is in them" in note]
+    assert said.startswith(f"{path}: columns are told")
+    assert said.endswith("that is --columns text=v2,label=v1")
+    streamed = stream_data([path])
+    assert tuple(streamed.splits["train"]) == loaded.splits["train"]
+    assert said in streamed.notes
+    assert load_data([path], columns="text=v2,label=v1").splits == loaded.splits
+
+
+def test_a_table_that_could_be_read_in_two_ways_is_refused_with_a_proposal(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows = [f"{text},{label},{label}" for text, label in zip(TEXTS, LABELS, strict=True)]
+    path.write_text("\n".join(["what,kind,shop class", *rows]), encoding="utf-8")
+    with pytest.raises(DataError, match=r"say which is which, for example --columns 'text=what,label=shop class'\.$"):
+        load_data([str(path)])
+    assert load_data([str(path)], columns="label=kind").columns.text == ("what",)
+
+
+def test_a_run_reads_its_own_columns_only(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"the text columns 'text' \(or their synonyms\) are missing"):
+        load_data([spam(tmp_path)], stored=ColumnMap(("text",), None, "label"))
+
+
+def test_places_under_another_name_are_entities(tmp_path: Path) -> None:
+    path = tmp_path / "min.jsonl"
+    rows = [{"my_text": text, "marks": json.loads(places)} for text, places in zip(TEXTS, PLACES, strict=True)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    loaded = load_data([str(path)])
+    assert (loaded.task, loaded.columns.label) == ("ner", "marks")

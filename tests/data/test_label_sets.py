@@ -1,0 +1,158 @@
+"""Sets of labels as users write them: how they are told from other labels, and what is read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bertkit.data.columns import ColumnChoice, parse_columns
+from bertkit.data.label_sets import are_sets, labels_in, mark_of
+from bertkit.data.records import LabelSet
+from bertkit.data.store import MANY
+from bertkit.data.values import RowError
+from bertkit.errors import DataError
+from bertkit.tasks.reading import load_data, stream_data
+
+TEXTS = ("the match was good", "prices fell", "a soup of lemons", "a team buys bread", "nothing at all", "a goal")
+SETS = (("sport",), ("money",), ("food",), ("sport", "food", "money"), (), ("sport", "money"))
+
+
+def table(path: Path, cells: list[str], header: str = "text,labels") -> Path:
+    quoted = [f'{text},"{cell}"' for text, cell in zip(TEXTS, (c.replace('"', '""') for c in cells), strict=True)]
+    path.write_text("\n".join([header, *quoted]) + "\n", encoding="utf-8")
+    return path
+
+
+def sets_of(path: Path, task: str = "multilabel", **more: str) -> list[tuple[str, ...] | None]:
+    rows = load_data([str(path)], task=task, **more).splits["train"]
+    assert all(isinstance(row, LabelSet) and row.label is None for row in rows)
+    return [row.labels for row in rows if isinstance(row, LabelSet)]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "|".join,
+        " | ".join,
+        ",".join,
+        ", ".join,
+        ";".join,
+        lambda own: json.dumps(list(own)),
+        lambda own: str(list(own)),
+        lambda own: json.dumps({name: int(name in own) for name in ("sport", "food", "money")}),
+        lambda own: json.dumps({"choices": list(own)}),
+    ],
+)
+def test_every_way_to_write_a_set_is_read(tmp_path: Path, written: object) -> None:
+    path = table(tmp_path / "rows.csv", [written(own) for own in SETS])  # type: ignore[operator]
+    assert [set(own or ()) for own in sets_of(path)] == [set(own) for own in SETS]
+    if "choices" not in path.read_text():
+        assert [set(own or ()) for own in sets_of(path, "auto")] == [set(own) for own in SETS]
+
+
+@pytest.mark.parametrize("flags", [("0", "1"), ("0.0", "1.0"), ("False", "True"), ("", "1")])
+def test_a_column_for_each_label_is_read_and_told(tmp_path: Path, flags: tuple[str, str]) -> None:
+    names = ("sport", "food", "money")
+    lines = [",".join(("id", "text", *names))]
+    for i, (text, own) in enumerate(zip(TEXTS, SETS, strict=True), start=1):
+        lines.append(",".join((str(i), text, *(flags[name in own] for name in names))))
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(lines) + "\n")
+    found = load_data([str(path)])
+    assert found.task == "multilabel"
+    assert found.columns.labels == names
+    assert any("the columns 'sport' and 'food' and 'money' hold 0 and 1" in note for note in found.notes)
+    assert [set(own or ()) for own in sets_of(path)] == [set(own) for own in SETS]
+    named = load_data([str(path)], columns="text=text,label=sport+money").splits["train"]
+    assert [row.labels for row in named if isinstance(row, LabelSet)][3] == ("sport", "money")
+
+
+def test_a_cell_that_is_neither_0_nor_1_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,a,b\none,1,0\ntwo,maybe,1\n")
+    with pytest.raises(DataError, match=r"rows.csv:3: 'maybe' is neither 0 nor 1 \(column 'a'\)"):
+        load_data([str(path)], task="multilabel", columns="label=a+b")
+
+
+def test_how_labels_were_read_is_said_with_the_reason(tmp_path: Path) -> None:
+    path = table(tmp_path / "rows.csv", ["|".join(own) for own in SETS])
+    notes = load_data([str(path)]).notes
+    assert any("task: multilabel, for rows have several labels" in note for note in notes)
+    assert any("parted at '|' (3 different; 2 of 6 rows have several, 1 none)" in note for note in notes)
+    assert any("parted at '|'" in note for note in stream_data([str(path)]).notes)
+
+
+@pytest.mark.parametrize(
+    ("cells", "wanted"),
+    [
+        (["yes, probably", "no, never", "no, never"], False),
+        (["Smith, John", "Brown, Anna", "Cole, Eve"], False),
+        (["1,5", "2,5", "3,0", "2,0"], False),
+        (["7,5", "1,000"], False),
+        (["comp|graphics", "comp|windows", "sci|space"], False),
+        (["a|b", "b", "a", "a|b"], True),
+        (["a,b", "b,c", "a,c", "b"], True),
+        (["a|b", "a", "b|c"], True),
+        (["[0, 1, 0]", "[1, 0, 0]"], True),
+        (["pos", "neg"], False),
+        (['["a","b"]', '["a"]'], True),
+        (['["a"]', '["b"]', "[]"], False),
+    ],
+)
+def test_what_is_no_set_of_labels_is_not_taken_for_one(cells: list[str], wanted: bool) -> None:
+    assert are_sets(cells) == wanted
+
+
+def test_cells_are_parted_where_most_of_a_runs_labels_are_found() -> None:
+    assert mark_of(["a, b", "c|d"]) == "|"
+    assert mark_of(["a, b|c", "a, b"], known=("a, b", "c")) == "|"
+    assert mark_of(["a, b", "c"], known=("a, b", "c")) == ""
+    assert labels_in(" a | b|a| ", "|") == ("a", "b")
+    with pytest.raises(RowError, match="list of lists"):
+        labels_in('[["a"]]', "")
+
+
+def test_a_split_is_parted_as_the_others_are(tmp_path: Path) -> None:
+    table(tmp_path / "train.csv", ["|".join(own) for own in SETS])
+    (tmp_path / "validation.csv").write_text('text,labels\nhere,"sport|food"\nthere,\n')
+    rows = load_data([str(tmp_path)], task="multilabel").splits
+    assert [row.labels for row in rows["validation"] if isinstance(row, LabelSet)] == [("sport", "food"), ()]
+
+
+def test_several_label_columns_are_for_multilabel(tmp_path: Path) -> None:
+    assert parse_columns("label=a+b") == ColumnChoice(labels=("a", "b"))
+    path = table(tmp_path / "rows.csv", ["x"] * 6, "text,a")
+    path.write_text("text,a,b\none,1,0\ntwo,0,1\n")
+    with pytest.raises(DataError, match="'a' and 'b' are several columns of labels, which --task multilabel reads"):
+        load_data([str(path)], task="classify", columns="label=a+b")
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [
+        (["[0, 1, 0]", "[1, 0, 1]"], [("1",), ("0", "2")]),
+        (["[0. 1. 1.]", "[0. 0. 0.]"], [("1", "2"), ()]),
+        (["[0, 1]", "[1]"], [("0", "1"), ("1",)]),
+        (["[0, 1]", "[1, 2]"], [("0", "1"), ("1", "2")]),
+    ],
+)
+def test_lists_of_0_and_1_are_places_and_others_class_ids(
+    tmp_path: Path, cells: list[str], read: list[tuple[str, ...]]
+) -> None:
+    loaded = load_data([str(table(tmp_path / "rows.csv", [cells[place % len(cells)] for place in range(len(TEXTS))]))])
+    read = [read[place % len(read)] for place in range(len(TEXTS))]
+    assert (loaded.task, [row.answer for row in loaded.splits["train"]]) == ("multilabel", [list(own) for own in read])
+
+
+def test_many_rows_are_parted_out_of_the_cache_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BERTKIT_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "rows.csv"
+    rows = [f"a text with the number {i},{'a|b' if i % 3 else 'b'}" for i in range(MANY + 10)]
+    path.write_text("\n".join(["text,labels", *rows]), encoding="utf-8")
+    first, again = (load_data([str(path)]) for _ in range(2))
+    assert first.task == again.task == "multilabel"
+    assert [row.answer for row in first.splits["train"][:2]] == [["b"], ["a", "b"]]
+    assert first.fingerprint == again.fingerprint
+    assert list(first.splits["train"]) == list(again.splits["train"])
