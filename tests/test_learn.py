@@ -78,6 +78,7 @@ def missing(lines: list[str], found: list[str]) -> str | None:
     return None
 
 
+@pytest.mark.slow  # two trainings
 def test_the_commands_print_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for command, lines in steps("learn.md"):
