@@ -92,6 +92,12 @@ JOBS = (
         ("--layers", "12", "--hidden", "256", "--budget", "1500"),
     ),
     Job(
+        "sliding",
+        "long_documents.py",
+        ("--sliding", "4096", "--repetitions", "3", "--budget", "100"),
+        ("--sliding", "4096", "8192", "--repetitions", "5", "--budget", "1500"),
+    ),
+    Job(
         "deberta",
         "deberta.py",
         ("--repetitions", "11", "--budget", "80"),
@@ -226,6 +232,28 @@ TARGETS = (
         remark="noise of this machine: between 1.07 and 1.23 in five runs; 1.2 at a width of 768, by page faults",
     ),
     Target("long.windows", "long", "windows, time per token, 16,000 against 1,000 tokens", "≤", 1.15),
+    *(
+        Target(
+            f"sliding.{part}.{tokens}", "sliding", f"ModernBERT's {part}, blocks / sdpa, {tokens:,} tokens", "≥", bound
+        )
+        for part, tokens, bound in (
+            ("layers", 4096, 1.7),
+            ("layers", 8192, 2.8),
+            ("encoder", 4096, 1.35),
+            ("encoder", 8192, 1.8),
+        )
+    ),
+    *(
+        Target(
+            f"sliding.memory.{part}.{tokens}",
+            "sliding",
+            f"ModernBERT's {part}, memory beyond the weights, blocks / sdpa, {tokens:,} tokens",
+            "≤",
+            0.5,
+        )
+        for tokens in (4096, 8192)
+        for part in ("layers", "encoder")
+    ),
     Target("deberta.transformers.64", "deberta", "DeBERTa / transformers' class, 64 tokens", "≥", 1),
     Target(
         "deberta.transformers.256",
