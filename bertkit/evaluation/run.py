@@ -67,6 +67,7 @@ class EvalRequest:
     report: Path | None = None
     engine: str = "auto"
     blend: bool = True
+    says_engine: bool = False
     threshold: str | None = None
     abstain_below: float | None = None
 
@@ -87,7 +88,7 @@ class EvalRequest:
     @property
     def way(self) -> Way:
         """How the run is to answer."""
-        return Way(self.engine, self.device, self.precision, self.blend)
+        return Way(self.engine, self.device, self.precision, self.blend, says=self.says_engine)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,10 @@ def check_names(config: TrainConfig) -> ModelSpec:
 
 
 def prepare(
-    config: TrainConfig, saved_tokenizer: Path | None = None, note: Callable[[str], None] = lambda _: None
+    config: TrainConfig,
+    saved_tokenizer: Path | None = None,
+    note: Callable[[str], None] = lambda _: None,
+    dataset: DataSet | None = None,
 ) -> Prepared:
     """Load, split and encode.
 
@@ -91,13 +94,14 @@ def prepare(
         config: the request; open values are decided here.
         saved_tokenizer: folder of the tokenizer of a run that is resumed.
         note: told what is being done, in one sentence each.
+        dataset: the rows, split; None: those that the request names.
 
     Raises:
         BertkitError: names, data, columns, labels or tokenizer do not allow training.
     """
     check_names(config)
     wanted = ("train", "validation", "test") if config.test_fraction else ("train", "validation")
-    dataset = load_splits(request_of(config), splits=wanted)
+    dataset = load_splits(request_of(config), splits=wanted) if dataset is None else dataset
     config = asked = _with_model(config, dataset, note)
     spec = find_model(config.model)
     if saved_tokenizer is None:  # a resumed run has all its figures stored, idle ones too
