@@ -92,10 +92,22 @@ JOBS = (
         ("--layers", "12", "--hidden", "256", "--budget", "1500"),
     ),
     Job(
+        "sliding",
+        "long_documents.py",
+        ("--sliding", "4096", "--repetitions", "3", "--budget", "100"),
+        ("--sliding", "4096", "8192", "--repetitions", "5", "--budget", "1500"),
+    ),
+    Job(
         "deberta",
         "deberta.py",
         ("--repetitions", "11", "--budget", "80"),
         ("--layers", "12", "--hidden", "768", "--rows", "16"),
+    ),
+    Job(
+        "large-tables",
+        "large_tables.py",
+        ("--budget", "100", "--repetitions", "1"),
+        ("--rows", "5000000", "--documents", "287000", "--repetitions", "2", "--budget", "9000"),
     ),
     Job("memory", "memory.py", (), ("--rows", "1000000", "--repetitions", "1")),
     Job("dry-run", "dry_run.py", (), ("--rows", "4000")),
@@ -220,6 +232,28 @@ TARGETS = (
         remark="noise of this machine: between 1.07 and 1.23 in five runs; 1.2 at a width of 768, by page faults",
     ),
     Target("long.windows", "long", "windows, time per token, 16,000 against 1,000 tokens", "≤", 1.15),
+    *(
+        Target(
+            f"sliding.{part}.{tokens}", "sliding", f"ModernBERT's {part}, blocks / sdpa, {tokens:,} tokens", "≥", bound
+        )
+        for part, tokens, bound in (
+            ("layers", 4096, 1.7),
+            ("layers", 8192, 2.8),
+            ("encoder", 4096, 1.35),
+            ("encoder", 8192, 1.8),
+        )
+    ),
+    *(
+        Target(
+            f"sliding.memory.{part}.{tokens}",
+            "sliding",
+            f"ModernBERT's {part}, memory beyond the weights, blocks / sdpa, {tokens:,} tokens",
+            "≤",
+            0.5,
+        )
+        for tokens in (4096, 8192)
+        for part in ("layers", "encoder")
+    ),
     Target("deberta.transformers.64", "deberta", "DeBERTa / transformers' class, 64 tokens", "≥", 1),
     Target(
         "deberta.transformers.256",
@@ -233,6 +267,12 @@ TARGETS = (
     Target("deberta.bert.256", "deberta", "time of DeBERTa / BERT of its size, 256 tokens"),
     Target("deberta.labels.64", "deberta", "DeBERTa's labels equal to transformers', 64 tokens", "≥", 99.5, "%"),
     Target("deberta.labels.256", "deberta", "DeBERTa's labels equal to transformers', 256 tokens", "≥", 99.5, "%"),
+    Target("large.train", "large-tables", "memory of train, many rows / 100,000", "≤", 1.25),
+    Target("large.eval", "large-tables", "memory of eval, many rows / 100,000", "≤", 1.25),
+    Target("large.inspect-data", "large-tables", "memory of inspect-data, many rows / 100,000", "≤", 1.25),
+    Target("large.train_peers", "large-tables", "memory of train / datasets with Trainer, many rows", "≤", 0.9),
+    Target("large.ready", "large-tables", "many rows read, checked, encoded: time of datasets / bertkit", "≥", 1.5),
+    Target("large.documents", "large-tables", "memory of 287,000 long documents until the first step", "≤", 4000, "MB"),
     Target("memory.predict", "memory", "memory of predict, many rows over few", "≤", 60, "MB"),
     Target("memory.dry_run", "dry-run", "memory of a training, --dry-run against measured", "≤", 25, "%", "high"),
     Target("processes.train", "processes", "two processes of a thread / one of two threads, training"),

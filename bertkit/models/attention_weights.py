@@ -23,6 +23,7 @@ from bertkit.models.bert import BertModel, BertSelfAttention
 from bertkit.models.deberta import DisentangledSelfAttention
 from bertkit.models.encoder import PretrainedEncoder
 from bertkit.models.longformer import SEEN_BY_ALL, LongformerModel, LongformerSelfAttention
+from bertkit.models.opening import BROKEN, is_of_machine
 
 if TYPE_CHECKING:
     from bertkit.models.heads import Encoder
@@ -139,7 +140,9 @@ def _shown(encoder: PretrainedEncoder, input_ids: Tensor, token_type_ids: Tensor
         model.config.output_attentions = True
         encoder._kernel = None  # so that none is chosen by the length of the row
         encoder(input_ids, None, token_type_ids)
-    except (ValueError, NotImplementedError):
+    except BROKEN as error:
+        if is_of_machine(error):
+            raise
         return ()
     finally:
         hook.remove()
