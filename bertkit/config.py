@@ -22,7 +22,7 @@ from bertkit.errors import DataError, UsageError
 from bertkit.files import exists, is_dir, is_file
 from bertkit.plain import brief, quoted
 
-TASKS = ("auto", "classify", "regression", "multilabel", "ner", "choice", "mlm", "extractive", "matching")
+TASKS = ("auto", "classify", "regression", "multilabel", "ner", "qa", "choice", "mlm", "extractive", "matching")
 _LARGEST_CONFIG = 2**20
 SIZES = ("tiny", "mini", "small", "base")
 ATTENTIONS = ("full", "window", "dilated", "global", "disentangled")
@@ -110,7 +110,7 @@ class TrainConfig:
         choices=("truncate", "window", "error"),
     )
 
-    model: str = option("scratch", "Name, folder, hf:org/name, or auto: the best one here (default: scratch).", "Model")
+    model: str = option("auto", "Name, folder, hf:org/name, or auto: the best one here (default: auto).", "Model")
     init: str | None = option(None, "Start from weights or from nothing.", "Model", choices=("pretrained", "random"))
     size: str | None = option(None, "Preset of a model that starts from nothing.", "Model", choices=SIZES)
     layers: int | None = option(None, "Number of encoder layers.", "Model", minimum=1, maximum=96)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bertkit.audit.chunk import Chunk
 from bertkit.data.numerals import is_score
-from bertkit.data.records import Example, LabelSet, Place, TaggedText
+from bertkit.data.records import Example, LabelSet, Place, ReadingQuestion, TaggedText
 from bertkit.data.same_row import plain_form
 
 Keys = NDArray[np.uint64]
@@ -142,6 +142,8 @@ def _answer_key(row: Example) -> int:
         # by what an entity says, not where it stands: white space may be all that moved it
         said = [(entity.label, plain_form(row.texts[0][entity.start : entity.end])) for entity in row.entities or ()]
         return stable_key(repr(said))
+    if isinstance(row, ReadingQuestion):
+        return _label_key(repr(sorted(map(plain_form, row.answers))))
     if isinstance(row, LabelSet):
         return _label_key(repr(sorted(row.labels or ())))
     return _label_key(row.label or "")

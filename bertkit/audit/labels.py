@@ -13,7 +13,7 @@ from bertkit.audit.findings import Finding, Severity, Tally, counted
 from bertkit.data.faults import MAX_PLACES
 from bertkit.data.label_kinds import header_like, placeholders
 from bertkit.data.numerals import is_score, is_whole, score_fault
-from bertkit.data.records import Example, LabelSet, Place, Question, TaggedText
+from bertkit.data.records import Example, LabelSet, Place, Question, ReadingQuestion, TaggedText
 from bertkit.data.tagged.edges import Edges
 from bertkit.plain import listed, quoted
 
@@ -24,7 +24,7 @@ _SHOWN_LABELS, _SHOWN_CHARACTERS = 5, 30
 _PLACES = 2  # of each label
 _ENDS = 0.3
 _SHOWN_REASONS = 1
-_NEED_LABELS = ("classify", "regression", "choice", "multilabel")
+_NEED_LABELS = ("classify", "regression", "choice", "multilabel", "qa")
 
 
 @dataclass
@@ -137,6 +137,8 @@ class Labels:
         for row in chunk.rows:
             if isinstance(row, TaggedText):
                 labelled += _tags(own, row)
+            elif isinstance(row, ReadingQuestion) and row.places is not None:
+                labelled.append(("answer" if row.places else "no answer", row))
             elif isinstance(row, LabelSet) and row.labels is not None:
                 labelled += [(label, row) for label in row.labels]
                 own.several += len(row.labels) > 1
@@ -168,7 +170,7 @@ class Labels:
         own = self.splits[train]
         if self._task == "regression":
             yield from _number_findings(train, own.numbers)
-        elif own.counts:
+        elif own.counts and self._task != "qa":
             yield from self._count_findings(train, own)
             for split, other in self.splits.items():
                 yield from _unknown_labels(split, other, train, own)

@@ -26,7 +26,7 @@ from bertkit.data.oddities import Oddities
 from bertkit.data.open import Opener, Table
 from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, LeftOut
 from bertkit.data.request import LABEL_FORM, DataRequest
-from bertkit.data.shape_names import AUTO, CLASSES, LABEL_SETS, Tasks, shape_asked, word_of
+from bertkit.data.shape_names import AUTO, CLASSES, LABEL_SETS, READINGS, Tasks, shape_asked, word_of
 from bertkit.data.shapes.label_sets import why_label_sets
 from bertkit.data.shapes.table import decide_labels, spec_of
 from bertkit.data.sources import Source, find_source
@@ -154,12 +154,17 @@ def load_splits(request: DataRequest, *, tasks: Tasks, splits: Sequence[str] = (
         seed=request.seed,
         stratify=tasks[dataset.task] == CLASSES,
         passages=request.passages,
-        group=request.group,
+        group=request.group or _one_text(dataset, tasks),
         form=request.split_form,
     )
     if request.group is not None:
         dataset = replace(dataset, warnings=(*dataset.warnings, *shared_groups(dataset, request.group)))
     return limited(dataset, request.limit, seed=request.seed, passages=request.passages)
+
+
+def _one_text(dataset: DataSet, tasks: Tasks) -> str | None:
+    """Name the column of texts that several rows ask about: their rows stay together."""
+    return dataset.columns.pair if tasks[dataset.task] == READINGS else None
 
 
 def fingerprint(splits: Mapping[str, Sequence[Example]]) -> str:

@@ -173,6 +173,25 @@ class LabelSet(Example):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadingQuestion(Example):
+    """A question whose answer is a stretch of a text; `texts` are the question and that text.
+
+    `places` are where right answers stand in the text, in characters; none: the text has no
+    answer; None: it is not known. `answers` are all right answers as the file writes them, and `key`
+    is what the file calls the question. `label` is not used.
+    """
+
+    places: tuple[CharSpan, ...] | None = None
+    answers: tuple[str, ...] = ()
+    key: str = ""
+
+    @property
+    def answer(self) -> object:
+        """The right answers as texts; None where they are not known."""
+        return None if self.places is None else list(self.answers)
+
+
+@dataclass(frozen=True, slots=True)
 class Document(Example):
     """A long text with what is to be said of it; `texts` is the text alone and `label` is not used.
 

@@ -11,6 +11,7 @@ QUESTIONS = "questions"
 TEXTS = "texts"
 SUMMARIES = "summaries"
 LABEL_SETS = "label_sets"
+READINGS = "readings"
 AUTO = "auto"
 
 Tasks = Mapping[str, str]

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from bertkit.data.records import Document, Entity, Example, LabelSet, Question, TaggedText
+from bertkit.data.records import Document, Entity, Example, LabelSet, Question, ReadingQuestion, TaggedText
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,9 @@ MANY = 20_000
 """Rows from which they are no longer held."""
 # Rows of a batch, and characters after which one is closed sooner.
 _ROWS, _CHARACTERS = 4096, 1 << 22
-_KINDS: dict[str, type[Example]] = {kind.__name__: kind for kind in (Example, LabelSet, TaggedText, Question, Document)}
+_KINDS: dict[str, type[Example]] = {
+    kind.__name__: kind for kind in (Example, LabelSet, TaggedText, Question, ReadingQuestion, Document)
+}
 _SHARED = frozenset(field.name for field in fields(Example))
 # Different labels that are kept as one object each.
 _MOST_KNOWN = 10_000
@@ -144,6 +146,8 @@ def _read_more(written: str) -> dict[str, Any]:
     own = {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(written).items()}
     if own.get("entities") is not None:
         own["entities"] = tuple(Entity(*entity) for entity in own["entities"])
+    if own.get("places") is not None:
+        own["places"] = tuple(tuple(place) for place in own["places"])
     return own
 
 

@@ -19,6 +19,7 @@ from bertkit.evaluation.label_set_baselines import (
     load_label_set_baselines,
 )
 from bertkit.evaluation.masked_lm_baseline import fit_unigram, load_unigram
+from bertkit.evaluation.reading_baselines import fit_reading_baselines, load_reading_baselines
 from bertkit.evaluation.sequence_baselines import (
     SequenceBaselines,
     fit_sequence_baselines,
@@ -66,6 +67,8 @@ def fit_baselines(
             return fit_label_set_baselines(
                 examples, pair=settings.is_pair, labels=settings.labels, seed=seed, class_weights=class_weights
             )
+        case "qa":
+            return fit_reading_baselines(examples)
         case "mlm":
             return fit_unigram(task, examples)
         case "extractive" | "matching":
@@ -95,6 +98,8 @@ def load_baselines(directory: Path, task: Task) -> Baselines:
             return load_choice_baselines(directory)
         case "multilabel":
             return load_label_set_baselines(directory, task.settings.labels)
+        case "qa":
+            return load_reading_baselines(directory)
         case "mlm":
             return load_unigram(directory, task)
         case "extractive" | "matching":

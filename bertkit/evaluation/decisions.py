@@ -15,6 +15,7 @@ from bertkit.tasks.base import Outputs, Task
 from bertkit.tasks.choice import ChoiceTask
 from bertkit.tasks.class_answers import Chosen, best_numbers, gathered
 from bertkit.tasks.multilabel import MultiLabelTask
+from bertkit.tasks.question_answering import QuestionAnsweringTask
 from bertkit.tasks.sequence import SequenceTask
 from bertkit.tasks.thresholds import parse_thresholds
 
@@ -55,7 +56,7 @@ class Decisions:
             raise UsageError(f"{_FLAG}: is for answers with one probability, which {word} does not have; leave it out.")
         if self.threshold is None:
             return
-        if isinstance(task, MultiLabelTask):
+        if isinstance(task, MultiLabelTask | QuestionAnsweringTask):
             task.override(self.threshold)
         elif isinstance(task, SequenceTask) and word in _OF_CLASSES:
             task.decide_by(_of_classes(self.threshold, task))

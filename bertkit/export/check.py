@@ -96,7 +96,8 @@ def decided(settings: TaskSettings, values: NDArray[np.float64]) -> NDArray[Any]
     """Return what is answered by probabilities or figures: the likeliest of the last axis, or which labels."""
     if settings.task == "multilabel":
         return np.asarray(values >= np.asarray(settings.thresholds or (USUAL,)))
-    return np.asarray(values.argmax(-1))
+    # Of a question the tokens where its answer is likeliest to begin and to end.
+    return np.asarray(values.argmax(-2 if settings.task == "qa" else -1))
 
 
 def _scale(run: Bundle, expected: NDArray[np.float64]) -> float:
@@ -200,7 +201,7 @@ def _tensor(found: Any, ids: Tensor) -> Tensor:
 def _read(run: Bundle, logits: Tensor, mask: Tensor | None) -> list[NDArray[np.float64]]:
     """Turn logits into one array for each input: probabilities, values, or figures; padding left out."""
     task, rows = run.task.settings.task, list(logits)
-    if task in ("ner", "mlm") and mask is not None:
+    if task in ("ner", "qa", "mlm") and mask is not None:
         rows = [row[:length] for row, length in zip(rows, mask.sum(dim=1).tolist(), strict=True)]
     if task == "mlm":
         rows = [row[:: max(1, len(row) // _PLACES)] for row in rows]

@@ -83,7 +83,10 @@ def opened(folder: Path) -> Artefact:
             call = {name: tensor.unsqueeze(1) for name, tensor in inputs.items()}
         # It says that it fills rows up to its window.
         with torch.inference_mode(), quiet("transformers.models.longformer.modeling_longformer"):
-            logits: Tensor = model(**call).logits
+            found = model(**call)
+        if hasattr(found, "start_logits"):
+            return torch.stack([found.start_logits, found.end_logits], dim=-1)
+        logits: Tensor = found.logits
         return logits
 
     return artefact
@@ -116,13 +119,21 @@ def _use(run: Bundle, class_name: str) -> str:
     """Return the lines that ask the folder."""
     settings, (first, second) = run.task.settings, usage_texts(run)
     kind = pipeline_of(settings.task)
-    if kind is None:
+    if kind is None and settings.task != "qa":
         return (
             f"from transformers import AutoTokenizer, {class_name}\n\n"
             f"tokenizer, model = AutoTokenizer.from_pretrained(FOLDER), {class_name}.from_pretrained(FOLDER)\n"
             f'choices = ["{second}", "It opens at ten."]\n'
             f'inputs = tokenizer(["{first}"] * len(choices), choices, padding=True, return_tensors="pt")\n'
             "print(model(**{name: values.unsqueeze(0) for name, values in inputs.items()}).logits.softmax(-1))"
+        )
+    if settings.task == "qa":
+        return (
+            f"from transformers import {class_name}, AutoTokenizer\n\n"
+            f"tokenizer, model = AutoTokenizer.from_pretrained(FOLDER), {class_name}.from_pretrained(FOLDER)\n"
+            f'inputs = tokenizer("When does it open?", "{first}", return_tensors="pt")\n'
+            "found = model(**inputs)\n"
+            "print(found.start_logits.argmax(), found.end_logits.argmax())  # the first and the last token"
         )
     call = f'{{"text": "{first}", "text_pair": "{second}"}}' if second else f'"{first}"'
     # A word's tag is that of its first token; where entities begin inside words, every token has its own.

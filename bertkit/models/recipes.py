@@ -67,10 +67,15 @@ MINILM = replace(
     lr=1e-4,
     pooling="mean",
     swap_pairs=True,
-    by_task={"choice": {"epochs": 2}, "classify": {"head_lr": 2e-3}, "multilabel": {"head_lr": 2e-3}},
+    by_task={
+        "choice": {"epochs": 2},
+        "classify": {"head_lr": 2e-3},
+        "multilabel": {"head_lr": 5e-3, "lr": 2e-4, "epochs": 8},
+    },
     by_pair_task={
         "classify": {"pooling": "align", "epochs": 2, "lr": 2e-4, "blend": True},
         "multilabel": {"pooling": "align"},
+        "qa": {"epochs": 5, "lr": 2e-4, "head_lr": 1e-3, "batch_size": 16},
         "choice": {"pooling": "match"},
         "regression": {"pooling": "siamese"},
     },

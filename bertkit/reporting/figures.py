@@ -34,6 +34,7 @@ FIGURES: Mapping[str, Mapping[str, Draw]] = {
     "regression": {"predicted": own.predicted_against_gold, "residuals": own.residuals_by_length, **_SHARED},
     "ner": {"kinds": own.kind_scores, "confusion": own.kind_confusion, **_SHARED},
     "choice": {"ranks": own.rank_of_answer, "reliability": own.choice_reliability, **_SHARED},
+    "qa": {"reliability": own.answer_reliability, **_SHARED},
     "mlm": {"length": own.loss_by_length, "loss": shared.loss_curves},
 }
 _OF_ANY_TASK: Mapping[str, Draw] = {"loss": shared.loss_curves}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bertkit.data.records import Example, LabelSet
+from bertkit.data.records import Example, LabelSet, ReadingQuestion
 from bertkit.evaluation.run import Scored
 from bertkit.reporting.attribution import Explainer, Explanation, Push, PushedText, can_attribute
 from bertkit.reporting.page import Child, Html, definitions, joined, tag
@@ -82,6 +82,10 @@ def _facts(example: Example, figures: Mapping[str, Any]) -> Iterator[tuple[str, 
         for name in ("lacking", "extra"):
             if figures[name]:
                 yield name, ", ".join(f"{label} ({probabilities.get(label, 0.0):.3f})" for label in figures[name])
+        return
+    if isinstance(example, ReadingQuestion):
+        yield "right", " / ".join(example.answers) or "no answer"
+        yield "answered", f"{figures['predicted'] or 'no answer'} ({figures['score']:.3f})"
         return
     if "predicted" in figures:
         predicted = figures["predicted"]

@@ -227,6 +227,14 @@ def choice_reliability(answers: Answers) -> Picture | None:
     return reliability_picture(np.array([float(np.max(row)) for row in answers.outputs]), ~answers.is_wrong)
 
 
+def answer_reliability(answers: Answers) -> Picture | None:
+    """Draw how often what is said of a question is exactly right, by its probability."""
+    if not len(answers.examples):
+        return None
+    sureness: NDArray[np.float64] = answers.task.sureness(answers.outputs)  # type: ignore[attr-defined]
+    return reliability_picture(sureness, ~answers.is_wrong)
+
+
 def predicted_against_gold(answers: Answers) -> Picture | None:
     """Draw predicted values against true ones."""
     gold, predicted = _values(answers)

@@ -40,7 +40,7 @@ _WORDS = {
 _WORDS["task"] = tuple(word for word in _WORDS["task"] if word != "auto")
 # How many labels a task has at least; others have none.
 _LABELS = {"classify": 2, "multilabel": 1, "ner": 1}
-_WITH_THRESHOLDS = ("classify", "multilabel")
+_WITH_THRESHOLDS = ("classify", "multilabel", "qa")
 SIDED_POOLINGS = ("match", "align")
 Interval = tuple[float, float]
 Outputs = Sequence[Any]
@@ -60,7 +60,7 @@ class TaskSettings:
     textrank, or extractor, a model that is part of the run. `metric` is the one that decides, of
     which epoch is best and of whether a baseline is beaten; empty: the task's own. `thresholds`
     are how likely each label must be before a row gets it; of classes, 0 is none (the likeliest of
-    the others is taken where no threshold is reached).
+    the others is taken where no threshold is reached); of qa, how likely an answer.
     """
 
     task: str
@@ -135,7 +135,8 @@ class TaskSettings:
 
     def _decision_fault(self) -> str | None:
         """Say what of the figures that decide does not go with the task."""
-        if self.thresholds and (self.task not in _WITH_THRESHOLDS or len(self.thresholds) != len(self.labels)):
+        wanted = 1 if self.task == "qa" else len(self.labels)
+        if self.thresholds and (self.task not in _WITH_THRESHOLDS or len(self.thresholds) != wanted):
             return f"thresholds are {len(self.thresholds)}, and there is one for each label, or none"
         if not all(0 <= threshold <= 1 for threshold in self.thresholds):
             return "thresholds should be from 0 to 1"

@@ -36,7 +36,7 @@ from bertkit.tokenization.base import Tokenizer
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bertkit.models.heads import SequenceModel
+    from bertkit.models.heads import Encoder, SequenceModel
 
 
 class Decided:
@@ -220,6 +220,7 @@ class MultiLabelTask(SequenceTask):
 
     def __init__(self, settings: TaskSettings, tokenizer: Tokenizer) -> None:
         super().__init__(settings, tokenizer, LabelSetObjective(settings))
+        self._odds: tuple[float, ...] = ()  # of each label among training rows, while one is trained
 
     @property
     def sets(self) -> LabelSetObjective:
@@ -238,7 +239,20 @@ class MultiLabelTask(SequenceTask):
         if not labels:
             source = examples[0].source if examples else "the training rows"
             raise DataError(f"{source}: no row has a label; is the label column the right one?")
-        return cls(replace(settings, labels=labels), tokenizer)
+        task = cls(replace(settings, labels=labels), tokenizer)
+        counts = task.sets.gold(examples, labels).sum(axis=0)
+        task._odds = tuple(np.log((counts + 0.5) / (len(examples) - counts + 0.5)).tolist())
+        return task
+
+    def build_model(self, encoder: Encoder, *, dropout: float) -> SequenceModel:
+        """Put pooling and a linear layer on an encoder; labels begin as likely as they are frequent."""
+        import torch
+
+        model = super().build_model(encoder, dropout=dropout)
+        if self._odds:
+            with torch.no_grad():
+                model.classifier.bias.copy_(torch.tensor(self._odds))
+        return model
 
     def tune(self, examples: Sequence[Example], outputs: Outputs) -> str:
         """Choose the threshold of each label on rows that were not trained on, and say in a sentence what they are."""

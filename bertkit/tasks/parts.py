@@ -64,6 +64,8 @@ def _figures(task: Task, row: EncodedRow) -> int:
     labels = len(task.settings.labels)
     if task.settings.task == "ner":
         return sum(len(part.ids) for part in row.parts) * (2 * labels + 1)
+    if task.settings.task == "qa":
+        return sum(len(part.ids) for part in row.parts) * 2
     return len(row.parts) * max(1, labels)
 
 

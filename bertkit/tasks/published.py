@@ -91,7 +91,12 @@ def why_not_expressed(settings: TaskSettings, encoder_class: str) -> str | None:
 
 def class_of(settings: TaskSettings, encoder_class: str) -> str:
     """Name the class of transformers that expresses a run which `why_not_expressed` allows."""
-    heads = {"ner": "TokenClassification", "mlm": "MaskedLM", "choice": "MultipleChoice"}
+    heads = {
+        "ner": "TokenClassification",
+        "mlm": "MaskedLM",
+        "choice": "MultipleChoice",
+        "qa": "QuestionAnswering",
+    }
     return f"{kind_of(encoder_class)}For{heads.get(settings.task, 'SequenceClassification')}"
 
 
@@ -117,7 +122,7 @@ def _why_no_head(settings: TaskSettings, kind: str) -> str | None:
             "questions or columns with global tokens; train with --attention full, disentangled, or global with "
             "--global first"
         )
-    if settings.task not in (*OF_A_ROW, "ner", "mlm"):
+    if settings.task not in (*OF_A_ROW, "ner", "mlm", "qa"):
         return f"transformers has no class for the task {settings.task}; use bertkit"
     if settings.sentence_pairs != "none":
         return "transformers' class for hidden words does not learn the order of lines; train without --sentence-pairs"
@@ -127,7 +132,9 @@ def _why_no_head(settings: TaskSettings, kind: str) -> str | None:
             f"transformers' classes do not pool by {settings.pooling}; train with --pooling {usual}, or with --portable"
             + ("" if settings.pooling == "siamese" else _BY_ONNX)
         )
-    heads = {"ner": _TOKEN_HEADS, "mlm": _ONLY_BERT, "choice": _ONLY_BERT}.get(settings.task, tuple(KINDS))
+    heads = {"ner": _TOKEN_HEADS, "qa": _TOKEN_HEADS, "mlm": _ONLY_BERT, "choice": _ONLY_BERT}.get(
+        settings.task, tuple(KINDS)
+    )
     if kind not in heads:
         return (
             f"transformers' class of {kind} has another head for {settings.task}; train a BERT (--model scratch, "

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bertkit.data.shape_names import CLASSES, ENTITIES, LABEL_SETS, QUESTIONS, SCORES, SUMMARIES, TEXTS
+from bertkit.data.shape_names import CLASSES, ENTITIES, LABEL_SETS, QUESTIONS, READINGS, SCORES, SUMMARIES, TEXTS
 from bertkit.errors import UnknownNameError, UsageError
 
 # Words that are kept of those that could stand in a hidden place, the likeliest first.
 MOST_WORDS = 100
+# Answers that are kept of those that a text could give.
+KEPT_ANSWERS = 20
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,26 @@ TASKS: tuple[TaskSpec, ...] = (
         {"batch_size": 8, "token_masking": 0.0},
         most_ranked=None,
     ),
+    # A row is a question and a text, which is read in windows where it is long.
+    TaskSpec(
+        "qa",
+        "bertkit.tasks.question_answering:QuestionAnsweringTask",
+        "the answer to a question as a stretch of a text, or that there is none",
+        READINGS,
+        (
+            *("f1", "exact_match", "char_f1", "klue_exact_match", "klue_rouge_w"),
+            *("has_answer_f1", "no_answer_accuracy"),
+        ),
+        {
+            "pooling": "cls",
+            "token_masking": 0.0,
+            "on_long": "window",
+            "swap_pairs": False,
+            "overlap_segments": False,
+            "blend": False,
+        },
+        most_ranked=KEPT_ANSWERS,
+    ),
     TaskSpec(
         "mlm",
         "bertkit.tasks.masked_lm:MaskedLMTask",
@@ -152,7 +174,7 @@ TASKS_WITH: Mapping[str, tuple[str, ...]] = {
     "class_weights": ("classify", "multilabel"),
     "label_smoothing": ("classify", "multilabel", "ner", "choice", "extractive"),
     "loss": ("regression",),
-    "head_lr": ("classify", "multilabel", "regression", "ner", "choice", "mlm", "extractive"),
+    "head_lr": ("classify", "multilabel", "regression", "ner", "choice", "qa", "mlm", "extractive"),
     "blend": ("classify",),
     "calibrate": ("classify", "multilabel", "choice"),
     "tune_threshold": ("classify",),

@@ -25,6 +25,7 @@ from bertkit.data.shape_names import (
     ENTITIES,
     LABEL_SETS,
     QUESTIONS,
+    READINGS,
     SCORES,
     SUMMARIES,
     TEXTS,
@@ -37,6 +38,7 @@ from bertkit.data.shapes.labelled import LabelledTexts
 from bertkit.data.shapes.plain import PlainTexts
 from bertkit.data.shapes.question_columns import find_choice_columns, resolve_question_columns
 from bertkit.data.shapes.questions import Questions
+from bertkit.data.shapes.readings import Readings, looks_read
 from bertkit.data.shapes.tagged import TaggedTexts, looks_tagged
 from bertkit.data.store import labels_of, spelt, taken
 from bertkit.errors import DataError
@@ -108,6 +110,7 @@ SHAPES: Mapping[str, ShapeSpec] = {
         ShapeSpec(SCORES, lambda tags, problems: LabelledTexts(), has_labels=True),
         ShapeSpec(LABEL_SETS, lambda tags, problems: LabelSets()),
         ShapeSpec(ENTITIES, TaggedTexts),
+        ShapeSpec(READINGS, lambda tags, problems: Readings()),
         ShapeSpec(QUESTIONS, lambda tags, problems: Questions(resolve_question_columns)),
         ShapeSpec(TEXTS, lambda tags, problems: PlainTexts(), need_labels=False, labels_are_texts=True),
         ShapeSpec(SUMMARIES, lambda tags, problems: Documents(), labels_are_texts=True),
@@ -142,10 +145,11 @@ def guess_shape(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tu
         return _sets_or_none(ahead, rows, choice)
     names = list(good[0].fields)
     try:
-        if find_choice_columns(names) is not None:
-            return QUESTIONS, again
+        asked = QUESTIONS if find_choice_columns(names) is not None else READINGS if looks_read(good) else None
     except DataError:
         return None, again
+    if asked is not None:
+        return asked, again
     tagged = looks_tagged(good)
     while tagged is None and len(ahead) < _MOST_LOOKED_AT and (more := list(itertools.islice(rows, len(ahead)))):
         ahead += more

@@ -1,0 +1,284 @@
+"""qa: the answer to a question as a stretch of a text, or that the text has none.
+
+Long texts are read in windows that overlap; in each, two figures a token say where the answer
+begins and ends (Devlin et al. 2019), and its first token stands for "not here".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertkit.compute.arrays import figures
+from bertkit.compute.batching import Batch, collate
+from bertkit.data.numerals import is_number
+from bertkit.data.records import Example, ReadingQuestion
+from bertkit.errors import DataError, UsageError
+from bertkit.plain import quoted
+from bertkit.tasks.answer_spans import Found, stretches, tokens_of
+from bertkit.tasks.base import (
+    EncodedRow,
+    Interval,
+    Mistakes,
+    Outputs,
+    Scores,
+    TaskSettings,
+    TrainingOptions,
+    TrainingRow,
+)
+from bertkit.tasks.encoding import joined_texts, refuse_long
+from bertkit.tasks.reading_scores import ReadingScores, best_threshold
+from bertkit.tokenization.base import Encoding, Tokenizer
+from bertkit.tokenization.spans import PackedSpans
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bertkit.models.heads import Encoder, SpanModel, TaskModel
+
+_HANGUL = re.compile("[가-힣\u1100-\u11ff]")
+
+
+class QuestionAnsweringTask:
+    """Questions about texts.
+
+    Args:
+        settings: columns, lengths, and from which probability on there is an answer.
+        tokenizer: the encoder's tokenizer.
+    """
+
+    def __init__(self, settings: TaskSettings, tokenizer: Tokenizer) -> None:
+        self.settings = settings
+        self.tokenizer = tokenizer
+        tokenizer.reads_control = False
+        # While one is trained no threshold has been chosen, and an epoch is judged by the one that suits it.
+        self._is_learning = False
+
+    @classmethod
+    def fit(cls, settings: TaskSettings, tokenizer: Tokenizer, examples: Sequence[Example]) -> QuestionAnsweringTask:
+        """Nothing is learnt from the rows but that some have an answer.
+
+        Raises:
+            DataError: none has.
+        """
+        if not any(_reading(example).places for example in examples):
+            source = examples[0].source if examples else "the training rows"
+            raise DataError(f"{source}: no question has an answer; qa needs some to learn from.")
+        task = cls(settings, tokenizer)
+        task._is_learning = True
+        return task
+
+    def build_model(self, encoder: Encoder, *, dropout: float) -> SpanModel:
+        """Put two figures a token on an encoder."""
+        from bertkit.models.heads import SpanModel
+
+        return SpanModel(encoder, dropout=dropout)
+
+    def encode(self, examples: Sequence[Example]) -> list[EncodedRow]:
+        """Encode question and text; the spans of the encodings are places in the user's own texts.
+
+        Raises:
+            DataError: a row is too long and --on-long is error.
+        """
+        questions, contexts = ([e.texts[side] for e in examples] for side in (0, 1))
+        questions = joined_texts(((text,) for text in questions), self.settings, self.tokenizer)
+        limit = self.settings.max_length
+        windows = self.tokenizer.encode_windows(questions, contexts, max_length=limit, with_spans=True)
+        rows = []
+        for (n_tokens, parts), example in zip(windows, examples, strict=True):
+            is_cut = self.settings.on_long != "window" and len(parts) > 1
+            if is_cut and self.settings.on_long == "error":
+                refuse_long([replace(parts[0], n_tokens=n_tokens)], [example], limit)
+            kept = parts[:1] if is_cut else parts
+            packed = tuple(replace(part, spans=PackedSpans(part.spans)) for part in kept)
+            rows.append(EncodedRow(packed, n_tokens, truncated=is_cut))
+        return rows
+
+    encode_scored = encode
+
+    def training_rows(self, examples: Sequence[Example], options: TrainingOptions) -> list[TrainingRow]:
+        """Encode questions with the tokens of their answers; every window is a row of its own."""
+        rows = []
+        for example, row in zip(examples, self.encode(examples), strict=True):
+            places, at = _reading(example).places or (), f"{example.source}:{example.line}"
+            for part in row.parts:
+                spans = tuple(part.spans)
+                found = (tokens_of(place, spans) for place in places)
+                target = next((tokens for tokens in found if tokens != (0, 0)), (0, 0))
+                rows.append(TrainingRow(EncodedRow.whole(replace(part, spans=())), None, target, at))
+        return rows
+
+    def training_batch(self, rows: Sequence[TrainingRow], options: TrainingOptions, rng: np.random.Generator) -> Batch:
+        """Collate rows; targets are the first and last tokens of answers, (B, 2)."""
+        import torch
+
+        batch = self.batch([row.encoded.parts[0] for row in rows])
+        return replace(batch, targets=torch.tensor([row.target for row in rows]))
+
+    def batch(self, parts: Sequence[Encoding]) -> Batch:
+        """Collate parts; the first token and those of the question attend to all."""
+        separator = self.tokenizer.special.sep
+        number = None if separator is None else self.tokenizer.id_of(separator, "separator")
+        asked = [range(1 + next((i for i, t in enumerate(part.ids) if t == number), 0)) for part in parts]
+        return collate(parts, pad_id=self.tokenizer.pad_id, global_positions=[tuple(places) for places in asked])
+
+    def losses(self, logits: Tensor, batch: Batch, options: TrainingOptions) -> Tensor:
+        """Mean cross entropy of where the answer begins and ends, over the tokens of each row, (B)."""
+        from torch.nn import functional
+
+        if batch.targets is None:
+            raise ValueError("a training batch has no targets")
+        figures_of = logits.float()  # (B, L, 2)
+        if batch.attention_mask is not None:
+            figures_of = figures_of.masked_fill(batch.attention_mask.unsqueeze(-1) == 0, -1e4)
+        losses = functional.cross_entropy(figures_of, batch.targets.long(), reduction="none")  # (B, 2)
+        return losses.mean(dim=1)
+
+    def part_outputs(self, logits: Tensor, batch: Batch) -> Sequence[NDArray[np.float64]]:
+        """Return the figures of every token, (L, 2) for each part."""
+        given = figures(logits)
+        if batch.attention_mask is None:
+            return list(given)
+        lengths = batch.attention_mask.sum(-1).tolist()
+        return [row[:length] for row, length in zip(given, lengths, strict=True)]
+
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> Found:
+        """Put the windows of a row together."""
+        return stretches(((part.spans, given) for part, given in zip(row.parts, parts, strict=True)))
+
+    def answer(self, example: Example, output: Found) -> str:
+        """Return the answer that is given; empty where there is said to be none."""
+        return example.texts[1][slice(*output.places[0])] if self.gives(output) else ""
+
+    def gives(self, output: Found) -> bool:
+        """Tell whether an answer is given: one was found, and it is likely enough that there is one."""
+        least = self.settings.thresholds[0] if self.settings.thresholds else 0.0
+        return bool(output.places) and output.answerable >= least
+
+    def record(self, example: Example, output: Found, top_k: int) -> dict[str, Any]:
+        """Return the answer with its exact place in the user's text, or that there is none."""
+        text = example.texts[1]
+        best = [
+            {"answer": text[start:end], "start": start, "end": end, "score": round(p, 6)}
+            for (start, end), p in zip(output.places, output.probabilities, strict=True)
+        ]
+        none = {"answer": None, "start": None, "end": None, "score": round(output.none, 6)}
+        key = example.key if isinstance(example, ReadingQuestion) else ""
+        found = {**({"id": key} if key else {}), **(best[0] if self.gives(output) else none)}
+        return {**found, "top": best[:top_k]} if top_k else found
+
+    def record_fields(self, top_k: int) -> list[str]:
+        """Name the keys of a record."""
+        parts = ("answer", "start", "end", "score")
+        return ["id", *parts, *(f"top{i}_{part}" for i in range(1, top_k + 1) for part in parts)]
+
+    def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
+        """Return exact match and F1, of Korean also KorQuAD's and KLUE's own figures."""
+        if self._is_learning:
+            judged = QuestionAnsweringTask(self.settings, self.tokenizer)
+            judged.tune(examples, outputs)
+            return judged.score(examples, outputs)
+        scored = self._scored(examples, outputs)
+        return Scores(scored.metrics(), warnings=tuple(self._doubts(examples, outputs)))
+
+    def intervals(self, examples: Sequence[Example], outputs: Outputs) -> Mapping[str, Interval]:
+        """Return the bootstrap interval of each metric, over questions."""
+        return self._scored(examples, outputs).intervals()
+
+    def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> Mapping[str, Interval]:
+        """Return the interval of each metric's difference, `outputs` minus `others`."""
+        return self._scored(examples, outputs).difference(self._scored(examples, others))
+
+    def settle(self, model: TaskModel) -> None:
+        """Nothing to settle: only differences between tokens matter."""
+
+    def mistakes(self, examples: Sequence[Example], outputs: Outputs) -> Mistakes:
+        """Return (row, its figures) for answers that are not exactly right, the furthest off first."""
+        scored = self._scored(examples, outputs)
+        wrong = [i for i in range(len(examples)) if not scored.exact[i]]
+        wrong.sort(key=lambda i: (scored.nearness[i], -max(outputs[i].probabilities, default=0.0)))
+
+        def shown(i: int) -> dict[str, Any]:
+            record = self.record(examples[i], outputs[i], 0)
+            return {
+                "predicted": record["answer"],
+                "score": record["score"],
+                "start": record["start"],
+                "end": record["end"],
+                "f1": round(scored.nearness[i], 6),
+            }
+
+        return Mistakes(wrong, shown)
+
+    def tune(self, examples: Sequence[Example], outputs: Outputs) -> str:
+        """Choose from which probability on there is an answer, where some rows have none."""
+        self._is_learning = False
+        unanswerable = sum(not _reading(example).places for example in examples)
+        if not unanswerable:
+            return ""
+        every = replace(self.settings, thresholds=())
+        scored = QuestionAnsweringTask(every, self.tokenizer)._scored(examples, outputs)
+        threshold = best_threshold(scored.nearness, [not e.answers for e in map(_reading, examples)], outputs)
+        self._take(threshold)
+        return (
+            f"an answer is given where its text has one with a probability of at least {threshold:.4f}, chosen by F1 "
+            f"on the {len(examples):,} validation rows, {unanswerable:,} of which have none (predict and eval "
+            "--threshold override it)"
+        )
+
+    def override(self, word: str) -> None:
+        """Take a threshold that somebody names (--threshold).
+
+        Raises:
+            UsageError: it is no number from 0 to 1.
+        """
+        if not is_number(word.strip()) or not 0.0 <= float(word) <= 1.0:
+            raise UsageError(f"--threshold {quoted(word)}: for qa it is a number from 0 to 1.")
+        self._take(float(word))
+
+    def sureness(self, outputs: Outputs) -> NDArray[np.float64]:
+        """Return the probability of what is said of each row: of its answer, or that there is none, (N)."""
+        return np.asarray([o.probabilities[0] if self.gives(o) else o.none for o in outputs], np.float64)
+
+    def _take(self, threshold: float) -> None:
+        self.settings = replace(self.settings, thresholds=(threshold,))
+
+    def _scored(self, examples: Sequence[Example], outputs: Outputs) -> ReadingScores:
+        given = [
+            output.text if isinstance(output, Said) else self.answer(example, output)
+            for example, output in zip(examples, outputs, strict=True)
+        ]
+        return ReadingScores(given, [_reading(example).answers for example in examples], are_korean(examples))
+
+    def _doubts(self, examples: Sequence[Example], outputs: Outputs) -> Iterable[str]:
+        found = [output for output in outputs if isinstance(output, Found)]
+        if len(found) > 1 and not any(self.gives(output) for output in found):
+            answered = sum(bool(_reading(example).places) for example in examples)
+            if answered:
+                yield "the model says of every row that there is no answer: it has learned nothing; try more epochs"
+
+
+class Said:
+    """An answer of whoever has no probabilities: its text, empty for none."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def are_korean(examples: Sequence[Example]) -> bool:
+    """Tell whether questions are in Korean: most of some of them have Hangul."""
+    some = examples[:200]
+    return 2 * sum(bool(_HANGUL.search(example.texts[0])) for example in some) > len(some)
+
+
+def _reading(example: Example) -> ReadingQuestion:
+    if not isinstance(example, ReadingQuestion):
+        raise DataError.at(example.source, example.line, "the row is no question about a text.")
+    return example
