@@ -1,7 +1,8 @@
 """Long documents: is the time per token the same for texts of 1,000 and of 16,000 tokens?
 
 Longformer reads them whole (random weights, a table of positions made to fit); BERT reads
-them in windows. Each turn reads the same number of tokens, cut into texts of one length.
+them in windows. Each turn reads the same number of tokens, cut into texts of one length. With
+--sliding, ModernBERT's shape beside transformers' own class instead (sliding.py).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from inputs import load_pairs
 from options import run_script, script_parser
 from report import Report
 from sidebyside import alternate, clocked, unevenness
+from sliding import measure_sliding
 
 VOCABULARY = 4_000
 SEED = 1
@@ -32,11 +34,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--layers", type=int, default=2, help="layers of both encoders (default: 2)")
     parser.add_argument("--hidden", type=int, default=128, help="their width (default: 128)")
+    parser.add_argument(
+        "--sliding", type=int, nargs="+", metavar="TOKENS", help="ModernBERT's shape at these lengths, beside sdpa"
+    )
+    parser.add_argument("--sliding-hidden", type=int, default=768, help="its width (default: 768)")
     return run_script(parser, measure, argv)
 
 
 def measure(options: argparse.Namespace) -> Report:
     """Time both ways of reading for each length."""
+    if options.sliding:
+        return measure_sliding(options)
     report = Report("long_documents", f"texts of {', '.join(f'{n:,}' for n in options.tokens)} tokens")
     report.settings = {name: getattr(options, name) for name in ("tokens", "layers", "hidden")}
     with tempfile.TemporaryDirectory() as place:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from options import Missing
+
+_MMAP_THRESHOLD = -3  # of mallopt
 
 
 @dataclass(frozen=True)
@@ -43,3 +48,27 @@ def run_for_peak(words: Sequence[str]) -> Done:
         printed = out.read()
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
     return Done(printed, seconds, usage.ru_maxrss * unit / 1e6)
+
+
+def peak_of(work: Callable[[], object]) -> float:
+    """Return what this process holds at most while it does something, beyond what it held before, in MB.
+
+    0.0 where the system does not tell (Linux does). From here on the process takes and gives back
+    memory more slowly: times are measured before.
+    """
+    gc.collect()
+    try:
+        # What is freed goes back at once: kept for later, it would hide what is taken again.
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 2**16)
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
+        before = _kilobytes("VmRSS")
+        work()
+        return (_kilobytes("VmHWM") - before) / 1e3
+    except (OSError, AttributeError):
+        return 0.0
+
+
+def _kilobytes(name: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))

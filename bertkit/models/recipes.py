@@ -88,7 +88,8 @@ E5 = replace(
     lr=1e-4,
     freeze=1,
     trim_vocab=True,
-    by_task={"ner": {"lr": 2e-4, "head_lr": 1e-3, "epochs": 6}},
+    pooling="mean",
+    by_task={"ner": {"lr": 2e-4, "head_lr": 1e-3, "epochs": 6}, "classify": {"head_lr": 1e-3, "blend": True}},
     by_pair_task={"regression": {"pooling": "siamese"}},
 )
 BASE = replace(FINE_TUNING, epochs=3, lr=3e-5)

@@ -12,6 +12,7 @@ a `sliding_window` has it, and modules and names of weights stay as they are.
 
 from __future__ import annotations
 
+from types import MethodType
 from typing import Any, NamedTuple
 
 import torch  # noqa: TID253 - computes with it, as the next
@@ -20,6 +21,7 @@ from torch.nn import functional  # noqa: TID253
 
 BLOCKS = "bertkit_blocks"
 BLOCK = 128  # queries computed together; a smaller block has less to hide, and more to begin
+PIECE = 1024  # tokens that are taken through a layer's feed-forward part together
 SLIDING = "sliding_attention"
 # Rows of so many times the reach are computed in blocks; in shorter ones nearly all see all.
 SHORTEST_IN_BLOCKS = 4
@@ -42,7 +44,20 @@ def use_sliding_attention(model: Any) -> int | None:
     from transformers import AttentionInterface
 
     AttentionInterface.register(BLOCKS, sliding_or_full)
+    for module in model.modules():
+        if isinstance(mlp := getattr(module, "mlp", None), torch.nn.Module):
+            mlp.forward = MethodType(_in_pieces, mlp)
     return int(reach)
+
+
+def _in_pieces(self: Any, hidden: Tensor) -> Tensor:
+    """Compute what a layer does with each token by itself, of a long row piece by piece where nothing is learnt."""
+    whole = type(self).forward
+    if torch.is_grad_enabled() or hidden.shape[1] <= PIECE:
+        found: Tensor = whole(self, hidden)
+        return found
+    pieces = torch.split(hidden, PIECE, dim=1)
+    return torch.cat([whole(self, piece) for piece in pieces], dim=1)
 
 
 def mask_for_blocks(attention_mask: Tensor | None, input_ids: Tensor) -> Tensor:
@@ -87,6 +102,8 @@ def sliding_or_full(  # noqa: PLR0917 - as transformers calls its kernels
         return mixed.transpose(1, 2).contiguous(), None
     reach, length = sliding_window - 1, query.shape[2]
     near = _near(reach, query.device)
+    # Where nothing is learnt each part has its place; autograd keeps the parts anyway.
+    whole: Tensor | None = None if torch.is_grad_enabled() else query.new_empty(len(query), length, *query.shape[1::2])
     parts = []
     for start in range(0, length, BLOCK):
         end = min(start + BLOCK, length)
@@ -97,8 +114,12 @@ def sliding_or_full(  # noqa: PLR0917 - as transformers calls its kernels
         if text is not None:
             seen = seen & text[..., first:last]
         part = _Part(query[:, :, start:end], key[:, :, first:last], value[:, :, first:last])
-        parts.append(functional.scaled_dot_product_attention(*part, _bias(seen, query), dropout, scale=scaling))
-    return torch.cat(parts, 2).transpose(1, 2).contiguous(), None
+        found = functional.scaled_dot_product_attention(*part, _bias(seen, query), dropout, scale=scaling)
+        if whole is None:
+            parts.append(found)
+        else:
+            whole[:, start:end] = found.transpose(1, 2)
+    return (torch.cat(parts, 2).transpose(1, 2).contiguous() if whole is None else whole), None
 
 
 class _Part(NamedTuple):
