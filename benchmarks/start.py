@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from folders import MODELS, is_packaged, write_text_classifier
@@ -24,6 +25,7 @@ from sidebyside import Contender, Turn, alternate, speed_ratios, time_ratios
 LINE = "The shop opens at nine, and the baker has been up since four."
 HELP, THEIR_HELP = "bertkit --help", "transformers --help"
 TOKENIZE, PREDICT, IMPORT = "bertkit tokenize", "bertkit predict", "import torch, BertModel"
+BY_ONNX = "bertkit predict --engine onnx"
 IMPORTS = "import torch; from transformers import BertModel"
 
 
@@ -48,6 +50,11 @@ def measure(options: argparse.Namespace) -> Report:
         if "predict" not in options.skip:
             report.notes.append(f"the run that predicts: {_run_of(run, options)}")
             contenders.append(_command(PREDICT, [*_bertkit(), "predict", str(run), "-"]))
+            if all(find_spec(package) for package in ("onnxruntime", "onnx", "onnxscript")):
+                # The first round makes the graph, and does not count.
+                contenders.append(_command(BY_ONNX, [*_bertkit(), "predict", str(run), "-", "--engine", "onnx"]))
+            else:
+                report.notes.append(f"left out: {BY_ONNX} (onnxruntime, onnx and onnxscript are not all installed)")
             contenders.append(_command(IMPORT, [sys.executable, "-c", IMPORTS]))
         courses = alternate(contenders, options.repetitions, budget_s=options.budget)
     report.add_seconds(courses.values())
@@ -60,6 +67,9 @@ def measure(options: argparse.Namespace) -> Report:
     if PREDICT in courses:
         ratio = time_ratios(courses[PREDICT], courses[IMPORT])
         report.add("start.predict", f"{PREDICT} of one line / {IMPORT}, time", ratio)
+    if BY_ONNX in courses:
+        ratio = time_ratios(courses[BY_ONNX], courses[IMPORT])
+        report.add("start.predict_onnx", f"{BY_ONNX} of one line / {IMPORT}, time", ratio)
     return report
 
 

@@ -85,6 +85,9 @@ class TrainConfig:
     test_fraction: float = option(
         0.0, "Share of training rows kept as a test split (default: 0).", "Data", minimum=0, below=1
     )
+    folds: int | None = option(
+        None, "Also train this many models, each without a part of the rows.", "Data", minimum=2, maximum=20
+    )
     group: str | None = option(
         None, "Column whose equal values stay on one side of a split (author, document).", "Data"
     )

@@ -29,6 +29,8 @@ COMMANDS = (
     "summarize",
     "models",
     "datasets",
+    "cache",
+    "cache clear",
 )
 ENVIRONMENT = {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
 HEAD = """\

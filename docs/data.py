@@ -55,6 +55,16 @@ ENDING = """\
 use gets `in_` before it. Several files and folders can be named; each record then says its `file`.
 `predict --output-format labelstudio|doccano|conll` writes what a run found as those tools import it, to be looked
 through and mended; rows that could not be read are left out of it. In CoNLL a word is tagged whole.
+
+## Any size
+
+A table may be larger than the memory. Of more than 20,000 rows, `train` and `eval` keep what they have read, and
+`train` what the tokenizer made of it, in a folder among the user's caches (`~/.cache/bertkit`; `BERTKIT_CACHE` names
+another): about as much as the table itself. The next command over the same file finds it there, read. It lies under a
+hash of what is in the file and of how it is read, so that a file that has changed is read again; what a killed command
+has left is never used. `bertkit cache` shows the folder, the size and the parts, `bertkit cache clear` deletes them,
+and what nobody has used for 30 days goes by itself. `inspect-data` reads row by row and keeps only hashes.
+Baselines of more than 200,000 training rows are fitted on 200,000 of them, drawn by the seed, and `train` says so.
 """
 
 

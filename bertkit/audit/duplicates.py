@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.audit.findings import Finding, Severity, counted
-from bertkit.audit.keys import Keys, RowKeys, stable_key
+from bertkit.audit.keys import Keys, RowKeys, by_row, in_parts, stable_key
 from bertkit.data.faults import MAX_PLACES
 from bertkit.data.records import Place
+from bertkit.data.store import MANY
 
 Indices = NDArray[np.int64]
 
@@ -45,9 +46,8 @@ def duplicate_findings(split: str, rows: RowKeys, *, is_pair: bool) -> Iterator[
     """Find what repeats within a split; rows without any text are left to the empty rows."""
     filled = ~is_empty(rows)
     exact, normal = first_rows(rows.exact), first_rows(rows.normal)
-    numbers = np.arange(len(rows))
-    copies = filled & (exact != numbers)
-    near_copies = filled & (normal != numbers) & ~copies
+    copies = filled & _is_later(exact)
+    near_copies = filled & _is_later(normal) & ~copies
     yield from _copies(split, rows, _EXACT, exact, copies)
     yield from _copies(split, rows, _NORMALISED, normal, near_copies)
     conflicting = filled & _conflicting(rows, rows.exact)
@@ -61,14 +61,27 @@ def duplicate_findings(split: str, rows: RowKeys, *, is_pair: bool) -> Iterator[
 
 def first_rows(keys: Keys) -> Indices:
     """Return for each row the first row that has its key, (N)."""
-    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
-    rows: Indices = first[group]
+    rows: Indices = by_row(len(keys), "int64")
+    for places in in_parts(keys):
+        _, first, group = np.unique(keys[places], return_index=True, return_inverse=True)
+        rows[places] = places[first[group]]
     return rows
+
+
+def _is_later(first: Indices) -> NDArray[np.bool_]:
+    """Tell the rows before which another one stands, (N)."""
+    later = np.zeros(len(first), np.bool_)
+    for start in range(0, len(first), MANY):
+        part = first[start : start + MANY]
+        later[start : start + MANY] = part != np.arange(start, start + len(part))
+    return later
 
 
 def is_empty(rows: RowKeys) -> NDArray[np.bool_]:
     """Tell the rows that have no text in any column, (N)."""
-    empty: NDArray[np.bool_] = (rows.columns == _EMPTY).all(axis=1)
+    empty: NDArray[np.bool_] = np.ones(len(rows), np.bool_)
+    for column in rows.columns.T:
+        empty &= column == _EMPTY
     return empty
 
 
@@ -84,20 +97,21 @@ def _copies(split: str, rows: RowKeys, how: _Sameness, first: Indices, copies: N
 def _conflicting(rows: RowKeys, keys: Keys) -> NDArray[np.bool_]:
     """Tell the rows of which another row with the same key has another answer, (N)."""
     conflicting = np.zeros(len(rows), dtype=np.bool_)
-    known = np.flatnonzero(rows.has_answer)
-    if not len(known):
+    known_at_all = rows.answers if rows.has_answer.all() else rows.answers[rows.has_answer]
+    if not len(known_at_all):
         return conflicting
-    answers = rows.answers[known]
-    groups, group = np.unique(keys[known], return_inverse=True)
-    lowest = np.full(len(groups), answers.max(), dtype=answers.dtype)
-    highest = np.full(len(groups), answers.min(), dtype=answers.dtype)
-    np.minimum.at(lowest, group, answers)
-    np.maximum.at(highest, group, answers)
-    if answers.dtype == np.float64:
-        at_odds = highest - lowest > _TOLERANCE * (answers.max() - answers.min())
-    else:
-        at_odds = highest != lowest
-    conflicting[known] = at_odds[group]
+    least, most = known_at_all.min(), known_at_all.max()
+    for places in in_parts(keys):
+        known = places[rows.has_answer[places]]
+        answers = rows.answers[known]
+        groups, group = np.unique(keys[known], return_inverse=True)
+        lowest = np.full(len(groups), most, dtype=answers.dtype)
+        highest = np.full(len(groups), least, dtype=answers.dtype)
+        np.minimum.at(lowest, group, answers)
+        np.maximum.at(highest, group, answers)
+        is_number = answers.dtype == np.float64
+        at_odds = highest - lowest > _TOLERANCE * (most - least) if is_number else highest != lowest
+        conflicting[known] = at_odds[group]
     return conflicting
 
 

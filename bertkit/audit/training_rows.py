@@ -8,6 +8,7 @@ from bertkit.audit.chunk import Chunk
 from bertkit.audit.findings import Tally, counted
 from bertkit.audit.labels import Labels
 from bertkit.data.records import Example
+from bertkit.data.store import parts_of
 
 _KINDS = ("label_variants", "placeholder_label")
 
@@ -19,17 +20,19 @@ def training_doubts(task: str, rows: Sequence[Example]) -> Iterator[str]:
         task: the task word.
         rows: the training rows.
     """
-    empty = Tally()
-    for row in rows:
-        if not any(text.strip() for text in row.all_texts):
-            empty.add(row)
+    empty, labels = Tally(), Labels(task)
+    has_labels = task in ("classify", "ner")
+    for part in parts_of(rows):
+        for row in part:
+            if not any(text and not text.isspace() for text in row.all_texts):
+                empty.add(row)
+        if has_labels:
+            labels.see(Chunk("train", part))
     if empty.count:
         first = empty.places[0]
         yield f"train: {counted(empty.count, 'row', 'have')} no text, the first at {first.file}:{first.line}"
-    if task not in ("classify", "ner"):
+    if not has_labels:
         return
-    labels = Labels(task)
-    labels.see(Chunk("train", rows))
     for finding in labels.findings("train"):
         if finding.kind in _KINDS:
             place = next(iter(finding.places), None)

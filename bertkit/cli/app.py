@@ -162,7 +162,19 @@ def main() -> None:
 
 def _register() -> None:
     """Attach the commands; each file defines one function and knows nothing of the others."""
-    from bertkit.cli import attention, evaluate, export, inspect, predict, summarize, tables, tokenize, train, vocab
+    from bertkit.cli import (
+        attention,
+        cache,
+        evaluate,
+        export,
+        inspect,
+        predict,
+        summarize,
+        tables,
+        tokenize,
+        train,
+        vocab,
+    )
 
     app.command("tokenize")(tokenize.tokenize_command)
     app.add_typer(vocab.vocab_app, name="vocab")
@@ -176,6 +188,7 @@ def _register() -> None:
     app.command("summarize")(summarize.summarize_command)
     app.command("models")(tables.models_command)
     app.command("datasets")(tables.datasets_command)
+    app.add_typer(cache.cache_app, name="cache")
 
 
 _register()

@@ -48,7 +48,7 @@ def eval_command(
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
-    engine: EngineOption = "auto",
+    engine: EngineOption = None,
     no_blend: NoBlendOption = False,
     threshold: ThresholdOption = None,
     abstain_below: AbstainOption = None,
@@ -79,7 +79,7 @@ def eval_command(
     names = tuple(data or ())
     request = EvalRequest(
         run, names, split, data_dir, columns, on_long, batch_size, device, precision, errors, against, force,
-        plots=plots, report=report, engine=engine, blend=not no_blend,
+        plots=plots, report=report, engine=engine or "auto", says_engine=engine is not None, blend=not no_blend,
         threshold=threshold, abstain_below=abstain_below,
     )  # fmt: skip
     note = notes(quiet=quiet)

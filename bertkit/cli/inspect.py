@@ -60,6 +60,10 @@ def inspect_command(
         Path | None,
         typer.Option("--write", help="Table to write of the rows that are left (.csv, .tsv, .jsonl).", readable=False),
     ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="Run of `train --folds`: list labels that are probably wrong.", readable=False),
+    ] = None,
     force: ForceOption = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 4 where there is a problem.", envvar="BERTKIT_STRICT")
@@ -74,7 +78,7 @@ def inspect_command(
     from bertkit.reporting.inspection import InspectRequest, inspect_data
 
     request = InspectRequest(
-        tuple(data or ()), model, data_dir, columns, task, max_length, plots, report, force, group, write
+        tuple(data or ()), model, data_dir, columns, task, max_length, plots, report, force, group, write, run
     )
     with shown_work("rows", quiet=quiet) as progress:
         inspection = inspect_data(request, progress)

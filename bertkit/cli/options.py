@@ -41,10 +41,10 @@ KeepOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", envvar="BERTKIT_DEVICE")]
 EngineOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--engine",
-        help="auto, torch, onnx or openvino (auto: torch; of an ONNX export ONNX Runtime, else OpenVINO).",
+        help="auto, torch, onnx or openvino (default: auto, by processor, model and input; named, it says which).",
         envvar="BERTKIT_ENGINE",
     ),
 ]

@@ -54,7 +54,7 @@ def predict_command(
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
-    engine: EngineOption = "auto",
+    engine: EngineOption = None,
     no_blend: NoBlendOption = False,
     threshold: ThresholdOption = None,
     abstain_below: AbstainOption = None,
@@ -87,11 +87,11 @@ def predict_command(
         batch_size,
         device,
         precision,
-        engine,
+        engine or "auto",
         not no_blend,
     )
     request = replace(request, keep=keep, threshold=threshold, abstain_below=abstain_below)
-    request = replace(request, resume=resume, skip=skip, shard=shard)
+    request = replace(request, resume=resume, skip=skip, shard=shard, says_engine=engine is not None)
     with shown_work("rows", quiet=quiet, talks=output is None and sys.stdout.isatty()) as progress:
         done = predict(
             request, output=output, force=force, note=lambda said: _note(said, quiet=quiet), progress=progress

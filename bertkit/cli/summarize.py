@@ -74,11 +74,27 @@ def summarize_command(
     ] = None,
     sentences: Annotated[
         int | None,
-        typer.Option("--sentences", min=1, help="Most sentences (default: 3; abstractive: as many as it writes)."),
+        typer.Option(
+            "--sentences",
+            min=1,
+            help="Most sentences (default: 3, of more than 100 sentences 0.3 times the square root; abstractive: as "
+            "many as it writes).",
+        ),
     ] = None,
     ratio: Annotated[
         float | None, typer.Option("--ratio", help="Most sentences as a share of the document's, instead.")
     ] = None,
+    words: Annotated[
+        int | None, typer.Option("--words", min=1, help="Most words, instead; whole sentences that fit are taken.")
+    ] = None,
+    sections: Annotated[
+        bool,
+        typer.Option("--sections", help="A summary for each heading; --sentences and the like are then of each."),
+    ] = False,
+    compare: Annotated[
+        bool,
+        typer.Option("--compare", help="Try every method on each document, with ROUGE where there is a reference."),
+    ] = False,
     language: Annotated[str, typer.Option("--language", help="auto, en or ko.", envvar="BERTKIT_LANGUAGE")] = "auto",
     reference: Annotated[
         list[str] | None,
@@ -132,10 +148,11 @@ def summarize_command(
     if not files and is_typed_at():
         raise UsageError("there is nothing to read: give FILE, or - for standard input.")
     options = SummaryOptions(
-        method, model, sentences, ratio, language, beams, min_tokens, max_tokens, device, precision
+        method, model, sentences, ratio, language, beams, min_tokens, max_tokens, device, precision,
+        words, sections,
     )  # fmt: skip
     request = SummarizeRequest(
-        tuple(files or ("-",)), options, input_format, tuple(reference or ()), rouge, keep, columns
+        tuple(files or ("-",)), options, input_format, tuple(reference or ()), rouge, keep, columns, compare
     )
     on_terminal = output is None and sys.stdout.isatty()
     _run(
@@ -167,8 +184,8 @@ def _run(request: SummarizeRequest, wanted: SummaryFormat, output: Path | None, 
             done.see(answer)
             write(answer)
             stream.flush()
-    if done.note is not None:
-        say(done.note)
+    for line in (done.note or "").splitlines():
+        say(line)
     done.raise_for_status()
 
 
@@ -179,7 +196,8 @@ def _writer(stream: TextIO, wanted: SummaryFormat, request: SummarizeRequest) ->
     from bertkit.summarization.documents_in import holds_many
 
     many = holds_many(request.names, request.input_format)
-    return SummaryText(stream, many=many, marked=wanted is SummaryFormat.MARKED)
+    marked = wanted is SummaryFormat.MARKED
+    return SummaryText(stream, many=many, marked=marked, methods=request.compare)
 
 
 @contextmanager

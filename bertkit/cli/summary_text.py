@@ -22,12 +22,14 @@ class SummaryText:
         stream: a terminal, pipe or file.
         many: whether there may be several documents, which then get a heading each.
         marked: whether to write the whole documents, with the chosen sentences marked.
+        methods: whether headings name the method, where there are several.
     """
 
-    def __init__(self, stream: TextIO, *, many: bool, marked: bool) -> None:
+    def __init__(self, stream: TextIO, *, many: bool, marked: bool, methods: bool = False) -> None:
         from rich.console import Console
 
-        self._stream, self._many, self._marked = stream, many, marked
+        self._stream, self._many, self._marked = stream, many or methods, marked
+        self._methods = methods
         self._console: Console | None = None
         if stream.isatty():
             console = Console(file=stream, highlight=False, markup=False, emoji=False)
@@ -43,6 +45,8 @@ class SummaryText:
             return
         if self._marked:
             self._mark(answer)
+        elif answer.sections:
+            self._sections(answer)
         else:
             self._write(answer.summary)
         if answer.rouge is not None:
@@ -51,7 +55,11 @@ class SummaryText:
     def _heading(self, answer: Answer) -> None:
         is_unreadable = isinstance(answer, Unreadable)
         place = answer.place if isinstance(answer, Unreadable) else answer.document.place
-        said = visible(f"{place}: {answer.message}" if isinstance(answer, Unreadable) else place)
+        if isinstance(answer, Unreadable):
+            place = f"{place}: {answer.message}"
+        elif self._methods:
+            place = f"{place} ({answer.method})"
+        said = visible(place)
         if not self._first:
             self._write("")
         self._first = False
@@ -59,6 +67,12 @@ class SummaryText:
             self._write(f"== {said}")
         else:
             self._console.print(said, style="red" if is_unreadable else "bold", soft_wrap=True)
+
+    def _sections(self, answer: Summary) -> None:
+        for section in answer.sections:
+            if section.heading:
+                self._write(f"{'#' * max(1, section.level)} {section.heading}")
+            self._write(section.summary)
 
     def _mark(self, summary: Summary) -> None:
         pieces = _pieces(summary)
@@ -83,12 +97,13 @@ class SummaryText:
 
 def _pieces(summary: Summary) -> list[tuple[str, bool]]:
     """Cut a document where chosen sentences begin and end; together the pieces are the document."""
-    text, place = summary.document.text, 0
+    text = summary.document.text
+    place, end = summary.document.span or (0, len(text))
     pieces: list[tuple[str, bool]] = []
     for choice in summary.sentences:
         pieces += [(text[place : choice.start], False), (text[choice.start : choice.end], True)]
         place = choice.end
-    return [*pieces, (text[place:], False)]
+    return [*pieces, (text[place:end], False)]
 
 
 def _rouge(rouge: Rouge) -> str:

@@ -64,7 +64,7 @@ def datasets_command(output_format: FormatOption = None) -> None:
     """List the data sets that DATA knows by name, and the bundled samples."""
     from bertkit.data.catalog import DATASETS
     from bertkit.data.shape_names import word_of
-    from bertkit.data.sources import sample_names
+    from bertkit.data.sources import sample_names, sample_shape
     from bertkit.tasks.registry import SHAPE_OF
 
     rows = [
@@ -74,7 +74,7 @@ def datasets_command(output_format: FormatOption = None) -> None:
         {
             "name": f"sample:{name}",
             "hub_id": None,
-            "task": "classify",
+            "task": word_of(sample_shape(name), SHAPE_OF),
             "summary": "bundled sample, no network",
         }
         for name in sample_names()

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bertkit.compute.arrays import laid_out
 from bertkit.tokenization.base import Encoding
@@ -106,7 +107,37 @@ def token_budget_batches(lengths: Sequence[int], *, budget: int = TOKEN_BUDGET) 
     return batches
 
 
-def training_batches(lengths: Sequence[int], *, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+class Batches(Sequence[list[int]]):
+    """Rows in batches, as one array of them all: of millions of rows, numbers of Python's own would fill gigabytes.
+
+    Args:
+        order: the rows, batch after batch, (N).
+        batch_size: rows of each batch; the last one may be smaller.
+        which: in which order the batches are taken.
+    """
+
+    def __init__(self, order: NDArray[np.int32], batch_size: int, which: NDArray[np.int64]) -> None:
+        self._order, self._size, self._which = order, batch_size, which
+
+    def __len__(self) -> int:
+        return len(self._which)
+
+    @overload
+    def __getitem__(self, index: int) -> list[int]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[list[int]]: ...
+
+    def __getitem__(self, index: int | slice) -> list[int] | list[list[int]]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        start = int(self._which[index]) * self._size
+        rows: list[int] = self._order[start : start + self._size].tolist()
+        return rows
+
+
+def training_batches(
+    lengths: Sequence[int] | NDArray[np.integer[Any]], *, batch_size: int, seed: int, epoch: int
+) -> Batches:
     """Shuffle rows into batches of like length.
 
     Args:
@@ -119,19 +150,24 @@ def training_batches(lengths: Sequence[int], *, batch_size: int, seed: int, epoc
         Lists of row indices; every row stands in exactly one.
     """
     rng = np.random.default_rng((seed, epoch))
-    sizes = np.asarray(lengths, dtype=np.int64)
-    order = rng.permutation(len(sizes))
+    sizes = np.asarray(lengths)
+    order = np.arange(len(sizes), dtype=np.int32)
+    rng.shuffle(order)
     pool = batch_size * POOL
-    pools = [order[i : i + pool] for i in range(0, len(order), pool)]
-    ordered = [rows[np.argsort(sizes[rows], kind="stable")] for rows in pools]
-    batches = [rows[i : i + batch_size].tolist() for rows in ordered for i in range(0, len(rows), batch_size)]
-    return [batches[i] for i in rng.permutation(len(batches))]
+    for start in range(0, len(order), pool):
+        rows = order[start : start + pool]
+        order[start : start + pool] = rows[np.argsort(sizes[rows], kind="stable")]
+    return Batches(order, batch_size, rng.permutation(-(-len(order) // batch_size)))
 
 
-def padding_share(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> float:
+def padding_share(lengths: Sequence[int] | NDArray[np.integer[Any]], batches: Sequence[Sequence[int]]) -> float:
     """Return the share of a batching's tokens that are padding, from 0 to 1."""
-    text = sum(lengths[row] for batch in batches for row in batch)
-    padded = sum(len(batch) * max(lengths[row] for row in batch) for batch in batches)
+    text = padded = 0
+    sizes = np.asarray(lengths, np.int64)
+    for batch in batches:
+        own = sizes[batch]
+        text += int(own.sum())
+        padded += len(own) * int(own.max())
     return 1 - text / padded if padded else 0.0
 
 

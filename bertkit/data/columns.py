@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bertkit.data.column_names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES, column_name, first_named
-from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
-from bertkit.data.values import JsonText, NotMeantError, RowError, field_of, missing_column
+from bertkit.data.records import ColumnMap
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import listed, quoted, shell_words, shortened
 
@@ -29,7 +28,6 @@ _NO_TEXT = re.compile(
     re.IGNORECASE,
 )
 _NO_TABLE = "give a table that has one (a word and its tag a line are read where blank lines part the sentences)"
-_PRODIGY = ("_task_hash", "_input_hash", "spans", "_session_id", "_annotator_id", "_view_id")
 _PARTS = ("text", "pair", "label", "choices")
 _MANY = ("text", "choices", "label")
 
@@ -160,61 +158,6 @@ def resolve_columns(
     if need_pair and pair is None:
         raise DataError(f"no column for the second text: {there_are(names)}; add pair=COLUMN to --columns.")
     return ColumnMap(text, pair, label)
-
-
-def texts_of(row: Row, columns: ColumnMap) -> tuple[str, ...]:
-    """Return the texts of a row, in the order of `columns.inputs`.
-
-    Raises:
-        RowError: a column is missing, or cannot be read as text.
-    """
-    return tuple([text_of(row.fields, name) for name in columns.inputs])
-
-
-def text_of(fields: Mapping[str, str], name: str) -> str:
-    """Return the text that a column holds; the texts of a JSON list are joined with spaces.
-
-    Raises:
-        RowError: the column is missing, or holds an object or a list of other things.
-    """
-    found = fields.get(name)
-    if not isinstance(found, JsonText) or not found.startswith(("[", "{")):
-        text = field_of(fields, name)
-        if text is None:
-            raise RowError(missing_column(name))
-        return text
-    value = found.value
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return " ".join(value)
-    what = f"an object of {listed(value)}" if isinstance(value, dict) else "a list that is not of texts alone"
-    inner = (
-        next((key for key, text in value.items() if isinstance(text, str)), None) if isinstance(value, dict) else None
-    )
-    way_on = (
-        "" if inner is None else f"; name the one that counts, as in --columns text={shell_words([f'{name}.{inner}'])}"
-    )
-    raise RowError(f"the column {quoted(name)} holds {what} and no text{way_on}")
-
-
-def refuse_rejected(fields: Mapping[str, str]) -> None:
-    """Refuse a row that whoever annotated it with Prodigy rejected or passed over.
-
-    Raises:
-        NotMeantError: it is one.
-    """
-    answer = fields.get("answer")
-    if answer in ("reject", "ignore") and any(name in fields for name in _PRODIGY):
-        raise NotMeantError(f"the answer is {answer} (Prodigy)")
-
-
-def unusable(row: Row, error: RowError) -> BadRow:
-    """Make a record of a row that was refused: it is left out where it is not meant to be one."""
-    return (LeftOut if isinstance(error, NotMeantError) else BadRow)(row.line, str(error))
-
-
-def missing_label(raw: str | None, column: str | None) -> str:
-    """Say in a clause that a row has no label."""
-    return f"label is {'missing' if raw is None else 'empty'} (column {quoted(column)})"
 
 
 def check_mapped(names: Sequence[str], chosen: ColumnChoice) -> None:

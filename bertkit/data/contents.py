@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bertkit.data.column_names import LABEL_NAMES, folded
-from bertkit.data.columns import ColumnChoice, named_parts, text_of
+from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, named_parts, say_which
 from bertkit.data.numerals import is_number
 from bertkit.data.records import ColumnMap, Row
+from bertkit.data.row_cells import text_of
 from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, SCORES, TEXTS
 from bertkit.data.values import JsonText, RowError, parse_list
+from bertkit.errors import DataError
 from bertkit.plain import listed, quoted, shell_words, shortened
 
 ROWS_LOOKED_AT = 1000
@@ -97,6 +99,37 @@ def tell_columns(
         told = ColumnChoice(texts or (free[0].name,), pair, label or (labels[0].name if needs_label else None))
         return Told(told, found, _reason([] if texts else free, labels if needs_label else []))
     return Told(_proposed(texts, pair, label, free, labels), found)
+
+
+def told_or_refused(
+    place: str,
+    rows: Sequence[Row],
+    shape: str,
+    choice: ColumnChoice | None,
+    error: UnnamedColumnsError,
+    *,
+    need_label: bool = True,
+) -> tuple[Told, str]:
+    """Tell columns that go by no usual name, as `tell_columns` does, and say so in a sentence.
+
+    Args:
+        place: what the table is called.
+        rows: its first rows.
+        shape: what is looked for, or "auto".
+        choice: what `--columns` said.
+        error: what was raised because of the names.
+        need_label: whether there must be a label.
+
+    Raises:
+        DataError: it is not sure what they hold; the likeliest are proposed.
+    """
+    names = list(rows[0].fields) if rows else []
+    told = tell_columns(rows, names, shape, choice, need_label=need_label)
+    if told is None:
+        raise DataError(f"{place}: {error}") from None
+    if not told.why:
+        raise DataError(f"{place}: {error.what}; {say_which(told.option)}.") from None
+    return told, f"{place}: columns are told from what is in them: {told.why}; that is {told.option}"
 
 
 def reads_title(columns: ColumnMap) -> bool:

@@ -57,7 +57,10 @@ def are_sets(cells: Sequence[str]) -> bool:
     are combined: there are fewer of them than of different cells ("yes, probably" and "no" are
     two labels with three parts, and so are no sets). Numbers with commas are none either.
     """
-    if any(is_listed(cell) and len(_several(cell)) > 1 for cell in cells):
+    listed = [cell for cell in cells if is_listed(cell)]
+    if any(map(_is_refused, listed)):
+        return False  # of an object with other values, one counts: whoever reads it names it
+    if any(len(_several(cell)) > 1 for cell in listed):
         return True
     plain = [cell for cell in cells if cell.strip() and not is_listed(cell)]
     mark = mark_of(plain)
@@ -174,6 +177,17 @@ def _are_vectors(cells: Iterable[str]) -> bool:
 
 def _is_cell(row: Example) -> bool:
     return isinstance(row, LabelSet) and row.labels is None
+
+
+def _is_refused(cell: str) -> bool:
+    """Tell an object that is no choice of labels; a list of lists is told from them where it is read."""
+    if not cell.lstrip().startswith("{"):
+        return False
+    try:
+        labels_in(cell, "")
+    except RowError:
+        return True
+    return False
 
 
 def _several(cell: str) -> tuple[str, ...]:

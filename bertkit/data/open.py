@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, say_which
-from bertkit.data.contents import ROWS_LOOKED_AT, reads_title, tell_columns, unread_text
+from bertkit.data.columns import ColumnChoice, UnnamedColumnsError
+from bertkit.data.contents import ROWS_LOOKED_AT, reads_title, told_or_refused, unread_text
 from bertkit.data.faults import Faults
 from bertkit.data.folders import SPLIT_WORDS
 from bertkit.data.formats.parquet import class_names
@@ -275,10 +275,15 @@ class Opener:
                 need_label=not may_lack_label,
             )
         except UnnamedColumnsError as error:
-            if self.stored is not None or spec is not None:
+            if self.stored is not None or self._resolved is not None or spec is not None:
                 raise DataError(f"{table.place}: {error}") from None
-            told = self._told(table, names, choice, error, need_label=not may_lack_label)
-            return self._resolve(table, names, split, renames, given, told)
+            rows = [row for row in itertools.islice(table.read(), ROWS_LOOKED_AT) if isinstance(row, Row)]
+            told, said = told_or_refused(table.place, rows, self.shape, choice, error, need_label=not may_lack_label)
+            self.notes.append(said)
+            self.choice, self.shape = told.choice, told.shape
+            if self.shape == AUTO:
+                self.shape = guess_shape(iter(rows), self.choice)[0] or AUTO
+            return self._resolve(table, names, split, renames, given, self.choice)
         except DataError as error:
             raise DataError(f"{table.place}: {error}") from None
         of_names = choice is None and spec is None and self.stored is None
@@ -297,32 +302,6 @@ class Opener:
                 f"{table.place}: the text is {quoted(title)}; {quoted(other)} holds longer ones and is not read "
                 f"(--columns {shell_words([both])} reads both)"
             )
-
-    def _told(
-        self,
-        table: Table,
-        names: Sequence[str],
-        choice: ColumnChoice | None,
-        error: UnnamedColumnsError,
-        *,
-        need_label: bool,
-    ) -> ColumnChoice:
-        """Name columns by what is in them, where that is sure, and say so.
-
-        Raises:
-            DataError: it is not; the message proposes the likeliest.
-        """
-        rows = [row for row in itertools.islice(table.read(), ROWS_LOOKED_AT) if isinstance(row, Row)]
-        told = tell_columns(rows, names, self.shape, choice, need_label=need_label)
-        if told is None:
-            raise DataError(f"{table.place}: {error}") from None
-        if not told.why:
-            raise DataError(f"{table.place}: {error.what}; {say_which(told.option)}.") from None
-        self.notes.append(f"{table.place}: columns are told from what is in them: {told.why}; that is {told.option}")
-        self.choice, self.shape = told.choice, told.shape
-        if self.shape == AUTO:
-            self.shape = guess_shape(iter(rows), self.choice)[0] or AUTO
-        return self.choice
 
 
 def _hub_split_names(spec: DatasetSpec | None, there: Sequence[str]) -> dict[str, str]:

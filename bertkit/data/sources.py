@@ -13,6 +13,7 @@ from pathlib import Path
 from bertkit.data.catalog import DATASETS, DatasetSpec
 from bertkit.data.folders import DATA_SUFFIXES, is_data_file, layout_files, looked_for, split_files
 from bertkit.data.formats.opened import is_annotated
+from bertkit.data.shape_names import CLASSES, READINGS
 from bertkit.errors import DataError, UnknownNameError, UsageError
 from bertkit.files import entries, exists, is_dir, is_file
 from bertkit.names import is_spelling
@@ -120,7 +121,12 @@ def input_files(names: Sequence[str]) -> list[str]:
 
 def sample_names() -> tuple[str, ...]:
     """List the bundled samples."""
-    return tuple(sorted(path.parent.name for path in SAMPLES.glob("*/train.tsv")))
+    return tuple(sorted(path.parent.name for path in SAMPLES.glob("*/train.*")))
+
+
+def sample_shape(name: str) -> str:
+    """Say what the rows of a bundled sample hold."""
+    return CLASSES if name == "paraphrase" else READINGS
 
 
 def _special_source(name: str, data_dir: Path | None) -> Source | None:

@@ -7,6 +7,7 @@ somebody asks for it. The files are Arrow streams, which `datasets.Dataset.from_
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -205,6 +206,12 @@ class StoredRows(Sequence[Example]):
     def __iter__(self) -> Iterator[Example]:
         for part in self.parts():
             yield from part
+
+    @property
+    def key(self) -> list[str]:
+        """What tells these rows from others of the cache."""
+        chosen = b"" if self._chosen is None else self._chosen.tobytes()
+        return [self.path.parent.name, self.path.name, hashlib.sha256(chosen).hexdigest()]
 
     def select(self, places: NDArray[np.integer[Any]]) -> Self:
         """Return the rows at some places of these, in ascending order, as rows of their own."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, parse_columns, say_which
-from bertkit.data.contents import ROWS_LOOKED_AT, tell_columns
+from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, parse_columns
+from bertkit.data.contents import ROWS_LOOKED_AT, told_or_refused
 from bertkit.data.formats.opened import open_input
 from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import tell
@@ -93,7 +93,7 @@ def _of_rows(rows: Iterator[Row | BadRow], name: str, kind: str, choice: ColumnC
     try:
         found = shape.resolve(list(first.fields), mapping=choice, usual=None, stored=None, need_label=False)
     except UnnamedColumnsError as error:
-        rows, found, notes = _told(rows, list(first.fields), name, choice, error)
+        rows, found, notes = _told(rows, name, choice, error)
     except DataError as error:
         raise DataError(f"{name}: {error}") from None
     examples = shape.examples(rows, found, name, need_label=False)
@@ -101,11 +101,7 @@ def _of_rows(rows: Iterator[Row | BadRow], name: str, kind: str, choice: ColumnC
 
 
 def _told(
-    rows: Iterator[Row | BadRow],
-    names: Sequence[str],
-    name: str,
-    choice: ColumnChoice | None,
-    error: UnnamedColumnsError,
+    rows: Iterator[Row | BadRow], name: str, choice: ColumnChoice | None, error: UnnamedColumnsError
 ) -> tuple[Iterator[Row | BadRow], ColumnMap, tuple[str, ...]]:
     """Tell the column of texts by what is in it.
 
@@ -113,12 +109,8 @@ def _told(
         DataError: it cannot be told; the message proposes the likeliest.
     """
     ahead = list(itertools.islice(rows, ROWS_LOOKED_AT))
-    told = tell_columns([row for row in ahead if isinstance(row, Row)], names, TEXTS, choice)
-    if told is None or not told.why:
-        way_on = "" if told is None else f"; {say_which(told.option)}"
-        raise DataError(f"{name}: {error.what}{way_on}.") from None
-    note = f"{name}: columns are told from what is in them: {told.why}; that is {told.option}"
-    return itertools.chain(ahead, rows), ColumnMap(told.choice.text, told.choice.pair), (note,)
+    told, said = told_or_refused(name, [row for row in ahead if isinstance(row, Row)], TEXTS, choice, error)
+    return itertools.chain(ahead, rows), ColumnMap(told.choice.text, told.choice.pair), (said,)
 
 
 def _peeked(rows: Iterator[Record], name: str) -> Iterator[Record]:

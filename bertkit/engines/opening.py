@@ -13,6 +13,7 @@ from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest, sound
 from bertkit.compute.device import NARROW, Placement, choose_placement
 from bertkit.engines.cache import cached_graph, found_graph
+from bertkit.engines.choosing import LARGE_INPUT, Choice, choose_engine
 from bertkit.engines.graph import FACTS, GRAPH, LOGITS, GraphFacts, why_no_graph
 from bertkit.engines.packages import is_installed
 from bertkit.engines.sessions import EncoderFacts, EngineModel, check_engine_word, engine_name, require_engine
@@ -47,6 +48,8 @@ class Way:
         device: as `choose_placement` takes it; engines other than torch compute on the CPU.
         precision: likewise; ONNX Runtime computes in float32 or in the 8 bits of an export.
         blend: whether the baseline of a blended run has its say.
+        input_bytes: size of what is to be answered; None: not known. See `choosing.py`.
+        says: whether it is said which engine answers also where that is torch and the input small.
 
     Raises:
         UsageError: an engine that is none.
@@ -56,6 +59,13 @@ class Way:
     device: str = "auto"
     precision: str = "auto"
     blend: bool = True
+    input_bytes: int | None = None
+    says: bool = False
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the answers take long enough to be told what computes them."""
+        return self.input_bytes is not None and self.input_bytes >= LARGE_INPUT
 
     def __post_init__(self) -> None:
         """Check the word."""
@@ -68,7 +78,7 @@ def open_run(directory: Path, way: Way, note: Note = lambda _: None) -> tuple[Bu
     Args:
         directory: a run, or an export of one.
         way: engine, device, precision, and whether answers are blended.
-        note: told in a sentence which engine answers, if it is not torch.
+        note: told in a sentence which engine answers, if it is not torch or nobody named one.
 
     Returns:
         The run, its model where it computes, and how it computes.
@@ -79,15 +89,20 @@ def open_run(directory: Path, way: Way, note: Note = lambda _: None) -> tuple[Bu
         ModelError: the engine cannot compute the run's graph, or torch is asked to.
         DeviceError: the engine does not compute on the device, or in the precision.
     """
-    engine = _engine(directory, way.engine)
+    choice = _choice(directory, way)
+    engine = choice.engine
     if engine == "torch":
         found = bundle.load(directory)
         placement = choose_placement(way.device, way.precision, width=found.model.encoder.hidden_size)
         found.model.to(placement.device)
+        if placement.kind == "cpu" and placement.precision == "bfloat16":
+            store_in_bfloat16(found.model)
+        if choice.reason and (way.says or way.is_long):
+            note(_said(engine, placement, choice.reason))
     else:
         require_engine(engine)
         opened = _open_export if _is_graph(directory) else _open_through_cache
-        found, placement = opened(directory, engine, way, note)
+        found, placement = opened(directory, choice, way, note)
     if not way.blend:
         found = replace(found, manifest=replace(found.manifest, blend={}))
     return found, placement
@@ -99,7 +114,28 @@ def in_float32(run: Bundle) -> tuple[Bundle, Placement]:
     if isinstance(model, EngineModel):
         model = model.in_float32()
         return replace(run, model=cast("TaskModel", model)), model.placement
-    return run, Placement(str(next(model.parameters()).device), "float32", 1)
+    device = str(next(model.parameters()).device)
+    if any(weight.dtype == torch_bfloat16() for weight in model.parameters()):
+        model = bundle.load(run.directory).model.to(device)
+        run = replace(run, model=model)
+    return run, Placement(device, "float32", 1)
+
+
+def torch_bfloat16() -> Any:
+    """Return torch's name of bfloat16."""
+    import torch
+
+    return torch.bfloat16
+
+
+def store_in_bfloat16(model: TaskModel) -> None:
+    """Round the matrices of an encoder that only predicts, once: autocast would at every call, to the same figures."""
+    from torch import nn
+
+    encoder: Any = model.encoder
+    for module in encoder.modules():
+        if type(module) is nn.Linear:
+            module.to(torch_bfloat16())
 
 
 def _is_graph(directory: Path) -> bool:
@@ -107,31 +143,36 @@ def _is_graph(directory: Path) -> bool:
     return is_there(directory) and is_file(directory / GRAPH) and not is_file(directory / WEIGHTS)
 
 
-def _engine(directory: Path, word: str) -> str:
-    """Choose the engine: for a graph one that is installed, for a run torch.
+def _choice(directory: Path, way: Way) -> Choice:
+    """Choose the engine: for a graph one that is installed, for a run by the rule of `choosing.py`.
 
     Raises:
         ModelError: torch is asked to open a graph.
         MissingPackageError: there is a graph, and nothing here that computes graphs.
     """
+    word = way.engine
     if not _is_graph(directory):
-        return "torch" if word == "auto" else word
+        if word != "auto":
+            return Choice(word, "")
+        settings = bundle.load_manifest(directory).settings
+        return choose_engine(directory, settings, device=way.device, input_bytes=way.input_bytes)
     if word == "torch":
         raise ModelError(f"--engine torch: {directory} holds a graph without weights for torch; take onnx or openvino.")
     if word != "auto":
-        return word
+        return Choice(word, "")
     for engine, package in (("onnx", "onnxruntime"), ("openvino", "openvino")):
         if is_installed(package):
-            return engine
+            return Choice(engine, "")
     raise MissingPackageError(
         f"{directory}: holds a graph, and neither onnxruntime nor openvino is installed here; pip install onnxruntime."
     )
 
 
-def _open_through_cache(directory: Path, engine: str, way: Way, note: Note) -> tuple[Bundle, Placement]:
+def _open_through_cache(directory: Path, choice: Choice, way: Way, note: Note) -> tuple[Bundle, Placement]:
     """Open a run, and let an engine compute its graph."""
+    engine = choice.engine
     if (ready := _through_found_graph(directory, engine, way)) is not None:
-        note(_said(engine, ready[1].precision))
+        note(_said(engine, ready[1], choice.reason))
         return ready
     run = bundle.load(directory)
     encoder = run.model.encoder
@@ -150,7 +191,7 @@ def _open_through_cache(directory: Path, engine: str, way: Way, note: Note) -> t
         model = EngineModel(engine, path, facts, placement)
     except MisfitError as error:
         raise ModelError(f"--engine {engine}: {path}: {error}; predict with --engine torch.") from error
-    note(_said(engine, placement.precision))
+    note(_said(engine, placement, choice.reason))
     return replace(run, model=cast("TaskModel", model)), placement
 
 
@@ -204,10 +245,12 @@ def _task_of(manifest: Manifest, tokenizer: Tokenizer, words: int) -> Task:
     return task
 
 
-def _open_export(directory: Path, engine: str, way: Way, note: Note) -> tuple[Bundle, Placement]:
+def _open_export(directory: Path, choice: Choice, way: Way, note: Note) -> tuple[Bundle, Placement]:
     """Open what `bertkit export --to onnx` has written."""
+    engine = choice.engine
     run, placement, precision = read_steadily(directory, lambda: _read_export(directory, engine, way))
-    note(_said(engine, precision if precision == "int8" else placement.precision))
+    shown = replace(placement, precision=precision) if precision == "int8" else placement
+    note(_said(engine, shown, choice.reason))
     return run, placement
 
 
@@ -269,5 +312,13 @@ def _placement(engine: str, way: Way, width: int) -> Placement:
     return Placement("cpu", precision, usual_threads())
 
 
-def _said(engine: str, precision: str) -> str:
-    return f"answers are computed by {engine_name(engine)}, in {precision}"
+def _said(engine: str, placement: Placement, reason: str) -> str:
+    """Say what answers; where nobody named it, with what and why."""
+    name = "torch" if engine == "torch" else engine_name(engine)
+    said = f"answers are computed by {name}, in {placement.precision}"
+    if not reason:
+        return said
+    where = (
+        f"{placement.threads} thread{'s' * (placement.threads > 1)}" if placement.kind == "cpu" else placement.device
+    )
+    return f"{said}, {where} ({reason})"

@@ -10,6 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
+from bertkit.data.records import Example
+from bertkit.data.store import taken
 from bertkit.errors import RunError
 from bertkit.evaluation.baseline_files import FACTS_NAME
 from bertkit.evaluation.choice_baselines import fit_choice_baselines, load_choice_baselines
@@ -30,6 +34,9 @@ from bertkit.evaluation.tagging_baselines import fit_tagging_baselines, load_tag
 from bertkit.evaluation.word_vectors import WordVectors
 from bertkit.tasks.base import Outputs, Task
 
+MOST_FITTED = 200_000
+"""Rows that baselines are fitted on: more of them teach a simple model next to nothing, and fill the memory."""
+
 
 class Baselines(Protocol):
     """The fitted baselines of one run."""
@@ -41,6 +48,21 @@ class Baselines(Protocol):
     def save(self, directory: Path) -> None:
         """Write the baselines to a folder."""
         ...
+
+
+def rows_to_fit(examples: Sequence[Example], *, seed: int) -> Sequence[Example]:
+    """Return the training rows that baselines are fitted on: all, or of very many some that are drawn by the seed."""
+    if len(examples) <= MOST_FITTED:
+        return examples
+    drawn = np.random.default_rng((seed, len(examples))).choice(len(examples), MOST_FITTED, replace=False)
+    return taken(examples, np.sort(drawn))
+
+
+def fitted_sentence(rows: int) -> str | None:
+    """Say on how many of the training rows baselines are fitted; None where it is all of them."""
+    if rows <= MOST_FITTED:
+        return None
+    return f"baselines are fitted on {MOST_FITTED:,} of the {rows:,} training rows, drawn by --seed"
 
 
 def fit_baselines(

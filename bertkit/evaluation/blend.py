@@ -10,12 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.cache import scratch_array
+from bertkit.data.store import MANY
 from bertkit.tasks.base import Outputs
 
+# Rows that are blended at once.
+_BLOCK = MANY
 # Smallest probability that is believed; a label the baseline has never seen has none at all.
 _FLOOR = 1e-6
 # What the weights are before any row is seen: half and half, give or take as much. It counts
@@ -36,8 +41,19 @@ class Blend:
 
         if not len(own):
             return []
+        if len(own) > _BLOCK:
+            found: list[NDArray[np.float64]] = self._mixed_in_parts(own, theirs)
+            return found
         logits = np.tensordot([self.encoder, self.partner], _logs(own, theirs), axes=1)  # (N, C)
         return list(softmax(logits, axis=1))
+
+    def _mixed_in_parts(self, own: Outputs, theirs: Outputs) -> Any:
+        """Blend many rows, some at a time."""
+        table: NDArray[np.float64] = scratch_array((len(own), len(own[0])), "float64")
+        for start in range(0, len(own), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            table[part] = self.mix(own[part], theirs[part])
+        return table
 
 
 def fit_blend(gold: Sequence[str | None], labels: Sequence[str], own: Outputs, theirs: Outputs) -> Blend:

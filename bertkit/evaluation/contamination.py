@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from bertkit.data.records import Example
 from bertkit.data.same_row import row_key
+from bertkit.data.store import parts_of
 from bertkit.errors import RunError
 from bertkit.files import is_file, read_bytes, save_arrays
 from bertkit.kinds import MisfitError
@@ -60,8 +61,13 @@ def count_known(examples: Sequence[Example], salt: str, directory: Path, *, is_p
             raise MisfitError("its hashes are not those that were stored")
     except (OSError, SafetensorError, KeyError, MisfitError) as error:
         raise RunError(f"{path}: cannot be read ({error}); the run is damaged, copy or train it again.") from error
-    keys = map(_first_form, examples) if in_first_form else _keys(examples, is_pair=is_pair)
-    return int(np.isin(_hashes(keys, salt), known).sum())
+    found = 0
+    for part in parts_of(examples):
+        keys = map(_first_form, part) if in_first_form else _keys(part, is_pair=is_pair)
+        hashes = _hashes(keys, salt)
+        places = np.searchsorted(known, hashes)
+        found += int((known[np.minimum(places, len(known) - 1)] == hashes).sum()) if len(known) else 0
+    return found
 
 
 def _keys(examples: Sequence[Example], *, is_pair: bool) -> Iterable[str]:
@@ -80,4 +86,4 @@ def _hashes(keys: Iterable[str], salt: str) -> NDArray[np.uint64]:
         digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, key=secret)
         return int.from_bytes(digest.digest(), "little")
 
-    return np.array([one(key) for key in keys], dtype=np.uint64)
+    return np.fromiter(map(one, keys), np.uint64)

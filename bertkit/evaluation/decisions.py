@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +124,7 @@ def decided(outputs: Outputs, place: int = 0, threshold: float = 0.0) -> list[Ch
     found = gathered(outputs)
     if not isinstance(found, np.ndarray):
         raise UsageError("--threshold: is for up to 500 labels; leave it out.")
-    numbers: Sequence[int] = best_numbers(found)
+    numbers: Iterable[int] = best_numbers(found)
     if threshold:
         numbers = [place if row[place] >= threshold else 1 - place for row in found]
     return [Chosen(row, number) for row, number in zip(found, numbers, strict=True)]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bertkit.data.records import Example
+from bertkit.evaluation.klue import klue_figures
 from bertkit.evaluation.linear_run import TASKS as LINEAR_TASKS
 from bertkit.evaluation.partner import ENCODER
 from bertkit.evaluation.verdict import Verdict
@@ -99,13 +100,17 @@ def evaluate(
         learnt_nothing, no_better = learnt_nothing + nothing, no_better + worse
         rivals = {ENCODER: alone, **rivals}
     figures, differences = _compare(task, examples, outputs, rivals)
+    every = {**baselines, **rivals}
+    beside = {
+        name: {**own, **klue_figures(task, data, examples, every[name])} for name, own in {**others, **figures}.items()
+    }
     return Evaluation(
         data=data,
         split=split,
         n=len(examples),
-        metrics=scores.metrics,
+        metrics={**scores.metrics, **klue_figures(task, data, examples, outputs)},
         intervals=dict(task.intervals(examples, outputs)),
-        baselines={**others, **figures},
+        baselines=beside,
         difference={**difference, **differences},
         warnings=(*warnings, *_pointing(learnt_nothing, "one-answer"), *_pointing(no_better, "no-better")),
         per_label=scores.per_label,

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bertkit.compute.device import Placement, inference
 from bertkit.compute.processes import World, undealt
+from bertkit.data.store import MANY
 from bertkit.evaluation.linear_run import LinearAnswers
-from bertkit.tasks.base import EncodedRow, Task
+from bertkit.tasks.base import EncodedRow, Outputs, Task
+from bertkit.tasks.class_answers import gathered_outputs
 from bertkit.tasks.parts import Tick, rows_of_parts
+
+# Rows that a model without an encoder answers at once: few rows as ever, all together.
+_AT_ONCE = MANY
 
 if TYPE_CHECKING:
     from bertkit.models.heads import TaskModel
@@ -23,7 +29,7 @@ def forward(
     *,
     batch_size: int | None = None,
     tick: Tick = lambda _: None,
-) -> list[Any]:
+) -> Outputs:
     """Compute the output of every row.
 
     Args:
@@ -35,21 +41,26 @@ def forward(
         tick: is told after each batch how many parts it had.
 
     Returns:
-        What the task makes of each row, in the order of the rows.
+        What the task makes of each row, in the order of the rows; of many rows one array, where
+        it is figures.
     """
     if isinstance(model, LinearAnswers):
-        return list(model.answers(rows))
+        parts = iter(rows)
+        answers = (model.answers(part) for part in iter(lambda: list(itertools.islice(parts, _AT_ONCE)), []))
+        return gathered_outputs(itertools.chain.from_iterable(answers), len(rows))
     with inference(placement):
-        outputs = rows_of_parts(model, task, rows, placement.device, batch_size=batch_size, tick=tick)
-        return [task.row_output(row, parts) for row, parts in zip(rows, outputs, strict=True)]
+        computed = rows_of_parts(model, task, rows, placement.device, batch_size=batch_size, tick=tick)
+        return gathered_outputs((task.row_output(row, parts) for row, parts in computed), len(rows))
 
 
 def forward_together(
     world: World, model: TaskModel, task: Task, rows: Sequence[EncodedRow], placement: Placement
-) -> list[Any]:
+) -> Outputs:
     """Compute the output of every row, each process those of its share.
 
     Returns:
         What `forward` returns, in the first process; in the others an empty list.
     """
-    return undealt(world.to_main(forward(model, task, world.share(rows), placement)))
+    if world.size == 1:
+        return forward(model, task, rows, placement)
+    return undealt(world.to_main(list(forward(model, task, world.share(rows), placement))))

@@ -37,8 +37,8 @@ FIRST_CHUNK, LARGEST_CHUNK, GROWTH = 16, 4096, 8
 CHARACTERS = 2**22
 # Rows that are read ahead of a slow source, and characters of a row that is waited for.
 AHEAD, LONG = 256, 2**14
-# Seconds a chunk waits for more rows of a slow source.
-PATIENCE_S = 0.05
+# Seconds a chunk waits for more rows of a slow source; who types one waits as long, too.
+PATIENCE_S = 0.01
 # Seconds the reading thread is given to notice that nobody listens any more; where it shares
 # the rows with other processes, it may be waiting for one that has gone.
 LAST_WORDS_S, LAST_WORDS_TOGETHER_S = 10.0, 1.0

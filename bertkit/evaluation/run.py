@@ -16,6 +16,7 @@ from bertkit.compute.device import Placement
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest
 from bertkit.data.sources import files_of
+from bertkit.data.store import RowTexts
 from bertkit.engines.opening import Way
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, RunError, UsageError
@@ -35,6 +36,7 @@ from bertkit.progress import Progress, unheard
 from bertkit.run_folder import MANIFEST, unchanged
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import Outputs, TaskSettings
+from bertkit.tasks.encoded import RowsInWork, encode_scored
 from bertkit.tasks.multilabel import MultiLabelTask
 from bertkit.tasks.reading import load_data, load_splits
 from bertkit.tasks.registry import find_task
@@ -65,6 +67,7 @@ class EvalRequest:
     report: Path | None = None
     engine: str = "auto"
     blend: bool = True
+    says_engine: bool = False
     threshold: str | None = None
     abstain_below: float | None = None
 
@@ -85,7 +88,7 @@ class EvalRequest:
     @property
     def way(self) -> Way:
         """How the run is to answer."""
-        return Way(self.engine, self.device, self.precision, self.blend)
+        return Way(self.engine, self.device, self.precision, self.blend, says=self.says_engine)
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,7 @@ def _fit_findings(loaded: Bundle, examples: Sequence[Example]) -> list[str]:
     """Say where the run's tokenizer does not fit the rows."""
     if is_linear(loaded.manifest):
         return []
-    texts = [text for e in examples for text in e.all_texts]
+    texts = RowTexts(examples)
     name, ids = str(loaded.directory), loaded.model.encoder.vocab_size
     return list(check_fit(loaded.tokenizer, texts, name=name, model_ids=ids))
 
@@ -314,17 +317,9 @@ def _outputs(
 ) -> tuple[Outputs, float, tuple[str, ...]]:
     """Tokenize and compute; return outputs, seconds, and a warning about rows that were cut."""
     began = time.perf_counter()
-    encoded = loaded.task.encode_scored(examples)
-    parts, done = sum(len(row.parts) for row in encoded), 0.0
-
-    def tick(more: float) -> None:
-        nonlocal done
-        done += more
-        progress(done * len(encoded) / parts, len(encoded))
-
-    outputs = forward(loaded.model, loaded.task, encoded, placement, batch_size=request.batch_size, tick=tick)
-    seconds = time.perf_counter() - began
-    cut = sum(e.truncated for e in encoded)
+    encoded = RowsInWork(encode_scored(loaded.task, examples), progress)
+    outputs = forward(loaded.model, loaded.task, encoded, placement, batch_size=request.batch_size, tick=encoded.tick)
+    seconds, cut = time.perf_counter() - began, encoded.cut
     limit = loaded.task.settings.max_length
     return outputs, seconds, _cut_sentence(cut, len(examples), limit)
 

@@ -19,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.bundle import sound
+from bertkit.cache import scratch_array
 from bertkit.data.records import Example
+from bertkit.data.store import MANY, parts_of
 from bertkit.errors import DataError
 from bertkit.evaluation.baseline_files import FACTS_NAME, damaged, read_baseline_files, write_baseline_files
 from bertkit.evaluation.centroids import MANY_CLASSES, CentroidModel, centroids_from, fit_centroids, holds_centroids
@@ -79,7 +81,22 @@ class SequenceBaselines:
         """
         if len(self.labels) > MANY_LABELS:
             return self._likeliest(examples)
-        return {name: list(answer.as_outputs()) for name, answer in self.answers(examples).items()}
+        if len(examples) < MANY:
+            return {name: list(answer.as_outputs()) for name, answer in self.answers(examples).items()}
+        return self._answered_in_parts(examples)
+
+    def _answered_in_parts(self, examples: Sequence[Example]) -> dict[str, Any]:
+        """Answer many rows, some thousands at a time, into arrays that are not held in memory."""
+        tables: dict[str, NDArray[np.float64]] = {}
+        start = 0
+        for part in parts_of(examples):
+            for name, answer in self.answers(part).items():
+                found = answer.as_outputs()
+                if name not in tables:
+                    tables[name] = scratch_array((len(examples), found.shape[1]), "float64")
+                tables[name][start : start + len(part)] = found
+            start += len(part)
+        return tables
 
     def _likeliest(self, examples: Sequence[Example]) -> dict[str, list[Any]]:
         place = {label: i for i, label in enumerate(self.labels)}

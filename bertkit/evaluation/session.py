@@ -17,6 +17,7 @@ from bertkit.data.formats.opened import STDIN
 from bertkit.data.kept import FILE, parse_keep
 from bertkit.data.records import BadRow, Example
 from bertkit.data.sources import input_files
+from bertkit.engines.choosing import size_of_all
 from bertkit.engines.opening import Way
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, StrictError, UsageError
@@ -73,6 +74,7 @@ class PredictRequest:
     resume: bool = False
     skip: int = 0
     shard: str | None = None
+    says_engine: bool = False
     abstain_below: float | None = None
 
     @property
@@ -83,7 +85,7 @@ class PredictRequest:
     @property
     def way(self) -> Way:
         """How the run is to answer."""
-        return Way(self.engine, self.device, self.precision, self.blend)
+        return Way(self.engine, self.device, self.precision, self.blend, says=self.says_engine)
 
     @property
     def decisions(self) -> Decisions:
@@ -185,7 +187,8 @@ def _help(request: PredictRequest, world: World) -> Done:
 
 
 def _loaded(request: PredictRequest, note: Note = lambda _: None) -> tuple[Bundle, Placement]:
-    loaded, placement = open_to_answer(request.run, request.way, note)
+    way = replace(request.way, input_bytes=size_of_all(request.names))
+    loaded, placement = open_to_answer(request.run, way, note)
     settings = loaded.task.settings
     loaded.task.settings = replace(settings, on_long=request.on_long or settings.on_long)
     request.decisions.apply(loaded.task)

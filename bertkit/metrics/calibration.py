@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.metrics.intervals import Interval, bootstrap_chunks
+from bertkit.metrics.intervals import MOST_DRAWN, RESAMPLES, Interval, bootstrap_chunks, percentiles
 
 Array = NDArray[np.float64]
 BINS = 15
@@ -70,6 +71,8 @@ def calibration_interval(confidence: Array, is_right: NDArray[np.bool_], seed: i
         seed: sets which rows are drawn.
     """
     n = len(confidence)
+    if n > MOST_DRAWN and np.ndim(confidence) == 1:
+        return percentiles({"ece": _errors_of_many(np.asarray(confidence), np.asarray(is_right), seed)})
     sure = np.asarray(confidence, np.float64).reshape(n, -1)
     off = sure - np.asarray(is_right, bool).reshape(n, -1)
     held = np.zeros((n, BINS))  # what each row adds to each bin
@@ -82,22 +85,47 @@ def calibration_interval(confidence: Array, is_right: NDArray[np.bool_], seed: i
     return bootstrap_chunks(score, n, seed=seed)
 
 
-def class_temperature(gold: Sequence[int], probabilities: Sequence[Array]) -> float:
+def _errors_of_many(sure: Array, is_right: NDArray[np.bool_], seed: int) -> Array:
+    """Return the error of each draw of very many rows; rows that are off alike are drawn together."""
+    levels = 256
+    counts, sums = np.zeros(BINS * levels, np.int64), np.zeros(BINS * levels)
+    for start in range(0, len(sure), MOST_DRAWN):
+        part = sure[start : start + MOST_DRAWN]
+        off = part - is_right[start : start + MOST_DRAWN]
+        cells = _places(part) * levels + np.clip((off + 1) / 2 * levels, 0, levels - 1).astype(np.int64)
+        counts += np.bincount(cells, minlength=len(counts))
+        sums += np.bincount(cells, off, minlength=len(sums))
+    there = np.flatnonzero(counts)
+    drawn = np.random.default_rng(seed).multinomial(len(sure), counts[there] / len(sure), RESAMPLES)
+    held = np.zeros((len(there), BINS))
+    held[np.arange(len(there)), there // levels] = sums[there] / counts[there]
+    return np.asarray(np.abs(drawn @ held).sum(axis=1) / len(sure))
+
+
+def class_temperature(gold: Sequence[int] | NDArray[np.int32], probabilities: Sequence[Array] | Array) -> float:
     """Fit the temperature of probabilities that sum to 1 in each row, which may differ in length.
 
     Args:
         gold: the place of the right one of N rows; -1: it is none of them, and the row is left out.
         probabilities: of each row.
     """
+    if isinstance(gold, np.ndarray) and isinstance(probabilities, np.ndarray):
+        known = np.flatnonzero(gold >= 0)
+        laid = [(np.log(np.maximum(probabilities[known], _LEAST)), gold[known])]
+        return _temperature(_slope_of(laid)) if len(known) else 1.0
     rows = [(place, np.log(np.maximum(row, _LEAST))) for place, row in zip(gold, probabilities, strict=True)]
     groups: dict[int, list[tuple[int, Array]]] = {}
     for place, logs in rows:
         if place >= 0:
             groups.setdefault(len(logs), []).append((place, logs))
     laid = [(np.stack([logs for _, logs in own]), np.asarray([place for place, _ in own])) for own in groups.values()]
+    return _temperature(_slope_of(laid)) if laid else 1.0
+
+
+def _slope_of(laid: Sequence[tuple[Array, NDArray[Any]]]) -> Callable[[float], float]:
+    """Make the function that says how the likelihood rises with the logits' factor."""
 
     def slope(sharpness: float) -> float:
-        """Return how the likelihood rises with the logits' factor."""
         rise = 0.0
         for logs, places in laid:  # (rows, C)
             raised = np.exp(sharpness * (logs - logs.max(axis=1, keepdims=True)))
@@ -105,7 +133,7 @@ def class_temperature(gold: Sequence[int], probabilities: Sequence[Array]) -> fl
             rise += float((logs[np.arange(len(places)), places] - expected).sum())
         return rise
 
-    return _temperature(slope) if laid else 1.0
+    return slope
 
 
 def label_temperature(gold: NDArray[np.bool_], probabilities: Array) -> float:

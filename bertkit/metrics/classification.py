@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,37 @@ class Tallies:
     correct: NDArray[np.float64]
     gold: NDArray[np.float64]
     predicted: NDArray[np.float64]
+
+
+class Coded(Sequence[str]):
+    """Labels of very many rows, as numbers: each a place in `names`.
+
+    Args:
+        codes: of the rows, (N).
+        names: the labels.
+    """
+
+    def __init__(self, codes: NDArray[np.int32], names: Sequence[str]) -> None:
+        self.codes, self.names = codes, tuple(names)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Coded: ...
+
+    def __getitem__(self, index: int | slice) -> str | Coded:
+        if isinstance(index, slice):
+            return Coded(self.codes[index], self.names)
+        return self.names[int(self.codes[index])]
+
+    @property
+    def present(self) -> set[str]:
+        """The labels that rows have."""
+        counts = np.bincount(self.codes, minlength=len(self.names))
+        return {name for name, count in zip(self.names, counts.tolist(), strict=True) if count}
 
 
 def classification_metrics(
@@ -134,12 +165,14 @@ def label_order(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[
     """
     if len(gold) != len(predicted):
         raise ValueError(f"{len(gold)} gold labels and {len(predicted)} predicted ones")
-    return (*labels, *sorted((set(gold) | set(predicted)) - set(labels)))
+    return (*labels, *sorted((_present(gold) | _present(predicted)) - set(labels)))
 
 
-def label_numbers(rows: Sequence[str], order: Sequence[str]) -> NDArray[np.int64]:
+def label_numbers(rows: Sequence[str], order: Sequence[str]) -> NDArray[np.integer[Any]]:
     """Return the place in `order` of each row's label."""
     place = {label: i for i, label in enumerate(order)}
+    if isinstance(rows, Coded):
+        return np.asarray([place.get(name, -1) for name in rows.names], np.int32)[rows.codes]
     return np.asarray([place[label] for label in rows], np.int64)
 
 
@@ -151,7 +184,11 @@ def unseen_labels(gold: Sequence[str], labels: Sequence[str]) -> dict[str, int]:
 
 def collapsed(predicted: Sequence[str]) -> str | None:
     """Return the one label that every row was given; None for several labels or fewer than two rows."""
-    return predicted[0] if len(predicted) > 1 and len(set(predicted)) == 1 else None
+    return predicted[0] if len(predicted) > 1 and len(_present(predicted)) == 1 else None
+
+
+def _present(rows: Sequence[str]) -> set[str]:
+    return rows.present if isinstance(rows, Coded) else set(rows)
 
 
 def _tallies(gold: Sequence[str], predicted: Sequence[str], order: Sequence[str]) -> Tallies:

@@ -23,6 +23,8 @@ from bertkit.metrics.regression import Numbers, as_columns
 RESAMPLES = 1_000
 LEVEL = 0.95
 _CHUNK = 2**18  # drawn rows that are held at once: 2 MiB of indices, which caches like
+MOST_DRAWN = 2**18  # rows that are drawn one by one; of more, how often equal ones are drawn is drawn at once
+_BINS = 4096  # of values that are drawn together
 _ROUNDING = 1e-12  # a variance of standardised values (or ranks) below this is none
 
 Interval = tuple[float, float]
@@ -63,10 +65,15 @@ def bootstrap_chunks(
     if n == 0:
         return {}
     chunks = [score(draws) for draws in draw_rows(n, resamples, seed)]
+    return percentiles({name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}, level)
+
+
+def percentiles(drawn: Mapping[str, NDArray[np.float64]], level: float = LEVEL) -> dict[str, Interval]:
+    """Return the percentile interval of figures that were computed of many draws."""
     tail = (1.0 - level) / 2.0
     intervals = {}
-    for name in chunks[0]:
-        low, high = np.quantile(np.concatenate([chunk[name] for chunk in chunks]), [tail, 1.0 - tail])
+    for name, values in drawn.items():
+        low, high = np.quantile(values, [tail, 1.0 - tail])
         intervals[name] = (float(low), float(high))
     return intervals
 
@@ -89,8 +96,12 @@ def classification_intervals(
 ) -> dict[str, Interval]:
     """Return the interval of each metric of `classification_metrics`, and of the mean of `losses`."""
     order = label_order(gold, predicted, labels)
-    count = _drawn_tallies(gold, [predicted], order)
     place = None if positive is None else order.index(positive)
+    if len(gold) > MOST_DRAWN:
+        (tallies,) = _tallies_of_many(gold, [predicted], order, seed)
+        drawn = tally_metrics(tallies, place)
+        return percentiles(drawn if losses is None else {**drawn, "loss": _means_of_many(losses, seed)})
+    count = _drawn_tallies(gold, [predicted], order)
     cost = None if losses is None else np.asarray(losses, np.float64)
 
     def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
@@ -110,8 +121,11 @@ def classification_difference(
 ) -> dict[str, Interval]:
     """Return the interval of model minus baseline for each metric of `classification_metrics`."""
     order = label_order(gold, model, label_order(gold, baseline, labels))
-    count = _drawn_tallies(gold, [model, baseline], order)
     place = None if positive is None else order.index(positive)
+    if len(gold) > MOST_DRAWN:
+        ours, others = (tally_metrics(found, place) for found in _tallies_of_many(gold, [model, baseline], order, seed))
+        return percentiles({name: ours[name] - others[name] for name in ours})
+    count = _drawn_tallies(gold, [model, baseline], order)
 
     def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
         mine, theirs = (tally_metrics(tallies, place) for tallies in count(draws))
@@ -123,6 +137,8 @@ def classification_difference(
 def mean_difference(model: Numbers, baseline: Numbers, name: str, seed: int = 0) -> dict[str, Interval]:
     """Return the interval of the mean of model minus baseline, by its name, from one figure a row of each."""
     gain = np.asarray(model, np.float64) - np.asarray(baseline, np.float64)
+    if len(gain) > MOST_DRAWN:
+        return percentiles({name: _means_of_many(gain, seed)})
     return bootstrap_chunks(lambda draws: {name: gain[draws].mean(axis=1)}, len(gain), seed=seed)
 
 
@@ -151,6 +167,53 @@ def _one_by_one(score: Score) -> ChunkScore:
     return chunk
 
 
+def _tallies_of_many(
+    gold: Sequence[str], predictions: Sequence[Sequence[str]], order: Sequence[str], seed: int
+) -> list[Tallies]:
+    """Count drawn rows per label, (draws, labels), for each prediction, without drawing row by row.
+
+    How often each cell of gold and predicted labels is drawn is multinomial.
+    """
+    size = len(order)
+    code = label_numbers(gold, order)
+    for predicted in predictions:
+        code = code * size + label_numbers(predicted, order)
+    counts = np.bincount(code)
+    cells = np.flatnonzero(counts)
+    drawn = np.random.default_rng(seed).multinomial(len(gold), counts[cells] / len(gold), RESAMPLES).astype(np.float64)
+    given_of_cell: list[NDArray[np.int64]] = []
+    for _ in predictions:
+        cells, given = np.divmod(cells, size)
+        given_of_cell.insert(0, given)
+    return [_tallies_of_cells(drawn, cells, given, size) for given in given_of_cell]
+
+
+def _tallies_of_cells(
+    drawn: NDArray[np.float64], gold: NDArray[np.int64], given: NDArray[np.int64], size: int
+) -> Tallies:
+    return Tallies(
+        correct=_sum_by(drawn * (gold == given), given, size),
+        gold=_sum_by(drawn, gold, size),
+        predicted=_sum_by(drawn, given, size),
+    )
+
+
+def _means_of_many(values: Numbers, seed: int) -> NDArray[np.float64]:
+    """Return the mean of very many values in each draw; values that are nearly equal are drawn together."""
+    column = np.asarray(values, np.float64)
+    least, width = float(column.min()), float(np.ptp(column)) or 1.0
+    counts, sums = np.zeros(_BINS, np.int64), np.zeros(_BINS)
+    for start in range(0, len(column), _CHUNK):
+        part = column[start : start + _CHUNK]
+        bins = np.minimum(((part - least) / width * _BINS).astype(np.int64), _BINS - 1)
+        counts += np.bincount(bins, minlength=_BINS)
+        sums += np.bincount(bins, part, minlength=_BINS)
+    there = counts > 0
+    drawn = np.random.default_rng(seed).multinomial(len(column), counts[there] / len(column), RESAMPLES)
+    means: NDArray[np.float64] = drawn @ (sums[there] / counts[there]) / len(column)
+    return means
+
+
 def _drawn_tallies(
     gold: Sequence[str], predictions: Sequence[Sequence[str]], order: Sequence[str]
 ) -> Callable[[Draws], list[Tallies]]:
@@ -173,14 +236,7 @@ def _drawn_tallies(
 
     def count(draws: Draws) -> list[Tallies]:
         drawn = _times_drawn(cell_of_row[draws], len(gold_of_cell))  # (draws, cells)
-        return [
-            Tallies(
-                correct=_sum_by(drawn * (gold_of_cell == given), given, size),
-                gold=_sum_by(drawn, gold_of_cell, size),
-                predicted=_sum_by(drawn, given, size),
-            )
-            for given in given_of_cell
-        ]
+        return [_tallies_of_cells(drawn, gold_of_cell, given, size) for given in given_of_cell]
 
     return count
 

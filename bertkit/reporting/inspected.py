@@ -9,6 +9,9 @@ from typing import Any
 from bertkit.audit import Audit, Finding
 from bertkit.data.records import ColumnMap
 
+# Places that are written for people; labels that are probably wrong may be hundreds.
+_MOST_PLACES = 40
+
 
 @dataclass(frozen=True)
 class Inspection:
@@ -30,6 +33,8 @@ class Inspection:
 def written_places(finding: Finding) -> list[str]:
     """Write a finding's places as file:line, line, …; one text for each file."""
     lines: dict[str, list[str]] = {}
-    for place in finding.places:
+    for place in finding.places[:_MOST_PLACES]:
         lines.setdefault(place.file, []).append(str(place.line))
-    return [f"{file}:{', '.join(numbers)}" for file, numbers in lines.items()]
+    found = [f"{file}:{', '.join(numbers)}" for file, numbers in lines.items()]
+    more = len(finding.places) - _MOST_PLACES
+    return [*found, f"and {more:,} more (--format json lists them all)"] if more > 0 else found

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bertkit.audit import Audit, Finding, TrainCommand, audit
 from bertkit.audit.findings import worst_first
+from bertkit.audit.label_errors import label_error_finding
 from bertkit.audit.sampling import Reservoir
 from bertkit.audit.unread import unread_findings
 from bertkit.audit.verdict import write_verdict
@@ -62,6 +63,7 @@ class InspectRequest:
     force: bool = False
     group: str | None = None
     write: Path | None = None
+    run: Path | None = None
 
     def __post_init__(self) -> None:
         """Check the words."""
@@ -110,6 +112,10 @@ def inspect_data(request: InspectRequest, progress: Progress = unheard) -> Inspe
     if why:
         found = inspection.audit
         inspection = replace(inspection, audit=replace(found, notes=(*found.notes, why)))
+    if request.run is not None:
+        wrong = label_error_finding(request.run, [str(path) for path in files_of(request.data, request.data_dir)])
+        more = () if wrong is None else (wrong,)
+        inspection = replace(inspection, audit=_with_findings(inspection.audit, more))
     if request.write is not None:
         labels = {split: figures.labels for split, figures in inspection.audit.splits.items()}
         said = tuple(write_clean(request.write, data, inspection.task, labels))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from math import inf
 
 from bertkit.documents.language import resolve_language
@@ -31,7 +32,7 @@ from bertkit.summarization.records import (
     nothing_in,
     on_one_line,
 )
-from bertkit.summarization.registry import WriterSpec, default_writer, find_writer
+from bertkit.summarization.registry import WriterSpec, default_writer, described, find_writer
 from bertkit.summarization.windows import even_windows, fitting
 from bertkit.summarization.writer import Writer, open_writer
 
@@ -68,6 +69,7 @@ class _Desk:
 
     def writer(self, spec: WriterSpec) -> Writer:
         if spec.name not in self._open:
+            self._listener.note(f"{self._method.name}: the model is {described(spec)}; it is loaded now.")
             self._open[spec.name] = open_writer(spec, self._options)
         return self._open[spec.name]
 
@@ -98,6 +100,13 @@ class _Desk:
                 answers[place] = summary
         return answers
 
+    def _within(self, written: Sequence[str]) -> Sequence[str]:
+        """Leave out what goes beyond the words that were asked for."""
+        if self._options.words is None:
+            return written
+        room = accumulate(len(sentence.split()) for sentence in written)
+        return written[: max(1, sum(words <= self._options.words for words in room))]
+
     def _spec(self, document: SourceText) -> WriterSpec:
         if self._options.model is not None:
             return find_writer(self._options.model)
@@ -113,7 +122,7 @@ class _Desk:
 
         _write(self.writer(find_writer(name)), drafts, self._options.language, report)
         return [
-            Summary(draft.document, self._method.name, "\n".join(draft.sentences[:most]))
+            Summary(draft.document, self._method.name, "\n".join(self._within(draft.sentences[:most])))
             for draft, most in zip(drafts, wanted, strict=True)
         ]
 

@@ -14,7 +14,7 @@ from bertkit.documents.sentences import Sentence, sentences_of
 from bertkit.progress import Progress, unheard
 
 # Keys of a record; a kept column of such a name gets another.
-_OWN_NAMES = frozenset({"source", "index", "method", "sentences", "summary", "rouge", "error"})
+_OWN_NAMES = frozenset({"source", "index", "method", "sentences", "summary", "rouge", "sections", "baselines", "error"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +121,42 @@ class Rouge:
 
 
 @dataclass(frozen=True, slots=True)
+class SectionSummary:
+    """The summary of what stands under a heading; `heading` is empty for what stands above the first."""
+
+    heading: str
+    level: int
+    summary: str
+    sentences: tuple[Choice, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        sentences = [choice.to_json() for choice in self.sentences]
+        return {"heading": self.heading, "level": self.level, "sentences": sentences, "summary": self.summary}
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
-    """A summary, a sentence on each line; `sentences` are the chosen ones, none where a model wrote it."""
+    """A summary, a sentence on each line; `sentences` are the chosen ones, none where a model wrote it.
+
+    `total` is how many sentences the document has, `sections` the summaries of what stands under
+    its headings, where these were asked for, and `baselines` what other methods reach.
+    """
 
     document: SourceText
     method: str
     summary: str
     sentences: tuple[Choice, ...] = ()
     rouge: Rouge | None = None
+    total: int = 0
+    sections: tuple[SectionSummary, ...] = ()
+    baselines: tuple[tuple[str, Rouge], ...] = ()
 
     @classmethod
-    def of_choices(cls, document: SourceText, method: str, choices: Sequence[Choice]) -> Summary:
-        """Make a summary of chosen sentences, which are put into the order of the document."""
+    def of_choices(cls, document: SourceText, method: str, choices: Sequence[Choice], total: int = 0) -> Summary:
+        """Make a summary of chosen sentences, of so many, which are put into the order of the document."""
         ordered = tuple(sorted(choices, key=lambda choice: choice.index))
-        return cls(document, method, "\n".join(choice.line for choice in ordered), ordered)
+        return cls(document, method, "\n".join(choice.line for choice in ordered), ordered, total=total)
 
     def to_json(self) -> dict[str, Any]:
         """Return the record; `rouge` is there only where there was a reference."""
@@ -145,8 +167,12 @@ class Summary:
             "sentences": [choice.to_json() for choice in self.sentences],
             "summary": self.summary,
         }
+        if self.sections:
+            values["sections"] = [section.to_json() for section in self.sections]
         if self.rouge is not None:
             values["rouge"] = self.rouge.to_json()
+        if self.baselines:
+            values["baselines"] = {name: rouge.to_json() for name, rouge in self.baselines}
         return values | _kept(self.document.kept)
 
 
@@ -190,10 +216,14 @@ def document_sentences(document: SourceText, language: str) -> list[Sentence]:
     Raises:
         UnknownNameError: the language is none of auto, en and ko.
     """
-    passages = document.passages
-    if passages is None:
-        passages = tuple(candidates(plain_passages(document.text, 0, len(document.text))))
-    return sentences_of(passages, language)
+    return sentences_of(passages_of(document), language)
+
+
+def passages_of(document: SourceText) -> Sequence[Passage]:
+    """Return the passages of a document that a summary may be made of."""
+    if document.passages is not None:
+        return document.passages
+    return candidates(plain_passages(document.text, 0, len(document.text)))
 
 
 def on_one_line(text: str) -> str:
@@ -204,6 +234,11 @@ def on_one_line(text: str) -> str:
 def on_lines(sentences: Sequence[Sentence]) -> str:
     """Write sentences on a line each."""
     return "\n".join(on_one_line(sentence.text) for sentence in sentences)
+
+
+def word_counts(sentences: Sequence[Sentence]) -> list[int]:
+    """Count the words of sentences, as white space parts them."""
+    return [len(sentence.text.split()) for sentence in sentences]
 
 
 def one_by_one(answer: Callable[[SourceText], Answer]) -> Summarizer:

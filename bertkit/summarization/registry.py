@@ -56,6 +56,15 @@ def find_writer(name: str) -> WriterSpec:
     raise UnknownNameError.among("model for summaries", name, names, way_on)
 
 
+def described(spec: WriterSpec) -> str:
+    """Say what a model is, where it is from and how large it is, as far as that is known before it is opened."""
+    if spec.hub_id is not None:
+        known = f" ({spec.summary})" if spec in WRITERS else ""
+        return f"{spec.name}{known}, {spec.hub_id} of the hub or its cache"
+    size = sum(path.stat().st_size for path in Path(spec.name).glob("*") if path.is_file())
+    return f"{spec.name} ({size / 1e6:,.0f} MB)"
+
+
 def default_writer(language: str) -> WriterSpec:
     """Return the first row for a language, "en" or "ko"."""
     return next(spec for spec in WRITERS if spec.language == language)

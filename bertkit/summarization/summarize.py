@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 
 from bertkit.data.formats.metering import metered
 from bertkit.data.kept import Keep, parse_keep
-from bertkit.data.sources import input_files
 from bertkit.documents.rouge import resolve_mode
-from bertkit.errors import DataError
-from bertkit.progress import Progress
+from bertkit.errors import DataError, UsageError
+from bertkit.progress import Progress, unheard
+from bertkit.summarization.comparing import beside_baselines, open_all
 from bertkit.summarization.document_rows import document_columns
-from bertkit.summarization.documents_in import read_documents
-from bertkit.summarization.methods import open_summarizer, run_column
-from bertkit.summarization.options import SummaryOptions
-from bertkit.summarization.records import Answer, Answers, Item, Listener, Rouge, SourceText, Summary, Unreadable
+from bertkit.summarization.documents_in import document_files, read_documents
+from bertkit.summarization.methods import asked_method, open_summarizer, run_column
+from bertkit.summarization.options import DEFAULT_SENTENCES, SummaryOptions
+from bertkit.summarization.records import (
+    Answer,
+    Answers,
+    Item,
+    Listener,
+    Rouge,
+    SourceText,
+    Summarizer,
+    Summary,
+    Unreadable,
+)
 from bertkit.summarization.scoring import mean_sentence, read_references, score_summary
+from bertkit.summarization.sections import by_section
 
 
 def summarize(
@@ -48,7 +59,8 @@ class SummarizeRequest:
     """What `bertkit summarize` is asked.
 
     Inputs and how to read them, references with ROUGE's tokenization, the columns that go
-    through to the records, and those where documents (and references) stand.
+    through to the records, and those where documents (and references) stand; whether every
+    method is tried on each document.
     """
 
     names: tuple[str, ...] = ("-",)
@@ -58,6 +70,7 @@ class SummarizeRequest:
     rouge: str = "auto"
     keep: str | None = None
     columns: str | None = None
+    compare: bool = False
 
 
 @dataclass
@@ -67,7 +80,8 @@ class Done:
     documents: int = 0
     errors: int = 0
     first_error: str = ""
-    scores: list[Rouge] = field(default_factory=list)
+    scores: dict[str, list[Rouge]] = field(default_factory=dict)
+    """By method."""
 
     def see(self, answer: Answer) -> None:
         """Count an answer."""
@@ -76,12 +90,16 @@ class Done:
             self.errors += 1
             self.first_error = self.first_error or f"{answer.place}: {answer.message}"
         elif answer.rouge is not None:
-            self.scores.append(answer.rouge)
+            for method, rouge in ((answer.method, answer.rouge), *answer.baselines):
+                self.scores.setdefault(method, []).append(rouge)
 
     @property
     def note(self) -> str | None:
-        """The mean of the scores, where there are several."""
-        return mean_sentence(self.scores) if len(self.scores) > 1 else None
+        """The mean of the scores, where there are several; by method, where these are several."""
+        means = {method: mean_sentence(scores) for method, scores in self.scores.items() if len(scores) > 1}
+        if len(means) < 2:
+            return next(iter(means.values()), None)
+        return "\n".join(f"{method}: {mean}" for method, mean in means.items())
 
     def raise_for_status(self) -> None:
         """Turn errors into the exit code they deserve.
@@ -116,12 +134,42 @@ def summarize_inputs(request: SummarizeRequest, listener: Listener) -> Answers:
     references = read_references(request.references, listener.note) if request.references else None
     mode = request.rouge if request.rouge == "auto" else resolve_mode(request.rouge, ())
     first = next(items)  # before a model is opened for it: the only file may be unreadable
+    items = itertools.chain([first], items)
     answers = counted.answering(
-        open_summarizer(request.options, listener)(itertools.chain([first], items)), listener.documents
+        _opened(request, listener)(items if references is None else _referred(items, references)),
+        unheard if request.compare else listener.documents,
     )
     if keep is not None:
         answers = _with_doubts(answers, keep, listener)
-    return _beside_own(answers, mode) if references is None else _scored(answers, references, mode)
+    answers = _scored(_with_hint(answers, request.options, listener), mode)
+    if not request.compare and asked_method(request.options).writes:
+        answers = beside_baselines(answers, request.options, lambda summary: _beside(summary, mode))
+    return answers
+
+
+def _opened(request: SummarizeRequest, listener: Listener) -> Summarizer:
+    if request.compare:
+        if request.options.sections:
+            raise UsageError("--compare: does not go with --sections; compare whole documents.")
+        return open_all(request.options, listener)
+    summarizer = open_summarizer(request.options, listener)
+    return by_section(summarizer) if request.options.sections else summarizer
+
+
+def _with_hint(answers: Answers, options: SummaryOptions, listener: Listener) -> Answers:
+    """Say once how long the summary of a long document is, and what else may be asked for."""
+    said = not options.is_usual or options.sections
+    with closing(answers):
+        for answer in answers:
+            yield answer
+            if not said and isinstance(answer, Summary) and len(answer.sentences) > DEFAULT_SENTENCES:
+                headings = len({passage.section for passage in answer.document.passages or () if passage.section})
+                parts = f", --sections gives each of its {headings:,} headings its own" if headings > 1 else ""
+                listener.note(
+                    f"{answer.document.place}: has {answer.total:,} sentences, so {len(answer.sentences)} are taken "
+                    f"(0.3 times the square root); --sentences, --words and --ratio say otherwise{parts}."
+                )
+                said = True
 
 
 class _Counted:
@@ -130,7 +178,7 @@ class _Counted:
     def __init__(self, names: Sequence[str]) -> None:
         self._stack = ExitStack()
         self._meter = self._stack.enter_context(metered())
-        self._meter.expect(input_files(names))
+        self._meter.expect(document_files(names))
         self._read = 0
 
     def reading(self, items: Iterator[Item]) -> Iterator[Item]:
@@ -154,30 +202,33 @@ def _with_doubts(answers: Answers, keep: Keep, listener: Listener) -> Answers:
         listener.note(f"warning: {doubt}")
 
 
-def _scored(unscored: Answers, references: Iterator[str], mode: str) -> Answers:
-    with closing(unscored) as answers:
-        for answer in answers:
-            reference = next(references, None)
-            if reference is None:
-                place = answer.place if isinstance(answer, Unreadable) else answer.document.place
-                raise DataError(f"{place}: no reference is left for it; --reference needs one for each document.")
-            yield answer if isinstance(answer, Unreadable) else _beside(answer, reference, mode)
+def _referred(items: Iterable[Item], references: Iterator[str]) -> Iterator[Item]:
+    """Give each document its reference.
+
+    Raises:
+        DataError: there is not one for each.
+    """
+    for item in items:
+        reference = next(references, None)
+        if reference is None:
+            raise DataError(f"{item.place}: no reference is left for it; --reference needs one for each document.")
+        yield replace(item, reference=reference) if isinstance(item, SourceText) else item
     if next(references, None) is not None:
         raise DataError("--reference: there are more references than documents; they must go together one by one.")
 
 
-def _beside_own(unscored: Answers, mode: str) -> Answers:
-    """Score those documents that came with a reference."""
+def _scored(unscored: Answers, mode: str) -> Answers:
+    """Score summaries of documents that have a reference."""
     with closing(unscored) as answers:
         for answer in answers:
             if isinstance(answer, Summary) and answer.document.reference.strip():
-                yield _beside(answer, answer.document.reference, mode)
+                yield _beside(answer, mode)
             else:
                 yield answer
 
 
-def _beside(summary: Summary, reference: str, mode: str) -> Answer:
+def _beside(summary: Summary, mode: str) -> Answer:
     try:
-        return replace(summary, rouge=score_summary(summary.summary, reference, mode))
+        return replace(summary, rouge=score_summary(summary.summary, summary.document.reference, mode))
     except DataError as error:
         return Unreadable.of(summary.document, str(error).rstrip("."))

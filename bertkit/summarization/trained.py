@@ -21,7 +21,7 @@ from bertkit.documents.blocking import select
 from bertkit.documents.sentences import Sentence
 from bertkit.evaluation.predict import predict_stream
 from bertkit.summarization.methods import Method
-from bertkit.summarization.options import SummaryOptions
+from bertkit.summarization.options import DEFAULT_SENTENCES, SummaryOptions
 from bertkit.summarization.records import (
     Answer,
     Answers,
@@ -33,6 +33,7 @@ from bertkit.summarization.records import (
     Unreadable,
     document_sentences,
     nothing_in,
+    word_counts,
 )
 from bertkit.tasks.base import Task
 from bertkit.tasks.summary_scores import Extract
@@ -115,20 +116,23 @@ def _answer(split: _Split, record: Mapping[str, Any], method: Method, options: S
     extract: Extract = record["extract"]
     if not extract.sentences:
         return Unreadable.of(item, nothing_in(item.text))
-    found = ((place, sentences[place]) for place in _chosen(extract, options))
+    found = ((place, sentences[place]) for place in _chosen(extract, options, word_counts(sentences)))
     choices = [Choice.of(i, sentence, round(extract.scores[i], 6)) for i, sentence in found]
-    return Summary.of_choices(item, method.name, choices)
+    return Summary.of_choices(item, method.name, choices, len(sentences))
 
 
-def _chosen(extract: Extract, options: SummaryOptions) -> Sequence[int]:
+def _chosen(extract: Extract, options: SummaryOptions, lengths: Sequence[int] = ()) -> Sequence[int]:
     """Return the model's own choice, or as many of the best sentences as are asked for.
 
     Where there were sets to choose among, these are the best set of that size; where all are
     larger, the best sentences of the model's own choice.
     """
-    if options.sentences is None and options.ratio is None:
-        return extract.chosen
     count = options.count(len(extract.sentences))
+    if options.is_usual and count == DEFAULT_SENTENCES:
+        return extract.chosen
+    if options.words is not None:
+        tokens = [sentence.text.lower().split() for sentence in extract.sentences]
+        return select(extract.scores, tokens, count, lengths=lengths, room=options.words)
     if count < min(map(len, extract.candidates), default=0):
         return sorted(extract.chosen, key=lambda place: -extract.scores[place])[:count]
     words = [sentence.text.lower().split() for sentence in extract.sentences]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 from bertkit.documents.blocking import select
 from bertkit.documents.sentences import Sentence
@@ -21,7 +22,12 @@ from bertkit.summarization.records import (
     document_sentences,
     nothing_in,
     one_by_one,
+    word_counts,
 )
+
+FEWEST_WORDS = 4
+"""Words of a sentence, as white space parts them, from which TextRank may choose it before others."""
+_BEHIND = 1e6
 
 Chosen = tuple[Sequence[int], Sequence[float]]
 """The places of the chosen sentences, and the scores of all."""
@@ -31,7 +37,11 @@ def open_lead(method: Method, options: SummaryOptions, _: Listener) -> Summarize
     """Take the first sentences; a sentence scores one over its place."""
 
     def choose(sentences: Sequence[Sentence], count: int) -> Chosen:
-        return range(min(count, len(sentences))), [1 / (place + 1) for place in range(len(sentences))]
+        scores = [1 / (place + 1) for place in range(len(sentences))]
+        if options.words is None:
+            return range(min(count, len(sentences))), scores
+        room = accumulate(word_counts(sentences))
+        return range(max(1, sum(words <= options.words for words in room))), scores
 
     return _choosing(method, options, choose)
 
@@ -45,9 +55,20 @@ def open_textrank(method: Method, options: SummaryOptions, _: Listener) -> Summa
     def choose(sentences: Sequence[Sentence], count: int) -> Chosen:
         words = sentence_words([sentence.said for sentence in sentences], options.language)
         scores = textrank_scores(words).tolist()
-        return select(scores, words, count), scores
+        ranking = _short_ones_last(scores, sentences)
+        return select(ranking, words, count, lengths=word_counts(sentences), room=options.words), scores
 
     return _choosing(method, options, choose)
+
+
+def _short_ones_last(scores: Sequence[float], sentences: Sequence[Sentence]) -> list[float]:
+    """Put sentences of next to no words behind all others, in their order.
+
+    The measure of TextRank divides by the logarithm of lengths, so that a sentence of two words
+    ("Will do.") that shares one with many others would be chosen first.
+    """
+    lengths = [len(sentence.said.split()) for sentence in sentences]
+    return [score if length >= FEWEST_WORDS else score - _BEHIND for score, length in zip(scores, lengths, strict=True)]
 
 
 def _choosing(
@@ -59,6 +80,6 @@ def _choosing(
             return Unreadable.of(document, nothing_in(document.text))
         places, scores = choose(sentences, options.count(len(sentences)))
         chosen = [Choice.of(i, sentences[i], scores[i]) for i in places]
-        return Summary.of_choices(document, method.name, chosen)
+        return Summary.of_choices(document, method.name, chosen, len(sentences))
 
     return one_by_one(answer)

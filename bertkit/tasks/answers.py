@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bertkit.data.records import Example, LabelSet, TaggedText
+from bertkit.data.store import labels_of
 from bertkit.errors import DataError
 from bertkit.plain import quoted
 from bertkit.tasks.base import TaskSettings
@@ -40,7 +41,8 @@ def check_answers(settings: TaskSettings, examples: Sequence[Example]) -> tuple[
 
 
 def _about_labels(settings: TaskSettings, examples: Sequence[Example]) -> Iterator[str]:
-    unseen = Counter(label for e in examples if (label := e.label or "") not in settings.labels)
+    known = frozenset(settings.labels)
+    unseen = Counter(label for own in labels_of(examples) if (label := own or "") not in known)
     if not unseen:
         return
     shown, rows = _listed(unseen, settings.labels), sum(unseen.values())
@@ -53,10 +55,11 @@ def _about_labels(settings: TaskSettings, examples: Sequence[Example]) -> Iterat
 
 
 def _about_one_answer(settings: TaskSettings, examples: Sequence[Example]) -> Iterator[str]:
-    labels = {example.label for example in examples}
-    if len(labels) != 1 or len(examples) < 2:
+    labels = labels_of(examples)
+    first = next(labels, None)
+    if len(examples) < 2 or any(label != first for label in labels):
         return
-    label = quoted(labels.pop())
+    label = quoted(first)
     if settings.task == "regression":
         yield f"all {len(examples):,} rows have the score {label}: there is no correlation with one number"
     else:

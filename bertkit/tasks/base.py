@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 
 from bertkit.config import words_of
 from bertkit.data.records import ColumnMap, Example
+from bertkit.errors import DataError
 from bertkit.kinds import MisfitError, record_of, shown
 from bertkit.tasks.endings import Endings
 from bertkit.tasks.registry import find_task
@@ -208,6 +209,10 @@ class TrainingOptions:
         if self.class_weights is None and not self.label_smoothing:
             return self
         return replace(self, class_weights=None, label_smoothing=0.0)
+
+
+class NothingToLearnError(DataError):
+    """Rows of which none can be learnt from."""
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ class Extractor:
         with torch.inference_mode(), autocast(placement):
             for start in range(0, len(documents), _SLAB):
                 rows = encode_documents(documents[start : start + _SLAB], self.task.tokenizer, max_length=limit)
-                scores += [figures for (figures,) in rows_of_parts(self.model, self.task, rows, device)]
+                scores += [figures for _, (figures,) in rows_of_parts(self.model, self.task, rows, device)]
         return scores
 
 

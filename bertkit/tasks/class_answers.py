@@ -7,13 +7,15 @@ likeliest labels are kept, and what the row's own label got. Scores need no more
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.cache import scratch_array
+from bertkit.data.store import MANY
 from bertkit.tasks.base import Outputs
 
 MANY_LABELS = 500
@@ -80,7 +82,28 @@ def gathered(outputs: Outputs) -> Any:
     return outputs if len(outputs) and isinstance(outputs[0], Likeliest) else np.asarray(outputs)
 
 
-def taken_numbers(outputs: Outputs, thresholds: Sequence[float]) -> list[int]:
+def gathered_outputs(outputs: Iterable[Any], rows: int) -> Outputs:
+    """Gather what is kept of rows: as a list, or where they are many and all of the same length as one array.
+
+    Args:
+        outputs: of each row.
+        rows: how many there are.
+    """
+    coming = iter(outputs)
+    first = next(coming, None)
+    if rows < MANY or not isinstance(first, np.ndarray) or first.ndim != 1:
+        return [] if first is None else [first, *coming]
+    table = scratch_array((rows, len(first)), first.dtype.str)
+    table[0] = first
+    for place, output in enumerate(coming, start=1):
+        if len(output) != len(first):
+            return [*table[:place], output, *coming]
+        table[place] = output
+    found: Any = table  # an array of rows does what is asked of a sequence
+    return found  # type: ignore[no-any-return]
+
+
+def taken_numbers(outputs: Outputs, thresholds: Sequence[float]) -> Sequence[int] | NDArray[np.int32]:
     """Return the number of the label that each row gets; -1 where it gets none.
 
     A label with a threshold is taken where it reaches it, the likeliest of those that do; else
@@ -97,7 +120,8 @@ def taken_numbers(outputs: Outputs, thresholds: Sequence[float]) -> list[int]:
         return best_numbers(found)
     bars = np.asarray(thresholds)
     if isinstance(found, np.ndarray):
-        return [_taken(row, bars, np.arange(len(row))) for row in found]
+        numbers = (_taken(row, bars, np.arange(len(row))) for row in found)
+        return list(numbers) if len(found) < MANY else np.fromiter(numbers, np.int32, len(found))
     return [_taken(row.probabilities, bars[row.numbers], row.numbers) for row in found]
 
 
@@ -109,25 +133,38 @@ def _taken(probabilities: NDArray[np.float64], bars: NDArray[np.float64], number
     return -1
 
 
-def best_numbers(outputs: Any) -> list[int]:
+def best_numbers(outputs: Any) -> Sequence[int] | NDArray[np.int32]:
     """Return the number of the likeliest label of each row.
 
     Args:
         outputs: of N rows, from `gathered`.
     """
     if isinstance(outputs, np.ndarray):
-        numbers: list[int] = outputs.argmax(axis=1).tolist()
-        return numbers
+        if len(outputs) < MANY:
+            numbers: list[int] = outputs.argmax(axis=1).tolist()
+            return numbers
+        return np.concatenate([part.argmax(axis=1).astype(np.int32) for part in _parts(outputs)])
     return [row.argmax() for row in outputs]
 
 
-def own_probabilities(outputs: Any, own: Sequence[int]) -> list[float]:
+def _parts(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    return (rows[start : start + MANY] for start in range(0, len(rows), MANY))
+
+
+def own_probabilities(outputs: Any, own: Sequence[int] | NDArray[np.int32]) -> Sequence[float] | NDArray[np.float64]:
     """Return the probability of each row's own label; 0 where training never saw it.
 
     Args:
         outputs: of N rows, from `gathered`.
         own: the numbers of the rows' labels; -1: training never saw it.
     """
+    if isinstance(outputs, np.ndarray) and isinstance(own, np.ndarray):
+        found = scratch_array((len(own),), "float64")
+        for start in range(0, len(own), MANY):
+            part, numbers = outputs[start : start + MANY], own[start : start + MANY]
+            picked = part[np.arange(len(part)), np.maximum(numbers, 0)]
+            found[start : start + MANY] = np.where(numbers >= 0, picked, 0.0)
+        return found
     if isinstance(outputs, np.ndarray):
         return [float(outputs[i, number]) if number >= 0 else 0.0 for i, number in enumerate(own)]
     return [row.own_probability for row in outputs]

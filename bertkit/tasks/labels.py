@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 
 from bertkit.data.numerals import is_number
 from bertkit.data.records import Example
+from bertkit.data.store import labels_of
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import listed, quoted
 
@@ -21,7 +22,7 @@ def sorted_labels(examples: Sequence[Example]) -> tuple[str, ...]:
     Raises:
         DataError: there are fewer than two.
     """
-    labels = {e.label for e in examples if e.label}
+    labels = {label for label in labels_of(examples) if label}
     if len(labels) < 2:
         seen = f"the one label {quoted(next(iter(labels)))}" if labels else "no label"
         source = examples[0].source if examples else "the training rows"
@@ -65,7 +66,7 @@ def class_weights(word: str, labels: Sequence[str], examples: Sequence[Example])
     """
     if word == "none":
         return None
-    counts = Counter(e.label for e in examples)
+    counts = Counter(labels_of(examples))
     if word == "auto":
         raw = {label: 1.0 / max(1, counts[label]) for label in labels}
     else:

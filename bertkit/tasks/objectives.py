@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.cache import scratch_array
 from bertkit.compute.arrays import figures, probabilities
 from bertkit.data.numerals import is_score, score_fault
 from bertkit.data.records import Example
+from bertkit.data.store import MANY, labels_of
 from bertkit.errors import DataError
 from bertkit.metrics import classification, regression
 from bertkit.metrics.calibration import calibration_error, calibration_interval, class_temperature, tempered
+from bertkit.metrics.classification import Coded, label_numbers
 from bertkit.metrics.intervals import (
     classification_difference,
     classification_intervals,
@@ -157,19 +160,25 @@ class Classification:
         """Return the numbers of the rows' labels where labels are many, -1 for one never seen; else None."""
         if len(self.labels) <= MANY_LABELS:
             return [None] * len(examples)
-        return self._numbers(examples)
+        return [self._index.get(e.label or "", -1) for e in examples]
 
     def kept(self, output: NDArray[np.float64], gold: int | None) -> Any:
         """Return all probabilities, or where a label's number is given the likeliest and its own."""
         return output if gold is None else likeliest(output, gold)
 
-    def predicted(self, outputs: Outputs) -> list[str]:
+    def predicted(self, outputs: Outputs) -> Sequence[str]:
         """Return the label that each row gets: the likeliest, or as thresholds say; empty where it gets none."""
-        return [self.labels[number] if number >= 0 else "" for number in taken_numbers(outputs, self.thresholds)]
+        numbers = taken_numbers(outputs, self.thresholds)
+        if isinstance(numbers, np.ndarray):  # -1 is the last of the names
+            return Coded(np.where(numbers < 0, len(self.labels), numbers), (*self.labels, ""))
+        return [self.labels[number] if number >= 0 else "" for number in numbers]
 
     def sureness(self, outputs: Outputs) -> NDArray[np.float64]:
         """Return the probability of the label that each row gets, (N); -1 where it gets none."""
         numbers = taken_numbers(outputs, self.thresholds)
+        if isinstance(numbers, np.ndarray):
+            found = own_probabilities(gathered(outputs), numbers)
+            return np.where(numbers < 0, -1.0, np.asarray(found)) if (numbers < 0).any() else np.asarray(found)
         return np.asarray([probability_of(row, number) for row, number in zip(outputs, numbers, strict=True)])
 
     def temperature(self, examples: Sequence[Example], outputs: Outputs) -> float:
@@ -178,30 +187,37 @@ class Classification:
 
     def cooled(self, outputs: Outputs, temperature: float) -> Outputs:
         """Return what outputs would be had the logits been divided by a temperature."""
-        return list(tempered(gathered(outputs), temperature))
+        found = gathered(outputs)
+        if len(found) < MANY or not isinstance(found, np.ndarray):
+            return list(tempered(found, temperature))
+        table: Any = scratch_array(found.shape, "float64")
+        for start in range(0, len(found), MANY):
+            table[start : start + MANY] = tempered(found[start : start + MANY], temperature)
+        return table  # type: ignore[no-any-return]
 
     def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
         """Return all metrics of classification, loss included."""
-        gold, found = [e.label or "" for e in examples], gathered(outputs)
+        gold, found = _gold(examples), gathered(outputs)
         predicted = self.predicted(outputs)
         metrics = classification.classification_metrics(gold, predicted, self.labels, positive=self.positive)
         metrics["loss"] = classification.cross_entropy(self.gold_probabilities(examples, found))
         metrics["ece"] = calibration_error(self.sureness(outputs), _agree(gold, predicted))
         only = classification.collapsed(predicted)
-        is_right = set(gold) == {only}  # of rows with one label, which say nothing of others
+        # Rows with one label say nothing of others.
+        is_right = only is not None and all(label == only for label in gold)
         warnings = () if only is None or is_right else (_collapse_sentence(only, gold),)
         return Scores(metrics, classification.per_label(gold, predicted, self.labels), warnings)
 
     def intervals(self, examples: Sequence[Example], outputs: Outputs) -> dict[str, Interval]:
         """Return the bootstrap interval of each metric."""
-        gold, found = [e.label or "" for e in examples], gathered(outputs)
+        gold, found = _gold(examples), gathered(outputs)
         losses, predicted = self._row_losses(examples, found), self.predicted(outputs)
         intervals = classification_intervals(gold, predicted, self.labels, positive=self.positive, losses=losses)
         return {**intervals, **calibration_interval(self.sureness(outputs), _agree(gold, predicted))}
 
     def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> dict[str, Interval]:
         """Return the interval of each metric's difference, `outputs` minus `others`; of the loss where it decides."""
-        gold = [e.label or "" for e in examples]
+        gold = _gold(examples)
         mine, theirs = self.predicted(outputs), self.predicted(others)
         found = classification_difference(gold, mine, theirs, self.labels, positive=self.positive)
         if self.decides_by_loss:
@@ -211,7 +227,7 @@ class Classification:
     def mistakes(self, examples: Sequence[Example], outputs: Outputs) -> Mistakes:
         """Return (row, its figures) for wrong labels, the surest mistakes first."""
         predicted = self.predicted(outputs)
-        wrong = [i for i, e in enumerate(examples) if predicted[i] != e.label]
+        wrong = [i for i, label in enumerate(labels_of(examples)) if predicted[i] != label]
         sureness = self.sureness(outputs)
         wrong.sort(key=lambda i: -float(sureness[i]))
 
@@ -225,18 +241,38 @@ class Classification:
         """Nothing to fold: logits are logits."""
         return self
 
-    def gold_probabilities(self, examples: Sequence[Example], outputs: Outputs) -> list[float]:
+    def gold_probabilities(
+        self, examples: Sequence[Example], outputs: Outputs
+    ) -> Sequence[float] | NDArray[np.float64]:
         """Return the probability given to each row's own label; 0 for a label never seen."""
         return own_probabilities(gathered(outputs), self._numbers(examples))
 
-    def _row_losses(self, examples: Sequence[Example], outputs: Outputs) -> list[float]:
-        return [-math.log(max(p, 1e-12)) for p in self.gold_probabilities(examples, outputs)]
+    def _row_losses(self, examples: Sequence[Example], outputs: Outputs) -> Sequence[float] | NDArray[np.float64]:
+        found = self.gold_probabilities(examples, outputs)
+        if isinstance(found, np.ndarray):
+            np.maximum(found, classification.LEAST_PROBABILITY, out=found)
+            return np.negative(np.log(found, out=found), out=found)
+        return [-math.log(max(p, 1e-12)) for p in found]
 
-    def _numbers(self, examples: Sequence[Example]) -> list[int]:
-        return [self._index.get(e.label or "", -1) for e in examples]
+    def _numbers(self, examples: Sequence[Example]) -> list[int] | NDArray[np.int32]:
+        if len(examples) < MANY:
+            return [self._index.get(e.label or "", -1) for e in examples]
+        numbers = (self._index.get(label or "", -1) for label in labels_of(examples))
+        return np.fromiter(numbers, np.int32, len(examples))
+
+
+def _gold(examples: Sequence[Example]) -> Sequence[str]:
+    """Return the rows' labels; of many as numbers."""
+    if len(examples) < MANY:
+        return [e.label or "" for e in examples]
+    place: dict[str, int] = {}
+    codes = np.fromiter((place.setdefault(label or "", len(place)) for label in labels_of(examples)), np.int32)
+    return Coded(codes, tuple(place))
 
 
 def _agree(gold: Sequence[str], predicted: Sequence[str]) -> NDArray[np.bool_]:
+    if isinstance(gold, Coded) and isinstance(predicted, Coded):
+        return np.asarray(label_numbers(gold, predicted.names) == predicted.codes)
     return np.fromiter((a == b for a, b in zip(gold, predicted, strict=True)), bool, len(gold))
 
 

@@ -26,36 +26,36 @@ MOST_FIGURES = 2**22
 def rows_of_parts(
     model: TaskModel,
     task: Task,
-    rows: Sequence[EncodedRow],
+    rows: Iterable[EncodedRow],
     device: str,
     *,
     batch_size: int | None = None,
     tick: Tick = lambda _: None,
-) -> Iterator[Iterable[NDArray[np.float64]]]:
+) -> Iterator[tuple[EncodedRow, Iterable[NDArray[np.float64]]]]:
     """Compute the outputs of the parts of each row; gradients are for the caller to switch off.
 
     Args:
         model: in evaluation mode, on the device.
         task: collates parts and reads logits.
-        rows: N rows.
+        rows: N rows, taken as they are computed.
         device: where the batches go.
         batch_size: most parts of a batch; None: as many as fit the token budget.
         tick: is told after each batch how many parts it had.
 
     Yields:
-        For each row what the model makes of its parts' outputs, to be used up before the next
+        Each row, and what the model makes of its parts' outputs, to be used up before the next
         row's. Those of a row with very many parts are computed as they are taken.
     """
-    for slab in _slabs(rows, [_figures(task, row) for row in rows]):
+    for slab in _slabs(task, rows):
         parts = [part for row in slab for part in row.parts]
         if len(slab) == 1 and _figures(task, slab[0]) > MOST_FIGURES:
-            yield model.finish_row(_bit_by_bit(model, task, slab[0], device, batch_size, tick))
+            yield slab[0], model.finish_row(_bit_by_bit(model, task, slab[0], device, batch_size, tick))
             continue
         outputs = _part_outputs(model, task, parts, device, batch_size, tick)
         start = 0
         for row in slab:
             end = start + len(row.parts)
-            yield model.finish_row(outputs[start:end])
+            yield row, model.finish_row(outputs[start:end])
             start = end
 
 
@@ -69,16 +69,19 @@ def _figures(task: Task, row: EncodedRow) -> int:
     return len(row.parts) * max(1, labels)
 
 
-def _slabs(rows: Sequence[EncodedRow], figures: Sequence[int]) -> Iterator[Sequence[EncodedRow]]:
+def _slabs(task: Task, rows: Iterable[EncodedRow]) -> Iterator[list[EncodedRow]]:
     """Group rows that are computed together."""
-    start = held = 0
-    for i, own in enumerate(figures):
-        if i > start and (i - start == SLAB or held + own > MOST_FIGURES):
-            yield rows[start:i]
-            start, held = i, 0
+    slab: list[EncodedRow] = []
+    held = 0
+    for row in rows:
+        own = _figures(task, row)
+        if slab and (len(slab) == SLAB or held + own > MOST_FIGURES):
+            yield slab
+            slab, held = [], 0
+        slab.append(row)
         held += own
-    if start < len(rows):
-        yield rows[start:]
+    if slab:
+        yield slab
 
 
 def _bit_by_bit(

@@ -28,7 +28,7 @@ from bertkit.tasks.encoding import encode_rows, hide_tokens, joined_texts, with_
 from bertkit.tasks.labels import sorted_labels
 from bertkit.tasks.objectives import Classification, Objective, Regression, number
 from bertkit.tokenization.base import Encoding, Tokenizer
-from bertkit.tokenization.segments import KINDS, segments_at, word_kinds
+from bertkit.tokenization.segments import KINDS, pair_kinds, segments_at
 from bertkit.tokenization.stretches import beginning, most_at_once
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ class SequenceTask:
         if self.settings.on_long != "window":
             most = most_at_once(self.settings.max_length)
             first, second = beginning(first, most), beginning(second, most)
-        kinds = word_kinds(first, second), word_kinds(second, first)
+        kinds = pair_kinds(first, second)
         parts = (replace(part, type_ids=segments_at(part.spans, kinds), spans=()) for part in row.parts)
         return replace(row, parts=tuple(parts))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from bertkit.data.records import Example
 from bertkit.documents.rouge import score_corpus
 from bertkit.errors import DataError
-from bertkit.tasks.base import Interval, Outputs, Scores, TaskSettings
+from bertkit.tasks.base import Interval, NothingToLearnError, Outputs, Scores, TaskSettings
 from bertkit.tasks.document_text import CHOSEN, reference_of
 from bertkit.tasks.summary_scores import (
     Extract,
@@ -105,11 +105,11 @@ def refuse_nothing(kept: int, examples: Sequence[Example], what: str) -> None:
     """Refuse training rows of which nothing can be learnt.
 
     Raises:
-        DataError: no row was kept.
+        NothingToLearnError: no row was kept.
     """
     if not kept:
         source = examples[0].source if examples else "the training rows"
-        raise DataError(f"{source}: {what}, so there is nothing to learn; are the columns the right ones?")
+        raise NothingToLearnError(f"{source}: {what}, so there is nothing to learn; are the columns the right ones?")
 
 
 def _doubts(outputs: Outputs) -> list[str]:

@@ -32,7 +32,7 @@ def try_out(task: Task, model: TaskModel) -> None:
     example = _example(task)
     with no_gradients():  # what layers keep of a row is of use in training, too
         rows = task.encode([example])
-        (outputs,) = rows_of_parts(model, task, rows, "cpu")
+        ((_, outputs),) = rows_of_parts(model, task, rows, "cpu")
         parts = list(outputs)
         if not all(np.isfinite(np.asarray(part, np.float64)).all() for part in parts):
             raise MisfitError("its weights and config.json make answers that are no numbers")

@@ -30,6 +30,7 @@ from bertkit.tokenization.cutting import (
 from bertkit.tokenization.encoding import Encoding, LaidRow, Texts, packed, spans_of
 from bertkit.tokenization.stretches import looked_at, most_at_once, portions, stretches
 from bertkit.tokenization.typed import Speller, as_text
+from bertkit.tokenization.words_apart import FEWEST, WordsApart, WordsRow, reads_apart
 
 __all__ = ["Encoding", "SpecialTokens", "Tokenizer"]
 
@@ -83,6 +84,10 @@ class Tokenizer:
         """How many rows a table needs for its ids: the highest one plus 1, added tokens included."""
         return max(self.backend.get_vocab(with_added_tokens=True).values(), default=-1) + 1
 
+    @cached_property
+    def _words_apart(self) -> WordsApart | None:
+        return WordsApart(self.backend, self._numbers) if reads_apart(self.backend) else None
+
     def id_of(self, token: str | None, part: str) -> int:
         """Return the id of a special token.
 
@@ -113,6 +118,8 @@ class Tokenizer:
 
     @reads_control.setter
     def reads_control(self, value: bool) -> None:
+        if value != self.reads_control:
+            self.__dict__.pop("_words_apart", None)  # what it knows of words is otherwise
         self.backend.encode_special_tokens = not value
 
     def plain(self, text: str, *, but: Sequence[str] = ()) -> str:
@@ -213,12 +220,16 @@ class Tokenizer:
         return n_tokens, tuple(parts)
 
     def _encoded(self, rows: Sequence[Texts], with_spans: bool) -> list[Any]:
-        """Hand rows to the library; nothing is cut."""
+        """Hand rows to the library; nothing is cut. Of many rows, words that came before need not go there."""
+        if not with_spans and len(rows) >= FEWEST and self._words_apart is not None:
+            return self._words_apart.encode(rows)
         encode_batch = self.backend.encode_batch if with_spans else self.backend.encode_batch_fast
         return list(encode_batch([row if len(row) > 1 else row[0] for row in rows]))
 
     def _laid(self, row: Any, texts: Texts, with_spans: bool, skipped: tuple[int, int] = (0, 0)) -> LaidRow:
         ids = row.ids
+        if isinstance(row, WordsRow):
+            return LaidRow(ids, row.type_ids, [], texts, skipped)
         # Where a vocabulary has gaps, its highest ids are beyond the numbers.
         with suppress(IndexError):
             ids = [self._numbers[i] for i in ids]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any
 
 from bertkit.tokenization.cutting import Kept, kept
@@ -77,7 +78,7 @@ def packed(encoding: Encoding) -> Encoding:
 
 def spans_of(row: Any) -> list[Span]:
     """Return the places of a row's tokens as the library gives them."""
-    return [
-        Span(-1 if side is None else side, start, end)
-        for side, (start, end) in zip(row.sequence_ids, row.offsets, strict=True)
-    ]
+    sides = [-1 if side is None else side for side in row.sequence_ids]
+    places = ((side, *place) for side, place in zip(sides, row.offsets, strict=True))
+    # As `Span._make` does, without a call of Python for each of so many.
+    return list(map(tuple.__new__, repeat(Span), places))

@@ -18,6 +18,7 @@ involved, so they work for any pair task; `docs/scratch.md` has what each part i
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,6 +37,10 @@ OVERLAP_SEGMENTS = 2 * KINDS
 
 # White space and punctuation part words; vowel signs and combining accents do not.
 _CUTTER = BertPreTokenizer()
+# The same for a text of ASCII characters, in a fraction of the time; of longer ones words are held once.
+_ASCII_WORD = re.compile(r"[!-/:-@\[-`{-~]|[^\t-\r !-/:-@\[-`{-~]+")
+_SHORT = 4096
+_ONE = [bytes([number]) for number in range(2 * KINDS)]
 
 
 Kinds = Sequence[int]
@@ -61,7 +66,7 @@ def overlap_segments(spans: Iterable[Span], first: str, second: str) -> list[int
     Returns:
         Ids in 0 .. OVERLAP_SEGMENTS - 1, one for each token.
     """
-    return segments_at(spans, (word_kinds(first, second), word_kinds(second, first)))
+    return segments_at(spans, pair_kinds(first, second))
 
 
 def segments_at(spans: Iterable[Span], kinds: tuple[Kinds, Kinds]) -> list[int]:
@@ -76,22 +81,47 @@ def segments_at(spans: Iterable[Span], kinds: tuple[Kinds, Kinds]) -> list[int]:
 
 def word_kinds(text: str, other: str) -> Kinds:
     """Return the kind of the word at each character of `text`, as against `other`."""
+    return pair_kinds(text, other)[0]
+
+
+def pair_kinds(first: str, second: str) -> tuple[Kinds, Kinds]:
+    """Return the kind of the word at each character of two texts, each as against the other."""
+    (words, places), (others, there) = _words_and_places(first), _words_and_places(second)
+    runs, runs_there = _shared_runs(words, others)
+    return (
+        _kinds(len(first), words, places, runs, others),
+        _kinds(len(second), others, there, runs_there, words),
+    )
+
+
+def _kinds(size: int, words: Sequence[str], places: array[int], runs: bytearray, others: Sequence[str]) -> Kinds:
+    stems: set[str] | None = None
+    kinds = bytearray(size)
+    for i, (word, run) in enumerate(zip(words, runs, strict=True)):
+        start, end = places[2 * i], places[2 * i + 1]
+        if not run and stems is None:
+            stems = {stem for there in others if (stem := _stem(there))}
+        kind = LIKE_ONE_THERE + run if run else _unshared(word, stems or set())
+        kinds[start:end] = _ONE[kind] * (end - start)
+    return kinds
+
+
+def _words_and_places(text: str) -> tuple[list[str], array[int]]:
     words, places = [], array("q")
     for word, start, end in _words(text):
         words.append(word)
         places.extend((start, end))
-    runs = _shared_runs(words, [word for word, _, _ in _words(other)])
-    stems = {stem for word, _, _ in _words(other) if (stem := _stem(word))}
-    kinds = bytearray(len(text))
-    for i, (word, run) in enumerate(zip(words, runs, strict=True)):
-        start, end = places[2 * i], places[2 * i + 1]
-        kinds[start:end] = bytes([LIKE_ONE_THERE + run if run else _unshared(word, stems)]) * (end - start)
-    return kinds
+    return words, places
 
 
 def _words(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield the words of a text, without case, and their places; equal words are one object."""
     known: dict[str, str] = {}
+    if len(text) <= _SHORT and text.isascii():
+        for found in _ASCII_WORD.finditer(text.lower()):
+            word = found[0]
+            yield word, found.start(), found.end()
+        return
     for before, stretch in stretches(text):
         for word, (start, end) in _CUTTER.pre_tokenize_str(stretch):
             plain = _plain(word)
@@ -106,18 +136,22 @@ def _unshared(word: str, stems: set[str]) -> int:
     return LIKE_ONE_THERE if _stem(word) in stems else ONLY_HERE
 
 
-def _shared_runs(words: Sequence[str], others: Sequence[str]) -> bytearray:
-    """Return, for each word, how long the longest run around it is that the others have too."""
-    lengths = bytearray(len(words))
+def _shared_runs(words: Sequence[str], others: Sequence[str]) -> tuple[bytearray, bytearray]:
+    """Return, for each word of two texts, how long the longest run around it is that both have."""
+    lengths, there = bytearray(len(words)), bytearray(len(others))
     # Runs of the shorter text are held, and only those of the longer one that it has, too.
     fewer, more = sorted((words, others), key=len)
     for n in range(1, LONGEST_RUN + 1):
         held = set(_runs(fewer, n))
         shared = {run for run in _runs(more, n) if run in held}
-        for i, run in enumerate(_runs(words, n)):
-            if run in shared:
-                lengths[i : i + n] = bytes([n]) * n
-    return lengths
+        if not shared:  # nor is a longer one
+            break
+        mark = _ONE[n] * n
+        for side, found in ((words, lengths), (others, there)):
+            for i, run in enumerate(_runs(side, n)):
+                if run in shared:
+                    found[i : i + n] = mark
+    return lengths, there
 
 
 def _runs(words: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:

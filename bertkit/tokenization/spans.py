@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from typing import overload
 
 from bertkit.tokenization.segments import Span
@@ -61,6 +61,8 @@ def whole_characters(spans: Sequence[Span], texts: Sequence[str]) -> tuple[Span,
     Returns:
         One span per token; that of a token which stands for white space only is empty.
     """
+    if all(map(str.isascii, texts)) and not any(map(_begins_or_ends_blank, spans, repeat(texts))):
+        return tuple(spans)
     found = []
     for i, span in enumerate(spans):
         if span.side < 0:
@@ -71,6 +73,11 @@ def whole_characters(spans: Sequence[Span], texts: Sequence[str]) -> tuple[Span,
         limit = follower.start if follower and follower.side == span.side else len(text)
         found.append(_whole(span, text, max(limit, span.end)))
     return tuple(found)
+
+
+def _begins_or_ends_blank(span: Span, texts: Sequence[str]) -> bool:
+    side, start, end = span
+    return side >= 0 and end > start and (texts[side][start].isspace() or texts[side][end - 1].isspace())
 
 
 def _whole(span: Span, text: str, limit: int) -> Span:

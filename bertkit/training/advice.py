@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bertkit.compute.batching import padding_share, training_batches
+from bertkit.tasks.encoded import lengths_of
 from bertkit.training.freezing import layers_frozen
 from bertkit.training.prepare import Prepared
 
@@ -38,7 +39,7 @@ def advice(prepared: Prepared, encoder: Encoder) -> Iterator[str]:
         )
     if encoder.window is None:
         return
-    lengths = [row.length for row in prepared.rows]
+    lengths = lengths_of(prepared.rows)
     batches = training_batches(
         lengths, batch_size=int(prepared.config.batch_size or 1), seed=prepared.config.seed, epoch=0
     )

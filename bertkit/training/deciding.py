@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from bertkit.audit.labels import STRONG_IMBALANCE, imbalance
 from bertkit.config import TrainConfig
 from bertkit.data.records import Example
+from bertkit.data.store import labels_of
 from bertkit.errors import UsageError
 from bertkit.plain import quoted
 from bertkit.tasks.registry import TaskSpec
@@ -47,7 +48,7 @@ def _refuse_foreign(config: TrainConfig, task: TaskSpec) -> None:
 def _why_uneven(config: TrainConfig, examples: Sequence[Example]) -> str:
     if config.class_weights != "none":
         return "--class-weights is given"
-    counts = Counter(example.label for example in examples if example.label)
+    counts = Counter(label for label in labels_of(examples) if label)
     if len(counts) < 2 or imbalance(counts) <= STRONG_IMBALANCE:
         return ""
     (most, n_most), *_, (least, n_least) = counts.most_common()

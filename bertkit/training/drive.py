@@ -89,11 +89,11 @@ class Scorer:
     def __call__(self) -> Scores:
         """Score; the first process decides for all."""
         prepared, learner, chosen = self.prepared, self.learner, self.prepared.scored_rows
-        rows = [prepared.validation[i] for i in chosen]
+        rows = prepared.validation[chosen.start : chosen.stop : chosen.step]
         with self.average.weights_of(learner.bare_model, epoch=self.state.epoch + 1):
             model = learner.bare_model.eval()
             self.outputs = forward_together(learner.world, model, prepared.task, rows, self.placement)
-        examples = [prepared.validation_examples[i] for i in chosen]
+        examples = prepared.validation_examples[chosen.start : chosen.stop : chosen.step]
         return learner.world.from_main(lambda: prepared.task.score(examples, self.outputs))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
-from bertkit.evaluation.baselines import Baselines, fit_baselines
+from bertkit.evaluation.baselines import Baselines, fit_baselines, rows_to_fit
 from bertkit.evaluation.blend import fit_blend
 from bertkit.evaluation.contamination import save_hashes
 from bertkit.evaluation.decisions import beside
@@ -107,7 +107,8 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
     """Score the best weights' outputs on the validation split, beside baselines fitted on the same rows."""
     task, train, examples = prepared.task, prepared.train_examples, prepared.validation_examples
     seed = prepared.config.seed
-    baselines = fit_baselines(task, train, seed=seed, class_weights=prepared.options.class_weights)
+    learnt = rows_to_fit(train, seed=seed)
+    baselines = fit_baselines(task, learnt, seed=seed, class_weights=prepared.options.class_weights)
     calibration: dict[str, Any] = {}
     cooled = ""
     # Windows are averaged as probabilities, which no temperature of their logits keeps in order.
@@ -116,7 +117,7 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
         outputs, calibration, cooled = calibrate(task, learner.bare_model, examples, outputs)
     theirs, alone, partnership = dict(baselines.predict(examples)), None, None
     if prepared.config.blend:
-        partner = fit_partner(task, learner.bare_model, baselines, train, seed=seed)
+        partner = fit_partner(task, learner.bare_model, baselines, learnt, seed=seed)
         theirs[partner.name] = say = partner.answers(examples, theirs)
         gold = [example.label for example in examples]
         partnership = Partnership(fit_blend(gold, task.settings.labels, outputs, say), partner)

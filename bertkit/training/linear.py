@@ -163,6 +163,10 @@ def _refuse_idle(config: TrainConfig) -> None:
         if (spec.metadata["panel"] in _PANELS and spec.name not in _READ) or spec.name in _NOT_READ
         if getattr(config, spec.name) != spec.default
     ]
+    if config.folds is not None:
+        raise UsageError(
+            f"{flag('folds')}: trains encoders; {TFIDF} has none, so leave it out or name another --model."
+        )
     if idle:
         names = listed([flag(name) for name in idle], quotes=False)
         raise UsageError(f"{names}: of no use to {TFIDF}, which has no encoder; leave it out.")

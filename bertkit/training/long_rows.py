@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bertkit.models.registry import EXTENDABLE
 from bertkit.models.table import ModelSpec
 from bertkit.tasks.base import EncodedRow, TaskSettings, TrainingRow
+from bertkit.tasks.encoded import StoredTraining, cut_of
 from bertkit.tasks.registry import find_task
 
 
@@ -14,15 +15,18 @@ def cut_sentence(
     rows: Sequence[TrainingRow], validation: Sequence[EncodedRow], settings: TaskSettings, spec: ModelSpec
 ) -> tuple[str, ...]:
     """Say how many rows were cut, and what can be done about it."""
-    encoded = [*(row.encoded for row in rows), *validation]
-    cut = [row for row in encoded if row.truncated]
+    if isinstance(rows, StoredTraining):
+        cut, lost = rows.facts.cut, rows.facts.lost
+    else:
+        cut, lost = cut_of(row.encoded for row in rows)
+    of_validation = cut_of(validation)
+    cut, lost = cut + of_validation[0], lost + of_validation[1]
     if not cut:
         return ()
-    lost = sum(max(0, part.n_tokens - len(part.ids)) for row in cut for part in row.parts)
     # What is cut in windows is a single sentence that is longer than one.
     kind = "rows have sentences that are" if settings.on_long == "window" else "rows are"
     return (
-        f"{len(cut):,} of {len(encoded):,} {kind} longer than {settings.max_length} tokens and were cut "
+        f"{cut:,} of {len(rows) + len(validation):,} {kind} longer than {settings.max_length} tokens and were cut "
         f"({lost:,} tokens lost); {_ways_on(settings, spec)}",
     )
 

@@ -24,6 +24,7 @@ from bertkit.compute.processes import ALONE, World
 from bertkit.errors import DataError, NonFiniteError
 from bertkit.metrics.names import greater_is_better
 from bertkit.tasks.base import Scores, Task, TrainingOptions, TrainingRow
+from bertkit.tasks.encoded import lengths_of
 from bertkit.training.freezing import freeze, layers_frozen
 from bertkit.training.optim import learning_rate, set_learning_rate
 from bertkit.troubleshooting import see
@@ -138,7 +139,7 @@ def train_steps(
         ProcessLostError: another process has ended.
         DataError: the validation rows lack the metric that decides.
     """
-    lengths = [row.length for row in rows]
+    lengths = lengths_of(rows)
     per_epoch = plan.steps_per_epoch(len(rows))
     while state.epoch < plan.epochs and state.stale < plan.patience:
         batches = training_batches(lengths, batch_size=plan.batch_size, seed=plan.seed, epoch=state.epoch)

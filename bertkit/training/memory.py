@@ -26,6 +26,7 @@ import numpy as np
 
 from bertkit.compute.batching import training_batches
 from bertkit.tasks.base import TrainingRow
+from bertkit.tasks.encoded import lengths_of
 from bertkit.training.learner import plan_of
 from bertkit.training.loop import Plan
 from bertkit.training.prepare import Prepared
@@ -138,12 +139,12 @@ def resident() -> int:
 
 def largest_batch(rows: Sequence[TrainingRow], plan: Plan) -> list[TrainingRow]:
     """Return the rows of the training's batch that has most places, padding included, the longest first."""
-    lengths = [row.length for row in rows]
+    lengths = lengths_of(rows)
+    sizes = np.asarray(lengths)
     epochs = (
-        training_batches(lengths, batch_size=plan.batch_size, seed=plan.seed, epoch=epoch)
-        for epoch in range(plan.epochs)
+        training_batches(sizes, batch_size=plan.batch_size, seed=plan.seed, epoch=epoch) for epoch in range(plan.epochs)
     )
-    largest = max(chain.from_iterable(epochs), key=lambda batch: len(batch) * max(lengths[row] for row in batch))
+    largest = max(chain.from_iterable(epochs), key=lambda batch: len(batch) * int(sizes[batch].max()))
     return sorted((rows[row] for row in largest), key=lambda row: -row.length)
 
 

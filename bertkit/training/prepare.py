@@ -11,6 +11,7 @@ from bertkit.audit.training_rows import training_doubts
 from bertkit.config import TrainConfig, flag
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest
+from bertkit.data.store import RowTexts, texts_of
 from bertkit.errors import UsageError
 from bertkit.models.choosing import AUTO, FROM_NOTHING, Choice, choose_model
 from bertkit.models.offline import package_statement
@@ -19,6 +20,7 @@ from bertkit.models.table import ModelSpec
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import EncodedRow, Task, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.class_answers import MANY_LABELS
+from bertkit.tasks.encoded import encode_scored, encode_training
 from bertkit.tasks.labels import class_weights, positive_weights
 from bertkit.tasks.multilabel import labels_of
 from bertkit.tasks.reading import load_splits
@@ -47,8 +49,8 @@ class Prepared:
     tokenizer: Tokenizer
     task: Task
     options: TrainingOptions
-    rows: list[TrainingRow]
-    validation: list[EncodedRow]
+    rows: Sequence[TrainingRow]
+    validation: Sequence[EncodedRow]
     warnings: tuple[str, ...]
     trimmed: Trimmed | None = None
 
@@ -81,7 +83,10 @@ def check_names(config: TrainConfig) -> ModelSpec:
 
 
 def prepare(
-    config: TrainConfig, saved_tokenizer: Path | None = None, note: Callable[[str], None] = lambda _: None
+    config: TrainConfig,
+    saved_tokenizer: Path | None = None,
+    note: Callable[[str], None] = lambda _: None,
+    dataset: DataSet | None = None,
 ) -> Prepared:
     """Load, split and encode.
 
@@ -89,25 +94,31 @@ def prepare(
         config: the request; open values are decided here.
         saved_tokenizer: folder of the tokenizer of a run that is resumed.
         note: told what is being done, in one sentence each.
+        dataset: the rows, split; None: those that the request names.
 
     Raises:
         BertkitError: names, data, columns, labels or tokenizer do not allow training.
     """
     check_names(config)
     wanted = ("train", "validation", "test") if config.test_fraction else ("train", "validation")
-    dataset = load_splits(request_of(config), splits=wanted)
+    dataset = load_splits(request_of(config), splits=wanted) if dataset is None else dataset
     config = asked = _with_model(config, dataset, note)
     spec = find_model(config.model)
     if saved_tokenizer is None:  # a resumed run has all its figures stored, idle ones too
         refuse_idle(config, find_task(dataset.task))
     config = _for_task(config, find_task(dataset.task), from_nothing=spec.is_scratch or config.init == "random")
     train = dataset.splits["train"]
-    n_words = sum(len(text.split()) for e in train for text in e.all_texts)
     is_pair = dataset.columns.pair is not None
     two_texts = is_pair or dataset.task == "choice"
     readable = _lengthened(spec, config, find_task(dataset.task))
     config = resolve(
-        config, readable, is_pair=is_pair, task=dataset.task, two_texts=two_texts, n_words=n_words, n_rows=len(train)
+        config,
+        readable,
+        is_pair=is_pair,
+        task=dataset.task,
+        two_texts=two_texts,
+        n_rows=len(train),
+        n_words=lambda: sum(len(text.split()) for text in texts_of(train)),
     )
     config = _decided(config, find_task(dataset.task), train, note, is_resumed=saved_tokenizer is not None)
     tokenizer, trimmed = choose_tokenizer(config, spec, train, saved_tokenizer, note)
@@ -117,10 +128,10 @@ def prepare(
     doubts = [*training_doubts(dataset.task, train)]
     doubts += [f"validation: {doubt}" for doubt in check_answers(task.settings, dataset.splits["validation"])]
     lend_extractor(task, config, spec, note)
-    findings = check_fit(tokenizer, [text for e in train for text in e.all_texts], name=owner(config))
+    findings = check_fit(tokenizer, RowTexts(train), name=owner(config))
     options = _options(config, task, train)
-    rows = task.training_rows(train, options)
-    validation = task.encode_scored(dataset.splits["validation"])
+    rows = encode_training(task, train, options)
+    validation = encode_scored(task, dataset.splits["validation"])
     cut = cut_sentence(rows, validation, task.settings, readable)
     return Prepared(
         config=config,
@@ -144,7 +155,7 @@ def _with_model(config: TrainConfig, dataset: DataSet, note: Callable[[str], Non
     if shaping is not None or config.init == "random":
         choice = Choice(FROM_NOTHING, f"{flag(shaping or 'init')} is for a model that starts from nothing")
     else:
-        choice = choose_model((text for e in dataset.splits["train"] for text in e.all_texts), dataset.task)
+        choice = choose_model(texts_of(dataset.splits["train"]), dataset.task)
     note(f"--model {choice.name}: {choice.reason}")
     return replace(config, model=choice.name)
 

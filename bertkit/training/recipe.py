@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -46,7 +47,7 @@ def resolve(
     spec: ModelSpec,
     *,
     is_pair: bool,
-    n_words: int,
+    n_words: int | Callable[[], int],
     n_rows: int = 0,
     task: str = "classify",
     two_texts: bool | None = None,
@@ -61,7 +62,7 @@ def resolve(
             read; 0: not known.
         task: what is learnt.
         two_texts: whether the model reads two texts at once; None: as `is_pair` says.
-        n_words: running words of the training rows, for the size of a new vocabulary.
+        n_words: running words of the training rows, for the size of a new vocabulary, or what counts them.
 
     Raises:
         UsageError: an option that the model or the data cannot use.
@@ -224,8 +225,9 @@ def recipe_for(spec: ModelSpec, *, from_nothing: bool) -> Recipe:
     )
 
 
-def _vocabulary_size(n_words: int) -> int:
-    return max(SMALLEST_VOCABULARY, min(LARGEST_VOCABULARY, n_words // WORDS_PER_PIECE))
+def _vocabulary_size(n_words: int | Callable[[], int]) -> int:
+    words = n_words if isinstance(n_words, int) else n_words()
+    return max(SMALLEST_VOCABULARY, min(LARGEST_VOCABULARY, words // WORDS_PER_PIECE))
 
 
 def _refuse_vocabulary(config: TrainConfig, spec: ModelSpec) -> None:

@@ -13,7 +13,9 @@ from bertkit import bundle
 from bertkit.compute.device import Placement, check_device_word
 from bertkit.compute.processes import ALONE, World, joined
 from bertkit.config import TrainConfig
+from bertkit.data.records import DataSet
 from bertkit.errors import StrictError, UsageError
+from bertkit.evaluation.baselines import fitted_sentence
 from bertkit.evaluation.forward import forward_together
 from bertkit.evaluation.linear_run import PLACEMENT
 from bertkit.kinds import MisfitError, record_of
@@ -22,6 +24,7 @@ from bertkit.training.checkpoint import Checkpoints, best_name
 from bertkit.training.drive import Totals, drive
 from bertkit.training.duration import predict_seconds
 from bertkit.training.finish import finish
+from bertkit.training.folds import FoldScores, check_folds, score_folds
 from bertkit.training.gallery import write_gallery
 from bertkit.training.learner import build_learner, build_model, place_training, plan_of
 from bertkit.training.linear import is_wanted, prepare_linear, train_linear
@@ -73,7 +76,9 @@ class Started:
 class TrainResult:
     """What `bertkit train` prints; metrics and baselines are of the validation split.
 
-    `metric` chose the best step; `positive` is the class that f1, precision and recall are of.
+    `metric` chose the best step; `positive` is the class that f1, precision and recall are of. With
+    --folds, `folds` are the figures of each, `out_of_fold` those of all rows together, each answered by a
+    model that was trained without it.
     """
 
     run: str
@@ -88,13 +93,16 @@ class TrainResult:
     metrics: dict[str, float] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    folds: tuple[dict[str, float], ...] = ()
+    out_of_fold: dict[str, float] = field(default_factory=dict)
+    out_of_fold_intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 Event = Started | StepFacts | str
 Listener = Callable[[Event], None]
 
 
-def train(config: TrainConfig, listener: Listener = lambda _: None) -> TrainResult:
+def train(config: TrainConfig, listener: Listener = lambda _: None, dataset: DataSet | None = None) -> TrainResult:
     """Train a model and write a run directory.
 
     Of several processes the first writes, hears and returns all; the others return a result
@@ -103,6 +111,7 @@ def train(config: TrainConfig, listener: Listener = lambda _: None) -> TrainResu
     Args:
         config: the request.
         listener: hears what happens: sentences, a `Started`, then `StepFacts`.
+        dataset: the rows, split; None: those that the request names.
 
     Raises:
         BertkitError: see `errors.py`; nothing is left behind where training never began.
@@ -112,10 +121,10 @@ def train(config: TrainConfig, listener: Listener = lambda _: None) -> TrainResu
         ProcessLostError: another process has ended.
     """
     with joined() as world:
-        return _train(config, listener if world.is_main else lambda _: None, world)
+        return _train(config, listener if world.is_main else lambda _: None, world, dataset)
 
 
-def _train(config: TrainConfig, listener: Listener, world: World) -> TrainResult:
+def _train(config: TrainConfig, listener: Listener, world: World, dataset: DataSet | None) -> TrainResult:
     world.from_main(lambda: _check_words(config))
     with ExitStack() as stack:
         place = world.from_main(lambda: stack.enter_context(opened(config)))
@@ -127,8 +136,9 @@ def _train(config: TrainConfig, listener: Listener, world: World) -> TrainResult
         if setup is None and is_wanted(config, place):
             result = world.from_main(lambda: _train_linear(config, place, listener))
             return _strictly(config, result, place)
-        prepared = _prepared_at(place, config, checkpoints, setup, listener)
-        result = _train_prepared(prepared, place, checkpoints, setup, listener)
+        prepared = _prepared_at(place, config, checkpoints, setup, listener, dataset)
+        folds = _scored_folds(prepared, config, place, world, listener)
+        result = _train_prepared(prepared, place, checkpoints, setup, listener, folds)
     return _strictly(config, result, place)
 
 
@@ -165,6 +175,28 @@ def _train_linear(config: TrainConfig, place: Place, listener: Listener) -> Trai
     finished.save(place, {name: value for name, value in asdict(result).items() if name != "run"})
     place.complete(keep_checkpoints=prepared.config.keep_checkpoints)
     return result
+
+
+def _scored_folds(
+    prepared: Prepared, config: TrainConfig, place: Place, world: World, listener: Listener
+) -> FoldScores:
+    """Train and score the folds that were asked for."""
+    if prepared.config.folds is None:
+        return FoldScores()
+    check_folds(prepared.config, prepared.task.settings.task, world.size)
+    asked = prepared.config if config.resume else replace(config, model=prepared.config.model)
+
+    def train_fold(fold: TrainConfig, rows: DataSet) -> None:
+        train(fold, dataset=rows)
+
+    scores = score_folds(asked, prepared.dataset, prepared.task, place.work, train_fold, listener)
+    metric = prepared.task.settings.deciding_metric
+    low, high = scores.intervals[metric]
+    listener(
+        f"{len(scores.folds)} folds, every row answered by a model without it: {metric} {scores.metrics[metric]:.4f} "
+        f"(mean over folds {low:.4f} to {high:.4f}, 95 %); now the model of all rows"
+    )
+    return scores
 
 
 def plan_training(config: TrainConfig, listener: Listener = lambda _: None) -> Started:
@@ -219,7 +251,12 @@ def _check_words(config: TrainConfig) -> None:
 
 
 def _prepared_at(
-    place: Place, config: TrainConfig, checkpoints: Checkpoints, setup: dict[str, Any] | None, listener: Listener
+    place: Place,
+    config: TrainConfig,
+    checkpoints: Checkpoints,
+    setup: dict[str, Any] | None,
+    listener: Listener,
+    dataset: DataSet | None = None,
 ) -> Prepared:
     """Prepare a training as it was begun, where it is one that is gone on with."""
     if setup is not None:
@@ -230,7 +267,7 @@ def _prepared_at(
         listener(f"{place.shown} has no checkpoint; starting at step 0")
         config = requested_config(config, place.request) if place.request else config
     saved = checkpoints.folder / "setup"  # on another machine there may be none, and it is made again
-    prepared = _prepared(config, saved if setup and saved.is_dir() else None, listener)
+    prepared = _prepared(config, saved if setup and saved.is_dir() else None, listener, dataset)
     if setup is not None:
         check_same_data(prepared, setup)
     if config.strict and prepared.warnings:
@@ -238,10 +275,12 @@ def _prepared_at(
     return prepared
 
 
-def _prepared(config: TrainConfig, saved_tokenizer: Path | None, listener: Listener) -> Prepared:
+def _prepared(
+    config: TrainConfig, saved_tokenizer: Path | None, listener: Listener, dataset: DataSet | None = None
+) -> Prepared:
     if not config.data:
         raise UsageError("DATA is missing; name a data set, a sample or a file.")
-    prepared = prepare(config, saved_tokenizer, listener)
+    prepared = prepare(config, saved_tokenizer, listener, dataset)
     for sentence in (*prepared.dataset.notes, *(f"warning: {w}" for w in prepared.warnings)):
         listener(sentence)
     return prepared
@@ -260,7 +299,12 @@ def _placed(
 
 
 def _train_prepared(
-    prepared: Prepared, place: Place, checkpoints: Checkpoints, setup: dict[str, Any] | None, listener: Listener
+    prepared: Prepared,
+    place: Place,
+    checkpoints: Checkpoints,
+    setup: dict[str, Any] | None,
+    listener: Listener,
+    folds: FoldScores,
 ) -> TrainResult:
     began, world = time.perf_counter(), checkpoints.world
     model, placement = _placed(prepared, setup, world)
@@ -284,6 +328,8 @@ def _train_prepared(
     result = _result(place.shown, state, resumed_from, totals)
     if not world.is_main:
         return result
+    if fitted := fitted_sentence(len(prepared.train_examples)):
+        listener(fitted)
     finished = finish(prepared, learner, outputs)
     for sentence in finished.notes:
         listener(sentence)
@@ -294,6 +340,9 @@ def _train_prepared(
         metrics=finished.evaluation.metrics,
         baselines=finished.evaluation.baselines,
         warnings=finished.evaluation.warnings,
+        folds=folds.folds,
+        out_of_fold=folds.metrics,
+        out_of_fold_intervals=folds.intervals,
         seconds=round(time.perf_counter() - began, 2),
     )
     stored = {name: value for name, value in asdict(result).items() if name != "run"}

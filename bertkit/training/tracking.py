@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.errors import ModelError, UsageError
+from bertkit.errors import UsageError
 from bertkit.files import machine_error
 from bertkit.models.opening import quiet
 from bertkit.tasks.base import EncodedRow
@@ -134,7 +134,7 @@ class Tracker:
             return
         mode, device, pictures = model.training, next(model.parameters()).device, []
         model.eval()
-        with suppress(ModelError):
+        with suppress(Exception):  # whatever it dies of, training goes on
             for row in rows:
                 part = row.parts[0]
                 ids, types = (torch.tensor([list(values)], device=device) for values in (part.ids, part.type_ids))

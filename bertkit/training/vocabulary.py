@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bertkit.config import TrainConfig
 from bertkit.data.records import Example
+from bertkit.data.store import texts_of
 from bertkit.errors import TokenizerError, UsageError
 from bertkit.models.registry import find_model
 from bertkit.models.table import ModelSpec
@@ -70,7 +71,7 @@ def _opened(config: TrainConfig, spec: ModelSpec, train: Sequence[Example], note
         return open_tokenizer(spec)
     note(f"training a vocabulary of up to {config.vocab_size:,} pieces on {len(train):,} rows")
     return train_wordpiece(
-        (text for e in train for text in e.all_texts),
+        texts_of(train),
         size=int(config.vocab_size or 0),
         lowercase=bool(config.lowercase),
         max_length=int(config.max_length or spec.max_length),
@@ -92,7 +93,7 @@ def _trimmed(
     whole = _opened(config, spec, train, note)
     if saved_tokenizer is not None:
         return trim_alike(whole, load_tokenizer(saved_tokenizer), name=spec.name)
-    trimmed = trim(whole, (text for e in train for text in e.all_texts), name=spec.name)
+    trimmed = trim(whole, texts_of(train), name=spec.name)
     note(
         f"of {whole.vocab_size:,} pieces {len(trimmed.rows):,} are kept: single characters, the {trimmed.seen:,} of "
         "the training rows, and likely ones of their scripts (--no-trim-vocab keeps all)"

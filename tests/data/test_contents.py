@@ -158,3 +158,12 @@ def test_texts_for_a_vocabulary_are_told_too(tmp_path: Path) -> None:
     opened = open_texts(spam(tmp_path))
     assert (list(opened.texts), opened.columns) == (TEXTS, ("v2",))
     assert "--columns text=v2" in opened.notes[-1]
+
+
+def test_another_split_is_not_told_by_itself(tmp_path: Path) -> None:
+    for name, header in (("train", "text,label"), ("test", "text,language")):
+        rows = [f"{text},{label}" for text, label in zip(TEXTS, LABELS, strict=True)]
+        (tmp_path / f"{name}.csv").write_text("\n".join([header, *rows]), encoding="utf-8")
+    with pytest.raises(DataError, match=r"test\.csv: no column for the label"):
+        load_data([str(tmp_path)])
+    assert set(load_data([str(tmp_path)], splits=["train"]).splits) == {"train"}

@@ -96,6 +96,8 @@ def test_how_labels_were_read_is_said_with_the_reason(tmp_path: Path) -> None:
         (["a,b", "b,c", "a,c", "b"], True),
         (["a|b", "a", "b|c"], True),
         (["[0, 1, 0]", "[1, 0, 0]"], True),
+        (['{"label": 0.0, "binary": 0}', '{"label": 1.0, "binary": 1}', '{"label": 3.7, "binary": 1}'], False),
+        (['{"a": 1, "b": 1}', '{"a": 0, "b": 1}'], True),
         (["pos", "neg"], False),
         (['["a","b"]', '["a"]'], True),
         (['["a"]', '["b"]', "[]"], False),

@@ -159,8 +159,10 @@ def test_texts_of_unknown_words_are_noted(t5):
     notes: list[str] = []
     items = [SourceText("ɸɰɤ ʘɮɬ ɸɸɸ ʘʘʘ ɮɮɮ ɰɰɰ. " * 4)]
     list(open_summarizer(options(t5), Listener(notes.append))(items))
-    assert len(notes) == 1
-    assert "does not know" in notes[0]
+    assert len(notes) == 2
+    assert str(t5) in notes[0]
+    assert "MB" in notes[0]
+    assert "does not know" in notes[1]
 
 
 def broken(folder: Path, bart: Path, kind: str) -> Path:

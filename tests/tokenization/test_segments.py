@@ -7,6 +7,7 @@ import unicodedata
 
 import pytest
 
+from bertkit.tokenization import segments
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.segments import KINDS, OVERLAP_SEGMENTS, Span, overlap_segments, word_kinds
 
@@ -147,3 +148,13 @@ def test_a_cut_row_keeps_the_kinds_of_the_whole_texts(tokenizer: Tokenizer) -> N
     assert cut.truncated
     kept = dict(zip(full.spans, overlap_segments(full.spans, first, second), strict=True))
     assert overlap_segments(cut.spans, first, second) == [kept[span] for span in cut.spans]
+
+
+def test_ascii_words_are_those_of_the_cutter() -> None:
+    rng = random.Random(4)
+    characters = [chr(i) for i in range(128)]
+    for _ in range(300):
+        text = "".join(rng.choices([*characters, *"ab c'.-"], k=rng.randint(0, 40)))
+        found = [(word, start, end) for word, start, end in segments._words(text)]
+        expected = [(word.casefold(), *place) for word, place in segments._CUTTER.pre_tokenize_str(text)]
+        assert found == expected, repr(text)

@@ -11,7 +11,7 @@ from typing import Any
 
 from bertkit.data.column_names import column_name
 from bertkit.data.formats.lines import decoding_fault
-from bertkit.data.values import RowError, value_text
+from bertkit.data.values import JsonText, RowError, value_text
 from bertkit.plain import quoted, shortened, visible
 
 Load = Callable[[str], Sequence[Any]]
@@ -77,15 +77,21 @@ def compared_names(names: Sequence[str]) -> dict[str, str]:
 
 def _texts(array: Any, name: str) -> list[str | RowError]:
     try:
-        return [value if type(value) is str else value_text(value) for value in array.to_pylist()]
+        return [value if type(value) is str else _text_of(value) for value in array.to_pylist()]
     except Exception:  # Arrow raises whatever its parts raise; one cell must not cost the others
         return [_text_or_fault(cell, name) for cell in array]
+
+
+def _text_of(value: Any) -> str:
+    """Write a value as text; what is a list or an object is known to be one."""
+    text = value_text(value)
+    return JsonText(text) if isinstance(value, list | dict) else text
 
 
 def _text_or_fault(cell: Any, name: str) -> str | RowError:
     column = f"(column {quoted(name)})"
     try:
-        return value_text(cell.as_py())
+        return _text_of(cell.as_py())
     except UnicodeDecodeError as error:
         raw = error.object
         return RowError(f"{decoding_fault(raw, error, 'utf-8').replace(' of the line', '')} {column}")

@@ -18,6 +18,8 @@ Record = tuple[int, "list[str] | str"]
 
 # Stands for the name of a column that has none.
 _UNNAMED = "\0"
+# What may stand around a name: spaces, a byte order mark.
+_AROUND_NAME = "    "
 _UNCLOSED = "a quote is opened here and never closed"
 
 
@@ -90,11 +92,13 @@ def read_table(
             yield LeftOut(title, "the line is a title above the names of the columns")
         columns = _named_columns(names)
     known = frozenset(name.casefold() for name in own or ())
+    longest = max(map(len, own or ()), default=0) + len(_AROUND_NAME)
     for line, fields in records:
         if isinstance(fields, str):
             yield BadRow(line, fields)
             continue
-        if known and fields and fields[-1].strip().casefold() in known and _is_header_again(fields, known):
+        last = fields[-1] if fields else ""
+        if len(last) <= longest and last.strip().casefold() in known and _is_header_again(fields, known):
             other = [] if own is None else _in_order(fields, own)
             if names is own and other != own:
                 columns = _named_columns(other)

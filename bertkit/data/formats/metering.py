@@ -29,7 +29,7 @@ class Meter:
 
     def expect(self, names: Iterable[str | Path]) -> None:
         """Hear which inputs will be opened: paths, or - for standard input."""
-        self._sizes |= {_key(name): _size(name) for name in names}
+        self._sizes |= {_key(name): size_of(name) for name in names}
 
     def restart(self) -> None:
         """Begin again: the same inputs are read once more."""
@@ -104,7 +104,7 @@ def _key(name: str | Path) -> str:
     return STDIN_NAME if str(name) == STDIN_NAME else str(Path(name).absolute())
 
 
-def _size(name: str | Path) -> int | None:
+def size_of(name: str | Path) -> int | None:
     """Return the size of a regular file; None of anything else, of which it is not known."""
     try:
         found = os.fstat(sys.stdin.fileno()) if str(name) == STDIN_NAME else Path(name).stat()

@@ -219,6 +219,8 @@ def _nested(fields: _Fields) -> list[dict[str, str]]:
 
 def _nested_column(fields: _Fields) -> str | None:
     """Find the only list of objects with texts, where no other column has a text, and what is learnt is theirs."""
+    if not isinstance(fields, dict):  # of a parquet file no column is read that nobody looks at
+        return None
     lists = [name for name, text in fields.items() if isinstance(text, JsonText) and text.startswith("[{")]
     others = [name for name in fields if name not in lists and folded(name) not in _TITLES]
     if len(lists) != 1 or first_named(others, (*TEXT_NAMES, *TOKEN_NAMES, "question", "context")) is not None:

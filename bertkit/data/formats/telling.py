@@ -28,7 +28,7 @@ from bertkit.data.formats.headers import (
 )
 from bertkit.data.formats.json_telling import json_kind
 from bertkit.data.formats.lines import sniff_encoding
-from bertkit.data.formats.opened import Opened, is_annotated, open_input
+from bertkit.data.formats.opened import ANNOTATIONS, Opened, is_annotated, open_input
 from bertkit.data.tagged.layout import looks_tagged_lines
 from bertkit.errors import DataError
 from bertkit.plain import listed
@@ -101,6 +101,8 @@ def sniff_format(path: str | Path, *, kind: str | None = None, header: Sequence[
     Raises:
         DataError: there is no such file, or it is binary.
     """
+    if Path(path).suffix == ANNOTATIONS and is_annotated(Path(path).with_suffix(".txt")):
+        raise DataError(f"{path}: these are brat's annotations; name the text beside them, {Path(path).stem}.txt.")
     if kind is None and is_annotated(Path(path)):
         return TableFormat("conll", has_header=False, delimiter=" ")
     return tell_format(open_input(path), kind=kind, header=header)
@@ -138,7 +140,10 @@ def tell(
     if opened.path is None and table.kind in ("csv", "tsv") and not table.skip:
         names = column_names(opened, table)
         if knows(names) or not text_will_do:
-            return Told(table, (*notes, f"{opened.name} is read as {table.kind}: its columns are {listed(names)}"))
+            return Told(
+                table,
+                (*notes, f"{opened.name} is read as {table.kind}: its columns are {listed(list(filter(None, names)))}"),
+            )
         return Told(replace(table, kind="txt", has_header=False), notes, (_doubt(opened, table.kind),))
     if table.kind == "txt" and is_bare and may_be_table(_full_lines(opened, table.encoding), knows):
         return Told(table, notes, (_doubt(opened, "csv"),))

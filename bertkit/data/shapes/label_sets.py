@@ -8,19 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.columns import (
-    ColumnChoice,
-    check_mapped,
-    has_column,
-    missing_label,
-    refuse_rejected,
-    resolve_columns,
-    texts_of,
-    there_are,
-    unusable,
-)
+from bertkit.data.column_names import first_named
+from bertkit.data.columns import ColumnChoice, check_mapped, has_column, resolve_columns, there_are
 from bertkit.data.label_sets import FLAGS, are_sets, flag_of, is_listed, labels_in
 from bertkit.data.records import BadRow, ColumnMap, Example, LabelSet, Row
+from bertkit.data.row_cells import missing_label, refuse_rejected, texts_of, unusable
 from bertkit.data.shape_names import CLASSES, LABEL_SETS, Tasks, word_of
 from bertkit.data.values import RowError, field_of
 from bertkit.errors import DataError
@@ -63,9 +55,8 @@ class LabelSets:
         if chosen.labels:
             return replace(found, label=None, labels=chosen.labels)
         if found.label is None:
-            by_folded = {name.casefold(): name for name in reversed(names) if name not in found.inputs}
-            label = next((by_folded[name] for name in SET_NAMES if name in by_folded), None)
-            found = replace(found, label=label)
+            free = [name for name in names if name not in found.inputs]
+            found = replace(found, label=first_named(free, SET_NAMES))
         if found.label is None and need_label:
             raise DataError(
                 f"no column for the labels: {there_are(names)}; name one (--columns label=COLUMN, its cells as a|b or "

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.columns import ColumnChoice, missing_label, refuse_rejected, resolve_columns, texts_of, unusable
+from bertkit.data.columns import ColumnChoice, resolve_columns
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
+from bertkit.data.row_cells import missing_label, refuse_rejected, texts_of, unusable
 from bertkit.data.values import NotMeantError, RowError, field_of, parse_list, value_text
 from bertkit.plain import listed, quoted, shell_words
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.columns import ColumnChoice, resolve_columns, texts_of
+from bertkit.data.columns import ColumnChoice, resolve_columns
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
+from bertkit.data.row_cells import texts_of
 from bertkit.data.values import RowError
 
 

@@ -11,8 +11,8 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.columns import missing_label
 from bertkit.data.records import BadRow, ColumnMap, Example, Question, Row
+from bertkit.data.row_cells import missing_label
 from bertkit.data.shapes.answers import first_place, read_answer
 from bertkit.data.shapes.choices import choice_names, listed_choices, parse_prompted
 from bertkit.data.values import RowError, field_of, missing_column

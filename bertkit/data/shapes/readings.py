@@ -8,9 +8,10 @@ from typing import Any
 
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.column_names import first_named
-from bertkit.data.columns import ColumnChoice, check_mapped, has_column, refuse_rejected, there_are, unusable
+from bertkit.data.columns import ColumnChoice, check_mapped, has_column, there_are
 from bertkit.data.places import find_place
 from bertkit.data.records import BadRow, ColumnMap, Example, ReadingQuestion, Row
+from bertkit.data.row_cells import refuse_rejected, unusable
 from bertkit.data.values import RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import quoted

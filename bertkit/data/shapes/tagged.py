@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.column_names import TAG_NAMES, TEXT_NAMES, TOKEN_NAMES, first_named
-from bertkit.data.columns import ColumnChoice, refuse_rejected, resolve_columns, unusable
+from bertkit.data.columns import ColumnChoice, resolve_columns
 from bertkit.data.records import BadRow, CharSpan, ColumnMap, Entity, Example, Row, TaggedText
+from bertkit.data.row_cells import refuse_rejected, unusable
 from bertkit.data.tagged.cells import Content, content_of, cut_tags, text_or_tokens
 from bertkit.data.tagged.places import find_entities
 from bertkit.data.tagged.schemes import are_tags, is_outside

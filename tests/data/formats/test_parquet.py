@@ -170,3 +170,11 @@ def test_names_that_cannot_be_read_are_none(tmp_path: Path, stored: bytes) -> No
     pq.write_table(table.replace_schema_metadata({"huggingface": stored}), path)
     assert class_names(path) == {}
     assert list(load_data([str(path)]).labels("train")) == ["0", "1"]
+
+
+def test_lists_of_words_are_texts_and_objects_are_none(tmp_path: Path) -> None:
+    table = pa.table({"text": [["so", "it"], ["goes", "on"]], "label": [0, 1]})
+    assert [row.texts[0] for row in load_data([str(written(tmp_path, table))]).splits["train"]] == ["so it", "goes on"]
+    table = pa.table({"text": [{"en": "so"}, {"en": "on"}], "label": [0, 1]})
+    with pytest.raises(DataError, match="holds an object of 'en' and no text"):
+        load_data([str(written(tmp_path, table))])

@@ -12,6 +12,7 @@ import pytest
 from bertkit.data.places import find_place
 from bertkit.data.records import ReadingQuestion
 from bertkit.data.request import DataRequest
+from bertkit.data.store import StoredRows, write_rows
 from bertkit.errors import DataError
 from bertkit.tasks.reading import load_data, load_splits, stream_data
 
@@ -161,3 +162,25 @@ def test_questions_with_other_answers_are_no_readings(tmp_path: Path) -> None:
     rows = [{"question": "is it so", "passage": f"It is number {i}.", "label": i % 2} for i in range(6)]
     path.write_text("\n".join(map(json.dumps, rows)))
     assert load_data([str(path)]).task == "classify"
+
+
+@pytest.mark.parametrize(
+    ("name", "questions_of", "without"), [("reading", 60, 12), ("reading-ko", 200, 0), ("reading-klue", 60, 12)]
+)
+def test_the_samples_are_readings(name: str, questions_of: int, without: int) -> None:
+    found = load_data([f"sample:{name}"])
+    assert (found.task, found.is_sample) == ("qa", True)
+    rows = [row for own in found.splits.values() for row in own if isinstance(row, ReadingQuestion)]
+    assert len(rows) == questions_of
+    assert sum(not row.places for row in rows) == without
+    assert len({row.key for row in rows}) == questions_of
+    for row in rows:
+        assert tuple(said(row)) == row.answers
+    texts = [{row.texts[1] for row in own} for own in found.splits.values()]
+    assert sum(map(len, texts)) == len(set.union(*texts)), "a text stands in one split alone"
+
+
+def test_many_questions_go_through_the_store(tmp_path: Path) -> None:
+    rows = load_data(["sample:reading-klue"]).splits["train"]
+    facts = write_rows(tmp_path / "rows.arrow", rows)
+    assert list(StoredRows(tmp_path / "rows.arrow", facts)) == list(rows)

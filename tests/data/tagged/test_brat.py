@@ -55,3 +55,10 @@ def test_a_malformed_annotation_is_named_by_its_line(tmp_path: Path) -> None:
     path = write(tmp_path, "T1\tPER 0 9\tMira\nT2 PER 3\n")
     with pytest.raises(DataError, match=r"a\.ann:2: 'T2 PER 3' is no entity of brat's"):
         load_data([str(path)])
+
+
+def test_annotations_without_their_text_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Mira left\n", encoding="utf-8")
+    (tmp_path / "a.ann").write_text("T1\tPER 0 4\tMira\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"a\.ann: these are brat's annotations; name the text beside them, a\.txt\."):
+        load_data([str(tmp_path / "a.ann")])

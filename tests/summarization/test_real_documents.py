@@ -1,0 +1,143 @@
+"""Folders, columns, lengths, sections, comparisons: what people do with documents of all kinds."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from bertkit.cli.app import app
+from bertkit.data.records import Row
+from bertkit.errors import UsageError
+from bertkit.summarization.document_rows import DocumentColumns, document_columns, documents_of_rows
+from bertkit.summarization.documents_in import read_documents
+from bertkit.summarization.options import SummaryOptions, suitable_length
+from bertkit.summarization.summarize import summarize
+
+NEWS = "The council voted on Monday to mend the bridge. It was shut after the flood. The work will cost much."
+DIALOGUE = (
+    "Ana: did it arrive today? I need it soon.\nBo: no, it is late. He comes tomorrow.\nAna: then I wait at home."
+)
+
+
+def run(*arguments: object) -> tuple[list[dict], str]:
+    done = CliRunner().invoke(app, ["summarize", *map(str, arguments), "--format", "json"])
+    assert done.exit_code == 0, done.output
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")], done.stderr
+
+
+def test_a_folder_of_all_kinds(tmp_path):
+    (tmp_path / "a.md").write_text(f"# News\n\n{NEWS}\n\n```\ncode. Here.\n```\n")
+    (tmp_path / "b.html").write_text(f"<nav><a href=/>Home</a></nav><h1>News</h1><p>{NEWS}</p>")
+    (tmp_path / "c.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\n<v Ana>The call is late today.\n")
+    (tmp_path / "d.eml").write_text(f"From: a@b.c\nSubject: News\nTo: d@e.f\n\nHi all,\n\n{NEWS}\n\nBest\nAna\n")
+    (tmp_path / "e.txt").write_text("맛있어요~ 또 올게요! 정말 친절하셨어요^^")
+    (tmp_path / "f.jsonl").write_text(json.dumps({"dialogue": DIALOGUE}))
+    (tmp_path / "g.png").write_bytes(b"\x89PNG")
+    (tmp_path / ".hidden.md").write_text("Not read at all.")
+    records, said = run(tmp_path, "--method", "lead")
+    assert [record["source"].rpartition("/")[2] for record in records] == [
+        "a.md", "b.html", "c.vtt", "d.eml", "e.txt", "f.jsonl",
+    ]  # fmt: skip
+    lines = NEWS.replace(". ", ".\n")
+    assert [record["summary"] for record in records] == [
+        lines,
+        lines,
+        "Ana: The call is late today.",
+        lines,
+        "맛있어요~\n또 올게요!\n정말 친절하셨어요^^",
+        "Ana: did it arrive today?\nAna: I need it soon.\nBo: no, it is late.",
+    ]
+    assert records[2]["sentences"][0]["speaker"] == "Ana"
+    assert "g.png" in said
+
+
+def test_columns(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"id": 1, "what": NEWS, "short": "The bridge is mended."}))
+    (item,) = read_documents([str(path)])
+    assert "--columns text=what" in item.message
+    (record,), _ = run(path, "--columns", "text=what,label=short", "--keep", "id", "--method", "lead")
+    assert record["id"] == 1
+    assert record["rouge"]["rouge1"] > 0
+    with pytest.raises(UsageError, match="one column"):
+        document_columns("text=a+b")
+    assert document_columns(None, "what").names[0] == "what"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (
+            [[{"index": 0, "sentence": "비가 온다."}], [{"index": 1, "sentence": "눈이 온다."}]],
+            "비가 온다.\n\n눈이 온다.",
+        ),
+        (
+            [{"speaker": "Ana", "text": "It rains."}, {"speaker": "Bo", "text": "It does."}],
+            "Ana: It rains.\nBo: It does.",
+        ),
+        ([{"id": 1, "sentence": [{"form": "비가 온다."}]}], "비가 온다."),
+    ],
+)
+def test_lists_of_objects(value, text):
+    row = Row(1, {"text": json.dumps(value, ensure_ascii=False)})
+    (item,) = documents_of_rows([row], "a.jsonl", DocumentColumns(), None)
+    assert item.text == text
+
+
+def test_objects_without_text_are_an_error():
+    row = Row(1, {"text": json.dumps([{"a": 1}])})
+    (item,) = documents_of_rows([row], "a.jsonl", DocumentColumns(), None)
+    assert "objects without a text" in item.message
+
+
+@pytest.mark.parametrize("method", ["lead", "textrank"])
+def test_words(method):
+    text = " ".join([NEWS, "Stop.", "The builders begin in May and end in June of the same year."])
+    for most in (1, 8, 12, 20, 500):
+        found = summarize(text, SummaryOptions(method, words=most))
+        assert len(found.summary.split()) <= max(most, 9)
+        assert found.sentences
+    with pytest.raises(UsageError, match="--sentences or --words"):
+        SummaryOptions(words=5, sentences=2)
+
+
+def test_the_length_suits_long_documents(tmp_path):
+    assert [suitable_length(n) for n in (1, 100, 400, 1000, 4000)] == [3, 3, 6, 9, 19]
+    path = tmp_path / "report.md"
+    path.write_text("\n\n".join(f"## Part {i}\n\nThe pump number {i} runs on water. It stops." for i in range(200)))
+    (record,), said = run(path, "--method", "textrank")
+    assert len(record["sentences"]) == 6
+    assert "400 sentences" in said
+    assert "--sections gives each of its 200 headings" in said
+
+
+def test_sections(tmp_path):
+    path = tmp_path / "a.md"
+    path.write_text(f"Before all. It is so.\n\n# News\n\n{NEWS}\n\n## Empty\n\n# Weather\n\nIt rains. It stops.\n")
+    (record,), _ = run(path, "--sections", "--method", "lead")
+    assert [(s["heading"], s["level"], s["summary"]) for s in record["sections"]] == [
+        ("", 0, "Before all."),
+        ("News", 1, "The council voted on Monday to mend the bridge."),
+        ("Weather", 1, "It rains."),
+    ]
+    assert [sentence["index"] for sentence in record["sentences"]] == [0, 2, 5]
+    (record,), _ = run(path, "--sections", "--sentences", 2, "--method", "textrank")
+    assert [len(section["sentences"]) for section in record["sections"]] == [2, 2, 2]
+
+
+def test_a_story_is_scored_against_its_highlights_and_methods_are_compared(tmp_path):
+    path = tmp_path / "a.story"
+    path.write_text(NEWS.replace(". ", ".\n\n") + "\n\n@highlight\n\nCouncil mends the bridge\n")
+    records, _ = run(path, "--compare")
+    assert [record["method"] for record in records][:2] == ["lead", "textrank"]
+    assert all(record["rouge"]["rouge1"] > 0 and "Council" not in record["summary"] for record in records)
+
+
+def test_textrank_takes_no_two_words_before_a_sentence():
+    text = DIALOGUE + "\nBo: Will do.\nAna: it is late today, but it comes tomorrow.\nBo: Will do."
+    found = summarize(text, SummaryOptions("textrank", sentences=3))
+    assert "Will do." not in found.summary
+    assert all(choice.score > 0 for choice in found.sentences)
+    assert summarize("Will do. It rains.", SummaryOptions("textrank")).sentences

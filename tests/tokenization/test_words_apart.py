@@ -1,0 +1,78 @@
+"""Word by word or as a whole: the same tokens, or it is not done."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from tokenizers import Tokenizer as Backend
+from tokenizers import models, normalizers, pre_tokenizers
+
+from bertkit.tokenization.base import SpecialTokens, Tokenizer
+from bertkit.tokenization.vocab import train_wordpiece
+from bertkit.tokenization.words_apart import FEWEST, WordsApart, reads_apart
+
+CHARACTERS = "abcdeABCDEéÉ가각é́İßﬁ漢字,.!?'\"-_[]()#1٣ \t\n\r\u00a0\u3000\u200b\u0301\ufeff\u0000😀 "
+
+
+def texts(seed: int, rows: int = FEWEST) -> list[str]:
+    draw = random.Random(seed)
+    special = ("[MASK]", "[SEP]", "[CLS]x", " ", "  ", "word", "the cat", "a" * 120)
+    return [
+        "".join(draw.choice(special if draw.random() < 0.1 else CHARACTERS) for _ in range(draw.randint(0, 60)))
+        for _ in range(rows)
+    ]  # fmt: skip
+
+
+@pytest.fixture(params=[True, False], ids=["lower", "cased"])
+def own(request, sentences) -> Tokenizer:
+    return train_wordpiece([*sentences, *texts(9)], size=400, lowercase=request.param)
+
+
+@pytest.mark.parametrize("reads_control", [False, True])
+@pytest.mark.parametrize("max_length", [None, 9])
+def test_tokens_are_those_of_the_library(own, reads_control, max_length, monkeypatch):
+    own.reads_control = reads_control
+    assert reads_apart(own.backend)
+    firsts, seconds = texts(1), texts(2)
+    for pairs in (None, seconds):
+        found = [own.encode(firsts, pairs, max_length=max_length) for _ in range(2)]
+        with monkeypatch.context() as patch:
+            patch.setattr("bertkit.tokenization.base.FEWEST", 10**9)
+            expected = own.encode(firsts, pairs, max_length=max_length)
+        assert found == [expected, expected]
+
+
+def test_windows_are_those_of_the_library(own, monkeypatch):
+    found = own.encode_windows(texts(3), max_length=8)
+    monkeypatch.setattr("bertkit.tokenization.base.FEWEST", 10**9)
+    assert found == own.encode_windows(texts(3), max_length=8)
+
+
+def test_special_tokens_are_read_anew_where_they_are_control(own):
+    rows = ["[MASK] a"] * FEWEST
+    as_text = own.encode(rows)[0].ids
+    own.reads_control = True
+    assert own.mask_id in own.encode(rows)[0].ids
+    assert own.mask_id not in as_text
+
+
+def test_words_are_forgotten_where_there_are_too_many(own, monkeypatch):
+    monkeypatch.setattr("bertkit.tokenization.words_apart._MOST", 50)
+    apart = WordsApart(own.backend, range(1000))
+    for seed in range(4):
+        rows = [(text,) for text in texts(seed, 60)]
+        assert [row.ids for row in apart.encode(rows)] == [own.backend.encode(text).ids for (text,) in rows]
+
+
+def test_what_looks_across_spaces_is_read_whole(own, sentences):
+    other = Backend.from_str(own.backend.to_str())
+    other.add_tokens(["the cat"])
+    assert not reads_apart(other)
+    unigram = Backend(models.Unigram([("a", 0.0), ("▁", -1.0)], 0))
+    unigram.pre_tokenizer = pre_tokenizers.Metaspace()
+    assert not reads_apart(unigram)
+    stripped = Backend.from_str(own.backend.to_str())
+    stripped.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.BertNormalizer()])
+    assert not reads_apart(stripped)
+    assert Tokenizer(unigram, SpecialTokens(unk=None), 8).encode(["a"] * FEWEST)
