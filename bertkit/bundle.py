@@ -23,6 +23,7 @@ from bertkit.kinds import MisfitError, read_object, shown, value_of
 from bertkit.model_type import restored, with_sentence
 from bertkit.models.opening import BROKEN, first_line, is_of_machine
 from bertkit.models.registry import OWN_ATTENTION, find_rebuilder, load_target
+from bertkit.models.table import TFIDF
 from bertkit.models.weights import check_config, check_shapes, on_paper, read_shapes, read_weights, undrawn
 from bertkit.run_folder import MANIFEST, Identity, is_whole, read_steadily, unchanged, why_no_run
 from bertkit.tasks.base import Task, TaskSettings
@@ -233,6 +234,10 @@ def _load(directory: Path) -> Bundle:
         if manifest.export.get("to") == "onnx":
             raise RunError(
                 f"{directory}: is an ONNX export, which predict, eval and tokenize read; this needs the run it is of."
+            )
+        if manifest.family == TFIDF:
+            raise RunError(
+                f"{directory}: is a TF-IDF run, which predict and eval read; this needs an encoder, and it has none."
             )
         tokenizer = load_tokenizer(directory)
         with sound(directory):

@@ -113,7 +113,7 @@ class TrainConfig:
         choices=("truncate", "window", "error"),
     )
 
-    model: str = option("scratch", "Name, folder, hf:org/name, or auto: the best one here (default: scratch).", "Model")
+    model: str = option("auto", "Name, folder, hf:org/name, or auto: the best one here (default: auto).", "Model")
     init: str | None = option(None, "Start from weights or from nothing.", "Model", choices=("pretrained", "random"))
     size: str | None = option(None, "Preset of a model that starts from nothing.", "Model", choices=SIZES)
     layers: int | None = option(None, "Number of encoder layers.", "Model", minimum=1, maximum=96)

@@ -23,7 +23,8 @@ INTRODUCTION = """\
 A file is told by what is in it; its name is a hint. Files and standard input are read by the same code, plain or
 gzipped, UTF-8 or CP949, by `train`, `eval`, `predict`, `inspect-data` and `vocab build`. Column names are found by
 their synonyms (`text`, `sentence`, `문장`, `본문`, `리뷰`, …; `label`, `score`, `레이블`, `감정`, …), and `--columns
-text=a,label=b` goes before them. What is left out, or read otherwise than it stands there, is said.
+text=a,label=b` goes before them. What is left out, or read otherwise than it stands there, is said. Class columns of a
+parquet file, and of the hub (`hf:`), go by the names that stand there for their numbers.
 
 Each example below shows a file and what comes of it. The page is made by `docs/data.py` and checked by a test.
 """
@@ -35,15 +36,17 @@ ENDING = """\
   `train --on-error skip` leaves them out and says so; `inspect-data --write clean.csv` writes the rows that are left
   after its findings, and beside them `clean.left_out.csv` with file, line and reason. In `predict` they are error
   records in their place.
-- **Lists and objects are no classes**: `["price", "battery"]` is refused (a list of one label is that label); of an
-  object name the value that counts, `--columns label=labels.label`.
+- **Lists and objects are no classes**: `["price", "battery"]` are labels of `--task multilabel` (a list of one label
+  is that label, one of 0 and 1 has a place for each); of an object name the value that counts, `--columns
+  label=labels.label`. A list of texts is read as one text; an object is none: `--columns text=text.en`.
 - **Labels that look like missing ones** (`-`, `NaN`, `N/A`, -1 beside 0, 1 and 2), labels that differ in letter case
   only, rows without a text: `inspect-data` and `train` name them with their lines.
 - **A score that is none**: where nearly all labels are numbers with fractions, the others are named with their lines.
 - **Places that are counted otherwise**: nearly all entities end before the last letter of a word, or begin at the
   second: their ends may be inclusive, or count from 1. bertkit's places count from 0, and the end is the one behind
   the last character.
-- **Words without sentences**: a table with a word and a tag a row needs a column that tells sentences apart.
+- **Words without sentences**: a table with a word and a tag a row needs a column that tells sentences apart, and
+  the rows of a sentence must stand together.
 - **Choices by number**: where answers 1 to 3 for the choices A to D may count from 0 or from 1, nothing is guessed.
 
 ## What `predict` and `summarize` hand on
@@ -57,14 +60,19 @@ through and mended; rows that could not be read are left out of it. In CoNLL a w
 
 @dataclass(frozen=True)
 class Form:
-    """An example: files by name, the first of them DATA; `task` where it must be said."""
+    """An example: files by name, the first of them DATA; `task` where it must be said, `shown` rows (0: all)."""
 
     title: str
     files: dict[str, str]
     task: str = "auto"
     remark: str = ""
+    shown: int = 0
 
 
+_SPAM = [
+    ("ham" if place % 2 else "spam", f"{'see you' if place % 2 else 'you won a prize'} at {place} o'clock today")
+    for place in range(1, 13)
+]
 _LS = {
     "data": {"text": "Mira Kost left"},
     "annotations": [{"id": 1, "result": [{"type": "labels", "value": {"start": 0, "end": 9, "labels": ["PER"]}}]}],
@@ -85,9 +93,19 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
             "What spreadsheets leave",
             {"sheet.csv": "sep=;\nlabel;text;;\nham;see you at lunch;;\nspam;win a prize;;\n"},
         ),
+        Form("A title above the names", {"sheet.csv": "Reviews of May,\ntext,label\ngood,pos\nbad,neg\n"}),
+        Form(
+            "Columns whose names say nothing, told by what is in them",
+            {"spam.csv": "v1,v2,,\n" + "".join(f"{a},{b},,\n" for a, b in _SPAM)},
+            remark="Where two columns could be the text or the label nothing is guessed: the message proposes `--columns`.",
+            shown=2,
+        ),
+        Form("Bars between fields", {"bars.csv": "text|label\ngood, and cheap|pos\ntoo loud|neg\n"}),
+        Form("fastText", {"train.txt": "__label__pos good and cheap\n__label__neg too loud\n"}),
         Form("Two files joined by `cat`", {"cat.csv": "text,label\ngood,1\nbad,0\ntext,label\nfine,1\n"}),
         Form("1 and 1.0 are one label", {"gap.csv": "text,label\ngood,1.0\nbad,0\nfine,1\n"}),
         Form("Decimal commas", {"scores.csv": "sentence1;sentence2;score\na shop;a store;4,5\na shop;the sea;0,25\n"}),
+        Form("Scores with a unit", {"stars.csv": "text,rating\ngood,4.5/5\ntoo loud,1/5\n"}),
     ),
     "JSON": (
         Form(
@@ -102,6 +120,10 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
             {
                 "wrapped.json": '{"version": "1",\n "data": [{"text": "good", "label": "pos"}, {"text": "bad", "label": "neg"}]}\n'
             },
+        ),
+        Form(
+            "Rows that are lists, under a list of names",
+            {"values.json": '[["text", "label"], ["good", "pos"], ["bad", "neg"]]\n'},
         ),
         Form(
             "Columns, as pandas' `to_json()` writes them",
@@ -120,6 +142,18 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
     "Questions": (
         Form("Choices in columns", {"quiz.csv": "prompt,A,B,C,answer\nWhat feeds plants?,a stone,sunlight,wool,B\n"}),
         Form("CommonsenseQA, ARC, OpenBookQA", {"csqa.jsonl": _line({"answerKey": "B", "question": _FEEDS})}),
+        Form(
+            "Choices and answers as people write them",
+            {"시험.csv": "문제,보기1,보기2,정답\n식물은 무엇으로 자라나?,돌,햇빛,2번\n"},
+        ),
+        Form(
+            "SciQ: a right answer among distractors",
+            {
+                "sciq.jsonl": _line(
+                    {"question": "What feeds plants?", "distractor1": "wool", "correct_answer": "sunlight"}
+                )
+            },
+        ),
         Form(
             "COPA: answers count from 0",
             {
@@ -184,6 +218,11 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
                 "germeval.tsv": "#\tsource [2009-10-17]\n1\tMira\tB-PER\tO\n2\tging\tO\tO\n\n#\tsource [2009-10-18]\n1\tAldby\tB-LOC\tO\n2\tschlief\tO\tO\n"
             },
         ),
+        Form("The tag first", {"tags.txt": "B-PER\tMira\nO\tleft\n\nB-LOC\tAldby\nO\tsleeps\n"}),
+        Form(
+            "Tags without letters: neighbours of one label are one entity",
+            {"plain.txt": "Mira PER\nKost PER\nleft O\n\nAldby LOC\nsleeps O\n"},
+        ),
         Form(
             "A token a row, with the id of its sentence",
             {"words.csv": "sentence_id,words,labels\n0,Mira,B-PER\n0,left,O\n1,Aldby,B-LOC\n1,sleeps,O\n"},
@@ -238,6 +277,37 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
         ),
         Form("spaCy", {"spacy.jsonl": _line(["Mira Kost left", {"entities": [[0, 9, "PER"]]}])}),
         Form(
+            "DataTurks",
+            {
+                "turks.jsonl": _line(
+                    {
+                        "content": "Mira Kost left",
+                        "annotation": [{"label": ["PER"], "points": [{"start": 0, "end": 8, "text": "Mira Kost"}]}],
+                    }
+                )
+            },
+        ),
+        Form(
+            "Sentences of documents, as Korean corpora have them",
+            {
+                "corpus.json": json.dumps(
+                    {
+                        "document": [
+                            {
+                                "id": "d1",
+                                "sentence": [
+                                    {"form": "미라가 떠났다", "NE": [{"begin": 0, "end": 2, "label": "PS"}]},
+                                    {"form": "비가 왔다", "NE": []},
+                                ],
+                            }
+                        ]
+                    },
+                    ensure_ascii=False,
+                )
+                + "\n"
+            },
+        ),
+        Form(
             "brat: an .ann file beside the text",
             {"a.txt": "Mira Kost left\nNobody came\n", "a.ann": "T1\tPER 0 9\tMira Kost\n"},
         ),
@@ -280,7 +350,9 @@ def _described(form: Form) -> Iterator[str]:
     dataset, notes = _loaded(form)
     task = f"`--task {form.task}`" if form.task != "auto" else f"`{dataset.task}`"
     yield f"Read as {task}:\n"
-    yield from (f"- {_row(row)}" for row in dataset.splits["train"])
+    rows = dataset.splits["train"]
+    yield from (f"- {_row(row)}" for row in rows[: form.shown or len(rows)])
+    yield from ["- …"] if 0 < form.shown < len(rows) else []
     yield ""
     for note in notes:
         yield f"Said: {note}\n"

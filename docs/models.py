@@ -66,6 +66,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     print(HEAD, end="")
     for spec in MODELS:
+        if spec.is_linear:
+            continue
         size = "" if spec.parameters is None else f"{spec.parameters} M"
         print(f"| `{spec.name}` | {spec.hub_id or ''} | {spec.language} | {size} | {spec.max_length:,} |")
     print(TYPES.format(version=version("transformers")), end="")

@@ -16,7 +16,7 @@ from bertkit.training.run import train
 
 def main(output: str) -> None:
     """Train, evaluate and predict."""
-    result = train(TrainConfig(data=("sample:paraphrase",), output=output, epochs=1), print)
+    result = train(TrainConfig(data=("sample:paraphrase",), model="scratch", output=output, epochs=1), print)
     print(f"validation: {result.metrics['accuracy']:.3f}")
 
     evaluation = evaluate_run(EvalRequest(Path(output)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,17 @@ def sentences() -> list[str]:
 def tokenizer(sentences: list[str]) -> Tokenizer:
     """A WordPiece tokenizer trained on the sentences."""
     return train_wordpiece(sentences, size=200, lowercase=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_to_choose_from() -> Iterator[None]:
+    """Let `--model auto` find no encoder, whatever packages are installed where the tests run.
+
+    Commands in processes of their own name a model, or a shape, which is scratch's.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bertkit.models.choosing.is_here", lambda _: False)
+        yield
 
 
 def pair_rows(n: int, seed: int = 0) -> list[tuple[str, str, str]]:

@@ -16,7 +16,7 @@ from bertkit.data.oddities import Oddities
 from bertkit.data.records import ColumnMap, DataSet, Entity, Example, TaggedText
 from bertkit.documents.sentences import Sentence
 from bertkit.errors import BertkitError, NonFiniteError
-from bertkit.evaluation.evaluate import _pointing
+from bertkit.evaluation.evaluate import _pointing, to_have_it
 from bertkit.evaluation.run import NO_TEST, _cut_sentence, _known_sentence
 from bertkit.evaluation.verdict import Verdict
 from bertkit.models.registry import find_model
@@ -62,7 +62,8 @@ def refused(call: Any) -> str:
 
 
 def of_verdicts() -> list[str]:
-    bad = Verdict("the model", "tfidf", "accuracy", 0.7402, 0.7819, (-0.0784, -0.0049)).sentence
+    worse = Verdict("the model", "tfidf", "accuracy", 0.7402, 0.7819, (-0.0784, -0.0049))
+    bad = worse.sentence + to_have_it(worse, "classify")
     none = Verdict("the model", "tfidf", "macro_f1", 0.7712, 0.7645, (-0.0218, 0.0361)).sentence
     alone = Verdict("the encoder alone", "tfidf", "accuracy", 0.7696, 0.7819, (-0.0465, 0.0221)).sentence
     return [_pointing([sentence], "no-better")[0] for sentence in (bad, none, alone)]

@@ -35,10 +35,10 @@ def inspect_command(
         str,
         typer.Option(
             "--model",
-            help="Whose tokens are counted (scratch: none, only words; auto: the best model here).",
+            help="Whose tokens are counted (auto: the best model here; scratch: none, only words).",
             envvar="BERTKIT_MODEL",
         ),
-    ] = "scratch",
+    ] = "auto",
     data_dir: DataDirOption = None,
     columns: ColumnsOption = None,
     task: Annotated[

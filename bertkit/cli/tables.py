@@ -27,7 +27,7 @@ def models_command(
 ) -> None:
     """List the models that `--model` knows by name.
 
-    `where` says whether a model is here: always (scratch), in an installed package, in the
+    `where` says whether a model is here: always (scratch, tfidf), in an installed package, in the
     hub's cache, or on the hub only.
     """
     from bertkit.models.table import MODELS, reads
@@ -38,7 +38,7 @@ def models_command(
             "hub_id": s.hub_id,
             "language": s.language or None,
             "parameters": None if s.parameters is None else f"{s.parameters}M",
-            "max_length": s.max_length,
+            "max_length": None if s.is_linear else s.max_length,
             "where": _where(s.hub_id),
             "summary": s.summary,
         }

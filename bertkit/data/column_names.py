@@ -64,8 +64,11 @@ LABEL_NAMES = (
     *("rating", "stars", "emotion", "polarity", "intent", "topic", "stance", "grade", "label_text", "class_name"),
     *("별점", "등급", "의도", "주제", "긍부정", "긍정부정", "만족도", "클래스", "감정분류", "타겟"),
 )
+# Of tables with documents and their summaries.
+DOCUMENT_NAMES = ("text", "article", "document", "content", "body", "story", "src", "source", "sentences", "passage")
+SUMMARY_NAMES = ("summary", "highlights", "abstract", "abstractive", "reference", "target", "tgt", "gist")
 # Of tables with a list of tokens and one of tags, or with a token on each row.
-TOKEN_NAMES = ("tokens", "words", "token", "word", "form", "토큰", "단어", "어절", "형태소")
+TOKEN_NAMES = ("tokens", "words", "token", "word", "form", "tokenized_text", "토큰", "단어", "어절", "형태소")
 TAG_NAMES = (
     *("ner_tags", "tags", "ner", "named_entities", "labels", "label", "ner_tag", "tag", "태그", "개체명"),
     *("ner_label", "ner_labels", "iob", "bio", "iob_tag", "bio_tag", "entity", "entities", "레이블", "라벨", "개체"),

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bertkit.data.column_names import LABEL_NAMES, folded
-from bertkit.data.columns import ColumnChoice, named_parts
+from bertkit.data.columns import ColumnChoice, named_parts, text_of
 from bertkit.data.numerals import is_number
-from bertkit.data.records import Row
+from bertkit.data.records import ColumnMap, Row
 from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, SCORES, TEXTS
-from bertkit.data.values import RowError, parse_list
+from bertkit.data.values import JsonText, RowError, parse_list
 from bertkit.plain import listed, quoted, shell_words, shortened
 
 ROWS_LOOKED_AT = 1000
@@ -30,6 +30,8 @@ _LABEL_WORDS, _LABEL_CHARACTERS = 3, 40
 _TEXT_WORDS, _TEXT_CHARACTERS, _DIFFERENT = 3, 12, 0.6
 _NO_PROSE = re.compile(r"https?://\S*|[\d\s:./,+-]+(?:[A-Z]{1,4})?", re.ASCII)
 _SHOWN = 4
+# Columns that are read as texts where there is nothing better, and how much longer that is.
+_TITLES, _LONGER = frozenset({"title", "headline", "제목", "query", "input"}), 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,21 @@ def tell_columns(
     return Told(_proposed(texts, pair, label, free, labels), found)
 
 
+def reads_title(columns: ColumnMap) -> bool:
+    """Tell whether what is read as the text is called a title, or as little as that."""
+    return len(columns.text) == 1 and columns.pair is None and folded(columns.text[0]) in _TITLES
+
+
+def unread_text(rows: Sequence[Row], names: Sequence[str], columns: ColumnMap) -> str | None:
+    """Return a column of texts that are much longer than those of a title that is read; None where there is none."""
+    looked = [_look_at(name, place, rows) for place, name in enumerate(names)]
+    title = next((column for column in looked if column.name == columns.text[0]), None)
+    if title is None:
+        return None
+    longer = [c for c in looked if c.is_text and c.characters > _LONGER * title.characters]
+    return max(longer, key=lambda column: column.characters).name if longer else None
+
+
 def _proposed(
     texts: tuple[str, ...], pair: str | None, label: str | None, free: Sequence[_Column], labels: Sequence[_Column]
 ) -> ColumnChoice:
@@ -113,11 +130,11 @@ def _reason(texts: Sequence[_Column], labels: Sequence[_Column]) -> str:
     said = [f"{quoted(column.name)} holds texts" for column in texts]
     for column in labels:
         if column.is_places:
-            said.append(f"{quoted(column.name)} the places of entities")
+            said.append(f"{quoted(column.name)} holds the places of entities")
         else:
             shown = listed(column.values[:_SHOWN])
             more = ", …" if len(column.values) > _SHOWN else ""
-            said.append(f"{quoted(column.name)} {len(column.values)} values ({shown}{more})")
+            said.append(f"{quoted(column.name)} has {len(column.values)} values ({shown}{more})")
     return " and ".join(said)
 
 
@@ -152,7 +169,9 @@ def _look_at(name: str, place: int, rows: Sequence[Row]) -> _Column:
 
 def _value(fields: Mapping[str, str], name: str) -> str:
     try:
-        return str(fields.get(name, "")).strip()
+        found = fields.get(name, "")
+        # A list of words is read as a text.
+        return (text_of(fields, name) if isinstance(found, JsonText) and found.startswith('["') else found).strip()
     except RowError:
         return ""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, say_which
-from bertkit.data.contents import ROWS_LOOKED_AT, tell_columns
+from bertkit.data.contents import ROWS_LOOKED_AT, reads_title, tell_columns, unread_text
 from bertkit.data.faults import Faults
 from bertkit.data.folders import SPLIT_WORDS
 from bertkit.data.formats.parquet import class_names
@@ -39,8 +39,10 @@ from bertkit.data.table_rules import (
 )
 from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
 from bertkit.errors import DataError
+from bertkit.plain import quoted, shell_words
 
 Watch = Callable[[Iterator[Row | BadRow]], Iterator[Row | BadRow]]
+_TITLES_LOOKED_AT = 50
 _TAGGED = ColumnMap(("text",), None, "entities")
 _WAYS_ON = ("name a file or a directory", "try the bundled sample:paraphrase")
 _CATALOG_WAYS_ON = ("say where its files lie with --data-dir DIR", *_WAYS_ON)
@@ -279,8 +281,22 @@ class Opener:
             return self._resolve(table, names, split, renames, given, told)
         except DataError as error:
             raise DataError(f"{table.place}: {error}") from None
+        of_names = choice is None and spec is None and self.stored is None
+        if of_names and self._resolved is None and reads_title(columns):
+            self._say_unread(table, names, columns)
         self._resolved = self._resolved or columns
         return columns
+
+    def _say_unread(self, table: Table, names: Sequence[str], columns: ColumnMap) -> None:
+        """Say that a title is read, and longer texts beside it are not."""
+        rows = (row for row in itertools.islice(table.read(), _TITLES_LOOKED_AT) if isinstance(row, Row))
+        other = unread_text(list(rows), names, columns)
+        if other is not None:
+            title, both = columns.text[0], f"text={columns.text[0]}+{other}"
+            self.notes.append(
+                f"{table.place}: the text is {quoted(title)}; {quoted(other)} holds longer ones and is not read "
+                f"(--columns {shell_words([both])} reads both)"
+            )
 
     def _told(
         self,

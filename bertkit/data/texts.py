@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from bertkit.data.columns import ColumnChoice, parse_columns
+from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, parse_columns, say_which
+from bertkit.data.contents import ROWS_LOOKED_AT, tell_columns
 from bertkit.data.formats.opened import open_input
 from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import tell
-from bertkit.data.records import BadRow, Example, LeftOut, Row
-from bertkit.data.shape_names import CLASSES
+from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
+from bertkit.data.shape_names import CLASSES, TEXTS
 from bertkit.data.shapes.question_columns import find_choice_columns
 from bertkit.data.shapes.table import guess_shape, shape_of
 from bertkit.data.sources import find_source
@@ -64,7 +65,8 @@ def open_texts(name: str, *, columns: str | None = None) -> Texts:
         return Texts(_texts(_peeked(tagged, opened.name), opened.name), notes=notes)
     is_headerless = table.kind in ("csv", "tsv") and not table.has_header
     rows = read_opened(opened, table, header=header if header and is_headerless else None)
-    return replace(_of_rows(rows, opened.name, table.kind, choice), notes=notes)
+    found = _of_rows(rows, opened.name, table.kind, choice)
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def _knows(choice: ColumnChoice | None, names: Sequence[str]) -> bool:
@@ -85,13 +87,38 @@ def _of_rows(rows: Iterator[Row | BadRow], name: str, kind: str, choice: ColumnC
     first = next(rows)
     if isinstance(first, BadRow):
         raise DataError.at(name, first.line, f"{first.message}.")
+    notes: tuple[str, ...] = ()
     shape = shape_of(told or CLASSES)
+    rows = itertools.chain([first], rows)
     try:
         found = shape.resolve(list(first.fields), mapping=choice, usual=None, stored=None, need_label=False)
+    except UnnamedColumnsError as error:
+        rows, found, notes = _told(rows, list(first.fields), name, choice, error)
     except DataError as error:
         raise DataError(f"{name}: {error}") from None
-    examples = shape.examples(itertools.chain([first], rows), found, name, need_label=False)
-    return Texts(_texts(examples, name), (*found.inputs, *found.choices))
+    examples = shape.examples(rows, found, name, need_label=False)
+    return Texts(_texts(examples, name), (*found.inputs, *found.choices), notes)
+
+
+def _told(
+    rows: Iterator[Row | BadRow],
+    names: Sequence[str],
+    name: str,
+    choice: ColumnChoice | None,
+    error: UnnamedColumnsError,
+) -> tuple[Iterator[Row | BadRow], ColumnMap, tuple[str, ...]]:
+    """Tell the column of texts by what is in it.
+
+    Raises:
+        DataError: it cannot be told; the message proposes the likeliest.
+    """
+    ahead = list(itertools.islice(rows, ROWS_LOOKED_AT))
+    told = tell_columns([row for row in ahead if isinstance(row, Row)], names, TEXTS, choice)
+    if told is None or not told.why:
+        way_on = "" if told is None else f"; {say_which(told.option)}"
+        raise DataError(f"{name}: {error.what}{way_on}.") from None
+    note = f"{name}: columns are told from what is in them: {told.why}; that is {told.option}"
+    return itertools.chain(ahead, rows), ColumnMap(told.choice.text, told.choice.pair), (note,)
 
 
 def _peeked(rows: Iterator[Record], name: str) -> Iterator[Record]:

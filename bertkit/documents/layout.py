@@ -11,6 +11,7 @@ text.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -154,7 +155,7 @@ def _stripped(text: str, start: int, end: int) -> _Line | None:
 
 def _is_wrapped(line: _Line, following: _Line, width: int, is_prose: bool) -> bool:
     """Tell whether the line goes on in the following one, which an editor broke off."""
-    if _FINAL_ENDING.search(line.text) or _ALONE.match(line.text) or _ALONE.match(following.text):
+    if _FINAL_ENDING.search(_composed(line.text[-40:])) or _ALONE.match(line.text) or _ALONE.match(following.text):
         return False
     if _BULLET.match(following.text) or _NUMBERED.match(following.text):
         return False
@@ -180,7 +181,12 @@ def _goes_on(line: str, following: str, *, is_prose: bool) -> bool:
         return first[0].islower() or is_prose
     if not is_prose:
         return False
-    return first[0].islower() or _UNFINISHED.search(line[-20:]) is not None
+    return first[0].islower() or _UNFINISHED.search(_composed(line[-40:])) is not None
+
+
+def _composed(text: str) -> str:
+    """Return a text in NFC: endings are looked for in whole syllables."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _marker_length(line: str) -> int:

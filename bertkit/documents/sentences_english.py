@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from bertkit.documents.quotes import quotations
@@ -25,7 +26,23 @@ _REPORTING = re.compile(
 )
 _NOT_CAPITALS = bytes(code for code in range(128) if not chr(code).isupper())
 _DOTTED = re.compile(r"(?:[A-Za-z]\.)*[A-Za-z]$")
-_COUNTER = re.compile(r"\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{2,4})$")
+_TITLES = frozenset("mr mrs ms messrs dr prof rev hon sir lord lady sen rep gov".split())
+_HOURS = frozenset(("a.m", "p.m"))
+_BEFORE_NAMES = frozenset("at on by from around about before after since until till between near towards".split())
+# What follows the word I where a question or another sentence begins.
+_QUESTIONS = frozenset(
+    "did do does are is was were am have has had can could will would shall should may might must please let".split()
+)
+# . . . as typists set it; a full stop that stands before it, or is its first, is seen by what is before it.
+_SPACED_DOTS = re.compile(r"\.(?:[ \t]\.){2,}+")
+_CITATION = re.compile(r"\s*\([^()\n]{1,80}\)\s*[.,;:]")
+_NUMBER_GOES_ON = re.compile(r"\s*[\d.]+\s*;")
+# Counters within a line: 1. … 2. …, 1.) …, b) …, • 10. …
+_ENUMERATED = re.compile(r"(?:(?<=\s)|^)(?:[•⁃▪‣·]\s*)?(\d{1,3}|[a-z])(\.\)|\)|\.)(?=\s+[^\s\d])", re.MULTILINE)
+_OPENS_LIST = re.compile(r"(?:^|[.!?:;\n])\s*[\"'“(]?$")
+# (a) The …
+_CLAUSE = re.compile(r"\s*\((?:[a-z]|[ivx]{1,4}|\d{1,2})\)\s+[\"“]?[A-Z]")
+_COUNTER = re.compile(r"[•⁃▪‣]?\s*\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{2,4})$")
 
 # Never the last word of a sentence.
 _LEADING = frozenset(
@@ -34,8 +51,11 @@ _LEADING = frozenset(
 )
 # An abbreviation only before a number.
 _BEFORE_NUMBER = frozenset(
-    "no nos fig figs eq sec vol vols ch chap pp art arts op jan feb mar apr jun jul aug sep sept oct nov dec".split()
+    "no nos n° nº fig figs eq eqs sec secs sect vol vols ch chap pp art arts op jan feb mar apr jun jul aug sep sept "
+    "oct nov dec sch scheds cl cls para paras reg regs ann annex app appx exh pt pts tab ref refs ser tel ext".split()
 )
+# An abbreviation before the letter of a scale.
+_SCALES = {"deg": frozenset("CFK")}
 # May or may not be the last word: the next one decides.
 _AMBIGUOUS = frozenset("inc co corp ltd bros jr sr etc al est dept univ assn ave blvd rd u.s u.k a.m p.m ph.d".split())
 # Words that open sentences, and hardly ever follow an abbreviation or an initial.
@@ -59,6 +79,7 @@ class Habits:
 
 def read_habits(text: str) -> Habits:
     """Tell how a text is written, by what most of it does."""
+    text = text.replace(". . .", "")
     spaced, stops = text.count(" . ") + text.count(" .\n"), text.count(". ") + text.count(".\n")
     if text.endswith("."):
         spaced, stops = spaced + text.endswith(" ."), stops + 1
@@ -69,11 +90,46 @@ def read_habits(text: str) -> Habits:
 
 def english_ends(text: str, start: int, end: int, habits: Habits) -> Iterator[int]:
     """Yield the places in text[start:end] behind which a new sentence begins."""
+    items = _enumerated(text, start, end)
+    for begin, behind in pairwise([start, *items, end]):
+        if begin > start:
+            yield begin
+        yield from _ends_between(text, begin, behind, habits)
+
+
+def _enumerated(text: str, start: int, end: int) -> list[int]:
+    """Return where the items of enumerations begin that stand within a line, the first of each not counted in."""
+    found: list[int] = []
+    last: dict[str, tuple[int, int]] = {}  # the kind of counter, and its number and place
+    for match in _ENUMERATED.finditer(text, start, end):
+        kind = match[2] + ("n" if match[1].isdigit() else "a")
+        number = int(match[1]) if match[1].isdigit() else ord(match[1]) - 96
+        before = last.get(kind)
+        if before is not None and number == before[0] + 1:
+            if not found or found[-1] < before[1]:
+                found += [before[1]] if before[1] > start else []
+            found.append(match.start())
+            last[kind] = number, match.start()
+        elif _OPENS_LIST.search(text[max(start, match.start() - 4) : match.start()]):
+            last[kind] = number, match.start()
+    return sorted(set(found))
+
+
+def _ends_between(text: str, start: int, end: int, habits: Habits) -> Iterator[int]:
     closing = {behind for _, behind in quotations(text, start, end)} if habits.spaced_stops else set[int]()
     sentence = start
+    dots = {match.start(): match.end() for match in _SPACED_DOTS.finditer(text, start, end)}
+    over = start
     for match in _STOP.finditer(text, start, end):
         place, behind = match.span()
-        if place < sentence:
+        if place < max(sentence, over):
+            continue
+        if place in dots:
+            over = dots[place]
+            cut = _end_at_dots(text, place, over, end)
+            if cut is not None:
+                yield cut
+                sentence = cut
             continue
         is_apart = text[place - 1 : place].isspace()
         if is_apart:
@@ -84,6 +140,16 @@ def english_ends(text: str, start: int, end: int, habits: Habits) -> Iterator[in
         if following and _ends(text, _Stop(sentence, place, behind, match.group(), is_apart), following[1], habits):
             yield behind
             sentence = behind
+
+
+def _end_at_dots(text: str, place: int, behind: int, end: int) -> int | None:
+    """Return where a sentence ends at spaced dots: before an ellipsis that a full stop precedes, behind four dots."""
+    following = _NEXT.match(text, behind, end)
+    if following is None or not following[1][0].isalnum() or following[1][0].islower():
+        return None
+    if not text[place - 1 : place].isspace():  # a full stop, and the ellipsis opens what follows
+        return place + 1
+    return behind if text.count(".", place, behind) > 3 else None
 
 
 class _Stop(NamedTuple):
@@ -105,7 +171,11 @@ def _behind_closers(text: str, behind: int, end: int, closing: set[int]) -> int:
 
 def _ends(text: str, stop: _Stop, following: str, habits: Habits) -> bool:
     could_open = habits.no_capitals or not (following[0].islower() and following.islower())
-    if not could_open:
+    if not (could_open or _CLAUSE.match(text, stop.behind)) or following[0] in "&;,":
+        return False
+    if text[stop.behind - 1] in "\"'”’" and _CITATION.match(text, stop.behind):
+        return False
+    if following[0].isdigit() and _NUMBER_GOES_ON.match(text, stop.behind):
         return False
     if not text[stop.behind].isspace():  # "home.He": the space was forgotten
         return len(following) > 1 and following.lower() in _OPENERS and text[stop.place - 1].islower()
@@ -124,12 +194,18 @@ def _is_abbreviation(text: str, stop: _Stop, following: str, habits: Habits) -> 
     words = text[max(stop.sentence, stop.place - 40) : stop.place].split()
     if not words:
         return True
-    if len(words) == 1 and _COUNTER.match(words[0]):
+    if _COUNTER.match("".join(words)) and len(words) < 3:
         return True
     word = words[-1].lstrip("\"'“‘([*_")
     lowered = word.lower()
     if lowered in _BEFORE_NUMBER:
         return following[0].isdigit()
+    if following in _SCALES.get(lowered, ()):
+        return True
+    if lowered in _HOURS and following.lower() in _TITLES:
+        return text[stop.sentence : stop.place].split(maxsplit=1)[0].lower() in _BEFORE_NAMES
+    if word == "I" and len(words) > 1 and words[-2].islower() and following.lower() in _QUESTIONS | _OPENERS:
+        return False
     if lowered in _AMBIGUOUS or _DOTTED.match(word):
         return following.lower() not in (_SUBJECTS if habits.no_capitals else _OPENERS)
     return lowered in _LEADING

@@ -10,10 +10,10 @@ stand in for them, which match 날씨가 with 날씨는 as far as 날씨 goes.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import filterfalse
 from typing import Any
+from unicodedata import normalize
 
 from bertkit.documents.kiwi import kiwi_installed, load_kiwi
 from bertkit.documents.language import HANGUL, resolve_language
@@ -52,7 +52,8 @@ def sentence_words(sentences: Sequence[str], language: str = "auto") -> list[lis
     if resolve_language(language, "\n".join(sentences)) == "en":
         return [english_words(sentence) for sentence in sentences]
     if kiwi_installed():
-        return [_content_words(tokens) for tokens in morphemes(sentences)]
+        # Decomposed syllables (NFD), as macOS writes them, are no words to the analyser.
+        return [_content_words(tokens) for tokens in morphemes([normalize("NFC", s) for s in sentences])]
     return [syllable_pairs(sentence) for sentence in sentences]
 
 
@@ -65,7 +66,7 @@ def english_words(text: str) -> list[str]:
 def syllable_pairs(text: str) -> list[str]:
     """Return the pairs of neighbouring syllables within words; other words and single syllables whole."""
     words: list[str] = []
-    for run in _RUN.findall(unicodedata.normalize("NFC", text).lower()):
+    for run in _RUN.findall(normalize("NFC", text).lower()):
         if len(run) > 2 and _HANGUL_FIRST.match(run):
             words.extend(run[i : i + 2] for i in range(len(run) - 1))
         else:

@@ -8,13 +8,17 @@ from typing import Any
 
 from bertkit.data.records import Example
 from bertkit.evaluation.klue import klue_figures
+from bertkit.evaluation.linear_run import TASKS as LINEAR_TASKS
 from bertkit.evaluation.partner import ENCODER
 from bertkit.evaluation.verdict import Verdict
+from bertkit.metrics.names import greater_is_better
+from bertkit.models.table import TFIDF
 from bertkit.tasks.base import Interval, Outputs, Task
 from bertkit.troubleshooting import see
 
 # What stands beside the scores as the best that can be reached: it knows the answers.
 BOUNDS = ("oracle",)
+MODEL = "the model"
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,7 @@ def _no_better(
     metrics: Mapping[str, float],
     baselines: Mapping[str, Mapping[str, float]],
     difference: Mapping[str, Mapping[str, Interval]],
-    who: str = "the model",
+    who: str = MODEL,
 ) -> list[str]:
     """Say so where a baseline does as well by the metric that decides."""
     metric, found = task.settings.deciding_metric, []
@@ -162,8 +166,17 @@ def _no_better(
             continue
         if metric in figures and metric in difference[name]:
             verdict = Verdict(who, name, metric, metrics[metric], figures[metric], difference[name][metric])
-            found.append(verdict.sentence)
+            found.append(verdict.sentence + to_have_it(verdict, task.settings.task) if verdict.sentence else "")
     return [sentence for sentence in found if sentence]
+
+
+def to_have_it(verdict: Verdict, task: str) -> str:
+    """Say how to take the baseline itself, where that is possible and a model's figure is below its own."""
+    gain = verdict.other - verdict.figure
+    is_better = gain > 0 if greater_is_better(verdict.metric) else gain < 0
+    if task in LINEAR_TASKS and (verdict.who, verdict.baseline) == (MODEL, TFIDF) and is_better:
+        return f", which --model {TFIDF} trains by itself"
+    return ""
 
 
 def _rounded(value: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertkit.compute.device import Placement, inference
 from bertkit.compute.processes import World, undealt
+from bertkit.evaluation.linear_run import LinearAnswers
 from bertkit.tasks.base import EncodedRow, Task
 from bertkit.tasks.parts import Tick, rows_of_parts
 
@@ -26,7 +27,7 @@ def forward(
     """Compute the output of every row.
 
     Args:
-        model: in evaluation mode, on the placement's device.
+        model: in evaluation mode, on the placement's device; or what answers without an encoder.
         task: collates parts and reads logits.
         rows: N rows.
         placement: device and precision.
@@ -36,6 +37,8 @@ def forward(
     Returns:
         What the task makes of each row, in the order of the rows.
     """
+    if isinstance(model, LinearAnswers):
+        return list(model.answers(rows))
     with inference(placement):
         outputs = rows_of_parts(model, task, rows, placement.device, batch_size=batch_size, tick=tick)
         return [task.row_output(row, parts) for row, parts in zip(rows, outputs, strict=True)]

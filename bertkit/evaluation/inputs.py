@@ -248,6 +248,9 @@ def _examples(
 
 def _knows(settings: TaskSettings, choice: ColumnChoice | None, names: Sequence[str]) -> bool:
     """Tell whether what the run reads is among the columns of these names."""
+    places = [str(place) for place in range(1, len(names) + 1)]
+    if choice is None and settings.columns.inputs[0].isdigit() and list(names) != places:
+        return False  # it learnt from a table without names, in which a number is a value
     try:
         _columns(names, settings, choice, "csv")
     except DataError:
@@ -257,7 +260,7 @@ def _knows(settings: TaskSettings, choice: ColumnChoice | None, names: Sequence[
 
 def _columns(names: Sequence[str], settings: TaskSettings, choice: ColumnChoice | None, kind: str) -> ColumnMap:
     if kind == "txt":
-        return ColumnMap(text=tuple(names))
+        return ColumnMap(text=tuple(names[:1]))
     found = shape_of(SHAPE_OF[settings.task]).resolve(
         names,
         mapping=choice,

@@ -16,7 +16,7 @@ from bertkit.compute.device import Placement
 from bertkit.data.records import DataSet, Example
 from bertkit.data.request import DataRequest
 from bertkit.data.sources import files_of
-from bertkit.engines.opening import Way, open_run
+from bertkit.engines.opening import Way
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, RunError, UsageError
 from bertkit.evaluation.ahead import ahead
@@ -27,6 +27,7 @@ from bertkit.evaluation.decisions import Decisions, beside, decided
 from bertkit.evaluation.errors_file import write_errors
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
+from bertkit.evaluation.linear_run import all_others, is_linear, open_to_answer
 from bertkit.evaluation.partner import open_partnership
 from bertkit.outputs import check_outputs
 from bertkit.plain import visible
@@ -131,7 +132,7 @@ def evaluate_run(
         manifest = bundle.load_manifest(request.run)
         find_task(manifest.settings.task)
         refuse_outputs(request, manifest)
-        with ahead(lambda: open_run(request.run, request.way, note)) as opening:
+        with ahead(lambda: open_to_answer(request.run, request.way, note)) as opening:
             began = time.perf_counter()
             name, split, examples, warnings = _examples(request, manifest, note)
             reading = time.perf_counter() - began
@@ -140,8 +141,7 @@ def evaluate_run(
         settings = _settings(loaded.manifest.settings, request)
         loaded.task.settings = settings
         request.decisions.apply(loaded.task)
-        texts = [text for e in examples for text in e.all_texts]
-        findings = check_fit(loaded.tokenizer, texts, name=str(request.run), model_ids=loaded.model.encoder.vocab_size)
+        findings = _fit_findings(loaded, examples)
         answered = _answered(loaded, examples, request, placement, progress)
         salt, is_pair = manifest.data["fingerprint"], settings.is_pair
         known = count_known(examples, salt, request.run / "baseline", is_pair=is_pair)
@@ -167,6 +167,15 @@ def evaluate_run(
         write_errors(request.errors, loaded.task, examples, answered.outputs)
     show(Scored(loaded, examples, answered.outputs, evaluation))
     return evaluation
+
+
+def _fit_findings(loaded: Bundle, examples: Sequence[Example]) -> list[str]:
+    """Say where the run's tokenizer does not fit the rows."""
+    if is_linear(loaded.manifest):
+        return []
+    texts = [text for e in examples for text in e.all_texts]
+    name, ids = str(loaded.directory), loaded.model.encoder.vocab_size
+    return list(check_fit(loaded.tokenizer, texts, name=name, model_ids=ids))
 
 
 def _only_given(
@@ -220,7 +229,7 @@ def _examples(
         dataset, warnings = _own_data(request, manifest, note), ()
         split = request.split or ("test" if "test" in dataset.splits else "validation")
         if split == "validation" and request.split is None:
-            warnings = (NO_TEST,)
+            warnings = () if is_linear(manifest) else (NO_TEST,)
     for sentence in dataset.notes:
         note(sentence)
     if split not in dataset.splits:
@@ -283,6 +292,8 @@ def _answered(
     alone, seconds, warnings = _outputs(loaded, examples, request, placement, progress)
     fitted = load_baselines(request.run / "baseline", loaded.task)
     baselines = fitted.predict(examples)
+    if is_linear(loaded.manifest):
+        return _Answered(alone, all_others(baselines), None, seconds, warnings)
     began = time.perf_counter()
     partnership = open_partnership(loaded)
     if partnership is None:
@@ -326,7 +337,7 @@ def _rivals(loaded: Bundle, examples: Sequence[Example], request: EvalRequest) -
     """
     if request.against is None:
         return {}
-    other, placement = open_run(request.against, replace(request.way, engine="auto"))
+    other, placement = open_to_answer(request.against, replace(request.way, engine="auto"))
     mine, theirs = loaded.task.settings, other.task.settings
     if _kind(mine) != _kind(theirs):
         raise RunError(f"--against {request.against}: learned another task or other labels; give a run on like data.")

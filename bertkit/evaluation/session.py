@@ -17,13 +17,14 @@ from bertkit.data.formats.opened import STDIN
 from bertkit.data.kept import FILE, parse_keep
 from bertkit.data.records import BadRow, Example
 from bertkit.data.sources import input_files
-from bertkit.engines.opening import Way, open_run
+from bertkit.engines.opening import Way
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, StrictError, UsageError
 from bertkit.evaluation.ahead import ahead
 from bertkit.evaluation.decisions import Decisions
 from bertkit.evaluation.going_on import Written
 from bertkit.evaluation.inputs import FORMATS, Inputs, Note, open_all
+from bertkit.evaluation.linear_run import open_to_answer
 from bertkit.evaluation.predict import blocks, predict_stream
 from bertkit.evaluation.records_out import Records, has_partial, opened, written_before
 from bertkit.evaluation.shown import Shown
@@ -184,7 +185,7 @@ def _help(request: PredictRequest, world: World) -> Done:
 
 
 def _loaded(request: PredictRequest, note: Note = lambda _: None) -> tuple[Bundle, Placement]:
-    loaded, placement = open_run(request.run, request.way, note)
+    loaded, placement = open_to_answer(request.run, request.way, note)
     settings = loaded.task.settings
     loaded.task.settings = replace(settings, on_long=request.on_long or settings.on_long)
     request.decisions.apply(loaded.task)

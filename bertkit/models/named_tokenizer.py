@@ -36,6 +36,8 @@ def open_named(name: str | None) -> Tokenizer:
             f"{spec.name} has no vocabulary before it is trained; give its run directory, "
             "or a folder that `bertkit vocab build` has written."
         )
+    if spec.is_linear:
+        raise ModelError(f"{spec.name} has no tokenizer: it reads words; name a model that is an encoder.")
     if spec.hub_id is not None and not is_packaged(spec.hub_id):
         require(spec.hub_id, "tokenizer", ways_on=(*package_way_on(spec.hub_id), *WAYS_ON))
     folder = Path(spec.name)

@@ -36,6 +36,8 @@ from bertkit.models.recipes import (
 )  # fmt: skip
 
 USUAL_LENGTH = 512
+# The name of the model that has no encoder, and of its family; it reads a row whole.
+TFIDF, NO_LIMIT = "tfidf", 2**20
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class ModelSpec:
     def is_scratch(self) -> bool:
         """Whether the model starts from nothing, tokenizer included."""
         return self.family == "scratch"
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether there is no encoder, nor a tokenizer."""
+        return self.family == TFIDF
 
     @property
     def family(self) -> str:
@@ -149,6 +156,14 @@ MODELS: tuple[ModelSpec, ...] = (
         "BERT from nothing: own weights, own vocabulary",
         "bertkit.models.scratch:build",
         SCRATCH,
+    ),
+    ModelSpec(
+        TFIDF,
+        None,
+        NO_LIMIT,
+        "no encoder: words, pairs of words, letters; classify and regression in seconds",
+        "bertkit.evaluation.tfidf:fit_tfidf",
+        architecture="",
     ),
     _row("bert", "google-bert/bert-base-uncased", "BERT base, English, lower case", parameters=110),
     _row("bert-cased", "google-bert/bert-base-cased", "BERT base, English, cased", parameters=108),

@@ -51,6 +51,8 @@ def open_tokenizer(spec: ModelSpec) -> Tokenizer:
         HubError: the hub is needed and cannot be reached, or does not have it.
         TokenizerError: there is none, it is damaged, or it comes as Python code only.
     """
+    if spec.is_linear:
+        raise ModelError(f"{spec.name} has no tokenizer: it reads words; name a model that is an encoder.")
     if spec.hub_id is None:
         tokenizer = _open(Path(spec.name))
     elif (packaged := packaged_model(spec.hub_id)) is not None:

@@ -28,6 +28,7 @@ from bertkit.data.records import Entity, Example, Question, TaggedText
 from bertkit.engines.opening import in_float32
 from bertkit.errors import BertkitError
 from bertkit.evaluation.forward import forward
+from bertkit.evaluation.linear_run import PLACEMENT, is_linear
 from bertkit.evaluation.partner import open_partnership
 from bertkit.reporting.left_out import Stretch, find_stretches, moved, without
 from bertkit.tasks.base import Outputs
@@ -111,7 +112,7 @@ class Explainer:
     """
 
     def __init__(self, run: Bundle) -> None:
-        self.run, self.placement = in_float32(run)
+        self.run, self.placement = (run, PLACEMENT) if is_linear(run.manifest) else in_float32(run)
         self._partnership = open_partnership(run)
 
     def explain(self, example: Example, output: Any, *, characters: int) -> Explanation:
@@ -144,7 +145,8 @@ class Explainer:
 
     def _stretches(self, example: Example, shown: Mapping[int, str], characters: int) -> list[Stretch]:
         (row,) = self.run.task.encode([example])
-        most = max(_FEWEST_STRETCHES, _MOST_TOKENS // sum(len(part.ids) for part in row.parts))
+        tokens = sum(len(part.ids) for part in row.parts) or row.n_tokens  # without an encoder there are no parts
+        most = max(_FEWEST_STRETCHES, _MOST_TOKENS // max(1, tokens))
         return find_stretches(example.all_texts, of=shown, characters=characters, most=most)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from bertkit.bundle import Manifest
 from bertkit.config import TrainConfig, flag
 from bertkit.evaluation.evaluate import Evaluation
+from bertkit.evaluation.linear_run import is_linear
 from bertkit.files import write_text
 from bertkit.metrics.names import table_names
 from bertkit.plain import shell_words, to_json
@@ -114,17 +115,24 @@ def _scores(manifest: Manifest, evaluation: Evaluation) -> str:
         cells = [f"{other:.4f}" if other is not None else "" for other in others]
         lines.append(f"| {named[name]} | {evaluation.metrics[name]:.4f} | {interval} | {' | '.join(cells)} |")
     chosen = f"the best epoch (by {evaluation.metric})" + " and fitted the blend" * bool(manifest.blend)
+    chose = (
+        f"This split chose {chosen}, so these scores are a little inflated; "
+        "`bertkit eval` on a test split gives the honest ones.\n\n"
+    )
     return (
         f"## Scores on the {evaluation.split} split ({evaluation.n:,} rows, seed {manifest.config.get('seed', 1)})\n\n"
-        f"This split chose {chosen}, so these scores are a little inflated; "
-        "`bertkit eval` on a test split gives the honest ones.\n\n" + "\n".join([head, rule, *lines]) + "\n"
+        + ("" if is_linear(manifest) else chose)
+        + "\n".join([head, rule, *lines])
+        + "\n"
     )
 
 
 def _limits(manifest: Manifest, evaluation: Evaluation) -> str:
     settings = manifest.settings
     limits = [f"Inputs are truncated to {settings.max_length} tokens; records then say `truncated: true`."]
-    if settings.on_long == "window":
+    if is_linear(manifest):
+        limits = ["Words that no training row has are known by their letters only, and the order of words by pairs."]
+    elif settings.on_long == "window":
         limits = [f"Rows are read in windows of up to {settings.max_length} tokens."]
     if settings.overlap_segments:
         limits.append(

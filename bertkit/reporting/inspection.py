@@ -25,6 +25,7 @@ from bertkit.data.streaming import StreamedData
 from bertkit.errors import UsageError
 from bertkit.models.choosing import AUTO, choose_model
 from bertkit.models.registry import find_model
+from bertkit.models.table import TFIDF
 from bertkit.models.tokenizers import open_tokenizer
 from bertkit.outputs import check_outputs
 from bertkit.plain import brief
@@ -52,7 +53,7 @@ class InspectRequest:
     """
 
     data: tuple[str, ...]
-    model: str = "scratch"
+    model: str = AUTO
     data_dir: Path | None = None
     columns: str | None = None
     task: str = "auto"
@@ -104,7 +105,7 @@ def inspect_data(request: InspectRequest, progress: Progress = unheard) -> Inspe
     refuse_figures(request.plots, figure_names(data.columns.inputs), force=request.force)
     request, why = _with_model(request, data)
     spec = find_model(request.model)
-    tokenizer = None if spec.is_scratch else open_tokenizer(spec)
+    tokenizer = None if spec.is_scratch or spec.is_linear else open_tokenizer(spec)
     with metered() as meter:
         meter.expect(files_of(request.data, request.data_dir))
         inspection = _inspect(request, data, tokenizer, _Counter(progress, meter))
@@ -251,9 +252,9 @@ def _notes(request: InspectRequest, data: StreamedData, task: str, tokenizer: To
     if data.is_guessed:
         yield reason_of(SHAPE_OF[task], SHAPE_OF)
     if tokenizer is None:
+        why = "reads words" if request.model == TFIDF else "makes its vocabulary when it is trained"
         yield (
-            f"tokens are not counted: {request.model} makes its vocabulary when it is trained; lengths are in words "
-            "(name a --model that has a tokenizer)"
+            f"tokens are not counted: {request.model} {why}; lengths are in words (name a --model that has a tokenizer)"
         )
 
 

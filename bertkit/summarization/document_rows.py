@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bertkit.data.column_names import DOCUMENT_NAMES
 from bertkit.data.columns import has_column, parse_columns, there_are
 from bertkit.data.kept import Keep
 from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
-from bertkit.data.shapes.documents import DOCUMENT_NAMES, document_row
+from bertkit.data.shapes.documents import document_row
 from bertkit.data.values import JsonText, RowError, field_of, parse_list
 from bertkit.documents.readers.passage import Passage, slice_of
 from bertkit.errors import DataError, UsageError

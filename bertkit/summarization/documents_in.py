@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from bertkit.data.column_names import SUMMARY_NAMES
 from bertkit.data.folders import is_data_file
 from bertkit.data.formats.lines import READ_ERRORS, Lines
 from bertkit.data.formats.opened import STDIN, Opened, open_input
 from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import TableFormat, column_names, kind_by_suffix, tell
 from bertkit.data.kept import Keep
-from bertkit.data.shapes.documents import SUMMARY_NAMES
 from bertkit.documents.readers.finish import candidates
 from bertkit.documents.readers.html import declared_encoding
 from bertkit.documents.readers.table import FORMATS, DocumentFormat, find_format, format_of_name, told_format

@@ -75,7 +75,7 @@ class Finished:
             model=prepared.spec.name,
             family=prepared.spec.family,
             config=prepared.config.saved(),
-            data=describe_data(prepared),
+            data=describe_data(prepared.config, prepared.dataset),
             training={
                 **training,
                 **describe_encoder(prepared),

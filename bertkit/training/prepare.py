@@ -34,7 +34,7 @@ from bertkit.training.tuning import check_tuning
 from bertkit.training.vocabulary import choose_tokenizer, owner
 
 # Options that say of what shape a model without weights is, or how its vocabulary is trained.
-FROM_NOTHING_ONLY = ("size", "layers", "hidden", "heads", "attention", "vocab_size", "lowercase")
+FROM_NOTHING_ONLY = ("size", "layers", "hidden", "heads", "attention", "tokenizer", "vocab_size", "lowercase")
 
 
 @dataclass(frozen=True)
@@ -260,12 +260,11 @@ def _task(config: TrainConfig, spec: ModelSpec, dataset: DataSet, tokenizer: Tok
     return fitted
 
 
-def describe_data(prepared: Prepared) -> dict[str, Any]:
+def describe_data(config: TrainConfig, dataset: DataSet) -> dict[str, Any]:
     """Return what a run stores of its data: enough to load the same rows again, no text."""
-    dataset = prepared.dataset
     return {
         "name": dataset.name,
-        "request": request_of(prepared.config).to_json(),
+        "request": request_of(config).to_json(),
         "fingerprint": dataset.fingerprint,
         "is_sample": dataset.is_sample,
         "rows": {split: len(examples) for split, examples in dataset.splits.items()},

@@ -49,7 +49,7 @@ def setup_of(prepared: Prepared, placement: Placement, world: World) -> dict[str
         "config": prepared.config.saved(),
         "lasting": _lasting(prepared.config),
         "fingerprint": prepared.dataset.fingerprint,
-        "data": describe_data(prepared),
+        "data": describe_data(prepared.config, prepared.dataset),
         "placement": asdict(placement),
         "processes": world.size,
         "versions": versions(),

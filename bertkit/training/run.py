@@ -16,7 +16,9 @@ from bertkit.config import TrainConfig
 from bertkit.data.records import DataSet
 from bertkit.errors import StrictError, UsageError
 from bertkit.evaluation.forward import forward_together
+from bertkit.evaluation.linear_run import PLACEMENT
 from bertkit.kinds import MisfitError, record_of
+from bertkit.tasks.base import Task
 from bertkit.training.advice import advice
 from bertkit.training.checkpoint import Checkpoints, best_name
 from bertkit.training.drive import Totals, drive
@@ -25,6 +27,7 @@ from bertkit.training.finish import finish
 from bertkit.training.folds import FoldScores, check_folds, score_folds
 from bertkit.training.gallery import write_gallery
 from bertkit.training.learner import build_learner, build_model, place_training, plan_of
+from bertkit.training.linear import is_wanted, prepare_linear, train_linear
 from bertkit.training.loop import Learner, LoopState, StepFacts
 from bertkit.training.memory import predict_memory
 from bertkit.training.output import planned_place
@@ -130,28 +133,43 @@ def _train(config: TrainConfig, listener: Listener, world: World, dataset: DataS
             return world.from_main(lambda: _finished_result(place))
         checkpoints = Checkpoints(place.work, world, place.shown)
         setup = checkpoints.load_setup() if config.resume else None
+        if setup is None and is_wanted(config, place):
+            result = world.from_main(lambda: _train_linear(config, place, listener, dataset))
+            return _strictly(config, result, place)
         prepared = _prepared_at(place, config, checkpoints, setup, listener, dataset)
-        folds = _scored_folds(prepared, config, place, world, listener)
+        task = prepared.task
+        folds = _scored_folds(config, prepared.config, prepared.dataset, task, place, world=world, listener=listener)
         result = _train_prepared(prepared, place, checkpoints, setup, listener, folds)
+    return _strictly(config, result, place)
+
+
+def _strictly(config: TrainConfig, result: TrainResult, place: Place) -> TrainResult:
     if config.strict and result.warnings:
         raise StrictError(f"--strict: {result.warnings[0]}. The run is complete in {place.shown}.")
     return result
 
 
 def _scored_folds(
-    prepared: Prepared, config: TrainConfig, place: Place, world: World, listener: Listener
+    asked: TrainConfig,
+    config: TrainConfig,
+    dataset: DataSet,
+    task: Task,
+    place: Place,
+    *,
+    world: World,
+    listener: Listener,
 ) -> FoldScores:
-    """Train and score the folds that were asked for."""
-    if prepared.config.folds is None:
+    """Train and score the folds that were asked for; `config` is what was made of the request."""
+    if config.folds is None:
         return FoldScores()
-    check_folds(prepared.config, prepared.task.settings.task, world.size)
-    asked = prepared.config if config.resume else replace(config, model=prepared.config.model)
+    check_folds(config, task.settings.task, world.size)
+    asked = config if asked.resume else replace(asked, model=config.model)
 
     def train_fold(fold: TrainConfig, rows: DataSet) -> None:
         train(fold, dataset=rows)
 
-    scores = score_folds(asked, prepared.dataset, prepared.task, place.work, train_fold, listener)
-    metric = prepared.task.settings.deciding_metric
+    scores = score_folds(asked, dataset, task, place.work, train_fold, listener)
+    metric = task.settings.deciding_metric
     low, high = scores.intervals[metric]
     listener(
         f"{len(scores.folds)} folds, every row answered by a model without it: {metric} {scores.metrics[metric]:.4f} "
@@ -160,10 +178,47 @@ def _scored_folds(
     return scores
 
 
+def _train_linear(config: TrainConfig, place: Place, listener: Listener, dataset: DataSet | None) -> TrainResult:
+    """Fit a model without an encoder; it is done at once, so that nothing of it is ever gone on with."""
+    began, asked = time.perf_counter(), config
+    if config.resume:
+        listener(f"{place.shown} has no checkpoint; starting at step 0")
+        config = requested_config(config, place.request) if place.request else config
+    prepared = prepare_linear(config, listener, dataset)
+    for sentence in (*prepared.dataset.notes, *(f"warning: {w}" for w in prepared.warnings)):
+        listener(sentence)
+    if config.strict and prepared.warnings:
+        raise StrictError(f"--strict: {prepared.warnings[0]}. Nothing was trained.")
+    folds = _scored_folds(
+        asked, prepared.config, prepared.dataset, prepared.task, place, world=ALONE, listener=listener
+    )
+    finished = train_linear(prepared)
+    found = finished.evaluation
+    seconds = time.perf_counter() - began
+    result = TrainResult(
+        run=str(place.shown),
+        metric=found.metric,
+        positive=found.positive,
+        seconds=round(seconds, 2),
+        rows_per_second=round(len(prepared.train_examples) / seconds, 1),
+        metrics=found.metrics,
+        baselines=found.baselines,
+        warnings=found.warnings,
+        folds=folds.folds,
+        out_of_fold=folds.metrics,
+        out_of_fold_intervals=folds.intervals,
+    )
+    finished.save(place, {name: value for name, value in asdict(result).items() if name != "run"})
+    place.complete(keep_checkpoints=prepared.config.keep_checkpoints)
+    return result
+
+
 def plan_training(config: TrainConfig, listener: Listener = lambda _: None) -> Started:
     """Do all that --dry-run shows: load, split, encode and build; nothing is written."""
     _check_words(config)
     shown = planned_place(config)
+    if check_names(config).is_linear:
+        return _linear_plan(config, shown, listener)
     prepared = _prepared(config, None, listener)
     model, placement = _placed(prepared)
     learner = build_learner(prepared, model, placement)
@@ -194,6 +249,14 @@ def _shape(learner: Learner) -> dict[str, int]:
         "positions": encoder.max_positions,
     }
     return {name: size for name, size in found.items() if isinstance(size, int)}
+
+
+def _linear_plan(config: TrainConfig, shown: Path, listener: Listener) -> Started:
+    prepared = prepare_linear(config, listener)
+    for sentence in (*prepared.dataset.notes, *(f"warning: {w}" for w in prepared.warnings)):
+        listener(sentence)
+    rows = {split: len(examples) for split, examples in prepared.dataset.splits.items()}
+    return Started(prepared.config, shown, rows, prepared.settings.labels, 0, 0, 0, PLACEMENT)
 
 
 def _check_words(config: TrainConfig) -> None:

@@ -204,7 +204,7 @@ def test_strict_ends_with_4_after_all_is_said(tmp_path: Path) -> None:
 def test_no_torch_and_no_pictures_where_none_are_asked_for(pair_file: Path) -> None:
     code = (
         "import sys\n"
-        f"sys.argv = ['bertkit', 'inspect-data', {str(pair_file)!r}]\n"
+        f"sys.argv = ['bertkit', 'inspect-data', {str(pair_file)!r}, '--model', 'scratch']\n"
         "from bertkit.cli.app import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"

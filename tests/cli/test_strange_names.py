@@ -154,7 +154,7 @@ def test_an_odd_place_to_read_is_one_sentence(odd: Path, trained_run: Path, name
         ["inspect-data", "--", name],
         ["train", "--dry-run", "--", name],
         ["train", "data", "--dry-run", "--model", name],
-        ["train", "data", "--dry-run", "--tokenizer", name],
+        ["train", "data", "--dry-run", "--model", "scratch", "--tokenizer", name],
         ["train", "data", "--dry-run", "--config", name],
         ["train", "nsmc", "--dry-run", "--data-dir", name],
         ["tokenize", "x", "--model", name],

@@ -59,8 +59,11 @@ def test_a_command_that_writes_a_file_needs_no_output(pairs: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("stream", ["2>&-", pytest.param("2>/dev/full", marks=needs_full)])
 def test_what_becomes_of_stderr_changes_nothing(stream: str, pairs: Path) -> None:
-    usual = shell(f"bertkit inspect-data {pairs} --format json; bertkit tokenize --file {pairs}/none")
-    other = shell(f"bertkit inspect-data {pairs} --format json {stream}; bertkit tokenize --file {pairs}/none {stream}")
+    usual = shell(f"bertkit inspect-data {pairs} --model scratch --format json; bertkit tokenize --file {pairs}/none")
+    other = shell(
+        f"bertkit inspect-data {pairs} --model scratch --format json {stream}; "
+        f"bertkit tokenize --file {pairs}/none {stream}"
+    )
     assert usual.returncode == other.returncode == 3
     assert usual.stdout == other.stdout != ""
     assert usual.stderr != other.stderr == ""
@@ -90,7 +93,7 @@ def test_utf_8_in_a_pipe_whatever_the_locale_says(tmp_path: Path) -> None:
     rows = write_tsv(tmp_path / "d.tsv", [("하나 둘", "좋다"), ("셋 넷", "나쁘다")] * 5, ("text", "label"))
     variables = "LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0"
     for kind in ("json", "table"):
-        done = shell(f"export {variables}; bertkit inspect-data {rows} --format {kind} | cat")
+        done = shell(f"export {variables}; bertkit inspect-data {rows} --model scratch --format {kind} | cat")
         assert "좋다" in done.stdout, done.stderr
 
 

@@ -11,6 +11,7 @@ import pytest
 from bertkit.data.columns import parse_columns
 from bertkit.data.contents import tell_columns
 from bertkit.data.records import ColumnMap, Row
+from bertkit.data.texts import open_texts
 from bertkit.errors import DataError
 from bertkit.tasks.reading import load_data, stream_data
 
@@ -37,7 +38,7 @@ def test_one_text_and_one_label_are_sure() -> None:
     assert told(table) == ("text=v2,label=v1", True, "auto")
     found = tell_columns(table, list(table[0].fields), "auto", None)
     assert found is not None
-    assert found.why == "'v2' holds texts and 'v1' 2 values ('spam', 'ham')"
+    assert found.why == "'v2' holds texts and 'v1' has 2 values ('spam', 'ham')"
 
 
 def test_headerless_tables_and_korean() -> None:
@@ -121,3 +122,39 @@ def test_places_under_another_name_are_entities(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     loaded = load_data([str(path)])
     assert (loaded.task, loaded.columns.label) == ("ner", "marks")
+
+
+@pytest.mark.parametrize("label_first", [True, False])
+@pytest.mark.parametrize("name", ["t.txt", "t.tsv", "t"])
+def test_tables_without_a_header_lose_no_row(tmp_path: Path, name: str, label_first: bool) -> None:
+    path = tmp_path / name
+    rows = [(label, text) if label_first else (text, label) for label, text in zip(LABELS, TEXTS, strict=True)]
+    path.write_text("".join(f"{a}\t{b}\n" for a, b in rows), encoding="utf-8")
+    loaded = load_data([str(path)])
+    assert [(row.label, row.texts[0]) for row in loaded.splits["train"]] == list(zip(LABELS, TEXTS, strict=True))
+
+
+def test_lines_of_fast_text(tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("".join(f"__label__{a} {b}\n" for a, b in zip(LABELS, TEXTS, strict=True)), encoding="utf-8")
+    loaded = load_data([str(path)])
+    assert [(row.label, row.texts[0]) for row in loaded.splits["train"]] == list(zip(LABELS, TEXTS, strict=True))
+    path.write_text("__label__a __label__b both\n__label__a one\nnone\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"t\.txt:3: label is missing"):
+        load_data([str(path)])
+
+
+def test_longer_texts_beside_a_title_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "news.csv"
+    rows = [f"Parcel {i},{text},{label}" for i, (text, label) in enumerate(zip(TEXTS, LABELS, strict=True))]
+    path.write_text("\n".join(["title,lead paragraph,label", *rows]), encoding="utf-8")
+    (said,) = [note for note in load_data([str(path)]).notes if "is not read" in note]
+    assert said.endswith("(--columns 'text=title+lead paragraph' reads both)")
+    notes = load_data([str(path)], columns="text=title").notes
+    assert not [note for note in notes if "is not read" in note], "it was asked for"
+
+
+def test_texts_for_a_vocabulary_are_told_too(tmp_path: Path) -> None:
+    opened = open_texts(spam(tmp_path))
+    assert (list(opened.texts), opened.columns) == (TEXTS, ("v2",))
+    assert "--columns text=v2" in opened.notes[-1]

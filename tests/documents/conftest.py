@@ -14,6 +14,15 @@ def without_kiwi(monkeypatch):
     monkeypatch.setitem(sys.modules, "kiwipiepy", None)
 
 
+@pytest.fixture(params=["with kiwipiepy", "without kiwipiepy"])
+def any_splitter(request, monkeypatch):
+    """A machine with the extra `ko`, and one without."""
+    if request.param == "with kiwipiepy":
+        pytest.importorskip("kiwipiepy")
+    else:
+        monkeypatch.setitem(sys.modules, "kiwipiepy", None)
+
+
 @pytest.fixture
 def texts():
     """The ten documents written for these tests, by file name."""

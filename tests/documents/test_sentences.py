@@ -2,6 +2,7 @@
 
 import random
 import time
+import unicodedata
 from itertools import pairwise
 
 import pytest
@@ -260,3 +261,83 @@ def test_rows_of_a_table_are_no_sentences() -> None:
     assert [s.text for s in split_sentences("The pipe a | b joins two programs.")] == [
         "The pipe a | b joins two programs."
     ]
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        ["He left at 6 P.M.", "Mr. Tile then went home."],
+        ["At 5 a.m. Mr. Tile went home.", "It rained."],
+        ["1.) The wheel", "2.) The axle", "3.) The gate"],
+        ["1) The wheel", "2) The axle"],
+        ["1. The wheel", "2. The axle"],
+        ["a. The wheel", "b. The axle", "c. The gate"],
+        ["It lies at N°. 77.12.", "Go and see."],
+        ["So it was you and I.", "Did you meet Albert I. Tile?"],
+        ["He spoke of “the old mill. . . .”"],
+        ["End it with a stop . . . .", "Then go on."],
+        ["I was . . . well, the thing is . . . I forgot."],
+        ["It turned . . . slowly.", ". . . The gate was shut."],
+        ['"It [...] turned [...]" (Tile 55).', "So they say."],
+        ['In it "Mill" means that in Sch. 1; "Gate" is cl. 3.2.', "It costs 6.5% p.a. of that."],
+        ["The Court of Com. & Adm. sat.", "It was 30 deg. C. in there."],
+        ["(a) Either party may go.", "(b) The other stays."],
+    ],
+    ids=lambda expected: expected[0],
+)
+def test_marks_that_are_no_ends_and_ends_that_look_like_none(expected):
+    assert split(" ".join(expected)) == expected
+
+
+def test_clauses_in_one_paragraph():
+    text = (
+        '1. Terms. "Mill" means that in Sch. 1; it stands. 2. Price. 2.1 It is 7.00. '
+        "2.2 It rises 2% p.a. 3. End. (a) It ends."
+    )
+    assert split(text) == [
+        "1. Terms.",
+        '"Mill" means that in Sch. 1; it stands.',
+        "2. Price.",
+        "2.1 It is 7.00.",
+        "2.2 It rises 2% p.a.",
+        "3. End.",
+        "(a) It ends.",
+    ]
+
+
+ADORNED = [
+    ["값도 좋고 맛있어요~", "또 올게요!"],
+    ["정말 친절하셨어요^^", "길은 조금 멀었습니다ㅠㅠ", "그래도 추천합니다ㅎㅎ"],
+    ["너무 좋아요♥", "또 샀어요ㅋㅋㅋ", "다음에 또 사야죠;;", "끝!"],
+    ["분위기는 좋네요...", "근데 너무 시끄러워요;;", "조용한 자리를 예약해야 해요"],
+]
+
+
+@pytest.mark.parametrize("expected", ADORNED, ids=lambda expected: expected[0])
+def test_korean_reviews(expected, any_splitter):
+    assert split(" ".join(expected)) == expected
+
+
+def test_english_sentences_within_korean(any_splitter):
+    expected = ["그는 짧게 말했다.", "It is over now.", "모두 웃었다."]
+    assert split(" ".join(expected), "ko") == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '그는 "나는 간다." 라고 말했다. 끝이다.',
+        "비가 왔다.그리고 눈이 왔다.",
+        "비가 온다... 그래도 간다. 모두 함께 간다.",
+        "회의 시간을 화요일로 옮겼습니다 자료는 월요일까지 보내 주세요 감사합니다",
+        "맛있어요~ 또 올게요^^ 좋아요",
+    ],
+)
+def test_decomposed_korean_is_cut_as_composed(text, any_splitter):
+    decomposed = unicodedata.normalize("NFD", text)
+    assert [unicodedata.normalize("NFC", piece) for piece in split(decomposed)] == split(text)
+
+
+def test_a_quotation_is_not_cut_whatever_finds_the_ends(any_splitter):
+    expected = ["그는 '비가 온다. 가자!'라고 외쳤다.", '"정말 가니?"', "모두 일어났다."]
+    assert split(" ".join(expected)) == expected

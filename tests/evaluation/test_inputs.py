@@ -26,6 +26,8 @@ SETTINGS = {
     "ner": TaskSettings("ner", ColumnMap(("text",), None, "entities")),
     "choice": TaskSettings("choice", ColumnMap(("question",), None, "answer", ("A", "B"))),
     "mlm": TaskSettings("mlm", TEXT),
+    "column 1": TaskSettings("classify", ColumnMap(("1",), None, "2")),
+    "column 2": TaskSettings("classify", ColumnMap(("2",), None, "1")),
     "extractive": TaskSettings("extractive", ColumnMap(("text",), None, "summary")),
 }
 
@@ -142,3 +144,12 @@ def test_sentences_stay_short_whatever_the_names(read: Read) -> None:
     with pytest.raises(DataError) as caught:
         read(f"{header}\n{',' * 299}\n", kind="csv")
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("columns", ["text first", "label first"])
+def test_a_run_of_a_table_without_names_takes_no_row_for_one(read: Read, columns: str) -> None:
+    place = "1" if columns == "text first" else "2"
+    lines = [f"the parcel {i} was late\t{i % 2}" for i in range(9)]
+    lines = lines if place == "1" else ["\t".join(reversed(line.split("\t"))) for line in lines]
+    found, _ = read("\n".join([*lines, ""]), task=f"column {place}")
+    assert [row.texts[0] for row in found if isinstance(row, Example)] == [f"the parcel {i} was late" for i in range(9)]

@@ -21,7 +21,7 @@ from bertkit.models.table import MODELS
 OPTIONS = BuildOptions(
     vocab_size=90, pad_id=3, type_vocab_size=2, max_length=64, dropout=0.2, with_pooler=False, from_nothing=True
 )
-ROWS = [spec.name for spec in MODELS if not spec.is_scratch]
+ROWS = [spec.name for spec in MODELS if not (spec.is_scratch or spec.is_linear)]
 NAMES = sorted(ARCHITECTURES)
 
 

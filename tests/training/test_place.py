@@ -375,18 +375,18 @@ def test_who_trains_there_is_left_alone(here: Path, changes: dict[str, bool], he
 def test_of_two_without_a_name_the_second_takes_the_next(here: Path) -> None:
     config = request(Path("data.tsv"), "")
     with opened(config) as first, opened(config) as second:
-        assert (first.shown, second.shown) == (Path("runs/data.tsv-scratch"), Path("runs/data.tsv-scratch-2"))
+        assert (first.shown, second.shown) == (Path("runs/data.tsv-auto"), Path("runs/data.tsv-auto-2"))
     for place in (first, second):
         assert [path.name for path in place.shown.iterdir()] == ["checkpoints"]
 
 
 def test_an_unfinished_run_is_found_without_its_name(here: Path, trained: Path) -> None:
     config = request(Path("data.tsv"), "", force=True)
-    shutil.copytree(here / "r", here / "runs" / "data.tsv-scratch")
+    shutil.copytree(here / "r", here / "runs" / "data.tsv-auto")
     with pytest.raises(Interrupted):
         train(config, stopped_at(2))
     train(replace(config, resume=True, force=False))
-    assert learnt(here / "runs" / "data.tsv-scratch") == learnt(trained / "new")
+    assert learnt(here / "runs" / "data.tsv-auto") == learnt(trained / "new")
 
 
 def test_a_plan_touches_nothing(here: Path, again: TrainConfig, trained: Path) -> None:

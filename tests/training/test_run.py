@@ -227,7 +227,7 @@ def test_a_bad_request_leaves_an_old_run_alone(pair_file: Path, tmp_path: Path) 
 def test_default_output_is_numbered(pair_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     runs = [train(replace(small(pair_file, tmp_path), output=None, epochs=1)).run for _ in range(2)]
-    assert runs == ["runs/pairs.tsv-scratch", "runs/pairs.tsv-scratch-2"]
+    assert runs == ["runs/pairs.tsv-auto", "runs/pairs.tsv-auto-2"]
 
 
 def test_one_text_many_labels(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ DELIMITERS = ("\t", ",", ";", "|")
 # What the first line of a table may be where nothing stands below it yet.
 _LONG_NAME = 30
 _NAME_WORDS = 3
+# What stands in one of so many rows is no name of its column.
+_OFTEN = 20
 
 
 def known_delimiter(full: Sequence[str], knows: Knows) -> str | None:
@@ -116,7 +118,17 @@ def has_header(rows: Sequence[Sequence[str]], expected: Set[str]) -> bool:
         values = [row[column] for row in below if column < len(row)]
         if 2 * sum(is_number(value) for value in values) < len(values):
             return True
-    return not numeric
+    return not numeric and not _comes_again(first, below)
+
+
+def _comes_again(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Tell whether a cell of the first row is one of the values of its column: a class above others, and no name."""
+    others = [row for row in below if list(row) != list(first)]
+    for column, name in enumerate(first):
+        same = sum(column < len(row) and row[column] == name for row in others)
+        if name.strip() and same > 1 and _OFTEN * same >= len(others):
+            return True
+    return False
 
 
 def _header_words(names: Sequence[str]) -> set[str]:

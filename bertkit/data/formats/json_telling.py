@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from bertkit.data.column_names import HEADER_NAMES, LABEL_NAMES, TEXT_NAMES, first_named, folded
+from bertkit.data.column_names import HEADER_NAMES, LABEL_NAMES, SUMMARY_NAMES, TEXT_NAMES, first_named, folded
 
 # How an object of JSON begins, and how an array of them does.
 _OBJECT = re.compile(r"\{\s*(?:[\"'}]|$)")
@@ -114,7 +114,8 @@ def _is_told_of(value: Mapping[str, Any], name: str) -> bool:
     """Tell whether all else in an object is said of the rows in one list: a version, a licence."""
     others = [key for key in value if key != name]
     scalars = not any(isinstance(value[key], list | dict) for key in others)
-    return scalars and not is_row(others) and folded(name) not in _OF_ROWS and _are_rows(value[name])
+    own = is_row(others) or folded(name) in _OF_ROWS or first_named(others, SUMMARY_NAMES) is not None
+    return scalars and not own and _are_rows(value[name])
 
 
 def _are_rows(items: Iterable[Any]) -> bool:

@@ -20,8 +20,8 @@ from bertkit.data.formats.json_lines import read_json_lines
 from bertkit.data.formats.lines import Lines
 from bertkit.data.formats.opened import Opened, open_bytes
 from bertkit.data.formats.parquet import read_parquet
+from bertkit.data.formats.published import usual_rows
 from bertkit.data.formats.telling import KINDS, TableFormat, sniff_format
-from bertkit.data.published import usual_rows
 from bertkit.data.records import BadRow, Row
 from bertkit.errors import DataError, UsageError
 

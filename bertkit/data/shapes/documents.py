@@ -11,15 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.column_names import LABEL_NAMES, first_named
+from bertkit.data.column_names import DOCUMENT_NAMES, LABEL_NAMES, SUMMARY_NAMES, first_named
 from bertkit.data.columns import ColumnChoice, check_mapped, has_column, there_are
 from bertkit.data.records import BadRow, ColumnMap, Document, Example, Row
 from bertkit.data.values import RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import quoted
 
-DOCUMENT_NAMES = ("text", "article", "document", "content", "body", "story", "src", "source", "sentences", "passage")
-SUMMARY_NAMES = ("summary", "highlights", "abstract", "abstractive", "reference", "target", "tgt", "gist")
 # Names that hardly stand over anything but summaries; others need their data to be named.
 _TELLING = ("highlights", "abstract", "abstractive")
 

@@ -47,7 +47,7 @@ def find_tag_columns(names: Sequence[str], *, need_tags: bool = True) -> ColumnM
     tokens, tags = first_named(names, TOKEN_NAMES), first_named(names, TAG_NAMES)
     if tokens is not None and tags is not None:
         return ColumnMap((tokens,), label=tags)
-    text, label = first_named(names, TEXT_NAMES) or tokens, first_named(names, ENTITY_NAMES)
+    text, label = first_named(names, TEXT_NAMES) or tokens, first_named(names, (*ENTITY_NAMES, *TAG_NAMES))
     if list(names) in (_HEADERLESS, _HEADERLESS[:1]):
         text, label = (*names, None)[:2]
     if text is None or (need_tags and label is None):

@@ -131,7 +131,7 @@ def _are_tagged(rows: Sequence[Columns]) -> bool:
     # A slip or two are faults of their lines, and make no prose of the others.
     if _STRAY_LINES * sum(len(row) < 2 or not is_tag(row[-1].strip()) for row in rows) <= len(rows):
         return True
-    if is_tag_first(rows):
+    if _is_tag_first(rows) and any(is_entity_tag(row[0].strip()) for row in rows):
         return True
     # Tags without letters, or with many slips: few labels, and much that is O.
     widths = Counter(map(len, rows))
@@ -149,13 +149,13 @@ def _is_one_sentence(rows: Sequence[Columns]) -> bool:
     return alike and words and len(rows) > 1 and all(map(is_tag, cells)) and any(map(is_entity_tag, cells))
 
 
-def is_tag_first(rows: Sequence[Columns]) -> bool:
-    """Tell whether the first column of lines holds their tags, and the last does not."""
+def _is_tag_first(rows: Sequence[Columns]) -> bool:
+    """Tell whether the first column of lines of tagged text holds their tags, and the last does not."""
     if len(rows) < 2 or any(len(row) < 2 for row in rows):
         return False
     first, last = [row[0].strip() for row in rows], [row[-1].strip() for row in rows]
     tags_last = sum(map(is_tag, last)) >= _MOST * len(last)
-    return not tags_last and sum(map(is_tag, first)) >= _MOST * len(first) and any(map(is_tag, first))
+    return not tags_last and sum(map(is_tag, first)) >= _MOST * len(first)
 
 
 def is_header(columns: Columns) -> bool:
@@ -175,7 +175,7 @@ def find_layout(sentences: Iterable[Sequence[Columns]], *, need_tags: bool, is_g
     rows = [[row for row in sentence if not _NO_WORD.fullmatch(row[0])] for sentence in sentences]
     rows = [sentence for sentence in rows if sentence]
     token = 0
-    if is_tag_first([row for sentence in rows for row in sentence]):
+    if _is_tag_first([row for sentence in rows for row in sentence]):
         return Layout(1, 0, numbered=False) if need_tags else Layout(1)
     least = 3 if need_tags else 2
     while token < 2 and _is_no_token(rows, token, least + token):

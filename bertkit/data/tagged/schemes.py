@@ -182,7 +182,7 @@ def detect_spelling(tags: Iterable[str]) -> TagSpelling:
     odd = Counter({tag: count for tag, count in counts.items() if _is_odd(tag)})
     others = sum(count for tag, count in counts.items() if tag != OUTSIDE and is_tag(tag))
     outside = OUTSIDE
-    plain = not others and not odd and len(counts) > 1 and any(map(is_outside, counts))
+    plain = not others and not odd and len(counts) > 1 and any(tag.casefold() in _OUTSIDE_NAMES for tag in counts)
     if OUTSIDE not in counts and (others or odd or plain):
         words = [tag for tag in counts if tag.casefold() in _OUTSIDE_WORDS]
         outside = max(words, key=counts.__getitem__, default=OUTSIDE)

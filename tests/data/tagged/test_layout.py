@@ -216,7 +216,9 @@ def test_many_slips_are_named_each_with_its_line(tmp_path: Path, typo: str) -> N
         load_data([str(path)])
 
 
-@pytest.mark.parametrize("text", ["good 1\n\nbad 0\n", "a\t0\n\nb\t1\n\nc\t0\n", "It rained.\n\nO what a day\n"])
+@pytest.mark.parametrize(
+    "text", ["good 1\n\nbad 0\n", "a\t0\n\nb\t1\n\nc\t0\n", "It rained.\n\nO what a day\n", "O it is\n\nO it was\n"]
+)
 def test_classes_and_prose_with_blank_lines_are_no_tagged_text(tmp_path: Path, text: str) -> None:
     path = tmp_path / "t.txt"
     path.write_text(text, encoding="utf-8")

@@ -325,3 +325,17 @@ def test_lists_under_a_list_of_names(tmp_path: Path, name: str) -> None:
         ("good", "1"),
         ("bad", "0"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("row", "is_parted"),
+    [
+        ({"title": "a talk", "turns": [{"text": "so it was", "label": "a"}, {"text": "no", "label": "b"}]}, True),
+        ({"id": 1, "label": "complaint", "turns": [{"text": "so it was"}, {"text": "no"}]}, False),
+        ({"id": 1, "turns": [{"text": "so it was"}, {"text": "no"}], "summary": "they talked"}, False),
+        ({"text": "all of it", "turns": [{"text": "so it was"}, {"text": "no"}]}, False),
+    ],
+)
+def test_parts_are_rows_only_with_answers_of_their_own(tmp_path: Path, row: dict[str, object], is_parted: bool) -> None:
+    found = list(read_rows(jsonl(tmp_path / "t.jsonl", [row, row])))
+    assert len(found) == (4 if is_parted else 2)

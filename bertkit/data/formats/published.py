@@ -10,7 +10,17 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from bertkit.data.column_names import HEADER_NAMES, TEXT_NAMES, TOKEN_NAMES, column_name, first_named, folded
+from bertkit.data.column_names import (
+    HEADER_NAMES,
+    LABEL_NAMES,
+    SUMMARY_NAMES,
+    TAG_NAMES,
+    TEXT_NAMES,
+    TOKEN_NAMES,
+    column_name,
+    first_named,
+    folded,
+)
 from bertkit.data.records import BadRow, Row
 from bertkit.data.tagged.token_rows import join_token_rows
 from bertkit.data.values import JsonText, RowError, likely_categories, parse_cell, parse_list, value_text
@@ -152,6 +162,18 @@ def _label_studio(fields: _Fields) -> list[dict[str, str]]:
     return [row]
 
 
+def _fast_text(fields: _Fields) -> list[dict[str, str]]:
+    """Read a line of fastText's: its labels, each with a mark before it, and the text."""
+    words = fields["text"].split(" ")
+    labels = [word.removeprefix(_LABEL_MARK) for word in itertools.takewhile(_is_marked, words)]
+    label = {"label": value_text(labels[0] if len(labels) == 1 else labels)} if labels else {}
+    return [{**fields, "text": " ".join(words[len(labels) :]), **label}]
+
+
+def _is_marked(word: str) -> bool:
+    return word.startswith(_LABEL_MARK)
+
+
 def _data_turks(fields: _Fields) -> list[dict[str, str]]:
     """Read {"content", "annotation": [{"label": […], "points": […]}]}, whose ends are the last characters."""
     found = parse_cell(fields["annotation"])
@@ -196,15 +218,19 @@ def _nested(fields: _Fields) -> list[dict[str, str]]:
 
 
 def _nested_column(fields: _Fields) -> str | None:
-    """Find the only list of objects with texts, where no other column has a text."""
+    """Find the only list of objects with texts, where no other column has a text, and what is learnt is theirs."""
     lists = [name for name, text in fields.items() if isinstance(text, JsonText) and text.startswith("[{")]
-    others = [name for name in fields if name not in lists]
+    others = [name for name in fields if name not in lists and folded(name) not in _TITLES]
     if len(lists) != 1 or first_named(others, (*TEXT_NAMES, *TOKEN_NAMES, "question", "context")) is not None:
         return None
     items = _list(fields, lists[0])
     # What has a place in another text is an entity; beside sentences stand an id, a title.
     told = all(isinstance(item, dict) and first_named(item, _SENTENCE_NAMES) for item in items)
     if not told or any(first_named(item, _PLACE_NAMES) for item in items):
+        return None
+    # A label of all, or a summary, is no label of each part.
+    answers = (*LABEL_NAMES, *TAG_NAMES, *SUMMARY_NAMES)
+    if first_named(others, answers) is not None and not any(first_named(item, answers) for item in items):
         return None
     return None if any(len(fields[name].split()) > _FEW_WORDS for name in others) else lists[0]
 
@@ -299,14 +325,17 @@ def _questions_of(kept: dict[str, str], questions: Any) -> Iterator[dict[str, st
 _PARAGRAPHED = frozenset({*TEXT_NAMES, "article_original", "original", "passage", "body", "src", "source"})
 # The columns of a row that is a list.
 _PLACES = [str(place) for place in range(1, 100)]
+_LABEL_MARK = "__label__"
 _SPAN_KINDS = ("labels", "hypertextlabels")
 _SENTENCE_NAMES = (*TEXT_NAMES, "form")
 _PLACE_NAMES = ("start", "begin", "start_offset", "offset")
 _FEW_WORDS = 10
+_TITLES = frozenset({"title", "headline", "subject", "제목"})
 _FORMS = (
     _Form(frozenset({"data", "annotations"}), _label_studio, lambda fields: fields["data"].startswith("{")),
     _Form(frozenset({"data", "completions"}), _label_studio, lambda fields: fields["data"].startswith("{")),
     _Form(frozenset({"content", "annotation"}), _data_turks, lambda fields: '"label' in fields["annotation"]),
+    _Form(frozenset({"text"}), _fast_text, lambda fields: _is_marked(fields["text"])),
     _Form(frozenset({"text", "accept", "options"}), _prodigy_choices, _lacks("label")),
     _Form(frozenset({"text", "cats"}), _categories, lambda fields: fields["cats"].startswith("{")),
     _Form(frozenset({"question", "correct_answer", "distractor1"}), _distractors, _lacks("choices")),
