@@ -226,6 +226,16 @@ def test_the_same_seed_gives_the_same_bytes(texts: tuple[Path, Path], tmp_path: 
         assert (tmp_path / "run" / "baseline" / name).read_bytes() == (texts[1] / "baseline" / name).read_bytes()
 
 
+def test_people_are_told_what_it_took_and_thresholds_hold(texts: tuple[Path, Path], tmp_path: Path) -> None:
+    result = run("train", texts[0], "--model", "TF-IDF", "--output", tmp_path / "run", "--format", "table")
+    assert result.exit_code == 0, result.output
+    assert "fitted in " in result.stdout
+    assert "steps" not in result.stdout
+    (tmp_path / "row.jsonl").write_text(json.dumps({"text": "nothing of the kind"}) + "\n")
+    (record,) = ok("predict", tmp_path / "run", tmp_path / "row.jsonl", "--abstain-below", "0.99")
+    assert (record["label"], record["abstained"]) == (None, True)
+
+
 def test_a_plan_writes_nothing(texts: tuple[Path, Path], tmp_path: Path) -> None:
     (plan,) = ok("train", texts[0], "--model", "tfidf", "--dry-run", "--output", tmp_path / "run")
     assert plan["rows"]["train"] > 100
