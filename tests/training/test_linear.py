@@ -155,7 +155,6 @@ def test_the_first_record_takes_less_than_a_second_of_work(texts: tuple[Path, Pa
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["--folds", "3"], 2, "--folds: trains encoders; tfidf has none"),
         (["--epochs", "3"], 2, "--epochs: of no use to tfidf, which has no encoder; leave it out."),
         (["--layers", "2", "--lr", "0.1"], 2, "--layers, --lr: of no use to tfidf"),
         (["--max-length", "64"], 2, "--max-length: of no use to tfidf"),
