@@ -15,6 +15,7 @@ from bertkit.compute.processes import ALONE, World, joined
 from bertkit.config import TrainConfig
 from bertkit.data.records import DataSet
 from bertkit.errors import StrictError, UsageError
+from bertkit.evaluation.baselines import fitted_sentence
 from bertkit.evaluation.forward import forward_together
 from bertkit.evaluation.linear_run import PLACEMENT
 from bertkit.kinds import MisfitError, record_of
@@ -342,6 +343,8 @@ def _train_prepared(
     result = _result(place.shown, state, resumed_from, totals)
     if not world.is_main:
         return result
+    if fitted := fitted_sentence(len(prepared.train_examples)):
+        listener(fitted)
     finished = finish(prepared, learner, outputs)
     for sentence in finished.notes:
         listener(sentence)
