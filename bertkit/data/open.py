@@ -185,6 +185,12 @@ class Opener:
         note = encoding_note(path, known)
         if note is not None:
             self.notes.append(note)
+        is_auto = self.shape == AUTO
+        known = known.parted(
+            entities=is_auto or self.shape == ENTITIES, classes=is_auto or self.shape in (CLASSES, LABEL_SETS)
+        )
+        if known.marks_note is not None:
+            self.notes.append(f"{path}: {known.marks_note}")
         if known.kind == "txt" and self.shape == ENTITIES:
             known = tagged_lines(known)
         header = header_of_bare(spec) if known.kind in ("csv", "tsv") and not known.has_header else None
