@@ -26,6 +26,9 @@ their synonyms (`text`, `sentence`, `문장`, `본문`, `리뷰`, …; `label`, 
 text=a,label=b` goes before them. What is left out, or read otherwise than it stands there, is said. Class columns of a
 parquet file, and of the hub (`hf:`), go by the names that stand there for their numbers.
 
+A directory is read by the names of its files (`train.csv`, `dev.jsonl`, …), or, where folders of texts are in it, as
+one text a file whose folder is its label: `pos/1.txt` and `neg/2.txt`, also below `train/` and `test/`.
+
 Each example below shows a file and what comes of it. The page is made by `docs/data.py` and checked by a test.
 """
 
