@@ -238,7 +238,7 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
         ),
         Form("A tag behind each word", {"slashes.txt": "Mira/B-PER left/O\nAldby/B-LOC sleeps/O\n"}),
         Form(
-            'Marks in the text: `<PER>…</PER>`, `<ENAMEX TYPE="PER">…`, `[name:PER]`, `<name:PER>`, `[name](PER)`',
+            'Marks in the text: `<PER>…</PER>`, `<ENAMEX TYPE="PER">…`, `[name:PER]`, `<name:PER>`',
             {"marks.txt": "<PER>Mira Kost</PER> left\n<LOC>Aldby</LOC> sleeps\n"},
         ),
         Form("The tag first", {"tags.txt": "B-PER\tMira\nO\tleft\n\nB-LOC\tAldby\nO\tsleeps\n"}),
