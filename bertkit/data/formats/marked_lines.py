@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from bertkit.data.records import BadRow, Row
-from bertkit.data.tagged.schemes import is_entity_tag, is_tag
+from bertkit.data.tagged.schemes import OUTSIDE, are_tags, is_entity_tag, is_tag
 from bertkit.data.values import RowError
 from bertkit.plain import quoted
 
-Marks = Literal["", "label", "/", "_", "|", "element", "bracket", "angle", "link"]
+Marks = Literal["", "label", "/", "_", "|", "element", "bracket", "angle", "link", "start"]
 """`label`: `LABEL:fine text`; `/`, `_`, `|`: a tag behind each word; the others: how entities stand in a text."""
 
-ENTITY_MARKS: frozenset[Marks] = frozenset({"/", "_", "|", "element", "bracket", "angle", "link"})
+ENTITY_MARKS: frozenset[Marks] = frozenset({"/", "_", "|", "element", "bracket", "angle", "link", "start"})
 
 _LABEL = re.compile(r"([A-Z]{2,10}:[A-Za-z]+)\s+(?=\S)", re.ASCII)
 _NAME = "(?P<name>[A-Za-z][A-Za-z_-]+)"
@@ -29,17 +29,20 @@ _ELEMENT = re.compile(
     r"(?:\s+(?:TYPE|type)=[\"'](?P<kind>[\w -]+)[\"'])?\s*>(?P<text>[^<>]+)</(?P=name)\s*>"
 )
 _WRITTEN: dict[Marks, re.Pattern[str]] = {
+    "start": re.compile(rf"<START:{_NAME}>\s*(?P<text>[^<>]*[^<>\s])\s*<END>"),
     "element": _ELEMENT,
     "bracket": re.compile(rf"\[(?P<text>[^\[\]:]+):{_NAME}\]"),
     "angle": re.compile(rf"<(?P<text>[^<>:]+):{_NAME}>"),
     "link": re.compile(rf"\[(?P<text>[^\[\]]+)\]\({_NAME}\)"),
 }
-_STRAY = re.compile(r"</?[A-Z][A-Z_-]+(?:\s+(?:TYPE|type)=[^<>]*)?>|:[A-Z][A-Z_-]+[\]>]|\]\([A-Z][A-Z_-]+\)")
+_STRAY = re.compile(
+    r"<START:[\w-]+>|</?[A-Z][A-Z_-]+(?:\s+(?:TYPE|type)=[^<>]*)?>|:[A-Z][A-Z_-]+[\]>]|\]\([A-Z][A-Z_-]+\)"
+)
 _OF_PAGES = frozenset(
     {"html", "head", "body", "title", "div", "span", "table", "tr", "td", "th", "ul", "ol", "li", "em", "strong", "pre"}
     | {"code", "font", "center", "br", "hr", "doc", "text", "sub", "sup", "small", "mark", "del", "script", "style"}
 )
-_ENOUGH_LINES = 3
+_ENOUGH_LINES, _ENOUGH_WORDS = 3, 4
 # Of lines with entities one in so many holds some.
 _SOME = 5
 NOTES: dict[Marks, str] = {
@@ -48,6 +51,7 @@ NOTES: dict[Marks, str] = {
     "element": "entities stand between marks such as <PER> and </PER>, which are no part of the text",
     "bracket": "entities stand in the text as [name:PER], and the marks are no part of it",
     "angle": "entities stand in the text as <name:PER>, and the marks are no part of it",
+    "start": "entities stand between <START:PER> and <END>, which are no part of the text",
     "link": "entities stand in the text as [name](PER), and the marks are no part of it",
     **{mark: f"each word has its tag behind a {quoted(mark)}" for mark in ("/", "_", "|")},
 }
@@ -67,7 +71,7 @@ def marks_of(lines: Sequence[str]) -> Marks:
     for kind, pattern in _WRITTEN.items():
         found_in = [[_name(found) for found in pattern.finditer(line)] for line in lines]
         names = [name for own in found_in for name in own]
-        if _are_kinds(names) and _SOME * sum(map(bool, found_in)) >= len(lines):
+        if (_are_kinds(names) or (kind == "start" and names)) and _SOME * sum(map(bool, found_in)) >= len(lines):
             return kind
     return ""
 
@@ -141,10 +145,10 @@ def _are_kinds(names: Sequence[str]) -> bool:
 def _are_tagged_words(words: Sequence[str], mark: str) -> bool:
     """Tell whether each word has a tag of entities behind it."""
     parts = [word.rpartition(mark) for word in words]
-    tags = {tag for token, _, tag in parts if token}
-    return (
-        len(words) > 1
-        and all(token for token, _, _ in parts)
-        and all(map(is_tag, tags))
-        and any(map(is_entity_tag, tags))
-    )
+    tags = [tag for token, _, tag in parts if token]
+    if len(words) < 2 or len(tags) < len(words):
+        return False
+    if all(map(is_tag, tags)):
+        return any(map(is_entity_tag, tags))
+    # Tags without letters before them: few labels, all in capitals, and much that is O.
+    return OUTSIDE in tags and all(map(str.isupper, tags)) and len(tags) >= _ENOUGH_WORDS and are_tags(tags)

@@ -46,6 +46,8 @@ def test_texts_are_as_they_were_where_their_hidden_words_are_learnt(tmp_path: Pa
         "Ada/B-PER Berg/I-PER saw/O Oslo/B-LOC ./O",
         "Ada_B-PER Berg_I-PER saw_O Oslo_B-LOC ._O",
         "Ada|B-PER Berg|I-PER saw|O Oslo|B-LOC .|O",
+        "<START:PER> Ada Berg <END> saw <START:LOC> Oslo <END> .",
+        "Ada/PER Berg/PER saw/O Oslo/LOC ./O",
         "<PER>Ada Berg</PER> saw <LOC>Oslo</LOC> .",
         '<ENAMEX TYPE="PER">Ada Berg</ENAMEX> saw <ENAMEX TYPE="LOC">Oslo</ENAMEX> .',
         "[Ada Berg:PER] saw [Oslo:LOC] .",
