@@ -124,7 +124,7 @@ def read_sentences(examples: Sequence[Example], tokenizer: Tokenizer, model: str
             rows = [task.shortened(row, MOST_SENTENCES) for row in rows]
             # The scorer's turn comes later: a row ends with the vectors of its sentences.
             reader.finish_row = lambda parts: [np.concatenate(parts)]  # type: ignore[method-assign]
-            known += [found.astype(np.float32) for (found,) in rows_of_parts(reader, task, rows, device)]
+            known += [found.astype(np.float32) for _, (found,) in rows_of_parts(reader, task, rows, device)]
             print(f"read {min(start + SLAB, len(examples)):,} of {len(examples):,} documents", flush=True)
     return known
 

@@ -89,7 +89,9 @@ def _show_training(values: Mapping[str, Any], said: Container[str]) -> None:
     console = open_console()
     console.print(_metric_table(values, title="validation"))
     took = f"{values['steps']} steps in {values['seconds']:.0f} s, best at step {values['best_step']}"
-    say_line(console, f"{took}{_by(values['metric'])}: ", (values["run"], "bold"))
+    # What has no encoder is fitted without steps.
+    took = f"{took}{_by(values['metric'])}" if values["steps"] else f"fitted in {values['seconds']:.1f} s"
+    say_line(console, f"{took}: ", (values["run"], "bold"))
     _show_warnings(console, [warning for warning in values["warnings"] if warning not in said])
 
 

@@ -41,8 +41,8 @@ def select(
             chosen.append(index)
             said |= trigrams
             room = None if room is None else room - lengths[index]
-    if not chosen and count and scores:
-        return [min(range(len(scores)), key=lengths.__getitem__)] if lengths else []
+    if lengths and count and not chosen:
+        return [min(range(len(lengths)), key=lengths.__getitem__)]
     return sorted(chosen)
 
 

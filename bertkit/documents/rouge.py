@@ -5,7 +5,8 @@ drops every character outside a-z and 0-9: two Korean texts score 0, or, where t
 a number, 1. Each score comes with the share of characters its tokenization ignored, and
 text that is mostly ignored is refused.
 
-    english   runs of a-z and 0-9 in lower case, Porter's stems: what published English figures use
+    english   runs of a-z and 0-9 in lower case, Porter's stems: close to published English figures,
+              whose Perl script also knows irregular forms
     eojeol    words between white space, outer punctuation left off
     morph     morphemes by kiwipiepy (extra `ko`), punctuation left out
     char      letters and digits, each for itself

@@ -28,6 +28,7 @@ from bertkit.models.opening import BROKEN, is_of_machine
 if TYPE_CHECKING:
     from bertkit.models.heads import Encoder
 
+_ROUNDING = 1e-3
 TERMS = ("c2p", "p2c")
 
 
@@ -119,7 +120,7 @@ def _of_transformers(
     with _calls(attentions) as calls:
         shown = _shown(encoder, input_ids, token_type_ids)
     length = input_ids.shape[1]
-    if not shown or any(layer.shape[-2:] != (length, length) for layer in shown):
+    if not shown or not all(_are_shares(layer, length) for layer in shown):
         raise ModelError(f"{name}: transformers shows no attention of a {kind}; take another model to look at.")
     found = []
     for i, weights in enumerate(shown):
@@ -151,6 +152,13 @@ def _shown(encoder: PretrainedEncoder, input_ids: Tensor, token_type_ids: Tensor
             model.set_attn_implementation(before[0])
         encoder._kernel, encoder._reach = before[2], before[3]
     return tuple(getattr(outputs[-1], "attentions", None) or ())
+
+
+def _are_shares(weights: Tensor, length: int) -> bool:
+    """Tell whether weights are of pairs of tokens and shares of them; some models return scores."""
+    if weights.dim() != 4 or weights.shape[-2:] != (length, length):
+        return False
+    return bool(((weights.float().sum(-1) - 1).abs() < _ROUNDING).all())
 
 
 def _allowed(encoder: PretrainedEncoder, layer: int, length: int) -> Tensor:

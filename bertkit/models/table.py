@@ -163,6 +163,7 @@ MODELS: tuple[ModelSpec, ...] = (
         NO_LIMIT,
         "no encoder: words, pairs of words, letters; classify and regression in seconds",
         "bertkit.evaluation.tfidf:fit_tfidf",
+        aliases=("tf-idf",),
         architecture="",
     ),
     _row("bert", "google-bert/bert-base-uncased", "BERT base, English, lower case", parameters=110),

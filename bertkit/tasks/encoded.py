@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -197,7 +198,7 @@ def _lists(rows: Sequence[Sequence[int]], kind: type[np.integer[Any]]) -> Any:
 
     offsets = np.zeros(len(rows) + 1, np.int32)
     np.cumsum([len(row) for row in rows], out=offsets[1:])
-    flat = np.fromiter((number for row in rows for number in row), kind, int(offsets[-1]))
+    flat = np.fromiter(chain.from_iterable(rows), kind, int(offsets[-1]))
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
 
 

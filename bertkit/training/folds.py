@@ -20,9 +20,10 @@ from bertkit.config import TrainConfig
 from bertkit.data.records import DataSet, Example
 from bertkit.data.shape_names import CLASSES
 from bertkit.data.splits import carve
-from bertkit.engines.opening import Way, open_run
+from bertkit.engines.opening import Way
 from bertkit.errors import UsageError
 from bertkit.evaluation.forward import forward
+from bertkit.evaluation.linear_run import open_to_answer
 from bertkit.evaluation.partner import open_partnership
 from bertkit.files import write_json, writing
 from bertkit.kinds import read_object, record_of
@@ -146,7 +147,7 @@ def _parts(dataset: DataSet, config: TrainConfig) -> list[tuple[Example, ...]]:
 
 def _answers(run: Path, config: TrainConfig, task: Task, part: Sequence[Example]) -> Outputs:
     """Return what a fold's model says of its part, labels in the order of `task`."""
-    loaded, placement = open_run(run, Way("torch", config.device, config.precision))
+    loaded, placement = open_to_answer(run, Way("torch", config.device, config.precision))
     outputs: Outputs = forward(loaded.model, loaded.task, loaded.task.encode_scored(part), placement)
     partnership = open_partnership(loaded)
     if partnership is not None:

@@ -101,8 +101,15 @@ def is_wanted(config: TrainConfig, place: Place) -> bool:
     return name == TFIDF or (name == config.model and check_names(config).is_linear)
 
 
-def prepare_linear(config: TrainConfig, note: Callable[[str], None] = lambda _: None) -> PreparedLinear:
+def prepare_linear(
+    config: TrainConfig, note: Callable[[str], None] = lambda _: None, dataset: DataSet | None = None
+) -> PreparedLinear:
     """Load and split rows, and learn their labels.
+
+    Args:
+        config: the request.
+        note: told what is decided, in one sentence each.
+        dataset: the rows, split; None: those that the request names.
 
     Raises:
         BertkitError: names, data, columns, labels or options do not allow training.
@@ -110,7 +117,7 @@ def prepare_linear(config: TrainConfig, note: Callable[[str], None] = lambda _: 
     _refuse_idle(config)
     config = replace(config, model=find_model(config.model).name)
     wanted = ("train", "validation", "test") if config.test_fraction else ("train", "validation")
-    dataset = load_splits(request_of(config), splits=wanted)
+    dataset = load_splits(request_of(config), splits=wanted) if dataset is None else dataset
     if dataset.task not in TASKS:
         raise UsageError(
             f"--model {TFIDF}: is for {' and '.join(TASKS)}, and this is {dataset.task}; name an encoder, or leave "
@@ -163,10 +170,6 @@ def _refuse_idle(config: TrainConfig) -> None:
         if (spec.metadata["panel"] in _PANELS and spec.name not in _READ) or spec.name in _NOT_READ
         if getattr(config, spec.name) != spec.default
     ]
-    if config.folds is not None:
-        raise UsageError(
-            f"{flag('folds')}: trains encoders; {TFIDF} has none, so leave it out or name another --model."
-        )
     if idle:
         names = listed([flag(name) for name in idle], quotes=False)
         raise UsageError(f"{names}: of no use to {TFIDF}, which has no encoder; leave it out.")

@@ -15,10 +15,10 @@ from bertkit.compute.processes import ALONE, World, joined
 from bertkit.config import TrainConfig
 from bertkit.data.records import DataSet
 from bertkit.errors import StrictError, UsageError
-from bertkit.evaluation.baselines import fitted_sentence
 from bertkit.evaluation.forward import forward_together
 from bertkit.evaluation.linear_run import PLACEMENT
 from bertkit.kinds import MisfitError, record_of
+from bertkit.tasks.base import Task
 from bertkit.training.advice import advice
 from bertkit.training.checkpoint import Checkpoints, best_name
 from bertkit.training.drive import Totals, drive
@@ -134,10 +134,11 @@ def _train(config: TrainConfig, listener: Listener, world: World, dataset: DataS
         checkpoints = Checkpoints(place.work, world, place.shown)
         setup = checkpoints.load_setup() if config.resume else None
         if setup is None and is_wanted(config, place):
-            result = world.from_main(lambda: _train_linear(config, place, listener))
+            result = world.from_main(lambda: _train_linear(config, place, listener, dataset))
             return _strictly(config, result, place)
         prepared = _prepared_at(place, config, checkpoints, setup, listener, dataset)
-        folds = _scored_folds(prepared, config, place, world, listener)
+        task = prepared.task
+        folds = _scored_folds(config, prepared.config, prepared.dataset, task, place, world=world, listener=listener)
         result = _train_prepared(prepared, place, checkpoints, setup, listener, folds)
     return _strictly(config, result, place)
 
@@ -148,17 +149,49 @@ def _strictly(config: TrainConfig, result: TrainResult, place: Place) -> TrainRe
     return result
 
 
-def _train_linear(config: TrainConfig, place: Place, listener: Listener) -> TrainResult:
+def _scored_folds(
+    asked: TrainConfig,
+    config: TrainConfig,
+    dataset: DataSet,
+    task: Task,
+    place: Place,
+    *,
+    world: World,
+    listener: Listener,
+) -> FoldScores:
+    """Train and score the folds that were asked for; `config` is what was made of the request."""
+    if config.folds is None:
+        return FoldScores()
+    check_folds(config, task.settings.task, world.size)
+    asked = config if asked.resume else replace(asked, model=config.model)
+
+    def train_fold(fold: TrainConfig, rows: DataSet) -> None:
+        train(fold, dataset=rows)
+
+    scores = score_folds(asked, dataset, task, place.work, train_fold, listener)
+    metric = task.settings.deciding_metric
+    low, high = scores.intervals[metric]
+    listener(
+        f"{len(scores.folds)} folds, every row answered by a model without it: {metric} {scores.metrics[metric]:.4f} "
+        f"(mean over folds {low:.4f} to {high:.4f}, 95 %); now the model of all rows"
+    )
+    return scores
+
+
+def _train_linear(config: TrainConfig, place: Place, listener: Listener, dataset: DataSet | None) -> TrainResult:
     """Fit a model without an encoder; it is done at once, so that nothing of it is ever gone on with."""
-    began = time.perf_counter()
+    began, asked = time.perf_counter(), config
     if config.resume:
         listener(f"{place.shown} has no checkpoint; starting at step 0")
         config = requested_config(config, place.request) if place.request else config
-    prepared = prepare_linear(config, listener)
+    prepared = prepare_linear(config, listener, dataset)
     for sentence in (*prepared.dataset.notes, *(f"warning: {w}" for w in prepared.warnings)):
         listener(sentence)
     if config.strict and prepared.warnings:
         raise StrictError(f"--strict: {prepared.warnings[0]}. Nothing was trained.")
+    folds = _scored_folds(
+        asked, prepared.config, prepared.dataset, prepared.task, place, world=ALONE, listener=listener
+    )
     finished = train_linear(prepared)
     found = finished.evaluation
     seconds = time.perf_counter() - began
@@ -171,32 +204,13 @@ def _train_linear(config: TrainConfig, place: Place, listener: Listener) -> Trai
         metrics=found.metrics,
         baselines=found.baselines,
         warnings=found.warnings,
+        folds=folds.folds,
+        out_of_fold=folds.metrics,
+        out_of_fold_intervals=folds.intervals,
     )
     finished.save(place, {name: value for name, value in asdict(result).items() if name != "run"})
     place.complete(keep_checkpoints=prepared.config.keep_checkpoints)
     return result
-
-
-def _scored_folds(
-    prepared: Prepared, config: TrainConfig, place: Place, world: World, listener: Listener
-) -> FoldScores:
-    """Train and score the folds that were asked for."""
-    if prepared.config.folds is None:
-        return FoldScores()
-    check_folds(prepared.config, prepared.task.settings.task, world.size)
-    asked = prepared.config if config.resume else replace(config, model=prepared.config.model)
-
-    def train_fold(fold: TrainConfig, rows: DataSet) -> None:
-        train(fold, dataset=rows)
-
-    scores = score_folds(asked, prepared.dataset, prepared.task, place.work, train_fold, listener)
-    metric = prepared.task.settings.deciding_metric
-    low, high = scores.intervals[metric]
-    listener(
-        f"{len(scores.folds)} folds, every row answered by a model without it: {metric} {scores.metrics[metric]:.4f} "
-        f"(mean over folds {low:.4f} to {high:.4f}, 95 %); now the model of all rows"
-    )
-    return scores
 
 
 def plan_training(config: TrainConfig, listener: Listener = lambda _: None) -> Started:
@@ -328,8 +342,6 @@ def _train_prepared(
     result = _result(place.shown, state, resumed_from, totals)
     if not world.is_main:
         return result
-    if fitted := fitted_sentence(len(prepared.train_examples)):
-        listener(fitted)
     finished = finish(prepared, learner, outputs)
     for sentence in finished.notes:
         listener(sentence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from bertkit.models import encoder as encoder_module
 from bertkit.models.attention_weights import attention_of
 from bertkit.models.heads import Encoder
 from bertkit.models.registry import BuildOptions, find_model, load_target
+from tests.models import zoo
 
 OPTIONS = BuildOptions(60, pad_id=1, max_length=64, from_nothing=True, layers=2, hidden=32, heads=4, with_pooler=False)
 OWN = {
@@ -132,6 +134,23 @@ def test_what_cannot_be_looked_at_is_said(monkeypatch: pytest.MonkeyPatch) -> No
         attention_of(encoder, *text(), "x")
     with pytest.raises(ModelError, match="computed by another engine"):
         attention_of(torch.nn.Linear(1, 1), *text(), "x")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["fnet", "squeezebert", "xlnet", "albert"])
+def test_other_architectures_show_shares_or_say_that_they_do_not(kind: str, tmp_path: Path) -> None:
+    spec = find_model(str(zoo.save_tiny(kind, tmp_path / "model")))
+    encoder = load_target(spec.builder)(spec, BuildOptions(zoo.SIZES["vocab_size"], 0, with_pooler=False)).eval()
+    ids = torch.arange(5, 16)[None]
+    with torch.no_grad():
+        before = encoder(ids, None, torch.zeros_like(ids))
+    if kind in ("fnet", "squeezebert"):  # no attention at all; scores instead of shares
+        with pytest.raises(ModelError, match=f"transformers shows no attention of a {kind}"):
+            attention_of(encoder, ids, torch.zeros_like(ids), "x")
+    else:
+        for layer in attention_of(encoder, ids, torch.zeros_like(ids), "x"):
+            torch.testing.assert_close(layer.weights.sum(-1), torch.ones(4, 11))
+    with torch.no_grad():
+        torch.testing.assert_close(encoder(ids, None, torch.zeros_like(ids)), before, atol=0, rtol=0)
 
 
 def test_no_weights_are_computed_when_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:

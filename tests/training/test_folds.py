@@ -158,3 +158,15 @@ def test_a_row_is_suspected_where_another_label_is_as_likely_as_it_usually_is() 
     assert suspects(gold, given) == [2]
     sure = np.array([[0.1, 0.9], [0.3, 0.7], [0.9, 0.1], [0.6, 0.4]])
     assert suspects(np.array([0, 0, 0, 1]), sure)[0] == 0
+
+
+def test_a_model_without_an_encoder_has_folds(tmp_path: Path) -> None:
+    data, turned = table(tmp_path / "rows.tsv")
+    result = train(
+        TrainConfig(data=(str(data),), output=str(tmp_path / "run"), model="tfidf", folds=4, tensorboard=False)
+    )
+    assert len(result.folds) == 4
+    assert result.out_of_fold["accuracy"] > 0.8
+    done = bertkit("inspect-data", data, "--run", tmp_path / "run", "--format", "json")
+    (found,) = [f for f in json.loads(done.stdout)["findings"] if f["kind"] == "label_error"]
+    assert {place["line"] for place in found["lines"][:TURNED]} == set(turned)

@@ -155,7 +155,6 @@ def test_the_first_record_takes_less_than_a_second_of_work(texts: tuple[Path, Pa
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["--folds", "3"], 2, "--folds: trains encoders; tfidf has none"),
         (["--epochs", "3"], 2, "--epochs: of no use to tfidf, which has no encoder; leave it out."),
         (["--layers", "2", "--lr", "0.1"], 2, "--layers, --lr: of no use to tfidf"),
         (["--max-length", "64"], 2, "--max-length: of no use to tfidf"),
@@ -225,6 +224,16 @@ def test_the_same_seed_gives_the_same_bytes(texts: tuple[Path, Path], tmp_path: 
     ok("train", texts[0], "--model", "tfidf", "--test-fraction", "0.2", "--output", tmp_path / "run")
     for name in ("baselines.safetensors", "baselines.json"):
         assert (tmp_path / "run" / "baseline" / name).read_bytes() == (texts[1] / "baseline" / name).read_bytes()
+
+
+def test_people_are_told_what_it_took_and_thresholds_hold(texts: tuple[Path, Path], tmp_path: Path) -> None:
+    result = run("train", texts[0], "--model", "TF-IDF", "--output", tmp_path / "run", "--format", "table")
+    assert result.exit_code == 0, result.output
+    assert "fitted in " in result.stdout
+    assert "steps" not in result.stdout
+    (tmp_path / "row.jsonl").write_text(json.dumps({"text": "nothing of the kind"}) + "\n")
+    (record,) = ok("predict", tmp_path / "run", tmp_path / "row.jsonl", "--abstain-below", "0.99")
+    assert (record["label"], record["abstained"]) == (None, True)
 
 
 def test_a_plan_writes_nothing(texts: tuple[Path, Path], tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ _FURNITURE = frozenset(
     "cookiebanner banner share sharing social related recommended comments newsletter subscribe subscription promo "
     "advert advertisement ad ads popup modal overlay pagination pager toc skip tags sponsor sponsored toolbar masthead "
     "paywall signup login disclaimer copyright byline dateline timestamp metadata caption credit reference references "
-    "editsection noprint hidden".split()
+    "editsection noprint hidden disqus".split()
 )
 _NOT_FURNITURE = frozenset("has with no without is not content wrapper container layout page body main article".split())
 _SPACE_OR_DASH = re.compile(r"[\s_-]+|(?<=[a-z])(?=[A-Z])")

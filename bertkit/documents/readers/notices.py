@@ -12,6 +12,7 @@ _NOTICE = re.compile(
     | ^(?:copyright\b|©|\(c\)\s*\d{4}) | \ball\s+rights\s+reserved\b
     | \b(?:subscribe|sign\s+up)\b.{0,40}\b(?:newsletter|mailing\s+list)\b
     | ^(?:share\s+(?:this|on)|follow\s+us|read\s+more|click\s+here|skip\s+to|back\s+to\s+top|advertisement)\b
+    | \b(?:enable|requires?)\s+javascript\b
     | \bsent\s+from\s+my\s+\w+ | ^get\s+outlook\s+for\b | ^unsubscribe\b | \bto\s+unsubscribe\b
     | \bview\s+this\s+e-?mail\s+in\s+your\s+browser\b
     | \bthis\s+(?:e-?mail|message|communication)\b.{0,60}\b(?:confidential|intended|privileged)\b

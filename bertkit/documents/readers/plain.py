@@ -50,7 +50,8 @@ def read_plain(text: str) -> list[ReadDocument]:
 def plain_passages(text: str, start: int, end: int) -> list[Passage]:
     """Return the passages of text[start:end]."""
     found = list(_blocks(text, start, end))
-    has_prose = sum(_ENDED.search(block.text) is not None for block in found) >= _SHARE_OF_PROSE * len(found)
+    ended = sum(bool(_ENDED.search(block.text) or _KOREAN_END.search(block.text)) for block in found)
+    has_prose = ended >= _SHARE_OF_PROSE * len(found)
     passages = []
     for block, following in zip(found, [*found[1:], None], strict=False):
         kind, level = _kind(text, block, following, has_prose=has_prose)

@@ -101,6 +101,20 @@ def test_korean_messages(read):
     ]
 
 
+def test_korean_minutes(read):
+    text = (
+        "회의록\n\n일시: 2027년 5월 3일\n참석: 아나, 보라\n\n1. 개회\n아나가 회의를 시작했다. 모두 인사했다.\n\n"
+        "2. 예산\n보라는 값이 1,200만 원이라고 말했다.\n\n- 아나는 편지를 쓴다\n- 보라는 견적을 받는다\n"
+    )
+    assert of(read("a.txt", text)) == [
+        ("1. 개회", "아나가 회의를 시작했다."),
+        ("1. 개회", "모두 인사했다."),
+        ("2. 예산", "보라는 값이 1,200만 원이라고 말했다."),
+        ("2. 예산", "아나는 편지를 쓴다"),
+        ("2. 예산", "보라는 견적을 받는다"),
+    ]
+
+
 def test_one_label_is_no_speaker(read):
     text = "Note: the mill is shut. It opens in May.\n\nThe miller said: come again."
     assert {sentence.speaker for sentence in read("a.txt", text)} == {""}
