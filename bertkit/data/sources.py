@@ -12,7 +12,15 @@ from pathlib import Path
 
 from bertkit.data.catalog import DATASETS, DatasetSpec
 from bertkit.data.class_folders import class_files
-from bertkit.data.folders import DATA_SUFFIXES, SPLIT_WORDS, is_data_file, layout_files, looked_for, split_files
+from bertkit.data.folders import (
+    DATA_SUFFIXES,
+    SPLIT_WORDS,
+    is_data_file,
+    layout_files,
+    looked_for,
+    name_folders,
+    split_files,
+)
 from bertkit.data.formats.opened import is_annotated
 from bertkit.data.shape_names import CLASSES, READINGS
 from bertkit.errors import DataError, UnknownNameError, UsageError
@@ -119,7 +127,10 @@ def input_files(names: Sequence[str]) -> list[str]:
             continue
         found = [str(file) for file in entries(path) if is_file(file) and is_data_file(file)]
         if not found:
-            raise DataError(f"{name}: there is no file in it that can be read (.txt, .csv, .tsv, .jsonl, .parquet, …).")
+            raise DataError(
+                f"{name}: there is no file in it that can be read (.txt, .csv, .tsv, .jsonl, .parquet, …)"
+                f"{name_folders(path)}."
+            )
         files += sorted(found)
     return files
 

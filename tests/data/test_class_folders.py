@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from bertkit.cli.app import app
+from bertkit.data.sources import input_files
 from bertkit.errors import DataError
+from bertkit.summarization.documents_in import document_files
 from bertkit.tasks.reading import load_data, stream_data
 
 
@@ -80,3 +83,11 @@ def test_class_folders_are_trained_and_scored(tmp_path: Path) -> None:
     assert json.loads(scored.stdout)["n"] == 60
     looked = CliRunner().invoke(app, ["inspect-data", str(data), "--format", "json"])
     assert json.loads(looked.stdout)["splits"]["train"]["labels"] == {"neg": 30, "pos": 30}
+
+
+@pytest.mark.parametrize("files_of", [input_files, document_files])
+def test_folders_within_a_folder_are_named(tmp_path: Path, files_of: Callable[[list[str]], list[str]]) -> None:
+    write(tmp_path / "pos", "fine")
+    write(tmp_path / "neg", "loud")
+    with pytest.raises(DataError, match=r"no file in it that can be read .*; name the folders in it: .*neg .*pos\.$"):
+        files_of([str(tmp_path)])
