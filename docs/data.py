@@ -26,6 +26,9 @@ their synonyms (`text`, `sentence`, `문장`, `본문`, `리뷰`, …; `label`, 
 text=a,label=b` goes before them. What is left out, or read otherwise than it stands there, is said. Class columns of a
 parquet file, and of the hub (`hf:`), go by the names that stand there for their numbers.
 
+A directory is read by the names of its files (`train.csv`, `dev.jsonl`, …), or, where folders of texts are in it, as
+one text a file whose folder is its label: `pos/1.txt` and `neg/2.txt`, also below `train/` and `test/`.
+
 Each example below shows a file and what comes of it. The page is made by `docs/data.py` and checked by a test.
 """
 
@@ -112,6 +115,11 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
         ),
         Form("Bars between fields", {"bars.csv": "text|label\ngood, and cheap|pos\ntoo loud|neg\n"}),
         Form("fastText", {"train.txt": "__label__pos good and cheap\n__label__neg too loud\n"}),
+        Form(
+            "A label before each line",
+            {"questions.txt": "NUM:date When was it ?\nHUM:ind Who came ?\nNUM:date When did they go ?\n"},
+            shown=2,
+        ),
         Form("Two files joined by `cat`", {"cat.csv": "text,label\ngood,1\nbad,0\ntext,label\nfine,1\n"}),
         Form("1 and 1.0 are one label", {"gap.csv": "text,label\ngood,1.0\nbad,0\nfine,1\n"}),
         Form("Decimal commas", {"scores.csv": "sentence1;sentence2;score\na shop;a store;4,5\na shop;the sea;0,25\n"}),
@@ -227,6 +235,11 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
             {
                 "germeval.tsv": "#\tsource [2009-10-17]\n1\tMira\tB-PER\tO\n2\tging\tO\tO\n\n#\tsource [2009-10-18]\n1\tAldby\tB-LOC\tO\n2\tschlief\tO\tO\n"
             },
+        ),
+        Form("A tag behind each word", {"slashes.txt": "Mira/B-PER left/O\nAldby/B-LOC sleeps/O\n"}),
+        Form(
+            'Marks in the text: `<PER>…</PER>`, `<ENAMEX TYPE="PER">…`, `[name:PER]`, `<name:PER>`',
+            {"marks.txt": "<PER>Mira Kost</PER> left\n<LOC>Aldby</LOC> sleeps\n"},
         ),
         Form("The tag first", {"tags.txt": "B-PER\tMira\nO\tleft\n\nB-LOC\tAldby\nO\tsleeps\n"}),
         Form(

@@ -11,7 +11,7 @@ from typing import Any
 from bertkit.audit.chunk import Chunk
 from bertkit.audit.findings import Finding, Severity, Tally, counted
 from bertkit.data.faults import MAX_PLACES
-from bertkit.data.label_kinds import header_like, placeholders
+from bertkit.data.label_kinds import header_like, joined_labels, placeholders
 from bertkit.data.numerals import is_score, is_whole, score_fault
 from bertkit.data.records import Example, LabelSet, Place, Question, ReadingQuestion, TaggedText
 from bertkit.data.tagged.edges import Edges
@@ -191,6 +191,7 @@ class Labels:
         yield from _variants(train, own)
         if self._task == "classify":
             yield from _placeholders(train, own)
+            yield from _joined_labels(train, own)
         yield from _rare_labels(train, own, "entity" if self._task == "ner" else "row")
         if self._task == "classify":
             yield from _imbalance(train, own)
@@ -297,6 +298,22 @@ def _placeholders(train: str, own: LabelCounts) -> Iterator[Finding]:
             "`bertkit inspect-data --write FILE` writes the rows without them."
         )
         yield Finding("placeholder_label", "warning", own.counts[label], message, tuple(own.places[label]))
+
+
+def _joined_labels(train: str, own: LabelCounts) -> Iterator[Finding]:
+    """Find labels that look like several in one cell."""
+    found = joined_labels(own.counts)
+    if not found:
+        return
+    label, parts = next(iter(found.items()))
+    count = sum(own.counts[joined] for joined in found)
+    message = (
+        f"{train}: {counted(count, 'row', 'have')} labels that look like several in one, as {quoted(label)} beside "
+        f"{listed(parts, joint=' and ')}; --task multilabel learns several a row, from cells such as "
+        f"{quoted('|'.join(parts))}."
+    )
+    places = tuple(place for joined in found for place in own.places[joined])[:MAX_PLACES]
+    yield Finding("joined_labels", "warning", count, message, places)
 
 
 def _rare_labels(train: str, own: LabelCounts, noun: str) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from bertkit.audit.labels import Labels
 from bertkit.data.records import Example
 from bertkit.data.store import parts_of
 
-_KINDS = ("label_variants", "placeholder_label")
+_KINDS = ("label_variants", "placeholder_label", "joined_labels")
 
 
 def training_doubts(task: str, rows: Sequence[Example]) -> Iterator[str]:

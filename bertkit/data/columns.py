@@ -27,7 +27,10 @@ _NO_TEXT = re.compile(
     r"|^(?:answer|gold|label|target|score|correct|cop$)|(?<=[a-z])(?:Id|ID|Key|At|Date|Time)$|(?:번호|아이디|날짜|일시)$",
     re.IGNORECASE,
 )
-_NO_TABLE = "give a table that has one (a word and its tag a line are read where blank lines part the sentences)"
+_NO_TABLE = (
+    "give a table that has one (text,label as csv), or lines that tell it: `__label__pos a text`, `<PER>a name</PER>`, "
+    "`a/O Name/B-PER`, or a word and its tag a line with blank lines between sentences"
+)
 _PARTS = ("text", "pair", "label", "choices")
 _MANY = ("text", "choices", "label")
 

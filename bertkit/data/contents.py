@@ -127,6 +127,8 @@ def told_or_refused(
     told = tell_columns(rows, names, shape, choice, need_label=need_label)
     if told is None:
         raise DataError(f"{place}: {error}") from None
+    if not told.why and len(names) == 1:
+        raise DataError(f"{place}: {error}") from None
     if not told.why:
         raise DataError(f"{place}: {error.what}; {say_which(told.option)}.") from None
     return told, f"{place}: columns are told from what is in them: {told.why}; that is {told.option}"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from bertkit.data.catalog import SPLITS, DatasetSpec
 from bertkit.errors import DataError
-from bertkit.files import entries, is_file
+from bertkit.files import entries, is_dir, is_file
+from bertkit.plain import shell_words
 
 # Words for a split, in file names and on the hub.
 SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
@@ -21,6 +22,7 @@ SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
     "test": ("test",),
 }
 _SPLIT_OF_WORD = {word: split for split, words in SPLIT_WORDS.items() for word in words}
+_SHOWN = 4
 DATA_SUFFIXES = (
     "csv",
     "tsv",
@@ -52,6 +54,14 @@ def is_data_file(path: Path) -> bool:
     """Tell by its name whether a file in a folder may hold rows or texts; hidden ones do not."""
     name = path.name.lower().removesuffix(".gz")
     return not name.startswith(".") and name.rpartition(".")[2] in DATA_SUFFIXES
+
+
+def name_folders(folder: Path) -> str:
+    """Return the clause of an error that names the folders in one; empty where there are none."""
+    below = [str(path) for path in entries(folder) if is_dir(path) and not path.name.startswith(".")]
+    return (
+        f"; name the folders in it: {shell_words(below[:_SHOWN])}{' …' if len(below) > _SHOWN else ''}" if below else ""
+    )
 
 
 def layout_files(folder: Path, spec: DatasetSpec) -> dict[str, tuple[Path, ...]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -181,6 +181,23 @@ def header_like(counts: Counter[str]) -> list[str]:
     """Return the labels that are called as label columns are, and are few: of a header line that became a row."""
     rows = counts.total()
     return [label for label, count in counts.items() if label.casefold() in LABEL_NAMES and _FEW * count <= rows]
+
+
+def joined_labels(labels: Collection[str]) -> dict[str, list[str]]:
+    """Return the labels that look like several in one, with their parts: a+b, a/b, a,b or 2 4, where each stands alone.
+
+    A space parts numbers only: words with one between them are a name.
+    """
+    found = {}
+    for label in labels:
+        for mark in ("|", ";", ",", "+", "/", "&", " "):
+            parts = [part.strip() for part in label.split(mark)]
+            if mark == " " and not all(map(str.isdecimal, parts)):
+                continue
+            if len(parts) > 1 and len(set(parts)) == len(parts) and all(part in labels for part in parts):
+                found[label] = parts
+                break
+    return found
 
 
 def _have_fractions(labels: Iterable[str], spelling: Spelling) -> bool:

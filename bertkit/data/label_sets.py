@@ -21,6 +21,7 @@ _USUAL = 0.05
 # Of cells that nobody said are sets, this share must be parted before they are taken for some.
 _MANY = 0.2
 _NUMBER = re.compile(r"\s*[+-]?\d+(?:,\d+)*(?:\.\d+)?\s*%?\s*", re.ASCII)
+_CLASS_ID = re.compile(r"0|[1-9]\d?", re.ASCII)
 _YES = frozenset({"1", "1.0", "true", "yes", "y", "t"})
 _NO = frozenset({"", "0", "0.0", "false", "no", "n", "f"})
 _BITS = frozenset({"0", "1", "0.0", "1.0"})
@@ -55,7 +56,7 @@ def are_sets(cells: Sequence[str]) -> bool:
 
     They do where a list holds several labels; or where many are parted at a mark, and the parts
     are combined: there are fewer of them than of different cells ("yes, probably" and "no" are
-    two labels with three parts, and so are no sets). Numbers with commas are none either.
+    two labels with three parts, and so are no sets). Of numbers with commas, more is asked.
     """
     listed = [cell for cell in cells if is_listed(cell)]
     if any(map(_is_refused, listed)):
@@ -64,11 +65,14 @@ def are_sets(cells: Sequence[str]) -> bool:
         return True
     plain = [cell for cell in cells if cell.strip() and not is_listed(cell)]
     mark = mark_of(plain)
-    if mark == "," and all(_NUMBER.fullmatch(cell) for cell in plain):
-        return False
-    if not mark or sum(mark in cell for cell in plain) < _MANY * len(plain):
+    if mark == "," and all(_NUMBER.fullmatch(part) for cell in plain for part in parted(cell, mark)):
+        return _are_number_sets(plain)
+    if not mark:
         return False
     different = set(plain)
+    if sum(mark in cell for cell in plain) < _MANY * len(plain):
+        # Few are parted; where all their parts are labels that stand alone, they are sets nevertheless.
+        return all(part in different for cell in different if mark in cell for part in parted(cell, mark))
     parts = {part for cell in different for part in parted(cell, mark)}
     # A bar or a semicolon is hardly part of a label: one that comes alone and in a combination is enough.
     combined = {part for cell in different if mark in cell for part in parted(cell, mark)}
@@ -173,6 +177,27 @@ def _are_vectors(cells: Iterable[str]) -> bool:
         lengths.add(len(words))
         repeats = repeats or len(set(words)) < len(words)
     return len(lengths) == 1 and repeats
+
+
+def _are_number_sets(cells: Sequence[str]) -> bool:
+    """Tell sets of numbered labels (2,4 beside 2 and 4) from decimal commas and commas between thousands.
+
+    Each part is also a label that stands alone, none comes twice in a cell, and all cells are in one
+    order; scores from 1 to 5 with one decimal have 2,2, or 3,1 beside 1,3. Halves (1,5 beside 2,5) are scores.
+    """
+    several = {cell for cell in cells if "," in cell}
+    alone = {cell.strip() for cell in cells} - several
+    parts = {cell: [part.strip() for part in cell.split(",")] for cell in several}
+    if any(len(own) > 2 and len(set(own)) == len(own) and all(map(_CLASS_ID.fullmatch, own)) for own in parts.values()):
+        return True
+    if not all(part in alone and _CLASS_ID.fullmatch(part) for own in parts.values() for part in own):
+        return False
+    if any(len(set(own)) < len(own) for own in parts.values()):
+        return False
+    if any(", " in cell for cell in several):
+        return True
+    numbers = [list(map(int, own)) for own in parts.values()]
+    return {own[-1] for own in numbers} != {5} and len({own == sorted(own) for own in numbers}) == 1
 
 
 def _is_cell(row: Example) -> bool:

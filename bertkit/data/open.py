@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bertkit.data.catalog import DatasetSpec
+from bertkit.data.class_folders import text_reader, unlabelled
 from bertkit.data.columns import ColumnChoice, UnnamedColumnsError
 from bertkit.data.contents import ROWS_LOOKED_AT, reads_title, told_or_refused, unread_text
 from bertkit.data.faults import Faults
@@ -39,7 +40,7 @@ from bertkit.data.table_rules import (
 )
 from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
 from bertkit.errors import DataError
-from bertkit.plain import quoted, shell_words
+from bertkit.plain import brief, listed, quoted, shell_words
 
 Watch = Callable[[Iterator[Row | BadRow]], Iterator[Row | BadRow]]
 _TITLES_LOOKED_AT = 50
@@ -164,10 +165,23 @@ class Opener:
 
     def _of_files(self, split: str) -> list[Table]:
         """Open the files of a split; they share their columns."""
+        if self.source.are_texts:
+            return self._of_texts(split)
         found: list[Table] = []
         for path in self.source.files[split]:
             found.append(self._open(path, split, found[0].columns if found else None))
         return found
+
+    def _of_texts(self, split: str) -> list[Table]:
+        """Open files that are one text each, of the class that their folder is called."""
+        paths = self.source.files[split]
+        top = paths[0].parent.parent
+        classes = dict.fromkeys(path.parent.name for path in paths)
+        self.notes.append(f"{top}: each file is a text, and its folder ({brief(listed(list(classes)))}) is its label")
+        if left_out := unlabelled(top):
+            self.notes.append(f"left out: {left_out[0]}, whose texts have no label")
+        first = self._opened(Table(str(paths[0]), text_reader(paths[0])), split, None)
+        return [replace(first, place=str(path), read=text_reader(path)) for path in paths]
 
     def _hub_tables(self) -> dict[str, Table]:
         from bertkit.data.hub_data import open_hub_data
@@ -185,6 +199,12 @@ class Opener:
         note = encoding_note(path, known)
         if note is not None:
             self.notes.append(note)
+        is_auto = self.shape == AUTO
+        known = known.parted(
+            entities=is_auto or self.shape == ENTITIES, classes=is_auto or self.shape in (CLASSES, LABEL_SETS)
+        )
+        if known.marks_note is not None:
+            self.notes.append(f"{path}: {known.marks_note}")
         if known.kind == "txt" and self.shape == ENTITIES:
             known = tagged_lines(known)
         header = header_of_bare(spec) if known.kind in ("csv", "tsv") and not known.has_header else None

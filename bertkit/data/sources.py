@@ -11,7 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bertkit.data.catalog import DATASETS, DatasetSpec
-from bertkit.data.folders import DATA_SUFFIXES, is_data_file, layout_files, looked_for, split_files
+from bertkit.data.class_folders import class_files
+from bertkit.data.folders import (
+    DATA_SUFFIXES,
+    SPLIT_WORDS,
+    is_data_file,
+    layout_files,
+    looked_for,
+    name_folders,
+    split_files,
+)
 from bertkit.data.formats.opened import is_annotated
 from bertkit.data.shape_names import CLASSES, READINGS
 from bertkit.errors import DataError, UnknownNameError, UsageError
@@ -25,7 +34,10 @@ DATA_ROOT_VARIABLE = "BERTKIT_DATA"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a data set will be read from: files by split, or an id (and config) on the hub."""
+    """Where a data set will be read from: files by split, or an id (and config) on the hub.
+
+    `are_texts` tells that each file is one text, of the class that its folder is called.
+    """
 
     name: str
     spec: DatasetSpec | None = None
@@ -33,6 +45,7 @@ class Source:
     hub_id: str | None = None
     hub_config: str | None = None
     is_sample: bool = False
+    are_texts: bool = False
 
 
 def find_source(names: Sequence[str], *, data_dir: Path | None = None, as_split: str | None = None) -> Source:
@@ -58,7 +71,7 @@ def find_source(names: Sequence[str], *, data_dir: Path | None = None, as_split:
             return special
     paths = [_find_path(name, data_dir) for name in names]
     if len(paths) == 1 and is_dir(paths[0]):
-        return _directory_source(paths[0])
+        return _directory_source(paths[0], as_split or "train")
     folder = next((path for path in paths if is_dir(path)), None)
     if folder is not None:
         raise UsageError(f"DATA: {folder} is a directory; where there are several, all must be files.")
@@ -114,7 +127,10 @@ def input_files(names: Sequence[str]) -> list[str]:
             continue
         found = [str(file) for file in entries(path) if is_file(file) and is_data_file(file)]
         if not found:
-            raise DataError(f"{name}: there is no file in it that can be read (.txt, .csv, .tsv, .jsonl, .parquet, …).")
+            raise DataError(
+                f"{name}: there is no file in it that can be read (.txt, .csv, .tsv, .jsonl, .parquet, …)"
+                f"{name_folders(path)}."
+            )
         files += sorted(found)
     return files
 
@@ -186,7 +202,7 @@ def _folder_below_root(spec: DatasetSpec) -> Path | None:
     return next((folder for folder in folders if is_dir(folder)), None)
 
 
-def _directory_source(folder: Path) -> Source:
+def _directory_source(folder: Path, split: str) -> Source:
     """Read a directory by its split names, or as the original release of a data set we know."""
     files = split_files(folder)
     if files:
@@ -201,7 +217,13 @@ def _directory_source(folder: Path) -> Source:
     files = split_files(folder, exact=False)
     if "train" in files or len(files) > 1:
         return Source(folder.resolve().name, files=files)
-    raise DataError(f"{folder}: no data is there; looked for {looked_for(None)}; or name the files themselves.")
+    of_classes = class_files(folder, split, SPLIT_WORDS)
+    if of_classes:
+        return Source(folder.resolve().name, files=of_classes, are_texts=True)
+    raise DataError(
+        f"{folder}: no data is there; looked for {looked_for(None)}, or for a folder of texts for each class "
+        "(pos/1.txt, neg/2.txt); or name the files themselves."
+    )
 
 
 def _spec_of_files(paths: Sequence[Path]) -> DatasetSpec | None:

@@ -115,15 +115,25 @@ def _enclosed(text: str, opening: re.Pattern[str], closing: re.Pattern[str]) -> 
 def _blocks_of_segment(text: str, start: int, end: int, has_stops: bool) -> Iterator[Span]:
     for paragraph in _paragraphs(text, start, end):
         width = max(line.columns for line in paragraph) if len(paragraph) > 1 else 0
-        is_prose = len(paragraph) > 1 and has_stops and _CLOSED.search(paragraph[-1].text[-9:]) is not None
+        items = next((n for n, line in enumerate(paragraph) if n and _is_item(line.text)), len(paragraph))
+        is_prose = _is_prose(paragraph, has_stops)
+        leads = is_prose or _is_prose(paragraph[:items], has_stops)  # prose, and a list right below it
         first = paragraph[0]
-        for line, following in zip(paragraph, [*paragraph[1:], None], strict=True):
-            if following and _is_wrapped(line, following, width, is_prose):
+        for number, (line, following) in enumerate(zip(paragraph, [*paragraph[1:], None], strict=True), start=1):
+            if following and _is_wrapped(line, following, width, leads if number < items else is_prose):
                 continue
             begin = first.start + _marker_length(first.text)
             if begin < line.end and not (first is line and _FENCE.match(line.text)):
                 yield begin, line.end
             first = following or first
+
+
+def _is_prose(lines: list[_Line], has_stops: bool) -> bool:
+    return len(lines) > 1 and has_stops and _CLOSED.search(lines[-1].text[-9:]) is not None
+
+
+def _is_item(line: str) -> bool:
+    return _BULLET.match(line) is not None or _NUMBERED.match(line) is not None
 
 
 def _paragraphs(text: str, start: int, end: int) -> Iterator[list[_Line]]:
@@ -157,7 +167,7 @@ def _is_wrapped(line: _Line, following: _Line, width: int, is_prose: bool) -> bo
     """Tell whether the line goes on in the following one, which an editor broke off."""
     if _FINAL_ENDING.search(_composed(line.text[-40:])) or _ALONE.match(line.text) or _ALONE.match(following.text):
         return False
-    if _BULLET.match(following.text) or _NUMBERED.match(following.text):
+    if _is_item(following.text):
         return False
     is_closed = _CLOSED.search(line.text[-9:]) is not None
     if names_speaker(line.text) or begins_turn(following.text, is_closed=is_closed):

@@ -42,7 +42,7 @@ _ENUMERATED = re.compile(r"(?:(?<=\s)|^)(?:[•⁃▪‣·]\s*)?(\d{1,3}|[a-z])(
 _OPENS_LIST = re.compile(r"(?:^|[.!?:;\n])\s*[\"'“(]?$")
 # (a) The …
 _CLAUSE = re.compile(r"\s*\((?:[a-z]|[ivx]{1,4}|\d{1,2})\)\s+[\"“]?[A-Z]")
-_COUNTER = re.compile(r"[•⁃▪‣]?\s*\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{2,4})$")
+_COUNTER = re.compile(r"[•⁃▪‣]?\s*\(?(?:\d{1,3}(?:\.\d{1,3})*|[A-Za-z]|[ivxIVX]{2,4})$")
 
 # Never the last word of a sentence.
 _LEADING = frozenset(

@@ -78,16 +78,18 @@ def open_inputs(
         knows=partial(_knows, settings, choice),
         text_will_do=plain is None and choice is None,
     )
-    for sentence in (*told.notes, *(f"warning: {doubt}" for doubt in told.doubts)):
+    table = told.table.parted(entities=settings.task == "ner", classes=settings.task in ("classify", "multilabel"))
+    marked = () if table.marks_note is None else (f"{opened.name}: {table.marks_note}",)
+    for sentence in (*told.notes, *marked, *(f"warning: {doubt}" for doubt in told.doubts)):
         note(sentence)
-    if told.table.kind == "txt" and plain is not None:
+    if table.kind == "txt" and plain is not None:
         raise DataError(f"{opened.name}:{opened.first_line}: {plain}")
-    if told.table.kind == "conll" and settings.task != "ner":
+    if table.kind == "conll" and settings.task != "ner":
         raise DataError(
             f"{opened.name}:{opened.first_line}: this is tagged text (a token a line), and the run's task is "
             f"{settings.task}; say with --input-format if it is something else."
         )
-    rows = _rows(opened, told.table, settings, choice, note, keep)
+    rows = _rows(opened, table, settings, choice, note, keep)
     return Inputs(rows, slow_source=opened.is_slow, doubts=told.doubts)
 
 

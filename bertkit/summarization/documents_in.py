@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bertkit.data.column_names import SUMMARY_NAMES
-from bertkit.data.folders import is_data_file
+from bertkit.data.folders import is_data_file, name_folders
 from bertkit.data.formats.lines import READ_ERRORS, Lines
 from bertkit.data.formats.opened import STDIN, Opened, open_input
 from bertkit.data.formats.readers import read_opened
@@ -103,7 +103,8 @@ def _in_folder(folder: Path, note: Note) -> list[str]:
     files = [path for path in inside if is_file(path) and (format_of_name(path) or is_data_file(path))]
     if not files:
         raise DataError(
-            f"{folder}: there is no file in it that can be read (.txt, .md, .html, .eml, .vtt, .docx, .pdf, .jsonl, …)."
+            f"{folder}: there is no file in it that can be read (.txt, .md, .html, .eml, .vtt, .docx, .pdf, .jsonl, …)"
+            f"{name_folders(folder)}."
         )
     others = [path.name for path in inside if path not in set(files)]
     if others:

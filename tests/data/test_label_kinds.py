@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.data.label_kinds import are_scores, header_like, like_known, placeholders, respelt, spelling_of
+from bertkit.data.label_kinds import (
+    are_scores,
+    header_like,
+    joined_labels,
+    like_known,
+    placeholders,
+    respelt,
+    spelling_of,
+)
 from bertkit.data.request import DataRequest
 from bertkit.errors import DataError
 from bertkit.reporting.inspection import InspectRequest, inspect_data
@@ -171,3 +179,19 @@ def test_units_and_thousands(labels: list[str], spelling: str, read: list[str]) 
 def test_more_words_for_no_label(label: str) -> None:
     assert placeholders(Counter({"ham": 20, "spam": 20, label: 3})) == [label]
     assert placeholders(Counter({"ham": 20, "none": 20, "spam": 3})) == [], "a class may be called none"
+
+
+@pytest.mark.parametrize(
+    ("labels", "joined"),
+    [
+        (["joy", "anger", "joy+anger"], {"joy+anger": ["joy", "anger"]}),
+        (["a", "b", "a / b"], {"a / b": ["a", "b"]}),
+        (["2", "4", "2 4"], {"2 4": ["2", "4"]}),
+        (["2", "4", "2,4"], {"2,4": ["2", "4"]}),
+        (["good", "very", "very good"], {}),
+        (["R&B", "pop"], {}),
+        (["a", "a+a"], {}),
+    ],
+)
+def test_labels_that_are_several_in_one(labels: list[str], joined: dict[str, list[str]]) -> None:
+    assert joined_labels(labels) == joined

@@ -282,6 +282,7 @@ def test_rows_of_a_table_are_no_sentences() -> None:
         ['In it "Mill" means that in Sch. 1; "Gate" is cl. 3.2.', "It costs 6.5% p.a. of that."],
         ["The Court of Com. & Adm. sat.", "It was 30 deg. C. in there."],
         ["(a) Either party may go.", "(b) The other stays."],
+        ["It lies in Oslo.", "7.1. Notices go there.", "7.2. Each party bears its costs."],
     ],
     ids=lambda expected: expected[0],
 )
@@ -341,3 +342,10 @@ def test_decomposed_korean_is_cut_as_composed(text, any_splitter):
 def test_a_quotation_is_not_cut_whatever_finds_the_ends(any_splitter):
     expected = ["그는 '비가 온다. 가자!'라고 외쳤다.", '"정말 가니?"', "모두 일어났다."]
     assert split(" ".join(expected)) == expected
+
+
+@pytest.mark.parametrize("item", ["- keep the gate shut", "1. Keep the gate shut"])
+def test_lines_broken_by_hand_above_a_list(item: str) -> None:
+    text = f"We thank you for your patience\nand ask that heavy lorries\ndo not park near the school.\n{item}\n"
+    first, _ = split(text)
+    assert first == "We thank you for your patience\nand ask that heavy lorries\ndo not park near the school."

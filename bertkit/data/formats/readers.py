@@ -18,6 +18,7 @@ from bertkit.data.formats.delimited import csv_records, read_table, tsv_records
 from bertkit.data.formats.json_document import read_json_document
 from bertkit.data.formats.json_lines import read_json_lines
 from bertkit.data.formats.lines import Lines
+from bertkit.data.formats.marked_lines import marked_rows
 from bertkit.data.formats.opened import Opened, open_bytes
 from bertkit.data.formats.parquet import read_parquet
 from bertkit.data.formats.published import usual_rows
@@ -113,6 +114,8 @@ def _read(
         return read_json_lines(lines, keep_blank=keep_blank)
     if known.kind == "txt":
         return _read_txt(lines, keep_blank=keep_blank)
+    if known.kind == "marked":
+        return marked_rows(_read_txt(lines, keep_blank=keep_blank), known.marks, TEXT_COLUMN)
     records = csv_records(lines, known.delimiter) if known.kind == "csv" else tsv_records(lines)
     return read_table(records, source, has_header=known.has_header, header=header, keep_blank=keep_blank)
 

@@ -28,6 +28,7 @@ from bertkit.data.formats.headers import (
 )
 from bertkit.data.formats.json_telling import json_kind
 from bertkit.data.formats.lines import sniff_encoding
+from bertkit.data.formats.marked_lines import ENTITY_MARKS, NOTES, Marks, marks_of
 from bertkit.data.formats.opened import ANNOTATIONS, Opened, is_annotated, open_input
 from bertkit.data.tagged.layout import looks_tagged_lines
 from bertkit.errors import DataError
@@ -70,7 +71,8 @@ class TableFormat:
 
     `has_header` is true where the first line of a csv or tsv names the columns;
     `delimiter` is the comma of a csv (a semicolon in some spreadsheets' exports). The first
-    `skip` lines say how the others are read (sep=;) and are none of them.
+    `skip` lines say how the others are read (sep=;) and are none of them. Lines of a txt may
+    carry their labels (`marks`); they are parted where `kind` is "marked".
     """
 
     kind: str
@@ -78,6 +80,17 @@ class TableFormat:
     has_header: bool = True
     delimiter: str = ","
     skip: int = 0
+    marks: Marks = ""
+
+    def parted(self, *, entities: bool, classes: bool) -> TableFormat:
+        """Return how lines are read that carry what is looked for: entities, or classes of the whole line."""
+        wanted = self.kind == "txt" and self.marks and (entities if self.marks in ENTITY_MARKS else classes)
+        return replace(self, kind="marked", has_header=False) if wanted else self
+
+    @property
+    def marks_note(self) -> str | None:
+        """What a user should hear of how lines are parted."""
+        return NOTES[self.marks] if self.kind == "marked" else None
 
 
 @dataclass(frozen=True)
@@ -215,6 +228,9 @@ def _text_format(
     known = None if knows is None else known_delimiter(full, knows)
     if known is not None:
         return TableFormat("tsv", encoding) if known == "\t" else TableFormat("csv", encoding, delimiter=known)
+    marks = marks_of(full) if hint is None else ""
+    if marks:
+        return TableFormat("txt", encoding, has_header=False, marks=marks)
     if looks_tsv(full, hint):
         return TableFormat("tsv", encoding, has_header(cut_rows(full, "\t"), expected))
     delimiter = csv_delimiter(full)

@@ -7,19 +7,21 @@ words for each sentence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.column_names import DOCUMENT_NAMES, LABEL_NAMES, SUMMARY_NAMES, first_named
-from bertkit.data.columns import ColumnChoice, check_mapped, has_column, there_are
+from bertkit.data.columns import ColumnChoice, check_mapped, has_column, say_which, there_are
 from bertkit.data.records import BadRow, ColumnMap, Document, Example, Row
 from bertkit.data.values import RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
-from bertkit.plain import quoted
+from bertkit.plain import quoted, shell_words, shortened
 
 # Names that hardly stand over anything but summaries; others need their data to be named.
 _TELLING = ("highlights", "abstract", "abstractive")
+_NO_DOCUMENT = re.compile(r"(?:^|[\W_])(?:id|idx|no|url|date|title|topic|source|category)s?$", re.IGNORECASE)
 
 
 def find_document_columns(
@@ -43,12 +45,20 @@ def find_document_columns(
     text = next(iter(chosen.text), None) or _first_known(names, [c.text[0] for c in known])
     text = text or first_named(_others(names, chosen.label), DOCUMENT_NAMES)
     if text is None:
-        raise DataError(f"no column is recognised as the document: {there_are(names)}; {_WAY_ON}.")
+        raise DataError(f"no column is recognised as the document: {there_are(names)}; {_way_on(names)}.")
     label = chosen.label or _first_known(names, [c.label for c in known if c.label is not None])
     label = label or first_named(_others(names, text), SUMMARY_NAMES)
     if need_summary and label is None:
-        raise DataError(f"no column is recognised as the summary: {there_are(names)}; {_WAY_ON}.")
+        raise DataError(f"no column is recognised as the summary: {there_are(names)}; {_way_on(names, text)}.")
     return ColumnMap((text,), None, label)
+
+
+def _way_on(names: Sequence[str], text: str | None = None) -> str:
+    """Show `--columns` filled with names of this very table, as far as they can be told."""
+    summary = first_named(_others(names, text), SUMMARY_NAMES)
+    free = (name for name in _others(names, summary) if not _NO_DOCUMENT.search(name))
+    parts = f"text={text or next(free, 'COLUMN')},label={summary or 'COLUMN'}"
+    return say_which(f"--columns {shell_words([shortened(parts, 80)])}")
 
 
 def looks_summarized(names: Sequence[str]) -> bool:
@@ -79,9 +89,6 @@ def _document(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) 
     if sentences is None:
         return Document((text,), None, row.line, source, summary or None)
     return Document(("\n".join(sentences),), None, row.line, source, summary or None, tuple(sentences))
-
-
-_WAY_ON = "say which is which, for example --columns text=article,label=summary"
 
 
 def _others(names: Sequence[str], taken: str | None) -> list[str]:

@@ -226,14 +226,14 @@ def _form_of(rows: Iterable[Row], columns: ColumnMap, tag_names: Sequence[str], 
 
 
 def _is_list(row: Row, columns: ColumnMap) -> bool:
-    return (field_of(row.fields, columns.label or "") or "").lstrip().startswith("[")
+    return (field_of(row.fields, columns.label or "") or "").lstrip().startswith(("[", "("))
 
 
 def _marks_entities(row: Row, columns: ColumnMap) -> bool | None:
     """Tell whether a row marks any entity; None if it is no tagged row at all."""
     try:
         raw = (field_of(row.fields, columns.label or "") or "").strip()
-        values = parse_list(raw) if raw.startswith("[") else cut_tags(raw)
+        values = parse_list(raw) if raw.startswith(("[", "(")) else cut_tags(raw)
         if not isinstance(values, list):
             return None
         if not values or all(isinstance(value, list | dict) for value in values):

@@ -12,7 +12,7 @@ from bertkit.documents.readers.dialogue import Turn, find_turns
 from bertkit.documents.readers.passage import Builder, Kind, Passage
 
 TIMES = re.compile(
-    r"[ \t]*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}[ \t]*-->[ \t]*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}(?:[ \t].*)?$"
+    r"[ \t]*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}[ \t]*(?:-->|,)[ \t]*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}(?:[ \t].*)?$"
 )
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]*)>", re.IGNORECASE)

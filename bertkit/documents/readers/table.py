@@ -34,7 +34,7 @@ FORMATS: tuple[DocumentFormat, ...] = (
     DocumentFormat("md", ("md", "markdown", "mkd", "mdown", "mdx", "rmd", "qmd"), read_markdown),
     DocumentFormat("html", ("html", "htm", "xhtml"), read_html),
     DocumentFormat("vtt", ("vtt",), read_vtt),
-    DocumentFormat("srt", ("srt",), read_srt),
+    DocumentFormat("srt", ("srt", "sbv"), read_srt),
     DocumentFormat("story", ("story",), read_story),
     DocumentFormat("eml", ("eml",), of_bytes=read_mail),
     DocumentFormat("mbox", ("mbox",), of_bytes=read_mbox),
@@ -50,7 +50,7 @@ _HTML = re.compile(
 )
 _HTML_PART = re.compile(r"\s*<(?:div|p|article|main|section|h[1-6]|table|ul|ol|nav|header)\b[^<>]*>", re.IGNORECASE)
 _HTML_END = re.compile(r"</(?:div|p|article|main|section|h[1-6]|table|ul|ol)\s*>", re.IGNORECASE)
-_SRT = re.compile(r"\s*(?:\d+[ \t]*\r?\n)?\s*\d{1,2}:\d{2}:\d{2}[,.]\d{1,3}[ \t]*-->")
+_SRT = re.compile(r"\s*(?:\d+[ \t]*\r?\n)?\s*\d{1,2}:\d{2}:\d{2}[,.]\d{1,3}[ \t]*(?:-->|,\d+:\d)")
 _MBOX = re.compile(r"From \S+ [^\n]*\d{4}[^\n]*\r?\n[\w-]+:")
 _HEADERS = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t]+[^\n]*\n)*){2,}\r?\n")
 _MAIL_HEADER = re.compile(

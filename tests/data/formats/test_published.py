@@ -339,3 +339,8 @@ def test_lists_under_a_list_of_names(tmp_path: Path, name: str) -> None:
 def test_parts_are_rows_only_with_answers_of_their_own(tmp_path: Path, row: dict[str, object], is_parted: bool) -> None:
     found = list(read_rows(jsonl(tmp_path / "t.jsonl", [row, row])))
     assert len(found) == (4 if is_parted else 2)
+
+
+def test_lists_in_the_spelling_of_python_s_tuples(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", ["tokens", "ner_tags"], [["('Mira', 'left')", "('B-PER', 'O')"]] * 2)
+    assert tagged(path) == [(("Mira left",), [[0, 4, "PER"]])] * 2

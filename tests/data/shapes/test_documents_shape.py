@@ -100,3 +100,11 @@ def test_auto_knows_summaries_by_their_columns(tmp_path: Path) -> None:
 def test_a_summary_is_not_needed_to_predict(tmp_path: Path) -> None:
     document = only(load(tmp_path, {"text": "x y"}, need_label=False))
     assert document.summary is None
+
+
+def test_columns_of_documents_are_proposed_by_their_own_names(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("id,meeting,summary\n1,It rained. We left.,Rain.\n")
+    with pytest.raises(DataError, match=r"for example --columns text=meeting,label=summary"):
+        load_data([str(path)], task="extractive")
+    assert load_data([str(path)], task="extractive", columns="text=meeting").columns.label == "summary"

@@ -84,3 +84,12 @@ def test_lines_that_roll_up_are_read_once_and_unmarked_cues_are_sentences(read):
     cues = [shown[0], f"{shown[0]}\n{shown[1]}", f"{shown[1]}\n{shown[2]}"]
     text = "WEBVTT\n\n" + "\n\n".join(f"00:0{i}.000 --> 00:0{i}.900\n{cue}" for i, cue in enumerate(cues))
     assert [sentence.text for sentence in read("a.vtt", text)] == shown
+
+
+def test_sbv(read):
+    cues = ["The rent is", "lower by 12.5 percent.", "Then we wait."]
+    text = "\n\n".join(f"0:00:0{i}.000,0:00:0{i}.900\n{cue}" for i, cue in enumerate(cues)) + "\n"
+    assert [sentence.text for sentence in read("a.sbv", text)] == [
+        "The rent is lower by 12.5 percent.",
+        "Then we wait.",
+    ]

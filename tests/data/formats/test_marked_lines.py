@@ -1,0 +1,106 @@
+"""Lines that carry their own labels: before the text, behind each word, or around a name."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bertkit.cli.app import app
+from bertkit.data.formats.marked_lines import marks_of
+from bertkit.errors import DataError
+from bertkit.tasks.reading import load_data, stream_data
+
+QUESTIONS = ("NUM:date When was it built ?", "HUM:ind Who sang, and why ?", "NUM:date When did they leave ?")
+
+
+def lines(path: Path, *written: str) -> Path:
+    path.write_text("\n".join(written) + "\n", encoding="utf-8")
+    return path
+
+
+def rows_of(path: Path, task: str = "auto", columns: str | None = None) -> list[tuple[str, object]]:
+    loaded = load_data([str(path)], task=task, columns=columns)
+    assert tuple(stream_data([str(path)], task=task, columns=columns).splits["train"]) == tuple(loaded.splits["train"])
+    return [(row.texts[0], row.answer) for row in loaded.splits["train"]]
+
+
+def test_a_label_before_each_line_is_its_class(tmp_path: Path) -> None:
+    path = lines(tmp_path / "train_5500.label", *QUESTIONS)
+    assert rows_of(path)[1] == ("Who sang, and why ?", "HUM:ind")
+    assert rows_of(path, "classify")[1] == ("Who sang, and why ?", "HUM:ind")
+    assert [label for _, label in rows_of(path, columns="text=text,label=coarse")] == ["NUM", "HUM", "NUM"]
+    assert any("first word of each line is its label" in note for note in load_data([str(path)]).notes)
+
+
+def test_texts_are_as_they_were_where_their_hidden_words_are_learnt(tmp_path: Path) -> None:
+    assert rows_of(lines(tmp_path / "a.txt", *QUESTIONS), "mlm")[0] == (QUESTIONS[0], None)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Ada/B-PER Berg/I-PER saw/O Oslo/B-LOC ./O",
+        "Ada_B-PER Berg_I-PER saw_O Oslo_B-LOC ._O",
+        "Ada|B-PER Berg|I-PER saw|O Oslo|B-LOC .|O",
+        "<START:PER> Ada Berg <END> saw <START:LOC> Oslo <END> .",
+        "Ada/PER Berg/PER saw/O Oslo/LOC ./O",
+        "<PER>Ada Berg</PER> saw <LOC>Oslo</LOC> .",
+        '<ENAMEX TYPE="PER">Ada Berg</ENAMEX> saw <ENAMEX TYPE="LOC">Oslo</ENAMEX> .',
+        "[Ada Berg:PER] saw [Oslo:LOC] .",
+        "<Ada Berg:PER> saw <Oslo:LOC> .",
+        "[Ada Berg](PER) saw [Oslo](LOC) .",
+    ],
+)
+def test_entities_stand_between_marks(tmp_path: Path, line: str) -> None:
+    path = lines(tmp_path / "a.txt", line, line)
+    wanted = [("Ada Berg saw Oslo .", [[0, 8, "PER"], [13, 17, "LOC"]])] * 2
+    assert rows_of(path) == wanted
+    assert rows_of(path, "ner") == wanted
+
+
+def test_a_mark_without_its_other_side_is_a_fault_of_its_line(tmp_path: Path) -> None:
+    path = lines(tmp_path / "a.txt", "<PER>Ada</PER> came", "<PER>Bo came", "<LOC>Oslo</LOC>")
+    with pytest.raises(DataError, match=r"a.txt:2: the mark '<PER>' has no other side"):
+        load_data([str(path)])
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ("and/or", "either/or"),
+        ("NB:this is it", "a line", "NB:that is it"),
+        ("see [here](index) and [there](about)",),
+        ("<b>loud</b> and <b>cheap</b>", "<b>good</b>"),
+        ("<DIV>loud</DIV>", "<DIV>good</DIV>"),
+        ("The/DT cat/NN sat/VBD",),
+        ("at [12:30] and [13:15]",),
+        ("a\tb/O",),
+    ],
+)
+def test_what_stands_in_a_text_by_chance_is_no_mark(written: tuple[str, ...]) -> None:
+    assert marks_of(written) == ""
+
+
+def test_lines_without_labels_are_refused_with_the_ways_to_write_them(tmp_path: Path) -> None:
+    path = lines(tmp_path / "a.txt", "good and cheap", "too loud")
+    with pytest.raises(DataError, match=r"`__label__pos a text`, `<PER>a name</PER>`"):
+        load_data([str(path)])
+
+
+def test_a_run_reads_marked_lines_by_name_and_through_a_pipe(tmp_path: Path) -> None:
+    path = lines(tmp_path / "a.txt", *(f"<PER>Ada Berg</PER> saw <LOC>Oslo</LOC> {n}" for n in range(40)))
+    run, small = str(tmp_path / "run"), ["--layers", "1", "--hidden", "32", "--heads", "2", "--epochs", "1"]
+    trained = CliRunner().invoke(app, ["train", str(path), "--model", "scratch", *small, "--output", run])
+    assert trained.exit_code == 0, trained.output
+    answers = []
+    for name in (str(path), "-"):
+        found = CliRunner().invoke(app, ["predict", run, name], input=path.read_bytes())
+        assert found.exit_code == 0, found.output
+        answers.append([json.loads(line) for line in io.StringIO(found.stdout)])
+    assert len(answers[0]) == 40
+    assert answers[0] == answers[1]
+    assert "a.txt: entities stand between marks" in CliRunner().invoke(app, ["predict", run, str(path)]).stderr

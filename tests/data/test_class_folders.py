@@ -1,0 +1,93 @@
+"""Folders of texts whose names are classes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bertkit.cli.app import app
+from bertkit.data.sources import input_files
+from bertkit.errors import DataError
+from bertkit.summarization.documents_in import document_files
+from bertkit.tasks.reading import load_data, stream_data
+
+
+def write(folder: Path, *texts: str, suffix: str = ".txt") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, text in enumerate(texts):
+        (folder / f"{number}_{len(text)}{suffix}").write_text(text, encoding="utf-8")
+
+
+def rows_of(folder: Path) -> dict[str, list[tuple[str, str | None]]]:
+    loaded = load_data([str(folder)])
+    assert loaded.task == "classify"
+    assert {split: tuple(rows) for split, rows in stream_data([str(folder)]).splits.items()} == {
+        split: tuple(rows) for split, rows in loaded.splits.items()
+    }
+    return {split: [(row.texts[0], row.label) for row in rows] for split, rows in loaded.splits.items()}
+
+
+@pytest.mark.parametrize("suffix", [".txt", ""])
+def test_each_file_is_a_text_and_its_folder_the_label(tmp_path: Path, suffix: str) -> None:
+    write(tmp_path / "pos", "좋아요\n정말로\n", "fine", suffix=suffix)
+    write(tmp_path / "neg", "too loud", suffix=suffix)
+    rows = [("too loud", "neg"), ("좋아요\n정말로", "pos"), ("fine", "pos")]
+    assert rows_of(tmp_path) == {"train": rows}
+    assert any("each file is a text, and its folder" in note for note in load_data([str(tmp_path)]).notes)
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("news-train", "news-test")])
+def test_folders_of_splits_hold_those_of_classes(tmp_path: Path, names: tuple[str, str]) -> None:
+    for name in names:
+        write(tmp_path / name / "pos", f"good {name}")
+        write(tmp_path / name / "neg", f"bad {name}")
+        (tmp_path / name / "urls_pos.txt").write_text("a line that is no text\n")
+    write(tmp_path / names[0] / "unsup", "nobody said")
+    write(tmp_path, "read me")
+    assert rows_of(tmp_path) == {
+        split: [(f"bad {name}", "neg"), (f"good {name}", "pos")]
+        for split, name in zip(("train", "test"), names, strict=True)
+    }
+    assert any(note.startswith("left out") and "unsup" in note for note in load_data([str(tmp_path)]).notes)
+
+
+def test_a_text_that_cannot_be_read_or_is_empty_is_named_by_its_file(tmp_path: Path) -> None:
+    write(tmp_path / "pos", "fine")
+    write(tmp_path / "neg", "loud")
+    (tmp_path / "neg" / "odd.txt").write_bytes(b"caf\xe9 \xff\n")
+    with pytest.raises(DataError, match=r"neg/odd.txt:1: not valid UTF-8"):
+        load_data([str(tmp_path)])
+
+
+def test_other_folders_are_refused_with_what_was_looked_for(tmp_path: Path) -> None:
+    write(tmp_path / "pos", "fine")
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "run.py").write_text("1\n")
+    with pytest.raises(DataError, match=r"a folder of texts for each class \(pos/1.txt, neg/2.txt\)"):
+        load_data([str(tmp_path)])
+
+
+def test_class_folders_are_trained_and_scored(tmp_path: Path) -> None:
+    data, run = tmp_path / "data", str(tmp_path / "run")
+    write(data / "pos", *(f"good and cheap {n}" for n in range(30)))
+    write(data / "neg", *(f"bad and loud {n}" for n in range(30)))
+    small = ["--layers", "1", "--hidden", "32", "--heads", "2", "--epochs", "1"]
+    trained = CliRunner().invoke(app, ["train", str(data), "--model", "scratch", *small, "--output", run])
+    assert trained.exit_code == 0, trained.output
+    scored = CliRunner().invoke(app, ["eval", run, str(data), "--format", "json"])
+    assert scored.exit_code == 0, scored.output
+    assert json.loads(scored.stdout)["n"] == 60
+    looked = CliRunner().invoke(app, ["inspect-data", str(data), "--format", "json"])
+    assert json.loads(looked.stdout)["splits"]["train"]["labels"] == {"neg": 30, "pos": 30}
+
+
+@pytest.mark.parametrize("files_of", [input_files, document_files])
+def test_folders_within_a_folder_are_named(tmp_path: Path, files_of: Callable[[list[str]], list[str]]) -> None:
+    write(tmp_path / "pos", "fine")
+    write(tmp_path / "neg", "loud")
+    with pytest.raises(DataError, match=r"no file in it that can be read .*; name the folders in it: .*neg .*pos\.$"):
+        files_of([str(tmp_path)])
