@@ -210,7 +210,8 @@ def _distractors(fields: _Fields) -> list[dict[str, str]]:
 def _nested(fields: _Fields) -> list[dict[str, str]]:
     """Make a row of each object in the one list of a row without a text of its own: sentences of a document."""
     name = _nested_column(fields)
-    assert name is not None, "the column told the form"
+    if name is None:
+        raise RowError("it holds no list of texts, as the rows before it do")
     kept = {other: text for other, text in fields.items() if other != name}
     return [
         {**kept, **{column_name(key): value_text(value) for key, value in item.items()}} for item in _list(fields, name)
@@ -230,8 +231,10 @@ def _nested_column(fields: _Fields) -> str | None:
     told = all(isinstance(item, dict) and first_named(item, _SENTENCE_NAMES) for item in items)
     if not told or any(first_named(item, _PLACE_NAMES) for item in items):
         return None
-    # A label of all, or a summary, is no label of each part.
+    # A label of all, or a summary, is no label of each part; turns of a conversation without one are one text.
     answers = (*LABEL_NAMES, *TAG_NAMES, *SUMMARY_NAMES)
+    if not any(first_named(item, answers) for item in items) and all(first_named(i, _SPEAKERS) for i in items):
+        return None
     if first_named(others, answers) is not None and not any(first_named(item, answers) for item in items):
         return None
     return None if any(len(fields[name].split()) > _FEW_WORDS for name in others) else lists[0]
@@ -259,9 +262,7 @@ def _race(fields: _Fields) -> list[dict[str, str]]:
 def _paragraphs(fields: _Fields) -> list[dict[str, str]]:
     """Join the sentences of a text that comes as paragraphs of {"sentence": …}, as Korean summary sets have it."""
     name = _paragraph_column(fields)
-    assert name is not None, "the column told the form"
-    found = parse_cell(fields[name]) if fields[name].startswith("[") else None
-    return [dict(fields) if found is None else {**fields, name: "\n".join(_sentences(found))}]
+    return [dict(fields) if name is None else {**fields, name: "\n".join(_sentences(parse_cell(fields[name])))}]
 
 
 def _sentences(value: Any) -> Iterator[str]:
@@ -331,6 +332,7 @@ _LABEL_MARK = "__label__"
 _SPAN_KINDS = ("labels", "hypertextlabels")
 _SENTENCE_NAMES = (*TEXT_NAMES, "form")
 _PLACE_NAMES = ("start", "begin", "start_offset", "offset")
+_SPEAKERS = ("speaker", "speaker_id", "participantID", "role", "화자")
 _FEW_WORDS = 10
 _TITLES = frozenset({"title", "headline", "subject", "제목"})
 _FORMS = (

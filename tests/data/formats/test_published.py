@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.data.formats.readers import read_rows
+from bertkit.data.records import BadRow, Row
 from bertkit.data.texts import open_texts
 from bertkit.errors import DataError
 from bertkit.tasks.reading import load_data, stream_data
@@ -344,3 +345,17 @@ def test_parts_are_rows_only_with_answers_of_their_own(tmp_path: Path, row: dict
 def test_lists_in_the_spelling_of_python_s_tuples(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", ["tokens", "ner_tags"], [["('Mira', 'left')", "('B-PER', 'O')"]] * 2)
     assert tagged(path) == [(("Mira left",), [[0, 4, "PER"]])] * 2
+
+
+def test_turns_of_a_conversation_are_one_text(tmp_path: Path) -> None:
+    turns = [{"speaker": "A", "text": "Hello there."}, {"speaker": "B", "text": "The bus leaves at nine."}]
+    found = list(read_rows(jsonl(tmp_path / "talks.jsonl", [{"id": i, "dialogue": turns} for i in range(3)])))
+    assert [set(row.fields) for row in found if isinstance(row, Row)] == [{"id", "dialogue"}] * 3
+
+
+def test_a_row_without_the_list_that_others_have_is_named(tmp_path: Path) -> None:
+    parts = [{"text": "Hello there."}, {"text": "The bus leaves at nine."}]
+    path = jsonl(tmp_path / "mixed.jsonl", [{"id": 1, "parts": parts}, {"id": 2, "parts": "plain"}])
+    *texts, bad = read_rows(path)
+    assert [row.fields["text"] for row in texts if isinstance(row, Row)] == ["Hello there.", "The bus leaves at nine."]
+    assert bad == BadRow(2, "it holds no list of texts, as the rows before it do")
