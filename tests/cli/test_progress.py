@@ -48,9 +48,9 @@ def run(data: Path) -> Path:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hundredths of a second instead of ten seconds."""
-    monkeypatch.setattr(progress, "EVERY_S", 0.02)
-    monkeypatch.setattr(training_view, "EVERY_S", 0.02)
+    """Thousandths of a second instead of ten seconds."""
+    monkeypatch.setattr(progress, "EVERY_S", 0.002)
+    monkeypatch.setattr(training_view, "EVERY_S", 0.002)
 
 
 @pytest.mark.parametrize(

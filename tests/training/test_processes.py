@@ -97,7 +97,9 @@ def test_a_killed_process_ends_all_and_the_run_goes_on_exactly(runs: Runs, tmp_p
         out, err = launcher.communicate(timeout=TIMEOUT_S)
     assert launcher.returncode != 0
     assert out == ""
-    (sentence,) = sentences(err)
+    found = sentences(err)
+    assert len(found) == 1, err
+    (sentence,) = found
     assert "another of the 2 processes has ended" in sentence
     assert "Traceback" not in err.split(sentence)[0]
     resumed = torchrun(*arguments(runs.data, run, "--no-tensorboard", "--resume"))
