@@ -39,4 +39,5 @@ def torchrun(*arguments: str, stdin: str | None = None) -> subprocess.CompletedP
 
 def sentences(stderr: str) -> list[str]:
     """Return what bertkit itself said of an error, without the launcher's lines."""
-    return [line for line in stderr.splitlines() if line.startswith("bertkit: ")]
+    # Three processes write there, and a line of one may begin behind what another has not ended.
+    return [line[line.index("bertkit: ") :] for line in stderr.splitlines() if "bertkit: " in line]
