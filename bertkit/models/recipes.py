@@ -89,8 +89,11 @@ E5 = replace(
     freeze=1,
     trim_vocab=True,
     pooling="mean",
-    by_task={"ner": {"lr": 2e-4, "head_lr": 1e-3, "epochs": 6}, "classify": {"head_lr": 1e-3, "blend": True}},
-    by_pair_task={"regression": {"pooling": "siamese"}},
+    by_task={
+        "ner": {"lr": 2e-4, "head_lr": 1e-3, "epochs": 6},
+        "classify": {"head_lr": 1e-3, "blend": True, "epochs": 2},
+    },
+    by_pair_task={"regression": {"pooling": "siamese"}, "classify": {"epochs": 4}},
 )
 BASE = replace(FINE_TUNING, epochs=3, lr=3e-5)
 # The classes of transformers for these put the pooler under a classifier, and it came trained.
