@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
+from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
 from bertkit.data.values import JsonText, NotMeantError, RowError, field_of, missing_column
 from bertkit.plain import listed, quoted, shell_words
 
@@ -61,6 +61,18 @@ def refuse_rejected(fields: Mapping[str, str]) -> None:
 def unusable(row: Row, error: RowError) -> BadRow:
     """Make a record of a row that was refused: it is left out where it is not meant to be one."""
     return (LeftOut if isinstance(error, NotMeantError) else BadRow)(row.line, str(error))
+
+
+def examples_of(rows: Iterable[Row | BadRow], make: Callable[[Row], Example]) -> Iterator[Example | BadRow]:
+    """Make a record of each row; one that is refused stays as what could not be used, in its place."""
+    for row in rows:
+        if isinstance(row, BadRow):
+            yield row
+            continue
+        try:
+            yield make(row)
+        except RowError as error:
+            yield unusable(row, error)
 
 
 def missing_label(raw: str | None, column: str | None) -> str:

@@ -206,8 +206,8 @@ class TokenModel(TaskModel):
         return logits
 
 
-class SpanModel(TaskModel):
-    """An encoder and two figures a token: how much an answer begins there, and ends there.
+class SpanModel(TokenModel):
+    """An encoder and two figures a token: how much an answer begins there, and ends there, (B, L, 2).
 
     Args:
         encoder: gives the hidden states.
@@ -217,22 +217,7 @@ class SpanModel(TaskModel):
     head_names: ClassVar[Mapping[str, str]] = {"classifier.": "qa_outputs."}
 
     def __init__(self, encoder: Encoder, *, dropout: float) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.dropout = nn.Dropout(dropout)
-        self.classifier = _linear(encoder.hidden_size, 2)
-
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None,
-        token_type_ids: Tensor,
-        global_mask: Tensor | None = None,
-    ) -> Tensor:
-        """Return the figures of every token, (B, L, 2)."""
-        hidden = self.encoder(input_ids, attention_mask, token_type_ids, global_mask)  # (B, L, H)
-        logits: Tensor = self.classifier(self.dropout(hidden))
-        return logits
+        super().__init__(encoder, 2, dropout=dropout)
 
 
 class MaskedLanguageModel(TaskModel):

@@ -12,7 +12,7 @@ from bertkit.data.column_names import first_named
 from bertkit.data.columns import ColumnChoice, check_mapped, has_column, resolve_columns, there_are
 from bertkit.data.label_sets import FLAGS, are_sets, flag_of, is_listed, labels_in
 from bertkit.data.records import BadRow, ColumnMap, Example, LabelSet, Row
-from bertkit.data.row_cells import missing_label, refuse_rejected, texts_of, unusable
+from bertkit.data.row_cells import examples_of, missing_label, refuse_rejected, texts_of
 from bertkit.data.shape_names import CLASSES, LABEL_SETS, Tasks, word_of
 from bertkit.data.values import RowError, field_of
 from bertkit.errors import DataError
@@ -74,14 +74,7 @@ class LabelSets:
         need_label: bool = True,
     ) -> Iterator[Example | BadRow]:
         """Make sets of labels; a cell that is no list is parted when all were seen (`data.label_sets`)."""
-        for row in rows:
-            if isinstance(row, BadRow):
-                yield row
-                continue
-            try:
-                yield _label_set(row, columns, source, need_label)
-            except RowError as error:
-                yield unusable(row, error)
+        return examples_of(rows, lambda row: _label_set(row, columns, source, need_label))
 
 
 def _label_set(row: Row, columns: ColumnMap, source: str, need_label: bool) -> LabelSet:

@@ -8,7 +8,7 @@ from typing import Any
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.columns import ColumnChoice, resolve_columns
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
-from bertkit.data.row_cells import missing_label, refuse_rejected, texts_of, unusable
+from bertkit.data.row_cells import examples_of, missing_label, refuse_rejected, texts_of
 from bertkit.data.values import NotMeantError, RowError, field_of, parse_list, value_text
 from bertkit.plain import listed, quoted, shell_words
 
@@ -60,14 +60,7 @@ def to_examples(
 
     A label that `spec` knows as withheld becomes None, whether it is needed or not.
     """
-    for row in rows:
-        if isinstance(row, BadRow):
-            yield row
-            continue
-        try:
-            yield _example_of(row, columns, source, need_label, spec)
-        except RowError as error:
-            yield unusable(row, error)
+    return examples_of(rows, lambda row: _example_of(row, columns, source, need_label, spec))
 
 
 def strange_label(label: str, spec: DatasetSpec) -> str:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.columns import ColumnChoice, resolve_columns
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
-from bertkit.data.row_cells import texts_of
-from bertkit.data.values import RowError
+from bertkit.data.row_cells import examples_of, texts_of
 
 
 class PlainTexts:
@@ -37,11 +36,4 @@ class PlainTexts:
         need_label: bool = True,
     ) -> Iterator[Example | BadRow]:
         """Make examples without labels."""
-        for row in rows:
-            if isinstance(row, BadRow):
-                yield row
-                continue
-            try:
-                yield Example(texts_of(row, columns), None, row.line, source)
-            except RowError as error:
-                yield BadRow(row.line, str(error))
+        return examples_of(rows, lambda row: Example(texts_of(row, columns), None, row.line, source))

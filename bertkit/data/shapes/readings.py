@@ -11,7 +11,7 @@ from bertkit.data.column_names import first_named
 from bertkit.data.columns import ColumnChoice, check_mapped, has_column, there_are
 from bertkit.data.places import find_place
 from bertkit.data.records import BadRow, ColumnMap, Example, ReadingQuestion, Row
-from bertkit.data.row_cells import refuse_rejected, unusable
+from bertkit.data.row_cells import examples_of, refuse_rejected
 from bertkit.data.values import RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import quoted
@@ -69,14 +69,7 @@ class Readings:
         need_label: bool = True,
     ) -> Iterator[Example | BadRow]:
         """Make questions; an answer that is not in its text makes a row unusable."""
-        for row in rows:
-            if isinstance(row, BadRow):
-                yield row
-                continue
-            try:
-                yield _reading(row, columns, source, need_label)
-            except RowError as error:
-                yield unusable(row, error)
+        return examples_of(rows, lambda row: _reading(row, columns, source, need_label))
 
 
 def looks_read(rows: Sequence[Row]) -> bool:
