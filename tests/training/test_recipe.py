@@ -81,8 +81,11 @@ def test_only_minilms_classifier_learns_faster_unasked() -> None:
     assert {config.head_lr for config in others} == {None}
 
 
-def test_only_minilm_blends_unasked_and_only_classes_of_pairs() -> None:
+def test_few_recipes_blend_unasked() -> None:
     assert resolved("minilm").blend
+    e5 = find_model("multilingual-e5-small")
+    assert resolve(TrainConfig(), e5, is_pair=True, n_words=9, task="regression").blend
+    assert not resolve(TrainConfig(), e5, is_pair=False, n_words=9, task="ner").blend
     assert not any(
         config.blend
         for config in (
