@@ -24,7 +24,7 @@ from bertkit.data.catalog import SPLITS
 from bertkit.data.numerals import is_number
 from bertkit.data.records import DataSet, Example
 from bertkit.data.same_row import columns_of, row_keys
-from bertkit.data.store import Block, StoredRows, labels_of, parts_of, taken
+from bertkit.data.store import Block, blocks_of, labels_of, taken
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import quoted
 
@@ -140,7 +140,7 @@ class _Keep:
         """Leave out chosen rows that also stand among the others."""
         import numpy as np
 
-        keys = np.fromiter((key for part in _parts(rows) for key in self.keys(part)), np.int64, len(rows))
+        keys = np.fromiter((key for part in blocks_of(rows) for key in self.keys(part)), np.int64, len(rows))
         return chosen & ~np.isin(keys, keys[~chosen])
 
 
@@ -235,7 +235,7 @@ def _groups(rows: Sequence[Example], keep: _Keep) -> _Groups:
     import numpy as np
 
     keys, order, groups = array("q"), array("Q"), array("q")
-    for part in _parts(rows):
+    for part in blocks_of(rows):
         keys.extend(keep.keys(part))
         order.frombytes(b"".join([hashlib.sha256(text.encode()).digest()[:8] for text in keep.ordered_by(part)]))
         if keep.group is not None:
@@ -245,10 +245,6 @@ def _groups(rows: Sequence[Example], keep: _Keep) -> _Groups:
     if keep.group is not None:
         numbers = _together(numbers, np.asarray(groups, np.int64))
     return _Groups.of(numbers, np.asarray(order).byteswap() if sys.byteorder == "little" else np.asarray(order))
-
-
-def _parts(rows: Sequence[Example]) -> Iterable[Block | Sequence[Example]]:
-    return rows.blocks() if isinstance(rows, StoredRows) and rows.are_plain else parts_of(rows)
 
 
 def _ordered_by(row: Example, keep: _Keep) -> Sequence[str]:

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from bertkit.data.records import Document, Entity, Example, LabelSet, Question, ReadingQuestion, TaggedText
+from bertkit.data.records import Document, Entity, Example, LabelSet, Place, Question, ReadingQuestion, TaggedText
 
 if TYPE_CHECKING:
     import numpy as np
@@ -184,6 +184,11 @@ class Block:
         """The numbers of the rows' files, and their lines."""
         return self.batch.column("file").to_numpy(), self.batch.column("line").to_numpy()
 
+    def place(self, row: int) -> Place:
+        """Tell where a row stands."""
+        files, lines = self.places
+        return Place(self.rows.facts.sources[files[row]], int(lines[row]))
+
     @property
     def examples(self) -> list[Example]:
         """The rows, each as an object."""
@@ -341,6 +346,11 @@ class StoredRows(Sequence[Example]):
         if self._spell is None:
             return written  # type: ignore[no-any-return]
         return [label if label is None else self._spell(label) for label in written]
+
+
+def blocks_of(rows: Sequence[Example]) -> Iterator[Block | Sequence[Example]]:
+    """Read rows in order, some thousands at a time; plain ones of a file as columns."""
+    return rows.blocks() if isinstance(rows, StoredRows) and rows.are_plain else parts_of(rows)
 
 
 def parts_of(rows: Sequence[Example]) -> Iterator[Sequence[Example]]:

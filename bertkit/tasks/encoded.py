@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from bertkit import __version__
 from bertkit.cache import cached
 from bertkit.data.records import Example
-from bertkit.data.store import Block, StoredRows, parts_of
+from bertkit.data.store import Block, StoredRows, blocks_of, parts_of
 from bertkit.files import read_bytes, write_json
 from bertkit.kinds import record_of
 from bertkit.tasks.base import EncodedRow, InColumns, NothingToLearnError, Task, TrainingOptions, TrainingRow
@@ -114,11 +114,9 @@ def _write(place: Path, task: Task, examples: Sequence[Example], options: Traini
     write_json(place / _FACTS, asdict(writer.facts()), lasting=False)
 
 
-def _blocks(task: Task, examples: Sequence[Example]) -> Iterable[Block | Sequence[Example]]:
+def _blocks(task: Task, examples: Sequence[Example]) -> Iterator[Block | Sequence[Example]]:
     """Read rows in parts, as columns where they are plain and the task can do with that."""
-    if isinstance(examples, StoredRows) and examples.are_plain and isinstance(task, InColumns):
-        return examples.blocks()
-    return parts_of(examples)
+    return blocks_of(examples) if isinstance(task, InColumns) else parts_of(examples)
 
 
 @dataclass(frozen=True)
@@ -152,8 +150,8 @@ class _Targets:
         labels, sources, (files, lines) = block.labels, block.rows.facts.sources, block.places
         for label in dict.fromkeys(labels):
             if label not in self._known:
-                row = labels.index(label)
-                self._known[label] = task.target(Example((), label, int(lines[row]), sources[files[row]]))
+                place = block.place(labels.index(label))
+                self._known[label] = task.target(Example((), label, place.line, place.file))
         targets = np.fromiter((self._known[label] for label in labels), np.float64, len(labels))
         return _Columns(encoded, targets, sources, files, lines)
 

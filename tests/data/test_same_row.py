@@ -150,5 +150,5 @@ def test_many_texts_are_reduced_as_each_is(share):
     assert plain_forms(texts) == [plain_form(text) for text in texts]
     assert plain_forms([*texts, "a\0b"]) == [*map(plain_form, texts), "a\0b"]
     assert plain_forms([]) == []
-    rows = [tuple(texts[i : i + i % 3]) for i in range(0, 900)]
+    rows = [tuple(texts[i : i + i % 3]) for i in range(900)]
     assert plain_rows(rows) == [tuple(map(plain_form, row)) for row in rows]
