@@ -272,6 +272,7 @@ TARGETS = (
     Target("large.inspect-data", "large-tables", "memory of inspect-data, many rows / 100,000", "≤", 1.25),
     Target("large.train_peers", "large-tables", "memory of train / datasets with Trainer, many rows", "≤", 0.9),
     Target("large.ready", "large-tables", "many rows read, checked, encoded: time of datasets / bertkit", "≥", 1.5),
+    Target("large.ready_processes", "large-tables", "the same, datasets in a process for each core", "≥", 1.5),
     Target("large.documents", "large-tables", "memory of 287,000 long documents until the first step", "≤", 4000, "MB"),
     Target("memory.predict", "memory", "memory of predict, many rows over few", "≤", 60, "MB"),
     Target("memory.dry_run", "dry-run", "memory of a training, --dry-run against measured", "≤", 25, "%", "high"),

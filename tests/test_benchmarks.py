@@ -408,7 +408,10 @@ def test_train_whole_compares_the_f1(capsys: pytest.CaptureFixture[str]) -> None
 def test_large_tables(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("datasets")
     report = report_of("large_tables", "--rows 300 --documents 20", capsys)
-    ours = {f"large.{work}" for work in ("train", "eval", "inspect-data", "train_peers", "ready", "documents")}
+    ours = {
+        f"large.{work}"
+        for work in ("train", "eval", "inspect-data", "train_peers", "ready", "ready_processes", "documents")
+    }
     assert keys(report) == ours
     assert all(figure["median"] > 0 for figure in report["figures"])
 

@@ -5,6 +5,7 @@ Torch is imported only when a choice is made, so that flags can be checked witho
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from bertkit.processor import usual_threads
 
 # Below this width bfloat16 saves nothing on a CPU: the matrices are too small for its units.
 NARROW = 256
+# On a CPU torch keeps kernels and buffers for each shape of a batch that it has met, 1,024 of them, which
+# is most of the memory that reading many rows takes. Batches are of hundreds of shapes, few of which come again.
+_KEPT_SHAPES = {"LRU_CACHE_CAPACITY": "64", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ def choose_placement(
         DeviceError: the machine has no such device.
     """
     check_device_word(device)
+    for name, number in _KEPT_SHAPES.items():  # looked at when the first batch is computed
+        os.environ.setdefault(name, number)
     import torch
 
     if threads is not None or torch.get_num_threads() > usual_threads():
