@@ -23,6 +23,14 @@ from bertkit.cli.options import (
     ThresholdOption,
 )
 from bertkit.cli.progress import WARNING, QuietOption, notes, shown_work
+from bertkit.cli.serving import (
+    AllowRemoteOption,
+    ListenOption,
+    MaxBodyOption,
+    RequestTimeoutOption,
+    listen_command,
+    refuse_beside,
+)
 from bertkit.cli.streams import say
 
 
@@ -67,6 +75,10 @@ def predict_command(
         str | None,
         typer.Option("--shard", metavar="I/N", help="Answer the I-th of N parts; joined, they are the whole output."),
     ] = None,
+    listen: ListenOption = None,
+    allow_remote: AllowRemoteOption = False,
+    max_body: MaxBodyOption = 16,
+    request_timeout: RequestTimeoutOption = 60.0,
     quiet: QuietOption = False,
 ) -> None:
     """Predict a file or a stream, in order, one record for each.
@@ -92,6 +104,10 @@ def predict_command(
     )
     request = replace(request, keep=keep, threshold=threshold, abstain_below=abstain_below)
     request = replace(request, resume=resume, skip=skip, shard=shard, says_engine=engine is not None)
+    if listen is not None:
+        refuse_beside(request, sources, output=output, force=force)
+        listen_command(request, listen, allow_remote, max_body, request_timeout, notes(quiet=quiet))
+        return
     with shown_work("rows", quiet=quiet, talks=output is None and sys.stdout.isatty()) as progress:
         done = predict(
             request, output=output, force=force, note=lambda said: _note(said, quiet=quiet), progress=progress

@@ -9,6 +9,7 @@ from functools import partial
 
 from bertkit.data.columns import ColumnChoice, parse_columns
 from bertkit.data.formats.opened import STDIN, Opened, open_input
+from bertkit.data.formats.published import usual_rows
 from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import TableFormat, tell
 from bertkit.data.kept import FILE, Keep, KeptColumns
@@ -30,6 +31,20 @@ _MOST_SAID = 5
 
 Note = Callable[[str], None]
 MakeExamples = Callable[[Iterator[Row | BadRow]], Iterator[Example | BadRow]]
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """What rows come from: its name, its first line that is not blank, and what it is read as."""
+
+    name: str
+    first_line: int
+    kind: str
+
+    @property
+    def speaks_by_row(self) -> bool:
+        """Whether each row names its columns, and not a header those of all."""
+        return self.kind in ("jsonl", "json")
 
 
 @dataclass(frozen=True)
@@ -127,6 +142,33 @@ def open_all(
     return Inputs(rows(), slow_source="-" in files, doubts=doubts)
 
 
+def json_examples(
+    rows: Iterator[Row | BadRow],
+    name: str,
+    settings: TaskSettings,
+    *,
+    choice: ColumnChoice | None = None,
+    keep: Keep | None = None,
+) -> Iterator[Example | BadRow]:
+    """Make examples of rows of JSON as `open_inputs` does; one that would be left out is an error in its place.
+
+    Args:
+        rows: the rows.
+        name: what sentences call them.
+        settings: the run's.
+        choice: the columns of --columns.
+        keep: the columns that go through to the answers.
+
+    Raises:
+        DataError: each row is one token, and nothing tells where a sentence ends.
+    """
+    place = _Placed(name, 1, "jsonl")
+    usual = usual_rows(rows, name)
+    yield from _answerable(
+        _with_kept(usual, keep, lambda rows: _examples(rows, settings, choice, place), place), settings
+    )
+
+
 def _is_empty(opened: Opened, kind: str | None, *, plain_will_do: bool) -> bool:
     """Whether there are no rows: no text at all, unless it is said that blank lines are rows, or that it is parquet."""
     if not opened.is_blank:
@@ -167,12 +209,9 @@ def _rows(
         found: Iterator[Example | BadRow] = iter(read_tagged_opened(opened, table, need_tags=False))
     else:
         rows = read_opened(opened, table, keep_blank=True)
-        found = _with_kept(
-            rows, keep, lambda rows: _examples(rows, settings, choice, opened, table.kind), opened, table
-        )
-    found = _without_left_out(found, opened.name, note)
-    if settings.task not in _ANSWER_NOTHING:
-        found = map(_with_text, found)
+        place = _Placed(opened.name, opened.first_line, table.kind)
+        found = _with_kept(rows, keep, lambda rows: _examples(rows, settings, choice, place), place)
+    found = _answerable(_without_left_out(found, opened.name, note), settings)
     first = next(found, None)
     if first is None:
         what = "there is only a header line in it" if table.has_header else "there are no rows in it"
@@ -183,7 +222,7 @@ def _rows(
 
 
 def _with_kept(
-    rows: Iterator[Row | BadRow], keep: Keep | None, make: MakeExamples, opened: Opened, table: TableFormat
+    rows: Iterator[Row | BadRow], keep: Keep | None, make: MakeExamples, place: _Placed
 ) -> Iterator[Example | BadRow]:
     """Make examples, and give them what is kept of their rows.
 
@@ -197,13 +236,18 @@ def _with_kept(
         ahead.append(row)
         if isinstance(row, Row):
             break
-    if ahead and isinstance(first := ahead[-1], Row) and table.kind not in ("jsonl", "json"):
+    if ahead and isinstance(first := ahead[-1], Row) and not place.speaks_by_row:
         try:
             keep.check(list(first.fields))
         except DataError as error:
-            raise DataError.at(opened.name, opened.first_line, str(error)) from None
+            raise DataError.at(place.name, place.first_line, str(error)) from None
     kept = KeptColumns(keep)
     return kept.give(make(kept.note(itertools.chain(ahead, rows))))
+
+
+def _answerable(rows: Iterator[Example | BadRow], settings: TaskSettings) -> Iterator[Example | BadRow]:
+    """Refuse rows in which there is nothing to read, where that is no answer."""
+    return rows if settings.task in _ANSWER_NOTHING else map(_with_text, rows)
 
 
 def _with_text(row: Example | BadRow) -> Example | BadRow:
@@ -224,7 +268,7 @@ def _without_left_out(rows: Iterable[Example | BadRow], name: str, note: Note) -
 
 
 def _examples(
-    rows: Iterable[Row | BadRow], settings: TaskSettings, choice: ColumnChoice | None, opened: Opened, kind: str
+    rows: Iterable[Row | BadRow], settings: TaskSettings, choice: ColumnChoice | None, place: _Placed
 ) -> Iterator[Example | BadRow]:
     """Find the columns at the first row that has them, and make examples of all rows.
 
@@ -237,14 +281,14 @@ def _examples(
             yield row
             continue
         try:
-            found = _columns(list(row.fields), settings, choice, kind)
+            found = _columns(list(row.fields), settings, choice, place.kind)
         except DataError as error:
-            if kind not in ("jsonl", "json"):
-                line = None if kind == "parquet" else opened.first_line
-                raise DataError.at(opened.name, line, str(error)) from None
+            if not place.speaks_by_row:
+                line = None if place.kind == "parquet" else place.first_line
+                raise DataError.at(place.name, line, str(error)) from None
             yield BadRow(row.line, str(error).rstrip("."))
             continue
-        yield from shape.examples(itertools.chain([row], remaining), found, opened.name, need_label=False)
+        yield from shape.examples(itertools.chain([row], remaining), found, place.name, need_label=False)
         return
 
 

@@ -187,7 +187,16 @@ def _help(request: PredictRequest, world: World) -> Done:
 
 
 def _loaded(request: PredictRequest, note: Note = lambda _: None) -> tuple[Bundle, Placement]:
-    way = replace(request.way, input_bytes=size_of_all(request.names))
+    return open_with(request, replace(request.way, input_bytes=size_of_all(request.names)), note)
+
+
+def open_with(request: PredictRequest, way: Way, note: Note = lambda _: None) -> tuple[Bundle, Placement]:
+    """Open the run of a request, with what is asked of its answers.
+
+    Raises:
+        UsageError: the run's task does not have what is asked.
+        RunError: no run is there, or it is damaged or newer; and see `open_to_answer`.
+    """
     loaded, placement = open_to_answer(request.run, way, note)
     settings = loaded.task.settings
     loaded.task.settings = replace(settings, on_long=request.on_long or settings.on_long)
