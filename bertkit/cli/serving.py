@@ -48,7 +48,9 @@ RequestTimeoutOption = Annotated[
 ]
 
 
-def refuse_beside(request: PredictRequest, sources: Sequence[str] | None, *, output: Path | None, force: bool) -> None:
+def refuse_beside(
+    request: PredictRequest, sources: Sequence[str] | None, *, output: Path | None, force: bool, ray: bool
+) -> None:
     """Refuse what means nothing to a server.
 
     Raises:
@@ -58,6 +60,7 @@ def refuse_beside(request: PredictRequest, sources: Sequence[str] | None, *, out
         "INPUT": bool(sources),
         "--output": output is not None,
         "--force": force,
+        "--ray": ray,
         "--resume": request.resume,
         "--skip": bool(request.skip),
         "--shard": request.shard is not None,

@@ -11,7 +11,7 @@ from bertkit.data.columns import ColumnChoice, parse_columns
 from bertkit.data.formats.opened import STDIN, Opened, open_input
 from bertkit.data.formats.published import usual_rows
 from bertkit.data.formats.readers import read_opened
-from bertkit.data.formats.telling import TableFormat, tell
+from bertkit.data.formats.telling import TableFormat, Told, tell
 from bertkit.data.kept import FILE, Keep, KeptColumns
 from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
 from bertkit.data.shapes.table import shape_of
@@ -82,11 +82,33 @@ def open_inputs(
     """
     choice = None if columns is None else parse_columns(columns)
     opened = open_input(name)
+    told = tell_input(opened, settings, input_format=input_format, choice=choice, note=note)
+    if told is None:
+        note(f"{opened.name}: there is nothing in it")
+        return Inputs(iter(()), slow_source=False)
+    rows = rows_as(opened, told.table, settings, choice, note, keep)
+    return Inputs(rows, slow_source=opened.is_slow, doubts=told.doubts)
+
+
+def tell_input(
+    opened: Opened,
+    settings: TaskSettings,
+    *,
+    input_format: str = "auto",
+    choice: ColumnChoice | None = None,
+    note: Note = lambda _: None,
+) -> Told | None:
+    """Tell what an input is and how the run reads it; None where there is nothing in it.
+
+    The arguments are those of `open_inputs`.
+
+    Raises:
+        DataError: what it is cannot be told, or the run reads no such thing.
+    """
     kind = None if input_format == "auto" else input_format
     plain = _why_no_plain_text(settings)
     if _is_empty(opened, kind, plain_will_do=plain is None):
-        note(f"{opened.name}: there is nothing in it")
-        return Inputs(iter(()), slow_source=False)
+        return None
     told = tell(
         opened,
         kind=kind,
@@ -104,8 +126,7 @@ def open_inputs(
             f"{opened.name}:{opened.first_line}: this is tagged text (a token a line), and the run's task is "
             f"{settings.task}; say with --input-format if it is something else."
         )
-    rows = _rows(opened, table, settings, choice, note, keep)
-    return Inputs(rows, slow_source=opened.is_slow, doubts=told.doubts)
+    return replace(told, table=table)
 
 
 def open_all(
@@ -194,21 +215,33 @@ def _why_no_plain_text(settings: TaskSettings) -> str | None:
     return None
 
 
-def _rows(
+def rows_as(
     opened: Opened,
     table: TableFormat,
     settings: TaskSettings,
     choice: ColumnChoice | None,
     note: Note,
     keep: Keep | None,
+    *,
+    physical: Iterator[Row | BadRow] | None = None,
 ) -> Iterator[Example | BadRow]:
-    """Read the rows, and say so if there are none."""
+    """Read the rows of an input as what `tell_input` told, and say so if there are none.
+
+    Args:
+        opened: the input.
+        table: its format.
+        settings: the run's.
+        choice: the columns of --columns.
+        note: see `open_inputs`.
+        keep: likewise.
+        physical: its rows, where they have been read; None: they are read here.
+    """
     if table.kind == "conll":
         if keep is not None and not keep.is_all:
             raise DataError(f"{opened.name}: --keep: tagged text has no columns to keep.")
         found: Iterator[Example | BadRow] = iter(read_tagged_opened(opened, table, need_tags=False))
     else:
-        rows = read_opened(opened, table, keep_blank=True)
+        rows = physical or read_opened(opened, table, keep_blank=True)
         place = _Placed(opened.name, opened.first_line, table.kind)
         found = _with_kept(rows, keep, lambda rows: _examples(rows, settings, choice, place), place)
     found = _answerable(_without_left_out(found, opened.name, note), settings)
