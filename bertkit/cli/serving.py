@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bertkit.cli.streams import say, write_lines
+from bertkit.cli.streams import write_lines
 from bertkit.errors import UsageError
 from bertkit.plain import to_json
 
@@ -95,6 +95,6 @@ def listen_command(
     served = serve(
         ListenRequest(request, listen, allow_remote, limits), ready=ready, note=lambda said: note(f"bertkit: {said}")
     )
-    say(
+    note(
         f"bertkit: {served.requests:,} requests answered, {served.rows:,} rows, {served.errors:,} of them error records"
     )
