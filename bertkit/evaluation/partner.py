@@ -1,4 +1,4 @@
-"""Who has a say in a run's classes beside its encoder, and how much.
+"""Who has a say in a run's classes or scores beside its encoder, and how much.
 
 For single texts it is the TF-IDF baseline. For pairs it is a model of that kind which also
 compares the words' vectors, as the encoder's table of embeddings has them: `overlap`.
@@ -17,13 +17,14 @@ from bertkit.bundle import Bundle, sound
 from bertkit.data.records import Example
 from bertkit.errors import RunError
 from bertkit.evaluation.baselines import Baselines, load_baselines, load_labelled
-from bertkit.evaluation.blend import Blend
+from bertkit.evaluation.blend import Blend, blend_of
 from bertkit.evaluation.sequence_baselines import fit_sequence_baselines
 from bertkit.evaluation.word_vectors import WordVectors
 from bertkit.kinds import MisfitError, shown
 from bertkit.run_folder import MANIFEST, refuse_replaced
 from bertkit.tasks.base import Outputs, Task, TaskSettings
 from bertkit.tasks.class_answers import MANY_LABELS
+from bertkit.tasks.registry import TASKS_WITH
 
 if TYPE_CHECKING:
     from bertkit.models.heads import TaskModel
@@ -41,7 +42,7 @@ class Partner:
     fitted: Baselines
 
     def answers(self, examples: Sequence[Example], known: Mapping[str, Outputs]) -> Outputs:
-        """Return its probabilities, N rows of (C).
+        """Return its probabilities, N rows of (C), or scores, N rows of (1).
 
         Args:
             examples: N rows.
@@ -73,7 +74,7 @@ def fit_partner(
     """Fit a partner on training rows.
 
     Args:
-        task: classification, with its tokenizer.
+        task: classification or regression, with its tokenizer.
         model: whose embeddings the partner of pairs reads.
         baselines: those of the run; of single texts they hold the partner.
         examples: rows the model has learnt from.
@@ -109,7 +110,7 @@ def open_partnership(bundle: Bundle) -> Partnership | None:
     else:
         partner = Partner(_TFIDF, load_baselines(folder, bundle.task))
     refuse_replaced(bundle.directory, bundle.identity)
-    return Partnership(Blend(weights[ENCODER], weights[partner.name]), partner)
+    return Partnership(blend_of(bundle.task.settings.task, weights[ENCODER], weights[partner.name]), partner)
 
 
 def _check_weights(weights: Mapping[str, float], settings: TaskSettings) -> None:
@@ -118,8 +119,8 @@ def _check_weights(weights: Mapping[str, float], settings: TaskSettings) -> None
     Raises:
         MisfitError: of a task without classes, of another partner, or out of bounds.
     """
-    if settings.task != "classify":
-        raise MisfitError(f"blend is there, and the task {settings.task} has no classes")
+    if settings.task not in TASKS_WITH["blend"]:
+        raise MisfitError(f"blend is there, and the task {settings.task} has neither classes nor scores")
     partner = _OVERLAP if settings.is_pair else _TFIDF
     if weights.keys() != {ENCODER, partner}:
         raise MisfitError(f"blend is {shown(dict(weights))} and should have weights of {ENCODER} and {partner}")

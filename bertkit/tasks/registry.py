@@ -175,7 +175,7 @@ TASKS_WITH: Mapping[str, tuple[str, ...]] = {
     "label_smoothing": ("classify", "multilabel", "ner", "choice", "extractive"),
     "loss": ("regression",),
     "head_lr": ("classify", "multilabel", "regression", "ner", "choice", "qa", "mlm", "extractive"),
-    "blend": ("classify",),
+    "blend": ("classify", "regression"),
     "calibrate": ("classify", "multilabel", "choice"),
     "tune_threshold": ("classify",),
     "whole_words": ("mlm",),
