@@ -430,6 +430,14 @@ def test_dry_run(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.slow
+def test_serve(capsys: pytest.CaptureFixture[str]) -> None:
+    report = report_of("serve", "--rows 48 --request 8 --model tiny --threads 1", capsys)
+    assert keys(report) == {"serve.clients_1", "serve.clients_8", "serve.labels_1", "serve.labels_8"}
+    equal = [figure["median"] for figure in report["figures"] if "labels" in figure["key"]]
+    assert equal == [100.0, 100.0]
+
+
+@pytest.mark.slow
 def test_processes(capsys: pytest.CaptureFixture[str]) -> None:
     report = report_of("processes", "--rows 60 --size tiny --threads 2", capsys)
     assert keys(report) == {"processes.train", "processes.metrics"}

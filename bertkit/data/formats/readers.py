@@ -90,6 +90,11 @@ def read_stream(
     return _read(stream, source, known, header, keep_blank=keep_blank)
 
 
+def read_stream_as(stream: BinaryIO, source: str, table_format: TableFormat) -> Iterator[Row | BadRow]:
+    """Iterate the records of a stream of a known format as they stand, blank lines too."""
+    return _read(stream, source, table_format, None, keep_blank=True)
+
+
 def _read(
     stream: BinaryIO,
     source: str,
