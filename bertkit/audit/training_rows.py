@@ -21,7 +21,7 @@ def training_doubts(task: str, rows: Sequence[Example]) -> Iterator[str]:
         rows: the training rows.
     """
     empty, labels = Tally(), Labels(task)
-    has_labels = task in ("classify", "ner")
+    has_labels = task in ("classify", "relation", "ner")
     for part in parts_of(rows):
         for row in part:
             if not any(text and not text.isspace() for text in row.all_texts):

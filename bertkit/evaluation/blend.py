@@ -30,10 +30,14 @@ _PRIOR, _PRIOR_SD = 0.5, 0.5
 
 @dataclass(frozen=True)
 class Blend:
-    """The exponents of the probabilities of an encoder and of its partner; at least 0."""
+    """The exponents of the probabilities of an encoder and of its partner; at least 0.
+
+    `sets` says that each label is a question of its own, so that a row may have several.
+    """
 
     encoder: float
     partner: float
+    sets: bool = False
 
     def mix(self, own: Outputs, theirs: Outputs) -> list[NDArray[np.float64]]:
         """Blend probabilities (N, C) of the encoder and of the partner; N rows of (C) come out."""
@@ -44,6 +48,9 @@ class Blend:
         if len(own) > _BLOCK:
             found: list[NDArray[np.float64]] = self._mixed_in_parts(own, theirs)
             return found
+        if self.sets:
+            odds = np.tensordot([self.encoder, self.partner], _odds(own, theirs), axes=1)  # (N, C)
+            return list(0.5 * (1.0 + np.tanh(0.5 * odds)))  # the logistic function, without overflow
         logits = np.tensordot([self.encoder, self.partner], _logs(own, theirs), axes=1)  # (N, C)
         return list(softmax(logits, axis=1))
 
@@ -85,6 +92,37 @@ def fit_blend(gold: Sequence[str | None], labels: Sequence[str], own: Outputs, t
     found = minimize(cost, np.full(2, _PRIOR), jac=True, bounds=[(0.0, None)] * 2, method="L-BFGS-B")
     encoder, partner = np.round(found.x, 4).tolist()
     return Blend(encoder, partner)
+
+
+def fit_set_blend(gold: NDArray[np.bool_], own: Outputs, theirs: Outputs) -> Blend:
+    """Fit the exponents for sets of labels by likelihood: of each label of each row, is it one of the row's?
+
+    Args:
+        gold: the labels of N rows that neither model learnt from, (N, C).
+        own: probabilities of the encoder, N rows of (C).
+        theirs: probabilities of the partner, likewise.
+    """
+    from scipy.optimize import minimize
+
+    odds = _odds(own, theirs).reshape(2, -1)  # (2, N * C)
+    is_own = gold.ravel().astype(np.float64)
+
+    def cost(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        both = weights @ odds
+        off = (weights - _PRIOR) / _PRIOR_SD
+        loss = (np.logaddexp(0.0, both) - is_own * both).sum() + (off**2).sum() / 2
+        slope = odds @ (0.5 * (1.0 + np.tanh(0.5 * both)) - is_own) + off / _PRIOR_SD
+        return float(loss), slope
+
+    found = minimize(cost, np.full(2, _PRIOR), jac=True, bounds=[(0.0, None)] * 2, method="L-BFGS-B")
+    encoder, partner = np.round(found.x, 4).tolist()
+    return Blend(encoder, partner, sets=True)
+
+
+def _odds(own: Outputs, theirs: Outputs) -> NDArray[np.float64]:
+    """Return log-odds, (2, N, C)."""
+    both = np.clip(np.asarray([own, theirs], np.float64), _FLOOR, 1.0 - _FLOOR)
+    return np.asarray(np.log(both) - np.log1p(-both))
 
 
 def _logs(own: Outputs, theirs: Outputs) -> NDArray[np.float64]:

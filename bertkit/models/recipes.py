@@ -70,7 +70,8 @@ MINILM = replace(
     by_task={
         "choice": {"epochs": 2},
         "classify": {"head_lr": 2e-3},
-        "multilabel": {"head_lr": 5e-3, "lr": 2e-4, "epochs": 8},
+        "relation": {"head_lr": 2e-3, "lr": 2e-4},
+        "multilabel": {"head_lr": 5e-3, "lr": 2e-4, "epochs": 8, "blend": True},
     },
     by_pair_task={
         "classify": {"pooling": "align", "epochs": 2, "lr": 2e-4, "blend": True},

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
+from bertkit.data.records import Example
 from bertkit.evaluation.baselines import Baselines, fit_baselines, rows_to_fit
-from bertkit.evaluation.blend import fit_blend
+from bertkit.evaluation.blend import Blend, fit_blend, fit_set_blend
 from bertkit.evaluation.contamination import save_hashes
 from bertkit.evaluation.decisions import beside
 from bertkit.evaluation.evaluate import Evaluation, evaluate
@@ -18,7 +19,8 @@ from bertkit.evaluation.run import Scored
 from bertkit.files import write_errors, write_json
 from bertkit.reporting.card import write_card
 from bertkit.run_folder import resume_command
-from bertkit.tasks.base import Outputs
+from bertkit.tasks.base import Outputs, Task
+from bertkit.tasks.multilabel import MultiLabelTask
 from bertkit.tokenization.trimming import DROPPED_FILE
 from bertkit.training.loop import Learner
 from bertkit.training.place import Place
@@ -103,6 +105,13 @@ class Finished:
         return Scored(run, prepared.validation_examples, self.outputs, self.evaluation)
 
 
+def _blend(task: Task, examples: Sequence[Example], outputs: Outputs, say: Outputs) -> Blend:
+    """Fit what encoder and partner count."""
+    if isinstance(task, MultiLabelTask):
+        return fit_set_blend(task.sets.gold(examples, task.settings.labels), outputs, say)
+    return fit_blend([example.label for example in examples], task.settings.labels, outputs, say)
+
+
 def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
     """Score the best weights' outputs on the validation split, beside baselines fitted on the same rows."""
     task, train, examples = prepared.task, prepared.train_examples, prepared.validation_examples
@@ -118,9 +127,9 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
     theirs, alone, partnership = dict(baselines.predict(examples)), None, None
     if prepared.config.blend:
         partner = fit_partner(task, learner.bare_model, baselines, learnt, seed=seed)
-        theirs[partner.name] = say = partner.answers(examples, theirs)
-        gold = [example.label for example in examples]
-        partnership = Partnership(fit_blend(gold, task.settings.labels, outputs, say), partner)
+        say = partner.answers(examples, theirs)
+        theirs.setdefault(partner.name, say)
+        partnership = Partnership(_blend(task, examples, outputs, say), partner)
         outputs, alone = partnership.blend.mix(outputs, say), outputs
     baselines, tuned = tune(task, baselines, examples, outputs, prepared.config.tune_threshold)
     theirs = {**theirs, **baselines.predict(examples)} if tuned else theirs

@@ -39,7 +39,7 @@ WIDE = (2, 128, 4)  # layers, hidden, heads
 # 2021 ("On the Stability of Fine-tuning BERT") take 20 passes where 3 are usual. Few pairs gain
 # nothing from it (docs/minilm.md).
 ENOUGH_STEPS, MOST_EPOCHS = 150, 20
-OF_ONE_TEXT = ("classify", "multilabel", "regression", "ner")
+OF_ONE_TEXT = ("classify", "multilabel", "relation", "regression", "ner")
 
 
 def resolve(
