@@ -217,7 +217,7 @@ class TrainConfig:
         "Training",
         choices=("none", "enhanced"),
     )
-    blend: bool | None = option(None, "Labels: the TF-IDF baseline has a say in the answers.", "Training")
+    blend: bool | None = option(None, "Labels, scores: TF-IDF has a say in the answers.", "Training")
     calibrate: bool | None = option(
         None, "Calibrate probabilities on validation rows (default: pretrained models).", "Training"
     )

@@ -1,4 +1,4 @@
-"""Who has a say in a run's classes beside its encoder, and how much.
+"""Who has a say in a run's classes or scores beside its encoder, and how much.
 
 For single texts, and for sets of labels, it is the TF-IDF baseline. For pairs it is a model of that kind which also
 compares the words' vectors, as the encoder's table of embeddings has them: `overlap`.
@@ -17,7 +17,7 @@ from bertkit.bundle import Bundle, sound
 from bertkit.data.records import Example
 from bertkit.errors import RunError
 from bertkit.evaluation.baselines import Baselines, load_baselines, load_labelled
-from bertkit.evaluation.blend import Blend
+from bertkit.evaluation.blend import Blend, blend_of
 from bertkit.evaluation.sequence_baselines import fit_sequence_baselines
 from bertkit.evaluation.word_vectors import WordVectors
 from bertkit.kinds import MisfitError, shown
@@ -44,7 +44,7 @@ class Partner:
     fitted: Baselines
 
     def answers(self, examples: Sequence[Example], known: Mapping[str, Outputs]) -> Outputs:
-        """Return its probabilities, N rows of (C).
+        """Return its probabilities, N rows of (C), or scores, N rows of (1).
 
         Args:
             examples: N rows.
@@ -77,7 +77,7 @@ def fit_partner(
     """Fit a partner on training rows.
 
     Args:
-        task: classification, with its tokenizer.
+        task: classification or regression, with its tokenizer.
         model: whose embeddings the partner of pairs reads.
         baselines: those of the run; of single texts they hold the partner.
         examples: rows the model has learnt from.
@@ -113,8 +113,7 @@ def open_partnership(bundle: Bundle) -> Partnership | None:
     else:
         partner = Partner(_TFIDF, load_baselines(folder, bundle.task))
     refuse_replaced(bundle.directory, bundle.identity)
-    is_sets = bundle.task.settings.task == _SETS
-    return Partnership(Blend(weights[ENCODER], weights[partner.name], sets=is_sets), partner)
+    return Partnership(blend_of(bundle.task.settings.task, weights[ENCODER], weights[partner.name]), partner)
 
 
 def _check_weights(weights: Mapping[str, float], settings: TaskSettings) -> None:
@@ -124,7 +123,7 @@ def _check_weights(weights: Mapping[str, float], settings: TaskSettings) -> None
         MisfitError: of a task without classes, of another partner, or out of bounds.
     """
     if settings.task not in TASKS_WITH["blend"]:
-        raise MisfitError(f"blend is there, and the task {settings.task} has no classes")
+        raise MisfitError(f"blend is there, and the task {settings.task} has neither classes nor scores")
     partner = _name_for(settings)
     if weights.keys() != {ENCODER, partner}:
         raise MisfitError(f"blend is {shown(dict(weights))} and should have weights of {ENCODER} and {partner}")

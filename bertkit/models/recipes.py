@@ -94,7 +94,10 @@ E5 = replace(
         "ner": {"lr": 2e-4, "head_lr": 1e-3, "epochs": 6},
         "classify": {"head_lr": 1e-3, "blend": True, "epochs": 2},
     },
-    by_pair_task={"regression": {"pooling": "siamese"}, "classify": {"epochs": 4}},
+    by_pair_task={
+        "regression": {"pooling": "siamese", "epochs": 2, "blend": True},
+        "classify": {"epochs": 4},
+    },
 )
 BASE = replace(FINE_TUNING, epochs=3, lr=3e-5)
 # The classes of transformers for these put the pooler under a classifier, and it came trained.

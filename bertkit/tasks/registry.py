@@ -195,7 +195,7 @@ TASKS_WITH: Mapping[str, tuple[str, ...]] = {
     "label_smoothing": ("classify", "multilabel", "relation", "ner", "choice", "extractive"),
     "loss": ("regression",),
     "head_lr": ("classify", "multilabel", "relation", "regression", "ner", "choice", "qa", "mlm", "extractive"),
-    "blend": ("classify", "multilabel", "relation"),
+    "blend": ("classify", "multilabel", "relation", "regression"),
     "calibrate": ("classify", "multilabel", "relation", "choice"),
     "tune_threshold": ("classify",),
     "whole_words": ("mlm",),

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from bertkit import bundle
 from bertkit.cli.app import app
 from bertkit.data.records import LabelSet
-from bertkit.evaluation.blend import Blend, fit_set_blend
+from bertkit.evaluation.blend import SetBlend, fit_set_blend
 from bertkit.evaluation.partner import open_partnership
 from bertkit.training.run import TrainResult, train
 from tests.training.test_multilabel import rows, write
@@ -37,7 +37,7 @@ def test_the_weights_are_those_of_a_logistic_regression_over_all_labels() -> Non
 
 
 def test_labels_that_are_certain_stay_finite() -> None:
-    mixed = np.asarray(Blend(2.0, 2.0, sets=True).mix([np.array([0.0, 1.0])], [np.array([1.0, 1.0])]))
+    mixed = np.asarray(SetBlend(2.0, 2.0).mix([np.array([0.0, 1.0])], [np.array([1.0, 1.0])]))
     assert np.isfinite(mixed).all()
     assert mixed[0, 1] > 0.99
 
@@ -55,7 +55,7 @@ def test_a_run_stores_what_each_counts_and_keeps_its_baseline_as_it_was(blended:
     assert set(result.baselines) == {"frequency", "tfidf", "encoder"}
     partnership = open_partnership(bundle.load(run))
     assert partnership is not None
-    assert partnership.blend.sets
+    assert isinstance(partnership.blend, SetBlend)
     done = CliRunner().invoke(app, ["eval", str(run), "--format", "json", "--precision", "float32"])
     shown = json.loads(done.stdout)
     assert shown["metrics"] == pytest.approx(result.metrics, abs=1e-4)

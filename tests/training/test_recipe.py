@@ -50,10 +50,12 @@ def test_what_is_learnt_decides_how_long_minilm_learns(task: str, epochs: int) -
         (300, {"batch_size": 8}, 4),
         (300, {"batch_size": 8, "accumulate": 4}, 15),
         (300, {"epochs": 2}, 2),
-        (300, {"init": "random"}, SCRATCH.epochs),
+        (300, {"init": "random"}, 40),
+        (2_000, {"init": "random"}, 10),
+        (20_000, {"init": "random"}, SCRATCH.epochs),
     ],
 )
-def test_an_encoder_reads_few_rows_oftener(n_rows: int, asked: dict[str, int], epochs: int) -> None:
+def test_few_single_texts_are_read_more_often(n_rows: int, asked: dict[str, int], epochs: int) -> None:
     config = resolve(TrainConfig(**asked), find_model("bert"), is_pair=False, n_words=9, n_rows=n_rows)
     assert config.epochs == epochs
 
@@ -81,8 +83,11 @@ def test_only_minilms_classifier_learns_faster_unasked() -> None:
     assert {config.head_lr for config in others} == {None}
 
 
-def test_only_minilm_blends_unasked_and_only_classes_of_pairs() -> None:
+def test_few_recipes_blend_unasked() -> None:
     assert resolved("minilm").blend
+    e5 = find_model("multilingual-e5-small")
+    assert resolve(TrainConfig(), e5, is_pair=True, n_words=9, task="regression").blend
+    assert not resolve(TrainConfig(), e5, is_pair=False, n_words=9, task="ner").blend
     assert not any(
         config.blend
         for config in (
