@@ -97,6 +97,7 @@ E5 = replace(
     by_pair_task={
         "regression": {"pooling": "siamese", "epochs": 2, "blend": True},
         "classify": {"epochs": 4},
+        "qa": {"epochs": 5, "lr": 2e-4, "head_lr": 1e-3, "batch_size": 16},
     },
 )
 BASE = replace(FINE_TUNING, epochs=3, lr=3e-5)

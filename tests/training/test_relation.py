@@ -128,6 +128,11 @@ def test_the_same_text_is_answered_by_what_is_marked(made: Trained) -> None:
     assert [record["label"] for record in found] == ["born", "works", "no_relation"]
     assert [record["note"] for record in found] == ["n0", "n1", "n2"]
     assert all(len(record["top"]) == 2 for record in found)
+    lines = [
+        json.dumps(row) for row in (rows(1)[0], {"sentence": "<e1>mia</e1> met <e2>leo</e2>"}, {"sentence": "mia"})
+    ]
+    mixed = bertkit("predict", made.run, "-", given="\n".join(lines))  # each line speaks for itself
+    assert ["error" in json.loads(line) for line in mixed.stdout.splitlines()] == [False, False, True]
     marks = {"sentence": "<e1>mia</e1> was born in <e2>rome</e2> and leo now works in bath"}
     (without_kinds,) = records(bertkit("predict", made.run, "-", given=json.dumps(marks)))
     assert without_kinds["label"] in ("born", "works", "no_relation")

@@ -118,7 +118,8 @@ def _marked(fields: Mapping[str, str], columns: ColumnMap) -> str:
         raise RowError(f"the text is empty (column {quoted(column)})")
     if names == _TOKEN_PLACES:
         return _of_tokens(fields, column)
-    if not names:
+    # Of JSON lines each speaks for itself.
+    if not any(has_column(list(fields), name) for name in names) and (not names or _has_marks(text)):
         return _of_marks(text, column)
     subject, object_ = (_span(fields, text, name) for name in names)
     return mark(text, subject, object_)
@@ -200,6 +201,10 @@ def _of_tokens(fields: Mapping[str, str], column: str) -> str:
             raise RowError(f"{part}_start and {part}_end are no tokens of the {len(tokens)} there are")
         spans.append(MarkedSpan(starts[first], ends[last], (fields.get(f"{part}_type") or "").strip()))
     return mark(" ".join(tokens), spans[0], spans[1])
+
+
+def _has_marks(text: str) -> bool:
+    return all(pattern.search(text) for pattern in _INLINE)
 
 
 def _of_marks(text: str, column: str) -> str:
