@@ -61,7 +61,8 @@ def test_few_single_texts_are_read_more_often(n_rows: int, asked: dict[str, int]
 
 
 @pytest.mark.parametrize(("task", "is_pair", "epochs"), [
-    ("ner", False, 15), ("regression", False, 15), ("relation", False, 15), ("qa", True, 15), ("classify", True, 3), ("choice", False, 3), ("mlm", False, 3),
+    ("ner", False, 15), ("regression", False, 15), ("relation", False, 15), ("qa", True, 15),
+    ("classify", True, 3), ("choice", False, 3), ("mlm", False, 3),
 ])  # fmt: skip
 def test_few_pairs_choices_and_lines_are_read_no_oftener(task: str, is_pair: bool, epochs: int) -> None:
     two_texts = is_pair or task == "choice"

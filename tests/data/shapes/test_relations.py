@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -160,3 +161,30 @@ def test_entities_may_overlap(subject: tuple[int, int], object_: tuple[int, int]
 def test_a_long_text_is_cut_around_its_entities() -> None:
     long = mark(f"{'x ' * 50}{TEXT}{' y' * 50}", MarkedSpan(100, 109), MarkedSpan(118, 121))
     assert around(long, 2) == "x <subj> Blue Mill </subj> founded <obj> Arl </obj> i"
+
+
+def test_whatever_stands_there_is_read_or_named(tmp_path: Path) -> None:
+    """Damaged objects, places and texts give rows or sentences, never a defect."""
+    rng = random.Random(0)
+    strange: list[Any] = [
+        None, "", " ", "Arl", "<subj>", "\u1112", -1, 0, 3, 10**30, 1.5, True, [], [0, 3], [3, 0], [0, "x"], {},
+        {"word": None},
+        {"word": 3, "start_idx": 0}, {"word": "Arl", "start_idx": -4}, {"start_idx": 0, "end_idx": 10**25},
+        {"start": "0", "end": "3"}, {"text": "Arl", "start": 18.0}, {"type": "<obj> |", "word": "Arl"}, [[0, 3]],
+    ]  # fmt: skip
+    for number in range(60):
+        rows = [klue()]
+        for _ in range(6):
+            row = klue()
+            for name in rng.sample(sorted(row), 2):
+                row[name] = rng.choice(strange)
+            rows.append(row)
+        path = tmp_path / f"{number}.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        try:
+            found = load_data([str(path)], task="relation", need_label=False, skip_bad=True).splits["train"]
+        except DataError:
+            continue
+        for example in found:
+            assert example.texts[0]
+            unmark(example.texts[0])
