@@ -24,7 +24,7 @@ _SHOWN_LABELS, _SHOWN_CHARACTERS = 5, 30
 _PLACES = 2  # of each label
 _ENDS = 0.3
 _SHOWN_REASONS = 1
-_NEED_LABELS = ("classify", "regression", "choice", "multilabel", "qa")
+_NEED_LABELS = ("classify", "relation", "regression", "choice", "multilabel", "qa")
 
 
 @dataclass
@@ -196,11 +196,11 @@ class Labels:
         if self._task == "multilabel":
             yield from _set_findings(train, own)
         yield from _variants(train, own)
-        if self._task == "classify":
+        if self._task in ("classify", "relation"):
             yield from _placeholders(train, own)
             yield from _joined_labels(train, own)
         yield from _rare_labels(train, own, "entity" if self._task == "ner" else "row")
-        if self._task == "classify":
+        if self._task in ("classify", "relation"):
             yield from _imbalance(train, own)
 
 

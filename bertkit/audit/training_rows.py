@@ -21,7 +21,7 @@ def training_doubts(task: str, rows: Sequence[Example]) -> Iterator[str]:
         rows: the training rows.
     """
     empty, labels = Tally(), Labels(task)
-    has_labels = task in ("classify", "ner")
+    has_labels = task in ("classify", "relation", "ner")
     for part in blocks_of(rows):
         if isinstance(part, Block) and _all_there(part, labels if has_labels else None):
             continue

@@ -35,7 +35,7 @@ from bertkit.outputs import check_outputs
 from bertkit.plain import brief
 from bertkit.progress import Progress, unheard
 from bertkit.tasks.base import TaskSettings
-from bertkit.tasks.registry import find_task
+from bertkit.tasks.registry import check_on_long, find_task
 from bertkit.tokenization.health import FitWatch
 from bertkit.tokenization.trimming import DROPPED_FILE, DropWatch, read_dropped
 
@@ -202,6 +202,7 @@ def open_with(request: PredictRequest, way: Way, note: Note = lambda _: None) ->
     """
     loaded, placement = open_to_answer(request.run, way, note)
     settings = loaded.task.settings
+    check_on_long(settings.task, request.on_long or settings.on_long)
     loaded.task.settings = replace(settings, on_long=request.on_long or settings.on_long)
     request.decisions.apply(loaded.task)
     return loaded, placement

@@ -41,8 +41,8 @@ _WORDS = {
 }
 _WORDS["task"] = tuple(word for word in _WORDS["task"] if word != "auto")
 # How many labels a task has at least; others have none.
-_LABELS = {"classify": 2, "multilabel": 1, "ner": 1}
-_WITH_THRESHOLDS = ("classify", "multilabel", "qa")
+_LABELS = {"classify": 2, "multilabel": 1, "relation": 2, "ner": 1}
+_WITH_THRESHOLDS = ("classify", "multilabel", "relation", "qa")
 SIDED_POOLINGS = ("match", "align")
 Interval = tuple[float, float]
 Outputs = Sequence[Any]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tokenizers import AddedToken
 from tokenizers import Tokenizer as Backend
 
 from bertkit.errors import TokenizerError
@@ -122,6 +123,19 @@ class Tokenizer:
         if value != self.reads_control:
             self.__dict__.pop("_words_apart", None)  # what it knows of words is otherwise
         self.backend.encode_special_tokens = not value
+
+    def add_control(self, tokens: Sequence[str]) -> None:
+        """Add control tokens to the vocabulary, as far as it lacks them."""
+        self.backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in tokens])
+        self.__dict__.pop("vocab_size", None)
+        self.__dict__.pop("_words_apart", None)
+        self._numbers = list(range(self.vocab_size))
+
+    def know_control(self, tokens: Sequence[str]) -> None:
+        """Let `plain` respell further control tokens, those of a task, too."""
+        self._typed = Speller((*self.special.present, *tokens))
+        ids = (self.backend.token_to_id(token) for token in tokens)
+        self.special_ids |= {token_id for token_id in ids if token_id is not None}
 
     def plain(self, text: str, *, but: Sequence[str] = ()) -> str:
         """Respell the special tokens in a text, but some, so that they are read as text; places stay."""
