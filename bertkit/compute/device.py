@@ -19,8 +19,8 @@ from bertkit.processor import THREADS_VARIABLE, usable_cores, usual_threads
 
 # Below this width bfloat16 saves nothing on a CPU: the matrices are too small for its units.
 NARROW = 256
-# On a CPU torch keeps kernels and buffers for each shape of a batch that it has met, 1,024 of them, which
-# is most of the memory that reading many rows takes. Batches are of hundreds of shapes, few of which come again.
+# On a CPU torch keeps what it has made for each shape of a batch in bfloat16, up to 1,024 of them and some
+# MB each. Batches are of hundreds of shapes, few of which come again.
 _KEPT_SHAPES = {"LRU_CACHE_CAPACITY": "64", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.compute.batching import TOKEN_BUDGET, token_budget_batches
+from bertkit.compute.memory import give_back
 from bertkit.tasks.base import EncodedRow, Task
 from bertkit.tokenization.base import Encoding
 
@@ -57,6 +58,7 @@ def rows_of_parts(
             end = start + len(row.parts)
             yield row, model.finish_row(outputs[start:end])
             start = end
+        give_back()
 
 
 def _figures(task: Task, row: EncodedRow) -> int:
