@@ -25,7 +25,8 @@ DATABASE, CLAIM, PROCESSES = "study.db", ".claim.lock", ".processes"
 NAME = "bertkit"
 # States, as people and trials.csv have them.
 DONE, PRUNED, FAILED, RUNNING = "done", "pruned", "failed", "running"
-# Trials drawn at random before the sampler goes by what it has seen, and before one is pruned.
+# Trials drawn at random before the sampler goes by what it has seen, and before one is pruned; none is in
+# its first epoch.
 _RANDOM, _UNPRUNED = 8, 4
 # Of a file that another process writes, seconds until that is given up.
 _PATIENCE_S = 120
@@ -79,7 +80,7 @@ class Study:
         # A number alone may be that of a process that has died.
         self._signature = f"{os.getpid()}-{platform.node()}-{token_hex(4)}"
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        pruner = optuna.pruners.MedianPruner(n_startup_trials=_UNPRUNED, n_warmup_steps=1)
+        pruner = optuna.pruners.MedianPruner(n_startup_trials=_UNPRUNED, n_warmup_steps=2)
         with self._alone(), _unwarned():
             is_new = not (folder / DATABASE).exists()
             try:
@@ -178,7 +179,7 @@ class Study:
             number=one.number,
             state=state,
             value=one.value if state == DONE else None,
-            options=dict(self.recipe) if is_default else {name: one.params.get(name) for name in self.space},
+            options=dict(self.recipe) if is_default else {name: _value(one.params.get(name)) for name in self.space},
             seconds=attrs.get(_SECONDS),
             epochs=len(one.intermediate_values),
             reason=str(attrs.get(_REASON, "")),
@@ -264,6 +265,11 @@ def give_up(study: Any, number: int, reason: str, *, again: bool) -> None:
     study.tell(number, state=TrialState.FAIL)
 
 
+def _value(found: Any) -> Any:
+    """Return a value without what adding steps leaves behind it (0.30000000000000004)."""
+    return float(f"{found:.12g}") if isinstance(found, float) else found
+
+
 def _suggest(trial: Any, one: Dimension) -> Any:
     if one.choices:
         return trial.suggest_categorical(one.name, list(one.choices))
@@ -272,7 +278,7 @@ def _suggest(trial: Any, one: Dimension) -> Any:
         return trial.suggest_int(
             one.name, int(one.low or 0), int(one.high or 0), log=one.log, step=1 if one.log else step
         )
-    return trial.suggest_float(one.name, one.low, one.high, log=one.log, step=one.step)
+    return _value(trial.suggest_float(one.name, one.low, one.high, log=one.log, step=one.step))
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from bertkit.training.interrupts import ended_by_signals
 from bertkit.training.prepare import Prepared, check_names, prepare, request_of
 
 COMPARED, FINISHING, TRIALS = "compared.json", ".finishing", ".trials"
+NOT_COMPARED = "the best trial was not compared with the default recipe"
 # Seeds of the comparison: none of them chose the best.
 _FIRST_SEED = 1_000
 
@@ -248,10 +249,10 @@ def _finished(search: _Search, study: Study, found: Tuned) -> Tuned:
     place = search.folder / FINISHING
     try:
         with held(place, place):
-            versus = None if best.is_default or not search.begun.seeds else _compared(search, best)
-            sentence = _sentence(best, versus)
-            found = replace(found, importances=study.importances(), versus=versus, sentence=sentence)
             config = trial_config(search.begun.config, {} if best.is_default else best.options)
+            found = replace(found, importances=study.importances(), sentence=NOT_COMPARED)
+            write_files(found, config, search.begun)  # for whoever stops the comparison
+            found = _with_sentence(search, found, best)
             write_files(found, config, search.begun)
     except Occupied:
         search.note("another process compares the best with the default recipe, and writes the files")
@@ -259,12 +260,19 @@ def _finished(search: _Search, study: Study, found: Tuned) -> Tuned:
     return found
 
 
-def _sentence(best: Trial, versus: Versus | None) -> str:
+def _with_sentence(search: _Search, found: Tuned, best: Trial) -> Tuned:
+    """Add what came of it: where the best is not the default recipe, by training both anew."""
     if best.is_default:
-        return "no trial was better than the default recipe"
-    return (
-        versus.sentence if versus is not None else "the best trial was not compared with the default recipe (--seeds 0)"
-    )
+        return replace(found, sentence="no trial was better than the default recipe")
+    if not search.begun.seeds:
+        return found
+    try:
+        versus = _compared(search, best)
+    except Interrupted:
+        raise Interrupted(f"interrupted; go on with {resume_line(search.folder)}.") from None
+    except BertkitError as error:
+        return replace(found, sentence=f"{NOT_COMPARED}: {str(error).rstrip('.')}")
+    return replace(found, versus=versus, sentence=versus.sentence)
 
 
 def _compared(search: _Search, best: Trial) -> Versus:
