@@ -120,10 +120,10 @@ def _record(run: FoundRun, runs: Sequence[FoundRun]) -> dict[str, Any]:
 def _cells(run: FoundRun, runs: Sequence[FoundRun]) -> dict[str, Any]:
     """Return a row for people."""
     from bertkit.progress import span
-    from bertkit.scale.found_runs import differing
+    from bertkit.scale.found_runs import telling
 
     ends = "" if run.interval is None else f" ({run.interval[0]:.3f} … {run.interval[1]:.3f})"
-    differ = {flag(name)[2:]: run.options[name] for name in differing(runs)}
+    differ = {flag(name)[2:]: run.options[name] for name in telling(runs)}
     return {
         "run": str(run.path),
         "data": run.data,

@@ -152,6 +152,23 @@ def differing(runs: Sequence[FoundRun]) -> list[str]:
     ]
 
 
+def telling(runs: Sequence[FoundRun]) -> list[str]:
+    """Name of these options those that a short table needs.
+
+    What one model has and another has not comes with the model, and the model is named; within runs of one
+    model it counts.
+    """
+
+    def differs(name: str) -> bool:
+        there = {repr(value) for run in runs if (value := run.options.get(name)) is not None}
+        by_model: dict[str, set[str]] = {}
+        for run in runs:
+            by_model.setdefault(run.model, set()).add(repr(run.options.get(name)))
+        return len(there) > 1 or any(len(values) > 1 for values in by_model.values())
+
+    return [name for name in differing(runs) if differs(name)]
+
+
 def _options(manifest: Manifest) -> dict[str, Any]:
     """Return every option of a run; one that came later than the run has its default."""
     return {

@@ -8,6 +8,7 @@ from typing import Any
 
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
+from bertkit.data.records import Example
 from bertkit.evaluation.answers_file import save_answers
 from bertkit.evaluation.baselines import Baselines, fit_baselines, rows_to_fit
 from bertkit.evaluation.blend import Blend, ScoreBlend, fit_blend, fit_score_blend

@@ -173,3 +173,9 @@ def test_eval_compares_with_any_number_of_runs_as_it_does_with_each(three: Path)
         assert alone["baselines"][str(other)] == both["baselines"][str(other)]
         assert alone["difference"][str(other)] == both["difference"][str(other)]
         assert alone.keys() == both.keys()
+
+
+def test_a_table_leaves_out_what_comes_with_the_model(three: Path) -> None:
+    shown = bertkit("runs", three, "--format", "table").stdout
+    assert "lr=0.004" in "".join(shown.split())
+    assert "pooling" not in shown
