@@ -22,7 +22,19 @@ from bertkit.errors import DataError, UsageError
 from bertkit.files import exists, is_dir, is_file
 from bertkit.plain import brief, quoted
 
-TASKS = ("auto", "classify", "regression", "multilabel", "ner", "qa", "choice", "mlm", "extractive", "matching")
+TASKS = (
+    "auto",
+    "classify",
+    "regression",
+    "multilabel",
+    "relation",
+    "ner",
+    "qa",
+    "choice",
+    "mlm",
+    "extractive",
+    "matching",
+)
 _LARGEST_CONFIG = 2**20
 SIZES = ("tiny", "mini", "small", "base")
 ATTENTIONS = ("full", "window", "dilated", "global", "disentangled")
@@ -205,7 +217,7 @@ class TrainConfig:
         "Training",
         choices=("none", "enhanced"),
     )
-    blend: bool | None = option(None, "Classes, scores: TF-IDF has a say in the answers.", "Training")
+    blend: bool | None = option(None, "Labels, scores: TF-IDF has a say in the answers.", "Training")
     calibrate: bool | None = option(
         None, "Calibrate probabilities on validation rows (default: pretrained models).", "Training"
     )

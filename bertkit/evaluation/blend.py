@@ -9,7 +9,7 @@ Stone 1961), its weights fitted on such rows too (stacked regressions, Breiman 1
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,20 @@ class Blend:
         return list(softmax(logits, axis=1))
 
 
+class SetBlend(Blend):
+    """The same where each label is a question of its own, so that a row may have several."""
+
+    def mix(self, own: Outputs, theirs: Outputs) -> list[NDArray[np.float64]]:
+        """Blend probabilities of labels, N rows of (C); as many come out."""
+        if len(own) > _BLOCK:
+            found: list[NDArray[np.float64]] = _mixed_in_parts(self, own, theirs)
+            return found
+        if not len(own):
+            return []
+        odds = np.tensordot([self.encoder, self.partner], _odds(own, theirs), axes=1)  # (N, C)
+        return list(0.5 * (1.0 + np.tanh(0.5 * odds)))  # the logistic function, without overflow
+
+
 class ScoreBlend(Blend):
     """The shares of an encoder and of its partner in a score; together they are 1."""
 
@@ -62,8 +76,9 @@ class ScoreBlend(Blend):
 
 
 def blend_of(task: str, encoder: float, partner: float) -> Blend:
-    """Return weights as those of the task's kind of answer, classes or scores."""
-    return (ScoreBlend if task == "regression" else Blend)(encoder, partner)
+    """Return weights as those of the task's kind of answer: classes, sets of labels, or scores."""
+    kinds: Mapping[str, type[Blend]] = {"regression": ScoreBlend, "multilabel": SetBlend}
+    return kinds.get(task, Blend)(encoder, partner)
 
 
 def fit_blend(gold: Sequence[str | None], labels: Sequence[str], own: Outputs, theirs: Outputs) -> Blend:
@@ -112,6 +127,31 @@ def fit_score_blend(gold: Sequence[float], own: Outputs, theirs: Outputs) -> Ble
     return ScoreBlend(round(1 - share, 4), round(share, 4))
 
 
+def fit_set_blend(gold: NDArray[np.bool_], own: Outputs, theirs: Outputs) -> Blend:
+    """Fit the exponents for sets of labels by likelihood: of each label of each row, is it one of the row's?
+
+    Args:
+        gold: the labels of N rows that neither model learnt from, (N, C).
+        own: probabilities of the encoder, N rows of (C).
+        theirs: probabilities of the partner, likewise.
+    """
+    from scipy.optimize import minimize
+
+    odds = _odds(own, theirs).reshape(2, -1)  # (2, N * C)
+    is_own = gold.ravel().astype(np.float64)
+
+    def cost(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        both = weights @ odds
+        off = (weights - _PRIOR) / _PRIOR_SD
+        loss = (np.logaddexp(0.0, both) - is_own * both).sum() + (off**2).sum() / 2
+        slope = odds @ (0.5 * (1.0 + np.tanh(0.5 * both)) - is_own) + off / _PRIOR_SD
+        return float(loss), slope
+
+    found = minimize(cost, np.full(2, _PRIOR), jac=True, bounds=[(0.0, None)] * 2, method="L-BFGS-B")
+    encoder, partner = np.round(found.x, 4).tolist()
+    return SetBlend(encoder, partner)
+
+
 def _mixed_in_parts(blend: Blend, own: Outputs, theirs: Outputs) -> Any:
     """Blend many rows, some at a time."""
     table: NDArray[np.float64] = scratch_array((len(own), len(own[0])), "float64")
@@ -119,6 +159,12 @@ def _mixed_in_parts(blend: Blend, own: Outputs, theirs: Outputs) -> Any:
         part = slice(start, start + _BLOCK)
         table[part] = blend.mix(own[part], theirs[part])
     return table
+
+
+def _odds(own: Outputs, theirs: Outputs) -> NDArray[np.float64]:
+    """Return log-odds, (2, N, C)."""
+    both = np.clip(np.asarray([own, theirs], np.float64), _FLOOR, 1.0 - _FLOOR)
+    return np.asarray(np.log(both) - np.log1p(-both))
 
 
 def _logs(own: Outputs, theirs: Outputs) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Who has a say in a run's classes or scores beside its encoder, and how much.
 
-For single texts it is the TF-IDF baseline. For pairs it is a model of that kind which also
+For single texts, and for sets of labels, it is the TF-IDF baseline. For pairs it is a model of that kind which also
 compares the words' vectors, as the encoder's table of embeddings has them: `overlap`.
 """
 
@@ -24,6 +24,7 @@ from bertkit.kinds import MisfitError, shown
 from bertkit.run_folder import MANIFEST, refuse_replaced
 from bertkit.tasks.base import Outputs, Task, TaskSettings
 from bertkit.tasks.class_answers import MANY_LABELS
+from bertkit.tasks.multilabel import Decided
 from bertkit.tasks.registry import TASKS_WITH
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 ENCODER = "encoder"
 _MOST = 1000
+_SETS = "multilabel"
 _TFIDF, _OVERLAP = "tfidf", "overlap"  # the second is also the name of its folder beside the baselines
 
 
@@ -48,7 +50,8 @@ class Partner:
             examples: N rows.
             known: what baselines give for them, by name; the partner may be among these.
         """
-        return known[self.name] if self.name in known else self.fitted.predict(examples)[_TFIDF]
+        found = known[self.name] if self.name in known else self.fitted.predict(examples)[_TFIDF]
+        return [row.scores if isinstance(row, Decided) else row for row in found] if isinstance(found, list) else found
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def fit_partner(
         seed: as for the baselines.
     """
     settings = task.settings
-    if not settings.is_pair:
+    if _name_for(settings) == _TFIDF:
         return Partner(_TFIDF, baselines)
     vectors, labels = _vectors(task, model), settings.labels
     fitted = fit_sequence_baselines(examples, task=settings.task, pair=True, labels=labels, seed=seed, vectors=vectors)
@@ -121,11 +124,16 @@ def _check_weights(weights: Mapping[str, float], settings: TaskSettings) -> None
     """
     if settings.task not in TASKS_WITH["blend"]:
         raise MisfitError(f"blend is there, and the task {settings.task} has neither classes nor scores")
-    partner = _OVERLAP if settings.is_pair else _TFIDF
+    partner = _name_for(settings)
     if weights.keys() != {ENCODER, partner}:
         raise MisfitError(f"blend is {shown(dict(weights))} and should have weights of {ENCODER} and {partner}")
     if not all(0 <= weight <= _MOST for weight in weights.values()):
         raise MisfitError(f"blend is {shown(dict(weights))}, and weights are from 0 to {_MOST:,}")
+
+
+def _name_for(settings: TaskSettings) -> str:
+    """Name the partner of a run: of pairs with one label each the one that also compares words' vectors."""
+    return _OVERLAP if settings.is_pair and settings.task != _SETS else _TFIDF
 
 
 def _vectors(task: Task, model: TaskModel) -> WordVectors:

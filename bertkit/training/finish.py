@@ -11,7 +11,7 @@ from bertkit.bundle import Bundle, Manifest
 from bertkit.data.records import Example
 from bertkit.evaluation.answers_file import save_answers
 from bertkit.evaluation.baselines import Baselines, fit_baselines, rows_to_fit
-from bertkit.evaluation.blend import Blend, ScoreBlend, fit_blend, fit_score_blend
+from bertkit.evaluation.blend import Blend, ScoreBlend, fit_blend, fit_score_blend, fit_set_blend
 from bertkit.evaluation.contamination import save_hashes
 from bertkit.evaluation.decisions import beside
 from bertkit.evaluation.evaluate import Evaluation, evaluate
@@ -21,6 +21,7 @@ from bertkit.files import write_errors, write_json
 from bertkit.reporting.card import write_card
 from bertkit.run_folder import resume_command
 from bertkit.tasks.base import Outputs, Task
+from bertkit.tasks.multilabel import MultiLabelTask
 from bertkit.tokenization.trimming import DROPPED_FILE
 from bertkit.training.loop import Learner
 from bertkit.training.place import Place
@@ -125,7 +126,8 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
     theirs, alone, partnership = dict(baselines.predict(examples)), None, None
     if prepared.config.blend:
         partner = fit_partner(task, learner.bare_model, baselines, learnt, seed=seed)
-        theirs[partner.name] = say = partner.answers(examples, theirs)
+        say = partner.answers(examples, theirs)
+        theirs.setdefault(partner.name, say)
         partnership = Partnership(_fitted_blend(task, examples, outputs, say), partner)
         outputs, alone = partnership.blend.mix(outputs, say), outputs
     baselines, tuned = tune(task, baselines, examples, outputs, prepared.config.tune_threshold)
@@ -147,4 +149,6 @@ def _fitted_blend(task: Task, examples: Sequence[Example], own: Outputs, theirs:
     """Weigh encoder and partner on the validation rows, whose labels or scores neither has learnt."""
     if task.settings.task == "regression":
         return fit_score_blend([float(example.label or "nan") for example in examples], own, theirs)
+    if isinstance(task, MultiLabelTask):
+        return fit_set_blend(task.sets.gold(examples, task.settings.labels), own, theirs)
     return fit_blend([example.label for example in examples], task.settings.labels, own, theirs)

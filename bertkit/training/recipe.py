@@ -38,9 +38,10 @@ WIDE = (2, 128, 4)  # layers, hidden, heads
 # Few single texts are read until an encoder has been moved this often, and at most so many times;
 # Mosbach et al. 2021 ("On the Stability of Fine-tuning BERT") take 20 passes where 3 are usual.
 # What starts from nothing has further to go (docs/scratch.md). Few pairs gain nothing from it
-# (docs/minilm.md).
+# (docs/minilm.md), but questions about texts do: where an answer stands is told token by token.
 ENOUGH = {"pretrained": (150, 20), "random": (600, 40)}  # steps, epochs
-OF_ONE_TEXT = ("classify", "multilabel", "regression", "ner")
+OF_FEW_ROWS = ("qa",)
+OF_ONE_TEXT = ("classify", "multilabel", "relation", "regression", "ner")
 
 
 def resolve(
@@ -78,7 +79,8 @@ def resolve(
         _refuse_vocabulary(config, spec)
     config = _with_attention(config, spec)
     filled = _filled(config, recipe_for(spec, from_nothing=init == "random"), task=task, two_texts=two_texts)
-    if config.epochs is None and n_rows and task in OF_ONE_TEXT and not two_texts:
+    reads_oftener = task in OF_FEW_ROWS or (task in OF_ONE_TEXT and not two_texts)
+    if config.epochs is None and n_rows and reads_oftener:
         filled = replace(filled, epochs=_epochs(n_rows, filled, init))
     if spec.is_scratch and (n_rows >= MANY_ROWS or task == "ner"):
         filled = _widened(filled)

@@ -227,7 +227,7 @@ def test_damaged_baselines_stop_what_needs_them(folder: str, blended: Path, tmp_
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--task", "mlm"], "--blend: is for classify and regression"),
+        (["--task", "mlm"], "--blend: is for classify and multilabel and relation and regression"),
         (["--class-weights", "auto"], "it would undo --class-weights"),
     ],
 )
