@@ -313,15 +313,19 @@ def from_mapping(values: Mapping[str, Any], *, source: str, base: TrainConfig | 
     return replace(base, **clean, given=base.given | clean.keys())
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path, shown: str = "") -> dict[str, Any]:
     """Read a flat TOML file of options.
+
+    Args:
+        path: the file.
+        shown: what it is called in an error; empty: as --config names it.
 
     Raises:
         DataError: the file is missing, unreadable or not TOML.
     """
     import tomllib
 
-    named = f"--config {brief(path, 300)}"
+    named = brief(shown or f"--config {brief(path, 300)}", 320)
     # What a shell puts in a file's place (<(…)) is a pipe in /dev; any other is waited for in vain.
     if exists(path) and not is_file(path) and not is_dir(path) and not path.is_relative_to("/dev"):
         raise DataError(f"{named}: is not a regular file; name one.")

@@ -169,10 +169,12 @@ def _register() -> None:
         export,
         inspect,
         predict,
+        runs,
         summarize,
         tables,
         tokenize,
         train,
+        tune,
         vocab,
     )
 
@@ -180,11 +182,13 @@ def _register() -> None:
     app.add_typer(vocab.vocab_app, name="vocab")
     app.command("inspect-data")(inspect.inspect_command)
     app.command("train")(train.train_command)
+    app.command("tune")(tune.tune_command)
     app.command("eval")(evaluate.eval_command)
     app.command("evaluate", hidden=True)(evaluate.eval_command)
     app.command("predict")(predict.predict_command)
     app.command("attention")(attention.attention_command)
     app.command("export")(export.export_command)
+    app.add_typer(runs.runs_app, name="runs")
     app.command("summarize")(summarize.summarize_command)
     app.command("models")(tables.models_command)
     app.command("datasets")(tables.datasets_command)

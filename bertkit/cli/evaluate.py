@@ -57,9 +57,9 @@ def eval_command(
         typer.Option("--errors", help="Write the wrong rows, with their probabilities, as JSON lines.", readable=False),
     ] = None,
     against: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
-            "--against", help="Another run, scored on the same rows and compared with this one.", readable=False
+            "--against", help="Another run, scored on the same rows and compared (repeatable).", readable=False
         ),
     ] = None,
     plots: PlotsOption = None,
@@ -78,9 +78,9 @@ def eval_command(
 
     names = tuple(data or ())
     request = EvalRequest(
-        run, names, split, data_dir, columns, on_long, batch_size, device, precision, errors, against, force,
-        plots=plots, report=report, engine=engine or "auto", says_engine=engine is not None, blend=not no_blend,
-        threshold=threshold, abstain_below=abstain_below,
+        run, names, split, data_dir, columns, on_long, batch_size, device, precision, errors, tuple(against or ()),
+        force=force, plots=plots, report=report, engine=engine or "auto", says_engine=engine is not None,
+        blend=not no_blend, threshold=threshold, abstain_below=abstain_below,
     )  # fmt: skip
     note = notes(quiet=quiet)
     with shown_work("rows", quiet=quiet) as progress:

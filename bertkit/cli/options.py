@@ -84,8 +84,10 @@ StrictOption = Annotated[
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 
 
-def with_options(config_class: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of a config class.
+def with_options(
+    config_class: type, *, without: frozenset[str] = frozenset()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of a config class, all but some.
 
     The command receives them as one argument, `given`: a dict of the values somebody gave.
     """
@@ -98,7 +100,7 @@ def with_options(config_class: type) -> Callable[[Callable[..., None]], Callable
             if name != "given"
         ]
         kinds = get_type_hints(config_class)
-        built = [_parameter(spec, kinds[spec.name]) for spec in options(config_class)]
+        built = [_parameter(spec, kinds[spec.name]) for spec in options(config_class) if spec.name not in without]
 
         @functools.wraps(command)
         def wrapped(**values: Any) -> None:

@@ -80,7 +80,7 @@ def show_exported(values: Mapping[str, Any], asked: Format | None) -> None:
 def _values(result: Any) -> dict[str, Any]:
     values = result.to_json() if hasattr(result, "to_json") else asdict(result)
     if is_dataclass(result) and "config" in values:
-        values["config"].pop("given")
+        values["config"].pop("given", None)
     plain: dict[str, Any] = json.loads(json.dumps(values, default=str))
     return plain
 
