@@ -9,7 +9,7 @@ DEMO := runs/demo
 .PHONY: help demo test slow campaign check format docs bench bench-long clean
 
 help:
-	@echo "make demo    install, train on the bundled sample, evaluate, predict from a pipe, summarize"
+	@echo "make demo    install, train two models on bundled samples, predict from a pipe (6 minutes)"
 	@echo "make test    install, run the tests"
 	@echo "make slow    the tests that take longer"
 	@echo "make campaign  damaged inputs, kills, full disks, damaged folders; a count at the end (under 40 minutes)"
@@ -35,15 +35,10 @@ $(BENCH): $(STAMP) $(OFFLINE)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	touch $@
 
-demo: $(STAMP) $(OFFLINE)
-	$(BIN)/bertkit train sample:paraphrase --model scratch --output $(DEMO) --force --format table
-	$(BIN)/bertkit eval $(DEMO) --format table
-	printf '%s\n' \
-	  '{"sentence1": "The shop opens at nine.", "sentence2": "The store opens its doors at 9 a.m."}' \
-	  '{"sentence1": "The shop opens at nine.", "sentence2": "The bakery closed last year."}' \
-	  | $(BIN)/bertkit predict $(DEMO) - --top-k 2
-	$(BIN)/bertkit tokenize --model minilm "The shop opens at nine." --format table
-	$(BIN)/bertkit summarize docs/scratch.md --method salience --format text
+demo:
+	@echo "installs Python packages into .venv (about 2 GB, 2 to 4 minutes, only the first time), then trains two models (2 minutes)"
+	@$(MAKE) --no-print-directory $(STAMP) $(OFFLINE)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh $(DEMO)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadscope

@@ -111,6 +111,7 @@ JOBS = (
     ),
     Job("memory", "memory.py", (), ("--rows", "1000000", "--repetitions", "1")),
     Job("dry-run", "dry_run.py", (), ("--rows", "4000")),
+    Job("serve", "serve.py", ("--rows", "400", "--budget", "60"), ("--rows", "4000", "--budget", "2000")),
     Job("processes", "processes.py", ("--budget", "60"), ("--rows", "4000", "--repetitions", "5", "--budget", "2000")),
 )
 
@@ -272,9 +273,13 @@ TARGETS = (
     Target("large.inspect-data", "large-tables", "memory of inspect-data, many rows / 100,000", "≤", 1.25),
     Target("large.train_peers", "large-tables", "memory of train / datasets with Trainer, many rows", "≤", 0.9),
     Target("large.ready", "large-tables", "many rows read, checked, encoded: time of datasets / bertkit", "≥", 1.5),
+    Target("large.ready_processes", "large-tables", "the same, datasets in a process for each core", "≥", 1.5),
     Target("large.documents", "large-tables", "memory of 287,000 long documents until the first step", "≤", 4000, "MB"),
     Target("memory.predict", "memory", "memory of predict, many rows over few", "≤", 60, "MB"),
     Target("memory.dry_run", "dry-run", "memory of a training, --dry-run against measured", "≤", 25, "%", "high"),
+    Target("serve.clients_1", "serve", "requests of 100 rows, one client / predict", "≥", 0.9),
+    Target("serve.clients_8", "serve", "requests of 100 rows, eight clients / predict", "≥", 0.9),
+    Target("serve.labels_8", "serve", "labels equal to predict's", "≥", 99.5, "%"),
     Target("processes.train", "processes", "two processes of a thread / one of two threads, training"),
     Target("processes.metrics", "processes", "the same, difference of the final metrics", "≤", 0.01, ""),
 )

@@ -3,7 +3,9 @@
 Each contender is a process of its own. What is compared is the most anonymous memory that it
 and its children hold (RssAnon: pages of mapped files, which the system can drop, do not count),
 for many rows and for a hundred thousand, and the time until every row is read, checked and
-encoded. Training ends after some steps; eval and inspect-data read all rows.
+encoded: the clock of either stops there, before a model is built. Of `datasets` it is told twice, for
+`map` as it comes (one process, whose tokenizer uses all cores) and in as many processes as there are cores.
+Training ends after some steps; eval and inspect-data read all rows.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from inputs import _made_texts, load_pairs
 from options import Missing, run_script, script_parser
@@ -110,13 +113,18 @@ def measure(options: argparse.Namespace) -> Report:
 def _compare_training(report: Report, place: Place, few: Path, many: Path, options: argparse.Namespace) -> None:
     contenders = [
         Contender(name, lambda work=work: _turn(work, place, many, options.rows))  # type: ignore[misc]
-        for name, work in (("bertkit", "train"), ("datasets and Trainer", "trainer"))
+        for name, work in (
+            ("bertkit", "train"),
+            ("datasets and Trainer", "trainer"),
+            ("datasets, map in processes", "processes"),
+        )
     ]
     courses = alternate(contenders, options.repetitions, warm_ups=0, budget_s=options.budget)
     report.add_speeds(courses.values(), "rows/s")
-    ours, theirs = courses.values()
+    ours, theirs, in_processes = courses.values()
     key, what = "large.ready", "time until rows are read, checked and encoded: datasets / bertkit"
     report.add(key, what, time_ratios(theirs, ours))
+    report.add(f"{key}_processes", f"{what}, map in {os.cpu_count()} processes", time_ratios(in_processes, ours))
     report.add("large.train_peers", "training, memory: bertkit / Trainer", _memory_ratio(ours, theirs))
     _add_growth(report, "train", _run("train", place, few), ours.value, (int(few.stem), options.rows))
 
@@ -246,14 +254,17 @@ class _EnoughError(Exception):
 
 def _train(place: Place, table: Path, **more: Any) -> None:
     from bertkit.config import TrainConfig
+    from bertkit.training import prepare, run
     from bertkit.training.loop import StepFacts
-    from bertkit.training.run import Started, train
 
     began, ready = time.perf_counter(), []
 
+    def timed(*words: Any) -> Any:
+        prepared = prepare.prepare(*words)
+        ready.append(time.perf_counter() - began)
+        return prepared
+
     def listen(event: object) -> None:
-        if isinstance(event, Started):
-            ready.append(time.perf_counter() - began)
         if isinstance(event, StepFacts) and event.step >= more.get("steps", STEPS):
             raise _EnoughError
 
@@ -262,8 +273,8 @@ def _train(place: Place, table: Path, **more: Any) -> None:
         batch_size=BATCH_SIZE, output=tempfile.mkdtemp(dir=place.folder), tensorboard=False, force=True,
         **more.get("options", {}),
     )  # fmt: skip
-    with suppress(_EnoughError):
-        train(config, listen)
+    with suppress(_EnoughError), patch.object(run, "prepare", timed):
+        run.train(config, listen)
     print(json.dumps({"ready": ready[0]}))
 
 
@@ -287,7 +298,7 @@ def _inspect(place: Place, table: Path) -> None:
     print(json.dumps({"ready": time.perf_counter() - began}))
 
 
-def _trainer(place: Place, table: Path) -> None:
+def _trainer(place: Place, table: Path, processes: int | None = None) -> None:
     from datasets import load_dataset, utils
     from transformers import (
         AutoTokenizer,
@@ -309,8 +320,11 @@ def _trainer(place: Place, table: Path) -> None:
         encoded = tokenizer(batch["text"], truncation=True, max_length=LENGTH)
         return {**encoded, "labels": [numbers[label] for label in batch["label"]]}
 
-    rows = rows.map(encode, batched=True, remove_columns=rows.column_names)
+    rows = rows.map(encode, batched=True, remove_columns=rows.column_names, num_proc=processes)
     ready = time.perf_counter() - began
+    if processes is not None:
+        print(json.dumps({"ready": ready}))
+        return
     shape = BertConfig(
         vocab_size=len(tokenizer), hidden_size=128, num_hidden_layers=2, num_attention_heads=2, intermediate_size=512
     )
@@ -326,6 +340,7 @@ def _trainer(place: Place, table: Path) -> None:
 _CONTENDERS = {
     "train": _train,
     "trainer": _trainer,
+    "processes": lambda place, table: _trainer(place, table, os.cpu_count()),
     "eval": _evaluate,
     "inspect-data": _inspect,
     "documents": _train_documents,

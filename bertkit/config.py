@@ -22,7 +22,19 @@ from bertkit.errors import DataError, UsageError
 from bertkit.files import exists, is_dir, is_file
 from bertkit.plain import brief, quoted
 
-TASKS = ("auto", "classify", "regression", "multilabel", "ner", "qa", "choice", "mlm", "extractive", "matching")
+TASKS = (
+    "auto",
+    "classify",
+    "regression",
+    "multilabel",
+    "relation",
+    "ner",
+    "qa",
+    "choice",
+    "mlm",
+    "extractive",
+    "matching",
+)
 _LARGEST_CONFIG = 2**20
 SIZES = ("tiny", "mini", "small", "base")
 ATTENTIONS = ("full", "window", "dilated", "global", "disentangled")
@@ -241,7 +253,9 @@ class TrainConfig:
         "Training",
         choices=("none", "enhanced"),
     )
-    blend: bool | None = option(None, "Classes: ensemble encoder and TF-IDF baseline (default: by model).", "Training")
+    blend: bool | None = option(
+        None, "Labels, scores: ensemble encoder and TF-IDF (default: by model and task).", "Training"
+    )
     calibrate: bool | None = option(
         None, "Calibrate probabilities on validation rows (default: pretrained models).", "Training"
     )

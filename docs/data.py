@@ -94,6 +94,26 @@ _CHOICES = [{"label": "A", "text": "a stone"}, {"label": "B", "text": "sunlight"
 _FEEDS = {"stem": "What feeds plants?", "choices": _CHOICES}
 
 
+_ASKED = {"id": "1", "question": "When did Arl open?", "answers": [{"text": "1902", "answer_start": 14}]}
+_RELATED = {
+    "guid": "1",
+    "sentence": "한결제약은 수원에 있다.",
+    "subject_entity": {"word": "한결제약", "start_idx": 0, "end_idx": 3, "type": "ORG"},
+    "object_entity": {"word": "수원", "start_idx": 6, "end_idx": 7, "type": "LOC"},
+    "label": "org:place_of_headquarters",
+}
+_TOKENS = {
+    "token": ["Arl", "owns", "Quay", "."],
+    "subj_start": 0,
+    "subj_end": 0,
+    "obj_start": 2,
+    "obj_end": 2,
+    "subj_type": "ORGANIZATION",
+    "obj_type": "ORGANIZATION",
+    "relation": "owns",
+}
+
+
 def _line(value: object) -> str:
     return json.dumps(value, ensure_ascii=False) + "\n"
 
@@ -220,6 +240,49 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
                 )
             },
         ),
+    ),
+    "Questions about a text": (
+        Form(
+            "SQuAD, KorQuAD, KLUE-MRC",
+            {
+                "squad.json": json.dumps(
+                    {"data": [{"title": "t", "paragraphs": [{"context": "Arl opened in 1902.", "qas": [_ASKED]}]}]}
+                )
+                + "\n"
+            },
+        ),
+        Form("A table", {"asked.csv": "question,context,answer\nWhen did Arl open?,Arl opened in 1902.,1902\n"}),
+    ),
+    "Several labels a row": (
+        Form(
+            "Parted by a mark",
+            {"topics.csv": "text,labels\na match,sport\na sale of shirts,sport|money\nrain,\n"},
+            "multilabel",
+        ),
+        Form(
+            "A column of 0 and 1 for each",
+            {"flags.csv": "text,sport,money\na match,1,0\na sale of shirts,1,1\nrain,0,0\n"},
+        ),
+    ),
+    "Relations": (
+        Form(
+            "KLUE-RE: the places of the last characters are inclusive",
+            {"re.json": json.dumps([_RELATED], ensure_ascii=False) + "\n"},
+            remark="What is read is the text with the two entities marked, and the kind of each where it is known.",
+        ),
+        Form(
+            "A table with the words, where they begin and of what kind they are, as far as that is known",
+            {
+                "relations.csv": "sentence,subject,subject_start,subject_type,object,object_type,relation\n"
+                "Arl said Arl owns Quay.,Arl,9,ORG,Quay,ORG,owns\n"
+            },
+            remark="Without a place the first one is taken; one where the word does not stand is a fault with file and line.",
+        ),
+        Form(
+            "Texts that carry the marks (SemEval-2010 task 8)",
+            {"marked.csv": "sentence,label\nThe <e1>burst</e1> came from <e2>pressure</e2>.,Cause-Effect\n"},
+        ),
+        Form("TACRED", {"tacred.json": json.dumps([_TOKENS]) + "\n"}),
     ),
     "Entities": (
         Form(
@@ -394,7 +457,7 @@ def _loaded(form: Form) -> tuple[DataSet, list[str]]:
 
 
 def _row(row: Example) -> str:
-    texts = " + ".join(f"“{' ⏎ '.join(text.splitlines())}”" for text in row.texts)
+    texts = " + ".join(f"“{' ⏎ '.join(text.splitlines())}”" for text in row.texts).replace("<", r"\<")
     if isinstance(row, Question):
         choices = ", ".join(f"{name}: {text}" for name, text in zip(row.names, row.choices, strict=True))
         return f"{texts} ({choices}) → {row.label}"

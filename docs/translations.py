@@ -29,8 +29,17 @@ from bertkit.language.catalogue import read_po
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "bertkit"
 CATALOGUE = PACKAGE / "language" / "ko.po"
-# Pages, cards and figures are written in English in every language; so are the registry's notes.
-ENGLISH = ("reporting/", "models/table.py", "models/sizes.py", "data/catalog.py", "hub_sentences.py")
+# Pages, cards and what a server answers are English in every language; so are the registry's notes.
+ENGLISH = (
+    "reporting/",
+    "serving/http.py",
+    "serving/bodies.py",
+    "serving/lines.py",
+    "models/table.py",
+    "models/sizes.py",
+    "data/catalog.py",
+    "hub_sentences.py",
+)
 # Lists of words and names of parts of files, which nobody is told.
 WORD_LISTS = ("documents/", "export/folders.py", "language/", "tokenization/leave_out.py", "data/column_names.py")
 # What Typer says, and what bertkit says in words that stand in no one text of its source.

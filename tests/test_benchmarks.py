@@ -408,7 +408,10 @@ def test_train_whole_compares_the_f1(capsys: pytest.CaptureFixture[str]) -> None
 def test_large_tables(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("datasets")
     report = report_of("large_tables", "--rows 300 --documents 20", capsys)
-    ours = {f"large.{work}" for work in ("train", "eval", "inspect-data", "train_peers", "ready", "documents")}
+    ours = {
+        f"large.{work}"
+        for work in ("train", "eval", "inspect-data", "train_peers", "ready", "ready_processes", "documents")
+    }
     assert keys(report) == ours
     assert all(figure["median"] > 0 for figure in report["figures"])
 
@@ -424,6 +427,14 @@ def test_dry_run(capsys: pytest.CaptureFixture[str]) -> None:
     report = report_of("dry_run", "--rows 60 --sizes tiny", capsys)
     assert keys(report) == {"memory.dry_run"}
     assert {speed["name"] for speed in report["speeds"]} == {"tiny, predicted", "tiny, measured"}
+
+
+@pytest.mark.slow
+def test_serve(capsys: pytest.CaptureFixture[str]) -> None:
+    report = report_of("serve", "--rows 48 --request 8 --model tiny --threads 1", capsys)
+    assert keys(report) == {"serve.clients_1", "serve.clients_8", "serve.labels_1", "serve.labels_8"}
+    equal = [figure["median"] for figure in report["figures"] if "labels" in figure["key"]]
+    assert equal == [100.0, 100.0]
 
 
 @pytest.mark.slow

@@ -13,12 +13,15 @@ from typing import Any
 
 import pytest
 
+from bertkit.models.offline import is_packaged
+
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 DATA_FILES = {"grades.csv"}
 # Needs an encoder and a corpus: tests/summarization/test_shipped.py runs it with small ones.
 ELSEWHERE = {"train_extractor.py"}
-RUN = {"grades.sh": ["bash"], "paraphrase.sh": ["bash"], "library.py": [sys.executable]}
+RUN = {"demo.sh": ["bash"], "grades.sh": ["bash"], "paraphrase.sh": ["bash"], "library.py": [sys.executable]}
 
 
 def commands_folder(tmp_path: Path) -> str:
@@ -55,7 +58,7 @@ def run_example(name: str, tmp_path: Path) -> tuple[list[str], Path]:
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert (run / "bertkit.json").is_file()
+    assert any((folder / "bertkit.json").is_file() for folder in (run, run / "scratch"))
     assert list(work.iterdir()) == [], "it wrote outside the folder it was given"
     return done.stdout.splitlines(), run
 
@@ -67,6 +70,17 @@ def json_records(lines: list[str]) -> list[dict[str, Any]]:
 def test_every_example_has_a_test() -> None:
     files = {path.name for path in EXAMPLES.iterdir() if path.is_file()}
     assert files - DATA_FILES - ELSEWHERE == set(RUN)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not is_packaged(MINILM), reason="MiniLM comes with the extra offline")
+def test_the_demo_ends_with_right_answers_and_with_what_comes_next(tmp_path: Path) -> None:
+    lines, run = run_example("demo.sh", tmp_path)
+    assert [record["label"] for record in json_records(lines)] == ["delivery", "fault", "hours", "1", "0"]
+    assert (run / "minilm" / "bertkit.json").is_file()
+    assert (run / "scratch.html").is_file()
+    (start,) = [i for i, line in enumerate(lines) if line.startswith("next: bertkit ")]
+    assert len(lines[start:]) == 3
 
 
 def test_grades(tmp_path: Path) -> None:

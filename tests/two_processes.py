@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 # Nothing may hang: what takes longer than this is ended, and the test fails.
 TIMEOUT_S = 600
-LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "bertkit"]
+LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "BERTKIT_DEVICE": "cpu"}
 
 
 @contextmanager
-def launched(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a command of bertkit in two processes; give the launcher, and leave no process behind."""
+def launched(*arguments: str, options: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
+    """Start a command of bertkit in two processes; give the launcher, and leave no process behind.
+
+    `options` are the launcher's own.
+    """
     pipe = subprocess.PIPE
-    command = [*LAUNCHER, *arguments]
+    command = [*LAUNCHER, *options, "-m", "bertkit", *arguments]
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=ENVIRONMENT) as launcher:
         try:
             yield launcher

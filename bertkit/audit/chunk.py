@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Protocol
 
 from bertkit.data.records import Example
-from bertkit.data.same_row import columns_of, plain_form
+from bertkit.data.same_row import columns_of, plain_rows
 
 ROWS = 2048
 CHARACTERS = 1 << 20
@@ -29,7 +29,7 @@ class Chunk:
     @cached_property
     def normal(self) -> list[tuple[str, ...]]:
         """`texts` in the form in which rows are compared."""
-        return [tuple(map(plain_form, texts)) for texts in self.texts]
+        return plain_rows(self.texts)
 
 
 class Observer(Protocol):

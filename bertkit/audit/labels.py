@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ _SHOWN_LABELS, _SHOWN_CHARACTERS = 5, 30
 _PLACES = 2  # of each label
 _ENDS = 0.3
 _SHOWN_REASONS = 1
-_NEED_LABELS = ("classify", "regression", "choice", "multilabel", "qa")
+_NEED_LABELS = ("classify", "relation", "regression", "choice", "multilabel", "qa")
 
 
 @dataclass
@@ -89,17 +89,19 @@ class LabelCounts:
     reasons: list[str] = field(default_factory=list)
     places: dict[str, list[Place]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, labels: Sequence[tuple[str, Example]]) -> None:
-        """Count some labels, each with the row that has it."""
-        for label, count in Counter(label for label, _ in labels).items():
+    def add(self, labels: Sequence[str], place: Callable[[int], Place]) -> None:
+        """Count some labels; `place` tells where the row of each stands."""
+        wanted = set()
+        for label, count in Counter(labels).items():
             if label in self.counts or len(self.counts) < MAX_LABELS:
                 self.counts[label] += count
+                if len(self.places[label]) < _PLACES:
+                    wanted.add(label)
             else:
                 self.unnamed += count
-        for label, row in labels:
-            places = self.places[label] if label in self.counts else None
-            if places is not None and len(places) < _PLACES:
-                places.append(Place(row.source, row.line))
+        for number, label in enumerate(labels) if wanted else ():
+            if label in wanted and len(self.places[label]) < _PLACES:
+                self.places[label].append(place(number))
 
     def note(self, reason: str) -> None:
         """Remember why a label could not be used; the first reasons are enough."""
@@ -150,7 +152,12 @@ class Labels:
                 own.numbers.add(float(row.label))
             else:
                 labelled.append((row.label, row))
-        own.add(labelled)
+        own.add([label for label, _ in labelled], lambda i: Place(labelled[i][1].source, labelled[i][1].line))
+
+    def see_labels(self, split: str, labels: Sequence[str], place: Callable[[int], Place]) -> None:
+        """Count the labels of plain rows, each of which has one."""
+        self.splits[split].rows += len(labels)
+        self.splits[split].add(labels, place)
 
     def findings(self, train: str) -> Iterator[Finding]:
         """Report what is wrong with the labels.
@@ -189,11 +196,11 @@ class Labels:
         if self._task == "multilabel":
             yield from _set_findings(train, own)
         yield from _variants(train, own)
-        if self._task == "classify":
+        if self._task in ("classify", "relation"):
             yield from _placeholders(train, own)
             yield from _joined_labels(train, own)
         yield from _rare_labels(train, own, "entity" if self._task == "ner" else "row")
-        if self._task == "classify":
+        if self._task in ("classify", "relation"):
             yield from _imbalance(train, own)
 
 

@@ -14,6 +14,7 @@ from bertkit.audit.chunk import Chunk
 from bertkit.audit.findings import Finding, Severity, Tally, counted
 from bertkit.audit.sampling import Reservoir
 from bertkit.audit.words import count_words
+from bertkit.data.marked import bare
 
 PERCENTILES = (5, 50, 95, 99)
 LOSS = 0.01  # the share of rows that may be cut without a word
@@ -79,17 +80,19 @@ class Lengths:
         max_length: the most tokens of a row that a model will read.
     """
 
-    def __init__(self, columns: Sequence[str], max_length: int | None) -> None:
+    def __init__(self, columns: Sequence[str], max_length: int | None, *, are_marked: bool = False) -> None:
         self._columns = (*columns, "choices")
         self._max_length = max_length
+        self._are_marked = are_marked  # the markers of relations are no words of their texts
         self.splits: dict[str, SplitLengths] = defaultdict(SplitLengths)
 
     def see(self, chunk: Chunk) -> None:
         """Measure the texts of some rows."""
         own = self.splits[chunk.split]
         for name, texts in zip(self._columns, zip(*chunk.texts, strict=True), strict=False):
-            own.characters[name].update(map(len, texts))
-            own.words[name].update(count_words(texts))
+            said = tuple(map(bare, texts)) if self._are_marked else texts
+            own.characters[name].update(map(len, said))
+            own.words[name].update(count_words(said))
         if not all(map(all, chunk.normal)):
             for row, normal in zip(chunk.rows, chunk.normal, strict=True):
                 if not all(normal):

@@ -100,7 +100,7 @@ class _Observers:
         self, task: str, columns: ColumnMap, max_length: int | None, order: Sequence[str], group: str | None
     ) -> None:
         self.labels = Labels(task)
-        self.lengths = Lengths(columns.inputs, max_length)
+        self.lengths = Lengths(columns.inputs, max_length, are_marked=task == "relation")
         self.near = NearDuplicates(last=order[-1] if order else "")
         self._is_pair = columns.pair is not None
         self._keys = KeyTable(numeric=task == "regression")

@@ -8,7 +8,7 @@ from bertkit.audit.chunk import Chunk
 from bertkit.audit.findings import Tally, counted
 from bertkit.audit.labels import Labels
 from bertkit.data.records import Example
-from bertkit.data.store import parts_of
+from bertkit.data.store import Block, blocks_of
 
 _KINDS = ("label_variants", "placeholder_label", "joined_labels")
 
@@ -21,13 +21,16 @@ def training_doubts(task: str, rows: Sequence[Example]) -> Iterator[str]:
         rows: the training rows.
     """
     empty, labels = Tally(), Labels(task)
-    has_labels = task in ("classify", "ner")
-    for part in parts_of(rows):
-        for row in part:
+    has_labels = task in ("classify", "relation", "ner")
+    for part in blocks_of(rows):
+        if isinstance(part, Block) and _all_there(part, labels if has_labels else None):
+            continue
+        examples = part.examples if isinstance(part, Block) else part
+        for row in examples:
             if not any(text and not text.isspace() for text in row.all_texts):
                 empty.add(row)
         if has_labels:
-            labels.see(Chunk("train", part))
+            labels.see(Chunk("train", examples))
     if empty.count:
         first = empty.places[0]
         yield f"train: {counted(empty.count, 'row', 'have')} no text, the first at {first.file}:{first.line}"
@@ -38,3 +41,13 @@ def training_doubts(task: str, rows: Sequence[Example]) -> Iterator[str]:
             place = next(iter(finding.places), None)
             where = "" if place is None else f" ({place.file}:{place.line})"
             yield f"{finding.message.rstrip('.')}{where}"
+
+
+def _all_there(block: Block, labels: Labels | None) -> bool:
+    """Count the labels of plain rows, where every row has one, and a text; else tell that one lacks something."""
+    there = any(all(texts) and not any(map(str.isspace, texts)) for texts in block.texts)
+    own = [] if labels is None else [label for label in block.labels if label is not None]
+    if labels is None or not there or len(own) < block.batch.num_rows:
+        return there and labels is None
+    labels.see_labels("train", own, block.place)
+    return True

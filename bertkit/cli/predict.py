@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import typer
 
+from bertkit.cli.cluster import (
+    Cluster,
+    RayActorsOption,
+    RayAddressOption,
+    RayGpusOption,
+    RayOption,
+    RayRowsOption,
+    ray_command,
+)
 from bertkit.cli.options import (
     AbstainOption,
     BatchSizeOption,
@@ -23,6 +33,14 @@ from bertkit.cli.options import (
     ThresholdOption,
 )
 from bertkit.cli.progress import WARNING, QuietOption, notes, shown_work
+from bertkit.cli.serving import (
+    AllowRemoteOption,
+    ListenOption,
+    MaxBodyOption,
+    RequestTimeoutOption,
+    listen_command,
+    refuse_beside,
+)
 from bertkit.cli.streams import say
 
 
@@ -73,6 +91,15 @@ def predict_command(
             "--shard", metavar="I/N", help="Predict part I of N; the parts joined are the whole output (default: all)."
         ),
     ] = None,
+    listen: ListenOption = None,
+    allow_remote: AllowRemoteOption = False,
+    max_body: MaxBodyOption = 16,
+    request_timeout: RequestTimeoutOption = 60.0,
+    ray: RayOption = False,
+    ray_address: RayAddressOption = None,
+    ray_actors: RayActorsOption = None,
+    ray_gpus: RayGpusOption = 0.0,
+    ray_rows: RayRowsOption = 20_000,
     quiet: QuietOption = False,
 ) -> None:
     """Predict the rows of files or of a stream, in order, one record for each.
@@ -98,10 +125,17 @@ def predict_command(
     )
     request = replace(request, keep=keep, threshold=threshold, abstain_below=abstain_below)
     request = replace(request, resume=resume, skip=skip, shard=shard, says_engine=engine is not None)
+    if listen is not None:
+        refuse_beside(request, sources, output=output, force=force, ray=ray)
+        listen_command(request, listen, allow_remote, max_body, request_timeout, notes(quiet=quiet))
+        return
     with shown_work("rows", quiet=quiet, talks=output is None and sys.stdout.isatty()) as progress:
-        done = predict(
-            request, output=output, force=force, note=lambda said: _note(said, quiet=quiet), progress=progress
-        )
+        note = partial(_note, quiet=quiet)
+        if ray:
+            cluster = Cluster(ray_address, ray_actors, ray_gpus, ray_rows)
+            done = ray_command(request, cluster, sources, output=output, force=force, note=note, progress=progress)
+        else:
+            done = predict(request, output=output, force=force, note=note, progress=progress)
     for warning in done.warnings:
         say(f"bertkit: warning: {warning}")
     done.raise_for_status(strict=strict)

@@ -5,6 +5,7 @@ Torch is imported only when a choice is made, so that flags can be checked witho
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -14,10 +15,13 @@ from bertkit.compute.arrays import torch_is_here
 from bertkit.compute.processes import World, this_world
 from bertkit.errors import DeviceError, UsageError
 from bertkit.plain import brief
-from bertkit.processor import usual_threads
+from bertkit.processor import THREADS_VARIABLE, usable_cores, usual_threads
 
 # Below this width bfloat16 saves nothing on a CPU: the matrices are too small for its units.
 NARROW = 256
+# On a CPU torch keeps kernels and buffers for each shape of a batch that it has met, 1,024 of them, which
+# is most of the memory that reading many rows takes. Batches are of hundreds of shapes, few of which come again.
+_KEPT_SHAPES = {"LRU_CACHE_CAPACITY": "64", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ def choose_placement(
         DeviceError: the machine has no such device.
     """
     check_device_word(device)
+    for name, number in _KEPT_SHAPES.items():  # looked at when the first batch is computed
+        os.environ.setdefault(name, number)
     import torch
 
     if threads is not None or torch.get_num_threads() > usual_threads():
@@ -125,6 +131,32 @@ def _multiplies_bfloat16(device: str) -> bool:
     # The questions torch answers about the processor have no public spelling yet.
     asks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     return any(bool(getattr(torch.cpu, ask, lambda: False)()) for ask in asks)
+
+
+def threads_note(placement: Placement, world: World) -> str | None:
+    """Say that processes compute with one thread each where there are cores for more.
+
+    torchrun sets OMP_NUM_THREADS to 1 for each of several processes, whatever the machine has.
+
+    Args:
+        placement: of this process.
+        world: the processes; those of this machine are counted by the launcher.
+
+    Returns:
+        None where nothing lies idle, or nobody has said 1.
+    """
+    said = os.environ.get(THREADS_VARIABLE)
+    if world.size == 1 or placement.kind != "cpu" or placement.threads != 1 or said != "1":
+        return None
+    local = os.environ.get("LOCAL_WORLD_SIZE", "")
+    here = int(local) if local.isdecimal() and int(local) else world.size
+    share = usable_cores() // here
+    if share < 2:
+        return None
+    return (
+        f"each process computes with 1 thread, for OMP_NUM_THREADS is 1 as torchrun sets it, and there are {share} "
+        f"cores for each: OMP_NUM_THREADS={share} before the command uses them"
+    )
 
 
 def autocast(placement: Placement) -> AbstractContextManager[Any]:

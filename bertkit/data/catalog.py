@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from bertkit.data.numerals import is_score
 from bertkit.data.records import ColumnMap
-from bertkit.data.shape_names import CLASSES, ENTITIES, QUESTIONS, SCORES, SUMMARIES
+from bertkit.data.shape_names import CLASSES, ENTITIES, QUESTIONS, RELATIONS, SCORES, SUMMARIES
 from bertkit.errors import UnknownNameError
 
 SPLITS = ("train", "validation", "test")
@@ -101,6 +101,14 @@ _WITHHELD = frozenset({"-1"})
 _STS_HEADER = ("genre", "filename", "year", "id", "score", "sentence1", "sentence2")
 _GLUE = "nyu-mll/glue"
 _KLUE = "klue/klue"
+_KLUE_RELATIONS = (
+    *("no_relation", "org:dissolved", "org:founded", "org:place_of_headquarters", "org:alternate_names"),
+    *("org:member_of", "org:members", "org:political/religious_affiliation", "org:product", "org:founded_by"),
+    *("org:top_members/employees", "org:number_of_employees/members", "per:date_of_birth", "per:date_of_death"),
+    *("per:place_of_birth", "per:place_of_death", "per:place_of_residence", "per:origin", "per:employee_of"),
+    *("per:schools_attended", "per:alternate_names", "per:parents", "per:children", "per:siblings", "per:spouse"),
+    *("per:other_family", "per:colleagues", "per:product", "per:religion", "per:title"),
+)
 _KLUE_SPLITS = {"train": "train", "validation": "validation"}
 
 DATASETS: tuple[DatasetSpec, ...] = (
@@ -224,6 +232,18 @@ DATASETS: tuple[DatasetSpec, ...] = (
         language="ko",
         layouts=({"train": ["klue-ner-v1.1_train.tsv"], "validation": ["klue-ner-v1.1_dev.tsv"]},),
         folders=("klue_ner",),
+        hub_splits=_KLUE_SPLITS,
+    ),
+    DatasetSpec(
+        name="klue-re",
+        hub_id=_KLUE,
+        hub_config="re",
+        shape=RELATIONS,
+        columns=ColumnMap(("sentence",), None, "label", spans=("subject_entity", "object_entity")),
+        summary="Which of 30 relations holds between two names in a Korean sentence? 32,470 + 7,765",
+        language="ko",
+        labels=_by_index(*_KLUE_RELATIONS),
+        folders=("klue_re",),
         hub_splits=_KLUE_SPLITS,
     ),
     DatasetSpec(

@@ -31,15 +31,16 @@ _NO_TABLE = (
     "give a table that has one (text,label as csv), or lines that tell it: `__label__pos a text`, `<PER>a name</PER>`, "
     "`a/O Name/B-PER`, or a word and its tag a line with blank lines between sentences"
 )
-_PARTS = ("text", "pair", "label", "choices")
-_MANY = ("text", "choices", "label")
+_PARTS = ("text", "pair", "label", "choices", "spans")
+_MANY = ("text", "choices", "label", "spans")
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnChoice:
     """What `--columns` said; a part it did not name is empty and found by name.
 
-    `labels` are several columns of labels (`label=a+b`); `label` is empty beside them.
+    `labels` are several columns of labels (`label=a+b`); `label` is empty beside them. `spans` are the
+    two that say where the entities of a relation are.
     """
 
     text: tuple[str, ...] = ()
@@ -47,6 +48,7 @@ class ColumnChoice:
     label: str | None = None
     choices: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    spans: tuple[str, ...] = ()
 
     def renamed(self, renames: Mapping[str, str]) -> ColumnChoice:
         """Rewrite the names of an original release as those its rows go by."""
@@ -56,6 +58,7 @@ class ColumnChoice:
             None if self.label is None else renames.get(self.label, self.label),
             tuple(renames.get(name, name) for name in self.choices),
             tuple(renames.get(name, name) for name in self.labels),
+            tuple(renames.get(name, name) for name in self.spans),
         )
 
 
@@ -113,13 +116,16 @@ def parse_columns(mapping: str) -> ColumnChoice:
         raise _malformed(f"{twice} is given twice")
     if named["pair"] and named["choices"]:
         raise _malformed("pair does not go with choices; a context is another text (text=context+question)")
+    if len(named["spans"]) not in (0, 2):
+        raise _malformed("spans are two columns, as in spans=subject+object")
     chosen = [name for part in _PARTS for name in named[part]]
     repeated = next((name for name in chosen if chosen.count(name) > 1), None)
     if repeated is not None:
         raise _malformed(f"the column {quoted(repeated)} is used twice")
     pair, label = (next(iter(named[part]), None) for part in ("pair", "label"))
     labels = tuple(named["label"]) if len(named["label"]) > 1 else ()
-    return ColumnChoice(tuple(named["text"]), pair, None if labels else label, tuple(named["choices"]), labels)
+    choices, spans = tuple(named["choices"]), tuple(named["spans"])
+    return ColumnChoice(tuple(named["text"]), pair, None if labels else label, choices, labels, spans)
 
 
 def resolve_columns(
@@ -169,7 +175,7 @@ def check_mapped(names: Sequence[str], chosen: ColumnChoice) -> None:
     Raises:
         DataError: one is missing; the nearest name is suggested, those that are there are listed.
     """
-    for name in (*chosen.text, chosen.pair, chosen.label, *chosen.choices, *chosen.labels):
+    for name in (*chosen.text, chosen.pair, chosen.label, *chosen.choices, *chosen.labels, *chosen.spans):
         if name is not None and not has_column(names, name):
             raise DataError(f"no column {quoted(name)}{did_you_mean(name, names)}: {there_are(names)}; fix --columns.")
 

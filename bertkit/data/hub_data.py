@@ -62,30 +62,6 @@ def open_hub_data(repo_id: str, config: str | None = None, *, ways_on: Sequence[
     )
 
 
-def read_hub_splits(
-    repo_id: str, config: str | None, splits: Sequence[str] | None, *, ways_on: Sequence[str] = ()
-) -> dict[str, Iterator[Row]]:
-    """Read the rows of `splits` (None: of all there are); a split that is absent is left out.
-
-    Raises:
-        HubError: as `open_hub_data`.
-    """
-    found = open_hub_data(repo_id, config, ways_on=ways_on).splits
-    return {name: iter(found[name]) for name in (found if splits is None else splits) if name in found}
-
-
-def read_hub_split(repo_id: str, config: str | None, split: str, *, ways_on: Sequence[str] = ()) -> Iterator[Row]:
-    """Read the rows of one split.
-
-    Raises:
-        HubError: as `open_hub_data`; also where the data set has no such split.
-    """
-    found = open_hub_data(repo_id, config, ways_on=ways_on).splits
-    if split not in found:
-        raise HubError(f"the data set {repo_id!r} has no split {split!r}: it has {', '.join(found)}.")
-    return iter(found[split])
-
-
 @dataclass(frozen=True)
 class _HubRows:
     """A split, read from the start each time."""

@@ -172,8 +172,9 @@ def fingerprint(splits: Mapping[str, Sequence[Example]]) -> str:
     digest = hashlib.sha256()
     for split, examples in splits.items():
         if isinstance(examples, StoredRows) and examples.are_plain:
-            for part in examples.columns():
-                digest.update("".join(itertools.starmap(_plain_line(split), zip(*part, strict=True))).encode())
+            for block in examples.blocks():
+                rows = zip(zip(*block.texts, strict=True), block.labels, block.groups, strict=True)
+                digest.update("".join(itertools.starmap(_plain_line(split), rows)).encode())
             continue
         for example in examples:
             group = [example.group] if example.group else []

@@ -23,7 +23,7 @@ from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import encoding_note, sniff_format
 from bertkit.data.groups import Groups, find_groups, refuse_groups
 from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
-from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, LABEL_SETS
+from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, LABEL_SETS, RELATIONS
 from bertkit.data.shapes.label_sets import with_flags
 from bertkit.data.shapes.labelled import strange_label
 from bertkit.data.shapes.table import guess_shape, shape_of, spec_of
@@ -243,7 +243,9 @@ class Opener:
             group=None if groups is None else groups.column,
             need_label=need_label,
             checks_labels=finds,
-            class_names=self._words_for_ids(columns) if self.shape in (AUTO, CLASSES) and spec is None else (),
+            class_names=self._words_for_ids(columns)
+            if self.shape in (AUTO, CLASSES, RELATIONS) and spec is None
+            else (),
             tag_names=self._class_names.get(columns.label or "", ()) if self.shape == ENTITIES else (),
         )
 

@@ -47,7 +47,7 @@ class ColumnMap:
     tokenizer's separator; `pair` is the second sentence of a pair; `choices` are the
     columns of a question's choices (one column that holds a list, or one each); `label`
     may be absent where only predictions are wanted. `labels` are columns of 0 and 1, one for
-    each label that a row may have.
+    each label that a row may have; `spans` say where two stretches of the text are.
     """
 
     text: tuple[str, ...]
@@ -55,6 +55,7 @@ class ColumnMap:
     label: str | None = None
     choices: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    spans: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:

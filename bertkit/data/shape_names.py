@@ -12,6 +12,7 @@ TEXTS = "texts"
 SUMMARIES = "summaries"
 LABEL_SETS = "label_sets"
 READINGS = "readings"
+RELATIONS = "relations"
 AUTO = "auto"
 
 Tasks = Mapping[str, str]

@@ -22,7 +22,7 @@ from bertkit.data.folders import (
     split_files,
 )
 from bertkit.data.formats.opened import is_annotated
-from bertkit.data.shape_names import CLASSES, READINGS
+from bertkit.data.shape_names import CLASSES, READINGS, RELATIONS
 from bertkit.errors import DataError, UnknownNameError, UsageError
 from bertkit.files import entries, exists, is_dir, is_file
 from bertkit.names import is_spelling
@@ -142,7 +142,7 @@ def sample_names() -> tuple[str, ...]:
 
 def sample_shape(name: str) -> str:
     """Say what the rows of a bundled sample hold."""
-    return CLASSES if name == "paraphrase" else READINGS
+    return CLASSES if name == "paraphrase" else RELATIONS if name.startswith("relation") else READINGS
 
 
 def _special_source(name: str, data_dir: Path | None) -> Source | None:

@@ -12,9 +12,10 @@ import hashlib
 import json
 import math
 import random
+import sys
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING
@@ -22,8 +23,8 @@ from typing import TYPE_CHECKING
 from bertkit.data.catalog import SPLITS
 from bertkit.data.numerals import is_number
 from bertkit.data.records import DataSet, Example
-from bertkit.data.same_row import row_key
-from bertkit.data.store import labels_of, parts_of, taken
+from bertkit.data.same_row import columns_of, row_keys
+from bertkit.data.store import Block, blocks_of, labels_of, taken
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import quoted
 
@@ -98,11 +99,26 @@ class _Keep:
     group: str | None
     form: int
 
-    def key(self, row: Example) -> str:
-        """Return what is equal for rows that are the same."""
+    def keys(self, part: Block | Sequence[Example]) -> Iterator[int]:
+        """Yield what is equal for rows that are the same.
+
+        It is Python's hash of 64 bits, another one in each process: among a million texts, two
+        different ones share one with probability 3e-8.
+        """
         if self.form >= SPLIT_FORM:
-            return row_key(row, is_pair=self.is_pair)
-        return json.dumps(sorted(row.texts) if self.is_pair else row.all_texts)
+            texts = part.rows_of_text if isinstance(part, Block) else list(map(columns_of, part))
+            return map(hash, row_keys(texts, is_pair=self.is_pair))
+        rows = part.examples if isinstance(part, Block) else part
+        return (hash(tuple(sorted(row.texts)) if self.is_pair else row.all_texts) for row in rows)
+
+    def ordered_by(self, part: Block | Sequence[Example]) -> Iterable[str]:
+        """Return what rows are ordered by, as JSON with the seed before it."""
+        if self.group is None and not self.is_pair:
+            seed, quote = f"[{self.seed}, ", encode_basestring_ascii
+            texts = part.rows_of_text if isinstance(part, Block) else [row.all_texts for row in part]
+            return (f"{seed}{', '.join(map(quote, own))}]" for own in texts)
+        rows = part.examples if isinstance(part, Block) else part
+        return (json.dumps([self.seed, *_ordered_by(row, self)]) for row in rows)
 
     def choose(self, rows: Sequence[Example], target: int) -> tuple[NDArray[np.bool_], str]:
         """Choose about `target` rows; return which they are, (N), and what was kept, in words."""
@@ -124,7 +140,7 @@ class _Keep:
         """Leave out chosen rows that also stand among the others."""
         import numpy as np
 
-        keys = np.asarray(_keys(rows, self)[0])
+        keys = np.fromiter((key for part in blocks_of(rows) for key in self.keys(part)), np.int64, len(rows))
         return chosen & ~np.isin(keys, keys[~chosen])
 
 
@@ -218,27 +234,17 @@ def _groups(rows: Sequence[Example], keep: _Keep) -> _Groups:
     """Gather rows that are the same, or of one group."""
     import numpy as np
 
-    keys, order, groups = _keys(rows, keep)
-    numbers = np.asarray(keys, np.uint64).view(np.int64)
-    if keep.group is not None:
-        numbers = _together(numbers, np.asarray(groups, np.uint64))
-    return _Groups.of(numbers, np.asarray(order, np.uint64))
-
-
-def _keys(rows: Sequence[Example], keep: _Keep) -> tuple[array[int], array[int], array[int]]:
-    """Return of each row what is equal for the same rows, the hash it is ordered by, and its group (0: none)."""
-    keys, order, groups = array("Q"), array("Q"), array("Q")
-    seed, quote, by_texts = f"[{keep.seed}, ", encode_basestring_ascii, keep.group is None and not keep.is_pair
-    for part in parts_of(rows):
-        keys.extend([_number(keep.key(row).encode("utf-8", "surrogatepass")) for row in part])
-        if by_texts:
-            hashed = (f"{seed}{', '.join(map(quote, row.all_texts))}]" for row in part)
-        else:
-            hashed = (json.dumps([keep.seed, *_ordered_by(row, keep)]) for row in part)
-        order.extend([int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) for text in hashed])
+    keys, order, groups = array("q"), array("Q"), array("q")
+    for part in blocks_of(rows):
+        keys.extend(keep.keys(part))
+        order.frombytes(b"".join([hashlib.sha256(text.encode()).digest()[:8] for text in keep.ordered_by(part)]))
         if keep.group is not None:
-            groups.extend([_number(row.group.encode("utf-8", "surrogatepass")) if row.group else 0 for row in part])
-    return keys, order, groups
+            own = part.groups if isinstance(part, Block) else [row.group for row in part]
+            groups.extend([hash(group) if group else 0 for group in own])
+    numbers = np.asarray(keys, np.int64)
+    if keep.group is not None:
+        numbers = _together(numbers, np.asarray(groups, np.int64))
+    return _Groups.of(numbers, np.asarray(order).byteswap() if sys.byteorder == "little" else np.asarray(order))
 
 
 def _ordered_by(row: Example, keep: _Keep) -> Sequence[str]:
@@ -247,12 +253,7 @@ def _ordered_by(row: Example, keep: _Keep) -> Sequence[str]:
     return sorted(row.texts) if keep.is_pair else row.all_texts
 
 
-def _number(key: bytes) -> int:
-    """Hash to 64 bits: among a million texts, two different ones share one with probability 3e-8."""
-    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest())
-
-
-def _together(keys: NDArray[np.int64], groups: NDArray[np.uint64]) -> NDArray[np.int64]:
+def _together(keys: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
     """Number rows that must not be parted: those that have anything in common, by however many steps."""
     import numpy as np
     from scipy.sparse import coo_array

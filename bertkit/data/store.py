@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from bertkit.data.records import Document, Entity, Example, LabelSet, Question, ReadingQuestion, TaggedText
+from bertkit.data.records import Document, Entity, Example, LabelSet, Place, Question, ReadingQuestion, TaggedText
 
 if TYPE_CHECKING:
     import numpy as np
@@ -152,6 +152,49 @@ def _read_more(written: str) -> dict[str, Any]:
     return own
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some thousands of plain rows, as columns: no row is an object unless it is asked for."""
+
+    rows: StoredRows
+    batch: Any
+
+    @property
+    def texts(self) -> list[list[str]]:
+        """The columns of text."""
+        return [column.to_pylist() for column in self.batch.columns[: self.rows.facts.texts]]
+
+    @property
+    def rows_of_text(self) -> list[tuple[str, ...]]:
+        """The texts of each row."""
+        return list(zip(*self.texts, strict=True))
+
+    @property
+    def labels(self) -> list[str | None]:
+        """The labels as they are to be read."""
+        return self.rows.labels_of(self.batch)
+
+    @property
+    def groups(self) -> list[str | None]:
+        """The groups; None: the row is of none."""
+        return self.batch.column("group").to_pylist()  # type: ignore[no-any-return]
+
+    @property
+    def places(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """The numbers of the rows' files, and their lines."""
+        return self.batch.column("file").to_numpy(), self.batch.column("line").to_numpy()
+
+    def place(self, row: int) -> Place:
+        """Tell where a row stands."""
+        files, lines = self.places
+        return Place(self.rows.facts.sources[files[row]], int(lines[row]))
+
+    @property
+    def examples(self) -> list[Example]:
+        """The rows, each as an object."""
+        return self.rows.examples_of(self.batch)
+
+
 class StoredRows(Sequence[Example]):
     """Rows of a file, all or some; each is made when it is asked for.
 
@@ -200,7 +243,7 @@ class StoredRows(Sequence[Example]):
         place = range(len(self))[index]
         row = place if self._chosen is None else int(self._chosen[place])
         number = int(np.searchsorted(self._starts, row, side="right")) - 1
-        (example,) = self._examples(self._batches[number].slice(row - int(self._starts[number]), 1))
+        (example,) = self.examples_of(self._batches[number].slice(row - int(self._starts[number]), 1))
         return example
 
     def __iter__(self) -> Iterator[Example]:
@@ -228,18 +271,23 @@ class StoredRows(Sequence[Example]):
 
     def parts(self) -> Iterator[list[Example]]:
         """Read the rows, some thousands at a time."""
-        return map(self._examples, self._meant())
+        return map(self.examples_of, self._meant())
 
-    def columns(self) -> Iterator[tuple[Iterable[tuple[str, ...]], list[str | None], list[str | None]]]:
-        """Read texts, labels and groups of plain rows, some thousands at a time."""
-        for batch in self._meant():
-            texts = [column.to_pylist() for column in batch.columns[: self.facts.texts]]
-            yield zip(*texts, strict=True), self._labels(batch), batch.column("group").to_pylist()
+    def blocks(self) -> Iterator[Block]:
+        """Read plain rows column by column, some thousands at a time, however thinly they were chosen."""
+        import pyarrow as pa
+
+        some: list[Any] = []
+        for batch in itertools.chain(self._meant(), [None]):
+            if some and (batch is None or sum(part.num_rows for part in some) + batch.num_rows > _ROWS):
+                yield Block(self, pa.Table.from_batches(some).combine_chunks().to_batches()[0] if some[1:] else some[0])
+                some = []
+            some.append(batch)
 
     def labels(self) -> Iterator[str | None]:
         """Read the labels alone."""
         for batch in self._meant(["label"]):
-            yield from self._labels(batch)
+            yield from self.labels_of(batch)
 
     def first_texts(self) -> Iterator[list[str]]:
         """Read the first text of each row alone, some thousands at a time."""
@@ -271,11 +319,12 @@ class StoredRows(Sequence[Example]):
                     part = part.take(pa.array(self._chosen[first:last] - np.int32(start)))
             yield part
 
-    def _examples(self, batch: Any) -> list[Example]:
+    def examples_of(self, batch: Any) -> list[Example]:
+        """Make the rows of a batch."""
         width, sources = self.facts.texts, self.facts.sources
         columns = [column.to_pylist() for column in batch.columns[:width]]
         lines, files, groups, more = (column.to_pylist() for column in batch.columns[width + 1 :])
-        labels = self._labels(batch)
+        labels = self.labels_of(batch)
         texts: Iterable[tuple[str, ...]] = zip(*columns, strict=True)
         if self.are_plain and not any(more):
             rows = zip(texts, labels, lines, files, groups, strict=True)
@@ -287,7 +336,7 @@ class StoredRows(Sequence[Example]):
             found.append(kind(there, label, line, sources[file], group=g or "", **own))
         return found
 
-    def _labels(self, batch: Any) -> list[str | None]:
+    def labels_of(self, batch: Any) -> list[str | None]:
         """Return the labels of a batch, equal ones as one object: there may be millions."""
         known, written = self._known, batch.column("label").to_pylist()
         if len(known) <= _MOST_KNOWN:
@@ -297,6 +346,11 @@ class StoredRows(Sequence[Example]):
         if self._spell is None:
             return written  # type: ignore[no-any-return]
         return [label if label is None else self._spell(label) for label in written]
+
+
+def blocks_of(rows: Sequence[Example]) -> Iterator[Block | Sequence[Example]]:
+    """Read rows in order, some thousands at a time; plain ones of a file as columns."""
+    return rows.blocks() if isinstance(rows, StoredRows) and rows.are_plain else parts_of(rows)
 
 
 def parts_of(rows: Sequence[Example]) -> Iterator[Sequence[Example]]:

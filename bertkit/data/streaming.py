@@ -209,7 +209,7 @@ class SplitStream:
         if self._split != "train" or first.group is not None:
             return None
         columns = first.columns
-        return GroupColumns((*columns.inputs, *columns.choices, columns.label, first.id_column))
+        return GroupColumns((*columns.inputs, *columns.choices, *columns.spans, columns.label, first.id_column))
 
     def unread(self) -> Unread:
         """Return what could not be read the last time."""

@@ -70,7 +70,7 @@ def check_shared(columns: ColumnMap, names: Sequence[str], place: str) -> None:
     Raises:
         DataError: it lacks one.
     """
-    wanted = (*columns.inputs, *columns.choices, columns.label)
+    wanted = (*columns.inputs, *columns.choices, *columns.spans, columns.label)
     missing = next((name for name in wanted if name is not None and name not in names), None)
     if missing is not None:
         raise DataError(f"{place}: no column {quoted(missing)} as in the first file: {there_are(names)}.")

@@ -18,7 +18,7 @@ from bertkit.data.formats.opened import open_input
 from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import tell
 from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
-from bertkit.data.shape_names import CLASSES, TEXTS
+from bertkit.data.shape_names import CLASSES, RELATIONS, TEXTS
 from bertkit.data.shapes.question_columns import find_choice_columns
 from bertkit.data.shapes.table import guess_shape, shape_of
 from bertkit.data.sources import find_source
@@ -84,6 +84,7 @@ def _of_rows(rows: Iterator[Row | BadRow], name: str, kind: str, choice: ColumnC
     if kind == "txt":
         return Texts(_lines(rows, name))
     told, rows = guess_shape(rows, choice)
+    told = None if told == RELATIONS else told  # its text is read without markers
     first = next(rows)
     if isinstance(first, BadRow):
         raise DataError.at(name, first.line, f"{first.message}.")

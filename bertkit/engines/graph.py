@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 GRAPH, FACTS = "model.onnx", "onnx.json"
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 LOGITS, ORDER = "logits", "order"
-TASKS = ("classify", "multilabel", "regression", "choice", "ner", "qa", "mlm")
+TASKS = ("classify", "multilabel", "relation", "regression", "choice", "ner", "qa", "mlm")
 _MOST_ROWS = 1 << 16
 # A graph over this size would need a second file for its weights.
 _LARGEST = 2_000_000_000

@@ -279,7 +279,7 @@ def _check_outputs(model: EngineModel, settings: TaskSettings, words: int) -> No
     ids: Any = np.zeros((1, 2), np.int64)
     labels = len(settings.labels)
     shapes = {"ner": (1, 2, 2 * labels + 1), "mlm": (2, words), "qa": (1, 2, 2)}
-    of_labels = dict.fromkeys(("classify", "multilabel"), (1, labels))
+    of_labels = dict.fromkeys(("classify", "multilabel", "relation"), (1, labels))
     wanted = {**of_labels, **shapes}.get(settings.task, (1, 1))
     places: Any = np.arange(2) if settings.task == "mlm" else None
     found = model(ids, None, ids, positions=places)

@@ -1,14 +1,15 @@
-"""Blend the classes of two models that err on different rows.
+"""Blend the answers of two models that err on different rows.
 
-The answer is p^a * q^b, normalised: the logarithmic opinion pool (Genest and Zidek 1986,
+Of classes the answer is p^a * q^b, normalised: the logarithmic opinion pool (Genest and Zidek 1986,
 "Combining probability distributions"). a and b are fitted on rows from which neither has
 learnt (stacking, Wolpert 1992), so that a model that is too sure of itself is toned down
-too (temperature scaling, Guo et al. 2017).
+too (temperature scaling, Guo et al. 2017). Of scores it is a weighted mean (the linear opinion pool,
+Stone 1961), its weights fitted on such rows too (stacked regressions, Breiman 1996).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,18 +43,42 @@ class Blend:
         if not len(own):
             return []
         if len(own) > _BLOCK:
-            found: list[NDArray[np.float64]] = self._mixed_in_parts(own, theirs)
+            found: list[NDArray[np.float64]] = _mixed_in_parts(self, own, theirs)
             return found
         logits = np.tensordot([self.encoder, self.partner], _logs(own, theirs), axes=1)  # (N, C)
         return list(softmax(logits, axis=1))
 
-    def _mixed_in_parts(self, own: Outputs, theirs: Outputs) -> Any:
-        """Blend many rows, some at a time."""
-        table: NDArray[np.float64] = scratch_array((len(own), len(own[0])), "float64")
-        for start in range(0, len(own), _BLOCK):
-            part = slice(start, start + _BLOCK)
-            table[part] = self.mix(own[part], theirs[part])
-        return table
+
+class SetBlend(Blend):
+    """The same where each label is a question of its own, so that a row may have several."""
+
+    def mix(self, own: Outputs, theirs: Outputs) -> list[NDArray[np.float64]]:
+        """Blend probabilities of labels, N rows of (C); as many come out."""
+        if len(own) > _BLOCK:
+            found: list[NDArray[np.float64]] = _mixed_in_parts(self, own, theirs)
+            return found
+        if not len(own):
+            return []
+        odds = np.tensordot([self.encoder, self.partner], _odds(own, theirs), axes=1)  # (N, C)
+        return list(0.5 * (1.0 + np.tanh(0.5 * odds)))  # the logistic function, without overflow
+
+
+class ScoreBlend(Blend):
+    """The shares of an encoder and of its partner in a score; together they are 1."""
+
+    def mix(self, own: Outputs, theirs: Outputs) -> list[NDArray[np.float64]]:
+        """Average scores of the encoder and of the partner, N rows of (1) each; as many come out."""
+        if len(own) > _BLOCK:
+            found: list[NDArray[np.float64]] = _mixed_in_parts(self, own, theirs)
+            return found
+        both = np.asarray([own, theirs], np.float64)  # (2, N, 1)
+        return list(np.tensordot([self.encoder, self.partner], both, axes=1)) if len(own) else []
+
+
+def blend_of(task: str, encoder: float, partner: float) -> Blend:
+    """Return weights as those of the task's kind of answer: classes, sets of labels, or scores."""
+    kinds: Mapping[str, type[Blend]] = {"regression": ScoreBlend, "multilabel": SetBlend}
+    return kinds.get(task, Blend)(encoder, partner)
 
 
 def fit_blend(gold: Sequence[str | None], labels: Sequence[str], own: Outputs, theirs: Outputs) -> Blend:
@@ -85,6 +110,61 @@ def fit_blend(gold: Sequence[str | None], labels: Sequence[str], own: Outputs, t
     found = minimize(cost, np.full(2, _PRIOR), jac=True, bounds=[(0.0, None)] * 2, method="L-BFGS-B")
     encoder, partner = np.round(found.x, 4).tolist()
     return Blend(encoder, partner)
+
+
+def fit_score_blend(gold: Sequence[float], own: Outputs, theirs: Outputs) -> Blend:
+    """Fit the shares of scores by least squares.
+
+    Args:
+        gold: scores of N rows that neither model learnt from.
+        own: scores of the encoder, N rows of (1).
+        theirs: scores of the partner, likewise.
+    """
+    right, mine, other = (np.asarray(values, np.float64).reshape(-1) for values in (gold, own, theirs))
+    apart = other - mine
+    size = float(apart @ apart)
+    share = float(np.clip((right - mine) @ apart / size, 0.0, 1.0)) if size else 0.0
+    return ScoreBlend(round(1 - share, 4), round(share, 4))
+
+
+def fit_set_blend(gold: NDArray[np.bool_], own: Outputs, theirs: Outputs) -> Blend:
+    """Fit the exponents for sets of labels by likelihood: of each label of each row, is it one of the row's?
+
+    Args:
+        gold: the labels of N rows that neither model learnt from, (N, C).
+        own: probabilities of the encoder, N rows of (C).
+        theirs: probabilities of the partner, likewise.
+    """
+    from scipy.optimize import minimize
+
+    odds = _odds(own, theirs).reshape(2, -1)  # (2, N * C)
+    is_own = gold.ravel().astype(np.float64)
+
+    def cost(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        both = weights @ odds
+        off = (weights - _PRIOR) / _PRIOR_SD
+        loss = (np.logaddexp(0.0, both) - is_own * both).sum() + (off**2).sum() / 2
+        slope = odds @ (0.5 * (1.0 + np.tanh(0.5 * both)) - is_own) + off / _PRIOR_SD
+        return float(loss), slope
+
+    found = minimize(cost, np.full(2, _PRIOR), jac=True, bounds=[(0.0, None)] * 2, method="L-BFGS-B")
+    encoder, partner = np.round(found.x, 4).tolist()
+    return SetBlend(encoder, partner)
+
+
+def _mixed_in_parts(blend: Blend, own: Outputs, theirs: Outputs) -> Any:
+    """Blend many rows, some at a time."""
+    table: NDArray[np.float64] = scratch_array((len(own), len(own[0])), "float64")
+    for start in range(0, len(own), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        table[part] = blend.mix(own[part], theirs[part])
+    return table
+
+
+def _odds(own: Outputs, theirs: Outputs) -> NDArray[np.float64]:
+    """Return log-odds, (2, N, C)."""
+    both = np.clip(np.asarray([own, theirs], np.float64), _FLOOR, 1.0 - _FLOOR)
+    return np.asarray(np.log(both) - np.log1p(-both))
 
 
 def _logs(own: Outputs, theirs: Outputs) -> NDArray[np.float64]:

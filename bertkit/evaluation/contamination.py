@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.data.records import Example
-from bertkit.data.same_row import row_key
+from bertkit.data.same_row import columns_of, row_keys
 from bertkit.data.store import parts_of
 from bertkit.errors import RunError
 from bertkit.files import is_file, read_bytes, save_arrays
@@ -70,8 +70,9 @@ def count_known(examples: Sequence[Example], salt: str, directory: Path, *, is_p
     return found
 
 
-def _keys(examples: Sequence[Example], *, is_pair: bool) -> Iterable[str]:
-    return (row_key(example, is_pair=is_pair) for example in examples)
+def _keys(examples: Sequence[Example], *, is_pair: bool) -> Iterator[str]:
+    for part in parts_of(examples):
+        yield from row_keys(list(map(columns_of, part)), is_pair=is_pair)
 
 
 def _first_form(example: Example) -> str:

@@ -9,8 +9,9 @@ from functools import partial
 
 from bertkit.data.columns import ColumnChoice, parse_columns
 from bertkit.data.formats.opened import STDIN, Opened, open_input
+from bertkit.data.formats.published import usual_rows
 from bertkit.data.formats.readers import read_opened
-from bertkit.data.formats.telling import TableFormat, tell
+from bertkit.data.formats.telling import TableFormat, Told, tell
 from bertkit.data.kept import FILE, Keep, KeptColumns
 from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
 from bertkit.data.shapes.table import shape_of
@@ -30,6 +31,20 @@ _MOST_SAID = 5
 
 Note = Callable[[str], None]
 MakeExamples = Callable[[Iterator[Row | BadRow]], Iterator[Example | BadRow]]
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """What rows come from: its name, its first line that is not blank, and what it is read as."""
+
+    name: str
+    first_line: int
+    kind: str
+
+    @property
+    def speaks_by_row(self) -> bool:
+        """Whether each row names its columns, and not a header those of all."""
+        return self.kind in ("jsonl", "json")
 
 
 @dataclass(frozen=True)
@@ -67,11 +82,33 @@ def open_inputs(
     """
     choice = None if columns is None else parse_columns(columns)
     opened = open_input(name)
+    told = tell_input(opened, settings, input_format=input_format, choice=choice, note=note)
+    if told is None:
+        note(f"{opened.name}: there is nothing in it")
+        return Inputs(iter(()), slow_source=False)
+    rows = rows_as(opened, told.table, settings, choice, note, keep)
+    return Inputs(rows, slow_source=opened.is_slow, doubts=told.doubts)
+
+
+def tell_input(
+    opened: Opened,
+    settings: TaskSettings,
+    *,
+    input_format: str = "auto",
+    choice: ColumnChoice | None = None,
+    note: Note = lambda _: None,
+) -> Told | None:
+    """Tell what an input is and how the run reads it; None where there is nothing in it.
+
+    The arguments are those of `open_inputs`.
+
+    Raises:
+        DataError: what it is cannot be told, or the run reads no such thing.
+    """
     kind = None if input_format == "auto" else input_format
     plain = _why_no_plain_text(settings)
     if _is_empty(opened, kind, plain_will_do=plain is None):
-        note(f"{opened.name}: there is nothing in it")
-        return Inputs(iter(()), slow_source=False)
+        return None
     told = tell(
         opened,
         kind=kind,
@@ -89,8 +126,7 @@ def open_inputs(
             f"{opened.name}:{opened.first_line}: this is tagged text (a token a line), and the run's task is "
             f"{settings.task}; say with --input-format if it is something else."
         )
-    rows = _rows(opened, table, settings, choice, note, keep)
-    return Inputs(rows, slow_source=opened.is_slow, doubts=told.doubts)
+    return replace(told, table=table)
 
 
 def open_all(
@@ -127,6 +163,33 @@ def open_all(
     return Inputs(rows(), slow_source="-" in files, doubts=doubts)
 
 
+def json_examples(
+    rows: Iterator[Row | BadRow],
+    name: str,
+    settings: TaskSettings,
+    *,
+    choice: ColumnChoice | None = None,
+    keep: Keep | None = None,
+) -> Iterator[Example | BadRow]:
+    """Make examples of rows of JSON as `open_inputs` does; one that would be left out is an error in its place.
+
+    Args:
+        rows: the rows.
+        name: what sentences call them.
+        settings: the run's.
+        choice: the columns of --columns.
+        keep: the columns that go through to the answers.
+
+    Raises:
+        DataError: each row is one token, and nothing tells where a sentence ends.
+    """
+    place = _Placed(name, 1, "jsonl")
+    usual = usual_rows(rows, name)
+    yield from _answerable(
+        _with_kept(usual, keep, lambda rows: _examples(rows, settings, choice, place), place), settings
+    )
+
+
 def _is_empty(opened: Opened, kind: str | None, *, plain_will_do: bool) -> bool:
     """Whether there are no rows: no text at all, unless it is said that blank lines are rows, or that it is parquet."""
     if not opened.is_blank:
@@ -152,27 +215,36 @@ def _why_no_plain_text(settings: TaskSettings) -> str | None:
     return None
 
 
-def _rows(
+def rows_as(
     opened: Opened,
     table: TableFormat,
     settings: TaskSettings,
     choice: ColumnChoice | None,
     note: Note,
     keep: Keep | None,
+    *,
+    physical: Iterator[Row | BadRow] | None = None,
 ) -> Iterator[Example | BadRow]:
-    """Read the rows, and say so if there are none."""
+    """Read the rows of an input as what `tell_input` told, and say so if there are none.
+
+    Args:
+        opened: the input.
+        table: its format.
+        settings: the run's.
+        choice: the columns of --columns.
+        note: see `open_inputs`.
+        keep: likewise.
+        physical: its rows, where they have been read; None: they are read here.
+    """
     if table.kind == "conll":
         if keep is not None and not keep.is_all:
             raise DataError(f"{opened.name}: --keep: tagged text has no columns to keep.")
         found: Iterator[Example | BadRow] = iter(read_tagged_opened(opened, table, need_tags=False))
     else:
-        rows = read_opened(opened, table, keep_blank=True)
-        found = _with_kept(
-            rows, keep, lambda rows: _examples(rows, settings, choice, opened, table.kind), opened, table
-        )
-    found = _without_left_out(found, opened.name, note)
-    if settings.task not in _ANSWER_NOTHING:
-        found = map(_with_text, found)
+        rows = physical or read_opened(opened, table, keep_blank=True)
+        place = _Placed(opened.name, opened.first_line, table.kind)
+        found = _with_kept(rows, keep, lambda rows: _examples(rows, settings, choice, place), place)
+    found = _answerable(_without_left_out(found, opened.name, note), settings)
     first = next(found, None)
     if first is None:
         what = "there is only a header line in it" if table.has_header else "there are no rows in it"
@@ -183,7 +255,7 @@ def _rows(
 
 
 def _with_kept(
-    rows: Iterator[Row | BadRow], keep: Keep | None, make: MakeExamples, opened: Opened, table: TableFormat
+    rows: Iterator[Row | BadRow], keep: Keep | None, make: MakeExamples, place: _Placed
 ) -> Iterator[Example | BadRow]:
     """Make examples, and give them what is kept of their rows.
 
@@ -197,13 +269,18 @@ def _with_kept(
         ahead.append(row)
         if isinstance(row, Row):
             break
-    if ahead and isinstance(first := ahead[-1], Row) and table.kind not in ("jsonl", "json"):
+    if ahead and isinstance(first := ahead[-1], Row) and not place.speaks_by_row:
         try:
             keep.check(list(first.fields))
         except DataError as error:
-            raise DataError.at(opened.name, opened.first_line, str(error)) from None
+            raise DataError.at(place.name, place.first_line, str(error)) from None
     kept = KeptColumns(keep)
     return kept.give(make(kept.note(itertools.chain(ahead, rows))))
+
+
+def _answerable(rows: Iterator[Example | BadRow], settings: TaskSettings) -> Iterator[Example | BadRow]:
+    """Refuse rows in which there is nothing to read, where that is no answer."""
+    return rows if settings.task in _ANSWER_NOTHING else map(_with_text, rows)
 
 
 def _with_text(row: Example | BadRow) -> Example | BadRow:
@@ -224,7 +301,7 @@ def _without_left_out(rows: Iterable[Example | BadRow], name: str, note: Note) -
 
 
 def _examples(
-    rows: Iterable[Row | BadRow], settings: TaskSettings, choice: ColumnChoice | None, opened: Opened, kind: str
+    rows: Iterable[Row | BadRow], settings: TaskSettings, choice: ColumnChoice | None, place: _Placed
 ) -> Iterator[Example | BadRow]:
     """Find the columns at the first row that has them, and make examples of all rows.
 
@@ -237,14 +314,14 @@ def _examples(
             yield row
             continue
         try:
-            found = _columns(list(row.fields), settings, choice, kind)
+            found = _columns(list(row.fields), settings, choice, place.kind)
         except DataError as error:
-            if kind not in ("jsonl", "json"):
-                line = None if kind == "parquet" else opened.first_line
-                raise DataError.at(opened.name, line, str(error)) from None
+            if not place.speaks_by_row:
+                line = None if place.kind == "parquet" else place.first_line
+                raise DataError.at(place.name, line, str(error)) from None
             yield BadRow(row.line, str(error).rstrip("."))
             continue
-        yield from shape.examples(itertools.chain([row], remaining), found, opened.name, need_label=False)
+        yield from shape.examples(itertools.chain([row], remaining), found, place.name, need_label=False)
         return
 
 

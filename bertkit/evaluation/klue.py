@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from bertkit.data.records import Example, TaggedText
-from bertkit.metrics.klue import klue_entities, klue_macro_f1, klue_similarity
+from bertkit.metrics.klue import klue_entities, klue_macro_f1, klue_relations, klue_similarity
 from bertkit.tasks.base import Outputs, Task
+from bertkit.tasks.class_answers import MANY_LABELS, gathered
 from bertkit.tasks.objectives import Classification
+from bertkit.tasks.relation import RelationTask
 from bertkit.tasks.sequence import SequenceTask
 
-_NAME = re.compile(r"klue[-_. ]?(?:v1\.1[-_. ])?(ynat|tc|sts|nli|ner)(?![a-z])", re.IGNORECASE)
+_NAME = re.compile(r"klue[-_. ]?(?:v1\.1[-_. ])?(ynat|tc|sts|nli|ner|re)(?![a-z])", re.IGNORECASE)
 
 
 def klue_figures(task: Task, data: str, examples: Sequence[Example], outputs: Outputs) -> dict[str, float]:
@@ -37,6 +39,9 @@ def klue_figures(task: Task, data: str, examples: Sequence[Example], outputs: Ou
         if name == "nli":
             return {"klue_accuracy": float(np.mean([a == b for a, b in zip(gold, predicted, strict=True)]))}
         return {"klue_macro_f1": klue_macro_f1(gold, predicted)}
+    if name == "re" and isinstance(task, RelationTask) and len(task.settings.labels) <= MANY_LABELS:
+        gold, predicted = [e.label or "" for e in examples], task.objective.predicted(outputs)  # type: ignore[attr-defined]
+        return klue_relations(gold, predicted, gathered(outputs), task.settings.labels)
     if name == "ner" and word == "ner":
         gold_places = [_places(e.entities or ()) for e in examples if isinstance(e, TaggedText)]
         texts, types = [e.texts[0] for e in examples], task.settings.labels

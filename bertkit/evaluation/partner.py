@@ -1,6 +1,6 @@
-"""Who has a say in a run's classes beside its encoder, and how much.
+"""Who has a say in a run's classes or scores beside its encoder, and how much.
 
-For single texts it is the TF-IDF baseline. For pairs it is a model of that kind which also
+For single texts, and for sets of labels, it is the TF-IDF baseline. For pairs it is a model of that kind which also
 compares the words' vectors, as the encoder's table of embeddings has them: `overlap`.
 """
 
@@ -17,19 +17,22 @@ from bertkit.bundle import Bundle, sound
 from bertkit.data.records import Example
 from bertkit.errors import RunError
 from bertkit.evaluation.baselines import Baselines, load_baselines, load_labelled
-from bertkit.evaluation.blend import Blend
+from bertkit.evaluation.blend import Blend, blend_of
 from bertkit.evaluation.sequence_baselines import fit_sequence_baselines
 from bertkit.evaluation.word_vectors import WordVectors
 from bertkit.kinds import MisfitError, shown
 from bertkit.run_folder import MANIFEST, refuse_replaced
 from bertkit.tasks.base import Outputs, Task, TaskSettings
 from bertkit.tasks.class_answers import MANY_LABELS
+from bertkit.tasks.multilabel import Decided
+from bertkit.tasks.registry import TASKS_WITH
 
 if TYPE_CHECKING:
     from bertkit.models.heads import TaskModel
 
 ENCODER = "encoder"
 _MOST = 1000
+_SETS = "multilabel"
 _TFIDF, _OVERLAP = "tfidf", "overlap"  # the second is also the name of its folder beside the baselines
 
 
@@ -41,13 +44,14 @@ class Partner:
     fitted: Baselines
 
     def answers(self, examples: Sequence[Example], known: Mapping[str, Outputs]) -> Outputs:
-        """Return its probabilities, N rows of (C).
+        """Return its probabilities, N rows of (C), or scores, N rows of (1).
 
         Args:
             examples: N rows.
             known: what baselines give for them, by name; the partner may be among these.
         """
-        return known[self.name] if self.name in known else self.fitted.predict(examples)[_TFIDF]
+        found = known[self.name] if self.name in known else self.fitted.predict(examples)[_TFIDF]
+        return [row.scores if isinstance(row, Decided) else row for row in found] if isinstance(found, list) else found
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,14 @@ def fit_partner(
     """Fit a partner on training rows.
 
     Args:
-        task: classification, with its tokenizer.
+        task: classification or regression, with its tokenizer.
         model: whose embeddings the partner of pairs reads.
         baselines: those of the run; of single texts they hold the partner.
         examples: rows the model has learnt from.
         seed: as for the baselines.
     """
     settings = task.settings
-    if not settings.is_pair:
+    if _name_for(settings) == _TFIDF:
         return Partner(_TFIDF, baselines)
     vectors, labels = _vectors(task, model), settings.labels
     fitted = fit_sequence_baselines(examples, task=settings.task, pair=True, labels=labels, seed=seed, vectors=vectors)
@@ -109,7 +113,7 @@ def open_partnership(bundle: Bundle) -> Partnership | None:
     else:
         partner = Partner(_TFIDF, load_baselines(folder, bundle.task))
     refuse_replaced(bundle.directory, bundle.identity)
-    return Partnership(Blend(weights[ENCODER], weights[partner.name]), partner)
+    return Partnership(blend_of(bundle.task.settings.task, weights[ENCODER], weights[partner.name]), partner)
 
 
 def _check_weights(weights: Mapping[str, float], settings: TaskSettings) -> None:
@@ -118,13 +122,18 @@ def _check_weights(weights: Mapping[str, float], settings: TaskSettings) -> None
     Raises:
         MisfitError: of a task without classes, of another partner, or out of bounds.
     """
-    if settings.task != "classify":
-        raise MisfitError(f"blend is there, and the task {settings.task} has no classes")
-    partner = _OVERLAP if settings.is_pair else _TFIDF
+    if settings.task not in TASKS_WITH["blend"]:
+        raise MisfitError(f"blend is there, and the task {settings.task} has neither classes nor scores")
+    partner = _name_for(settings)
     if weights.keys() != {ENCODER, partner}:
         raise MisfitError(f"blend is {shown(dict(weights))} and should have weights of {ENCODER} and {partner}")
     if not all(0 <= weight <= _MOST for weight in weights.values()):
         raise MisfitError(f"blend is {shown(dict(weights))}, and weights are from 0 to {_MOST:,}")
+
+
+def _name_for(settings: TaskSettings) -> str:
+    """Name the partner of a run: of pairs with one label each the one that also compares words' vectors."""
+    return _OVERLAP if settings.is_pair and settings.task != _SETS else _TFIDF
 
 
 def _vectors(task: Task, model: TaskModel) -> WordVectors:

@@ -10,27 +10,21 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence, Set
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from bertkit.bundle import Bundle
 from bertkit.compute.device import Placement
 from bertkit.compute.processes import ALONE, World, undealt
-from bertkit.data.kept import FILE
 from bertkit.data.records import BadRow, Example
-from bertkit.errors import BertkitError
+from bertkit.evaluation.answers import Answerer, Chunk
 from bertkit.evaluation.decisions import AS_TRAINED, Decisions
-from bertkit.evaluation.forward import forward
 from bertkit.evaluation.span import Item, Span
-from bertkit.tasks.base import EncodedRow, Outputs
-from bertkit.tasks.parts import MOST_FIGURES, Tick
+from bertkit.tasks.parts import Tick
 from bertkit.tokenization.health import FitWatch
 from bertkit.tokenization.trimming import DropWatch
-
-if TYPE_CHECKING:
-    from bertkit.evaluation.partner import Partnership
 
 FIRST_CHUNK, LARGEST_CHUNK, GROWTH = 16, 4096, 8
 # Characters after which a chunk is full, however few its rows: some thousand rows of prose.
@@ -42,18 +36,6 @@ PATIENCE_S = 0.01
 # Seconds the reading thread is given to notice that nobody listens any more; where it shares
 # the rows with other processes, it may be waiting for one that has gone.
 LAST_WORDS_S, LAST_WORDS_TOGETHER_S = 10.0, 1.0
-
-# Keys of a record whatever the task; a kept column of such a name gets another.
-_OWN_NAMES = frozenset({FILE, "line", "n_tokens", "truncated", "error", "top"})
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    """Rows that are answered together; `encoded` has one entry per good row, and so has `theirs`, a partner's say."""
-
-    items: Sequence[Item]
-    encoded: list[EncodedRow]
-    theirs: Outputs = ()
 
 
 @dataclass(frozen=True)
@@ -102,98 +84,32 @@ def predict_stream(
     Raises:
         RunError: who has a say in the answers beside the encoder is missing or damaged.
     """
-    partnership = _partnership(bundle)
+    answerer = Answerer(bundle, placement, top_k=top_k, batch_size=batch_size, decisions=decisions)
 
     def answers() -> Generator[list[dict[str, Any]], None, None]:
-        with closing(
-            _chunks(bundle, partnership, rows, PATIENCE_S if slow_source else None, world, span or Span())
-        ) as chunks:
+        with closing(_chunks(answerer, rows, PATIENCE_S if slow_source else None, world, span or Span())) as chunks:
             for chunk in chunks:
                 if watch is not None:
                     watch.see([part for row in chunk.encoded for part in row.parts])
-                outputs = _outputs(bundle, chunk.encoded, placement, batch_size, tick)
-                if partnership is not None:
-                    outputs = iter(partnership.blend.mix(list(outputs), chunk.theirs))
-                yield undealt(world.to_main(_records(bundle, chunk, outputs, top_k, decisions)))
+                yield undealt(world.to_main(answerer.records(chunk, tick)))
                 if drops is not None:
                     drops.see(item.all_texts for item in chunk.items if isinstance(item, Example))
 
     return answers()
 
 
-def _partnership(bundle: Bundle) -> Partnership | None:
-    """Open who has a say beside the encoder; baselines of all kinds are imported only where somebody has."""
-    if not bundle.manifest.blend:
-        return None
-    from bertkit.evaluation.partner import open_partnership
-
-    return open_partnership(bundle)
-
-
-def _outputs(
-    bundle: Bundle, rows: Sequence[EncodedRow], placement: Placement, batch_size: int | None, tick: Tick
-) -> Iterator[Any]:
-    """Yield the output of every row; where labels are many, no more rows are computed than their figures allow."""
-    step = max(1, MOST_FIGURES // max(1, len(bundle.task.settings.labels)))
-    for start in range(0, len(rows), step):
-        some = rows[start : start + step]
-        each = _by_rows(some, tick)
-        yield from forward(bundle.model, bundle.task, some, placement, batch_size=batch_size, tick=each)
-
-
-def _by_rows(rows: Sequence[EncodedRow], tick: Tick) -> Tick:
-    """Return what hears of parts of rows, and tells of so many rows as that is."""
-    share = len(rows) / max(1, sum(len(row.parts) for row in rows))
-    return lambda parts: tick(parts * share)
-
-
-def _records(
-    bundle: Bundle, chunk: _Chunk, outputs: Iterable[Any], top_k: int, decisions: Decisions
-) -> list[dict[str, Any]]:
-    answers = iter(zip(outputs, chunk.encoded, strict=True))
-    taken = {*_OWN_NAMES, *bundle.task.record_fields(top_k), *decisions.fields}
-    records: list[dict[str, Any]] = []
-    for item in chunk.items:
-        if isinstance(item, BadRow):
-            records.append(_with_kept({"line": item.line, "error": item.message}, item, taken))
-            continue
-        output, row = next(answers)
-        answer = decisions.record(bundle.task, bundle.task.record(item, output, top_k), output)
-        record = {"line": item.line, **answer, "n_tokens": row.n_tokens, "truncated": row.truncated}
-        records.append(_with_kept(record, item, taken))
-    return records
-
-
-def kept_of(item: Item, own: Sequence[str]) -> dict[str, Any]:
-    """Return what is kept of a row, as its record has it.
-
-    Args:
-        item: the row.
-        own: the keys that the task's answers have.
-    """
-    return _with_kept({}, item, {*_OWN_NAMES, *own})
-
-
-def _with_kept(record: dict[str, Any], item: Item, taken: Set[str]) -> dict[str, Any]:
-    """Add what is kept of a row, under another name where records use it; the file goes first."""
-    kept = dict(item.kept)
-    file = {FILE: kept.pop(FILE)} if item.kept[:1] and item.kept[0][0] == FILE else {}
-    return {**file, **record, **{f"in_{name}" if name in taken else name: value for name, value in kept.items()}}
-
-
 def _chunks(
-    bundle: Bundle,
-    partnership: Partnership | None,
+    answerer: Answerer,
     rows: Iterable[Item],
     patience_s: float | None,
     world: World,
     span: Span,
-) -> Generator[_Chunk, None, None]:
+) -> Generator[Chunk, None, None]:
     """Encode chunk by chunk, one chunk ahead of the consumer."""
-    ready: queue.Queue[_Chunk | _Failed | None] = queue.Queue(maxsize=1)
+    ready: queue.Queue[Chunk | _Failed | None] = queue.Queue(maxsize=1)
     stopped = threading.Event()
 
-    def hand_over(thing: _Chunk | _Failed | None) -> None:
+    def hand_over(thing: Chunk | _Failed | None) -> None:
         while not stopped.is_set():
             try:
                 ready.put(thing, timeout=0.1)
@@ -204,7 +120,7 @@ def _chunks(
     def work() -> None:
         try:
             for items in world.deal(span.of(_grouped(rows, patience_s, stopped, world.size))):
-                hand_over(_heard(_encoded(bundle, items), partnership))
+                hand_over(answerer.encode(items))
                 if stopped.is_set():
                     return
             hand_over(None)
@@ -292,36 +208,3 @@ def _patiently(rows: Iterable[Item], patience_s: float | None, stopped: threadin
             raise row.error
         paused = False
         yield row
-
-
-def _encoded(bundle: Bundle, items: Sequence[Item]) -> _Chunk:
-    """Encode the good rows; a row the task refuses becomes an error record."""
-    good = [item for item in items if isinstance(item, Example)]
-    try:
-        return _Chunk(items, bundle.task.encode(good))
-    except BertkitError:
-        pass
-    kept: list[Item] = []
-    encoded: list[EncodedRow] = []
-    for item in items:
-        if isinstance(item, Example):
-            try:
-                encoded += bundle.task.encode([item])
-            except BertkitError as error:
-                kept.append(BadRow(item.line, _clause(error, item), kept=item.kept))
-                continue
-        kept.append(item)
-    return _Chunk(kept, encoded)
-
-
-def _heard(chunk: _Chunk, partnership: Partnership | None) -> _Chunk:
-    """Add what the partner says, while the model computes the chunk before."""
-    if partnership is None:
-        return chunk
-    good = [item for item in chunk.items if isinstance(item, Example)]
-    return replace(chunk, theirs=partnership.partner.answers(good, {}))
-
-
-def _clause(error: BertkitError, row: Example) -> str:
-    """Say why a row was refused without its place, which the record has."""
-    return str(error).removeprefix(f"{row.source}:{row.line}: ").rstrip(".")

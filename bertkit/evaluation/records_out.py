@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TextIO
 
 from bertkit.errors import DataError, UsageError
+from bertkit.evaluation.answers import kept_of
 from bertkit.evaluation.going_on import TABLES, Written, bytes_from, read_written
-from bertkit.evaluation.predict import kept_of
 from bertkit.evaluation.span import Span
 from bertkit.evaluation.writers import Record, open_writer
 from bertkit.files import is_file, temporary, writing, writing_on

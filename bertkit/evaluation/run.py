@@ -39,7 +39,7 @@ from bertkit.tasks.base import Outputs, TaskSettings
 from bertkit.tasks.encoded import RowsInWork, encode_scored
 from bertkit.tasks.multilabel import MultiLabelTask
 from bertkit.tasks.reading import load_data, load_splits
-from bertkit.tasks.registry import find_task
+from bertkit.tasks.registry import check_on_long, find_task
 from bertkit.tokenization.health import check_fit
 from bertkit.troubleshooting import see
 
@@ -285,6 +285,7 @@ def _own_data(request: EvalRequest, manifest: Manifest, note: Callable[[str], No
 
 
 def _settings(settings: TaskSettings, request: EvalRequest) -> TaskSettings:
+    check_on_long(settings.task, request.on_long or settings.on_long)
     return replace(settings, on_long=request.on_long or settings.on_long)
 
 
@@ -304,7 +305,8 @@ def _answered(
     theirs = partnership.partner.answers(examples, baselines)
     outputs = partnership.blend.mix(alone, theirs)
     seconds += time.perf_counter() - began
-    both = beside(loaded.task, fitted, {**baselines, partnership.partner.name: theirs})
+    name = partnership.partner.name
+    both = beside(loaded.task, fitted, baselines if name in baselines else {**baselines, name: theirs})
     return _Answered(outputs, both, alone, seconds, warnings)
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from bertkit.bundle import sound
 from bertkit.cache import scratch_array
+from bertkit.data.marked import unmark
 from bertkit.data.records import Example
 from bertkit.data.store import MANY, parts_of
 from bertkit.errors import DataError
@@ -33,7 +34,7 @@ from bertkit.kinds import value_of
 from bertkit.plain import quoted
 from bertkit.tasks.class_answers import MANY_LABELS, likeliest
 
-_TASKS = ("classify", "regression")
+_TASKS = ("classify", "relation", "regression")
 # Rows whose probabilities are held at once where labels are many.
 _BLOCK = 512
 
@@ -151,7 +152,7 @@ class SequenceBaselines:
     def _probabilities(self, examples: Sequence[Example]) -> NDArray[np.float64]:
         found = np.zeros((len(examples), len(self.labels)))
         if examples:
-            found[:, self.prior > 0] = self.model.probabilities(self.features.rows(examples))
+            found[:, self.prior > 0] = self.model.probabilities(self.features.rows(_as_read(examples, self.task)))
         return found
 
     def _decided(self, probabilities: NDArray[np.float64]) -> BaselinePrediction:
@@ -173,7 +174,7 @@ def fit_sequence_baselines(
 
     Args:
         examples: the training rows of the model that the baselines stand beside.
-        task: "classify" or "regression".
+        task: "classify", "relation" or "regression".
         pair: whether the last text of an example is compared with those before it.
         labels: all labels of the task, in order; not used by regression. A label without
             a training row is never predicted.
@@ -200,7 +201,7 @@ def fit_sequence_baselines(
     place = {label: i for i, label in enumerate(labels)}
     classes = np.asarray([_class(row, place) for row in rows])
     present, numbers = np.unique(classes, return_inverse=True)
-    features, matrix = fit_features(rows, pair=pair, vectors=vectors)
+    features, matrix = fit_features(_as_read(rows, task), pair=pair, vectors=vectors)
     weights = None if class_weights is None else np.asarray(class_weights, np.float64)[classes]
     model: LinearModel | CentroidModel
     if len(present) > MANY_CLASSES:
@@ -270,6 +271,25 @@ def _fits_together(baselines: SequenceBaselines) -> bool:
         sizes += [(model.weights, (outputs, features.width)), (model.intercept, (outputs,))]
     known = baselines.task in _TASKS and len(features.overlap_mean) in (0, features.overlaps)
     return known and all(array.shape == shape for array, shape in sizes)
+
+
+def _as_read(examples: Sequence[Example], task: str) -> Sequence[Example]:
+    """Return rows as the baseline reads them: of relations the bare text, and words that say what is marked."""
+    if task != "relation":
+        return examples
+    return [replace(example, texts=(_with_marked_words(example.texts[0]),)) for example in examples]
+
+
+def _with_marked_words(text: str) -> str:
+    """Write the words and kinds of the two entities behind a text, so that they are other words than the text's.
+
+    >>> _with_marked_words("<subj> ORG | Mill </subj> founded <obj> Arl </obj>.")
+    'Mill founded Arl. subjORG subjMill objArl'
+    """
+    found = unmark(text)
+    own = zip(("subj", "obj"), found.kinds, found.words, strict=True)
+    words = [f"{part}{word}" for part, kind, said in own for word in (*kind.split(), *said.split())]
+    return " ".join([found.text, *words])
 
 
 def _score(example: Example) -> float:

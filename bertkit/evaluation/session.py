@@ -10,8 +10,8 @@ from typing import Any
 
 from bertkit import bundle
 from bertkit.bundle import Bundle
-from bertkit.compute.device import Placement, check_device_word
-from bertkit.compute.processes import World, joined
+from bertkit.compute.device import Placement, check_device_word, threads_note
+from bertkit.compute.processes import World, joined, this_world
 from bertkit.data.formats.metering import metered
 from bertkit.data.formats.opened import STDIN
 from bertkit.data.kept import FILE, parse_keep
@@ -35,7 +35,7 @@ from bertkit.outputs import check_outputs
 from bertkit.plain import brief
 from bertkit.progress import Progress, unheard
 from bertkit.tasks.base import TaskSettings
-from bertkit.tasks.registry import find_task
+from bertkit.tasks.registry import check_on_long, find_task
 from bertkit.tokenization.health import FitWatch
 from bertkit.tokenization.trimming import DROPPED_FILE, DropWatch, read_dropped
 
@@ -187,9 +187,22 @@ def _help(request: PredictRequest, world: World) -> Done:
 
 
 def _loaded(request: PredictRequest, note: Note = lambda _: None) -> tuple[Bundle, Placement]:
-    way = replace(request.way, input_bytes=size_of_all(request.names))
+    loaded, placement = open_with(request, replace(request.way, input_bytes=size_of_all(request.names)), note)
+    if (idle := threads_note(placement, this_world())) is not None:
+        note(idle)
+    return loaded, placement
+
+
+def open_with(request: PredictRequest, way: Way, note: Note = lambda _: None) -> tuple[Bundle, Placement]:
+    """Open the run of a request, with what is asked of its answers.
+
+    Raises:
+        UsageError: the run's task does not have what is asked.
+        RunError: no run is there, or it is damaged or newer; and see `open_to_answer`.
+    """
     loaded, placement = open_to_answer(request.run, way, note)
     settings = loaded.task.settings
+    check_on_long(settings.task, request.on_long or settings.on_long)
     loaded.task.settings = replace(settings, on_long=request.on_long or settings.on_long)
     request.decisions.apply(loaded.task)
     return loaded, placement

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.bundle import Bundle
+from bertkit.data.marked import MARKERS
 from bertkit.data.records import Example, Question
 from bertkit.errors import ModelError
 from bertkit.tasks.base import EncodedRow, TaskSettings
@@ -103,7 +104,9 @@ def decided(settings: TaskSettings, values: NDArray[np.float64]) -> NDArray[Any]
 def _scale(run: Bundle, expected: NDArray[np.float64]) -> float:
     """Probabilities differ by what they differ; numbers and figures relative to their size."""
     return (
-        1.0 if run.task.settings.task in ("classify", "multilabel", "ner") else max(1.0, float(np.abs(expected).max()))
+        1.0
+        if run.task.settings.task in ("classify", "multilabel", "relation", "ner")
+        else max(1.0, float(np.abs(expected).max()))
     )
 
 
@@ -128,6 +131,8 @@ def _probes(run: Bundle, examples: Sequence[Example]) -> list[_Probe]:
 
 def _is_ours(run: Bundle, example: Example, row: EncodedRow) -> bool:
     """Whether a row is one that only bertkit reads so: a question cut at its beginning, or special tokens as text."""
+    if run.task.settings.task == "relation":
+        return row.truncated  # it is cut around its entities
     if run.task.settings.task not in ("choice", "mlm"):
         return False
     mask = run.tokenizer.special.mask
@@ -148,8 +153,8 @@ def _texts(run: Bundle, example: Example) -> list[tuple[str, str | None]]:
         return [(stem, choice) for choice in example.choices]
     if settings.task in ("ner", "mlm"):
         return [(example.texts[0], None)]
-    cut = len(settings.columns.text)
-    (first,) = joined_texts([example.texts[:cut]], settings, tokenizer)
+    cut, markers = len(settings.columns.text), MARKERS if settings.task == "relation" else ()
+    (first,) = joined_texts([example.texts[:cut]], settings, tokenizer, but=markers)
     return [(first, example.texts[cut] if settings.is_pair else None)]
 
 
@@ -208,5 +213,5 @@ def _read(run: Bundle, logits: Tensor, mask: Tensor | None) -> list[NDArray[np.f
     values = [row.double().cpu() for row in rows]
     if task == "multilabel":
         return [row.sigmoid().numpy() for row in values]
-    has_labels = task in ("classify", "ner", "mlm")
+    has_labels = task in ("classify", "relation", "ner", "mlm")
     return [(row.softmax(dim=-1) if has_labels else row).numpy() for row in values]

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bertkit.metrics.regression import regression_metrics
+from bertkit.metrics.relations import area_of
 
 OUTSIDE = "O"
 SIMILAR = 3.0
@@ -109,18 +109,7 @@ def klue_relations(
     right = sum(a == b for a, b in zip(gold, predicted, strict=True) if a in related)
     given, wanted = (sum(label in related for label in own) for own in (predicted, gold))
     scores = np.asarray(probabilities, np.float64)
-    areas = [_area([label == own for own in gold], scores[:, i]) for i, label in enumerate(labels)]
+    own = np.asarray(gold, object)
+    areas = [area_of(np.asarray(own == label, bool), scores[:, i])[0] for i, label in enumerate(labels)]
     micro = 2.0 * right / (given + wanted) if given + wanted else 0.0
     return {"klue_micro_f1": micro, "klue_auprc": float(np.mean(areas))}
-
-
-def _area(is_label: Sequence[bool], scores: NDArray[np.float64]) -> float:
-    """Return the area under precision and recall by trapezoids; of a label that no row has, recall counts as 1."""
-    own = np.asarray(is_label, bool)
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    right = np.cumsum(own[order])[ends]
-    precision = right / (ends + 1.0)
-    recall = right / own.sum() if own.any() else np.ones(len(ends))
-    heights, steps = np.append(1.0, precision), np.diff(np.append(0.0, recall))
-    return float((steps * (heights[1:] + heights[:-1]) / 2.0).sum())

@@ -18,7 +18,7 @@ Shapes in the margin: B rows, L tokens, H hidden, N heads, D = H / N.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -287,6 +287,11 @@ class BertModel(nn.Module):
                 nn.init.zeros_(module.bias)
         with torch.no_grad():
             self.embeddings.word_embeddings.weight[self.config.pad_token_id].zero_()
+
+    def grow_vocabulary(self, size: int) -> None:
+        """Note that the table of embeddings has become longer."""
+        self.vocab_size = size
+        self.config = replace(self.config, vocab_size=size)
 
     def transformers_config(self) -> dict[str, Any]:
         """Return the config.json with which transformers opens these weights."""

@@ -186,6 +186,11 @@ class PretrainedEncoder(nn.Module):
         self.vocab_size = len(rows)
         self._config = self.model.config.to_dict()
 
+    def grow_vocabulary(self, size: int) -> None:
+        """Note that the table of embeddings has become longer."""
+        self.vocab_size = self.model.config.vocab_size = size
+        self._config = self.model.config.to_dict()
+
     def _set_kernel(self, input_ids: Tensor) -> None:
         """Let attention be computed as suits the shape of a batch."""
         rows, tokens = input_ids.shape

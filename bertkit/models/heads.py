@@ -21,7 +21,7 @@ POOLINGS = ("cls", "pooler", "mean", "match", "align")
 OF_FIRST_TOKEN = ("cls", "pooler")  # what they make of a row needs no other token's last hidden state
 
 
-_VECTORS = {"match": 4, "align": 6}  # of H figures each; all other poolings make one
+_VECTORS = {"match": 4, "align": 6, "entities": 2}  # of H figures each; all other poolings make one
 
 
 class Encoder(Protocol):
@@ -84,6 +84,10 @@ class Encoder(Protocol):
 
     def transformers_config(self) -> dict[str, Any]:
         """Return the config.json with which transformers opens the encoder."""
+        ...
+
+    def grow_vocabulary(self, size: int) -> None:
+        """Note that the table of embeddings has become longer."""
         ...
 
 
@@ -169,6 +173,40 @@ class SequenceModel(TaskModel):
             unlike = differences(hidden, text - second, second)  # (B, L, H)
             vectors += [_mean(unlike, text), unlike.amax(dim=1)]
         return torch.cat(vectors, dim=-1)
+
+
+class RelationModel(SequenceModel):
+    """An encoder, the vectors of the markers before the two entities, dropout, a linear layer.
+
+    What Baldini Soares et al. 2019 call entity start. In a row without a marker the first token stands for it.
+
+    Args:
+        encoder: gives the hidden states.
+        outputs: number of outputs C.
+        markers: the ids of the two markers.
+        dropout: dropout before the linear layer.
+    """
+
+    def __init__(self, encoder: Encoder, outputs: int, *, markers: tuple[int, int], dropout: float) -> None:
+        super().__init__(encoder, outputs, pooling="entities", dropout=dropout)
+        self.markers = markers
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor,
+        global_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Return the logits (B, C); arguments as in `Encoder`."""
+        hidden = self.encoder(input_ids, attention_mask, token_type_ids, global_mask)  # (B, L, H)
+        found = []
+        for marker in self.markers:
+            place = (input_ids == marker).to(torch.int64).argmax(dim=1)  # (B), 0 where there is none
+            place = place.view(-1, 1, 1).expand(-1, 1, hidden.shape[-1])  # (B, 1, H)
+            found.append(hidden.gather(1, place).squeeze(1))
+        logits: Tensor = self.classifier(self.dropout(torch.cat(found, dim=-1)))  # (B, 2H) to (B, C)
+        return logits
 
 
 class ChoiceModel(SequenceModel):

@@ -70,7 +70,8 @@ MINILM = replace(
     by_task={
         "choice": {"epochs": 2},
         "classify": {"head_lr": 2e-3},
-        "multilabel": {"head_lr": 5e-3, "lr": 2e-4, "epochs": 8},
+        "relation": {"head_lr": 2e-3, "lr": 2e-4},
+        "multilabel": {"head_lr": 5e-3, "lr": 2e-4, "epochs": 8, "blend": True},
     },
     by_pair_task={
         "classify": {"pooling": "align", "epochs": 2, "lr": 2e-4, "blend": True},
@@ -93,7 +94,11 @@ E5 = replace(
         "ner": {"lr": 2e-4, "head_lr": 1e-3, "epochs": 6},
         "classify": {"head_lr": 1e-3, "blend": True, "epochs": 2},
     },
-    by_pair_task={"regression": {"pooling": "siamese"}, "classify": {"epochs": 4}},
+    by_pair_task={
+        "regression": {"pooling": "siamese", "epochs": 2, "blend": True},
+        "classify": {"epochs": 4},
+        "qa": {"epochs": 5, "lr": 2e-4, "head_lr": 1e-3, "batch_size": 16},
+    },
 )
 BASE = replace(FINE_TUNING, epochs=3, lr=3e-5)
 # The classes of transformers for these put the pooler under a classifier, and it came trained.

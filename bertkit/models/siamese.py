@@ -8,6 +8,7 @@ C outputs.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 import numpy as np
 import torch
@@ -71,7 +72,10 @@ class SiameseModel(TaskModel):
     def compare(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the logits of pairs of vectors, (B, C)."""
         if self.by_cosine:
-            features = (first * second).sum(dim=-1, keepdim=True)  # (B, 1)
+            cosine = (first * second).sum(dim=-1, keepdim=True)  # (B, 1)
+            # bfloat16 would leave a score of 4 in steps of 1/32.
+            with torch.autocast(cosine.device.type, enabled=False):
+                return cast(Tensor, self.classifier(cosine.to(self.classifier.weight.dtype)))
         else:
             features = torch.cat([first, second, (first - second).abs(), first * second], dim=-1)  # (B, 4H)
         logits: Tensor = self.classifier(self.dropout(features))

@@ -140,13 +140,19 @@ def _limits(manifest: Manifest, evaluation: Evaluation) -> str:
         )
     limits += _of_encoder(manifest)
     if manifest.blend:
-        product = " times ".join(f"{name} to the power of {weight:g}" for name, weight in manifest.blend.items())
         limits.append(
-            f"Probabilities are blended: {product}, normalised. The second is in `baseline/`; "
-            "model.safetensors alone gives the encoder's."
+            f"{_blended(manifest)} The second is in `baseline/`; model.safetensors alone gives the encoder's."
         )
     limits += [f"Warning at training: {escaped(warning)}." for warning in evaluation.warnings]
     return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits) + "\n"
+
+
+def _blended(manifest: Manifest) -> str:
+    weights = manifest.blend.items()
+    if manifest.settings.task == "regression":
+        return f"Scores are blended: {' plus '.join(f'{weight:g} times {name}' for name, weight in weights)}."
+    product = " times ".join(f"{name} to the power of {weight:g}" for name, weight in weights)
+    return f"Probabilities are blended: {product}, normalised."
 
 
 def _of_encoder(manifest: Manifest) -> Iterator[str]:

@@ -25,7 +25,7 @@ from bertkit.plain import brief, quoted, to_json
 
 FLAG = "--write"
 _SUFFIXES = (".csv", ".tsv", ".jsonl")
-_LABELLED = ("classify", "regression", "choice")
+_LABELLED = ("classify", "relation", "regression", "choice")
 _PLACE = ("file", "line", "why")
 
 
@@ -64,7 +64,7 @@ def write_clean(path: Path, data: StreamedData, task: str, labels: Mapping[str, 
         rows = data.splits[split]
         if not isinstance(rows, SplitStream) or rows.has_no_columns:
             raise DataError(f"{FLAG}: writes tables, and {data.name} has no table of its own.")
-        counts = Counter(labels.get(split, {})) if task == "classify" else Counter[str]()
+        counts = Counter(labels.get(split, {})) if task in ("classify", "relation") else Counter[str]()
         sorter = _Sorter(task, {*placeholders(counts), *header_like(counts)})
         names: dict[str, None] = {}
         for _, record in rows.records():

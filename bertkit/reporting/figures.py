@@ -31,6 +31,7 @@ FIGURES: Mapping[str, Mapping[str, Draw]] = {
         "reliability": own.label_reliability,
         **_SHARED,
     },
+    "relation": {"confusion": own.confusion_matrix, "reliability": own.class_reliability, **_SHARED},
     "regression": {"predicted": own.predicted_against_gold, "residuals": own.residuals_by_length, **_SHARED},
     "ner": {"kinds": own.kind_scores, "confusion": own.kind_confusion, **_SHARED},
     "choice": {"ranks": own.rank_of_answer, "reliability": own.choice_reliability, **_SHARED},

@@ -30,7 +30,7 @@ def build_page(inspection: Inspection) -> str:
     """Return the page as HTML."""
     found = inspection.audit
     rows = ", ".join(f"{name} {split.rows:,}" for name, split in found.splits.items())
-    columns = ", ".join((*inspection.columns.inputs, *inspection.columns.choices))
+    columns = ", ".join((*inspection.columns.inputs, *inspection.columns.choices, *inspection.columns.spans))
     severity = found.findings[0].severity if found.findings else "info"
     parts = [
         tag("div", tag("p", found.verdict), class_=f"box {severity}"),

@@ -165,7 +165,7 @@ def _facts(scored: Scored) -> Html:
     settings = manifest.settings
     rows: list[Sequence[Child]] = [
         ["folder", str(scored.run.directory)],
-        ["columns read", ", ".join((*settings.columns.inputs, *settings.columns.choices))],
+        ["columns read", ", ".join((*settings.columns.inputs, *settings.columns.choices, *settings.columns.spans))],
         ["longest row", f"{settings.max_length} tokens; longer ones: {settings.on_long}"],
         ["training rows", ", ".join(f"{split} {count:,}" for split, count in manifest.data["rows"].items())],
         ["fingerprint of the data", tag("code", manifest.data["fingerprint"][:16])],

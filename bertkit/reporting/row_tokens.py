@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 
 from bertkit.audit import Finding, Place
 from bertkit.data.faults import MAX_PLACES
+from bertkit.data.marked import MARKERS
 from bertkit.data.records import ColumnMap, Example
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.health import ANOTHER, examine
 
 Rows = list[tuple[str, ...]]
 """All texts of some rows."""
+_TO_COUNT = re.compile("|".join(map(re.escape, MARKERS)))
 
 
 class TokenCounter:
@@ -31,12 +34,15 @@ class TokenCounter:
         self._separator = f" {tokenizer.special.sep or ' '} "
         self._own = len(columns.text)
         self._has_choices = task == "choice"
+        self._are_marked = task == "relation"
         self._is_pair = columns.pair is not None and task != "mlm"
 
     def __call__(self, rows: Rows) -> list[int]:
         """Return the number of tokens of each row."""
         if self._has_choices:
             return self._of_choices(rows)
+        if self._are_marked:  # each marker will be one token
+            return [length + len(MARKERS) for length in self._lengths([_TO_COUNT.sub(" ", row[0]) for row in rows])]
         if not self._is_pair:
             return self._lengths([self._joined(texts) for texts in rows])
         firsts, seconds = ([self._joined(part) for part in parts] for parts in self._parts(rows))

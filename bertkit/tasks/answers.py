@@ -34,8 +34,8 @@ def check_answers(settings: TaskSettings, examples: Sequence[Example]) -> tuple[
         return tuple(_about_entities(settings, examples))
     if settings.task == "multilabel":
         return tuple(_about_sets(settings, examples))
-    if settings.task in ("classify", "regression"):
-        unseen = _about_labels(settings, examples) if settings.task == "classify" else ()
+    if settings.task in ("classify", "relation", "regression"):
+        unseen = _about_labels(settings, examples) if settings.task != "regression" else ()
         return (*unseen, *_about_one_answer(settings, examples))
     return ()
 

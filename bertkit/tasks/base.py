@@ -20,6 +20,7 @@ from bertkit.kinds import MisfitError, record_of, shown
 from bertkit.tasks.endings import Endings
 from bertkit.tasks.registry import find_task
 from bertkit.tokenization.base import Encoding, Tokenizer
+from bertkit.tokenization.encoding import EncodedColumns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,8 +41,8 @@ _WORDS = {
 }
 _WORDS["task"] = tuple(word for word in _WORDS["task"] if word != "auto")
 # How many labels a task has at least; others have none.
-_LABELS = {"classify": 2, "multilabel": 1, "ner": 1}
-_WITH_THRESHOLDS = ("classify", "multilabel", "qa")
+_LABELS = {"classify": 2, "multilabel": 1, "relation": 2, "ner": 1}
+_WITH_THRESHOLDS = ("classify", "multilabel", "relation", "qa")
 SIDED_POOLINGS = ("match", "align")
 Interval = tuple[float, float]
 Outputs = Sequence[Any]
@@ -234,6 +235,27 @@ class Tuned(Protocol):
 
     def tune(self, examples: Sequence[Example], outputs: Outputs) -> str:
         """Choose them on rows that were not trained on; returns a sentence that says what was chosen."""
+        ...
+
+
+@runtime_checkable
+class InColumns(Protocol):
+    """A task that can encode many rows of plain texts without an object for each."""
+
+    def encode_columns(self, texts: Sequence[Sequence[str]]) -> EncodedColumns | None:
+        """Encode rows as `encode` does; None where they must be encoded one by one.
+
+        Args:
+            texts: the columns of text.
+        """
+        ...
+
+    def target(self, example: Example) -> float:
+        """Return what a row's loss compares with.
+
+        Raises:
+            DataError: the row has no such answer.
+        """
         ...
 
 

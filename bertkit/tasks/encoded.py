@@ -25,13 +25,15 @@ from numpy.typing import NDArray
 from bertkit import __version__
 from bertkit.cache import cached
 from bertkit.data.records import Example
-from bertkit.data.store import StoredRows, parts_of
+from bertkit.data.store import Block, StoredRows, blocks_of, parts_of
 from bertkit.files import read_bytes, write_json
 from bertkit.kinds import record_of
-from bertkit.tasks.base import EncodedRow, NothingToLearnError, Task, TrainingOptions, TrainingRow
+from bertkit.tasks.base import EncodedRow, InColumns, NothingToLearnError, Task, TrainingOptions, TrainingRow
 from bertkit.tasks.packing import Packer, Unpacker
 from bertkit.tokenization.base import Encoding
+from bertkit.tokenization.encoding import EncodedColumns
 
+P = TypeVar("P")
 T = TypeVar("T")
 ROOM = "encoded-1"
 """Where encoded rows lie in the cache; the number is of how the files are laid out."""
@@ -92,11 +94,18 @@ def _learnt(task: Task) -> Iterator[float]:
 def _write(place: Path, task: Task, examples: Sequence[Example], options: TrainingOptions) -> None:
     writer = _Writer(place / _ROWS, task.tokenizer.vocab_size)
     nothing: NothingToLearnError | None = None
+    numbers = _Targets(task)
+
+    def encode(part: Block | Sequence[Example]) -> list[TrainingRow] | _Columns:
+        if isinstance(part, Block) and (found := numbers.encoded(part)) is not None:
+            return found
+        return task.training_rows(part.examples if isinstance(part, Block) else part, options)
+
     with writer, ThreadPoolExecutor(max_workers=1) as worker:
         # A fast tokenizer computes outside of Python: while it does, what it returned before is written.
-        for rows in ahead(worker, lambda part: task.training_rows(part, options), parts_of(examples)):
+        for rows in ahead(worker, encode, _blocks(task, examples)):
             try:
-                writer.add(rows())
+                writer.write(rows())
             except NothingToLearnError as error:
                 nothing = error
     if not writer.lengths and nothing is not None:
@@ -105,11 +114,51 @@ def _write(place: Path, task: Task, examples: Sequence[Example], options: Traini
     write_json(place / _FACTS, asdict(writer.facts()), lasting=False)
 
 
-def ahead(
-    worker: Executor, work: Callable[[Sequence[Example]], list[T]], parts: Iterable[Sequence[Example]]
-) -> Iterator[Callable[[], list[T]]]:
+def _blocks(task: Task, examples: Sequence[Example]) -> Iterator[Block | Sequence[Example]]:
+    """Read rows in parts, as columns where they are plain and the task can do with that."""
+    return blocks_of(examples) if isinstance(task, InColumns) else parts_of(examples)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Encoded rows with what they are to be, (N), and where they stand: the numbers of their files, and lines."""
+
+    encoded: EncodedColumns
+    targets: NDArray[np.float64]
+    sources: tuple[str, ...]
+    files: NDArray[np.int32]
+    lines: NDArray[np.int64]
+
+
+class _Targets:
+    """Encodes plain rows column by column, and what equal labels mean only once.
+
+    Args:
+        task: encodes them.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._known: dict[str | None, float] = {}
+
+    def encoded(self, block: Block) -> _Columns | None:
+        """Encode some rows; None where the task wants them one by one."""
+        task = self._task
+        encoded = task.encode_columns(block.texts) if isinstance(task, InColumns) else None
+        if encoded is None or not isinstance(task, InColumns):
+            return None
+        labels, sources, (files, lines) = block.labels, block.rows.facts.sources, block.places
+        for label in dict.fromkeys(labels):
+            if label not in self._known:
+                place = block.place(labels.index(label))
+                self._known[label] = task.target(Example((), label, place.line, place.file))
+        targets = np.fromiter((self._known[label] for label in labels), np.float64, len(labels))
+        return _Columns(encoded, targets, sources, files, lines)
+
+
+def ahead(worker: Executor, work: Callable[[P], T], parts: Iterable[P]) -> Iterator[Callable[[], T]]:
     """Do the work of each part in another thread while the result before it is used; yield what waits for it."""
-    coming: deque[Future[list[T]]] = deque()
+    coming: deque[Future[T]] = deque()
     for part in parts:
         coming.append(worker.submit(work, part))
         if len(coming) > 1:
@@ -150,18 +199,42 @@ class _Writer:
             self._file.close()
         self._stream.close()
 
-    def add(self, rows: Sequence[TrainingRow]) -> None:
+    def write(self, rows: Sequence[TrainingRow] | _Columns) -> None:
         """Write some rows."""
+        if isinstance(rows, _Columns):
+            self._add_columns(rows)
+        elif rows:
+            self._add(rows)
+
+    def _add_columns(self, rows: _Columns) -> None:
         import pyarrow as pa
 
-        if not rows:
-            return
+        ids, starts, n_tokens = rows.encoded.ids, rows.encoded.starts, rows.encoded.n_tokens
+        # By file: there are few, and a number is given to each as it comes.
+        new = np.array([self._sources.get(source, -1) for source in rows.sources], np.int32)
+        for file in dict.fromkeys(rows.files.tolist()):
+            new[file] = self._sources.setdefault(rows.sources[file], len(self._sources))
+        nothing, field = pa.nulls, self._schema.field
+        self._put(
+            pa.ListArray.from_arrays(pa.array(starts), pa.array(ids.astype(self._ids))),
+            nothing(len(n_tokens), field("types").type),
+            pa.array(n_tokens),
+            pa.array(rows.targets),
+            pa.array(new[rows.files]),
+            pa.array(rows.lines),
+            nothing(len(n_tokens), field("rest").type),
+        )
+        self._count_in(np.diff(starts), *rows.encoded.cut)
+
+    def _add(self, rows: Sequence[TrainingRow]) -> None:
+        import pyarrow as pa
+
         plain = [row.encoded.parts[0] if _is_plain(row) else _NOTHING for row in rows]
         places = [row.place.rpartition(":") for row in rows]
         pairs = list(zip(plain, rows, strict=True))
         rest = [self._packer.pack(row) if part is _NOTHING else None for part, row in pairs]
         types = None if not any(any(part.type_ids) for part in plain) else [part.type_ids for part in plain]
-        columns = [
+        self._put(
             _lists([part.ids for part in plain], self._ids),
             pa.nulls(len(rows), self._schema.field("types").type) if types is None else _lists(types, np.uint8),
             pa.array([part.n_tokens for part in plain], pa.int32()),
@@ -169,11 +242,18 @@ class _Writer:
             pa.array([self._sources.setdefault(file, len(self._sources)) for file, _, _ in places], pa.int32()),
             pa.array([int(line) for _, _, line in places], pa.int64()),
             pa.array(rest, pa.binary()),
-        ]
-        self._file.write_batch(pa.record_batch(columns, schema=self._schema))
-        self.lengths.append(np.fromiter((row.length for row in rows), np.int32, len(rows)))
-        self._count += len(rows)
-        cut, lost = cut_of(row.encoded for row in rows)
+        )
+        lengths = np.fromiter((row.length for row in rows), np.int32, len(rows))
+        self._count_in(lengths, *cut_of(row.encoded for row in rows))
+
+    def _put(self, *columns: Any) -> None:
+        import pyarrow as pa
+
+        self._file.write_batch(pa.record_batch(list(columns), schema=self._schema))
+
+    def _count_in(self, lengths: NDArray[np.int32], cut: int, lost: int) -> None:
+        self.lengths.append(lengths)
+        self._count += len(lengths)
         self._cut, self._lost = self._cut + cut, self._lost + lost
 
     def facts(self) -> Facts:
@@ -204,6 +284,8 @@ def _lists(rows: Sequence[Sequence[int]], kind: type[np.integer[Any]]) -> Any:
 
 def cut_of(rows: Iterable[EncodedRow]) -> tuple[int, int]:
     """Count the rows that were cut, and the tokens that were lost."""
+    if isinstance(rows, ScoredRows):
+        return rows.cut
     cut = lost = 0
     for row in rows:
         if row.truncated:
@@ -309,6 +391,21 @@ class ScoredRows(Sequence[EncodedRow]):
         if isinstance(index, slice):
             return ScoredRows(self._task, self._examples[index])
         return self._task.encode_scored([self._examples[index]])[0]
+
+    @cached_property
+    def cut(self) -> tuple[int, int]:
+        """How many rows are cut, and the tokens that are lost."""
+        task, cut, lost = self._task, 0, 0
+        for part in _blocks(task, self._examples):
+            columns = (
+                task.encode_columns(part.texts) if isinstance(part, Block) and isinstance(task, InColumns) else None
+            )
+            if columns is not None:
+                own = columns.cut
+            else:
+                own = cut_of(task.encode_scored(part.examples if isinstance(part, Block) else part))
+            cut, lost = cut + own[0], lost + own[1]
+        return cut, lost
 
     def __iter__(self) -> Iterator[EncodedRow]:
         with ThreadPoolExecutor(max_workers=1) as worker:

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bertkit.data.shape_names import CLASSES, ENTITIES, LABEL_SETS, QUESTIONS, READINGS, SCORES, SUMMARIES, TEXTS
+from bertkit.data.shape_names import (
+    CLASSES,
+    ENTITIES,
+    LABEL_SETS,
+    QUESTIONS,
+    READINGS,
+    RELATIONS,
+    SCORES,
+    SUMMARIES,
+    TEXTS,
+)
 from bertkit.errors import UnknownNameError, UsageError
 
 # Words that are kept of those that could stand in a hidden place, the likeliest first.
@@ -111,6 +121,16 @@ TASKS: tuple[TaskSpec, ...] = (
         {"batch_size": 8, "token_masking": 0.0},
         most_ranked=None,
     ),
+    # What stands in the text's markers is read, so none of it is hidden.
+    TaskSpec(
+        "relation",
+        "bertkit.tasks.relation:RelationTask",
+        "the relation between two entities that are marked in a text",
+        RELATIONS,
+        ("micro_f1", "auprc", "accuracy", "macro_f1", "mcc", "micro_precision", "micro_recall", "loss"),
+        {"pooling": "cls", "token_masking": 0.0, "swap_pairs": False, "overlap_segments": False, "blend": False},
+        most_ranked=None,
+    ),
     # A row is a question and a text, which is read in windows where it is long.
     TaskSpec(
         "qa",
@@ -171,12 +191,12 @@ SHAPE_OF: Mapping[str, str] = {spec.name: spec.shape for spec in TASKS}
 # Options of `train` that only some tasks read; for any other they would do nothing.
 TASKS_WITH: Mapping[str, tuple[str, ...]] = {
     "positive": ("classify",),
-    "class_weights": ("classify", "multilabel"),
-    "label_smoothing": ("classify", "multilabel", "ner", "choice", "extractive"),
+    "class_weights": ("classify", "multilabel", "relation"),
+    "label_smoothing": ("classify", "multilabel", "relation", "ner", "choice", "extractive"),
     "loss": ("regression",),
-    "head_lr": ("classify", "multilabel", "regression", "ner", "choice", "qa", "mlm", "extractive"),
-    "blend": ("classify",),
-    "calibrate": ("classify", "multilabel", "choice"),
+    "head_lr": ("classify", "multilabel", "relation", "regression", "ner", "choice", "qa", "mlm", "extractive"),
+    "blend": ("classify", "multilabel", "relation", "regression"),
+    "calibrate": ("classify", "multilabel", "relation", "choice"),
     "tune_threshold": ("classify",),
     "whole_words": ("mlm",),
     "sentence_pairs": ("mlm",),
@@ -184,6 +204,19 @@ TASKS_WITH: Mapping[str, tuple[str, ...]] = {
     "leave_out": ("classify", "multilabel", "regression", "choice", "mlm"),
     "pooling": ("classify", "multilabel", "regression", "choice", "extractive", "matching"),
 }
+
+
+def check_on_long(task: str, on_long: str) -> None:
+    """Refuse a way of reading long rows that a task does not have.
+
+    Raises:
+        UsageError: a relation is to be read in windows.
+    """
+    if task == "relation" and on_long == "window":
+        raise UsageError(
+            "--on-long window: both entities of a relation are read at once; take truncate, which leaves out what is "
+            "furthest from them, or error."
+        )
 
 
 def find_task(name: str) -> TaskSpec:

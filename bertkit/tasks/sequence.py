@@ -28,6 +28,7 @@ from bertkit.tasks.encoding import encode_rows, hide_tokens, joined_texts, with_
 from bertkit.tasks.labels import sorted_labels
 from bertkit.tasks.objectives import Classification, Objective, Regression, number
 from bertkit.tokenization.base import Encoding, Tokenizer
+from bertkit.tokenization.encoding import EncodedColumns
 from bertkit.tokenization.segments import KINDS, pair_kinds, segments_at
 from bertkit.tokenization.stretches import beginning, most_at_once
 
@@ -92,6 +93,18 @@ class SequenceTask:
         """
         firsts, seconds = self._texts(examples)
         return self._encode(firsts, seconds, examples)
+
+    def encode_columns(self, texts: Sequence[Sequence[str]]) -> EncodedColumns | None:
+        """Encode rows of one text, or of several columns that are joined, which are cut where they are long."""
+        settings = self.settings
+        if settings.is_pair or settings.on_long != "truncate":
+            return None
+        firsts = joined_texts(zip(*texts, strict=True), settings, self.tokenizer)
+        return self.tokenizer.encode_columns(firsts, max_length=settings.max_length)
+
+    def target(self, example: Example) -> float:
+        """Return the number of a label, or a score in standard deviations from the mean."""
+        return float(self.objective.target(example))
 
     def encode_scored(self, examples: Sequence[Example]) -> list[EncodedRow]:
         """Encode examples, and where labels are many say which is the right one."""

@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from tokenizers import AddedToken
 from tokenizers import Tokenizer as Backend
 
 from bertkit.errors import TokenizerError
@@ -27,7 +29,7 @@ from bertkit.tokenization.cutting import (
     sides_of,
     windows,
 )
-from bertkit.tokenization.encoding import Encoding, LaidRow, Texts, packed, spans_of
+from bertkit.tokenization.encoding import EncodedColumns, Encoding, LaidRow, Texts, packed, spans_of
 from bertkit.tokenization.stretches import looked_at, most_at_once, portions, stretches
 from bertkit.tokenization.typed import Speller, as_text
 from bertkit.tokenization.words_apart import FEWEST, WordsApart, WordsRow, reads_apart
@@ -122,6 +124,19 @@ class Tokenizer:
             self.__dict__.pop("_words_apart", None)  # what it knows of words is otherwise
         self.backend.encode_special_tokens = not value
 
+    def add_control(self, tokens: Sequence[str]) -> None:
+        """Add control tokens to the vocabulary, as far as it lacks them."""
+        self.backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in tokens])
+        self.__dict__.pop("vocab_size", None)
+        self.__dict__.pop("_words_apart", None)
+        self._numbers = list(range(self.vocab_size))
+
+    def know_control(self, tokens: Sequence[str]) -> None:
+        """Let `plain` respell further control tokens, those of a task, too."""
+        self._typed = Speller((*self.special.present, *tokens))
+        ids = (self.backend.token_to_id(token) for token in tokens)
+        self.special_ids |= {token_id for token_id in ids if token_id is not None}
+
     def plain(self, text: str, *, but: Sequence[str] = ()) -> str:
         """Respell the special tokens in a text, but some, so that they are read as text; places stay."""
         return self._typed(text, but=but)
@@ -164,6 +179,33 @@ class Tokenizer:
                     places = _places_left(sides_of(row), max_length, keep_pairs=keep_pairs)
                 found.append(laid.part(places, n_tokens=len(row), is_part=is_part))
         return found
+
+    def encode_columns(self, texts: Sequence[str], *, max_length: int) -> EncodedColumns | None:
+        """Encode many rows of one text each, as `encode` does, in a fraction of the time.
+
+        Args:
+            texts: of the rows.
+            max_length: longest row in tokens, special tokens included.
+
+        Returns:
+            The rows; None where this tokenizer, or one of the texts, wants rows one by one.
+        """
+        apart = self._words_apart
+        if apart is None or len(texts) < FEWEST or max(map(len, texts)) > most_at_once(max_length):
+            return None
+        ids, counts = apart.encode_columns(texts)
+        opening, closing = frame = apart.frame
+        left = np.minimum(counts, max(0, max_length - len(frame)))
+        if (left < counts).any():
+            places = np.arange(len(ids)) - np.repeat(np.cumsum(counts) - counts, counts)
+            ids = ids[places < np.repeat(left, counts)]
+        starts = np.zeros(len(texts) + 1, np.int32)
+        np.cumsum(left + len(frame), out=starts[1:])
+        found, is_text = np.empty(int(starts[-1]), np.int32), np.ones(int(starts[-1]), np.bool_)
+        found[starts[:-1]], found[starts[1:] - 1] = opening, closing
+        is_text[starts[:-1]] = is_text[starts[1:] - 1] = False
+        found[is_text] = ids
+        return EncodedColumns(found, starts, (counts + len(frame)).astype(np.int32))
 
     def encode_windows(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int, with_spans: bool = False

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bertkit.tokenization.cutting import Kept, kept
 from bertkit.tokenization.segments import Span
 from bertkit.tokenization.spans import PackedSpans, whole_characters
@@ -39,6 +42,27 @@ class Encoding:
     def truncated(self) -> bool:
         """Whether tokens were cut away."""
         return self.is_part or self.n_tokens > len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedColumns:
+    """Many rows of one text as ids, N in T tokens, without an object for each.
+
+    Attributes:
+        ids: of all rows, one after the other, (T).
+        starts: where each row begins in `ids`, and where the last one ends, (N + 1).
+        n_tokens: the rows' full lengths, special tokens included, before they were cut, (N).
+    """
+
+    ids: NDArray[np.int32]
+    starts: NDArray[np.int32]
+    n_tokens: NDArray[np.int32]
+
+    @property
+    def cut(self) -> tuple[int, int]:
+        """How many rows were cut, and how many tokens were lost."""
+        lost = self.n_tokens - np.diff(self.starts)
+        return int(np.count_nonzero(lost)), int(lost.sum())
 
 
 @dataclass(slots=True)

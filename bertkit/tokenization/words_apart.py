@@ -10,8 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer as Backend
 from tokenizers.models import WordPiece
 from tokenizers.pre_tokenizers import BertPreTokenizer
@@ -61,7 +64,7 @@ class WordsApart:
         """Encode rows of one text, or of two."""
         split = [[text.split(" ") for text in texts] for texts in rows]
         self._learn({word for texts in split for words in texts for word in words})
-        opening, closing = self._backend.encode("").ids
+        opening, closing = self.frame
         known = self._known
         found = []
         for texts in split:
@@ -76,6 +79,34 @@ class WordsApart:
             types = [0] * (counts[0] + 2) + [1] * (len(ids) - counts[0] - 2)
             found.append(WordsRow(ids, types, counts))
         return found
+
+    def encode_columns(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Encode texts, none of whose words becomes an object if it has come before in them.
+
+        Returns:
+            The ids of all texts without special tokens, one text after the other, (T), and how many each has, (N).
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        split = pc.split_pattern(pa.array(texts, pa.string()), " ")
+        words = split.values.dictionary_encode()
+        different = words.dictionary.to_pylist()
+        self._learn(set(different))
+        pieces = [self._known[word] for word in different]
+        starts = np.zeros(len(pieces) + 1, np.int32)
+        np.cumsum([len(ids) for ids in pieces], out=starts[1:])
+        flat = np.fromiter(chain.from_iterable(pieces), np.int32, int(starts[-1]))
+        by_word = pa.ListArray.from_arrays(pa.array(starts), pa.array(flat))
+        ends = np.zeros(len(words) + 1, np.int64)
+        np.cumsum(np.diff(starts)[words.indices.to_numpy()], out=ends[1:])
+        return by_word.take(words.indices).flatten().to_numpy(), np.diff(ends[split.offsets.to_numpy()])
+
+    @property
+    def frame(self) -> tuple[int, int]:
+        """The ids before and behind a text."""
+        opening, closing = self._backend.encode("").ids
+        return opening, closing
 
     def _learn(self, words: set[str]) -> None:
         new = sorted(words.difference(self._known))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
+from bertkit.data.records import Example
 from bertkit.evaluation.baselines import Baselines, fit_baselines, rows_to_fit
-from bertkit.evaluation.blend import fit_blend
+from bertkit.evaluation.blend import Blend, ScoreBlend, fit_blend, fit_score_blend, fit_set_blend
 from bertkit.evaluation.contamination import save_hashes
 from bertkit.evaluation.decisions import beside
 from bertkit.evaluation.evaluate import Evaluation, evaluate
@@ -18,7 +19,8 @@ from bertkit.evaluation.run import Scored
 from bertkit.files import write_errors, write_json
 from bertkit.reporting.card import write_card
 from bertkit.run_folder import resume_command
-from bertkit.tasks.base import Outputs
+from bertkit.tasks.base import Outputs, Task
+from bertkit.tasks.multilabel import MultiLabelTask
 from bertkit.tokenization.trimming import DROPPED_FILE
 from bertkit.training.loop import Learner
 from bertkit.training.place import Place
@@ -48,11 +50,15 @@ class Finished:
         """Say what a blend is made of, and how its model does alone; None where there is no blend."""
         if self.partnership is None:
             return None
-        product = " x ".join(f"{name}^{weight:.2f}" for name, weight in self.partnership.weights().items())
+        weights = self.partnership.weights().items()
+        if isinstance(self.partnership.blend, ScoreBlend):
+            formula = " + ".join(f"{weight:.2f} x {name}" for name, weight in weights)
+        else:
+            formula = " x ".join(f"{name}^{weight:.2f}" for name, weight in weights)
         metric = self.evaluation.metric
         both, alone = self.evaluation.metrics[metric], self.evaluation.baselines[ENCODER][metric]
         return (
-            f"answers are blended, {product}, weighed on the validation rows: {metric} {both:.4f}, "
+            f"answers are blended, {formula}, weighed on the validation rows: {metric} {both:.4f}, "
             f"the encoder alone {alone:.4f} (--no-blend to leave it alone)"
         )
 
@@ -118,9 +124,9 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
     theirs, alone, partnership = dict(baselines.predict(examples)), None, None
     if prepared.config.blend:
         partner = fit_partner(task, learner.bare_model, baselines, learnt, seed=seed)
-        theirs[partner.name] = say = partner.answers(examples, theirs)
-        gold = [example.label for example in examples]
-        partnership = Partnership(fit_blend(gold, task.settings.labels, outputs, say), partner)
+        say = partner.answers(examples, theirs)
+        theirs.setdefault(partner.name, say)
+        partnership = Partnership(_fitted_blend(task, examples, outputs, say), partner)
         outputs, alone = partnership.blend.mix(outputs, say), outputs
     baselines, tuned = tune(task, baselines, examples, outputs, prepared.config.tune_threshold)
     theirs = {**theirs, **baselines.predict(examples)} if tuned else theirs
@@ -135,3 +141,12 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
         warnings=prepared.warnings,
     )
     return Finished(evaluation, baselines, outputs, partnership, (cooled, tuned), calibration)
+
+
+def _fitted_blend(task: Task, examples: Sequence[Example], own: Outputs, theirs: Outputs) -> Blend:
+    """Weigh encoder and partner on the validation rows, whose labels or scores neither has learnt."""
+    if task.settings.task == "regression":
+        return fit_score_blend([float(example.label or "nan") for example in examples], own, theirs)
+    if isinstance(task, MultiLabelTask):
+        return fit_set_blend(task.sets.gold(examples, task.settings.labels), own, theirs)
+    return fit_blend([example.label for example in examples], task.settings.labels, own, theirs)

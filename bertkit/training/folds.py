@@ -18,7 +18,7 @@ import numpy as np
 
 from bertkit.config import TrainConfig
 from bertkit.data.records import DataSet, Example
-from bertkit.data.shape_names import CLASSES
+from bertkit.data.shape_names import CLASSES, RELATIONS
 from bertkit.data.splits import carve
 from bertkit.engines.opening import Way
 from bertkit.errors import UsageError
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 FLAG = "--folds"
 ROWS, SCORES = "folds.jsonl", "folds.json"
-TASKS = ("classify", "multilabel", "regression")
+TASKS = ("classify", "multilabel", "relation", "regression")
 TrainFold = Callable[[TrainConfig, DataSet], object]
 
 
@@ -97,7 +97,7 @@ def score_folds(
                 validation_fraction=config.validation_fraction,
                 test_fraction=0.0,
                 seed=config.seed,
-                stratify=SHAPE_OF[dataset.task] == CLASSES,
+                stratify=SHAPE_OF[dataset.task] in (CLASSES, RELATIONS),
                 group=config.group,
             )
             run = Path(folder) / str(number + 1)
@@ -137,7 +137,7 @@ def _parts(dataset: DataSet, config: TrainConfig) -> list[tuple[Example, ...]]:
             validation_fraction=1.0 / left,
             test_fraction=0.0,
             seed=config.seed,
-            stratify=SHAPE_OF[dataset.task] == CLASSES,
+            stratify=SHAPE_OF[dataset.task] in (CLASSES, RELATIONS),
             group=config.group,
         )
         parts.append(tuple(found.splits["validation"]))

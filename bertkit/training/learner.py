@@ -11,6 +11,7 @@ from bertkit.config import TrainConfig
 from bertkit.errors import TokenizerError, UsageError
 from bertkit.models.registry import BuildOptions, load_target
 from bertkit.tasks.published import why_not_expressed
+from bertkit.tasks.relation import RelationTask
 from bertkit.tokenization.segments import OVERLAP_SEGMENTS
 from bertkit.training.freezing import freeze
 from bertkit.training.loop import Learner, Plan
@@ -44,6 +45,7 @@ def build_model(prepared: Prepared) -> TaskModel:
 
     from bertkit.models.dropout import use_quick_dropout
     from bertkit.models.embedding import use_lasting_embeddings
+    from bertkit.models.markers import add_rows
     from bertkit.models.trimming import keep_rows
 
     config, tokenizer = prepared.config, prepared.tokenizer
@@ -51,6 +53,8 @@ def build_model(prepared: Prepared) -> TaskModel:
     encoder = load_target(prepared.spec.builder)(prepared.spec, _build_options(prepared))
     if prepared.trimmed is not None:
         keep_rows(encoder, prepared.trimmed.rows, name=prepared.spec.name)
+    if isinstance(prepared.task, RelationTask):
+        add_rows(encoder, prepared.task.markers_like, prepared.task.marker_ids)
     model = prepared.task.build_model(encoder, dropout=float(config.dropout or 0.0))
     if config.portable:
         reason = why_not_expressed(prepared.task.settings, encoder_class_of(model))

@@ -180,7 +180,7 @@ def _blend_of_few(
 def _options(config: TrainConfig, task: Task, train: Sequence[Example]) -> TrainingOptions:
     """Return what only training needs to know."""
     settings, weights = task.settings, None
-    if settings.task == "classify":
+    if settings.task in ("classify", "relation"):
         weights = class_weights(config.class_weights, settings.labels, train)
     if settings.task == "multilabel":
         weights = positive_weights(config.class_weights, settings.labels, [labels_of(row) for row in train])

@@ -35,11 +35,13 @@ ATTENTION_OPTIONS = {
 # forgets (docs/scratch.md).
 MANY_ROWS = 10_000
 WIDE = (2, 128, 4)  # layers, hidden, heads
-# Few single texts are read until a pretrained encoder has been moved this often; Mosbach et al.
-# 2021 ("On the Stability of Fine-tuning BERT") take 20 passes where 3 are usual. Few pairs gain
-# nothing from it (docs/minilm.md).
-ENOUGH_STEPS, MOST_EPOCHS = 150, 20
-OF_ONE_TEXT = ("classify", "multilabel", "regression", "ner")
+# Few single texts are read until an encoder has been moved this often, and at most so many times;
+# Mosbach et al. 2021 ("On the Stability of Fine-tuning BERT") take 20 passes where 3 are usual.
+# What starts from nothing has further to go (docs/scratch.md). Few pairs gain nothing from it
+# (docs/minilm.md), but questions about texts do: where an answer stands is told token by token.
+ENOUGH = {"pretrained": (150, 20), "random": (600, 40)}  # steps, epochs
+OF_FEW_ROWS = ("qa",)
+OF_ONE_TEXT = ("classify", "multilabel", "relation", "regression", "ner")
 
 
 def resolve(
@@ -77,8 +79,9 @@ def resolve(
         _refuse_vocabulary(config, spec)
     config = _with_attention(config, spec)
     filled = _filled(config, recipe_for(spec, from_nothing=init == "random"), task=task, two_texts=two_texts)
-    if config.epochs is None and n_rows and init == "pretrained" and task in OF_ONE_TEXT and not two_texts:
-        filled = replace(filled, epochs=_epochs(n_rows, filled))
+    reads_oftener = task in OF_FEW_ROWS or (task in OF_ONE_TEXT and not two_texts)
+    if config.epochs is None and n_rows and reads_oftener:
+        filled = replace(filled, epochs=_epochs(n_rows, filled, init))
     if spec.is_scratch and (n_rows >= MANY_ROWS or task == "ner"):
         filled = _widened(filled)
     return replace(
@@ -180,11 +183,12 @@ def _refuse_mask_decoder(config: TrainConfig, spec: ModelSpec) -> None:
         )
 
 
-def _epochs(n_rows: int, config: TrainConfig) -> int:
+def _epochs(n_rows: int, config: TrainConfig, init: str) -> int:
     """Return how often rows are read: as the recipe says, or oftener where they are few."""
     usual = int(config.epochs or 1)
     steps_each = math.ceil(n_rows / (int(config.batch_size or 1) * config.accumulate))
-    return max(usual, min(MOST_EPOCHS, math.ceil(ENOUGH_STEPS / steps_each)))
+    enough, most = ENOUGH[init]
+    return max(usual, min(most, math.ceil(enough / steps_each)))
 
 
 def _widened(config: TrainConfig) -> TrainConfig:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertkit import bundle
-from bertkit.compute.device import Placement, check_device_word
+from bertkit.compute.device import Placement, check_device_word, threads_note
 from bertkit.compute.processes import ALONE, World, joined
 from bertkit.config import TrainConfig
 from bertkit.data.records import DataSet
@@ -34,6 +34,7 @@ from bertkit.training.memory import predict_memory
 from bertkit.training.output import planned_place
 from bertkit.training.place import Place, opened
 from bertkit.training.prepare import Prepared, check_names, prepare
+from bertkit.training.restart import after_restart
 from bertkit.training.resume import (
     check_alike,
     check_same_data,
@@ -122,7 +123,16 @@ def train(config: TrainConfig, listener: Listener = lambda _: None, dataset: Dat
         ProcessLostError: another process has ended.
     """
     with joined() as world:
-        return _train(config, listener if world.is_main else lambda _: None, world, dataset)
+        heard: Listener = listener if world.is_main else lambda _: None
+        return _train(_after_restart(config, heard, world), heard, world, dataset)
+
+
+def _after_restart(config: TrainConfig, listener: Listener, world: World) -> TrainConfig:
+    """Go on with what the processes had begun before the launcher started them again."""
+    found = world.from_main(lambda: after_restart(config))
+    if found.resume and not config.resume:
+        listener(f"the launcher has started the processes again; {found.output} goes on with its last checkpoint")
+    return replace(config, output=found.output, resume=found.resume)
 
 
 def _train(config: TrainConfig, listener: Listener, world: World, dataset: DataSet | None) -> TrainResult:
@@ -325,7 +335,7 @@ def _train_prepared(
     model, placement = _placed(prepared, setup, world)
     check_alike(world, prepared, placement)
     learner = build_learner(prepared, model, placement, world)
-    for sentence in (*advice(prepared, learner.bare_model.encoder), *_company(world, setup)):
+    for sentence in (*advice(prepared, learner.bare_model.encoder), *_company(world, setup, placement)):
         listener(sentence)
     if setup is None:
         checkpoints.save_setup(setup_of(prepared, placement, world), prepared.tokenizer.save)
@@ -368,13 +378,19 @@ def _train_prepared(
     return result
 
 
-def _company(world: World, setup: dict[str, Any] | None) -> Iterator[str]:
-    """Say how many processes share the work, where it is more than one or has changed."""
+def _company(world: World, setup: dict[str, Any] | None, placement: Placement) -> Iterator[str]:
+    """Say how many processes share the work, where it is more than one or has changed, and whether they lie idle."""
     if world.size > 1:
         yield f"{world.size} processes; each takes its share of the rows of every batch"
+    if (said := threads_note(placement, world)) is not None:
+        yield said
     began = processes_of(setup) if setup else world.size
     if began != world.size:
-        yield f"the run began with {began} processes and goes on with {world.size}: equal but for rounding and noise"
+        yield (
+            f"the run began with {began} process{'es' * (began > 1)} and goes on with {world.size}: the batches stay "
+            "the same, each process has another share of their rows; sums are rounded otherwise and dropout draws "
+            "other noise, so the weights will not be to the byte what they would have been"
+        )
 
 
 def _started(prepared: Prepared, shown: Path, placement: Placement, learner: Learner, *, step: int) -> Started:

@@ -32,6 +32,8 @@ HISTOGRAM_VALUES = 100_000
 FEWEST_POINTS = 40
 # Pixels of a head's picture, and tokens of the longest row that is drawn.
 HEAD_PIXELS, LONGEST_DRAWN = 160, 64
+# Of more rows so many are looked at for three to draw.
+_LOOKED_AT = 10_000
 
 
 @contextmanager
@@ -205,7 +207,8 @@ def _heads_picture(layers: Sequence[NDArray[np.float32]]) -> NDArray[np.uint8]:
 
 def chosen_rows(rows: Sequence[EncodedRow]) -> list[EncodedRow]:
     """Choose three rows to look at, evenly spread over those that are short enough to be drawn."""
-    short = [row for row in rows if len(row.parts[0].ids) <= LONGEST_DRAWN]
+    some = rows[:: -(-len(rows) // _LOOKED_AT) or 1]
+    short = [row for row in some if len(row.parts[0].ids) <= LONGEST_DRAWN]
     return [short[i * (len(short) - 1) // 2] for i in range(3)] if len(short) >= 3 else short
 
 

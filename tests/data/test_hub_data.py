@@ -46,7 +46,7 @@ configs:
 
 CODE = """
 import json, sys
-from bertkit.data.hub_data import open_hub_data, read_hub_split, read_hub_splits
+from bertkit.data.hub_data import open_hub_data
 from bertkit.errors import HubError
 
 WAYS_ON = ["give a local copy with --data-dir DIR"]
@@ -61,18 +61,16 @@ def say(name, call):
     except HubError as error:
         said[name] = str(error)
 
-def glue(splits):
-    found = read_hub_splits("nyu-mll/glue", "mrpc", splits, ways_on=WAYS_ON)
+def glue():
+    found = open_hub_data("nyu-mll/glue", "mrpc", ways_on=WAYS_ON).splits
     return {name: rows(found[name]) for name in found}
 """
 ONLINE = """
 say("names", lambda: dict(open_hub_data("nyu-mll/glue", "mrpc").class_names))
 say("tag names", lambda: dict(open_hub_data("nyu-mll/glue", "odd").class_names))
-say("all", lambda: glue(None))
-say("some", lambda: list(glue(["validation", "test"])))
-say("one", lambda: rows(read_hub_split("nyu-mll/glue", "mrpc", "test")))
-say("no split", lambda: rows(read_hub_split("nyu-mll/glue", "mrpc", "dev")))
-say("odd", lambda: rows(read_hub_split("nyu-mll/glue", "odd", "train")))
+say("all", glue)
+say("one", lambda: rows(open_hub_data("nyu-mll/glue", "mrpc").splits["test"]))
+say("odd", lambda: rows(open_hub_data("nyu-mll/glue", "odd").splits["train"]))
 say("wrong config", lambda: open_hub_data("nyu-mll/glue", "mprc"))
 say("no config", lambda: open_hub_data("nyu-mll/glue"))
 say("missing", lambda: open_hub_data("org/missing"))
@@ -82,7 +80,7 @@ say("damaged", lambda: open_hub_data("org/damaged"))
 print(json.dumps(said))
 """
 LATER = """
-say("all", lambda: glue(None))
+say("all", glue)
 say("no config", lambda: open_hub_data("nyu-mll/glue", ways_on=WAYS_ON))
 say("not cached", lambda: open_hub_data("nyu-mll/glue", "cola", ways_on=WAYS_ON))
 print(json.dumps(said))
@@ -141,11 +139,6 @@ def row(line: int) -> list[object]:
 def test_rows_come_as_text_by_split(online):
     assert online["all"] == {"train": [row(1), row(2), row(3)], "test": [row(1)]}
     assert online["one"] == [row(1)]
-
-
-def test_a_split_that_is_absent_is_left_out_or_named(online):
-    assert online["some"] == ["test"]
-    assert online["no split"] == "the data set 'nyu-mll/glue' has no split 'dev': it has train, test."
 
 
 def test_class_columns_are_integers_whose_names_are_known(online):

@@ -13,7 +13,7 @@ from bertkit.audit.keys import KeyTable
 from bertkit.audit.leakage import leakage_findings
 from bertkit.data.records import ColumnMap, DataSet, Example, Question
 from bertkit.data.request import DataRequest
-from bertkit.data.same_row import row_key
+from bertkit.data.same_row import plain_form, plain_forms, plain_rows, row_key
 from bertkit.data.splits import carve
 from bertkit.evaluation.contamination import count_known, save_hashes
 from bertkit.tasks.reading import load_splits
@@ -139,3 +139,16 @@ def test_runs_of_earlier_versions_find_their_rows_again(tmp_path: Path) -> None:
     assert sides[0] & sides[1], "they held out rows by their exact texts"
     sides = [{row_key(row, is_pair=False) for row in load_splits(new).splits[s]} for s in ("train", "validation")]
     assert not sides[0] & sides[1]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0], ids="foreign={}".format)
+def test_many_texts_are_reduced_as_each_is(share):
+    rng = random.Random(3)
+    ascii_, foreign = "aB!? \t\n.,-_'\x1c\x1f", "éÉ\u0301가각\u200b\ufeff…İß\u3000\u2028\U000e0001"
+    drawn = lambda: rng.choices(foreign if rng.random() < share else ascii_, k=rng.randint(0, 9))  # noqa: E731
+    texts = ["".join(drawn()) for _ in range(2000)]
+    assert plain_forms(texts) == [plain_form(text) for text in texts]
+    assert plain_forms([*texts, "a\0b"]) == [*map(plain_form, texts), "a\0b"]
+    assert plain_forms([]) == []
+    rows = [tuple(texts[i : i + i % 3]) for i in range(900)]
+    assert plain_rows(rows) == [tuple(map(plain_form, row)) for row in rows]

@@ -16,7 +16,7 @@ from bertkit import bundle
 from bertkit.cli.app import app
 from bertkit.data.records import Example
 from bertkit.errors import RunError
-from bertkit.evaluation.blend import Blend, fit_blend
+from bertkit.evaluation.blend import Blend, ScoreBlend, fit_blend, fit_score_blend
 from bertkit.evaluation.partner import open_partnership
 from bertkit.evaluation.run import EvalRequest, evaluate_run
 from bertkit.evaluation.sequence_baselines import load_sequence_baselines
@@ -227,7 +227,7 @@ def test_damaged_baselines_stop_what_needs_them(folder: str, blended: Path, tmp_
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--task", "regression"], "--blend: is for classify"),
+        (["--task", "mlm"], "--blend: is for classify and multilabel and relation and regression"),
         (["--class-weights", "auto"], "it would undo --class-weights"),
     ],
 )
@@ -239,3 +239,48 @@ def test_where_it_would_do_nothing_or_harm_it_is_refused(
     assert done.exit_code == 2
     assert sentence in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+# --- scores -------------------------------------------------------------------------------
+
+
+def test_shares_of_scores_are_the_best_of_all_that_make_up_one() -> None:
+    rng = np.random.default_rng(3)
+    gold = rng.normal(3, 1, 2_000)
+    own, theirs = ((gold + rng.normal(0, noise, 2_000))[:, None] for noise in (0.4, 0.8))
+    blend = fit_score_blend(list(gold), own, theirs)
+    costs = [np.square((1 - share) * own[:, 0] + share * theirs[:, 0] - gold).mean() for share in np.arange(0, 1, 0.01)]
+    assert blend.partner == pytest.approx(np.argmin(costs) / 100, abs=0.01)
+    assert blend.encoder + blend.partner == pytest.approx(1)
+    mixed = np.asarray(blend.mix(list(own), list(theirs)))
+    assert mixed == pytest.approx(blend.encoder * own + blend.partner * theirs)
+    assert np.square(mixed[:, 0] - gold).mean() == pytest.approx(min(costs), abs=1e-4)
+
+
+@pytest.mark.parametrize(("theirs", "share"), [([[1.0], [2.0]], 0.0), ([[9.0], [-9.0]], 0.0), ([[3.0], [5.0]], 1.0)])
+def test_a_share_is_never_below_nothing_or_above_all(theirs: list[list[float]], share: float) -> None:
+    blend = fit_score_blend([3.0, 5.0], [np.asarray([1.0]), np.asarray([2.0])], [np.asarray(x) for x in theirs])
+    assert blend.partner == share
+
+
+def test_a_run_of_scores_answers_with_both(tmp_path: Path, rows: Path) -> None:
+    scored = [(a, b, f"{4.25 if label == '1' else 1.5}") for a, b, label in pair_rows(240)]
+    data = write_tsv(tmp_path / "scores.tsv", scored, ("sentence1", "sentence2", "score"))
+    said: list[Event] = []
+    run = tmp_path / "run"
+    train(small(data, run, task="regression", blend=True, test_fraction=0.2), said.append)
+    assert any(isinstance(e, str) and "answers are blended" in e and " x encoder + " in e for e in said)
+    weights = json.loads((run / "bertkit.json").read_text())["blend"]
+    assert f"{weights['encoder']:g} times encoder plus {weights['overlap']:g} times overlap" in (
+        (run / "README.md").read_text()
+    )
+    both, alone = (np.asarray([r["score"] for r in predict(run, rows, *flags)]) for flags in ((), ("--no-blend",)))
+    loaded = bundle.load(run)
+    vectors = WordVectors(loaded.tokenizer, loaded.model.encoder.embeddings_weight.detach().numpy())
+    examples = [Example((a, b), None, 1, "x") for a, b, _ in pair_rows(40, seed=5)]
+    partner = load_sequence_baselines(run / "baseline" / "overlap", vectors).predict(examples)["tfidf"]
+    mixed = ScoreBlend(*weights.values()).mix(list(alone[:, None]), partner)
+    assert both == pytest.approx(np.ravel(mixed), abs=1e-4)
+    found = evaluate_run(EvalRequest(run))
+    assert found.baselines.keys() == {"mean", "tfidf", "overlap", "encoder"}
+    assert found.metrics != found.baselines["encoder"]

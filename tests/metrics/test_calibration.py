@@ -55,8 +55,12 @@ def test_rows_of_other_lengths_and_labels_of_their_own_have_temperatures() -> No
     np.testing.assert_allclose(tempered_labels(sure, 2.0), given, atol=1e-9)
 
 
-def test_a_model_that_is_always_right_has_a_finite_temperature() -> None:
-    assert 0.04 < class_temperature([0, 1], np.array([[0.9, 0.1], [0.2, 0.8]])) < 0.06
+def test_few_rows_that_are_all_right_promise_no_certainty() -> None:
+    found = class_temperature([0, 1], np.array([[0.9, 0.1], [0.2, 0.8]]))
+    assert 0.6 < found < 1.0
+    surer = class_temperature([0, 1] * 500, np.array([[0.9, 0.1], [0.2, 0.8]] * 500))
+    assert 0.04 < surer < 0.4
+    assert class_temperature([0] * 10, np.array([[0.998, 0.002]] * 10)) == pytest.approx(1.0, abs=0.05)
 
 
 def test_an_interval_has_two_ends_and_is_repeatable() -> None:

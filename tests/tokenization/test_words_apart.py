@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -41,6 +42,24 @@ def test_tokens_are_those_of_the_library(own, reads_control, max_length, monkeyp
             patch.setattr("bertkit.tokenization.base.FEWEST", 10**9)
             expected = own.encode(firsts, pairs, max_length=max_length)
         assert found == [expected, expected]
+
+
+@pytest.mark.parametrize("reads_control", [False, True])
+@pytest.mark.parametrize("max_length", [4, 9, 512])
+def test_columns_are_the_same_rows(own, reads_control, max_length):
+    own.reads_control = reads_control
+    rows = texts(4)
+    for _ in range(2):
+        found = own.encode_columns(rows, max_length=max_length)
+        expected = own.encode(rows, max_length=max_length)
+        starts = found.starts.tolist()
+        ids = [found.ids[start:end].tolist() for start, end in itertools.pairwise(starts)]
+        assert ids == [row.ids for row in expected]
+        assert found.n_tokens.tolist() == [row.n_tokens for row in expected]
+        lost = [row.n_tokens - len(row.ids) for row in expected]
+        assert found.cut == (sum(map(bool, lost)), sum(lost))
+    assert own.encode_columns([*rows, "a " * 100_000], max_length=max_length) is None  # it is read in part
+    assert own.encode_columns(rows[:3], max_length=max_length) is None
 
 
 def test_windows_are_those_of_the_library(own, monkeypatch):

@@ -143,7 +143,7 @@ def test_sets_of_labels_and_scores_have_folds(tmp_path: Path) -> None:
 
 def test_folds_are_refused_where_rows_have_no_figures(tmp_path: Path) -> None:
     (tmp_path / "rows.txt").write_text("".join(f"a line {i}\n" for i in range(30)))
-    with pytest.raises(UsageError, match="--folds: is for classify, multilabel, regression, and this is mlm"):
+    with pytest.raises(UsageError, match="--folds: is for classify, multilabel, relation, regression, and this is mlm"):
         train(small(tmp_path / "rows.txt", tmp_path / "run", task="mlm", folds=2))
     data = write_tsv(tmp_path / "x.tsv", [("a", "b")] * 3, ("text", "label"))
     refused = bertkit("inspect-data", data, "--run", tmp_path)

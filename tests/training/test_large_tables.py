@@ -17,6 +17,7 @@ from bertkit.evaluation import baselines, blend, sequence_baselines
 from bertkit.evaluation.run import EvalRequest, evaluate_run
 from bertkit.tasks import class_answers, encoded, objectives
 from bertkit.tasks.encoded import ScoredRows, StoredTraining
+from bertkit.tokenization import base
 from bertkit.training.loop import StepFacts
 from bertkit.training.prepare import prepare
 from bertkit.training.run import train
@@ -48,6 +49,7 @@ def in_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], No
         monkeypatch.setattr(loading, "_SMALL_BYTES", 1)
         monkeypatch.setattr(blend, "_BLOCK", 20)
         monkeypatch.setattr(store, "_ROWS", 64)
+        monkeypatch.setattr(base, "FEWEST", 10)
 
     return switch
 
@@ -104,10 +106,11 @@ def test_a_stopped_training_goes_on_from_the_cache(table, tmp_path, in_cache):
     assert result_of(tmp_path / "run") == result_of(tmp_path / "held")
 
 
-@pytest.mark.parametrize("task", ["ner", "choice", "mlm", "regression", "extractive", "qa"])
+@pytest.mark.parametrize("task", ["classify", "ner", "choice", "mlm", "regression", "extractive", "qa"])
 def test_every_task_reads_its_training_rows_back(task, tmp_path, in_cache):
     path = tmp_path / "rows.jsonl"
     rows: dict[str, Callable[[int], dict[str, Any]]] = {
+        "classify": lambda i: {"text": f"the cat of {i} " * (i % 9), "label": f"kind {i % 3}"},
         "ner": lambda i: {"text": f"Seoul and {i} cats", "entities": [[0, 5, "LOC"]]},
         "choice": lambda i: {"question": f"what is {i}?", "choices": ["a cat", f"number {i}"], "answer": i % 2},
         "qa": lambda i: {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +20,7 @@ import torch
 from safetensors.torch import load_file
 
 from bertkit import bundle
+from bertkit.compute import device
 from bertkit.compute.device import Placement
 from bertkit.compute.processes import ALONE, World
 from bertkit.config import TrainConfig
@@ -27,9 +30,11 @@ from bertkit.training import resume
 from bertkit.training.checkpoint import Checkpoints
 from bertkit.training.interrupts import interrupts
 from bertkit.training.loop import Learner, _backward, _noise
+from bertkit.training.restart import after_restart
+from bertkit.training.resume import request_to_store
 from bertkit.training.run import train
 from tests.conftest import pair_rows, write_tsv
-from tests.two_processes import TIMEOUT_S, launched, sentences, torchrun
+from tests.two_processes import ENVIRONMENT, TIMEOUT_S, launched, sentences, torchrun
 
 # 161 training rows in batches of 16: the last batch is one row, and one process has none of it.
 ROWS, FLAGS = 179, {"layers": 1, "hidden": 32, "epochs": 10, "patience": 10, "batch_size": 16, "vocab_size": 200}
@@ -104,6 +109,57 @@ def test_a_killed_process_ends_all_and_the_run_goes_on_exactly(runs: Runs, tmp_p
     assert "Traceback" not in err.split(sentence)[0]
     resumed = torchrun(*arguments(runs.data, run, "--no-tensorboard", "--resume"))
     assert resumed.returncode == 0, resumed.stderr
+    assert bundle.load_manifest(run).training["resumed_from_step"] > 0
+    for name, tensor in weights(runs.together).items():
+        assert torch.equal(weights(run)[name], tensor), name
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_in_the_middle_of_a_checkpoint_leaves_whole_ones(runs: Runs, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with launched(*arguments(runs.data, run, "--no-tensorboard")) as launcher:
+        wait_for(lambda: any(run.glob("checkpoints/step-*")), launcher)
+        kill_while_writing(launcher, run / "checkpoints")
+        _, err = launcher.communicate(timeout=TIMEOUT_S)
+    assert launcher.returncode != 0
+    assert "another of the 2 processes has ended" in err
+    assert list((run / "checkpoints").glob(".step-*")), "it was not in the middle"
+    one = [sys.executable, "-m", "bertkit", *arguments(runs.data, run, "--no-tensorboard", "--resume")]
+    resumed = subprocess.run(one, capture_output=True, text=True, env=ENVIRONMENT, timeout=TIMEOUT_S, check=False)
+    assert resumed.returncode == 0, resumed.stderr
+    assert sum("began with 2 processes and goes on with 1: the batches stay" in s for s in resumed.stderr.splitlines())
+    assert bundle.load_manifest(run).training["resumed_from_step"] > 0
+    for name, tensor in weights(runs.together).items():
+        if not name.endswith("key.bias"):
+            torch.testing.assert_close(weights(run)[name], tensor, rtol=0, atol=2e-5, msg=lambda t, name=name: name + t)
+    assert not (run / "checkpoints").exists()
+
+
+def kill_while_writing(launcher: subprocess.Popen[str], checkpoints: Path) -> None:
+    """Kill the first process while it writes a checkpoint, which it does for some milliseconds now and then."""
+    process = psutil.Process(process_of(launcher, rank=0))
+    until = time.monotonic() + TIMEOUT_S
+    while True:
+        assert time.monotonic() < until
+        assert launcher.poll() is None, launcher.communicate()[1]
+        if any(name.startswith(".step-") for name in os.listdir(checkpoints)):  # noqa: PTH208 - it must be quick
+            process.suspend()
+            if any(checkpoints.glob(".step-*")):
+                process.kill()
+                return
+            process.resume()
+
+
+@pytest.mark.slow
+def test_processes_that_are_started_again_go_on_by_themselves(runs: Runs, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with launched(*arguments(runs.data, run, "--no-tensorboard"), options=("--max-restarts", "1")) as launcher:
+        wait_for(lambda: any(run.glob("checkpoints/step-*")), launcher)
+        os.kill(process_of(launcher, rank=1), signal.SIGKILL)
+        out, err = launcher.communicate(timeout=TIMEOUT_S)
+    assert launcher.returncode == 0, err
+    assert f"has started the processes again; {run} goes on with its last checkpoint" in err
+    assert len(out.splitlines()) == 1
     assert bundle.load_manifest(run).training["resumed_from_step"] > 0
     for name, tensor in weights(runs.together).items():
         assert torch.equal(weights(run)[name], tensor), name
@@ -213,6 +269,44 @@ def test_a_run_may_go_on_in_another_number_of_processes(placed: dict[str, Any]) 
         resume.resumed_placement(TrainConfig(), began(1), ALONE)  # cuda is not cuda:0 to a process alone
     with pytest.raises(DeviceError, match="float32"):
         resume.resumed_placement(TrainConfig(), began(2, precision="float32"), two)
+
+
+@pytest.mark.parametrize(
+    ("cores", "local", "said", "expected"),
+    [(8, "2", "1", "OMP_NUM_THREADS=4"), (4, "2", "1", "OMP_NUM_THREADS=2"), (2, "2", "1", None), (8, "2", "2", None),
+     (8, "2", None, None)],
+)  # fmt: skip
+def test_cores_that_lie_idle_are_named(
+    monkeypatch: pytest.MonkeyPatch, cores: int, local: str, said: str | None, expected: str | None
+) -> None:
+    monkeypatch.setattr(device, "usable_cores", lambda: cores)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", local)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if said is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+    found = device.threads_note(Placement("cpu", "float32", 1), World(0, 4))
+    assert (found is None) if expected is None else (found is not None and expected in found)
+    assert device.threads_note(Placement("cuda:0", "float32", 1), World(0, 4)) is None
+    assert device.threads_note(Placement("cpu", "float32", 1), ALONE) is None
+
+
+def test_after_a_restart_the_same_request_is_gone_on_with_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = TrainConfig(data=("rows.tsv",), model="scratch")
+    other = replace(config, seed=7)
+    for name, asked in (("", config), ("-2", other), ("-3", config), ("-4", other)):
+        request = Path(f"runs/rows.tsv-scratch{name}/checkpoints/request.json")
+        request.parent.mkdir(parents=True)
+        request.write_text(json.dumps(request_to_store(asked), default=str))
+    assert after_restart(config) == config
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert after_restart(config) == replace(config, output="runs/rows.tsv-scratch-3", resume=True)
+    named = replace(config, output="runs/rows.tsv-scratch", force=True)
+    assert after_restart(named) == replace(named, resume=True)
+    strange = replace(config, seed=8)
+    assert after_restart(strange) == strange
 
 
 def test_a_process_that_read_other_data_is_named(tokenizer: Any) -> None:

@@ -50,18 +50,21 @@ def test_what_is_learnt_decides_how_long_minilm_learns(task: str, epochs: int) -
         (300, {"batch_size": 8}, 4),
         (300, {"batch_size": 8, "accumulate": 4}, 15),
         (300, {"epochs": 2}, 2),
-        (300, {"init": "random"}, SCRATCH.epochs),
+        (300, {"init": "random"}, 40),
+        (2_000, {"init": "random"}, 10),
+        (20_000, {"init": "random"}, SCRATCH.epochs),
     ],
 )
-def test_an_encoder_reads_few_rows_oftener(n_rows: int, asked: dict[str, int], epochs: int) -> None:
+def test_few_single_texts_are_read_more_often(n_rows: int, asked: dict[str, int], epochs: int) -> None:
     config = resolve(TrainConfig(**asked), find_model("bert"), is_pair=False, n_words=9, n_rows=n_rows)
     assert config.epochs == epochs
 
 
 @pytest.mark.parametrize(("task", "is_pair", "epochs"), [
-    ("ner", False, 15), ("regression", False, 15), ("classify", True, 3), ("choice", False, 3), ("mlm", False, 3),
+    ("ner", False, 15), ("regression", False, 15), ("relation", False, 15), ("qa", True, 15),
+    ("classify", True, 3), ("choice", False, 3), ("mlm", False, 3),
 ])  # fmt: skip
-def test_few_pairs_questions_and_lines_are_read_no_oftener(task: str, is_pair: bool, epochs: int) -> None:
+def test_few_pairs_choices_and_lines_are_read_no_oftener(task: str, is_pair: bool, epochs: int) -> None:
     two_texts = is_pair or task == "choice"
     spec = find_model("bert")
     config = resolve(TrainConfig(), spec, is_pair=is_pair, two_texts=two_texts, n_words=9, n_rows=300, task=task)
@@ -81,8 +84,13 @@ def test_only_minilms_classifier_learns_faster_unasked() -> None:
     assert {config.head_lr for config in others} == {None}
 
 
-def test_only_minilm_blends_unasked_and_only_classes_of_pairs() -> None:
+def test_few_recipes_blend_unasked() -> None:
     assert resolved("minilm").blend
+    e5 = find_model("multilingual-e5-small")
+    assert resolve(TrainConfig(), e5, is_pair=True, n_words=9, task="regression").blend
+    assert not resolve(TrainConfig(), e5, is_pair=False, n_words=9, task="ner").blend
+    for is_pair in (False, True):
+        assert resolve(TrainConfig(), find_model("minilm"), is_pair=is_pair, n_words=9, task="multilabel").blend
     assert not any(
         config.blend
         for config in (
@@ -184,9 +192,13 @@ def test_a_finished_vocabulary_is_given_no_figures(model: str, asked: dict[str, 
         (
             "regression",
             {"class_weights": "auto"},
-            "--class-weights: is for classify and multilabel, and this is regression",
+            "--class-weights: is for classify and multilabel and relation, and this is regression",
         ),
-        ("regression", {"label_smoothing": 0.1}, "--label-smoothing: is for classify and multilabel and ner"),
+        (
+            "regression",
+            {"label_smoothing": 0.1},
+            "--label-smoothing: is for classify and multilabel and relation and ner",
+        ),
         ("ner", {"pooling": "mean"}, "--pooling: is for .* and this is ner; leave it out"),
         ("choice", {"positive": "A"}, "--positive: is for classify"),
         ("classify", {"whole_words": True}, "--whole-words: is for mlm"),

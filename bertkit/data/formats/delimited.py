@@ -23,6 +23,51 @@ _AROUND_NAME = "    "
 _UNCLOSED = "a quote is opened here and never closed"
 
 
+def read_records(lines: Lines, kind: str, delimiter: str, *, at_once: bool) -> Iterator[Record]:
+    """Cut a csv or tsv into records.
+
+    Args:
+        lines: of the table.
+        kind: csv or tsv.
+        delimiter: between the fields of a csv.
+        at_once: whether many lines may be read before the first record is handed on.
+    """
+
+    def one_by_one() -> Iterator[Record]:
+        return csv_records(lines, delimiter) if kind == "csv" else tsv_records(lines)
+
+    while at_once:
+        some = lines.many()
+        start = lines.number + 1
+        records = _at_once(some, delimiter if kind == "csv" else None)
+        if records is not None:
+            lines.pass_over(len(some))
+            yield from zip(range(start, start + len(records)), records, strict=True)
+            continue
+        lines.take_back(some)
+        for record in one_by_one():
+            yield record
+            lines.begin_record()
+            if not lines.holds_some:
+                break
+        else:
+            return
+    yield from one_by_one()
+
+
+def _at_once(lines: Sequence[str], delimiter: str | None) -> list[list[str]] | None:
+    """Cut lines into fields; None where not each of them is a record of its own."""
+    if not lines:
+        return None
+    if delimiter is None:
+        return [line[: -2 if line.endswith("\r\n") else -1].split("\t") for line in lines]
+    try:
+        records = list(csv.reader(lines, delimiter=delimiter, strict=True))
+    except csv.Error:
+        return None
+    return records if len(records) == len(lines) else None
+
+
 def tsv_records(lines: Lines) -> Iterator[Record]:
     """Cut lines at tabs; nothing is quoted."""
     for line in lines:
@@ -81,10 +126,7 @@ def read_table(
     own: list[str] | None = None
     columns: Sequence[str] | None = names
     if has_header:
-        own = _read_header(records, source)
-        title = 0
-        if own is not None and len(own) > 1 and own.count("") == len(own) - 1:
-            title, own, records = _below_title(records, own)
+        title, own, records = _below_title(records, _read_header(records, source))
         names = names or own
         if names is None:
             return
@@ -93,6 +135,8 @@ def read_table(
         columns = _named_columns(names)
     known = frozenset(name.casefold() for name in own or ())
     longest = max(map(len, own or ()), default=0) + len(_AROUND_NAME)
+    # A line with as many fields is not blank, and has a name for each: nearly all are so.
+    plain = columns if columns is not None and len(columns) > 1 and _UNNAMED not in columns else ()
     for line, fields in records:
         if isinstance(fields, str):
             yield BadRow(line, fields)
@@ -100,13 +144,14 @@ def read_table(
         last = fields[-1] if fields else ""
         if len(last) <= longest and last.strip().casefold() in known and _is_header_again(fields, known):
             other = [] if own is None else _in_order(fields, own)
-            if names is own and other != own:
-                columns = _named_columns(other)
-                yield LeftOut(line, "the line is a header once more, its columns in another order")
-            else:
-                yield LeftOut(line, "the line is a header once more")
+            is_otherwise = names is own and other != own
+            columns = _named_columns(other) if is_otherwise else columns
+            more = ", its columns in another order" * is_otherwise
+            yield LeftOut(line, f"the line is a header once more{more}")
             continue
-        if not _is_blank(fields):
+        if columns is plain and len(fields) == len(plain):
+            yield Row(line, dict(zip(plain, fields, strict=True)))
+        elif not _is_blank(fields):
             columns = columns or [str(position) for position in range(1, len(fields) + 1)]
             yield _table_row(line, fields, columns, drop_extra=drop_extra)
         elif keep_blank:
@@ -168,11 +213,13 @@ def _in_order(fields: Sequence[str], names: Sequence[str]) -> list[str]:
     return [by_folded[name.casefold()] for name in _names(fields)]
 
 
-def _below_title(records: Iterator[Record], title: list[str]) -> tuple[int, list[str], Iterator[Record]]:
+def _below_title(records: Iterator[Record], title: list[str] | None) -> tuple[int, list[str] | None, Iterator[Record]]:
     """Return the line of a title with commas behind it, the names below it, and the records below these.
 
     The line is 0 where no names stand there: then it is a header.
     """
+    if title is None or len(title) < 2 or title.count("") < len(title) - 1:
+        return 0, title, records
     ahead: list[Record] = []
     for line, fields in records:
         ahead.append((line, fields))

@@ -23,6 +23,8 @@ MOST_LINES = 1 << 17
 MOST_CHARACTERS = 1 << 24
 # Bytes of a line that is read at all: a longer one would be held in memory several times.
 LONGEST_LINE = 1 << 26
+# Bytes of many lines that are read at once: few at first, for often the first rows are all that is wanted.
+_FIRST_BYTES, _MOST_BYTES = 1 << 14, 1 << 18
 
 
 class RecordTooLongError(Exception):
@@ -37,7 +39,7 @@ class _Line(NamedTuple):
 class Lines:
     """Iterate the decoded lines of a stream, and remember where it stands.
 
-    Never reads further than the line it returns. A line that cannot be decoded is
+    Never reads further than the line it returns, but where `many` lines are asked for. A line that cannot be decoded is
     returned with its broken bytes escaped, one that is longer than `LONGEST_LINE` is
     returned as a blank one, and either is noted in `fault` for whoever builds the record;
     `number` is the 1-based physical line returned last.
@@ -52,6 +54,8 @@ class Lines:
         self._returned: list[_Line] = []
         self._pushed_back: list[_Line] = []
         self._characters = 0
+        self._begun = b""
+        self._at_once = _FIRST_BYTES
 
     def __iter__(self) -> Self:
         return self
@@ -82,6 +86,46 @@ class Lines:
         self._pushed_back.extend(reversed(rest))
         self.number -= len(rest)
 
+    def many(self) -> list[str]:
+        """Return the next lines with their line ends, some thousands of them, each the beginning of a record.
+
+        None are returned where the next one has to be read alone: something is odd about it, or one near it.
+        They count as read when `pass_over` is told of them.
+
+        Raises:
+            DataError: the stream cannot be read on.
+        """
+        if self._pushed_back:
+            return []
+        try:
+            more = self._stream.read(self._at_once)
+        except READ_ERRORS as error:
+            raise DataError.at(self.source, self.number + 1, f"cannot be read on ({error}).") from error
+        self._at_once = min(2 * self._at_once, _MOST_BYTES)
+        whole, newline, self._begun = (self._begun + more).rpartition(b"\n")
+        raw = (whole + newline).removeprefix(BOM) if self.number == 0 else whole + newline
+        try:
+            text = raw.decode(self._encoding)
+        except UnicodeDecodeError:
+            text = "\0"
+        if "\0" not in text:
+            return [f"{line}\n" for line in text.split("\n")[:-1]]
+        self._pushed_back = [self._decode(line + b"\n") for line in reversed(raw.split(b"\n")[:-1])]
+        return []
+
+    def pass_over(self, count: int) -> None:
+        """Count lines that `many` returned as read."""
+        self.number += count
+
+    def take_back(self, lines: Sequence[str]) -> None:
+        """Take back the lines that `many` returned, to be read one by one."""
+        self._pushed_back += [_Line(line, None) for line in reversed(lines)]
+
+    @property
+    def holds_some(self) -> bool:
+        """Whether lines were taken back that have not been read again."""
+        return bool(self._pushed_back)
+
     def _go_on(self) -> None:
         """See to it that a record of several lines stays within its bounds."""
         before = len(self._returned)
@@ -91,7 +135,8 @@ class Lines:
 
     def _read(self) -> _Line:
         try:
-            raw = self._stream.readline(LONGEST_LINE + 1)
+            raw = self._begun + self._stream.readline(LONGEST_LINE + 1 - len(self._begun))
+            self._begun = b""
             if len(raw) > LONGEST_LINE:
                 self._skip_line(raw[-1:])
                 return _Line("\n", f"the line is longer than {LONGEST_LINE >> 20} MB, which no row may be")

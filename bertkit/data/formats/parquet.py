@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,6 +45,27 @@ def read_parquet(stream: BinaryIO, source: str, path: Path | None = None) -> Ite
             yield Row(start + place + 1, ArrowFields(batch, place))
 
 
+def read_parquet_part(file: Any, source: str, first: int, end: int) -> Iterator[Row]:
+    """Iterate some rows of a parquet file, of which no more is read than the row groups that hold them.
+
+    Args:
+        file: a path, or a file that can be sought in, as Arrow's object stores give one.
+        source: what errors call it.
+        first: the first row, from 0.
+        end: the row after the last.
+
+    Raises:
+        DataError: as `read_parquet`.
+    """
+    table = _ParquetTable(file, source, first, end)
+    for start in range(0, table.rows, _BATCH_ROWS):
+        batch = ArrowBatch(table.columns, table.loader(start))
+        for place in range(min(_BATCH_ROWS, table.rows - start)):
+            row = table.before + start + place
+            if first <= row < end:
+                yield Row(row + 1, ArrowFields(batch, place))
+
+
 def class_names(path: Path) -> dict[str, tuple[str, ...]]:
     """Return the names behind the integers of a file's class columns, as the datasets library stores them with it.
 
@@ -73,9 +95,13 @@ def _names_of(feature: Any) -> Sequence[str]:
 
 
 class _ParquetTable:
-    """An open file: its columns by name, and how many rows it says it has."""
+    """An open file: its columns by name, and how many rows it says it has.
 
-    def __init__(self, file: str | io.BytesIO, source: str) -> None:
+    With `first` and `end` it stands for the row groups that hold these rows alone; `before` is how
+    many rows come before them.
+    """
+
+    def __init__(self, file: Any, source: str, first: int = 0, end: int | None = None) -> None:
         import pyarrow.parquet as pq
 
         self.source = source
@@ -94,6 +120,12 @@ class _ParquetTable:
         if repeated is not None:
             raise DataError(f"{source}: two columns are called {quoted(repeated)}; rename one.")
         self.columns = compared_names(names)
+        starts = list(itertools.accumulate(groups, initial=0))
+        inside = [i for i in range(len(groups)) if end is None or (starts[i] < end and starts[i + 1] > first)]
+        self.groups = inside if end is not None else None
+        self.before = starts[inside[0]] if end is not None and inside else 0
+        if end is not None:
+            self.rows = sum(groups[i] for i in inside)
         self._readers: dict[str, _Column] = {}
 
     def loader(self, start: int) -> Any:
@@ -133,7 +165,9 @@ class _Column:
         self._left: Any = None
         self._batches: Iterator[Any] = iter(())
         with table.faults(1):
-            self._batches = table.file.iter_batches(batch_size=_BATCH_ROWS, columns=[name], use_threads=False)
+            self._batches = table.file.iter_batches(
+                batch_size=_BATCH_ROWS, row_groups=table.groups, columns=[name], use_threads=False
+            )
 
     def take(self, count: int) -> list[Any]:
         """Return the arrays that hold the next `count` rows."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from bertkit.data.formats.delimited import csv_records, read_table, tsv_records
+from bertkit.data.formats.delimited import read_records, read_table
 from bertkit.data.formats.json_document import read_json_document
 from bertkit.data.formats.json_lines import read_json_lines
 from bertkit.data.formats.lines import Lines
@@ -90,6 +90,11 @@ def read_stream(
     return _read(stream, source, known, header, keep_blank=keep_blank)
 
 
+def read_stream_as(stream: BinaryIO, source: str, table_format: TableFormat) -> Iterator[Row | BadRow]:
+    """Iterate the records of a stream of a known format as they stand, blank lines too."""
+    return _read(stream, source, table_format, None, keep_blank=True)
+
+
 def _read(
     stream: BinaryIO,
     source: str,
@@ -116,7 +121,7 @@ def _read(
         return _read_txt(lines, keep_blank=keep_blank)
     if known.kind == "marked":
         return marked_rows(_read_txt(lines, keep_blank=keep_blank), known.marks, TEXT_COLUMN)
-    records = csv_records(lines, known.delimiter) if known.kind == "csv" else tsv_records(lines)
+    records = read_records(lines, known.kind, known.delimiter, at_once=path is not None)
     return read_table(records, source, has_header=known.has_header, header=header, keep_blank=keep_blank)
 
 

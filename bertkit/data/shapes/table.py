@@ -26,6 +26,7 @@ from bertkit.data.shape_names import (
     LABEL_SETS,
     QUESTIONS,
     READINGS,
+    RELATIONS,
     SCORES,
     SUMMARIES,
     TEXTS,
@@ -39,6 +40,7 @@ from bertkit.data.shapes.plain import PlainTexts
 from bertkit.data.shapes.question_columns import find_choice_columns, resolve_question_columns
 from bertkit.data.shapes.questions import Questions
 from bertkit.data.shapes.readings import Readings, looks_read
+from bertkit.data.shapes.relations import Relations, looks_related
 from bertkit.data.shapes.tagged import TaggedTexts, looks_tagged
 from bertkit.data.store import labels_of, spelt, taken
 from bertkit.errors import DataError
@@ -111,6 +113,7 @@ SHAPES: Mapping[str, ShapeSpec] = {
         ShapeSpec(LABEL_SETS, lambda tags, problems: LabelSets()),
         ShapeSpec(ENTITIES, TaggedTexts),
         ShapeSpec(READINGS, lambda tags, problems: Readings()),
+        ShapeSpec(RELATIONS, lambda tags, problems: Relations(), has_labels=True),
         ShapeSpec(QUESTIONS, lambda tags, problems: Questions(resolve_question_columns)),
         ShapeSpec(TEXTS, lambda tags, problems: PlainTexts(), need_labels=False, labels_are_texts=True),
         ShapeSpec(SUMMARIES, lambda tags, problems: Documents(), labels_are_texts=True),
@@ -129,7 +132,7 @@ def spec_of(name: str) -> ShapeSpec:
 
 
 def guess_shape(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tuple[str | None, Iterator[Row | BadRow]]:
-    """Tell from a table's first rows whether it holds questions, entities, summaries or sets of labels.
+    """Tell from a table's first rows whether it holds questions, relations, entities, summaries or sets of labels.
 
     Returns:
         The name of the shape, or None where it is none of these, and the rows from the first on.
@@ -139,13 +142,14 @@ def guess_shape(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tu
     good = [row for row in ahead if isinstance(row, Row)]
     if not good:
         return None, again
-    if choice is not None and (choice.choices or choice.pair is not None):
-        return (QUESTIONS if choice.choices else None), again
+    if choice is not None and (choice.choices or choice.spans or choice.pair is not None):
+        return (QUESTIONS if choice.choices else RELATIONS if choice.spans else None), again
     if choice is not None:
         return _sets_or_none(ahead, rows, choice)
     names = list(good[0].fields)
     try:
-        asked = QUESTIONS if find_choice_columns(names) is not None else READINGS if looks_read(good) else None
+        asked = RELATIONS if looks_related(good) else QUESTIONS if find_choice_columns(names) is not None else None
+        asked = asked or (READINGS if looks_read(good) else None)
     except DataError:
         return None, again
     if asked is not None:
@@ -210,7 +214,7 @@ def decide_labels(
     if spelling != "as written":
         rows = {split: spelt(examples, lambda label: respelt(label, spelling)) for split, examples in rows.items()}
         labels = {respelt(label, spelling) for label in labels}
-    if known and decided == CLASSES:
+    if known and decided in (CLASSES, RELATIONS):
         rows = {split: spelt(examples, lambda label: like_known(label, known)) for split, examples in rows.items()}
     if decided == SCORES:
         faults = Faults() if lost is None else lost

@@ -92,6 +92,31 @@ def test_csv_that_is_broken_in_any_way_is_read_as_if_each_line_were_tried():
         assert found == list(read_again_from_each_quote(content)), content
 
 
+@pytest.mark.parametrize(("name", "kind"), [("a.csv", "csv"), ("a.tsv", "tsv")])
+def test_many_lines_at_once_are_the_rows_of_line_by_line(name, kind, tmp_path, monkeypatch):
+    """Blocks end anywhere: in a record, in a character, at a fault."""
+    rng = random.Random(5)
+    cut = "\t" if kind == "tsv" else ","
+    parts = (
+        *("a", "be", '"', '""', f'"x{cut}y"', '"two\nlines"', cut, cut, cut, "\n", "\n", "\r\n", "\r", f"1{cut}2\n"),
+        *(f"text{cut}label\n", f"label{cut}text\n", "가", "\ufeff", "\n\n", f"{cut}\n", " ", f"good{cut}row\n" * 5),
+    )
+    kinds = set()
+    for trial in range(400):
+        draw = rng.choices(parts, k=rng.randint(0, 60))
+        raw = f"text{cut}label\n".encode() + b"".join(
+            rng.choice((b"\xe9", b"\0")) if rng.random() < 0.02 else part.encode() for part in draw
+        )
+        path = write(tmp_path, f"{trial}-{name}", raw)
+        monkeypatch.setattr("bertkit.data.formats.lines._FIRST_BYTES", rng.choice((1, 7, 40)))
+        monkeypatch.setattr("bertkit.data.formats.lines._MOST_BYTES", rng.choice((7, 64, 1000)))
+        keep_blank = rng.random() < 0.5
+        found = list(read_rows(path, table_format=TableFormat(kind, has_header=True), keep_blank=keep_blank))
+        assert found == stream(raw, kind, keep_blank=keep_blank), raw
+        kinds |= {row.message.split("'")[0] if isinstance(row, BadRow) else "row" for row in found}
+    assert len(kinds) > (6 if kind == "csv" else 4), kinds
+
+
 def test_csv_whose_lines_each_open_a_quote_costs_what_it_weighs():
     began = time.process_time()
     rows = stream("text,label\n" + ',x","\n' * 30_000, "csv")

@@ -1,0 +1,1 @@
+"""Prediction by the actors of a Ray cluster (`predict --ray`)."""

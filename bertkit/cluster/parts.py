@@ -1,0 +1,278 @@
+"""An input cut into parts that any machine can read by itself, always the same ones.
+
+Where parts are cut follows from the bytes of a file and the rows of a part alone, never from
+how many machines there are: whatever was answered before is known by its name. A part of a
+table of lines begins with a record of its own; it is read from there, behind the first lines
+of the file, which say how the others are read, and its line numbers are those of the file.
+What cannot be cut (packed files, JSON documents, tagged text, a token a row) is one part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from bertkit.cluster.places import is_address, kind_of, open_stored, opened_at, stream_of
+from bertkit.data.columns import parse_columns
+from bertkit.data.formats.delimited import csv_records
+from bertkit.data.formats.lines import Lines
+from bertkit.data.formats.opened import GZIP_MAGIC, Opened
+from bertkit.data.formats.parquet import read_parquet_part
+from bertkit.data.formats.published import usual_rows
+from bertkit.data.formats.readers import read_stream_as
+from bertkit.data.formats.telling import TableFormat
+from bertkit.data.kept import FILE, Keep
+from bertkit.data.records import BadRow, Example, Row
+from bertkit.errors import DataError
+from bertkit.evaluation.answers import Item
+from bertkit.evaluation.inputs import rows_as, tell_input
+from bertkit.tasks.base import TaskSettings
+
+_LINED = ("jsonl", "csv", "tsv", "txt")
+# Rows that must be as they stand for a table to be cut, and records that are looked through for them.
+_LOOKED_AT, _MOST_LOOKED_AT = 20, 1000
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a file.
+
+    Attributes:
+        file: where it is, the same from every folder.
+        table: its format.
+        first: lines or rows before the part.
+        end: the last line, or row, of the part; None: the last of the file.
+        offset: the byte at which the part begins.
+        head: lines at the beginning of the file that are read before it, and how many bytes they are.
+        rows: about how many there are; 0: not known.
+    """
+
+    file: str
+    table: TableFormat | None
+    first: int = 0
+    end: int | None = None
+    offset: int = 0
+    head: tuple[int, int] = (0, 0)
+    rows: int = 0
+
+    def to_json(self) -> list[Any]:
+        """Write where it is cut."""
+        return [self.first, self.end]
+
+
+@dataclass(frozen=True)
+class FilePlan:
+    """A file: what its bytes are, and its parts."""
+
+    file: str
+    size: int
+    digest: str
+    parts: tuple[Part, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Write what must be the same for its answers to be."""
+        cuts = [part.to_json() for part in self.parts]
+        return {"file": self.file, "bytes": self.size, "blake2b": self.digest, "parts": cuts}
+
+
+def plan_file(file: str, settings: TaskSettings, *, input_format: str, columns: str | None, rows: int) -> FilePlan:
+    """Cut a file; reads it once, and once more where quotes may hold line ends.
+
+    Args:
+        file: its name.
+        settings: the run's.
+        input_format: the word of --input-format.
+        columns: the value of --columns.
+        rows: most rows of a part.
+
+    Raises:
+        DataError: it cannot be read, or the run reads no such thing.
+    """
+    choice = None if columns is None else parse_columns(columns)
+    with open_stored(file) as raw:
+        digest, size, is_packed = _digest(raw)
+    opened = opened_at(file)
+    told = tell_input(opened, settings, input_format=kind_of(file, input_format), choice=choice)
+    if told is None:
+        return FilePlan(file, size, digest, ())
+    table = told.table
+    if table.kind == "parquet" and not is_packed:
+        parts = list(_of_parquet(file, table, rows))
+    elif table.kind in _LINED and not is_packed and (head := _head_lines(file, table)) is not None:
+        parts = _of_lines(file, table, head, rows)
+    else:
+        parts = [Part(file, table)]
+    return FilePlan(file, size, digest, tuple(parts))
+
+
+def read_part(
+    part: Part, settings: TaskSettings, *, columns: str | None, keep: Keep | None, name: str | None
+) -> Iterator[Item]:
+    """Read the rows of a part as `predict` reads them.
+
+    Args:
+        part: which.
+        settings: the run's.
+        columns: the value of --columns.
+        keep: the columns that go through to the answers.
+        name: of its file, which each row keeps; None: there is only one.
+
+    Raises:
+        DataError: the file cannot be read any more.
+    """
+    choice = None if columns is None else parse_columns(columns)
+    assert part.table is not None
+    opened, physical = _opened(part)
+    found = rows_as(opened, part.table, settings, choice, lambda _: None, keep, physical=physical)
+    if part.table.kind != "parquet":
+        found = _own_lines(found, part)
+    for item in found:
+        yield item if name is None else replace(item, kept=((FILE, name), *item.kept))
+
+
+def _opened(part: Part) -> tuple[Opened, Iterator[Row | BadRow] | None]:
+    """Open a part: as a stream, or as the rows of a parquet file."""
+    table = part.table
+    if table is not None and table.kind == "parquet" and part.end is not None:
+        file = open_stored(part.file) if is_address(part.file) else part.file
+        rows: Iterator[Row | BadRow] = read_parquet_part(file, part.file, part.first, part.end)
+        return Opened(part.file, b"", False, cast("Any", io.BytesIO())), usual_rows(rows, part.file)
+    if not part.offset:
+        is_path = not is_address(part.file)
+        return Opened(part.file, b"", False, Path(part.file) if is_path else stream_of(part.file)), None
+    return Opened(part.file, b"", False, cast("BinaryIO", io.BufferedReader(_Behind(part), _BLOCK))), None
+
+
+class _Behind(io.RawIOBase):
+    """The first lines of a file, and behind them the file from a byte on."""
+
+    def __init__(self, part: Part) -> None:
+        self._file = open_stored(part.file)
+        self._head = memoryview(self._file.read(part.head[1]))
+        self._file.seek(part.offset)
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = memoryview(buffer)
+        found = self._head[: len(wanted)] if self._head else self._file.read(len(wanted))
+        self._head = self._head[len(found) :] if self._head else self._head
+        wanted[: len(found)] = found
+        return len(found)
+
+
+def _own_lines(rows: Iterator[Example | BadRow], part: Part) -> Iterator[Example | BadRow]:
+    """Leave out the head, count lines as the file does, and end where the part does."""
+    lines, shift = (part.head[0], part.first - part.head[0]) if part.offset else (0, 0)
+    for row in rows:
+        if row.line <= lines:
+            continue
+        line = row.line + shift
+        if part.end is not None and line > part.end:
+            return
+        yield replace(row, line=line) if shift else row
+
+
+def _digest(raw: Any) -> tuple[str, int, bool]:
+    found, size, is_packed = hashlib.blake2b(digest_size=16), 0, False
+    while block := raw.read(_BLOCK):
+        is_packed = is_packed or (size == 0 and block[:2] == GZIP_MAGIC)
+        found.update(block)
+        size += len(block)
+    return found.hexdigest(), size, is_packed
+
+
+def _of_parquet(file: str, table: TableFormat, rows: int) -> Iterator[Part]:
+    import pyarrow.parquet as pq
+
+    try:
+        with open_stored(file) as raw:
+            total = pq.ParquetFile(raw).metadata.num_rows
+    except Exception as error:  # pyarrow raises whatever its parts raise
+        raise DataError(f"{file}: this is no readable parquet file ({error}).") from error
+    for first in range(0, total, rows):
+        end = min(total, first + rows)
+        yield Part(file, table, first, end, rows=end - first)
+
+
+def _head_lines(file: str, table: TableFormat) -> int | None:
+    """Return how many lines must be read to read the others; None where the file cannot be cut.
+
+    It can be cut where its first rows are the records as they stand: of a published form, or a
+    table with a token a row, a row may be several records.
+    """
+    with stream_of(file) as stream:
+        raw: list[Row | BadRow] = []
+        good = 0
+        for row in itertools.islice(read_stream_as(stream, file, table), _MOST_LOOKED_AT):
+            raw.append(row)
+            good += isinstance(row, Row)
+            if good >= _LOOKED_AT:
+                break
+    try:
+        usual = list(usual_rows(iter(raw), file))
+    except DataError:
+        return None
+    first = next((row for row in raw if isinstance(row, Row)), None)
+    if first is None or [_as_it_stands(row) for row in raw] != [_as_it_stands(row) for row in usual]:
+        return None
+    return first.line if table.kind == "jsonl" else first.line - 1
+
+
+def _as_it_stands(row: Row | BadRow) -> object:
+    return (row.line, dict(row.fields)) if isinstance(row, Row) else (row.line, row.message)
+
+
+def _of_lines(file: str, table: TableFormat, head: int, rows: int) -> list[Part]:
+    """Cut a table of lines."""
+    if table.kind == "csv" and _has_quotes(file):
+        starts: set[int] | None = _starts_of_records(file, table, head, rows)
+    else:
+        starts = None
+    cuts: list[tuple[int, int]] = []  # lines before the part, and the byte where it begins
+    head_bytes, offset, number, names = 0, 0, 0, b""
+    no_rows = 0 if table.kind == "jsonl" else head
+    with stream_of(file) as stream:
+        for number, line in enumerate(stream, start=1):
+            is_cut = number in starts if starts is not None else (number - no_rows - 1) % rows == 0
+            if is_cut and number > head + 1:
+                cuts.append((number - 1, offset))
+            if table.has_header and number == head and table.kind in ("csv", "tsv"):
+                names = line
+            elif names and len(line) == len(names) and sorted(line) == sorted(names) and number > head:
+                return [Part(file, table)]  # a header once more: what follows may stand in another order
+            offset += len(line)
+            head_bytes = offset if number == head else head_bytes
+    begins = [(0, 0), *cuts]
+    ends: list[int | None] = [*(before for before, _ in cuts), None]
+    sizes = [(end or number) - first - (0 if at else no_rows) for (first, at), end in zip(begins, ends, strict=True)]
+    return [
+        Part(file, table, first, end, at, (head, head_bytes), size)
+        for (first, at), end, size in zip(begins, ends, sizes, strict=True)
+    ]
+
+
+def _has_quotes(file: str) -> bool:
+    with stream_of(file) as stream:
+        return any(b'"' in block for block in iter(lambda: stream.read(_BLOCK), b""))
+
+
+def _starts_of_records(file: str, table: TableFormat, head: int, rows: int) -> set[int]:
+    """Return the lines at which parts begin where records may have several."""
+    with stream_of(file) as stream:
+        lines = Lines(stream, file, table.encoding)
+        for _ in itertools.islice(lines, table.skip):
+            lines.begin_record()
+        records = (start for start, _ in csv_records(lines, table.delimiter) if start > head)
+        return set(itertools.islice(records, 0, None, rows))

@@ -1,0 +1,196 @@
+"""`predict --ray`: cut the inputs, let actors answer the parts, and say how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bertkit import bundle, errors
+from bertkit.cluster.folder import Wanted, begin, part_name, run_digest, taken, written
+from bertkit.cluster.parts import FilePlan, plan_file
+from bertkit.cluster.places import all_files
+from bertkit.cluster.ray_pool import Pool, joined_cluster, map_parts, map_tasks, plan_pool
+from bertkit.cluster.worker import PartWorker, Work
+from bertkit.compute.processes import this_world
+from bertkit.errors import BertkitError, ProcessLostError, UsageError
+from bertkit.evaluation.inputs import Note
+from bertkit.evaluation.session import Done, PredictRequest
+from bertkit.progress import Progress, unheard
+from bertkit.tasks.base import TaskSettings
+
+# What changes answers, or the lines that hold them; the device does not belong to it.
+_OPTIONS = ("input_format", "columns", "keep", "top_k", "on_long", "batch_size", "precision", "engine", "blend",
+            "threshold", "abstain_below")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RayRequest:
+    """What `predict --ray` is asked beside what `predict` is.
+
+    Attributes:
+        predict: the run, the inputs and the options of answers.
+        output: the folder that parts are written to.
+        address: of the cluster; None: what RAY_ADDRESS says, else one on this machine.
+        actors: how many models answer; None: as many as there is room for.
+        gpus: of each of them.
+        rows: most rows of a part.
+
+    Raises:
+        UsageError: a number that cannot be.
+    """
+
+    predict: PredictRequest
+    output: Path
+    address: str | None = None
+    actors: int | None = None
+    gpus: float = 0.0
+    rows: int = 20_000
+
+    def __post_init__(self) -> None:
+        """Check what Ray would find out late."""
+        if self.gpus and not (self.gpus >= 1 and self.gpus.is_integer()) and not 0 < self.gpus < 1:
+            raise UsageError(f"--ray-gpus {self.gpus:g}: must be a whole number, or a share below 1.")
+
+
+def predict_on_ray(
+    request: RayRequest,
+    *,
+    force: bool = False,
+    note: Note = lambda _: None,
+    progress: Progress = unheard,
+) -> Done:
+    """Predict inputs on a Ray cluster, as parts in a folder.
+
+    Args:
+        request: run, inputs, folder, cluster.
+        force: whether what is in the folder may be replaced.
+        note: is told in a sentence what is going on.
+        progress: is told how many rows have been answered, and how many there are.
+
+    Raises:
+        MissingPackageError: Ray is not installed.
+        OutputError: the folder cannot be written, or holds something else.
+        DataError: an input cannot be read, or what is gone on with is of something else.
+        ProcessLostError: the cluster is gone.
+    """
+    if this_world().size > 1:
+        raise UsageError("--ray: one process gives out the work; start it without a launcher.")
+    asked, folder = request.predict, request.output.resolve()
+    settings = bundle.load_manifest(asked.run).settings
+    places = all_files(asked.names)
+    asked = replace(asked, run=asked.run.resolve(), source=tuple(places))
+    with taken(folder, force=force, resume=asked.resume), joined_cluster(request.address) as ray:
+        pool = plan_pool(ray, actors=request.actors, gpus=request.gpus)
+        files = _planned(ray, asked, places, settings, request.rows)
+        options = {name: getattr(asked, name) for name in _OPTIONS}
+        wanted = Wanted(run_digest(asked.run), files, {**options, "ray_rows": request.rows})
+        begin(folder, wanted)
+        return _done(ray, pool, wanted, replace(request, predict=asked, output=folder), note, progress)
+
+
+def _planned(
+    ray: Any, asked: PredictRequest, places: Mapping[str, str], settings: TaskSettings, rows: int
+) -> tuple[FilePlan, ...]:
+    """Cut the files, each by a task of its own."""
+    work = [(place, settings, asked.input_format, asked.columns, rows) for place in places.values()]
+    plans: list[FilePlan] = []
+    for name, found in zip(places, map_tasks(ray, _plan, work), strict=True):
+        if isinstance(found, str):
+            raise _raised(found.replace(places[name], name))
+        plans.append(replace(found, file=name))
+    return tuple(plans)
+
+
+def _plan(file: str, settings: TaskSettings, input_format: str, columns: str | None, rows: int) -> FilePlan | str:
+    try:
+        return plan_file(file, settings, input_format=input_format, columns=columns, rows=rows)
+    except BertkitError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _done(ray: Any, pool: Pool, wanted: Wanted, request: RayRequest, note: Note, progress: Progress) -> Done:
+    """Answer the parts that are missing, and count all."""
+    parts, folder = wanted.parts, request.output
+    missing = [number for number in range(len(parts)) if written(folder, number) is None]
+    note(_begun(len(parts), len(missing), pool))
+    asked = request.predict
+    total = sum(part.rows for part in parts)
+    answered = total - sum(parts[number].rows for number in missing)
+    work = Work(
+        asked,
+        wanted.run,
+        tuple(parts),
+        folder,
+        names=tuple(file.file for file in wanted.files for _ in file.parts),
+        is_named=len(asked.names) > 1,
+        input_bytes=sum(file.size for file in wanted.files),
+    )
+    said: set[str] = set()
+    misfit = ""
+    unmet: list[str] | None = [] if len(missing) < len(parts) else None
+    left = len(missing)
+    try:
+        for found in map_parts(ray, pool, PartWorker, work, missing) if missing else ():
+            if found["failure"]:
+                raise _raised(found["failure"].replace(parts[found["part"]].file, work.names[found["part"]]))
+            for sentence in filter(None, found["note"].split("\n")):
+                if sentence not in said:
+                    said.add(sentence)
+                    note(sentence)
+            left -= 1
+            misfit = misfit or found["misfit"]
+            lacks = [doubt for doubt in found["unmet"].split("\n") if doubt]
+            unmet = lacks if unmet is None else [doubt for doubt in unmet if doubt in lacks]
+            answered += parts[found["part"]].rows
+            progress(answered, total or None)
+    except KeyboardInterrupt:
+        note(f"{len(parts) - left:,} of {len(parts):,} parts are written; the same command with --resume goes on")
+        raise
+    return _counted(folder, len(parts), _longest(asked), [*([misfit] if misfit else []), *(unmet or [])], work)
+
+
+def _longest(asked: PredictRequest) -> int:
+    """Return how many tokens of a row the run reads."""
+    return bundle.load_manifest(asked.run).settings.max_length
+
+
+def _begun(parts: int, missing: int, pool: Pool) -> str:
+    actors = f"{pool.actors} actor{'s' * (pool.actors > 1)}, each with "
+    actors += f"{pool.gpus:g} GPU" if pool.gpus else f"{pool.cores} core{'s' * (pool.cores > 1)}"
+    there = f", {parts - missing:,} of them there already" if missing < parts else ""
+    return f"{parts:,} parts{there}; {actors}"
+
+
+def _counted(folder: Path, parts: int, max_length: int, warnings: list[str], work: Work) -> Done:
+    """Count the records of all parts.
+
+    Raises:
+        ProcessLostError: one of them is not there: what an actor wrote is on another disk.
+    """
+    done = Done()
+    for number in range(parts):
+        found = written(folder, number)
+        if found is None:
+            raise ProcessLostError(
+                f"{folder / part_name(number)}: is not there, though an actor has written it; every machine of the "
+                "cluster must have the folder on one shared disk."
+            )
+        done.rows += found.rows
+        done.errors += found.errors
+        done.truncated += found.truncated
+        if found.first_error is not None and not done.first_error:
+            line, message = found.first_error
+            done.first_error = f"{work.names[number]}:{line}: {message}"
+    if done.truncated:
+        warnings.append(f"{done.truncated:,} rows are longer than {max_length} tokens and were cut")
+    done.warnings = tuple(warnings)
+    return done
+
+
+def _raised(said: str) -> BertkitError:
+    """Build the error that an actor has had."""
+    name, _, sentence = said.partition(": ")
+    kind = getattr(errors, name, BertkitError)
+    return kind(sentence) if isinstance(kind, type) and issubclass(kind, BertkitError) else BertkitError(sentence)

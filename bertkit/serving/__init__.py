@@ -1,0 +1,1 @@
+"""One loaded run that answers whoever asks at an address (`predict --listen`)."""
