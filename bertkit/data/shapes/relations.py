@@ -161,7 +161,7 @@ def _placed(text: str, column: str, word: str, start: int | None, kind: str) -> 
         there = text[start : start + len(word)] if 0 <= start < len(text) else ""
         raise RowError(
             f"{quoted(word)} is not at character {start} of the text, where {quoted(there)} stands, but at {place[0]} "
-            f"(column {quoted(column)}); mend the place, or leave it out and the first {quoted(word)} is taken"
+            f"(column {quoted(column)}); fix the place, or leave it out and the first {quoted(word)} is taken"
         )
     return MarkedSpan(*place, kind)
 
