@@ -229,7 +229,8 @@ def _register() -> None:
         for command in each.registered_commands:
             command.cls = KitCommand
     for group in app.registered_groups:
-        group.cls = CommandGroup
+        own = group.typer_instance.info.cls if group.typer_instance else None
+        group.cls = own if isinstance(own, type) and issubclass(own, CommandGroup) else CommandGroup
 
 
 _register()
