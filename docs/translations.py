@@ -75,6 +75,9 @@ ALSO = (
     "{0}: {1} rows repeat an earlier row but for letter case, white space or punctuation.",
     "{0} rows hold {1}", "{0} row holds {1}", "{0} rows spell", "{0} row spells", "{0} pairs", "{0} pair",
     "{0} labels are", "{0} label is",
+    "which --model {0} trains by itself",
+    "{0} steps in {1} s, best at step {2} by {3}: {4}", "{0} steps in {1} s, best at step {2}: {3}",
+    "fitted in {0} s: {1}", "epoch {0}, step {1}: validation {2} (best so far by {3})",
     "metric", "model", "95 % CI", "validation", "warning:", "error", "warning",
 )  # fmt: skip
 KINDS = ("task", "model", "sample", "data set", "language", "method", "model for summaries", "ROUGE tokenization")

@@ -22,6 +22,7 @@ _FIELD = re.compile(r"\{(\d+)(?::(\w+|-))?\}")
 _ENTRY = re.compile(r'^msgid (".*"(?:\n".*")*)\nmsgstr (".*"(?:\n".*")*)$', re.MULTILINE)
 # What joins sentences of the catalogue where no sentence of it is the whole.
 _JOINTS = (": ", "; ", ". ", ", ", " (")
+_FEW_LETTERS = 18
 # Sentences within sentences, at most.
 _DEPTH = 6
 
@@ -62,6 +63,9 @@ class Template:
         # What a sentence begins with is a name, not the place or the "warning: " before another one.
         if found is None or (not self.literals[0] and ": " in f"{found[1]} "):
             return None
+        # Few words of ours are no sign of a sentence unless a name or a number stands before them.
+        if self.weight < _FEW_LETTERS and not self.literals[0] and " " in found[1]:
+            return None
         return found.groups()
 
 
@@ -96,14 +100,37 @@ class Catalogue:
             # A word alone may be somebody's: a label, a column, a file.
             if whole is not None and (depth == _DEPTH or " " in spelt.strip()):
                 return whole if spelt is text else f"{before}{whole}{after}"
-        for template in self._templates:
-            fields = template.match(text)
-            if fields is not None:
-                return filled(template.other, [self._find(each, depth - 1) or each for each in fields])
+        known = self._match(text, depth, least=_FEW_LETTERS) or self._with_tail(text, depth)
+        known = known or self._match(text, depth)
+        if known is not None:
+            return known
         if text.endswith("."):
             known = self._find(text[:-1], depth)
             return None if known is None else f"{known}."
         return self._parts(text, depth)
+
+    def _match(self, text: str, depth: int, *, least: int = 0) -> str | None:
+        """Translate by the sentence with fields that has most letters in common; `least` are asked for."""
+        for template in self._templates:
+            if template.weight < least:
+                return None
+            fields = template.match(text)
+            if fields is not None:
+                return filled(template.other, [self._find(each, depth - 1) or each for each in fields])
+        return None
+
+    def _with_tail(self, text: str, depth: int) -> str | None:
+        """Translate a sentence to which another clause was added at its end."""
+        for joint in ("; ", ", "):
+            at = text.rfind(joint)
+            if at <= 0:
+                continue
+            head, tail = text[:at], text[at:]
+            known = self._whole.get(head) if " " in head else None
+            known = known or self._match(head, depth, least=_FEW_LETTERS) or self._with_tail(head, depth - 1)
+            if known is not None:
+                return known + (self._match(tail, depth) or joint + (self._find(tail[2:], depth - 1) or tail[2:]))
+        return None
 
     def _parts(self, text: str, depth: int) -> str | None:
         """Translate what stands before and after a joint, where either is known."""

@@ -103,6 +103,11 @@ def test_the_command_line_goes_before_the_environment() -> None:
         ("bertkit: a: b.tsv:3: 1 field where 2 are expected.", "bertkit: a: b.tsv:3: 필드 2개가 있어야 하는데 1개"),
         ("1,234 of about 5,000 rows, 120 rows/s, about 30 s left", "약 5,000행 중 1,234행, 초당 120행, 약 30초 남음"),
         ("train: 12 rows have the same sentence on both sides.", "train: 12행의 두 문장이 같습니다."),
+        (
+            "the model is significantly worse than the TF-IDF baseline in accuracy (95 % CI of the difference: -0.2 to "
+            "-0.1; 0.4 against 0.5), which --model tfidf trains by itself; see docs/troubleshooting.md#no-better",
+            "모델이 TF-IDF 베이스라인(accuracy)보다 유의하게 나쁩니다",
+        ),
         ("No such option: --learnin-rate. Did you mean --lr?", "없는 옵션입니다: --learnin-rate. --lr"),
     ],
 )
