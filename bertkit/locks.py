@@ -80,6 +80,25 @@ def take(folder: Path, shown: Path) -> Lock:
 
 
 @contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Wait until no other process is in the body; the file that is locked stays.
+
+    Args:
+        path: a file, made where it is missing.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    descriptor = _opened(path)
+    try:
+        with suppress(OSError):  # a file system without locks keeps nobody out
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def held(folder: Path, shown: Path, *, renamed: Path | None = None) -> Iterator[None]:
     """Make a folder, and those above it, and lock it for the body; what was made and is left empty goes again.
 

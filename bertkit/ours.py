@@ -38,6 +38,7 @@ RUN: Table = {
     r"README\.md": None,
     r"dropped_pieces\.safetensors": None,
     r"folds\.jsonl?": None,
+    r"validation\.jsonl": None,
     r"\.write-test": None,  # of earlier versions
     **_TOKENIZER,
     "baseline": {r"training_rows\.safetensors": None, "overlap": _BASELINES, **_BASELINES},

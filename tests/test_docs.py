@@ -87,9 +87,11 @@ def faults(arguments: list[str]) -> list[str]:
             return [f"no command {name!r}"]
         command = group.commands[name]
         if hasattr(command, "commands"):
-            name = " ".join(arguments[:2])
-            if name.split()[-1] not in command.commands:
-                return [f"no command {name!r}"]
+            second = arguments[1] if arguments[1:] else ""
+            usual = getattr(command, "default", None)  # what a group does whose command is left out
+            if second not in command.commands and usual is None:
+                return [f"no command {name} {second}".rstrip()]
+            name = f"{name} {second if second in command.commands else usual}"
             command = command.commands[name.split()[-1]]
     flags = [word.partition("=")[0] for word in arguments if word.startswith("--")]
     return [f"{name} has no {flag}" for flag in flags if flag not in long_options(command)]
@@ -170,6 +172,9 @@ def test_readme_commands_exist_with_their_options(name: str) -> None:
         ("cat a | bertkit predict run - --topk 2", ["predict has no --topk"]),
         ("make x && bertkit eval run --epochs=3", ["eval has no --epochs"]),
         ("bertkit --verbose", [" has no --verbose"]),
+        ("bertkit cache all", ["no command cache all"]),
+        ("bertkit runs --filter model=minilm", []),
+        ("bertkit runs here --filtre x", ["runs list has no --filtre"]),
         ("printf '%s | bertkit nothing' x", []),
     ],
 )

@@ -37,7 +37,7 @@ from bertkit.run_folder import MANIFEST, unchanged
 from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import Outputs, TaskSettings
 from bertkit.tasks.encoded import RowsInWork, encode_scored
-from bertkit.tasks.multilabel import MultiLabelTask
+from bertkit.tasks.multilabel import Decided, MultiLabelTask
 from bertkit.tasks.reading import load_data, load_splits
 from bertkit.tasks.registry import check_on_long, find_task
 from bertkit.tokenization.health import check_fit
@@ -61,7 +61,7 @@ class EvalRequest:
     device: str = "auto"
     precision: str = "auto"
     errors: Path | None = None
-    against: Path | None = None
+    against: tuple[Path, ...] = ()
     force: bool = False
     plots: Path | None = None
     report: Path | None = None
@@ -327,25 +327,41 @@ def _outputs(
 
 
 def _rivals(loaded: Bundle, examples: Sequence[Example], request: EvalRequest) -> dict[str, Outputs]:
-    """Answer the same rows with the run of --against.
+    """Answer the same rows with each run of --against, by its name; one of them is in memory at a time.
 
     Raises:
-        RunError: it learned another task, or other labels.
+        RunError: one learned another task, or other labels.
     """
-    if request.against is None:
-        return {}
-    other, placement = open_to_answer(request.against, replace(request.way, engine="auto"))
+    return {str(other): _rival(loaded, examples, request, other) for other in request.against}
+
+
+def _rival(loaded: Bundle, examples: Sequence[Example], request: EvalRequest, against: Path) -> Outputs:
+    other, placement = open_to_answer(against, replace(request.way, engine="auto"))
     mine, theirs = loaded.task.settings, other.task.settings
     if _kind(mine) != _kind(theirs):
-        raise RunError(f"--against {request.against}: learned another task or other labels; give a run on like data.")
+        raise RunError(f"--against {against}: learned another task or other labels; give a run on like data.")
     if mine.task == "mlm" and loaded.tokenizer.vocab_size != other.tokenizer.vocab_size:
-        raise RunError(f"--against {request.against}: has another vocabulary, so perplexities cannot be compared.")
+        raise RunError(f"--against {against}: has another vocabulary, so perplexities cannot be compared.")
     outputs, partnership = _outputs(other, examples, request, placement)[0], open_partnership(other)
     if partnership is not None:
         outputs = partnership.blend.mix(outputs, partnership.partner.answers(examples, {}))
-    if mine.thresholds and not isinstance(loaded.task, MultiLabelTask):
-        outputs = decided(outputs)
-    return {str(request.against): outputs}
+    if isinstance(loaded.task, MultiLabelTask):  # by its own thresholds
+        return [Decided(scores, scores >= np.asarray(theirs.thresholds or 0.5)) for scores in map(np.asarray, outputs)]
+    return decided(outputs) if mine.thresholds else outputs
+
+
+def compare_on(examples: Sequence[Example], request: EvalRequest, *, data: str, split: str) -> Evaluation:
+    """Score a run on given rows, beside those of --against and nothing else; no run's own data is read.
+
+    Raises:
+        RunError: one of them is no run, or learned something else.
+    """
+    loaded, placement = open_to_answer(request.run, request.way)
+    outputs, partnership = _outputs(loaded, examples, request, placement)[0], open_partnership(loaded)
+    if partnership is not None:
+        outputs = partnership.blend.mix(outputs, partnership.partner.answers(examples, {}))
+    rivals = _rivals(loaded, examples, request)
+    return evaluate(loaded.task, examples, outputs, {}, rivals, data=data, split=split)
 
 
 def _kind(settings: TaskSettings) -> tuple[object, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest
 from bertkit.data.records import Example
+from bertkit.evaluation.answers_file import save_answers
 from bertkit.evaluation.baselines import Baselines, fit_baselines, rows_to_fit
 from bertkit.evaluation.blend import Blend, ScoreBlend, fit_blend, fit_score_blend, fit_set_blend
 from bertkit.evaluation.contamination import save_hashes
@@ -92,7 +93,7 @@ class Finished:
         )
         folder = place.work
         prepared.task.settle(learner.bare_model)
-        with write_errors(place.shown, way_on=f"mend that, then go on with {resume_command(place.shown)}"):
+        with write_errors(place.shown, way_on=f"fix that, then go on with {resume_command(place.shown)}"):
             (folder / BASELINE).mkdir(exist_ok=True)
             self.baselines.save(folder / BASELINE)
             if self.partnership is not None:
@@ -102,6 +103,7 @@ class Finished:
                 prepared.trimmed.dropped.save(folder / DROPPED_FILE)
             save_hashes(prepared.train_examples, salt, folder / BASELINE, is_pair=is_pair)
             write_json(folder / "metrics.json", self.evaluation.to_json())
+            save_answers(prepared.task, prepared.validation_examples, self.outputs, folder)
             standing = bundle.standing_of(manifest, learner.bare_model)
             write_card(folder / "README.md", manifest, self.evaluation, standing)
             bundle.save(folder, manifest, prepared.tokenizer, learner.bare_model)

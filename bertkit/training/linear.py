@@ -12,6 +12,7 @@ from bertkit.bundle import Manifest
 from bertkit.config import TrainConfig, flag, options
 from bertkit.data.records import DataSet, Example
 from bertkit.errors import UsageError
+from bertkit.evaluation.answers_file import save_answers
 from bertkit.evaluation.baselines import fit_baselines
 from bertkit.evaluation.contamination import save_hashes
 from bertkit.evaluation.evaluate import Evaluation, evaluate
@@ -24,7 +25,7 @@ from bertkit.plain import listed
 from bertkit.reporting.card import write_card
 from bertkit.run_folder import MANIFEST, resume_command
 from bertkit.tasks.answers import check_answers
-from bertkit.tasks.base import LONGEST, TaskSettings
+from bertkit.tasks.base import LONGEST, Outputs, TaskSettings
 from bertkit.tasks.labels import class_weights
 from bertkit.tasks.reading import load_splits
 from bertkit.tasks.registry import find_task
@@ -67,6 +68,7 @@ class FinishedLinear:
     prepared: PreparedLinear
     fitted: SequenceBaselines
     evaluation: Evaluation
+    outputs: Outputs
 
     def save(self, place: Place, training: Mapping[str, Any]) -> None:
         """Write the run directory; bertkit.json comes last and makes it whole.
@@ -84,12 +86,13 @@ class FinishedLinear:
             training=dict(training),
             versions=bundle.versions(),
         )
-        with write_errors(place.shown, way_on=f"mend that, then go on with {resume_command(place.shown)}"):
+        with write_errors(place.shown, way_on=f"fix that, then go on with {resume_command(place.shown)}"):
             (folder / BASELINE).mkdir(exist_ok=True)
             self.fitted.save(folder / BASELINE)
             salt, is_pair = prepared.dataset.fingerprint, manifest.settings.is_pair
             save_hashes(prepared.train_examples, salt, folder / BASELINE, is_pair=is_pair)
             write_json(folder / "metrics.json", self.evaluation.to_json())
+            save_answers(prepared.task, prepared.dataset.splits["validation"], self.outputs, folder)
             write_card(folder / "README.md", manifest, self.evaluation, STANDING)
             write_json(folder / MANIFEST, manifest.to_json())
 
@@ -155,7 +158,7 @@ def train_linear(prepared: PreparedLinear) -> FinishedLinear:
         split="validation",
         warnings=prepared.warnings,
     )
-    return FinishedLinear(prepared, fitted, evaluation)
+    return FinishedLinear(prepared, fitted, evaluation, answers[TFIDF])
 
 
 def _refuse_idle(config: TrainConfig) -> None:

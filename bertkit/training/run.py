@@ -78,9 +78,9 @@ class Started:
 class TrainResult:
     """What `bertkit train` prints; metrics and baselines are of the validation split.
 
-    `metric` chose the best step; `positive` is the class that f1, precision and recall are of. With
-    --folds, `folds` are the figures of each, `out_of_fold` those of all rows together, each answered by a
-    model that was trained without it.
+    `metric` chose the best step; `positive` is the class that f1, precision and recall are of. `config`
+    has every option as it was resolved, as bertkit.json has. With --folds, `folds` are the figures of each,
+    `out_of_fold` those of all rows together, each answered by a model that was trained without it.
     """
 
     run: str
@@ -98,6 +98,11 @@ class TrainResult:
     folds: tuple[dict[str, float], ...] = ()
     out_of_fold: dict[str, float] = field(default_factory=dict)
     out_of_fold_intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+
+    def stored(self) -> dict[str, Any]:
+        """Return what bertkit.json keeps of it under `training`: not what it has elsewhere."""
+        return {name: value for name, value in asdict(self).items() if name not in ("run", "config")}
 
 
 Event = Started | StepFacts | str
@@ -218,8 +223,9 @@ def _train_linear(config: TrainConfig, place: Place, listener: Listener, dataset
         folds=folds.folds,
         out_of_fold=folds.metrics,
         out_of_fold_intervals=folds.intervals,
+        config=prepared.config.saved(),
     )
-    finished.save(place, {name: value for name, value in asdict(result).items() if name != "run"})
+    finished.save(place, result.stored())
     place.complete(keep_checkpoints=prepared.config.keep_checkpoints)
     return result
 
@@ -369,9 +375,9 @@ def _train_prepared(
         out_of_fold=folds.metrics,
         out_of_fold_intervals=folds.intervals,
         seconds=round(time.perf_counter() - began, 2),
+        config=prepared.config.saved(),
     )
-    stored = {name: value for name, value in asdict(result).items() if name != "run"}
-    scored = finished.save(place, prepared, learner, stored)
+    scored = finished.save(place, prepared, learner, result.stored())
     if wants_tensorboard(prepared.config.tensorboard):
         write_gallery(place.work / "events", scored, prepared.validation, placement, state.best_step, listener)
     place.complete(keep_checkpoints=prepared.config.keep_checkpoints)
@@ -420,9 +426,10 @@ def _result(shown: Path, state: LoopState, resumed_from: int, totals: Totals) ->
 
 def _finished_result(place: Place) -> TrainResult:
     """Say again what the run says of its training; figures that are none are left out."""
-    training = bundle.load_manifest(place.run).training
+    manifest = bundle.load_manifest(place.run)
+    training = manifest.training
     known = {name: training[name] for name in TrainResult.__dataclass_fields__ if name in training}
     try:
-        return record_of(TrainResult, {**known, "run": str(place.shown)})
+        return record_of(TrainResult, {**known, "run": str(place.shown), "config": manifest.config})
     except MisfitError:
-        return TrainResult(str(place.shown))
+        return TrainResult(str(place.shown), config=manifest.config)

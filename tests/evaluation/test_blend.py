@@ -155,7 +155,7 @@ def test_eval_shows_both_and_is_right_about_either(blended: Path, unblended: Pat
 
 
 def test_a_run_to_compare_with_answers_as_it_does_by_itself(blended: Path, unblended: Path) -> None:
-    found = evaluate_run(EvalRequest(unblended, against=blended))
+    found = evaluate_run(EvalRequest(unblended, against=(blended,)))
     assert found.baselines[str(blended)] == evaluate_run(EvalRequest(blended)).metrics
 
 

@@ -59,7 +59,7 @@ def test_a_run_has_what_every_run_has(texts: tuple[Path, Path]) -> None:
     names = {path.name for path in folder.rglob("*") if path.is_file()}
     assert names == {
         "README.md", "bertkit.json", "metrics.json", "baselines.json", "baselines.safetensors",
-        "training_rows.safetensors",
+        "training_rows.safetensors", "validation.jsonl",
     }  # fmt: skip
     card = (folder / "README.md").read_text()
     assert "--model tfidf" in card

@@ -53,7 +53,7 @@ def test_a_run_holds_what_the_design_says(trained_run: Path) -> None:
     names = {path.name for path in trained_run.iterdir()}
     assert names == {
         "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "bertkit.json",
-        "metrics.json", "baseline", "README.md", "events",
+        "metrics.json", "validation.jsonl", "baseline", "README.md", "events",
     }  # fmt: skip
     manifest = json.loads((trained_run / "bertkit.json").read_text())
     assert manifest["format_version"] == 1

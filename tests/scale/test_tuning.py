@@ -1,0 +1,170 @@
+"""`bertkit tune`: a search that can be killed, joined and gone on with, in which validation rows alone decide."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bertkit.cli.app import app
+from bertkit.config import TrainConfig, from_mapping, read_toml
+from tests.conftest import pair_rows, write_tsv
+
+pytest.importorskip("optuna")
+
+SHAPE = ["--layers", "1", "--hidden", "16", "--heads", "2", "--vocab-size", "120", "--threads", "1"]
+SPACE = "lr = {low = 1e-3, high = 1e-2, log = true}\ndropout = [0.0, 0.1]\n"
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    return write_tsv(tmp_path / "pairs.tsv", pair_rows(160), ("sentence1", "sentence2", "label"))
+
+
+def tune_words(data: Path, *more: str) -> list[str]:
+    space = data.parent / "space.toml"
+    space.write_text(SPACE)
+    fixed = ["--epochs", "2", "--validation-fraction", "0.25", "--space", str(space)]
+    return ["tune", str(data), *SHAPE, *fixed, "--output", str(data.parent / "search"), *more]
+
+
+def states(search: Path) -> list[str]:
+    with sqlite3.connect(search / "study.db") as study:
+        return [row[0] for row in study.execute("select state from trials order by number")]
+
+
+def test_a_search_ends_with_a_config_a_table_a_page_and_a_sentence(rows: Path) -> None:
+    words = tune_words(rows, "--trials", "3", "--seeds", "2", "--no-prune", "--quiet")
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    found, folder = json.loads(result.stdout), rows.parent / "search"
+    assert found["counts"] == {"done": 3, "pruned": 0, "failed": 0, "running": 0}
+    assert found["rows"] == 40
+    assert found["trials"][0]["is_default"]
+    assert found["best"]["value"] == max(trial["value"] for trial in found["trials"])
+    assert all(trial["epochs"] == 2 for trial in found["trials"])
+    table = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
+    assert [row["value"] for row in table] == [str(trial["value"]) for trial in found["trials"]]
+    page = (folder / "tune.html").read_text()
+    assert "<svg" in page
+    assert found["sentence"][1:] in page
+    if found["best"]["trial"] != 0:
+        assert len(found["comparison"]["pairs"]) == 2
+        assert "beyond noise" in found["sentence"]
+    config = from_mapping(read_toml(folder / "best.toml"), source="best.toml", base=TrainConfig())
+    assert config.epochs == 2
+    if found["best"]["trial"] != 0:
+        assert config.lr == found["best"]["options"]["lr"]
+    # what is left of the trials is their figures
+    assert not (folder / ".trials").exists()
+
+
+def test_rows_held_out_for_a_test_do_not_change_which_decide(rows: Path) -> None:
+    """A test part is cut off and never scored: other labels in it change no figure of the search."""
+    words = tune_words(rows, "--trials", "2", "--seeds", "0", "--quiet")
+    tests = rows.parent / "data"
+    tests.mkdir()
+    (tests / "train.tsv").write_text(rows.read_text())
+    figures = []
+    for number, label in enumerate(("0", "1")):
+        (tests / "test.tsv").write_text(f"sentence1\tsentence2\tlabel\nthe cat\tsees music\t{label}\n")
+        words[1], words[-6] = str(tests), str(rows.parent / f"search-{number}")
+        assert words[-7] == "--output"
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 0, result.output
+        figures.append([trial["value"] for trial in json.loads(result.stdout)["trials"]])
+    assert figures[0] == figures[1]
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        ("colour = [1]\n", "no option is called 'colour'"),
+        ("seed = [1, 2]\n", "--seed is the same for all trials"),
+        ("lr = {low = 1.0, high = 0.1}\n", "low must be below high"),
+        ("dropout = [2.0]\n", "--dropout 2"),
+        ("epochs = [1, 2]\n", "which is also given"),
+        ("", "names no option"),
+    ],
+)
+def test_a_space_that_cannot_be_is_refused_before_anything_is_made(rows: Path, space: str, said: str) -> None:
+    words = tune_words(rows, "--quiet")
+    (rows.parent / "space.toml").write_text(space)
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not (rows.parent / "search").exists()
+
+
+def test_a_folder_that_is_no_search_is_not_gone_on_with(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["tune", "--resume", "--output", str(tmp_path)])
+    assert result.exit_code == 3
+    assert "is no search" in result.stderr
+
+
+def start(words: list[str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "bertkit", *words]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+
+
+def wait_for(search: Path, wanted: str, count: int, process: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + 120
+    while time.monotonic() < until and process.poll() is None:
+        if (search / "study.db").exists():
+            try:
+                if states(search).count(wanted) >= count:
+                    return
+            except sqlite3.Error:  # its tables are not there yet
+                pass
+        time.sleep(0.05)
+    pytest.fail(f"no {count} trials are {wanted}")
+
+
+@pytest.mark.slow
+def test_a_killed_search_goes_on_and_ends_as_one_that_was_not(rows: Path) -> None:
+    words = tune_words(rows, "--trials", "5", "--seeds", "0", "--epochs", "6")
+    search = rows.parent / "search"
+    whole = [*words]
+    whole[whole.index("--output") + 1] = str(rows.parent / "whole")
+    process = start(words)
+    wait_for(search, "COMPLETE", 2, process)
+    wait_for(search, "RUNNING", 1, process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    gone_on = CliRunner().invoke(app, ["tune", "--resume", "--output", str(search), "--quiet"])
+    assert gone_on.exit_code == 0, gone_on.output
+    found = json.loads(gone_on.stdout)
+    assert found["counts"]["running"] == 0
+    dead = [trial for trial in found["trials"] if trial["state"] == "failed"]
+    assert [trial["reason"] for trial in dead] == ["its process was ended"] * len(dead)
+    assert found["counts"]["done"] + found["counts"]["pruned"] == 5
+    uncut = json.loads(CliRunner().invoke(app, [*whole, "--quiet"]).stdout)
+    # the trials before the kill are the same ones
+    assert [t["value"] for t in found["trials"][:2]] == [t["value"] for t in uncut["trials"][:2]]
+
+
+@pytest.mark.slow
+def test_two_processes_share_one_search(rows: Path) -> None:
+    words = tune_words(rows, "--trials", "6", "--seeds", "0", "--no-prune")
+    search = rows.parent / "search"
+    first = start(words)
+    wait_for(search, "RUNNING", 1, first)
+    second = start(["tune", "--resume", "--output", str(search)])
+    ends = [process.communicate(timeout=300) for process in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], ends
+    assert states(search) == ["COMPLETE"] * 6
+    assert (search / "best.toml").exists()
+    with sqlite3.connect(search / "study.db") as study:
+        takers = study.execute("select distinct value_json from trial_user_attributes where key = 'process'").fetchall()
+    assert len(takers) == 2
