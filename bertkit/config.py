@@ -85,39 +85,45 @@ class TrainConfig:
     given: frozenset[str] = frozenset()
 
     task: str = option("auto", "What is learnt; auto goes by the data (default: auto).", "Data", choices=TASKS)
-    data_dir: str | None = option(None, "Folder that holds DATA's files.", "Data")
-    columns: str | None = option(None, "Columns by part, as text=a,pair=b,label=c (text=a+b joins).", "Data")
+    data_dir: str | None = option(None, "Folder that holds DATA's files (default: where DATA is found).", "Data")
+    columns: str | None = option(
+        None, "Column of each part: text=a,pair=b,label=c (text=a+b joins; default: by name).", "Data"
+    )
     validation_fraction: float = option(
         0.1,
-        "Share of training rows kept for validation where none exists (default: 0.1).",
+        "Share of training rows held out for validation if there is none (default: 0.1).",
         "Data",
         above=0,
         below=1,
     )
     test_fraction: float = option(
-        0.0, "Share of training rows kept as a test split (default: 0).", "Data", minimum=0, below=1
+        0.0, "Share of training rows held out as a test split (default: 0).", "Data", minimum=0, below=1
     )
     folds: int | None = option(
-        None, "Also train this many models, each without a part of the rows.", "Data", minimum=2, maximum=20
+        None,
+        "Cross-validation: also train N models, each without a part (default: none).",
+        "Data",
+        minimum=2,
+        maximum=20,
     )
-    group: str | None = option(
-        None, "Column whose equal values stay on one side of a split (author, document).", "Data"
-    )
+    group: str | None = option(None, "Column whose equal values stay on one side of a split (default: none).", "Data")
     on_error: str = option(
         "stop",
         "Bad rows end the command (stop) or are left out (skip) (default: stop).",
         "Data",
         choices=("stop", "skip"),
     )
-    limit: int | None = option(None, "Use at most this many training rows.", "Data", minimum=2)
+    limit: int | None = option(
+        None, "Use at most N training rows, drawn with --seed (default: all).", "Data", minimum=2
+    )
     positive: str | None = option(None, "Label counted as positive (default: the second of two).", "Data")
     leave_out: str = option(
         "none",
-        "Words dropped before encoding (default: none).",
+        "Stop words or particles removed before encoding (default: none).",
         "Data",
         choices=("none", "stop-words", "particles", "both"),
     )
-    max_length: int | None = option(None, "Longest row in tokens (default: by data and model).", "Data", minimum=8)
+    max_length: int | None = option(None, "Most tokens of a row (default: by data and model).", "Data", minimum=8)
     on_long: str | None = option(
         None,
         "What happens to longer rows (default: truncate; mlm, extractive: window).",
@@ -126,11 +132,24 @@ class TrainConfig:
     )
 
     model: str = option("auto", "Name, folder, hf:org/name, or auto: the best one here (default: auto).", "Model")
-    init: str | None = option(None, "Start from weights or from nothing.", "Model", choices=("pretrained", "random"))
-    size: str | None = option(None, "Preset of a model that starts from nothing.", "Model", choices=SIZES)
-    layers: int | None = option(None, "Number of encoder layers.", "Model", minimum=1, maximum=96)
-    hidden: int | None = option(None, "Width of the encoder.", "Model", minimum=8, maximum=8192)
-    heads: int | None = option(None, "Attention heads; must divide --hidden.", "Model", minimum=1)
+    init: str | None = option(
+        None,
+        "Start from pretrained weights or random ones (default: by model).",
+        "Model",
+        choices=("pretrained", "random"),
+    )
+    size: str | None = option(
+        None, "Scratch: preset of --layers, --hidden and --heads (default: by rows, task).", "Model", choices=SIZES
+    )
+    layers: int | None = option(
+        None, "Number of encoder layers (default: by --size or model).", "Model", minimum=1, maximum=96
+    )
+    hidden: int | None = option(
+        None, "Width of the encoder, in units (default: by --size or model).", "Model", minimum=8, maximum=8192
+    )
+    heads: int | None = option(
+        None, "Attention heads; must divide --hidden (default: by --size or model).", "Model", minimum=1
+    )
     attention: str | None = option(
         None, "Scratch: what a token looks at (default: full, everything).", "Model", choices=ATTENTIONS
     )
@@ -156,40 +175,49 @@ class TrainConfig:
     buckets: int | None = option(
         None, "Disentangled: far distances share this many log buckets (default: none).", "Model", minimum=2
     )
-    tokenizer: str | None = option(None, "Existing tokenizer: folder or model name.", "Model")
-    vocab_size: int | None = option(None, "Size of a vocabulary trained on the data.", "Model", minimum=64)
+    tokenizer: str | None = option(None, "Existing tokenizer: folder or model name (default: the model's).", "Model")
+    vocab_size: int | None = option(
+        None, "Pieces of a vocabulary trained on the data (default: by the rows).", "Model", minimum=64
+    )
     trim_vocab: bool | None = option(
         None, "Keep of a large vocabulary what the training rows need (default: by model).", "Model"
     )
-    lowercase: bool | None = option(None, "Lower-case a vocabulary trained on the data.", "Model")
+    lowercase: bool | None = option(None, "Lower-case a vocabulary trained on the data (default: yes).", "Model")
     pooling: str | None = option(
         None,
-        "How a row becomes one vector; match, align, siamese compare the sides.",
+        "How a row becomes one vector (default: by model and task).",
         "Model",
         choices=("cls", "pooler", "mean", "match", "align", "siamese"),
     )
     portable: bool = option(False, "Take only what transformers can express, so that it opens the run.", "Model")
     dropout: float | None = option(
-        None, "Dropout in encoder and head; attention has none.", "Model", minimum=0, below=1
+        None, "Dropout probability in encoder and head (default: by model).", "Model", minimum=0, below=1
     )
 
-    epochs: int | None = option(None, "Passes over the training rows.", "Training", minimum=1)
-    batch_size: int | None = option(None, "Rows per step and accumulation part.", "Training", minimum=1)
-    accumulate: int = option(1, "Batches summed into one step (default: 1).", "Training", minimum=1)
-    lr: float | None = option(None, "Peak learning rate.", "Training", above=0, maximum=10)
+    epochs: int | None = option(None, "Passes over the training rows (default: by model).", "Training", minimum=1)
+    batch_size: int | None = option(
+        None, "Rows of one forward pass; a step has --accumulate of them (default: by model).", "Training", minimum=1
+    )
+    accumulate: int = option(1, "Gradient accumulation: batches of one step (default: 1).", "Training", minimum=1)
+    lr: float | None = option(None, "Peak learning rate (default: by model).", "Training", above=0, maximum=10)
     head_lr: float | None = option(
         None, "Peak learning rate of the head (default: by model, else as --lr).", "Training", above=0, maximum=10
     )
-    weight_decay: float | None = option(None, "Decay of weight matrices (AdamW).", "Training", minimum=0)
+    weight_decay: float | None = option(
+        None, "AdamW's weight decay, for matrices only (default: by model).", "Training", minimum=0
+    )
     warmup: float = option(
-        0.1, "Share of steps over which the rate rises (default: 0.1).", "Training", minimum=0, maximum=1
+        0.1, "Warmup ratio: share of steps in which the rate rises (default: 0.1).", "Training", minimum=0, maximum=1
     )
     schedule: str = option(
-        "linear", "Fall of the rate (default: linear).", "Training", choices=("linear", "cosine", "constant")
+        "linear",
+        "Learning-rate schedule after the warmup (default: linear).",
+        "Training",
+        choices=("linear", "cosine", "constant"),
     )
-    clip: float = option(1.0, "Largest gradient norm, 0 for none (default: 1).", "Training", minimum=0)
+    clip: float = option(1.0, "Largest gradient norm; 0 does not clip (default: 1).", "Training", minimum=0)
     freeze: int | None = option(
-        None, "Leave embeddings and the lowest N layers as they are (default: 0, none).", "Training", minimum=0
+        None, "Freeze the embeddings and the lowest N layers (default: 0, none).", "Training", minimum=0
     )
     freeze_after: float | None = option(
         None,
@@ -198,32 +226,42 @@ class TrainConfig:
         minimum=0,
         maximum=1,
     )
-    label_smoothing: float | None = option(None, "Share of the target spread evenly.", "Training", minimum=0, below=1)
+    label_smoothing: float | None = option(
+        None, "Label smoothing, as a share of the target (default: by model).", "Training", minimum=0, below=1
+    )
     loss: str = option("mse", "Loss of regression (default: mse).", "Training", choices=("mse", "mae"))
     class_weights: str = option("none", "auto counteracts imbalance, or label=weight,… (default: none).", "Training")
-    overlap_segments: bool | None = option(None, "Mark tokens of a pair that stand on both sides.", "Training")
-    swap_pairs: bool | None = option(None, "Train on pairs in both orders.", "Training")
-    token_masking: float | None = option(None, "Share of tokens hidden while training.", "Training", minimum=0, below=1)
-    whole_words: bool = option(False, "Masked LM: hide all tokens of a word at once.", "Training")
+    overlap_segments: bool | None = option(
+        None, "Pairs: mark tokens that both sides share as segments (default: by model).", "Training"
+    )
+    swap_pairs: bool | None = option(
+        None, "Augmentation: train on pairs in both orders (default: by model).", "Training"
+    )
+    token_masking: float | None = option(
+        None, "Share of tokens masked in training, as augmentation (default: by model).", "Training", minimum=0, below=1
+    )
+    whole_words: bool = option(False, "Masked LM: mask all tokens of a word together.", "Training")
     sentence_pairs: str = option(
         "none",
-        "Masked LM: also learn whether lines follow each other (default: none).",
+        "Masked LM: also learn whether two lines are consecutive (default: none).",
         "Training",
         choices=("none", "nsp", "sop"),
     )
     mask_decoder: str = option(
         "none",
-        "Masked LM: enhanced lets absolute places join at the end (default: none).",
+        "Masked LM: enhanced adds absolute positions at the end (default: none).",
         "Training",
         choices=("none", "enhanced"),
     )
-    blend: bool | None = option(None, "Labels, scores: TF-IDF has a say in the answers.", "Training")
+    blend: bool | None = option(
+        None, "Labels, scores: ensemble encoder and TF-IDF (default: by model and task).", "Training"
+    )
     calibrate: bool | None = option(
         None, "Calibrate probabilities on validation rows (default: pretrained models).", "Training"
     )
     tune_threshold: str | None = option(
         None,
-        "Threshold of the positive label: f1, mcc, accuracy, precision=P or recall=P.",
+        "Tune its threshold: f1, mcc, accuracy, precision=P, recall=P (default: no).",
         "Training",
     )
     metric: str | None = option(
@@ -232,7 +270,9 @@ class TrainConfig:
     patience: int | None = option(
         None, "Stop after this many epochs without a better --metric (default: by model).", "Training", minimum=1
     )
-    average: int | None = option(None, "Average the weights of this many epochs.", "Training", minimum=1)
+    average: int | None = option(
+        None, "Weight averaging: mean of the last N epochs' weights (default: by model).", "Training", minimum=1
+    )
     log_every: int = option(50, "Steps between log lines (default: 50).", "Training", minimum=1)
     seed: int = option(1, "Seed of everything random (default: 1).", "Training", minimum=0, maximum=2**32 - 1)
 
@@ -247,12 +287,12 @@ class TrainConfig:
     compile: bool = option(False, "Compile the model (faster long runs, not byte-equal).", "Machine")
 
     output: str | None = option(None, "Run directory (default: runs/<data>-<model>).", "Run", saved=False)
-    tensorboard: bool | None = option(None, "Write TensorBoard events (default: where installed).", "Run")
-    resume: bool = option(False, "Go on from the last checkpoint in --output.", "Run", saved=False)
+    tensorboard: bool | None = option(None, "Write TensorBoard events (default: if it is installed).", "Run")
+    resume: bool = option(False, "Continue from the last checkpoint in --output.", "Run", saved=False)
     force: bool = option(False, "Replace the run in --output, once the new one is whole.", "Run", saved=False)
     keep_checkpoints: bool = option(False, "Keep checkpoints/ when done.", "Run", saved=False)
-    dry_run: bool = option(False, "Show what would be done, and stop.", "Run", saved=False)
-    strict: bool = option(False, "Exit with 4 where a warning is given.", "Run", saved=False)
+    dry_run: bool = option(False, "Show what would be done, then stop.", "Run", saved=False)
+    strict: bool = option(False, "Exit with code 4 if there is a warning.", "Run", saved=False)
 
     def __post_init__(self) -> None:
         """Check every value against its own field, then the values against each other."""

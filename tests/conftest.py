@@ -45,6 +45,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
         if name.startswith("BERTKIT_") and name != "BERTKIT_TEST_DATA":
             monkeypatch.delenv(name)
     monkeypatch.setenv("BERTKIT_CACHE", str(tmp_path_factory.getbasetemp() / "bertkit-cache"))
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if os.environ.get(name, "").lower().startswith("ko"):  # the messages that tests compare are English
+            monkeypatch.setenv(name, "C.UTF-8")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("BERTKIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 

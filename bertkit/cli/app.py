@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from bertkit import __version__
+from bertkit.cli.commands import CommandGroup, KitCommand
 from bertkit.cli.guard import ReaderGone, guard_standard_streams
 from bertkit.cli.streams import end_early, one_voice
+from bertkit.cli.terminal import spoken
 from bertkit.compute.processes import joined, this_world
-from bertkit.errors import BertkitError
+from bertkit.errors import BertkitError, UsageError
 from bertkit.files import refusal
-from bertkit.plain import WORD, sentence, shortened
+from bertkit.language import LANGUAGES, asked_language, speak, translated
+from bertkit.plain import WORD, quoted, shortened
 
 # The commands that several processes share; of any other the first does all.
 SHARED = ("train", "predict")
@@ -30,7 +32,7 @@ SHARED = ("train", "predict")
 _WrongCommandLine: Any = typer.BadParameter.__mro__[2]
 
 
-class KitGroup(TyperGroup):
+class KitGroup(CommandGroup):
     """Turns errors into one sentence on stderr and the exit code they carry."""
 
     typed: Sequence[str] = ()
@@ -39,6 +41,7 @@ class KitGroup(TyperGroup):
         """Run the command line; what happens outside of a command (--help, --version) ends alike."""
         given = args[0] if args else extra.get("args")
         self.typed = tuple(sys.argv[1:] if given is None else given)
+        speak(asked_language(self.typed, os.environ))
         try:
             with _told(self.typed):
                 return super().main(*args, **extra)
@@ -83,7 +86,7 @@ def _told(typed: Sequence[str]) -> Iterator[None]:
 
 
 def _exit(code: int, said: str = "") -> typer.Exit:
-    return typer.Exit(end_early(code, sentence(said)))
+    return typer.Exit(end_early(code, spoken(said)))
 
 
 def _in_part(said: str, typed: Sequence[str]) -> str:
@@ -102,8 +105,18 @@ def _quoted_harmlessly() -> Iterator[None]:
     try:
         yield
     except _WrongCommandLine as error:
-        error.message = sentence(error.message)
+        said = spoken(error.format_message())
+        error.format_message = lambda: said
+        _speak_of_errors()
         raise
+
+
+def _speak_of_errors() -> None:
+    """Give the frame that Typer puts round what it says the language that is spoken."""
+    from typer import rich_utils
+
+    rich_utils.ERRORS_PANEL_TITLE = translated("Error")
+    rich_utils.RICH_HELP = translated("Try [blue]'{command_path} {help_option}'[/] for help.")
 
 
 app = typer.Typer(
@@ -121,6 +134,16 @@ app = typer.Typer(
 )
 
 
+def _language(asked: str | None) -> None:
+    """Refuse a language that there is none of; which is spoken has been settled before.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if asked is not None and asked not in LANGUAGES:
+        raise UsageError(f"--lang {quoted(asked)}: must be one of {', '.join(LANGUAGES)}.")
+
+
 def _version(asked: bool) -> None:
     if asked:
         typer.echo(f"bertkit {__version__}")
@@ -133,6 +156,15 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and stop.", callback=_version, is_eager=True)
     ] = False,
+    lang: Annotated[
+        str | None,
+        typer.Option(
+            "--lang",
+            help="Language of messages and help: en or ko (default: by BERTKIT_LANG, then the locale).",
+            callback=_language,
+            is_eager=True,
+        ),
+    ] = None,
 ) -> None:
     """Train, evaluate and use BERT-family encoders from the shell."""
     # Threads that spin while they wait bring a busy machine to a crawl (8 times slower,
@@ -193,6 +225,12 @@ def _register() -> None:
     app.command("models")(tables.models_command)
     app.command("datasets")(tables.datasets_command)
     app.add_typer(cache.cache_app, name="cache")
+    for each in (app, *(group.typer_instance for group in app.registered_groups if group.typer_instance)):
+        for command in each.registered_commands:
+            command.cls = KitCommand
+    for group in app.registered_groups:
+        own = group.typer_instance.info.cls if group.typer_instance else None
+        group.cls = own if isinstance(own, type) and issubclass(own, CommandGroup) else CommandGroup
 
 
 _register()

@@ -23,7 +23,9 @@ def attention_command(
     ],
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The text that is read.", show_default=False)],
     *,
-    pair: Annotated[str | None, typer.Option("--pair", metavar="TEXT", help="Second text of a pair.")] = None,
+    pair: Annotated[
+        str | None, typer.Option("--pair", metavar="TEXT", help="Second text of a pair (default: none).")
+    ] = None,
     layer: Annotated[
         int | None, typer.Option("--layer", help="Layer, counted from 1 (default: all; in a table the last).")
     ] = None,
@@ -34,7 +36,7 @@ def attention_command(
     force: ForceOption = False,
     output_format: FormatOption = None,
 ) -> None:
-    """Show what each token of a text looks at, layer by layer and head by head.
+    """Show what each token of a text attends to, layer by layer and head by head.
 
     Example: bertkit attention minilm "The cat sat because it was tired." --report attention.html
     """

@@ -49,6 +49,8 @@ def clear_command(*, output_format: FormatOption = None) -> None:
     """Delete what is kept on disk to spare work; it is made again when it is needed.
 
     What another command is writing at the moment stays.
+
+    Example: bertkit cache clear
     """
     from bertkit.cache import cache_folder, clear
 

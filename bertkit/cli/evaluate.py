@@ -37,29 +37,37 @@ def eval_command(
     *,
     split: Annotated[
         str | None,
-        typer.Option("--split", help="train, validation or test (default: test).", envvar="BERTKIT_SPLIT"),
+        typer.Option(
+            "--split", help="Rows to score: train, validation or test (default: test).", envvar="BERTKIT_SPLIT"
+        ),
     ] = None,
     data_dir: DataDirOption = None,
     columns: ColumnsOption = None,
     on_long: Annotated[
         str | None,
-        typer.Option("--on-long", help="truncate, window or error (default: as trained)."),
+        typer.Option("--on-long", help="Rows of too many tokens: truncate, window or error (default: as trained)."),
     ] = None,
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
+    precision: Annotated[str, typer.Option("--precision", help="Arithmetic: auto, float32 or bfloat16.")] = "auto",
     engine: EngineOption = None,
     no_blend: NoBlendOption = False,
     threshold: ThresholdOption = None,
     abstain_below: AbstainOption = None,
     errors: Annotated[
         Path | None,
-        typer.Option("--errors", help="Write the wrong rows, with their probabilities, as JSON lines.", readable=False),
+        typer.Option(
+            "--errors",
+            help="File for the wrong rows, with probabilities, as JSON lines (default: none).",
+            readable=False,
+        ),
     ] = None,
     against: Annotated[
         list[Path] | None,
         typer.Option(
-            "--against", help="Another run, scored on the same rows and compared (repeatable).", readable=False
+            "--against",
+            help="Another run to compare with, on the same rows (repeatable; default: none).",
+            readable=False,
         ),
     ] = None,
     plots: PlotsOption = None,
@@ -69,7 +77,7 @@ def eval_command(
     output_format: FormatOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Score a run beside its baselines, with intervals.
+    """Score a run on a split beside its baselines, with confidence intervals.
 
     Example: bertkit eval runs/first --errors wrong.jsonl
     """

@@ -9,17 +9,20 @@ import typer
 
 from bertkit.cli import render
 from bertkit.cli.options import ForceOption, FormatOption, RunArgument
+from bertkit.cli.streams import say
 
 
 def export_command(
     run: RunArgument,
     *,
-    to: Annotated[str, typer.Option("--to", help="transformers or onnx.", show_default=False)],
+    to: Annotated[str, typer.Option("--to", help="Form of the export: transformers or onnx.", show_default=False)],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder to write (default: RUN-transformers or RUN-onnx).", readable=False),
     ] = None,
-    int8: Annotated[bool, typer.Option("--int8", help="Weights of 8 bits (onnx); what it costs is measured.")] = False,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="onnx: weights of 8 bits; the loss of accuracy is measured.")
+    ] = False,
     data: Annotated[
         list[str] | None,
         typer.Option("--data", help="Rows to check on (default: the run's validation rows); may be repeated."),
@@ -34,7 +37,7 @@ def export_command(
     from bertkit.export.run import ExportRequest, export_run
 
     def note(sentence: str) -> None:
-        typer.echo(f"bertkit: {sentence}", err=True)
+        say(f"bertkit: {sentence}")
 
     exported = export_run(ExportRequest(run, to, output, int8, tuple(data or ()), force), note)
     render.show_exported(exported.to_json(), output_format)

@@ -13,6 +13,7 @@ from bertkit.cli.render import wants_json
 from bertkit.cli.terminal import cell, open_console, say_line
 from bertkit.cli.train import DataArgument
 from bertkit.errors import StrictError
+from bertkit.language import translated
 from bertkit.plain import to_json
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def inspect_command(
         str,
         typer.Option(
             "--model",
-            help="Whose tokens are counted (auto: the best model here; scratch: none, only words).",
+            help="Model whose tokens are counted; auto: the best one here; scratch: words.",
             envvar="BERTKIT_MODEL",
         ),
     ] = "auto",
@@ -47,26 +48,34 @@ def inspect_command(
     max_length: Annotated[
         int | None,
         typer.Option(
-            "--max-length", min=8, help="Longest row in tokens (default: the model's).", envvar="BERTKIT_MAX_LENGTH"
+            "--max-length", min=8, help="Most tokens of a row (default: the model's).", envvar="BERTKIT_MAX_LENGTH"
         ),
     ] = None,
     group: Annotated[
         str | None,
-        typer.Option("--group", help="Column whose equal values belong together.", envvar="BERTKIT_GROUP"),
+        typer.Option(
+            "--group",
+            help="Column whose equal values must stay on one side of a split (default: none).",
+            envvar="BERTKIT_GROUP",
+        ),
     ] = None,
     plots: PlotsOption = None,
     report: ReportOption = None,
     write: Annotated[
         Path | None,
-        typer.Option("--write", help="Table to write of the rows that are left (.csv, .tsv, .jsonl).", readable=False),
+        typer.Option(
+            "--write", help="Table of the usable rows to write: .csv, .tsv or .jsonl (default: none).", readable=False
+        ),
     ] = None,
     run: Annotated[
         Path | None,
-        typer.Option("--run", help="Run of `train --folds`: list labels that are probably wrong.", readable=False),
+        typer.Option(
+            "--run", help="Run of `train --folds`: list probable label errors (default: none).", readable=False
+        ),
     ] = None,
     force: ForceOption = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 4 where there is a problem.", envvar="BERTKIT_STRICT")
+        bool, typer.Option("--strict", help="Exit with code 4 if there is a problem.", envvar="BERTKIT_STRICT")
     ] = False,
     output_format: FormatOption = None,
     quiet: QuietOption = False,
@@ -134,10 +143,10 @@ def _label_table(split: SplitAudit) -> Table:
     table = _grid("<", ">", ">", "<", ">")
     for label, count in split.labels.items():
         if label in shown:
-            weight = f"weight {split.class_weights[label]:.3f}" if label in split.class_weights else ""
+            weight = translated(f"weight {split.class_weights[label]:.3f}") if label in split.class_weights else ""
             table.add_row(cell(f"  {label}"), f"{count:,}", f"{count / total:.1%}", _bar(count / most), weight)
     if len(split.labels) > len(shown):
-        table.add_row(f"  and {len(split.labels) - len(shown):,} more", "", "", "", "")
+        table.add_row(translated(f"  and {len(split.labels) - len(shown):,} more"), "", "", "", "")
     return table
 
 
@@ -145,10 +154,10 @@ def _length_table(lengths: dict[str, LengthSummary]) -> Table:
     percents = list(next(iter(lengths.values())).percentiles) if lengths else []
     table = _grid("<", *">" * (len(percents) + 2))
     names = [f"{p} %" for p in percents]
-    table.add_row(*(cell(name, "dim") for name in ("  length", *names, "longest", "mean")))
+    table.add_row(*(cell(translated(name), "dim") for name in ("  length", *names, "longest", "mean")))
     for name, summary in lengths.items():
         figures = [f"{summary.percentiles[p]:,}" for p in percents]
-        table.add_row(cell(f"  {name}"), *figures, f"{summary.maximum:,}", f"{summary.mean:,.1f}")
+        table.add_row(cell(translated(f"  {name}")), *figures, f"{summary.maximum:,}", f"{summary.mean:,.1f}")
     return table
 
 
@@ -164,8 +173,8 @@ def _histogram(summary: LengthSummary) -> Table:
 def _show_finding(console: Console, finding: Finding) -> None:
     from bertkit.reporting.inspected import written_places
 
-    severity = (finding.severity, _COLOURS[finding.severity])
-    say_line(console, severity, " ", (finding.kind, "bold"), f"  {finding.message}")
+    severity = (translated(finding.severity), _COLOURS[finding.severity])
+    say_line(console, severity, " ", (finding.kind, "bold"), f"  {translated(finding.message)}")
     for place in written_places(finding):
         say_line(console, (f"  {place}", "dim"))
 

@@ -33,53 +33,75 @@ FormatOption = Annotated[
 ]
 ColumnsOption = Annotated[
     str | None,
-    typer.Option("--columns", help="Columns by part, as text=a,pair=b,label=c.", envvar="BERTKIT_COLUMNS"),
+    typer.Option(
+        "--columns",
+        help="Column of each part, as text=a,pair=b,label=c (default: by their names).",
+        envvar="BERTKIT_COLUMNS",
+    ),
 ]
 KeepOption = Annotated[
     str | None,
-    typer.Option("--keep", help="Columns of the input to carry into the records: COLUMN,… or all."),
+    typer.Option("--keep", help="Input columns copied into the records: COLUMN,… or all (default: none)."),
 ]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", envvar="BERTKIT_DEVICE")]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="Where to compute: auto, cpu, cuda, cuda:N or mps.", envvar="BERTKIT_DEVICE")
+]
 EngineOption = Annotated[
     str | None,
     typer.Option(
         "--engine",
-        help="auto, torch, onnx or openvino (default: auto, by processor, model and input; named, it says which).",
+        help="What computes: auto, torch, onnx or openvino (default: auto, by processor, model and input).",
         envvar="BERTKIT_ENGINE",
     ),
 ]
 NoBlendOption = Annotated[
-    bool, typer.Option("--no-blend", help="Let the encoder answer alone, without the baseline's say in its answers.")
+    bool, typer.Option("--no-blend", help="Use the encoder alone, without the TF-IDF baseline it is ensembled with.")
 ]
 ThresholdOption = Annotated[
     str | None,
-    typer.Option("--threshold", help="How likely a label must be: P, or label=P,label=P (default: as trained)."),
+    typer.Option(
+        "--threshold", help="Probability from which a label is given: P, or label=P,label=P (default: as trained)."
+    ),
 ]
 AbstainOption = Annotated[
     float | None,
-    typer.Option("--abstain-below", help="Give no answer where its probability is lower (from 0 to 1)."),
+    typer.Option("--abstain-below", help="Give no answer below this probability, 0 to 1 (default: always answer)."),
 ]
 BatchSizeOption = Annotated[
     int | None,
-    typer.Option("--batch-size", min=1, help="Most rows of a batch (default: by tokens).", envvar="BERTKIT_BATCH_SIZE"),
+    typer.Option(
+        "--batch-size", min=1, help="Most rows of a batch (default: by their tokens).", envvar="BERTKIT_BATCH_SIZE"
+    ),
 ]
 # Whether a place can be read the command finds out, and says in its own words: it is no wrong
 # value of a flag.
 RunArgument = Annotated[
-    Path, typer.Argument(metavar="RUN", help="Run directory of `bertkit train`.", readable=False, show_default=False)
+    Path,
+    typer.Argument(
+        metavar="RUN", help="Run directory that `bertkit train` has written.", readable=False, show_default=False
+    ),
 ]
 DataDirOption = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Folder that holds DATA's files.", envvar="BERTKIT_DATA_DIR", readable=False),
+    typer.Option(
+        "--data-dir",
+        help="Folder that holds DATA's files (default: where DATA is found).",
+        envvar="BERTKIT_DATA_DIR",
+        readable=False,
+    ),
 ]
 OutputOption = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="File to write (default: standard output).", readable=False),
 ]
-PlotsOption = Annotated[Path | None, typer.Option("--plots", help="Folder to draw figures in, as PNG.", readable=False)]
-ReportOption = Annotated[Path | None, typer.Option("--report", help="HTML page to write, one file.", readable=False)]
+PlotsOption = Annotated[
+    Path | None, typer.Option("--plots", help="Folder to write charts to, as PNG (default: none).", readable=False)
+]
+ReportOption = Annotated[
+    Path | None, typer.Option("--report", help="HTML page to write, one file (default: none).", readable=False)
+]
 StrictOption = Annotated[
-    bool, typer.Option("--strict", help="Exit with 4 where a warning is given.", envvar="BERTKIT_STRICT")
+    bool, typer.Option("--strict", help="Exit with code 4 if there is a warning.", envvar="BERTKIT_STRICT")
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 

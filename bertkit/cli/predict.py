@@ -52,26 +52,30 @@ def predict_command(
     ] = None,
     *,
     input_format: Annotated[
-        str, typer.Option("--input-format", help="auto, txt, csv, tsv, jsonl, json, conll or parquet.")
+        str,
+        typer.Option("--input-format", help="Form of the input: auto, txt, csv, tsv, jsonl, json, conll or parquet."),
     ] = "auto",
     output_format: Annotated[
         str,
         typer.Option(
             "--output-format",
-            help="jsonl, csv or tsv (cells that begin with = + - @ are written as they are); or for a tool: "
+            help="Form of the records: jsonl, csv or tsv (cells that begin with = + - @ stay as they are); for a tool: "
             "labelstudio, doccano or conll.",
         ),
     ] = "jsonl",
     columns: ColumnsOption = None,
     keep: KeepOption = None,
-    top_k: Annotated[int, typer.Option("--top-k", min=0, help="List the k likeliest labels.")] = 0,
+    top_k: Annotated[int, typer.Option("--top-k", min=0, help="List the N most probable labels; 0 lists none.")] = 0,
     on_long: Annotated[
-        str | None, typer.Option("--on-long", help="truncate, window or error (default: as trained).")
+        str | None,
+        typer.Option("--on-long", help="Rows of too many tokens: truncate, window or error (default: as trained)."),
     ] = None,
-    on_error: Annotated[str, typer.Option("--on-error", help="record or stop.")] = "record",
+    on_error: Annotated[
+        str, typer.Option("--on-error", help="Rows that cannot be read: an error record (record), or stop.")
+    ] = "record",
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
+    precision: Annotated[str, typer.Option("--precision", help="Arithmetic: auto, float32 or bfloat16.")] = "auto",
     engine: EngineOption = None,
     no_blend: NoBlendOption = False,
     threshold: ThresholdOption = None,
@@ -79,11 +83,13 @@ def predict_command(
     output: OutputOption = None,
     force: ForceOption = False,
     strict: StrictOption = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with --output after its last whole record.")] = False,
-    skip: Annotated[int, typer.Option("--skip", min=0, help="Leave out the answers of the first N rows.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue --output after its last complete record.")] = False,
+    skip: Annotated[int, typer.Option("--skip", min=0, help="Give no records for the first N rows.")] = 0,
     shard: Annotated[
         str | None,
-        typer.Option("--shard", metavar="I/N", help="Answer the I-th of N parts; joined, they are the whole output."),
+        typer.Option(
+            "--shard", metavar="I/N", help="Predict part I of N; the parts joined are the whole output (default: all)."
+        ),
     ] = None,
     listen: ListenOption = None,
     allow_remote: AllowRemoteOption = False,
@@ -96,7 +102,7 @@ def predict_command(
     ray_rows: RayRowsOption = 20_000,
     quiet: QuietOption = False,
 ) -> None:
-    """Predict a file or a stream, in order, one record for each.
+    """Predict the rows of files or of a stream, in order, one record for each.
 
     Example: cat rows.jsonl | bertkit predict runs/first - | jq .label
     """

@@ -12,6 +12,7 @@ import typer
 
 from bertkit.cli.streams import say
 from bertkit.cli.terminal import open_console
+from bertkit.language import translated
 from bertkit.progress import Progress, span, unheard
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class _Bar:
             self._progress = _columns(self._console)
             self._progress.start()
             self._task = self._progress.add_task("", total=None)
-        said = progress_line(self._what, done, total, seconds)
+        said = translated(progress_line(self._what, done, total, seconds))
         self._progress.update(self._task, completed=done, total=total, description=said)
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ import typer
 from bertkit.cli.options import Format
 from bertkit.cli.plan import show_plan
 from bertkit.cli.terminal import new_table, open_console, safe, say_line
+from bertkit.language import translated
 from bertkit.metrics.names import table_names
 from bertkit.plain import to_json
 
@@ -122,11 +123,11 @@ def _rounded(values: Mapping[str, float]) -> dict[str, Any]:
 def _metric_table(values: Mapping[str, Any], *, title: str) -> Any:
     """Lay out the metrics of a model and of its baselines, with intervals where there are any."""
     metrics, intervals, baselines = values["metrics"], values.get("intervals", {}), values["baselines"]
-    numbers = ["model", *(["95 % CI"] if intervals else []), *baselines]
-    table = new_table(("metric", *numbers), right=numbers, title=title)
+    numbers = [translated("model"), *([translated("95 % CI")] if intervals else []), *baselines]
+    table = new_table((translated("metric"), *numbers), right=numbers, title=title)
     table.columns[1].style = "bold"
     for metric, name in table_names(metrics, values.get("positive")).items():
-        cells = [name, _figure(metric, metrics[metric])]
+        cells = [translated(name), _figure(metric, metrics[metric])]
         if intervals:
             ends = intervals.get(metric)
             cells.append("" if ends is None else f"{ends[0]:.4f} … {ends[1]:.4f}")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from bertkit.cli.commands import CommandGroup
 from bertkit.cli.options import Format, FormatOption
 from bertkit.cli.streams import say
 from bertkit.config import flag
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LIST = "list"
 
 
-class ListingGroup(TyperGroup):
+class ListingGroup(CommandGroup):
     """A group whose command `list` is meant where none is named: `bertkit runs DIR`."""
 
     default = LIST
@@ -74,7 +74,7 @@ def list_command(
     A condition is NAME, one of = != > >= < <= ~ and a value: `accuracy>0.8`, `model=mini*`,
     `run~mrpc` (a part of a word). Names are columns, options of `train`, and metrics.
 
-    Example: bertkit runs runs/mrpc --filter 'accuracy>0.8' --sort -accuracy
+    Example: bertkit runs list runs/mrpc --filter 'accuracy>0.8' --sort -accuracy
     """
     from bertkit.scale.filters import read_filter, sorted_runs
     from bertkit.scale.found_runs import find_runs

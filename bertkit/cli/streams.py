@@ -10,9 +10,10 @@ from pathlib import Path
 
 import typer
 
+from bertkit.cli.terminal import spoken
 from bertkit.compute.processes import this_world
 from bertkit.errors import UsageError
-from bertkit.plain import brief, quoted, sentence
+from bertkit.plain import brief, quoted
 
 
 def lines_of(arguments: Sequence[str] | None, file: Path | None, *, what: str) -> Iterator[list[str]]:
@@ -79,7 +80,7 @@ def write_lines(lines: Sequence[str]) -> None:
 
 def say(text: str) -> None:
     """Say something on stderr beside the results: one line, harmless, and of bounded length."""
-    typer.echo(sentence(text), err=True)
+    typer.echo(spoken(text), err=True)
 
 
 @contextmanager

@@ -15,9 +15,9 @@ import typer
 from bertkit.cli.options import DeviceOption, ForceOption, KeepOption, OutputOption
 from bertkit.cli.progress import UNSHOWN_S, WARNING, QuietOption, progress_line, shown_work
 from bertkit.cli.streams import is_typed_at, say
-from bertkit.cli.terminal import open_console
+from bertkit.cli.terminal import open_console, spoken
 from bertkit.errors import UsageError
-from bertkit.plain import sentence, to_json, visible
+from bertkit.plain import to_json, visible
 
 if TYPE_CHECKING:
     from bertkit.summarization.records import Answer, Listener
@@ -28,7 +28,7 @@ SummaryColumnsOption = Annotated[
     str | None,
     typer.Option(
         "--columns",
-        help="Of tables: the column of the document, and of its reference, as text=a,label=b.",
+        help="Tables: the columns of document and reference, as text=a,label=b (default: by their names).",
         envvar="BERTKIT_COLUMNS",
     ),
 ]
@@ -82,44 +82,51 @@ def summarize_command(
         ),
     ] = None,
     ratio: Annotated[
-        float | None, typer.Option("--ratio", help="Most sentences as a share of the document's, instead.")
+        float | None,
+        typer.Option("--ratio", help="Instead of --sentences: most sentences, as a share of the document's, 0 to 1."),
     ] = None,
     words: Annotated[
-        int | None, typer.Option("--words", min=1, help="Most words, instead; whole sentences that fit are taken.")
+        int | None,
+        typer.Option("--words", min=1, help="Instead of --sentences: most words; only whole sentences are taken."),
     ] = None,
     sections: Annotated[
         bool,
-        typer.Option("--sections", help="A summary for each heading; --sentences and the like are then of each."),
+        typer.Option("--sections", help="A summary for each heading; --sentences, --ratio and --words hold for each."),
     ] = False,
     compare: Annotated[
         bool,
-        typer.Option("--compare", help="Try every method on each document, with ROUGE where there is a reference."),
+        typer.Option("--compare", help="Every method on each document, with ROUGE if there is a reference."),
     ] = False,
-    language: Annotated[str, typer.Option("--language", help="auto, en or ko.", envvar="BERTKIT_LANGUAGE")] = "auto",
+    language: Annotated[
+        str, typer.Option("--language", help="Language of the documents: auto, en or ko.", envvar="BERTKIT_LANGUAGE")
+    ] = "auto",
     reference: Annotated[
         list[str] | None,
-        typer.Option("--reference", help="File of references to score against with ROUGE; may be repeated."),
+        typer.Option("--reference", help="File of reference summaries, for ROUGE; may be repeated (default: none)."),
     ] = None,
     rouge: Annotated[
-        str, typer.Option("--rouge", help="What ROUGE counts: auto, english, eojeol, morph or char.")
+        str, typer.Option("--rouge", help="Tokens of ROUGE: auto, english, eojeol, morph or char.")
     ] = "auto",
     beams: Annotated[
-        int | None, typer.Option("--beams", min=1, help="abstractive: beams (default: the model's, or 4).")
+        int | None,
+        typer.Option("--beams", min=1, help="Abstractive: beams of the search (default: the model's, or 4)."),
     ] = None,
     min_tokens: Annotated[
-        int | None, typer.Option("--min-tokens", min=1, help="abstractive: fewest tokens (default: the model's).")
+        int | None,
+        typer.Option("--min-tokens", min=1, help="Abstractive: fewest tokens of a summary (default: the model's)."),
     ] = None,
     max_tokens: Annotated[
         int | None,
         typer.Option(
-            "--max-tokens", min=1, help="abstractive: most tokens of a window's summary (default: the model's)."
+            "--max-tokens", min=1, help="Abstractive: most tokens of a window's summary (default: the model's)."
         ),
     ] = None,
     input_format: Annotated[
         str,
         typer.Option(
             "--input-format",
-            help="auto, txt, md, html, vtt, srt, story, eml, mbox, docx, pdf, jsonl, json, csv, tsv or parquet.",
+            help="Form of the input: auto, txt, md, html, vtt, srt, story, eml, mbox, docx, pdf, jsonl, json, csv, "
+            "tsv or parquet.",
         ),
     ] = "auto",
     columns: SummaryColumnsOption = None,
@@ -128,17 +135,17 @@ def summarize_command(
         SummaryFormat | None,
         typer.Option(
             "--format",
-            help="text, json or marked: the document with its sentences marked (default: text on a "
+            help="text, json, or marked: the whole document with the chosen sentences marked (default: text on a "
             "terminal, JSON in a pipe).",
         ),
     ] = None,
     output: OutputOption = None,
     force: ForceOption = False,
     device: DeviceOption = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto",
+    precision: Annotated[str, typer.Option("--precision", help="Arithmetic: auto, float32 or bfloat16.")] = "auto",
     quiet: QuietOption = False,
 ) -> None:
-    """Summarize documents, each in the order they come.
+    """Summarize documents, one record for each, in order.
 
     Example: cat docs.jsonl | bertkit summarize - --method textrank | jq .summary
     """
@@ -224,7 +231,7 @@ def _listener(*, quiet: bool, talks: bool) -> Iterator[Listener]:
     def note(said: str) -> None:
         if quiet and not said.startswith(WARNING):
             return
-        console.print(sentence(f"bertkit: {said}"), soft_wrap=True)
+        console.print(spoken(f"bertkit: {said}"), soft_wrap=True)
 
     if quiet or not console.is_terminal:
         with shown_work("documents", quiet=quiet) as documents:

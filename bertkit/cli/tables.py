@@ -21,7 +21,7 @@ class Language(StrEnum):
 def models_command(
     language: Annotated[
         Language | None,
-        typer.Option("--language", help="Only models that were trained on English (en) or Korean (ko)."),
+        typer.Option("--language", help="Only models trained on English (en) or Korean (ko) (default: all)."),
     ] = None,
     output_format: FormatOption = None,
 ) -> None:
@@ -29,6 +29,8 @@ def models_command(
 
     `where` says whether a model is here: always (scratch, tfidf), in an installed package, in the
     hub's cache, or on the hub only.
+
+    Example: bertkit models --language ko
     """
     from bertkit.models.table import MODELS, reads
 
@@ -61,7 +63,10 @@ def _where(hub_id: str | None) -> str:
 
 
 def datasets_command(output_format: FormatOption = None) -> None:
-    """List the data sets that DATA knows by name, and the bundled samples."""
+    """List the data sets that DATA knows by name, and the bundled samples.
+
+    Example: bertkit datasets
+    """
     from bertkit.data.catalog import DATASETS
     from bertkit.data.shape_names import word_of
     from bertkit.data.sources import sample_names, sample_shape

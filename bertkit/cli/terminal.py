@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bertkit.plain import shortened, visible
+from bertkit.language import translated
+from bertkit.plain import sentence, shortened, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +34,7 @@ def new_table(columns: Sequence[str], *, right: Sequence[str] = (), title: str |
     """
     from rich.table import Table
 
-    shown = None if title is None else safe(title)
+    shown = None if title is None else safe(translated(title))
     table = Table(title=shown, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for name in columns:
         table.add_column(safe(name), justify="right" if name in right else "left", overflow="fold")
@@ -44,8 +45,23 @@ def say_line(console: Console, *parts: str | tuple[str, str]) -> None:
     """Print one line, however long, made of texts and of (text, style)."""
     from rich.text import Text
 
-    pieces = ((part, "") if isinstance(part, str) else part for part in parts)
-    console.print(Text.assemble(*((visible(text), style) for text, style in pieces)), soft_wrap=True)
+    pieces = [(part, "") if isinstance(part, str) else part for part in parts]
+    whole = "".join(text for text, _ in pieces)
+    said = translated(whole)
+    if said == whole:
+        line = Text.assemble(*((visible(text), style) for text, style in pieces))
+    else:  # the parts stand in another order
+        line = Text(visible(said))
+        for text, style in pieces:
+            at = line.plain.find(visible(text)) if style else -1
+            if at >= 0:
+                line.stylize(style, at, at + len(visible(text)))
+    console.print(line, soft_wrap=True)
+
+
+def spoken(text: str) -> str:
+    """Return what is said to a user: in the language that is spoken, one line, nothing in it unseen, bounded."""
+    return sentence(translated(text))
 
 
 def cell(text: str, style: str = "") -> Text:

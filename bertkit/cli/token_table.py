@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bertkit.cli.terminal import new_table, open_console, safe, say_line
+from bertkit.language import translated
 from bertkit.tokenization.alignment import align
 from bertkit.tokenization.listing import Lister, Listing, Token
 
@@ -56,7 +57,7 @@ def _show_one(console: Console, listing: Listing, readable: int) -> None:
     console.print(table)
     _say_left_out(console, len(tokens))
     if len(padding) > PADDING_ROWS:
-        console.print(f"… and {len(padding) - PADDING_ROWS:,} more of padding", style="dim")
+        say_line(console, (f"… and {len(padding) - PADDING_ROWS:,} more of padding", "dim"))
     console.print(_summary(listing, readable))
     console.print()
 
@@ -88,17 +89,17 @@ def _shown(rows: Sequence[Row], table: Table) -> Iterator[Row]:
 def _say_left_out(console: Console, rows: int) -> None:
     more = rows - FIRST_ROWS - LAST_ROWS
     if more > 0:
-        console.print(f"… and {more:,} more rows; --format json shows all", style="dim")
+        say_line(console, (f"… and {more:,} more rows; --format json shows all", "dim"))
 
 
 def _summary(listing: Listing, readable: int | None = None) -> Text:
     """Say how many tokens there are, and whether the model can read as many."""
     from rich.text import Text
 
-    said = Text(f"{len(listing.tokens):,} tokens, valid length {listing.valid_length:,}, ")
-    said.append(f"{listing.unknown:,} unknown", style=STYLES["unknown"] if listing.unknown else "")
+    said = Text(translated(f"{len(listing.tokens):,} tokens, valid length {listing.valid_length:,}, "))
+    said.append(translated(f"{listing.unknown:,} unknown"), style=STYLES["unknown"] if listing.unknown else "")
     if readable is not None and listing.valid_length > readable:
-        said.append(f"; the model reads the first {readable:,}", style="yellow")
+        said.append(translated(f"; the model reads the first {readable:,}"), style="yellow")
     return said
 
 

@@ -39,17 +39,22 @@ def tokenize_command(
             envvar="BERTKIT_MODEL",
         ),
     ] = None,
-    file: Annotated[Path | None, typer.Option("--file", help="Text file; each line is a text.", readable=False)] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", help="Text file, one text a line, instead of TEXT (default: none).", readable=False),
+    ] = None,
     pair: Annotated[
-        str | None, typer.Option("--pair", metavar="TEXT", help="Second text of a pair, put after every text.")
+        str | None,
+        typer.Option("--pair", metavar="TEXT", help="Second text of a pair, added to every text (default: none)."),
     ] = None,
     compare: Annotated[
-        str | None, typer.Option("--compare", metavar="MODEL", help="Another model, shown side by side.")
+        str | None,
+        typer.Option("--compare", metavar="MODEL", help="Another model, shown side by side (default: none)."),
     ] = None,
     max_length: Annotated[
-        int | None, typer.Option("--max-length", min=1, help="Cut after so many tokens (default: nothing is cut).")
+        int | None, typer.Option("--max-length", min=1, help="Truncate to N tokens (default: no truncation).")
     ] = None,
-    pad: Annotated[bool, typer.Option("--pad", help="Fill up to --max-length, or to what the model can read.")] = False,
+    pad: Annotated[bool, typer.Option("--pad", help="Pad to --max-length, or to the model's longest input.")] = False,
     output_format: Annotated[
         TokenFormat | None,
         typer.Option(

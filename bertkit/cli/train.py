@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from bertkit.cli import render
+from bertkit.cli.commands import our_names
 from bertkit.cli.options import FormatOption, with_options
 from bertkit.cli.progress import QuietOption
 from bertkit.cli.training_view import training_progress
-from bertkit.config import TrainConfig, from_mapping, read_toml
+from bertkit.config import TrainConfig, from_mapping, options, read_toml
 
 DataArgument = Annotated[
     list[str] | None,
@@ -25,7 +26,7 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option(
         "--config",
-        help="TOML file of options; flags and BERTKIT_* go before it.",
+        help="TOML file of options; flags and BERTKIT_* take precedence (default: none).",
         rich_help_panel="Run",
         readable=False,
     ),
@@ -41,7 +42,7 @@ def train_command(
     quiet: QuietOption = False,
     given: dict[str, Any],
 ) -> None:
-    """Train or fine-tune a model; a run directory comes out.
+    """Train or fine-tune a model and write a run directory.
 
     Example: bertkit train sample:paraphrase --model scratch --output runs/first
     """
@@ -62,6 +63,7 @@ def read_config(data: list[str], config_file: Path | None, given: dict[str, Any]
     """
     base = TrainConfig()
     if config_file is not None:
-        base = from_mapping(read_toml(config_file), source=str(config_file), base=base)
+        values = our_names(read_toml(config_file), (spec.name for spec in options(TrainConfig)))
+        base = from_mapping(values, source=str(config_file), base=base)
     values = {**given, "data": tuple(data)} if data else given
     return from_mapping(values, source="the command line", base=base)

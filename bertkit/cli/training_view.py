@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from bertkit.cli.progress import EVERY_S, WARNING, Clock
-from bertkit.cli.terminal import open_console
+from bertkit.cli.terminal import open_console, spoken
+from bertkit.language import translated
 from bertkit.metrics.names import table_names
-from bertkit.plain import sentence
 from bertkit.progress import span
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class _Lines:
 
     def show(self, said: str) -> None:
         """Print a line."""
-        self.console.print(sentence(said), soft_wrap=True)
+        self.console.print(spoken(said), soft_wrap=True)
 
     def started(self, facts: Any) -> None:
         self.every, self.metric = facts.config.log_every, facts.config.metric
@@ -226,7 +226,7 @@ class _Bar(_Lines):
 
     def step(self, facts: StepFacts) -> None:
         speed = facts.tokens / facts.seconds if facts.seconds else 0.0
-        figures = f"loss {facts.loss:.4f}  lr {facts.lr:.2e}  {speed:,.0f} tokens/s"
+        figures = translated(f"loss {facts.loss:.4f}  lr {facts.lr:.2e}  {speed:,.0f} tokens/s")
         self.progress.update(self.bar, completed=facts.step, figures=figures)
         if facts.scores is not None:
             self.say(self.epoch_line(facts))

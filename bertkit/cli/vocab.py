@@ -55,12 +55,12 @@ def build_command(
         Path, typer.Option("--output", "-o", help="Folder to write.", show_default=False, readable=False)
     ],
     kind: Annotated[
-        VocabularyType, typer.Option("--type", help="wordpiece, bpe or unigram (the last two by SentencePiece).")
+        VocabularyType, typer.Option("--type", help="Kind: wordpiece, bpe or unigram (the last two by SentencePiece).")
     ] = VocabularyType.WORDPIECE,
     size: Annotated[int, typer.Option("--size", min=6, help="Most pieces, special tokens included.")] = 8000,
-    lowercase: Annotated[bool, typer.Option("--lowercase/--no-lowercase", help="Drop case.")] = True,
+    lowercase: Annotated[bool, typer.Option("--lowercase/--no-lowercase", help="Lower-case the texts.")] = True,
     columns: ColumnsOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a vocabulary that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a vocabulary that exists.")] = False,
     output_format: FormatOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -83,10 +83,11 @@ def show_command(
     model: ModelArgument,
     *,
     grep: Annotated[
-        str | None, typer.Option("--grep", metavar="REGEX", help="Only tokens in which this is found.")
+        str | None,
+        typer.Option("--grep", metavar="REGEX", help="Only tokens that match this regular expression (default: all)."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Only so many (default: 50 in a table, all in JSON).")
+        int | None, typer.Option("--limit", min=1, help="Most tokens (default: 50 in a table, all in JSON).")
     ] = None,
     output_format: FormatOption = None,
 ) -> None:
@@ -113,7 +114,7 @@ def lookup_command(
     ] = None,
     *,
     oov_buckets: Annotated[
-        int, typer.Option("--oov-buckets", min=0, help="Ids after the vocabulary for unknown words, by a stable hash.")
+        int, typer.Option("--oov-buckets", min=0, help="Ids after the vocabulary for unknown words, by a hash.")
     ] = 0,
     output_format: FormatOption = None,
 ) -> None:
@@ -140,7 +141,7 @@ def coverage_command(
     files: FilesArgument,
     *,
     columns: ColumnsOption = None,
-    limit: Annotated[int, typer.Option("--limit", min=0, help="So many unknown words are listed.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Most unknown words that are listed.")] = 20,
     output_format: FormatOption = None,
 ) -> None:
     """Measure how a vocabulary covers texts: unknown tokens, tokens per word, words that are cut.

@@ -15,6 +15,7 @@ from bertkit.data.numerals import is_score
 from bertkit.data.records import ColumnMap
 from bertkit.data.shape_names import CLASSES, ENTITIES, QUESTIONS, RELATIONS, SCORES, SUMMARIES
 from bertkit.errors import UnknownNameError
+from bertkit.plain import quoted
 
 SPLITS = ("train", "validation", "test")
 
@@ -66,6 +67,11 @@ class DatasetSpec:
     def label_words(self) -> str:
         """The official labels as a list to be read."""
         return ", ".join(dict.fromkeys(self.labels.values()))
+
+    def strange_label(self, label: str) -> str:
+        """Say in a clause that a label is none of the data set's."""
+        known = f": {self.label_words}" if self.labels else ", which are numbers"
+        return f"label {quoted(label)} is none of {self.name}'s{known}"
 
     def canonical_label(self, label: str) -> str | None:
         """Give the official word for a label; None if the data set has no such label.

@@ -177,7 +177,7 @@ def check_mapped(names: Sequence[str], chosen: ColumnChoice) -> None:
     """
     for name in (*chosen.text, chosen.pair, chosen.label, *chosen.choices, *chosen.labels, *chosen.spans):
         if name is not None and not has_column(names, name):
-            raise DataError(f"no column {quoted(name)}{did_you_mean(name, names)}: {there_are(names)}; mend --columns.")
+            raise DataError(f"no column {quoted(name)}{did_you_mean(name, names)}: {there_are(names)}; fix --columns.")
 
 
 def _resolve_texts(

@@ -17,7 +17,7 @@ _MAX_REASONS = 1000
 _SHOWN_REASONS = 3
 # Kinds of fault that an error lists, and lines of each.
 _MOST_KINDS, _FIRST_LINES = 8, 3
-_WAY_ON = "Mend them; `train --on-error skip` leaves such rows out, and `inspect-data --write FILE` writes the others."
+_WAY_ON = "Fix them; `train --on-error skip` leaves such rows out, and `inspect-data --write FILE` writes the others."
 
 
 @dataclass

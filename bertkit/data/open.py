@@ -25,7 +25,6 @@ from bertkit.data.groups import Groups, find_groups, refuse_groups
 from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
 from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, LABEL_SETS, RELATIONS
 from bertkit.data.shapes.label_sets import with_flags
-from bertkit.data.shapes.labelled import strange_label
 from bertkit.data.shapes.table import guess_shape, shape_of, spec_of
 from bertkit.data.sources import Source
 from bertkit.data.table_rules import (
@@ -112,7 +111,7 @@ class Table:
         if isinstance(example, BadRow) or self.spec is None or not self.spec.labels or example.label is None:
             return example
         if self.spec.canonical_label(example.label) is None:
-            return BadRow(example.line, strange_label(example.label, self.spec))
+            return BadRow(example.line, self.spec.strange_label(example.label))
         return example
 
 

@@ -142,7 +142,7 @@ def sample_names() -> tuple[str, ...]:
 
 def sample_shape(name: str) -> str:
     """Say what the rows of a bundled sample hold."""
-    return CLASSES if name == "paraphrase" else RELATIONS if name.startswith("relation") else READINGS
+    return next((shape for shape in (READINGS, RELATIONS) if name.startswith(shape[:-1])), CLASSES)
 
 
 def _special_source(name: str, data_dir: Path | None) -> Source | None:

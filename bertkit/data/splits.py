@@ -83,7 +83,7 @@ def carve(
     if sum(missing.values()) >= 1:
         raise UsageError("--validation-fraction and --test-fraction together leave no training rows.")
     if "train" not in dataset.splits:
-        raise DataError(f"{dataset.name}: there is no train split to carve {' and '.join(missing)} from.")
+        raise DataError(f"{dataset.name}: there is no train split to hold {' and '.join(missing)} out of.")
     keep = _Keep(seed, dataset.columns.pair is not None, stratify=stratify, passages=passages, group=group, form=form)
     return _carve_missing(dataset, missing, keep)
 

@@ -177,7 +177,7 @@ def _place(row: Question) -> int:
             row.source,
             row.line,
             f"the answer {quoted(row.label)} names no choice ({listed(row.names, quotes=False)}); "
-            "mend or remove the row.",
+            "fix or remove the row.",
         )
     return row.names.index(row.label)
 

@@ -301,7 +301,7 @@ def _score(example: Example) -> float:
         raise DataError.at(
             example.source,
             example.line,
-            f"the score {quoted(example.label)} is not a finite number; mend or remove the row.",
+            f"the score {quoted(example.label)} is not a finite number; fix or remove the row.",
         )
     return score
 
@@ -311,6 +311,6 @@ def _class(example: Example, place: Mapping[str, int]) -> int:
         raise DataError.at(
             example.source,
             example.line,
-            f"the label {quoted(example.label)} is not among the labels of the task; mend or remove the row.",
+            f"the label {quoted(example.label)} is not among the labels of the task; fix or remove the row.",
         )
     return place[example.label]

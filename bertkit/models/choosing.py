@@ -63,7 +63,7 @@ def choose_model(texts: Iterable[str], task: str) -> Choice:
         task: what is learnt.
     """
     if task == "mlm":
-        return Choice(FROM_NOTHING, "a model of hidden words starts from nothing; --model names one to go on from")
+        return Choice(FROM_NOTHING, "a model of masked words starts from nothing; --model names one to go on from")
     language = language_of(texts)
     names = CANDIDATES[language]
     found = next((name for name in names if is_here(find_model(name))), None)

@@ -1,4 +1,4 @@
-"""The head for hidden words that a checkpoint brings along, whatever its architecture calls it."""
+"""The head for masked words that a checkpoint brings along, whatever its architecture calls it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def stored_head(source: str) -> dict[str, Tensor] | None:
     Raises:
         ModelError: a file cannot be opened, or the head's weights are no numbers.
     """
-    with opening(source, is_folder=is_dir(Path(source)), wanted="head for hidden words"):
+    with opening(source, is_folder=is_dir(Path(source)), wanted="head for masked words"):
         found = _found_head(source)
         check_finite((found or {}).items())
     return found

@@ -45,7 +45,7 @@ _TOKEN_HEADS = (
     "Bert", "Roberta", "XLMRoberta", "Camembert", "MPNet", "DistilBert", "Electra", "Albert", "Deberta", "DebertaV2",
     "Longformer",
 )  # fmt: skip
-# Classes whose head for hidden words, or for choices, is ours.
+# Classes whose head for masked words, or for choices, is ours.
 _ONLY_BERT = ("Bert",)
 # Attention that only bertkit computes.
 _OURS_ALONE = "LocalBert"
@@ -125,7 +125,7 @@ def _why_no_head(settings: TaskSettings, kind: str) -> str | None:
     if settings.task not in (*OF_A_ROW, "ner", "mlm", "qa"):
         return f"transformers has no class for the task {settings.task}; use bertkit"
     if settings.sentence_pairs != "none":
-        return "transformers' class for hidden words does not learn the order of lines; train without --sentence-pairs"
+        return "transformers' class for masked words does not learn the order of lines; train without --sentence-pairs"
     if settings.task in OF_A_ROW and settings.pooling not in POOLINGS:
         usual = "pooler" if kind == "Bert" else "cls"
         return (

@@ -6,6 +6,7 @@ begins and ends (Devlin et al. 2019), and its first token stands for "not here".
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from bertkit.compute.arrays import figures
 from bertkit.compute.batching import Batch, collate
 from bertkit.data.numerals import is_number
-from bertkit.data.records import Example, ReadingQuestion
+from bertkit.data.records import Entity, Example, ReadingQuestion
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import quoted
 from bertkit.tasks.answer_spans import Found, stretches, tokens_of
@@ -32,8 +33,10 @@ from bertkit.tasks.base import (
     TrainingRow,
 )
 from bertkit.tasks.encoding import joined_texts, refuse_long
+from bertkit.tasks.endings import Endings, learn_endings
 from bertkit.tasks.reading_scores import ReadingScores, best_threshold
 from bertkit.tokenization.base import Encoding, Tokenizer
+from bertkit.tokenization.segments import Span
 from bertkit.tokenization.spans import PackedSpans
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 
     from bertkit.models.heads import Encoder, SpanModel, TaskModel
 
+# Training rows that show where in their last tokens answers end.
+_ROWS_FOR_ENDINGS = 5_000
 _HANGUL = re.compile("[가-힣\u1100-\u11ff]")
 
 
@@ -61,7 +66,7 @@ class QuestionAnsweringTask:
 
     @classmethod
     def fit(cls, settings: TaskSettings, tokenizer: Tokenizer, examples: Sequence[Example]) -> QuestionAnsweringTask:
-        """Nothing is learnt from the rows but that some have an answer.
+        """Learn where in its last token an answer ends: a Korean one may hold a particle besides.
 
         Raises:
             DataError: none has.
@@ -69,9 +74,21 @@ class QuestionAnsweringTask:
         if not any(_reading(example).places for example in examples):
             source = examples[0].source if examples else "the training rows"
             raise DataError(f"{source}: no question has an answer; qa needs some to learn from.")
-        task = cls(settings, tokenizer)
+        endings = cls(settings, tokenizer)._endings(itertools.islice(examples, _ROWS_FOR_ENDINGS))
+        task = cls(replace(settings, endings=endings), tokenizer)
         task._is_learning = True
         return task
+
+    def _endings(self, examples: Iterable[Example]) -> Endings:
+        """Learn it from rows that are read whole."""
+        kept = [example for example in examples if _reading(example).places]
+        found = []
+        for example, row in zip(kept, self._encoded(kept), strict=True):
+            if len(row.parts) == 1:
+                spans = [span for span in row.parts[0].spans if span.side == 1]
+                places = _reading(example).places or ()
+                found += [(example.texts[1], [Entity(start, end, "")], spans) for start, end in places]
+        return learn_endings(found)
 
     def build_model(self, encoder: Encoder, *, dropout: float) -> SpanModel:
         """Put two figures a token on an encoder."""
@@ -82,9 +99,20 @@ class QuestionAnsweringTask:
     def encode(self, examples: Sequence[Example]) -> list[EncodedRow]:
         """Encode question and text; the spans of the encodings are places in the user's own texts.
 
+        A token ends where an answer would that ends with it.
+
         Raises:
             DataError: a row is too long and --on-long is error.
         """
+        rows, endings = self._encoded(examples), self.settings.endings
+        if not endings:
+            return rows
+        return [replace(row, parts=_cut(row.parts, e.texts, endings)) for e, row in zip(examples, rows, strict=True)]
+
+    encode_scored = encode
+
+    def _encoded(self, examples: Sequence[Example]) -> list[EncodedRow]:
+        """Encode question and text, every token whole."""
         questions, contexts = ([e.texts[side] for e in examples] for side in (0, 1))
         questions = joined_texts(((text,) for text in questions), self.settings, self.tokenizer)
         limit = self.settings.max_length
@@ -99,12 +127,10 @@ class QuestionAnsweringTask:
             rows.append(EncodedRow(packed, n_tokens, truncated=is_cut))
         return rows
 
-    encode_scored = encode
-
     def training_rows(self, examples: Sequence[Example], options: TrainingOptions) -> list[TrainingRow]:
         """Encode questions with the tokens of their answers; every window is a row of its own."""
         rows = []
-        for example, row in zip(examples, self.encode(examples), strict=True):
+        for example, row in zip(examples, self._encoded(examples), strict=True):
             places, at = _reading(example).places or (), f"{example.source}:{example.line}"
             for part in row.parts:
                 spans = tuple(part.spans)
@@ -282,3 +308,18 @@ def _reading(example: Example) -> ReadingQuestion:
     if not isinstance(example, ReadingQuestion):
         raise DataError.at(example.source, example.line, "the row is no question about a text.")
     return example
+
+
+def _cut(parts: Sequence[Encoding], texts: Sequence[str], endings: Endings) -> tuple[Encoding, ...]:
+    """Let the tokens of the text end where an answer would; those of the question stay."""
+    text = texts[1]
+    return tuple(
+        replace(
+            part,
+            spans=PackedSpans(
+                Span(side, start, end - endings.behind(text[start:end]) if side == 1 else end)
+                for side, start, end in part.spans
+            ),
+        )
+        for part in parts
+    )

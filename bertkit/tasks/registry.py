@@ -154,7 +154,7 @@ TASKS: tuple[TaskSpec, ...] = (
     TaskSpec(
         "mlm",
         "bertkit.tasks.masked_lm:MaskedLMTask",
-        "hidden words of plain text; the encoder goes on into other tasks",
+        "masked words of plain text; the encoder goes on into other tasks",
         TEXTS,
         ("perplexity", "loss", "accuracy", "pair_accuracy"),
         {"token_masking": 0.15, "on_long": "window", "dropout": 0.1, "pooling": "cls"},

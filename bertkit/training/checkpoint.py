@@ -150,7 +150,7 @@ class Checkpoints:
             return
         place, shown = self.folder / name, self.shown or self.run
         beside = temporary(place)
-        with write_errors(shown, way_on=f"mend that, then go on with {resume_command(shown)}"):
+        with write_errors(shown, way_on=f"fix that, then go on with {resume_command(shown)}"):
             try:
                 shutil.rmtree(beside, ignore_errors=True)
                 beside.mkdir(parents=True)

@@ -93,7 +93,7 @@ class Finished:
         )
         folder = place.work
         prepared.task.settle(learner.bare_model)
-        with write_errors(place.shown, way_on=f"mend that, then go on with {resume_command(place.shown)}"):
+        with write_errors(place.shown, way_on=f"fix that, then go on with {resume_command(place.shown)}"):
             (folder / BASELINE).mkdir(exist_ok=True)
             self.baselines.save(folder / BASELINE)
             if self.partnership is not None:

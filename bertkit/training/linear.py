@@ -86,7 +86,7 @@ class FinishedLinear:
             training=dict(training),
             versions=bundle.versions(),
         )
-        with write_errors(place.shown, way_on=f"mend that, then go on with {resume_command(place.shown)}"):
+        with write_errors(place.shown, way_on=f"fix that, then go on with {resume_command(place.shown)}"):
             (folder / BASELINE).mkdir(exist_ok=True)
             self.fitted.save(folder / BASELINE)
             salt, is_pair = prepared.dataset.fingerprint, manifest.settings.is_pair

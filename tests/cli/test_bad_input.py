@@ -147,9 +147,9 @@ def test_output_that_cannot_be_written(place: str, pair_file: Path) -> None:
 
 
 def test_an_unknown_flag_is_a_usage_error(pair_file: Path) -> None:
-    result = run("train", str(pair_file), "--learning-rate", "1")
+    result = run("train", str(pair_file), "--learnin-rates", "1")
     assert result.exit_code == 2
-    assert "--learning-rate" in result.stderr
+    assert "--learnin-rates" in result.stderr
 
 
 @pytest.fixture

@@ -12,7 +12,10 @@ from bertkit.tasks.registry import SHAPE_OF
 
 FLOORS = 6
 # Where a column, or a configuration on the hub, is called as a task is.
-_NAMES_OF_COLUMNS = {(name, '"ner"') for name in ("column_names.py", "tagged.py", "layout.py", "catalog.py")}
+_NAMES_OF_COLUMNS = {
+    *((name, '"ner"') for name in ("column_names.py", "tagged.py", "layout.py", "catalog.py")),
+    ("relations.py", '"relation"'),
+}
 
 
 def test_the_longest_chain_of_imports_has_few_files() -> None:

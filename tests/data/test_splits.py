@@ -114,7 +114,7 @@ def test_fractions_that_leave_nothing_are_wrong_usage(validation, test):
 
 def test_without_a_train_split_nothing_can_be_carved():
     data = DataSet("toy", "classify", ColumnMap(("a",)), {"test": ()}, fingerprint="f")
-    with pytest.raises(DataError, match="no train split to carve validation from"):
+    with pytest.raises(DataError, match="no train split to hold validation out of"):
         split(data)
 
 

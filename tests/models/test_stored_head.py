@@ -1,4 +1,4 @@
-"""The head for hidden words of a checkpoint, against transformers' own masked LM classes."""
+"""The head for masked words of a checkpoint, against transformers' own masked LM classes."""
 
 from __future__ import annotations
 

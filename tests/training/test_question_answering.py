@@ -22,12 +22,15 @@ from typer.testing import CliRunner, Result
 from bertkit import bundle
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig
-from bertkit.data.records import ReadingQuestion
+from bertkit.data.records import ColumnMap, ReadingQuestion
 from bertkit.errors import Interrupted
 from bertkit.evaluation.reading_baselines import ReadingBaselines
 from bertkit.tasks.answer_spans import stretches, tokens_of
+from bertkit.tasks.base import TaskSettings, TrainingOptions
+from bertkit.tasks.question_answering import QuestionAnsweringTask
 from bertkit.tasks.reading_scores import ReadingScores, best_threshold
 from bertkit.tokenization.segments import Span
+from bertkit.tokenization.vocab import train_wordpiece
 from bertkit.training.loop import StepFacts
 from bertkit.training.run import Event, TrainResult, train
 from tests.training.test_run import small
@@ -291,3 +294,24 @@ def test_scores_of_rows_with_and_without_an_answer() -> None:
 def test_baselines_take_the_sentence_most_like_the_question(asked: str, text: str, sentence: str, span: str) -> None:
     found = ReadingBaselines(with_none=False).predict([ReadingQuestion((asked, text), None, 1, "x")])
     assert [found["sentence"][0].text, found["span"][0].text] == [sentence, span]
+
+
+def test_an_answer_ends_before_the_particle_that_its_last_token_holds() -> None:
+    days = "월요일 화요일 수요일 목요일".split()
+    texts = [f"시장은 {day}에 열린다" for day in days for _ in range(4)]
+    tokenizer = train_wordpiece(texts, size=400, lowercase=False, max_length=64)
+    columns = ColumnMap(("question",), "context", "answer")
+    settings = TaskSettings("qa", columns, max_length=64, on_long="window", pooling="cls")
+    rows = [ReadingQuestion(("언제", text), None, 1, "x", places=((4, 7),), answers=(text[4:7],)) for text in texts]
+    task = QuestionAnsweringTask.fit(settings, tokenizer, rows)
+    assert task.settings.endings.letters == {"에": 1}
+    assert TaskSettings.from_json(task.settings.to_json()) == task.settings
+    (row,) = task.encode(rows[:1])
+    assert (1, 4, 7) in [tuple(span) for span in row.parts[0].spans]
+    # What is learnt from are the tokens as they are.
+    (learnt, *_) = task.training_rows(rows[:1], TrainingOptions())
+    assert learnt.target == tuple(i for i, span in enumerate(row.parts[0].spans) if span[1:] == (4, 7)) * 2
+    decomposed = unicodedata.normalize("NFD", texts[0])
+    (row,) = task.encode([ReadingQuestion(("언제", decomposed), None, 1, "x")])
+    ends = {unicodedata.normalize("NFC", decomposed[span.start : span.end]) for span in row.parts[0].spans}
+    assert "월요일" in ends

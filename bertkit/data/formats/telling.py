@@ -260,7 +260,7 @@ def _refuse_old_line_ends(opened: Opened) -> None:
         raise DataError.at(
             opened.name,
             opened.first_line,
-            "the lines end in carriage returns alone, as old Macs wrote them; `tr '\\r' '\\n'` mends that.",
+            "the lines end in carriage returns alone, as old Macs wrote them; `tr '\\r' '\\n'` fixes that.",
         )
 
 

@@ -63,12 +63,6 @@ def to_examples(
     return examples_of(rows, lambda row: _example_of(row, columns, source, need_label, spec))
 
 
-def strange_label(label: str, spec: DatasetSpec) -> str:
-    """Say in a clause that a label is none of a data set's."""
-    known = f": {spec.label_words}" if spec.labels else ", which are numbers"
-    return f"label {quoted(label)} is none of {spec.name}'s{known}"
-
-
 def _example_of(row: Row, columns: ColumnMap, source: str, need_label: bool, spec: DatasetSpec | None) -> Example:
     texts = texts_of(row, columns)
     if columns.label is not None:
@@ -86,7 +80,7 @@ def _example_of(row: Row, columns: ColumnMap, source: str, need_label: bool, spe
     if spec is not None and label:
         canonical = spec.canonical_label(label)
         if canonical is None and need_label:
-            raise RowError(strange_label(label, spec))
+            raise RowError(spec.strange_label(label))
         label = canonical or label
     return Example(texts, label or None, row.line, source)
 

@@ -18,7 +18,6 @@ from bertkit.data.marked import MarkedSpan, mark
 from bertkit.data.places import find_place
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
 from bertkit.data.row_cells import examples_of, missing_label, refuse_rejected, text_of
-from bertkit.data.shapes.labelled import strange_label
 from bertkit.data.values import RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import quoted
@@ -103,7 +102,7 @@ def _relation(row: Row, columns: ColumnMap, source: str, need_label: bool, spec:
     if spec is not None and label:
         canonical = spec.canonical_label(label)
         if canonical is None and need_label:
-            raise RowError(strange_label(label, spec))
+            raise RowError(spec.strange_label(label))
         label = canonical or label
     if not label and need_label:
         raise RowError(missing_label(raw, columns.label))
@@ -162,7 +161,7 @@ def _placed(text: str, column: str, word: str, start: int | None, kind: str) -> 
         there = text[start : start + len(word)] if 0 <= start < len(text) else ""
         raise RowError(
             f"{quoted(word)} is not at character {start} of the text, where {quoted(there)} stands, but at {place[0]} "
-            f"(column {quoted(column)}); mend the place, or leave it out and the first {quoted(word)} is taken"
+            f"(column {quoted(column)}); fix the place, or leave it out and the first {quoted(word)} is taken"
         )
     return MarkedSpan(*place, kind)
 

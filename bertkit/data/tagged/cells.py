@@ -68,7 +68,7 @@ def text_or_tokens(fields: Mapping[str, str], columns: ColumnMap) -> tuple[str, 
     """
     if len(columns.text) != 1:
         raise DataError(
-            f"entities are of one column of text, not of {listed(columns.text, joint=' and ')}; mend --columns."
+            f"entities are of one column of text, not of {listed(columns.text, joint=' and ')}; fix --columns."
         )
     text = field_of(fields, columns.text[0])
     if text is None:

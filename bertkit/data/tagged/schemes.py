@@ -87,7 +87,7 @@ class TagScheme:
         letter, label = split_tag(tag, suffix=self.suffix)
         part = _LETTERS[self.name].get(letter)
         if part is None or not label:
-            raise DataError(f"{self.refusal(tag)}; mend the tag.")
+            raise DataError(f"{self.refusal(tag)}; fix the tag.")
         return part, label
 
     def spell(self, part: str, label: str) -> str:

@@ -1,0 +1,174 @@
+"""`--help` of every command: two columns that fit 80 characters, and words that are never broken.
+
+An option's name and what it takes stand on the left; what it does, the words it takes, its
+default and its variable on the right. The texts themselves stand beside the options.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bertkit.cli.terminal import open_console
+from bertkit.language import translated
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+# Characters of the left column, at most.
+_LEFT = 26
+_VALUES = {int: "N", float: "NUMBER", Path: "PATH", str: "TEXT"}
+_HEADINGS = {"argument": "Arguments", "option": "Options"}
+COMMANDS = "Commands"
+# A command with more options than this has them below headings.
+_FEW = 12
+# Options that several commands have, by what they are about.
+_PANELS = {
+    "Data": {
+        "--split", "--data-dir", "--columns", "--keep", "--input-format", "--on-long", "--on-error", "--skip",
+        "--shard", "--language", "--task", "--max-length", "--group",
+    },
+    "Output": {
+        "--output", "--force", "--format", "--output-format", "--top-k", "--resume", "--report", "--plots", "--errors",
+        "--quiet", "--strict", "--write",
+    },
+    "Machine": {"--batch-size", "--device", "--precision", "--engine", "--threads"},
+}  # fmt: skip
+
+
+def show_help(command: Any, ctx: Any) -> None:
+    """Print what `--help` says of a command, or of a group of commands."""
+    from rich.cells import cell_len
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = open_console()
+    console.print(Padding(Text(command.get_usage(ctx), style="bold"), 1))
+    if command.help:
+        said = "\n\n".join(translated(each) for each in paragraphs(command.help))
+        console.print(Padding(Text(said), (0, 1, 1, 1)))
+    panels = _panels(command, ctx)
+    lefts = [line for rows in panels.values() for left, _ in rows for line in left.plain.split("\n")]
+    width = max(map(cell_len, lefts), default=0)
+    for heading, rows in panels.items():
+        _print_panel(console, translated(heading), rows, width)
+
+
+def usage(english: str) -> str:
+    """Say how a command is called, as Typer says it, in the language that is spoken."""
+    return english.replace("Usage:", translated("Usage:"), 1)
+
+
+def paragraphs(text: str) -> list[str]:
+    """Take a text's lines together; paragraphs are parted by empty ones."""
+    return [" ".join(each.split()) for each in inspect.cleandoc(text).split("\n\n")]
+
+
+def _panels(command: Any, ctx: Any) -> dict[str, list[tuple[Text, Text]]]:
+    """Arrange arguments, options and commands below their headings, the unnamed ones first."""
+    panels: dict[str, list[tuple[Text, Text]]] = {"Arguments": [], "Options": []}
+    are_many = len(command.params) > _FEW
+    for param in command.get_params(ctx):
+        if not getattr(param, "hidden", False):
+            heading = getattr(param, "rich_help_panel", None) or _HEADINGS[param.param_type_name]
+            if heading == "Options" and are_many:
+                heading = next((name for name, own in _PANELS.items() if own & set(param.opts)), heading)
+            panels.setdefault(heading, []).append((_left(param), _right(param)))
+    for name in command.list_commands(ctx) if hasattr(command, "list_commands") else ():
+        own = command.get_command(ctx, name)
+        if own is not None and not own.hidden:
+            panels.setdefault(COMMANDS, []).append(_command_row(name, own))
+    return {heading: rows for heading, rows in panels.items() if rows}
+
+
+def _command_row(name: str, command: Any) -> tuple[Text, Text]:
+    from rich.text import Text
+
+    return Text(name, style="bold cyan"), Text(translated(paragraphs(command.help or "")[0]))
+
+
+def _left(param: Any) -> Text:
+    """Write an option's names and what it takes, in lines of at most `_LEFT` characters."""
+    from rich.text import Text
+
+    if param.param_type_name == "argument":
+        return Text(param.metavar or str(param.name).upper(), style="bold cyan")
+    short = [name for name in param.opts if not name.startswith("--")]
+    names = ", ".join([*short, *(name for name in param.opts if name not in short)])
+    lines, value = [names], _value(param)
+    if value:
+        lines = [f"{names} {value}"] if len(names) + len(value) < _LEFT else [names, f"  {value}"]
+    return Text("\n".join([*lines, *param.secondary_opts]), style="bold cyan")
+
+
+def _value(param: Any) -> str:
+    if param.is_flag or getattr(param, "count", False):
+        return ""
+    if choices(param):
+        return "WORD"
+    return param.metavar or _VALUES.get(_kind(param), "TEXT")
+
+
+def _kind(param: Any) -> Any:
+    """Return the type of an option's value, as Typer's newer and older versions have it."""
+    newer = getattr(param, "type_descriptor", None)
+    if newer is not None:
+        return newer.annotation
+    return {"integer": int, "integer range": int, "float": float, "float range": float, "path": Path}.get(
+        param.type.name, str
+    )
+
+
+def choices(param: Any) -> Sequence[str]:
+    """Return the words an option takes; none: any."""
+    if param.metavar and "|" in param.metavar:
+        return tuple(param.metavar.split("|"))
+    kind = _kind(param)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return [str(each.value) for each in kind]
+    return [str(each) for each in getattr(getattr(param, "type", None), "choices", ())]
+
+
+def _right(param: Any) -> Text:
+    """Say what an option does, with the words it takes, its default and its variable."""
+    from rich.text import Text
+
+    said = [translated(param.help or "")]
+    words = choices(param)
+    if words and not all(word in (param.help or "") for word in words):
+        said.append(f"{translated('One of:')} {', '.join(words)}.")
+    stated = default(param)
+    if stated and "default" not in (param.help or ""):
+        said.append(f"({translated('default:')} {stated})")
+    text = Text(" ".join(filter(None, said)))
+    if getattr(param, "show_envvar", False) and param.envvar:
+        text.append(f" [{param.envvar}]", style="dim")
+    if param.required:
+        text.append(f" ({translated('required')})", style="dim red")
+    return text
+
+
+def default(param: Any) -> str:
+    """Write an option's own default; "" where there is none that says anything."""
+    value = param.default
+    if not getattr(param, "show_default", True) or callable(value) or value is None:
+        return ""
+    if isinstance(value, bool):
+        return (param.opts if value else param.secondary_opts)[0] if param.secondary_opts else ""
+    return str(getattr(value, "value", value))
+
+
+def _print_panel(console: Console, heading: str, rows: Sequence[tuple[Text, Text]], width: int) -> None:
+    from rich.panel import Panel
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2), expand=True)
+    table.add_column(width=width, no_wrap=True)
+    table.add_column(ratio=1, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(Panel(table, title=heading, title_align="left", border_style="dim"))

@@ -1,0 +1,176 @@
+"""From a finished English sentence to its Korean one.
+
+Messages are made where things happen, as f-strings, and no place that makes one knows of
+languages. So they are translated where they leave the program: the catalogue (ko.po, gettext's
+format) has each sentence of the source with its fields numbered, a finished sentence is held
+against these, and what stood in the fields is carried over. What a field holds may be a sentence
+of the catalogue itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from bertkit.language.particles import PARTICLES, particle
+
+# A field, the particle after it if there is one; - instead of a particle: nothing is put there.
+_FIELD = re.compile(r"\{(\d+)(?::(\w+|-))?\}")
+_ENTRY = re.compile(r'^msgid (".*"(?:\n".*")*)\nmsgstr (".*"(?:\n".*")*)$', re.MULTILINE)
+# What joins sentences of the catalogue where no sentence of it is the whole.
+_JOINTS = (": ", "; ", ". ", ", ", " (")
+_FEW_LETTERS = 18
+# Sentences within sentences, at most.
+_DEPTH = 6
+
+
+def read_po(text: str) -> dict[str, str]:
+    """Read a catalogue: English texts and their translations, "" where there is none."""
+    found = {}
+    for english, other in _ENTRY.findall(text):
+        found[_joined(english)] = _joined(other)
+    found.pop("", None)
+    return found
+
+
+def _joined(lines: str) -> str:
+    return "".join(json.loads(line) for line in lines.split("\n"))
+
+
+class Template:
+    """A sentence with fields, and its translation."""
+
+    def __init__(self, english: str, other: str) -> None:
+        self.other = other
+        parts = _FIELD.split(english)[::3]
+        self.literals = [part.replace("{{", "{").replace("}}", "}") for part in parts]
+        self.weight = sum(len(part) for part in self.literals)
+        self.longest = max(self.literals, key=len)
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What finds the fields; the last of them is as long as it can be."""
+        return re.compile("(.*?)".join(map(re.escape, self.literals)), re.DOTALL)
+
+    def match(self, sentence: str) -> tuple[str, ...] | None:
+        """Return what stands in the fields, or None where the sentence is another."""
+        if self.longest not in sentence or not sentence.startswith(self.literals[0]):
+            return None
+        found = self.pattern.fullmatch(sentence)
+        # What a sentence begins with is a name, not the place or the "warning: " before another one.
+        if found is None or (not self.literals[0] and ": " in f"{found[1]} "):
+            return None
+        # Few words of ours are no sign of a sentence unless a name or a number stands before them.
+        if self.weight < _FEW_LETTERS and not self.literals[0] and " " in found[1]:
+            return None
+        return found.groups()
+
+
+class Catalogue:
+    """All sentences of a language."""
+
+    def __init__(self, entries: Mapping[str, str]) -> None:
+        """Take translated entries; those without fields are found by their whole text."""
+        given = {english: other for english, other in entries.items() if other}
+        plain = {english: other for english, other in given.items() if not _FIELD.search(english)}
+        self._whole = {_unescaped(english): _unescaped(other) for english, other in plain.items()}
+        templates = [Template(english, other) for english, other in given.items() if english not in plain]
+        self._templates = sorted(templates, key=lambda each: -each.weight)
+
+    @classmethod
+    def read(cls, path: Path) -> Catalogue:
+        """Read a file of gettext's form."""
+        return cls(read_po(path.read_text(encoding="utf-8")))
+
+    def translated(self, text: str) -> str:
+        """Translate a sentence, or what of it the catalogue knows; the rest stays as it is."""
+        return self._find(text, _DEPTH) or text
+
+    def _find(self, text: str, depth: int) -> str | None:
+        """Translate a text; None: nothing of it is known."""
+        if not depth or not re.search("[a-z]", text):
+            return None
+        bare = text.strip()
+        before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
+        for spelt in (text, bare):
+            whole = self._whole.get(spelt)
+            # A word alone may be somebody's: a label, a column, a file.
+            if whole is not None and (depth == _DEPTH or " " in spelt.strip()):
+                return whole if spelt is text else f"{before}{whole}{after}"
+        known = self._match(text, depth, least=_FEW_LETTERS) or self._with_tail(text, depth)
+        known = known or self._match(text, depth)
+        if known is not None:
+            return known
+        if text.endswith("."):
+            known = self._find(text[:-1], depth)
+            return None if known is None else f"{known}."
+        return self._parts(text, depth)
+
+    def _match(self, text: str, depth: int, *, least: int = 0) -> str | None:
+        """Translate by the sentence with fields that has most letters in common; `least` are asked for."""
+        for template in self._templates:
+            if template.weight < least:
+                return None
+            fields = template.match(text)
+            if fields is not None:
+                return filled(template.other, [self._find(each, depth - 1) or each for each in fields])
+        return None
+
+    def _with_tail(self, text: str, depth: int) -> str | None:
+        """Translate a sentence to which another clause was added at its end."""
+        for joint in ("; ", ", "):
+            at = text.rfind(joint)
+            if at <= 0:
+                continue
+            head, tail = text[:at], text[at:]
+            known = self._whole.get(head) if " " in head else None
+            known = known or self._match(head, depth, least=_FEW_LETTERS) or self._with_tail(head, depth - 1)
+            if known is not None:
+                return known + (self._match(tail, depth) or joint + (self._find(tail[2:], depth - 1) or tail[2:]))
+        return None
+
+    def _parts(self, text: str, depth: int) -> str | None:
+        """Translate what stands before and after a joint, where either is known."""
+        for joint in _JOINTS:
+            at = text.find(joint)
+            while at >= 0:
+                head, tail = text[:at], text[at + len(joint) :]
+                ends = ")" if joint == " (" and tail.endswith(")") else ""
+                known = self._find(tail.removesuffix(ends), depth - 1)
+                first = self._find(head, depth - 1) if known is None or joint != ": " else self._find(head, 1)
+                if known is not None or first is not None:
+                    return f"{first or head}{joint}{known or tail.removesuffix(ends)}{ends}"
+                at = text.find(joint, at + 1)
+        return None
+
+
+def filled(template: str, fields: list[str]) -> str:
+    """Put fields into a translation, each with the particle that fits it.
+
+    >>> filled("{0:을} 읽을 수 없습니다.", ["파일"])
+    '파일을 읽을 수 없습니다.'
+    """
+
+    def field(found: re.Match[str]) -> str:
+        value = fields[int(found[1])]
+        if found[2] == "-":
+            return ""
+        return value + particle(value, found[2]) if found[2] else value
+
+    return _unescaped(_FIELD.sub(field, template))
+
+
+def faults(english: str, other: str) -> str | None:
+    """Say what is wrong with a translation: its fields or its particles; None: nothing."""
+    wanted, given = _FIELD.findall(english), _FIELD.findall(other)
+    if sorted({number for number, _ in wanted}) != sorted({number for number, _ in given}):
+        return "its fields differ"
+    unknown = [name for _, name in given if name and name not in (*PARTICLES, "-")]
+    return f"no particle is called {unknown[0]}" if unknown else None
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("{{", "{").replace("}}", "}")

@@ -1,0 +1,180 @@
+"""Messages and help in Korean: none lacks its translation, fields are carried over, JSON stays English."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from typer.testing import CliRunner
+
+from bertkit.cli.app import app
+from bertkit.language import asked_language, speak, translated
+from bertkit.language.catalogue import Catalogue, faults, filled, read_po
+from bertkit.language.particles import particle
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def translations() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_translations", ROOT / "docs" / "translations.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def korean() -> Iterator[None]:
+    speak("ko")
+    yield
+    speak("en")
+
+
+@pytest.fixture(autouse=True)
+def english_afterwards() -> Iterator[None]:
+    yield
+    speak("en")
+
+
+def run(*words: str, **variables: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, list(words), env=variables, prog_name="bertkit")
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_every_sentence_of_the_source_has_its_translation() -> None:
+    module = translations()
+    entries = read_po(module.CATALOGUE.read_text(encoding="utf-8"))
+    wanted = module.wanted()
+    assert len(wanted) > 1000
+    assert [each for each in wanted if not entries.get(each)] == [], "docs/translations.py --write, then translate"
+    assert entries.keys() - wanted.keys() == set(), "python docs/translations.py --write"
+
+
+def test_translations_have_the_fields_of_their_sentences() -> None:
+    entries = read_po(translations().CATALOGUE.read_text(encoding="utf-8"))
+    assert {english: fault for english, other in entries.items() if other and (fault := faults(english, other))} == {}
+
+
+def test_a_new_sentence_would_be_missed() -> None:
+    module = translations()
+    kinds = module._kinds(tree := module.ast.parse("def f(x):\n    raise DataError(f'{x}: a new fault in {x!r}.')"))
+    found = [(kinds.get(id(node)), text) for node, text in module.strings_of(tree)]
+    assert found == [("error", "{0}: a new fault in {1}.")]
+    assert faults("{0}: a fault", "오류") is not None
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({}, "en"),
+        ({"LANG": "ko_KR.UTF-8"}, "ko"),
+        ({"LANG": "ko_KR.UTF-8", "LC_ALL": "C.UTF-8"}, "en"),
+        ({"LC_MESSAGES": "ko_KR", "LANG": "en_US.UTF-8"}, "ko"),
+        ({"LANG": "ko_KR.UTF-8", "BERTKIT_LANG": "en"}, "en"),
+        ({"BERTKIT_LANG": "ko"}, "ko"),
+        ({"LANG": "kok_IN"}, "en"),
+    ],
+)
+def test_the_environment_says_the_language(environment: dict[str, str], language: str) -> None:
+    assert asked_language(["train"], environment) == language
+
+
+def test_the_command_line_goes_before_the_environment() -> None:
+    assert asked_language(["--lang", "en", "train"], {"LANG": "ko_KR.UTF-8"}) == "en"
+    assert asked_language(["--lang=ko", "train"], {}) == "ko"
+    assert asked_language(["train", "--lang", "ko"], {}) == "en"
+
+
+@pytest.mark.usefixtures("korean")
+@pytest.mark.parametrize(
+    ("english", "other"),
+    [
+        ("bertkit: runs/x: no such run directory; `bertkit train` makes one.", "bertkit: runs/x: 학습 결과 폴더가"),
+        ("warning: 12 of 100 rows are longer than 96 tokens and were cut", "경고: 100행 중 12행이 96토큰보다 길어"),
+        ("bertkit: --lr 20.0: must be at most 10.", "bertkit: --lr 20.0: 10 이하여야 합니다."),
+        ("bertkit: a: b.tsv:3: 1 field where 2 are expected.", "bertkit: a: b.tsv:3: 필드 2개가 있어야 하는데 1개"),
+        ("1,234 of about 5,000 rows, 120 rows/s, about 30 s left", "약 5,000행 중 1,234행, 초당 120행, 약 30초 남음"),
+        ("train: 12 rows have the same sentence on both sides.", "train: 12행의 두 문장이 같습니다."),
+        (
+            "the model is significantly worse than the TF-IDF baseline in accuracy (95 % CI of the difference: -0.2 to "
+            "-0.1; 0.4 against 0.5), which --model tfidf trains by itself; see docs/troubleshooting.md#no-better",
+            "모델이 TF-IDF 베이스라인(accuracy)보다 유의하게 나쁩니다",
+        ),
+        ("No such option: --learnin-rate. Did you mean --lr?", "없는 옵션입니다: --learnin-rate. --lr"),
+    ],
+)
+def test_fields_are_carried_over(english: str, other: str) -> None:
+    assert translated(english).startswith(other)
+
+
+@pytest.mark.usefixtures("korean")
+def test_words_of_users_stay_as_they_are() -> None:
+    assert "'model'" in translated("bertkit: --positive 'model': no row has that label; there are 'error', 'tokens'.")
+    assert translated("nobody has written this sentence before") == "nobody has written this sentence before"
+
+
+@pytest.mark.parametrize(
+    ("word", "name", "form"),
+    [
+        ("모델", "은", "은"),
+        ("'파일'", "으로", "로"),
+        ("토크나이저", "을", "를"),
+        ("3", "이", "이"),
+        ("2", "이", "가"),
+        ("베이스라인(accuracy)", "과", "과"),
+        ("GPU", "을", "를"),
+        ("minilm", "은", "은"),
+    ],
+)
+def test_particles_follow_the_final_sound(word: str, name: str, form: str) -> None:
+    assert particle(word, name) == form
+
+
+def test_a_catalogue_of_ones_own() -> None:
+    own = Catalogue({"{0} eats {1}.": "{0:이} {1:을} 먹습니다.", "an apple": "사과"})
+    assert own.translated("소 eats an apple.") == "소가 사과를 먹습니다."
+    assert filled("{1}{0:-}", ["s", "줄"]) == "줄"
+
+
+def test_help_comes_in_korean() -> None:
+    code, said, _ = run("train", "--help", BERTKIT_LANG="ko")
+    assert code == 0
+    assert "사용법:" in said
+    assert "최대 학습률(기본값: 모델에 따름)." in " ".join(said.replace("│", " ").split())
+    assert "Training" not in said
+
+
+def test_errors_come_in_korean_with_the_same_code() -> None:
+    english, korean = run("--lang", "en", "predict", "nowhere"), run("--lang", "ko", "predict", "nowhere")
+    assert english[0] == korean[0] == 3
+    assert "no such run directory" in english[2]
+    assert "학습 결과 폴더가 없습니다" in korean[2]
+
+
+def test_a_wrong_language_is_refused() -> None:
+    code, _, said = run("--lang", "xx", "models")
+    assert code == 2
+    assert "must be one of en, ko" in said
+
+
+def test_json_is_english_in_every_language() -> None:
+    answers = [
+        run("--lang", each, "inspect-data", "sample:paraphrase", "--model", "scratch")[1] for each in ("en", "ko")
+    ]
+    assert json.loads(answers[0]) == json.loads(answers[1])
+
+
+def test_english_loads_no_catalogue() -> None:
+    program = "import sys; from bertkit.cli.app import app; print('bertkit.language.catalogue' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT, env={**os.environ}
+    )
+    assert done.stdout.strip() == "False"
