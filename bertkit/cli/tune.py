@@ -86,7 +86,7 @@ def tune_command(
 
     asked = Asked(
         config=read_config(data or [], config_file, given),
-        trials=trials if trials or minutes or resume else _USUAL_TRIALS,
+        trials=trials if trials or resume or minutes is not None else _USUAL_TRIALS,
         minutes=minutes,
         space=space,
         seeds=3 if seeds is None else seeds,

@@ -119,8 +119,8 @@ def open_run(folder: Path) -> FoundRun:
         raise RunError(f"{folder}: is an export of a run, not a run.")
     try:
         scores = read_object(folder / SCORES)
-        metrics = value_of(dict[str, float], scores.get("metrics"), "metrics")
-        intervals = value_of(dict[str, Interval], scores.get("intervals", {}), "intervals")
+        metrics = value_of(dict[str, float | None], scores.get("metrics"), "metrics")
+        intervals = value_of(dict[str, tuple[float | None, ...]], scores.get("intervals", {}), "intervals")
         seconds = value_of(float | None, manifest.training.get("seconds"), "training.seconds")
     except MisfitError as error:
         raise RunError(f"{folder / SCORES}: {error}; the run is damaged, copy or train it again.") from error
@@ -132,14 +132,22 @@ def open_run(folder: Path) -> FoundRun:
         model=manifest.model,
         metric=metric,
         value=metrics.get(metric),
-        interval=intervals.get(metric),
+        interval=_interval(intervals.get(metric, ())),
         rows=manifest.data["rows"].get("validation", 0),
         seconds=seconds,
         bytes=_size(folder),
         options=_options(manifest),
-        metrics=metrics,
+        metrics={name: value for name, value in metrics.items() if value is not None},
         fingerprint=manifest.data["fingerprint"],
     )
+
+
+def _interval(ends: tuple[float | None, ...]) -> Interval | None:
+    """Return an interval whose ends are numbers; what was not finite is null in JSON."""
+    match ends:
+        case (float(low), float(high)):
+            return low, high
+    return None
 
 
 def differing(runs: Sequence[FoundRun]) -> list[str]:

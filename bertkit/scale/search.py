@@ -59,6 +59,7 @@ class Begun:
     prunes: bool
     fingerprint: str
     trials: int | None = None
+    minutes: float | None = None
 
     def save(self, folder: Path) -> None:
         """Write it; the folder is a search when it is there.
@@ -77,6 +78,7 @@ class Begun:
             "prunes": self.prunes,
             "fingerprint": self.fingerprint,
             "trials": self.trials,
+            "minutes": self.minutes,
             "versions": versions(),
         }
         with write_errors(folder / SEARCH, "--output", way_on="choose another folder"):
@@ -110,6 +112,7 @@ def read_begun(folder: Path) -> Begun:
             prunes=value_of(bool, values.get("prunes"), "prunes"),
             fingerprint=value_of(str, values.get("fingerprint"), "fingerprint"),
             trials=value_of(int | None, values.get("trials"), "trials"),
+            minutes=value_of(float | None, values.get("minutes"), "minutes"),
         )
     except (MisfitError, UsageError) as error:
         raise RunError(
@@ -139,13 +142,17 @@ def _candidates(config: TrainConfig) -> Iterator[Path]:
         yield Path("runs", name if n == 1 else f"{name}-{n}")
 
 
-def refuse_other(asked: Asked) -> None:
-    """Refuse options beside --resume that a search has chosen already.
+def refuse_other(asked: Asked, begun: Begun) -> None:
+    """Refuse options beside --resume that say something else than the search began with.
 
     Raises:
         UsageError: one is given.
     """
-    given = sorted(asked.config.given - {"data"})
+    given = [
+        name
+        for name in sorted(asked.config.given - {"data"})
+        if getattr(asked.config, name) != getattr(begun.config, name)
+    ]
     if given or asked.space is not None or asked.config.data:
         what = f"--{given[0].replace('_', '-')}" if given else "--space" if asked.space is not None else "DATA"
         raise UsageError(f"--resume: a search goes on as it began; leave {what} out, or begin another one.")
@@ -157,5 +164,12 @@ def resume_line(folder: Path) -> str:
 
 
 def trial_config(base: TrainConfig, options: dict[str, Any]) -> TrainConfig:
-    """Return the request of a trial: that of the search, and what the trial varies."""
-    return from_mapping(options, source="the search", base=replace(base, tensorboard=False))
+    """Return the request of a trial: that of the search, and what the trial varies.
+
+    What a file of options may say of one run in one folder (`folds`, `resume`, …) is not for trials.
+
+    Raises:
+        UsageError: the options do not go together.
+    """
+    base = replace(base, folds=None, resume=False, force=False, keep_checkpoints=False, dry_run=False)
+    return from_mapping(options, source="the search", base=replace(base, strict=False, tensorboard=False))

@@ -150,6 +150,8 @@ def _check(one: Dimension, name: str, source: str) -> None:
         UsageError: it makes no sense.
     """
     is_range = one.low is not None and one.high is not None
+    if len({repr(choice) for choice in one.choices}) < len(one.choices):
+        raise UsageError(f"{source}: {name}: names a choice twice.")
     if is_range == bool(one.choices) or (one.log and one.step and not one.whole):
         raise UsageError(f"{source}: {name} takes {_KEYS}.")
     if is_range and (one.low >= one.high or (one.log and one.low <= 0) or (one.step is not None and one.step <= 0)):  # type: ignore[operator]

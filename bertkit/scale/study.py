@@ -82,7 +82,6 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         pruner = optuna.pruners.MedianPruner(n_startup_trials=_UNPRUNED, n_warmup_steps=2)
         with self._alone(), _unwarned():
-            is_new = not (folder / DATABASE).exists()
             try:
                 self._study = optuna.create_study(
                     storage=optuna.storages.RDBStorage(
@@ -100,7 +99,7 @@ class Study:
                 raise RunError(
                     f"{folder / DATABASE}: is no study that can be read; begin in another folder."
                 ) from error
-            if is_new:
+            if not self._study.trials:
                 known = {name: value for name, value in self.recipe.items() if self.space[name].holds(value)}
                 self._study.enqueue_trial(known, user_attrs={_DEFAULT: True})
 

@@ -13,18 +13,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bertkit.compute.processes import this_world
 from bertkit.config import TrainConfig, flag
 from bertkit.data.records import DataSet
 from bertkit.engines.packages import require
 from bertkit.errors import BertkitError, Interrupted, RunError, UsageError
 from bertkit.files import refusal, write_errors, write_json
 from bertkit.kinds import MisfitError, read_object, record_of, value_of
-from bertkit.locks import Occupied, held
+from bertkit.locks import Occupied, held, holder_of
 from bertkit.metrics.names import greater_is_better
 from bertkit.ours import remove
 from bertkit.scale.search import Asked, Begun, new_folder, read_begun, refuse_other, resume_line, trial_config
 from bertkit.scale.space import default_space, read_space
-from bertkit.scale.study import Claim, Study, Trial
+from bertkit.scale.study import PROCESSES, Claim, Study, Trial
 from bertkit.scale.trial import Lags, Watch, answer_both, train_trial
 from bertkit.scale.tune_files import write_files
 from bertkit.scale.versus import Pair, Versus
@@ -77,15 +78,18 @@ def tune(asked: Asked, note: Callable[[str], None], watch: Watch = lambda _: Non
         RunError: every trial has failed.
     """
     require("optuna", wanted="tune")
+    if this_world().size > 1:
+        raise UsageError("tune: trains in one process; start several of them, all but the first with --resume.")
     if asked.resume:
-        refuse_other(asked)
         if asked.output is None:
             raise UsageError("--resume: name the search with --output.")
         folder, begun = asked.output, read_begun(asked.output)
+        refuse_other(asked, begun)
         dataset = _rows(begun.config)
         if dataset.fingerprint != begun.fingerprint:
             raise RunError(f"{dataset.name}: the data has changed since the search began; begin another one.")
-        asked = replace(asked, trials=asked.trials or (None if asked.minutes else begun.trials))
+        if asked.trials is None and asked.minutes is None:
+            asked = replace(asked, trials=begun.trials, minutes=begun.minutes)
     else:
         folder, begun, dataset = _begin(asked, note)
     with ended_by_signals(f"interrupted; go on with {resume_line(folder)}."):
@@ -115,6 +119,7 @@ def _begin(asked: Asked, note: Callable[[str], None]) -> tuple[Path, Begun, Data
         prunes=asked.prunes,
         fingerprint=dataset.fingerprint,
         trials=asked.trials,
+        minutes=asked.minutes,
     )
     with write_errors(folder, "--output", way_on="choose another folder"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -155,7 +160,7 @@ class _Search:
         """How many rows decide."""
         return len(self.dataset.splits["validation"])
 
-    def trains(self, config: TrainConfig, name: str) -> Path:
+    def place_of(self, name: str) -> Path:
         """Return an empty place for a training, and make away with what a dead process has left there."""
         place = self.folder / TRIALS / name
         if place.exists():
@@ -170,7 +175,7 @@ def _searched(search: _Search) -> Tuned:
     study = Study(
         search.folder, begun.space, begun.recipe, is_rising=rising, seed=begun.config.seed, prunes=begun.prunes
     )
-    until = time.monotonic() + asked.minutes * 60 if asked.minutes else None
+    until = None if asked.minutes is None else time.monotonic() + asked.minutes * 60
     with study.process():
         while until is None or time.monotonic() < until:
             claim = study.claim(asked.trials)
@@ -187,9 +192,9 @@ def _searched(search: _Search) -> Tuned:
 def _tried(search: _Search, study: Study, claim: Claim) -> None:
     """Train a trial, and store what came of it; a failure does not end the search."""
     metric, began = search.begun.metric, time.perf_counter()
-    config = trial_config(search.begun.config, claim.options)
-    place = search.trains(config, f"{claim.number:04d}")
+    place = search.place_of(f"{claim.number:04d}")
     try:
+        config = trial_config(search.begun.config, claim.options)  # options that do not go together are a failure, too
         result = train_trial(config, search.dataset, place, search.watch, claim.lags, metric)
     except Lags as lagging:
         claim.pruned(time.perf_counter() - began)
@@ -235,6 +240,17 @@ def _clear(place: Path) -> None:
         place.parent.rmdir()
 
 
+def _clear_away(folder: Path) -> None:
+    """Delete the half-done trainings, and the marks, that processes which died have left."""
+    for name in (TRIALS, PROCESSES):
+        above = folder / name
+        for place in sorted(above.iterdir()) if above.is_dir() else ():
+            if holder_of(place) is None:
+                remove(place)
+        with suppress(OSError):
+            above.rmdir()
+
+
 def _finished(search: _Search, study: Study, found: Tuned) -> Tuned:
     """Compare the best with the default recipe, and write what there is to read; one process does it.
 
@@ -249,6 +265,7 @@ def _finished(search: _Search, study: Study, found: Tuned) -> Tuned:
     place = search.folder / FINISHING
     try:
         with held(place, place):
+            _clear_away(search.folder)
             config = trial_config(search.begun.config, {} if best.is_default else best.options)
             found = replace(found, importances=study.importances(), sentence=NOT_COMPARED)
             write_files(found, config, search.begun)  # for whoever stops the comparison
@@ -286,7 +303,7 @@ def _compared(search: _Search, best: Trial) -> Versus:
             places = []
             for name, varied in (("best", best.options), ("default", {})):
                 config = replace(trial_config(base, varied), seed=seed)
-                place = search.trains(config, f"{name}-{seed}")
+                place = search.place_of(f"{name}-{seed}")
                 places.append(place)
                 train_trial(config, search.dataset, place, search.watch, lambda _v, _e: False, metric)
             pair = answer_both(places[0], places[1], search.dataset, base, metric, seed)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertkit.config import TrainConfig, flag, to_toml
 from bertkit.files import write_errors, write_text
+from bertkit.plain import visible
 from bertkit.progress import span
 from bertkit.reporting.charts import share_bar
 from bertkit.reporting.page import Child, definitions, document, section, table, tag
@@ -48,7 +49,7 @@ def _toml(found: Tuned, config: TrainConfig) -> str:
     wanted = [line for line in lines if line.partition(" = ")[0] in config.given]
     count = f"trial {found.best.number} of {len(found.trials)}"
     head = f"# {count}: {found.metric} {found.best.value:.4f} on {found.rows:,} validation rows, which chose it"
-    return "\n".join([head, f"# {found.sentence}", *wanted]) + "\n"
+    return "\n".join([head, f"# {visible(found.sentence)}", *wanted]) + "\n"
 
 
 def _csv(trials: Sequence[Trial], names: Sequence[str]) -> str:

@@ -127,6 +127,16 @@ def test_folders_that_are_no_run_are_named_and_end_nothing(three: Path, tmp_path
     assert any("notes: is not a run directory" in line for line in result.stderr.splitlines())
 
 
+def test_a_figure_that_is_not_finite_does_not_break_a_run(three: Path, tmp_path: Path) -> None:
+    shutil.copytree(three / "plain", tmp_path / "odd")
+    scores = json.loads((tmp_path / "odd/metrics.json").read_text())
+    scores["metrics"]["loss"], scores["intervals"]["accuracy"] = None, [None, None]
+    (tmp_path / "odd/metrics.json").write_text(json.dumps(scores))
+    (found,) = lines(bertkit("runs", tmp_path))
+    assert found["interval"] is None
+    assert "loss" not in found["metrics"]  # type: ignore[operator]
+
+
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     result = bertkit("runs", tmp_path / "none")
     assert result.exit_code == 3

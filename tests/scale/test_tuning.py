@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import signal
 import sqlite3
@@ -17,6 +18,10 @@ from typer.testing import CliRunner
 
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig, from_mapping, read_toml
+from bertkit.errors import NonFiniteError
+from bertkit.scale.space import Dimension
+from bertkit.scale.study import Study
+from bertkit.scale.versus import Pair, Versus
 from tests.conftest import pair_rows, write_tsv
 
 pytest.importorskip("optuna")
@@ -93,6 +98,7 @@ def test_rows_held_out_for_a_test_do_not_change_which_decide(rows: Path) -> None
         ("lr = {low = 1.0, high = 0.1}\n", "low must be below high"),
         ("dropout = [2.0]\n", "--dropout 2"),
         ("epochs = [1, 2]\n", "which is also given"),
+        ("lr = [0.1, 0.1]\n", "names a choice twice"),
         ("", "names no option"),
     ],
 )
@@ -109,6 +115,95 @@ def test_a_folder_that_is_no_search_is_not_gone_on_with(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["tune", "--resume", "--output", str(tmp_path)])
     assert result.exit_code == 3
     assert "is no search" in result.stderr
+
+
+def test_a_trial_that_fails_is_kept_and_said_and_ends_nothing(rows: Path) -> None:
+    words = tune_words(rows, "--trials", "4", "--seeds", "0")
+    words[words.index("--heads") : words.index("--heads") + 2] = []
+    # of 16 hidden units no three heads can be made
+    (rows.parent / "space.toml").write_text("heads = [2, 3]\n")
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    failed = [trial for trial in found["trials"] if trial["state"] == "failed"]
+    assert {trial["options"]["heads"] for trial in failed} == {3}
+    assert all("--heads 3 does not divide" in trial["reason"] for trial in failed)
+    assert result.stderr.count("failed: --heads 3") == len(failed) >= 1
+    assert found["counts"]["done"] + len(failed) == 4
+    table = csv.DictReader((rows.parent / "search/trials.csv").read_text().splitlines())
+    assert sum(row["state"] == "failed" for row in table) == len(failed)
+
+
+def test_where_every_trial_fails_the_reason_is_the_answer(rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise NonFiniteError("step 3: the loss is nan.")
+
+    monkeypatch.setattr("bertkit.scale.tune.train_trial", fail)
+    result = CliRunner().invoke(app, tune_words(rows, "--trials", "2", "--quiet"))
+    assert result.exit_code == 3
+    assert "none of 2 trials has come to a figure; the first: step 3: the loss is nan." in result.stderr
+
+
+def test_a_search_that_had_minutes_goes_on_for_as_many_and_none_are_enough_to_end_it(rows: Path) -> None:
+    words = tune_words(rows, "--minutes", "0.02", "--seeds", "0", "--quiet")
+    begun = CliRunner().invoke(app, words)
+    assert begun.exit_code == 0, begun.output
+    counts = [json.loads(begun.stdout)["counts"]["done"]]
+    resume = ["tune", "--resume", "--output", str(rows.parent / "search"), "--quiet"]
+    for more in (["--minutes", "0"], ["--trials", str(counts[0] + 1)], []):
+        result = CliRunner().invoke(app, [*resume, *more])
+        assert result.exit_code == 0, result.output
+        counts.append(json.loads(result.stdout)["counts"]["done"])
+    first, ended, one_more, again = counts
+    assert 1 <= first == ended == one_more - 1 < one_more < again
+
+
+def test_what_a_search_has_chosen_is_not_chosen_again(rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = tune_words(rows, "--trials", "1", "--seeds", "0", "--quiet")
+    assert CliRunner().invoke(app, words).exit_code == 0
+    resume = ["tune", "--resume", "--output", str(rows.parent / "search"), "--quiet"]
+    other = CliRunner().invoke(app, [*resume, "--epochs", "3"])
+    assert other.exit_code == 2
+    assert "leave --epochs out" in other.stderr
+    # the environment may say again what it said at the beginning
+    monkeypatch.setenv("BERTKIT_EPOCHS", "2")
+    assert CliRunner().invoke(app, resume).exit_code == 0
+    rows.write_text(rows.read_text() + "the cat sees music\ta dog sees music\t1\n")
+    changed = CliRunner().invoke(app, resume)
+    assert changed.exit_code == 3
+    assert "the data has changed" in changed.stderr
+
+
+@pytest.mark.parametrize("prunes", [True, False])
+def test_a_trial_that_lags_behind_ends_early_but_not_in_its_first_epoch(tmp_path: Path, prunes: bool) -> None:
+    space = {"lr": Dimension("lr", low=1e-4, high=1e-2, log=True)}
+    study = Study(tmp_path, space, {"lr": 1e-3}, is_rising=True, seed=1, prunes=prunes)
+    with study.process():
+        for _ in range(4):
+            claim = study.claim(None)
+            assert claim is not None
+            assert not any(claim.lags(0.8, epoch) for epoch in (1, 2, 3))
+            claim.done(0.8, 1.0)
+        lagging = study.claim(None)
+        assert lagging is not None
+        assert [lagging.lags(0.5, epoch) for epoch in (1, 2)] == [False, prunes]
+        lagging.pruned(1.0)
+        assert study.claim(5) is None
+    found = study.trials()
+    assert [trial.state for trial in found] == ["done"] * 4 + ["pruned"]
+    assert (found[0].is_default, found[0].options, found[4].epochs, found[4].value) == (True, {"lr": 1e-3}, 2, None)
+
+
+def test_the_interval_of_the_comparison_holds_rows_and_seeds() -> None:
+    same = (Pair(1, 0.8, 0.7, (0.05, 0.15)), Pair(2, 0.8, 0.7, (0.05, 0.15)))
+    assert Versus("accuracy", 100, same).interval == pytest.approx((0.05, 0.15))
+    spread = (Pair(1, 0.8, 0.7, (0.05, 0.15)), Pair(2, 0.7, 0.7, (-0.05, 0.05)))
+    # t of one degree of freedom, times the standard error of two differences 0.1 apart
+    reach = math.hypot(0.05, 12.7062 * 0.05)
+    assert Versus("accuracy", 100, spread).interval == pytest.approx((0.05 - reach, 0.05 + reach), abs=1e-4)
+    assert "does not differ" in Versus("accuracy", 100, spread).sentence
+    assert "is better than the default recipe" in Versus("accuracy", 100, same).sentence
+    assert "is worse than the default recipe" in Versus("loss", 100, same).sentence
 
 
 def start(words: list[str]) -> subprocess.Popen[str]:
@@ -150,6 +245,7 @@ def test_a_killed_search_goes_on_and_ends_as_one_that_was_not(rows: Path) -> Non
     assert [trial["reason"] for trial in dead] == ["its process was ended"] * len(dead)
     assert found["counts"]["done"] + found["counts"]["pruned"] == 5
     uncut = json.loads(CliRunner().invoke(app, [*whole, "--quiet"]).stdout)
+    assert not [name for name in (".trials", ".processes") if (search / name).exists()]
     # the trials before the kill are the same ones
     assert [t["value"] for t in found["trials"][:2]] == [t["value"] for t in uncut["trials"][:2]]
 
