@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from json.encoder import encode_basestring_ascii
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bertkit.data.catalog import SPLITS
 from bertkit.data.numerals import is_number
@@ -204,9 +204,9 @@ class _Groups:
         first: the first row of each, (G).
     """
 
-    group: NDArray[np.int64]
-    sizes: NDArray[np.int64]
-    first: NDArray[np.int64]
+    group: NDArray[np.integer[Any]]
+    sizes: NDArray[np.integer[Any]]
+    first: NDArray[np.integer[Any]]
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -221,13 +221,25 @@ class _Groups:
         """
         import numpy as np
 
-        _, first, group, sizes = np.unique(numbers, return_index=True, return_inverse=True, return_counts=True)
-        lowest = np.full(len(sizes), np.iinfo(np.uint64).max, np.uint64)
-        np.minimum.at(lowest, group, order)
-        ranked = np.argsort(lowest, kind="stable")
+        # What np.unique would give with all that it can return takes four times this memory.
+        index = np.int32 if len(numbers) < np.iinfo(np.int32).max else np.int64
+        by_number = np.argsort(numbers, kind="stable").astype(index)
+        gathered = numbers[by_number]
+        begins = np.ones(len(numbers), np.bool_)
+        np.not_equal(gathered[1:], gathered[:-1], out=begins[1:])
+        del gathered
+        starts = np.flatnonzero(begins)
+        lowest = np.minimum.reduceat(order[by_number], starts) if len(starts) else order[:0]
+        ranked = np.argsort(lowest, kind="stable").astype(index)
+        del lowest
+        sizes = np.diff(starts, append=len(numbers)).astype(index)[ranked]
+        first = by_number[starts][ranked]
+        del starts
         place = np.empty_like(ranked)
-        place[ranked] = np.arange(len(ranked))
-        return cls(place[group], sizes[ranked], first[ranked])
+        place[ranked] = np.arange(len(ranked), dtype=index)
+        group = np.empty(len(numbers), index)
+        group[by_number] = np.repeat(place, sizes[place])
+        return cls(group, sizes, first)
 
 
 def _groups(rows: Sequence[Example], keep: _Keep) -> _Groups:
@@ -244,7 +256,8 @@ def _groups(rows: Sequence[Example], keep: _Keep) -> _Groups:
     numbers = np.asarray(keys, np.int64)
     if keep.group is not None:
         numbers = _together(numbers, np.asarray(groups, np.int64))
-    return _Groups.of(numbers, np.asarray(order).byteswap() if sys.byteorder == "little" else np.asarray(order))
+    hashes = np.asarray(order)
+    return _Groups.of(numbers, hashes.byteswap(inplace=True) if sys.byteorder == "little" else hashes)
 
 
 def _ordered_by(row: Example, keep: _Keep) -> Sequence[str]:
@@ -332,12 +345,12 @@ def _choose(groups: _Groups, target: int, rows: int, strata: NDArray[np.int32] |
         # The last group of a stratum stays for training, whatever the quota says.
         members = np.flatnonzero(own == number)[:-1]
         left = quotas[number]
-        for member, size in zip(members.tolist(), groups.sizes[members].tolist(), strict=True):
+        for member in members:
             if left <= 0:
                 break
-            if size <= left:
+            if groups.sizes[member] <= left:
                 taken_groups[member] = True
-                left -= size
+                left -= int(groups.sizes[member])
     return taken_groups[groups.group]
 
 
