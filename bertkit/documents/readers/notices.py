@@ -13,11 +13,25 @@ _NOTICE = re.compile(
     | \b(?:subscribe|sign\s+up)\b.{0,40}\b(?:newsletter|mailing\s+list)\b
     | ^(?:share\s+(?:this|on)|follow\s+us|read\s+more|click\s+here|skip\s+to|back\s+to\s+top|advertisement)\b
     | \b(?:enable|requires?)\s+javascript\b
+    | ^(?:last\s+)?(?:updated|modified|published|posted|filed|tagged|reporting)\s*(?::|on\b|by\b|in\b|under\b).{0,80}$
+    | ^(?:comments?|replies)\s*\(?\d | \be-?mail\s+address\s+will\s+not\s+be\s+published\b
+    | ^required\s+fields\s+are\s+marked\b | \b(?:proudly\s+)?powered\s+by\s+(?:wordpress|drupal|hugo|jekyll|blogger)\b
+    | \bwe\s+(?:and|&)\s+our\s+(?:\d+\s+)?(?:partners|vendors)\b
+    | \bby\s+clicking\b.{0,60}\b(?:agree|accept|consent)
+    | ^(?:subtitles?|captions?|captioning|transcri\w+|translated|synced?|sync\s+and\s+corrections)\s+(?:\w+\s+)?by\b
+    | \byou\s+(?:are\s+receiving|received|get)\s+this\s+(?:e-?mail|message|newsletter)\b
+    | \bconsider\s+the\s+environment\s+before\s+printing\b
+    | \bmessages\s+and\s+calls\s+are\s+end-to-end\s+encrypted\b
+    | ^[\u200e\s]*(?:<media\s+omitted>|(?:image|video|audio|sticker|gif|document|contact\s+card)\s+omitted)$
+    | ^this\s+message\s+was\s+deleted\W*$ | ^삭제된\s*메시지입니다\W*$
     | \bsent\s+from\s+my\s+\w+ | ^get\s+outlook\s+for\b | ^unsubscribe\b | \bto\s+unsubscribe\b
     | \bview\s+this\s+e-?mail\s+in\s+your\s+browser\b
     | \bthis\s+(?:e-?mail|message|communication)\b.{0,60}\b(?:confidential|intended|privileged)\b
     | \bif\s+you\s+(?:are\s+not\s+the\s+intended|have\s+received\s+this\s+(?:e-?mail|message)\s+in\s+error)
     | 무단\s*(?:전재|복제|배포) | 저작권자\s*(?:ⓒ|©|\() | 쿠키(?:를|\s*설정) | 나의\s*\w+에서\s*보냄 | 수신\s*거부
+    | ^(?:자막|자막\s*제[공작]|번역|(?:기사\s*)?입력|(?:최종\s*)?수정|등록|승인|송고)\s*:?\s*(?:\d{4}[.\-/년]|:).{0,60}$
+    | ^[\w\s]{0,12}자막\s*(?:제공|제작)\s*[:：] | 구독\s*(?:하기|신청|해\s*주세요)\W*$ | 기사\s*제보 | 광고\s*문의
+    | ^좋아요\s*\d | 이메일\s*(?:주소는|무단\s*수집) | ^\[?[\w\s]{2,20}기자\]?\s*\S+@\S+$ | ^[▲△▼].{0,100}(?:제공|사진|촬영|캡처|ⓒ).{0,20}$
     | 본\s*메일은.{0,40}(?:발신\s*전용|기밀|수신자)
     """,
     re.IGNORECASE | re.VERBOSE,
