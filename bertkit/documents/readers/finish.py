@@ -11,7 +11,7 @@ from bertkit.documents.readers.notices import is_closing, is_greeting, is_notice
 from bertkit.documents.readers.passage import Kind, Passage, is_candidate
 
 _ENDED = re.compile(r"[.!?…。！？][\"'”’」』»)\]]*$")
-_LONGEST_SIGNATURE = 6  # passages
+_LONGEST_SIGNATURE = 10  # passages
 
 
 def candidates(passages: Iterable[Passage]) -> list[Passage]:
@@ -34,7 +34,7 @@ def _without_edges(passages: list[Passage]) -> list[Passage]:
             passages[place] = replace(passage, kind=Kind.LABEL, level=0)
     from_ = max(0, len(passages) - _LONGEST_SIGNATURE)
     closing = next((i for i in range(from_, len(passages)) if is_closing(passages[i].text)), len(passages))
-    if closing and not any(_ENDED.search(passage.text) for passage in passages[closing + 1 :]):
+    if closing and not any(_ENDED.search(p.text) and not is_notice(p.text) for p in passages[closing + 1 :]):
         for place in range(closing, len(passages)):
             passages[place] = replace(passages[place], kind=Kind.LABEL, level=0)
     return passages

@@ -16,6 +16,7 @@ from functools import lru_cache
 from html import unescape
 from html.parser import HTMLParser
 
+from bertkit.documents.readers.notices import find_forwarded
 from bertkit.documents.readers.passage import Builder, Kind, Passage, ReadDocument, is_candidate
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
@@ -68,6 +69,7 @@ _TEXT = re.compile(
     re.IGNORECASE,
 )
 _SPACE_OR_DASH = re.compile(r"[\s_-]+|(?<=[a-z])(?=[A-Z])")
+_CITED = re.compile(r"^cite\b|\bgmail_quote\b")  # the mail that is answered
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _STOP = re.compile(r"[.!?…。！？:;,][\"'”’»)\]]*$")
 _FINAL = re.compile(r"[다요죠까음함임됨]$")
@@ -167,6 +169,7 @@ class _Page(HTMLParser):
         super().__init__(convert_charrefs=False)
         self.found: list[_Found] = []
         self._asks_names, self._cells = asks_names, 0
+        self._hides_cited = find_forwarded(text, 0, len(text)) is None
         self._offset = offset
         self._starts = [0]
         while (place := text.find("\n", self._starts[-1])) >= 0:
@@ -244,7 +247,11 @@ class _Page(HTMLParser):
             return True
         if (attributes.get("role") or "").lower() in _ROLES or _INVISIBLE.search(attributes.get("style") or ""):
             return True
-        if tag == "blockquote" and attributes.get("type") == "cite":  # a mail that is answered
+        if (
+            tag == "blockquote"
+            and self._hides_cited
+            and _CITED.search(f"{attributes.get('type')} {_names(attributes)}")
+        ):
             return True
         return self._asks_names and any(map(_is_furniture, _names(attributes).split()))
 

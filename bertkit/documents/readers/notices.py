@@ -31,7 +31,8 @@ _NOTICE = re.compile(
     | 무단\s*(?:전재|복제|배포) | 저작권자\s*(?:ⓒ|©|\() | 쿠키(?:를|\s*설정) | 나의\s*\w+에서\s*보냄 | 수신\s*거부
     | ^(?:자막|자막\s*제[공작]|번역|(?:기사\s*)?입력|(?:최종\s*)?수정|등록|승인|송고)\s*:?\s*(?:\d{4}[.\-/년]|:).{0,60}$
     | ^[\w\s]{0,12}자막\s*(?:제공|제작)\s*[:：] | 구독\s*(?:하기|신청|해\s*주세요)\W*$ | 기사\s*제보 | 광고\s*문의
-    | ^좋아요\s*\d | 이메일\s*(?:주소는|무단\s*수집) | ^\[?[\w\s]{2,20}기자\]?\s*\S+@\S+$ | ^[▲△▼].{0,100}(?:제공|사진|촬영|캡처|ⓒ).{0,20}$
+    | ^좋아요\s*\d | 이메일\s*(?:주소는|무단\s*수집)
+    | ^\[?[\w\s]{2,20}기자\]?\s*\S+@\S+$ | ^[▲△▼].{0,100}(?:제공|사진|촬영|캡처|ⓒ).{0,20}$
     | 본\s*메일은.{0,40}(?:발신\s*전용|기밀|수신자)
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -39,6 +40,7 @@ _NOTICE = re.compile(
 _LONGEST_NOTICE = 600  # characters; what is longer speaks of such things
 _GREETING = re.compile(
     r"(?:hi|hello|dear|hey|good\s+(?:morning|afternoon|evening)|greetings|to\s+whom)\b[^.!?\n]{0,60}[,!:;]?$"
+    r"|(?-i:[A-Z])[\w.'-]*(?: (?:and|&|(?-i:[A-Z])[\w.'-]*)){0,3},$"
     r"|[^.!?\n]{0,30}안녕하(?:세요|십니까|신지요)\W*$|[^.!?\n]{1,30}(?:님|께|귀하)[,.]?$",
     re.IGNORECASE,
 )
@@ -52,6 +54,10 @@ _PARTICULARS = re.compile(
     r"(?:date|time|place|venue|location|present|attendees|attending|participants|absent|apologies|chair|minutes|agenda"
     r"|subject|to|from|cc|bcc|sent|tel|phone|fax|e-?mail|address|author|authors|keywords|tags|published|updated"
     r"|일시|날짜|시간|장소|참석자?|불참자?|안건|작성자|제목|전화|주소|출처|문의|기록)\s*[:：]",
+    re.IGNORECASE,
+)
+_FORWARDED = re.compile(
+    r"-{2,}\s*(?:forwarded\s+(?:message|by)|전달된\s*(?:메시지|메일))[^\n]{0,60}|begin\s+forwarded\s+message:",
     re.IGNORECASE,
 )
 _RULE = re.compile(r"[\W_]*$")
@@ -75,6 +81,12 @@ def is_closing(text: str) -> bool:
 def is_particular(text: str) -> bool:
     """Tell whether a line says who was there, when and where, as minutes and mails do at their head."""
     return _PARTICULARS.match(text) is not None
+
+
+def find_forwarded(text: str, start: int, end: int) -> int | None:
+    """Return where text[start:end] hands on another's mail, None where it does not."""
+    found = _FORWARDED.search(text, start, end)
+    return None if found is None else found.start()
 
 
 def is_rule(text: str) -> bool:
