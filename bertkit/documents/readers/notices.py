@@ -30,13 +30,27 @@ _NOTICE = re.compile(
     | \bif\s+you\s+(?:are\s+not\s+the\s+intended|have\s+received\s+this\s+(?:e-?mail|message)\s+in\s+error)
     | 무단\s*(?:전재|복제|배포) | 저작권자\s*(?:ⓒ|©|\() | 쿠키(?:를|\s*설정) | 나의\s*\w+에서\s*보냄 | 수신\s*거부
     | ^(?:자막|자막\s*제[공작]|번역|(?:기사\s*)?입력|(?:최종\s*)?수정|등록|승인|송고)\s*:?\s*(?:\d{4}[.\-/년]|:).{0,60}$
-    | ^[\w\s]{0,12}자막\s*(?:제공|제작)\s*[:：] | 구독\s*(?:하기|신청|해\s*주세요)\W*$ | 기사\s*제보 | 광고\s*문의
+    | ^[\w\s()]{0,14}자막\s*(?:제공|제작)\s*[:：] | 구독\s*(?:하기|신청|해\s*주세요)\W*$ | 기사\s*제보 | 광고\s*문의
     | ^좋아요\s*\d | 이메일\s*(?:주소는|무단\s*수집)
     | ^\[?[\w\s]{2,20}기자\]?\s*\S+@\S+$ | ^[▲△▼].{0,100}(?:제공|사진|촬영|캡처|ⓒ).{0,20}$
     | 본\s*메일은.{0,40}(?:발신\s*전용|기밀|수신자)
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_CAPTION = re.compile(
+    r"(?:[<\[〈【]\s*(?:table|figure|fig\.?|표|그림|사진|도표)\s*\d+"
+    r"|(?:table|figure|fig\.|exhibit|chart|표|그림|사진|도표)\s*\d+(?:[.-]\d+)*\s*[.:：]\s)",
+    re.IGNORECASE,
+)
+_LONGEST_CAPTION = 200  # characters
+# Headings of what stands behind a text and is none of it.
+_BACK_MATTER = re.compile(
+    r"(?:\d{1,2}\.?\s+)?(?:references|bibliography|works\s+cited|literature\s+cited|footnotes|endnotes|see\s+also"
+    r"|external\s+links|further\s+reading|related\s+(?:posts|articles|stories)|참고\s*(?:문헌|자료)|각주|미주|같이\s*보기"
+    r"|외부\s*링크)\s*:?$",
+    re.IGNORECASE,
+)
+_SOURCE = re.compile(r"\[\d{1,3}\]\s")
 _LONGEST_NOTICE = 600  # characters; what is longer speaks of such things
 _GREETING = re.compile(
     r"(?:hi|hello|dear|hey|good\s+(?:morning|afternoon|evening)|greetings|to\s+whom)\b[^.!?\n]{0,60}[,!:;]?$"
@@ -52,8 +66,9 @@ _CLOSING = re.compile(
 )
 _PARTICULARS = re.compile(
     r"(?:date|time|place|venue|location|present|attendees|attending|participants|absent|apologies|chair|minutes|agenda"
-    r"|subject|to|from|cc|bcc|sent|tel|phone|fax|e-?mail|address|author|authors|keywords|tags|published|updated"
-    r"|일시|날짜|시간|장소|참석자?|불참자?|안건|작성자|제목|전화|주소|출처|문의|기록)\s*[:：]",
+    r"|(?:next|date\s+of\s+next)\s+meeting|minute\s+taker|taken\s+by|subject|to|from|cc|bcc|sent|tel|phone|fax|e-?mail|address|author|authors|keywords|tags|published|updated"
+    r"|일시|날짜|시간|장소|참석자?|불참자?|안건|작성자|제목|전화|주소|출처|문의|기록자?|다음\s*회의|차기\s*회의)\s*[:：]"
+    r"|(?:minutes|notes)\s+(?:taken|recorded|prepared)\s+by\b[^.]*$",
     re.IGNORECASE,
 )
 _FORWARDED = re.compile(
@@ -64,8 +79,20 @@ _RULE = re.compile(r"[\W_]*$")
 
 
 def is_notice(text: str) -> bool:
-    """Tell whether a paragraph is a notice of a site, a sender or a publisher."""
+    """Tell whether a paragraph is a notice of a site, a sender or a publisher, or what stands below a picture."""
+    if len(text) <= _LONGEST_CAPTION and _CAPTION.match(text):
+        return True
     return len(text) <= _LONGEST_NOTICE and _NOTICE.search(text) is not None
+
+
+def opens_back_matter(text: str) -> bool:
+    """Tell whether a line is the heading of sources and the like, which are not summarized."""
+    return _BACK_MATTER.match(text) is not None
+
+
+def is_source(text: str) -> bool:
+    """Tell whether a line is a numbered note or source, as [1] begins one."""
+    return _SOURCE.match(text) is not None
 
 
 def is_greeting(text: str) -> bool:
