@@ -114,7 +114,7 @@ def _between(found: Sequence[Turn | None], place: int, turn: Turn | None) -> Tur
 
 
 def _with_next(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    return zip(lines, [*lines[1:], ""], strict=True)
+    return zip(lines, [*lines[1:], ""], strict=False)
 
 
 def _named_above(line: str, following: str) -> Turn | None:
