@@ -53,10 +53,10 @@ def read_mbox(content: bytes, name: str) -> list[ReadDocument]:
     """Read a box of messages, each a document."""
     cuts = [match.start() for match in _NEW_MAIL.finditer(content)]
     text = _utf8(content)
-    return [
-        _message(content[begin:behind], text, begin)
-        for begin, behind in zip(cuts, [*cuts[1:], len(content)], strict=True)
-    ]
+    pieces = [content[begin:behind] for begin, behind in zip(cuts, [*cuts[1:], len(content)], strict=True)]
+    before = len(_text_of(content[: cuts[0]])) if cuts else 0
+    begins = accumulate((len(_text_of(piece)) for piece in pieces), initial=before)
+    return [_message(piece, text, begin) for piece, begin in zip(pieces, begins, strict=False)]
 
 
 def mail_passages(text: str, start: int, end: int, *, forwards: bool = False) -> list[Passage]:
@@ -113,7 +113,7 @@ def _is_label(text: str) -> bool:
 
 
 def _message(content: bytes, file_text: str | None, offset: int) -> ReadDocument:
-    """Read one message, which stands at a byte of the file."""
+    """Read one message, which stands at a character of the file."""
     from email import message_from_bytes, policy
 
     message: EmailMessage = message_from_bytes(content, policy=policy.default)
@@ -123,9 +123,9 @@ def _message(content: bytes, file_text: str | None, offset: int) -> ReadDocument
     if part is None:
         return ReadDocument("", ())
     is_html = part.get_content_type() == "text/html"
-    span = None if file_text is None else _typed_at(part, content, offset, file_text)
+    span = None if file_text is None else _typed_at(part, content, offset)
     if span is not None and file_text is not None:
-        whole = _chars(file_text, offset), _chars(file_text, offset + len(content))
+        whole = offset, offset + len(_text_of(content))
         passages = _read(file_text, *span, is_html=is_html, forwards=forwards)
         return ReadDocument(file_text, tuple(_under(passages, subject)), span=whole)
     decoded = _decoded(part)
@@ -183,7 +183,7 @@ def _decoded(part: Message) -> str:
     return raw.decode("latin-1").replace("\r\n", "\n")
 
 
-def _typed_at(part: Message, content: bytes, offset: int, file_text: str) -> Span | None:
+def _typed_at(part: Message, content: bytes, offset: int) -> Span | None:
     """Return where in the text of the file a body stands, None where it stands there encoded."""
     encoding = str(part.get("content-transfer-encoding", "")).strip().lower()
     raw = part.get_payload(decode=True)
@@ -194,13 +194,12 @@ def _typed_at(part: Message, content: bytes, offset: int, file_text: str) -> Spa
     place = content.rfind(raw) if not part.is_multipart() and content.endswith(raw) else content.find(raw)
     if place < 0:
         return None
-    start = _chars(file_text, offset + place)
-    return start, start + len(raw.decode("utf-8", "replace"))
+    start = offset + len(_text_of(content[:place]))
+    return start, start + len(_text_of(raw))
 
 
-def _chars(text: str, byte: int) -> int:
-    """Return how many characters of a text its first bytes are."""
-    return byte if text.isascii() else len(text.encode()[:byte].decode("utf-8", "replace"))
+def _text_of(content: bytes) -> str:
+    return content.decode("utf-8", "replace")
 
 
 def _set_out(passages: Sequence[Passage]) -> tuple[str, list[Passage]]:

@@ -67,7 +67,7 @@ def plain_passages(text: str, start: int, end: int) -> list[Passage]:
 
 
 def _blocks(text: str, start: int, end: int) -> Iterator[_Block]:
-    spans = [(b, e) for b, e in blocks(text[:end]) if b >= start]
+    spans = [(start + b, start + e) for b, e in blocks(text[start:end])]
     above = True
     for (begin, behind), (following, _) in zip(spans, [*spans[1:], (end, end)], strict=False):
         below = following == end or text.count("\n", behind, following) > 1

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import quopri
+import time
 
 import pytest
+
+from bertkit.documents.readers.mail import read_mbox
 
 HEAD = "From: Ana <ana@example.org>\nTo: team@example.org\nSubject: The weekly call\nMIME-Version: 1.0\n"
 BODY = """Hi team,
@@ -157,3 +160,11 @@ def test_a_signature_may_have_notices_below_it(read):
 def test_answers_in_html_are_read_without_what_they_answer(read, quoted):
     page = f"<div>Hi Bo,</div><div>The call is late today.</div><div>It begins at ten.</div>{quoted}"
     assert texts(read("a.eml", f"{HEAD}Content-Type: text/html; charset=utf-8\n\n<html>{page}</html>")) == LATE
+
+
+@pytest.mark.parametrize("word", ["call", "회의"])
+def test_a_large_box_is_read_in_linear_time(word):
+    mail = f"From a@b.c Mon Jan  4 10:00:00 2027\nFrom: a@b.c\nSubject: x\nTo: d@e.f\n\nThe {word} is late today.\n\n"
+    began = time.process_time()
+    assert len(read_mbox((mail * 3000).encode(), "a.mbox")) == 3000
+    assert time.process_time() - began < 10
