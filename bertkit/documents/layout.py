@@ -265,7 +265,9 @@ def _goes_on(line: _Line, following: str, layout: _Layout) -> bool:
         return False
     if first[0].islower() or _UNFINISHED.search(_composed(line.text[-40:])) or _HALF_CLOSED.search(line.text[-9:]):
         return True
+    names = [word for word in line.text.split() if len(word) > _FEW_WORDS and word.isalpha()]
     is_short = line.columns < _SHORT * layout.width or len(line.text.split()) < _FEW_WORDS
+    is_short = is_short or (len(names) > 1 and all(word[0].isupper() for word in names))
     may_be_title = layout.opens and is_short and not _LEANING.search(_composed(line.text[-12:]))
     return layout.is_broken and not may_be_title
 
