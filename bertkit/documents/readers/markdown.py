@@ -34,7 +34,7 @@ _BLOCK_LINE = re.compile(r"^[ \t>]*:{3,}[^\n]*$", re.MULTILINE)
 _ADMONITION = re.compile(r"^(?:!!!|\?\?\?\+?)[ \t][^\n]*((?:\n[ \t]*(?=\n)|\n {4}[^\n]*)*)", re.MULTILINE)
 _ATTRIBUTES = re.compile(r"[ \t]*\{:?[ \t]?[#.][^{}\n]*\}[ \t]*$", re.MULTILINE)
 _BOLD_LINE = re.compile(r"(?<=> )(?:\*\*|__)[^*_\n]{1,60}(?:\*\*|__)[ \t]*:?[ \t]*(?=\n[ \t>]*[\w\"“'])")
-_DEFINITION = re.compile(r"(?<=[^\s:]\n):(?=[ \t]+\S)")
+_DEFINITION = re.compile(r"(?:(?<=[^\s:]\n)|(?<=[^\s:] \n)):(?=[ \t]+\S)")
 _NO_SPACE = re.compile(r"^(#{1,5})#(?=[^\s#])", re.MULTILINE)
 # What stands before the text of an item that is done or not, or of a block that is a note.
 _LEADING = re.compile(r"(?:\[[ xX]\]|\[![A-Za-z]+\])\s+")
