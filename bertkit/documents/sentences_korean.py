@@ -212,7 +212,8 @@ def _ends(text: str, sentence: int, stop: re.Match[str], end: int) -> bool:
     if not marks.startswith("."):
         return True
     following = behind.lstrip()[:1]
-    if following.isascii() and following.islower():  # multiflora Thunb. var. …
+    is_latin = before[-1:].isascii() and before[-1:].isalpha()
+    if is_latin and following.isascii() and following.islower():  # multiflora Thunb. var. …
         return False
     if _COUNTER.match(before) and stop.start() - sentence < 30:
         return False
