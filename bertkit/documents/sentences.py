@@ -88,13 +88,15 @@ def _of_passage(passage: Passage, language: str, habits: Habits) -> Iterator[Sen
         if has_words(piece):
             at = text.index(piece[0], begin)
             said_from = max(0, passage.said_from - at)
+            start, end = passage.place(at, at + len(piece))
             yield Sentence(
-                *passage.place(at, at + len(piece)),
+                start,
+                end,
                 piece,
                 passage.section,
                 passage.speaker,
                 said_from,
-                passage.page,
+                passage.page_at(start),
                 passage.paragraph,
             )
         begin = behind

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from bertkit.documents.quotes import quotations
 
 # Only the first mark of a run is a start, and nothing is given back: time stays linear on a megabyte of dots.
-_STOP = re.compile(r"[.!?…。！？](?<![.!?…。！？]{2})[.!?…。！？]*+[\"'”’»)\]*_]*+(?=\s|[A-Z][a-z])")
+_STOP = re.compile(r"[.!?…。！？](?<![.!?…。！？]{2})[.!?…。！？]*+[\"'”’»)\]*_]*+(?:\[\d{1,3}\])*+(?=\s|[A-Z][a-z])")
 _SPACED_CLOSER = re.compile(r"\s+(''|[\"”'’)\]])(?=\s)")
 _NEXT = re.compile(r"\s*[\"'“‘«(\[*_`#]*\s*(\w+|.)")
 _REPORTING = re.compile(
@@ -28,6 +28,13 @@ _NOT_CAPITALS = bytes(code for code in range(128) if not chr(code).isupper())
 _DOTTED = re.compile(r"(?:[A-Za-z]\.)*[A-Za-z]$")
 _TITLES = frozenset("mr mrs ms messrs dr prof rev hon sir lord lady sen rep gov".split())
 _HOURS = frozenset(("a.m", "p.m"))
+# What goes on behind an hour: 5 p.m. Monday, 5 p.m. Eastern Time.
+_AFTER_HOURS = frozenset(
+    "monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thur thurs fri sat sun january "
+    "february march april may june july august september october november december jan feb mar apr jun jul aug sep "
+    "sept oct nov dec et est edt ct cst cdt mt mst mdt pt pst pdt gmt bst utc cet cest kst jst local eastern central "
+    "pacific mountain greenwich".split()
+)
 _BEFORE_NAMES = frozenset("at on by from around about before after since until till between near towards".split())
 # What follows the word I where a question or another sentence begins.
 _QUESTIONS = frozenset(
@@ -35,6 +42,7 @@ _QUESTIONS = frozenset(
 )
 # . . . as typists set it; a full stop that stands before it, or is its first, is seen by what is before it.
 _SPACED_DOTS = re.compile(r"\.(?:[ \t]\.){2,}+")
+_SHORTENED = re.compile(r"\s*[A-Z][A-Za-z']{0,4}\.")
 _CITATION = re.compile(r"\s*\([^()\n]{1,80}\)\s*[.,;:]")
 _NUMBER_GOES_ON = re.compile(r"\s*[\d.]+\s*;")
 # Counters within a line: 1. … 2. …, 1.) …, b) …, • 10. …
@@ -47,12 +55,20 @@ _COUNTER = re.compile(r"[•⁃▪‣]?\s*\(?(?:\d{1,3}(?:\.\d{1,3})*|[A-Za-z]|[
 # Never the last word of a sentence.
 _LEADING = frozenset(
     "mr mrs ms messrs dr prof rev hon gen col maj capt cmdr lt sgt cpl sen rep gov pres supt det insp adm st mt ft vs "
-    "viz e.g i.e cf approx ca".split()
+    "viz e.g i.e cf approx ca med".split()
 )
 # An abbreviation only before a number.
 _BEFORE_NUMBER = frozenset(
     "no nos n° nº fig figs eq eqs sec secs sect vol vols ch chap pp art arts op jan feb mar apr jun jul aug sep sept "
-    "oct nov dec sch scheds cl cls para paras reg regs ann annex app appx exh pt pts tab ref refs ser tel ext".split()
+    "oct nov dec sch scheds cl cls para paras reg regs ann annex app appx ex exh pt pts tab ref refs ser tel ext "
+    "temp blk pg bk cir stat supp ver".split()
+)
+# Of them those that letters number, too: Exh. A.
+_BEFORE_LETTER = frozenset("app appx annex ex exh fig figs sch sec pt tab ann".split())
+# Words of citations, which go on where another abbreviation follows: Fed. R. Civ. P. 12.
+_CITED = frozenset(
+    "fed civ crim evid proc ct dist supp cir app rev stat const code bankr super sup ass'n dep't gov't int'l nat'l "
+    "univ ins mfg natl assn r p l".split()
 )
 # An abbreviation before the letter of a scale.
 _SCALES = {"deg": frozenset("CFK")}
@@ -189,6 +205,13 @@ def _ends(text: str, stop: _Stop, following: str, habits: Habits) -> bool:
     return not _is_abbreviation(text, stop, following, habits)
 
 
+def _hour_goes_on(before: str, following: str) -> bool:
+    """Tell whether a sentence goes on behind a.m. or p.m., by the word that follows and by how the sentence began."""
+    if following in _TITLES:
+        return before.split(maxsplit=1)[0].lower() in _BEFORE_NAMES
+    return following in _AFTER_HOURS
+
+
 def _is_abbreviation(text: str, stop: _Stop, following: str, habits: Habits) -> bool:
     """Tell whether the full stop at a place belongs to the word before it, and ends nothing."""
     words = text[max(stop.sentence, stop.place - 40) : stop.place].split()
@@ -198,12 +221,13 @@ def _is_abbreviation(text: str, stop: _Stop, following: str, habits: Habits) -> 
         return True
     word = words[-1].lstrip("\"'“‘([*_")
     lowered = word.lower()
-    if lowered in _BEFORE_NUMBER:
-        return following[0].isdigit()
-    if following in _SCALES.get(lowered, ()):
+    is_cited = lowered in _CITED and following[0].isupper() and _SHORTENED.match(text, stop.behind) is not None
+    if is_cited or following in _SCALES.get(lowered, ()):
         return True
-    if lowered in _HOURS and following.lower() in _TITLES:
-        return text[stop.sentence : stop.place].split(maxsplit=1)[0].lower() in _BEFORE_NAMES
+    if lowered in _BEFORE_NUMBER:
+        return following[0].isdigit() or (lowered in _BEFORE_LETTER and len(following) == 1 and following.isupper())
+    if lowered in _HOURS and following[0].isalpha() and not habits.no_capitals:
+        return _hour_goes_on(text[stop.sentence : stop.place], following.lower())
     if word == "I" and len(words) > 1 and words[-2].islower() and following.lower() in _QUESTIONS | _OPENERS:
         return False
     if lowered in _AMBIGUOUS or _DOTTED.match(word):

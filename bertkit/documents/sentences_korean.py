@@ -19,7 +19,9 @@ from bertkit.documents.kiwi import kiwi_installed, load_kiwi
 from bertkit.documents.quotes import Span, quotations
 
 # Only the first mark of a run is a start, and nothing is given back, which keeps time linear.
-_STOP = re.compile(r"[.!?…。！？](?<![.!?…。！？]{2})[.!?…。！？]*+[\"'”’」』»)\]*_]*+(?=\s|[\"'“‘「『(]?[가-힣A-Z])")
+_STOP = re.compile(
+    r"[.!?…。！？](?<![.!?…。！？]{2})[.!?…。！？]*+[\"'”’」』»)\]*_]*+(?:\[\d{1,3}\])*+(?=\s|[\"'“‘「『(]?[가-힣A-Z])"
+)
 # What may come between a quotation and the verb that reports it.
 _PARTICLE = re.compile(r"\s*(?:이?라[고며는]|이?라면서|하[고며]|[고며는란]|면서|라)(?![가-힣])|[가-힣]")
 _FINAL = re.compile(r"[다요죠까네지군]$")
@@ -37,10 +39,18 @@ _ADORNED_END = re.compile(
     r"(?<=[다요죠까네음함임됨지군걸래게듯구야어])(?:[.!?…]{0,3}(?:[~∼〜～^]+|[ㅋㅎㅠㅜㅡ]+|;+|[♥♡❤☆★♪]|[\U0001F300-\U0001FAFF☺️✨]))"
     r"(?:[~∼〜～^ㅋㅎㅠㅜㅡ;♥♡❤☆★♪.!?…]|[\U0001F300-\U0001FAFF☺️✨])*+(?=\s)"
 )
+# What is drawn of letters and signs, and belongs to the sentence before it.
+_FACE = re.compile(
+    r"[(]?(?:\^[_0oO.ㅇ~-]*\^|[TㅠㅜㅡOoㅇ>][_.ㅅㅁw-]+[TㅠㅜㅡOoㅇ<]|[:;=]['-]?[)(DPp3]+|[-=>]_?[-=<])[)~;!ㅋㅎㅠㅜ♡♥^]*"
+)
+_PICTURES = re.compile(r"(?:[\U0001F300-\U0001FAFF☀-➿❤♥♡★☆]\ufe0f?)+[~!ㅋㅎㅠㅜ]*(?=\s|$)")
+_NOTES = re.compile(r"(?:\[\d{1,3}\])+(?=\s|$|[가-힣A-Z])")
+# What is said before a closing quotation mark, where a sentence is over there and not only a name.
+_SAID = re.compile(r"[.!?…。！？~다요죠까네군지자라음함임됨ㅋㅎㅠㅜ]\W*$")
 _OPENING_MARKS = tuple("\"'“‘「『«")
 _LATIN_END = re.compile(r"[A-Za-z]{2}[.!?]+[\"'”’)]*$")
-_CLOSING_MARKS = "\"'”’」』»"
-_BULLET_AT_END = re.compile(r"(?<=\s)[-–•ㆍ·▶*]\s*$")
+_CLOSING_MARKS = tuple("\"'”’」』»")
+_BULLET_AT_END = re.compile(r"(?<=\s)[-–•ㆍ·▶*★☆◆◇■□▷※○●◎▲△]\s*$")
 # A character with what combines with it: lone vowels and finals of Hangul, and marks.
 _CLUSTER = re.compile(r"[\s\S][\u0300-\u036f\u1160-\u11ff\ud7b0-\ud7ff\u3099\u309a]*")
 _AT_ONCE = 20_000  # characters that the analyser reads at once
@@ -78,7 +88,24 @@ def _ends_of(text: str) -> list[int]:
     guards = [span for span in quotations(text, 0, len(text)) if span[1] - span[0] <= _LONGEST_QUOTATION]
     found = _analysed_ends(text) if kiwi_installed() else list(_rule_ends(text))
     found += [match.end() for match in _ADORNED_END.finditer(text)]
-    return _without_quoted(text, sorted(set(found)), guards)
+    return _without_quoted(text, _behind_signs(text, found), guards)
+
+
+def _behind_signs(text: str, ends: Sequence[int]) -> list[int]:
+    """Put ends behind the faces, pictures and marks of notes that belong to the sentence; sorted."""
+    faces = [match.span() for match in _FACE.finditer(text)]
+    faces_at = dict(faces)
+    within = {place: behind for begin, behind in faces for place in range(begin + 1, behind)}
+    found = set()
+    for end in ends:
+        place = within.get(end, end)
+        is_attached = not text[place - 1 : place].isspace()
+        signs = _NOTES.match(text, place) or (_PICTURES.match(text, place) if is_attached else None)
+        place = signs.end() if signs else place
+        blank = place + (len(text[place : place + 3]) - len(text[place : place + 3].lstrip()))
+        behind = faces_at.get(blank, place)
+        found.add(behind if text[behind : behind + 1].isspace() or behind == len(text) else place)
+    return sorted(found)
 
 
 def _analysed_ends(text: str) -> list[int]:
@@ -88,7 +115,13 @@ def _analysed_ends(text: str) -> list[int]:
         for end in _marked_ends(text, 0, len(text))
         if text[end : end + 9].lstrip()[:1] in _OPENING_MARKS or _LATIN_END.search(text, max(0, end - 9), end)
     )
-    return [*(end - _hanging(text, end) for end in _kiwi_ends(text)), *marked]
+    return [*(end - _hanging(text, end) for end in _kiwi_ends(text) if not _is_name(text, end)), *marked]
+
+
+def _is_name(text: str, end: int) -> bool:
+    """Tell whether what stands before an end is a word between quotation marks, which is no sentence."""
+    before = text[max(0, end - 9) : end].rstrip()
+    return before[-1:] in _CLOSING_MARKS and _SAID.search(before[:-1]) is None
 
 
 def _kiwi_ends(text: str) -> Iterator[int]:
@@ -179,6 +212,9 @@ def _ends(text: str, sentence: int, stop: re.Match[str], end: int) -> bool:
     if not marks.startswith("."):
         return True
     following = behind.lstrip()[:1]
+    is_latin = before[-1:].isascii() and before[-1:].isalpha()
+    if is_latin and following.isascii() and following.islower():  # multiflora Thunb. var. …
+        return False
     if _COUNTER.match(before) and stop.start() - sentence < 30:
         return False
     is_number = before[-1:].isdigit() and (following.isdigit() or _DATE.search(before) is not None)

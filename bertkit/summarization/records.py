@@ -213,10 +213,14 @@ def _place(source: str, line: int | None) -> str:
 def document_sentences(document: SourceText, language: str) -> list[Sentence]:
     """Return the sentences of a document that may be chosen, in order.
 
+    What leads in to something else ("Three things are needed:") is half a sentence, and one only
+    where there are no others.
+
     Raises:
         UnknownNameError: the language is none of auto, en and ko.
     """
-    return sentences_of(passages_of(document), language)
+    found = sentences_of(passages_of(document), language)
+    return [sentence for sentence in found if not sentence.text.endswith((":", "："))] or found
 
 
 def passages_of(document: SourceText) -> Sequence[Passage]:

@@ -29,6 +29,11 @@ ENGLISH = [
     ["Visit https://a.b/c.d?e=f.g today!", "Mail a.b@c.de.", "Done."],
     ["Well... maybe not.", "Yes...", "No?!", "iPhone sales rose."],
     ["Born on Jan. 5 in St. Louis.", "Ph.D. students agree."],
+    ["Under Fed. R. Civ. P. 12(b)(6) it fails.", "Dist. Ct. of N.D. Cal. ruled.", "See 5 F.3d 12 (9th Cir. 1999)."],
+    ["Exh. A and Ex. 4 were shown.", "Sch. 1; cl. 3.2 and App. B apply.", "Interest is 6.5% p.a. on it."],
+    ["She takes 1 tab. p.o. t.i.d. after meals.", "Temp. 38.5 deg. C. was noted.", "It fell."],
+    ["The meeting is at 5 p.m.", "Bring cake at 5 p.m. Monday.", "Ask Prof. Dr. med. Bell."],
+    ["The town is old.[2]", "Its valley is wide.[3][4]", "It rains."],
     ["I know R. Okafor, P. Lindqvist et al. well."],
     ["He was there.", "한국에 갔다.", "Then he left."],
 ]
@@ -46,6 +51,7 @@ KOREAN = [
     ["회의는 2024. 3. 1. 서울에서 열렸다.", "U.S. 국채는 2.1 % 올랐다(전년 대비).", "J. 스미스 씨도 왔다."],
     ["정말요?", "가자!", "네, 그렇습니다.", "글쎄... 모르겠다.", "끝났다...", "이제 간다."],
     ["「안녕하세요.」", "그가 인사했다."],
+    ["이 강은 길다.[1]", "학명은 Rosa multiflora Thunb. var. multiflora이다.", "끝이다."],
 ]
 
 
@@ -66,6 +72,29 @@ def test_lower_case_prose():
         "why?",
         "because.",
     ]
+
+
+FACES = [
+    "너무 좋아해요❤️",
+    "감사합니당~♡",
+    "번창하세요^0^",
+    "또 왔어요 T_T",
+    "추천합니다👍",
+    "최고임ㅋㅋ",
+    "빨라요 ㅎㅎㅎ",
+]
+
+
+def test_faces_and_pictures_stay_with_the_sentence_before_them():
+    pytest.importorskip("kiwipiepy")
+    assert split(" ".join(FACES)) == FACES
+    sentences = [
+        "완승을 거뒀다.",
+        "'세월호' 마지막 탈출자 인터뷰입니다.",
+        "학생들이 뽑혔다.",
+        "★ 너무 재밌고 감동적이네요.",
+    ]
+    assert split(" ".join(sentences)) == sentences
 
 
 def test_a_forgotten_space():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -19,6 +20,99 @@ NEWS = "The council voted on Monday to mend the bridge. It was shut after the fl
 DIALOGUE = (
     "Ana: did it arrive today? I need it soon.\nBo: no, it is late. He comes tomorrow.\nAna: then I wait at home."
 )
+
+
+# The folder that docs/summaries.md shows.
+PAPERS = {
+    "call.eml": """From: Ana <ana@example.org>
+To: team@example.org
+Subject: Re: The weekly call
+
+Hi team,
+
+we have moved the weekly call
+to Tuesday at ten,
+because the big room is taken on Monday. Please bring the numbers
+for March. If you cannot come, tell me
+before Friday.
+
+Best
+Ana
+--
+Ana | Office 4
+
+On Mon, 3 May 2027 at 09:00, Bo <bo@example.org> wrote:
+> When is the call? I have lost the note.
+""",
+    "flood.html": """<html><head><title>Flood | The Valley</title></head><body>
+<nav><a href="/">Home</a> <a href="/sport">Sport</a></nav>
+<div class="cookie-banner">We use cookies to make this site better. <button>Accept</button></div>
+<h1>Flood closes the road</h1><p class="byline">By the desk, 3 May</p>
+<p>The river rose by two metres on Thursday&nbsp;evening and closed the road to the mill.</p>
+<p>&quot;We were lucky,&quot; said the miller, whose house stands on a rock. The water fell on Friday.</p>
+<p>The road to the mill stays closed until the river has fallen by another metre.</p>
+<table><tr><th>Day</th><th>Level</th></tr><tr><td>Thursday</td><td>4.1 m</td></tr></table>
+<aside>Read also: ten floods of the valley. They were worse.</aside>
+<footer>&copy; 2027 The Valley. All rights reserved.</footer></body></html>
+""",
+    "guide.md": """---
+title: The gate
+---
+
+# The gate of the mill
+
+The mill needs water at **two metres** or more, and the gate stays shut until then.[^1]
+
+## In winter
+
+1. Break the ice before the gate is opened.
+2. Open the gate slowly.
+
+```sh
+gate open --slowly
+```
+
+| Month | Gate |
+|---|---|
+| May | It is open. |
+
+[^1]: Two metres are measured at the bridge.
+""",
+    "meeting.vtt": """WEBVTT
+
+1
+00:00:01.000 --> 00:00:04.000
+<v Ana>Today we decide whether to move the office
+
+2
+00:00:04.000 --> 00:00:06.000
+<v Ana>to the north building.
+
+3
+00:00:06.500 --> 00:00:10.000
+<v Bo>The rent there is lower, but the train line closes in June.
+
+4
+00:00:10.500 --> 00:00:14.000
+<v Ana>Then we move the office in autumn.
+""",
+    "후기.txt": """가격도 괜찮고 음식도 맛있어요~ 다음에 가족과 또 올게요!
+직원분이 친절하셨어요^^ 주차는 조금 불편했습니다ㅠㅠ 그래도 음식이 맛있어서 추천합니다ㅎㅎ
+""",
+}
+
+
+def test_the_folder_that_the_docs_show(tmp_path, monkeypatch):
+    pytest.importorskip("kiwipiepy")
+    (tmp_path / "papers").mkdir()
+    for name, text in PAPERS.items():
+        (tmp_path / "papers" / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    command = "summarize papers --method textrank --sentences 2"
+    done = CliRunner().invoke(app, [*command.split(), "--format", "text"])
+    assert done.exit_code == 0, done.output
+    shown = (Path(__file__).parents[2] / "docs" / "summaries.md").read_text(encoding="utf-8")
+    assert f"$ bertkit {command}\n{done.stdout}" in shown, done.stdout
 
 
 def run(*arguments: object) -> tuple[list[dict], str]:

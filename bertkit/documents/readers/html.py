@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from html import unescape
 from html.parser import HTMLParser
 
+from bertkit.documents.readers.notices import find_forwarded
 from bertkit.documents.readers.passage import Builder, Kind, Passage, ReadDocument, is_candidate
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
@@ -40,28 +42,47 @@ _ENDED_BY = {
     "option": {"option"},
     "p": _BLOCKS - {"caption", "option", "legend", "summary"},
 }
+_CELLS = ("td", "th")
 _ROLES = frozenset(
     "navigation banner contentinfo search dialog alertdialog alert complementary menu menubar toolbar tablist".split()
 )
+# Words of a class or an id that name what belongs to the site: at its beginning or end, and anywhere.
 _FURNITURE = frozenset(
-    "nav navbar navigation menu menubar footer sidebar breadcrumb breadcrumbs cookie cookies consent gdpr cookiebar "
-    "cookiebanner banner share sharing social related recommended comments newsletter subscribe subscription promo "
-    "advert advertisement ad ads popup modal overlay pagination pager toc skip tags sponsor sponsored toolbar masthead "
-    "paywall signup login disclaimer copyright byline dateline timestamp metadata caption credit reference references "
-    "editsection noprint hidden disqus".split()
+    "nav navbar navigation menu menubar footer sidebar banner share social related recommended comment comments "
+    "subscribe subscription promo advert ad ads popup modal overlay pagination pager toc skip tags sponsor sponsored "
+    "toolbar masthead paywall signup login disclaimer copyright byline dateline timestamp date posted meta metadata "
+    "caption credit reference references reflist editsection noprint hidden topbar gnb lnb snb reporter btn button "
+    "thumb thumbcaption hatnote infobox navbox catlinks printfooter respond secondary cmp hide toast tooltip".split()
+)
+_FURNITURE_ANYWHERE = frozenset(
+    "cookie cookies consent gdpr cookiebar cookiebanner onetrust breadcrumb breadcrumbs newsletter sharing "
+    "sharedaddy disqus advertisement paywall hatnote".split()
+)
+_FURNITURE_WHOLE = frozenset(
+    "widget-area site-info sd-title wp-caption-text sr-only visually-hidden divrplyfwdmsg".split()
 )
 _NOT_FURNITURE = frozenset("has with no without is not content wrapper container layout page body main article".split())
+# Words of the class of what holds the text and nothing else.
+_TEXT = re.compile(
+    r"(?:entry|post|article|story|news)[\s_-]*(?:content|body|text|view)|mw-content-text|markdown-body|articlebody"
+    r"|article-?body-?contents?|newsct_article|dic_area",
+    re.IGNORECASE,
+)
 _SPACE_OR_DASH = re.compile(r"[\s_-]+|(?<=[a-z])(?=[A-Z])")
+_CITED = re.compile(r"^cite\b|\bgmail_quote\b")  # the mail that is answered
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _STOP = re.compile(r"[.!?…。！？:;,][\"'”’»)\]]*$")
 _FINAL = re.compile(r"[다요죠까음함임됨]$")
-_REFERENCE = re.compile(r"\[?(?:\d{1,3}|[a-z]|citation needed|edit)\]?$")
-_LINKS = 0.6
+_REFERENCE = re.compile(r"\[?(?:\d{1,3}|[a-z*†‡]|citation needed|edit|)\]?$")
+_MEASURE = re.compile(r"(?:\d|(?:^|[^A-Za-z])[A-Za-z]{1,2})$")
+"""What the exponent of a number or a unit stands behind; a raised number elsewhere is a note's."""
+_LINKS, _ALL_LINKED = 0.6, 0.95
+"""Shares of a paragraph's letters from which it leads elsewhere: of what ends as no sentence does, and of all else."""
 _FEWEST_WORDS = {Kind.PROSE: 6, Kind.ITEM: 3}
 """Of what has no end mark and is no heading: fewer are buttons, dates, names, shares."""
 _PROSE_IN_CELL = 80  # characters from which a cell that ends as a sentence does is text that was laid out with a table
 _MAIN = 140  # characters from which the part that is called the main one is the document
-
+_SHARE_OF_MAIN = 1 / 3  # of its letters, from which a part of it that is called the text is all there is to read
 
 _CHARSET = re.compile(rb"<meta\b[^>]{0,200}charset\s*=\s*[\"']?([\w-]{3,20})", re.IGNORECASE)
 
@@ -83,33 +104,72 @@ def read_html(text: str) -> list[ReadDocument]:
 
 def html_passages(text: str, offset: int = 0, *, is_fragment: bool = False) -> list[Passage]:
     """Return the passages of a page, or of a fragment of one that stands at `offset` of the document."""
-    page = _Page(text, offset)
+    found = _found(text, offset, asks_names=True)
+    if is_fragment:
+        return [each.passage for each in found]
+    if not any(is_candidate(each.passage) for each in found):  # its names mislead
+        found = _found(text, offset, asks_names=False)
+    return [each.passage for each in _main_part(found)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A passage; `rank` is 1 in the main part of the page, 2 in its text, `cell` the number of its table's cell."""
+
+    passage: Passage
+    rank: int
+    cell: int
+
+
+def _found(text: str, offset: int, *, asks_names: bool) -> list[_Found]:
+    page = _Page(text, offset, asks_names=asks_names)
     page.feed(text)
     page.close()
     page.flush()
-    if is_fragment:
-        return [passage for passage, _ in page.found]
-    main = [passage for passage, is_main in page.found if is_main]
-    if sum(len(passage.text) for passage in main if is_candidate(passage)) >= _MAIN:
-        return main
-    return [passage for passage, _ in page.found]
+    return _with_laid_out(page.found)
+
+
+def _with_laid_out(found: Sequence[_Found]) -> list[_Found]:
+    """Read what ends as sentences do in cells that hold prose: a table laid it out."""
+    cells = {each.cell for each in found if each.cell and each.passage.kind is Kind.PROSE}
+    return [
+        replace(each, passage=replace(each.passage, kind=Kind.PROSE))
+        if each.cell in cells and each.passage.kind is Kind.CELL and _STOP.search(each.passage.text)
+        else each
+        for each in found
+    ]
+
+
+def _main_part(found: Sequence[_Found]) -> Sequence[_Found]:
+    """Return what stands in the part that a page calls its text or its main part, if there is enough of it."""
+    letters = [_letters(each for each in found if each.rank >= rank) for rank in range(3)]
+    rank = 1 if letters[1] >= _MAIN else 0
+    if letters[2] >= max(_MAIN, _SHARE_OF_MAIN * letters[rank]):
+        rank = 2
+    return [each for each in found if each.rank >= rank or each.passage.level == 1]
+
+
+def _letters(found: Iterable[_Found]) -> int:
+    return sum(len(each.passage.text) for each in found if is_candidate(each.passage))
 
 
 class _Open:
-    """An element that is open: whether its inside is hidden, and what it is."""
+    """An element that is open: what it is, whether its inside is hidden, the rank of its part, its number as a cell."""
 
-    __slots__ = ("is_hidden", "tag")
+    __slots__ = ("cell", "is_hidden", "rank", "tag")
 
-    def __init__(self, tag: str, *, is_hidden: bool) -> None:
-        self.tag, self.is_hidden = tag, is_hidden
+    def __init__(self, tag: str, rank: int, cell: int, *, is_hidden: bool) -> None:
+        self.tag, self.rank, self.cell, self.is_hidden = tag, rank, cell, is_hidden
 
 
 class _Page(HTMLParser):
-    """Cuts a page into passages while it is parsed; `found` has them, with whether they are of its main part."""
+    """Cuts a page into passages while it is parsed; `asks_names` where classes tell what belongs to the site."""
 
-    def __init__(self, text: str, offset: int) -> None:
+    def __init__(self, text: str, offset: int, *, asks_names: bool) -> None:
         super().__init__(convert_charrefs=False)
-        self.found: list[tuple[Passage, bool]] = []
+        self.found: list[_Found] = []
+        self._asks_names, self._cells = asks_names, 0
+        self._hides_cited = find_forwarded(text, 0, len(text)) is None
         self._offset = offset
         self._starts = [0]
         while (place := text.find("\n", self._starts[-1])) >= 0:
@@ -136,8 +196,13 @@ class _Page(HTMLParser):
             self._end_implied(tag)
         if tag in _VOID:
             return
-        hidden = self._is_hidden(tag, dict(attrs))
-        self._open.append(_Open(tag, is_hidden=hidden))
+        attributes = dict(attrs)
+        hidden = self._is_hidden(tag, attributes)
+        above = self._open[-1] if self._open else None
+        self._cells += tag in _CELLS
+        cell = self._cells if tag in _CELLS else above.cell if above else 0
+        rank = max(_rank(tag, attributes), above.rank if above else 0)
+        self._open.append(_Open(tag, rank, cell, is_hidden=hidden))
         self._count[tag] = self._count.get(tag, 0) + 1
         self._hidden += hidden
 
@@ -182,7 +247,13 @@ class _Page(HTMLParser):
             return True
         if (attributes.get("role") or "").lower() in _ROLES or _INVISIBLE.search(attributes.get("style") or ""):
             return True
-        return any(map(_is_furniture, f"{attributes.get('class') or ''} {attributes.get('id') or ''}".split()))
+        if (
+            tag == "blockquote"
+            and self._hides_cited
+            and _CITED.search(f"{attributes.get('type')} {_names(attributes)}")
+        ):
+            return True
+        return self._asks_names and any(map(_is_furniture, _names(attributes).split()))
 
     def _break(self) -> None:
         """Note a line break: two in a row end a paragraph, and so does one behind an end mark."""
@@ -201,10 +272,15 @@ class _Page(HTMLParser):
             if not data.lstrip()[:1].islower():
                 self.flush()
             self._broken = False
-        if self._count.get("sup") and _REFERENCE.match(data.strip()):
+        if self._count.get("sup") and self._is_reference(data.strip()):
             return
         self._builder.add(data, self._place())
         self._see(data)
+
+    def _is_reference(self, raised: str) -> bool:
+        """Tell whether raised characters lead to a note; exponents do not."""
+        is_exponent = raised.isalnum() and not self._count.get("a") and _MEASURE.search(self._builder.tail)
+        return not is_exponent and _REFERENCE.match(raised) is not None
 
     def handle_entityref(self, name: str) -> None:
         """Take an entity with a name."""
@@ -240,18 +316,23 @@ class _Page(HTMLParser):
         linked, self._linked, letters, self._letters = self._linked, 0, self._letters, 0
         if passage is None:
             return
-        is_main = bool(self._count.get("main") or self._count.get("article"))
         level = self._in_heading()
         if level:
-            self.found.append((replace(passage, kind=Kind.HEADING, level=level), is_main))
-        elif not self._hidden:
-            self.found.append((replace(passage, kind=self._kind(passage.text, linked / max(1, letters))), is_main))
+            passage = replace(passage, kind=Kind.HEADING, level=level)
+        elif self._hidden:
+            return
+        else:
+            passage = replace(passage, kind=self._kind(passage.text, linked / max(1, letters)))
+        above = self._open[-1] if self._open else None
+        self.found.append(_Found(passage, above.rank if above else 0, above.cell if above else 0))
 
     def _kind(self, text: str, linked: float) -> Kind:
         ends = _STOP.search(text) is not None or _FINAL.search(text) is not None
+        if linked > _ALL_LINKED:
+            return Kind.MENU
         if self._count.get("td") or self._count.get("th"):
             return Kind.PROSE if ends and len(text) >= _PROSE_IN_CELL else Kind.CELL
-        if self._count.get("dt") or self._count.get("caption"):
+        if self._count.get("dt") or self._count.get("caption") or self._count.get("summary"):
             return Kind.LABEL
         kind = Kind.ITEM if self._count.get("li") or self._count.get("dd") else Kind.PROSE
         if ends:
@@ -261,9 +342,25 @@ class _Page(HTMLParser):
         return kind if len(text.split()) >= _FEWEST_WORDS[kind] else Kind.LABEL
 
 
+def _names(attributes: Mapping[str, str | None]) -> str:
+    return f"{attributes.get('class') or ''} {attributes.get('id') or ''}"
+
+
+def _rank(tag: str, attributes: Mapping[str, str | None]) -> int:
+    """Return 2 for an element that is called the text, 1 for one that is called the main part, else 0."""
+    if attributes.get("itemprop") == "articleBody" or (
+        tag not in ("html", "body") and _TEXT.search(_names(attributes))
+    ):
+        return 2
+    return int(tag in ("main", "article") or attributes.get("role") == "main")
+
+
+@lru_cache(maxsize=4096)
 def _is_furniture(name: str) -> bool:
     """Tell by the words of a class or id whether it stands round what belongs to the site and not to the text."""
     words = [word.lower() for word in _SPACE_OR_DASH.split(name) if word]
-    if not words or _NOT_FURNITURE.intersection(words):
+    if not words or name.lower() in _FURNITURE_WHOLE or _FURNITURE_ANYWHERE.intersection(words):
+        return bool(words)
+    if _NOT_FURNITURE.intersection(words):
         return False
     return words[0] in _FURNITURE or words[-1] in _FURNITURE

@@ -25,11 +25,22 @@ _FRONT_MATTER = re.compile(r"\s*(---|\+\+\+)[ \t]*\n(.*?\n)??(?:\1|\.\.\.)[ \t]*
 _KEY = re.compile(r"^[\w \"'-]+\s*[:=]", re.MULTILINE)
 # What generators of sites write between paragraphs, and Markdown does not know.
 _DIRECTIVE = re.compile(
-    r"(?::{3,}|!!!|\?\?\?|\{[%{:]|\$\$|\[\^[^\]]*\]:|\[\[?TOC\]\]?$|\[!\w+\]$|import \S+ from )", re.I
+    r"(?:\{[%{:<]|\$\$|\[\^[^\]]*\]:|\[\[?TOC\]\]?$|\[!\w+\]$|import \S+ from |export (?:const|default|function) "
+    r"|(?:table|figure):\s|#[^\s#]+(?:\s+#[^\s#]+)*$)",
+    re.IGNORECASE,
 )
+# Marks of dialects, which are painted over so that the parser reads what they enclose.
+_BLOCK_LINE = re.compile(r"^[ \t>]*:{3,}[^\n]*$", re.MULTILINE)
+_ADMONITION = re.compile(r"^(?:!!!|\?\?\?\+?)[ \t][^\n]*((?:\n[ \t]*(?=\n)|\n {4}[^\n]*)*)", re.MULTILINE)
+_ATTRIBUTES = re.compile(r"[ \t]*\{:?[ \t]?[#.][^{}\n]*\}[ \t]*$", re.MULTILINE)
+_BOLD_LINE = re.compile(r"(?<=> )(?:\*\*|__)[^*_\n]{1,60}(?:\*\*|__)[ \t]*:?[ \t]*(?=\n[ \t>]*[\w\"“'])")
+_DEFINITION = re.compile(r"(?:(?<=[^\s:]\n)|(?<=[^\s:] \n)):(?=[ \t]+\S)")
+_NO_SPACE = re.compile(r"^(#{1,5})#(?=[^\s#])", re.MULTILINE)
 # What stands before the text of an item that is done or not, or of a block that is a note.
 _LEADING = re.compile(r"(?:\[[ xX]\]|\[![A-Za-z]+\])\s+")
 _STOP = re.compile(r"[.!?…。！？,;][\"'”’)\]*]*$")
+_KOREAN_END = re.compile(r"[다요죠까음함임됨~^ㅠㅎㅋ]$")
+_FEWEST_WORDS = 3  # of what ends as no sentence does: fewer are a term, a name, a button
 _LINKS, _BOLD = 0.7, 0.95
 """Shares of a paragraph's letters from which it only leads elsewhere, or is a heading that is no heading's markup."""
 
@@ -38,6 +49,7 @@ def read_markdown(text: str) -> list[ReadDocument]:
     """Read a Markdown document; places are those in `text`."""
     # As the parser does it, which counts lines by \n; of the same length, so that places stay.
     body = text.replace("\r\n", " \n").replace("\r", "\n").replace("\0", "\ufffd")
+    body = _without_dialect(body)
     begin = _behind_front_matter(body)
     lines = _Lines(body, begin)
     return [ReadDocument(text, tuple(_passages(_parser().parse(body[begin:]), lines)))]
@@ -48,6 +60,27 @@ def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
     return MarkdownIt("commonmark").enable(["table", "strikethrough"]).disable(["text_join"])
+
+
+def _without_dialect(body: str) -> str:
+    """Paint over the marks of dialects; the text stays as long as it is."""
+    if "!!! " in body or "??? " in body:
+        body = _ADMONITION.sub(_quoted, body)
+    if ":::" in body:
+        body = _BLOCK_LINE.sub(_blank, body)
+    if "{" in body:
+        body = _ATTRIBUTES.sub(_blank, body)
+    body = _DEFINITION.sub("-", _BOLD_LINE.sub(_blank, body))
+    return _NO_SPACE.sub(r"\1 ", body)
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
+
+
+def _quoted(match: re.Match[str]) -> str:
+    """Make a quotation of the indented text of an admonition, and nothing of its first line."""
+    return " " * (len(match[0]) - len(match[1])) + match[1].replace("\n    ", "\n>   ")
 
 
 def _behind_front_matter(body: str) -> int:
@@ -126,4 +159,5 @@ def _paragraph(inline: Inline, heading: int, *, is_item: bool) -> Iterator[Passa
     elif inline.strong > _BOLD * letters and not is_item:
         yield replace(passage, kind=Kind.HEADING, level=6)
     else:
-        yield passage
+        is_term = not is_item and len(passage.text.split()) < _FEWEST_WORDS and not _KOREAN_END.search(passage.text)
+        yield replace(passage, kind=Kind.LABEL) if is_term else passage

@@ -55,6 +55,7 @@ class Passage:
         said_from: where in `text` the speaker's name is over.
         follows: whether it goes on directly below the passage before, without a blank line.
         page: the page it begins on, from 1.
+        next_pages: where in the document the pages begin that it goes on over.
         paragraph: which of its document it is, from 1, where that has no other places.
     """
 
@@ -68,6 +69,11 @@ class Passage:
     follows: bool = False
     page: int | None = None
     paragraph: int | None = None
+    next_pages: tuple[int, ...] = ()
+
+    def page_at(self, place: int) -> int | None:
+        """Return the page that a place of the document is on."""
+        return None if self.page is None else self.page + bisect_right(self.next_pages, place)
 
     @property
     def start(self) -> int:

@@ -23,6 +23,12 @@ _HASHES = re.compile(r"(?:^|\n)[ \t]*(#{1,6})[ \t]+$")
 _UNDERLINE = re.compile(r"[ \t]*\r?\n[ \t]*(={3,}|-{3,})[ \t]*(?:\r?\n|$)")
 _BULLET_BEFORE = re.compile(r"(?:^|\n)[ \t]*(?:[-*+•·‣▪◦○●◎□■◆◇▶▷▲△※]|ㅇ)[ \t]+$")
 _NUMBERED = re.compile(r"(?:\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)]|\d+(?:\.\d+)+\.?|[①-⑳]|[가-하][.)])\s")
+# 1   INTRODUCTION, 2.1 Costs; no date and no amount.
+_SECTION = re.compile(
+    r"(?P<number>\d{1,2}(?:\.\d{1,2}){0,3})\.?\s+(?=[A-Z가-힣])(?P<title>"
+    r"(?!(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b|[월일년명개원시분번째])[^.!?;:]{2,70})$",
+    re.IGNORECASE,
+)
 _GAP = re.compile(r"(?<=\S)(?:\t+| {3,})(?=\S)")
 _LEAD_IN = re.compile(r"(?:[^\s.!?。]+\s+){0,5}[^\s.!?。]+\s*[:：]$")
 _CAPITALS = re.compile(r"(?=.*[A-Z]{2})[^a-z가-힣]+$")
@@ -61,7 +67,7 @@ def plain_passages(text: str, start: int, end: int) -> list[Passage]:
 
 
 def _blocks(text: str, start: int, end: int) -> Iterator[_Block]:
-    spans = [(b, e) for b, e in blocks(text[:end]) if b >= start]
+    spans = [(start + b, start + e) for b, e in blocks(text[start:end])]
     above = True
     for (begin, behind), (following, _) in zip(spans, [*spans[1:], (end, end)], strict=False):
         below = following == end or text.count("\n", behind, following) > 1
@@ -80,6 +86,9 @@ def _kind(text: str, block: _Block, following: _Block | None, *, has_prose: bool
         return Kind.HEADING, 1 if underline[1].startswith("=") else 2
     if is_time(block.text) or is_particular(block.text) or _LEAD_IN.match(block.text):
         return Kind.LABEL, 0
+    is_section = following is not None and "\n" not in block.text and _opens_section(block.text, following.text)
+    if is_section and has_prose:
+        return Kind.HEADING, 2
     gaps = len(_GAP.findall(block.text))
     if block.text.count("|") > 1 or gaps > 1 or (gaps and not _STOP.search(block.text)):
         return Kind.CELL, 0
@@ -89,6 +98,17 @@ def _kind(text: str, block: _Block, following: _Block | None, *, has_prose: bool
     if is_item or _NUMBERED.match(block.text):
         return Kind.ITEM, 0
     return Kind.PROSE, 0
+
+
+def _opens_section(line: str, following: str) -> bool:
+    """Tell whether a numbered line is a heading: prose stands below it, or a number that goes on from its own."""
+    section = _SECTION.match(line)
+    if section is None or len(line.split()) > _MOST_WORDS or section["title"][0].islower():
+        return False
+    if following.startswith(f"{section['number']}."):
+        return True
+    is_prose = len(following.split()) >= _FEW_WORDS and (_ENDED.search(following) is not None or ". " in following)
+    return is_prose and not _NUMBERED.match(following) and not _SECTION.match(following)
 
 
 def _is_title(block: _Block, following: _Block) -> bool:

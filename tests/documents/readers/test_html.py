@@ -60,6 +60,53 @@ def test_a_page_in_another_encoding(read):
     assert [sentence.text for sentence in read("a.html", page)] == ["다리를 고친다.", "비가 온다."]
 
 
+PROSE = "The mill opens its doors on the first of May, and entry is free for everyone who is under twelve years old."
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        '<div id="onetrust-consent-sdk"><p>We store data on your device. Change it.</p></div>',
+        '<div class="topbar">Call us now: 555 0100. We are open.</div>',
+        '<ol class="comment-list"><li><p>A great post! Thank you so much.</p></li></ol>',
+        '<div class="sd-sharing-enabled"><p>Tell your friends about this page. Do it now.</p></div>',
+        "<ul><li><a href=1>How to prune a rose in spring.</a></li></ul>",
+        "<p><a href=1>Here is another story that you may like.</a></p>",
+        "<p>Last updated: 3 January 2027 at 10:02</p><p>Posted in <a>Mills</a>, <a>Bread</a> by the miller</p>",
+        "<p>Your email address will not be published.</p><p>Proudly powered by WordPress.</p>",
+        "<details><summary>What about the bakery?</summary></details>",
+        '<p><span class="date">입력 2027.01.02.</span></p><p>▲ 물레방아의 봄 모습. 골짜기군 제공</p>',
+    ],
+)
+def test_what_stands_beside_the_text_is_not_read(read, beside):
+    page = f"<html><body>{beside}<h1>The mill</h1><div><p>{PROSE}</p></div>{beside}</body></html>"
+    assert [sentence.text for sentence in read("a.html", page)] == [PROSE]
+
+
+def test_the_part_that_is_called_the_text_is_read(read):
+    aside = "<p>I am a baker and I love mills. Write to me.</p>"
+    page = f'<body><h1>The mill</h1><div class="entry-content"><p>{PROSE} {PROSE}</p></div><div>{aside}</div></body>'
+    found = read("a.html", page)
+    assert [(sentence.section, sentence.text) for sentence in found] == [("The mill", PROSE)] * 2
+
+
+def test_names_of_classes_may_mislead(read):
+    page = f'<html><body><div id="banner"><p>{PROSE}</p></div></body></html>'
+    assert [sentence.text for sentence in read("a.html", page)] == [PROSE]
+
+
+def test_short_sentences_of_a_cell_that_holds_prose_are_read(read):
+    page = f"<table><tr><td><p>{PROSE}</p><p>Bread is baked at ten.</p></td><td>It is 2 m.</td></tr></table>"
+    assert [sentence.text for sentence in read("a.html", page)] == [PROSE, "Bread is baked at ten."]
+
+
+def test_raised_numbers_are_notes_or_exponents(read):
+    page = (
+        "<html><p>It has 20 m<sup>2</sup> of oak.<sup>[<i>citation needed</i>]</sup> It is old<sup>3</sup>.</p></html>"
+    )
+    assert [sentence.text for sentence in read("a.html", page)] == ["It has 20 m2 of oak.", "It is old."]
+
+
 @pytest.mark.parametrize("piece", ["<div>", "<p>a", "<", "&", "<br>a", "<h1>a<div>b", "</div>", "<!", "<li>"])
 def test_time_is_linear(piece):
     began = time.process_time()

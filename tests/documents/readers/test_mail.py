@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import quopri
+import time
 
 import pytest
+
+from bertkit.documents.readers.mail import read_mbox
 
 HEAD = "From: Ana <ana@example.org>\nTo: team@example.org\nSubject: The weekly call\nMIME-Version: 1.0\n"
 BODY = """Hi team,
@@ -101,3 +104,67 @@ def test_a_mail_in_another_character_set(read):
     text = f"{HEAD}Content-Type: text/plain; charset=euc-kr\nContent-Transfer-Encoding: 8bit\n\n"
     found = read("a.eml", text.encode() + "회의를 옮겼습니다. 자료를 가져오세요.\n".encode("cp949"))
     assert texts(found) == ["회의를 옮겼습니다.", "자료를 가져오세요."]
+
+
+FORWARDED = """Dear Ms Bell,
+
+The call is late today. It begins at ten.
+
+Kind regards,
+The Secretary
+"""
+LATE = ["The call is late today.", "It begins at ten."]
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "FYI\n\n---------- Forwarded message ---------\nFrom: Bo\nDate: Fri\nSubject: Call\nTo: <a@b.c>\n\n\n",
+        "Begin forwarded message:\n\nFrom: Bo <b@example.org>\nSubject: Call\nDate: Friday\n\n",
+    ],
+)
+def test_a_mail_that_is_handed_on_is_read(read, above):
+    assert texts(read("a.eml", f"{HEAD}\n{above}{FORWARDED}")) == LATE
+
+
+def test_a_mail_below_is_read_where_the_subject_hands_it_on(read):
+    below = f"See below.\n\nAna\n\n________________________________\nFrom: Bo\nSent: Friday\nTo: Ana\n\n{FORWARDED}"
+    found = read("a.eml", HEAD.replace("Subject: ", "Subject: FW: ") + "\n" + below)
+    assert [sentence.text for sentence in found] == ["See below.", *LATE]
+    assert texts(read("a.eml", f"{HEAD}\nIt begins at noon instead.\n\n{below}"))[:2] == [
+        "It begins at noon instead.",
+        "See below.",
+    ]
+
+
+def test_an_attached_mail_is_read_where_nothing_else_is_said(read):
+    head = HEAD + "Content-Type: multipart/mixed; boundary=xx\n\n--xx\nContent-Type: text/plain\n\nFYI\n\n"
+    text = f"{head}--xx\nContent-Type: message/rfc822\n\nFrom: a@b.c\nSubject: Call\n\n{FORWARDED}\n--xx--\n"
+    assert texts(read("a.eml", text)) == LATE
+
+
+def test_a_signature_may_have_notices_below_it(read):
+    notices = "This e-mail is confidential. If you have received this message in error, delete it."
+    signature = f"Thanks,\nAna Bell\nHead of Building\nThe Trust | 12 Mill Lane | Upton\nT: +44 1234\n\n{notices}\n"
+    assert texts(read("a.eml", f"{HEAD}\nBo,\n\nThe call is late today. It begins at ten.\n\n{signature}")) == LATE
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        '<blockquote type="cite"><div>On 3 May 2027, Bo wrote:</div><p>When is it?</p></blockquote>',
+        '<div>On 3 May 2027, Bo wrote:<br></div><blockquote class="gmail_quote"><p>When is it?</p></blockquote>',
+        "<p>Best,</p><p>Ana</p><p><b>From:</b> Bo<br><b>Sent:</b> Monday<br><b>To:</b> Ana</p><p>When is it?</p>",
+    ],
+)
+def test_answers_in_html_are_read_without_what_they_answer(read, quoted):
+    page = f"<div>Hi Bo,</div><div>The call is late today.</div><div>It begins at ten.</div>{quoted}"
+    assert texts(read("a.eml", f"{HEAD}Content-Type: text/html; charset=utf-8\n\n<html>{page}</html>")) == LATE
+
+
+@pytest.mark.parametrize("word", ["call", "회의"])
+def test_a_large_box_is_read_in_linear_time(word):
+    mail = f"From a@b.c Mon Jan  4 10:00:00 2027\nFrom: a@b.c\nSubject: x\nTo: d@e.f\n\nThe {word} is late today.\n\n"
+    began = time.process_time()
+    assert len(read_mbox((mail * 3000).encode(), "a.mbox")) == 3000
+    assert time.process_time() - began < 10

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from bertkit.documents.readers.docx import read_docx
-from bertkit.documents.readers.pdf import read_pdf
+from bertkit.documents.readers.pdf import _by_column, read_pdf
 from bertkit.errors import DataError
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -103,6 +103,45 @@ def test_a_pdf_by_pages_without_their_headers(read):
         (2, "The second one speaks of the crane."),
         (3, "The third one ends."),
     ]
+
+
+def test_a_sentence_goes_on_over_pages(read):
+    pytest.importorskip("pypdf")
+    pages = [
+        ["Harbour report", "The largest gift came from one", "who lives abroad; it was small and", "1"],
+        ["Harbour report", "helped to pay for the crane. It is con-", "2"],
+        ["Harbour report", "crete at its foot.", "3"],
+    ]
+    assert [(s.page, " ".join(s.text.split())) for s in read("a.pdf", pdf(*pages))] == [
+        (1, "The largest gift came from one who lives abroad; it was small and helped to pay for the crane."),
+        (2, "It is concrete at its foot."),
+    ]
+
+
+def test_two_columns_that_are_written_line_by_line():
+    left = [
+        "The mill was founded in",
+        "1712 on a rock by the",
+        "river. It has been in use",
+        "since then, and it is",
+        "old.",
+    ]
+    right = [
+        "The wheel is made of oak",
+        "and turns when the water",
+        "is high. It was painted",
+        "last year by the boys of",
+        "Upton.",
+    ]
+    lines = [
+        (x, 700 - 6 * n, text)
+        for n, pair in enumerate(zip(left, right, strict=True))
+        for x, text in zip((28, 311), pair, strict=True)
+    ]
+    assert _by_column([(28, 760, "Mills"), *lines]) == "\n".join(["Mills", *left, *right])
+    table = [(x, y, text[:8]) for x, y, text in lines]
+    assert _by_column(table) is None
+    assert _by_column(lines[::2]) is None
 
 
 def test_a_pdf_without_text_and_a_damaged_one():

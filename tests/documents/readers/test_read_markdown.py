@@ -123,3 +123,53 @@ def test_time_is_linear(piece):
     began = time.process_time()
     read_markdown(piece * 4000)
     assert time.process_time() - began < 10
+
+
+DIALECT = """---
+title: Mills
+---
+
+:::note
+A note is read. It matters.
+:::
+
+!!! warning "Careful"
+    An admonition is indented. It is read.
+
+> **Warning**
+> The box must stay dry.
+
+Sluice
+: A gate that holds water back. It is of oak.
+
+##Wheel {#wheel}
+
+The wheel turns. {.lead}
+
+#mill #water
+
+Table: The wheels of the mill.
+
+{{< figure src="a.png" >}}
+
+export const x = 1
+
+Three things are needed:
+
+- a hammer and nails
+"""
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_dialects(read, end):
+    assert [(s.section, s.text) for s in read("a.md", DIALECT.replace("\n", end))] == [
+        ("", "A note is read."),
+        ("", "It matters."),
+        ("", "An admonition is indented."),
+        ("", "It is read."),
+        ("", "The box must stay dry."),
+        ("", "A gate that holds water back."),
+        ("", "It is of oak."),
+        ("Wheel", "The wheel turns."),
+        ("Wheel", "a hammer and nails"),
+    ]

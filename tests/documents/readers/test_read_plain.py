@@ -66,6 +66,29 @@ def test_korean_lines_broken_by_hand(read):
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It stands\n  on a rock,\n    and its old wheel\nturns when it is high. In 1712\nMr.\nSmith built all of it.",
+        "The second item was the wheel, which is poor after\nthe flood. It will be mended by\nUpton Mills\nin May.",
+        "- lift the stone with the crane;\n  two people are needed.",
+        "물레방아 보수 공사로 인해\n1월 4일부터 2월 1일까지\n출입을 막습니다. 불편하시더라도\n양해해 주시기 바랍니다.",
+    ],
+)
+def test_no_sentence_is_half_of_one(read, text):
+    sentences = [" ".join(sentence.text.split()) for sentence in read("a.txt", text)]
+    assert " ".join(sentences) == " ".join(text.removeprefix("- ").split())
+    assert all(sentence.endswith(".") and len(sentence) > 15 for sentence in sentences)
+
+
+def test_lines_of_a_list_are_not_put_together(read):
+    text = "Recipe of the day\n200 g flour\n1 egg\n2 tbsp milk\nMix the flour with the egg.\nAdd the milk and stir\n"
+    text += "until it is smooth."
+    found = [" ".join(sentence.text.split()) for sentence in read("a.txt", text)]
+    assert found[-2:] == ["Mix the flour with the egg.", "Add the milk and stir until it is smooth."]
+    assert len(found) == 5
+
+
 DIALOGUES = {
     "names": "Ana: did it arrive? I need it.\nBo: no, it is late.\nAna: then I wait.",
     "wrapped": "Ana: did it arrive? I need\nit.\nBo: no, it is late.\nAna: then I wait.",
@@ -76,6 +99,12 @@ DIALOGUES = {
     "[Ana] [10:04 AM] then I wait.",
     "dated": "12/03/27, 10:02 - Ana: did it arrive? I need it.\n12/03/27, 10:03 - Bo: no, it is late.\n"
     "12/03/27, 10:04 - Ana: then I wait.",
+    "dashes": "Ana – did it arrive? I need it.\nBo – no, it is late.\nAna – then I wait.\nBo – it comes.",
+    "bold": "**Ana:** did it arrive? I need it.\n**Bo:** no, it is late.\n**Ana:** then I wait.",
+    "above a time": "Ana\n00:03\ndid it arrive? I need it.\nBo\n00:10\nno, it is late.\nAna\n00:15\nthen I wait.",
+    "numbers": "#Ana#: did it arrive? I need it.\n#Bo#: no, it is late.\n#Ana#: then I wait.",
+    "messages": "[1/4/27, 10:02:11 AM] Ana: did it arrive? I need it.\n[1/4/27, 10:02:40 AM] Bo: no, it is late.\n"
+    "[1/4/27, 10:02:50 AM] Bo: image omitted\nCy joined using an invite link\n[1/4/27, 10:03 AM] Ana: then I wait.",
     "channel": "<Ana> did it arrive? I need it.\n<Bo> no, it is late.\n<Ana> then I wait.",
 }
 
@@ -83,11 +112,48 @@ DIALOGUES = {
 @pytest.mark.parametrize("kind", DIALOGUES)
 def test_a_speaker_stays_with_the_sentence(read, kind):
     found = read("a.txt", DIALOGUES[kind])
-    assert [(s.speaker, " ".join(s.said.split())) for s in found] == [
+    assert [(s.speaker, " ".join(s.said.split())) for s in found][:4] == [
         ("Ana", "did it arrive?"),
         ("Ana", "I need it."),
         ("Bo", "no, it is late."),
         ("Ana", "then I wait."),
+    ]
+    assert len(found) == 4 + (kind == "dashes")
+
+
+def test_who_was_asked_and_who_answered(read):
+    text = "Q. Did you go in?\nA. No. I stayed out.\nQ. Why?\nA. It was dark.\n"
+    assert [(s.speaker, s.text) for s in read("a.txt", text)][:3] == [
+        ("Q", "Did you go in?"),
+        ("A", "No."),
+        ("A", "I stayed out."),
+    ]
+
+
+def test_one_who_speaks_once_is_a_speaker_too(read):
+    text = "The hall was full.\n\nANA: We begin.\nBO: So soon?\nANA: It is ten.\nTHE CHAIR: Sit down.\n\nAll sat down."
+    assert [s.speaker for s in read("a.txt", text)] == ["", "ANA", "BO", "ANA", "THE CHAIR", ""]
+
+
+def test_minutes_say_who_may_speak(read):
+    text = (
+        "회의록\n참석자: 김보라(의장), 이수민, 박하나\n\n1. 지붕\n - 김보라: 지붕이 샘. 견적은 천만 원임.\n"
+        " - 이수민: 견적을 더 받자고 함\n - 결정: 2월까지 더 받기로 함\n\n다음 회의: 2월 1일\n"
+    )
+    assert [(s.speaker, s.said) for s in read("a.txt", text)] == [
+        ("김보라", "지붕이 샘."),
+        ("김보라", "견적은 천만 원임."),
+        ("이수민", "견적을 더 받자고 함"),
+        ("", "결정: 2월까지 더 받기로 함"),
+    ]
+
+
+def test_a_council_speaks(read):
+    asked = "○ 시장 박하나  예산을 편성하겠습니다.\n○ 김보라 위원  언제입니까?\n"
+    text = f"{asked}○ 시장 박하나  3월입니다.\n○ 김보라 위원  네.\n"
+    assert [(s.speaker, s.text) for s in read("a.txt", text)][:2] == [
+        ("시장 박하나", "예산을 편성하겠습니다."),
+        ("김보라 위원", "언제입니까?"),
     ]
 
 
@@ -122,6 +188,43 @@ def test_one_label_is_no_speaker(read):
 
 def test_titles_of_text_without_prose_are_sentences(read):
     assert len(read("a.txt", "milk and bread\n\neggs of the farm\n\nsome old cheese")) == 3
+
+
+REPORT = """REPORT OF THE TRUST
+
+1   INTRODUCTION
+
+1.1  The trust was founded in 1988 to keep the mill. It has 40
+     members, who pay 20 pounds a year.
+
+Table 1: Income
+Year      Members     Income
+2025      38          760
+
+2   WORK DONE
+
+The roof was mended (see Fig. 2). The work took six weeks.
+
+References
+[1] Smith, J. (2001). Mills of the north. Upton: Press.
+
+The Mill Trust
+"""
+
+
+def test_a_report_is_its_sentences_under_numbered_headings(read):
+    assert [(section, " ".join(text.split())) for section, text in of(read("a.txt", REPORT))] == [
+        ("1 INTRODUCTION", "1.1 The trust was founded in 1988 to keep the mill."),
+        ("1 INTRODUCTION", "It has 40 members, who pay 20 pounds a year."),
+        ("2 WORK DONE", "The roof was mended (see Fig. 2)."),
+        ("2 WORK DONE", "The work took six weeks."),
+    ]
+
+
+def test_who_signs_a_notice_is_no_sentence(read):
+    assert of(read("a.txt", "NOTICE\n\nThe water is off on Thursday.\n\nThe Water Board\n")) == [
+        ("NOTICE", "The water is off on Thursday.")
+    ]
 
 
 def test_underlined_and_numbered_headings(read):

@@ -79,11 +79,61 @@ def test_srt(read, before, end):
     ]
 
 
-def test_lines_that_roll_up_are_read_once_and_unmarked_cues_are_sentences(read):
-    shown = ["so today we look at the mill", "and then at the old bridge", "which was built of oak and stone"]
-    cues = [shown[0], f"{shown[0]}\n{shown[1]}", f"{shown[1]}\n{shown[2]}"]
-    text = "WEBVTT\n\n" + "\n\n".join(f"00:0{i}.000 --> 00:0{i}.900\n{cue}" for i, cue in enumerate(cues))
-    assert [sentence.text for sentence in read("a.vtt", text)] == shown
+def cues(*texts):
+    return "WEBVTT\n\n" + "\n\n".join(f"00:0{i}.000 --> 00:0{i}.900\n{text}" for i, text in enumerate(texts))
+
+
+SHOWN = ["so today we look at the mill", "and then at the old bridge", "which was built of oak and stone"]
+TOGETHER = " ".join(SHOWN)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        SHOWN,
+        [SHOWN[0], f"{SHOWN[0]}\n{SHOWN[1]}", f"{SHOWN[1]}\n{SHOWN[2]}"],
+        [SHOWN[0], SHOWN[0] + "\n ", f"{SHOWN[0]}\n{SHOWN[1]}", SHOWN[1], f"{SHOWN[1]}\n{SHOWN[2]}", SHOWN[2]],
+        ["so today", "so today we look at", SHOWN[0], "and then at the old bridge", f"{SHOWN[1]} {SHOWN[2]}"],
+        [f"{SHOWN[0]} and then at", f"look at the mill {SHOWN[1]}", SHOWN[2]],
+    ],
+    ids=["apart", "rolling", "rolling with pauses", "growing", "overlapping"],
+)
+def test_what_cues_show_twice_is_read_once(read, shown):
+    assert " ".join(sentence.text for sentence in read("a.vtt", cues(*shown))) == TOGETHER
+
+
+def test_captions_without_end_marks_are_put_together_up_to_a_length(read):
+    more = ["okay now we go in and see", "the stone that grinds the flour"]
+    found = read("a.vtt", cues(*SHOWN, *more))
+    assert [sentence.text for sentence in found] == [TOGETHER, " ".join(more)]
+    found = read("a.vtt", cues("오늘은 물레방아를", "보러 왔습니다", "- 언제 지었죠?\n-1712년입니다", "비가 와요"))
+    assert [sentence.text for sentence in found] == [
+        "오늘은 물레방아를 보러 왔습니다",
+        "언제 지었죠?",
+        "1712년입니다",
+        "비가 와요",
+    ]
+
+
+def test_short_answers_are_said_twice(read):
+    assert [sentence.text for sentence in read("a.vtt", cues("No.", "No.", "No. It burned."))] == [
+        "No.",
+        "No.",
+        "No.",
+        "It burned.",
+    ]
+
+
+def test_what_is_not_said(read):
+    text = cues(
+        "ANA: We must <ruby>go<rt>g</rt></ruby>.[br]It rains.", "BO: Now?", "ANA: Yes.", "Subtitles by the mill"
+    )
+    assert [(sentence.speaker, sentence.text) for sentence in read("a.vtt", text)] == [
+        ("ANA", "We must go."),
+        ("ANA", "It rains."),
+        ("BO", "Now?"),
+        ("ANA", "Yes."),
+    ]
 
 
 def test_sbv(read):
