@@ -15,7 +15,10 @@ from bertkit.files import is_file
 from bertkit.kinds import MisfitError, read_object, shown, value_of
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.checked import check_opened, check_tokenizer, library_faults
+from bertkit.tokenization.typed import as_text
 
+# Keys of files that name control tokens beside those that every encoder has.
+FURTHER = ("bos_token", "eos_token", "additional_special_tokens", "extra_special_tokens")
 # Tokens of a row where a folder names no length, and the most that any may name.
 USUAL_LENGTH, LONGEST = 512, 2**20
 
@@ -41,6 +44,7 @@ def load_tokenizer(directory: Path) -> Tokenizer:
     with sound_file(named):
         config = read_object(named) if is_file(named) else {}
         length, special = own_length(config), _special_tokens(config, backend)
+        mark_control(backend, config)
     return Tokenizer(backend, special, USUAL_LENGTH if length is None else min(length, LONGEST))
 
 
@@ -103,6 +107,14 @@ def with_bounds(special: SpecialTokens, config: Mapping[str, Any], backend: Back
     if sep is None and last is not None and tokens[-1:] == [last]:
         sep = last
     return replace(special, cls=cls, sep=sep)
+
+
+def mark_control(backend: Backend, config: Mapping[str, Any]) -> None:
+    """Let a tokenizer know control tokens that a file names beside the usual five; it is changed."""
+    values = [config.get(key) for key in FURTHER]
+    listed = [one for value in values for one in (value if isinstance(value, list) else [value])]
+    contents = [one.get("content") if isinstance(one, dict) else one for one in listed]
+    as_text(backend, [content for content in contents if isinstance(content, str) and content])
 
 
 def named_token(config: Mapping[str, Any], key: str) -> str | None:
