@@ -300,7 +300,7 @@ class Tokenizer:
             "model_max_length": max_length or self.max_length,
             "model_input_names": ["input_ids", *(["token_type_ids"] if with_segments else []), "attention_mask"],
             "split_special_tokens": not self.reads_control,
-            **{name: token for name, token in names.items() if token is not None},
+            **names,  # null for what it has not: without the key, usual names are looked for
         }
         write_json(directory / "tokenizer_config.json", dict(sorted(config.items())))
 

@@ -17,6 +17,7 @@ from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.checked import check_opened, check_tokenizer, library_faults
 from bertkit.tokenization.typed import as_text
 
+PARTS = ("unk", "pad", "cls", "sep", "mask")
 # Keys of files that name control tokens beside those that every encoder has.
 FURTHER = ("bos_token", "eos_token", "additional_special_tokens", "extra_special_tokens")
 # Tokens of a row where a folder names no length, and the most that any may name.
@@ -75,17 +76,22 @@ def own_length(config: Mapping[str, Any]) -> int | None:
 
 def _special_tokens(config: Mapping[str, Any], backend: Backend) -> SpecialTokens:
     found: dict[str, str | None] = {}
-    for part, usual in (
-        ("unk", ("[UNK]", "<unk>")),
-        ("pad", ("[PAD]", "<pad>")),
-        ("cls", ("[CLS]", "<s>")),
-        ("sep", ("[SEP]", "</s>")),
-        ("mask", ("[MASK]", "<mask>")),
+    for part, usual, bound in (
+        ("unk", ("[UNK]", "<unk>"), None),
+        ("pad", ("[PAD]", "<pad>"), None),
+        ("cls", ("[CLS]", "<s>"), "bos_token"),
+        ("sep", ("[SEP]", "</s>"), "eos_token"),
+        ("mask", ("[MASK]", "<mask>"), None),
     ):
-        named = named_token(config, f"{part}_token")
-        candidates = (named,) if named is not None else usual
+        key = f"{part}_token"
+        named = named_token(config, key)
+        if named is None and key in config:
+            continue  # it is said to have none
+        # A name as decoders have it counts where it stands round a text, for `with_bounds` to see.
+        other = None if bound is None else named_token(config, bound)
+        candidates = (named,) if named is not None else tuple(token for token in usual if token != other)
         found[part] = next((t for t in candidates if backend.token_to_id(t) is not None), None)
-    return with_bounds(SpecialTokens(**found), config, backend)
+    return with_bounds(SpecialTokens(**dict.fromkeys(PARTS) | found), config, backend)
 
 
 def with_bounds(special: SpecialTokens, config: Mapping[str, Any], backend: Backend) -> SpecialTokens:

@@ -125,6 +125,21 @@ def test_tokens_named_after_a_decoders_stand_for_the_first_and_the_separator(tmp
     assert neither.encode(["b c"])[0].ids == [3, 4]
 
 
+def test_an_end_of_text_that_stands_nowhere_is_no_separator_not_in_a_run_either(tmp_path: Path) -> None:
+    backend = Backend(models.WordLevel({token: i for i, token in enumerate(("<s>", "</s>", *"abc"))}, unk_token="a"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    backend.post_processor = processors.TemplateProcessing(single="<s> $A", pair=None, special_tokens=[("<s>", 0)])
+    backend.save(str(tmp_path / "tokenizer.json"))
+    names = {"bos_token": "<s>", "eos_token": "</s>"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer", **names}))
+    read = load_tokenizer(tmp_path)
+    (tmp_path / "run").mkdir()
+    read.save(tmp_path / "run")
+    for own in (read, load_tokenizer(tmp_path / "run")):
+        assert (own.special.cls, own.special.sep) == ("<s>", None)
+        assert check_fit(own, ["b c", "c"]) == ()
+
+
 # --- control tokens that nothing marks, that cleaned text spells, or that have no name ----------
 
 
