@@ -20,6 +20,7 @@ from bertkit.models.offline import package_way_on, packaged_model
 from bertkit.models.opening import first_line
 from bertkit.models.sizes import fetch_files
 from bertkit.models.table import ModelSpec
+from bertkit.run_folder import MANIFEST
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.checked import check_opened
 from bertkit.tokenization.deberta import MODEL_FILE, mend_characters, open_deberta
@@ -98,6 +99,8 @@ def _open(folder: Path, hub_id: str | None = None) -> Tokenizer:
             mend_characters(stored.backend)
         return stored
     if hub_id is None and not any(is_file(folder / name) for name in VOCABULARIES):
+        if is_file(folder / MANIFEST):
+            raise TokenizerError(f"{folder}: is a run that reads words (--model tfidf); name one that has an encoder.")
         raise _missing(str(folder))
     return _by_transformers(hub_id or str(folder), from_hub=hub_id is not None)
 
