@@ -6,6 +6,8 @@ another form goes through transformers, which takes seconds to import.
 
 from __future__ import annotations
 
+import importlib
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -138,7 +140,7 @@ def _by_transformers(source: str, *, from_hub: bool) -> Tokenizer:
         except Exception as error:  # the Rust library raises bare Exception
             if from_hub and isinstance(error, OSError):
                 raise
-            raise TokenizerError(f"{source}: has no tokenizer transformers can open ({first_line(error)}).") from error
+            raise TokenizerError(f"{source}: {_why(error)}") from error
     backend = getattr(loaded, "backend_tokenizer", None)
     if backend is None:
         raise TokenizerError(f"{source}: its tokenizer has no fast form; give another one with --tokenizer.")
@@ -157,6 +159,21 @@ def _by_transformers(source: str, *, from_hub: bool) -> Tokenizer:
         length = length_of({"model_max_length": loaded.model_max_length})
         special = with_bounds(special, {"bos_token": loaded.bos_token, "eos_token": loaded.eos_token}, backend)
     return Tokenizer(backend, special, length)
+
+
+def _why(error: Exception) -> str:
+    """Say why transformers opens no tokenizer; a SentencePiece file it cannot read it takes for another kind."""
+    said = first_line(error)
+    if any(word in said.lower() for word in ("tiktoken", "sentencepiece", "protobuf")):
+        try:
+            importlib.import_module("sentencepiece.sentencepiece_model_pb2")
+        except Exception:  # protobuf raises TypeError, and classes of its own
+            return (
+                "its SentencePiece file is read by transformers with a message class that refuses protobuf "
+                f"{importlib.metadata.version('protobuf')}; pip install --upgrade protobuf, or give a folder that has "
+                "a tokenizer.json with --tokenizer."
+            )
+    return f"has no tokenizer transformers can open ({said})."
 
 
 def _with_unknown(backend: Backend, unknown: str | None) -> Backend:
