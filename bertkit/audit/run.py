@@ -36,6 +36,8 @@ def audit(
     max_length: int | None = None,
     known: Sequence[Finding] = (),
     group: str | None = None,
+    control: Sequence[str] = (),
+    mask: str | None = None,
 ) -> Audit:
     """Find what is wrong with the rows of a data set, and suggest how to train on it.
 
@@ -53,9 +55,11 @@ def audit(
         max_length: the most tokens of a row that will be read.
         known: findings from elsewhere, such as a tokenizer that does not fit.
         group: the column behind `Example.group`; None: rows have no groups.
+        control: the model's special tokens, looked for in the texts beside those of other encoders.
+        mask: the one of them that hides a token.
     """
     reading = _reading_order(splits)
-    observers = _Observers(task, columns, max_length, reading, group)
+    observers = _Observers(task, columns, max_length, reading, group, SpecialTokens(task, control, mask))
     _read(splits, reading, observers, count_tokens)
     order = sorted(observers.labels.splits, key=_rank)
     findings = worst_first([*known, *observers.findings(order)])
@@ -97,7 +101,13 @@ class _Observers:
     """The parts of an audit."""
 
     def __init__(
-        self, task: str, columns: ColumnMap, max_length: int | None, order: Sequence[str], group: str | None
+        self,
+        task: str,
+        columns: ColumnMap,
+        max_length: int | None,
+        order: Sequence[str],
+        group: str | None,
+        special: SpecialTokens,
     ) -> None:
         self.labels = Labels(task)
         self.lengths = Lengths(columns.inputs, max_length, are_marked=task == "relation")
@@ -105,7 +115,7 @@ class _Observers:
         self._is_pair = columns.pair is not None
         self._keys = KeyTable(numeric=task == "regression")
         self._encoding = Encoding()
-        self._special = SpecialTokens(task)
+        self._special = special
         self._groups = Groups(group)
         self._telltales = Telltales() if task == "classify" else None
         self._comparing = len(order) > 1

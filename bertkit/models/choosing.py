@@ -19,15 +19,20 @@ from bertkit.models.table import ModelSpec
 AUTO, FROM_NOTHING = "auto", "scratch"
 SAMPLE = 1000
 KOREAN_SHARE, ENGLISH_SHARE = 0.2, 0.05
+# Of words in letters that an English encoder does not know; from then on it would miss too many rows.
+OTHER_SHARE = 0.05
 # By language, the first of those that are here is taken. Small ones are first: what they lose
 # against a base model they gain in hours on a CPU, and who has fetched a larger one names it.
 CANDIDATES: Mapping[str, tuple[str, ...]] = {
     "English": ("minilm", "xtremedistil", "multilingual-e5-small", "distilbert", "roberta", "bert"),
     "Korean": ("multilingual-e5-small", "klue-roberta-small", "klue-roberta", "koelectra", "klue-bert", "kobert"),
     "another language": ("multilingual-e5-small", "mmbert-small", "mdeberta"),
+    "several languages": ("multilingual-e5-small", "mmbert-small", "mdeberta"),
 }
 _WORD = re.compile(r"[^\W\d_]+")
-_HANGUL = re.compile("[가-힣]")
+# Syllables, and letters as they are typed alone or decomposed.
+_HANGUL = re.compile("[가-힣\u1100-\u11ff\u3130-\u318f]")
+_NOT_LATIN = re.compile("[^A-Za-z\u00aa-\u024f]")
 # English, and no words of its neighbours.
 _FUNCTION_WORDS = frozenset("the and to that with it this you are for was not".split())
 
@@ -47,7 +52,10 @@ def language_of(texts: Iterable[str]) -> str:
     if sum(count for word, count in words.items() if _HANGUL.search(word)) > KOREAN_SHARE * total:
         return "Korean"
     english = sum(count for word, count in words.items() if word in _FUNCTION_WORDS)
-    return "English" if english >= ENGLISH_SHARE * total else "another language"
+    if english < ENGLISH_SHARE * total:
+        return "another language"
+    others = sum(count for word, count in words.items() if _NOT_LATIN.search(word))
+    return "several languages" if others > OTHER_SHARE * total else "English"
 
 
 def is_here(spec: ModelSpec) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from bertkit.errors import ModelError
 from bertkit.files import is_file, refusal
 from bertkit.model_type import MODEL_TYPE, OWN_MODEL_TYPE, restored
+from bertkit.plain import brief
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 # What transformers, torch and pickle raise for a file that is not what it should be.
@@ -31,13 +32,18 @@ def read_config(source: str, values: Mapping[str, Any]) -> Any:
     Raises:
         ModelError: it describes no encoder of text.
     """
-    from transformers import AutoConfig
+    from transformers import CONFIG_MAPPING, AutoConfig
 
     if OWN_MODEL_TYPE in values:
         values = restored(values)
         config = type(AutoConfig.for_model(values[MODEL_TYPE])).from_dict(values)
     else:
+        kind, is_code = values.get(MODEL_TYPE), bool(values.get("auto_map"))
+        if isinstance(kind, str) and kind not in CONFIG_MAPPING:
+            raise _unknown(source, kind, is_code=is_code)
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        if is_code and _is_decoder(config):  # transformers has a class of that name, and it is not what the code is
+            raise _unknown(source, config.model_type, is_code=True)
     if config.is_encoder_decoder or not hasattr(config, "hidden_size") or not hasattr(config, "vocab_size"):
         raise ModelError(f"--model {source}: is a {config.model_type}, and bertkit needs an encoder of text.")
     if _is_decoder(config):
@@ -46,6 +52,35 @@ def read_config(source: str, values: Mapping[str, Any]) -> Any:
             "encoder, which sees the whole text."
         )
     return config
+
+
+def usual_length(kind: str) -> int | None:
+    """Return how many positions an encoder of a type has where its config.json does not say; None: there is no limit.
+
+    Args:
+        kind: the type, as transformers calls it.
+    """
+    from transformers import CONFIG_MAPPING
+
+    try:
+        found = getattr(CONFIG_MAPPING[kind](), "max_position_embeddings", None)
+    except (*BROKEN, NotImplementedError):  # no such type, or one whose config wants more than it names
+        return None
+    return found if type(found) is int else None
+
+
+def _unknown(source: str, kind: str, *, is_code: bool) -> ModelError:
+    if is_code:
+        return ModelError(
+            f"--model {source}: its encoder, {brief(kind)}, comes as Python code of its own, and bertkit never runs "
+            "a model's code; choose one that transformers itself has (docs/models.md)."
+        )
+    import transformers
+
+    return ModelError(
+        f"--model {source}: is a {brief(kind)}, and transformers {transformers.__version__} has no such model; upgrade "
+        "transformers, or choose another --model."
+    )
 
 
 def _is_decoder(config: Any) -> bool:
@@ -148,4 +183,6 @@ def is_of_machine(error: BaseException) -> bool:
 
 def first_line(error: Exception) -> str:
     """Return what an error says first, or its class where it says nothing."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    first, *others = str(error).strip().splitlines() or [type(error).__name__]
+    # Where a field of a config is at fault, its name stands before the fault.
+    return f"{first} {others[0].strip()}" if first.endswith(":") and others else first

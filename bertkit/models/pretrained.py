@@ -28,7 +28,7 @@ from bertkit.models.opening import (
     quiet,
     read_config,
 )
-from bertkit.models.positions import extend_positions
+from bertkit.models.positions import extend_positions, turns_by_length
 from bertkit.models.probe import probe
 from bertkit.models.registry import BuildOptions
 from bertkit.models.sizes import check_plan, checked_config_of, count_weights, no_first_weights
@@ -86,7 +86,7 @@ def _probed(encoder: PretrainedEncoder) -> None:
     """
     mode = encoder.training
     try:
-        encoder.keeps_padding_out = probe(encoder.eval())
+        encoder.keeps_padding_out = probe(encoder.eval()) and not turns_by_length(encoder.model.config)
     except RuntimeError as error:
         if is_of_machine(error):
             raise

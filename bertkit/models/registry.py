@@ -15,7 +15,7 @@ from typing import Any
 from bertkit.errors import ModelError, UnknownNameError
 from bertkit.files import is_dir, is_file
 from bertkit.kinds import MisfitError, read_object
-from bertkit.model_type import restored
+from bertkit.model_type import MODEL_TYPE, restored
 from bertkit.models.plain_config import of_plain_bert
 from bertkit.models.recipes import FINE_TUNING, RECIPES
 from bertkit.models.table import MODELS, USUAL_LENGTH, ModelSpec
@@ -135,6 +135,9 @@ def _by_config(name: str, hub_id: str | None, summary: str, path: Path | None) -
 def _positions(values: Mapping[str, Any]) -> int:
     """Return how many tokens an encoder reads by its config.json."""
     rows = next((values[key] for key in LENGTH_KEYS if key in values), None)
+    if rows is None and values.get(MODEL_TYPE):  # a file may leave out what is the type's own figure
+        usual: Callable[[str], int | None] = load_target("bertkit.models.opening:usual_length")
+        rows = usual(str(values[MODEL_TYPE]))
     padding = values.get("pad_token_id", 1)
     if type(rows) is not int or type(padding) is not int:
         return USUAL_LENGTH

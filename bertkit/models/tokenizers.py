@@ -6,7 +6,13 @@ another form goes through transformers, which takes seconds to import.
 
 from __future__ import annotations
 
+import importlib
+import importlib.metadata
+import json
 from pathlib import Path
+
+from tokenizers import Tokenizer as Backend
+from tokenizers import models
 
 from bertkit.errors import ModelError, TokenizerError
 from bertkit.files import exists, is_file
@@ -16,11 +22,12 @@ from bertkit.models.offline import package_way_on, packaged_model
 from bertkit.models.opening import first_line
 from bertkit.models.sizes import fetch_files
 from bertkit.models.table import ModelSpec
+from bertkit.run_folder import MANIFEST
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.checked import check_opened
 from bertkit.tokenization.deberta import MODEL_FILE, mend_characters, open_deberta
 from bertkit.tokenization.kobert import KOBERT_FILES, has_kobert_shape, is_kobert, open_kobert
-from bertkit.tokenization.loading import sound_file
+from bertkit.tokenization.loading import sound_file, with_bounds
 from bertkit.tokenization.sentencepiece_files import frame
 from bertkit.tokenization.stored import CONFIG_FILE, NAMES_FILE, NO_LIMIT, length_of, open_stored, read_json
 
@@ -32,6 +39,8 @@ WAYS_ON = (
 USUAL_LENGTH = 512
 STORED_FILES = ("config.json", "tokenizer.json", CONFIG_FILE, NAMES_FILE)
 SENTENCEPIECE_FILES = (*KOBERT_FILES, MODEL_FILE)
+# Classes of transformers 5 that put a second [SEP] between the texts of a pair, or no token round a text.
+WRONG_FRAMES = ("DebertaTokenizer", "RemBertTokenizer")
 # What transformers makes a tokenizer of; without any, it makes one that knows no word.
 VOCABULARIES = (
     "tokenizer.json",
@@ -41,6 +50,7 @@ VOCABULARIES = (
     "spiece.model",
     "tokenizer.model",
     "sentencepiece.bpe.model",
+    "sentencepiece.model",
 )
 
 
@@ -91,6 +101,8 @@ def _open(folder: Path, hub_id: str | None = None) -> Tokenizer:
             mend_characters(stored.backend)
         return stored
     if hub_id is None and not any(is_file(folder / name) for name in VOCABULARIES):
+        if is_file(folder / MANIFEST):
+            raise TokenizerError(f"{folder}: is a run that reads words (--model tfidf); name one that has an encoder.")
         raise _missing(str(folder))
     return _by_transformers(hub_id or str(folder), from_hub=hub_id is not None)
 
@@ -128,7 +140,7 @@ def _by_transformers(source: str, *, from_hub: bool) -> Tokenizer:
         except Exception as error:  # the Rust library raises bare Exception
             if from_hub and isinstance(error, OSError):
                 raise
-            raise TokenizerError(f"{source}: has no tokenizer transformers can open ({first_line(error)}).") from error
+            raise TokenizerError(f"{source}: {_why(error)}") from error
     backend = getattr(loaded, "backend_tokenizer", None)
     if backend is None:
         raise TokenizerError(f"{source}: its tokenizer has no fast form; give another one with --tokenizer.")
@@ -137,10 +149,40 @@ def _by_transformers(source: str, *, from_hub: bool) -> Tokenizer:
     )
     if backend.get_vocab_size() <= len(special.present):
         raise _missing(source)
-    if type(loaded).__name__ == "DebertaTokenizer":
-        frame(backend, special)  # transformers 5 puts a second [SEP] between the texts of a pair
+    backend = _with_unknown(backend, special.unk)
+    if type(loaded).__name__ in WRONG_FRAMES:
+        frame(backend, special)
+    backend.no_truncation()
+    backend.no_padding()
     with sound_file(Path(source)):
-        length = length_of({"model_max_length": loaded.model_max_length})
-        tokenizer = Tokenizer(backend, special, length)
         check_opened(backend)
-    return tokenizer
+        length = length_of({"model_max_length": loaded.model_max_length})
+        special = with_bounds(special, {"bos_token": loaded.bos_token, "eos_token": loaded.eos_token}, backend)
+    return Tokenizer(backend, special, length)
+
+
+def _why(error: Exception) -> str:
+    """Say why transformers opens no tokenizer; a SentencePiece file it cannot read it takes for another kind."""
+    said = first_line(error)
+    if any(word in said.lower() for word in ("tiktoken", "sentencepiece", "protobuf")):
+        try:
+            importlib.import_module("sentencepiece.sentencepiece_model_pb2")
+        except Exception:  # protobuf raises TypeError, and classes of its own
+            return (
+                "its SentencePiece file is read by transformers with a message class that refuses protobuf "
+                f"{importlib.metadata.version('protobuf')}; pip install --upgrade protobuf, or give a folder that has "
+                "a tokenizer.json with --tokenizer."
+            )
+    return f"has no tokenizer transformers can open ({said})."
+
+
+def _with_unknown(backend: Backend, unknown: str | None) -> Backend:
+    """Let characters of no piece be the unknown token; some classes take the id that their published files have."""
+    unknown_id = None if unknown is None else backend.token_to_id(unknown)
+    if not isinstance(backend.model, models.Unigram) or unknown_id is None:
+        return backend
+    values = json.loads(backend.to_str())
+    if values["model"]["unk_id"] == unknown_id or unknown_id >= len(values["model"]["vocab"]):
+        return backend
+    values["model"]["unk_id"] = unknown_id
+    return Backend.from_str(json.dumps(values))

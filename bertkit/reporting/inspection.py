@@ -154,6 +154,8 @@ def _inspect(request: InspectRequest, data: StreamedData, tokenizer: Tokenizer |
             count_tokens=None if tokenizer is None else TokenCounter(tokenizer, task, data.columns),
             max_length=_longest(request, tokenizer),
             group=request.group,
+            control=() if tokenizer is None else tokenizer.control,
+            mask=None if tokenizer is None else tokenizer.special.mask,
         )
 
     found, task = once(data.task, "as written"), data.task

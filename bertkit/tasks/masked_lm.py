@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from bertkit.models.heads import Encoder, MaskedLanguageModel, TaskModel
 
 SHOWN = 5
-_MASK_WORD = re.compile(r"\[MASK\]|<mask>")
+# How people write what is to be filled, whatever the tokenizer calls it.
+_MASK_WORDS = ("[MASK]", "<mask>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class MaskedLMTask:
         self.settings = settings
         self.tokenizer = tokenizer
         tokenizer.reads_control = True  # [MASK] in a text is what is to be filled
+        self._masks = (*_MASK_WORDS, *([tokenizer.special.mask] if tokenizer.special.mask else []))
+        self._mask_word = re.compile("|".join(map(re.escape, self._masks)))
 
     @classmethod
     def fit(cls, settings: TaskSettings, tokenizer: Tokenizer, examples: Sequence[Example]) -> MaskedLMTask:
@@ -96,9 +99,9 @@ class MaskedLMTask:
         """
         mask, mask_id = self.tokenizer.special.mask or "", self.tokenizer.mask_id
         for example in examples:
-            if not any(map(_MASK_WORD.search, example.texts)):
+            if not any(map(self._mask_word.search, example.texts)):
                 raise DataError.at(example.source, example.line, "the text has no [MASK] to fill.")
-        texts = [_MASK_WORD.sub(mask, text) for text in self._texts(examples)]
+        texts = [self._mask_word.sub(lambda _: mask, text) for text in self._texts(examples)]
         rows = encode_rows(self.tokenizer, texts, None, examples, self._whole_rows())
         for row, example in zip(rows, examples, strict=True):
             if mask_id not in row.parts[0].ids:
@@ -229,7 +232,7 @@ class MaskedLMTask:
         places = (
             {"start": match.start(), **({"column": column} if column else {})}
             for column, text in zip(columns, example.texts, strict=True)
-            for match in _MASK_WORD.finditer(text)
+            for match in self._mask_word.finditer(text)
         )
         half, masks = output.tokens.shape[1] // 2, []
         for place, figures in zip(places, output.tokens, strict=False):
@@ -266,8 +269,7 @@ class MaskedLMTask:
         return [(i, {"perplexity": round(float(np.exp(m)), 4)}) for i, m in sorted(means, key=lambda row: -row[1])]
 
     def _texts(self, examples: Sequence[Example]) -> list[str]:
-        kept = [token for token in ("[MASK]", "<mask>", self.tokenizer.special.mask) if token]
-        return joined_texts((e.texts for e in examples), self.settings, self.tokenizer, but=kept)
+        return joined_texts((e.texts for e in examples), self.settings, self.tokenizer, but=self._masks)
 
     def _whole_rows(self) -> TaskSettings:
         """Return the settings for rows that are read in one part, whatever their length."""

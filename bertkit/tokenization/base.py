@@ -65,16 +65,19 @@ class Tokenizer:
             off, because they would cut rows silently.
         special: its special tokens.
         max_length: tokens the model can read.
+
+    Attributes:
+        control: all tokens that a text may not spell: these, and what else the model has for chats and the like.
     """
 
     def __init__(self, backend: Backend, special: SpecialTokens, max_length: int) -> None:
         backend.no_truncation()
         backend.no_padding()
-        as_text(backend, special.present)
+        self.control = as_text(backend, special.present)
         self.backend = backend
         self.special = special
         self.max_length = max_length
-        self._typed = Speller(special.present)
+        self._typed = Speller(self.control)
         # Equal ids are one object: a corpus has millions, and an int of its own takes 28 bytes.
         self._numbers = list(range(self.vocab_size))
         self.special_ids = frozenset(
@@ -133,7 +136,7 @@ class Tokenizer:
 
     def know_control(self, tokens: Sequence[str]) -> None:
         """Let `plain` respell further control tokens, those of a task, too."""
-        self._typed = Speller((*self.special.present, *tokens))
+        self._typed = Speller((*self.control, *tokens))
         ids = (self.backend.token_to_id(token) for token in tokens)
         self.special_ids |= {token_id for token_id in ids if token_id is not None}
 
@@ -297,7 +300,7 @@ class Tokenizer:
             "model_max_length": max_length or self.max_length,
             "model_input_names": ["input_ids", *(["token_type_ids"] if with_segments else []), "attention_mask"],
             "split_special_tokens": not self.reads_control,
-            **{name: token for name, token in names.items() if token is not None},
+            **names,  # null for what it has not: without the key, usual names are looked for
         }
         write_json(directory / "tokenizer_config.json", dict(sorted(config.items())))
 

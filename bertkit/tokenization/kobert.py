@@ -44,8 +44,9 @@ def is_kobert(folder: Path) -> bool:
     config = read_json(folder / "config.json")
     if is_file(folder / MODEL_FILE):
         return True
-    if is_file(folder / MERGED_MODEL_FILE) and config.get("model_type") in ("bert", "distilbert"):
-        return True
+    merged = folder / MERGED_MODEL_FILE
+    if is_file(merged) and config.get("model_type") in ("bert", "distilbert"):
+        return has_kobert_shape(config) or _is_merged(merged)
     if is_file(folder / "tokenizer.json"):
         return False
     words = folder / VOCABULARY_FILES[0]
@@ -57,11 +58,17 @@ def has_kobert_shape(config: dict[str, Any]) -> bool:
     return config.get("vocab_size") == _VOCAB_SIZE and config.get("pad_token_id") == _PAD_ID
 
 
+def _is_merged(path: Path) -> bool:
+    """Tell whether a model file names BERT's special tokens; those of other encoders have other names for some."""
+    with reading(path):
+        content = path.read_bytes()
+    return all(token.encode() in content for token in SpecialTokens().present)
+
+
 def open_kobert(folder: Path) -> Tokenizer:
     """Build KoBERT's tokenizer.
 
-    It returns KoBERT's ids, segment ids 0 and 1, and offsets into the text as it was given. A
-    special token that is written out in a text ("[MASK]") is that token.
+    It returns KoBERT's ids, segment ids 0 and 1, and offsets into the text as it was given.
 
     Args:
         folder: holds tokenizer_78b3253a26.model and vocab.txt, or the spiece.model of

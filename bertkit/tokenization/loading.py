@@ -15,7 +15,11 @@ from bertkit.files import is_file
 from bertkit.kinds import MisfitError, read_object, shown, value_of
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.checked import check_opened, check_tokenizer, library_faults
+from bertkit.tokenization.typed import as_text
 
+PARTS = ("unk", "pad", "cls", "sep", "mask")
+# Keys of files that name control tokens beside those that every encoder has.
+FURTHER = ("bos_token", "eos_token", "additional_special_tokens", "extra_special_tokens")
 # Tokens of a row where a folder names no length, and the most that any may name.
 USUAL_LENGTH, LONGEST = 512, 2**20
 
@@ -41,6 +45,7 @@ def load_tokenizer(directory: Path) -> Tokenizer:
     with sound_file(named):
         config = read_object(named) if is_file(named) else {}
         length, special = own_length(config), _special_tokens(config, backend)
+        mark_control(backend, config)
     return Tokenizer(backend, special, USUAL_LENGTH if length is None else min(length, LONGEST))
 
 
@@ -71,17 +76,22 @@ def own_length(config: Mapping[str, Any]) -> int | None:
 
 def _special_tokens(config: Mapping[str, Any], backend: Backend) -> SpecialTokens:
     found: dict[str, str | None] = {}
-    for part, usual in (
-        ("unk", ("[UNK]", "<unk>")),
-        ("pad", ("[PAD]", "<pad>")),
-        ("cls", ("[CLS]", "<s>")),
-        ("sep", ("[SEP]", "</s>")),
-        ("mask", ("[MASK]", "<mask>")),
+    for part, usual, bound in (
+        ("unk", ("[UNK]", "<unk>"), None),
+        ("pad", ("[PAD]", "<pad>"), None),
+        ("cls", ("[CLS]", "<s>"), "bos_token"),
+        ("sep", ("[SEP]", "</s>"), "eos_token"),
+        ("mask", ("[MASK]", "<mask>"), None),
     ):
-        named = named_token(config, f"{part}_token")
-        candidates = (named,) if named is not None else usual
+        key = f"{part}_token"
+        named = named_token(config, key)
+        if named is None and key in config:
+            continue  # it is said to have none
+        # A name as decoders have it counts where it stands round a text, for `with_bounds` to see.
+        other = None if bound is None else named_token(config, bound)
+        candidates = (named,) if named is not None else tuple(token for token in usual if token != other)
         found[part] = next((t for t in candidates if backend.token_to_id(t) is not None), None)
-    return with_bounds(SpecialTokens(**found), config, backend)
+    return with_bounds(SpecialTokens(**dict.fromkeys(PARTS) | found), config, backend)
 
 
 def with_bounds(special: SpecialTokens, config: Mapping[str, Any], backend: Backend) -> SpecialTokens:
@@ -103,6 +113,14 @@ def with_bounds(special: SpecialTokens, config: Mapping[str, Any], backend: Back
     if sep is None and last is not None and tokens[-1:] == [last]:
         sep = last
     return replace(special, cls=cls, sep=sep)
+
+
+def mark_control(backend: Backend, config: Mapping[str, Any]) -> None:
+    """Let a tokenizer know control tokens that a file names beside the usual five; it is changed."""
+    values = [config.get(key) for key in FURTHER]
+    listed = [one for value in values for one in (value if isinstance(value, list) else [value])]
+    contents = [one.get("content") if isinstance(one, dict) else one for one in listed]
+    as_text(backend, [content for content in contents if isinstance(content, str) and content])
 
 
 def named_token(config: Mapping[str, Any], key: str) -> str | None:

@@ -15,7 +15,15 @@ from tokenizers import normalizers
 from bertkit.files import is_file
 from bertkit.kinds import read_object, value_of
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
-from bertkit.tokenization.loading import load_tokenizer, named_token, own_length, sound_file, with_bounds
+from bertkit.tokenization.loading import (
+    PARTS,
+    load_tokenizer,
+    mark_control,
+    named_token,
+    own_length,
+    sound_file,
+    with_bounds,
+)
 
 CONFIG_FILE, NAMES_FILE = "tokenizer_config.json", "special_tokens_map.json"
 # A tokenizer without a limit of its own says 10^30, or nothing.
@@ -37,7 +45,9 @@ def open_stored(folder: Path) -> Tokenizer:
         _follow(stored.backend, config)
         length = length_of(config)
     with sound_file(folder / NAMES_FILE):
-        special = _special_tokens(stored, config, read_json(folder / NAMES_FILE))
+        names = read_json(folder / NAMES_FILE)
+        special = _special_tokens(stored, config, names)
+        mark_control(stored.backend, names)
     return Tokenizer(stored.backend, special, length)
 
 
@@ -65,7 +75,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def _special_tokens(stored: Tokenizer, config: dict[str, Any], names: dict[str, Any]) -> SpecialTokens:
     """Return the names of the config, else of the map, else those that are usual."""
     found: dict[str, str | None] = {}
-    for part in ("unk", "pad", "cls", "sep", "mask"):
+    for part in PARTS:
         key = f"{part}_token"
         mapped = named_token(names, key)
         is_known = mapped is not None and stored.backend.token_to_id(mapped) is not None

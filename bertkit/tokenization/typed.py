@@ -17,25 +17,30 @@ from tokenizers import Tokenizer as Backend
 STAND_IN = "("
 
 
-def as_text(backend: Backend, names: Sequence[str]) -> None:
+def as_text(backend: Backend, names: Sequence[str]) -> tuple[str, ...]:
     """Let a tokenizer read control tokens in a text as text; it is changed.
 
     Args:
         backend: of the library.
-        names: its control tokens; files of some models do not mark all of them as such.
+        names: control tokens that it may not know as such: files of some models leave them unmarked,
+            or have them found in cleaned text, where small letters spell them too.
+
+    Returns:
+        All its control tokens, those with a name first.
     """
     added = {token.content: token for token in backend.get_added_tokens_decoder().values()}
-    for name in names:
-        if name in added and not added[name].special:
-            token = added[name]
-            backend.add_special_tokens(
-                [AddedToken(name, lstrip=token.lstrip, rstrip=token.rstrip, normalized=token.normalized, special=True)]
-            )
+    control = tuple(dict.fromkeys([*names, *(name for name, token in added.items() if token.special)]))
+    for name in control:
+        token = added.get(name)
+        if backend.token_to_id(name) is not None and (token is None or not token.special or token.normalized):
+            left, right = (token is not None and token.lstrip), (token is not None and token.rstrip)
+            backend.add_special_tokens([AddedToken(name, lstrip=left, rstrip=right, normalized=False, special=True)])
     backend.encode_special_tokens = True
-    if respelt := [normalizers.Replace(name, _respelt(name)) for name in names if _is_matched(backend, name)]:
+    if respelt := [normalizers.Replace(name, _respelt(name)) for name in control if _is_matched(backend, name)]:
         # Last, so that characters that become those of a name are caught too.
         own = [] if backend.normalizer is None else [backend.normalizer]
         backend.normalizer = normalizers.Sequence([*own, *respelt])
+    return control
 
 
 def _is_matched(backend: Backend, name: str) -> bool:

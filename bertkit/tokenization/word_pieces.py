@@ -8,6 +8,7 @@ for one (`coverage.py`).
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ from bertkit.tokenization.base import Tokenizer
 LEAST_WORDS, LEAST_SHARE = 50, 0.2
 # More pieces than syllables: these are cut into letters or bytes.
 CUT_SYLLABLES = 1.2
+# Words of a script that a vocabulary has few of are cut letter by letter, or into bytes. XLM-R has from .28
+# (Russian) to .39 (Arabic) pieces for a letter, and .6 for a character of Chinese; MiniLM .98 for a letter.
+LETTER_BY_LETTER, INTO_BYTES = 0.75, 1.5
+# In small letters a word in capitals has so much fewer pieces, where its capitals are to blame.
+CAPITALS = 2.0
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,13 @@ class _Usual:
 
 LANGUAGES = (
     _Usual("Korean", "ko", re.compile("[가-힣]"), 2.5, 4.5, "multilingual-e5-small"),
-    _Usual("English", "en", re.compile(r"[A-Za-z]+\Z"), 1.2, 3.0, "minilm"),
+    # Neither names of variables nor codes: these are no words, and no vocabulary has them whole.
+    _Usual("English", "en", re.compile(r"[A-Z]?[a-z]+\Z"), 1.2, 3.0, "minilm"),
 )
+_IN_CAPITALS = re.compile(r"[A-Z]{2,}\Z")
+_IDEOGRAPHS = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
+# Letters of no script named above.
+_OTHER_LETTERS = re.compile("[^\\W\\d_A-Za-z\u00c0-\u024f\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 _CUTTER = BertPreTokenizer()
 
 
@@ -54,7 +65,9 @@ def too_many_pieces(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[str]
         tokenizer: what is looked at.
         texts: a sample of those it is to read.
     """
-    words = Counter(word for text in texts for word, _ in _CUTTER.pre_tokenize_str(text) if word.isalpha())
+    # Composed, for a syllable is one however it was typed.
+    composed = (unicodedata.normalize("NFC", text) for text in texts)
+    words = Counter(word for text in composed for word, _ in _CUTTER.pre_tokenize_str(text) if word[0].isalpha())
     for language in LANGUAGES:
         own = {word: count for word, count in words.items() if language.word.match(word)}
         total = sum(own.values())
@@ -67,6 +80,41 @@ def too_many_pieces(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[str]
                 f"the tokenizer cuts {language.name} words into {pieces / total:.1f} pieces each{cuts}, and about "
                 f"{language.usual:.1f} are usual: it was not made for {language.name}; take --model {language.better}, "
                 f"or another of `bertkit models --language {language.code}`"
+            )
+    yield from _in_capitals(tokenizer, words)
+    yield from _of_other_scripts(tokenizer, words)
+
+
+def _in_capitals(tokenizer: Tokenizer, words: Counter[str]) -> Iterator[str]:
+    own = {word: count for word, count in words.items() if _IN_CAPITALS.match(word)}
+    total = sum(own.values())
+    if total < LEAST_WORDS or total < LEAST_SHARE * words.total():
+        return
+    pieces, small = _pieces(tokenizer, own), _pieces(tokenizer, {word.lower(): own[word] for word in own})
+    if pieces >= max(CAPITALS * small, LANGUAGES[-1].too_many * total):
+        yield (
+            f"the tokenizer cuts words in capitals into {pieces / total:.1f} pieces each, and in small letters into "
+            f"{small / total:.1f}: write them small, or take a --model that does not tell them apart (minilm)"
+        )
+
+
+def _of_other_scripts(tokenizer: Tokenizer, words: Counter[str]) -> Iterator[str]:
+    """Say so where letters of further scripts, or characters of Chinese and Japanese, are a piece each or several."""
+    alphabets = {word: count for word, count in words.items() if _OTHER_LETTERS.match(word)}
+    ideographs = {word: alphabets.pop(word) for word in list(alphabets) if _IDEOGRAPHS.match(word)}
+    letters = sum(len(word) * count for word, count in words.items())
+    for own, least, how in (
+        (alphabets, LETTER_BY_LETTER, "words of these texts letter by letter"),
+        (ideographs, INTO_BYTES, "Chinese and Japanese characters into parts"),
+    ):
+        total = sum(len(word) * count for word, count in own.items())
+        if total < LEAST_WORDS or total < LEAST_SHARE * letters:
+            continue
+        pieces = _pieces(tokenizer, own)
+        if pieces >= least * total:
+            yield (
+                f"the tokenizer cuts {how} ({pieces / total:.1f} pieces for each): it was not made for them; "
+                "take --model multilingual-e5-small, or one that `bertkit models` lists as of many languages"
             )
 
 

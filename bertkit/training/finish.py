@@ -99,8 +99,8 @@ class Finished:
             if self.partnership is not None:
                 self.partnership.save(folder / BASELINE)
             salt, is_pair = prepared.dataset.fingerprint, manifest.settings.is_pair
-            if prepared.trimmed is not None:
-                prepared.trimmed.dropped.save(folder / DROPPED_FILE)
+            if prepared.dropped is not None:
+                prepared.dropped.save(folder / DROPPED_FILE)
             save_hashes(prepared.train_examples, salt, folder / BASELINE, is_pair=is_pair)
             write_json(folder / "metrics.json", self.evaluation.to_json())
             save_answers(prepared.task, prepared.validation_examples, self.outputs, folder)

@@ -27,13 +27,13 @@ from bertkit.tasks.reading import load_splits
 from bertkit.tasks.registry import TaskSpec, find_task
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.health import check_fit
-from bertkit.tokenization.trimming import DropWatch, Trimmed
+from bertkit.tokenization.trimming import Dropped, DropWatch, Trimmed
 from bertkit.training.deciding import choose_metric
 from bertkit.training.extractor import candidate_source, lend_extractor
 from bertkit.training.long_rows import cut_sentence
 from bertkit.training.recipe import refuse_idle, resolve
 from bertkit.training.tuning import check_tuning
-from bertkit.training.vocabulary import choose_tokenizer, owner
+from bertkit.training.vocabulary import choose_tokenizer, dropped_pieces, owner
 
 # Options that say of what shape a model without weights is, or how its vocabulary is trained.
 FROM_NOTHING_ONLY = ("size", "layers", "hidden", "heads", "attention", "tokenizer", "vocab_size", "lowercase")
@@ -53,6 +53,7 @@ class Prepared:
     validation: Sequence[EncodedRow]
     warnings: tuple[str, ...]
     trimmed: Trimmed | None = None
+    dropped: Dropped | None = None
 
     @property
     def train_examples(self) -> Sequence[Example]:
@@ -144,6 +145,7 @@ def prepare(
         validation=validation,
         warnings=(*dataset.warnings, *doubts, *findings, *cut),
         trimmed=trimmed,
+        dropped=dropped_pieces(config, spec, trimmed),
     )
 
 
@@ -284,12 +286,12 @@ def describe_encoder(prepared: Prepared) -> dict[str, Any]:
     statement = package_statement(prepared.spec.hub_id) if prepared.config.init == "pretrained" else ""
     if statement:
         found["encoder"] = statement
-    if prepared.trimmed is not None:
-        watch = DropWatch(prepared.trimmed.tokenizer, prepared.trimmed.dropped)
+    if prepared.dropped is not None:
+        watch = DropWatch(prepared.tokenizer, prepared.dropped)
         watch.see(example.all_texts for example in prepared.validation_examples)
         found["vocabulary"] = {
-            "kept": len(prepared.trimmed.rows),
-            "dropped": len(prepared.trimmed.dropped.pieces),
+            "kept": prepared.tokenizer.vocab_size if prepared.trimmed is None else len(prepared.trimmed.rows),
+            "dropped": len(prepared.dropped.pieces),
             "validation_rows": watch.rows,
             "rows_that_need_a_dropped_piece": watch.needing,
         }

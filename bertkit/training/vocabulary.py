@@ -8,14 +8,15 @@ from pathlib import Path
 from bertkit.config import TrainConfig
 from bertkit.data.records import Example
 from bertkit.data.store import texts_of
-from bertkit.errors import TokenizerError, UsageError
+from bertkit.errors import ModelError, TokenizerError, UsageError
+from bertkit.kinds import MisfitError
 from bertkit.models.registry import find_model
 from bertkit.models.table import ModelSpec
 from bertkit.models.tokenizers import open_folder, open_tokenizer
 from bertkit.run_folder import put_back
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.loading import load_tokenizer
-from bertkit.tokenization.trimming import Trimmed, trim, trim_alike
+from bertkit.tokenization.trimming import DROPPED_FILE, Dropped, Trimmed, read_dropped, trim, trim_alike
 from bertkit.tokenization.vocab import train_wordpiece
 
 
@@ -54,6 +55,27 @@ def choose_tokenizer(
             "--token-masking 0."
         )
     return tokenizer, trimmed
+
+
+def dropped_pieces(config: TrainConfig, spec: ModelSpec, trimmed: Trimmed | None) -> Dropped | None:
+    """Return what the vocabulary lacks: what is trimmed away now, and what a run that is learnt on from lacked.
+
+    Raises:
+        ModelError: the list of that run is damaged.
+    """
+    found = [] if trimmed is None else [trimmed.dropped]
+    if spec.hub_id is None and config.tokenizer is None and config.init == "pretrained":
+        try:
+            before = read_dropped(Path(spec.name) / DROPPED_FILE)
+        except MisfitError as error:
+            raise ModelError(f"--model {spec.name}: {DROPPED_FILE} {error}; copy the run again.") from error
+        found += [] if before is None else [before]
+    if not found:
+        return None
+    return Dropped(
+        tuple(piece for dropped in found for piece in dropped.pieces),
+        tuple(score for dropped in found for score in dropped.scores),
+    )
 
 
 def owner(config: TrainConfig) -> str:

@@ -257,11 +257,18 @@ def test_the_answer_is_the_same_in_every_process():
 
 
 @pytest.mark.parametrize(
-    ("typed", "task", "wanted"), [("[SEP]", "classify", [7]), ("<s>", "mlm", [7]), ("[MASK]", "mlm", [])]
+    ("typed", "task", "wanted"),
+    [
+        ("[SEP]", "classify", [7]),
+        ("<s>", "mlm", [7]),
+        ("[MASK]", "mlm", []),
+        ("|||IP|||", "ner", [7]),
+        ("@m", "mlm", []),
+    ],
 )
 def test_rows_that_spell_special_tokens_are_counted(typed, task, wanted):
     rows = rows_of(100, 1, "train.tsv")
     rows[5] = Example((f"good {typed} bad",), "0", 7, "train.tsv")
-    result = run({"train": rows}, task=task)
+    result = run({"train": rows}, task=task, control=("[SEP]", "|||IP|||", "@m"), mask="@m")
     assert lines(result, "special_token") == wanted
     assert all(f.severity == "info" for f in result.findings if f.kind == "special_token")

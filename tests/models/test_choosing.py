@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +43,9 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         (KOREAN, "Korean"),
         (GERMAN, "another language"),
         (["映画はとても面白かった"], "another language"),
+        ([*ENGLISH, "영화"], "several languages"),
+        ([unicodedata.normalize("NFD", text) for text in KOREAN], "Korean"),
+        (["ㅋㅋㅋ", "ㅠㅠ"], "Korean"),
     ],
 )
 def test_the_language_is_told_by_the_words(texts: list[str], language: str) -> None:

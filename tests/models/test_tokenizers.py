@@ -218,6 +218,7 @@ def test_deberta_v1_has_one_separator_between_the_texts(tmp_path: Path) -> None:
 
 
 def test_a_deberta_that_transformers_stored_is_mended(tmp_path: Path) -> None:
+    small.message_class()
     from transformers import DebertaV2Tokenizer
 
     folder = small.write_deberta(tmp_path / "deberta", small.sentences())
@@ -225,6 +226,31 @@ def test_a_deberta_that_transformers_stored_is_mended(tmp_path: Path) -> None:
     DebertaV2Tokenizer.from_pretrained(folder).save_pretrained(stored)
     shutil.copy(folder / "config.json", stored)
     assert open_folder(stored).encode(["ＡＢＣ ㈜"])[0].ids == open_folder(folder).encode(["ＡＢＣ ㈜"])[0].ids
+
+
+def test_a_sentencepiece_file_beside_an_old_protobuf_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "spiece.model").write_bytes(small.train(small.sentences()))
+    (tmp_path / "config.json").write_text('{"model_type": "albert"}')
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "AlbertTokenizer"}')
+    monkeypatch.setitem(sys.modules, "sentencepiece.sentencepiece_model_pb2", None)
+    monkeypatch.delattr("sentencepiece.sentencepiece_model_pb2", raising=False)
+    with pytest.raises(TokenizerError, match=r"a message class that refuses protobuf .* pip install --upgrade"):
+        open_folder(tmp_path)
+
+
+def test_rembert_gets_its_frame_and_its_unknown_token(tmp_path: Path) -> None:
+    small.message_class()
+    model = small.train(
+        small.sentences(), pad_id=0, unk_id=1, bos_id=-1, eos_id=-1, control_symbols=["[CLS]", "[SEP]", "[MASK]"]
+    )
+    (tmp_path / "sentencepiece.model").write_bytes(model)
+    (tmp_path / "config.json").write_text('{"model_type": "rembert"}')
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "RemBertTokenizer"}')
+    own = open_folder(tmp_path)
+    tokens = [own.backend.id_to_token(i) for i in own.backend.encode("Ω", "Ω").ids]
+    assert tokens == ["[CLS]", "▁", "<unk>", "[SEP]", "▁", "<unk>", "[SEP]"]
 
 
 # --- what lies beside a tokenizer.json --------------------------------------------------------

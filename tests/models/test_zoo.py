@@ -114,3 +114,43 @@ def test_what_has_no_vocabulary_of_tokens_is_refused(kind: str, tmp_path: Path) 
     (tmp_path / "model.safetensors").write_bytes(b"never opened")
     with pytest.raises(ModelError):
         opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "auto_map", "said"),
+    [
+        ("neobert", True, "neobert, comes as Python code of its own"),
+        ("lfm2", True, "lfm2, comes as Python code of its own"),  # transformers has a decoder of that name
+        ("neobert", False, "is a neobert, and transformers .* has no such model"),
+    ],
+)
+def test_what_comes_as_code_or_is_unknown_is_refused_in_a_sentence(
+    kind: str, auto_map: bool, said: str, tmp_path: Path
+) -> None:
+    values: dict[str, object] = {"model_type": kind, "hidden_size": 32}
+    if auto_map:
+        values["auto_map"] = {"AutoConfig": "configuration_own.OwnConfig", "AutoModel": "modeling_own.OwnModel"}
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    (tmp_path / "model.safetensors").write_bytes(b"never opened")
+    with pytest.raises(ModelError, match=said):
+        opened(tmp_path)
+
+
+def test_positions_that_a_long_batch_turns_are_read_in_rows_of_equal_length(tmp_path: Path) -> None:
+    turned = {"rope_type": "longrope", "long_factor": [2.0] * 4, "short_factor": [1.0] * 4, "rope_theta": 100.0,
+              "original_max_position_embeddings": 16, "factor": 4.0}  # fmt: skip
+    encoder = opened(zoo.save_tiny("eurobert", tmp_path / "model", rope_parameters=turned))
+    assert not encoder.keeps_padding_out
+    short, long = torch.tensor([[2, 9, 8, 7, 3]]), rows(40)[:1]
+    both = torch.cat([long, torch.nn.functional.pad(short, (0, 35))])
+    with torch.no_grad():
+        alone = encoder(short, None, torch.zeros_like(short))
+        beside = encoder(both, (both != 0).long(), torch.zeros_like(both))
+    assert torch.allclose(alone[0], beside[1, :5], atol=1e-5)
+
+
+def test_a_config_that_leaves_its_length_out_has_that_of_its_type(tmp_path: Path) -> None:
+    for kind, length in (("modernbert", 8192), ("xlnet", 512)):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "config.json").write_text(json.dumps({"model_type": kind}))
+        assert find_model(str(tmp_path / kind)).max_length == length

@@ -48,6 +48,7 @@ def test_compatibility_characters_are_known_and_have_places(deberta: Tokenizer, 
 
 
 def test_special_tokens_have_the_ids_transformers_gives_them(deberta: Tokenizer, folder: Path) -> None:
+    small.message_class()
     from transformers import DebertaV2Tokenizer
 
     theirs = DebertaV2Tokenizer.from_pretrained(folder)
@@ -96,6 +97,7 @@ def test_what_is_saved_gives_the_same_ids_everywhere(deberta: Tokenizer, folder:
 
 
 def test_what_transformers_stored_is_mended(deberta: Tokenizer, folder: Path, tmp_path: Path) -> None:
+    small.message_class()
     from transformers import DebertaV2Tokenizer
 
     DebertaV2Tokenizer.from_pretrained(folder).save_pretrained(tmp_path)

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from tokenizers import AddedToken, models, normalizers, pre_tokenizers, processors
 from tokenizers import Tokenizer as Backend
-from tokenizers import models, pre_tokenizers, processors
 
 from bertkit.data.records import ColumnMap, Example
 from bertkit.tasks.base import TaskSettings
@@ -123,3 +123,63 @@ def test_tokens_named_after_a_decoders_stand_for_the_first_and_the_separator(tmp
     assert (neither.special.cls, neither.special.sep) == (None, None)
     assert examine(neither, ["b c", "d"]).faults == ()
     assert neither.encode(["b c"])[0].ids == [3, 4]
+
+
+def test_an_end_of_text_that_stands_nowhere_is_no_separator_not_in_a_run_either(tmp_path: Path) -> None:
+    backend = Backend(models.WordLevel({token: i for i, token in enumerate(("<s>", "</s>", *"abc"))}, unk_token="a"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    backend.post_processor = processors.TemplateProcessing(single="<s> $A", pair=None, special_tokens=[("<s>", 0)])
+    backend.save(str(tmp_path / "tokenizer.json"))
+    names = {"bos_token": "<s>", "eos_token": "</s>"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer", **names}))
+    read = load_tokenizer(tmp_path)
+    (tmp_path / "run").mkdir()
+    read.save(tmp_path / "run")
+    for own in (read, load_tokenizer(tmp_path / "run")):
+        assert (own.special.cls, own.special.sep) == ("<s>", None)
+        assert check_fit(own, ["b c", "c"]) == ()
+
+
+# --- control tokens that nothing marks, that cleaned text spells, or that have no name ----------
+
+
+def chat(folder: Path, *, mark: bool = True, **config: object) -> Tokenizer:
+    """A WordPiece vocabulary with tokens of a chat; unmarked, its special tokens are pieces and no more."""
+    names = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "<|im_start|>")
+    backend = Backend(
+        models.WordPiece({token: i for i, token in enumerate((*names, *"abc[]<>|_("))}, unk_token="[UNK]")
+    )
+    backend.normalizer = normalizers.BertNormalizer()
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    if mark:
+        backend.add_special_tokens([AddedToken(name, normalized=True, special=True) for name in names])
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    folder.mkdir()
+    backend.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 64, **config}))
+    return load_tokenizer(folder)
+
+
+@pytest.mark.parametrize("mark", [True, False])
+def test_no_spelling_of_a_control_token_is_one_and_a_task_still_has_its_own(mark: bool, tmp_path: Path) -> None:
+    own = chat(tmp_path / "chat", mark=mark, additional_special_tokens=["<|im_start|>"])
+    assert set(own.control) == {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "<|im_start|>"}
+    typed = "a <|im_start|> [SEP] [sep] [PAD] [pad] b"
+    assert not {0, 3, 4, 5} & set(own.encode([typed])[0].ids[1:-1])
+    own.reads_control = True
+    assert not {0, 3, 4, 5} & set(own.encode([own.plain(typed)])[0].ids[1:-1])
+    assert own.encode(["a [MASK] b [SEP] c"])[0].ids == [2, 6, 4, 7, 3, 8, 3]
+
+
+def test_a_mask_may_be_written_as_the_tokenizer_calls_it(tmp_path: Path) -> None:
+    vocabulary = {token: i for i, token in enumerate(("<|begin|>", "<|end|>", "<|mask|>", *"abcdef"))}
+    backend = Backend(models.WordLevel(vocabulary, unk_token="a"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    backend.add_special_tokens(["<|begin|>", "<|end|>", "<|mask|>"])
+    own = Tokenizer(backend, SpecialTokens(None, None, "<|begin|>", "<|end|>", "<|mask|>"), 64)
+    settings = TaskSettings(task="mlm", columns=ColumnMap(text=("text",), label=None), max_length=64)
+    texts = ("a [MASK] b", "a <mask> b", "a <|mask|> b")
+    rows = MaskedLMTask(settings, own).encode([example(text=text) for text in texts])
+    assert [list(row.parts[0].ids) for row in rows] == [[3, 2, 4]] * 3

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
+
 import pytest
 from tokenizers import normalizers
 
@@ -52,3 +55,33 @@ def test_a_language_that_is_a_small_part_is_left_alone(letters: Tokenizer) -> No
 def test_a_vocabulary_of_the_texts_own_says_nothing(texts: list[str]) -> None:
     own = train_wordpiece(texts, size=200, lowercase=True)
     assert check_fit(own, texts) == ()
+
+
+def test_syllables_are_told_however_they_were_typed(letters: Tokenizer) -> None:
+    (doubt,) = too_many_pieces(letters, [unicodedata.normalize("NFD", text) for text in KOREAN])
+    assert "cuts Korean words into" in doubt
+
+
+def test_what_is_no_word_of_english_is_not_held_against_a_tokenizer(letters: Tokenizer) -> None:
+    assert list(too_many_pieces(letters, ["return getUserName XKCDQZ aGVsbG8"] * 30)) == []
+
+
+def of_letters(alphabet: str, words: Sequence[str] = ()) -> Tokenizer:
+    """A vocabulary of single letters and some words, which tells capitals from small letters."""
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *alphabet, *(f"##{c}" for c in alphabet), *words]
+    return bert_tokenizer({piece: i for i, piece in enumerate(pieces)}, lowercase=False)
+
+
+def test_words_in_capitals_are_told_where_small_ones_are_known() -> None:
+    text = "wonderful actors splendid scenes"
+    own = of_letters("ABCDEFGHIJKLMNOPQRSTUVWXYZ", text.split())
+    (doubt,) = too_many_pieces(own, [text.upper()] * 15)
+    assert "words in capitals into 7.2 pieces each, and in small letters into 1.0" in doubt
+    assert list(too_many_pieces(own, [text] * 15)) == []
+
+
+def test_other_scripts_cut_letter_by_letter_are_told() -> None:
+    russian = "хорошая погода сегодня"
+    (doubt,) = too_many_pieces(of_letters("".join(sorted(set(russian) - {" "}))), [russian] * 20)
+    assert "letter by letter (1.0 pieces for each)" in doubt
+    assert list(too_many_pieces(of_letters("х", russian.split()), [russian] * 20)) == []

@@ -135,3 +135,16 @@ def test_an_export_has_the_trimmed_vocabulary(data: Path, tmp_path: Path) -> Non
     folder = Path(exported.output)
     assert (folder / DROPPED_FILE).read_bytes() == (tmp_path / "run" / DROPPED_FILE).read_bytes()
     assert json.loads((folder / "config.json").read_text())["vocab_size"] == bundle.load(folder).tokenizer.vocab_size
+
+
+def test_what_a_run_lacked_a_run_that_goes_on_from_it_lacks_too(data: Path, tmp_path: Path) -> None:
+    train(replace(config(data, tmp_path / "run"), epochs=1))
+    goes_on = replace(config(data, tmp_path / "on"), model=str(tmp_path / "run"), epochs=1)
+    train(goes_on)
+    assert (tmp_path / "on" / DROPPED_FILE).read_bytes() == (tmp_path / "run" / DROPPED_FILE).read_bytes()
+    assert "1 dropped" in (tmp_path / "on" / "README.md").read_text(encoding="utf-8")
+    lines = tmp_path / "lines.txt"
+    lines.write_text(f"{NEVER_SEEN} 재미\n", encoding="utf-8")
+    notes: list[str] = []
+    predict(PredictRequest(tmp_path / "on", str(lines)), output=tmp_path / "out.jsonl", note=notes.append)
+    assert "1 of 1 row" in notes[-1]
