@@ -159,6 +159,7 @@ def _values(found: Tuned) -> dict[str, Any]:
         "default": None if default is None else {"trial": default.number, "value": default.value},
         "importances": found.importances,
         "comparison": None if found.versus is None else found.versus.to_json(),
+        "tested": None if found.tested is None else found.tested.to_json(),
         "sentence": found.sentence,
         "config": None if best is None else str(found.output / "best.toml"),
     }
