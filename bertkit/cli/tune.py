@@ -133,7 +133,8 @@ def _show(found: Tuned, asked: Format | None) -> None:
     show_rows(rows, Format.TABLE)
     counts = _counts(found)
     others = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    say_line(console, f"{others}; {found.sentence}")
+    say_line(console, f"trials: {others}")
+    say_line(console, found.sentence)
     say_line(console, "go on: ", (f"bertkit train --config {found.output / 'best.toml'}", "bold"))
 
 
