@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,8 @@ from bertkit.tasks.base import TaskSettings
 # What changes answers, or the lines that hold them; the device does not belong to it.
 _OPTIONS = ("input_format", "columns", "keep", "top_k", "on_long", "batch_size", "precision", "engine", "blend",
             "threshold", "abstain_below")  # fmt: skip
+# Of an address: s3://…, and not of a drive.
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:/")
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class RayRequest:
         """Check what Ray would find out late."""
         if self.gpus and not (self.gpus >= 1 and self.gpus.is_integer()) and not 0 < self.gpus < 1:
             raise UsageError(f"--ray-gpus {self.gpus:g}: must be a whole number, or a share below 1.")
+        if _SCHEME.match(str(self.output)):  # pathlib has taken one of its strokes
+            raise UsageError(f"--output {self.output}: is an address; name a folder of a disk that all machines share.")
 
 
 def predict_on_ray(

@@ -155,6 +155,7 @@ def test_what_a_cluster_cannot_do_is_said_before_it_is_begun(trained_run: Path, 
         (["--ray"], "--output DIR"),
         (["--ray", "-o", str(tmp_path / "o"), "--output-format", "csv"], "--output-format means nothing"),
         (["--ray", "-o", str(tmp_path / "o"), "--ray-gpus", "1.5"], "--ray-gpus 1.5"),
+        (["--ray", "-o", "s3://bucket/o"], "--output s3:/bucket/o: is an address"),
     ):
         found = done([*BERTKIT, run, rows, *options])
         assert (found.returncode, found.stdout) == (2, "")
