@@ -19,6 +19,7 @@ from bertkit.plain import brief
 T = TypeVar("T")
 # Most cores an actor gets where nobody says how many actors there are: more threads gain little.
 MOST_CORES = 4
+_TOKEN = "a cluster with a token wants RAY_AUTH_MODE=token, and the token in ~/.ray/auth_token or RAY_AUTH_TOKEN"
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,13 @@ def joined_cluster(address: str | None) -> Iterator[Any]:
         here = {} if address or os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **here)
+        except ray.exceptions.AuthenticationError as error:
+            raise ProcessLostError(f"--ray-address {brief(address)}: {_TOKEN}.") from error
         except (ConnectionError, RuntimeError, ValueError) as error:
+            # without the mode Ray does not say that it was the token
+            hint = "" if os.environ.get("RAY_AUTH_MODE") == "token" else f"; {_TOKEN}"
             raise ProcessLostError(
-                f"--ray-address {brief(address)}: no Ray cluster answers there ({brief(error, 200)})."
+                f"--ray-address {brief(address)}: no Ray cluster answers there ({brief(error, 200)}){hint}."
             ) from error
     try:
         yield ray

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,10 @@ import pytest
 from tests.conftest import pair_rows
 
 pytest.importorskip("ray", reason="the extra ray is not installed: pip install 'bertkit[ray]'")
+from ray.exceptions import AuthenticationError
+
+from bertkit.cluster.ray_pool import joined_cluster
+from bertkit.errors import ProcessLostError
 
 BERTKIT = [sys.executable, "-m", "bertkit", "predict"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -161,3 +166,22 @@ def test_what_a_cluster_cannot_do_is_said_before_it_is_begun(trained_run: Path, 
         assert (found.returncode, found.stdout) == (2, "")
         assert said in found.stderr
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (AuthenticationError("no token"), "--ray-address head:1: a cluster with a token wants RAY_AUTH_MODE=token"),
+        (ConnectionError("no way"), "no Ray cluster answers there (no way); a cluster with a token wants"),
+    ],
+)
+def test_a_cluster_that_lets_nobody_in_is_a_sentence(
+    failure: Exception, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise failure
+
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    monkeypatch.setattr("ray.init", refuse)
+    with pytest.raises(ProcessLostError, match=re.escape(said)), joined_cluster("head:1"):
+        pass
