@@ -7,6 +7,8 @@ machine for the command; what it would tell its makers stays here.
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,10 +61,28 @@ def joined_cluster(address: str | None) -> Iterator[Any]:
                 f"--ray-address {brief(address)}: no Ray cluster answers there ({brief(error, 200)}){hint}."
             ) from error
     try:
-        yield ray
+        with _ended_by_termination():
+            yield ray
     finally:
         if began:
             ray.shutdown()
+
+
+@contextmanager
+def _ended_by_termination() -> Iterator[None]:
+    """Let a termination signal end the body as Ctrl-C does; what Ray has put there aborts, and prints its stack."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(_number: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    old = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, old or signal.SIG_DFL)
 
 
 def plan_pool(ray: Any, *, actors: int | None, gpus: float) -> Pool:

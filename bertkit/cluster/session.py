@@ -18,6 +18,7 @@ from bertkit.compute.processes import this_world
 from bertkit.errors import BertkitError, ProcessLostError, UsageError
 from bertkit.evaluation.inputs import Note
 from bertkit.evaluation.session import Done, PredictRequest
+from bertkit.files import is_file
 from bertkit.progress import Progress, unheard
 from bertkit.tasks.base import TaskSettings
 
@@ -135,7 +136,6 @@ def _done(ray: Any, pool: Pool, wanted: Wanted, request: RayRequest, note: Note,
     said: set[str] = set()
     misfit = ""
     unmet: list[str] | None = [] if len(missing) < len(parts) else None
-    left = len(missing)
     try:
         for found in map_parts(ray, pool, PartWorker, work, missing) if missing else ():
             if found["failure"]:
@@ -144,14 +144,14 @@ def _done(ray: Any, pool: Pool, wanted: Wanted, request: RayRequest, note: Note,
                 if sentence not in said:
                     said.add(sentence)
                     note(sentence)
-            left -= 1
             misfit = misfit or found["misfit"]
             lacks = [doubt for doubt in found["unmet"].split("\n") if doubt]
             unmet = lacks if unmet is None else [doubt for doubt in unmet if doubt in lacks]
             answered += parts[found["part"]].rows
             progress(answered, total or None)
     except KeyboardInterrupt:
-        note(f"{len(parts) - left:,} of {len(parts):,} parts are written; the same command with --resume goes on")
+        there = sum(is_file(folder / part_name(number)) for number in range(len(parts)))
+        note(f"{there:,} of {len(parts):,} parts are written; the same command with --resume goes on")
         raise
     return _counted(folder, len(parts), _longest(asked), [*([misfit] if misfit else []), *(unmet or [])], work)
 

@@ -149,6 +149,16 @@ def test_a_command_that_was_killed_goes_on_and_a_changed_input_is_refused(traine
     assert refused.returncode == 3
     assert "was begun with other inputs" in refused.stderr
     (inputs / "b.csv").write_text(table, encoding="utf-8")
+    with begun([*command, "--resume"]) as process:
+        while len(parts_of(output)) < there + 2:
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        process.terminate()
+        _, said = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130, said
+    assert "parts are written; the same command with --resume goes on" in said
+    assert "SIGTERM received" not in said
     again = done([*command, "--resume"])
     assert again.returncode == 3, again.stderr
     check_same(output, plain)
