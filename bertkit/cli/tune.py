@@ -133,7 +133,8 @@ def _show(found: Tuned, asked: Format | None) -> None:
     show_rows(rows, Format.TABLE)
     counts = _counts(found)
     others = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    say_line(console, f"{others}; {found.sentence}")
+    say_line(console, f"trials: {others}")
+    say_line(console, found.sentence)
     say_line(console, "go on: ", (f"bertkit train --config {found.output / 'best.toml'}", "bold"))
 
 
@@ -159,6 +160,7 @@ def _values(found: Tuned) -> dict[str, Any]:
         "default": None if default is None else {"trial": default.number, "value": default.value},
         "importances": found.importances,
         "comparison": None if found.versus is None else found.versus.to_json(),
+        "tested": None if found.tested is None else found.tested.to_json(),
         "sentence": found.sentence,
         "config": None if best is None else str(found.output / "best.toml"),
     }

@@ -7,6 +7,8 @@ machine for the command; what it would tell its makers stays here.
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from bertkit.plain import brief
 T = TypeVar("T")
 # Most cores an actor gets where nobody says how many actors there are: more threads gain little.
 MOST_CORES = 4
+_TOKEN = "a cluster with a token wants RAY_AUTH_MODE=token, and the token in ~/.ray/auth_token or RAY_AUTH_TOKEN"
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,37 @@ def joined_cluster(address: str | None) -> Iterator[Any]:
         here = {} if address or os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **here)
+        except ray.exceptions.AuthenticationError as error:
+            raise ProcessLostError(f"--ray-address {brief(address)}: {_TOKEN}.") from error
         except (ConnectionError, RuntimeError, ValueError) as error:
+            # without the mode Ray does not say that it was the token
+            hint = "" if os.environ.get("RAY_AUTH_MODE") == "token" else f"; {_TOKEN}"
             raise ProcessLostError(
-                f"--ray-address {brief(address)}: no Ray cluster answers there ({brief(error, 200)})."
+                f"--ray-address {brief(address)}: no Ray cluster answers there ({brief(error, 200)}){hint}."
             ) from error
     try:
-        yield ray
+        with _ended_by_termination():
+            yield ray
     finally:
         if began:
             ray.shutdown()
+
+
+@contextmanager
+def _ended_by_termination() -> Iterator[None]:
+    """Let a termination signal end the body as Ctrl-C does; what Ray has put there aborts, and prints its stack."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(_number: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    old = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, old or signal.SIG_DFL)
 
 
 def plan_pool(ray: Any, *, actors: int | None, gpus: float) -> Pool:

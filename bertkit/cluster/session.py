@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,12 +18,15 @@ from bertkit.compute.processes import this_world
 from bertkit.errors import BertkitError, ProcessLostError, UsageError
 from bertkit.evaluation.inputs import Note
 from bertkit.evaluation.session import Done, PredictRequest
+from bertkit.files import is_file
 from bertkit.progress import Progress, unheard
 from bertkit.tasks.base import TaskSettings
 
 # What changes answers, or the lines that hold them; the device does not belong to it.
 _OPTIONS = ("input_format", "columns", "keep", "top_k", "on_long", "batch_size", "precision", "engine", "blend",
             "threshold", "abstain_below")  # fmt: skip
+# Of an address: s3://…, and not of a drive.
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:/")
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class RayRequest:
         """Check what Ray would find out late."""
         if self.gpus and not (self.gpus >= 1 and self.gpus.is_integer()) and not 0 < self.gpus < 1:
             raise UsageError(f"--ray-gpus {self.gpus:g}: must be a whole number, or a share below 1.")
+        if _SCHEME.match(str(self.output)):  # pathlib has taken one of its strokes
+            raise UsageError(f"--output {self.output}: is an address; name a folder of a disk that all machines share.")
 
 
 def predict_on_ray(
@@ -130,7 +136,6 @@ def _done(ray: Any, pool: Pool, wanted: Wanted, request: RayRequest, note: Note,
     said: set[str] = set()
     misfit = ""
     unmet: list[str] | None = [] if len(missing) < len(parts) else None
-    left = len(missing)
     try:
         for found in map_parts(ray, pool, PartWorker, work, missing) if missing else ():
             if found["failure"]:
@@ -139,14 +144,14 @@ def _done(ray: Any, pool: Pool, wanted: Wanted, request: RayRequest, note: Note,
                 if sentence not in said:
                     said.add(sentence)
                     note(sentence)
-            left -= 1
             misfit = misfit or found["misfit"]
             lacks = [doubt for doubt in found["unmet"].split("\n") if doubt]
             unmet = lacks if unmet is None else [doubt for doubt in unmet if doubt in lacks]
             answered += parts[found["part"]].rows
             progress(answered, total or None)
     except KeyboardInterrupt:
-        note(f"{len(parts) - left:,} of {len(parts):,} parts are written; the same command with --resume goes on")
+        there = sum(is_file(folder / part_name(number)) for number in range(len(parts)))
+        note(f"{there:,} of {len(parts):,} parts are written; the same command with --resume goes on")
         raise
     return _counted(folder, len(parts), _longest(asked), [*([misfit] if misfit else []), *(unmet or [])], work)
 

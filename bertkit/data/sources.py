@@ -121,6 +121,8 @@ def input_files(names: Sequence[str]) -> list[str]:
     for name in names:
         path = Path(name)
         if not name or (name != "-" and not exists(path)):
+            if "://" in name:
+                raise DataError(f"{name}: is an address, and files are read; `bertkit predict --ray` reads addresses.")
             raise DataError(f"{name or quoted(name)}: no such file.")
         if name == "-" or not is_dir(path):
             files.append(name)

@@ -57,11 +57,13 @@ def train_trial(
     return train(replace(config, output=str(place)), hear, dataset)
 
 
-def answer_both(best: Path, default: Path, dataset: DataSet, config: TrainConfig, metric: str, seed: int) -> Pair:
-    """Let two runs answer the validation rows of a search, and take the difference row by row."""
+def answer_both(
+    best: Path, default: Path, dataset: DataSet, config: TrainConfig, split: str, *, metric: str, seed: int
+) -> Pair:
+    """Let two runs answer the rows of a split, and take the difference row by row."""
     request = EvalRequest(
         best, against=(default,), device=config.device, precision=config.precision, on_long=config.on_long
     )
-    found = compare_on(dataset.splits["validation"], request, data=dataset.name, split="validation")
+    found = compare_on(dataset.splits[split], request, data=dataset.name, split=split)
     other = str(default)
     return Pair(seed, found.metrics[metric], found.baselines[other][metric], found.difference[other][metric])

@@ -1,7 +1,7 @@
 """Search for options of `train`: what `bertkit tune` does.
 
-Trials are trainings like any other, on the same training and validation rows; only validation rows decide,
-and test rows are held out and never scored. At the end the best is trained beside the default recipe.
+Trials are trainings like any other, on the same training and validation rows; only validation rows decide.
+At the end the best is trained beside the default recipe, and both answer test rows too, where some are held out.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from bertkit.tasks.reading import load_splits
 from bertkit.training.interrupts import ended_by_signals
 from bertkit.training.prepare import Prepared, check_names, prepare, request_of
 
+VALIDATION, TEST = "validation", "test"
 COMPARED, FINISHING, TRIALS = "compared.json", ".finishing", ".trials"
 NOT_COMPARED = "the best trial was not compared with the default recipe"
 # Seeds of the comparison: none of them chose the best.
@@ -50,6 +51,7 @@ class Tuned:
         best: the best of them; None where others still search.
         importances: share of the spread of the values that each option explains.
         versus: the best beside the default recipe; None where that is the best itself, or was not asked for.
+        tested: the same on the test rows that were held out; None where none were.
         sentence: what came of it, in words.
     """
 
@@ -60,6 +62,7 @@ class Tuned:
     best: Trial | None = None
     importances: dict[str, float] = field(default_factory=dict)
     versus: Versus | None = None
+    tested: Versus | None = None
     sentence: str = ""
 
 
@@ -139,8 +142,8 @@ def _space(asked: Asked, prepared: Prepared) -> Any:
 
 
 def _rows(config: TrainConfig) -> DataSet:
-    """Load the rows that are learnt from and those that decide; test rows are held out where asked, and left alone."""
-    wanted = ("train", "validation", "test") if config.test_fraction else ("train", "validation")
+    """Load the rows that are learnt from and those that decide; test rows are held out where asked, for the end."""
+    wanted = ("train", VALIDATION, TEST) if config.test_fraction else ("train", VALIDATION)
     return load_splits(request_of(config), splits=wanted)
 
 
@@ -158,7 +161,7 @@ class _Search:
     @property
     def rows(self) -> int:
         """How many rows decide."""
-        return len(self.dataset.splits["validation"])
+        return len(self.dataset.splits[VALIDATION])
 
     def place_of(self, name: str) -> Path:
         """Return an empty place for a training, and make away with what a dead process has left there."""
@@ -284,43 +287,57 @@ def _with_sentence(search: _Search, found: Tuned, best: Trial) -> Tuned:
     if not search.begun.seeds:
         return found
     try:
-        versus = _compared(search, best)
+        versus, tested = _compared(search, best)
     except Interrupted:
         raise Interrupted(f"interrupted; go on with {resume_line(search.folder)}.") from None
     except BertkitError as error:
         return replace(found, sentence=f"{NOT_COMPARED}: {str(error).rstrip('.')}")
-    return replace(found, versus=versus, sentence=versus.sentence)
+    return replace(found, versus=versus, tested=tested, sentence=(tested or versus).sentence)
 
 
-def _compared(search: _Search, best: Trial) -> Versus:
-    """Train both with seeds of their own; what an earlier process has compared is taken from there."""
-    base, metric, pairs = search.begun.config, search.begun.metric, list[Pair]()
-    stored = _stored_pairs(search.folder, best.number)
-    for seed in range(base.seed + _FIRST_SEED, base.seed + _FIRST_SEED + search.begun.seeds):
-        pair = next((one for one in stored if one.seed == seed), None)
-        if pair is None:
-            search.note(f"comparing trial {best.number} with the default recipe, seed {seed}")
-            places = []
-            for name, varied in (("best", best.options), ("default", {})):
-                config = replace(trial_config(base, varied), seed=seed)
-                place = search.place_of(f"{name}-{seed}")
-                places.append(place)
-                train_trial(config, search.dataset, place, search.watch, lambda _v, _e: False, metric)
-            pair = answer_both(places[0], places[1], search.dataset, base, metric, seed)
-            for place in places:
-                _clear(place)
-        pairs.append(pair)
-        write_json(
-            search.folder / COMPARED, {"trial": best.number, **Versus(metric, search.rows, tuple(pairs)).to_json()}
-        )
-    return Versus(metric, search.rows, tuple(pairs))
+def _compared(search: _Search, best: Trial) -> tuple[Versus, Versus | None]:
+    """Train both with seeds of their own, and score both on the validation rows and on test rows that are held out.
+
+    What an earlier process has compared is taken from there.
+    """
+    base, metric, seeds = search.begun.config, search.begun.metric, search.begun.seeds
+    splits = [split for split in (VALIDATION, TEST) if split in search.dataset.splits]
+    pairs = {split: _stored_pairs(search.folder, best.number, split) for split in splits}
+    for seed in range(base.seed + _FIRST_SEED, base.seed + _FIRST_SEED + seeds):
+        if all(any(pair.seed == seed for pair in pairs[split]) for split in splits):
+            continue
+        search.note(f"comparing trial {best.number} with the default recipe, seed {seed}")
+        places = []
+        for name, varied in (("best", best.options), ("default", {})):
+            config = replace(trial_config(base, varied), seed=seed)
+            places.append(search.place_of(f"{name}-{seed}"))
+            train_trial(config, search.dataset, places[-1], search.watch, lambda _v, _e: False, metric)
+        for split in splits:
+            pairs[split].append(
+                answer_both(places[0], places[1], search.dataset, base, split, metric=metric, seed=seed)
+            )
+        for place in places:
+            _clear(place)
+        found = _both_of(search, pairs)
+        values = {split: one.to_json() for split, one in zip(splits, found, strict=False) if one is not None}
+        write_json(search.folder / COMPARED, {"trial": best.number, **values})
+    return _both_of(search, pairs)
 
 
-def _stored_pairs(folder: Path, number: int) -> list[Pair]:
+def _both_of(search: _Search, pairs: dict[str, list[Pair]]) -> tuple[Versus, Versus | None]:
+    metric, splits = search.begun.metric, search.dataset.splits
+    versus = Versus(metric, search.rows, tuple(pairs[VALIDATION]))
+    if TEST not in pairs:
+        return versus, None
+    return versus, Versus(metric, len(splits[TEST]), tuple(pairs[TEST]), is_test=True)
+
+
+def _stored_pairs(folder: Path, number: int, split: str) -> list[Pair]:
     try:
         values = read_object(folder / COMPARED)
         if values.get("trial") != number:
             return []
-        return [record_of(Pair, one) for one in value_of(list[Any], values.get("pairs"), "pairs")]
+        stored = value_of(dict[str, Any], values.get(split), split)
+        return [record_of(Pair, one) for one in value_of(list[Any], stored.get("pairs"), "pairs")]
     except MisfitError:
         return []

@@ -73,6 +73,8 @@ def _page(found: Tuned, begun: Begun) -> str:
         ("best", f"trial {best.number}, {best.value:.4f}"),
         ("trials", f"{len(found.trials):,}"),
     ]
+    if found.versus is not None and found.tested is not None:
+        facts.append(("on the rows that chose it", found.versus.figures))
     parts: list[Child] = [
         definitions(facts),
         tag("div", tag("p", f"{found.sentence[:1].upper()}{found.sentence[1:]}."), class_="box info"),

@@ -37,11 +37,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class Versus:
-    """The best of a search beside the default recipe, on `rows` validation rows."""
+    """The best of a search beside the default recipe, on `rows` rows: those that chose it, or test rows."""
 
     metric: str
     rows: int
     pairs: tuple[Pair, ...]
+    is_test: bool = False
 
     @property
     def mean(self) -> float:
@@ -66,19 +67,32 @@ class Versus:
     @property
     def sentence(self) -> str:
         """Say whether the two differ beyond noise."""
+        if not self.is_beyond_noise:
+            return f"the best trial does not differ from the default recipe beyond noise ({self.figures})"
+        word = "better" if self.is_better else "worse"
+        if self.is_test:
+            return f"the best trial is {word} than the default recipe beyond noise ({self.figures})"
+        return (
+            f"the best trial is {word} than the default recipe beyond noise ({self.figures}; the rows that show it "
+            "also chose it, which favours it: --test-fraction scores both on rows that chose nothing)"
+        )
+
+    @property
+    def is_beyond_noise(self) -> bool:
+        """Whether the two differ beyond noise."""
+        low, high = self.interval
+        return not low <= 0 <= high
+
+    @property
+    def figures(self) -> str:
+        """Say what either has, and how far they may be apart."""
         low, high = self.interval
         seeds = f"{len(self.pairs)} seed{'s' * (len(self.pairs) > 1)} each"
-        figures = (
-            f"{in_words(self.metric)} {_mean(pair.best for pair in self.pairs):.4f} against "
-            f"{_mean(pair.default for pair in self.pairs):.4f}, {seeds}, {self.rows:,} validation rows; 95 % CI of the "
-            f"difference {low:+.4f} to {high:+.4f}"
-        )
-        if low <= 0 <= high:
-            return f"the best trial does not differ from the default recipe beyond noise ({figures})"
-        word = "better" if self.is_better else "worse"
+        best, default = _mean(pair.best for pair in self.pairs), _mean(pair.default for pair in self.pairs)
+        rows = f"{self.rows:,} test rows, which chose nothing" if self.is_test else f"{self.rows:,} validation rows"
         return (
-            f"the best trial is {word} than the default recipe beyond noise ({figures}; the rows that show it also "
-            "chose it, which favours it: score both on rows that chose nothing)"
+            f"{in_words(self.metric)} {best:.4f} against {default:.4f}, {seeds}, {rows}; 95 % CI of the difference "
+            f"{low:+.4f} to {high:+.4f}"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -89,7 +103,7 @@ class Versus:
             "pairs": [asdict(pair) for pair in self.pairs],
             "difference": round(self.mean, 6),
             "interval": [round(end, 6) for end in self.interval],
-            "beyond_noise": not self.interval[0] <= 0 <= self.interval[1],
+            "beyond_noise": self.is_beyond_noise,
         }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,10 @@ import pytest
 from tests.conftest import pair_rows
 
 pytest.importorskip("ray", reason="the extra ray is not installed: pip install 'bertkit[ray]'")
+from ray.exceptions import AuthenticationError
+
+from bertkit.cluster.ray_pool import joined_cluster
+from bertkit.errors import ProcessLostError
 
 BERTKIT = [sys.executable, "-m", "bertkit", "predict"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -144,6 +149,16 @@ def test_a_command_that_was_killed_goes_on_and_a_changed_input_is_refused(traine
     assert refused.returncode == 3
     assert "was begun with other inputs" in refused.stderr
     (inputs / "b.csv").write_text(table, encoding="utf-8")
+    with begun([*command, "--resume"]) as process:
+        while len(parts_of(output)) < there + 2:
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        process.terminate()
+        _, said = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130, said
+    assert "parts are written; the same command with --resume goes on" in said
+    assert "SIGTERM received" not in said
     again = done([*command, "--resume"])
     assert again.returncode == 3, again.stderr
     check_same(output, plain)
@@ -155,8 +170,28 @@ def test_what_a_cluster_cannot_do_is_said_before_it_is_begun(trained_run: Path, 
         (["--ray"], "--output DIR"),
         (["--ray", "-o", str(tmp_path / "o"), "--output-format", "csv"], "--output-format means nothing"),
         (["--ray", "-o", str(tmp_path / "o"), "--ray-gpus", "1.5"], "--ray-gpus 1.5"),
+        (["--ray", "-o", "s3://bucket/o"], "--output s3:/bucket/o: is an address"),
     ):
         found = done([*BERTKIT, run, rows, *options])
         assert (found.returncode, found.stdout) == (2, "")
         assert said in found.stderr
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (AuthenticationError("no token"), "--ray-address head:1: a cluster with a token wants RAY_AUTH_MODE=token"),
+        (ConnectionError("no way"), "no Ray cluster answers there (no way); a cluster with a token wants"),
+    ],
+)
+def test_a_cluster_that_lets_nobody_in_is_a_sentence(
+    failure: Exception, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise failure
+
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    monkeypatch.setattr("ray.init", refuse)
+    with pytest.raises(ProcessLostError, match=re.escape(said)), joined_cluster("head:1"):
+        pass

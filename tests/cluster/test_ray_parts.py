@@ -14,7 +14,7 @@ import pytest
 
 from bertkit.cluster.folder import Wanted, begin, part_name, run_digest, taken, write_part, written
 from bertkit.cluster.parts import FilePlan, plan_file, read_part
-from bertkit.cluster.places import all_files
+from bertkit.cluster.places import all_files, without_key
 from bertkit.data.kept import parse_keep
 from bertkit.data.records import BadRow, ColumnMap
 from bertkit.errors import DataError, OutputError, UsageError
@@ -135,6 +135,46 @@ def test_lines_of_text_and_tokens_a_row(tmp_path: Path) -> None:
 def test_an_empty_file_has_no_parts(tmp_path: Path) -> None:
     (tmp_path / "none.jsonl").write_text("")
     assert list(in_parts(str(tmp_path / "none.jsonl"), 5)) == []
+
+
+def test_names_of_files_in_addresses_are_found_whatever_they_hold(tmp_path: Path) -> None:
+    folder, names = tmp_path / "a b", ["100%.jsonl", "a#1.jsonl", "b?c.jsonl", "e%20f.jsonl", "행 1.jsonl"]
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text(json.dumps({"text": name}) + "\n", encoding="utf-8")
+    for address in (f"file://{folder}", f"file://{folder}/".replace(" ", "%20")):
+        found = all_files([address])
+        read = [item.texts[0] for file in found.values() for _, items in in_parts(file, 5, TEXTS) for item in items]
+        assert read == names
+    assert [*all_files([f"file://{folder}/?region=x"])][1].endswith("/a%231.jsonl?region=x")
+
+
+def test_what_arrow_does_not_know_is_read_by_fsspec(tmp_path: Path) -> None:
+    import fsspec
+
+    store = fsspec.filesystem("memory")
+    for name in ("rows.jsonl", "rows.csv", "rows.parquet", "rows.jsonl.gz"):
+        write, _ = FILES[name]
+        store.pipe(f"/in/{name}", write(tmp_path / name).read_bytes())
+    found = all_files(["memory://in"])
+    assert list(found) == [
+        f"memory://in/{name}" for name in ("rows.csv", "rows.jsonl", "rows.jsonl.gz", "rows.parquet")
+    ]
+    for name, place in found.items():
+        parts = [shown(item) for _, items in in_parts(place, 40) for item in items]
+        assert parts == whole(str(tmp_path / name.rpartition("/")[2]))
+
+
+def test_a_key_in_an_address_is_said_and_stored_nowhere() -> None:
+    assert without_key("s3://KEY:SECRET@bucket/a.jsonl") == "s3://bucket/a.jsonl"
+    assert (
+        without_key("abfs://rows@account.dfs.core.windows.net/a:b@c")
+        == "abfs://rows@account.dfs.core.windows.net/a:b@c"
+    )
+    for wrong in ("bucket/rows%?region=x", "bucket/rows?nothing=x"):
+        with pytest.raises(DataError, match="s3://bucket/rows") as refused:
+            all_files([f"s3://KEY:SECRET@{wrong}"])
+        assert "SECRET" not in str(refused.value)
 
 
 def test_folders_and_addresses_stand_for_their_files(tmp_path: Path) -> None:

@@ -73,8 +73,28 @@ def test_a_search_ends_with_a_config_a_table_a_page_and_a_sentence(rows: Path) -
     assert not (folder / ".trials").exists()
 
 
-def test_rows_held_out_for_a_test_do_not_change_which_decide(rows: Path) -> None:
-    """A test part is cut off and never scored: other labels in it change no figure of the search."""
+def test_test_rows_that_are_held_out_say_at_the_end_what_the_best_is_worth(rows: Path) -> None:
+    words = tune_words(rows, "--trials", "4", "--seeds", "2", "--test-fraction", "0.25", "--metric", "loss", "--quiet")
+    (rows.parent / "space.toml").write_text("lr = [1e-3, 1e-2, 3e-2]\n")
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    found, folder = json.loads(result.stdout), rows.parent / "search"
+    assert found["best"]["trial"] != 0
+    assert (found["rows"], found["comparison"]["rows"], found["tested"]["rows"]) == (40, 40, 40)
+    assert [pair["seed"] for pair in found["tested"]["pairs"]] == [1001, 1002]
+    assert found["tested"]["pairs"] != found["comparison"]["pairs"]
+    assert "2 seeds each, 40 test rows, which chose nothing; 95 % CI" in found["sentence"]
+    assert "on the rows that chose it" in (folder / "tune.html").read_text()
+    # what is stored is not trained again
+    stored = json.loads((folder / "compared.json").read_text())
+    stored["test"]["pairs"][0]["best"] = 0.123
+    (folder / "compared.json").write_text(json.dumps(stored))
+    again = CliRunner().invoke(app, ["tune", "--resume", "--output", str(folder), "--quiet"])
+    assert json.loads(again.stdout)["tested"]["pairs"][0]["best"] == 0.123
+
+
+def test_the_test_split_of_the_data_does_not_change_what_decides(rows: Path) -> None:
+    """It is not read: other labels in it change no figure of the search."""
     words = tune_words(rows, "--trials", "2", "--seeds", "0", "--quiet")
     tests = rows.parent / "data"
     tests.mkdir()
@@ -202,7 +222,14 @@ def test_the_interval_of_the_comparison_holds_rows_and_seeds() -> None:
     reach = math.hypot(0.05, 12.7062 * 0.05)
     assert Versus("accuracy", 100, spread).interval == pytest.approx((0.05 - reach, 0.05 + reach), abs=1e-4)
     assert "does not differ" in Versus("accuracy", 100, spread).sentence
-    assert "is better than the default recipe" in Versus("accuracy", 100, same).sentence
+    better = (
+        "the best trial is better than the default recipe beyond noise (accuracy 0.8000 against 0.7000, 2 seeds each,"
+    )
+    assert Versus("accuracy", 100, same).sentence.startswith(f"{better} 100 validation rows;")
+    assert "--test-fraction scores both" in Versus("accuracy", 100, same).sentence
+    tested = Versus("accuracy", 50, same, is_test=True).sentence
+    assert tested.startswith(f"{better} 50 test rows, which chose nothing;")
+    assert "--test-fraction" not in tested
     assert "is worse than the default recipe" in Versus("loss", 100, same).sentence
 
 
