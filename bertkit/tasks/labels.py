@@ -75,12 +75,23 @@ def class_weights(word: str, labels: Sequence[str], examples: Sequence[Example])
     return tuple(raw[label] / mean for label in labels)
 
 
+def named_numbers(word: str) -> list[tuple[str, str]]:
+    """Part label=number,label=number; a label may hold a comma or an equals sign itself.
+
+    Returns:
+        Labels and what stands for their numbers; a label is empty where a part has no equals sign.
+    """
+    parts = re.split(r"(?<==)([^=,]*)(?:,|$)", word)  # label=, number, label=, number, and what is left
+    named = [(label.strip(), number.strip()) for label, number in zip(parts[::2], parts[1::2], strict=False)]
+    left = [("", parts[-1])] if parts[-1] or not named or word.endswith(",") else []
+    return [(label.removesuffix("=").strip(), number) for label, number in named] + left
+
+
 def _given_weights(word: str, labels: Sequence[str]) -> dict[str, float]:
     given: dict[str, float] = {}
-    for part in word.split(","):
-        label, equals, weight = part.rpartition("=")
+    for label, weight in named_numbers(word):
         value = float(weight) if is_number(weight) else math.nan
-        if not equals or label in given or not 0 < value < math.inf:
+        if not label or label in given or not 0 < value < math.inf:
             raise UsageError(f"--class-weights {word}: must be none, auto or label=weight,label=weight.")
         given[label] = value
         if label not in labels:

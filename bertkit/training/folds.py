@@ -8,8 +8,9 @@ in a folder that is removed; what it says of its part is kept.
 from __future__ import annotations
 
 import math
+import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,9 +105,10 @@ def score_folds(
             train_fold(_fold_config(config, dataset, run), rows)
             said.append(_answers(run, config, task, part))
     scores = _scores(task, parts, said)
+    names = _names({row.source for part in parts for row in part})
     with writing(work / ROWS, FLAG) as stream:
         for number, (part, outputs) in enumerate(zip(parts, said, strict=True), start=1):
-            stream.writelines(to_json(line) + "\n" for line in _lines(task, part, outputs, number))
+            stream.writelines(to_json(line) + "\n" for line in _lines(task, part, outputs, number, names))
     write_json(work / SCORES, asdict(scores))
     return scores
 
@@ -193,10 +195,21 @@ def _interval(values: Sequence[float]) -> Interval:
     return mean - reach, mean + reach
 
 
-def _lines(task: Task, part: Sequence[Example], outputs: Outputs, fold: int) -> Iterator[Mapping[str, Any]]:
+def _names(sources: Collection[str]) -> dict[str, str]:
+    """Name files: each by its name, or where several have the same one, by its way from the folder above them all."""
+    names = {source: Path(source).name for source in sources}
+    if len(set(names.values())) == len(names):
+        return names
+    above = os.path.commonpath([str(Path(source).absolute().parent) for source in sources])
+    return {source: Path(source).absolute().relative_to(above).as_posix() for source in sources}
+
+
+def _lines(
+    task: Task, part: Sequence[Example], outputs: Outputs, fold: int, names: Mapping[str, str]
+) -> Iterator[Mapping[str, Any]]:
     labels = task.settings.labels
     for row, output in zip(part, outputs, strict=True):
-        place = {"file": Path(row.source).name, "line": row.line, "fold": fold, "gold": row.answer}
+        place = {"file": names[row.source], "line": row.line, "fold": fold, "gold": row.answer}
         if isinstance(output, Decided):
             predicted: Any = [label for label, is_chosen in zip(labels, output.chosen, strict=True) if is_chosen]
             yield {**place, "predicted": predicted, "probabilities": shown(output.scores, labels)}

@@ -139,6 +139,43 @@ def test_sets_of_labels_and_scores_have_folds(tmp_path: Path) -> None:
     scores = write_tsv(tmp_path / "scores.tsv", [(f"a {i}", str(i % 7 / 2)) for i in range(60)], ("text", "label"))
     train(small(scores, tmp_path / "scores", folds=2, epochs=1))
     assert isinstance(lines(tmp_path / "scores")[0]["predicted"], float)
+    refused = bertkit("inspect-data", scores, "--run", tmp_path / "scores")
+    assert refused.exit_code == 3
+    assert "its folds have scores" in refused.stderr
+
+
+def test_sets_of_labels_that_are_probably_wrong_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    data = write_tsv(
+        tmp_path / "sets.tsv", [(f"text {i}", "a|b" if i % 2 else "a") for i in range(8)], ("text", "labels")
+    )
+    answers = []
+    for i in range(8):
+        gold, b = ["a", "b"] if i % 2 else ["a"], 0.9 if i % 2 else 0.1
+        b = {3: 0.05, 4: 0.99}.get(i, b)  # line 5 has b, line 6 lacks it
+        place = {"file": "sets.tsv", "line": i + 2, "fold": 1}
+        answers.append({**place, "gold": gold, "predicted": ["a"], "probabilities": {"a": 0.95, "b": b}})
+    (tmp_path / "run" / ROWS).write_text("".join(json.dumps(answer) + "\n" for answer in answers))
+    done = bertkit("inspect-data", data, "--run", tmp_path / "run", "--format", "json")
+    assert done.exit_code == 0, done.output
+    (found,) = [f for f in json.loads(done.stdout)["findings"] if f["kind"] == "label_error"]
+    assert [place["line"] for place in found["lines"]] == [6, 5]
+    assert found["message"].startswith("labels of 2 rows are probably wrong or lacking, the surest first")
+    assert "(line 6 lacks 'b', and they would give it)" in found["message"]
+
+
+def test_rows_of_files_with_one_name_are_told_apart(tmp_path: Path) -> None:
+    for name, word in (("pos", "fine great"), ("neg", "poor awful")):
+        (tmp_path / "texts" / name).mkdir(parents=True)
+        for i in range(20):
+            (tmp_path / "texts" / name / f"{i}.txt").write_text(f"{word} {i}\n")
+    (tmp_path / "texts" / "pos" / "7.txt").write_text("poor awful indeed\n")
+    run = tmp_path / "run"
+    train(TrainConfig(data=(str(tmp_path / "texts"),), output=str(run), model="tfidf", folds=4, tensorboard=False))
+    assert len({row["file"] for row in lines(run)}) == 40
+    done = bertkit("inspect-data", tmp_path / "texts", "--run", run, "--format", "json")
+    (found,) = [f for f in json.loads(done.stdout)["findings"] if f["kind"] == "label_error"]
+    assert found["lines"][0] == {"file": str(tmp_path / "texts" / "pos" / "7.txt"), "line": 1}
 
 
 def test_folds_are_refused_where_rows_have_no_figures(tmp_path: Path) -> None:
