@@ -208,7 +208,7 @@ def _train_linear(config: TrainConfig, place: Place, listener: Listener, dataset
     folds = _scored_folds(
         asked, prepared.config, prepared.dataset, prepared.task, place, world=ALONE, listener=listener
     )
-    finished = train_linear(prepared)
+    finished = train_linear(prepared, listener)
     found = finished.evaluation
     seconds = time.perf_counter() - began
     result = TrainResult(
