@@ -40,7 +40,17 @@ if TYPE_CHECKING:
 FLAG = "--folds"
 ROWS, SCORES = "folds.jsonl", "folds.json"
 TASKS = ("classify", "multilabel", "relation", "regression")
-TrainFold = Callable[[TrainConfig, DataSet], object]
+TrainFold = Callable[[TrainConfig, DataSet, int], object]
+
+
+@dataclass(frozen=True)
+class FoldStep:
+    """Where the training of a fold is."""
+
+    fold: int
+    folds: int
+    step: int
+    total_steps: int
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,7 @@ def score_folds(
         dataset: its training and validation rows are the rows.
         task: knows the labels and the figures.
         work: where the run is made.
-        train_fold: trains by a config on given rows, and writes a run.
+        train_fold: trains by a config on given rows, and writes a run; told the fold's number, from 1 on.
         note: told how far it is.
     """
     if (work / SCORES).is_file() and (work / ROWS).is_file():
@@ -102,7 +112,7 @@ def score_folds(
                 group=config.group,
             )
             run = Path(folder) / str(number + 1)
-            train_fold(_fold_config(config, dataset, run), rows)
+            train_fold(_fold_config(config, dataset, run), rows, number + 1)
             said.append(_answers(run, config, task, part))
     scores = _scores(task, parts, said)
     names = _names({row.source for part in parts for row in part})

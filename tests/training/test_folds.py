@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from dataclasses import replace
@@ -10,14 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from bertkit import bundle
 from bertkit.audit.label_errors import suspects
+from bertkit.cli import training_view
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted, UsageError
-from bertkit.training.folds import ROWS, SCORES
+from bertkit.training.folds import ROWS, SCORES, FoldStep
 from bertkit.training.loop import StepFacts
 from bertkit.training.run import Event, TrainResult, train
 from tests.conftest import write_tsv
@@ -119,6 +122,21 @@ def test_a_training_that_was_stopped_behind_its_folds_does_not_train_them_again(
     assert (tmp_path / "run" / ROWS).read_bytes() == (tmp_path / "whole" / ROWS).read_bytes()
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("run", "whole")]
     assert weights[0] == weights[1]
+
+
+def test_it_is_said_how_far_the_folds_are(tmp_path: Path) -> None:
+    data, _ = table(tmp_path / "rows.tsv", 80)
+    heard: list[Event] = []
+    train(small(data, tmp_path / "run", folds=2, epochs=1), heard.append)
+    steps = [event for event in heard if isinstance(event, FoldStep)]
+    assert [(event.fold, event.folds) for event in steps if event.step == event.total_steps] == [(1, 2), (2, 2)]
+    shown = io.StringIO()
+    view = training_view._TimedLines(Console(file=shown, width=200))
+    view.timer.stop()
+    view(steps[0])
+    view.said_at -= 60
+    view.tick()
+    assert f"fold 1 of 2, step 1 of {steps[0].total_steps}, " in shown.getvalue()
 
 
 def test_groups_stay_together(tmp_path: Path) -> None:
