@@ -28,6 +28,7 @@ from bertkit.evaluation.linear_run import open_to_answer
 from bertkit.evaluation.partner import open_partnership
 from bertkit.files import write_json, writing
 from bertkit.kinds import read_object, record_of
+from bertkit.metrics.names import range_of
 from bertkit.plain import to_json
 from bertkit.tasks.base import Interval, Outputs, Task
 from bertkit.tasks.class_answers import shown
@@ -192,17 +193,18 @@ def _scores(task: Task, parts: Sequence[Sequence[Example]], said: Sequence[Outpu
     each = tuple(task.score(part, outputs).metrics for part, outputs in zip(parts, said, strict=True))
     rows, outputs = [row for part in parts for row in part], [output for own in said for output in own]
     together = task.score(rows, outputs).metrics
-    return FoldScores(each, together, {name: _interval([own[name] for own in each]) for name in together})
+    return FoldScores(each, together, {name: _interval(name, [own[name] for own in each]) for name in together})
 
 
-def _interval(values: Sequence[float]) -> Interval:
-    """Return the interval of the mean over folds, with the corrected variance and Student's t."""
+def _interval(metric: str, values: Sequence[float]) -> Interval:
+    """Return the interval of a metric's mean over folds, with the corrected variance and Student's t."""
     from scipy.stats import t
 
     count, mean = len(values), float(np.mean(values))
     spread = math.sqrt((1.0 / count + 1.0 / (count - 1)) * float(np.var(values, ddof=1)))
     reach = float(t.ppf(0.975, count - 1)) * spread
-    return mean - reach, mean + reach
+    least, most = range_of(metric)
+    return max(least, mean - reach), min(most, mean + reach)
 
 
 def _names(sources: Collection[str]) -> dict[str, str]:

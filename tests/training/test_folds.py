@@ -76,6 +76,8 @@ def test_every_row_is_answered_once_by_a_model_without_it(made: Made) -> None:
     each = [own["accuracy"] for own in result.folds]
     low, high = result.out_of_fold_intervals["accuracy"]
     assert low < np.mean(each) < high
+    bounded = [own for name, own in result.out_of_fold_intervals.items() if name not in ("loss", "mcc")]
+    assert all(0.0 <= low <= high <= 1.0 for low, high in bounded)
     stored = bundle.load_manifest(run).training
     assert stored["folds"] == [dict(own) for own in result.folds]
     assert not (run / "folds").exists()
