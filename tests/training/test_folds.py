@@ -184,6 +184,29 @@ def test_sets_of_labels_that_are_probably_wrong_are_listed(tmp_path: Path) -> No
     assert "(line 6 lacks 'b', and they would give it)" in found["message"]
 
 
+def test_what_several_runs_say_is_averaged(tmp_path: Path) -> None:
+    data, _ = table(tmp_path / "rows.tsv", 12)
+    gold = [line.split("\t")[1] for line in data.read_text().splitlines()[1:]]
+    runs: list[object] = []
+    for name, bad in (("one", 0.9), ("two", 0.7)):
+        (tmp_path / name).mkdir()
+        answers = []
+        for line, label in enumerate(gold, start=2):
+            p = bad if (line == 5) != (label == "bad") else 1 - bad
+            place = {"file": "rows.tsv", "line": line, "fold": 1, "gold": label, "predicted": label}
+            answers.append({**place, "probabilities": {"bad": p, "good": 1 - p}})
+        (tmp_path / name / ROWS).write_text("".join(json.dumps(answer) + "\n" for answer in answers))
+        runs += ["--run", tmp_path / name]
+    done = bertkit("inspect-data", data, *runs, "--format", "json")
+    (found,) = [f for f in json.loads(done.stdout)["findings"] if f["kind"] == "label_error"]
+    assert [place["line"] for place in found["lines"]] == [5]
+    first = tmp_path / "one" / ROWS
+    first.write_text(first.read_text().replace('"gold": "bad"', '"gold": "odd"'))
+    refused = bertkit("inspect-data", data, *runs)
+    assert refused.exit_code == 3
+    assert "has another label for" in refused.stderr
+
+
 def test_rows_of_files_with_one_name_are_told_apart(tmp_path: Path) -> None:
     for name, word in (("pos", "fine great"), ("neg", "poor awful")):
         (tmp_path / "texts" / name).mkdir(parents=True)
