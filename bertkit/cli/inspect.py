@@ -68,9 +68,9 @@ def inspect_command(
         ),
     ] = None,
     run: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
-            "--run", help="Run of `train --folds`: list probable label errors (default: none).", readable=False
+            "--run", help="Run of `train --folds`, or several: probable label errors (default: none).", readable=False
         ),
     ] = None,
     force: ForceOption = False,
@@ -87,7 +87,18 @@ def inspect_command(
     from bertkit.reporting.inspection import InspectRequest, inspect_data
 
     request = InspectRequest(
-        tuple(data or ()), model, data_dir, columns, task, max_length, plots, report, force, group, write, run
+        tuple(data or ()),
+        model,
+        data_dir,
+        columns,
+        task,
+        max_length,
+        plots,
+        report,
+        force,
+        group,
+        write,
+        tuple(run or ()),
     )
     with shown_work("rows", quiet=quiet) as progress:
         inspection = inspect_data(request, progress)

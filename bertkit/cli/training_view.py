@@ -17,6 +17,7 @@ from bertkit.progress import span
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bertkit.training.folds import FoldStep
     from bertkit.training.loop import StepFacts
     from bertkit.training.run import Event
 
@@ -49,12 +50,16 @@ class _Lines:
         self.clock = _Remaining()
 
     def __call__(self, event: Event) -> None:
+        # Kinds are told by what they have: the modules that define them open torch.
+        facts: Any = event
         if isinstance(event, str):
             self.say(event)
         elif hasattr(event, "placement"):
-            self.started(event)
+            self.started(facts)
+        elif hasattr(event, "folds"):
+            self.fold(facts)
         else:
-            self.step(event)
+            self.step(facts)
 
     def say(self, said: str) -> None:
         if said.startswith(WARNING):
@@ -74,6 +79,9 @@ class _Lines:
             f"rows: {rows}; step {facts.step} of {facts.total_steps}"
         )
         self.clock.begin(facts.step)
+
+    def fold(self, facts: FoldStep) -> None:
+        """Hear how far the training of a fold is."""
 
     def step(self, facts: StepFacts) -> None:
         self.tokens, self.seconds = self.tokens + facts.tokens, self.seconds + facts.seconds
@@ -130,6 +138,7 @@ class _TimedLines(_Lines):
         self.began = self.said_at = time.monotonic()
         self.facts: Any = None
         self.has_started = False
+        self.of_fold: FoldStep | None = None
         self.timer = Clock(self.tick, every_s=EVERY_S / 10)
 
     def show(self, said: str) -> None:
@@ -140,7 +149,11 @@ class _TimedLines(_Lines):
     def started(self, facts: Any) -> None:
         """Hear that the first step is next."""
         super().started(facts)
-        self.has_started = True
+        self.has_started, self.of_fold = True, None
+
+    def fold(self, facts: FoldStep) -> None:
+        """Hear how far the training of a fold is."""
+        self.of_fold = facts
 
     def step(self, facts: StepFacts) -> None:
         """Hear of a step."""
@@ -152,7 +165,10 @@ class _TimedLines(_Lines):
         if time.monotonic() - self.said_at < EVERY_S:
             return
         took = span(time.monotonic() - self.began)
-        if self.facts is None:
+        if self.facts is None and self.of_fold is not None:
+            fold = self.of_fold
+            self.say(f"fold {fold.fold} of {fold.folds}, step {fold.step} of {fold.total_steps}, {took} so far")
+        elif self.facts is None:
             self.say(f"{'the first step' if self.has_started else 'getting ready'}, {took} so far")
         elif self.facts.step >= self.facts.total_steps:
             self.say(f"all {self.facts.total_steps} steps are done; scoring and writing, {took} so far")
@@ -217,12 +233,19 @@ class _Bar(_Lines):
         )
         self.bar: Any = None
 
+    def fold(self, facts: FoldStep) -> None:
+        self._open(facts.total_steps, 0)
+        figures = translated(f"fold {facts.fold} of {facts.folds}")
+        self.progress.update(self.bar, completed=facts.step, total=facts.total_steps, figures=figures)
+
     def started(self, facts: Any) -> None:
         super().started(facts)
         if has_events(facts.config.tensorboard):
             self.show(f"curves, rows and attention while it trains: tensorboard --logdir {facts.run / 'events'}")
-        self.progress.start()
-        self.bar = self.progress.add_task("", total=facts.total_steps, completed=facts.step, figures="")
+        if self.bar is not None:  # that of the folds
+            self.progress.remove_task(self.bar)
+            self.bar = None
+        self._open(facts.total_steps, facts.step)
 
     def step(self, facts: StepFacts) -> None:
         speed = facts.tokens / facts.seconds if facts.seconds else 0.0
@@ -230,6 +253,11 @@ class _Bar(_Lines):
         self.progress.update(self.bar, completed=facts.step, figures=figures)
         if facts.scores is not None:
             self.say(self.epoch_line(facts))
+
+    def _open(self, total: int, done: int) -> None:
+        if self.bar is None:
+            self.progress.start()
+            self.bar = self.progress.add_task("", total=total, completed=done, figures="")
 
     def close(self) -> None:
         """Take the bar away."""

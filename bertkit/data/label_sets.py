@@ -8,8 +8,10 @@ and Label Studio's `{"choices": […]}`. An empty cell is a row without a label.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from bertkit.data.records import Example, LabelSet
 from bertkit.data.values import RowError, parse_list, value_text
@@ -118,42 +120,28 @@ def flag_of(cell: str, column: str) -> bool:
     raise RowError(f"{quoted(cell.strip())} is neither 0 nor 1 (column {quoted(column)})")
 
 
-def part_rows(
-    loaded: Mapping[str, Sequence[Example]], known: Sequence[str] = ()
-) -> tuple[dict[str, tuple[Example, ...]], tuple[str, ...]]:
-    """Part the cells of all splits at the same mark.
-
-    Args:
-        loaded: rows by split; those that are no `LabelSet`, or have labels already, stay as they are.
-        known: the labels of the run that reads them.
-
-    Returns:
-        The rows, and notes of how they were read.
-    """
-    cells = [row.label for rows in loaded.values() for row in rows if _is_cell(row) and row.label is not None]
-    mark = mark_of(cells, known)
-    rows = {split: tuple(part_row(row, mark) for row in own) for split, own in loaded.items()}
-    sets = [row.labels for own in rows.values() for row in own if isinstance(row, LabelSet) and row.labels is not None]
-    return rows, (how_read(sets, mark if cells else None, any(map(is_listed, cells))),) if sets else ()
-
-
 def part_row(row: Example, mark: str) -> Example:
     """Part the cell of a row; one whose labels are known, or that has none to know, stays as it is."""
     if not isinstance(row, LabelSet) or row.labels is not None or row.label is None:
         return row
-    return replace(row, label=None, labels=labels_in(row.label, mark))
+    return replace(row, label=None, labels=_cell_labels(row.label, mark))
 
 
-def how_read(sets: Sequence[Sequence[str]], mark: str | None, are_lists: bool) -> str:
-    """Say how labels were read, and of how many kinds of rows there are.
+def how_read(sets: Iterable[Sequence[str]], mark: str | None, are_lists: bool) -> str:
+    """Say how labels were read, and of how many kinds of rows there are; nothing where no row's labels are known.
 
     Args:
         sets: the labels of each row.
         mark: where cells were parted; empty: nowhere; None: there are no cells, but columns of 0 and 1.
         are_lists: whether cells are lists.
     """
-    several, none = sum(len(labels) > 1 for labels in sets), sum(not labels for labels in sets)
-    different = len({label for labels in sets for label in labels})
+    counts, names = Counter[int](), set[str]()
+    for labels in sets:
+        counts[min(len(labels), 2)] += 1
+        names.update(labels)
+    if not counts:
+        return ""
+    different, several, none, rows = len(names), counts[2], counts[0], counts.total()
     ways = {
         None: "one column of 0 and 1 each",
         PLACES: "lists of 0 and 1, each place a label that goes by its number from 0 on",
@@ -161,9 +149,7 @@ def how_read(sets: Sequence[Sequence[str]], mark: str | None, are_lists: bool) -
     }
     way = ways.get(mark, f"parted at {quoted(mark or '')}{' or JSON lists' if are_lists else ''}")
     more = "; write JSON lists where a label holds that character" if mark and mark != PLACES else ""
-    return (
-        f"labels: {way} ({different:,} different; {several:,} of {len(sets):,} rows have several, {none:,} none){more}"
-    )
+    return f"labels: {way} ({different:,} different; {several:,} of {rows:,} rows have several, {none:,} none){more}"
 
 
 def _are_vectors(cells: Iterable[str]) -> bool:
@@ -200,8 +186,8 @@ def _are_number_sets(cells: Sequence[str]) -> bool:
     return {own[-1] for own in numbers} != {5} and len({own == sorted(own) for own in numbers}) == 1
 
 
-def _is_cell(row: Example) -> bool:
-    return isinstance(row, LabelSet) and row.labels is None
+# Millions of rows have few different cells.
+_cell_labels = lru_cache(maxsize=10_000)(labels_in)
 
 
 def _is_refused(cell: str) -> bool:

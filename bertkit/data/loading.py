@@ -413,7 +413,7 @@ def _opened(folder: Path, source: Source, asked: _Asked, tasks: Tasks) -> DataSe
     }
     # Labels lie there as they were written; rows that no score can be learnt from were counted then.
     _, rows, _ = decide_labels(
-        facts["shape"], stored, tasks=tasks, known=asked.labels, respell=asked.respell, lost=Faults()
+        facts["shape"], stored, tasks=tasks, known=asked.labels, respell=asked.respell, lost=Faults(), noted=False
     )
     return DataSet(
         name=source.name,

@@ -36,6 +36,7 @@ _SHARED = frozenset(field.name for field in fields(Example))
 _MOST_KNOWN = 10_000
 
 Spell = Callable[[str], str]
+Read = Callable[[Example], Example]
 
 
 @dataclass(frozen=True)
@@ -203,13 +204,19 @@ class StoredRows(Sequence[Example]):
         facts: what it returned.
         chosen: the places of the rows that are meant, ascending; None: all.
         spell: gives labels as they are to be read; None: as they are written.
+        read: gives rows, all but plain ones, as they are to be read; None: as they are written.
     """
 
     def __init__(
-        self, path: Path, facts: SplitFacts, chosen: NDArray[np.int32] | None = None, spell: Spell | None = None
+        self,
+        path: Path,
+        facts: SplitFacts,
+        chosen: NDArray[np.int32] | None = None,
+        spell: Spell | None = None,
+        read: Read | None = None,
     ) -> None:
         self.path, self.facts = path, facts
-        self._chosen, self._spell = chosen, spell
+        self._chosen, self._spell, self._read = chosen, spell, read
         self._known: dict[str | None, str | None] = {None: None}
 
     @cached_property
@@ -261,13 +268,17 @@ class StoredRows(Sequence[Example]):
         import numpy as np
 
         chosen = places if self._chosen is None else self._chosen[places]
-        return type(self)(self.path, self.facts, np.asarray(chosen, np.int32), self._spell)
+        return type(self)(self.path, self.facts, np.asarray(chosen, np.int32), self._spell, self._read)
 
     def spelt(self, spell: Spell) -> Self:
         """Return the same rows with labels that are spelt otherwise."""
         before = self._spell
         both = spell if before is None else lambda label: spell(before(label))
-        return type(self)(self.path, self.facts, self._chosen, both)
+        return type(self)(self.path, self.facts, self._chosen, both, self._read)
+
+    def read_by(self, read: Read) -> Self:
+        """Return the same rows, each as a function makes it."""
+        return type(self)(self.path, self.facts, self._chosen, self._spell, read)
 
     def parts(self) -> Iterator[list[Example]]:
         """Read the rows, some thousands at a time."""
@@ -286,6 +297,9 @@ class StoredRows(Sequence[Example]):
 
     def labels(self) -> Iterator[str | None]:
         """Read the labels alone."""
+        if self._read is not None:
+            yield from (row.label for row in self)
+            return
         for batch in self._meant(["label"]):
             yield from self.labels_of(batch)
 
@@ -334,7 +348,7 @@ class StoredRows(Sequence[Example]):
             own = _read_more(written) if written else {"texts": ()}
             there = tuple(text for text in t if text is not None) + own.pop("texts")
             found.append(kind(there, label, line, sources[file], group=g or "", **own))
-        return found
+        return found if self._read is None else list(map(self._read, found))
 
     def labels_of(self, batch: Any) -> list[str | None]:
         """Return the labels of a batch, equal ones as one object: there may be millions."""
@@ -375,6 +389,11 @@ def texts_of(rows: Sequence[Example]) -> Iterator[str]:
 def taken(rows: Sequence[Example], places: NDArray[np.integer[Any]]) -> Sequence[Example]:
     """Return the rows at some places, which ascend."""
     return rows.select(places) if isinstance(rows, StoredRows) else tuple([rows[i] for i in places.tolist()])
+
+
+def read_by(rows: Sequence[Example], read: Read) -> Sequence[Example]:
+    """Return rows, each as a function makes it."""
+    return rows.read_by(read) if isinstance(rows, StoredRows) else tuple(map(read, rows))
 
 
 def spelt(rows: Sequence[Example], spell: Callable[[str], str]) -> Sequence[Example]:

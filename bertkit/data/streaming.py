@@ -103,7 +103,7 @@ def stream_data(
     shape = _guess(next(iter(splits.values()))) if is_guessed else opener.shape
     if shape == LABEL_SETS:
         opener.notes += [why_label_sets(opener.columns, tasks)] if asked == AUTO else []
-        opener.notes.append(_part(splits))
+        opener.notes += [how] if (how := _part(splits)) else []
     return StreamedData(
         name=source.name,
         task=word_of(shape, tasks, task),

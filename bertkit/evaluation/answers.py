@@ -65,7 +65,7 @@ class Answerer:
         self.bundle, self._placement = bundle, placement
         self._top_k, self._batch_size, self._decisions = top_k, batch_size, decisions
         self._partnership = _partnership(bundle)
-        self._taken = {*_OWN_NAMES, *bundle.task.record_fields(top_k), *decisions.fields}
+        self._taken = {*_OWN_NAMES, *bundle.task.record_fields(top_k), *decisions.fields(bundle.task)}
 
     def encode(self, items: Sequence[Item]) -> Chunk:
         """Encode the good rows, and ask the partner, if there is one; a row the task refuses becomes an error."""

@@ -79,9 +79,10 @@ class Decisions:
             name: value for name, value in answer.items() if name not in ("label", "score")
         }
 
-    @property
-    def fields(self) -> list[str]:
-        """The keys that a record may have because of them."""
+    def fields(self, task: Task) -> list[str]:
+        """Name the keys that a record may have because of them; a set of labels and an answer may be empty anyway."""
+        if isinstance(task, MultiLabelTask | QuestionAnsweringTask):
+            return []
         return ["abstained"] if self.abstain_below is not None or self.threshold is not None else []
 
 

@@ -244,7 +244,7 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
     )
     done = _begun(written, request)
     with _released(inputs.rows), closing(chunks), opened(output, written) as stream:
-        own = [*loaded.task.record_fields(request.top_k), *request.decisions.fields]
+        own = [*loaded.task.record_fields(request.top_k), *request.decisions.fields(loaded.task)]
         records_out = Records(stream, request.output_format, settings, own, span, written)
         try:
             for records in chunks:

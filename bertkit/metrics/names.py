@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 LOWER_IS_BETTER = frozenset({"loss", "perplexity", "mse", "mae", "hamming_loss"})
+_WITHOUT_END = frozenset({"loss", "perplexity", "mse", "mae"})
+_FROM_MINUS_ONE = frozenset({"mcc", "pearson", "spearman"})
 # One number: the mean over all classes, where there is no positive one.
 _MACRO = ("precision", "recall")
 _SAME_AS_MACRO = "f1"
@@ -52,6 +55,11 @@ _WORDS: Mapping[str, str] = {
 def greater_is_better(metric: str) -> bool:
     """Tell which way a metric goes; of an unknown one, more is better."""
     return metric not in LOWER_IS_BETTER
+
+
+def range_of(metric: str) -> tuple[float, float]:
+    """Return the least and the greatest value that a metric can have."""
+    return -1.0 if metric in _FROM_MINUS_ONE else 0.0, math.inf if metric in _WITHOUT_END else 1.0
 
 
 def in_words(metric: str) -> str:

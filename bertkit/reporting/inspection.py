@@ -63,7 +63,7 @@ class InspectRequest:
     force: bool = False
     group: str | None = None
     write: Path | None = None
-    run: Path | None = None
+    run: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the words."""
@@ -112,7 +112,7 @@ def inspect_data(request: InspectRequest, progress: Progress = unheard) -> Inspe
     if why:
         found = inspection.audit
         inspection = replace(inspection, audit=replace(found, notes=(*found.notes, why)))
-    if request.run is not None:
+    if request.run:
         wrong = label_error_finding(request.run, [str(path) for path in files_of(request.data, request.data_dir)])
         more = () if wrong is None else (wrong,)
         inspection = replace(inspection, audit=_with_findings(inspection.audit, more))

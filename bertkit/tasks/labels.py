@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from bertkit.data.numerals import is_number
 from bertkit.data.records import Example
@@ -37,7 +37,7 @@ def in_order(labels: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(labels))
 
 
-def positive_weights(word: str, labels: Sequence[str], sets: Sequence[Collection[str]]) -> tuple[float, ...] | None:
+def positive_weights(word: str, labels: Sequence[str], sets: Iterable[Collection[str]]) -> tuple[float, ...] | None:
     """Read --class-weights for sets of labels: what a row that has a label counts against one that has it not.
 
     auto is how many times more rows lack the label than have it (the `pos_weight` of binary cross
@@ -51,8 +51,11 @@ def positive_weights(word: str, labels: Sequence[str], sets: Sequence[Collection
     if word != "auto":
         given = {**dict.fromkeys(labels, 1.0), **_given_weights(word, labels)}
         return tuple(given[label] for label in labels)
-    counts = Counter(label for own in sets for label in own)
-    return tuple(max(1, len(sets) - counts[label]) / max(1, counts[label]) for label in labels)
+    counts, rows = Counter[str](), 0
+    for own in sets:
+        counts.update(own)
+        rows += 1
+    return tuple(max(1, rows - counts[label]) / max(1, counts[label]) for label in labels)
 
 
 def class_weights(word: str, labels: Sequence[str], examples: Sequence[Example]) -> tuple[float, ...] | None:
@@ -75,12 +78,23 @@ def class_weights(word: str, labels: Sequence[str], examples: Sequence[Example])
     return tuple(raw[label] / mean for label in labels)
 
 
+def named_numbers(word: str) -> list[tuple[str, str]]:
+    """Part label=number,label=number; a label may hold a comma or an equals sign itself.
+
+    Returns:
+        Labels and what stands for their numbers; a label is empty where a part has no equals sign.
+    """
+    parts = re.split(r"(?<==)([^=,]*)(?:,|$)", word)  # label=, number, label=, number, and what is left
+    named = [(label.strip(), number.strip()) for label, number in zip(parts[::2], parts[1::2], strict=False)]
+    left = [("", parts[-1])] if parts[-1] or not named or word.endswith(",") else []
+    return [(label.removesuffix("=").strip(), number) for label, number in named] + left
+
+
 def _given_weights(word: str, labels: Sequence[str]) -> dict[str, float]:
     given: dict[str, float] = {}
-    for part in word.split(","):
-        label, equals, weight = part.rpartition("=")
+    for label, weight in named_numbers(word):
         value = float(weight) if is_number(weight) else math.nan
-        if not equals or label in given or not 0 < value < math.inf:
+        if not label or label in given or not 0 < value < math.inf:
             raise UsageError(f"--class-weights {word}: must be none, auto or label=weight,label=weight.")
         given[label] = value
         if label not in labels:

@@ -6,6 +6,7 @@ decided by a threshold for each label, chosen on the validation rows and stored 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -235,12 +236,13 @@ class MultiLabelTask(SequenceTask):
         Raises:
             DataError: no row has a label.
         """
-        labels = in_order({label for example in examples for label in labels_of(example)})
+        rows = Counter(label for example in examples for label in labels_of(example))
+        labels = in_order(rows)
         if not labels:
             source = examples[0].source if examples else "the training rows"
             raise DataError(f"{source}: no row has a label; is the label column the right one?")
         task = cls(replace(settings, labels=labels), tokenizer)
-        counts = task.sets.gold(examples, labels).sum(axis=0)
+        counts = np.array([rows[label] for label in labels])
         task._odds = tuple(np.log((counts + 0.5) / (len(examples) - counts + 0.5)).tolist())
         return task
 

@@ -12,6 +12,7 @@ from bertkit.errors import UsageError
 from bertkit.metrics.classification import ratio
 from bertkit.metrics.multilabel import Flags
 from bertkit.plain import listed, quoted
+from bertkit.tasks.labels import named_numbers
 
 USUAL = 0.5
 # Rows with a label below which its own best threshold is noise, and that of all labels is taken.
@@ -65,9 +66,8 @@ def parse_thresholds(word: str, labels: Sequence[str]) -> dict[str, float]:
     if is_number(word.strip()):
         return dict.fromkeys(labels, _probability(word.strip(), word))
     found: dict[str, float] = {}
-    for part in word.split(","):
-        label, equals, value = (piece.strip() for piece in part.rpartition("="))
-        if not equals or label in found:
+    for label, value in named_numbers(word):
+        if not label or label in found:
             raise UsageError(f"--threshold {quoted(word)}: must be a number from 0 to 1, or label=P,label=P.")
         if label not in labels:
             raise UsageError(

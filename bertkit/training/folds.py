@@ -8,8 +8,9 @@ in a folder that is removed; what it says of its part is kept.
 from __future__ import annotations
 
 import math
+import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from bertkit.evaluation.linear_run import open_to_answer
 from bertkit.evaluation.partner import open_partnership
 from bertkit.files import write_json, writing
 from bertkit.kinds import read_object, record_of
+from bertkit.metrics.names import range_of
 from bertkit.plain import to_json
 from bertkit.tasks.base import Interval, Outputs, Task
 from bertkit.tasks.class_answers import shown
@@ -39,7 +41,17 @@ if TYPE_CHECKING:
 FLAG = "--folds"
 ROWS, SCORES = "folds.jsonl", "folds.json"
 TASKS = ("classify", "multilabel", "relation", "regression")
-TrainFold = Callable[[TrainConfig, DataSet], object]
+TrainFold = Callable[[TrainConfig, DataSet, int], object]
+
+
+@dataclass(frozen=True)
+class FoldStep:
+    """Where the training of a fold is."""
+
+    fold: int
+    folds: int
+    step: int
+    total_steps: int
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,7 @@ def score_folds(
         dataset: its training and validation rows are the rows.
         task: knows the labels and the figures.
         work: where the run is made.
-        train_fold: trains by a config on given rows, and writes a run.
+        train_fold: trains by a config on given rows, and writes a run; told the fold's number, from 1 on.
         note: told how far it is.
     """
     if (work / SCORES).is_file() and (work / ROWS).is_file():
@@ -101,12 +113,13 @@ def score_folds(
                 group=config.group,
             )
             run = Path(folder) / str(number + 1)
-            train_fold(_fold_config(config, dataset, run), rows)
+            train_fold(_fold_config(config, dataset, run), rows, number + 1)
             said.append(_answers(run, config, task, part))
     scores = _scores(task, parts, said)
+    names = _names({row.source for part in parts for row in part})
     with writing(work / ROWS, FLAG) as stream:
         for number, (part, outputs) in enumerate(zip(parts, said, strict=True), start=1):
-            stream.writelines(to_json(line) + "\n" for line in _lines(task, part, outputs, number))
+            stream.writelines(to_json(line) + "\n" for line in _lines(task, part, outputs, number, names))
     write_json(work / SCORES, asdict(scores))
     return scores
 
@@ -180,23 +193,35 @@ def _scores(task: Task, parts: Sequence[Sequence[Example]], said: Sequence[Outpu
     each = tuple(task.score(part, outputs).metrics for part, outputs in zip(parts, said, strict=True))
     rows, outputs = [row for part in parts for row in part], [output for own in said for output in own]
     together = task.score(rows, outputs).metrics
-    return FoldScores(each, together, {name: _interval([own[name] for own in each]) for name in together})
+    return FoldScores(each, together, {name: _interval(name, [own[name] for own in each]) for name in together})
 
 
-def _interval(values: Sequence[float]) -> Interval:
-    """Return the interval of the mean over folds, with the corrected variance and Student's t."""
+def _interval(metric: str, values: Sequence[float]) -> Interval:
+    """Return the interval of a metric's mean over folds, with the corrected variance and Student's t."""
     from scipy.stats import t
 
     count, mean = len(values), float(np.mean(values))
     spread = math.sqrt((1.0 / count + 1.0 / (count - 1)) * float(np.var(values, ddof=1)))
     reach = float(t.ppf(0.975, count - 1)) * spread
-    return mean - reach, mean + reach
+    least, most = range_of(metric)
+    return max(least, mean - reach), min(most, mean + reach)
 
 
-def _lines(task: Task, part: Sequence[Example], outputs: Outputs, fold: int) -> Iterator[Mapping[str, Any]]:
+def _names(sources: Collection[str]) -> dict[str, str]:
+    """Name files: each by its name, or where several have the same one, by its way from the folder above them all."""
+    names = {source: Path(source).name for source in sources}
+    if len(set(names.values())) == len(names):
+        return names
+    above = os.path.commonpath([str(Path(source).absolute().parent) for source in sources])
+    return {source: Path(source).absolute().relative_to(above).as_posix() for source in sources}
+
+
+def _lines(
+    task: Task, part: Sequence[Example], outputs: Outputs, fold: int, names: Mapping[str, str]
+) -> Iterator[Mapping[str, Any]]:
     labels = task.settings.labels
     for row, output in zip(part, outputs, strict=True):
-        place = {"file": Path(row.source).name, "line": row.line, "fold": fold, "gold": row.answer}
+        place = {"file": names[row.source], "line": row.line, "fold": fold, "gold": row.answer}
         if isinstance(output, Decided):
             predicted: Any = [label for label, is_chosen in zip(labels, output.chosen, strict=True) if is_chosen]
             yield {**place, "predicted": predicted, "probabilities": shown(output.scores, labels)}

@@ -15,6 +15,7 @@ from bertkit.errors import UsageError
 from bertkit.evaluation.answers_file import save_answers
 from bertkit.evaluation.baselines import fit_baselines
 from bertkit.evaluation.contamination import save_hashes
+from bertkit.evaluation.decisions import beside
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.linear_run import STANDING, TASKS, LinearTask, all_others
 from bertkit.evaluation.sequence_baselines import SequenceBaselines
@@ -32,10 +33,11 @@ from bertkit.tasks.registry import find_task
 from bertkit.training.deciding import choose_metric
 from bertkit.training.place import Place
 from bertkit.training.prepare import check_names, describe_data, request_of
+from bertkit.training.tuning import check_tuning, tune
 
 BASELINE = "baseline"
 # What a model of words can be told, beside what is said of data, files and the machine.
-_READ = ("model", "class_weights", "metric", "seed", "log_every", "tensorboard")
+_READ = ("model", "class_weights", "metric", "tune_threshold", "seed", "log_every", "tensorboard")
 _NOT_READ = ("leave_out", "max_length", "on_long")
 _PANELS = ("Model", "Training")
 
@@ -135,6 +137,7 @@ def prepare_linear(
         task=dataset.task, columns=dataset.columns, positive=config.positive, max_length=LONGEST, metric=metric
     )
     task = LinearTask(LinearTask.learn(settings, train))
+    check_tuning(config.tune_threshold, task.settings)
     weights = None
     if dataset.task == "classify":
         weights = class_weights(config.class_weights, task.settings.labels, train)
@@ -143,17 +146,27 @@ def prepare_linear(
     return PreparedLinear(config, dataset, task, weights, (*dataset.warnings, *doubts))
 
 
-def train_linear(prepared: PreparedLinear) -> FinishedLinear:
-    """Fit the model, and score it on the validation split beside what knows no words."""
+def train_linear(prepared: PreparedLinear, note: Callable[[str], None] = lambda _: None) -> FinishedLinear:
+    """Fit the model, and score it on the validation split beside what knows no words.
+
+    Args:
+        prepared: rows, task and choices.
+        note: told what is decided, in one sentence each.
+    """
     task, train, examples = prepared.task, prepared.train_examples, prepared.dataset.splits["validation"]
     fitted = fit_baselines(task, train, seed=prepared.config.seed, class_weights=prepared.weights)
     assert isinstance(fitted, SequenceBaselines)
     answers = fitted.predict(examples)
+    if prepared.config.tune_threshold is not None:
+        tuned, said = tune(task, fitted, examples, answers[TFIDF], prepared.config.tune_threshold)
+        assert isinstance(tuned, SequenceBaselines)
+        fitted = tuned
+        note(said)
     evaluation = evaluate(
         task,
         examples,
         answers[TFIDF],
-        all_others(answers),
+        beside(task, fitted, all_others(answers)),
         data=prepared.dataset.name,
         split="validation",
         warnings=prepared.warnings,

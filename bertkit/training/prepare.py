@@ -185,7 +185,7 @@ def _options(config: TrainConfig, task: Task, train: Sequence[Example]) -> Train
     if settings.task in ("classify", "relation"):
         weights = class_weights(config.class_weights, settings.labels, train)
     if settings.task == "multilabel":
-        weights = positive_weights(config.class_weights, settings.labels, [labels_of(row) for row in train])
+        weights = positive_weights(config.class_weights, settings.labels, map(labels_of, train))
     return TrainingOptions(
         loss=config.loss,
         label_smoothing=config.label_smoothing or 0.0,

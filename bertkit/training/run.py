@@ -25,7 +25,7 @@ from bertkit.training.checkpoint import Checkpoints, best_name
 from bertkit.training.drive import Totals, drive
 from bertkit.training.duration import predict_seconds
 from bertkit.training.finish import finish
-from bertkit.training.folds import FoldScores, check_folds, score_folds
+from bertkit.training.folds import FoldScores, FoldStep, check_folds, score_folds
 from bertkit.training.gallery import write_gallery
 from bertkit.training.learner import build_learner, build_model, place_training, plan_of
 from bertkit.training.linear import is_wanted, prepare_linear, train_linear
@@ -105,7 +105,7 @@ class TrainResult:
         return {name: value for name, value in asdict(self).items() if name not in ("run", "config")}
 
 
-Event = Started | StepFacts | str
+Event = Started | StepFacts | FoldStep | str
 Listener = Callable[[Event], None]
 
 
@@ -181,8 +181,12 @@ def _scored_folds(
     check_folds(config, task.settings.task, world.size)
     asked = config if asked.resume else replace(asked, model=config.model)
 
-    def train_fold(fold: TrainConfig, rows: DataSet) -> None:
-        train(fold, dataset=rows)
+    def train_fold(fold: TrainConfig, rows: DataSet, number: int) -> None:
+        def hear(event: Event) -> None:
+            if isinstance(event, StepFacts):
+                listener(FoldStep(number, config.folds or 0, event.step, event.total_steps))
+
+        train(fold, hear, dataset=rows)
 
     scores = score_folds(asked, dataset, task, place.work, train_fold, listener)
     metric = task.settings.deciding_metric
@@ -208,7 +212,7 @@ def _train_linear(config: TrainConfig, place: Place, listener: Listener, dataset
     folds = _scored_folds(
         asked, prepared.config, prepared.dataset, prepared.task, place, world=ALONE, listener=listener
     )
-    finished = train_linear(prepared)
+    finished = train_linear(prepared, listener)
     found = finished.evaluation
     seconds = time.perf_counter() - began
     result = TrainResult(

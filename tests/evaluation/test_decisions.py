@@ -199,6 +199,18 @@ def test_the_positive_labels_threshold_is_chosen_on_validation_rows(tmp_path: Pa
     assert shown["baselines"]["tfidf"] == pytest.approx(again["baselines"]["tfidf"])
 
 
+def test_a_model_without_an_encoder_has_its_threshold_tuned(tmp_path: Path) -> None:
+    data, run = write_tsv(tmp_path / "rows.tsv", rows(300, ("bad", "good")), ("text", "label")), tmp_path / "run"
+    train(TrainConfig((str(data),), output=str(run), model="tfidf", tune_threshold="recall=1", tensorboard=False))
+    settings = bundle.load_manifest(run).settings
+    assert 0.0 < settings.thresholds[1] < 1.0
+    (shown,) = records(bertkit("eval", run, "--format", "json"))
+    again = json.loads((run / "metrics.json").read_text())
+    assert shown["metrics"]["recall"] == again["metrics"]["recall"] == 1.0
+    assert shown["baselines"]["majority"] == pytest.approx(again["baselines"]["majority"])
+    assert {record["label"] for record in answers(run, "--threshold", "0")} == {"good"}
+
+
 def test_a_threshold_is_tuned_for_two_labels() -> None:
     three = TaskSettings("classify", ColumnMap(("text",)), ("a", "b", "c"))
     with pytest.raises(UsageError, match="--tune-threshold: is for two labels, and there are 3"):

@@ -17,6 +17,7 @@ from bertkit.models.heads import SequenceModel
 from bertkit.tasks.base import TaskSettings, TrainingOptions
 from bertkit.tasks.labels import class_weights, sorted_labels
 from bertkit.tasks.objectives import Classification, Regression, number
+from bertkit.tasks.thresholds import parse_thresholds
 
 LABELS = ("bad", "fair", "good")
 
@@ -132,6 +133,11 @@ def test_given_weights_keep_their_ratios_and_the_others_weigh_one() -> None:
 def test_a_label_may_hold_an_equals_sign() -> None:
     weights = class_weights("a=b=3", ("a=b", "c"), rows("a=b", "c"))
     assert weights == pytest.approx((1.5, 0.5))
+
+
+def test_a_label_may_hold_a_comma() -> None:
+    assert parse_thresholds("x=y=0.1,R&B, soul=0.2", ("R&B, soul", "x=y")) == {"x=y": 0.1, "R&B, soul": 0.2}
+    assert class_weights("a,b=3,c=1", ("a,b", "c"), rows("a,b", "c")) == pytest.approx((1.5, 0.5))
 
 
 @pytest.mark.parametrize("word", ["", "bad", "bad=", "bad=x", "bad=0", "bad=-1", "bad=nan", "bad=1,", "bad:1", "Auto"])

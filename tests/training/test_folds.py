@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from dataclasses import replace
@@ -10,14 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from bertkit import bundle
 from bertkit.audit.label_errors import suspects
+from bertkit.cli import training_view
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted, UsageError
-from bertkit.training.folds import ROWS, SCORES
+from bertkit.training.folds import ROWS, SCORES, FoldStep
 from bertkit.training.loop import StepFacts
 from bertkit.training.run import Event, TrainResult, train
 from tests.conftest import write_tsv
@@ -73,6 +76,8 @@ def test_every_row_is_answered_once_by_a_model_without_it(made: Made) -> None:
     each = [own["accuracy"] for own in result.folds]
     low, high = result.out_of_fold_intervals["accuracy"]
     assert low < np.mean(each) < high
+    bounded = [own for name, own in result.out_of_fold_intervals.items() if name not in ("loss", "mcc")]
+    assert all(0.0 <= low <= high <= 1.0 for low, high in bounded)
     stored = bundle.load_manifest(run).training
     assert stored["folds"] == [dict(own) for own in result.folds]
     assert not (run / "folds").exists()
@@ -121,6 +126,21 @@ def test_a_training_that_was_stopped_behind_its_folds_does_not_train_them_again(
     assert weights[0] == weights[1]
 
 
+def test_it_is_said_how_far_the_folds_are(tmp_path: Path) -> None:
+    data, _ = table(tmp_path / "rows.tsv", 80)
+    heard: list[Event] = []
+    train(small(data, tmp_path / "run", folds=2, epochs=1), heard.append)
+    steps = [event for event in heard if isinstance(event, FoldStep)]
+    assert [(event.fold, event.folds) for event in steps if event.step == event.total_steps] == [(1, 2), (2, 2)]
+    shown = io.StringIO()
+    view = training_view._TimedLines(Console(file=shown, width=200))
+    view.timer.stop()
+    view(steps[0])
+    view.said_at -= 60
+    view.tick()
+    assert f"fold 1 of 2, step 1 of {steps[0].total_steps}, " in shown.getvalue()
+
+
 def test_groups_stay_together(tmp_path: Path) -> None:
     rng = random.Random(0)
     rows = [(f"{rng.choice(['fine', 'poor'])} {i}", rng.choice(["a", "b"]), f"g{i // 8}") for i in range(96)]
@@ -139,6 +159,66 @@ def test_sets_of_labels_and_scores_have_folds(tmp_path: Path) -> None:
     scores = write_tsv(tmp_path / "scores.tsv", [(f"a {i}", str(i % 7 / 2)) for i in range(60)], ("text", "label"))
     train(small(scores, tmp_path / "scores", folds=2, epochs=1))
     assert isinstance(lines(tmp_path / "scores")[0]["predicted"], float)
+    refused = bertkit("inspect-data", scores, "--run", tmp_path / "scores")
+    assert refused.exit_code == 3
+    assert "its folds have scores" in refused.stderr
+
+
+def test_sets_of_labels_that_are_probably_wrong_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    data = write_tsv(
+        tmp_path / "sets.tsv", [(f"text {i}", "a|b" if i % 2 else "a") for i in range(8)], ("text", "labels")
+    )
+    answers = []
+    for i in range(8):
+        gold, b = ["a", "b"] if i % 2 else ["a"], 0.9 if i % 2 else 0.1
+        b = {3: 0.05, 4: 0.99}.get(i, b)  # line 5 has b, line 6 lacks it
+        place = {"file": "sets.tsv", "line": i + 2, "fold": 1}
+        answers.append({**place, "gold": gold, "predicted": ["a"], "probabilities": {"a": 0.95, "b": b}})
+    (tmp_path / "run" / ROWS).write_text("".join(json.dumps(answer) + "\n" for answer in answers))
+    done = bertkit("inspect-data", data, "--run", tmp_path / "run", "--format", "json")
+    assert done.exit_code == 0, done.output
+    (found,) = [f for f in json.loads(done.stdout)["findings"] if f["kind"] == "label_error"]
+    assert [place["line"] for place in found["lines"]] == [6, 5]
+    assert found["message"].startswith("labels of 2 rows are probably wrong or lacking, the surest first")
+    assert "(line 6 lacks 'b', and they would give it)" in found["message"]
+
+
+def test_what_several_runs_say_is_averaged(tmp_path: Path) -> None:
+    data, _ = table(tmp_path / "rows.tsv", 12)
+    gold = [line.split("\t")[1] for line in data.read_text().splitlines()[1:]]
+    runs: list[object] = []
+    for name, bad in (("one", 0.9), ("two", 0.7)):
+        (tmp_path / name).mkdir()
+        answers = []
+        for line, label in enumerate(gold, start=2):
+            p = bad if (line == 5) != (label == "bad") else 1 - bad
+            place = {"file": "rows.tsv", "line": line, "fold": 1, "gold": label, "predicted": label}
+            answers.append({**place, "probabilities": {"bad": p, "good": 1 - p}})
+        (tmp_path / name / ROWS).write_text("".join(json.dumps(answer) + "\n" for answer in answers))
+        runs += ["--run", tmp_path / name]
+    done = bertkit("inspect-data", data, *runs, "--format", "json")
+    (found,) = [f for f in json.loads(done.stdout)["findings"] if f["kind"] == "label_error"]
+    assert [place["line"] for place in found["lines"]] == [5]
+    first = tmp_path / "one" / ROWS
+    first.write_text(first.read_text().replace('"gold": "bad"', '"gold": "odd"'))
+    refused = bertkit("inspect-data", data, *runs)
+    assert refused.exit_code == 3
+    assert "has another label for" in refused.stderr
+
+
+def test_rows_of_files_with_one_name_are_told_apart(tmp_path: Path) -> None:
+    for name, word in (("pos", "fine great"), ("neg", "poor awful")):
+        (tmp_path / "texts" / name).mkdir(parents=True)
+        for i in range(20):
+            (tmp_path / "texts" / name / f"{i}.txt").write_text(f"{word} {i}\n")
+    (tmp_path / "texts" / "pos" / "7.txt").write_text("poor awful indeed\n")
+    run = tmp_path / "run"
+    train(TrainConfig(data=(str(tmp_path / "texts"),), output=str(run), model="tfidf", folds=4, tensorboard=False))
+    assert len({row["file"] for row in lines(run)}) == 40
+    done = bertkit("inspect-data", tmp_path / "texts", "--run", run, "--format", "json")
+    (found,) = [f for f in json.loads(done.stdout)["findings"] if f["kind"] == "label_error"]
+    assert found["lines"][0] == {"file": str(tmp_path / "texts" / "pos" / "7.txt"), "line": 1}
 
 
 def test_folds_are_refused_where_rows_have_no_figures(tmp_path: Path) -> None:

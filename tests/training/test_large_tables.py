@@ -106,7 +106,7 @@ def test_a_stopped_training_goes_on_from_the_cache(table, tmp_path, in_cache):
     assert result_of(tmp_path / "run") == result_of(tmp_path / "held")
 
 
-@pytest.mark.parametrize("task", ["classify", "ner", "choice", "mlm", "regression", "extractive", "qa"])
+@pytest.mark.parametrize("task", ["classify", "ner", "choice", "mlm", "regression", "extractive", "qa", "multilabel"])
 def test_every_task_reads_its_training_rows_back(task, tmp_path, in_cache):
     path = tmp_path / "rows.jsonl"
     rows: dict[str, Callable[[int], dict[str, Any]]] = {
@@ -120,6 +120,7 @@ def test_every_task_reads_its_training_rows_back(task, tmp_path, in_cache):
         },
         "mlm": lambda i: {"text": f"the cat sees {i} birds and a dog"},
         "regression": lambda i: {"text": f"text {i}", "label": str(i / 8)},
+        "multilabel": lambda i: {"text": f"text {i}", "labels": "|".join(["red", "green", "blue"][: i % 4])},
         "extractive": lambda i: {
             "article": f"A cat sat here. Number {i} came. Dogs ran.",
             "highlights": f"Number {i} came.",

@@ -133,6 +133,8 @@ def test_an_answer_can_be_asked_for_or_held_back(made: Trained, tmp_path: Path) 
     (all_answered,) = records(bertkit("eval", made.run, data, "--threshold", "0", "--format", "json"))
     assert all_answered["metrics"]["no_answer_accuracy"] == 0.0
     assert bertkit("predict", made.run, data, "--threshold", "red=1").exit_code == 2
+    as_table = bertkit("predict", made.run, data, "--threshold", "0.5", "--output-format", "csv").stdout
+    assert "abstained" not in as_table.partition("\n")[0]
 
 
 def test_long_texts_are_read_in_windows_and_answers_keep_their_places(made: Trained, tmp_path: Path) -> None:

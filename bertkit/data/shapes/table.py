@@ -10,15 +10,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.columns import ColumnChoice
 from bertkit.data.faults import Faults
 from bertkit.data.label_kinds import NOTES, are_scores, like_known, respelt, spelling_of
-from bertkit.data.label_sets import part_rows
+from bertkit.data.label_sets import how_read, is_listed, mark_of, part_row
 from bertkit.data.numerals import is_score, score_fault
-from bertkit.data.records import BadRow, ColumnMap, Example, Row
+from bertkit.data.records import BadRow, ColumnMap, Example, LabelSet, Row
 from bertkit.data.shape_names import (
     AUTO,
     CLASSES,
@@ -42,7 +43,7 @@ from bertkit.data.shapes.questions import Questions
 from bertkit.data.shapes.readings import Readings, looks_read
 from bertkit.data.shapes.relations import Relations, looks_related
 from bertkit.data.shapes.tagged import TaggedTexts, looks_tagged
-from bertkit.data.store import labels_of, spelt, taken
+from bertkit.data.store import labels_of, read_by, spelt, taken
 from bertkit.errors import DataError
 
 _ROWS_LOOKED_AT = 20
@@ -184,6 +185,7 @@ def decide_labels(
     respell: bool = True,
     lost: Faults | None = None,
     stops: bool = True,
+    noted: bool = True,
 ) -> tuple[str, dict[str, Sequence[Example]], tuple[str, ...]]:
     """Give the shape, the rows with their labels spelt alike, and notes of what was decided.
 
@@ -195,13 +197,13 @@ def decide_labels(
         respell: whether labels may be spelt otherwise than they stand there.
         lost: gathers rows whose label is no number where scores are learnt; None: they end this.
         stops: whether such rows end the work: then it is said what else they may be.
+        noted: whether notes are made, for which all sets of labels are read.
 
     Raises:
         DataError: scores are learnt and a label is no number.
     """
     if shape == LABEL_SETS:
-        parted, notes = part_rows(loaded, known)
-        return shape, dict(parted), notes
+        return shape, *_parted(loaded, known, noted=noted)
     rows = dict(loaded)
     if not spec_of(shape).has_labels:
         return shape, rows, ()
@@ -226,6 +228,21 @@ def decide_labels(
     if shape == AUTO:
         notes = (*notes, reason_of(decided, tasks, len(labels)))
     return decided, rows, notes
+
+
+def _parted(
+    loaded: Mapping[str, Sequence[Example]], known: Sequence[str], *, noted: bool
+) -> tuple[dict[str, Sequence[Example]], tuple[str, ...]]:
+    """Part the cells of all splits at the same mark, and say how; rows whose labels are known stay as they are."""
+    cells = _different(loaded.values())
+    mark = mark_of(cells, known)
+    rows = {split: read_by(own, partial(part_row, mark=mark)) for split, own in loaded.items()}
+    if not noted:
+        return rows, ()
+    examples = itertools.chain.from_iterable(rows.values())
+    sets = (row.labels for row in examples if isinstance(row, LabelSet) and row.labels is not None)
+    how = how_read(sets, mark if cells else None, any(map(is_listed, cells)))
+    return rows, (how,) if how else ()
 
 
 def reason_of(shape: str, tasks: Tasks, different: int | None = None) -> str:
