@@ -275,7 +275,7 @@ def test_choices_taken_and_right(tokenizer: Tokenizer) -> None:
     task, question = KINDS["choice"](tokenizer)
     explainer = Explainer(make_run(task, tokenizer))
     found = explainer.explain(question, np.array([0.1, 0.7, 0.2]), characters=1500)
-    assert [t.name for t in found.texts] == ["q", "r", "B (taken)", "A (right)"]
+    assert [t.name for t in found.texts] == ["q", "r", "B (taken)", "A (gold)"]
     assert [len(t.pushes) for t in found.texts] == [4, 7, 3, 0]
 
 
