@@ -140,8 +140,9 @@ def help_line(param: Any) -> Text:
     said = [translated(param.help or "")]
     stated = default(param)
     if stated and "default" not in (param.help or ""):
-        # inside the sentence, as the texts that state their default themselves
-        said[0] = f"{said[0].removesuffix('.')} ({translated('default:')} {stated})."
+        # inside the sentence, as the texts that state their default themselves; Korean has no space there
+        gap = " " if said[0].isascii() else ""
+        said[0] = f"{said[0].removesuffix('.')}{gap}({translated('default:')} {stated})."
     words = choices(param)
     if words and not all(word in (param.help or "") for word in words):
         said.append(f"{translated('One of:')} {', '.join(words)}.")
