@@ -361,7 +361,7 @@ def test_the_page_says_what_its_colours_mean(cue_run: Path, tmp_path: Path) -> N
     done = CliRunner().invoke(app, ["eval", str(cue_run), str(data), "--report", str(page)])
     assert done.exit_code == 0, done.output
     text = page.read_text(encoding="utf-8")
-    assert "leaving the word out lowers the score of the answer shown" in text
+    assert "leaving the word out lowers the score of the predicted label" in text
     assert "gradient" not in text
     marks = re.findall(r'<mark class="(for|against)" style="[^"]*" title="([+-])[\d.e-]+ without it">', text)
     assert len(marks) > 12
