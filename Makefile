@@ -10,7 +10,7 @@ DEMO := runs/demo
 
 help:
 	@echo "make demo    install, train two models on bundled samples, predict from a pipe (6 minutes)"
-	@echo "make test    install, run the tests"
+	@echo "make test    install, run the tests (8 minutes)"
 	@echo "make slow    the tests that take longer"
 	@echo "make campaign  damaged inputs, kills, full disks, damaged folders; a count at the end (under 40 minutes)"
 	@echo "make check   format, lint, types, import order"

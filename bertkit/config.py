@@ -84,130 +84,189 @@ class TrainConfig:
     # Names of the values somebody gave, as against defaults; a resumed run compares these.
     given: frozenset[str] = frozenset()
 
-    task: str = option("auto", "What is learnt; auto goes by the data (default: auto).", "Data", choices=TASKS)
+    task: str = option("auto", "What is learnt (default: auto, by the data).", "Data", choices=TASKS)
     data_dir: str | None = option(None, "Folder that holds DATA's files (default: where DATA is found).", "Data")
     columns: str | None = option(
-        None, "Column of each part: text=a,pair=b,label=c (text=a+b joins; default: by name).", "Data"
+        None, "Column of each part: text=a,pair=b,label=c; text=a+b joins two (default: by their names).", "Data"
     )
     validation_fraction: float = option(
         0.1,
-        "Share of training rows held out for validation if there is none (default: 0.1).",
+        "Share of the training rows, 0 to 1, held out where the data has no validation split (default: 0.1).",
         "Data",
         above=0,
         below=1,
     )
     test_fraction: float = option(
-        0.0, "Share of training rows held out as a test split (default: 0).", "Data", minimum=0, below=1
+        0.0, "Share of the training rows, 0 to 1, held out as a test split (default: 0).", "Data", minimum=0, below=1
     )
     folds: int | None = option(
         None,
-        "Cross-validation: also train N models, each without a part (default: none).",
+        "Cross-validation: after the run, train N more models, each without one of N parts (default: none).",
         "Data",
         minimum=2,
         maximum=20,
     )
-    group: str | None = option(None, "Column whose equal values stay on one side of a split (default: none).", "Data")
+    group: str | None = option(None, "Column: rows with the same value stay in the same split (default: none).", "Data")
     on_error: str = option(
         "stop",
-        "Bad rows end the command (stop) or are left out (skip) (default: stop).",
+        "Rows that cannot be read: stop, or skip and go on (default: stop).",
         "Data",
         choices=("stop", "skip"),
     )
     limit: int | None = option(
-        None, "Use at most N training rows, drawn with --seed (default: all).", "Data", minimum=2
+        None,
+        "Train on at most N rows, drawn at random with --seed; validation and test stay whole (default: all).",
+        "Data",
+        minimum=2,
     )
-    positive: str | None = option(None, "Label counted as positive (default: the second of two).", "Data")
+    positive: str | None = option(
+        None, "Two labels: the one that precision, recall and F1 are about (default: the second in order).", "Data"
+    )
     leave_out: str = option(
         "none",
-        "Stop words or particles removed before encoding (default: none).",
+        "Words removed before encoding: stop words, Korean particles, or both (default: none).",
         "Data",
         choices=("none", "stop-words", "particles", "both"),
     )
-    max_length: int | None = option(None, "Most tokens of a row (default: by data and model).", "Data", minimum=8)
+    max_length: int | None = option(
+        None, "Longest input, in tokens (default: the longest row, at most what the model reads).", "Data", minimum=8
+    )
     on_long: str | None = option(
         None,
-        "What happens to longer rows (default: truncate; mlm, extractive: window).",
+        "Inputs over --max-length: truncate, read in windows, or stop (default: truncate; mlm and extractive: window).",
         "Data",
         choices=("truncate", "window", "error"),
     )
 
-    model: str = option("auto", "Name, folder, hf:org/name, or auto: the best one here (default: auto).", "Model")
+    model: str = option(
+        "auto",
+        "Name of `bertkit models`, folder, hf:org/name or tfidf (default: auto, the best one on this machine).",
+        "Model",
+    )
     init: str | None = option(
         None,
-        "Start from pretrained weights or random ones (default: by model).",
+        "First weights (default: by model: scratch random, all others pretrained).",
         "Model",
         choices=("pretrained", "random"),
     )
     size: str | None = option(
-        None, "Scratch: preset of --layers, --hidden and --heads (default: by rows, task).", "Model", choices=SIZES
+        None,
+        "Scratch: --layers, --hidden and --heads at once (default: by the number of rows and the task).",
+        "Model",
+        choices=SIZES,
     )
     layers: int | None = option(
         None, "Number of encoder layers (default: by --size or model).", "Model", minimum=1, maximum=96
     )
     hidden: int | None = option(
-        None, "Width of the encoder, in units (default: by --size or model).", "Model", minimum=8, maximum=8192
+        None,
+        "Hidden size: numbers in the vector of a token (default: by --size or model).",
+        "Model",
+        minimum=8,
+        maximum=8192,
     )
     heads: int | None = option(
-        None, "Attention heads; must divide --hidden (default: by --size or model).", "Model", minimum=1
+        None, "Attention heads of a layer; must divide --hidden (default: by --size or model).", "Model", minimum=1
     )
     attention: str | None = option(
-        None, "Scratch: what a token looks at (default: full, everything).", "Model", choices=ATTENTIONS
+        None, "Scratch: the tokens that a token attends to (default: full, all of them).", "Model", choices=ATTENTIONS
     )
     window: int | None = option(
         None,
-        "Window, dilated, global: tokens seen on both sides, even (default: 64).",
+        "Window, dilated, global: width of the window, in tokens; an even number (default: 64).",
         "Model",
         minimum=2,
         maximum=4096,
     )
     dilation: int | None = option(
-        None, "Dilated: largest gap between tokens that two heads see (default: 2).", "Model", minimum=1
+        None, "Dilated: two heads see every Nth token, the others see neighbours (default: 2).", "Model", minimum=1
     )
     global_tokens: str | None = option(
         None,
-        "Global: tokens that see all and are seen by all (default: first).",
+        "Global: the tokens that attend to all and are attended to by all (default: first).",
         "Model",
         choices=("first", "question", "columns"),
     )
     distances: int | None = option(
-        None, "Disentangled: distances told apart each way (default: --max-length).", "Model", minimum=1
+        None,
+        "Disentangled: relative positions kept apart to each side, in tokens (default: --max-length).",
+        "Model",
+        minimum=1,
     )
     buckets: int | None = option(
-        None, "Disentangled: far distances share this many log buckets (default: none).", "Model", minimum=2
+        None, "Disentangled: far relative positions share N buckets on a log scale (default: none).", "Model", minimum=2
     )
-    tokenizer: str | None = option(None, "Existing tokenizer: folder or model name (default: the model's).", "Model")
+    tokenizer: str | None = option(
+        None, "Existing tokenizer: folder or model name (default: the model's; scratch trains one).", "Model"
+    )
     vocab_size: int | None = option(
-        None, "Pieces of a vocabulary trained on the data (default: by the rows).", "Model", minimum=64
+        None,
+        "Most tokens of a vocabulary trained on the data (default: by the rows, 1000 to 32000).",
+        "Model",
+        minimum=64,
     )
     trim_vocab: bool | None = option(
-        None, "Keep of a large vocabulary what the training rows need (default: by model).", "Model"
+        None,
+        "Keep only the tokens of a large vocabulary that the rows need (default: by model: "
+        "multilingual E5 yes, others no).",
+        "Model",
     )
     lowercase: bool | None = option(None, "Lower-case a vocabulary trained on the data (default: yes).", "Model")
     pooling: str | None = option(
         None,
-        "How a row becomes one vector (default: by model and task).",
+        "How the tokens of a row become one vector (default: by model and task: scratch "
+        "pooler, minilm mean, its pairs align).",
         "Model",
         choices=("cls", "pooler", "mean", "match", "align", "siamese"),
     )
-    portable: bool = option(False, "Take only what transformers can express, so that it opens the run.", "Model")
+    portable: bool = option(
+        False, "Use only what transformers' own classes can do, so that they open the run.", "Model"
+    )
     dropout: float | None = option(
-        None, "Dropout probability in encoder and head (default: by model).", "Model", minimum=0, below=1
+        None,
+        "Dropout probability in encoder and head (default: by model: scratch 0.3, most others 0.1).",
+        "Model",
+        minimum=0,
+        below=1,
     )
 
-    epochs: int | None = option(None, "Passes over the training rows (default: by model).", "Training", minimum=1)
-    batch_size: int | None = option(
-        None, "Rows of one forward pass; a step has --accumulate of them (default: by model).", "Training", minimum=1
+    epochs: int | None = option(
+        None,
+        "Epochs at most (default: by model and task: scratch 8, minilm 2 to 8, others 2 to 6; "
+        "more for few single texts).",
+        "Training",
+        minimum=1,
     )
-    accumulate: int = option(1, "Gradient accumulation: batches of one step (default: 1).", "Training", minimum=1)
-    lr: float | None = option(None, "Peak learning rate (default: by model).", "Training", above=0, maximum=10)
+    batch_size: int | None = option(
+        None,
+        "Rows of a batch; a step has --accumulate batches (default: by model: Longformer 8, most others 32).",
+        "Training",
+        minimum=1,
+    )
+    accumulate: int = option(1, "Gradient accumulation: batches of a step (default: 1).", "Training", minimum=1)
+    lr: float | None = option(
+        None,
+        "Peak learning rate (default: by model and task: scratch 5e-4, minilm 1e-4 or 2e-4, others 7e-6 to 2e-4).",
+        "Training",
+        above=0,
+        maximum=10,
+    )
     head_lr: float | None = option(
-        None, "Peak learning rate of the head (default: by model, else as --lr).", "Training", above=0, maximum=10
+        None,
+        "Peak learning rate of the head (default: by model and task: minilm up to 5e-3; others as --lr).",
+        "Training",
+        above=0,
+        maximum=10,
     )
     weight_decay: float | None = option(
-        None, "AdamW's weight decay, for matrices only (default: by model).", "Training", minimum=0
+        None, "AdamW's weight decay, for matrices only (default: by model: all of them 0.01).", "Training", minimum=0
     )
     warmup: float = option(
-        0.1, "Warmup ratio: share of steps in which the rate rises (default: 0.1).", "Training", minimum=0, maximum=1
+        0.1,
+        "Warmup ratio: share of the steps, 0 to 1, in which the learning rate rises (default: 0.1).",
+        "Training",
+        minimum=0,
+        maximum=1,
     )
     schedule: str = option(
         "linear",
@@ -215,83 +274,130 @@ class TrainConfig:
         "Training",
         choices=("linear", "cosine", "constant"),
     )
-    clip: float = option(1.0, "Largest gradient norm; 0 does not clip (default: 1).", "Training", minimum=0)
+    clip: float = option(
+        1.0, "Gradient clipping: largest norm of the gradient; 0 does not clip (default: 1).", "Training", minimum=0
+    )
     freeze: int | None = option(
-        None, "Freeze the embeddings and the lowest N layers (default: 0, none).", "Training", minimum=0
+        None,
+        "Freeze the embeddings and the lowest N layers (default: by model: multilingual E5 1, others 0).",
+        "Training",
+        minimum=0,
     )
     freeze_after: float | None = option(
         None,
-        "After this share of the steps, freeze layers one by one (default: 1, never).",
+        "Freeze layer after layer, from below, from this share of the steps on, 0 to 1 (default: 1, never).",
         "Training",
         minimum=0,
         maximum=1,
     )
     label_smoothing: float | None = option(
-        None, "Label smoothing, as a share of the target (default: by model).", "Training", minimum=0, below=1
+        None,
+        "Label smoothing: share of the target probability, 0 to 1, given to all labels alike "
+        "(default: by model: all of them 0).",
+        "Training",
+        minimum=0,
+        below=1,
     )
-    loss: str = option("mse", "Loss of regression (default: mse).", "Training", choices=("mse", "mae"))
-    class_weights: str = option("none", "auto counteracts imbalance, or label=weight,… (default: none).", "Training")
+    loss: str = option("mse", "Regression: the loss (default: mse).", "Training", choices=("mse", "mae"))
+    class_weights: str = option(
+        "none",
+        "Weight of each class in the loss: auto against imbalance, or label=weight,… (default: none).",
+        "Training",
+    )
     overlap_segments: bool | None = option(
-        None, "Pairs: mark tokens that both sides share as segments (default: by model).", "Training"
+        None,
+        "Pairs: give tokens that both sides share segment ids of their own (default: by "
+        "model: scratch yes, others no).",
+        "Training",
     )
     swap_pairs: bool | None = option(
-        None, "Augmentation: train on pairs in both orders (default: by model).", "Training"
+        None,
+        "Pairs, augmentation: train on both orders of a pair (default: by model: scratch and "
+        "minilm yes, most others no).",
+        "Training",
     )
     token_masking: float | None = option(
-        None, "Share of tokens masked in training, as augmentation (default: by model).", "Training", minimum=0, below=1
+        None,
+        "Share of the tokens, 0 to 1, masked in training: mlm's task, augmentation elsewhere "
+        "(default: by model: scratch 0.2, others 0; mlm 0.15).",
+        "Training",
+        minimum=0,
+        below=1,
     )
     whole_words: bool = option(False, "Masked LM: mask all tokens of a word together.", "Training")
     sentence_pairs: str = option(
         "none",
-        "Masked LM: also learn whether two lines are consecutive (default: none).",
+        "Masked LM: also learn the order of lines: nsp whether one follows, sop which is first (default: none).",
         "Training",
         choices=("none", "nsp", "sop"),
     )
     mask_decoder: str = option(
         "none",
-        "Masked LM: enhanced adds absolute positions at the end (default: none).",
+        "Masked LM: enhanced adds absolute positions before the output (default: none).",
         "Training",
         choices=("none", "enhanced"),
     )
     blend: bool | None = option(
-        None, "Labels, scores: ensemble encoder and TF-IDF (default: by model and task).", "Training"
+        None,
+        "Ensemble encoder and TF-IDF, weights fitted on validation rows (default: by model "
+        "and task: minilm's pairs and multilabel yes).",
+        "Training",
     )
     calibrate: bool | None = option(
-        None, "Calibrate probabilities on validation rows (default: pretrained models).", "Training"
+        None,
+        "Calibrate probabilities on validation rows (default: yes for pretrained models without --blend).",
+        "Training",
     )
     tune_threshold: str | None = option(
         None,
-        "Tune its threshold: f1, mcc, accuracy, precision=P, recall=P (default: no).",
+        "Two labels: tune the probability threshold on validation rows for f1, mcc, accuracy, "
+        "precision=P or recall=P (default: no).",
         "Training",
     )
     metric: str | None = option(
-        None, "Chooses epoch and verdict (default: by task; macro_f1 for uneven classes).", "Training"
+        None,
+        "Metric that chooses the best epoch and decides the verdict (default: by task; macro_f1 for uneven classes).",
+        "Training",
     )
     patience: int | None = option(
-        None, "Stop after this many epochs without a better --metric (default: by model).", "Training", minimum=1
+        None,
+        "Early stopping: epochs without a better --metric on validation rows (default: by model: scratch 8, others 3).",
+        "Training",
+        minimum=1,
     )
     average: int | None = option(
-        None, "Weight averaging: mean of the last N epochs' weights (default: by model).", "Training", minimum=1
+        None,
+        "Weight averaging: mean of the last N epochs' weights (default: by model: scratch 3, others 1).",
+        "Training",
+        minimum=1,
     )
-    log_every: int = option(50, "Steps between log lines (default: 50).", "Training", minimum=1)
-    seed: int = option(1, "Seed of everything random (default: 1).", "Training", minimum=0, maximum=2**32 - 1)
+    log_every: int = option(50, "Steps between two log lines (default: 50).", "Training", minimum=1)
+    seed: int = option(
+        1, "Seed of everything random, a whole number (default: 1).", "Training", minimum=0, maximum=2**32 - 1
+    )
 
-    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps (default: auto).", "Machine")
+    device: str = option(
+        "auto", "Where to compute: auto, cpu, cuda, cuda:N or mps (default: auto, a GPU if there is one).", "Machine"
+    )
     precision: str = option(
         "auto",
-        "Arithmetic of the encoder (default: auto).",
+        "Number format of the computation (default: auto, bfloat16 where the hardware computes with it, else float32).",
         "Machine",
         choices=("auto", "float32", "bfloat16"),
     )
     threads: int | None = option(None, "CPU threads (default: the cores this process may use).", "Machine", minimum=1)
-    compile: bool = option(False, "Compile the model (faster long runs, not byte-equal).", "Machine")
+    compile: bool = option(
+        False, "Compile the model: long trainings are faster, results not equal to the byte.", "Machine"
+    )
 
-    output: str | None = option(None, "Run directory (default: runs/<data>-<model>).", "Run", saved=False)
-    tensorboard: bool | None = option(None, "Write TensorBoard events (default: if it is installed).", "Run")
+    output: str | None = option(None, "Run directory to write (default: runs/<data>-<model>).", "Run", saved=False)
+    tensorboard: bool | None = option(None, "Write TensorBoard events (default: yes if it is installed).", "Run")
     resume: bool = option(False, "Continue from the last checkpoint in --output.", "Run", saved=False)
     force: bool = option(False, "Replace the run in --output, once the new one is whole.", "Run", saved=False)
-    keep_checkpoints: bool = option(False, "Keep checkpoints/ when done.", "Run", saved=False)
-    dry_run: bool = option(False, "Show what would be done, then stop.", "Run", saved=False)
+    keep_checkpoints: bool = option(False, "Keep the checkpoints when training is done.", "Run", saved=False)
+    dry_run: bool = option(
+        False, "Show the resolved options, the time and the memory it will take, then stop.", "Run", saved=False
+    )
     strict: bool = option(False, "Exit with code 4 if there is a warning.", "Run", saved=False)
 
     def __post_init__(self) -> None:

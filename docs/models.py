@@ -40,7 +40,7 @@ TYPES = """
 Any other encoder is `hf:org/name` or a folder; its length, recipe and shape come from its config.json. When it is
 built it is asked a few tokens, once: does its first token see the last one, are the states of a row the same alone and
 padded, does it answer alike twice? What reads from left to right is refused. Where padding changes the states, rows of
-equal length are computed together: right in any batch, and slower.
+equal length are computed together: right, and slower.
 
 Every type of transformers {version} with a class for sequences that reads plain text, tiny and with random weights;
 all give the states that `AutoModel` gives (largest difference 1e-5 of the largest figure), and equal answers in every

@@ -59,7 +59,7 @@ ALSO = (
     "the columns are {0}", "unknown {0} {1}: did you mean {2}? {3}.", "unknown {0} {1}; {2}.",
     "{0} {1}: must be at least {2}.", "{0} {1}: must be at most {2}.", "{0} {1}: must be less than {2}.",
     "{0} {1}: must be greater than {2}.", "{0} fields where {1} are expected", "{0} field where {1} are expected",
-    "length", "longest", "mean", "tokens", "{0}, words", "task: {0}, for {1}", "Error",
+    "length", "longest", "mean", "tokens", "{0}, words", "task: {0}, because {1}", "Error",
     "Try [blue]'{{command_path}} {{help_option}}'[/] for help.",
     "the labels are words or whole numbers{0}", "all labels are numbers and not all are whole",
     "the columns {0} hold 0 and 1",

@@ -1,4 +1,4 @@
-"""`bertkit attention`: what a model looks at."""
+"""`bertkit attention`: what a model attends to."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _show(view: AttentionView) -> None:
     console, layer = open_console(), view.layers[-1]
     heads = f"head {layer.heads[0].number}" if len(layer.heads) == 1 else f"the mean of {len(layer.heads)} heads"
     say_line(console, (f"layer {layer.number}, {heads}", "bold"))
-    table = new_table(("token", "looks at"))
+    table = new_table(("token", "attends to"))
     for token, best in view.links(layer):
         table.add_row(cell(token), cell("   ".join(f"{other} {share:.2f}" for other, share in best)))
     console.print(table)

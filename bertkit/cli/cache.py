@@ -11,9 +11,7 @@ from bertkit.cli.options import FormatOption
 from bertkit.cli.terminal import open_console, say_line
 from bertkit.plain import to_json
 
-cache_app = typer.Typer(
-    help="Show what is kept on disk to spare work (rows of large tables, graphs of runs), or delete it."
-)
+cache_app = typer.Typer(help="Show the cache on disk (rows of large tables, ONNX graphs of runs), or clear it.")
 
 
 @cache_app.callback(invoke_without_command=True)
@@ -46,9 +44,9 @@ def cache_command(ctx: typer.Context, *, output_format: FormatOption = None) -> 
 
 @cache_app.command("clear")
 def clear_command(*, output_format: FormatOption = None) -> None:
-    """Delete what is kept on disk to spare work; it is made again when it is needed.
+    """Delete cached files; they are made again when they are needed.
 
-    What another command is writing at the moment stays.
+    Files that another command is writing are kept.
 
     Example: bertkit cache clear
     """

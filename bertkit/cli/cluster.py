@@ -19,26 +19,31 @@ PANEL = "A cluster"
 
 RayOption = Annotated[
     bool,
-    typer.Option("--ray", help="Answer on a Ray cluster; --output is a folder of parts.", rich_help_panel=PANEL),
+    typer.Option("--ray", help="Predict on a Ray cluster; --output is a folder of shards.", rich_help_panel=PANEL),
 ]
 RayAddressOption = Annotated[
     str | None,
     typer.Option(
         "--ray-address",
         metavar="ADDRESS",
-        help="The cluster (default: RAY_ADDRESS, else this machine).",
+        help="Address of the cluster (default: RAY_ADDRESS, else this machine).",
         rich_help_panel=PANEL,
     ),
 ]
 RayActorsOption = Annotated[
     int | None,
-    typer.Option("--ray-actors", min=1, help="Models that answer (default: as there is room).", rich_help_panel=PANEL),
+    typer.Option(
+        "--ray-actors",
+        min=1,
+        help="Ray actors, each with a copy of the model (default: as many as fit).",
+        rich_help_panel=PANEL,
+    ),
 ]
 RayGpusOption = Annotated[
     float,
-    typer.Option("--ray-gpus", min=0, help="GPUs of each actor; 0: it has cores.", rich_help_panel=PANEL),
+    typer.Option("--ray-gpus", min=0, help="GPUs of each actor; 0 computes on the CPU.", rich_help_panel=PANEL),
 ]
-RayRowsOption = Annotated[int, typer.Option("--ray-rows", min=1, help="Most rows of a part.", rich_help_panel=PANEL)]
+RayRowsOption = Annotated[int, typer.Option("--ray-rows", min=1, help="Most rows of a shard.", rich_help_panel=PANEL)]
 
 
 @dataclass(frozen=True)

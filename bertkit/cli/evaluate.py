@@ -32,7 +32,9 @@ def eval_command(
     run: RunArgument,
     data: Annotated[
         list[str] | None,
-        typer.Argument(metavar="DATA", show_default=False, help="Data as for train (default: the run's own)."),
+        typer.Argument(
+            metavar="DATA", show_default=False, help="Data as for train (default: the data the run was trained on)."
+        ),
     ] = None,
     *,
     split: Annotated[
@@ -45,11 +47,21 @@ def eval_command(
     columns: ColumnsOption = None,
     on_long: Annotated[
         str | None,
-        typer.Option("--on-long", help="Rows of too many tokens: truncate, window or error (default: as trained)."),
+        typer.Option(
+            "--on-long",
+            help="Inputs that are too long: truncate, read in windows (window), or error (default: as trained).",
+        ),
     ] = None,
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="Arithmetic: auto, float32 or bfloat16.")] = "auto",
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            help="Number format: auto, float32 or bfloat16 (default: auto, bfloat16 where the hardware "
+            "computes with it, else float32).",
+        ),
+    ] = "auto",
     engine: EngineOption = None,
     no_blend: NoBlendOption = False,
     threshold: ThresholdOption = None,
@@ -66,7 +78,7 @@ def eval_command(
         list[Path] | None,
         typer.Option(
             "--against",
-            help="Another run to compare with, on the same rows (repeatable; default: none).",
+            help="Another run to compare with on the same rows; may be repeated (default: none).",
             readable=False,
         ),
     ] = None,

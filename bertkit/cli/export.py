@@ -21,7 +21,7 @@ def export_command(
         typer.Option("--output", "-o", help="Folder to write (default: RUN-transformers or RUN-onnx).", readable=False),
     ] = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="onnx: weights of 8 bits; the loss of accuracy is measured.")
+        bool, typer.Option("--int8", help="onnx: quantize the weights to 8 bits and measure what it costs.")
     ] = False,
     data: Annotated[
         list[str] | None,

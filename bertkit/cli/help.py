@@ -77,7 +77,7 @@ def _panels(command: Any, ctx: Any) -> dict[str, list[tuple[Text, Text]]]:
             heading = getattr(param, "rich_help_panel", None) or _HEADINGS[param.param_type_name]
             if heading == "Options" and are_many:
                 heading = next((name for name, own in _PANELS.items() if own & set(param.opts)), heading)
-            panels.setdefault(heading, []).append((_left(param), _right(param)))
+            panels.setdefault(heading, []).append((_left(param), help_line(param)))
     for name in command.list_commands(ctx) if hasattr(command, "list_commands") else ():
         own = command.get_command(ctx, name)
         if own is not None and not own.hidden:
@@ -125,7 +125,7 @@ def _kind(param: Any) -> Any:
 
 def choices(param: Any) -> Sequence[str]:
     """Return the words an option takes; none: any."""
-    if param.metavar and "|" in param.metavar:
+    if param.metavar and "|" in param.metavar and param.metavar.islower():
         return tuple(param.metavar.split("|"))
     kind = _kind(param)
     if isinstance(kind, type) and issubclass(kind, Enum):
@@ -133,17 +133,19 @@ def choices(param: Any) -> Sequence[str]:
     return [str(each) for each in getattr(getattr(param, "type", None), "choices", ())]
 
 
-def _right(param: Any) -> Text:
+def help_line(param: Any) -> Text:
     """Say what an option does, with the words it takes, its default and its variable."""
     from rich.text import Text
 
     said = [translated(param.help or "")]
+    stated = default(param)
+    if stated and "default" not in (param.help or ""):
+        # inside the sentence, as the texts that state their default themselves; Korean has no space there
+        gap = " " if said[0].isascii() else ""
+        said[0] = f"{said[0].removesuffix('.')}{gap}({translated('default:')} {stated})."
     words = choices(param)
     if words and not all(word in (param.help or "") for word in words):
         said.append(f"{translated('One of:')} {', '.join(words)}.")
-    stated = default(param)
-    if stated and "default" not in (param.help or ""):
-        said.append(f"({translated('default:')} {stated})")
     text = Text(" ".join(filter(None, said)))
     if getattr(param, "show_envvar", False) and param.envvar:
         text.append(f" [{param.envvar}]", style="dim")
@@ -159,7 +161,7 @@ def default(param: Any) -> str:
         return ""
     if isinstance(value, bool):
         return (param.opts if value else param.secondary_opts)[0] if param.secondary_opts else ""
-    return str(getattr(value, "value", value))
+    return f"{value:g}" if isinstance(value, float) else str(getattr(value, "value", value))
 
 
 def _print_panel(console: Console, heading: str, rows: Sequence[tuple[Text, Text]], width: int) -> None:

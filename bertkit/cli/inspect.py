@@ -36,26 +36,32 @@ def inspect_command(
         str,
         typer.Option(
             "--model",
-            help="Model whose tokens are counted; auto: the best one here; scratch: words.",
+            help="Model whose tokens are counted; scratch counts words (default: auto, the best one on this machine).",
             envvar="BERTKIT_MODEL",
         ),
     ] = "auto",
     data_dir: DataDirOption = None,
     columns: ColumnsOption = None,
     task: Annotated[
-        str, typer.Option("--task", help="What is to be learnt; auto goes by the data.", envvar="BERTKIT_TASK")
+        str,
+        typer.Option(
+            "--task", help="Task that the data is meant for (default: auto, by the data).", envvar="BERTKIT_TASK"
+        ),
     ] = "auto",
     max_length: Annotated[
         int | None,
         typer.Option(
-            "--max-length", min=8, help="Most tokens of a row (default: the model's).", envvar="BERTKIT_MAX_LENGTH"
+            "--max-length",
+            min=8,
+            help="Longest input, in tokens (default: what the model reads).",
+            envvar="BERTKIT_MAX_LENGTH",
         ),
     ] = None,
     group: Annotated[
         str | None,
         typer.Option(
             "--group",
-            help="Column whose equal values must stay on one side of a split (default: none).",
+            help="Column: rows with the same value should stay in the same split (default: none).",
             envvar="BERTKIT_GROUP",
         ),
     ] = None,
@@ -75,12 +81,12 @@ def inspect_command(
     ] = None,
     force: ForceOption = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with code 4 if there is a problem.", envvar="BERTKIT_STRICT")
+        bool, typer.Option("--strict", help="Exit with code 4 if there is something to fix.", envvar="BERTKIT_STRICT")
     ] = False,
     output_format: FormatOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Look through data: labels, lengths, duplicates, leaks, faults, and the train command that suits.
+    """Check data: labels, lengths, duplicates, leaks, faults; then suggest a train command.
 
     Example: bertkit inspect-data sample:paraphrase --report data.html
     """

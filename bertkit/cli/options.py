@@ -44,7 +44,12 @@ KeepOption = Annotated[
     typer.Option("--keep", help="Input columns copied into the records: COLUMN,… or all (default: none)."),
 ]
 DeviceOption = Annotated[
-    str, typer.Option("--device", help="Where to compute: auto, cpu, cuda, cuda:N or mps.", envvar="BERTKIT_DEVICE")
+    str,
+    typer.Option(
+        "--device",
+        help="Where to compute: auto, cpu, cuda, cuda:N or mps (default: auto, a GPU if there is one).",
+        envvar="BERTKIT_DEVICE",
+    ),
 ]
 EngineOption = Annotated[
     str | None,
@@ -60,7 +65,8 @@ NoBlendOption = Annotated[
 ThresholdOption = Annotated[
     str | None,
     typer.Option(
-        "--threshold", help="Probability from which a label is given: P, or label=P,label=P (default: as trained)."
+        "--threshold",
+        help="Lowest probability, 0 to 1, at which a label is given: P, or label=P,label=P (default: as trained).",
     ),
 ]
 AbstainOption = Annotated[

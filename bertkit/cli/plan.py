@@ -39,7 +39,7 @@ def show_plan(values: Mapping[str, Any]) -> None:
     threads = f", {place['threads']} thread{'s' * (place['threads'] > 1)}" if place["device"] == "cpu" else ""
     say_line(console, f"on: {place['device']}, {place['precision']}{threads}")
     if values["seconds"] is not None:
-        say_line(console, f"time: about {span(values['seconds'])} (from two measured batches; stopped by nothing)")
+        say_line(console, f"time: about {span(values['seconds'])} (from two measured batches, without early stopping)")
     sizes = ", ".join(f"{name} {size / 1e6:,.0f}" for name, size in values["memory_parts"].items() if size)
     say_line(console, f"memory: about {values['memory_bytes'] / 1e6:,.0f} MB ({sizes})")
     for name, value in config.items():

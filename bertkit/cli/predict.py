@@ -48,34 +48,47 @@ def predict_command(
     run: RunArgument,
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="INPUT...", help="Files, folders, or - for standard input (the default)."),
+        typer.Argument(metavar="INPUT...", help="Files, folders, or - for standard input (default: -)."),
     ] = None,
     *,
     input_format: Annotated[
         str,
-        typer.Option("--input-format", help="Form of the input: auto, txt, csv, tsv, jsonl, json, conll or parquet."),
+        typer.Option("--input-format", help="Format of the input: auto, txt, csv, tsv, jsonl, json, conll or parquet."),
     ] = "auto",
     output_format: Annotated[
         str,
         typer.Option(
             "--output-format",
-            help="Form of the records: jsonl, csv or tsv (cells that begin with = + - @ stay as they are); for a tool: "
-            "labelstudio, doccano or conll.",
+            help="Format of the output: jsonl, csv or tsv (cells that begin with = + - @ stay as they "
+            "are); labelstudio, doccano or conll for annotation tools.",
         ),
     ] = "jsonl",
     columns: ColumnsOption = None,
     keep: KeepOption = None,
-    top_k: Annotated[int, typer.Option("--top-k", min=0, help="List the N most probable labels; 0 lists none.")] = 0,
+    top_k: Annotated[
+        int, typer.Option("--top-k", min=0, help="Also list the N most probable labels; 0 lists none.")
+    ] = 0,
     on_long: Annotated[
         str | None,
-        typer.Option("--on-long", help="Rows of too many tokens: truncate, window or error (default: as trained)."),
+        typer.Option(
+            "--on-long",
+            help="Inputs that are too long: truncate, read in windows (window), or error (default: as trained).",
+        ),
     ] = None,
     on_error: Annotated[
-        str, typer.Option("--on-error", help="Rows that cannot be read: an error record (record), or stop.")
+        str,
+        typer.Option("--on-error", help="Rows that cannot be read: write an error record and go on (record), or stop."),
     ] = "record",
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="Arithmetic: auto, float32 or bfloat16.")] = "auto",
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            help="Number format: auto, float32 or bfloat16 (default: auto, bfloat16 where the hardware "
+            "computes with it, else float32).",
+        ),
+    ] = "auto",
     engine: EngineOption = None,
     no_blend: NoBlendOption = False,
     threshold: ThresholdOption = None,
@@ -84,11 +97,13 @@ def predict_command(
     force: ForceOption = False,
     strict: StrictOption = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue --output after its last complete record.")] = False,
-    skip: Annotated[int, typer.Option("--skip", min=0, help="Give no records for the first N rows.")] = 0,
+    skip: Annotated[int, typer.Option("--skip", min=0, help="Write no records for the first N rows.")] = 0,
     shard: Annotated[
         str | None,
         typer.Option(
-            "--shard", metavar="I/N", help="Predict part I of N; the parts joined are the whole output (default: all)."
+            "--shard",
+            metavar="I/N",
+            help="Predict shard I of N; the outputs joined in order are the whole (default: all rows).",
         ),
     ] = None,
     listen: ListenOption = None,

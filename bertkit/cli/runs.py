@@ -53,16 +53,21 @@ class TableFormat(StrEnum):
 @runs_app.command(LIST)
 def list_command(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", readable=False, help="Folder to look in, at any depth.")
+        Path, typer.Argument(metavar="DIR", readable=False, help="Folder to search, with all below it.")
     ] = Path("runs"),
     *,
     filters: Annotated[
         list[str] | None,
-        typer.Option("--filter", help="Condition as model=minilm or lr>=1e-4 (repeatable: all must hold)."),
+        typer.Option(
+            "--filter",
+            help="Condition as model=minilm or lr>=1e-4; may be repeated, all must hold (default: all runs).",
+        ),
     ] = None,
     sort: Annotated[
         str | None,
-        typer.Option("--sort", help="Column, option or metric; -NAME: falling (default: by path)."),
+        typer.Option(
+            "--sort", help="Column, option or metric to sort by; -NAME sorts in descending order (default: by path)."
+        ),
     ] = None,
     output_format: Annotated[
         TableFormat | None,
@@ -164,13 +169,15 @@ def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
 @runs_app.command("diff")
 def diff_command(
     first: Annotated[Path, typer.Argument(metavar="A", readable=False, show_default=False, help="Run directory.")],
-    second: Annotated[Path, typer.Argument(metavar="B", readable=False, show_default=False, help="Another.")],
+    second: Annotated[
+        Path, typer.Argument(metavar="B", readable=False, show_default=False, help="Run directory to compare it with.")
+    ],
     *,
     output_format: FormatOption = None,
 ) -> None:
-    """Show the options, data and figures in which two runs differ, and whether that is noise.
+    """Show where two runs differ in options, data and metrics, and whether the difference is noise.
 
-    Where both keep answers to the same held-out rows, the paired difference has its 95 % interval.
+    Where both keep predictions for the same held-out rows, the paired difference has a 95 % confidence interval.
 
     Example: bertkit runs diff runs/first runs/second
     """

@@ -24,17 +24,26 @@ ListenOption = Annotated[
     typer.Option(
         "--listen",
         metavar="HOST:PORT|SOCKET",
-        help="Load RUN once and answer requests (HTTP, JSON lines; docs/serve.md).",
+        help="Serve: load RUN once and answer requests by HTTP or JSON lines (docs/serve.md; default: no server).",
         rich_help_panel=PANEL,
     ),
 ]
 AllowRemoteOption = Annotated[
     bool,
-    typer.Option("--allow-remote", help="Let --listen take an address that others reach.", rich_help_panel=PANEL),
+    typer.Option(
+        "--allow-remote", help="Let --listen use an address that other machines can reach.", rich_help_panel=PANEL
+    ),
 ]
 MaxBodyOption = Annotated[
     int,
-    typer.Option("--max-body", min=1, max=1024, metavar="MB", help="Longest body of a request.", rich_help_panel=PANEL),
+    typer.Option(
+        "--max-body",
+        min=1,
+        max=1024,
+        metavar="MB",
+        help="Largest body of a request, in megabytes.",
+        rich_help_panel=PANEL,
+    ),
 ]
 RequestTimeoutOption = Annotated[
     float,
@@ -42,7 +51,7 @@ RequestTimeoutOption = Annotated[
         "--request-timeout",
         min=0.001,
         metavar="SECONDS",
-        help="A request must come, and be answered, in this time.",
+        help="Seconds in which a request must arrive, and in which it must be answered.",
         rich_help_panel=PANEL,
     ),
 ]

@@ -48,8 +48,8 @@ def summarize_command(
         typer.Argument(
             metavar="FILE",
             show_default=False,
-            help="Documents (text, Markdown, HTML, mails, subtitles, .story, .docx, .pdf), tables with one in each "
-            "row, folders, or - for standard input.",
+            help="Documents (text, Markdown, HTML, mails, subtitles, .story, .docx, .pdf), tables with "
+            "one in each row, folders, or - for standard input (default: -).",
         ),
     ] = None,
     *,
@@ -58,18 +58,18 @@ def summarize_command(
         typer.Option(
             "--method",
             envvar="BERTKIT_METHOD",
-            help="lead, textrank, salience, salience-sets, abstractive, or with --model RUN bertsum, matchsum "
-            "(without it they use salience's model). Default: what --model is for, else salience; textrank where "
-            "its encoder is not installed.",
+            help="lead, textrank, salience, salience-sets, abstractive, or with --model RUN bertsum or "
+            "matchsum (default: what --model is for, else salience; textrank where salience's "
+            "encoder is not installed).",
         ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
             "--model",
-            help="Run directory (bertsum, matchsum, salience); "
-            "bart-large-cnn, t5-small, t5-base, t5-large, t5-3b, t5-11b, "
-            "kobart, hf:org/name or a folder (abstractive).",
+            help="Run directory (bertsum, matchsum, salience); bart-large-cnn, t5-small, t5-base, "
+            "t5-large, t5-3b, t5-11b, kobart, hf:org/name or a folder (abstractive) (default: "
+            "salience's own model; abstractive: bart-large-cnn, Korean kobart).",
         ),
     ] = None,
     sentences: Annotated[
@@ -83,11 +83,18 @@ def summarize_command(
     ] = None,
     ratio: Annotated[
         float | None,
-        typer.Option("--ratio", help="Instead of --sentences: most sentences, as a share of the document's, 0 to 1."),
+        typer.Option(
+            "--ratio",
+            help="Instead of --sentences: share of the document's sentences at most, 0 to 1 (default: by --sentences).",
+        ),
     ] = None,
     words: Annotated[
         int | None,
-        typer.Option("--words", min=1, help="Instead of --sentences: most words; only whole sentences are taken."),
+        typer.Option(
+            "--words",
+            min=1,
+            help="Instead of --sentences: most words; sentences are taken whole (default: by --sentences).",
+        ),
     ] = None,
     sections: Annotated[
         bool,
@@ -105,11 +112,11 @@ def summarize_command(
         typer.Option("--reference", help="File of reference summaries, for ROUGE; may be repeated (default: none)."),
     ] = None,
     rouge: Annotated[
-        str, typer.Option("--rouge", help="Tokens of ROUGE: auto, english, eojeol, morph or char.")
+        str, typer.Option("--rouge", help="Tokenization of ROUGE: auto (by language), english, eojeol, morph or char.")
     ] = "auto",
     beams: Annotated[
         int | None,
-        typer.Option("--beams", min=1, help="Abstractive: beams of the search (default: the model's, or 4)."),
+        typer.Option("--beams", min=1, help="Abstractive: beams of the beam search (default: the model's, or 4)."),
     ] = None,
     min_tokens: Annotated[
         int | None,
@@ -125,8 +132,8 @@ def summarize_command(
         str,
         typer.Option(
             "--input-format",
-            help="Form of the input: auto, txt, md, html, vtt, srt, story, eml, mbox, docx, pdf, jsonl, json, csv, "
-            "tsv or parquet.",
+            help="Format of the input: auto, txt, md, html, vtt, srt, story, eml, mbox, docx, pdf, "
+            "jsonl, json, csv, tsv or parquet.",
         ),
     ] = "auto",
     columns: SummaryColumnsOption = None,
@@ -142,7 +149,14 @@ def summarize_command(
     output: OutputOption = None,
     force: ForceOption = False,
     device: DeviceOption = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="Arithmetic: auto, float32 or bfloat16.")] = "auto",
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            help="Number format: auto, float32 or bfloat16 (default: auto, bfloat16 where the hardware "
+            "computes with it, else float32).",
+        ),
+    ] = "auto",
     quiet: QuietOption = False,
 ) -> None:
     """Summarize documents, one record for each, in order.

@@ -28,7 +28,11 @@ class TokenFormat(StrEnum):
 def tokenize_command(
     text: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TEXT", help="Texts, or - for the lines of standard input.", show_default=False),
+        typer.Argument(
+            metavar="TEXT",
+            help="Texts, or - for the lines of standard input (default: -, or --file).",
+            show_default=False,
+        ),
     ] = None,
     *,
     model: Annotated[
@@ -45,7 +49,7 @@ def tokenize_command(
     ] = None,
     pair: Annotated[
         str | None,
-        typer.Option("--pair", metavar="TEXT", help="Second text of a pair, added to every text (default: none)."),
+        typer.Option("--pair", metavar="TEXT", help="Second text of a pair, joined to every TEXT (default: none)."),
     ] = None,
     compare: Annotated[
         str | None,
@@ -54,7 +58,9 @@ def tokenize_command(
     max_length: Annotated[
         int | None, typer.Option("--max-length", min=1, help="Truncate to N tokens (default: no truncation).")
     ] = None,
-    pad: Annotated[bool, typer.Option("--pad", help="Pad to --max-length, or to the model's longest input.")] = False,
+    pad: Annotated[
+        bool, typer.Option("--pad", help="Pad to --max-length tokens, or to the model's longest input without it.")
+    ] = False,
     output_format: Annotated[
         TokenFormat | None,
         typer.Option(

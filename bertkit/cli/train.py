@@ -19,7 +19,8 @@ DataArgument = Annotated[
     typer.Argument(
         metavar="DATA",
         show_default=False,
-        help="Data set of `bertkit datasets`, sample:NAME, file(s), folder, or hf:org/name[:config].",
+        help="Data set of `bertkit datasets`, sample:NAME, file(s), folder, or hf:org/name[:config] "
+        "(default: that of --config).",
     ),
 ]
 ConfigOption = Annotated[

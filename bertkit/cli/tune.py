@@ -34,18 +34,24 @@ def tune_command(
     *,
     trials: Annotated[
         int | None,
-        typer.Option("--trials", min=1, help="Trials in all (default: 20).", rich_help_panel=_SEARCH),
+        typer.Option("--trials", min=1, help="Number of trials (default: 20).", rich_help_panel=_SEARCH),
     ] = None,
     minutes: Annotated[
         float | None,
         typer.Option(
-            "--minutes", min=0, help="Begin no trial after this time (default: none).", rich_help_panel=_SEARCH
+            "--minutes",
+            min=0,
+            help="Start no more trials after so many minutes (default: no limit).",
+            rich_help_panel=_SEARCH,
         ),
     ] = None,
     space: Annotated[
         Path | None,
         typer.Option(
-            "--space", help="TOML of what is varied (default: by model).", readable=False, rich_help_panel=_SEARCH
+            "--space",
+            help="TOML file of the options to vary and their ranges (default: by model: docs/runs.md).",
+            readable=False,
+            rich_help_panel=_SEARCH,
         ),
     ] = None,
     seeds: Annotated[
@@ -54,30 +60,42 @@ def tune_command(
             "--seeds",
             min=0,
             max=20,
-            help="Seeds of best beside default (default: 3; 0: none).",
+            help="Seeds with which the best trial and the default recipe are trained at the end; 0: no "
+            "comparison (default: 3).",
             rich_help_panel=_SEARCH,
         ),
     ] = None,
     prune: Annotated[
-        bool, typer.Option("--prune/--no-prune", help="End trials early that lag behind.", rich_help_panel=_SEARCH)
+        bool,
+        typer.Option(
+            "--prune/--no-prune", help="Stop trials early that fall behind (default: --prune).", rich_help_panel=_SEARCH
+        ),
     ] = True,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", help="Folder (default: runs/<data>-<model>-tune).", readable=False, rich_help_panel=_SEARCH
+            "--output",
+            help="Folder of the search (default: runs/<data>-<model>-tune).",
+            readable=False,
+            rich_help_panel=_SEARCH,
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with, or join, the search in --output.", rich_help_panel=_SEARCH)
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with the search in --output, or join it from another process.",
+            rich_help_panel=_SEARCH,
+        ),
     ] = False,
     config_file: ConfigOption = None,
     output_format: FormatOption = None,
     quiet: QuietOption = False,
     given: dict[str, Any],
 ) -> None:
-    """Search for options of `train`; only validation rows decide.
+    """Search for the best options of `train` by the scores on validation rows.
 
-    Options of `train` that are given are fixed; of the others the model's space varies a few.
+    Options of `train` that you give are fixed. Of the others, those in the search space of the model vary.
 
     Example: bertkit tune mrpc --model minilm --trials 20 --epochs 2 --output runs/search
     """

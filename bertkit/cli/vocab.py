@@ -18,7 +18,7 @@ from bertkit.cli.streams import lines_of, say, write_lines
 from bertkit.plain import to_json
 
 vocab_app = typer.Typer(
-    help="Train a vocabulary, list it, look words up, see how well it covers a text.", no_args_is_help=True
+    help="Train a vocabulary, list it, look words up, measure how well it covers a text.", no_args_is_help=True
 )
 
 ModelArgument = Annotated[
@@ -55,9 +55,12 @@ def build_command(
         Path, typer.Option("--output", "-o", help="Folder to write.", show_default=False, readable=False)
     ],
     kind: Annotated[
-        VocabularyType, typer.Option("--type", help="Kind: wordpiece, bpe or unigram (the last two by SentencePiece).")
+        VocabularyType,
+        typer.Option("--type", help="Algorithm: wordpiece, bpe or unigram (the last two by SentencePiece)."),
     ] = VocabularyType.WORDPIECE,
-    size: Annotated[int, typer.Option("--size", min=6, help="Most pieces, special tokens included.")] = 8000,
+    size: Annotated[
+        int, typer.Option("--size", min=6, help="Most tokens of the vocabulary, special tokens included.")
+    ] = 8000,
     lowercase: Annotated[bool, typer.Option("--lowercase/--no-lowercase", help="Lower-case the texts.")] = True,
     columns: ColumnsOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a vocabulary that exists.")] = False,
@@ -87,7 +90,8 @@ def show_command(
         typer.Option("--grep", metavar="REGEX", help="Only tokens that match this regular expression (default: all)."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Most tokens (default: 50 in a table, all in JSON).")
+        int | None,
+        typer.Option("--limit", min=1, help="Most tokens that are listed (default: 50 in a table, all in JSON)."),
     ] = None,
     output_format: FormatOption = None,
 ) -> None:
@@ -110,11 +114,18 @@ def lookup_command(
     model: ModelArgument,
     token: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TOKEN", help="Words, or - for the lines of standard input.", show_default=False),
+        typer.Argument(
+            metavar="TOKEN", help="Words, or - for the lines of standard input (default: -).", show_default=False
+        ),
     ] = None,
     *,
     oov_buckets: Annotated[
-        int, typer.Option("--oov-buckets", min=0, help="Ids after the vocabulary for unknown words, by a hash.")
+        int,
+        typer.Option(
+            "--oov-buckets",
+            min=0,
+            help="Number of ids after the vocabulary that unknown words are hashed into; 0: none.",
+        ),
     ] = 0,
     output_format: FormatOption = None,
 ) -> None:
@@ -146,7 +157,7 @@ def coverage_command(
 ) -> None:
     """Measure how a vocabulary covers texts: unknown tokens, tokens per word, words that are cut.
 
-    White space parts words, and a punctuation mark is a word of its own.
+    Words are separated by white space; a punctuation mark counts as a word.
 
     Example: bertkit vocab coverage kobert reviews.tsv
     """

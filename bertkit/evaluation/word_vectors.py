@@ -1,4 +1,4 @@
-"""Compare two sentences by their words' vectors, so that "said" and "told" share something.
+"""Compare two sentences by their words' vectors, so that synonyms count as partial overlap.
 
 The vectors are rows of an encoder's table of word embeddings; nothing is run. Each word is
 compared with the nearest one on the other side, weighed by how rare it is (Corley and

@@ -108,7 +108,7 @@
     const best = [...data.tokens.keys()].sort((a, b) => shares[row * size + b] - shares[row * size + a]).slice(0, 3);
     const isPart = partBox && Number(partBox.value) >= 0;
     const named = best.map((j) => `${data.tokens[j]} ${Math.round(shares[row * size + j] * 100)}${isPart ? "" : " %"}`);
-    said.textContent = `${data.tokens[row]} ${isPart ? "by this part prefers" : "looks at"} ${named.join(", ")}`;
+    said.textContent = `${data.tokens[row]} ${isPart ? "by this part prefers" : "attends to"} ${named.join(", ")}`;
   }
 
   asking.forEach((button, i) => {

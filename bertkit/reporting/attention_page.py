@@ -62,7 +62,7 @@ def build_page(view: AttentionView) -> str:
     cut = "; the text is longer than the model reads, and was cut" if view.truncated else ""
     data = Html(to_json(_data(view)).replace("<", "\\u003c"))
     return document(
-        f"What {view.model} looks at",
+        f"What {view.model} attends to",
         f"{len(view.tokens)} tokens{cut}. A line goes from a token to those it takes from; the thicker, the more.",
         tag("div", _controls(view), _figure(view), id="drawn", hidden="hidden"),
         tag("noscript", tag("p", "Lines and map are drawn by a script of this page; the tables below need none.")),
@@ -114,7 +114,7 @@ def _figure(view: AttentionView) -> Html:
         "svg", viewBox=f"0 0 100 {height}", height=height, preserveAspectRatio="none", id="lines", aria_hidden="true"
     )
     links = tag("div", tag("ul", *asking, id="asking"), lines, tag("ul", *asked, id="asked"), class_="links")
-    said = "Each row of the map is a token that looks, each column one that is looked at. Grey: not allowed to."
+    said = "Each row of the map is a query token, each column a key token it attends to. Grey: not allowed."
     if view.layers[0].heads[0].parts is not None:
         said += " Of a part of the scores, blue is above the mean of its row and orange below."
     map_ = tag("canvas", id="map", role="img", aria_label="Weights of all pairs of tokens, and which pairs are allowed")

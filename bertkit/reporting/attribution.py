@@ -188,7 +188,7 @@ def _shown(example: Example, output: Any, columns: Sequence[str]) -> dict[int, s
     if isinstance(example, Question):
         given, right = int(np.argmax(output)), example.names.index(example.label or "")
         names[len(example.texts) + given] = f"{example.names[given]} (taken)"
-        names[len(example.texts) + right] = f"{example.names[right]} (right)"
+        names[len(example.texts) + right] = f"{example.names[right]} (gold)"
     return names
 
 

@@ -39,10 +39,10 @@ def show_mistakes(scored: Scored) -> Iterator[Child]:
 
 # What leaving a word out does where it is orange, and where it is blue.
 _EFFECTS = {
-    "regression": ("takes the number towards the right one", "takes it further away"),
+    "regression": ("moves the number towards the gold one", "moves it away"),
     "ner": ("makes the wrong tags of the row's other words less probable", "makes them more probable"),
 }
-_EFFECTS_ON_ANSWERS = "lowers the score of the answer shown", "raises it"
+_EFFECTS_ON_ANSWERS = "lowers the score of the predicted label", "raises it"
 
 
 def _legend(task: str) -> Html:
@@ -71,26 +71,26 @@ def _mistake(scored: Scored, row: int, figures: Mapping[str, Any], explainer: Ex
 
 
 def _facts(example: Example, figures: Mapping[str, Any]) -> Iterator[tuple[str, Child]]:
-    """Say in a few words what is right and what was answered."""
+    """Say in a few words what is gold and what was predicted."""
     probabilities = figures.get("probabilities", {})
     if example.label is not None:
         likely = probabilities.get(example.label)
-        yield "right", example.label if likely is None else f"{example.label} ({likely:.3f})"
+        yield "gold", example.label if likely is None else f"{example.label} ({likely:.3f})"
     if isinstance(example, LabelSet):
-        yield "right", ", ".join(example.labels or ()) or "no label"
-        yield "answered", ", ".join(figures["predicted"]) or "no label"
+        yield "gold", ", ".join(example.labels or ()) or "no label"
+        yield "predicted", ", ".join(figures["predicted"]) or "no label"
         for name in ("lacking", "extra"):
             if figures[name]:
                 yield name, ", ".join(f"{label} ({probabilities.get(label, 0.0):.3f})" for label in figures[name])
         return
     if isinstance(example, ReadingQuestion):
-        yield "right", " / ".join(example.answers) or "no answer"
-        yield "answered", f"{figures['predicted'] or 'no answer'} ({figures['score']:.3f})"
+        yield "gold", " / ".join(example.answers) or "no answer"
+        yield "predicted", f"{figures['predicted'] or 'no answer'} ({figures['score']:.3f})"
         return
     if "predicted" in figures:
         predicted = figures["predicted"]
         shown = f"{predicted:.4g}" if isinstance(predicted, float) else str(predicted)
-        yield "answered", f"{shown} ({figures['score']:.3f})" if "score" in figures else shown
+        yield "predicted", f"{shown} ({figures['score']:.3f})" if "score" in figures else shown
     if "error" in figures:
         yield "error", f"{figures['error']:+.4g}"
     if "perplexity" in figures:

@@ -116,8 +116,8 @@ def length_picture(lengths: Sequence[int], values: Sequence[float], what: str, *
     axes.set_ylabel(what)
     light_grid(axes, "y")
     rows = f"{min(g.rows for g in groups):,} to {max(g.rows for g in groups):,} rows"
-    caption = f"The {what} among rows of like length, with 95 % intervals; {rows} in each group."
-    return Picture("length", "Length against error", caption, figure)
+    caption = f"The {what} among rows of like length, with 95 % confidence intervals; {rows} in each group."
+    return Picture("length", "Error rate by length" if is_share else "Error by length", caption, figure)
 
 
 def loss_curves(answers: Answers) -> Picture | None:
@@ -133,7 +133,7 @@ def loss_curves(answers: Answers) -> Picture | None:
         return None
     figure, axes = new_figure()
     _curve(axes, curves["train/loss"], COLOURS["muted"], "training loss", "")
-    caption = "Where the validation loss rises while the training loss falls, the model learns rows by heart."
+    caption = "Where the validation loss rises while the training loss falls, the model overfits."
     if "validation/loss" in curves:
         _curve(axes, curves["validation/loss"], SERIES[1], "validation loss", "o")
         caption += _about_shaping(answers.scored.run.manifest.config, is_plain="train/objective" in curves)
@@ -149,7 +149,7 @@ def loss_curves(answers: Answers) -> Picture | None:
     axes.set_ylabel("loss")
     legend_above(axes)
     light_grid(axes)
-    return Picture("loss", "Loss while training", caption, figure)
+    return Picture("loss", "Learning curves", caption, figure)
 
 
 def _about_shaping(config: Mapping[str, Any], *, is_plain: bool) -> str:
@@ -186,12 +186,12 @@ def reliability_picture(confidence: NDArray[np.float64], is_right: NDArray[np.bo
         color=SERIES[0],
         alpha=0.75,
     )
-    axes.set_xlabel("probability of the answer")
-    axes.set_ylabel("share that is right")
+    axes.set_xlabel("confidence")
+    axes.set_ylabel("accuracy")
     light_grid(axes)
     axes.text(0.03, 0.95, f"ECE {error:.3f}", transform=axes.transAxes, va="top", weight="bold")
     caption = (
-        "On the dashed line a model is as sure as it is right; below it is too sure. "
+        "On the dashed line confidence equals accuracy; below it the model is overconfident. "
         f"ECE, the expected calibration error over {len(bins)} bins that hold rows, is {error:.4f}."
     )
     return Picture("reliability", "Reliability", caption, figure)

@@ -55,8 +55,8 @@ def score_section(scored: Scored) -> Sequence[Child]:
         return ()
     labels = list(dict.fromkeys(row.label for row in found))
     note = (
-        "Of all rows, the share that is answered with this label at a score of at least t; how many of these answers "
-        "are right (precision), and how many of the rows with the label they find (recall). `predict --threshold` and "
+        "Of predictions with a score of at least t: their share of all rows (coverage), how many of them are correct "
+        "(precision), and how many of the rows with the label they find (recall). `predict --threshold` and "
         "`--abstain-below` act on scores."
     )
     columns = ["label", *(f"≥ {score:g}" for score in SCORES)]

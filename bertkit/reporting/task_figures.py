@@ -92,7 +92,7 @@ def _square_axes(axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks(range(n), names, fontsize=size)
     axes.tick_params(length=0)
     axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
+    axes.set_ylabel("gold")
     axes.spines[:].set_visible(False)
 
 
@@ -108,7 +108,7 @@ def _confused_pairs(order: Sequence[str], wrong: Counter[tuple[str, str]]) -> Pi
     axes.invert_yaxis()
     axes.set_xlabel("rows")
     light_grid(axes, "x")
-    caption = f"The pairs confused most often, as true → predicted; of {len(order)} labels."
+    caption = f"The pairs confused most often, as gold → predicted; of {len(order)} labels."
     return Picture("confusion", "Confusion", caption, figure)
 
 
@@ -242,10 +242,10 @@ def predicted_against_gold(answers: Answers) -> Picture | None:
     low, high = float(min(gold.min(), predicted.min())), float(max(gold.max(), predicted.max()))
     axes.plot([low, high], [low, high], color=COLOURS["muted"], linestyle=(0, (4, 3)), linewidth=1)
     axes.scatter(*_thinned(gold, predicted), s=9, alpha=0.35, color=SERIES[0], linewidths=0)
-    axes.set_xlabel("true value")
+    axes.set_xlabel("gold value")
     axes.set_ylabel("predicted value")
     light_grid(axes)
-    return Picture("predicted", "Predicted against true", "Right answers lie on the dashed line.", figure)
+    return Picture("predicted", "Predicted against gold", "Correct predictions lie on the dashed line.", figure)
 
 
 def residuals_by_length(answers: Answers) -> Picture | None:
@@ -256,9 +256,9 @@ def residuals_by_length(answers: Answers) -> Picture | None:
     points = _thinned(np.asarray(answers.lengths, np.float64), predicted - gold)
     axes.scatter(*points, s=9, alpha=0.35, color=SERIES[0], linewidths=0)
     axes.set_xlabel("tokens of the row")
-    axes.set_ylabel("predicted minus true")
+    axes.set_ylabel("predicted minus gold")
     light_grid(axes)
-    return Picture("residuals", "Residuals by length", "Above the dashed line the answer is too high.", figure)
+    return Picture("residuals", "Residuals by length", "Above the dashed line the prediction is too high.", figure)
 
 
 def _values(answers: Answers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -287,8 +287,8 @@ def kind_scores(answers: Answers) -> Picture | None:
     axes.set_xlim(0, 1.02)
     legend_above(axes, columns=3)
     light_grid(axes, "x")
-    caption = "Entities that are exactly right in place and kind; in brackets how many there are."
-    return Picture("kinds", "F1 of each kind", caption, figure)
+    caption = "Entities whose place and type are exactly right; in brackets how many there are."
+    return Picture("kinds", "F1 by entity type", caption, figure)
 
 
 def kind_confusion(answers: Answers) -> Picture | None:
@@ -298,8 +298,8 @@ def kind_confusion(answers: Answers) -> Picture | None:
         cells.update(_matched(example, output))
     order = (*answers.labels, *sorted({kind for pair in cells for kind in pair} - {*answers.labels, NOTHING}), NOTHING)
     caption = (
-        f"Entities at exactly the same place, by kind. The last column was missed, the last row invented ({NOTHING} "
-        "is true there); an entity with a wrong edge counts in both."
+        f"Entities at exactly the same place, by type. The last column was missed, the last row invented ({NOTHING} "
+        "is gold there); an entity with a wrong edge counts in both."
     )
     return _confusion_picture(order, cells, caption)
 
@@ -330,11 +330,11 @@ def rank_of_answer(answers: Answers) -> Picture | None:
     for place, count in enumerate(counts.tolist(), start=1):
         axes.text(place, count / len(gold), f"{count:,}", ha="center", va="bottom", fontsize=8)
     axes.set_xticks(places)
-    axes.set_xlabel("rank of the right choice")
+    axes.set_xlabel("rank of the gold choice")
     axes.set_ylabel("share of the questions")
     legend_above(axes)
     light_grid(axes, "y")
-    return Picture("ranks", "Rank of the right answer", "Rank 1 is a right answer.", figure)
+    return Picture("ranks", "Rank of the gold choice", "Rank 1 is a correct prediction.", figure)
 
 
 def loss_by_length(answers: Answers) -> Picture | None:

@@ -25,7 +25,7 @@ def advice(prepared: Prepared, encoder: Encoder) -> Iterator[str]:
         encoder: knows its layers, the window of its attention, and whether padding changes answers.
     """
     if frozen := prepared.config.freeze:
-        yield f"the embeddings and the lowest {frozen} of {len(encoder.layers)} layers stay as they are"
+        yield f"the embeddings and the lowest {frozen} of {len(encoder.layers)} layers are frozen"
     after = prepared.config.freeze_after
     if after is not None and layers_frozen(1.0, len(encoder.layers), after=after):
         yield f"after {after:.0%} of the steps layers are frozen one by one, the lowest first"
@@ -34,8 +34,8 @@ def advice(prepared: Prepared, encoder: Encoder) -> Iterator[str]:
         yield f"after each epoch {scored:,} of {there:,} validation rows are scored, at the end all of them"
     if not encoder.keeps_padding_out:
         yield (
-            f"{prepared.spec.name} would answer otherwise for padding beside a text, so rows of equal length are "
-            "computed together: it is right in any batch, and slower"
+            f"{prepared.spec.name} changes its output with padding, so only rows of equal length share a batch: "
+            "the results are right, and it takes longer"
         )
     if encoder.window is None:
         return
@@ -44,11 +44,11 @@ def advice(prepared: Prepared, encoder: Encoder) -> Iterator[str]:
         lengths, batch_size=int(prepared.config.batch_size or 1), seed=prepared.config.seed, epoch=0
     )
     yield (
-        f"{prepared.spec.name} reads rows through windows of up to {encoder.window} tokens, and fills none up to them: "
-        f"{padding_share(lengths, batches):.0%} of what it computes is padding"
+        f"{prepared.spec.name} reads rows in windows of up to {encoder.window} tokens and does not pad rows to "
+        f"full windows; {padding_share(lengths, batches):.0%} of the computation is padding"
     )
     if max(lengths) <= USUAL_LENGTH:
         yield (
             f"every row fits into {USUAL_LENGTH} tokens: a model with full attention (bert, roberta, deberta) "
-            f"reads them as well, with less work"
+            f"reads them just as well and computes less"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from hashlib import sha256
@@ -30,6 +30,8 @@ from bertkit.training.prepare import Prepared, describe_data
 # Processes of a training, and threads of each of them, that a checkpoint may name.
 MOST = 65_536
 REQUESTS = ("output", "resume", "force", "keep_checkpoints", "strict", "dry_run")
+# What does not decide which model a finished training has made.
+OF_THE_MACHINE = ("device", "precision", "threads", "compile", "tensorboard", "log_every")
 
 
 def request_to_store(config: TrainConfig) -> dict[str, Any]:
@@ -79,6 +81,21 @@ def resumed_config(config: TrainConfig, setup: dict[str, Any]) -> TrainConfig:
                 "leave it out, or start again with --force."
             )
     return _asked_now(config, stored)
+
+
+def refuse_changes(config: TrainConfig, trained_with: Mapping[str, Any], shown: Path) -> None:
+    """Refuse to resume a finished run with other options than it was trained with, rather than drop the wish.
+
+    Raises:
+        UsageError: an option that decides the model differs.
+    """
+    for name in sorted(config.given - {"data", "data_dir", *OF_THE_MACHINE, *REQUESTS}):
+        value, trained = getattr(config, name), trained_with.get(name)
+        if trained is not None and value != trained:
+            raise UsageError(
+                f"{flag(name)} {value}: {shown} is finished, and was trained with {trained}; train another run with "
+                "--output, or replace this one with --force."
+            )
 
 
 def requested_config(config: TrainConfig, request: dict[str, Any]) -> TrainConfig:

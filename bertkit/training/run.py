@@ -40,6 +40,7 @@ from bertkit.training.resume import (
     check_same_data,
     check_state,
     processes_of,
+    refuse_changes,
     requested_config,
     resumed_config,
     resumed_placement,
@@ -145,8 +146,10 @@ def _train(config: TrainConfig, listener: Listener, world: World, dataset: DataS
     with ExitStack() as stack:
         place = world.from_main(lambda: stack.enter_context(opened(config)))
         if config.resume and world.from_main(lambda: place.is_finished):
+            finished = world.from_main(lambda: _finished_result(place))
+            world.from_main(lambda: refuse_changes(config, finished.config, place.shown))
             listener(f"{place.shown} is finished; nothing to resume")
-            return world.from_main(lambda: _finished_result(place))
+            return finished
         checkpoints = Checkpoints(place.work, world, place.shown)
         setup = checkpoints.load_setup() if config.resume else None
         if setup is None and is_wanted(config, place):

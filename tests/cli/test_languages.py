@@ -148,7 +148,7 @@ def test_help_comes_in_korean() -> None:
     code, said, _ = run("train", "--help", BERTKIT_LANG="ko")
     assert code == 0
     assert "사용법:" in said
-    assert "최대 학습률(기본값: 모델에 따름)." in " ".join(said.replace("│", " ").split())
+    assert "그래디언트 누적: 한 스텝의 배치 수(기본값: 1)." in " ".join(said.replace("│", " ").split())
     assert "Training" not in said
 
 

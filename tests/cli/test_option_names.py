@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from bertkit.cli.app import app
 from bertkit.cli.commands import ALIASES, INSTEAD, alias_table, our_names
+from bertkit.cli.help import help_line
+from bertkit.models import recipes
 
 GROUP: Any = typer.main.get_command(app)
 
@@ -25,6 +27,15 @@ def commands(group: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
 
 
 ALL = list(commands(GROUP))
+OPTIONS = [(" ".join(words), param) for words, command in ALL for param in command.params if param.name != "help"]
+# What is counted or measured, and in what.
+UNITS = re.compile(
+    r"\b(tokens?|words?|rows?|batch(es)?|labels?|sentences?|steps?|epochs?|layers?|heads?|numbers|buckets|ids|seeds?|"
+    r"trials?|models|minutes|seconds|megabytes|share|probability|rate|norm|decay|weights|GPUs|actors|threads|beams|"
+    r"layer|head|mean)\b",
+    re.IGNORECASE,
+)
+RECIPES = {name: each for name, each in vars(recipes).items() if isinstance(each, recipes.Recipe)}
 
 
 def invoke(*words: str, columns: int = 80) -> tuple[int, str, str]:
@@ -92,13 +103,59 @@ def test_help_fits_80_columns_and_breaks_no_word(words: tuple[str, ...], command
     assert max(map(len, said.splitlines())) <= 80
     assert "<bool>" not in said
     assert "…" not in said.replace("COLUMN,…", "").replace("weight,…", "")
-    shown = set(re.sub("[│]", " ", said).split())
+    shown = {word.removesuffix(".") for word in re.sub("[│]", " ", said).split()}
     for param in command.params:
         assert param.help, f"{param.name} has no help"
-        assert {word for word in param.help.split() if len(word) < 40} <= shown
+        assert {word.removesuffix(".") for word in param.help.split() if len(word) < 40} <= shown
 
 
 @pytest.mark.parametrize(("words", "command"), ALL, ids=lambda each: " ".join(each) if isinstance(each, tuple) else "")
 def test_every_command_has_an_example(words: tuple[str, ...], command: Any) -> None:
     if not hasattr(command, "commands"):
         assert re.search(rf"Example: .*bertkit {' '.join(words)}\b", command.help, re.DOTALL), words
+
+
+@pytest.mark.parametrize(("command", "param"), OPTIONS, ids=lambda each: getattr(each, "name", each))
+def test_every_option_names_its_default_or_where_it_comes_from(command: str, param: Any) -> None:
+    line = help_line(param).plain
+    is_plain_flag = getattr(param, "is_flag", False) and not param.secondary_opts
+    assert is_plain_flag or param.required or re.search(r"[(;] ?default: \S", line), f"{command} {param.opts}: {line}"
+    assert not line.endswith(": by model)."), "by which model, how much?"
+
+
+@pytest.mark.parametrize(("command", "param"), OPTIONS, ids=lambda each: getattr(each, "name", each))
+def test_every_number_has_a_unit(command: str, param: Any) -> None:
+    if getattr(param.type_descriptor, "annotation", None) in (int, float) and not param.is_flag:
+        assert UNITS.search(param.help), f"{command} {param.opts}: {param.help}"
+
+
+def values_of(recipe: recipes.Recipe, option: str) -> set[Any]:
+    """All values that a recipe has for an option, over tasks, of one text and of two."""
+    tasks = {"", *recipe.by_task, *recipe.by_pair_task}
+    return {recipe.options(task, two_texts=two)[option] for task in tasks for two in (False, True)}
+
+
+@pytest.mark.parametrize(
+    ("option", "scratch", "minilm", "others"),
+    [
+        ("epochs", (8, 8), (2, 8), (2, 6)),
+        ("lr", (5e-4, 5e-4), (1e-4, 2e-4), (7e-6, 2e-4)),
+        ("weight_decay", (0.01, 0.01), (0.01, 0.01), (0.01, 0.01)),
+        ("label_smoothing", (0, 0), (0, 0), (0, 0)),
+        ("dropout", (0.3, 0.3), (0.1, 0.1), (0, 0.1)),
+        ("patience", (8, 8), (3, 3), (3, 3)),
+        ("average", (3, 3), (1, 1), (1, 1)),
+        ("freeze", (0, 0), (0, 0), (0, 1)),
+        ("token_masking", (0.2, 0.2), (0, 0), (0, 0)),
+        ("overlap_segments", (True, True), (False, False), (False, False)),
+        ("swap_pairs", (True, True), (True, True), (False, True)),
+        ("batch_size", (32, 32), (16, 32), (8, 32)),
+        ("trim_vocab", (False, False), (False, False), (False, True)),
+    ],
+)
+def test_help_states_the_recipes_values(option: str, scratch: Any, minilm: Any, others: Any) -> None:
+    """Who changes a recipe changes its help line in config.py too."""
+    rest = [recipe for name, recipe in RECIPES.items() if name not in ("SCRATCH", "MINILM")]
+    groups = [[RECIPES["SCRATCH"]], [RECIPES["MINILM"]], rest]
+    found = [set().union(*(values_of(recipe, option) for recipe in group)) for group in groups]
+    assert [(min(each), max(each)) for each in found] == [scratch, minilm, others]

@@ -150,7 +150,7 @@ def test_the_task_follows_from_the_labels_and_is_noted(tmp_path, labels, task):
     rows = "".join(f"t{label}\t{label}\n" for label in labels)
     loaded = load_data([write(tmp_path / "a.tsv", f"text\tlabel\n{rows}")])
     assert loaded.task == task
-    assert any(note.startswith(f"task: {task}, for ") for note in loaded.notes)
+    assert any(note.startswith(f"task: {task}, because ") for note in loaded.notes)
 
 
 def test_regression_needs_numbers(tmp_path):

@@ -275,7 +275,7 @@ def test_choices_taken_and_right(tokenizer: Tokenizer) -> None:
     task, question = KINDS["choice"](tokenizer)
     explainer = Explainer(make_run(task, tokenizer))
     found = explainer.explain(question, np.array([0.1, 0.7, 0.2]), characters=1500)
-    assert [t.name for t in found.texts] == ["q", "r", "B (taken)", "A (right)"]
+    assert [t.name for t in found.texts] == ["q", "r", "B (taken)", "A (gold)"]
     assert [len(t.pushes) for t in found.texts] == [4, 7, 3, 0]
 
 
@@ -361,7 +361,7 @@ def test_the_page_says_what_its_colours_mean(cue_run: Path, tmp_path: Path) -> N
     done = CliRunner().invoke(app, ["eval", str(cue_run), str(data), "--report", str(page)])
     assert done.exit_code == 0, done.output
     text = page.read_text(encoding="utf-8")
-    assert "leaving the word out lowers the score of the answer shown" in text
+    assert "leaving the word out lowers the score of the predicted label" in text
     assert "gradient" not in text
     marks = re.findall(r'<mark class="(for|against)" style="[^"]*" title="([+-])[\d.e-]+ without it">', text)
     assert len(marks) > 12

@@ -107,7 +107,7 @@ def test_the_page_of_an_evaluation(trained_run: Path, tmp_path: Path) -> None:
     text = report.read_text(encoding="utf-8")
     page = Page(text)
     is_self_contained(page, text)
-    for part in ("accuracy", "majority", "tfidf", "Confusion matrix", "ROC", "Reliability", "Loss while training"):
+    for part in ("accuracy", "majority", "tfidf", "Confusion matrix", "ROC", "Reliability", "Learning curves"):
         assert part in page.text
     assert 'class="for"' in text
     assert {path.name for path in plots.iterdir()} == {

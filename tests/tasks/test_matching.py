@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from bertkit.evaluation.forward import forward
 from bertkit.models.bert import BertConfig, BertModel
 from bertkit.models.matching import MatchingModel
 from bertkit.tasks.base import EncodedRow, TaskSettings, TrainingOptions
-from bertkit.tasks.candidates import Extractor, by_merit, candidate_sets
+from bertkit.tasks.candidates import Extractor, by_merit, candidate_sets, merit
 from bertkit.tasks.extractive import ExtractiveTask
 from bertkit.tasks.matching import DocumentPart, MatchingTask
 from bertkit.tokenization.base import Tokenizer
@@ -66,6 +67,48 @@ def test_all_pairs_and_triples_of_the_best_five() -> None:
 )
 def test_short_documents_have_the_sets_that_exist(count: int, wanted: list[tuple[int, ...]]) -> None:
     assert candidate_sets([0.5] * count) == wanted
+
+
+def candidates_by_trying_all(scores: np.ndarray) -> set[tuple[int, ...]]:
+    """Of all pairs and triples those whose sentences are outranked by at most four; of equal ones the earlier ranks."""
+    places = range(len(scores))
+    outranked = [sum((-scores[j], j) < (-scores[i], i) for j in places) for i in places]
+    sets = (chosen for size in (2, 3) for chosen in combinations(places, size))
+    return {chosen for chosen in sets if all(outranked[i] < 5 for i in chosen)}
+
+
+def test_candidates_are_those_of_trying_all_sets() -> None:
+    """500 random documents of up to twelve sentences; scores of few values, so that many are equal."""
+    for seed in range(500):
+        rng = np.random.default_rng(seed)
+        scores = rng.integers(0, 6, size=rng.integers(2, 13)) / 5
+        sets = candidate_sets(scores.tolist())
+        assert len(sets) == len(set(sets))
+        assert set(sets) == candidates_by_trying_all(scores)
+
+
+class Split:
+    """Hands words to rouge-score as they are."""
+
+    def tokenize(self, text: str) -> list[str]:
+        return text.split()
+
+
+def test_the_best_candidate_is_rouge_scores() -> None:
+    """500 random documents: every candidate's merit, and so the order, is what rouge-score computes."""
+    scorer = RougeScorer(["rouge1", "rouge2"], tokenizer=Split())
+    for seed in range(500):
+        rng = np.random.default_rng(seed)
+        tokens = [list(rng.choice(list("abcdef"), size=rng.integers(0, 5))) for _ in range(rng.integers(2, 6))]
+        reference = list(rng.choice(list("abcdef"), size=rng.integers(1, 9)))
+        sets = candidate_sets(rng.random(len(tokens)).tolist())
+        figures = {}
+        for chosen in sets:
+            found = scorer.score(" ".join(reference), " ".join(word for i in chosen for word in tokens[i]))
+            figures[chosen] = found["rouge1"].fmeasure + found["rouge2"].fmeasure
+            assert merit(chosen, tokens, reference) == pytest.approx(figures[chosen], abs=1e-12)
+        ordered = [figures[chosen] for chosen in by_merit(sets, tokens, reference)]
+        assert ordered == pytest.approx(sorted(figures.values(), reverse=True), abs=1e-12)
 
 
 def test_candidates_are_sorted_as_rouge_sorts_them() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-import math
 
 import numpy as np
 import pytest
@@ -16,31 +16,32 @@ def keeps_scheme(tags: tuple[int, ...]) -> bool:
     return all(tag == 0 or tag % 2 == 1 or before in (tag - 1, tag) for before, tag in itertools.pairwise((0, *tags)))
 
 
-def random_rows(units: int, tags: int, seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return rng.dirichlet(np.full(tags, 0.5), size=units)
-
-
 def test_tags_are_o_and_two_for_each_kind() -> None:
     assert tag_names(("LOC", "PER")) == ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
 
 
-@pytest.mark.parametrize("kinds", [1, 2])
-@pytest.mark.parametrize("units", [1, 2, 3, 5])
-def test_the_best_of_all_sequences_that_keep_the_scheme(kinds: int, units: int) -> None:
-    n_tags, repaired = 1 + 2 * kinds, 0
-    for seed in range(25):
-        rows = random_rows(units, n_tags, seed)
+@functools.cache
+def sequences_that_keep_the_scheme(units: int, n_tags: int) -> np.ndarray:
+    """All of them, (S, U)."""
+    return np.array([tags for tags in itertools.product(range(n_tags), repeat=units) if keeps_scheme(tags)])
+
+
+@pytest.mark.parametrize("units", [1, 2, 3, 4, 5])
+def test_the_best_of_all_sequences_that_keep_the_scheme(units: int) -> None:
+    """100 random cases of each length, 500 in all: the very sequence that trying them all finds."""
+    repaired = 0
+    for seed in range(100):
+        rng = np.random.default_rng([units, seed])
+        n_tags = 1 + 2 * int(rng.integers(1, 4 if units < 5 else 3))  # of one to three kinds
+        rows = rng.dirichlet(np.full(n_tags, rng.choice([0.3, 1.0, 5.0])), size=units)  # from sure to unsure
         found = best_path(rows)
-        assert keeps_scheme(tuple(found.tags.tolist()))
-        allowed = filter(keeps_scheme, itertools.product(range(n_tags), repeat=units))
-        best = max(math.fsum(math.log(rows[i, tag]) for i, tag in enumerate(tags)) for tags in allowed)
-        mine = math.fsum(math.log(rows[i, tag]) for i, tag in enumerate(found.tags))
-        assert mine == pytest.approx(best, abs=1e-9)
+        all_there_are = sequences_that_keep_the_scheme(units, n_tags)
+        scores = np.log(np.maximum(rows, 1e-12))[np.arange(units), all_there_are].sum(axis=1)
+        assert found.tags.tolist() == all_there_are[scores.argmax()].tolist()
         assert found.raw.tolist() == rows.argmax(axis=1).tolist()
         assert found.repaired == (not keeps_scheme(tuple(found.raw.tolist())))
         repaired += found.repaired
-    assert 0 < repaired < 25
+    assert 0 < repaired < 100
 
 
 def test_what_keeps_the_scheme_is_left_as_it_is() -> None:

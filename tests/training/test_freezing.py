@@ -223,7 +223,7 @@ def test_a_frozen_run_resumes_to_the_same_bytes(pair_file: Path, tmp_path: Path,
 def test_what_is_frozen_is_said(pair_file: Path, tmp_path: Path) -> None:
     heard: list[Event] = []
     train(small(pair_file, tmp_path / "run", layers=2, freeze=1, epochs=1), heard.append)
-    assert "the embeddings and the lowest 1 of 2 layers stay as they are" in heard
+    assert "the embeddings and the lowest 1 of 2 layers are frozen" in heard
     later: list[Event] = []
     train(small(pair_file, tmp_path / "later", layers=2, freeze_after=0.5, epochs=1), later.append)
     assert "after 50% of the steps layers are frozen one by one, the lowest first" in later

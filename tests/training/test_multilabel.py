@@ -88,7 +88,7 @@ def test_it_is_learnt_and_stands_beside_its_baselines(made: Trained) -> None:
     names |= {"loss", "ece"}
     for metrics in (made.result.metrics, *made.result.baselines.values()):
         assert set(metrics) == names
-    assert any("task: multilabel, for rows have several labels" in sentence for sentence in made.said)
+    assert any("task: multilabel, because rows have several labels" in sentence for sentence in made.said)
     assert any(sentence.startswith("thresholds: one for each label") for sentence in made.said)
 
 

@@ -193,6 +193,12 @@ def test_strict_turns_a_warning_into_an_error_but_keeps_the_run(tmp_path: Path) 
     assert (tmp_path / "run" / "bertkit.json").exists()
 
 
+def test_a_finished_run_is_not_resumed_with_other_options(trained_run: Path) -> None:
+    config = TrainConfig(output=str(trained_run), resume=True, epochs=99, given=frozenset({"epochs", "resume"}))
+    with pytest.raises(UsageError, match=r"--epochs 99: .* is finished, and was trained with \d+; .*--force"):
+        train(config)
+
+
 def test_resume_of_a_finished_run_changes_nothing(trained_run: Path) -> None:
     before = digest(trained_run)
     result = train(TrainConfig(output=str(trained_run), resume=True))

@@ -146,7 +146,7 @@ def tell_label_sets(rows: Sequence[Row], choice: ColumnChoice | None) -> bool:
 
 def why_label_sets(columns: ColumnMap, tasks: Tasks) -> str:
     """Say why rows are taken for sets of labels, where nobody said so."""
-    task = f"task: {word_of(LABEL_SETS, tasks)}, for"
+    task = f"task: {word_of(LABEL_SETS, tasks)}, because"
     if columns.labels:
         return f"{task} the columns {listed(columns.labels, joint=' and ')} hold 0 and 1"
     return f"{task} rows have several labels (--task {word_of(CLASSES, tasks)} takes each combination for one label)"

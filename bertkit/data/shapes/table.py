@@ -247,7 +247,7 @@ def _parted(
 
 def reason_of(shape: str, tasks: Tasks, different: int | None = None) -> str:
     """Say why labels are classes or scores, where nobody said."""
-    task = f"task: {word_of(shape, tasks)}, for"
+    task = f"task: {word_of(shape, tasks)}, because"
     if shape == SCORES:
         return f"{task} all labels are numbers and not all are whole"
     count = "" if different is None else f" ({different} different)"
