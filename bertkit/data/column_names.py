@@ -65,10 +65,42 @@ LABEL_NAMES = (
     *("별점", "등급", "의도", "주제", "긍부정", "긍정부정", "만족도", "클래스", "감정분류", "타겟"),
 )
 # Of tables with documents and their summaries.
-DOCUMENT_NAMES = ("text", "article", "document", "content", "body", "story", "src", "source", "sentences", "passage")
-SUMMARY_NAMES = ("summary", "highlights", "abstract", "abstractive", "reference", "target", "tgt", "gist")
+DOCUMENT_NAMES = (
+    *("text", "article", "document", "content", "body", "story", "src", "source", "sentences", "passage"),
+    *(
+        "dialogue",
+        "dialog",
+        "conversation",
+        "transcript",
+        "fulltext",
+        "full_text",
+        "text_body",
+        "body_text",
+        "maintext",
+    ),
+    *("main_text", "article_original", "article_text", "contents", "news", "post", "message", "review", "comment"),
+    *(
+        "turns",
+        "utterances",
+        "messages",
+        "본문",
+        "내용",
+        "기사",
+        "기사본문",
+        "원문",
+        "문서",
+        "글",
+        "대화",
+        "텍스트",
+        "리뷰",
+    ),
+)
+SUMMARY_NAMES = (
+    *("summary", "highlights", "abstract", "abstractive", "reference", "target", "tgt", "gist"),
+    *("요약", "요약문", "요약본", "초록"),
+)
 # Of tables with a list of tokens and one of tags, or with a token on each row.
-TOKEN_NAMES = ("tokens", "words", "token", "word", "form", "tokenized_text", "토큰", "단어", "어절", "형태소")
+TOKEN_NAMES = ("tokens", "words", "token", "word", "form", "tokenized_text", "tok", "토큰", "단어", "어절", "형태소")
 TAG_NAMES = (
     *("ner_tags", "tags", "ner", "named_entities", "labels", "label", "ner_tag", "tag", "태그", "개체명"),
     *("ner_label", "ner_labels", "iob", "bio", "iob_tag", "bio_tag", "entity", "entities", "레이블", "라벨", "개체"),

@@ -15,6 +15,7 @@ from bertkit.data.catalog import DatasetSpec
 from bertkit.data.column_names import DOCUMENT_NAMES, LABEL_NAMES, SUMMARY_NAMES, first_named
 from bertkit.data.columns import ColumnChoice, check_mapped, has_column, say_which, there_are
 from bertkit.data.records import BadRow, ColumnMap, Document, Example, Row
+from bertkit.data.row_cells import lines_in_objects
 from bertkit.data.values import RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import quoted, shell_words, shortened
@@ -85,6 +86,10 @@ def _document(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) 
     if need_summary and not summary:
         what = "missing" if written is None else "empty"
         raise RowError(f"the summary is {what} (column {quoted(columns.label)})")
+    lines = lines_in_objects(text)
+    if lines is not None and not lines:
+        raise RowError(f"the column {quoted(name)} holds objects without a text (sentence, text, utterance)")
+    text = text if lines is None else "\n".join(lines)
     sentences = _given_sentences(text)
     if sentences is None:
         return Document((text,), None, row.line, source, summary or None)

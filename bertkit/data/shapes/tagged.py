@@ -28,7 +28,7 @@ from bertkit.data.tagged.tokens import (
     shows_kind,
     word_places,
 )
-from bertkit.data.values import RowError, field_of, parse_list
+from bertkit.data.values import LISTED, RowError, field_of, parse_list
 from bertkit.plain import quoted
 
 ENTITY_NAMES = (
@@ -65,8 +65,9 @@ def looks_tagged(rows: Iterable[Row]) -> bool | None:
     columns = find_tag_columns(list(looked_at[0].fields)) if looked_at else None
     if columns is None:
         return False
-    marks = [_marks_entities(row, columns) for row in looked_at]
-    if None in marks:
+    tags: list[str] = []  # one sentence alone may not show that they are
+    marks = [_marks_entities(row, columns, tags) for row in looked_at]
+    if None in marks or (tags and not are_tags(tags)):
         return False
     undecided = None if all(_is_list(row, columns) for row in looked_at) else False
     return True if any(marks) else undecided
@@ -226,14 +227,16 @@ def _form_of(rows: Iterable[Row], columns: ColumnMap, tag_names: Sequence[str], 
 
 
 def _is_list(row: Row, columns: ColumnMap) -> bool:
-    return (field_of(row.fields, columns.label or "") or "").lstrip().startswith(("[", "("))
+    return (field_of(row.fields, columns.label or "") or "").lstrip().startswith(LISTED)
 
 
-def _marks_entities(row: Row, columns: ColumnMap) -> bool | None:
-    """Tell whether a row marks any entity; None if it is no tagged row at all."""
+def _marks_entities(row: Row, columns: ColumnMap, tags: list[str]) -> bool | None:
+    """Tell whether a row marks any entity, and gather what may be its tags; None if it is no tagged row at all."""
     try:
         raw = (field_of(row.fields, columns.label or "") or "").strip()
-        values = parse_list(raw) if raw.startswith(("[", "(")) else cut_tags(raw)
+        values = parse_list(raw) if raw.startswith((*LISTED, "{")) else cut_tags(raw)
+        if isinstance(values, dict) and "entities" in values:
+            values = values["entities"]
         if not isinstance(values, list):
             return None
         if not values or all(isinstance(value, list | dict) for value in values):
@@ -243,7 +246,8 @@ def _marks_entities(row: Row, columns: ColumnMap) -> bool | None:
         return None
     if len(values) != len(tokens if tokens is not None else text.split()):
         return None
-    if all(isinstance(value, str) for value in values) and are_tags(values):
+    if all(isinstance(value, str) for value in values):
+        tags += values
         return not all(is_outside(value.strip()) for value in values)
     return any(values) if tokens and all(type(value) is int for value in values) else None
 
