@@ -6,11 +6,16 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+CONVERSATION_NAMES = (
+    *("dialogue", "dialog", "conversation", "transcript", "turns", "utterances", "messages"),
+    *("대화", "대화내용"),
+)
 # Of several that are there the first counts, so that a title is the text only where there is no other.
 TEXT_NAMES = (
     *("text", "sentence", "document", "review", "content", "comment", "utterance", "article"),
     *("텍스트", "문장", "본문", "내용", "리뷰", "댓글", "후기", "발화", "문서", "기사"),
     *("message", "tweet", "body", "post", "review_text", "review_body", "comment_text", "full_text", "description"),
+    *CONVERSATION_NAMES,
     *("sms", "query", "input", "texts", "data", "title", "headline"),
     *(
         "리뷰내용",
@@ -67,38 +72,17 @@ LABEL_NAMES = (
 # Of tables with documents and their summaries.
 DOCUMENT_NAMES = (
     *("text", "article", "document", "content", "body", "story", "src", "source", "sentences", "passage"),
-    *(
-        "dialogue",
-        "dialog",
-        "conversation",
-        "transcript",
-        "fulltext",
-        "full_text",
-        "text_body",
-        "body_text",
-        "maintext",
-    ),
-    *("main_text", "article_original", "article_text", "contents", "news", "post", "message", "review", "comment"),
-    *(
-        "turns",
-        "utterances",
-        "messages",
-        "본문",
-        "내용",
-        "기사",
-        "기사본문",
-        "원문",
-        "문서",
-        "글",
-        "대화",
-        "텍스트",
-        "리뷰",
-    ),
+    *CONVERSATION_NAMES,
+    *("fulltext", "full_text", "text_body", "body_text", "maintext", "main_text", "article_original", "article_text"),
+    *("contents", "news", "post", "message", "review", "comment"),
+    *("본문", "내용", "기사", "기사본문", "원문", "문서", "글", "텍스트", "리뷰"),
 )
 SUMMARY_NAMES = (
     *("summary", "highlights", "abstract", "abstractive", "reference", "target", "tgt", "gist"),
     *("요약", "요약문", "요약본", "초록"),
 )
+# Who says a turn of a conversation.
+SPEAKER_NAMES = ("speaker", "speaker_id", "participantID", "role", "화자")
 # Of tables with a list of tokens and one of tags, or with a token on each row.
 TOKEN_NAMES = ("tokens", "words", "token", "word", "form", "tokenized_text", "tok", "토큰", "단어", "어절", "형태소")
 TAG_NAMES = (

@@ -23,7 +23,7 @@ from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import encoding_note, sniff_format
 from bertkit.data.groups import Groups, find_groups, refuse_groups
 from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
-from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, LABEL_SETS, RELATIONS
+from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, LABEL_SETS, RELATIONS, TEXTS
 from bertkit.data.shapes.label_sets import with_flags
 from bertkit.data.shapes.table import guess_shape, shape_of, spec_of
 from bertkit.data.sources import Source
@@ -202,6 +202,8 @@ class Opener:
         known = known.parted(
             entities=is_auto or self.shape == ENTITIES, classes=is_auto or self.shape in (CLASSES, LABEL_SETS)
         )
+        if known.has_speech_tags and self.shape != TEXTS:
+            raise DataError(f"{path}: a part of speech stands behind each word, and neither labels nor entities do.")
         if known.marks_note is not None:
             self.notes.append(f"{path}: {known.marks_note}")
         if known.kind == "txt" and self.shape == ENTITIES:

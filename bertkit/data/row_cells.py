@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from bertkit.data.column_names import SPEAKER_NAMES
 from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
 from bertkit.data.values import JsonText, NotMeantError, RowError, field_of, missing_column, parse_list
 from bertkit.plain import listed, quoted, shell_words
@@ -22,7 +23,7 @@ _TEXT_KEYS = (
     "문장",
     "발화",
 )
-_SPEAKER_KEYS = ("speaker", "speaker_id", "participantID", "name", "role", "화자")
+_SPEAKER_KEYS = (*SPEAKER_NAMES, "name")
 # How a list begins in which there may be objects.
 _OBJECTS = ("[{", "[[")
 _UNUSED = ("reject", "ignore")

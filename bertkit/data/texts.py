@@ -60,6 +60,7 @@ def open_texts(name: str, *, columns: str | None = None) -> Texts:
     names = (*header, *spec.renames.values()) if spec is not None and header else ()
     told = tell(opened, header=names, knows=partial(_knows, choice), text_will_do=choice is None)
     table, notes = told.table, (*told.notes, *told.doubts)
+    notes = notes if table.marks_note is None else (*notes, f"{opened.name}: {table.marks_note}")
     if table.kind == "conll":
         tagged = read_tagged_opened(opened, table, need_tags=False)
         return Texts(_texts(_peeked(tagged, opened.name), opened.name), notes=notes)
@@ -85,7 +86,9 @@ def _of_rows(rows: Iterator[Row | BadRow], name: str, kind: str, choice: ColumnC
         return Texts(_lines(rows, name))
     told, rows = guess_shape(rows, choice)
     told = None if told == RELATIONS else told  # its text is read without markers
-    first = next(rows)
+    first = next((row for row in rows if not isinstance(row, LeftOut)), None)
+    if first is None:
+        raise DataError(f"{name}: there is no text in it (empty, or only a header line).")
     if isinstance(first, BadRow):
         raise DataError.at(name, first.line, f"{first.message}.")
     notes: tuple[str, ...] = ()
@@ -97,7 +100,7 @@ def _of_rows(rows: Iterator[Row | BadRow], name: str, kind: str, choice: ColumnC
         rows, found, notes = _told(rows, name, choice, error)
     except DataError as error:
         raise DataError(f"{name}: {error}") from None
-    examples = shape.examples(rows, found, name, need_label=False)
+    examples = shape.examples(rows, replace(found, label=None, labels=()), name, need_label=False)
     return Texts(_texts(examples, name), (*found.inputs, *found.choices), notes)
 
 

@@ -7,7 +7,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from bertkit.data.column_names import HEADER_NAMES, LABEL_NAMES, SUMMARY_NAMES, TEXT_NAMES, first_named, folded
+from bertkit.data.column_names import (
+    HEADER_NAMES,
+    LABEL_NAMES,
+    SPEAKER_NAMES,
+    SUMMARY_NAMES,
+    TAG_NAMES,
+    TEXT_NAMES,
+    first_named,
+    folded,
+)
 from bertkit.data.values import RowError, parse_list
 
 # How an object of JSON begins, and how an array of them does.
@@ -63,7 +72,7 @@ def json_kind(full: Sequence[str], hint: str | None, *, is_named: bool, is_whole
 
 def rows_within(value: Mapping[str, Any]) -> Sequence[Any] | None:
     """Return the rows that an object holds, where it is a table rather than a row; None where it is a row."""
-    lists = [name for name, items in value.items() if _is_list_of_rows(items)]
+    lists = [name for name, items in value.items() if _is_list_of_rows(items) and not are_turns(items)]
     if any(name.casefold() in WRAPPERS and items == [] for name, items in value.items()) and not is_row(value):
         return []
     named = [name for name in lists if name.casefold() in WRAPPERS]
@@ -80,6 +89,14 @@ def rows_within(value: Mapping[str, Any]) -> Sequence[Any] | None:
         return found
     inner = [rows for other in value.values() if isinstance(other, dict) and (rows := rows_within(other)) is not None]
     return inner[0] if len(inner) == 1 else None
+
+
+def are_turns(items: Iterable[Any]) -> bool:
+    """Tell turns of a conversation without labels, which are one text: somebody says each of them."""
+    answers = (*LABEL_NAMES, *TAG_NAMES, *SUMMARY_NAMES)
+    return all(
+        isinstance(item, dict) and first_named(item, SPEAKER_NAMES) and not first_named(item, answers) for item in items
+    )
 
 
 def tables_within(value: Mapping[str, Any]) -> list[str]:

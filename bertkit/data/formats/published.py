@@ -23,7 +23,7 @@ from bertkit.data.column_names import (
     first_named,
     folded,
 )
-from bertkit.data.formats.json_telling import is_row
+from bertkit.data.formats.json_telling import are_turns, is_row
 from bertkit.data.records import BadRow, Row
 from bertkit.data.tagged.token_rows import join_token_rows
 from bertkit.data.values import JsonText, RowError, likely_categories, parse_cell, parse_list, value_text
@@ -253,9 +253,9 @@ def _nested_column(fields: _Fields) -> str | None:
     told = all(isinstance(item, dict) and first_named(item, _SENTENCE_NAMES) for item in items)
     if not told or any(first_named(item, _PLACE_NAMES) for item in items):
         return None
-    # A label of all, or a summary, is no label of each part; turns of a conversation without one are one text.
+    # A label of all, or a summary, is no label of each part.
     answers = (*LABEL_NAMES, *TAG_NAMES, *SUMMARY_NAMES)
-    if not any(first_named(item, answers) for item in items) and all(first_named(i, _SPEAKERS) for i in items):
+    if are_turns(items):
         return None
     if first_named(others, answers) is not None and not any(first_named(item, answers) for item in items):
         return None
@@ -381,7 +381,6 @@ _LABEL_MARK = "__label__"
 _SPAN_KINDS = ("labels", "hypertextlabels")
 _SENTENCE_NAMES = (*TEXT_NAMES, "form")
 _PLACE_NAMES = ("start", "begin", "start_offset", "offset")
-_SPEAKERS = ("speaker", "speaker_id", "participantID", "role", "화자")
 _LETTER = re.compile(r"\(([A-H1-8])\)")
 _FEW_WORDS = 10
 _TITLES = frozenset({"title", "headline", "subject", "제목"})
