@@ -23,6 +23,7 @@ from bertkit.cli.options import (
     RunArgument,
     StrictOption,
     ThresholdOption,
+    kept_names,
 )
 from bertkit.cli.progress import QuietOption, notes, shown_work
 from bertkit.errors import StrictError
@@ -32,7 +33,12 @@ def eval_command(
     run: RunArgument,
     data: Annotated[
         list[str] | None,
-        typer.Argument(metavar="DATA", show_default=False, help="Data as for train (default: the run's own)."),
+        typer.Argument(
+            metavar="DATA",
+            show_default=False,
+            help="Data as for train (default: the run's own).",
+            callback=kept_names,
+        ),
     ] = None,
     *,
     split: Annotated[

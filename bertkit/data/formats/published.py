@@ -172,6 +172,12 @@ def _label_studio(fields: _Fields) -> list[dict[str, str]]:
     return [row]
 
 
+def _is_task(fields: _Fields) -> bool:
+    """Tell a task of Label Studio's that nobody has annotated, as it is imported: its texts are in `data` alone."""
+    others = [name for name in fields if name != "data"]
+    return fields["data"].startswith("{") and first_named(others, (*TEXT_NAMES, *LABEL_NAMES, *TAG_NAMES)) is None
+
+
 def _annotated_classes(fields: _Fields) -> list[dict[str, str]]:
     """Read annotations without places, as doccano's former exports have them: they are of the whole text."""
     labels = [item["label"] for item in _list(fields, "annotations")]
@@ -387,6 +393,7 @@ _TITLES = frozenset({"title", "headline", "subject", "제목"})
 _FORMS = (
     _Form(frozenset({"data", "annotations"}), _label_studio, lambda fields: fields["data"].startswith("{")),
     _Form(frozenset({"data", "completions"}), _label_studio, lambda fields: fields["data"].startswith("{")),
+    _Form(frozenset({"data"}), _label_studio, _is_task),
     _Form(frozenset({"content", "annotation"}), _data_turks, lambda fields: '"label' in fields["annotation"]),
     _Form(frozenset({"text", "annotations"}), _annotated_classes, _has_classes),
     _Form(frozenset({"text"}), _fast_text, lambda fields: _is_marked(fields["text"])),

@@ -194,7 +194,7 @@ def find_layout(sentences: Iterable[Sequence[Columns]], *, need_tags: bool, is_g
     last = [row[-1] for row in every]
     is_last = alike and 2 * sum(map(is_like_tag, last)) >= len(last) and any(map(is_entity_tag, last))
     place = None if is_last else _tag_column(every, token + 1)
-    if place is not None and all(len(row) == place + 1 for row in every):
+    if place is not None and all(len(row) <= place + 1 for row in every):
         place = None
     return Layout(token, -1 if place is None else place, numbered=token > 0)
 
