@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.class_folders import text_reader, unlabelled
-from bertkit.data.columns import ColumnChoice, UnnamedColumnsError
+from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, Wanted
 from bertkit.data.contents import ROWS_LOOKED_AT, reads_title, told_or_refused, unread_text
 from bertkit.data.faults import Faults
 from bertkit.data.folders import SPLIT_WORDS
@@ -290,13 +290,13 @@ class Opener:
         spec = self.source.spec
         may_lack_label = self.need_label is False or not spec_of(self.shape).need_labels or lacks_labels(spec, split)
         try:
-            columns = shape_of(self.shape).resolve(
-                names,
-                mapping=choice.renamed(renames) if choice is not None else None,
+            wanted = Wanted(
+                choice.renamed(renames) if choice is not None else None,
                 usual=None if spec is None else spec.columns,
                 stored=self.stored or self._resolved,
                 need_label=not may_lack_label,
             )
+            columns = shape_of(self.shape).resolve(names, wanted)
         except UnnamedColumnsError as error:
             if self.stored is not None or self._resolved is not None or spec is not None:
                 raise DataError(f"{table.place}: {error}") from None

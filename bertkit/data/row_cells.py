@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from bertkit.data.column_names import SPEAKER_NAMES
 from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
@@ -139,3 +139,63 @@ def examples_of(rows: Iterable[Row | BadRow], make: Callable[[Row], Example]) ->
 def missing_label(raw: str | None, column: str | None) -> str:
     """Say in a clause that a row has no label."""
     return f"label is {'missing' if raw is None else 'empty'} (column {quoted(column)})"
+
+
+class LabelRules(Protocol):
+    """What a data set that is known by name says of its labels."""
+
+    @property
+    def withheld(self) -> frozenset[str]:
+        """What stands in place of a label that is not published."""
+        ...
+
+    def canonical_label(self, label: str) -> str | None:
+        """Give the official word for a label; None if there is no such label."""
+        ...
+
+    def strange_label(self, label: str) -> str:
+        """Say in a clause that there is no such label."""
+        ...
+
+
+class RowShape:
+    """A shape that makes a record of each row by itself."""
+
+    def examples(
+        self,
+        rows: Iterable[Row | BadRow],
+        columns: ColumnMap,
+        source: str,
+        *,
+        spec: LabelRules | None = None,
+        need_label: bool = True,
+    ) -> Iterator[Example | BadRow]:
+        """Turn rows into records; one that lacks what it needs becomes a `BadRow`."""
+        return examples_of(rows, lambda row: self.example(row, columns, source, spec=spec, need_label=need_label))
+
+    def example(
+        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
+    ) -> Example:
+        """Make a record of a row.
+
+        Raises:
+            RowError: it cannot be used.
+        """
+        raise NotImplementedError
+
+
+def label_of(row: Row, columns: ColumnMap, label: str, spec: LabelRules | None, *, need_label: bool) -> str | None:
+    """Return a label as its data set spells it; None where there is none.
+
+    Raises:
+        RowError: it is missing, or strange to its data set, and there must be one.
+    """
+    if not label:
+        if need_label:
+            raw = None if columns.label is None else field_of(row.fields, columns.label)
+            raise RowError(missing_label(raw, columns.label))
+        return None
+    canonical = label if spec is None else spec.canonical_label(label)
+    if canonical is None and spec is not None and need_label:
+        raise RowError(spec.strange_label(label))
+    return canonical or label

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, parse_columns
+from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, Wanted, parse_columns
 from bertkit.data.contents import ROWS_LOOKED_AT, told_or_refused
 from bertkit.data.formats.opened import open_input
 from bertkit.data.formats.readers import read_opened
@@ -74,7 +74,7 @@ def _knows(choice: ColumnChoice | None, names: Sequence[str]) -> bool:
     """Tell whether columns of texts are among names."""
     try:
         if find_choice_columns(names, choice=choice) is None:
-            shape_of(CLASSES).resolve(names, mapping=choice, usual=None, stored=None, need_label=False)
+            shape_of(CLASSES).resolve(names, Wanted(choice, need_label=False))
     except DataError:
         return False
     return True
@@ -95,7 +95,7 @@ def _of_rows(rows: Iterator[Row | BadRow], name: str, kind: str, choice: ColumnC
     shape = shape_of(told or CLASSES)
     rows = itertools.chain([first], rows)
     try:
-        found = shape.resolve(list(first.fields), mapping=choice, usual=None, stored=None, need_label=False)
+        found = shape.resolve(list(first.fields), Wanted(choice, need_label=False))
     except UnnamedColumnsError as error:
         rows, found, notes = _told(rows, name, choice, error)
     except DataError as error:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from bertkit.data.class_folders import TextFile, text_reader
-from bertkit.data.columns import ColumnChoice, parse_columns
+from bertkit.data.columns import ColumnChoice, Wanted, parse_columns
 from bertkit.data.formats.opened import STDIN, Opened, open_input
 from bertkit.data.formats.published import usual_rows
 from bertkit.data.formats.readers import read_opened
@@ -354,10 +354,6 @@ def _columns(names: Sequence[str], settings: TaskSettings, choice: ColumnChoice 
     if kind == "txt":
         return ColumnMap(text=tuple(names[:1]))
     found = shape_of(SHAPE_OF[settings.task]).resolve(
-        names,
-        mapping=choice,
-        usual=None,
-        stored=replace(settings.columns, label=None, labels=()),
-        need_label=False,
+        names, Wanted(choice, stored=replace(settings.columns, label=None, labels=()), need_label=False)
     )
     return replace(found, label=None, labels=())

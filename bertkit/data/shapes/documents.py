@@ -8,14 +8,13 @@ words for each sentence.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from bertkit.data.catalog import DatasetSpec
 from bertkit.data.column_names import DOCUMENT_NAMES, LABEL_NAMES, SUMMARY_NAMES, first_named
-from bertkit.data.columns import ColumnChoice, check_mapped, has_column, say_which, there_are
+from bertkit.data.columns import Wanted, has_column, say_which, there_are
 from bertkit.data.records import BadRow, ColumnMap, Document, Example, Row
-from bertkit.data.row_cells import lines_in_objects
+from bertkit.data.row_cells import LabelRules, RowShape, lines_in_objects
 from bertkit.data.values import RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import quoted, shell_words, shortened
@@ -25,22 +24,17 @@ _TELLING = ("highlights", "abstract", "abstractive")
 _NO_DOCUMENT = re.compile(r"(?:^|[\W_])(?:id|idx|no|url|date|title|topic|source|category)s?$", re.IGNORECASE)
 
 
-def find_document_columns(
-    names: Sequence[str], *, choice: ColumnChoice | None, known: Sequence[ColumnMap], need_summary: bool
-) -> ColumnMap:
+def find_document_columns(names: Sequence[str], wanted: Wanted) -> ColumnMap:
     """Find the columns of text and summary: `--columns` first, then known names, then synonyms.
 
     Args:
         names: the columns that are there.
-        choice: what `--columns` said; `label` is the summary.
-        known: the columns of a run, or of a data set of the catalog.
-        need_summary: whether a missing summary is an error; if not, one that is there is still found.
+        wanted: what is looked for; the label is the summary.
 
     Raises:
         DataError: a column is missing; the message lists those that are there.
     """
-    chosen = choice or ColumnChoice()
-    check_mapped(names, chosen)
+    chosen, known = wanted.chosen(names), wanted.known
     if len(chosen.text) > 1 or chosen.pair is not None or chosen.choices:
         raise DataError("a document is one column of text; write --columns like text=article,label=summary.")
     text = next(iter(chosen.text), None) or _first_known(names, [c.text[0] for c in known])
@@ -49,7 +43,7 @@ def find_document_columns(
         raise DataError(f"no column is recognised as the document: {there_are(names)}; {_way_on(names)}.")
     label = chosen.label or _first_known(names, [c.label for c in known if c.label is not None])
     label = label or first_named(_others(names, text), SUMMARY_NAMES)
-    if need_summary and label is None:
+    if wanted.need_label and label is None:
         raise DataError(f"no column is recognised as the summary: {there_are(names)}; {_way_on(names, text)}.")
     return ColumnMap((text,), None, label)
 
@@ -123,31 +117,15 @@ def _joined(sentence: Any) -> str | None:
     return " ".join(sentence) if is_words else None
 
 
-class Documents:
+class Documents(RowShape):
     """Long texts with summaries: extractive and matching."""
 
-    def resolve(
-        self,
-        names: Sequence[str],
-        *,
-        mapping: ColumnChoice | None,
-        usual: ColumnMap | None,
-        stored: ColumnMap | None,
-        need_label: bool,
-    ) -> ColumnMap:
+    def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
         """Find text and summary."""
-        known = [columns for columns in (stored, usual) if columns is not None]
-        return find_document_columns(names, choice=mapping, known=known, need_summary=need_label)
+        return find_document_columns(names, wanted)
 
-    def examples(
-        self,
-        rows: Iterable[Row | BadRow],
-        columns: ColumnMap,
-        source: str,
-        *,
-        spec: DatasetSpec | None = None,
-        need_label: bool = True,
-    ) -> Iterator[Example | BadRow]:
-        """Make documents."""
-        for row in rows:
-            yield row if isinstance(row, BadRow) else document_row(row, columns, source, need_summary=need_label)
+    def example(
+        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
+    ) -> Example:
+        """Make a document."""
+        return _document(row, columns, source, need_summary=need_label)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from bertkit.data.catalog import DatasetSpec
 from bertkit.data.column_names import TAG_NAMES, TEXT_NAMES, TOKEN_NAMES, first_named
-from bertkit.data.columns import ColumnChoice, resolve_columns
+from bertkit.data.columns import Wanted, resolve_columns
 from bertkit.data.records import BadRow, CharSpan, ColumnMap, Entity, Example, Row, TaggedText
-from bertkit.data.row_cells import refuse_rejected, unusable
+from bertkit.data.row_cells import LabelRules, refuse_rejected, unusable
 from bertkit.data.tagged.cells import Content, content_of, cut_tags, text_or_tokens
 from bertkit.data.tagged.places import find_entities
 from bertkit.data.tagged.schemes import are_tags, is_outside
@@ -265,24 +265,15 @@ class TaggedTexts:
         self.tag_names = tag_names
         self.problems = problems
 
-    def resolve(
-        self,
-        names: Sequence[str],
-        *,
-        mapping: ColumnChoice | None,
-        usual: ColumnMap | None,
-        stored: ColumnMap | None,
-        need_label: bool,
-    ) -> ColumnMap:
+    def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
         """Find the text and its entities or tags."""
-        known = [columns for columns in (stored, usual) if columns is not None]
-        for columns in known:
-            if mapping is None and set(columns.text) <= set(names) and (columns.label in names or not need_label):
+        if wanted.choice is not None:
+            return resolve_columns(names, wanted)
+        for columns in wanted.known:
+            if set(columns.text) <= set(names) and (columns.label in names or not wanted.need_label):
                 return columns
-        found = find_tag_columns(names, need_tags=need_label) if mapping is None else None
-        return found or resolve_columns(
-            names, mapping=mapping, usual=usual, stored=stored if mapping else None, need_label=need_label
-        )
+        found = find_tag_columns(names, need_tags=wanted.need_label)
+        return found or resolve_columns(names, replace(wanted, stored=None))
 
     def examples(
         self,
@@ -290,7 +281,7 @@ class TaggedTexts:
         columns: ColumnMap,
         source: str,
         *,
-        spec: DatasetSpec | None = None,
+        spec: LabelRules | None = None,
         need_label: bool = True,
     ) -> Iterator[Example | BadRow]:
         """Make tagged texts."""
