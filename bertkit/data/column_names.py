@@ -17,20 +17,8 @@ TEXT_NAMES = (
     *("message", "tweet", "body", "post", "review_text", "review_body", "comment_text", "full_text", "description"),
     *CONVERSATION_NAMES,
     *("sms", "query", "input", "texts", "data", "title", "headline"),
-    *(
-        "리뷰내용",
-        "댓글내용",
-        "본문내용",
-        "문의내용",
-        "상담내용",
-        "의견",
-        "문의",
-        "메시지",
-        "트윗",
-        "글",
-        "원문",
-        "제목",
-    ),
+    *("리뷰내용", "댓글내용", "본문내용", "문의내용", "상담내용", "의견"),
+    *("문의", "메시지", "트윗", "글", "원문", "제목"),
 )
 PAIR_NAMES = (
     ("sentence1", "sentence2"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bertkit.data.column_names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES, column_name, first_named
@@ -238,10 +238,17 @@ def _synonym_texts(
 
 
 def _resolve_label(names: Sequence[str], known: Sequence[ColumnMap], taken: Sequence[str | None]) -> str | None:
-    stored = next((c.label for c in known if c.label is not None and has_column(names, c.label)), None)
-    if stored is not None:
-        return stored
-    return first_named([name for name in names if name not in taken], LABEL_NAMES)
+    return first_there(names, [c.label for c in known]) or first_named(others(names, *taken), LABEL_NAMES)
+
+
+def first_there(names: Sequence[str], known: Iterable[str | None]) -> str | None:
+    """Return the first of some columns that is there; None where none is."""
+    return next((name for name in known if name is not None and has_column(names, name)), None)
+
+
+def others(names: Sequence[str], *taken: str | None) -> list[str]:
+    """Return the columns that are not taken."""
+    return [name for name in names if name not in taken]
 
 
 def has_column(names: Sequence[str], name: str) -> bool:

@@ -39,44 +39,9 @@ _WITH_UNIT = re.compile(
 )
 # What stands for a missing score or label.
 MISSING = frozenset(
-    {
-        "n/a",
-        "n.a.",
-        "#n/a",
-        "na",
-        "nan",
-        "null",
-        "nil",
-        "-",
-        "--",
-        "?",
-        ".",
-        "<na>",
-        "<null>",
-        "(null)",
-        "(blank)",
-        "#value!",
-        "#div/0!",
-        "#ref!",
-        "#name?",
-        "#num!",
-        "??",
-        "???",
-        "-100",
-    }
-    | {
-        "unlabeled",
-        "unlabelled",
-        "unannotated",
-        "undefined",
-        "missing",
-        "todo",
-        "tbd",
-        "미분류",
-        "미정",
-        "결측",
-        "무응답",
-    }
+    {"n/a", "n.a.", "#n/a", "na", "nan", "null", "nil", "-", "--", "?", "??", "???", ".", "<na>", "<null>", "(null)"}
+    | {"(blank)", "#value!", "#div/0!", "#ref!", "#name?", "#num!", "-100", "unlabeled", "unlabelled", "unannotated"}
+    | {"undefined", "missing", "todo", "tbd", "미분류", "미정", "결측", "무응답"}
 )
 # What programs write for nothing; in other letter cases it is a class ("none of these").
 _NOTHING = frozenset({"None"})

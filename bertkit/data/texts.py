@@ -125,18 +125,19 @@ def _peeked(rows: Iterator[Record], name: str) -> Iterator[Record]:
 
 
 def _lines(rows: Iterable[Row | BadRow], name: str) -> Iterator[str]:
-    for row in rows:
-        if isinstance(row, LeftOut):
-            continue
-        if isinstance(row, BadRow):
-            raise DataError.at(name, row.line, f"{row.message}.")
+    for row in _usable(rows, name):
         yield from row.fields.values()
 
 
 def _texts(examples: Iterable[Example | BadRow], name: str) -> Iterator[str]:
-    for example in examples:
-        if isinstance(example, LeftOut):
-            continue
-        if isinstance(example, BadRow):
-            raise DataError.at(name, example.line, f"{example.message}.")
+    for example in _usable(examples, name):
         yield from example.all_texts
+
+
+def _usable(records: Iterable[Record | BadRow], name: str) -> Iterator[Record]:
+    """Leave out what is not meant to be read; of what cannot be, the first ends the reading."""
+    for record in records:
+        if not isinstance(record, BadRow):
+            yield record
+        elif not isinstance(record, LeftOut):
+            raise DataError.at(name, record.line, f"{record.message}.")

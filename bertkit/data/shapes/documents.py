@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bertkit.data.column_names import DOCUMENT_NAMES, LABEL_NAMES, SUMMARY_NAMES, first_named
-from bertkit.data.columns import Wanted, has_column, say_which, there_are
+from bertkit.data.columns import Wanted, first_there, others, say_which, there_are
 from bertkit.data.records import BadRow, ColumnMap, Document, Example, Row
 from bertkit.data.row_cells import LabelRules, RowShape, lines_in_objects
 from bertkit.data.values import RowError, field_of, missing_column, parse_list
@@ -37,12 +37,12 @@ def find_document_columns(names: Sequence[str], wanted: Wanted) -> ColumnMap:
     chosen, known = wanted.chosen(names), wanted.known
     if len(chosen.text) > 1 or chosen.pair is not None or chosen.choices:
         raise DataError("a document is one column of text; write --columns like text=article,label=summary.")
-    text = next(iter(chosen.text), None) or _first_known(names, [c.text[0] for c in known])
-    text = text or first_named(_others(names, chosen.label), DOCUMENT_NAMES)
+    text = next(iter(chosen.text), None) or first_there(names, [c.text[0] for c in known])
+    text = text or first_named(others(names, chosen.label), DOCUMENT_NAMES)
     if text is None:
         raise DataError(f"no column is recognised as the document: {there_are(names)}; {_way_on(names)}.")
-    label = chosen.label or _first_known(names, [c.label for c in known if c.label is not None])
-    label = label or first_named(_others(names, text), SUMMARY_NAMES)
+    label = chosen.label or first_there(names, [c.label for c in known])
+    label = label or first_named(others(names, text), SUMMARY_NAMES)
     if wanted.need_label and label is None:
         raise DataError(f"no column is recognised as the summary: {there_are(names)}; {_way_on(names, text)}.")
     return ColumnMap((text,), None, label)
@@ -50,8 +50,8 @@ def find_document_columns(names: Sequence[str], wanted: Wanted) -> ColumnMap:
 
 def _way_on(names: Sequence[str], text: str | None = None) -> str:
     """Show `--columns` filled with names of this very table, as far as they can be told."""
-    summary = first_named(_others(names, text), SUMMARY_NAMES)
-    free = (name for name in _others(names, summary) if not _NO_DOCUMENT.search(name))
+    summary = first_named(others(names, text), SUMMARY_NAMES)
+    free = (name for name in others(names, summary) if not _NO_DOCUMENT.search(name))
     parts = f"text={text or next(free, 'COLUMN')},label={summary or 'COLUMN'}"
     return say_which(f"--columns {shell_words([shortened(parts, 80)])}")
 
@@ -59,7 +59,7 @@ def _way_on(names: Sequence[str], text: str | None = None) -> str:
 def looks_summarized(names: Sequence[str]) -> bool:
     """Tell whether a table's columns are those of documents with summaries, and of nothing else."""
     text, label = first_named(names, DOCUMENT_NAMES), first_named(names, LABEL_NAMES)
-    return text is not None and label is None and first_named(_others(names, text), _TELLING) is not None
+    return text is not None and label is None and first_named(others(names, text), _TELLING) is not None
 
 
 def document_row(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) -> Document | BadRow:
@@ -88,14 +88,6 @@ def _document(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) 
     if sentences is None:
         return Document((text,), None, row.line, source, summary or None)
     return Document(("\n".join(sentences),), None, row.line, source, summary or None, tuple(sentences))
-
-
-def _others(names: Sequence[str], taken: str | None) -> list[str]:
-    return [name for name in names if name != taken]
-
-
-def _first_known(names: Sequence[str], wanted: Sequence[str]) -> str | None:
-    return next((name for name in wanted if has_column(names, name)), None)
 
 
 def _given_sentences(text: str) -> list[str] | None:

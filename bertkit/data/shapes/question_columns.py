@@ -16,18 +16,8 @@ from bertkit.errors import DataError
 from bertkit.plain import listed
 
 QUESTION_NAMES = (
-    *(
-        "prompt",
-        "question",
-        "question_stem",
-        "startphrase",
-        "ctx",
-        "goal",
-        "questions",
-        "question_text",
-        "stem",
-        "query",
-    ),
+    *("prompt", "question", "question_stem", "startphrase", "ctx"),
+    *("goal", "questions", "question_text", "stem", "query"),
     *("질문", "문제", "질의", "물음"),
 )
 CONTEXT_NAMES = (

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bertkit.data.column_names import LABEL_NAMES, TEXT_NAMES, first_named
-from bertkit.data.columns import Wanted, has_column, there_are
+from bertkit.data.columns import Wanted, first_there, has_column, others, there_are
 from bertkit.data.marked import MarkedSpan, mark
 from bertkit.data.places import find_place
 from bertkit.data.records import ColumnMap, Example, Row
@@ -44,12 +44,13 @@ class Relations(RowShape):
         if len(chosen.text) > 1 or chosen.pair is not None or chosen.choices or chosen.labels:
             raise DataError(f"a relation is read from one text; {_WAY_ON}.")
         spans = chosen.spans or _known_spans(names, known) or _span_columns(names)
-        free = [name for name in names if name not in spans and name != chosen.label]
-        text = next(iter(chosen.text), None) or _known(free, [c.text[0] for c in known]) or first_named(free, _TEXTS)
+        free = others(names, *spans, chosen.label)
+        text = next(iter(chosen.text), None) or first_there(free, [c.text[0] for c in known])
+        text = text or first_named(free, _TEXTS)
         if text is None:
             raise DataError(f"no column is recognised as the text: {there_are(names)}; {_WAY_ON}.")
-        others = [name for name in names if name not in (text, *spans)]
-        label = chosen.label or _known(others, [c.label for c in known]) or first_named(others, RELATION_NAMES)
+        free = others(names, text, *spans)
+        label = chosen.label or first_there(free, [c.label for c in known]) or first_named(free, RELATION_NAMES)
         if wanted.need_label and label is None:
             raise DataError(f"no column for the relation: {there_are(names)}; {_WAY_ON}.")
         return ColumnMap((text,), None, label, spans=spans)
@@ -219,7 +220,3 @@ def _span_columns(names: Sequence[str]) -> tuple[str, ...]:
 
 def _known_spans(names: Sequence[str], known: Sequence[ColumnMap]) -> tuple[str, ...]:
     return next((c.spans for c in known if c.spans and all(has_column(names, name) for name in c.spans)), ())
-
-
-def _known(names: Sequence[str], known: Sequence[str | None]) -> str | None:
-    return next((name for name in known if name is not None and has_column(names, name)), None)
