@@ -21,8 +21,8 @@ INTRODUCTION = """\
 # The data that bertkit reads
 
 A file is told by what is in it; its name is a hint. Files and standard input are read by the same code, plain or
-gzipped, UTF-8 or CP949, by `train`, `eval`, `predict`, `inspect-data` and `vocab build`. Column names are found by
-their synonyms (`text`, `sentence`, `문장`, `본문`, `리뷰`, …; `label`, `score`, `레이블`, `감정`, …), and `--columns
+gzipped, UTF-8 or CP949, by `train`, `eval`, `predict`, `inspect-data` and `vocab build`; `-` is standard input.
+Column names are found by their synonyms (`text`, `sentence`, `문장`, `본문`, `리뷰`, …; `label`, `score`, `레이블`, `감정`, …), and `--columns
 text=a,label=b` goes before them. What is left out, or read otherwise than it stands there, is said. Class columns of a
 parquet file, and of the hub (`hf:`), go by the names that stand there for their numbers.
 

@@ -23,6 +23,7 @@ from bertkit.cli.options import (
     RunArgument,
     StrictOption,
     ThresholdOption,
+    kept_names,
 )
 from bertkit.cli.progress import QuietOption, notes, shown_work
 from bertkit.errors import StrictError
@@ -33,7 +34,10 @@ def eval_command(
     data: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="DATA", show_default=False, help="Data as for train (default: the data the run was trained on)."
+            metavar="DATA",
+            show_default=False,
+            help="Data as for train (default: the data the run was trained on).",
+            callback=kept_names,
         ),
     ] = None,
     *,

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bertkit.cli.options import ColumnsOption, DataDirOption, ForceOption, FormatOption, PlotsOption, ReportOption
+from bertkit.cli.options import (
+    ColumnsOption,
+    DataArgument,
+    DataDirOption,
+    ForceOption,
+    FormatOption,
+    PlotsOption,
+    ReportOption,
+)
 from bertkit.cli.progress import QuietOption, shown_work
 from bertkit.cli.render import wants_json
 from bertkit.cli.terminal import cell, open_console, say_line
-from bertkit.cli.train import DataArgument
 from bertkit.errors import StrictError
 from bertkit.language import translated
 from bertkit.plain import to_json

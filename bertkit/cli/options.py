@@ -27,6 +27,25 @@ class Format(StrEnum):
     JSON = "json"
 
 
+def kept_names(names: list[str] | None) -> list[str] | None:
+    """Keep what comes on standard input, for data is read more than once."""
+    if names is None or "-" not in names:
+        return names
+    from bertkit.data.formats.opened import kept_on_disk
+
+    return kept_on_disk(names)
+
+
+DataArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="DATA",
+        show_default=False,
+        help="Data set of `bertkit datasets`, sample:NAME, file(s), folder, hf:org/name[:config], or - for stdin "
+        "(default: that of --config).",
+        callback=kept_names,
+    ),
+]
 FormatOption = Annotated[
     Format | None,
     typer.Option("--format", help="table or json (default: a table on a terminal, JSON in a pipe)."),

@@ -9,20 +9,11 @@ import typer
 
 from bertkit.cli import render
 from bertkit.cli.commands import our_names
-from bertkit.cli.options import FormatOption, with_options
+from bertkit.cli.options import DataArgument, FormatOption, with_options
 from bertkit.cli.progress import QuietOption
 from bertkit.cli.training_view import training_progress
 from bertkit.config import TrainConfig, from_mapping, options, read_toml
 
-DataArgument = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="DATA",
-        show_default=False,
-        help="Data set of `bertkit datasets`, sample:NAME, file(s), folder, or hf:org/name[:config] "
-        "(default: that of --config).",
-    ),
-]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(

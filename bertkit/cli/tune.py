@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bertkit.cli.options import Format, FormatOption, with_options
+from bertkit.cli.options import DataArgument, Format, FormatOption, with_options
 from bertkit.cli.progress import EVERY_S, QuietOption, notes
-from bertkit.cli.train import ConfigOption, DataArgument, read_config
+from bertkit.cli.train import ConfigOption, read_config
 from bertkit.config import TrainConfig, flag
 from bertkit.plain import to_json
 

@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bertkit.data.formats.lines import decoding_fault, sniff_encoding
+from bertkit.data.formats.lines import BOM, decoding_fault, sniff_encoding
 from bertkit.data.formats.opened import open_bytes
 from bertkit.data.records import BadRow, Row
 from bertkit.files import entries, is_dir, is_file
 
+_FIRST_BYTES = 64
 # Folders of texts that nobody has labelled.
 _UNLABELLED = frozenset({"unsup", "unlabeled", "unlabelled", "unsupervised"})
 
@@ -39,6 +40,23 @@ def class_files(folder: Path, split: str, words: Mapping[str, Sequence[str]]) ->
         return {name: _texts(_classes(by_split[name][0])) for name in words if name in by_split}
     found = {} if any(form.fullmatch(path.name) for path in below) else _classes(folder)
     return {split: _texts(found)} if len(found) > 1 else {}
+
+
+class TextFile(str):
+    """The name of a file that is one text, and whose folder is its class."""
+
+    __slots__ = ()
+
+
+def class_texts(folder: Path, words: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the names of all texts of class folders, whatever split they are of; the arguments are `class_files`'."""
+    return [TextFile(path) for paths in class_files(folder, "", words).values() for path in paths]
+
+
+def are_tables(paths: Sequence[Path]) -> bool:
+    """Tell whether what folders hold is JSON, as RACE's questions are: then they are no classes of texts."""
+    with open_bytes(paths[0]) as stream:
+        return stream.read(_FIRST_BYTES).removeprefix(BOM).lstrip()[:1] == b"{"
 
 
 def unlabelled(folder: Path) -> list[Path]:

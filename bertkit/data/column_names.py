@@ -6,26 +6,19 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+CONVERSATION_NAMES = (
+    *("dialogue", "dialog", "conversation", "transcript", "turns", "utterances", "messages"),
+    *("대화", "대화내용"),
+)
 # Of several that are there the first counts, so that a title is the text only where there is no other.
 TEXT_NAMES = (
     *("text", "sentence", "document", "review", "content", "comment", "utterance", "article"),
     *("텍스트", "문장", "본문", "내용", "리뷰", "댓글", "후기", "발화", "문서", "기사"),
     *("message", "tweet", "body", "post", "review_text", "review_body", "comment_text", "full_text", "description"),
+    *CONVERSATION_NAMES,
     *("sms", "query", "input", "texts", "data", "title", "headline"),
-    *(
-        "리뷰내용",
-        "댓글내용",
-        "본문내용",
-        "문의내용",
-        "상담내용",
-        "의견",
-        "문의",
-        "메시지",
-        "트윗",
-        "글",
-        "원문",
-        "제목",
-    ),
+    *("리뷰내용", "댓글내용", "본문내용", "문의내용", "상담내용", "의견"),
+    *("문의", "메시지", "트윗", "글", "원문", "제목"),
 )
 PAIR_NAMES = (
     ("sentence1", "sentence2"),
@@ -65,10 +58,21 @@ LABEL_NAMES = (
     *("별점", "등급", "의도", "주제", "긍부정", "긍정부정", "만족도", "클래스", "감정분류", "타겟"),
 )
 # Of tables with documents and their summaries.
-DOCUMENT_NAMES = ("text", "article", "document", "content", "body", "story", "src", "source", "sentences", "passage")
-SUMMARY_NAMES = ("summary", "highlights", "abstract", "abstractive", "reference", "target", "tgt", "gist")
+DOCUMENT_NAMES = (
+    *("text", "article", "document", "content", "body", "story", "src", "source", "sentences", "passage"),
+    *CONVERSATION_NAMES,
+    *("fulltext", "full_text", "text_body", "body_text", "maintext", "main_text", "article_original", "article_text"),
+    *("contents", "news", "post", "message", "review", "comment"),
+    *("본문", "내용", "기사", "기사본문", "원문", "문서", "글", "텍스트", "리뷰"),
+)
+SUMMARY_NAMES = (
+    *("summary", "highlights", "abstract", "abstractive", "reference", "target", "tgt", "gist"),
+    *("요약", "요약문", "요약본", "초록"),
+)
+# Who says a turn of a conversation.
+SPEAKER_NAMES = ("speaker", "speaker_id", "participantID", "role", "화자")
 # Of tables with a list of tokens and one of tags, or with a token on each row.
-TOKEN_NAMES = ("tokens", "words", "token", "word", "form", "tokenized_text", "토큰", "단어", "어절", "형태소")
+TOKEN_NAMES = ("tokens", "words", "token", "word", "form", "tokenized_text", "tok", "토큰", "단어", "어절", "형태소")
 TAG_NAMES = (
     *("ner_tags", "tags", "ner", "named_entities", "labels", "label", "ner_tag", "tag", "태그", "개체명"),
     *("ner_label", "ner_labels", "iob", "bio", "iob_tag", "bio_tag", "entity", "entities", "레이블", "라벨", "개체"),

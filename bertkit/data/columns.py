@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bertkit.data.column_names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES, column_name, first_named
@@ -60,6 +60,43 @@ class ColumnChoice:
             tuple(renames.get(name, name) for name in self.labels),
             tuple(renames.get(name, name) for name in self.spans),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What columns are looked for in a table.
+
+    Attributes:
+        choice: what `--columns` said.
+        usual: the columns that the catalog has for the data set; they serve as stored ones.
+        stored: the columns a run was trained with.
+        need_label: whether a missing label is an error; if not, one that is there is still found.
+    """
+
+    choice: ColumnChoice | None = None
+    usual: ColumnMap | None = None
+    stored: ColumnMap | None = None
+    need_label: bool = True
+
+    @property
+    def known(self) -> list[ColumnMap]:
+        """The columns of the run, and of the catalog, as far as there are any."""
+        return [columns for columns in (self.stored, self.usual) if columns is not None]
+
+    @property
+    def needs_pair(self) -> bool:
+        """Whether a run of pairs looks for them."""
+        return self.stored is not None and self.stored.pair is not None
+
+    def chosen(self, names: Sequence[str]) -> ColumnChoice:
+        """Return what `--columns` said, which must be among the names.
+
+        Raises:
+            DataError: it is not.
+        """
+        chosen = self.choice or ColumnChoice()
+        check_mapped(names, chosen)
+        return chosen
 
 
 class UnnamedColumnsError(DataError):
@@ -128,32 +165,19 @@ def parse_columns(mapping: str) -> ColumnChoice:
     return ColumnChoice(tuple(named["text"]), pair, None if labels else label, choices, labels, spans)
 
 
-def resolve_columns(
-    names: Sequence[str],
-    *,
-    mapping: ColumnChoice | None = None,
-    usual: ColumnMap | None = None,
-    stored: ColumnMap | None = None,
-    need_label: bool,
-    need_pair: bool = False,
-) -> ColumnMap:
-    """Find the columns of a table: `mapping` first, then stored names, then synonyms.
+def resolve_columns(names: Sequence[str], wanted: Wanted, *, need_pair: bool = False) -> ColumnMap:
+    """Find the columns of a table: what `--columns` said first, then stored names, then synonyms.
 
     Args:
         names: the columns that are there.
-        mapping: what `--columns` said.
-        usual: the columns that the catalog has for the data set; they serve as stored ones.
-        stored: the columns a run was trained with; they also say how many texts a row has.
-        need_label: whether a missing label is an error; if not, one that is there is still found.
+        wanted: what is looked for; stored columns also say how many texts a row has.
         need_pair: whether there must be a second text.
 
     Raises:
         DataError: a column is missing; the message lists those that are there.
     """
-    known = [columns for columns in (stored, usual) if columns is not None]
-    known = [columns for columns in known if len(columns.inputs) == len(known[0].inputs)]
-    chosen = mapping or ColumnChoice()
-    check_mapped(names, chosen)
+    known = [columns for columns in wanted.known if len(columns.inputs) == len(wanted.known[0].inputs)]
+    chosen = wanted.chosen(names)
     if chosen.labels:
         raise DataError(
             f"{listed(chosen.labels, joint=' and ')} are several columns of labels, which --task multilabel reads; "
@@ -161,7 +185,7 @@ def resolve_columns(
         )
     text, pair = _resolve_texts(names, chosen, known, need_pair=need_pair)
     label = chosen.label or _resolve_label(names, known, taken=(*text, pair))
-    if need_label and label is None:
+    if wanted.need_label and label is None:
         way_on = _example(names, text, pair) if set(names) - {*text, pair} else _NO_TABLE
         raise UnnamedColumnsError(f"no column for the label: {there_are(names)}", way_on)
     if need_pair and pair is None:
@@ -214,10 +238,17 @@ def _synonym_texts(
 
 
 def _resolve_label(names: Sequence[str], known: Sequence[ColumnMap], taken: Sequence[str | None]) -> str | None:
-    stored = next((c.label for c in known if c.label is not None and has_column(names, c.label)), None)
-    if stored is not None:
-        return stored
-    return first_named([name for name in names if name not in taken], LABEL_NAMES)
+    return first_there(names, [c.label for c in known]) or first_named(others(names, *taken), LABEL_NAMES)
+
+
+def first_there(names: Sequence[str], known: Iterable[str | None]) -> str | None:
+    """Return the first of some columns that is there; None where none is."""
+    return next((name for name in known if name is not None and has_column(names, name)), None)
+
+
+def others(names: Sequence[str], *taken: str | None) -> list[str]:
+    """Return the columns that are not taken."""
+    return [name for name in names if name not in taken]
 
 
 def has_column(names: Sequence[str], name: str) -> bool:

@@ -24,20 +24,8 @@ SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
 _SPLIT_OF_WORD = {word: split for split, words in SPLIT_WORDS.items() for word in words}
 _SHOWN = 4
 DATA_SUFFIXES = (
-    "csv",
-    "tsv",
-    "tab",
-    "txt",
-    "jsonl",
-    "ndjson",
-    "json",
-    "parquet",
-    "conll",
-    "bio",
-    "iob",
-    "iob2",
-    "conllu",
-    "conllx",
+    *("csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json"),
+    *("parquet", "conll", "bio", "iob", "iob2", "conllu", "conllx"),
 )
 # train.tsv, dev.csv.gz, and the hub's train-00000-of-00002-abc.parquet
 _SPLIT_FILE = re.compile(

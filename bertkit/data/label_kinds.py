@@ -39,25 +39,9 @@ _WITH_UNIT = re.compile(
 )
 # What stands for a missing score or label.
 MISSING = frozenset(
-    {
-        "n/a",
-        "n.a.",
-        "#n/a",
-        "na",
-        "nan",
-        "null",
-        "nil",
-        "-",
-        "--",
-        "?",
-        ".",
-        "<na>",
-        "<null>",
-        "(null)",
-        "(blank)",
-        "#value!",
-    }
-    | {"unlabeled", "unlabelled", "unannotated", "undefined", "missing", "todo", "tbd", "미분류", "미정"}
+    {"n/a", "n.a.", "#n/a", "na", "nan", "null", "nil", "-", "--", "?", "??", "???", ".", "<na>", "<null>", "(null)"}
+    | {"(blank)", "#value!", "#div/0!", "#ref!", "#name?", "#num!", "-100", "unlabeled", "unlabelled", "unannotated"}
+    | {"undefined", "missing", "todo", "tbd", "미분류", "미정", "결측", "무응답"}
 )
 # What programs write for nothing; in other letter cases it is a class ("none of these").
 _NOTHING = frozenset({"None"})
@@ -155,7 +139,7 @@ def are_scores(labels: Iterable[str]) -> bool:
     """
     found = set(labels)
     spelling = spelling_of(found)
-    words = [respelt(label, spelling) for label in found if not is_no_finite_number(label)]
+    words = [respelt(label, spelling) for label in found if not is_no_finite_number(label) and not _is_missing(label)]
     numbers = [label for label in words if is_number(label)]
     if spelling in ("percent", "unit", "thousands"):
         return True

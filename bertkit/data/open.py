@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.class_folders import text_reader, unlabelled
-from bertkit.data.columns import ColumnChoice, UnnamedColumnsError
+from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, Wanted
 from bertkit.data.contents import ROWS_LOOKED_AT, reads_title, told_or_refused, unread_text
 from bertkit.data.faults import Faults
 from bertkit.data.folders import SPLIT_WORDS
@@ -23,7 +23,7 @@ from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import encoding_note, sniff_format
 from bertkit.data.groups import Groups, find_groups, refuse_groups
 from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
-from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, LABEL_SETS, RELATIONS
+from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, LABEL_SETS, RELATIONS, TEXTS
 from bertkit.data.shapes.label_sets import with_flags
 from bertkit.data.shapes.table import guess_shape, shape_of, spec_of
 from bertkit.data.sources import Source
@@ -202,6 +202,8 @@ class Opener:
         known = known.parted(
             entities=is_auto or self.shape == ENTITIES, classes=is_auto or self.shape in (CLASSES, LABEL_SETS)
         )
+        if known.has_speech_tags and self.shape != TEXTS:
+            raise DataError(f"{path}: a part of speech stands behind each word, and neither labels nor entities do.")
         if known.marks_note is not None:
             self.notes.append(f"{path}: {known.marks_note}")
         if known.kind == "txt" and self.shape == ENTITIES:
@@ -288,13 +290,13 @@ class Opener:
         spec = self.source.spec
         may_lack_label = self.need_label is False or not spec_of(self.shape).need_labels or lacks_labels(spec, split)
         try:
-            columns = shape_of(self.shape).resolve(
-                names,
-                mapping=choice.renamed(renames) if choice is not None else None,
+            wanted = Wanted(
+                choice.renamed(renames) if choice is not None else None,
                 usual=None if spec is None else spec.columns,
                 stored=self.stored or self._resolved,
                 need_label=not may_lack_label,
             )
+            columns = shape_of(self.shape).resolve(names, wanted)
         except UnnamedColumnsError as error:
             if self.stored is not None or self._resolved is not None or spec is not None:
                 raise DataError(f"{table.place}: {error}") from None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bertkit.data.catalog import DATASETS, DatasetSpec
-from bertkit.data.class_folders import class_files
+from bertkit.data.class_folders import are_tables, class_files, class_texts
 from bertkit.data.folders import (
     DATA_SUFFIXES,
     SPLIT_WORDS,
@@ -109,7 +109,7 @@ def bare_stem(path: Path) -> str:
 
 
 def input_files(names: Sequence[str]) -> list[str]:
-    """Return the files that names stand for: those in a folder in the order of their names.
+    """Return the files that names stand for: those in a folder in the order of their names, or those of its classes.
 
     Raises:
         DataError: a file is missing, or a folder holds none.
@@ -128,6 +128,7 @@ def input_files(names: Sequence[str]) -> list[str]:
             files.append(name)
             continue
         found = [str(file) for file in entries(path) if is_file(file) and is_data_file(file)]
+        found = found or class_texts(path, SPLIT_WORDS)
         if not found:
             raise DataError(
                 f"{name}: there is no file in it that can be read (.txt, .csv, .tsv, .jsonl, .parquet, …)"
@@ -221,7 +222,8 @@ def _directory_source(folder: Path, split: str) -> Source:
         return Source(folder.resolve().name, files=files)
     of_classes = class_files(folder, split, SPLIT_WORDS)
     if of_classes:
-        return Source(folder.resolve().name, files=of_classes, are_texts=True)
+        are_texts = not are_tables(next(iter(of_classes.values())))
+        return Source(folder.resolve().name, files=of_classes, are_texts=are_texts)
     raise DataError(
         f"{folder}: no data is there; looked for {looked_for(None)}, or for a folder of texts for each class "
         "(pos/1.txt, neg/2.txt); or name the files themselves."

@@ -190,17 +190,17 @@ class SplitStream:
             return example
         return replace(example, label=respelt(example.label, self._spelling))
 
-    @property
-    def has_no_columns(self) -> bool:
-        """Whether some file has no columns but its tokens and tags."""
-        return any(table.read_tagged is not None for table in self._tables)
-
     def records(self) -> Iterator[tuple[str, Example | BadRow]]:
-        """Read all records with their files, those too that cannot be used; their columns are `kept`."""
+        """Read all records with their files, those too that cannot be used; their columns are `kept`.
+
+        Of tokens and tags a line these are the text and its entities.
+        """
         seen = SeenIds() if len(self._tables) > 1 else None
         for table in self._tables:
             kept = KeptColumns(Keep())
             for record in kept.give(table.examples([], seen, kept.note)):
+                if table.read_tagged is not None and isinstance(record, Example):
+                    record = replace(record, kept=(("text", record.texts[0]), ("entities", record.answer)))  # noqa: PLW2901
                 yield table.place, record if isinstance(record, BadRow) else self._respelt(record)
 
     def _group_columns(self) -> GroupColumns | None:

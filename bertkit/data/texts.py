@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, parse_columns
+from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, Wanted, parse_columns
 from bertkit.data.contents import ROWS_LOOKED_AT, told_or_refused
 from bertkit.data.formats.opened import open_input
 from bertkit.data.formats.readers import read_opened
@@ -60,6 +60,7 @@ def open_texts(name: str, *, columns: str | None = None) -> Texts:
     names = (*header, *spec.renames.values()) if spec is not None and header else ()
     told = tell(opened, header=names, knows=partial(_knows, choice), text_will_do=choice is None)
     table, notes = told.table, (*told.notes, *told.doubts)
+    notes = notes if table.marks_note is None else (*notes, f"{opened.name}: {table.marks_note}")
     if table.kind == "conll":
         tagged = read_tagged_opened(opened, table, need_tags=False)
         return Texts(_texts(_peeked(tagged, opened.name), opened.name), notes=notes)
@@ -73,7 +74,7 @@ def _knows(choice: ColumnChoice | None, names: Sequence[str]) -> bool:
     """Tell whether columns of texts are among names."""
     try:
         if find_choice_columns(names, choice=choice) is None:
-            shape_of(CLASSES).resolve(names, mapping=choice, usual=None, stored=None, need_label=False)
+            shape_of(CLASSES).resolve(names, Wanted(choice, need_label=False))
     except DataError:
         return False
     return True
@@ -85,19 +86,21 @@ def _of_rows(rows: Iterator[Row | BadRow], name: str, kind: str, choice: ColumnC
         return Texts(_lines(rows, name))
     told, rows = guess_shape(rows, choice)
     told = None if told == RELATIONS else told  # its text is read without markers
-    first = next(rows)
+    first = next((row for row in rows if not isinstance(row, LeftOut)), None)
+    if first is None:
+        raise DataError(f"{name}: there is no text in it (empty, or only a header line).")
     if isinstance(first, BadRow):
         raise DataError.at(name, first.line, f"{first.message}.")
     notes: tuple[str, ...] = ()
     shape = shape_of(told or CLASSES)
     rows = itertools.chain([first], rows)
     try:
-        found = shape.resolve(list(first.fields), mapping=choice, usual=None, stored=None, need_label=False)
+        found = shape.resolve(list(first.fields), Wanted(choice, need_label=False))
     except UnnamedColumnsError as error:
         rows, found, notes = _told(rows, name, choice, error)
     except DataError as error:
         raise DataError(f"{name}: {error}") from None
-    examples = shape.examples(rows, found, name, need_label=False)
+    examples = shape.examples(rows, replace(found, label=None, labels=()), name, need_label=False)
     return Texts(_texts(examples, name), (*found.inputs, *found.choices), notes)
 
 
@@ -122,18 +125,19 @@ def _peeked(rows: Iterator[Record], name: str) -> Iterator[Record]:
 
 
 def _lines(rows: Iterable[Row | BadRow], name: str) -> Iterator[str]:
-    for row in rows:
-        if isinstance(row, LeftOut):
-            continue
-        if isinstance(row, BadRow):
-            raise DataError.at(name, row.line, f"{row.message}.")
+    for row in _usable(rows, name):
         yield from row.fields.values()
 
 
 def _texts(examples: Iterable[Example | BadRow], name: str) -> Iterator[str]:
-    for example in examples:
-        if isinstance(example, LeftOut):
-            continue
-        if isinstance(example, BadRow):
-            raise DataError.at(name, example.line, f"{example.message}.")
+    for example in _usable(examples, name):
         yield from example.all_texts
+
+
+def _usable(records: Iterable[Record | BadRow], name: str) -> Iterator[Record]:
+    """Leave out what is not meant to be read; of what cannot be, the first ends the reading."""
+    for record in records:
+        if not isinstance(record, BadRow):
+            yield record
+        elif not isinstance(record, LeftOut):
+            raise DataError.at(name, record.line, f"{record.message}.")

@@ -22,7 +22,10 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]", re.ASCII)
 # A string as Python writes it, and a list of some with spaces between them, as numpy does.
 _STRING = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
 _SPACED = re.compile(rf"\[\s*(?:{_STRING.pattern})(?:\s+(?:{_STRING.pattern}))+\s*\]")
+_ARRAY = re.compile(r"\barray\((?P<items>\[[^\[\]()]*\])(?:,\s*dtype=[\w.'<]+)?\)")
 _NUMBERS = re.compile(r"\[\s*-?\d+\.?\d*(?:\s+-?\d+\.?\d*)+\s*\]")
+# How a list of words, tags or places may begin.
+LISTED = ("[", "(", "array([")
 # How a list, a tuple, a set or a dict begins in Python's spelling, and how it ends.
 _ENDS = {"[": "]", "(": ")", "{": "}"}
 # What a category's share is at least where it counts.
@@ -105,19 +108,19 @@ def parse_list(text: str) -> Any:
         RowError: an object in it names a key twice, or it holds half a surrogate pair.
     """
     found = parse_cell(text)
-    bare = text.strip()
+    bare = text.strip() if "array([" not in text else _ARRAY.sub(r"\g<items>", text.strip())
     if found is not None or not bare or bare[-1] != _ENDS.get(bare[0]):
         return found
     if len(text) > MOST_OF_PYTHON:
         raise RowError(f"a list in Python's spelling with {len(text):,} characters is too long; write it as JSON")
-    if _SPACED.fullmatch(text.strip()):  # Python would join strings that stand side by side
-        text = _STRING.sub(lambda string: f"{string[0]},", text)
-    elif _NUMBERS.fullmatch(text.strip()):
-        text = f"[{','.join(text.strip('[] ').split())}]"
+    if _SPACED.fullmatch(bare):  # Python would join strings that stand side by side
+        bare = _STRING.sub(lambda string: f"{string[0]},", bare)
+    elif _NUMBERS.fullmatch(bare):
+        bare = f"[{','.join(bare.strip('[] ').split())}]"
     try:
         with warnings.catch_warnings():  # of escapes that Python does not know
             warnings.simplefilter("ignore")
-            value = ast.literal_eval(text.strip())
+            value = ast.literal_eval(bare)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
     return _as_json(value)

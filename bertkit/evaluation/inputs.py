@@ -6,8 +6,10 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
-from bertkit.data.columns import ColumnChoice, parse_columns
+from bertkit.data.class_folders import TextFile, text_reader
+from bertkit.data.columns import ColumnChoice, Wanted, parse_columns
 from bertkit.data.formats.opened import STDIN, Opened, open_input
 from bertkit.data.formats.published import usual_rows
 from bertkit.data.formats.readers import read_opened
@@ -81,6 +83,8 @@ def open_inputs(
             thing.
     """
     choice = None if columns is None else parse_columns(columns)
+    if isinstance(name, TextFile):
+        return _text_of_class(name, settings, keep)
     opened = open_input(name)
     told = tell_input(opened, settings, input_format=input_format, choice=choice, note=note)
     if told is None:
@@ -88,6 +92,15 @@ def open_inputs(
         return Inputs(iter(()), slow_source=False)
     rows = rows_as(opened, told.table, settings, choice, note, keep)
     return Inputs(rows, slow_source=opened.is_slow, doubts=told.doubts)
+
+
+def _text_of_class(name: TextFile, settings: TaskSettings, keep: Keep | None) -> Inputs:
+    """Open a file that is one text, in a folder that is its class."""
+    if (why := _why_no_plain_text(settings)) is not None:
+        raise DataError(f"{name}:1: {why}")
+    place = _Placed(name, 1, "txt")
+    found = _with_kept(text_reader(Path(name))(), keep, lambda rows: _examples(rows, settings, None, place), place)
+    return Inputs(_answerable(found, settings), slow_source=False)
 
 
 def tell_input(
@@ -341,10 +354,6 @@ def _columns(names: Sequence[str], settings: TaskSettings, choice: ColumnChoice 
     if kind == "txt":
         return ColumnMap(text=tuple(names[:1]))
     found = shape_of(SHAPE_OF[settings.task]).resolve(
-        names,
-        mapping=choice,
-        usual=None,
-        stored=replace(settings.columns, label=None, labels=()),
-        need_label=False,
+        names, Wanted(choice, stored=replace(settings.columns, label=None, labels=()), need_label=False)
     )
     return replace(found, label=None, labels=())

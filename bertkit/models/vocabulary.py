@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.data.formats.metering import metered
+from bertkit.data.sources import input_files
 from bertkit.data.texts import Texts, open_texts
 from bertkit.errors import OutputError, UsageError
 from bertkit.files import exists, is_dir, is_file, put_in_place, temporary, write_errors
@@ -103,7 +104,8 @@ def build_vocabulary(request: VocabularyRequest, progress: Progress = unheard) -
         _take_place(request.output, stack, force=request.force)
         meter = stack.enter_context(metered())
         meter.expect(request.files)
-        opened = {name: open_texts(name, columns=request.columns) for name in dict.fromkeys(request.files)}
+        files = dict.fromkeys(input_files(request.files))
+        opened = {name: open_texts(name, columns=request.columns) for name in files}
         sample = _Sample(
             (text for texts in opened.values() for text in texts.texts),
             lambda seen: progress(seen, meter.expected(seen)),
@@ -142,7 +144,7 @@ def cover_files(
     Raises:
         DataError: a file, its columns or its rows cannot be read.
     """
-    opened = [open_texts(name, columns=columns) for name in dict.fromkeys(files)]
+    opened = [open_texts(name, columns=columns) for name in dict.fromkeys(input_files(files))]
     return measure_coverage(tokenizer, (t for texts in opened for t in texts.texts), most=most), _notes(opened)
 
 

@@ -57,12 +57,12 @@ def write_clean(path: Path, data: StreamedData, task: str, labels: Mapping[str, 
         labels: how many rows of each split have which label.
 
     Raises:
-        DataError: the data has no columns, or is of the hub.
+        DataError: the data is of the hub.
         OutputError: a file cannot be written.
     """
     for split, (kept, left) in clean_files(path, list(data.splits)).items():
         rows = data.splits[split]
-        if not isinstance(rows, SplitStream) or rows.has_no_columns:
+        if not isinstance(rows, SplitStream):
             raise DataError(f"{FLAG}: writes tables, and {data.name} has no table of its own.")
         counts = Counter(labels.get(split, {})) if task in ("classify", "relation") else Counter[str]()
         sorter = _Sorter(task, {*placeholders(counts), *header_like(counts)})

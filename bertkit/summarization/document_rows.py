@@ -4,39 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bertkit.data.column_names import DOCUMENT_NAMES
 from bertkit.data.columns import has_column, parse_columns, there_are
 from bertkit.data.kept import Keep
 from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
+from bertkit.data.row_cells import lines_in_objects
 from bertkit.data.shapes.documents import document_row
-from bertkit.data.values import JsonText, RowError, field_of, parse_list
+from bertkit.data.values import JsonText, RowError, field_of
 from bertkit.documents.readers.passage import Passage, slice_of
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import quoted, shell_words
 from bertkit.summarization.records import Item, SourceText, Unreadable
 
-# Where a table's documents are looked for, beside the names that training knows.
-MORE_NAMES = (
-    "dialogue", "dialog", "conversation", "transcript", "fulltext", "full_text", "text_body", "body_text", "maintext",
-    "main_text", "article_original", "article_text", "contents", "news", "post", "message", "review", "comment",
-    "본문", "내용", "기사", "기사본문", "원문", "문서", "글", "대화", "텍스트", "리뷰",
-)  # fmt: skip
-# Keys under which lists of objects have their text, and who says it.
-_TEXT_KEYS = (
-    "sentence",
-    "text",
-    "utterance",
-    "content",
-    "form",
-    "original_form",
-    "dialogue",
-    "message",
-    "문장",
-    "발화",
-)
-_SPEAKER_KEYS = ("speaker", "speaker_id", "participantID", "name", "role", "화자")
 _LONG = 40  # characters of a value from which its column may be the document
 
 
@@ -50,7 +30,7 @@ class DocumentColumns:
         is_chosen: whether `--columns` named the text, which then is there or missing.
     """
 
-    names: Sequence[str] = (*DOCUMENT_NAMES, *MORE_NAMES)
+    names: Sequence[str] = DOCUMENT_NAMES
     label: str | None = None
     is_chosen: bool = False
 
@@ -114,17 +94,10 @@ def _document(row: Row, name: str, columns: DocumentColumns, index: int) -> _Fou
     if column is None:
         return BadRow(row.line, _missing(row.fields, columns))
     try:
-        reference = "" if columns.label is None else _text_of(field_of(row.fields, columns.label) or "")
-        value = field_of(row.fields, column) or ""
-        objects = _objects_in(value)
+        reference = "" if columns.label is None else field_of(row.fields, columns.label) or ""
+        reference = "\n".join(lines_in_objects(reference) or [reference])
     except RowError as error:
         return BadRow(row.line, str(error))
-    if objects is not None:
-        lines = list(_lines(objects))
-        if not lines:
-            keys = ", ".join(_TEXT_KEYS[:3])
-            return BadRow(row.line, f"the column {quoted(column)} holds objects without a text ({keys})")
-        return "\n".join(lines), None, reference
     found = document_row(row, ColumnMap((column,)), name, need_summary=False)
     if isinstance(found, BadRow):
         return found
@@ -140,42 +113,6 @@ def _given(sentences: Sequence[str] | None) -> tuple[Passage, ...] | None:
         passages.append(slice_of(sentence, 0, len(sentence)).moved(place))
         place += len(sentence) + 1
     return tuple(passages)
-
-
-def _objects_in(value: str) -> list[Any] | None:
-    """Return a list that holds objects, however deep, as Korean corpora and dialogues are published; else None."""
-    if "{" not in value[:200] or not value.lstrip().startswith("["):
-        return None
-    found = parse_list(value)
-    return found if isinstance(found, list) and any(_has_object(part) for part in found) else None
-
-
-def _has_object(value: Any) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list) and any(map(_has_object, value)))
-
-
-def _lines(value: Any) -> Iterator[str]:
-    """Yield the sentences of nested lists, a blank line between paragraphs."""
-    if isinstance(value, str):
-        yield " ".join(value.split())
-    elif isinstance(value, dict):
-        text = next((value[key] for key in _TEXT_KEYS if isinstance(value.get(key), str)), None)
-        speaker = next((value[key] for key in _SPEAKER_KEYS if isinstance(value.get(key), str | int)), None)
-        if text and text.strip():
-            line = " ".join(text.split())
-            yield line if speaker is None else f"{speaker}: {line}"
-        else:
-            yield from (line for inner in value.values() if isinstance(inner, list) for line in _lines(inner))
-    elif isinstance(value, list):
-        for place, part in enumerate(value):
-            if place and isinstance(part, list):
-                yield ""
-            yield from _lines(part)
-
-
-def _text_of(value: str) -> str:
-    objects = _objects_in(value)
-    return value if objects is None else "\n".join(_lines(objects))
 
 
 def _missing(fields: Mapping[str, str], columns: DocumentColumns) -> str:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from bertkit.data.class_folders import class_texts
 from bertkit.data.column_names import SUMMARY_NAMES
-from bertkit.data.folders import is_data_file, name_folders
+from bertkit.data.folders import SPLIT_WORDS, is_data_file, name_folders
 from bertkit.data.formats.lines import READ_ERRORS, Lines
 from bertkit.data.formats.opened import STDIN, Opened, open_input
 from bertkit.data.formats.readers import read_opened
@@ -101,6 +102,8 @@ def _in_folder(folder: Path, note: Note) -> list[str]:
     """List a folder's documents, and say what else is in it."""
     inside = sorted(path for path in entries(folder) if not path.name.startswith("."))
     files = [path for path in inside if is_file(path) and (format_of_name(path) or is_data_file(path))]
+    if not files and (texts := class_texts(folder, SPLIT_WORDS)):
+        return texts
     if not files:
         raise DataError(
             f"{folder}: there is no file in it that can be read (.txt, .md, .html, .eml, .vtt, .docx, .pdf, .jsonl, …)"

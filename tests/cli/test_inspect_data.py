@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import subprocess
@@ -213,3 +214,14 @@ def test_no_torch_and_no_pictures_where_none_are_asked_for(pair_file: Path) -> N
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_data_may_come_on_standard_input(packed: bool) -> None:
+    rows = "text,label\n" + "".join(f"row {i},{'ab'[i % 2]}\n" for i in range(20))
+    written = gzip.compress(rows.encode()) if packed else rows.encode()
+    result = CliRunner().invoke(app, ["inspect-data", "-", "--format", "json"], input=written)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["splits"]["train"]["labels"] == {"a": 10, "b": 10}
+    beside = CliRunner().invoke(app, ["inspect-data", "-", "t.csv"], input=written)
+    assert beside.exit_code == 2

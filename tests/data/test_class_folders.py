@@ -10,9 +10,15 @@ import pytest
 from typer.testing import CliRunner
 
 from bertkit.cli.app import app
+from bertkit.data.kept import parse_keep
+from bertkit.data.records import ColumnMap, Example
 from bertkit.data.sources import input_files
 from bertkit.errors import DataError
-from bertkit.summarization.documents_in import document_files
+from bertkit.evaluation.inputs import open_all
+from bertkit.models.vocabulary import VocabularyRequest, build_vocabulary
+from bertkit.summarization.documents_in import document_files, read_documents
+from bertkit.summarization.records import SourceText
+from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.reading import load_data, stream_data
 
 
@@ -87,7 +93,33 @@ def test_class_folders_are_trained_and_scored(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("files_of", [input_files, document_files])
 def test_folders_within_a_folder_are_named(tmp_path: Path, files_of: Callable[[list[str]], list[str]]) -> None:
-    write(tmp_path / "pos", "fine")
-    write(tmp_path / "neg", "loud")
+    write(tmp_path / "pos" / "a", "fine")
+    write(tmp_path / "neg" / "a", "loud")
     with pytest.raises(DataError, match=r"no file in it that can be read .*; name the folders in it: .*neg .*pos\.$"):
         files_of([str(tmp_path)])
+
+
+def test_predict_summarize_and_vocab_take_them_too(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        write(tmp_path / "d" / split / "pos", f"great {split}\nand good")
+        write(tmp_path / "d" / split / "neg", f"broken {split}")
+    folder = str(tmp_path / "d")
+    texts = {f"great {split}\nand good" for split in ("train", "test")} | {"broken train", "broken test"}
+    settings = TaskSettings("classify", ColumnMap(("text",), label="label"))
+    inputs = open_all([folder], settings, input_format="auto", columns=None, keep=parse_keep("label"))
+    rows = list(inputs.rows)
+    assert all(isinstance(row, Example) and row.kept[0][0] == "file" for row in rows)
+    assert {row.texts[0] for row in rows if isinstance(row, Example)} == texts
+    assert {dict(row.kept)["label"] for row in rows} == {"pos", "neg"}
+    documents = list(read_documents([folder]))
+    assert {document.text for document in documents if isinstance(document, SourceText)} == texts
+    built = build_vocabulary(VocabularyRequest([folder], "wordpiece", 100, tmp_path / "voc"))
+    assert built.texts == 6  # lines
+
+
+def test_folders_of_questions_are_no_classes(tmp_path: Path) -> None:
+    row = {"article": "Ana swam.", "questions": ["What?", "Who?"], "options": [["a", "b"]] * 2, "answers": ["A", "B"]}
+    for level in ("high", "middle"):
+        write(tmp_path / "train" / level, json.dumps(row))
+    loaded = load_data([str(tmp_path)])
+    assert (loaded.task, len(loaded.splits["train"])) == ("choice", 4)

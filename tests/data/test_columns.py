@@ -2,11 +2,16 @@ import unicodedata
 
 import pytest
 
+from bertkit.data import columns as of_tables
 from bertkit.data.catalog import find_dataset
-from bertkit.data.columns import ColumnChoice, parse_columns, resolve_columns
+from bertkit.data.columns import ColumnChoice, Wanted, parse_columns
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
-from bertkit.data.shapes.labelled import to_examples
+from bertkit.data.shapes.labelled import LabelledTexts
 from bertkit.errors import DataError, UsageError
+
+
+def resolve_columns(names, *, mapping=None, usual=None, stored=None, need_label, need_pair=False):
+    return of_tables.resolve_columns(names, Wanted(mapping, usual, stored, need_label), need_pair=need_pair)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +140,7 @@ COLUMNS = ColumnMap(("a", "b"), None, "label")
 
 def examples(*fields, need_label=True, columns=COLUMNS, spec=None):
     rows = [Row(line, each) for line, each in enumerate(fields, start=2)]
-    return list(to_examples(rows, columns, "t.csv", need_label=need_label, spec=spec))
+    return list(LabelledTexts().examples(rows, columns, "t.csv", need_label=need_label, spec=spec))
 
 
 def test_examples_hold_the_chosen_columns_only():
@@ -151,7 +156,7 @@ def test_a_missing_text_or_label_is_a_bad_row():
 
 def test_bad_rows_pass_through():
     bad = BadRow(9, "broken")
-    assert list(to_examples([bad], COLUMNS, "t.csv", need_label=True)) == [bad]
+    assert list(LabelledTexts().examples([bad], COLUMNS, "t.csv", need_label=True)) == [bad]
 
 
 def test_labels_are_canonical_and_withheld_ones_are_none():

@@ -9,7 +9,7 @@ import pytest
 from bertkit.data.formats.readers import read_stream
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
 from bertkit.data.shapes.documents import document_row
-from bertkit.data.shapes.labelled import to_examples
+from bertkit.data.shapes.labelled import LabelledTexts
 from bertkit.data.shapes.questions import question_row
 from bertkit.data.shapes.tagged import tagged_row
 from bertkit.data.values import RowError, field_of, parse_cell, parse_json, value_text
@@ -55,7 +55,7 @@ def test_half_a_pair_in_the_json_of_a_cell(half: str) -> None:
         ColumnMap(("text",), None, "label"),
         "f",
     )
-    (dotted,) = to_examples(
+    (dotted,) = LabelledTexts().examples(
         [Row(7, {"text": "a", "labels": f'{{"label": "{half}"}}'})],
         ColumnMap(("text",), None, "labels.label"),
         "f",
@@ -107,14 +107,14 @@ def test_what_is_no_json_is_none_in_a_cell_and_named_in_a_line(text: str) -> Non
 
 
 def test_a_null_inside_an_object_is_no_label() -> None:
-    (bad,) = to_examples(
+    (bad,) = LabelledTexts().examples(
         [Row(1, {"text": "a", "labels": '{"label": null}'})],
         ColumnMap(("text",), None, "labels.label"),
         "f",
         need_label=True,
     )
     assert isinstance(bad, BadRow)
-    (good,) = to_examples(
+    (good,) = LabelledTexts().examples(
         [Row(1, {"text": "a", "labels": '{"label": 3.70}'})],
         ColumnMap(("text",), None, "labels.label"),
         "f",

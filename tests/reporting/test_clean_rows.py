@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.errors import DataError, OutputError, UsageError
+from bertkit.errors import OutputError, UsageError
 from bertkit.reporting.inspection import InspectRequest, inspect_data
 from bertkit.tasks.reading import load_data
 
@@ -74,7 +74,16 @@ def test_what_cannot_be_written(table: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="--write"):
         inspect_data(InspectRequest((str(table),), write=tmp_path / "clean.csv"))
     assert (tmp_path / "clean.left_out.csv").read_text(encoding="utf-8") == "mine"
-    tagged = tmp_path / "t.conll"
-    tagged.write_text("Mira B-PER\n\n", encoding="utf-8")
-    with pytest.raises(DataError, match="--write: writes tables"):
-        inspect_data(InspectRequest((str(tagged),), write=tmp_path / "other.csv"))
+
+
+def test_tokens_and_tags_a_line_become_texts_with_entities(tmp_path: Path) -> None:
+    path = tmp_path / "t.conll"
+    path.write_text("Mira B-PER\nleft O\n\nBad X-FOO\n\nAldby B-LOC\nsleeps O\n", encoding="utf-8")
+    inspect_data(InspectRequest((str(path),), write=tmp_path / "clean.jsonl"))
+    loaded = load_data([str(tmp_path / "clean.jsonl")])
+    assert [(row.texts[0], row.answer) for row in loaded.splits["train"]] == [
+        ("Mira left", [[0, 4, "PER"]]),
+        ("Aldby sleeps", [[0, 5, "LOC"]]),
+    ]
+    left = json.loads((tmp_path / "clean.left_out.jsonl").read_text(encoding="utf-8"))
+    assert (left["line"], "outside the scheme" in left["why"]) == ("4", True)

@@ -60,7 +60,7 @@ def _at_once(lines: Sequence[str], delimiter: str | None) -> list[list[str]] | N
     if not lines:
         return None
     if delimiter is None:
-        return [line[: -2 if line.endswith("\r\n") else -1].split("\t") for line in lines]
+        return [_cut_at_tabs(line[: -2 if line.endswith("\r\n") else -1]) for line in lines]
     try:
         records = list(csv.reader(lines, delimiter=delimiter, strict=True))
     except csv.Error:
@@ -69,11 +69,22 @@ def _at_once(lines: Sequence[str], delimiter: str | None) -> list[list[str]] | N
 
 
 def tsv_records(lines: Lines) -> Iterator[Record]:
-    """Cut lines at tabs; nothing is quoted."""
+    """Cut lines at tabs; nothing is quoted but JSON."""
     for line in lines:
         text = line.removesuffix("\n").removesuffix("\r")
-        yield lines.number, lines.fault or text.split("\t")
+        yield lines.number, lines.fault or _cut_at_tabs(text)
         lines.begin_record()
+
+
+def _cut_at_tabs(line: str) -> list[str]:
+    """Cut a line of a tsv; JSON that pandas has quoted there, and nothing else, is freed of its quotes."""
+    fields = line.split("\t")
+    if '"[' in line or '"{' in line:
+        return [
+            field[1:-1].replace('""', '"') if field[:2] in ('"[', '"{') and field[-2:] in (']"', '}"') else field
+            for field in fields
+        ]
+    return fields
 
 
 def csv_records(lines: Lines, delimiter: str) -> Iterator[Record]:
@@ -135,7 +146,7 @@ def read_table(
         columns = _named_columns(names)
     known = frozenset(name.casefold() for name in own or ())
     longest = max(map(len, own or ()), default=0) + len(_AROUND_NAME)
-    # A line with as many fields is not blank, and has a name for each: nearly all are so.
+    # A line with as many fields has a name for each: nearly all are so.
     plain = columns if columns is not None and len(columns) > 1 and _UNNAMED not in columns else ()
     for line, fields in records:
         if isinstance(fields, str):
@@ -149,7 +160,7 @@ def read_table(
             more = ", its columns in another order" * is_otherwise
             yield LeftOut(line, f"the line is a header once more{more}")
             continue
-        if columns is plain and len(fields) == len(plain):
+        if columns is plain and len(fields) == len(plain) and (last.strip() or not _is_blank(fields)):
             yield Row(line, dict(zip(plain, fields, strict=True)))
         elif not _is_blank(fields):
             columns = columns or [str(position) for position in range(1, len(fields) + 1)]
@@ -242,7 +253,8 @@ def _named_columns(names: Sequence[str]) -> list[str]:
 
 
 def _is_blank(fields: Sequence[str]) -> bool:
-    return len(fields) == 0 or (len(fields) == 1 and not fields[0].strip())
+    """Tell a line without anything in it: spreadsheets leave such, commas and all, below their tables."""
+    return not any(field.strip() for field in fields)
 
 
 def _plural(word: str, count: int) -> str:

@@ -207,6 +207,8 @@ class _Text:
         if is_cut and held <= LONGEST_VALUE and self._more(held):
             return
         self.line += self._text.count("\n", self._at, error.pos)
+        if self._text[error.pos : error.pos + 1] == "'":
+            raise self.error("names and texts stand in single quotes, as Python writes them; json.dump() writes JSON")
         if is_cut and self._ended:
             raise self.error("it ends in the middle of a value")
         raise self.error(error.msg if held <= LONGEST_VALUE else f"a value is longer than {LONGEST_VALUE >> 20} MB")

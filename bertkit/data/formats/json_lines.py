@@ -19,6 +19,9 @@ from bertkit.data.values import (
     value_text,
 )
 
+# How a line begins that may be an object, or a text with its annotations, in Python's spelling.
+_OF_PYTHON = ("{'", "('", '("', "['")
+
 
 def read_json_lines(lines: Lines, *, keep_blank: bool) -> Iterator[Row | BadRow]:
     """Turn lines into rows; one that is no object becomes a `BadRow`."""
@@ -46,8 +49,9 @@ def _record(line: str) -> Any:
     try:
         return parse_json(line)
     except NoJsonError:
-        found = parse_list(line) if line.lstrip().startswith("{'") else None
-        if isinstance(found, dict):
+        bare = line.strip().rstrip(",")
+        found = parse_list(bare) if bare.startswith(_OF_PYTHON) else None
+        if isinstance(found, dict | list):
             return found
         raise
 

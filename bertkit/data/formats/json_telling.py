@@ -7,7 +7,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from bertkit.data.column_names import HEADER_NAMES, LABEL_NAMES, SUMMARY_NAMES, TEXT_NAMES, first_named, folded
+from bertkit.data.column_names import (
+    HEADER_NAMES,
+    LABEL_NAMES,
+    SPEAKER_NAMES,
+    SUMMARY_NAMES,
+    TAG_NAMES,
+    TEXT_NAMES,
+    first_named,
+    folded,
+)
+from bertkit.data.values import RowError, parse_list
 
 # How an object of JSON begins, and how an array of them does.
 _OBJECT = re.compile(r"\{\s*(?:[\"'}]|$)")
@@ -15,7 +25,7 @@ _ARRAY = re.compile(r"\[\s*\{\s*(?:[\"}]|$)")
 # Names of the list of rows within an object.
 WRAPPERS = frozenset(
     {"data", "rows", "examples", "documents", "document", "items", "instances", "records", "results", "dataset"}
-    | {"reviews", "comments", "articles", "entries"}
+    | {"reviews", "comments", "articles", "entries", "hits", "list", "samples", "tasks"}
 )
 # What hardly stands beside a list of rows.
 _OF_ROWS = HEADER_NAMES - {"id", "idx", "index", "title", *WRAPPERS}
@@ -45,6 +55,8 @@ def json_kind(full: Sequence[str], hint: str | None, *, is_named: bool, is_whole
     if not full:
         return None
     first = full[0].lstrip()
+    if first.startswith("(") and _is_annotated(first):
+        return "jsonl"
     if first.startswith("{"):
         is_object = not is_named or hint == "jsonl" or _OBJECT.match(first) or any(map(_is_json_object, full))
         return _object_kind(full, is_whole=is_whole) if is_object else None
@@ -60,7 +72,7 @@ def json_kind(full: Sequence[str], hint: str | None, *, is_named: bool, is_whole
 
 def rows_within(value: Mapping[str, Any]) -> Sequence[Any] | None:
     """Return the rows that an object holds, where it is a table rather than a row; None where it is a row."""
-    lists = [name for name, items in value.items() if _is_list_of_rows(items)]
+    lists = [name for name, items in value.items() if _is_list_of_rows(items) and not are_turns(items)]
     if any(name.casefold() in WRAPPERS and items == [] for name, items in value.items()) and not is_row(value):
         return []
     named = [name for name in lists if name.casefold() in WRAPPERS]
@@ -72,10 +84,19 @@ def rows_within(value: Mapping[str, Any]) -> Sequence[Any] | None:
         return items
     if set(value) == {"classes", "annotations"} and lists == ["annotations"]:  # spaCy's pairs, as an annotator has them
         return [item for item in value["annotations"] if item is not None]
-    inner = [other for other in value.values() if isinstance(other, list | dict)]
-    if len(inner) == 1 and isinstance(inner[0], dict) and not is_row(value):
-        return rows_within(inner[0])
-    return _rows_by_place(value) or _rows_by_column(value)
+    own = [name for name, item in value.items() if not (isinstance(item, dict) and first_named([name], TEXT_NAMES))]
+    if (found := _rows_by_place(value) or _rows_by_column(value)) is not None or is_row(own):
+        return found
+    inner = [rows for other in value.values() if isinstance(other, dict) and (rows := rows_within(other)) is not None]
+    return inner[0] if len(inner) == 1 else None
+
+
+def are_turns(items: Iterable[Any]) -> bool:
+    """Tell turns of a conversation without labels, which are one text: somebody says each of them."""
+    answers = (*LABEL_NAMES, *TAG_NAMES, *SUMMARY_NAMES)
+    return all(
+        isinstance(item, dict) and first_named(item, SPEAKER_NAMES) and not first_named(item, answers) for item in items
+    )
 
 
 def tables_within(value: Mapping[str, Any]) -> list[str]:
@@ -145,8 +166,17 @@ def _object_kind(full: Sequence[str], *, is_whole: bool) -> JsonKind:
         is_table = len(full) == 1 and (rows_within(found) is not None or tables_within(found))
         return "json" if is_table and (is_whole or _is_wrapped(found)) else "jsonl"
     is_cut = len(full) == 1 and not is_whole
-    goes_on = len(full) > 1 and full[0].rstrip().endswith(_OPEN_ENDS)
+    goes_on = (len(full) > 1 and full[0].rstrip().endswith(_OPEN_ENDS)) or _are_several(full[0])
     return "json" if goes_on or (is_cut and _WRAPPED.match(full[0].lstrip())) else "jsonl"
+
+
+def _are_several(line: str) -> bool:
+    """Tell objects that stand one behind the other in a line."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(line.lstrip())
+    except (ValueError, RecursionError):
+        return False
+    return line.lstrip()[end:].lstrip()[:1] == "{"
 
 
 def _is_wrapped(found: dict[str, object]) -> bool:
@@ -156,7 +186,10 @@ def _is_wrapped(found: dict[str, object]) -> bool:
 
 def _is_annotated(line: str) -> bool:
     """Tell a text with its annotations, as spaCy pairs them."""
-    found = _parsed(line)
+    try:
+        found = parse_list(line.strip().rstrip(","))
+    except RowError:
+        return False
     return isinstance(found, list) and len(found) == 2 and isinstance(found[0], str) and isinstance(found[1], dict)
 
 

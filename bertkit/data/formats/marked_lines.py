@@ -16,8 +16,9 @@ from bertkit.data.tagged.schemes import OUTSIDE, are_tags, is_entity_tag, is_tag
 from bertkit.data.values import RowError
 from bertkit.plain import quoted
 
-Marks = Literal["", "label", "/", "_", "|", "element", "bracket", "angle", "link", "start"]
-"""`label`: `LABEL:fine text`; `/`, `_`, `|`: a tag behind each word; the others: how entities stand in a text."""
+Marks = Literal["", "label", "/", "_", "|", "element", "bracket", "angle", "link", "start", "speech"]
+"""`label`: `LABEL:fine text`; `/`, `_`, `|`: an entity tag behind each word; `speech`: a part of speech behind each;
+the others: how entities stand in a text."""
 
 ENTITY_MARKS: frozenset[Marks] = frozenset({"/", "_", "|", "element", "bracket", "angle", "link", "start"})
 
@@ -35,6 +36,8 @@ _WRITTEN: dict[Marks, re.Pattern[str]] = {
     "angle": re.compile(rf"<(?P<text>[^<>:]+):{_NAME}>"),
     "link": re.compile(rf"\[(?P<text>[^\[\]]+)\]\({_NAME}\)"),
 }
+# A part of speech, or of several in a Korean word (나/NP+는/JX); punctuation may be its own.
+_SPEECH = re.compile(r"\S+?[/_](?:[A-Z]{1,6}\d?\$?|[^\w\s]{1,3}|-[LR]RB-)(?:\+\S+?[/_][A-Z]{1,6})*")
 _STRAY = re.compile(
     r"<START:[\w-]+>|</?[A-Z][A-Z_-]+(?:\s+(?:TYPE|type)=[^<>]*)?>|:[A-Z][A-Z_-]+[\]>]|\]\([A-Z][A-Z_-]+\)"
 )
@@ -53,6 +56,7 @@ NOTES: dict[Marks, str] = {
     "angle": "entities stand in the text as <name:PER>, and the marks are no part of it",
     "start": "entities stand between <START:PER> and <END>, which are no part of the text",
     "link": "entities stand in the text as [name](PER), and the marks are no part of it",
+    "speech": "a part of speech stands behind each word, and is read as a part of the text; bertkit learns no such",
     **{mark: f"each word has its tag behind a {quoted(mark)}" for mark in ("/", "_", "|")},
 }
 
@@ -73,7 +77,7 @@ def marks_of(lines: Sequence[str]) -> Marks:
         names = [name for own in found_in for name in own]
         if (_are_kinds(names) or (kind == "start" and names)) and _SOME * sum(map(bool, found_in)) >= len(lines):
             return kind
-    return ""
+    return "speech" if _have_speech([word for line in lines for word in line.split()]) else ""
 
 
 def marked_rows(rows: Iterator[Row | BadRow], marks: Marks, column: str) -> Iterator[Row | BadRow]:
@@ -140,6 +144,12 @@ def _are_kinds(names: Sequence[str]) -> bool:
     if not names or not _OF_PAGES.isdisjoint(name.casefold() for name in different):
         return False
     return all(map(str.isupper, different)) or 2 * len(different) <= len(names) >= _ENOUGH_LINES
+
+
+def _have_speech(words: Sequence[str]) -> bool:
+    """Tell whether each word has a part of speech behind it; "TCP/IP" alone has none."""
+    different = {word[max(word.rfind("/"), word.rfind("_")) + 1 :] for word in words}
+    return all(map(_SPEECH.fullmatch, words)) and len(words) >= _ENOUGH_WORDS and 1 < len(different) < len(words)
 
 
 def _are_tagged_words(words: Sequence[str], mark: str) -> bool:

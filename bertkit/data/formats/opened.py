@@ -6,14 +6,17 @@ than that line, so that one who types is answered at once.
 
 from __future__ import annotations
 
+import atexit
 import gzip
 import io
 import os
 import re
 import select
+import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +24,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from bertkit.data.formats.lines import BOM, READ_ERRORS
 from bertkit.data.formats.metering import STDIN_NAME, watched
-from bertkit.errors import DataError
+from bertkit.errors import DataError, UsageError
 from bertkit.files import exists, is_dir, is_file, is_standard_output
 
 if TYPE_CHECKING:
@@ -125,6 +128,28 @@ def open_input(name: str | Path) -> Opened:
         head, whole = _read_head(stream.read, b"")
     # A file gives as much as is asked for, unless it ends.
     return Opened(str(name), head, whole or len(head) % HEAD_BYTES != 0, path)
+
+
+def kept_on_disk(names: Sequence[str]) -> list[str]:
+    """Return names of data that can be read again and again: standard input, if named, is copied to a file.
+
+    The file goes when the process ends.
+
+    Raises:
+        DataError: standard input is closed, or cannot be read.
+        UsageError: it is named beside others.
+    """
+    if STDIN_NAME not in names:
+        return list(names)
+    if len(names) > 1:
+        raise UsageError("DATA: - is standard input, and stands alone.")
+    opened = open_input(STDIN_NAME)
+    folder = tempfile.mkdtemp(prefix="bertkit-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder, "stdin")
+    with readable(STDIN), path.open("wb") as file:
+        shutil.copyfileobj(opened.stream(), file)
+    return [str(path)]
 
 
 def open_bytes(path: Path) -> BinaryIO:

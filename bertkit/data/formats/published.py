@@ -7,10 +7,12 @@ hold what counts, under their usual names, and the others as they were.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from bertkit.data.column_names import (
+    DOCUMENT_NAMES,
     HEADER_NAMES,
     LABEL_NAMES,
     SUMMARY_NAMES,
@@ -21,9 +23,11 @@ from bertkit.data.column_names import (
     first_named,
     folded,
 )
+from bertkit.data.formats.json_telling import are_turns, is_row
 from bertkit.data.records import BadRow, Row
 from bertkit.data.tagged.token_rows import join_token_rows
 from bertkit.data.values import JsonText, RowError, likely_categories, parse_cell, parse_list, value_text
+from bertkit.plain import quoted
 
 _Fields = Mapping[str, str]
 
@@ -153,13 +157,37 @@ def _label_studio(fields: _Fields) -> list[dict[str, str]]:
             spans.append({"start": value["start"], "end": value.get("end"), "labels": labels})
         elif isinstance(value, dict) and isinstance(value.get("choices"), list):
             classes += value["choices"]
+        elif isinstance(value, dict) and isinstance(value.get("taxonomy"), list):
+            classes += ["/".join(map(str, path)) for path in value["taxonomy"] if isinstance(path, list)]
         elif isinstance(value, dict) and (score := value.get("rating", value.get("number"))) is not None:
             classes.append(score)
+        elif isinstance(value, dict) and isinstance(value.get("text"), list):  # what people wrote
+            row[str(result.get("from_name", "summary"))] = value_text("\n".join(map(str, value["text"])))
+        elif "from_id" not in result:  # what ties two of the others
+            raise RowError(f"an annotation of the type {quoted(result.get('type'))} is none that can be read")
     if classes and not spans:
         row["label"] = value_text(classes[0] if len(classes) == 1 else classes)
     elif done:
         row["entities"] = value_text(spans)
     return [row]
+
+
+def _is_task(fields: _Fields) -> bool:
+    """Tell a task of Label Studio's that nobody has annotated, as it is imported: its texts are in `data` alone."""
+    others = [name for name in fields if name != "data"]
+    return fields["data"].startswith("{") and first_named(others, (*TEXT_NAMES, *LABEL_NAMES, *TAG_NAMES)) is None
+
+
+def _annotated_classes(fields: _Fields) -> list[dict[str, str]]:
+    """Read annotations without places, as doccano's former exports have them: they are of the whole text."""
+    labels = [item["label"] for item in _list(fields, "annotations")]
+    kept = {name: text for name, text in fields.items() if name != "annotations"}
+    return [{**kept, "label": value_text(labels[0] if len(labels) == 1 else labels)}]
+
+
+def _has_classes(fields: _Fields) -> bool:
+    items = _list(fields, "annotations") if fields["annotations"].startswith("[{") else []
+    return bool(items) and all(isinstance(i, dict) and "label" in i and not first_named(i, _PLACE_NAMES) for i in items)
 
 
 def _fast_text(fields: _Fields) -> list[dict[str, str]]:
@@ -231,9 +259,9 @@ def _nested_column(fields: _Fields) -> str | None:
     told = all(isinstance(item, dict) and first_named(item, _SENTENCE_NAMES) for item in items)
     if not told or any(first_named(item, _PLACE_NAMES) for item in items):
         return None
-    # A label of all, or a summary, is no label of each part; turns of a conversation without one are one text.
+    # A label of all, or a summary, is no label of each part.
     answers = (*LABEL_NAMES, *TAG_NAMES, *SUMMARY_NAMES)
-    if not any(first_named(item, answers) for item in items) and all(first_named(i, _SPEAKERS) for i in items):
+    if are_turns(items):
         return None
     if first_named(others, answers) is not None and not any(first_named(item, answers) for item in items):
         return None
@@ -244,6 +272,24 @@ def _stem_and_choices(fields: _Fields) -> list[dict[str, str]]:
     """Read a question as CommonsenseQA, ARC and OpenBookQA have it: {"stem": …, "choices": […]}."""
     found = _object(fields, "question")
     return [{**fields, "question": value_text(found["stem"]), "choices": value_text(found["choices"])}]
+
+
+def _lettered(fields: _Fields) -> list[dict[str, str]]:
+    """Read a question with its choices behind it, as ARC's tables have them: What is hot? (A) fire (B) ice."""
+    question, *parts = _LETTER.split(fields["question"])
+    choices = dict(zip(parts[::2], (text.strip() for text in parts[1::2]), strict=True))
+    return [{**fields, "question": question.strip(), "choices": value_text(choices)}]
+
+
+def _alternatives(fields: _Fields) -> list[dict[str, str]]:
+    """Read answers of which the label says the place: they are choices, as ReClor and LogiQA have them."""
+    return [{("choices" if name == "answers" else name): text for name, text in fields.items()}]
+
+
+def _has_alternatives(fields: _Fields) -> bool:
+    answers = parse_list(fields["answers"]) if fields["answers"].startswith("[") else None
+    texts = isinstance(answers, list) and len(answers) > 1 and all(isinstance(answer, str) for answer in answers)
+    return texts and fields["label"].strip().isdigit()
 
 
 def _race(fields: _Fields) -> list[dict[str, str]]:
@@ -259,26 +305,36 @@ def _race(fields: _Fields) -> list[dict[str, str]]:
     ]
 
 
-def _paragraphs(fields: _Fields) -> list[dict[str, str]]:
-    """Join the sentences of a text that comes as paragraphs of {"sentence": …}, as Korean summary sets have it."""
-    name = _paragraph_column(fields)
-    return [dict(fields) if name is None else {**fields, name: "\n".join(_sentences(parse_cell(fields[name])))}]
+def _questions_of_passage(fields: _Fields) -> list[dict[str, str]]:
+    """Make a row of each question of a text, where they are objects with choices of their own."""
+    kept = {name: text for name, text in fields.items() if name != "questions"}
+    return list(_questions_of(kept, _list(fields, "questions")))
 
 
-def _sentences(value: Any) -> Iterator[str]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _sentences(item)
-    elif isinstance(value, dict) and isinstance(value.get("sentence"), str):
-        yield value["sentence"]
+def _unwrapped(fields: _Fields) -> list[dict[str, str]]:
+    """Make columns of what stands in an object of the row, where text and label are both in it."""
+    name = _inner_row(fields)
+    if name is None:
+        raise RowError("it holds no object with a text, as the rows before it do")
+    kept = {other: text for other, text in fields.items() if other != name}
+    return [{**kept, **{column_name(key): value_text(value) for key, value in _object(fields, name).items()}}]
 
 
-def _paragraph_column(fields: _Fields) -> str | None:
-    for name in fields:  # a column of a parquet file that nobody reads is not read here either
-        text = fields[name] if name.casefold() in _PARAGRAPHED else ""
-        if text.startswith("[") and '"sentence"' in text and any(_sentences(parse_cell(text))):
-            return name
-    return None
+def _inner_row(fields: _Fields) -> str | None:
+    """Find the only object that has a text and an answer, where nothing else of the row is either."""
+    if not isinstance(fields, dict):
+        return None
+    objects = [name for name, text in fields.items() if isinstance(text, JsonText) and text.startswith("{")]
+    others = [name for name in fields if name not in objects]
+    if not objects or is_row(others):
+        return None
+    found = [name for name in objects if _is_labelled(_object(fields, name))]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_labelled(inner: Mapping[str, Any]) -> bool:
+    texts = first_named(inner, (*TEXT_NAMES, *DOCUMENT_NAMES))
+    return texts is not None and first_named(inner, (*LABEL_NAMES, *SUMMARY_NAMES, *TAG_NAMES)) not in (None, texts)
 
 
 def _object(fields: _Fields, name: str) -> dict[str, Any]:
@@ -325,28 +381,32 @@ def _questions_of(kept: dict[str, str], questions: Any) -> Iterator[dict[str, st
             yield {**kept, **({"answers": "[]"} if own.get("is_impossible") == "true" else {}), **own}
 
 
-_PARAGRAPHED = frozenset({*TEXT_NAMES, "article_original", "original", "passage", "body", "src", "source"})
 # The columns of a row that is a list.
 _PLACES = [str(place) for place in range(1, 100)]
 _LABEL_MARK = "__label__"
 _SPAN_KINDS = ("labels", "hypertextlabels")
 _SENTENCE_NAMES = (*TEXT_NAMES, "form")
 _PLACE_NAMES = ("start", "begin", "start_offset", "offset")
-_SPEAKERS = ("speaker", "speaker_id", "participantID", "role", "화자")
+_LETTER = re.compile(r"\(([A-H1-8])\)")
 _FEW_WORDS = 10
 _TITLES = frozenset({"title", "headline", "subject", "제목"})
 _FORMS = (
     _Form(frozenset({"data", "annotations"}), _label_studio, lambda fields: fields["data"].startswith("{")),
     _Form(frozenset({"data", "completions"}), _label_studio, lambda fields: fields["data"].startswith("{")),
+    _Form(frozenset({"data"}), _label_studio, _is_task),
     _Form(frozenset({"content", "annotation"}), _data_turks, lambda fields: '"label' in fields["annotation"]),
+    _Form(frozenset({"text", "annotations"}), _annotated_classes, _has_classes),
     _Form(frozenset({"text"}), _fast_text, lambda fields: _is_marked(fields["text"])),
     _Form(frozenset({"text", "accept", "options"}), _prodigy_choices, _lacks("label")),
     _Form(frozenset({"text", "cats"}), _categories, lambda fields: fields["cats"].startswith("{")),
     _Form(frozenset({"question", "correct_answer", "distractor1"}), _distractors, _lacks("choices")),
     _Form(frozenset({"question"}), _stem_and_choices, _has("question", "stem", "choices")),
+    _Form(frozenset({"question", "AnswerKey"}), _lettered, lambda fields: len(_LETTER.split(fields["question"])) > 3),
+    _Form(frozenset({"question", "answers", "label"}), _alternatives, _has_alternatives),
+    _Form(frozenset({"questions"}), _questions_of_passage, lambda fields: '"question"' in fields["questions"]),
     _Form(frozenset({"paragraphs"}), _questions_of_article, lambda fields: '"qas"' in fields["paragraphs"]),
     _Form(frozenset({"context", "qas"}), _questions_of_text),
     _Form(frozenset({"questions", "options"}), _race, lambda fields: fields["questions"].startswith("[")),
-    _Form(frozenset(), _paragraphs, lambda fields: _paragraph_column(fields) is not None),
+    _Form(frozenset(), _unwrapped, lambda fields: _inner_row(fields) is not None),
     _Form(frozenset(), _nested, lambda fields: _nested_column(fields) is not None),
 )

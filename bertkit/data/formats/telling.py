@@ -61,6 +61,7 @@ _PACKED = {
     rb"7z\xbc\xaf\x27\x1c": ("a 7z archive", "unpack it"),
     rb"%PDF-\d": ("a PDF", "take the text out of it"),
 }
+_PARTING = " \t\r\f\v,;|"
 # What Excel writes above a table to say what parts its fields.
 _SEPARATOR = re.compile(r"""["']?sep=([,;|\t])["']?""", re.IGNORECASE)
 
@@ -84,13 +85,18 @@ class TableFormat:
 
     def parted(self, *, entities: bool, classes: bool) -> TableFormat:
         """Return how lines are read that carry what is looked for: entities, or classes of the whole line."""
-        wanted = self.kind == "txt" and self.marks and (entities if self.marks in ENTITY_MARKS else classes)
-        return replace(self, kind="marked", has_header=False) if wanted else self
+        wanted = entities if self.marks in ENTITY_MARKS else classes and self.marks == "label"
+        return replace(self, kind="marked", has_header=False) if wanted and self.kind == "txt" else self
 
     @property
     def marks_note(self) -> str | None:
         """What a user should hear of how lines are parted."""
-        return NOTES[self.marks] if self.kind == "marked" else None
+        return NOTES[self.marks] if self.kind == "marked" or self.has_speech_tags else None
+
+    @property
+    def has_speech_tags(self) -> bool:
+        """Whether lines of text carry parts of speech, which nothing reads."""
+        return self.kind == "txt" and self.marks == "speech"
 
 
 @dataclass(frozen=True)
@@ -188,7 +194,7 @@ def tell_format(
 def _told_format(opened: Opened, kind: str | None, header: Sequence[str], knows: Knows | None) -> TableFormat:
     encoding = sniff_encoding(opened.telling_bytes())
     lines = _sample_lines(opened, encoding)
-    full = [line for line in lines if line.strip()]
+    full = _not_blank(lines)
     said = _SEPARATOR.fullmatch(full[0].strip(" \r")) if full else None
     if said is not None and kind in (None, "csv", "tsv"):
         rows = cut_rows(full[1:], said[1]) or [[]]
@@ -274,7 +280,12 @@ def _sample_lines(opened: Opened, encoding: str) -> list[str]:
 
 def _full_lines(opened: Opened, encoding: str) -> list[str]:
     """Cut the head into lines that are not blank."""
-    return [line for line in _sample_lines(opened, encoding) if line.strip()]
+    return _not_blank(_sample_lines(opened, encoding))
+
+
+def _not_blank(lines: Sequence[str]) -> list[str]:
+    """Leave out lines in which nothing stands, or nothing but what parts fields, as spreadsheets leave them."""
+    return [line for line in lines if line.strip(_PARTING)]
 
 
 def column_names(opened: Opened, table: TableFormat) -> list[str]:

@@ -7,11 +7,12 @@ in all answers of a table, not in one.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from string import ascii_lowercase
 
 from bertkit.data.numerals import is_whole
-from bertkit.data.values import RowError
+from bertkit.data.values import RowError, parse_list, value_text
 from bertkit.plain import listed, quoted
 
 _LONGEST_SHOWN = 40
@@ -23,9 +24,9 @@ _LEAD = re.compile(
     r"(?:\s+is\b|\s*[:=_-]|\s)?\s*(?=\S)",
     re.IGNORECASE,
 )
-# 2번, and ② of Korean tests
+# 2번, as Korean tests have it
 _NUMBERED = re.compile(r"(?P<number>\d{1,2})\s*번")
-_CIRCLED = {chr(ord("①") + place): str(place + 1) for place in range(20)}
+_LONGEST_MARK = 4
 
 
 def first_place(answered: Iterable[tuple[str, Sequence[str]]]) -> int | None:
@@ -75,9 +76,14 @@ def read_answer(answer: str, choices: Mapping[str, str], names: Sequence[str], c
 
 
 def bare_answer(answer: str) -> str:
-    """Write a number as digits, as Korean tests have it otherwise: ② and 2번."""
+    """Write a mark as plain letters or digits, where tests have it otherwise: ②, Ⓑ, 2번, ["B"]."""
+    if answer.startswith("["):
+        found = parse_list(answer)
+        answer = value_text(found[0]).strip() if isinstance(found, list) and len(found) == 1 else answer
+    if len(answer) <= _LONGEST_MARK:
+        answer = unicodedata.normalize("NFKC", answer)
     numbered = _NUMBERED.fullmatch(answer)
-    return numbered["number"] if numbered is not None else _CIRCLED.get(answer, answer)
+    return answer if numbered is None else numbered["number"]
 
 
 def _placed(answer: str, names: Sequence[str], counted_from: int) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from string import ascii_lowercase
 from typing import Any
+from unicodedata import normalize
 
 from bertkit.data.values import RowError, parse_list, value_text
 from bertkit.plain import listed, quoted
@@ -16,10 +17,11 @@ _CHOICE_WORDS = (
     *("보기", "선택지", "선지"),
 )
 _CHOICE_COLUMN = re.compile(
-    rf"(?:(?P<word>{'|'.join(word for word in _CHOICE_WORDS if word)})[ _-]?)?(?P<name>[a-z]|\d{{1,2}})"
+    rf"(?:(?P<word>{'|'.join(word for word in _CHOICE_WORDS if word)})[ _-]?)?(?P<name>[a-z가-하①-⑨]|\d{{1,2}})"
 )
-_RUNS = (tuple(ascii_lowercase), tuple(map(str, range(100))), tuple(map(str, range(1, 100))))
-_BARE_RUNS = (_RUNS[0], _RUNS[2])
+_KOREAN, _CIRCLED = tuple("가나다라마바사아자차"), tuple("①②③④⑤⑥⑦⑧⑨")
+_RUNS = (tuple(ascii_lowercase), tuple(map(str, range(100))), tuple(map(str, range(1, 100))), _KOREAN, _CIRCLED)
+_BARE_RUNS = (_RUNS[0], *_RUNS[2:])
 _PROMPT = re.compile(
     r"(?:please choose the correct answer to the question:\s*)?"
     r"(?P<question>.*?)\s*(?P<choices>\banswer1:.*?)\s*(?:\banswer format:.*)?",
@@ -31,7 +33,7 @@ _PROMPTED_CHOICE = re.compile(r"\s*\banswer(\d+):\s*", re.IGNORECASE)
 def choice_names(columns: Sequence[str]) -> tuple[str, ...]:
     """Name the choices of columns: by their letters or numbers, or else by 0-based place."""
     parts = [_CHOICE_COLUMN.fullmatch(column.casefold()) for column in columns]
-    names = tuple(part["name"].upper() for part in parts if part is not None)
+    names = tuple(normalize("NFKC", part["name"]).upper() for part in parts if part is not None)
     words = {part["word"] for part in parts if part is not None}
     named = len(names) == len(set(names)) == len(columns) and len(words) == 1
     # Bare numbers mostly are the columns of a table without a header, and name nothing.

@@ -8,13 +8,13 @@ words for each sentence.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from bertkit.data.catalog import DatasetSpec
 from bertkit.data.column_names import DOCUMENT_NAMES, LABEL_NAMES, SUMMARY_NAMES, first_named
-from bertkit.data.columns import ColumnChoice, check_mapped, has_column, say_which, there_are
+from bertkit.data.columns import Wanted, first_there, others, say_which, there_are
 from bertkit.data.records import BadRow, ColumnMap, Document, Example, Row
+from bertkit.data.row_cells import LabelRules, RowShape, lines_in_objects
 from bertkit.data.values import RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import quoted, shell_words, shortened
@@ -24,39 +24,34 @@ _TELLING = ("highlights", "abstract", "abstractive")
 _NO_DOCUMENT = re.compile(r"(?:^|[\W_])(?:id|idx|no|url|date|title|topic|source|category)s?$", re.IGNORECASE)
 
 
-def find_document_columns(
-    names: Sequence[str], *, choice: ColumnChoice | None, known: Sequence[ColumnMap], need_summary: bool
-) -> ColumnMap:
+def find_document_columns(names: Sequence[str], wanted: Wanted) -> ColumnMap:
     """Find the columns of text and summary: `--columns` first, then known names, then synonyms.
 
     Args:
         names: the columns that are there.
-        choice: what `--columns` said; `label` is the summary.
-        known: the columns of a run, or of a data set of the catalog.
-        need_summary: whether a missing summary is an error; if not, one that is there is still found.
+        wanted: what is looked for; the label is the summary.
 
     Raises:
         DataError: a column is missing; the message lists those that are there.
     """
-    chosen = choice or ColumnChoice()
-    check_mapped(names, chosen)
+    chosen, known = wanted.chosen(names), wanted.known
     if len(chosen.text) > 1 or chosen.pair is not None or chosen.choices:
         raise DataError("a document is one column of text; write --columns like text=article,label=summary.")
-    text = next(iter(chosen.text), None) or _first_known(names, [c.text[0] for c in known])
-    text = text or first_named(_others(names, chosen.label), DOCUMENT_NAMES)
+    text = next(iter(chosen.text), None) or first_there(names, [c.text[0] for c in known])
+    text = text or first_named(others(names, chosen.label), DOCUMENT_NAMES)
     if text is None:
         raise DataError(f"no column is recognised as the document: {there_are(names)}; {_way_on(names)}.")
-    label = chosen.label or _first_known(names, [c.label for c in known if c.label is not None])
-    label = label or first_named(_others(names, text), SUMMARY_NAMES)
-    if need_summary and label is None:
+    label = chosen.label or first_there(names, [c.label for c in known])
+    label = label or first_named(others(names, text), SUMMARY_NAMES)
+    if wanted.need_label and label is None:
         raise DataError(f"no column is recognised as the summary: {there_are(names)}; {_way_on(names, text)}.")
     return ColumnMap((text,), None, label)
 
 
 def _way_on(names: Sequence[str], text: str | None = None) -> str:
     """Show `--columns` filled with names of this very table, as far as they can be told."""
-    summary = first_named(_others(names, text), SUMMARY_NAMES)
-    free = (name for name in _others(names, summary) if not _NO_DOCUMENT.search(name))
+    summary = first_named(others(names, text), SUMMARY_NAMES)
+    free = (name for name in others(names, summary) if not _NO_DOCUMENT.search(name))
     parts = f"text={text or next(free, 'COLUMN')},label={summary or 'COLUMN'}"
     return say_which(f"--columns {shell_words([shortened(parts, 80)])}")
 
@@ -64,7 +59,7 @@ def _way_on(names: Sequence[str], text: str | None = None) -> str:
 def looks_summarized(names: Sequence[str]) -> bool:
     """Tell whether a table's columns are those of documents with summaries, and of nothing else."""
     text, label = first_named(names, DOCUMENT_NAMES), first_named(names, LABEL_NAMES)
-    return text is not None and label is None and first_named(_others(names, text), _TELLING) is not None
+    return text is not None and label is None and first_named(others(names, text), _TELLING) is not None
 
 
 def document_row(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) -> Document | BadRow:
@@ -85,18 +80,14 @@ def _document(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) 
     if need_summary and not summary:
         what = "missing" if written is None else "empty"
         raise RowError(f"the summary is {what} (column {quoted(columns.label)})")
+    lines = lines_in_objects(text)
+    if lines is not None and not lines:
+        raise RowError(f"the column {quoted(name)} holds objects without a text (sentence, text, utterance)")
+    text = text if lines is None else "\n".join(lines)
     sentences = _given_sentences(text)
     if sentences is None:
         return Document((text,), None, row.line, source, summary or None)
     return Document(("\n".join(sentences),), None, row.line, source, summary or None, tuple(sentences))
-
-
-def _others(names: Sequence[str], taken: str | None) -> list[str]:
-    return [name for name in names if name != taken]
-
-
-def _first_known(names: Sequence[str], wanted: Sequence[str]) -> str | None:
-    return next((name for name in wanted if has_column(names, name)), None)
 
 
 def _given_sentences(text: str) -> list[str] | None:
@@ -118,31 +109,15 @@ def _joined(sentence: Any) -> str | None:
     return " ".join(sentence) if is_words else None
 
 
-class Documents:
+class Documents(RowShape):
     """Long texts with summaries: extractive and matching."""
 
-    def resolve(
-        self,
-        names: Sequence[str],
-        *,
-        mapping: ColumnChoice | None,
-        usual: ColumnMap | None,
-        stored: ColumnMap | None,
-        need_label: bool,
-    ) -> ColumnMap:
+    def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
         """Find text and summary."""
-        known = [columns for columns in (stored, usual) if columns is not None]
-        return find_document_columns(names, choice=mapping, known=known, need_summary=need_label)
+        return find_document_columns(names, wanted)
 
-    def examples(
-        self,
-        rows: Iterable[Row | BadRow],
-        columns: ColumnMap,
-        source: str,
-        *,
-        spec: DatasetSpec | None = None,
-        need_label: bool = True,
-    ) -> Iterator[Example | BadRow]:
-        """Make documents."""
-        for row in rows:
-            yield row if isinstance(row, BadRow) else document_row(row, columns, source, need_summary=need_label)
+    def example(
+        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
+    ) -> Example:
+        """Make a document."""
+        return _document(row, columns, source, need_summary=need_label)

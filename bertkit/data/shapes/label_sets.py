@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bertkit.data.catalog import DatasetSpec
 from bertkit.data.column_names import first_named
-from bertkit.data.columns import ColumnChoice, check_mapped, has_column, resolve_columns, there_are
+from bertkit.data.columns import ColumnChoice, Wanted, has_column, resolve_columns, there_are
 from bertkit.data.label_sets import FLAGS, are_sets, flag_of, is_listed, labels_in
 from bertkit.data.records import BadRow, ColumnMap, Example, LabelSet, Row
-from bertkit.data.row_cells import examples_of, missing_label, refuse_rejected, texts_of
+from bertkit.data.row_cells import LabelRules, RowShape, missing_label, refuse_rejected, texts_of
 from bertkit.data.shape_names import CLASSES, LABEL_SETS, Tasks, word_of
 from bertkit.data.values import RowError, field_of
 from bertkit.errors import DataError
@@ -27,54 +26,32 @@ _ROWS_AHEAD = 1000
 _NUMBERS_ROWS = re.compile(r"(?:^|[\W_])(?:id|ids|idx|index)$|(?<=[a-z])(?:Id|ID)$", re.IGNORECASE)
 
 
-class LabelSets:
+class LabelSets(RowShape):
     """Texts, pairs or several columns, with any number of labels: multilabel."""
 
-    def resolve(
-        self,
-        names: Sequence[str],
-        *,
-        mapping: ColumnChoice | None,
-        usual: ColumnMap | None,
-        stored: ColumnMap | None,
-        need_label: bool,
-    ) -> ColumnMap:
-        """Find texts and labels; `mapping` names columns of 0 and 1 where `with_flags` found some."""
-        chosen = mapping or ColumnChoice()
-        check_mapped(names, chosen)
-        need_pair = stored is not None and stored.pair is not None
-        known = None if stored is None else replace(stored, labels=())
-        found = resolve_columns(
-            names,
-            mapping=replace(chosen, labels=()),
-            usual=usual,
-            stored=known,
-            need_label=False,
-            need_pair=need_pair,
-        )
+    def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
+        """Find texts and labels; the choice names columns of 0 and 1 where `with_flags` found some."""
+        chosen = wanted.chosen(names)
+        known = None if wanted.stored is None else replace(wanted.stored, labels=())
+        of_texts = replace(wanted, choice=replace(chosen, labels=()), stored=known, need_label=False)
+        found = resolve_columns(names, of_texts, need_pair=wanted.needs_pair)
         if chosen.labels:
             return replace(found, label=None, labels=chosen.labels)
         if found.label is None:
             free = [name for name in names if name not in found.inputs]
             found = replace(found, label=first_named(free, SET_NAMES))
-        if found.label is None and need_label:
+        if found.label is None and wanted.need_label:
             raise DataError(
                 f"no column for the labels: {there_are(names)}; name one (--columns label=COLUMN, its cells as a|b or "
                 "JSON lists), or a column of 0 and 1 for each label (label=COLUMN+COLUMN)."
             )
         return found
 
-    def examples(
-        self,
-        rows: Iterable[Row | BadRow],
-        columns: ColumnMap,
-        source: str,
-        *,
-        spec: DatasetSpec | None = None,
-        need_label: bool = True,
-    ) -> Iterator[Example | BadRow]:
-        """Make sets of labels; a cell that is no list is parted when all were seen (`data.label_sets`)."""
-        return examples_of(rows, lambda row: _label_set(row, columns, source, need_label))
+    def example(
+        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
+    ) -> Example:
+        """Make a set of labels; a cell that is no list is parted when all were seen (`data.label_sets`)."""
+        return _label_set(row, columns, source, need_label)
 
 
 def _label_set(row: Row, columns: ColumnMap, source: str, need_label: bool) -> LabelSet:
@@ -124,7 +101,7 @@ def with_flags(
     if known is not None and known.labels and all(has_column(names, name) for name in known.labels):
         return replace(choice or ColumnChoice(), labels=known.labels), again
     try:
-        found = LabelSets().resolve(names, mapping=choice, usual=None, stored=known, need_label=False)
+        found = LabelSets().resolve(names, Wanted(choice, stored=known, need_label=False))
     except DataError:
         return choice, again
     flags = () if found.label is not None else _flag_columns(good, found.inputs)
@@ -136,7 +113,7 @@ def tell_label_sets(rows: Sequence[Row], choice: ColumnChoice | None) -> bool:
     if choice is not None and choice.labels:
         return True
     try:
-        found = LabelSets().resolve(list(rows[0].fields), mapping=choice, usual=None, stored=None, need_label=False)
+        found = LabelSets().resolve(list(rows[0].fields), Wanted(choice, need_label=False))
         if found.label is None:
             return bool(_flag_columns(rows, found.inputs))
         return are_sets([cell for row in rows if (cell := field_of(row.fields, found.label or ""))])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bertkit.data.catalog import DatasetSpec
-from bertkit.data.columns import ColumnChoice, resolve_columns
-from bertkit.data.records import BadRow, ColumnMap, Example, Row
-from bertkit.data.row_cells import examples_of, missing_label, refuse_rejected, texts_of
+from bertkit.data.columns import Wanted, resolve_columns
+from bertkit.data.records import ColumnMap, Example, Row
+from bertkit.data.row_cells import LabelRules, RowShape, label_of, refuse_rejected, texts_of
 from bertkit.data.values import NotMeantError, RowError, field_of, parse_list, value_text
 from bertkit.plain import listed, quoted, shell_words
 
@@ -17,72 +16,29 @@ _NO_CONSENSUS = "-"
 _TELLING_KEYS = ("label", "name", "value", "class", "score", "text")
 
 
-class LabelledTexts:
+class LabelledTexts(RowShape):
     """Texts, pairs or several columns, with a label: classify and regression."""
 
-    def resolve(
-        self,
-        names: Sequence[str],
-        *,
-        mapping: ColumnChoice | None,
-        usual: ColumnMap | None,
-        stored: ColumnMap | None,
-        need_label: bool,
-    ) -> ColumnMap:
+    def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
         """Find texts and label; a run of pairs needs a pair."""
-        need_pair = stored is not None and stored.pair is not None
-        return resolve_columns(
-            names, mapping=mapping, usual=usual, stored=stored, need_label=need_label, need_pair=need_pair
-        )
+        return resolve_columns(names, wanted, need_pair=wanted.needs_pair)
 
-    def examples(
-        self,
-        rows: Iterable[Row | BadRow],
-        columns: ColumnMap,
-        source: str,
-        *,
-        spec: DatasetSpec | None = None,
-        need_label: bool = True,
-    ) -> Iterator[Example | BadRow]:
-        """Make examples."""
-        return to_examples(rows, columns, source, need_label=need_label, spec=spec)
-
-
-def to_examples(
-    rows: Iterable[Row | BadRow],
-    columns: ColumnMap,
-    source: str,
-    *,
-    need_label: bool,
-    spec: DatasetSpec | None = None,
-) -> Iterator[Example | BadRow]:
-    """Turn rows into examples; a row that lacks what it needs becomes a `BadRow`.
-
-    A label that `spec` knows as withheld becomes None, whether it is needed or not.
-    """
-    return examples_of(rows, lambda row: _example_of(row, columns, source, need_label, spec))
-
-
-def _example_of(row: Row, columns: ColumnMap, source: str, need_label: bool, spec: DatasetSpec | None) -> Example:
-    texts = texts_of(row, columns)
-    if columns.label is not None:
-        refuse_rejected(row.fields)
-    raw = None if columns.label is None else field_of(row.fields, columns.label)
-    label = (raw or "").strip()
-    if label.startswith(("[", "{", "(")):
-        label = _one_label(label, columns.label or "")
-    if label == _NO_CONSENSUS and columns.label == "gold_label":
-        raise NotMeantError("gold_label is '-': those who labelled it did not agree")
-    if spec is not None and label in spec.withheld:
-        return Example(texts, None, row.line, source)
-    if not label and need_label:
-        raise RowError(missing_label(raw, columns.label))
-    if spec is not None and label:
-        canonical = spec.canonical_label(label)
-        if canonical is None and need_label:
-            raise RowError(spec.strange_label(label))
-        label = canonical or label
-    return Example(texts, label or None, row.line, source)
+    def example(
+        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
+    ) -> Example:
+        """Make an example; a label that `spec` knows as withheld becomes None, whether it is needed or not."""
+        texts = texts_of(row, columns)
+        if columns.label is not None:
+            refuse_rejected(row.fields)
+        raw = None if columns.label is None else field_of(row.fields, columns.label)
+        label = (raw or "").strip()
+        if label.startswith(("[", "{", "(")):
+            label = _one_label(label, columns.label or "")
+        if label == _NO_CONSENSUS and columns.label == "gold_label":
+            raise NotMeantError("gold_label is '-': those who labelled it did not agree")
+        if spec is not None and label in spec.withheld:
+            return Example(texts, None, row.line, source)
+        return Example(texts, label_of(row, columns, label, spec, need_label=need_label), row.line, source)
 
 
 def _one_label(written: str, column: str) -> str:

@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
-from bertkit.data.catalog import DatasetSpec
-from bertkit.data.columns import ColumnChoice, resolve_columns
-from bertkit.data.records import BadRow, ColumnMap, Example, Row
-from bertkit.data.row_cells import examples_of, texts_of
+from bertkit.data.columns import Wanted, resolve_columns
+from bertkit.data.records import ColumnMap, Example, Row
+from bertkit.data.row_cells import LabelRules, RowShape, texts_of
 
 
-class PlainTexts:
+class PlainTexts(RowShape):
     """Texts without labels: mlm. Both texts of a pair are read as one."""
 
-    def resolve(
-        self,
-        names: Sequence[str],
-        *,
-        mapping: ColumnChoice | None,
-        usual: ColumnMap | None,
-        stored: ColumnMap | None,
-        need_label: bool,
-    ) -> ColumnMap:
+    def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
         """Find the texts; a label is not looked for."""
-        found = resolve_columns(names, mapping=mapping, usual=usual, stored=stored, need_label=False)
-        return ColumnMap(found.inputs)
+        return ColumnMap(resolve_columns(names, replace(wanted, need_label=False)).inputs)
 
-    def examples(
-        self,
-        rows: Iterable[Row | BadRow],
-        columns: ColumnMap,
-        source: str,
-        *,
-        spec: DatasetSpec | None = None,
-        need_label: bool = True,
-    ) -> Iterator[Example | BadRow]:
-        """Make examples without labels."""
-        return examples_of(rows, lambda row: Example(texts_of(row, columns), None, row.line, source))
+    def example(
+        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
+    ) -> Example:
+        """Make an example without a label."""
+        return Example(texts_of(row, columns), None, row.line, source)

@@ -9,25 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bertkit.data.column_names import first_named
-from bertkit.data.columns import ColumnChoice, check_mapped, has_column, there_are
+from bertkit.data.columns import ColumnChoice, Wanted, check_mapped, has_column, there_are
 from bertkit.data.records import ColumnMap
 from bertkit.data.shapes.choices import are_bare, choice_columns
 from bertkit.errors import DataError
 from bertkit.plain import listed
 
 QUESTION_NAMES = (
-    *(
-        "prompt",
-        "question",
-        "question_stem",
-        "startphrase",
-        "ctx",
-        "goal",
-        "questions",
-        "question_text",
-        "stem",
-        "query",
-    ),
+    *("prompt", "question", "question_stem", "startphrase", "ctx"),
+    *("goal", "questions", "question_text", "stem", "query"),
     *("질문", "문제", "질의", "물음"),
 )
 CONTEXT_NAMES = (
@@ -91,22 +81,17 @@ def find_choice_columns(
     return ColumnMap(texts, None, label, choices)
 
 
-def resolve_question_columns(
-    names: Sequence[str],
-    *,
-    mapping: ColumnChoice | None,
-    usual: ColumnMap | None,
-    stored: ColumnMap | None,
-    need_label: bool,
-) -> ColumnMap:
+def resolve_question_columns(names: Sequence[str], wanted: Wanted) -> ColumnMap:
     """Find question, choices and answer, as `find_choice_columns` does.
 
     Raises:
         DataError: they are not there.
     """
-    found = find_choice_columns(names, choice=mapping, usual=usual, stored=stored, need_label=need_label)
+    found = find_choice_columns(
+        names, choice=wanted.choice, usual=wanted.usual, stored=wanted.stored, need_label=wanted.need_label
+    )
     if found is None:
-        raise missing_choice_columns(names, stored)
+        raise missing_choice_columns(names, wanted.stored)
     return found
 
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from bertkit.data.catalog import DatasetSpec
 from bertkit.data.records import BadRow, ColumnMap, Example, Question, Row
-from bertkit.data.row_cells import missing_label
+from bertkit.data.row_cells import LabelRules, missing_label
 from bertkit.data.shapes.answers import first_place, read_answer
 from bertkit.data.shapes.choices import choice_names, listed_choices, parse_prompted
 from bertkit.data.values import RowError, field_of, missing_column
@@ -162,7 +161,7 @@ class Questions:
         columns: ColumnMap,
         source: str,
         *,
-        spec: DatasetSpec | None = None,
+        spec: LabelRules | None = None,
         need_label: bool = True,
     ) -> Iterator[Example | BadRow]:
         """Make questions."""

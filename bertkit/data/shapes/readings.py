@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bertkit.data.catalog import DatasetSpec
 from bertkit.data.column_names import first_named
-from bertkit.data.columns import ColumnChoice, check_mapped, has_column, there_are
+from bertkit.data.columns import Wanted, first_there, others, there_are
 from bertkit.data.places import find_place
-from bertkit.data.records import BadRow, ColumnMap, Example, ReadingQuestion, Row
-from bertkit.data.row_cells import examples_of, refuse_rejected
+from bertkit.data.records import ColumnMap, Example, ReadingQuestion, Row
+from bertkit.data.row_cells import LabelRules, RowShape, refuse_rejected
 from bertkit.data.values import RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import quoted
@@ -25,58 +24,42 @@ _IMPOSSIBLE = "is_impossible"
 _WAY_ON = "say which is which, for example --columns text=question,pair=context,label=answer"
 
 
-class Readings:
+class Readings(RowShape):
     """Questions about a text: qa."""
 
-    def resolve(
-        self,
-        names: Sequence[str],
-        *,
-        mapping: ColumnChoice | None,
-        usual: ColumnMap | None,
-        stored: ColumnMap | None,
-        need_label: bool,
-    ) -> ColumnMap:
+    def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
         """Find question, context and answer; the context is the pair of the question."""
-        chosen = mapping or ColumnChoice()
-        check_mapped(names, chosen)
+        chosen, known = wanted.chosen(names), wanted.known
         texts, context = list(chosen.text), chosen.pair
         if len(texts) == 2 and context is None:
             context = texts.pop()
         if len(texts) > 1 or chosen.choices:
             raise DataError(f"a question is one column and its context another; {_WAY_ON}.")
-        known = [columns for columns in (stored, usual) if columns is not None]
-        question = next(iter(texts), None) or _known(names, [c.text[0] for c in known])
-        context = context or _known(names, [c.pair for c in known])
-        question = question or first_named(_others(names, context, chosen.label), QUESTION_NAMES)
-        context = context or first_named(_others(names, question, chosen.label), CONTEXT_NAMES)
+        question = next(iter(texts), None) or first_there(names, [c.text[0] for c in known])
+        context = context or first_there(names, [c.pair for c in known])
+        question = question or first_named(others(names, context, chosen.label), QUESTION_NAMES)
+        context = context or first_named(others(names, question, chosen.label), CONTEXT_NAMES)
         if question is None or context is None:
             what = "question" if question is None else "context"
             raise DataError(f"no column is recognised as the {what}: {there_are(names)}; {_WAY_ON}.")
-        label = chosen.label or _known(names, [c.label for c in known])
-        label = label or first_named(_others(names, question, context), ANSWER_NAMES)
-        if need_label and label is None:
+        label = chosen.label or first_there(names, [c.label for c in known])
+        label = label or first_named(others(names, question, context), ANSWER_NAMES)
+        if wanted.need_label and label is None:
             raise DataError(f"no column for the answer: {there_are(names)}; {_WAY_ON}.")
         return ColumnMap((question,), context, label)
 
-    def examples(
-        self,
-        rows: Iterable[Row | BadRow],
-        columns: ColumnMap,
-        source: str,
-        *,
-        spec: DatasetSpec | None = None,
-        need_label: bool = True,
-    ) -> Iterator[Example | BadRow]:
-        """Make questions; an answer that is not in its text makes a row unusable."""
-        return examples_of(rows, lambda row: _reading(row, columns, source, need_label))
+    def example(
+        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
+    ) -> Example:
+        """Make a question; an answer that is not in its text makes a row unusable."""
+        return _reading(row, columns, source, need_label)
 
 
 def looks_read(rows: Sequence[Row]) -> bool:
     """Tell whether rows hold a question, a text, and answers that are in it; most of them must be."""
     names = list(rows[0].fields)
     question, context = first_named(names, QUESTION_NAMES), first_named(names, CONTEXT_NAMES)
-    answer = first_named(_others(names, question, context), ("answers", "answer", "answer_text", "정답", "답"))
+    answer = first_named(others(names, question, context), ("answers", "answer", "answer_text", "정답", "답"))
     if question is None or context is None or answer is None:
         return False
     columns = ColumnMap((question,), context, answer)
@@ -159,11 +142,3 @@ def _text(fields: Mapping[str, str], name: str) -> str:
     if text is None:
         raise RowError(missing_column(name))
     return text
-
-
-def _known(names: Sequence[str], known: Sequence[str | None]) -> str | None:
-    return next((name for name in known if name is not None and has_column(names, name)), None)
-
-
-def _others(names: Sequence[str], *taken: str | None) -> list[str]:
-    return [name for name in names if name not in taken]

@@ -8,16 +8,15 @@ TACRED, plain tables with the words and where they begin, and texts that carry t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bertkit.data.catalog import DatasetSpec
 from bertkit.data.column_names import LABEL_NAMES, TEXT_NAMES, first_named
-from bertkit.data.columns import ColumnChoice, check_mapped, has_column, there_are
+from bertkit.data.columns import Wanted, first_there, has_column, others, there_are
 from bertkit.data.marked import MarkedSpan, mark
 from bertkit.data.places import find_place
-from bertkit.data.records import BadRow, ColumnMap, Example, Row
-from bertkit.data.row_cells import examples_of, missing_label, refuse_rejected, text_of
+from bertkit.data.records import ColumnMap, Example, Row
+from bertkit.data.row_cells import LabelRules, RowShape, label_of, refuse_rejected, text_of
 from bertkit.data.values import RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import quoted
@@ -36,53 +35,38 @@ _INLINE = tuple(
 _WAY_ON = "say which is which, for example --columns text=sentence,spans=subject+object,label=relation"
 
 
-class Relations:
+class Relations(RowShape):
     """Texts with two marked stretches: relation."""
 
-    def resolve(
-        self,
-        names: Sequence[str],
-        *,
-        mapping: ColumnChoice | None,
-        usual: ColumnMap | None,
-        stored: ColumnMap | None,
-        need_label: bool,
-    ) -> ColumnMap:
+    def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
         """Find text, entities and label; without columns of entities the text carries the marks."""
-        chosen = mapping or ColumnChoice()
-        check_mapped(names, chosen)
+        chosen, known = wanted.chosen(names), wanted.known
         if len(chosen.text) > 1 or chosen.pair is not None or chosen.choices or chosen.labels:
             raise DataError(f"a relation is read from one text; {_WAY_ON}.")
-        known = [columns for columns in (stored, usual) if columns is not None]
         spans = chosen.spans or _known_spans(names, known) or _span_columns(names)
-        free = [name for name in names if name not in spans and name != chosen.label]
-        text = next(iter(chosen.text), None) or _known(free, [c.text[0] for c in known]) or first_named(free, _TEXTS)
+        free = others(names, *spans, chosen.label)
+        text = next(iter(chosen.text), None) or first_there(free, [c.text[0] for c in known])
+        text = text or first_named(free, _TEXTS)
         if text is None:
             raise DataError(f"no column is recognised as the text: {there_are(names)}; {_WAY_ON}.")
-        others = [name for name in names if name not in (text, *spans)]
-        label = chosen.label or _known(others, [c.label for c in known]) or first_named(others, RELATION_NAMES)
-        if need_label and label is None:
+        free = others(names, text, *spans)
+        label = chosen.label or first_there(free, [c.label for c in known]) or first_named(free, RELATION_NAMES)
+        if wanted.need_label and label is None:
             raise DataError(f"no column for the relation: {there_are(names)}; {_WAY_ON}.")
         return ColumnMap((text,), None, label, spans=spans)
 
-    def examples(
-        self,
-        rows: Iterable[Row | BadRow],
-        columns: ColumnMap,
-        source: str,
-        *,
-        spec: DatasetSpec | None = None,
-        need_label: bool = True,
-    ) -> Iterator[Example | BadRow]:
-        """Make marked texts; an entity that is not where the row says makes it unusable."""
-        return examples_of(rows, lambda row: _relation(row, columns, source, need_label, spec))
+    def example(
+        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
+    ) -> Example:
+        """Make a marked text; an entity that is not where the row says makes it unusable."""
+        return _relation(row, columns, source, need_label, spec)
 
 
 def looks_related(rows: Sequence[Row]) -> bool:
     """Tell whether most rows hold a text with two marked stretches and a label."""
     names = list(rows[0].fields)
     try:
-        columns = Relations().resolve(names, mapping=None, usual=None, stored=None, need_label=True)
+        columns = Relations().resolve(names, Wanted())
     except DataError:
         return False
     found = 0
@@ -94,19 +78,12 @@ def looks_related(rows: Sequence[Row]) -> bool:
     return 2 * found > len(rows)
 
 
-def _relation(row: Row, columns: ColumnMap, source: str, need_label: bool, spec: DatasetSpec | None) -> Example:
+def _relation(row: Row, columns: ColumnMap, source: str, need_label: bool, spec: LabelRules | None) -> Example:
     if columns.label is not None:
         refuse_rejected(row.fields)
     raw = None if columns.label is None else field_of(row.fields, columns.label)
-    label = (raw or "").strip()
-    if spec is not None and label:
-        canonical = spec.canonical_label(label)
-        if canonical is None and need_label:
-            raise RowError(spec.strange_label(label))
-        label = canonical or label
-    if not label and need_label:
-        raise RowError(missing_label(raw, columns.label))
-    return Example((_marked(row.fields, columns),), label or None, row.line, source)
+    label = label_of(row, columns, (raw or "").strip(), spec, need_label=need_label)
+    return Example((_marked(row.fields, columns),), label, row.line, source)
 
 
 def _marked(fields: Mapping[str, str], columns: ColumnMap) -> str:
@@ -243,7 +220,3 @@ def _span_columns(names: Sequence[str]) -> tuple[str, ...]:
 
 def _known_spans(names: Sequence[str], known: Sequence[ColumnMap]) -> tuple[str, ...]:
     return next((c.spans for c in known if c.spans and all(has_column(names, name) for name in c.spans)), ())
-
-
-def _known(names: Sequence[str], known: Sequence[str | None]) -> str | None:
-    return next((name for name in known if name is not None and has_column(names, name)), None)

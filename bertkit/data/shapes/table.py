@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from bertkit.data.catalog import DatasetSpec
-from bertkit.data.columns import ColumnChoice
+from bertkit.data.columns import ColumnChoice, Wanted
 from bertkit.data.faults import Faults
 from bertkit.data.label_kinds import NOTES, are_scores, like_known, respelt, spelling_of
 from bertkit.data.label_sets import how_read, is_listed, mark_of, part_row
 from bertkit.data.numerals import is_score, score_fault
 from bertkit.data.records import BadRow, ColumnMap, Example, LabelSet, Row
+from bertkit.data.row_cells import LabelRules
 from bertkit.data.shape_names import (
     AUTO,
     CLASSES,
@@ -58,16 +58,8 @@ _MOST_LABELS, _LABELS_AT_ONCE = 100_000, 4096
 class Shape(Protocol):
     """One way to read a table."""
 
-    def resolve(
-        self,
-        names: Sequence[str],
-        *,
-        mapping: ColumnChoice | None,
-        usual: ColumnMap | None,
-        stored: ColumnMap | None,
-        need_label: bool,
-    ) -> ColumnMap:
-        """Find the columns; the arguments are those of `resolve_columns`.
+    def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
+        """Find the columns.
 
         Raises:
             DataError: a column is missing; the message lists those that are there.
@@ -80,7 +72,7 @@ class Shape(Protocol):
         columns: ColumnMap,
         source: str,
         *,
-        spec: DatasetSpec | None = None,
+        spec: LabelRules | None = None,
         need_label: bool = True,
     ) -> Iterator[Example | BadRow]:
         """Turn rows into records; one that lacks what it needs becomes a `BadRow`."""

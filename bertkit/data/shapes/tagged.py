@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from bertkit.data.catalog import DatasetSpec
 from bertkit.data.column_names import TAG_NAMES, TEXT_NAMES, TOKEN_NAMES, first_named
-from bertkit.data.columns import ColumnChoice, resolve_columns
+from bertkit.data.columns import Wanted, resolve_columns
 from bertkit.data.records import BadRow, CharSpan, ColumnMap, Entity, Example, Row, TaggedText
-from bertkit.data.row_cells import refuse_rejected, unusable
+from bertkit.data.row_cells import LabelRules, refuse_rejected, unusable
 from bertkit.data.tagged.cells import Content, content_of, cut_tags, text_or_tokens
 from bertkit.data.tagged.places import find_entities
 from bertkit.data.tagged.schemes import are_tags, is_outside
@@ -28,7 +28,7 @@ from bertkit.data.tagged.tokens import (
     shows_kind,
     word_places,
 )
-from bertkit.data.values import RowError, field_of, parse_list
+from bertkit.data.values import LISTED, RowError, field_of, parse_list
 from bertkit.plain import quoted
 
 ENTITY_NAMES = (
@@ -65,8 +65,9 @@ def looks_tagged(rows: Iterable[Row]) -> bool | None:
     columns = find_tag_columns(list(looked_at[0].fields)) if looked_at else None
     if columns is None:
         return False
-    marks = [_marks_entities(row, columns) for row in looked_at]
-    if None in marks:
+    tags: list[str] = []  # one sentence alone may not show that they are
+    marks = [_marks_entities(row, columns, tags) for row in looked_at]
+    if None in marks or (tags and not are_tags(tags)):
         return False
     undecided = None if all(_is_list(row, columns) for row in looked_at) else False
     return True if any(marks) else undecided
@@ -226,14 +227,16 @@ def _form_of(rows: Iterable[Row], columns: ColumnMap, tag_names: Sequence[str], 
 
 
 def _is_list(row: Row, columns: ColumnMap) -> bool:
-    return (field_of(row.fields, columns.label or "") or "").lstrip().startswith(("[", "("))
+    return (field_of(row.fields, columns.label or "") or "").lstrip().startswith(LISTED)
 
 
-def _marks_entities(row: Row, columns: ColumnMap) -> bool | None:
-    """Tell whether a row marks any entity; None if it is no tagged row at all."""
+def _marks_entities(row: Row, columns: ColumnMap, tags: list[str]) -> bool | None:
+    """Tell whether a row marks any entity, and gather what may be its tags; None if it is no tagged row at all."""
     try:
         raw = (field_of(row.fields, columns.label or "") or "").strip()
-        values = parse_list(raw) if raw.startswith(("[", "(")) else cut_tags(raw)
+        values = parse_list(raw) if raw.startswith((*LISTED, "{")) else cut_tags(raw)
+        if isinstance(values, dict) and "entities" in values:
+            values = values["entities"]
         if not isinstance(values, list):
             return None
         if not values or all(isinstance(value, list | dict) for value in values):
@@ -243,7 +246,8 @@ def _marks_entities(row: Row, columns: ColumnMap) -> bool | None:
         return None
     if len(values) != len(tokens if tokens is not None else text.split()):
         return None
-    if all(isinstance(value, str) for value in values) and are_tags(values):
+    if all(isinstance(value, str) for value in values):
+        tags += values
         return not all(is_outside(value.strip()) for value in values)
     return any(values) if tokens and all(type(value) is int for value in values) else None
 
@@ -261,24 +265,15 @@ class TaggedTexts:
         self.tag_names = tag_names
         self.problems = problems
 
-    def resolve(
-        self,
-        names: Sequence[str],
-        *,
-        mapping: ColumnChoice | None,
-        usual: ColumnMap | None,
-        stored: ColumnMap | None,
-        need_label: bool,
-    ) -> ColumnMap:
+    def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
         """Find the text and its entities or tags."""
-        known = [columns for columns in (stored, usual) if columns is not None]
-        for columns in known:
-            if mapping is None and set(columns.text) <= set(names) and (columns.label in names or not need_label):
+        if wanted.choice is not None:
+            return resolve_columns(names, wanted)
+        for columns in wanted.known:
+            if set(columns.text) <= set(names) and (columns.label in names or not wanted.need_label):
                 return columns
-        found = find_tag_columns(names, need_tags=need_label) if mapping is None else None
-        return found or resolve_columns(
-            names, mapping=mapping, usual=usual, stored=stored if mapping else None, need_label=need_label
-        )
+        found = find_tag_columns(names, need_tags=wanted.need_label)
+        return found or resolve_columns(names, replace(wanted, stored=None))
 
     def examples(
         self,
@@ -286,7 +281,7 @@ class TaggedTexts:
         columns: ColumnMap,
         source: str,
         *,
-        spec: DatasetSpec | None = None,
+        spec: LabelRules | None = None,
         need_label: bool = True,
     ) -> Iterator[Example | BadRow]:
         """Make tagged texts."""

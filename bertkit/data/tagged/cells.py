@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from bertkit.data.column_names import TOKEN_NAMES
 from bertkit.data.records import ColumnMap, Row
-from bertkit.data.values import NotMeantError, RowError, field_of, missing_column, parse_list
+from bertkit.data.values import LISTED, NotMeantError, RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import listed, quoted
 
@@ -39,7 +39,7 @@ def content_of(row: Row, columns: ColumnMap, tag_names: Sequence[str], *, need_t
     if raw is None or not raw.strip():
         missing = "missing" if raw is None else "empty"
         raise RowError(f"the entities are {missing} (column {quoted(columns.label)}); a text without any has []")
-    if not raw.lstrip().startswith(("[", "(", "{")):
+    if not raw.lstrip().startswith((*LISTED, "{")):
         return Content(text, tokens, cut_tags(raw), None)
     values = _json_list(raw, columns.label)
     if values and all(isinstance(value, list | dict) for value in values):
@@ -73,7 +73,7 @@ def text_or_tokens(fields: Mapping[str, str], columns: ColumnMap) -> tuple[str, 
     text = field_of(fields, columns.text[0])
     if text is None:
         raise RowError(missing_column(columns.text[0]))
-    tokens = parse_list(text) if text.startswith(("[", "(")) else None
+    tokens = parse_list(text) if text.startswith(LISTED) else None
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         return text, None
     is_list = bool(tokens) or columns.text[0].casefold() in TOKEN_NAMES
@@ -82,6 +82,8 @@ def text_or_tokens(fields: Mapping[str, str], columns: ColumnMap) -> tuple[str, 
 
 def _json_list(raw: str, column: str | None) -> list[Any]:
     values = parse_list(raw)
+    if isinstance(values, dict) and isinstance(values.get("entities"), list):  # spaCy's
+        values = values["entities"]
     if not isinstance(values, list):
         raise RowError(f"the entities are no JSON list (column {quoted(column)})")
     return values

@@ -19,10 +19,11 @@ from bertkit.data.formats.opened import Opened, is_annotated, open_bytes
 from bertkit.data.formats.telling import TableFormat, sniff_format
 from bertkit.data.records import BadRow, LeftOut, TaggedText
 from bertkit.data.tagged.brat import read_brat
-from bertkit.data.tagged.layout import GERMEVAL, Layout, cut_line, find_layout, is_header
+from bertkit.data.tagged.layout import GERMEVAL, Layout, comes_in_runs, cut_line, find_layout, is_header
 from bertkit.data.tagged.schemes import is_tag
 from bertkit.data.tagged.tokens import SENTENCES_AHEAD, TagForm, detect_form, entities_of_tags, join_tokens, shows_kind
 from bertkit.data.values import RowError
+from bertkit.errors import DataError
 from bertkit.plain import quoted
 
 # What a file of tagged text is, where nobody has looked at it.
@@ -30,6 +31,8 @@ TAGGED_LINES = TableFormat("conll", has_header=False, delimiter=" ")
 
 _DOCUMENT = "-DOCSTART-"
 _COMMENT = "#"
+# What ends sentences; where so many end, lines without a blank one between them are no sentence.
+_ENDS, _SEVERAL = frozenset(".?!。"), 3
 
 
 def tagged_lines(table_format: TableFormat) -> TableFormat:
@@ -84,7 +87,8 @@ def read_tagged_stream(
     lines = Lines(stream, source, table_format.encoding)
     sentences = _sentences(lines, table_format.delimiter, need_tags=need_tags)
     ahead = list(itertools.islice(sentences, SENTENCES_AHEAD) if need_tags else _until_told(sentences))
-    yield from _header_of(ahead)
+    if len(ahead) == 1:
+        ahead = list(_parted(ahead[0], source, need_tags=need_tags))
     layout = find_layout(
         (s.rows for s in ahead if s.rows), need_tags=need_tags, is_germeval=any(s.of_germeval for s in ahead)
     )
@@ -93,16 +97,33 @@ def read_tagged_stream(
         sentence.cut(layout, need_tags=need_tags)
     form = detect_form((s.tokens for s in ahead), (s.tags for s in ahead))
     for sentence in itertools.chain(ahead, (s.cut(layout, need_tags=need_tags) for s in sentences)):
+        yield from sentence.headers
         if sentence.tokens or sentence.fault:
             yield _read(sentence, form, source, need_tags=need_tags)
 
 
-def _header_of(sentences: Sequence[_Sentence]) -> Iterator[LeftOut]:
-    """Take a line that names the columns from the first sentence."""
-    first = next((sentence for sentence in sentences if sentence.rows), None)
-    if first is not None and is_header(first.rows[0]):
-        yield LeftOut(first.lines[0], "the line names the columns")
-        del first.rows[0], first.lines[0]
+def _parted(whole: _Sentence, source: str, *, need_tags: bool) -> Iterator[_Sentence]:
+    """Part lines between which no blank one stands: where the first column names their sentence.
+
+    Raises:
+        DataError: they are several sentences, and nothing tells where one ends.
+    """
+    if not comes_in_runs(whole.rows):
+        ends = sum(not _ENDS.isdisjoint(row[:-1]) for row in whole.rows[:-1])
+        if need_tags and ends >= _SEVERAL:
+            raise DataError.at(
+                source,
+                whole.lines[0],
+                f"{len(whole.rows)} lines without a blank one, and nothing tells where a sentence ends; write a blank "
+                "line between sentences.",
+            )
+        yield whole
+        return
+    for _, places in itertools.groupby(range(len(whole.rows)), key=lambda place: whole.rows[place][0]):
+        chosen = list(places)
+        part = _Sentence([whole.rows[place] for place in chosen], [whole.lines[place] for place in chosen], whole.fault)
+        part.headers, whole.headers = whole.headers, []
+        yield part
 
 
 def _unread_columns(sentences: Sequence[_Sentence], layout: Layout) -> Iterator[LeftOut]:
@@ -116,7 +137,10 @@ def _unread_columns(sentences: Sequence[_Sentence], layout: Layout) -> Iterator[
 
 @dataclass(slots=True)
 class _Sentence:
-    """The lines up to the next blank one, their fields and numbers, and the first fault; tokens and tags once cut."""
+    """The lines up to the next blank one, their fields and numbers, and the first fault; tokens and tags once cut.
+
+    `headers` are lines above it that name the columns.
+    """
 
     rows: list[list[str]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
@@ -124,6 +148,7 @@ class _Sentence:
     tokens: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     of_germeval: bool = False
+    headers: list[LeftOut] = field(default_factory=list)
 
     def cut(self, layout: Layout, *, need_tags: bool) -> _Sentence:
         """Read tokens and tags."""
@@ -151,7 +176,7 @@ class _Sentence:
 
 
 def _sentences(lines: Lines, comma: str, *, need_tags: bool) -> Iterator[_Sentence]:
-    sentence, width = _Sentence(), None
+    sentence, width, header = _Sentence(), None, None
     for line in lines:
         text = line.removesuffix("\n").removesuffix("\r")
         if lines.fault is not None or "\r" in text.strip():
@@ -159,14 +184,22 @@ def _sentences(lines: Lines, comma: str, *, need_tags: bool) -> Iterator[_Senten
         elif _ends_sentence(text, sentence.rows, need_tags=need_tags):
             if sentence.rows or sentence.fault:
                 yield sentence
-            sentence = _Sentence()
+                sentence = _Sentence()
         elif text.startswith(GERMEVAL) and not is_tag(cut_line(text)[-1]):
             sentence.of_germeval = True
         elif not _is_comment(text, width, need_tags=need_tags):
             columns = cut_line(text, comma)
+            if columns == header or (width is None and is_header(columns)):
+                if sentence.rows:
+                    yield sentence
+                    sentence = _Sentence()
+                why = "the line names the columns" if header is None else "the line is a header once more"
+                sentence.headers.append(LeftOut(lines.number, why))
+                header = columns
+            else:
+                sentence.rows.append(columns)
+                sentence.lines.append(lines.number)
             width = width or len(columns)
-            sentence.rows.append(columns)
-            sentence.lines.append(lines.number)
         lines.begin_record()
     if sentence.rows or sentence.fault:
         yield sentence

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from bertkit.data.tagged.schemes import are_tags, is_entity_tag, is_like_tag, is_tag
 
@@ -23,18 +23,20 @@ Columns = Sequence[str]
 _HEADER_WORDS = frozenset(
     {"token", "tokens", "word", "words", "form", "text", "label", "labels", "tag", "tags", "ner", "ner_tag", "ner_tags"}
     | {"entity", "bio", "iob", "pos", "chunk", "lemma", "id", "index", "idx", "no", "#", "sentence", "sentence #"}
-    | {"단어", "토큰", "태그", "레이블", "라벨", "개체명"}
+    | {"ne", "nes", "upos", "xpos", "iob2", "sentence_id", "sent_id", "token_id"}
+    | {"단어", "토큰", "어절", "품사", "태그", "레이블", "라벨", "개체명"}
 )
 _DOCUMENT = "-DOCSTART-"
 # CoNLL-U's lines of several words at once (1-2) and of words that are not in the text (5.1).
 _NO_WORD = re.compile(r"\d+[-.]\d+")
 # CoNLL-U's last column: a list of keys and values, of which one may be the tag.
-_KEYED = re.compile(r"(?:^|\|)(?:NER|Entity|ner|entity)=([^|]*)")
+_KEYED = re.compile(r"(?:^|\|)(?:NER?|Entity|NamedEntity|Name|BIO|IOB2?)=([^|]*)", re.IGNORECASE)
 _CONLLU_WIDTH = 10
 _ALIKE = 0.8  # Lines of so great a share have the same number of columns.
 _ONE_SENTENCE = 100  # Lines of which a file without a blank one may be a single sentence.
 _STRAY_LINES = 10  # Tagged text may have one line in so many that is none.
 _MOST = 0.9
+_MOST_LEADING = 4  # Columns before the token: document, part and number, as OntoNotes has them.
 # GermEval's lines above a sentence: its source. Of its two columns of tags the first counts.
 GERMEVAL = "#\t"
 
@@ -115,7 +117,7 @@ def looks_tagged_lines(lines: Sequence[str], *, is_named: bool) -> str | None:
         rows = [cut_line(line, comma) for line in tagged]
         has_header = len(rows) > 1 and is_header(rows[0])
         rows = rows[1:] if has_header else rows
-        if not parted and not is_named:
+        if not parted and not is_named and (has_header or not comes_in_runs(rows)):
             if len(lines) <= _ONE_SENTENCE and not has_header and _is_one_sentence(rows):
                 return comma
             continue
@@ -178,7 +180,7 @@ def find_layout(sentences: Iterable[Sequence[Columns]], *, need_tags: bool, is_g
     if _is_tag_first([row for sentence in rows for row in sentence]):
         return Layout(1, 0, numbered=False) if need_tags else Layout(1)
     least = 3 if need_tags else 2
-    while token < 2 and _is_no_token(rows, token, least + token):
+    while token < _MOST_LEADING and _is_no_token(rows, token, least + token):
         token += 1
     every = [row for sentence in rows for row in sentence]
     if not need_tags or not every:
@@ -192,7 +194,7 @@ def find_layout(sentences: Iterable[Sequence[Columns]], *, need_tags: bool, is_g
     last = [row[-1] for row in every]
     is_last = alike and 2 * sum(map(is_like_tag, last)) >= len(last) and any(map(is_entity_tag, last))
     place = None if is_last else _tag_column(every, token + 1)
-    if place is not None and all(len(row) == place + 1 for row in every):
+    if place is not None and all(len(row) <= place + 1 for row in every):
         place = None
     return Layout(token, -1 if place is None else place, numbered=token > 0)
 
@@ -203,17 +205,28 @@ def _is_no_token(sentences: Sequence[Sequence[Columns]], place: int, least: int)
         return False
     firsts = [[row[place].strip() for row in sentence] for sentence in sentences]
     long = [first for first in firsts if len(first) > 1]
-    if long and (all(map(_counts, firsts)) or _counts([cell for first in firsts for cell in first])):
+    if long and (all(_counts(first, steps=1) for first in firsts) or _counts([c for first in firsts for c in first])):
         return True
     # Of one sentence alone this could be chance: "bye bye".
-    return len(long) > 1 and all(len(set(first)) == 1 for first in long) and len({first[0] for first in long}) > 1
+    return len(long) > 1 and all(len(set(first)) == 1 for first in long)
 
 
-def _counts(column: Sequence[str]) -> bool:
+def _counts(column: Sequence[str], *, steps: int | None = None) -> bool:
+    """Tell whether numbers go up: from 0 or 1 by `steps`, or from line to line of a file as they like."""
     if not all(cell.isascii() and cell.isdigit() for cell in column):
         return False
     numbers = [int(cell) for cell in column]
-    return numbers[0] in (0, 1) and all(after == before + 1 for before, after in pairwise(numbers))
+    if steps is None:
+        return all(after > before for before, after in pairwise(numbers))
+    return numbers[0] in (0, 1) and all(after == before + steps for before, after in pairwise(numbers))
+
+
+def comes_in_runs(rows: Sequence[Columns]) -> bool:
+    """Tell whether the first column of lines without a blank one names their sentence: each value on several lines."""
+    if any(len(row) < 3 or not is_like_tag(row[-1]) for row in rows):
+        return False
+    runs = [value for value, _ in groupby(row[0] for row in rows)]
+    return 1 < len(runs) <= len(rows) / 2 and len(set(runs)) == len(runs) and any(is_entity_tag(r[-1]) for r in rows)
 
 
 def _tag_column(rows: Sequence[Columns], first: int, tabs: Sequence[bool] | None = None) -> int | None:

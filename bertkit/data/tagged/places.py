@@ -40,8 +40,8 @@ class _Claim(NamedTuple):
 def find_entities(text: str, items: Sequence[Any]) -> Found:
     """Find the listed entities in their text.
 
-    An item is [start, end, label], [string, label], or an object with such keys. Strings
-    are searched longest first, so that "York" is not found within "New York"; each of
+    An item is [start, end, label], also with the string before the label, [string, label], or an
+    object with such keys. Strings are searched longest first, so that "York" is not found within "New York"; each of
     equal strings takes the next place. Free places at the edges of words go first.
 
     Raises:
@@ -69,12 +69,16 @@ def _claim(number: int, item: Any) -> _Claim:
         is_first = isinstance(item[0], str) and not _is_whole(item[0])
         label, start, end = item if is_first else (item[2], item[0], item[1])
         string = None
+    elif isinstance(item, list) and len(item) == 4 and all(isinstance(part, str) for part in item[2:]):
+        start, end, string, label = item
     elif isinstance(item, list) and len(item) == 2:
         (string, label), start, end = item, None, None
     else:
         raise RowError(f"entity {number} is neither [start, end, label] nor [string, label] nor an object with these")
     if isinstance(label, list) and len(label) == 1:  # Label Studio's
         (label,) = label
+    if type(label) is int:  # of the names that another export has
+        label = str(label)
     if isinstance(label, list) and label:
         raise RowError(f"entity {number} has several labels ({brief(value_text(label))}), and an entity has one")
     if not isinstance(label, str) or not label.strip():
@@ -111,7 +115,8 @@ def _placed(text: str, place: CharSpan, claim: _Claim) -> Entity:
     if start >= end:
         raise RowError(f"an entity starts at {start} and ends at {end}, which holds nothing")
     if start < 0 or end > len(text):
-        raise RowError(f"an entity at characters {start} to {end} is outside the text of {len(text)}")
+        more = " (do places count bytes? bertkit's count characters)" if end <= len(text.encode()) else ""
+        raise RowError(f"an entity at characters {start} to {end} is outside the text of {len(text)}{more}")
     found = text[start:end]
     if claim.string is not None and claim.string.strip().casefold() != found.strip().casefold():
         raise RowError(

@@ -35,7 +35,11 @@ SCHEMES = tuple(_LETTERS)
 _ALL_LETTERS = frozenset(letter for letters in _LETTERS.values() for letter in letters)
 # A label may have a few words.
 _TAG = re.compile(r"O|[BIELMSU]-\S+(?: \S+){0,2}|\S+-[BIELMSU]")
-_UNDERSCORED = re.compile(r"(?P<first>[BIELMSU])_(?P<label>\S+)|(?P<before>\S+)_(?P<last>[BIELMSU])")
+# Otherwise joined: B_PER, PER_B, B:PER, PER(B).
+_JOINED = re.compile(
+    r"(?P<first>[BIELMSU])[_:](?P<label>\S+)|(?P<before>\S+)[_:](?P<last>[BIELMSU])"
+    r"|(?P<outer>[^\s()]+)\((?P<inner>[BIELMSU])\)"
+)
 _LOWER = re.compile(r"[bielmsu]-\S+")
 _OUTSIDE_WORDS = frozenset({"o", "other", "out", "outside", "-", "_", "0"})
 # Those among them that are nothing else: in a table of classes, 0 and "-" may be.
@@ -107,13 +111,13 @@ class TagSpelling:
 
     Attributes:
         outside: what it has for O, such as "-" or OTHER.
-        underscore: whether letter and label are joined by an underscore (B_PER, PER_B).
+        joined: whether letter and label are joined by something else than a hyphen (B_PER, PER_B, B:PER).
         lower: whether the letter is a small one (b-PER).
         plain: whether tags have no letter, so that neighbours of one label are one entity.
     """
 
     outside: str = OUTSIDE
-    underscore: bool = False
+    joined: bool = False
     lower: bool = False
     plain: bool = False
 
@@ -123,8 +127,8 @@ class TagSpelling:
             return OUTSIDE
         if self.plain:
             return f"I-{tag}"
-        if self.underscore and (cut := _UNDERSCORED.fullmatch(tag)) is not None:
-            tag = f"{cut['first']}-{cut['label']}" if cut["first"] else f"{cut['before']}-{cut['last']}"
+        if self.joined and (cut := _JOINED.fullmatch(tag)) is not None:
+            tag = "-".join(part for part in cut.groups() if part)
         return tag[:1].upper() + tag[1:] if self.lower and tag[1:2] == "-" else tag
 
 
@@ -175,7 +179,7 @@ def is_entity_tag(text: str) -> bool:
 def detect_spelling(tags: Iterable[str]) -> TagSpelling:
     """Tell how the tags of a file are spelt.
 
-    Another word for O is one only where there is no O, and underscores and small letters only
+    Another word for O is one only where there is no O, and other joints and small letters only
     where they are the rule, so that a slip is named as one.
     """
     counts = Counter(tags)
@@ -188,8 +192,8 @@ def detect_spelling(tags: Iterable[str]) -> TagSpelling:
         outside = max(words, key=counts.__getitem__, default=OUTSIDE)
     if plain or odd.total() <= others:
         return TagSpelling(outside, plain=plain)
-    underscored = sum(count for tag, count in odd.items() if _UNDERSCORED.fullmatch(tag))
-    return TagSpelling(outside, 2 * underscored > odd.total(), any(tag[:1].islower() for tag in odd))
+    joined = sum(count for tag, count in odd.items() if _JOINED.fullmatch(tag))
+    return TagSpelling(outside, 2 * joined > odd.total(), any(tag[:1].islower() for tag in odd))
 
 
 def split_tag(tag: str, *, suffix: bool) -> tuple[str, str]:
@@ -278,7 +282,7 @@ def detect_scheme(tag_sequences: Iterable[Sequence[str]]) -> TagScheme:
 
 
 def _is_odd(tag: str) -> bool:
-    return _UNDERSCORED.fullmatch(tag) is not None or _LOWER.fullmatch(tag) is not None
+    return _JOINED.fullmatch(tag) is not None or _LOWER.fullmatch(tag) is not None
 
 
 def _continues(before: _Part, part: _Part) -> bool:

@@ -35,12 +35,16 @@ _LEAST_WORDS = 2
 
 @dataclass(frozen=True, slots=True)
 class TokenColumns:
-    """Columns of a table with a token a row; where no tag is O, a blank one is."""
+    """Columns of a table with a token a row; where no tag is O, a blank one is.
+
+    `is_told` says that their names are not usual ones: then the lists go by such, too.
+    """
 
     token: str
     tag: str | None
     sentence: str | None
     blank_is_outside: bool = False
+    is_told: bool = False
 
 
 @dataclass
@@ -56,12 +60,14 @@ def find_token_columns(rows: Sequence[Row]) -> TokenColumns | None:
     names = list(rows[0].fields)
     usual = first_named(names, TOKEN_NAMES)
     token = usual or first_named(names, TEXT_NAMES)
-    if token is None or any(
-        len(row.fields.get(token, "").split()) > 1 or row.fields.get(token, "").startswith("[") for row in rows
-    ):
+    if token is None:
+        return _told_by_cells(rows)
+    if any(len(row.fields.get(token, "").split()) > 1 or row.fields.get(token, "").startswith("[") for row in rows):
         return None
     others = [name for name in names if name != token]
     tag, sentence = first_named(others, TAG_NAMES), first_named(others, _ID_NAMES)
+    if tag is None and (told := _told_by_cells(rows)) is not None:
+        return told
     tags = [] if tag is None else [text for row in rows if (text := row.fields.get(tag, "").strip())]
     if tag is not None and not are_tags(tags):
         return None
@@ -69,11 +75,31 @@ def find_token_columns(rows: Sequence[Row]) -> TokenColumns | None:
     if usual is None and not (is_told and len(rows) > 1):
         return None
     if sentence is None:
-        found = (name for name in others if name != tag and _LIKE_ID.search(name) and _comes_in_runs(rows, name))
-        sentence = next(found, None)
+        found = [name for name in others if name != tag and _comes_in_runs(rows, name)]
+        found.sort(key=lambda name: not _LIKE_ID.search(name))
+        sentence = next((name for name in found if _LIKE_ID.search(name) or _are_different(_runs(rows, name))), None)
     if sentence is None and not is_told:
         return None
     return TokenColumns(token, tag, sentence, blank_is_outside=OUTSIDE not in tags)
+
+
+def _told_by_cells(rows: Sequence[Row]) -> TokenColumns | None:
+    """Tell the columns by what is in them, where they have other names or none: one of them is of tags in form."""
+    cells = {name: [row.fields.get(name, "").strip() for row in rows] for name in rows[0].fields}
+    tags = [name for name, own in cells.items() if all(map(is_like_tag, filter(None, own)))]
+    tags = [name for name in tags if sum(map(is_entity_tag, cells[name])) > 1]
+    ids = {name: len(runs) for name in cells if name not in tags and _are_different(runs := _runs(rows, name))}
+    ids = {name: count for name, count in ids.items() if 1 < count <= len(rows) / _LEAST_WORDS}
+    words = [
+        name
+        for name, own in cells.items()
+        if name not in (*tags, *ids) and all(len(cell.split()) == 1 for cell in own) and not all(map(str.isdigit, own))
+    ]
+    if len(tags) != 1 or not ids or not words:
+        return None
+    token = max(words, key=lambda name: len(set(cells[name])))  # others are parts of speech
+    sentence = max(ids, key=ids.__getitem__)  # others are of documents
+    return TokenColumns(token, tags[0], sentence, blank_is_outside=OUTSIDE not in cells[tags[0]], is_told=True)
 
 
 def join_token_rows(rows: Iterator[Row | BadRow], source: str) -> Iterator[Row | BadRow]:
@@ -122,9 +148,11 @@ def _may_be_token(row: Row) -> bool:
         return True
     token, tag = first_named(row.fields, TEXT_NAMES), first_named(row.fields, TAG_NAMES)
     try:
+        if token is None:
+            cells = [text.strip() for text in row.fields.values()]
+            return len(cells) > 2 and any(map(is_like_tag, cells)) and all(len(cell.split()) < 2 for cell in cells)
         return (
-            token is not None
-            and tag is not None
+            tag is not None
             and len(row.fields.get(token, "").split()) == 1
             and is_like_tag(row.fields.get(tag, "").strip())
         )
@@ -142,6 +170,10 @@ def _comes_in_runs(rows: Sequence[Row], name: str) -> bool:
     """Tell whether the values of a column each stand on several rows in turn, as the ids of sentences do."""
     runs = _runs(rows, name)
     return 1 <= len(runs) <= len(rows) / _LEAST_WORDS and (len(runs) > 1 or len(rows) < _ROWS_LOOKED_AT)
+
+
+def _are_different(runs: Sequence[str]) -> bool:
+    return len(set(runs)) == len(runs)
 
 
 def _is_scattered(rows: Sequence[Row], name: str) -> bool:
@@ -187,6 +219,8 @@ def _lists(group: _Group, columns: TokenColumns) -> dict[str, str]:
     fields[columns.token] = json.dumps(words, ensure_ascii=False)
     if columns.tag is not None:
         fields[columns.tag] = json.dumps([_tag(row, columns, columns.tag) for row in group.rows], ensure_ascii=False)
+    if columns.is_told and columns.tag is not None:
+        fields |= {TOKEN_NAMES[0]: fields[columns.token], TAG_NAMES[0]: fields[columns.tag]}
     return fields
 
 

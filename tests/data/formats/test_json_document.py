@@ -16,7 +16,9 @@ from bertkit.data.formats.opened import open_input
 from bertkit.data.formats.readers import read_opened, read_rows
 from bertkit.data.formats.telling import tell
 from bertkit.data.records import BadRow, Row
+from bertkit.data.texts import open_texts
 from bertkit.errors import DataError
+from bertkit.tasks.reading import load_data
 
 ROWS = [{"text": 'the shop, [it] {is} "open"', "label": "1"}, {"text": "가게\nis shut", "label": "0"}]
 ONE = {"text": "a", "label": "1"}
@@ -216,3 +218,14 @@ def test_lines_as_python_writes_them(tmp_path: Path) -> None:
         {"text": "it's good", "label": "1"},
         {"text": "", "label": "0"},
     ]
+
+
+@pytest.mark.parametrize("name", ["t.jsonl", "t.json"])
+def test_turns_of_a_conversation_are_one_row(tmp_path: Path, name: str) -> None:
+    turns = [{"speaker": "A", "text": "hi"}, {"speaker": "B", "text": "bye"}]
+    path = tmp_path / name
+    path.write_text(json.dumps({"id": 1, "turns": turns}) + "\n", encoding="utf-8")
+    assert list(open_texts(str(path)).texts) == ["A: hi\nB: bye"]
+    labelled = [{**turn, "label": turn["text"]} for turn in turns]
+    path.write_text(json.dumps({"id": 1, "turns": labelled}) + "\n", encoding="utf-8")
+    assert [row.texts for row in load_data([str(path)]).splits["train"]] == [("hi",), ("bye",)]

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from bertkit.cli.app import app
 from bertkit.data.formats.marked_lines import marks_of
+from bertkit.data.texts import open_texts
 from bertkit.errors import DataError
 from bertkit.tasks.reading import load_data, stream_data
 
@@ -104,3 +105,20 @@ def test_a_run_reads_marked_lines_by_name_and_through_a_pipe(tmp_path: Path) -> 
     assert len(answers[0]) == 40
     assert answers[0] == answers[1]
     assert "a.txt: entities stand between marks" in CliRunner().invoke(app, ["predict", run, str(path)]).stderr
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ("The/DT man/NN left/VBD ./.", "A/DT dog/NN barked/VBD ./."),
+        ("The_DT man_NN left_VBD ._.", "A_DT dog_NN barked_VBD ._."),
+        ("나/NP+는/JX 학교/NNG+에/JKB 간다/VV", "너/NP+도/JX 집/NNG+에/JKB 가라/VV"),
+    ],
+)
+def test_parts_of_speech_are_no_labels(tmp_path: Path, written: tuple[str, ...]) -> None:
+    path = lines(tmp_path / "t.txt", *written)
+    for task in ("auto", "ner", "classify"):
+        with pytest.raises(DataError, match="a part of speech stands behind each word"):
+            load_data([str(path)], task=task)
+    assert any("is read as a part of the text" in note for note in open_texts(str(path)).notes)
+    assert marks_of(["TCP/IP and HTTP/TLS", "either/or"]) == ""

@@ -14,7 +14,7 @@ from bertkit.data.formats import parquet
 from bertkit.data.formats.parquet import class_names
 from bertkit.data.formats.readers import read_rows, read_stream
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
-from bertkit.data.shapes.labelled import to_examples
+from bertkit.data.shapes.labelled import LabelledTexts
 from bertkit.errors import DataError
 from bertkit.tasks.reading import load_data, stream_data
 
@@ -25,7 +25,7 @@ def written(folder: Path, table: pa.Table, **options: object) -> Path:
 
 
 def texts(path: Path, *columns: str) -> list[str]:
-    examples = to_examples(read_rows(path), ColumnMap(columns), str(path), need_label=False)
+    examples = LabelledTexts().examples(read_rows(path), ColumnMap(columns), str(path), need_label=False)
     return [" ".join(e.texts) if isinstance(e, Example) else f"{e.line}: {e.message}" for e in examples]
 
 
@@ -114,7 +114,7 @@ def test_a_year_beyond_9999_in_a_used_column_ends_the_loading_at_its_row(tmp_pat
     path = written(tmp_path, pa.table({"text": ["a", "b"], "label": pa.array([0, 1 << 60], pa.timestamp("us"))}))
     with pytest.raises(DataError, match=r"a\.parquet:2: the value cannot be written as text"):
         load_data([str(path)])
-    (good, bad) = to_examples(read_rows(path), ColumnMap(("text",), None, "label"), "f", need_label=True)
+    (good, bad) = LabelledTexts().examples(read_rows(path), ColumnMap(("text",), None, "label"), "f", need_label=True)
     assert isinstance(good, Example)
     assert isinstance(bad, BadRow)
 

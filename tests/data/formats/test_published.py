@@ -126,7 +126,7 @@ def test_what_prodigy_rejected_is_left_out(tmp_path: Path, answer: str) -> None:
 
 
 def test_an_answer_of_another_kind_counts(tmp_path: Path) -> None:
-    rows = [{"text": f"text {i}", "answer": "reject", "label": str(i % 2)} for i in range(4)]
+    rows = [{"question": "What?", "text": f"text {i}", "answer": "reject", "label": str(i % 2)} for i in range(4)]
     assert (
         len(
             load_data(
@@ -148,8 +148,10 @@ def test_pairs_without_a_majority_of_labels_are_left_out(tmp_path: Path) -> None
 
 def test_paragraphs_of_sentences_are_a_text(tmp_path: Path) -> None:
     text = [[{"index": 0, "sentence": "첫 문장이다."}], [{"index": 1, "sentence": "둘째 문장이다."}]]
-    (row,) = read_rows(jsonl(tmp_path / "t.jsonl", [{"id": "1", "text": text, "abstractive": ["요약"]}]))
-    assert row.fields["text"] == "첫 문장이다.\n둘째 문장이다."  # type: ignore[union-attr]
+    path = jsonl(tmp_path / "t.jsonl", [{"id": "1", "text": text, "abstractive": ["요약"]}])
+    joined = "첫 문장이다.\n\n둘째 문장이다."
+    assert load_data([str(path)], task="extractive").splits["train"][0].texts == (joined,)
+    assert list(open_texts(str(path)).texts) == [joined]
 
 
 def tagged(path: Path) -> list[object]:
@@ -359,3 +361,77 @@ def test_a_row_without_the_list_that_others_have_is_named(tmp_path: Path) -> Non
     *texts, bad = read_rows(path)
     assert [row.fields["text"] for row in texts if isinstance(row, Row)] == ["Hello there.", "The bus leaves at nine."]
     assert bad == BadRow(2, "it holds no list of texts, as the rows before it do")
+
+
+_SPAN = {"start": 0, "end": 9, "labels": ["PER"]}
+
+
+def _task(value: Mapping[str, object], kind: str = "labels") -> dict[str, object]:
+    return {"data": {"text": TEXT}, "annotations": [{"id": 1, "result": [{"type": kind, "value": value}]}]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "task", "answer"),
+    [
+        # Label Studio: a taxonomy is a class; a csv that pandas wrote with tabs
+        ("t.json", [_task({"taxonomy": [["A", "B"]]}, "taxonomy")], "classify", "A/B"),
+        ("t.tsv", f'text\tlabel\n{TEXT}\t"{json.dumps([_SPAN]).replace(chr(34), chr(34) * 2)}"\n', "ner", [SPANS[0]]),
+        # doccano's former exports: labels are numbers, or of the whole text
+        ("t.jsonl", [{"text": TEXT, "annotations": [{"label": 3, "user": 1}]}], "classify", "3"),
+        ("t.jsonl", [{"text": TEXT, "annotations": [{"label": 3, "start_offset": 0, "end_offset": 9}]}], "ner",
+         [[0, 9, "3"]]),
+        # places with their string; spaCy's object in a cell; its pairs in Python's spelling
+        ("t.jsonl", [{"text": TEXT, "entities": [[0, 9, "Mira Kost", "PER"]]}], "ner", [SPANS[0]]),
+        ("t.csv", f"text,entities\n{TEXT},\"{{'entities': [(0, 9, 'PER')]}}\"\n", "ner", [SPANS[0]]),
+        ("t.txt", f'("{TEXT}", {{"entities": [(0, 9, "PER")]}}),\n' * 2, "ner", [SPANS[0]]),
+        # arrays of numpy in cells
+        ("t.csv", "tokens,ner_tags\n\"array(['Mira', 'left'], dtype=object)\",\"array(['B-PER', 'O'])\"\n", "ner",
+         [[0, 4, "PER"]]),
+        # rows within objects, and objects within rows
+        ("t.json", {"header": {"v": 1}, "body": {"items": [{"text": TEXT, "label": "a"}] * 2}}, "classify", "a"),
+        ("t.json", {"took": 1, "hits": {"total": 2, "hits": [{"_id": 1, "_source": {"text": TEXT, "label": "a"}}] * 2}},
+         "classify", "a"),
+        ("t.json", {"rows": [{"row_idx": 0, "row": {"text": TEXT, "label": "a"}}]}, "classify", "a"),
+        ("t.jsonl", f'{{"text": "{TEXT}", "label": "a"}}{{"text": "{TEXT}", "label": "a"}}\n', "classify", "a"),
+        # turns of a conversation are one text
+        ("t.jsonl", [{"text": [{"speaker": "A", "text": "hi"}], "label": "a"}], "classify", "a"),
+    ],
+)  # fmt: skip
+def test_other_spellings_of_known_forms(tmp_path: Path, name: str, content: object, task: str, answer: object) -> None:
+    path = tmp_path / name
+    if isinstance(content, str):
+        path.write_text(content, encoding="utf-8")
+    elif name.endswith("l"):
+        assert isinstance(content, list)
+        jsonl(path, content)
+    else:
+        path.write_text(json.dumps(content), encoding="utf-8")
+    loaded = load_data([str(path)])
+    assert (loaded.task, loaded.splits["train"][0].answer) == (task, answer)
+    assert tuple(stream_data([str(path)]).splits["train"]) == loaded.splits["train"]
+
+
+def test_an_annotation_of_an_unknown_type_is_no_text_without_entities(tmp_path: Path) -> None:
+    rows = [_task({"start": 0, "end": 9, "labels": ["PER"]}), _task({"video": 1}, "videorectangle")]
+    (tmp_path / "t.json").write_text(json.dumps(rows), encoding="utf-8")
+    with pytest.raises(DataError, match="an annotation of the type 'videorectangle' is none that can be read"):
+        load_data([str(tmp_path / "t.json")])
+
+
+def test_prodigy_without_its_hashes(tmp_path: Path) -> None:
+    rows = [{"text": f"text {i}", "label": "pos", "answer": ("accept", "reject")[i % 2]} for i in range(4)]
+    assert [row.line for row in load_data([str(jsonl(tmp_path / "t.jsonl", rows))]).splits["train"]] == [1, 3]
+
+
+def test_turns_of_a_conversation_with_a_summary(tmp_path: Path) -> None:
+    turns = [{"participantID": "P1", "utterance": "내일 와"}, {"participantID": "P2", "utterance": "그래"}]
+    row = {"header": {"id": 1}, "body": {"dialogue": turns, "summary": "내일 간다."}}
+    (tmp_path / "t.json").write_text(json.dumps({"data": [row]}), encoding="utf-8")
+    (document,) = load_data([str(tmp_path / "t.json")], task="extractive").splits["train"]
+    assert document.texts == ("P1: 내일 와\nP2: 그래",)
+
+
+def test_objects_without_a_text_are_no_document(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "t.jsonl", [{"article": [{"x": 1}], "highlights": "a"}])
+    with pytest.raises(DataError, match="the column 'article' holds objects without a text"):
+        load_data([str(path)], task="extractive")

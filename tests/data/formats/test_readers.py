@@ -135,7 +135,7 @@ def test_a_quote_is_followed_no_further_than_a_record_may_go(monkeypatch):
 def test_a_header_of_many_columns_costs_what_it_weighs():
     names = [f"c{i}" for i in range(50_000)]
     began = time.process_time()
-    (row,) = stream(",".join(names) + "\n" + "," * (len(names) - 1) + "\n", "csv")
+    (row,) = stream(",".join(names) + "\n" + "x" + "," * (len(names) - 1) + "\n", "csv")
     assert time.process_time() - began < 5
     assert list(row.fields) == names
     with pytest.raises(DataError, match="-:1: the header names the column 'c7' twice"):

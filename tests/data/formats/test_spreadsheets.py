@@ -119,3 +119,18 @@ def test_bars_between_fields(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("text|label\ngood, and cheap|1\nbad|0\n", encoding="utf-8")
     assert [row.texts[0] for row in load_data([str(path)]).splits["train"]] == ["good, and cheap", "bad"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "text,label\ngood,a\n,\nbad,b\n,\n , \n",
+        ",,\n,,\ntext,label,\ngood,a,\nbad,b,\n",
+        "Sheet 1,,\n,,\ntext,label,\ngood,a,\nbad,b,\n",
+    ],
+)
+def test_lines_of_nothing_but_commas_are_blank(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, "t.csv", text)
+    rows = [row for row in read_rows(path) if isinstance(row, Row)]
+    assert [row.fields for row in rows] == [{"text": "good", "label": "a"}, {"text": "bad", "label": "b"}]
+    assert len(load_data([str(path)]).splits["train"]) == 2

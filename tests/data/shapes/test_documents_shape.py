@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bertkit.data.columns import parse_columns
+from bertkit.data.columns import Wanted, parse_columns
 from bertkit.data.records import ColumnMap, DataSet, Document
 from bertkit.data.shapes.documents import find_document_columns
 from bertkit.errors import DataError
@@ -42,8 +42,8 @@ def test_columns_by_flag(tmp_path: Path) -> None:
     assert (only(dataset).texts, only(dataset).summary) == (("x",), "z")
     names = ["article", "highlights", "text", "summary"]
     stored = ColumnMap(("text",), None, "summary")
-    assert find_document_columns(names, choice=None, known=[stored], need_summary=True) == stored
-    chosen = find_document_columns(names, choice=parse_columns("label=highlights"), known=[], need_summary=True)
+    assert find_document_columns(names, Wanted(stored=stored)) == stored
+    chosen = find_document_columns(names, Wanted(parse_columns("label=highlights")))
     assert chosen == ColumnMap(("text",), None, "highlights")
 
 

@@ -199,3 +199,19 @@ def test_choices_without_texts_are_named(tmp_path: Path) -> None:
     path.write_text(json.dumps(row) + "\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"objects without a text: they have 'x'"):
         load_data([str(path)])
+
+
+@pytest.mark.parametrize(
+    ("row", "right"),
+    [
+        ({"context": "c", "question": "q?", "answers": ["x", "y", "z"], "label": 2}, "z"),  # ReClor
+        ({"context": "c", "questions": [{"question": "q?", "options": ["x", "y"], "answer": "y"}]}, "y"),
+        ({"question": "What is hot? (A) ice (B) fire", "AnswerKey": "B"}, "fire"),  # ARC's tables
+        ({"prompt": "q?", "A": "x", "B": "y", "answer": '["B"]'}, "y"),
+        ({"prompt": "q?", "A": "x", "B": "y", "answer": "Ｂ"}, "y"),
+        ({"질문": "무엇?", "가": "돌", "나": "빛", "정답": "나"}, "빛"),
+        ({"문제": "무엇?", "①": "돌", "②": "빛", "정답": "②"}, "빛"),
+    ],
+)
+def test_more_ways_to_ask(tmp_path: Path, row: dict[str, object], right: str) -> None:
+    assert answered(jsonl(tmp_path / "t.jsonl", [row]))[0][1] == right

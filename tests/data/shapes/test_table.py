@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.data.columns import ColumnChoice, parse_columns
+from bertkit.data.columns import ColumnChoice, Wanted, parse_columns
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.records import BadRow, ColumnMap, Entity, Example, Question, Row, TaggedText
 from bertkit.data.shapes.table import decide_labels, guess_shape, shape_of
@@ -28,9 +28,7 @@ def resolve(
     need_label: bool = True,
 ) -> ColumnMap:
     choice = None if mapping is None else parse_columns(mapping)
-    return shape_of(SHAPE_OF.get(task, task)).resolve(
-        names, mapping=choice, usual=None, stored=stored, need_label=need_label
-    )
+    return shape_of(SHAPE_OF.get(task, task)).resolve(names, Wanted(choice, stored=stored, need_label=need_label))
 
 
 def examples(

@@ -223,3 +223,54 @@ def test_classes_and_prose_with_blank_lines_are_no_tagged_text(tmp_path: Path, t
     path = tmp_path / "t.txt"
     path.write_text(text, encoding="utf-8")
     assert sniff_format(path).kind != "conll"
+
+
+@pytest.mark.parametrize(
+    ("above", "line"),
+    [
+        ("", "bc/doc/00 0 {n} {w} NN - {t}"),  # OntoNotes: what stands on all lines, then a number
+        ("", "{line} {w} {t}"),  # numbers that go on over sentences, and over their blank lines
+        ("", "{w}\tNN\t{joined}"),  # B:PER
+        ("", "{w}\t{behind}"),  # PER(B)
+        ("TOKEN POS NE\n", "{w} NN {t}"),
+        ("", "{n}\t{w}\t{w}\tNOUN\t_\t_\t0\troot\t_\tSpaceAfter=No|NE={t}"),
+    ],
+)
+def test_more_layouts(tmp_path: Path, above: str, line: str) -> None:
+    lines, number = [], 0
+    for sentence in SENTENCES:
+        for place, (word, tag) in enumerate(sentence, start=1):
+            number += 1
+            behind = tag if tag == "O" else f"{tag[2:]}({tag[0]})"
+            cells = {"w": word, "t": tag, "n": place, "line": number, "joined": tag.replace("-", ":"), "behind": behind}
+            lines.append(line.format(**cells))
+        lines.append("")
+        number += 1
+    path = tmp_path / ("t.conllu" if "NOUN" in line else "t.txt")
+    path.write_text(above + "\n".join(lines) + "\n", encoding="utf-8")
+    assert_read(path)
+
+
+@pytest.mark.parametrize(("name", "comma"), [("t.csv", ","), ("t.txt", " "), ("t.tsv", "\t")])
+def test_the_first_column_parts_sentences_without_a_blank_line(tmp_path: Path, name: str, comma: str) -> None:
+    assert_read(write(tmp_path / name, "iwt", comma=comma, between=""))
+
+
+@pytest.mark.parametrize("names", [("S", "W", "T"), ("sid", "tok", "gold"), ("문장키", "낱말", "표지")])
+def test_columns_of_a_token_a_row_by_what_is_in_them(tmp_path: Path, names: tuple[str, str, str]) -> None:
+    path = write(tmp_path / "t.csv", "iwpt", comma=",", above=f"{names[0]},{names[1]},P,{names[2]}\n", between="")
+    assert_read(path)
+
+
+def test_a_header_that_comes_again(tmp_path: Path) -> None:
+    part = write(tmp_path / "part.txt", "wt", above="word\ttag\n").read_text(encoding="utf-8")
+    (tmp_path / "t.txt").write_text(part + part, encoding="utf-8")
+    loaded = load_data([str(tmp_path / "t.txt")])
+    assert len(loaded.splits["train"]) == 2 * len(SENTENCES)
+    assert any("the line is a header once more (1)" in note for note in loaded.notes)
+
+
+def test_many_sentences_that_nothing_parts_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("Mira B-PER\nleft O\n. O\n" * 5, encoding="utf-8")
+    with pytest.raises(DataError, match=r"t\.txt:1: 15 lines without a blank one, .* write a blank line between"):
+        load_data([str(tmp_path / "t.txt")])
