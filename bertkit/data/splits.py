@@ -222,7 +222,7 @@ class _Groups:
         import numpy as np
 
         # What np.unique would give with all that it can return takes four times this memory.
-        index = np.int32 if len(numbers) < np.iinfo(np.int32).max else np.int64
+        index: type[np.integer[Any]] = np.int32 if len(numbers) < np.iinfo(np.int32).max else np.int64
         by_number = np.argsort(numbers, kind="stable").astype(index)
         gathered = numbers[by_number]
         begins = np.ones(len(numbers), np.bool_)
@@ -237,7 +237,7 @@ class _Groups:
         del starts
         place = np.empty_like(ranked)
         place[ranked] = np.arange(len(ranked), dtype=index)
-        group = np.empty(len(numbers), index)
+        group: NDArray[np.integer[Any]] = np.empty(len(numbers), index)
         group[by_number] = np.repeat(place, sizes[place])
         return cls(group, sizes, first)
 
@@ -340,7 +340,7 @@ def _choose(groups: _Groups, target: int, rows: int, strata: NDArray[np.int32] |
     weights = np.bincount(own, groups.sizes).astype(np.int64)
     present = np.flatnonzero(weights)
     quotas = _quotas({int(number): int(weights[number]) for number in present}, target)
-    taken_groups = np.zeros(len(groups), np.bool_)
+    taken_groups: NDArray[np.bool_] = np.zeros(len(groups), np.bool_)
     for number in present.tolist():
         # The last group of a stratum stays for training, whatever the quota says.
         members = np.flatnonzero(own == number)[:-1]
@@ -351,7 +351,8 @@ def _choose(groups: _Groups, target: int, rows: int, strata: NDArray[np.int32] |
             if groups.sizes[member] <= left:
                 taken_groups[member] = True
                 left -= int(groups.sizes[member])
-    return taken_groups[groups.group]
+    chosen: NDArray[np.bool_] = taken_groups[groups.group]
+    return chosen
 
 
 def _choose_whole(groups: _Groups, target: int, rows: int) -> NDArray[np.bool_]:
