@@ -7,12 +7,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from unicodedata import normalize
 
 from bertkit.audit.chunk import Chunk
 from bertkit.audit.findings import Finding, Severity, Tally, counted
 from bertkit.data.faults import MAX_PLACES
 from bertkit.data.label_kinds import header_like, joined_labels, placeholders
-from bertkit.data.numerals import is_score, is_whole, score_fault
+from bertkit.data.numerals import is_number, is_score, is_whole, score_fault
 from bertkit.data.records import Example, LabelSet, Place, Question, ReadingQuestion, TaggedText
 from bertkit.data.tagged.edges import Edges
 from bertkit.plain import listed, quoted
@@ -281,10 +282,11 @@ def _set_findings(train: str, own: LabelCounts) -> Iterator[Finding]:
 
 
 def _variants(train: str, own: LabelCounts) -> Iterator[Finding]:
-    """Find labels that differ in letter case or white space only."""
+    """Find labels that differ in letter case, white space, width or the spelling of a number only."""
     spellings: dict[str, list[str]] = defaultdict(list)
     for label in own.counts:
-        spellings["".join(label.casefold().split())].append(label)
+        bare = normalize("NFKC", "".join(label.casefold().split()))
+        spellings[f"{float(bare):.15g}" if is_number(bare) else bare].append(label)
     for labels in spellings.values():
         if len(labels) > 1:
             shown = listed(sorted(labels), joint=" and ")

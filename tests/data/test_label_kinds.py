@@ -195,3 +195,14 @@ def test_more_words_for_no_label(label: str) -> None:
 )
 def test_labels_that_are_several_in_one(labels: list[str], joined: dict[str, list[str]]) -> None:
     assert joined_labels(labels) == joined
+
+
+@pytest.mark.parametrize("labels", [["1", "+1", "0"], ["1", "１", "0"], ["1", "01", "0"], ["1", "1e0", "0"]])
+def test_numbers_that_are_spelt_differently_are_named(tmp_path: Path, labels: list[str]) -> None:
+    found = inspect_data(InspectRequest((str(csv(tmp_path, labels * 20)),))).audit.findings
+    assert [finding.message for finding in found if finding.kind == "label_variants"]
+
+
+def test_what_stands_for_a_missing_score_is_no_class(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the label '#DIV/0!' is no number"):
+        load_data([str(csv(tmp_path, ["0.5", "#DIV/0!", "1.5", "2.0", "2.5"] * 4))])

@@ -241,9 +241,20 @@ def _nested(fields: _Fields) -> list[dict[str, str]]:
     if name is None:
         raise RowError("it holds no list of texts, as the rows before it do")
     kept = {other: text for other, text in fields.items() if other != name}
-    return [
-        {**kept, **{column_name(key): value_text(value) for key, value in item.items()}} for item in _list(fields, name)
-    ]
+    found = [{**kept, **{column_name(key): value_text(v) for key, v in item.items()}} for item in _list(fields, name)]
+    return [row for inner in found for row in _without_words(inner)]
+
+
+def _without_words(fields: _Fields) -> list[dict[str, str]]:
+    """Leave out what is told of each word of a text that stands there as well: where it is, what part of speech."""
+    words = set(_word_objects(fields))
+    return [{name: text for name, text in fields.items() if name not in words}]
+
+
+def _word_objects(fields: _Fields) -> list[str]:
+    if not isinstance(fields, dict) or first_named(fields, _SENTENCE_NAMES) is None:
+        return []
+    return [name for name, text in fields.items() if text.startswith("[{") and first_named([name], TOKEN_NAMES)]
 
 
 def _nested_column(fields: _Fields) -> str | None:
@@ -407,6 +418,7 @@ _FORMS = (
     _Form(frozenset({"paragraphs"}), _questions_of_article, lambda fields: '"qas"' in fields["paragraphs"]),
     _Form(frozenset({"context", "qas"}), _questions_of_text),
     _Form(frozenset({"questions", "options"}), _race, lambda fields: fields["questions"].startswith("[")),
+    _Form(frozenset(), _without_words, lambda fields: bool(_word_objects(fields))),
     _Form(frozenset(), _unwrapped, lambda fields: _inner_row(fields) is not None),
     _Form(frozenset(), _nested, lambda fields: _nested_column(fields) is not None),
 )

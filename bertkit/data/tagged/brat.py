@@ -19,7 +19,7 @@ from bertkit.data.values import RowError
 from bertkit.errors import DataError
 from bertkit.plain import quoted
 
-_ENTITY = re.compile(r"(?P<id>T\S*)\t(?P<label>\S+) (?P<spans>\d+ \d+(?:;\d+ \d+)*)(?:\t.*)?")
+_ENTITY = re.compile(r"(?P<id>T\S*)\t(?P<label>\S+) (?P<spans>\d+ \d+(?:;\d+ \d+)*)(?:\t(?P<string>.*))?")
 _LINE = re.compile(r"[^\n]+")
 
 
@@ -28,6 +28,7 @@ class _Span(NamedTuple):
     end: int
     label: str
     line: int
+    string: str | None
 
 
 def read_brat(path: Path, problems: list[BadRow] | None = None) -> Iterator[TaggedText | BadRow]:
@@ -55,7 +56,9 @@ def read_brat(path: Path, problems: list[BadRow] | None = None) -> Iterator[Tagg
             continue
         row = line[0].removesuffix("\r")
         try:
-            found = find_entities(row, [[span.start - start, span.end - start, span.label] for span in kept])
+            places = [(span, span.start - start, span.end - start) for span in kept]
+            items = [{"start": a, "end": b, "label": span.label, "text": span.string} for span, a, b in places]
+            found = find_entities(row, items)
         except RowError as error:
             yield BadRow(number, str(error))
             continue
@@ -81,6 +84,6 @@ def _spans(text: str, path: Path, problems: list[BadRow] | None) -> Iterator[_Sp
         pieces = match["spans"].split(";")
         if len(pieces) == 1:
             start, end = map(int, pieces[0].split())
-            yield _Span(start, end, match["label"], number)
+            yield _Span(start, end, match["label"], number, match["string"])
         elif problems is not None:
             problems.append(BadRow(number, f"{path.name}:{number}: the entity is in several pieces"))

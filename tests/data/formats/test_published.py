@@ -393,6 +393,12 @@ def _task(value: Mapping[str, object], kind: str = "labels") -> dict[str, object
          "classify", "a"),
         ("t.json", {"rows": [{"row_idx": 0, "row": {"text": TEXT, "label": "a"}}]}, "classify", "a"),
         ("t.jsonl", f'{{"text": "{TEXT}", "label": "a"}}{{"text": "{TEXT}", "label": "a"}}\n', "classify", "a"),
+        # what is told of each word, beside the text
+        ("t.json", {"document": [{"id": "d", "sentence": [
+            {"form": "미라 간다", "word": [{"form": "미라"}], "NE": [{"begin": 0, "end": 2, "label": "PS"}]}]}]},
+         "ner", [[0, 2, "PS"]]),
+        ("t.jsonl", [{"text": "Mira left", "tokens": [{"text": "Mira", "id": 0}], "label": [[0, 4, "PER"]]}], "ner",
+         [[0, 4, "PER"]]),
         # turns of a conversation are one text
         ("t.jsonl", [{"text": [{"speaker": "A", "text": "hi"}], "label": "a"}], "classify", "a"),
     ],
@@ -408,6 +414,7 @@ def test_other_spellings_of_known_forms(tmp_path: Path, name: str, content: obje
         path.write_text(json.dumps(content), encoding="utf-8")
     loaded = load_data([str(path)])
     assert (loaded.task, loaded.splits["train"][0].answer) == (task, answer)
+    assert not loaded.splits["train"][0].texts[0].startswith("[")
     assert tuple(stream_data([str(path)]).splits["train"]) == loaded.splits["train"]
 
 

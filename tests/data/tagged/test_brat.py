@@ -62,3 +62,9 @@ def test_annotations_without_their_text_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.ann").write_text("T1\tPER 0 4\tMira\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"a\.ann: these are brat's annotations; name the text beside them, a\.txt\."):
         load_data([str(tmp_path / "a.ann")])
+
+
+def test_a_place_that_does_not_hold_its_words_is_a_fault(tmp_path: Path) -> None:
+    path = write(tmp_path, ANN.replace("0 9", "1 9"))
+    with pytest.raises(DataError, match=r"a\.txt:1: characters 1 to 9 are 'ira Kost', not 'Mira Kost' as the row says"):
+        load_data([str(path)])
