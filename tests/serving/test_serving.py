@@ -194,6 +194,24 @@ def test_answers_are_those_of_predict_to_the_byte(trained_run: Path, tmp_path: P
     assert not path.exists()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_an_engine_answers_requests_as_it_answers_predict(
+    engine: str, trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("onnx", "onnxscript", "onnxruntime" if engine == "onnx" else engine):
+        pytest.importorskip(package, reason="the extra engines is not installed: pip install 'bertkit[engines]'")
+    monkeypatch.setenv("BERTKIT_CACHE", str(tmp_path))
+    lines = rows(60)
+    wanted = predicted(trained_run, lines, "--engine", engine).splitlines()
+    with served(trained_run, "127.0.0.1:0", "--engine", engine) as server:
+        _, content = server.ask("POST", "/predict", "\n".join(lines), LINES)
+        for mine, theirs in zip(content.splitlines(), wanted, strict=True):
+            same(json.loads(mine), json.loads(theirs))
+        _, said = server.stop()
+    assert f"computed by {'ONNX Runtime' if engine == 'onnx' else 'OpenVINO'}" in said
+
+
 def test_json_bodies_are_answered_as_they_are_asked(server: Server) -> None:
     row = {"sentence1": "the cat sees music", "sentence2": "a dog likes music", "id": 7}
     status, one = server.ask("POST", "/predict", json.dumps(row), JSON)
