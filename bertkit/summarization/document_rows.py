@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bertkit.data.column_names import DOCUMENT_NAMES
@@ -12,7 +12,9 @@ from bertkit.data.kept import Keep
 from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
 from bertkit.data.shapes.documents import document_row
 from bertkit.data.values import JsonText, RowError, field_of, parse_list
+from bertkit.documents.readers.finish import candidates
 from bertkit.documents.readers.passage import Passage, slice_of
+from bertkit.documents.readers.table import told_format
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import quoted, shell_words
 from bertkit.summarization.records import Item, SourceText, Unreadable
@@ -21,7 +23,9 @@ from bertkit.summarization.records import Item, SourceText, Unreadable
 MORE_NAMES = (
     "dialogue", "dialog", "conversation", "transcript", "fulltext", "full_text", "text_body", "body_text", "maintext",
     "main_text", "article_original", "article_text", "contents", "news", "post", "message", "review", "comment",
-    "본문", "내용", "기사", "기사본문", "원문", "문서", "글", "대화", "텍스트", "리뷰",
+    "utterances", "turns", "messages", "conversations", "dialogues", "minutes",
+    "본문", "내용", "기사", "기사본문", "기사내용", "기사 내용", "기사_내용", "회의록", "발화", "상담내용",
+    "원문", "문서", "글", "대화", "텍스트", "리뷰",
 )  # fmt: skip
 # Keys under which lists of objects have their text, and who says it.
 _TEXT_KEYS = (
@@ -37,6 +41,11 @@ _TEXT_KEYS = (
     "발화",
 )
 _SPEAKER_KEYS = ("speaker", "speaker_id", "participantID", "name", "role", "화자")
+# Without one of these a cell is no page and no Markdown.
+_MARKS = ("<", "](", "**", "```", "# ", "-->")
+_LOOKED_AT = 1 << 14  # characters
+_Line = tuple[str, str]
+"""Who says a line, if that is known, and the line."""
 _LONG = 40  # characters of a value from which its column may be the document
 
 
@@ -124,11 +133,41 @@ def _document(row: Row, name: str, columns: DocumentColumns, index: int) -> _Fou
         if not lines:
             keys = ", ".join(_TEXT_KEYS[:3])
             return BadRow(row.line, f"the column {quoted(column)} holds objects without a text ({keys})")
-        return "\n".join(lines), None, reference
+        return _said(lines), _turns(lines), reference
     found = document_row(row, ColumnMap((column,)), name, need_summary=False)
     if isinstance(found, BadRow):
         return found
-    return found.texts[0], _given(found.sentences), reference
+    text = found.texts[0]
+    return text, _given(found.sentences) or _marked_up(text), reference
+
+
+def _marked_up(text: str) -> tuple[Passage, ...] | None:
+    """Return the passages of a cell that holds a page, Markdown or subtitles; None where it is plain text."""
+    if not any(mark in text for mark in _MARKS):
+        return None
+    told = told_format(text[:_LOOKED_AT].encode(), has_name=True)
+    if told is None or told.of_text is None or told.name not in ("html", "md", "vtt", "srt"):
+        return None
+    return tuple(candidates(told.of_text(text)[0].passages)) or None
+
+
+def _said(lines: Sequence[_Line]) -> str:
+    return "\n".join(f"{speaker}: {line}" if speaker else line for speaker, line in lines)
+
+
+def _turns(lines: Sequence[_Line]) -> tuple[Passage, ...] | None:
+    """Return what each says as a passage; None where nobody is named."""
+    if not any(speaker for speaker, _ in lines):
+        return None
+    passages, place = [], 0
+    for speaker, line in lines:
+        text = f"{speaker}: {line}" if speaker else line
+        said_from = len(text) - len(line)
+        if line:
+            made = slice_of(text, 0, len(text)).moved(place)
+            passages.append(replace(made, speaker=speaker, said_from=said_from))
+        place += len(text) + 1
+    return tuple(candidates(passages))
 
 
 def _given(sentences: Sequence[str] | None) -> tuple[Passage, ...] | None:
@@ -154,28 +193,27 @@ def _has_object(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, list) and any(map(_has_object, value)))
 
 
-def _lines(value: Any) -> Iterator[str]:
-    """Yield the sentences of nested lists, a blank line between paragraphs."""
+def _lines(value: Any) -> Iterator[_Line]:
+    """Yield the sentences of nested lists and who says them, an empty one between paragraphs."""
     if isinstance(value, str):
-        yield " ".join(value.split())
+        yield "", " ".join(value.split())
     elif isinstance(value, dict):
         text = next((value[key] for key in _TEXT_KEYS if isinstance(value.get(key), str)), None)
-        speaker = next((value[key] for key in _SPEAKER_KEYS if isinstance(value.get(key), str | int)), None)
+        speaker = next((value[key] for key in _SPEAKER_KEYS if isinstance(value.get(key), str | int)), "")
         if text and text.strip():
-            line = " ".join(text.split())
-            yield line if speaker is None else f"{speaker}: {line}"
+            yield str(speaker).strip(), " ".join(text.split())
         else:
             yield from (line for inner in value.values() if isinstance(inner, list) for line in _lines(inner))
     elif isinstance(value, list):
         for place, part in enumerate(value):
             if place and isinstance(part, list):
-                yield ""
+                yield "", ""
             yield from _lines(part)
 
 
 def _text_of(value: str) -> str:
     objects = _objects_in(value)
-    return value if objects is None else "\n".join(_lines(objects))
+    return value if objects is None else _said(list(_lines(objects)))
 
 
 def _missing(fields: Mapping[str, str], columns: DocumentColumns) -> str:
