@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 CONVERSATION_NAMES = (
     *("dialogue", "dialog", "conversation", "transcript", "turns", "utterances", "messages"),
-    *("대화", "대화내용"),
+    *("conversations", "dialogues", "minutes", "대화", "대화내용", "회의록"),
 )
 # Of several that are there the first counts, so that a title is the text only where there is no other.
 TEXT_NAMES = (
@@ -63,7 +63,8 @@ DOCUMENT_NAMES = (
     *CONVERSATION_NAMES,
     *("fulltext", "full_text", "text_body", "body_text", "maintext", "main_text", "article_original", "article_text"),
     *("contents", "news", "post", "message", "review", "comment"),
-    *("본문", "내용", "기사", "기사본문", "원문", "문서", "글", "텍스트", "리뷰"),
+    *("본문", "내용", "기사", "기사본문", "기사내용", "기사 내용", "기사_내용", "발화", "상담내용"),
+    *("원문", "문서", "글", "텍스트", "리뷰"),
 )
 SUMMARY_NAMES = (
     *("summary", "highlights", "abstract", "abstractive", "reference", "target", "tgt", "gist"),

@@ -68,10 +68,30 @@ def text_of(fields: Mapping[str, str], name: str) -> str:
     raise RowError(f"the column {quoted(name)} holds {what} and no text{way_on}")
 
 
+Turn = tuple[str, str]
+"""Who says a line, empty where that is not known, and the line."""
+
+
 def lines_in_objects(written: str) -> list[str] | None:
+    """Return the lines of `turns_in_objects`, each with its speaker before it.
+
+    Raises:
+        RowError: the list cannot be used.
+    """
+    turns = turns_in_objects(written)
+    return None if turns is None else [as_line(turn) for turn in turns]
+
+
+def as_line(turn: Turn) -> str:
+    """Return what is said with the speaker before it."""
+    speaker, line = turn
+    return f"{speaker}: {line}" if speaker else line
+
+
+def turns_in_objects(written: str) -> list[Turn] | None:
     """Return the texts of a list that holds objects, however deep: paragraphs of sentences, turns of a conversation.
 
-    Between paragraphs stands a blank one. None: it is no such list; empty: its objects have no text.
+    Between paragraphs stands an empty one. None: it is no such list; empty: its objects have no text.
 
     Raises:
         RowError: the list cannot be used.
@@ -79,29 +99,28 @@ def lines_in_objects(written: str) -> list[str] | None:
     if "{" not in written[:200] or not written.lstrip().startswith("["):
         return None
     found = parse_list(written)
-    return list(_lines(found)) if isinstance(found, list) and any(map(_has_object, found)) else None
+    return list(_turns(found)) if isinstance(found, list) and any(map(_has_object, found)) else None
 
 
 def _has_object(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, list) and any(map(_has_object, value)))
 
 
-def _lines(value: Any) -> Iterator[str]:
+def _turns(value: Any) -> Iterator[Turn]:
     if isinstance(value, str):
-        yield " ".join(value.split())
+        yield "", " ".join(value.split())
     elif isinstance(value, dict):
         text = next((value[key] for key in _TEXT_KEYS if isinstance(value.get(key), str)), None)
-        speaker = next((value[key] for key in _SPEAKER_KEYS if isinstance(value.get(key), str | int)), None)
+        speaker = next((value[key] for key in _SPEAKER_KEYS if isinstance(value.get(key), str | int)), "")
         if text and text.strip():
-            line = " ".join(text.split())
-            yield line if speaker is None else f"{speaker}: {line}"
+            yield str(speaker).strip(), " ".join(text.split())
         else:
-            yield from (line for inner in value.values() if isinstance(inner, list) for line in _lines(inner))
+            yield from (turn for inner in value.values() if isinstance(inner, list) for turn in _turns(inner))
     elif isinstance(value, list):
         for place, part in enumerate(value):
             if place and isinstance(part, list):
-                yield ""
-            yield from _lines(part)
+                yield "", ""
+            yield from _turns(part)
 
 
 def refuse_rejected(fields: Mapping[str, str]) -> None:

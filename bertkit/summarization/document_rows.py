@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bertkit.data.column_names import DOCUMENT_NAMES
 from bertkit.data.columns import has_column, parse_columns, there_are
 from bertkit.data.kept import Keep
 from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
-from bertkit.data.row_cells import lines_in_objects
+from bertkit.data.row_cells import Turn, as_line, lines_in_objects, turns_in_objects
 from bertkit.data.shapes.documents import document_row
 from bertkit.data.values import JsonText, RowError, field_of
+from bertkit.documents.readers.finish import candidates
 from bertkit.documents.readers.passage import Passage, slice_of
+from bertkit.documents.readers.table import told_format
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import quoted, shell_words
 from bertkit.summarization.records import Item, SourceText, Unreadable
 
+# Without one of these a cell is no page and no Markdown.
+_MARKS = ("<", "](", "**", "```", "# ", "-->")
+_LOOKED_AT = 1 << 14  # characters
 _LONG = 40  # characters of a value from which its column may be the document
 
 
@@ -96,12 +101,44 @@ def _document(row: Row, name: str, columns: DocumentColumns, index: int) -> _Fou
     try:
         reference = "" if columns.label is None else field_of(row.fields, columns.label) or ""
         reference = "\n".join(lines_in_objects(reference) or [reference])
+        turns = turns_in_objects(field_of(row.fields, column) or "")
     except RowError as error:
         return BadRow(row.line, str(error))
+    if turns is not None:
+        if not turns:
+            return BadRow(
+                row.line, f"the column {quoted(column)} holds objects without a text (sentence, text, utterance)"
+            )
+        return "\n".join(map(as_line, turns)), _spoken(turns), reference
     found = document_row(row, ColumnMap((column,)), name, need_summary=False)
     if isinstance(found, BadRow):
         return found
-    return found.texts[0], _given(found.sentences), reference
+    text = found.texts[0]
+    return text, _given(found.sentences) or _marked_up(text), reference
+
+
+def _marked_up(text: str) -> tuple[Passage, ...] | None:
+    """Return the passages of a cell that holds a page, Markdown or subtitles; None where it is plain text."""
+    if not any(mark in text for mark in _MARKS):
+        return None
+    told = told_format(text[:_LOOKED_AT].encode(), has_name=True)
+    if told is None or told.of_text is None or told.name not in ("html", "md", "vtt", "srt"):
+        return None
+    return tuple(candidates(told.of_text(text)[0].passages)) or None
+
+
+def _spoken(turns: Sequence[Turn]) -> tuple[Passage, ...] | None:
+    """Return what each says as a passage; None where nobody is named."""
+    if not any(speaker for speaker, _ in turns):
+        return None
+    passages, place = [], 0
+    for speaker, line in turns:
+        text = as_line((speaker, line))
+        if line:
+            made = slice_of(text, 0, len(text)).moved(place)
+            passages.append(replace(made, speaker=speaker, said_from=len(text) - len(line)))
+        place += len(text) + 1
+    return tuple(candidates(passages))
 
 
 def _given(sentences: Sequence[str] | None) -> tuple[Passage, ...] | None:

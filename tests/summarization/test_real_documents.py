@@ -14,6 +14,7 @@ from bertkit.errors import UsageError
 from bertkit.summarization.document_rows import DocumentColumns, document_columns, documents_of_rows
 from bertkit.summarization.documents_in import read_documents
 from bertkit.summarization.options import SummaryOptions, suitable_length
+from bertkit.summarization.records import document_sentences
 from bertkit.summarization.summarize import summarize
 
 NEWS = "The council voted on Monday to mend the bridge. It was shut after the flood. The work will cost much."
@@ -178,6 +179,27 @@ def test_lists_of_objects(value, text):
     row = Row(1, {"text": json.dumps(value, ensure_ascii=False)})
     (item,) = documents_of_rows([row], "a.jsonl", DocumentColumns(), None)
     assert item.text == text
+
+
+def test_who_speaks_in_lists_of_objects_is_known():
+    row = Row(1, {"utterances": json.dumps([{"화자": "아나", "발화": "비가 온다. 눈이 온다."}], ensure_ascii=False)})
+    (item,) = documents_of_rows([row], "a.jsonl", DocumentColumns(), None)
+    found = document_sentences(item, "ko")
+    assert [(s.speaker, s.said) for s in found] == [("아나", "비가 온다."), ("아나", "눈이 온다.")]
+    assert all(item.text[s.start : s.end] == s.text for s in found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<p>The <b>mill</b> is old &amp; grey.</p><ul><li>menu</li></ul>",
+        "# Title\n\nThe **mill** is old & grey.\n\n```\ncode. Here.\n```\n",
+        "WEBVTT\n\n00:01.000 --> 00:02.000\nThe mill is\n\n00:02.000 --> 00:03.000\nold &amp; grey.\n",
+    ],
+)
+def test_cells_that_hold_markup(text):
+    (item,) = documents_of_rows([Row(1, {"text": text})], "a.csv", DocumentColumns(), None)
+    assert [s.text for s in document_sentences(item, "en")] == ["The mill is old & grey."]
 
 
 def test_objects_without_text_are_an_error():
