@@ -33,7 +33,7 @@ def probe(encoder: PretrainedEncoder) -> bool:
 
     Raises:
         MisfitError: what comes out is no numbers, of another width than config.json says, or
-            differs from one time to the next; or the first token does not see the last one.
+            differs from one time to the next; or the first token sees no other.
     """
     ids = _some_ids(encoder.vocab_size, getattr(encoder.model.config, "pad_token_id", None))
     with torch.no_grad():
@@ -47,14 +47,19 @@ def probe(encoder: PretrainedEncoder) -> bool:
             raise MisfitError("its weights and config.json make vectors that are no numbers")
         if not _alike(alone, _read(encoder, ids[None, :TOKENS]), NOTHING):
             raise MisfitError("it gives another answer each time it reads the same text")
-        other = ids[None, :TOKENS].clone()
-        other[0, -1] = ids[TOKENS]
-        if _alike(alone[:, 0], _read(encoder, other)[:, 0], NOTHING):
+        if not any(_is_seen(encoder, ids, alone, place) for place in (TOKENS - 1, 1)):
             raise MisfitError(
                 "its first token does not see the last one, as in a decoder, which reads from left to right; "
                 "bertkit needs an encoder that sees the whole text"
             )
         return _keeps_padding_out(encoder, ids, alone)
+
+
+def _is_seen(encoder: PretrainedEncoder, ids: Tensor, alone: Tensor, place: int) -> bool:
+    """Tell whether the first state moves when another token does; in a narrow window it is the next one that counts."""
+    other = ids[None, :TOKENS].clone()
+    other[0, place] = ids[TOKENS]
+    return not _alike(alone[:, 0], _read(encoder, other)[:, 0], NOTHING)
 
 
 def _keeps_padding_out(encoder: PretrainedEncoder, ids: Tensor, alone: Tensor) -> bool:

@@ -31,6 +31,8 @@ class TokenCounter:
         self._tokenizer = tokenizer
         # As the tasks do, which put separators between columns.
         self._respells = tokenizer.reads_control = len(columns.text) > 1 or task in ("choice", "mlm")
+        # Masks that are to be filled stay what they are.
+        self._masks = tuple(filter(None, ("[MASK]", "<mask>", tokenizer.special.mask))) if task == "mlm" else ()
         self._separator = f" {tokenizer.special.sep or ' '} "
         self._own = len(columns.text)
         self._has_choices = task == "choice"
@@ -66,12 +68,15 @@ class TokenCounter:
         return [len(row) for row in self._tokenizer.backend.encode_batch_fast(list(rows))]
 
     def _joined(self, texts: Sequence[str]) -> str:
-        return self._separator.join(map(self._tokenizer.plain, texts) if self._respells else texts)
+        if not self._respells:
+            return self._separator.join(texts)
+        return self._separator.join(self._tokenizer.plain(text, but=self._masks) for text in texts)
 
 
 def fit_findings(tokenizer: Tokenizer, model: str, sample: Sequence[Example]) -> Iterator[Finding]:
     """Say so where a tokenizer does not fit the texts of a sample of rows."""
     texts = [text for row in sample for text in row.all_texts]
+    tokenizer.reads_control = False  # whatever the task needs: here, what is spelt is text
     fit = examine(tokenizer, texts)
     places = _unknown_places(tokenizer, sample) if fit.faults or fit.doubts else ()
     for fault in fit.faults:

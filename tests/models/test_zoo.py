@@ -154,3 +154,8 @@ def test_a_config_that_leaves_its_length_out_has_that_of_its_type(tmp_path: Path
         (tmp_path / kind).mkdir()
         (tmp_path / kind / "config.json").write_text(json.dumps({"model_type": kind}))
         assert find_model(str(tmp_path / kind)).max_length == length
+
+
+def test_layers_that_see_no_further_than_a_narrow_window_are_no_decoder(tmp_path: Path) -> None:
+    narrow = {"local_attention": 4, "layer_types": ["sliding_attention"] * 2}
+    assert opened(zoo.save_tiny("modernbert", tmp_path / "model", **narrow)).keeps_padding_out
