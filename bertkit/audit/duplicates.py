@@ -46,13 +46,18 @@ def duplicate_findings(split: str, rows: RowKeys, *, is_pair: bool) -> Iterator[
     """Find what repeats within a split; rows without any text are left to the empty rows."""
     filled = ~is_empty(rows)
     exact, normal = first_rows(rows.exact), first_rows(rows.normal)
-    copies = filled & _is_later(exact)
-    near_copies = filled & _is_later(normal) & ~copies
+    # What is told of each row is written where it stands: of many rows these arrays are no memory.
+    copies, near_copies = _is_later(exact), _is_later(normal)
+    copies &= filled
+    near_copies &= filled
+    np.greater(near_copies, copies, out=near_copies)  # and not copies
     yield from _copies(split, rows, _EXACT, exact, copies)
     yield from _copies(split, rows, _NORMALISED, normal, near_copies)
-    conflicting = filled & _conflicting(rows, rows.exact)
+    conflicting, loosely = _conflicting(rows, rows.exact), _conflicting(rows, rows.normal)
+    conflicting &= filled
     yield from _conflicts(split, rows, _EXACT, exact, conflicting)
-    loosely = filled & _conflicting(rows, rows.normal) & ~conflicting
+    loosely &= filled
+    np.greater(loosely, conflicting, out=loosely)
     yield from _conflicts(split, rows, _NORMALISED, normal, loosely)
     if is_pair:
         yield from _same_sentences(split, rows)
@@ -70,7 +75,7 @@ def first_rows(keys: Keys) -> Indices:
 
 def _is_later(first: Indices) -> NDArray[np.bool_]:
     """Tell the rows before which another one stands, (N)."""
-    later = np.zeros(len(first), np.bool_)
+    later: NDArray[np.bool_] = by_row(len(first), "bool")
     for start in range(0, len(first), MANY):
         part = first[start : start + MANY]
         later[start : start + MANY] = part != np.arange(start, start + len(part))
@@ -96,7 +101,7 @@ def _copies(split: str, rows: RowKeys, how: _Sameness, first: Indices, copies: N
 
 def _conflicting(rows: RowKeys, keys: Keys) -> NDArray[np.bool_]:
     """Tell the rows of which another row with the same key has another answer, (N)."""
-    conflicting = np.zeros(len(rows), dtype=np.bool_)
+    conflicting: NDArray[np.bool_] = by_row(len(rows), "bool")
     known_at_all = rows.answers if rows.has_answer.all() else rows.answers[rows.has_answer]
     if not len(known_at_all):
         return conflicting

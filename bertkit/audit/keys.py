@@ -149,7 +149,7 @@ def in_parts(keys: Keys) -> Iterator[NDArray[np.int64]]:
     if count == 1:
         yield np.arange(len(keys))
         return
-    part_of = np.empty(len(keys), np.uint16)
+    part_of = by_row(len(keys), "uint16")
     for start in range(0, len(keys), _PART_ROWS):
         part = keys[start : start + _PART_ROWS]
         part_of[start : start + _PART_ROWS] = part % np.uint64(count)
