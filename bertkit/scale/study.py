@@ -159,15 +159,21 @@ class Study:
 
         Of few trials it says little, and of fewer than eight nothing.
         """
+        import optuna
         from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
-        done = [one for one in self.trials() if one.state == DONE]
-        if len(done) < _RANDOM or len({one.value for one in done}) < 2:
+        # Of the default recipe the study knows only what the space holds; the rest would count for no trial then.
+        whole = [
+            one for one in self._study.trials if one.state.name == "COMPLETE" and self.space.keys() <= one.params.keys()
+        ]
+        if len(whole) < _RANDOM or len({one.value for one in whole}) < 2:
             return {}
         with _unwarned():
+            study = optuna.create_study(direction="maximize" if self.is_rising else "minimize")
+            study.add_trials(whole)
             try:
-                found = get_param_importances(self._study, evaluator=FanovaImportanceEvaluator(seed=self.seed))
-            except (ValueError, RuntimeError, ImportError):  # no option is in enough trials, or varies
+                found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=self.seed))
+            except (ValueError, RuntimeError, ImportError):  # no option varies
                 return {}
         return {name: float(share) for name, share in found.items()}
 

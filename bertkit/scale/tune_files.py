@@ -55,7 +55,9 @@ def _toml(found: Tuned, config: TrainConfig) -> str:
 def _csv(trials: Sequence[Trial], names: Sequence[str]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["trial", "state", "value", "seconds", "epochs", *names, "default", "reason"])
+    writer.writerow(
+        ["trial", "state", "value", "seconds", "epochs", *(f"option.{name}" for name in names), "default", "reason"]
+    )
     for one in trials:
         options = [one.options.get(name) for name in names]
         default = "yes" if one.is_default else ""

@@ -58,6 +58,9 @@ def test_a_search_ends_with_a_config_a_table_a_page_and_a_sentence(rows: Path) -
     assert found["best"]["value"] == max(trial["value"] for trial in found["trials"])
     assert all(trial["epochs"] == 2 for trial in found["trials"])
     table = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
+    assert list(table[0]) == [
+        *("trial", "state", "value", "seconds", "epochs"), *("option.lr", "option.dropout"), *("default", "reason")
+    ]  # fmt: skip
     assert [row["value"] for row in table] == [str(trial["value"]) for trial in found["trials"]]
     page = (folder / "tune.html").read_text()
     assert "<svg" in page
@@ -212,6 +215,20 @@ def test_a_trial_that_lags_behind_ends_early_but_not_in_its_first_epoch(tmp_path
     found = study.trials()
     assert [trial.state for trial in found] == ["done"] * 4 + ["pruned"]
     assert (found[0].is_default, found[0].options, found[4].epochs, found[4].value) == (True, {"lr": 1e-3}, 2, None)
+
+
+def test_every_option_is_weighed_where_the_space_does_not_hold_the_default_recipe(tmp_path: Path) -> None:
+    space = {"lr": Dimension("lr", low=1e-3, high=1e-1, log=True), "dropout": Dimension("dropout", choices=(0.0, 0.1))}
+    study = Study(tmp_path, space, {"lr": 1e-5, "dropout": 0.1}, is_rising=True, seed=1, prunes=True)
+    with study.process():
+        for number in range(9):
+            claim = study.claim(None)
+            assert claim is not None
+            claim.done(math.log(claim.options.get("lr", 1e-5)), 1.0)
+            assert bool(study.importances()) == (number == 8)
+    found = study.importances()
+    assert found["lr"] > 0.8
+    assert set(found) == {"lr", "dropout"}
 
 
 def test_the_interval_of_the_comparison_holds_rows_and_seeds() -> None:

@@ -24,10 +24,14 @@ _LABEL = re.compile(
 _LOOSE = (
     re.compile(rf"(?P<name>{_NAME})\s+[–—-]\s+(?=\S)"),
     re.compile(r"(?P<name>(?:[가-힣]{1,10} ){0,2}[가-힣]{2,10})(?: {2,}| ?\u3000+)(?=\S)"),
+    re.compile(rf"\((?P<name>{_NAME})\)\s+(?=\S)"),
+)
+_TIME_BEFORE = re.compile(
+    rf"(?:[\[(]\s*(?:{_CLOCK})\s*[\])]|\d{{1,2}}:\d{{2}}:\d{{2}}(?:[.,]\d{{1,3}})?|(?:{_CLOCK})(?=\s[-–—|]))\s*[-–—|:]?\s*(?=\S)"
 )
 _ASKED = re.compile(r"(?P<name>[QA]|문|답)\.\s+(?=\S)")
 _PRESENT = re.compile(
-    r"\W*(?:present|in\s+attendance|attendees|attending|participants|chair|참석자?|출석자?|배석자?|참석\s*위원)\s*[:：](.+)",
+    r"\W*(?:present|in\s+attendance|attendees|attending|participants|chair|참\s*석\s*자?|출\s*석\s*자?|배석자?|참석\s*위원)\s*[:：](.+)",
     re.I,
 )
 _NAMES_APART = re.compile(r"[,;·/、]|\band\b|(?<=[가-힣]),?\s+외\s")
@@ -126,13 +130,15 @@ def _named_above(line: str, following: str) -> Turn | None:
 def _with_loose(lines: Sequence[str], turns: Sequence[Turn | None], filled: int) -> list[Turn | None]:
     """Add the turns of labels that are loose, where most lines have one and several come back."""
     found = list(turns)
-    for forms in (_LOOSE[:1], _LOOSE[1:], (_ASKED,)):
+    present = _present(lines)
+    for forms in (*((form,) for form in _LOOSE), (_ASKED,)):
         matches = [next((m for form in forms if (m := form.match(line))), None) for line in lines]
         names = [m["name"] if m and (m.re is _ASKED or _is_name(m["name"])) else None for m in matches]
         counts = Counter(name for name in names if name)
         come_back = [name for name, count in counts.items() if count > 1]
         is_asked = forms == (_ASKED,) and len(come_back) > 1
-        if not is_asked and (len(come_back) < 2 or counts.total() < _SHARE * filled):
+        is_known = sum(_is_present(name, present) for name in counts) > 1
+        if not (is_asked or is_known) and (len(come_back) < 2 or counts.total() < _SHARE * filled):
             continue
         for place, (name, match) in enumerate(zip(names, matches, strict=True)):
             if name and match and found[place] is None:
@@ -159,6 +165,12 @@ def is_no_message(text: str) -> bool:
 def is_time(line: str) -> bool:
     """Tell whether a line says when and nothing else."""
     return _WHEN_LINE.match(line) is not None
+
+
+def time_before(line: str) -> int:
+    """Return how long the time is that a line of a transcript begins with, and what parts it from what is said."""
+    found = _TIME_BEFORE.match(line)
+    return found.end() if found else 0
 
 
 def begins_turn(line: str, *, is_closed: bool) -> bool:
@@ -197,7 +209,7 @@ def _turn(line: str) -> Turn | None:
 
 def _is_name(name: str) -> bool:
     words = name.split()
-    if len(words) > _MOST_WORDS or name.casefold().rstrip(".") in _NO_SPEAKERS:
+    if len(words) > _MOST_WORDS or {name.casefold().rstrip("."), "".join(words)} & _NO_SPEAKERS:
         return False
     if not name.isascii() and any("가" <= mark <= "힣" for mark in name):
         return len(name) <= _MOST_LETTERS_KOREAN

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from bertkit.documents.readers.dialogue import ends_turn, find_turns, is_no_message
+from bertkit.documents.readers.dialogue import ends_turn, find_turns, is_no_message, time_before
 from bertkit.documents.readers.notices import is_closing, is_greeting, is_notice, is_source, opens_back_matter
 from bertkit.documents.readers.passage import Kind, Passage, is_candidate
 
 _ENDED = re.compile(r"[.!?…。！？][\"'”’」』»)\]]*$")
 _UNENDED = re.compile(r"(?![다요죠까음함임됨~ㅋㅎㅠㅜ])[\w)]$")
-_FEW_WORDS, _LOWEST = 5, 6
+_FEW_WORDS, _LOWEST, _SEVERAL = 5, 6, 2
 _LONGEST_SIGNATURE = 10  # passages
 
 
@@ -21,11 +21,20 @@ def candidates(passages: Iterable[Passage]) -> list[Passage]:
 
     Where a document has nothing but headings, lines of a table and the like, these are.
     """
-    placed = _under_headings(_with_speakers(_without_edges(_without_back_matter(list(passages)))))
+    placed = _under_headings(_with_speakers(_without_edges(_without_back_matter(_without_times(list(passages))))))
     found = [passage for passage in placed if is_candidate(passage) and not is_notice(passage.text)]
     if found:
         return found
     return [passage for passage in placed if passage.kind is not Kind.MENU] or placed
+
+
+def _without_times(passages: list[Passage]) -> list[Passage]:
+    """Take off the times that the lines of a transcript begin with, where several do and nobody's name follows."""
+    times = [time_before(passage.text) if is_candidate(passage) else 0 for passage in passages]
+    if sum(map(bool, times)) < _SEVERAL:
+        return passages
+    turns = find_turns([passage.text for passage in passages])
+    return [p if turn or not time else p.part(time) for p, turn, time in zip(passages, turns, times, strict=True)]
 
 
 def _without_back_matter(passages: list[Passage]) -> list[Passage]:

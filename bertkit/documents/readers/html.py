@@ -72,7 +72,7 @@ _SPACE_OR_DASH = re.compile(r"[\s_-]+|(?<=[a-z])(?=[A-Z])")
 _CITED = re.compile(r"^cite\b|\bgmail_quote\b")  # the mail that is answered
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _STOP = re.compile(r"[.!?…。！？:;,][\"'”’»)\]]*$")
-_FINAL = re.compile(r"[다요죠까음함임됨]$")
+_FINAL = re.compile(r"[다요죠까음함임됨](?:[~^ㅋㅎㅠㅜㅡ♥♡;!.]|[^\w\s])*$")
 _REFERENCE = re.compile(r"\[?(?:\d{1,3}|[a-z*†‡]|citation needed|edit|)\]?$")
 _MEASURE = re.compile(r"(?:\d|(?:^|[^A-Za-z])[A-Za-z]{1,2})$")
 """What the exponent of a number or a unit stands behind; a raised number elsewhere is a note's."""

@@ -33,6 +33,7 @@ _NOTICE = re.compile(
     | ^[\w\s()]{0,14}자막\s*(?:제공|제작)\s*[:：] | 구독\s*(?:하기|신청|해\s*주세요)\W*$ | 기사\s*제보 | 광고\s*문의
     | ^좋아요\s*\d | 이메일\s*(?:주소는|무단\s*수집)
     | ^\[?[\w\s]{2,20}기자\]?\s*\S+@\S+$ | ^[▲△▼].{0,100}(?:제공|사진|촬영|캡처|ⓒ).{0,20}$
+    | (?:제공|지원|협찬|원고료)\S*\s*(?:을|를)?\s*받아\s*(?:솔직하게\s*)?작성 | ^was\s+this\s+(?:page|article)\s+helpful
     | 본\s*메일은.{0,40}(?:발신\s*전용|기밀|수신자)
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -67,7 +68,7 @@ _CLOSING = re.compile(
 _PARTICULARS = re.compile(
     r"(?:date|time|place|venue|location|present|attendees|attending|participants|absent|apologies|chair|minutes|agenda"
     r"|(?:next|date\s+of\s+next)\s+meeting|minute\s+taker|taken\s+by|subject|to|from|cc|bcc|sent|tel|phone|fax|e-?mail|address|author|authors|keywords|tags|published|updated"
-    r"|일시|날짜|시간|장소|참석자?|불참자?|안건|작성자|제목|전화|주소|출처|문의|기록자?|다음\s*회의|차기\s*회의)\s*[:：]"
+    r"|일\s*시|날\s*짜|시\s*간|장\s*소|참\s*석\s*자?|불\s*참\s*자?|안건|작성자|제목|전화|주소|출처|문의|기록자?|다음\s*회의|차기\s*회의)\s*[:：]"
     r"|(?:minutes|notes)\s+(?:taken|recorded|prepared)\s+by\b[^.]*$",
     re.IGNORECASE,
 )

@@ -22,6 +22,8 @@ _KOREAN_END = re.compile(rf"(?:{FINAL_ENDING}|[요죠음함임됨])$")
 _HASHES = re.compile(r"(?:^|\n)[ \t]*(#{1,6})[ \t]+$")
 _UNDERLINE = re.compile(r"[ \t]*\r?\n[ \t]*(={3,}|-{3,})[ \t]*(?:\r?\n|$)")
 _BULLET_BEFORE = re.compile(r"(?:^|\n)[ \t]*(?:[-*+•·‣▪◦○●◎□■◆◇▶▷▲△※]|ㅇ)[ \t]+$")
+_SOUND = re.compile(r"[\[(][^\[\]().!?]{1,40}[\])]$")
+_SQUARE_BEFORE = re.compile(r"(?:^|\n)[ \t]*[□■◆◇▣][ \t]+$")
 _NUMBERED = re.compile(r"(?:\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)]|\d+(?:\.\d+)+\.?|[①-⑳]|[가-하][.)])\s")
 # 1   INTRODUCTION, 2.1 Costs; no date and no amount.
 _SECTION = re.compile(
@@ -78,14 +80,14 @@ def _blocks(text: str, start: int, end: int) -> Iterator[_Block]:
 def _kind(text: str, block: _Block, following: _Block | None, *, has_prose: bool) -> tuple[Kind, int]:
     """Tell what a block is, and of a heading its level."""
     before = text[max(0, text.rfind("\n", 0, block.start)) : block.start]
-    hashes = _HASHES.search(before)
-    if hashes:
-        return Kind.HEADING, len(hashes[1])
-    underline = _UNDERLINE.match(text, block.end)
-    if underline and "\n" not in block.text:
-        return Kind.HEADING, 1 if underline[1].startswith("=") else 2
-    if is_time(block.text) or is_particular(block.text) or _LEAD_IN.match(block.text):
+    level = _marked_level(text, block, before)
+    if level:
+        return Kind.HEADING, level
+    if is_time(block.text) or is_particular(block.text) or _LEAD_IN.match(block.text) or _SOUND.match(block.text):
         return Kind.LABEL, 0
+    is_short = len(block.text) <= _LONGEST_TITLE and "\n" not in block.text
+    if _SQUARE_BEFORE.search(before) and is_short and following and not _STOP.search(block.text):
+        return (Kind.ITEM, 0) if _KOREAN_END.search(block.text) else (Kind.HEADING, 3)
     is_section = following is not None and "\n" not in block.text and _opens_section(block.text, following.text)
     if is_section and has_prose:
         return Kind.HEADING, 2
@@ -98,6 +100,17 @@ def _kind(text: str, block: _Block, following: _Block | None, *, has_prose: bool
     if is_item or _NUMBERED.match(block.text):
         return Kind.ITEM, 0
     return Kind.PROSE, 0
+
+
+def _marked_level(text: str, block: _Block, before: str) -> int:
+    """Return the level of a heading that hashes or a line below it mark; 0 where nothing does."""
+    hashes = _HASHES.search(before)
+    if hashes:
+        return len(hashes[1])
+    underline = _UNDERLINE.match(text, block.end)
+    if underline is None or "\n" in block.text:
+        return 0
+    return 1 if underline[1].startswith("=") else 2
 
 
 def _opens_section(line: str, following: str) -> bool:

@@ -107,6 +107,11 @@ def test_raised_numbers_are_notes_or_exponents(read):
     assert [sentence.text for sentence in read("a.html", page)] == ["It has 20 m2 of oak.", "It is old."]
 
 
+def test_adorned_endings_end_sentences(read):
+    page = "<p>오늘은 물레방아에 다녀왔어요^^</p><p>#물레방아 #나들이</p><p>다음에 또 가려고요~</p>"
+    assert [s.text for s in read("a.html", page)] == ["오늘은 물레방아에 다녀왔어요^^", "다음에 또 가려고요~"]
+
+
 @pytest.mark.parametrize("piece", ["<div>", "<p>a", "<", "&", "<br>a", "<h1>a<div>b", "</div>", "<!", "<li>"])
 def test_time_is_linear(piece):
     began = time.process_time()

@@ -148,6 +148,28 @@ def test_minutes_say_who_may_speak(read):
     ]
 
 
+def test_minutes_of_an_office(read):
+    text = (
+        "정기 회의록\n\n일 시 : 2027. 1. 4.\n참 석 : 김보라 위원장, 이수민 위원\n\n□ 안건 1. 지붕\n"
+        "  ○ (김보라) 지붕이 샙니다. 고쳐야 합니다.\n  ○ (이수민) 얼마입니까?\n\n□ 기타\n  - 회의를 마쳤다.\n"
+    )
+    assert [(s.section, s.speaker, s.text) for s in read("a.txt", text)] == [
+        ("안건 1. 지붕", "김보라", "지붕이 샙니다."),
+        ("안건 1. 지붕", "김보라", "고쳐야 합니다."),
+        ("안건 1. 지붕", "이수민", "얼마입니까?"),
+        ("기타", "", "회의를 마쳤다."),
+    ]
+
+
+def test_times_and_sounds_of_a_transcript_are_not_read(read):
+    text = "[Music]\n\n[00:00:05]\nWelcome to the mill.\n(00:15) It was a cold night.\n00:20 - The miller slept."
+    assert [s.text for s in read("a.txt", text)] == [
+        "Welcome to the mill.",
+        "It was a cold night.",
+        "The miller slept.",
+    ]
+
+
 def test_a_council_speaks(read):
     asked = "○ 시장 박하나  예산을 편성하겠습니다.\n○ 김보라 위원  언제입니까?\n"
     text = f"{asked}○ 시장 박하나  3월입니다.\n○ 김보라 위원  네.\n"
