@@ -105,9 +105,9 @@ def predicted(run: Path, lines: list[str], *options: str) -> str:
     return done.stdout
 
 
-def same(mine: dict[str, Any], theirs: dict[str, Any]) -> None:
-    assert mine.pop("score", 0) == pytest.approx(theirs.pop("score", 0), abs=1e-5)
-    assert mine == theirs
+def same(mine: dict[str, Any], others: dict[str, Any]) -> None:
+    assert mine.pop("score", 0) == pytest.approx(others.pop("score", 0), abs=1e-5)
+    assert mine == others
 
 
 def leave(server: Server, lines: list[str], ended: threading.Event) -> None:
