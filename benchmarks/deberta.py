@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 VOCABULARY, PAD = 8_000, 0
 SEED = 1
-OURS, THEIRS, BERT = "bertkit, DeBERTa v3", "transformers, DeBERTa v3", "bertkit, BERT"
+OURS, REFERENCE, BERT = "bertkit, DeBERTa v3", "transformers, DeBERTa v3", "bertkit, BERT"
 
 Encode = Callable[["Tensor", "Tensor"], "Tensor"]
 
@@ -51,11 +51,11 @@ def measure(options: argparse.Namespace) -> Report:
         courses = alternate(contenders, options.repetitions, budget_s=share)
         for name, course in courses.items():
             report.speeds.append((f"{name}, {tokens} tokens a row", "tokens/s", course.speed))
-        ours, theirs, bert = courses[OURS], courses[THEIRS], courses[BERT]
+        ours, reference, bert = courses[OURS], courses[REFERENCE], courses[BERT]
         what = f"{tokens} tokens a row"
-        report.add(f"deberta.transformers.{tokens}", f"bertkit / transformers, {what}", speed_ratios(ours, theirs))
+        report.add(f"deberta.transformers.{tokens}", f"bertkit / transformers, {what}", speed_ratios(ours, reference))
         report.add(f"deberta.bert.{tokens}", f"DeBERTa / BERT in bertkit, time, {what}", time_ratios(ours, bert))
-        share = equal_share(ours.value, theirs.value)
+        share = equal_share(ours.value, reference.value)
         report.add(
             f"deberta.labels.{tokens}", f"labels equal to transformers', {what}", Spread.exactly(100 * share), "%"
         )
@@ -69,10 +69,10 @@ def _encoders(options: argparse.Namespace) -> dict[str, Encode]:
     quiet_transformers()
     ours, bert = _build("deberta", options), _build("bert", options)
     values = {name: value for name, value in ours.transformers_config().items() if name != "encoder_class"}
-    theirs = AutoModel.from_config(AutoConfig.for_model(**values)).eval()
+    reference = AutoModel.from_config(AutoConfig.for_model(**values)).eval()
     # bertkit's names begin with `inner`, as in the runs it saves.
     weights = {name.removeprefix(ours.inner): weight for name, weight in ours.state_dict().items()}
-    theirs.load_state_dict(weights)
+    reference.load_state_dict(weights)
 
     def encode(encoder: Any) -> Encode:
         def encoded(ids: Tensor, mask: Tensor) -> Tensor:
@@ -82,10 +82,10 @@ def _encoders(options: argparse.Namespace) -> dict[str, Encode]:
         return encoded
 
     def encode_theirs(ids: Tensor, mask: Tensor) -> Tensor:
-        hidden: Tensor = theirs(input_ids=ids, attention_mask=mask).last_hidden_state
+        hidden: Tensor = reference(input_ids=ids, attention_mask=mask).last_hidden_state
         return hidden
 
-    return {OURS: encode(ours), THEIRS: encode_theirs, BERT: encode(bert)}
+    return {OURS: encode(ours), REFERENCE: encode_theirs, BERT: encode(bert)}
 
 
 def _build(name: str, options: argparse.Namespace) -> Any:

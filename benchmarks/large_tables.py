@@ -121,11 +121,11 @@ def _compare_training(report: Report, place: Place, few: Path, many: Path, optio
     ]
     courses = alternate(contenders, options.repetitions, warm_ups=0, budget_s=options.budget)
     report.add_speeds(courses.values(), "rows/s")
-    ours, theirs, in_processes = courses.values()
+    ours, published, in_processes = courses.values()
     key, what = "large.ready", "time until rows are read, checked and encoded: datasets / bertkit"
-    report.add(key, what, time_ratios(theirs, ours))
+    report.add(key, what, time_ratios(published, ours))
     report.add(f"{key}_processes", f"{what}, map in {os.cpu_count()} processes", time_ratios(in_processes, ours))
-    report.add("large.train_peers", "training, memory: bertkit / Trainer", _memory_ratio(ours, theirs))
+    report.add("large.train_peers", "training, memory: bertkit / Trainer", _memory_ratio(ours, published))
     _add_growth(report, "train", _run("train", place, few), ours.value, (int(few.stem), options.rows))
 
 
@@ -146,8 +146,8 @@ def _add_documents(report: Report, place: Place, count: int) -> None:
     report.add("large.documents", what, Spread.exactly(peak.anonymous), "MB")
 
 
-def _memory_ratio(ours: Course, theirs: Course) -> Spread:
-    pairs = zip(ours.turns, theirs.turns, strict=True)
+def _memory_ratio(ours: Course, published: Course) -> Spread:
+    pairs = zip(ours.turns, published.turns, strict=True)
     return Spread.of(mine.value.anonymous / other.value.anonymous for mine, other in pairs)
 
 

@@ -17,7 +17,7 @@ from report import Report
 from sidebyside import Spread, alternate, clocked, equal_share, speed_ratios
 
 CHOSEN = 3
-OURS, THEIRS = "bertkit", "rouge-score"
+OURS, REFERENCE = "bertkit", "rouge-score"
 
 Pick = Callable[[Text], list[int]]
 
@@ -33,14 +33,16 @@ def measure(options: argparse.Namespace) -> Report:
     """Compare both on the same documents."""
     texts = load_texts(options.data, options.documents)
     report = Report("oracle", texts.source, {"documents": options.documents, "sentences_chosen": CHOSEN})
-    pickers = {OURS: _bertkit, THEIRS: _rouge_score()}
+    pickers = {OURS: _bertkit, REFERENCE: _rouge_score()}
     contenders = [
         clocked(name, partial(_each, pick, texts.documents), len(texts.documents)) for name, pick in pickers.items()
     ]
     courses = alternate(contenders, options.repetitions, budget_s=options.budget)
     report.add_speeds(courses.values(), "documents/s")
-    report.add("oracle.rouge_score", "bertkit / rouge-score at each step", speed_ratios(courses[OURS], courses[THEIRS]))
-    share = equal_share(courses[OURS].value, courses[THEIRS].value)
+    report.add(
+        "oracle.rouge_score", "bertkit / rouge-score at each step", speed_ratios(courses[OURS], courses[REFERENCE])
+    )
+    share = equal_share(courses[OURS].value, courses[REFERENCE].value)
     report.add("oracle.equal", "documents with the same sentences picked", Spread.exactly(100 * share), "%")
     return report
 

@@ -115,8 +115,8 @@ def _compare(report: Report, courses: dict[str, Course], best: int) -> None:
             report.left_out[f"predict.{key}"] = WITHOUT_BFLOAT16
     else:
         report.add("predict.bfloat16", "bertkit bfloat16 / pipeline float32", speed_ratios(narrow, pipeline))
-        theirs = courses[f"pipeline, batch {best}, bfloat16"]
-        report.add("predict.both_bfloat16", "bertkit bfloat16 / pipeline bfloat16", speed_ratios(narrow, theirs))
+        reference = courses[f"pipeline, batch {best}, bfloat16"]
+        report.add("predict.both_bfloat16", "bertkit bfloat16 / pipeline bfloat16", speed_ratios(narrow, reference))
         share = equal_share(narrow.value, ours.value)
         report.add("predict.labels_bfloat16", "labels, bfloat16 equal to float32", Spread.exactly(100 * share), "%")
     for engine, name in (("openvino", "OpenVINO"), ("onnxruntime", "ONNX Runtime")):

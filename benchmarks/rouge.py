@@ -22,7 +22,7 @@ from sidebyside import Contender, Course, Spread, Turn, alternate, speed_ratios
 
 METRICS = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 SUMMARY_SENTENCES = 3
-OURS, THEIRS = "bertkit", "rouge-score"
+OURS, REFERENCE = "bertkit", "rouge-score"
 
 Pair = tuple[str, str]
 
@@ -40,13 +40,13 @@ def measure(options: argparse.Namespace) -> Report:
     pairs = list(itertools.islice(_pairs(texts.documents), options.pairs))
     words = "summaries are three sentences in a row, from all places of a document"
     report = Report("rouge", f"{len(pairs):,} pairs from {texts.source}; {words}", {"pairs": len(pairs)})
-    works = {OURS: _bertkit, THEIRS: _rouge_score}
+    works = {OURS: _bertkit, REFERENCE: _rouge_score}
     contenders = [_contender(name, work, pairs) for name, work in works.items()]
     courses = alternate(contenders, options.repetitions, warm_ups=0, budget_s=options.budget)
     report.add_speeds(courses.values(), "pairs/s")
-    report.add("rouge.speed", "bertkit / rouge-score", speed_ratios(courses[OURS], courses[THEIRS]))
+    report.add("rouge.speed", "bertkit / rouge-score", speed_ratios(courses[OURS], courses[REFERENCE]))
     report.add("rouge.cores", f"cores at work, of {available_cores()}, bertkit", _cores(courses[OURS]), "")
-    gap = max(abs(a - b) for a, b in zip(courses[OURS].value[0], courses[THEIRS].value[0], strict=True))
+    gap = max(abs(a - b) for a, b in zip(courses[OURS].value[0], courses[REFERENCE].value[0], strict=True))
     report.notes.append(f"mean F1 of the four metrics differ by {gap:.1e} at most")
     return report
 

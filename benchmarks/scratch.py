@@ -42,12 +42,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(options: argparse.Namespace) -> Report:
     """Compare both models for each length of rows."""
-    ours, theirs = _twins(options)
+    ours, reference = _twins(options)
     names = ("size", "rows", "tokens", "dropout", "attention_dropout", "compile")
     report = Report("scratch", "random ids, a quarter of each row's end padded in half of the rows")
     report.settings = {name: getattr(options, name) for name in names}
-    report.notes.append(f"outputs differ by {_check_alike(ours, theirs):.1e} at most")
-    networks: dict[str, Network] = {"bertkit": ours, "transformers": _adapted(theirs)}
+    report.notes.append(f"outputs differ by {_check_alike(ours, reference):.1e} at most")
+    networks: dict[str, Network] = {"bertkit": ours, "transformers": _adapted(reference)}
     if options.compile:
         networks["bertkit, compiled"] = _compiled(options)
     share = options.budget / (len(options.tokens) * len(MODES))
@@ -68,9 +68,11 @@ def _twins(options: argparse.Namespace) -> tuple[Any, Any]:
     from transformers import BertModel as TheirModel
 
     ours = _ours(options)
-    theirs = TheirModel(TheirConfig(**ours.transformers_config(), attn_implementation="sdpa"), add_pooling_layer=False)
-    theirs.load_state_dict(ours.state_dict())
-    return ours, theirs
+    reference = TheirModel(
+        TheirConfig(**ours.transformers_config(), attn_implementation="sdpa"), add_pooling_layer=False
+    )
+    reference.load_state_dict(ours.state_dict())
+    return ours, reference
 
 
 def _ours(options: argparse.Namespace) -> Any:
@@ -98,12 +100,12 @@ def _ours(options: argparse.Namespace) -> Any:
     return model
 
 
-def _adapted(theirs: Any) -> Network:
+def _adapted(reference: Any) -> Network:
     def network(ids: Tensor, mask: Tensor, types: Tensor) -> Tensor:
-        hidden: Tensor = theirs(input_ids=ids, attention_mask=mask, token_type_ids=types).last_hidden_state
+        hidden: Tensor = reference(input_ids=ids, attention_mask=mask, token_type_ids=types).last_hidden_state
         return hidden
 
-    network.train = theirs.train  # type: ignore[attr-defined]
+    network.train = reference.train  # type: ignore[attr-defined]
     return network
 
 
@@ -113,7 +115,7 @@ def _compiled(options: argparse.Namespace) -> Network:
     return torch.compile(_ours(options), dynamic=True)
 
 
-def _check_alike(ours: Any, theirs: Any) -> float:
+def _check_alike(ours: Any, reference: Any) -> float:
     """Return the greatest difference of the outputs on text.
 
     Raises:
@@ -124,7 +126,7 @@ def _check_alike(ours: Any, theirs: Any) -> float:
     ids, mask, types = _batch(4, 32)
     with torch.inference_mode():
         first = ours.eval()(ids, mask, types)
-        second = _adapted(theirs.eval())(ids, mask, types)
+        second = _adapted(reference.eval())(ids, mask, types)
     gap = float(((first - second).abs() * mask[..., None]).max())
     if not gap < CLOSE:
         raise Missing(f"the outputs differ by {gap:.1e}: bertkit's BERT and transformers' are no longer the same.")

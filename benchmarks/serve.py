@@ -72,7 +72,7 @@ def measure(options: argparse.Namespace) -> Report:
     for number in (1, CLIENTS):
         course = courses[_name(number)]
         report.add(f"serve.clients_{number}", f"{_name(number)} / predict", speed_ratios(course, alone))
-        equal = sum(mine == theirs for mine, theirs in zip(course.value, alone.value, strict=True)) / len(lines)
+        equal = sum(mine == reference for mine, reference in zip(course.value, alone.value, strict=True)) / len(lines)
         report.add(f"serve.labels_{number}", f"{_name(number)}, equal labels", Spread.exactly(100 * equal), "%")
     return report
 

@@ -150,14 +150,14 @@ def _tidy() -> Iterator[Callable[[], object]]:
         gc.unfreeze()
 
 
-def speed_ratios(ours: Course, theirs: Course) -> Spread:
+def speed_ratios(ours: Course, reference: Course) -> Spread:
     """Say how many times as fast as theirs ours was, round by round."""
-    return Spread.of(mine.speed / other.speed for mine, other in zip(ours.turns, theirs.turns, strict=True))
+    return Spread.of(mine.speed / other.speed for mine, other in zip(ours.turns, reference.turns, strict=True))
 
 
-def time_ratios(ours: Course, theirs: Course) -> Spread:
+def time_ratios(ours: Course, reference: Course) -> Spread:
     """Say how many times as long as theirs ours took for a unit of work, round by round."""
-    return speed_ratios(theirs, ours)
+    return speed_ratios(reference, ours)
 
 
 def unevenness(courses: Mapping[str, Course]) -> Spread:
@@ -172,6 +172,6 @@ def unevenness(courses: Mapping[str, Course]) -> Spread:
     return Spread(max(medians) / min(medians), min(ratios), max(ratios), len(ratios))
 
 
-def equal_share(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
+def equal_share(ours: Sequence[Any], reference: Sequence[Any]) -> float:
     """Return the share of answers that are equal, 0 to 1."""
-    return statistics.fmean(mine == other for mine, other in zip(ours, theirs, strict=True))
+    return statistics.fmean(mine == other for mine, other in zip(ours, reference, strict=True))

@@ -26,7 +26,7 @@ SHAPES = {"layers": (2, True), "encoder": (11, False)}  # how many layers, and w
 class Pair:
     """The same encoder twice."""
 
-    theirs: Any
+    reference: Any
     ours: Any
 
     def ways(self, tokens: int) -> dict[str, Callable[[], Any]]:
@@ -40,11 +40,11 @@ class Pair:
             with torch.inference_mode():
                 return self.ours(ids, None, segments)
 
-        def theirs() -> Any:
+        def reference() -> Any:
             with torch.inference_mode():
-                return self.theirs(input_ids=ids).last_hidden_state
+                return self.reference(input_ids=ids).last_hidden_state
 
-        return {"bertkit": ours, "transformers": theirs}
+        return {"bertkit": ours, "transformers": reference}
 
 
 def measure_sliding(options: argparse.Namespace) -> Report:
@@ -59,10 +59,10 @@ def measure_sliding(options: argparse.Namespace) -> Report:
             _check({who: read() for who, read in ways.items()})
             contenders = [clocked(f"{shape}, {who}, {tokens:,} tokens", read, tokens) for who, read in ways.items()]
             budget = options.budget / (len(SHAPES) * len(lengths))
-            ours, theirs = alternate(contenders, options.repetitions, warm_ups=0, budget_s=budget).values()
-            report.add_speeds((ours, theirs), "tokens/s")
+            ours, reference = alternate(contenders, options.repetitions, warm_ups=0, budget_s=budget).values()
+            report.add_speeds((ours, reference), "tokens/s")
             what = f"ModernBERT's {shape}, blocks / transformers' sdpa, {tokens:,} tokens"
-            report.add(f"sliding.{shape}.{tokens}", what, speed_ratios(ours, theirs))
+            report.add(f"sliding.{shape}.{tokens}", what, speed_ratios(ours, reference))
     for shape, pair in pairs.items():
         for tokens in lengths:
             ways = pair.ways(tokens)
@@ -102,14 +102,14 @@ def _pair(layers: int, hidden: int, *, only_windows: bool) -> Pair:
         return made
 
     torch.manual_seed(SEED)
-    theirs = ModernBertModel(config()).eval()
+    reference = ModernBertModel(config()).eval()
     twin = ModernBertModel(config()).eval()
-    twin.load_state_dict(theirs.state_dict())
-    return Pair(theirs, PretrainedEncoder(twin).eval())
+    twin.load_state_dict(reference.state_dict())
+    return Pair(reference, PretrainedEncoder(twin).eval())
 
 
 def _check(states: dict[str, Any]) -> None:
-    ours, theirs = states["bertkit"], states["transformers"]
-    difference = float((ours - theirs).abs().max())
-    if not difference <= TOLERANCE * float(theirs.abs().max()):
+    ours, reference = states["bertkit"], states["transformers"]
+    difference = float((ours - reference).abs().max())
+    if not difference <= TOLERANCE * float(reference.abs().max()):
         raise AssertionError(f"the two do not compute the same: largest difference {difference:.2g}")

@@ -191,16 +191,16 @@ def _f1_words(name: str, validation: Sequence[Example], labels: Sequence[str]) -
     return f"{name}: F1 {score:.4f}, 95 % interval {low:.4f} to {high:.4f}, on {len(gold)} validation rows"
 
 
-def _f1_difference(validation: Sequence[Example], ours: Sequence[str], theirs: Sequence[str]) -> Spread:
+def _f1_difference(validation: Sequence[Example], ours: Sequence[str], reference: Sequence[str]) -> Spread:
     """Return ours minus theirs with its bootstrap interval over rows."""
     from bertkit.metrics.classification import classification_metrics
     from bertkit.metrics.intervals import classification_difference
 
     gold = [example.label or "" for example in validation]
     mine, other = (
-        classification_metrics(gold, labels, labels=("0", "1"), positive="1")["f1"] for labels in (ours, theirs)
+        classification_metrics(gold, labels, labels=("0", "1"), positive="1")["f1"] for labels in (ours, reference)
     )
-    low, high = classification_difference(gold, ours, theirs, ("0", "1"), "1")["f1"]
+    low, high = classification_difference(gold, ours, reference, ("0", "1"), "1")["f1"]
     return Spread(mine - other, low, high, len(gold))
 
 

@@ -1,6 +1,6 @@
-"""Everything that can go wrong and that a user can mend, as one tree.
+"""Everything that can go wrong and that a user can fix, as one tree.
 
-One class per way of mending; each carries the exit code of the command line.
+One class per way of fixing; each carries the exit code of the command line.
 
     BertkitError                    3
     ├── UsageError                  2   a value the flag itself cannot take
@@ -33,7 +33,7 @@ from bertkit.plain import quoted
 
 
 class BertkitError(Exception):
-    """Base of all errors a user can mend; `exit_code` is what the shell sees."""
+    """Base of all errors a user can fix; `exit_code` is what the shell sees."""
 
     exit_code: int = 3
 

@@ -57,7 +57,7 @@ ENDING = """\
 `--keep id,author` (or `all`) carries columns of the input into the records, under their own names; a name that records
 use gets `in_` before it. Several files and folders can be named; each record then says its `file`.
 `predict --output-format labelstudio|doccano|conll` writes what a run found as those tools import it, to be looked
-through and mended; rows that could not be read are left out of it. In CoNLL a word is tagged whole.
+through and corrected; rows that could not be read are left out of it. In CoNLL a word is tagged whole.
 
 ## Any size
 

@@ -86,15 +86,15 @@ class TestSideBySide:
 
     def test_ratios_are_of_the_same_round(self) -> None:
         """The machine is four times as slow in the second round: no reason for another ratio."""
-        ours, theirs = course("ours", 1.0, 4.0, 1.0), course("theirs", 2.0, 8.0, 3.0)
+        ours, others = course("ours", 1.0, 4.0, 1.0), course("theirs", 2.0, 8.0, 3.0)
         side = module("sidebyside")
 
-        assert side.speed_ratios(ours, theirs) == side.Spread(2.0, 2.0, 3.0, 3)
-        assert side.time_ratios(ours, theirs).median == pytest.approx(0.5)
+        assert side.speed_ratios(ours, others) == side.Spread(2.0, 2.0, 3.0, 3)
+        assert side.time_ratios(ours, others).median == pytest.approx(0.5)
 
     def test_speed_counts_the_units(self) -> None:
-        ours, theirs = course("ours", 2.0, units=100), course("theirs", 2.0, units=25)
-        assert module("sidebyside").speed_ratios(ours, theirs).median == 4.0
+        ours, others = course("ours", 2.0, units=100), course("theirs", 2.0, units=25)
+        assert module("sidebyside").speed_ratios(ours, others).median == 4.0
 
     def test_rounds_that_do_not_match_are_refused(self) -> None:
         with pytest.raises(ValueError, match="zip"):

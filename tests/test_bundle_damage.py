@@ -218,7 +218,7 @@ def test_what_a_run_names_is_told_before_it_is_opened(run: Path) -> None:
     done = CliRunner().invoke(app, ["eval", str(run)])
     assert done.exit_code == 3
     first, *rest = done.stderr.splitlines()
-    assert first == r"data that the run itself names: /nowhere/\x1b]0;mine\x07/rows.tsv"
+    assert first == r"the run's own data: /nowhere/\x1b]0;mine\x07/rows.tsv"
     assert "no such file or directory" in rest[-1]
 
 

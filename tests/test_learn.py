@@ -54,10 +54,10 @@ def printed(command: str) -> list[str]:
 
 def alike(shown: str, found: str) -> bool:
     """Compare two lines by their words, numbers nearly."""
-    ours, theirs = NUMBER.findall(shown), NUMBER.findall(found)
-    if NUMBER.sub("#", shown).split() != NUMBER.sub("#", found).split() or len(ours) != len(theirs):
+    ours, others = NUMBER.findall(shown), NUMBER.findall(found)
+    if NUMBER.sub("#", shown).split() != NUMBER.sub("#", found).split() or len(ours) != len(others):
         return False
-    pairs = zip((n.replace(",", "") for n in ours), (n.replace(",", "") for n in theirs), strict=True)
+    pairs = zip((n.replace(",", "") for n in ours), (n.replace(",", "") for n in others), strict=True)
     return all(a == b or ("." in a and abs(float(a) - float(b)) <= NEAR) for a, b in pairs)
 
 

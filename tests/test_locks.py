@@ -58,9 +58,9 @@ def test_another_machine_is_named(tmp_path: Path) -> None:
 
 def test_who_asks_for_the_holder_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / LOCK).touch()
-    asking = os.open(tmp_path / LOCK, os.O_RDONLY)
-    fcntl.flock(asking, fcntl.LOCK_SH)
-    monkeypatch.setattr(locks.time, "sleep", lambda _: os.close(asking))  # the asking has ended
+    reader = os.open(tmp_path / LOCK, os.O_RDONLY)
+    fcntl.flock(reader, fcntl.LOCK_SH)
+    monkeypatch.setattr(locks.time, "sleep", lambda _: os.close(reader))  # the asking has ended
     take(tmp_path, Path("r")).release()
 
 

@@ -17,7 +17,7 @@ OURS = (
     "checkpoints/.step-000012.tmp/.state.json.tmp", "events/events.out.tfevents.17.host.1.0.gallery",
     "events/00012/validation/tensors.tsv", "events/00012/words/metadata.tsv", ".model.safetensors.tmp",
 )  # fmt: skip
-THEIRS = (
+FOREIGN = (
     "thesis.txt", "baseline/notes/n.txt", "baseline/README.md", "checkpoints/step-mine/model.safetensors",
     "checkpoints/setup/data.tsv", "checkpoints/step-000012/notes.txt", "events/curves.png", "config.json/mine",
     ".thesis.txt.tmp", "model.safetensors.bak", "checkpoints/나의 것/a",
@@ -39,14 +39,14 @@ def test_all_that_a_run_holds_is_known(trained_run: Path) -> None:
 
 
 def test_all_that_is_anothers_is_found_and_stays(tmp_path: Path) -> None:
-    write(tmp_path, (*OURS, *THEIRS))
+    write(tmp_path, (*OURS, *FOREIGN))
     assert strangers(tmp_path) == [
         ".thesis.txt.tmp", "baseline/README.md", "baseline/notes/", "checkpoints/setup/data.tsv",
         "checkpoints/step-000012/notes.txt", "checkpoints/step-mine/", "checkpoints/나의 것/", "config.json/",
         "events/curves.png", "model.safetensors.bak", "thesis.txt",
     ]  # fmt: skip
     remove(tmp_path)
-    assert files(tmp_path) == set(THEIRS)
+    assert files(tmp_path) == set(FOREIGN)
 
 
 def test_what_holds_nothing_else_is_gone(tmp_path: Path) -> None:
@@ -89,16 +89,16 @@ def test_half_a_run_is_marked_as_given_up(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_checkpoints_that_are_kept_stay_whole(tmp_path: Path) -> None:
-    write(tmp_path, (*(name for name in OURS if name.startswith("checkpoints/")), *THEIRS))
+    write(tmp_path, (*(name for name in OURS if name.startswith("checkpoints/")), *FOREIGN))
     remove_checkpoints(tmp_path / "checkpoints", keep=["setup", "best-000012", "request.json"])
     kept = {"request.json", "setup/tokenizer.json", "best-000012/model.safetensors"}
-    assert files(tmp_path) == {*(f"checkpoints/{name}" for name in kept), *THEIRS}
+    assert files(tmp_path) == {*(f"checkpoints/{name}" for name in kept), *FOREIGN}
 
 
 def test_temporaries_alone_are_swept(tmp_path: Path) -> None:
-    write(tmp_path, (*OURS, *THEIRS))
+    write(tmp_path, (*OURS, *FOREIGN))
     remove_temporaries(tmp_path)
-    assert files(tmp_path) == {name for name in (*OURS, *THEIRS) if ".tmp" not in name or name in THEIRS}
+    assert files(tmp_path) == {name for name in (*OURS, *FOREIGN) if ".tmp" not in name or name in FOREIGN}
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ def _shared_sentences(split: str, rows: RowKeys, filled: NDArray[np.bool_]) -> I
 
 
 def side_by_side(left: RowKeys, left_rows: Indices, right: RowKeys, right_rows: Indices) -> tuple[Place, ...]:
-    """Tell where the first few rows of two lists stand, each beside its partner."""
+    """Tell where the first few rows of two lists stand, each beside the other."""
     few = slice(MAX_PLACES // 2)
     both = zip(left.places(left_rows[few]), right.places(right_rows[few]), strict=True)
     return tuple(dict.fromkeys(place for pair in both for place in pair))

@@ -19,7 +19,7 @@ class Finding:
 
     `count` says how many rows (or labels, where the message speaks of labels) it concerns;
     `places` are a few of them. An error spoils training or its score, a warning is worth
-    mending, an info is worth knowing.
+    fixing, an info is worth knowing.
     """
 
     kind: str

@@ -30,7 +30,7 @@ _NEED_LABELS = ("classify", "relation", "regression", "choice", "multilabel", "q
 
 @dataclass
 class Numbers:
-    """Count, mean and spread of a stream of numbers (Welford 1962), and its two ends."""
+    """Count, mean and standard deviation of a stream of numbers (Welford 1962), and its two ends."""
 
     count: int = 0
     mean: float = 0.0

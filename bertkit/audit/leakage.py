@@ -71,11 +71,11 @@ def _sentences(name: str, rows: RowKeys, held_name: str, held: RowKeys, others: 
     columns = known[where].argmax(axis=1)
     sentences = held.columns[where, columns]
     flat = rows.columns.ravel()
-    partners = _first_of(sentences[:MAX_PLACES], flat) // rows.columns.shape[1]
+    matches = _first_of(sentences[:MAX_PLACES], flat) // rows.columns.shape[1]
     message = (
         f"{held_name}: {counted(len(where), 'row', 'have')} a sentence that also stands in {name}, elsewhere paired."
     )
-    places = side_by_side(held, where, rows, partners)
+    places = side_by_side(held, where, rows, matches)
     yield Finding("sentences_in_two_splits", "info", len(where), message, places)
 
 

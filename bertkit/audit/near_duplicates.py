@@ -97,13 +97,13 @@ class _Best:
     """The most similar row of another split for each row of an index, -1 where there is none."""
 
     numbers: Indices  # (N) of the index's rows
-    partner: Indices  # (N)
+    nearest: Indices  # (N)
     similarity: NDArray[np.float32]  # (N)
 
     def pairs(self) -> Indices:
-        """List (partner, row) of the rows that have a partner, (M, 2)."""
-        found = self.partner >= 0
-        return np.column_stack([self.partner[found], self.numbers[found]])
+        """List (nearest, row) of the rows that have a near duplicate, (M, 2)."""
+        found = self.nearest >= 0
+        return np.column_stack([self.nearest[found], self.numbers[found]])
 
 
 @dataclass
@@ -127,7 +127,7 @@ class _Index:
         self._numbers.append(numbers[:room])
 
     def compare(self, split: str, bands: Keys, signatures: Signatures, numbers: Indices) -> None:
-        """Look up some rows of another split; keep the best partner of each row here."""
+        """Look up some rows of another split; keep the nearest of each row here."""
         self._settle()
         if split not in self.best:
             self.best[split] = _Best(
@@ -141,7 +141,7 @@ class _Index:
         best = self.best[split]
         better = order[alike[order] > best.similarity[mine[order]]]
         best.similarity[mine[better]] = alike[better]
-        best.partner[mine[better]] = numbers[row[better]]
+        best.nearest[mine[better]] = numbers[row[better]]
 
     def _settle(self) -> None:
         """Join what was added, once it is complete, and sort each band."""

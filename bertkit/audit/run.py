@@ -11,13 +11,13 @@ from bertkit.audit.encoding import Encoding
 from bertkit.audit.findings import Finding, worst_first
 from bertkit.audit.groups import Groups
 from bertkit.audit.keys import KeyTable
+from bertkit.audit.label_cues import LabelCues
 from bertkit.audit.labels import Labels
 from bertkit.audit.leakage import leakage_findings
 from bertkit.audit.lengths import Lengths
 from bertkit.audit.near_duplicates import NearDuplicates
 from bertkit.audit.report import Audit, build_split
 from bertkit.audit.special_tokens import SpecialTokens
-from bertkit.audit.telltale import Telltales
 from bertkit.audit.verdict import TrainCommand, suggest_command, write_verdict
 from bertkit.data.catalog import SPLITS
 from bertkit.data.records import ColumnMap, Example
@@ -117,13 +117,13 @@ class _Observers:
         self._encoding = Encoding()
         self._special = special
         self._groups = Groups(group)
-        self._telltales = Telltales() if task == "classify" else None
+        self._cues = LabelCues() if task == "classify" else None
         self._comparing = len(order) > 1
 
     def __iter__(self) -> Iterator[Observer]:
         yield from (self.labels, self.lengths, self._encoding, self._special, self._keys, self._groups)
-        if self._telltales is not None:
-            yield self._telltales
+        if self._cues is not None:
+            yield self._cues
         if self._comparing:
             yield self.near
 
@@ -142,8 +142,8 @@ class _Observers:
         yield from leakage_findings(tables, is_pair=self._is_pair)
         yield from self.near.findings(tables)
         yield from self._groups.findings(order)
-        if self._telltales is not None:
-            yield from self._telltales.findings(order[0])
+        if self._cues is not None:
+            yield from self._cues.findings(order[0])
 
 
 def _reading_order(splits: Mapping[str, Iterable[Example]]) -> list[str]:

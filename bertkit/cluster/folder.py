@@ -115,19 +115,19 @@ def begin(folder: Path, wanted: Wanted) -> None:
     path, now = folder / MANIFEST, wanted.to_json()
     if not is_file(path):
         if any(_PART.fullmatch(each.name) for each in entries(folder)):
-            raise DataError(f"{folder}: has parts and no {MANIFEST}, so nobody knows of what; begin anew with --force.")
+            raise DataError(f"{folder}: has parts and no {MANIFEST}, so nobody knows of what; start over with --force.")
         with write_errors(path, "--output"):
             write_json(path, now, indent=None)
         return
     try:
         then = read_object(path)
     except MisfitError as error:
-        raise DataError(f"{path}: {error}; begin anew with --force.") from error
+        raise DataError(f"{path}: {error}; start over with --force.") from error
     changed = [name for name in now if to_json(now[name]) != to_json(then.get(name))]
     if changed:
         raise DataError(
             f"--resume: {folder} was begun with {_said(changed, now, then)}, so its parts and new ones would not "
-            "belong together; nothing was changed. Begin anew with --force, or choose another folder."
+            "belong together; nothing was changed. Start over with --force, or choose another folder."
         )
 
 

@@ -69,7 +69,7 @@ def find_groups(
 
 
 def shared_groups(dataset: DataSet, column: str) -> Iterator[str]:
-    """Say which splits hold rows of the training rows' groups: official ones, for carved ones hold none."""
+    """Say which splits hold rows of the training rows' groups: official ones, for held-out ones hold none."""
     own = {row.group for row in dataset.splits.get("train", ()) if row.group}
     for split, rows in dataset.splits.items():
         shared = sum(row.group in own for row in rows) if split != "train" else 0

@@ -83,7 +83,7 @@ def spelling_of(labels: Iterable[str], *, of_scores: bool = False) -> Spelling:
     are many or have fractions; tax rates of 7% and 19% are classes.
 
     Args:
-        labels: each of them once or oftener.
+        labels: each of them once or more often.
         of_scores: whether it is known that they are scores.
     """
     words = {label for label in labels if not _is_missing(label)}

@@ -30,7 +30,7 @@ from bertkit.data.shape_names import AUTO, CLASSES, LABEL_SETS, READINGS, Tasks,
 from bertkit.data.shapes.label_sets import why_label_sets
 from bertkit.data.shapes.table import decide_labels, spec_of
 from bertkit.data.sources import Source, find_source
-from bertkit.data.splits import carve, limited
+from bertkit.data.splits import hold_out, limited
 from bertkit.data.store import MANY, ROOM, SplitFacts, StoredRows, write_rows
 from bertkit.data.table_rules import SeenIds
 from bertkit.errors import DataError
@@ -120,13 +120,13 @@ def load_data(
 
 
 def load_splits(request: DataRequest, *, tasks: Tasks, splits: Sequence[str] = ("train", "validation")) -> DataSet:
-    """Load the data of a request and carve the splits it lacks from the training rows.
+    """Load the data of a request and hold out the splits it lacks from the training rows.
 
     Args:
         request: which data.
         tasks: the shape that each task reads.
-        splits: the official splits to read; a carved test split needs "test" here too, so
-            that it is carved only where there is no official one.
+        splits: the official splits to read; a held-out test split needs "test" here too, so
+            that it is held out only where there is no official one.
 
     Raises:
         DataError: the data cannot be read, or has no training rows.
@@ -147,7 +147,7 @@ def load_splits(request: DataRequest, *, tasks: Tasks, splits: Sequence[str] = (
     if "train" not in dataset.splits:
         have = ", ".join(dataset.splits)
         raise DataError(f"{dataset.name}: has no training split (only {have}); give a file with training rows.")
-    dataset = carve(
+    dataset = hold_out(
         dataset,
         validation_fraction=request.validation_fraction,
         test_fraction=request.test_fraction,

@@ -1,4 +1,4 @@
-"""Carving the splits a data set does not come with out of its training rows.
+"""Holding out the splits that a data set does not come with from its training rows.
 
 Rows are ordered by a hash of the seed and their texts, never by a generator's state, so a
 row falls on the same side on every machine, and mostly still does when other rows are
@@ -41,7 +41,7 @@ MAX_BLOCK = 10
 SPLIT_FORM = 2
 
 
-def carve(
+def hold_out(
     dataset: DataSet,
     *,
     validation_fraction: float,
@@ -67,11 +67,11 @@ def carve(
 
     Returns:
         The data set with its splits in the order train, validation, test; rows keep their
-        order, and a note says what was carved. The fingerprint stays that of the rows read.
+        order, and a note says what was held out. The fingerprint stays that of the rows read.
 
     Raises:
         UsageError: a fraction is not in [0, 1), or no training rows would be left.
-        DataError: there are too few rows to carve from.
+        DataError: there are too few rows to hold out from.
     """
     wanted: dict[str, float] = {"validation": validation_fraction, "test": test_fraction}
     for split, fraction in wanted.items():
@@ -85,7 +85,7 @@ def carve(
     if "train" not in dataset.splits:
         raise DataError(f"{dataset.name}: there is no train split to hold {' and '.join(missing)} out of.")
     keep = _Keep(seed, dataset.columns.pair is not None, stratify=stratify, passages=passages, group=group, form=form)
-    return _carve_missing(dataset, missing, keep)
+    return _hold_out_missing(dataset, missing, keep)
 
 
 @dataclass(frozen=True)
@@ -144,12 +144,12 @@ class _Keep:
         return chosen & ~np.isin(keys, keys[~chosen])
 
 
-def _carve_missing(dataset: DataSet, missing: dict[str, float], keep: _Keep) -> DataSet:
+def _hold_out_missing(dataset: DataSet, missing: dict[str, float], keep: _Keep) -> DataSet:
     import numpy as np
 
     rest = dataset.splits["train"]
     total = len(rest)
-    carved: dict[str, Sequence[Example]] = {}
+    held: dict[str, Sequence[Example]] = {}
     notes = []
     # Test first: a changed --validation-fraction leaves the test rows as they were.
     for split in sorted(missing):
@@ -160,10 +160,10 @@ def _carve_missing(dataset: DataSet, missing: dict[str, float], keep: _Keep) -> 
                 f"{place}: {_too_few(rest, keep)} to hold out {split} rows from; give more rows, or a "
                 f"directory that has a {split} file."
             )
-        carved[split] = taken(rest, np.flatnonzero(chosen))
+        held[split] = taken(rest, np.flatnonzero(chosen))
         rest = taken(rest, np.flatnonzero(~chosen))
-        notes.append(f"{split}: {len(carved[split])} of {total} training rows held out (seed {keep.seed}){how}")
-    splits = {**dataset.splits, **carved, "train": rest}
+        notes.append(f"{split}: {len(held[split])} of {total} training rows held out (seed {keep.seed}){how}")
+    splits = {**dataset.splits, **held, "train": rest}
     ordered = {split: splits[split] for split in SPLITS if split in splits}
     return replace(dataset, splits=ordered, notes=(*dataset.notes, *notes))
 

@@ -3,7 +3,7 @@ r"""Where quotations begin and end.
 Curly and corner marks say which side they are; straight ones do not, and are read by
 their neighbours: white space before and none after opens, the reverse closes. In
 tokenized text (`he said , " we went . "`) white space stands on both sides, and the
-marks take turns. A mark that finds no partner nearby is no quotation: it was an
+marks take turns. A mark that finds no counterpart nearby is no quotation: it was an
 apostrophe, an inch, or an opening that was never closed.
 """
 

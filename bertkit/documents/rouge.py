@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.documents.language import detect_language
-from bertkit.documents.rouge_workers import Figures, Pair, spread
+from bertkit.documents.rouge_workers import Figures, Pair, in_processes
 from bertkit.documents.words import morphemes
 from bertkit.errors import DataError, UnknownNameError
 
@@ -150,7 +150,7 @@ def score_table(pairs: Sequence[Pair], mode: str, metrics: Sequence[str] = METRI
         metrics: some of `METRICS`.
     """
     # Each worker would load the analyser of morphemes, for seconds and half a gigabyte.
-    found = f_measures(pairs, mode, metrics) if mode == "morph" else spread(pairs, mode, metrics, f_measures)
+    found = f_measures(pairs, mode, metrics) if mode == "morph" else in_processes(pairs, mode, metrics, f_measures)
     return np.array(found, dtype=np.float64).reshape(len(pairs), len(metrics))
 
 

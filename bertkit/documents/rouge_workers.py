@@ -36,7 +36,7 @@ _PROGRAM = "from bertkit.documents.rouge_workers import work; work()"
 _NOT_NEEDED = ("scipy", "sklearn", "pandas", "matplotlib")
 
 
-def spread(pairs: Sequence[Pair], mode: str, metrics: Sequence[str], count: Count) -> Figures:
+def in_processes(pairs: Sequence[Pair], mode: str, metrics: Sequence[str], count: Count) -> Figures:
     """Return `count(pairs, mode, metrics)`, computed on all cores this process may use where there is enough to do.
 
     OMP_NUM_THREADS limits their number, as it does elsewhere.

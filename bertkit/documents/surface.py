@@ -121,7 +121,7 @@ def _lengths(lengths: Sequence[int], words: Sequence[Sequence[str]]) -> list[Col
 def _repetitions(words: Sequence[Sequence[str]]) -> list[Column]:
     """Tell how often the document has the words of each sentence."""
     counts = Counter(word for found in words for word in found)
-    spread = Counter(word for found in words for word in set(found))
+    sentences_with = Counter(word for found in words for word in set(found))
     total = max(1, counts.total())
     rows = []
     for found in words:
@@ -132,8 +132,8 @@ def _repetitions(words: Sequence[Sequence[str]]) -> list[Column]:
                 sum(counts[word] for word in kinds) / total,
                 sum(math.log(counts[word]) for word in kinds),
                 sum(counts[word] == 1 for word in kinds) / (1 + len(kinds)),
-                sum(spread[word] > 1 for word in kinds),
-                sum(spread[word] > 2 for word in kinds),
+                sum(sentences_with[word] > 1 for word in kinds),
+                sum(sentences_with[word] > 2 for word in kinds),
             )
         )
     return [*zip(*rows, strict=True)] if rows else [()] * 6
@@ -149,14 +149,14 @@ def _centrality(words: Sequence[Sequence[str]]) -> list[Column]:
 
 def _novelty(words: Sequence[Sequence[str]]) -> list[Column]:
     """Compare each sentence with the first one and with all before it."""
-    spread = Counter(word for found in words for word in set(found))
+    sentences_with = Counter(word for found in words for word in set(found))
     first = set(words[0]) if words else set()
     seen: set[str] = set()
     rows = []
     for found in words:
         kinds = set(found)
         size = 1 + len(kinds)
-        newly = sum(spread[word] > 1 for word in kinds - seen)
+        newly = sum(sentences_with[word] > 1 for word in kinds - seen)
         rows.append((len(kinds & first) / size, len(kinds & seen) / size, newly))
         seen |= kinds
     return [*zip(*rows, strict=True)] if rows else [()] * 3

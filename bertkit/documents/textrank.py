@@ -122,9 +122,9 @@ def _sparse_weights(incidence: _Incidence, logs: Vector) -> Callable[[Vector], V
     with_itself = has_word.sum(axis=1) * by_length[own]
 
     def multiply(vector: Vector) -> Vector:
-        spread = np.zeros((count, len(lengths)))
-        spread[own] = vector
-        shared = has_word @ (word_in @ spread)  # (sentences, lengths)
+        scattered = np.zeros((count, len(lengths)))
+        scattered[own] = vector
+        shared = has_word @ (word_in @ scattered)  # (sentences, lengths)
         product: Vector = (shared * by_length).sum(axis=1) - with_itself * vector
         return product
 

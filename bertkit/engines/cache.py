@@ -126,7 +126,7 @@ def _facts(run: Bundle) -> CachedFacts:
     from bertkit.models.heads import exported_names
 
     encoder = run.model.encoder
-    name = next(theirs for theirs, weight in exported_names(run.model) if weight is encoder.embeddings_weight)
+    name = next(others for others, weight in exported_names(run.model) if weight is encoder.embeddings_weight)
     return CachedFacts(encoder.hidden_size, encoder.vocab_size, encoder.max_positions, name)
 
 

@@ -2,7 +2,7 @@
 
 The graph takes `input_ids`, `attention_mask` and `token_type_ids`, each (rows, tokens) of
 whole numbers, rows and tokens free, and gives `logits`: (rows, classes), (rows, 1) for a
-number or a choice, (rows, tokens, tags) for ner, (rows, tokens, words) for hidden words. A
+number or a choice, (rows, tokens, tags) for ner, (rows, tokens, words) for masked words. A
 model that has also learnt the order of two lines gives `order`, (rows, 2). Inputs that the
 model does not read are not there.
 """
@@ -152,7 +152,7 @@ def _by_name(model: TaskModel) -> tuple[nn.Module, list[str]]:
             found = self.model(input_ids, attention_mask, token_type_ids)
             if not isinstance(found, tuple):
                 return found
-            words, order = found  # hidden words: every place is asked for
+            words, order = found  # masked words: every place is asked for
             words = words.view(*input_ids.shape, -1)  # (B, L, V)
             return words if order is None else (words, order)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ENGINES = ("auto", "torch", "onnx", "openvino")
 _PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
 _NAMES = {"onnx": "ONNX Runtime", "openvino": "OpenVINO"}
-# Figures of an output that are held at a time: of hidden words there are many for each token.
+# Figures of an output that are held at a time: of masked words there are many for each token.
 _MOST_FIGURES = 2**24
 # How the ONNX format names another file that holds weights: the key of an entry, and its length.
 _ELSEWHERE = b"\x0a\x08location\x12"

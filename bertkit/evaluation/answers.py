@@ -21,7 +21,7 @@ from bertkit.tasks.base import EncodedRow, Outputs
 from bertkit.tasks.parts import MOST_FIGURES, Tick
 
 if TYPE_CHECKING:
-    from bertkit.evaluation.partner import Partnership
+    from bertkit.evaluation.ensemble import Ensemble
 
 Item = Example | BadRow
 Record = dict[str, Any]
@@ -32,11 +32,11 @@ _OWN_NAMES = frozenset({FILE, "line", "n_tokens", "truncated", "error", "top"})
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows that are answered together; `encoded` has one entry per good row, and so has `theirs`, a partner's say."""
+    """Rows answered together; `encoded` has one entry per good row, and so has `others`, the other member's answers."""
 
     items: Sequence[Item]
     encoded: list[EncodedRow]
-    theirs: Outputs = ()
+    others: Outputs = ()
 
 
 class Answerer:
@@ -50,7 +50,7 @@ class Answerer:
         decisions: which answers are given.
 
     Raises:
-        RunError: who has a say in the answers beside the encoder is missing or damaged.
+        RunError: the other member of the ensemble is missing or damaged.
     """
 
     def __init__(
@@ -64,16 +64,16 @@ class Answerer:
     ) -> None:
         self.bundle, self._placement = bundle, placement
         self._top_k, self._batch_size, self._decisions = top_k, batch_size, decisions
-        self._partnership = _partnership(bundle)
+        self._ensemble = _ensemble(bundle)
         self._taken = {*_OWN_NAMES, *bundle.task.record_fields(top_k), *decisions.fields(bundle.task)}
 
     def encode(self, items: Sequence[Item]) -> Chunk:
-        """Encode the good rows, and ask the partner, if there is one; a row the task refuses becomes an error."""
+        """Encode the good rows, and ask the other member, if any; a row the task refuses becomes an error."""
         encoded = _encoded(self.bundle, items)
-        if self._partnership is None:
+        if self._ensemble is None:
             return encoded
         good = [item for item in encoded.items if isinstance(item, Example)]
-        return Chunk(encoded.items, encoded.encoded, self._partnership.partner.answers(good, {}))
+        return Chunk(encoded.items, encoded.encoded, self._ensemble.member.answers(good, {}))
 
     def records(self, chunk: Chunk, tick: Tick = lambda _: None) -> list[Record]:
         """Compute the answers.
@@ -87,8 +87,8 @@ class Answerer:
             or `line` and `error`.
         """
         outputs: Iterable[Any] = self._outputs(chunk.encoded, tick)
-        if self._partnership is not None:
-            outputs = self._partnership.blend.mix(list(outputs), chunk.theirs)
+        if self._ensemble is not None:
+            outputs = self._ensemble.blend.mix(list(outputs), chunk.others)
         answers = iter(zip(outputs, chunk.encoded, strict=True))
         task, decisions, records = self.bundle.task, self._decisions, []
         for item in chunk.items:
@@ -133,13 +133,13 @@ def _by_rows(rows: Sequence[EncodedRow], tick: Tick) -> Tick:
     return lambda parts: tick(parts * share)
 
 
-def _partnership(bundle: Bundle) -> Partnership | None:
-    """Open who has a say beside the encoder; baselines of all kinds are imported only where somebody has."""
+def _ensemble(bundle: Bundle) -> Ensemble | None:
+    """Open the ensemble of a run; baselines are imported only where there is one."""
     if not bundle.manifest.blend:
         return None
-    from bertkit.evaluation.partner import open_partnership
+    from bertkit.evaluation.ensemble import open_ensemble
 
-    return open_partnership(bundle)
+    return open_ensemble(bundle)
 
 
 def _with_kept(record: dict[str, Any], item: Item, taken: Set[str]) -> dict[str, Any]:

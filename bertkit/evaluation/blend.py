@@ -31,57 +31,57 @@ _PRIOR, _PRIOR_SD = 0.5, 0.5
 
 @dataclass(frozen=True)
 class Blend:
-    """The exponents of the probabilities of an encoder and of its partner; at least 0."""
+    """The exponents of the probabilities of an encoder and of the other member; at least 0."""
 
     encoder: float
-    partner: float
+    member: float
 
-    def mix(self, own: Outputs, theirs: Outputs) -> list[NDArray[np.float64]]:
-        """Blend probabilities (N, C) of the encoder and of the partner; N rows of (C) come out."""
+    def mix(self, own: Outputs, others: Outputs) -> list[NDArray[np.float64]]:
+        """Blend probabilities (N, C) of the encoder and of the other member; N rows of (C) come out."""
         from scipy.special import softmax
 
         if not len(own):
             return []
         if len(own) > _BLOCK:
-            found: list[NDArray[np.float64]] = _mixed_in_parts(self, own, theirs)
+            found: list[NDArray[np.float64]] = _mixed_in_parts(self, own, others)
             return found
-        logits = np.tensordot([self.encoder, self.partner], _logs(own, theirs), axes=1)  # (N, C)
+        logits = np.tensordot([self.encoder, self.member], _logs(own, others), axes=1)  # (N, C)
         return list(softmax(logits, axis=1))
 
 
 class SetBlend(Blend):
     """The same where each label is a question of its own, so that a row may have several."""
 
-    def mix(self, own: Outputs, theirs: Outputs) -> list[NDArray[np.float64]]:
+    def mix(self, own: Outputs, others: Outputs) -> list[NDArray[np.float64]]:
         """Blend probabilities of labels, N rows of (C); as many come out."""
         if len(own) > _BLOCK:
-            found: list[NDArray[np.float64]] = _mixed_in_parts(self, own, theirs)
+            found: list[NDArray[np.float64]] = _mixed_in_parts(self, own, others)
             return found
         if not len(own):
             return []
-        odds = np.tensordot([self.encoder, self.partner], _odds(own, theirs), axes=1)  # (N, C)
+        odds = np.tensordot([self.encoder, self.member], _odds(own, others), axes=1)  # (N, C)
         return list(0.5 * (1.0 + np.tanh(0.5 * odds)))  # the logistic function, without overflow
 
 
 class ScoreBlend(Blend):
-    """The shares of an encoder and of its partner in a score; together they are 1."""
+    """The shares of an encoder and of the other member in a score; together they are 1."""
 
-    def mix(self, own: Outputs, theirs: Outputs) -> list[NDArray[np.float64]]:
-        """Average scores of the encoder and of the partner, N rows of (1) each; as many come out."""
+    def mix(self, own: Outputs, others: Outputs) -> list[NDArray[np.float64]]:
+        """Average scores of the encoder and of the other member, N rows of (1) each; as many come out."""
         if len(own) > _BLOCK:
-            found: list[NDArray[np.float64]] = _mixed_in_parts(self, own, theirs)
+            found: list[NDArray[np.float64]] = _mixed_in_parts(self, own, others)
             return found
-        both = np.asarray([own, theirs], np.float64)  # (2, N, 1)
-        return list(np.tensordot([self.encoder, self.partner], both, axes=1)) if len(own) else []
+        both = np.asarray([own, others], np.float64)  # (2, N, 1)
+        return list(np.tensordot([self.encoder, self.member], both, axes=1)) if len(own) else []
 
 
-def blend_of(task: str, encoder: float, partner: float) -> Blend:
+def blend_of(task: str, encoder: float, member: float) -> Blend:
     """Return weights as those of the task's kind of answer: classes, sets of labels, or scores."""
     kinds: Mapping[str, type[Blend]] = {"regression": ScoreBlend, "multilabel": SetBlend}
-    return kinds.get(task, Blend)(encoder, partner)
+    return kinds.get(task, Blend)(encoder, member)
 
 
-def fit_blend(gold: Sequence[str | None], labels: Sequence[str], own: Outputs, theirs: Outputs) -> Blend:
+def fit_blend(gold: Sequence[str | None], labels: Sequence[str], own: Outputs, others: Outputs) -> Blend:
     """Fit the exponents by likelihood.
 
     Args:
@@ -89,7 +89,7 @@ def fit_blend(gold: Sequence[str | None], labels: Sequence[str], own: Outputs, t
             `labels` are left out.
         labels: C labels in the order of the probabilities.
         own: probabilities of the encoder, N rows of (C).
-        theirs: probabilities of the partner, likewise.
+        others: probabilities of the other member, likewise.
     """
     from scipy.optimize import minimize
     from scipy.special import logsumexp, softmax
@@ -97,7 +97,7 @@ def fit_blend(gold: Sequence[str | None], labels: Sequence[str], own: Outputs, t
     place = {label: i for i, label in enumerate(labels)}
     known = [i for i, label in enumerate(gold) if label in place]
     classes = np.asarray([place[gold[i] or ""] for i in known], np.int64)
-    logs = _logs(own, theirs)[:, known]  # (2, rows, C)
+    logs = _logs(own, others)[:, known]  # (2, rows, C)
     hit = np.take_along_axis(logs, classes[None, :, None], axis=2)[:, :, 0]  # (2, rows)
 
     def cost(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -108,36 +108,36 @@ def fit_blend(gold: Sequence[str | None], labels: Sequence[str], own: Outputs, t
         return float(loss), slope
 
     found = minimize(cost, np.full(2, _PRIOR), jac=True, bounds=[(0.0, None)] * 2, method="L-BFGS-B")
-    encoder, partner = np.round(found.x, 4).tolist()
-    return Blend(encoder, partner)
+    encoder, member = np.round(found.x, 4).tolist()
+    return Blend(encoder, member)
 
 
-def fit_score_blend(gold: Sequence[float], own: Outputs, theirs: Outputs) -> Blend:
+def fit_score_blend(gold: Sequence[float], own: Outputs, others: Outputs) -> Blend:
     """Fit the shares of scores by least squares.
 
     Args:
         gold: scores of N rows that neither model learnt from.
         own: scores of the encoder, N rows of (1).
-        theirs: scores of the partner, likewise.
+        others: scores of the other member, likewise.
     """
-    right, mine, other = (np.asarray(values, np.float64).reshape(-1) for values in (gold, own, theirs))
+    right, mine, other = (np.asarray(values, np.float64).reshape(-1) for values in (gold, own, others))
     apart = other - mine
     size = float(apart @ apart)
     share = float(np.clip((right - mine) @ apart / size, 0.0, 1.0)) if size else 0.0
     return ScoreBlend(round(1 - share, 4), round(share, 4))
 
 
-def fit_set_blend(gold: NDArray[np.bool_], own: Outputs, theirs: Outputs) -> Blend:
+def fit_set_blend(gold: NDArray[np.bool_], own: Outputs, others: Outputs) -> Blend:
     """Fit the exponents for sets of labels by likelihood: of each label of each row, is it one of the row's?
 
     Args:
         gold: the labels of N rows that neither model learnt from, (N, C).
         own: probabilities of the encoder, N rows of (C).
-        theirs: probabilities of the partner, likewise.
+        others: probabilities of the other member, likewise.
     """
     from scipy.optimize import minimize
 
-    odds = _odds(own, theirs).reshape(2, -1)  # (2, N * C)
+    odds = _odds(own, others).reshape(2, -1)  # (2, N * C)
     is_own = gold.ravel().astype(np.float64)
 
     def cost(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -148,26 +148,26 @@ def fit_set_blend(gold: NDArray[np.bool_], own: Outputs, theirs: Outputs) -> Ble
         return float(loss), slope
 
     found = minimize(cost, np.full(2, _PRIOR), jac=True, bounds=[(0.0, None)] * 2, method="L-BFGS-B")
-    encoder, partner = np.round(found.x, 4).tolist()
-    return SetBlend(encoder, partner)
+    encoder, member = np.round(found.x, 4).tolist()
+    return SetBlend(encoder, member)
 
 
-def _mixed_in_parts(blend: Blend, own: Outputs, theirs: Outputs) -> Any:
+def _mixed_in_parts(blend: Blend, own: Outputs, others: Outputs) -> Any:
     """Blend many rows, some at a time."""
     table: NDArray[np.float64] = scratch_array((len(own), len(own[0])), "float64")
     for start in range(0, len(own), _BLOCK):
         part = slice(start, start + _BLOCK)
-        table[part] = blend.mix(own[part], theirs[part])
+        table[part] = blend.mix(own[part], others[part])
     return table
 
 
-def _odds(own: Outputs, theirs: Outputs) -> NDArray[np.float64]:
+def _odds(own: Outputs, others: Outputs) -> NDArray[np.float64]:
     """Return log-odds, (2, N, C)."""
-    both = np.clip(np.asarray([own, theirs], np.float64), _FLOOR, 1.0 - _FLOOR)
+    both = np.clip(np.asarray([own, others], np.float64), _FLOOR, 1.0 - _FLOOR)
     return np.asarray(np.log(both) - np.log1p(-both))
 
 
-def _logs(own: Outputs, theirs: Outputs) -> NDArray[np.float64]:
+def _logs(own: Outputs, others: Outputs) -> NDArray[np.float64]:
     """Return log-probabilities, (2, N, C)."""
-    both = np.asarray([own, theirs], np.float64)
+    both = np.asarray([own, others], np.float64)
     return np.asarray(np.log(np.clip(both, _FLOOR, 1.0)))

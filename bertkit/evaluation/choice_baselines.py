@@ -56,8 +56,8 @@ class ChoiceBaselines:
     """The fitted baselines of questions with choices.
 
     `sharpness` is what cosines are multiplied with before the softmax; below 0 where wrong
-    choices share more with their question. `form_mean` and `form_spread` (float32) are
-    those of the form features of the training choices, a spread of 0 marking a feature
+    choices share more with their question. `form_mean` and `form_std` (float32) are
+    those of the form features of the training choices, a standard deviation of 0 marking a feature
     that was the same in all of them; `model` reads form features and TF-IDF of one choice.
     """
 
@@ -65,7 +65,7 @@ class ChoiceBaselines:
     vocabulary: Vocabulary
     sharpness: float
     form_mean: NDArray[np.float32]
-    form_spread: NDArray[np.float32]
+    form_std: NDArray[np.float32]
     model: LinearModel
 
     def predict(self, examples: Sequence[Question]) -> dict[str, list[NDArray[np.float64]]]:
@@ -74,7 +74,7 @@ class ChoiceBaselines:
             return {name: [] for name in CHOICE_BASELINES}
         laid = _lay_out(examples)
         tfidf = tfidf_rows(laid.tokens, self.vocabulary)
-        features = _choice_features(tfidf[laid.count :], _form(laid), self.form_mean, self.form_spread)
+        features = _choice_features(tfidf[laid.count :], _form(laid), self.form_mean, self.form_std)
         ties = _tie_breaks(examples, self.seed)
         logits = {
             "chance": ties,
@@ -94,7 +94,7 @@ class ChoiceBaselines:
         tensors: dict[str, NDArray[Any]] = {
             **self.vocabulary.tensors,
             "form_mean": self.form_mean,
-            "form_spread": self.form_spread,
+            "form_spread": self.form_std,
             "weights": self.model.weights,
             "intercept": self.model.intercept,
         }
@@ -119,12 +119,12 @@ def fit_choice_baselines(examples: Sequence[Question], *, seed: int) -> ChoiceBa
     right = laid.starts + np.asarray([_place(row) for row in rows])
     vocabulary, tfidf = fit_tfidf(laid.tokens)
     form = _form(laid)
-    mean, spread = form.mean(axis=0).astype(np.float32), form.std(axis=0).astype(np.float32)
-    spread[spread < 1e-6] = 0.0
+    mean, std = form.mean(axis=0).astype(np.float32), form.std(axis=0).astype(np.float32)
+    std[std < 1e-6] = 0.0
     is_right = np.zeros(len(form), np.int64)
     is_right[right] = 1
-    model = fit_logistic(_choice_features(tfidf[laid.count :], form, mean, spread), is_right, 2, seed=seed)
-    return ChoiceBaselines(seed, vocabulary, _fit_sharpness(_cosines(tfidf, laid), laid, right), mean, spread, model)
+    model = fit_logistic(_choice_features(tfidf[laid.count :], form, mean, std), is_right, 2, seed=seed)
+    return ChoiceBaselines(seed, vocabulary, _fit_sharpness(_cosines(tfidf, laid), laid, right), mean, std, model)
 
 
 def load_choice_baselines(directory: Path) -> ChoiceBaselines:
@@ -218,12 +218,12 @@ def _shared_share(ids: NDArray[np.int64], choice: NDArray[np.int64], owner: NDAr
 
 
 def _choice_features(
-    tfidf: csr_matrix, form: NDArray[np.float64], mean: NDArray[np.float32], spread: NDArray[np.float32]
+    tfidf: csr_matrix, form: NDArray[np.float64], mean: NDArray[np.float32], std: NDArray[np.float32]
 ) -> csr_matrix:
     from scipy.sparse import csr_matrix, hstack
 
     # a constant feature divides by infinity: it says nothing, whatever it is in new rows
-    standard = (form - mean) / np.where(spread > 0, spread, np.inf) * _FORM_SCALE
+    standard = (form - mean) / np.where(std > 0, std, np.inf) * _FORM_SCALE
     return csr_matrix(hstack([csr_matrix(standard), tfidf * _TFIDF_SCALE]), dtype=np.float32)
 
 
@@ -271,7 +271,7 @@ def _from_files(facts: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -
         vocabulary=vocabulary,
         sharpness=value_of(float, facts.get("sharpness"), "sharpness"),
         form_mean=tensors["form_mean"],
-        form_spread=tensors["form_spread"],
+        form_std=tensors["form_spread"],
         model=LinearModel(tensors["weights"], tensors["intercept"]),
     )
 
@@ -282,7 +282,7 @@ def _fits_together(baselines: ChoiceBaselines) -> bool:
     sizes: list[tuple[NDArray[Any], tuple[int, ...]]] = [
         *vocabulary.sizes,
         (baselines.form_mean, (_FORMS,)),
-        (baselines.form_spread, (_FORMS,)),
+        (baselines.form_std, (_FORMS,)),
         (baselines.model.weights, (1, _FORMS + vocabulary.width)),
         (baselines.model.intercept, (1,)),
     ]

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bertkit.data.records import Example
+from bertkit.evaluation.ensemble import ENCODER
 from bertkit.evaluation.klue import klue_figures
 from bertkit.evaluation.linear_run import TASKS as LINEAR_TASKS
-from bertkit.evaluation.partner import ENCODER
 from bertkit.evaluation.verdict import Verdict
 from bertkit.metrics.names import greater_is_better
 from bertkit.models.table import TFIDF
@@ -83,7 +83,7 @@ def evaluate(
         outputs: what the task made of each row.
         baselines: what baselines that were fitted on the model's own training rows give, by name.
         rivals: outputs of other models on the same rows, by name; they are compared too.
-        alone: what the encoder gave before its partner had its say in `outputs`; compared
+        alone: what the encoder gave before it was ensembled in `outputs`; compared
             as `encoder`. None: nothing was blended.
         data: name of the data, for the report.
         split: name of the split, for the report.

@@ -27,16 +27,16 @@ OVERLAPS = len(overlap_features("", "", {}, 1.0)) + 2
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """What was learned from the training texts: the vocabulary, and the spread of overlap features.
+    """What was learned from the training texts: the vocabulary, and the standard deviations of overlap features.
 
-    `overlap_mean` and `overlap_spread` are float32, empty where the examples are no
-    pairs; a spread of 0 marks a feature that was the same in every row. With `vectors`,
+    `overlap_mean` and `overlap_std` are float32, empty where the examples are no
+    pairs; a standard deviation of 0 marks a feature that was the same in every row. With `vectors`,
     words of pairs are also compared by what they mean.
     """
 
     vocabulary: Vocabulary
     overlap_mean: NDArray[np.float32]
-    overlap_spread: NDArray[np.float32]
+    overlap_std: NDArray[np.float32]
     vectors: WordVectors | None = None
 
     @property
@@ -77,9 +77,9 @@ def fit_features(
         return FeatureMap(vocabulary, none, none), rows
     vocabulary, tfidf = fit_tfidf(_tokenize_pairs(examples))
     overlaps = _overlaps(examples, tfidf, vocabulary, vectors)
-    mean, spread = overlaps.mean(axis=0), overlaps.std(axis=0)
-    spread[spread < 1e-6] = 0.0
-    features = FeatureMap(vocabulary, mean.astype(np.float32), spread.astype(np.float32), vectors)
+    mean, std = overlaps.mean(axis=0), overlaps.std(axis=0)
+    std[std < 1e-6] = 0.0
+    features = FeatureMap(vocabulary, mean.astype(np.float32), std.astype(np.float32), vectors)
     return features, _pair_rows(tfidf, overlaps, features)
 
 
@@ -121,7 +121,7 @@ def _pair_rows(tfidf: csr_matrix, overlaps: NDArray[np.float64], features: Featu
     first, second = words[: len(overlaps)], words[len(overlaps) :]
     shared = first.minimum(second)
     # a constant feature divides by infinity: it says nothing, whatever it is in new rows
-    spread = np.where(features.overlap_spread > 0, features.overlap_spread, np.inf)
-    standard = (overlaps - features.overlap_mean) / spread * _OVERLAP_SCALE
+    std = np.where(features.overlap_std > 0, features.overlap_std, np.inf)
+    standard = (overlaps - features.overlap_mean) / std * _OVERLAP_SCALE
     blocks = [csr_matrix(standard.astype(np.float32)), shared, abs(first - second), second - shared]
     return csr_matrix(hstack(blocks), dtype=np.float32)

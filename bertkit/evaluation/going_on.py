@@ -98,7 +98,7 @@ def _records(place: Path, output_format: str) -> Iterator[tuple[dict[str, object
             values = _json(text)
             if values is None:
                 raise DataError(
-                    f"{place}: byte {end:,}: is no record that bertkit predict has written; --force begins anew."
+                    f"{place}: byte {end:,}: is no record that bertkit predict has written; --force starts over."
                 )
             yield values, end
             continue
@@ -106,7 +106,7 @@ def _records(place: Path, output_format: str) -> Iterator[tuple[dict[str, object
         if not names:
             names = cells
             if "line" not in names:
-                raise DataError(f"{place}: has another header than bertkit predict writes; --force begins anew.")
+                raise DataError(f"{place}: has another header than bertkit predict writes; --force starts over.")
             yield dict.fromkeys(names), end
         else:
             yield dict(zip(names, cells, strict=False)), end

@@ -68,7 +68,7 @@ class LabelSetBaselines:
             "thresholds": self.thresholds,
             **self.features.vocabulary.tensors,
             "overlap_mean": self.features.overlap_mean,
-            "overlap_spread": self.features.overlap_spread,
+            "overlap_spread": self.features.overlap_std,
             **self.model.tensors,
         }
         write_baseline_files(directory, facts, tensors)
@@ -136,7 +136,7 @@ def _fits_together(found: LabelSetBaselines) -> bool:
         *features.vocabulary.sizes,
         *((array, (count,)) for array in (found.prior, found.usual, found.thresholds, found.model.intercept)),
         (found.model.weights, (count, features.width)),
-        (features.overlap_spread, features.overlap_mean.shape),
+        (features.overlap_std, features.overlap_mean.shape),
     ]
     known = len(features.overlap_mean) in (0, features.overlaps)
     return known and all(array.shape == shape for array, shape in sizes)

@@ -1,4 +1,4 @@
-"""The baseline of masked LM: every hidden token is guessed by how frequent it is (unigram)."""
+"""The baseline of masked LM: every masked token is guessed by how frequent it is (unigram)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class UnigramBaseline:
         best = int(self.logs.argmax())
         answers = []
         for row in self.task.encode_scored(examples):
-            tokens = [token for part in row.parts if not is_pair(part) for _, token in part.hidden]
+            tokens = [token for part in row.parts if not is_pair(part) for _, token in part.masked]
             pairs = [(self.logs[token], float(token == best)) for token in tokens]
             answers.append(MaskedOutput(np.asarray(pairs, np.float64).reshape(len(pairs), 2)))
         return {"unigram": answers}

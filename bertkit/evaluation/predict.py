@@ -82,7 +82,7 @@ def predict_stream(
         `line`, the task's keys, `n_tokens` and `truncated`; or `line` and `error`.
 
     Raises:
-        RunError: who has a say in the answers beside the encoder is missing or damaged.
+        RunError: the other member of the ensemble is missing or damaged.
     """
     answerer = Answerer(bundle, placement, top_k=top_k, batch_size=batch_size, decisions=decisions)
 

@@ -125,7 +125,7 @@ class Records:
         if self._written is not None and max(self._next, self._span.begins) < self._span.first:
             raise DataError(
                 f"--resume: {self._written.place} holds {self._written.rows:,} records, and the input has fewer rows; "
-                "nothing was changed. Begin anew with --force."
+                "nothing was changed. Start over with --force."
             )
         if self._span.first == 0 or self._written is not None:
             self._writer.finish()
@@ -142,5 +142,5 @@ class Records:
         if found != buffer.getvalue().encode("utf-8", "backslashreplace"):
             raise DataError(
                 f"--resume: the last {len(again):,} records of {self._written.place} are not what this command writes "
-                "for these rows (another run, input or option?); nothing was changed. Begin anew with --force."
+                "for these rows (another run, input or option?); nothing was changed. Start over with --force."
             )

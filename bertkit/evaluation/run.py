@@ -25,11 +25,11 @@ from bertkit.evaluation.baselines import load_baselines
 from bertkit.evaluation.contamination import FILE as HASHES
 from bertkit.evaluation.contamination import count_known
 from bertkit.evaluation.decisions import Decisions, beside, decided
+from bertkit.evaluation.ensemble import open_ensemble
 from bertkit.evaluation.errors_file import write_errors
 from bertkit.evaluation.evaluate import Evaluation, evaluate
 from bertkit.evaluation.forward import forward
 from bertkit.evaluation.linear_run import all_others, is_linear, open_to_answer
-from bertkit.evaluation.partner import open_partnership
 from bertkit.outputs import check_outputs
 from bertkit.plain import visible
 from bertkit.progress import Progress, unheard
@@ -254,7 +254,7 @@ def _given_data(request: EvalRequest, manifest: Manifest, split: str) -> DataSet
     )
     own = DataRequest.from_json(manifest.data["request"])
     if split not in dataset.splits and tuple(own.names) == request.data and "train" in dataset.splits:
-        # A split the data lacks and training carved: carve it again.
+        # A split the data lacks and training held out: hold it out again.
         data_dir = str(request.data_dir) if request.data_dir else own.data_dir
         return load_splits(replace(own, data_dir=data_dir), splits=SPLITS)
     return dataset
@@ -267,7 +267,7 @@ def _own_data(request: EvalRequest, manifest: Manifest, note: Callable[[str], No
         own = replace(own, data_dir=str(request.data_dir))
     place = f" in {visible(own.data_dir)}" if own.data_dir else ""
     for name in own.names:
-        note(f"data that the run itself names: {visible(name)}{place}")
+        note(f"the run's own data: {visible(name)}{place}")
     try:
         return load_splits(own, splits=SPLITS)
     except UsageError as error:
@@ -292,21 +292,21 @@ def _settings(settings: TaskSettings, request: EvalRequest) -> TaskSettings:
 def _answered(
     loaded: Bundle, examples: Sequence[Example], request: EvalRequest, placement: Placement, progress: Progress
 ) -> _Answered:
-    """Compute a run's answers and those of its baselines; a partner's say in them counts as work."""
+    """Compute a run's answers and those of its baselines; the time of an ensemble's other member counts, too."""
     alone, seconds, warnings = _outputs(loaded, examples, request, placement, progress)
     fitted = load_baselines(request.run / "baseline", loaded.task)
     baselines = fitted.predict(examples)
     if is_linear(loaded.manifest):
         return _Answered(alone, all_others(baselines), None, seconds, warnings)
     began = time.perf_counter()
-    partnership = open_partnership(loaded)
-    if partnership is None:
+    ensemble = open_ensemble(loaded)
+    if ensemble is None:
         return _Answered(alone, beside(loaded.task, fitted, baselines), None, seconds, warnings)
-    theirs = partnership.partner.answers(examples, baselines)
-    outputs = partnership.blend.mix(alone, theirs)
+    others = ensemble.member.answers(examples, baselines)
+    outputs = ensemble.blend.mix(alone, others)
     seconds += time.perf_counter() - began
-    name = partnership.partner.name
-    both = beside(loaded.task, fitted, baselines if name in baselines else {**baselines, name: theirs})
+    name = ensemble.member.name
+    both = beside(loaded.task, fitted, baselines if name in baselines else {**baselines, name: others})
     return _Answered(outputs, both, alone, seconds, warnings)
 
 
@@ -337,16 +337,16 @@ def _rivals(loaded: Bundle, examples: Sequence[Example], request: EvalRequest) -
 
 def _rival(loaded: Bundle, examples: Sequence[Example], request: EvalRequest, against: Path) -> Outputs:
     other, placement = open_to_answer(against, replace(request.way, engine="auto"))
-    mine, theirs = loaded.task.settings, other.task.settings
-    if _kind(mine) != _kind(theirs):
+    mine, others = loaded.task.settings, other.task.settings
+    if _kind(mine) != _kind(others):
         raise RunError(f"--against {against}: learned another task or other labels; give a run on like data.")
     if mine.task == "mlm" and loaded.tokenizer.vocab_size != other.tokenizer.vocab_size:
         raise RunError(f"--against {against}: has another vocabulary, so perplexities cannot be compared.")
-    outputs, partnership = _outputs(other, examples, request, placement)[0], open_partnership(other)
-    if partnership is not None:
-        outputs = partnership.blend.mix(outputs, partnership.partner.answers(examples, {}))
+    outputs, ensemble = _outputs(other, examples, request, placement)[0], open_ensemble(other)
+    if ensemble is not None:
+        outputs = ensemble.blend.mix(outputs, ensemble.member.answers(examples, {}))
     if isinstance(loaded.task, MultiLabelTask):  # by its own thresholds
-        return [Decided(scores, scores >= np.asarray(theirs.thresholds or 0.5)) for scores in map(np.asarray, outputs)]
+        return [Decided(scores, scores >= np.asarray(others.thresholds or 0.5)) for scores in map(np.asarray, outputs)]
     return decided(outputs) if mine.thresholds else outputs
 
 
@@ -357,9 +357,9 @@ def compare_on(examples: Sequence[Example], request: EvalRequest, *, data: str, 
         RunError: one of them is no run, or learned something else.
     """
     loaded, placement = open_to_answer(request.run, request.way)
-    outputs, partnership = _outputs(loaded, examples, request, placement)[0], open_partnership(loaded)
-    if partnership is not None:
-        outputs = partnership.blend.mix(outputs, partnership.partner.answers(examples, {}))
+    outputs, ensemble = _outputs(loaded, examples, request, placement)[0], open_ensemble(loaded)
+    if ensemble is not None:
+        outputs = ensemble.blend.mix(outputs, ensemble.member.answers(examples, {}))
     rivals = _rivals(loaded, examples, request)
     return evaluate(loaded.task, examples, outputs, {}, rivals, data=data, split=split)
 

@@ -138,7 +138,7 @@ class SequenceBaselines:
             "prior": self.prior,
             **vocabulary.tensors,
             "overlap_mean": self.features.overlap_mean,
-            "overlap_spread": self.features.overlap_spread,
+            "overlap_spread": self.features.overlap_std,
             **self.model.tensors,
         }
         write_baseline_files(directory, facts, tensors)
@@ -261,7 +261,7 @@ def _fits_together(baselines: SequenceBaselines) -> bool:
     sizes: list[tuple[NDArray[Any], tuple[int, ...]]] = [
         (baselines.prior, (priors,)),
         *vocabulary.sizes,
-        (features.overlap_spread, features.overlap_mean.shape),
+        (features.overlap_std, features.overlap_mean.shape),
     ]
     model = baselines.model
     if isinstance(model, CentroidModel):

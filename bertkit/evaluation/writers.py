@@ -1,6 +1,6 @@
 """How `predict` writes its records: JSON lines, tables, and the forms that annotation tools import.
 
-A tool is given the text with what the run found in it, to be looked through and mended; a row
+A tool is given the text with what the run found in it, to be looked through and corrected; a row
 that could not be read is no task for it, and is left out.
 """
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # What a float32 computation in another order may differ by, in a probability or a label's unit.
 TOLERANCE = 1e-4
 _AT_ONCE = 8
-# Places of a text whose hidden word is compared: each has a figure for every word there is.
+# Places of a text whose masked word is compared: each has a figure for every word there is.
 _PLACES = 4
 
 Artefact = Callable[["dict[str, Tensor]"], "Tensor"]
@@ -64,7 +64,7 @@ def check_export(run: Bundle, examples: Sequence[Example], folder: Path, artefac
     Args:
         run: its model on the CPU, in evaluation mode, float32.
         examples: rows to compare on; left out are those that bertkit reads in windows, questions that
-            it cuts at their beginning, and of questions and hidden words those that spell special tokens.
+            it cuts at their beginning, and of questions and masked words those that spell special tokens.
         folder: holds the exported tokenizer.
         artefact: computes logits from what the tokenizer call gives.
 
@@ -87,8 +87,8 @@ def check_export(run: Bundle, examples: Sequence[Example], folder: Path, artefac
                     f"{TOLERANCE:g} is allowed); nothing was written."
                 )
             worst = max(worst, difference)
-            mine, theirs = decided(run.task.settings, probe.expected), decided(run.task.settings, found)
-            equal += int((mine == theirs).sum())
+            mine, others = decided(run.task.settings, probe.expected), decided(run.task.settings, found)
+            equal += int((mine == others).sum())
             seen += int(np.size(mine))
     return Checked(len({probe.place for probe in probes}), worst, equal / seen)
 
@@ -195,7 +195,7 @@ def _called(tokenizer: Any, probes: Sequence[_Probe], run: Bundle) -> dict[str, 
 
 
 def _tensor(found: Any, ids: Tensor) -> Tensor:
-    """Take the logits out of what a model returns; of hidden words, by place."""
+    """Take the logits out of what a model returns; of masked words, by place."""
     if isinstance(found, tuple):
         words: Tensor = found[0]
         return words.view(*ids.shape, -1)

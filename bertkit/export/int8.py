@@ -121,7 +121,7 @@ def cost(run: Bundle, rows: CheckRows, before: Outputs, after: Outputs) -> Cost:
 
 
 def _changed(run: Bundle, examples: Sequence[Example], before: Outputs, after: Outputs) -> int | None:
-    """Count the rows whose answer is another one; for hidden words, which places were found."""
+    """Count the rows whose answer is another one; for masked words, which places were found."""
     match run.task.settings.task:
         case "regression":
             return None

@@ -57,7 +57,7 @@ def rows_for(run: Bundle, data: Sequence[str], note: Callable[[str], None], *, n
     request = DataRequest.from_json(run.manifest.data["request"])
     place = f" in {visible(request.data_dir)}" if request.data_dir else ""
     for name in request.names:
-        note(f"data that the run itself names: {visible(name)}{place}")
+        note(f"the run's own data: {visible(name)}{place}")
     try:
         own = load_splits(request)
     except BertkitError as error:
@@ -70,7 +70,7 @@ def rows_for(run: Bundle, data: Sequence[str], note: Callable[[str], None], *, n
 
 
 def to_compare(run: Bundle, rows: CheckRows, most: int = CHECKED) -> list[Example]:
-    """Take some rows, the same each time, of all lengths; a word is hidden where a run fills hidden words."""
+    """Take some rows, the same each time, of all lengths; a word is masked where a run fills masked words."""
     some = _of_all_lengths(rows.examples, most)
     some += _of_all_lengths(rows.others, most - len(some))
     if run.manifest.settings.task != "mlm":
@@ -86,7 +86,7 @@ def _of_all_lengths(rows: Sequence[Example], most: int) -> list[Example]:
 
 
 def _with_hidden_word(example: Example, mask: str) -> Example:
-    """Hide the first word of a text, if none is hidden: it is never among those that are cut away."""
+    """Mask the first word of a text, if none is masked: it is never among those that are cut away."""
     text = example.texts[0]
     if mask in text:
         return example
@@ -113,8 +113,8 @@ def made_rows(run: Bundle, count: int = CHECKED) -> list[Example]:
         elif settings.task == "ner":
             rows.append(TaggedText(texts, None, line, "made", entities=()))
         elif settings.task == "mlm":
-            hidden = f"{text()} {run.tokenizer.special.mask} {text()}"
-            rows.append(Example((hidden,), None, line, "made"))
+            masked = f"{text()} {run.tokenizer.special.mask} {text()}"
+            rows.append(Example((masked,), None, line, "made"))
         else:
             rows.append(Example(texts, None, line, "made"))
     return rows

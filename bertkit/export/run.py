@@ -10,7 +10,7 @@ from typing import Any
 from bertkit import bundle
 from bertkit.bundle import Bundle
 from bertkit.errors import UsageError
-from bertkit.evaluation.partner import ENCODER
+from bertkit.evaluation.ensemble import ENCODER
 from bertkit.export import int8, to_onnx, to_transformers
 from bertkit.export.check import Checked, check_export
 from bertkit.export.place import check_place, made_beside

@@ -1,4 +1,4 @@
-"""Is a probability what it says? Expected calibration error, and the temperature that mends it.
+"""Is a probability what it says? Expected calibration error, and the temperature that corrects it.
 
 Guo et al. 2017, "On Calibration of Modern Neural Networks": bins of equal width over the
 probability of the answer; one number, fitted on rows that were not trained on, divides the logits.

@@ -52,8 +52,8 @@ def bootstrap_difference(
     """Return the interval of `model` minus `baseline` for each figure, both scored on the same draws."""
 
     def difference(draw: Draws) -> dict[str, float]:
-        theirs = baseline(draw)
-        return {name: value - theirs[name] for name, value in model(draw).items()}
+        other = baseline(draw)
+        return {name: value - other[name] for name, value in model(draw).items()}
 
     return bootstrap(difference, n, seed=seed, level=level)
 
@@ -128,8 +128,8 @@ def classification_difference(
     count = _drawn_tallies(gold, [model, baseline], order)
 
     def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
-        mine, theirs = (tally_metrics(tallies, place) for tallies in count(draws))
-        return {name: mine[name] - theirs[name] for name in mine}
+        mine, other = (tally_metrics(tallies, place) for tallies in count(draws))
+        return {name: mine[name] - other[name] for name in mine}
 
     return bootstrap_chunks(score, len(gold), seed=seed)
 
@@ -153,8 +153,8 @@ def regression_difference(gold: Numbers, model: Numbers, baseline: Numbers, seed
     both = _drawn_regression(gold, [model, baseline])
 
     def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
-        mine, theirs = both(draws)
-        return {name: mine[name] - theirs[name] for name in mine}
+        mine, other = both(draws)
+        return {name: mine[name] - other[name] for name in mine}
 
     return bootstrap_chunks(score, len(gold), seed=seed)
 
@@ -292,7 +292,7 @@ def _moment_metrics(means: NDArray[np.float64]) -> dict[str, NDArray[np.float64]
 
 
 def _standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the values with mean 0 and spread 1; a constant becomes zeros."""
+    """Return the values with mean 0 and standard deviation 1; a constant becomes zeros."""
     if not len(values) or np.ptp(values) == 0.0:
         return np.zeros_like(values)
     centred = values - values.mean()

@@ -52,10 +52,10 @@ def multilabel_difference(
     gold: Flags, model: AnsweredSets, baseline: AnsweredSets, seed: int = 0
 ) -> dict[str, Interval]:
     """Return the interval of model minus baseline for each metric, rows paired."""
-    mine, theirs = _drawn(gold, model), _drawn(gold, baseline)
+    mine, others = _drawn(gold, model), _drawn(gold, baseline)
 
     def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
-        of_baseline = theirs(draws)
+        of_baseline = others(draws)
         return {name: values - of_baseline[name] for name, values in mine(draws).items()}
 
     return bootstrap_chunks(score, len(gold), seed=seed)

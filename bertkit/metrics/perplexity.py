@@ -1,7 +1,7 @@
-"""How well hidden tokens are guessed, and how far that could have come out otherwise.
+"""How well masked tokens are guessed, and how far that could have come out otherwise.
 
 A row is an array of (log-probability of the true token, 1.0 if it was the likeliest), one
-line for each hidden token.
+line for each masked token.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Row = NDArray[np.float64]
 def perplexity_metrics(rows: Sequence[Row]) -> dict[str, float]:
     """Return perplexity, the mean loss in nats a token, and the share of tokens found.
 
-    Perplexity is the exponential of the mean loss over all hidden tokens.
+    Perplexity is the exponential of the mean loss over all masked tokens.
     """
     sums = _sums(rows)
     logs, right, count = sums.sum(axis=0) if len(sums) else (0.0, 0.0, 0.0)
@@ -40,10 +40,10 @@ def perplexity_intervals(rows: Sequence[Row], seed: int = 0) -> dict[str, Interv
 
 def perplexity_difference(model: Sequence[Row], baseline: Sequence[Row], seed: int = 0) -> dict[str, Interval]:
     """Return the interval of model minus baseline, both on the same drawn rows."""
-    mine, theirs = _sums(model), _sums(baseline)
+    mine, others = _sums(model), _sums(baseline)
 
     def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
-        first, second = _drawn(mine, draws), _drawn(theirs, draws)
+        first, second = _drawn(mine, draws), _drawn(others, draws)
         return {name: first[name] - second[name] for name in first}
 
     return bootstrap_chunks(score, len(mine), seed=seed)

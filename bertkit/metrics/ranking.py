@@ -49,8 +49,8 @@ def ranking_difference(
     gold: Sequence[int], model: Probabilities, baseline: Probabilities, seed: int = 0
 ) -> dict[str, Interval]:
     """Return the interval of model minus baseline for each metric of `ranking_metrics`, on the same draws."""
-    mine, theirs = (_values_of_rows(gold, probabilities) for probabilities in (model, baseline))
-    return _mean_intervals({name: mine[name] - theirs[name] for name in mine}, len(gold), seed)
+    mine, others = (_values_of_rows(gold, probabilities) for probabilities in (model, baseline))
+    return _mean_intervals({name: mine[name] - others[name] for name in mine}, len(gold), seed)
 
 
 def gold_ranks(gold: Sequence[int], probabilities: Probabilities) -> NDArray[np.int64]:

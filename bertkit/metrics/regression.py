@@ -39,8 +39,8 @@ def mae(gold: Numbers, predicted: Numbers) -> float:
 def pearson(gold: Numbers, predicted: Numbers) -> float:
     """Compute the linear correlation; 0.0 where one side is the same number in every row."""
     true, given = (_centred(column) for column in as_columns(gold, predicted))
-    spread = np.sqrt(true @ true) * np.sqrt(given @ given)
-    return float(np.clip(true @ given / spread, -1.0, 1.0)) if spread else 0.0
+    norms = np.sqrt(true @ true) * np.sqrt(given @ given)
+    return float(np.clip(true @ given / norms, -1.0, 1.0)) if norms else 0.0
 
 
 def spearman(gold: Numbers, predicted: Numbers) -> float:

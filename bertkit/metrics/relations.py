@@ -49,11 +49,11 @@ def relation_intervals(
 
 
 def relation_difference(
-    gold: Sequence[str], mine: Answers, theirs: Answers, labels: Sequence[str], related: AbstractSet[str]
+    gold: Sequence[str], mine: Answers, other: Answers, labels: Sequence[str], related: AbstractSet[str]
 ) -> dict[str, Interval]:
     """Return the interval of each figure's difference, rows paired."""
     ours = _scorer(gold, (mine[0], _few(mine[1])), labels, related)
-    others = _scorer(gold, (theirs[0], _few(theirs[1])), labels, related)
+    others = _scorer(gold, (other[0], _few(other[1])), labels, related)
 
     def difference(draws: NDArray[np.intp]) -> dict[str, Figures]:
         found = others(draws)

@@ -84,11 +84,11 @@ def tagging_difference(
     Raises:
         ValueError: the sequences differ in length.
     """
-    mine, theirs = _sentence_counts(gold, model), _sentence_counts(gold, baseline)
+    mine, others = _sentence_counts(gold, model), _sentence_counts(gold, baseline)
 
     def score(draws: Draws) -> dict[str, _Counts]:
-        of_mine, of_theirs = _drawn_metrics(mine, draws), _drawn_metrics(theirs, draws)
-        return {name: of_mine[name] - of_theirs[name] for name in of_mine}
+        of_mine, of_others = _drawn_metrics(mine, draws), _drawn_metrics(others, draws)
+        return {name: of_mine[name] - of_others[name] for name in of_mine}
 
     return bootstrap_chunks(score, len(gold), seed=seed)
 

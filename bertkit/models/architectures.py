@@ -12,7 +12,7 @@ from typing import Any
 
 from bertkit.errors import UsageError
 from bertkit.models.registry import NUMBERED_FROM_PADDING, BuildOptions
-from bertkit.models.scratch import initial_spread, shape_of
+from bertkit.models.scratch import initial_std, shape_of
 
 # The config values that switch dropout, by the names transformers' architectures use. Dropout
 # of attention stays off: it sends the CPU to a kernel four times slower.
@@ -64,7 +64,7 @@ def new_config(architecture: str, options: BuildOptions) -> Any:
         "bos_token_id": None,
         "eos_token_id": None,
         "max_position_embeddings": position_rows(architecture, options),
-        "initializer_range": initial_spread(shape.width),
+        "initializer_range": initial_std(shape.width),
         **ARCHITECTURES[architecture](shape, options),
     }
     return with_dropout(AutoConfig.for_model(architecture, **values), options.dropout)

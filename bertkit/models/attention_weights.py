@@ -93,14 +93,14 @@ def _of_own(encoder: BertModel, input_ids: Tensor, token_type_ids: Tensor) -> li
         encoder(input_ids, None, token_type_ids)
     found, length = [], input_ids.shape[1]
     for i, module in enumerate(modules):
-        asking, hidden, mask = calls[i][0]
-        (weights,) = module.weights(asking, hidden, mask)
+        query_states, hidden, mask = calls[i][0]
+        (weights,) = module.weights(query_states, hidden, mask)
         allowed = torch.ones_like(weights, dtype=torch.bool)
         if isinstance(module, LongformerSelfAttention):
             marks = cast(LongformerModel, encoder).marks(input_ids, None)[0]
             allowed = _with_global(module.pattern(length, hidden.device), marks == SEEN_BY_ALL)
         is_apart = isinstance(module, DisentangledSelfAttention)
-        parts = cast(DisentangledSelfAttention, module).parts(asking, hidden)[:, 0] if is_apart else None
+        parts = cast(DisentangledSelfAttention, module).parts(query_states, hidden)[:, 0] if is_apart else None
         found.append(LayerAttention(weights, allowed, parts))
     return found
 

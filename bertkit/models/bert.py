@@ -27,7 +27,7 @@ from torch.nn import functional
 
 from bertkit.errors import UsageError
 
-PUBLISHED_SPREAD = 0.02
+PUBLISHED_STD = 0.02
 # layers, hidden, heads; tiny to small are the published BERT miniatures (Turc et al. 2019)
 PRESETS = {"tiny": (2, 128, 2), "mini": (4, 256, 4), "small": (4, 512, 8), "base": (12, 768, 12)}
 
@@ -36,7 +36,7 @@ PRESETS = {"tiny": (2, 128, 2), "mini": (4, 256, 4), "small": (4, 512, 8), "base
 class BertConfig:
     """Shape and regularisation of the encoder; names as in transformers' BertConfig.
 
-    `initializer_range` is the spread of the first weights. The published 0.02 suits a width
+    `initializer_range` is the standard deviation of the first weights. The published 0.02 suits a width
     of 768; a narrow encoder that starts so hardly tells one input from another, and on a few
     thousand rows it never leaves that state (`scratch.py` has the rule).
     """
@@ -51,7 +51,7 @@ class BertConfig:
     hidden_dropout_prob: float = 0.1
     attention_probs_dropout_prob: float = 0.1
     layer_norm_eps: float = 1e-12
-    initializer_range: float = PUBLISHED_SPREAD
+    initializer_range: float = PUBLISHED_STD
     pad_token_id: int = 0
 
     def __post_init__(self) -> None:
@@ -100,10 +100,10 @@ class BertSelfAttention(nn.Module):
         self.value = nn.Linear(width, width)
         self.dropout_probability = config.attention_probs_dropout_prob
 
-    def forward(self, asking: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, query_states: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Mix vectors (B, L, H) for each that asks, (B, Q, H); `mask` (B, 1, 1, L) is true where there is text."""
         mixed = functional.scaled_dot_product_attention(
-            self.split(self.query(asking)),
+            self.split(self.query(query_states)),
             self.split(self.key(hidden)),
             self.split(self.value(hidden)),
             attn_mask=mask,
@@ -111,13 +111,13 @@ class BertSelfAttention(nn.Module):
         )  # (B, N, Q, D)
         return mixed.transpose(1, 2).flatten(2)  # (B, Q, H)
 
-    def weights(self, asking: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    def weights(self, query_states: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Return how much each that asks takes from each token, (B, N, Q, L).
 
         `forward` never writes these down; here they are for looking at: softmax(q·k / √D)
         (Vaswani et al. 2017, section 3.2.1), whose product with the values is what `forward` mixes.
         """
-        query, key = self.split(self.query(asking)), self.split(self.key(hidden))
+        query, key = self.split(self.query(query_states)), self.split(self.key(hidden))
         scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])  # (B, N, Q, L)
         return (scores if mask is None else scores.masked_fill(~mask, -math.inf)).softmax(dim=-1)
 
@@ -149,9 +149,9 @@ class BertAttention(nn.Module):
         self.self = BertSelfAttention(config)
         self.output = BertResidual(config, config.hidden_size)
 
-    def forward(self, asking: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, query_states: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Map the vectors that ask, (B, Q, H), to (B, Q, H) in the light of all, (B, L, H)."""
-        attended: Tensor = self.output(self.self(asking, hidden, mask), asking)
+        attended: Tensor = self.output(self.self(query_states, hidden, mask), query_states)
         return attended
 
 
@@ -280,9 +280,9 @@ class BertModel(nn.Module):
         """
         for name, module in self.named_modules():
             narrow = name.rpartition(".")[2].startswith(("query", "key", "position_embeddings"))
-            spread = min(self.config.initializer_range, PUBLISHED_SPREAD) if narrow else self.config.initializer_range
+            std = min(self.config.initializer_range, PUBLISHED_STD) if narrow else self.config.initializer_range
             if isinstance(module, nn.Linear | nn.Embedding):
-                nn.init.normal_(module.weight, std=spread)
+                nn.init.normal_(module.weight, std=std)
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
         with torch.no_grad():

@@ -88,9 +88,9 @@ class DisentangledSelfAttention(BertSelfAttention):
         # In a tuple, because the table is a part of the encoder already.
         self._distances = (distances,)
 
-    def forward(self, asking: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, query_states: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Mix vectors (B, L, H) for each that asks, (B, Q, H); they stand at the first Q places."""
-        query, key = self.split(self.query_proj(asking)), self.split(self.key_proj(hidden))
+        query, key = self.split(self.query_proj(query_states)), self.split(self.key_proj(hidden))
         to_position, to_content = self._by_position(query, key)
         bias = to_position + to_content  # (B, N, Q, L)
         if mask is not None:
@@ -100,14 +100,14 @@ class DisentangledSelfAttention(BertSelfAttention):
         )
         return mixed.transpose(1, 2).flatten(2)  # (B, Q, H)
 
-    def weights(self, asking: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    def weights(self, query_states: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Return how much each that asks takes from each token, (B, N, Q, L), as `BertSelfAttention.weights`."""
-        scores = self.parts(asking, hidden).sum(dim=0)
+        scores = self.parts(query_states, hidden).sum(dim=0)
         return (scores if mask is None else scores.masked_fill(~mask, -math.inf)).softmax(dim=-1)
 
-    def parts(self, asking: Tensor, hidden: Tensor) -> Tensor:
+    def parts(self, query_states: Tensor, hidden: Tensor) -> Tensor:
         """Return what each of `PARTS` adds to the scores, (3, B, N, Q, L)."""
-        query, key = self.split(self.query_proj(asking)), self.split(self.key_proj(hidden))
+        query, key = self.split(self.query_proj(query_states)), self.split(self.key_proj(hidden))
         return torch.stack([query @ key.transpose(2, 3) * self.scale, *self._by_position(query, key)])
 
     def _by_position(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:

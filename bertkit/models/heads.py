@@ -1,6 +1,6 @@
-"""What stands on an encoder: heads for rows, for tokens, and for hidden words.
+"""What stands on an encoder: heads for rows, for tokens, and for masked words.
 
-Shapes in the margin: B rows, L tokens, H hidden, C outputs, M hidden tokens, V vocabulary.
+Shapes in the margin: B rows, L tokens, H hidden, C outputs, M masked tokens, V vocabulary.
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ class SpanModel(TokenModel):
 
 
 class MaskedLanguageModel(TaskModel):
-    """An encoder with BERT's head for hidden tokens, and one for pairs of sentences.
+    """An encoder with BERT's head for masked tokens, and one for pairs of sentences.
 
     The output layer is the table of word embeddings (Devlin et al. 2019; tying: Press and
     Wolf 2017). An encoder from a checkpoint that has such a head starts with it.
@@ -306,14 +306,14 @@ class MaskedLanguageModel(TaskModel):
         global_mask: Tensor | None = None,
         positions: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Return the logits of hidden tokens, and those of the order of sentences.
+        """Return the logits of masked tokens, and those of the order of sentences.
 
         Args:
             input_ids: as for the other models, like the next three.
             attention_mask: see there.
             token_type_ids: see there.
             global_mask: see there.
-            positions: places of the hidden tokens in the flattened batch, (M); None: all
+            positions: places of the masked tokens in the flattened batch, (M); None: all
                 places.
 
         Returns:
@@ -366,7 +366,7 @@ def exported_shapes(model: TaskModel) -> dict[str, tuple[int, ...]]:
 
 def imported_weights(model: TaskModel, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Undo `exported_weights`: give weights the names `model.load_state_dict` expects."""
-    names = {theirs: ours for ours, theirs in _names(model).items()}
+    names = {others: ours for ours, others in _names(model).items()}
     return {_renamed(name, names): weight for name, weight in weights.items()}
 
 

@@ -89,7 +89,7 @@ class LongformerSelfAttention(BertSelfAttention):
             self.key_global = nn.Linear(config.hidden_size, config.hidden_size)
             self.value_global = nn.Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, asking: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, query_states: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Mix vectors (B, L, H) to (B, L, H); `mask` (B, 1, 1, L) is 0 for padding, 2 for global tokens, else 1."""
         marks = torch.ones_like(hidden[:, :, 0]).long() if mask is None else mask[:, 0, 0]  # (B, L)
         heads = Heads(*(self.split(project(hidden)) for project in (self.query, self.key, self.value)))
@@ -106,7 +106,7 @@ class LongformerSelfAttention(BertSelfAttention):
         out = torch.cat(mixed, dim=1).transpose(1, 2).flatten(2)  # (B, L, H)
         return out if places is None else self._with_global(out, hidden, marks, places)
 
-    def weights(self, asking: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    def weights(self, query_states: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Return how much each token takes from each, (B, N, L, L), as `BertSelfAttention.weights`; of all tokens."""
         marks = torch.ones_like(hidden[:, :, 0]).long() if mask is None else mask[:, 0, 0]  # (B, L)
         text, by_all = (marks > PADDING)[:, None, None], (marks == SEEN_BY_ALL)[:, None]  # (B, 1, 1, L), (B, 1, L)
@@ -134,9 +134,9 @@ class LongformerSelfAttention(BertSelfAttention):
 
     def _with_global(self, out: Tensor, hidden: Tensor, marks: Tensor, places: Tensor) -> Tensor:
         """Put in what global tokens make of the whole row, (B, L, H)."""
-        asking = hidden.gather(1, places[..., None].expand(-1, -1, hidden.shape[2]))  # (B, G, H)
+        query_states = hidden.gather(1, places[..., None].expand(-1, -1, hidden.shape[2]))  # (B, G, H)
         mixed = functional.scaled_dot_product_attention(
-            self.split(self.query_global(asking)),
+            self.split(self.query_global(query_states)),
             self.split(self.key_global(hidden)),
             self.split(self.value_global(hidden)),
             attn_mask=(marks > PADDING)[:, None, None],

@@ -1,4 +1,4 @@
-"""The Enhanced Mask Decoder: absolute places join where hidden words are predicted, and not before.
+"""The Enhanced Mask Decoder: absolute places join where masked words are predicted, and not before.
 
 He et al. 2021, section 3.2 (https://arxiv.org/abs/2006.03654). An encoder with relative positions
 cannot tell "a new store opened beside the new mall" with both nouns hidden: the words around
@@ -7,7 +7,7 @@ as BERT has them, would tell; put in only at the end they leave all layers below
 
 As the authors' code does, the last layer is run twice more on the states below it. Its first
 queries are these states plus the embeddings of their places, its second ones what came out;
-keys and values are the states below both times (`asking` in `bert.py`). No weights are new but the
+keys and values are the states below both times (`query_states` in `bert.py`). No weights are new but the
 table of places: the encoder goes on into other tasks as if the decoder had not been.
 
 Shapes: B rows, L tokens, H hidden.
@@ -66,18 +66,18 @@ class EnhancedMaskDecoder(nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor, global_mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Return the states for hidden words and the encoder's last, (B, L, H) each; arguments as in `Encoder`."""
+        """Return the states for masked words and the encoder's last, (B, L, H) each; arguments as in `Encoder`."""
         (encoder,) = self._encoder
         layer = encoder.layers[-1]
         with _recorded(layer) as call:
             last = encoder(input_ids, attention_mask, token_type_ids, global_mask)
         assert call.below is not None
         places = torch.arange(call.below.shape[1], device=input_ids.device)  # (L)
-        asking = call.below + self.position_embeddings(places)
+        query_states = call.below + self.position_embeddings(places)
         for _ in range(TIMES):
-            asking = _ask(layer, asking, call)
+            query_states = _ask(layer, query_states, call)
         norm = next((found for name in _LAST_NORMS if (found := _part(encoder, name)) is not None), None)
-        return (asking if norm is None else norm(asking)), last
+        return (query_states if norm is None else norm(query_states)), last
 
 
 @contextmanager
@@ -105,17 +105,17 @@ def _recorded(layer: nn.Module) -> Iterator[_Call]:
             hook.remove()
 
 
-def _ask(layer: nn.Module, asking: Tensor, call: _Call) -> Tensor:
+def _ask(layer: nn.Module, query_states: Tensor, call: _Call) -> Tensor:
     """Run a layer with other queries on the states it was called with, (B, L, H)."""
     if isinstance(layer, BertLayer):
-        attended = layer.attention(asking, call.below, *call.rest)
+        attended = layer.attention(query_states, call.below, *call.rest)
         own: Tensor = layer.output(layer.intermediate(attended), attended)
         return own
     if not call.made:  # DeBERTa's of transformers
-        named = {**call.named, "query_states": asking}
+        named = {**call.named, "query_states": query_states}
         return cast(Tensor, layer(call.below, *call.rest, **named)[0])
     with _replaced(layer, call.made):
-        found = layer(asking, *call.rest, **call.named)
+        found = layer(query_states, *call.rest, **call.named)
     return cast(Tensor, found[0] if isinstance(found, tuple) else found)
 
 

@@ -77,8 +77,8 @@ def _read(encoder: PretrainedEncoder, ids: Tensor, mask: Tensor | None = None) -
 
 def _some_ids(vocab_size: int, pad_id: int | None) -> Tensor:
     """Return ids of different tokens, spread over the vocabulary, padding not among them; (TOKENS + 1,)."""
-    spread = torch.tensor(sorted({i * (vocab_size - 1) // (3 * TOKENS) for i in range(3 * TOKENS + 1)}))
-    known = spread[spread != (-1 if pad_id is None else pad_id)]
+    evenly = torch.tensor(sorted({i * (vocab_size - 1) // (3 * TOKENS) for i in range(3 * TOKENS + 1)}))
+    known = evenly[evenly != (-1 if pad_id is None else pad_id)]
     return torch.cat([known] * (TOKENS + 1))[: TOKENS + 1]
 
 

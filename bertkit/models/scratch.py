@@ -57,7 +57,7 @@ def build(spec: ModelSpec, options: BuildOptions) -> BertModel:
         hidden_dropout_prob=options.dropout,
         # Random numbers for dropout cost more than attention itself at this size.
         attention_probs_dropout_prob=0.0,
-        initializer_range=initial_spread(width),
+        initializer_range=initial_std(width),
         pad_token_id=options.pad_id,
         **_attention_values(options),
     )
@@ -116,7 +116,7 @@ def _usual_heads(width: int) -> int:
     return next(heads for heads in range(max(1, width // 64), 0, -1) if width % heads == 0)
 
 
-def initial_spread(width: int) -> float:
+def initial_std(width: int) -> float:
     """Return the standard deviation of the first weights of an encoder of a width.
 
     The published 0.02 from 768 on; below, wide enough that a layer keeps the size of what

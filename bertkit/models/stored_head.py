@@ -53,7 +53,7 @@ def _found_head(source: str) -> dict[str, Tensor] | None:
         weights = _read(path)
         weights = {name.replace(".gamma", ".weight").replace(".beta", ".bias"): w for name, w in weights.items()}
         for names in _NAMES:
-            found = {ours: weights[theirs].float() for ours, theirs in names.items() if theirs in weights}
+            found = {ours: weights[others].float() for ours, others in names.items() if others in weights}
             if set(names) - set(found) <= set(_MAY_LACK) and found:
                 return {**{name: found["bias"].new_zeros(_width(found)) for name in _MAY_LACK}, **found}
     return None

@@ -25,7 +25,7 @@ from bertkit.models.table import ModelSpec
 from bertkit.run_folder import MANIFEST
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.checked import check_opened
-from bertkit.tokenization.deberta import MODEL_FILE, mend_characters, open_deberta
+from bertkit.tokenization.deberta import MODEL_FILE, fix_characters, open_deberta
 from bertkit.tokenization.kobert import KOBERT_FILES, has_kobert_shape, is_kobert, open_kobert
 from bertkit.tokenization.loading import sound_file, with_bounds
 from bertkit.tokenization.sentencepiece_files import frame
@@ -98,7 +98,7 @@ def _open(folder: Path, hub_id: str | None = None) -> Tokenizer:
     if is_file(folder / "tokenizer.json"):
         stored = open_stored(folder)
         if model_type == "deberta-v2":
-            mend_characters(stored.backend)
+            fix_characters(stored.backend)
         return stored
     if hub_id is None and not any(is_file(folder / name) for name in VOCABULARIES):
         if is_file(folder / MANIFEST):

@@ -6,7 +6,7 @@
   const at = (id) => document.getElementById(id);
   const layerBox = at("layer"), headBox = at("head"), partBox = at("part");
   const lines = at("lines"), map = at("map"), said = at("said"), percents = [...document.querySelectorAll(".percent")];
-  const asking = [...document.querySelectorAll("#asking button")], asked = [...document.querySelectorAll("#asked li")];
+  const queries = [...document.querySelectorAll("#queries button")], keys = [...document.querySelectorAll("#keys li")];
   let pinned = -1, looked = -1, shares = null, seen = null;
 
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -90,9 +90,9 @@
     for (let j = 0; j < size; j++) {
       const value = row >= 0 && seen[row * size + j] ? shares[row * size + j] : 0;
       percents[j].textContent = row >= 0 && Math.abs(value) >= 0.005 ? `${Math.round(value * 100)}` : "";
-      asked[j].style.setProperty("--share", `${Math.round(Math.min(1, Math.abs(value)) * 100)}%`);
+      keys[j].style.setProperty("--share", `${Math.round(Math.min(1, Math.abs(value)) * 100)}%`);
     }
-    asking.forEach((button, i) => {
+    queries.forEach((button, i) => {
       button.setAttribute("aria-pressed", String(i === pinned));
       button.classList.toggle("row", i === row);
     });
@@ -111,7 +111,7 @@
     said.textContent = `${data.tokens[row]} ${isPart ? "by this part prefers" : "attends to"} ${named.join(", ")}`;
   }
 
-  asking.forEach((button, i) => {
+  queries.forEach((button, i) => {
     button.addEventListener("mouseenter", () => { looked = i; draw(); });
     button.addEventListener("mouseleave", () => { looked = -1; draw(); });
     button.addEventListener("focus", () => { looked = i; draw(); });
@@ -119,9 +119,9 @@
     button.addEventListener("click", () => { pinned = pinned === i ? -1 : i; draw(); });
     button.addEventListener("keydown", (event) => {
       const to = { ArrowDown: i + 1, ArrowUp: i - 1, Home: 0, End: size - 1 }[event.key];
-      if (to === undefined || !asking[to]) return;
+      if (to === undefined || !queries[to]) return;
       event.preventDefault();
-      asking[to].focus();
+      queries[to].focus();
     });
   });
   [layerBox, headBox, partBox].forEach((box) => box && box.addEventListener("change", choose));

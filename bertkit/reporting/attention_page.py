@@ -29,17 +29,17 @@ select {{ font: inherit; color: var(--ink); background: var(--panel); border: 1p
 .links ul {{ list-style: none; margin: 0; padding: 0; font-size: 0.88rem; min-width: 0; }}
 .links li {{ height: {_ROW}px; display: flex; align-items: center; min-width: 0;
   border: 0; margin: 0; padding: 0; }}
-#asking li {{ justify-content: flex-end; }}
-#asking button, #asked .token {{ font: inherit; font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
+#queries li {{ justify-content: flex-end; }}
+#queries button, #keys .token {{ font: inherit; font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
   color: inherit; background: none; border: 1px solid transparent; border-radius: 4px; padding: 0 0.35rem;
   line-height: {_ROW - 4}px; max-width: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }}
-#asking button {{ cursor: pointer; }}
-#asking button.row {{ background: var(--panel); border-color: var(--line); }}
-#asking button[aria-pressed="true"] {{ border-color: var(--blue); }}
-#asking button:focus-visible, select:focus-visible {{ outline: 2px solid var(--blue); outline-offset: 1px; }}
-#asked li {{ background: linear-gradient(90deg, var(--blue), var(--blue)) left bottom / var(--share, 0%) 2px
+#queries button {{ cursor: pointer; }}
+#queries button.row {{ background: var(--panel); border-color: var(--line); }}
+#queries button[aria-pressed="true"] {{ border-color: var(--blue); }}
+#queries button:focus-visible, select:focus-visible {{ outline: 2px solid var(--blue); outline-offset: 1px; }}
+#keys li {{ background: linear-gradient(90deg, var(--blue), var(--blue)) left bottom / var(--share, 0%) 2px
   no-repeat; }}
-#asked .percent {{ color: var(--muted); font-size: 0.78rem; min-width: 1.6rem; margin-left: auto; text-align: right; }}
+#keys .percent {{ color: var(--muted); font-size: 0.78rem; min-width: 1.6rem; margin-left: auto; text-align: right; }}
 #lines {{ width: 100%; }}
 #lines line {{ stroke: var(--blue); vector-effect: non-scaling-stroke; }}
 #map {{ width: 100%; max-width: 26rem; image-rendering: pixelated; border: 1px solid var(--line); }}
@@ -103,17 +103,17 @@ def _select(name: str, label: str, options: list[tuple[str, str]], *, last: bool
 
 def _figure(view: AttentionView) -> Html:
     height = _ROW * len(view.tokens)
-    asking = (
+    queries = (
         tag("li", tag("button", token, type="button", title=token, aria_pressed="false")) for token in view.tokens
     )
-    asked = (
+    keys = (
         tag("li", tag("span", token, class_="token", title=token), tag("span", class_="percent"))
         for token in view.tokens
     )
     lines = tag(
         "svg", viewBox=f"0 0 100 {height}", height=height, preserveAspectRatio="none", id="lines", aria_hidden="true"
     )
-    links = tag("div", tag("ul", *asking, id="asking"), lines, tag("ul", *asked, id="asked"), class_="links")
+    links = tag("div", tag("ul", *queries, id="queries"), lines, tag("ul", *keys, id="keys"), class_="links")
     said = "Each row of the map is a query token, each column a key token it attends to. Grey: not allowed."
     if view.layers[0].heads[0].parts is not None:
         said += " Of a part of the scores, blue is above the mean of its row and orange below."

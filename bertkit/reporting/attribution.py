@@ -4,7 +4,7 @@ That is occlusion (Zeiler and Fergus 2014, "Visualizing and Understanding Convol
 Networks"; of texts Li, Monroe and Jurafsky 2016, "Understanding Neural Networks through
 Representation Erasure"). The text is written without the word and goes the way of every
 text, so that what follows from a word goes with it: segment ids, the places of other words,
-windows, the say of a blended run's partner.
+windows, the answers of a blended run's other member.
 
 Slopes at the embeddings do not see all of that. Mean correlation, over wrong rows, of summed
 figures with what leaving out one, two and three neighbouring words does to the score (MRPC
@@ -27,9 +27,9 @@ from bertkit.bundle import Bundle
 from bertkit.data.records import Entity, Example, Question, TaggedText
 from bertkit.engines.opening import in_float32
 from bertkit.errors import BertkitError
+from bertkit.evaluation.ensemble import open_ensemble
 from bertkit.evaluation.forward import forward
 from bertkit.evaluation.linear_run import PLACEMENT, is_linear
-from bertkit.evaluation.partner import open_partnership
 from bertkit.reporting.left_out import Stretch, find_stretches, moved, without
 from bertkit.tasks.base import Outputs
 from bertkit.tasks.tagging import ScoredEntity, TaggingTask
@@ -108,12 +108,12 @@ class Explainer:
             does to an answer is no word's doing.
 
     Raises:
-        RunError: who has a say in the answers beside the encoder is missing or damaged.
+        RunError: the other member of the ensemble is missing or damaged.
     """
 
     def __init__(self, run: Bundle) -> None:
         self.run, self.placement = (run, PLACEMENT) if is_linear(run.manifest) else in_float32(run)
-        self._partnership = open_partnership(run)
+        self._ensemble = open_ensemble(run)
 
     def explain(self, example: Example, output: Any, *, characters: int) -> Explanation:
         """Leave out each word of a row.
@@ -139,9 +139,9 @@ class Explainer:
         """Answer rows as `bertkit predict` does."""
         run = self.run
         own = forward(run.model, run.task, run.task.encode(examples), self.placement)
-        if self._partnership is None:
+        if self._ensemble is None:
             return own
-        return self._partnership.blend.mix(own, self._partnership.partner.answers(examples, {}))
+        return self._ensemble.blend.mix(own, self._ensemble.member.answers(examples, {}))
 
     def _stretches(self, example: Example, shown: Mapping[int, str], characters: int) -> list[Stretch]:
         (row,) = self.run.task.encode([example])

@@ -20,7 +20,7 @@ def share_bar(share: float) -> Html:
 
 
 def range_bar(low: float, first: float, middle: float, third: float, high: float) -> Html:
-    """Draw a spread as a line from `low` to `high`, a box between the quartiles and a mark at the middle.
+    """Draw a distribution as a line from `low` to `high`, a box between the quartiles and a mark at the middle.
 
     All five are shares of the width, from 0 to 1.
     """

@@ -75,7 +75,7 @@ def inspect_data(request: InspectRequest, progress: Progress = unheard) -> Inspe
     """Look through a data set, and write figures and a page about it where they are asked for.
 
     Every row is read once and none is kept. Rows are counted as they stand in the files,
-    before `train` carves splits from them.
+    before `train` holds splits out of them.
 
     Args:
         request: data, model and files.

@@ -140,7 +140,7 @@ def _figure(name: str, summary: LengthSummary) -> Html:
 
 
 def _tokens_by_label(split: SplitAudit) -> Html | None:
-    """Draw the spread of tokens of each label, from the sample."""
+    """Draw the distribution of tokens of each label, from the sample."""
     if not split.labels or len(split.labels) > _MOST_LABELS:
         return None
     counts: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))

@@ -338,8 +338,8 @@ def rank_of_answer(answers: Answers) -> Picture | None:
 
 
 def loss_by_length(answers: Answers) -> Picture | None:
-    """Draw the mean loss of hidden tokens against the length of rows."""
+    """Draw the mean loss of masked tokens against the length of rows."""
     rows = zip(answers.lengths, (output.tokens for output in answers.outputs), strict=True)
     pairs = [(n, float(-tokens[:, 0].mean())) for n, tokens in rows if len(tokens)]
     lengths, losses = [n for n, _ in pairs], [loss for _, loss in pairs]
-    return length_picture(lengths, losses, "mean loss of hidden tokens", is_share=False)
+    return length_picture(lengths, losses, "mean loss of masked tokens", is_share=False)

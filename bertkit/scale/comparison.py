@@ -108,8 +108,8 @@ def compare_runs(first: Path, second: Path) -> Comparison:
 
 def _with_rows(found: Comparison, one: FoundRun, other: FoundRun) -> Comparison:
     """Add the paired difference, or why there is none."""
-    settings, theirs = load_manifest(one.path).settings, load_manifest(other.path).settings
-    if (settings.task, settings.labels) != (theirs.task, theirs.labels):
+    settings, others = load_manifest(one.path).settings, load_manifest(other.path).settings
+    if (settings.task, settings.labels) != (others.task, others.labels):
         return replace(found, reason="they learnt other tasks or other labels")
     reason = f"one of them keeps no answers to held-out rows ({FILE})"
     for name in (FOLDS, FILE):
@@ -151,22 +151,22 @@ def _hashable(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _difference(settings: TaskSettings, mine: Sequence[tuple[Any, Any]], theirs: Sequence[Any]) -> Difference:
+def _difference(settings: TaskSettings, mine: Sequence[tuple[Any, Any]], others: Sequence[Any]) -> Difference:
     gold, ours = [row[0] for row in mine], [row[1] for row in mine]
     if not gold:
         return {}
     if settings.task == "regression":
-        figures = [regression_metrics(gold, given) for given in (ours, theirs)]
-        ends: Mapping[str, Interval] = regression_difference(gold, ours, theirs)
+        figures = [regression_metrics(gold, given) for given in (ours, others)]
+        ends: Mapping[str, Interval] = regression_difference(gold, ours, others)
     elif settings.task == "multilabel":
-        labels = sorted({label for row in (*gold, *ours, *theirs) for label in row} | set(settings.labels))
-        flags = [np.array([[label in row for label in labels] for row in rows]) for rows in (gold, ours, theirs)]
+        labels = sorted({label for row in (*gold, *ours, *others) for label in row} | set(settings.labels))
+        flags = [np.array([[label in row for label in labels] for row in rows]) for rows in (gold, ours, others)]
         sets = [AnsweredSets(chosen.astype(np.float64), chosen) for chosen in flags[1:]]
         figures = [multilabel_metrics(flags[0], answered) for answered in sets]
         ends = multilabel_difference(flags[0], sets[0], sets[1])
     else:
         figures = [
-            classification_metrics(gold, given, settings.labels, positive=settings.positive) for given in (ours, theirs)
+            classification_metrics(gold, given, settings.labels, positive=settings.positive) for given in (ours, others)
         ]
-        ends = classification_difference(gold, ours, theirs, settings.labels, settings.positive)
+        ends = classification_difference(gold, ours, others, settings.labels, settings.positive)
     return {name: (figures[0][name] - figures[1][name], ends[name]) for name in ends if name not in _OF_SCORES}

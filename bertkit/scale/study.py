@@ -155,7 +155,7 @@ class Study:
         return min(done, key=lambda one: (sign * float(one.value or 0.0), one.number), default=None)
 
     def importances(self) -> dict[str, float]:
-        """Return how much of the spread of the values each option explains (fANOVA), the most first; empty: unknown.
+        """Return how much of the variance of the values each option explains (fANOVA), the most first; empty: unknown.
 
         Of few trials it says little, and of fewer than eight nothing.
         """

@@ -49,7 +49,7 @@ class Tuned:
         metric: what decided, on `rows` validation rows.
         trials: all there are.
         best: the best of them; None where others still search.
-        importances: share of the spread of the values that each option explains.
+        importances: share of the variance of the values that each option explains.
         versus: the best beside the default recipe; None where that is the best itself, or was not asked for.
         tested: the same on the test rows that were held out; None where none were.
         sentence: what came of it, in words.

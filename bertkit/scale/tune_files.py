@@ -84,7 +84,7 @@ def _page(found: Tuned, begun: Begun) -> str:
     ]
     if found.importances:
         rows = [[flag(n), share_bar(share), f"{share:.2f}"] for n, share in found.importances.items()]
-        said = "Share of the spread of the figures that each option explains (fANOVA). Of few trials it says little."
+        said = "Share of the variance of the scores that each option explains (fANOVA). Of few trials it says little."
         importance = table(["option", "importance", "share"], rows, numeric=2, class_="bars")
         parts.append(section("Which options mattered", importance, tag("p", said, class_="muted")))
     parts.append(section("Figures, trial by trial", _history(found.trials)))

@@ -2,7 +2,7 @@
 
 With each seed both learn from the same rows and answer the same validation rows; the difference is taken
 row by row. Two kinds of noise are in its mean: which rows happen to be there (the bootstrap of each pair), and
-which seed (the spread of the differences over seeds, Student's t). The interval holds both, as the
+which seed (the standard deviation of the differences over seeds, Student's t). The interval holds both, as the
 square root of the sum of their squares. As each pair's bootstrap has some of the second kind in it too, it
 is rather too wide than too narrow.
 """

@@ -167,5 +167,5 @@ def _joined(chunks: Sequence[Chunk]) -> Chunk:
     return Chunk(
         [item for chunk in chunks for item in chunk.items],
         [row for chunk in chunks for row in chunk.encoded],
-        [answer for chunk in chunks for answer in chunk.theirs],
+        [answer for chunk in chunks for answer in chunk.others],
     )

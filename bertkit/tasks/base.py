@@ -261,7 +261,7 @@ class InColumns(Protocol):
 
 @runtime_checkable
 class Probable(Protocol):
-    """A task whose answers have probabilities, which one temperature can mend without changing an answer."""
+    """A task whose answers have probabilities, which one temperature can correct without changing an answer."""
 
     def temperature(self, examples: Sequence[Example], outputs: Outputs) -> float:
         """Fit the temperature that suits rows that were not trained on."""

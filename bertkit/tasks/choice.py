@@ -21,7 +21,7 @@ from bertkit.metrics.calibration import calibration_error, calibration_interval,
 from bertkit.metrics.ranking import ranking_difference, ranking_intervals, ranking_metrics
 from bertkit.plain import listed, quoted
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
-from bertkit.tasks.encoding import hide_tokens, joined_texts, refuse_long, with_sides
+from bertkit.tasks.encoding import joined_texts, mask_tokens, refuse_long, with_sides
 from bertkit.tokenization.base import Encoding, Tokenizer
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class ChoiceTask:
         batch = self.batch([part for row in rows for part in row.encoded.parts])
         targets = torch.tensor([row.target for row in rows])
         batch = replace(batch, targets=targets, sizes=tuple(len(row.encoded.parts) for row in rows))
-        return hide_tokens(batch, self.tokenizer, options.token_masking, rng) if options.token_masking else batch
+        return mask_tokens(batch, self.tokenizer, options.token_masking, rng) if options.token_masking else batch
 
     def batch(self, parts: Sequence[Encoding]) -> Batch:
         """Collate parts; the first token and those of the question attend to all, a context does not."""

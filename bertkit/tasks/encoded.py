@@ -270,7 +270,7 @@ def _is_plain(row: TrainingRow) -> bool:
     if row.swapped is not None or len(row.encoded.parts) != 1 or type(row.target) is not float:
         return False
     part = row.encoded.parts[0]
-    return type(part) is Encoding and not (part.spans or part.hidden or part.is_part or part.begins)
+    return type(part) is Encoding and not (part.spans or part.masked or part.is_part or part.begins)
 
 
 def _lists(rows: Sequence[Sequence[int]], kind: type[np.integer[Any]]) -> Any:

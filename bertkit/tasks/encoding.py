@@ -1,4 +1,4 @@
-"""What tasks share on the way from texts to encoded rows: joining columns, limits, hidden tokens."""
+"""What tasks share on the way from texts to encoded rows: joining columns, limits, masked tokens."""
 
 from __future__ import annotations
 
@@ -101,10 +101,10 @@ def with_sides(part: Encoding) -> Encoding:
     return replace(part, type_ids=part.type_ids if any(part.type_ids) else types, spans=())
 
 
-def hide_tokens(batch: Batch, tokenizer: Tokenizer, share: float, rng: np.random.Generator) -> Batch:
+def mask_tokens(batch: Batch, tokenizer: Tokenizer, share: float, rng: np.random.Generator) -> Batch:
     """Hide a share of the tokens; special tokens and segment ids stay as they are."""
     import torch
 
     ids = batch.input_ids.numpy()
-    hidden = (rng.random(ids.shape) < share) & ~np.isin(ids, list(tokenizer.special_ids))
-    return replace(batch, input_ids=torch.from_numpy(np.where(hidden, tokenizer.mask_id, ids)))
+    masked = (rng.random(ids.shape) < share) & ~np.isin(ids, list(tokenizer.special_ids))
+    return replace(batch, input_ids=torch.from_numpy(np.where(masked, tokenizer.mask_id, ids)))

@@ -20,7 +20,7 @@ from bertkit.documents.blocking import select
 from bertkit.errors import UsageError
 from bertkit.tasks.base import EncodedRow, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.document_text import CHOSEN, oracle_of, reference_of, sentences_of
-from bertkit.tasks.encoding import hide_tokens, refuse_long
+from bertkit.tasks.encoding import mask_tokens, refuse_long
 from bertkit.tasks.sentence_windows import SentenceWindow, encode_documents
 from bertkit.tasks.summaries import SummaryTask, check_references, refuse_nothing
 from bertkit.tasks.summary_scores import Extract
@@ -113,7 +113,7 @@ class ExtractiveTask(SummaryTask):
             positions[i, : sizes[i]], targets[i, : sizes[i]] = places, row.target
             at += len(parts)
         batch = replace(batch, positions=torch.from_numpy(positions), targets=torch.from_numpy(targets), sizes=())
-        return hide_tokens(batch, self.tokenizer, options.token_masking, rng) if options.token_masking else batch
+        return mask_tokens(batch, self.tokenizer, options.token_masking, rng) if options.token_masking else batch
 
     def batch(self, parts: Sequence[Encoding]) -> Batch:
         """Collate windows; tokens before sentences attend to all, and those answered for are asked for, (M)."""

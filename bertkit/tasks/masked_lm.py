@@ -1,6 +1,6 @@
-"""mlm: tokens that were hidden, and, if asked, whether two sentences follow each other.
+"""mlm: tokens that were masked, and, if asked, whether two sentences follow each other.
 
-Source: Devlin et al. 2019 (15 % of the tokens are asked for; of these 80 % are hidden, 10 %
+Source: Devlin et al. 2019 (15 % of the tokens are asked for; of these 80 % are masked, 10 %
 replaced and 10 % left; next sentence prediction); Lan et al. 2020 (sentence order).
 """
 
@@ -21,7 +21,6 @@ from bertkit.data.splits import follows
 from bertkit.errors import DataError
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoding import encode_rows, joined_texts
-from bertkit.tasks.hiding import SHARE, hide_by_hash, hide_randomly, words_of
 from bertkit.tasks.masked_scores import (
     FALSE_PAIR,
     TRUE_PAIR,
@@ -32,6 +31,7 @@ from bertkit.tasks.masked_scores import (
     masked_intervals,
     masked_metrics,
 )
+from bertkit.tasks.masking import SHARE, mask_by_hash, mask_randomly, words_of
 from bertkit.tasks.registry import MOST_WORDS
 from bertkit.tasks.sentence_pairs import SentencePair, pair_up
 from bertkit.tokenization.base import Encoding, Tokenizer
@@ -85,7 +85,7 @@ class MaskedLMTask:
         return self.settings.sentence_pairs != "none"
 
     def build_model(self, encoder: Encoder, *, dropout: float) -> MaskedLanguageModel:
-        """Put BERT's head for hidden tokens on an encoder."""
+        """Put BERT's head for masked tokens on an encoder."""
         from bertkit.models.heads import MaskedLanguageModel
 
         positions = self.settings.max_length if self.settings.mask_decoder == "enhanced" else None
@@ -116,7 +116,7 @@ class MaskedLMTask:
         other one of them a false one; what is asked of its first token is its order.
         """
         rows = encode_rows(self.tokenizer, self._texts(examples), None, examples, self.settings)
-        parts = [tuple(hide_by_hash(self.tokenizer, part) for part in row.parts) for row in rows]
+        parts = [tuple(mask_by_hash(self.tokenizer, part) for part in row.parts) for row in rows]
         for i, pair in self._scored_pairs(examples):
             parts[i] += (pair,)
         return [replace(row, parts=of_row) for row, of_row in zip(rows, parts, strict=True)]
@@ -140,43 +140,43 @@ class MaskedLMTask:
         return rows
 
     def training_batch(self, rows: Sequence[TrainingRow], options: TrainingOptions, rng: np.random.Generator) -> Batch:
-        """Collate rows with tokens hidden.
+        """Collate rows with tokens masked.
 
-        Targets are the hidden tokens' true ids, (M), and after them, with sentence pairs, 0
+        Targets are the masked tokens' true ids, (M), and after them, with sentence pairs, 0
         for a true pair and 1 for a false one, (B), as BERT has it.
         """
         import torch
 
         coins = rng.random(len(rows)) < 0.5
-        parts, hidden, orders = [], [], []
+        parts, masked, orders = [], [], []
         for row, coin in zip(rows, coins, strict=True):
             other = row.swapped if coin else None
             encoding = (other or row.encoded).parts[0]
             words = row.target.words if other is None else row.target.swapped_words
-            part = hide_randomly(self.tokenizer, encoding, words, options.token_masking or SHARE, rng)
+            part = mask_randomly(self.tokenizer, encoding, words, options.token_masking or SHARE, rng)
             parts.append(part)
-            hidden += [token for _, token in part.hidden]
+            masked += [token for _, token in part.masked]
             orders.append(TRUE_PAIR if other is None else FALSE_PAIR)
-        targets = torch.tensor(hidden + (orders if self.has_pairs else []), dtype=torch.long)
+        targets = torch.tensor(masked + (orders if self.has_pairs else []), dtype=torch.long)
         return replace(self.batch(parts), targets=targets)
 
     def batch(self, parts: Sequence[Encoding]) -> Batch:
-        """Collate parts; the tokens asked for are those that were hidden, or that are [MASK]."""
+        """Collate parts; the tokens asked for are those that were masked, or that are [MASK]."""
         import torch
 
         batch = collate(parts, pad_id=self.tokenizer.pad_id)
         width = batch.input_ids.shape[1]
-        scored = any(part.hidden for part in parts)
+        scored = any(part.masked for part in parts)
         positions, gold = [], []
         for i, part in enumerate(parts):
-            places = [place for place, _ in part.hidden] if scored else _places(part.ids, self.tokenizer.mask_id)
+            places = [place for place, _ in part.masked] if scored else _places(part.ids, self.tokenizer.mask_id)
             positions += [i * width + place for place in places]
-            gold += [token for _, token in part.hidden]
+            gold += [token for _, token in part.masked]
         targets = torch.tensor(gold, dtype=torch.long) if scored else None
         return replace(batch, positions=torch.tensor(positions, dtype=torch.long), targets=targets)
 
     def losses(self, logits: Any, batch: Batch, options: TrainingOptions) -> Tensor:
-        """Mean cross entropy over the hidden tokens of each row, plus that of its order, (B)."""
+        """Mean cross entropy over the masked tokens of each row, plus that of its order, (B)."""
         import torch
         from torch.nn import functional
 
@@ -248,7 +248,7 @@ class MaskedLMTask:
         return ["masks"]
 
     def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
-        """Return perplexity of the hidden tokens, their mean loss, how many were found, and of pairs how many."""
+        """Return perplexity of the masked tokens, their mean loss, how many were found, and of pairs how many."""
         return Scores(masked_metrics(outputs))
 
     def intervals(self, examples: Sequence[Example], outputs: Outputs) -> Mapping[str, Interval]:
@@ -286,7 +286,7 @@ class MaskedLMTask:
         firsts, seconds = ([texts[row[side]] for row in chosen] for side in (1, 2))
         encodings = self.tokenizer.encode(firsts, seconds, max_length=self.settings.max_length)
         for i, ((place, *_), encoding) in enumerate(zip(chosen, encodings, strict=True)):
-            yield place, replace(encoding, hidden=((0, FALSE_PAIR if i % 2 else TRUE_PAIR),))
+            yield place, replace(encoding, masked=((0, FALSE_PAIR if i % 2 else TRUE_PAIR),))
 
     def _pair_rows(
         self, pairs: Sequence[SentencePair], examples: Sequence[Example], options: TrainingOptions

@@ -21,7 +21,7 @@ TRUE_PAIR, FALSE_PAIR = 0, 1  # as BERT has it
 
 @dataclass(frozen=True, slots=True)
 class MaskedOutput:
-    """What is known of a row's hidden tokens, (tokens, …), and whether its pair was told right; None: it has none."""
+    """What is known of a row's masked tokens, (tokens, …), and whether its pair was told right; None: it has none."""
 
     tokens: NDArray[np.float64]
     pair_right: bool | None = None
@@ -36,11 +36,11 @@ def judged(logs: Tensor, targets: Tensor) -> Tensor:
 
 def is_pair(part: Encoding) -> bool:
     """Tell whether a scored part is a pair: no other is asked for its first token."""
-    return part.hidden[:1] in (((0, TRUE_PAIR),), ((0, FALSE_PAIR),))
+    return part.masked[:1] in (((0, TRUE_PAIR),), ((0, FALSE_PAIR),))
 
 
 def masked_metrics(outputs: Outputs) -> dict[str, float]:
-    """Return perplexity of the hidden tokens, their mean loss, how many were found, and of pairs how many."""
+    """Return perplexity of the masked tokens, their mean loss, how many were found, and of pairs how many."""
     tokens, pairs = _apart(outputs)
     return perplexity_metrics(tokens) | pair_accuracy(pairs)
 
@@ -58,5 +58,5 @@ def masked_difference(outputs: Outputs, others: Outputs) -> dict[str, Interval]:
 
 
 def _apart(outputs: Outputs) -> tuple[list[NDArray[np.float64]], list[bool | None]]:
-    """Separate hidden tokens and pairs of rows."""
+    """Separate masked tokens and pairs of rows."""
     return [output.tokens for output in outputs], [output.pair_right for output in outputs]

@@ -23,7 +23,7 @@ from bertkit.errors import DataError, UsageError
 from bertkit.tasks.base import EncodedRow, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.candidates import Extractor, Ranker, by_merit, candidate_sets, textrank
 from bertkit.tasks.document_text import reference_of, rouge_tokens, sentences_of
-from bertkit.tasks.encoding import hide_tokens, refuse_long
+from bertkit.tasks.encoding import mask_tokens, refuse_long
 from bertkit.tasks.extractive import ExtractiveTask
 from bertkit.tasks.sentence_windows import boundaries, sentence_ids
 from bertkit.tasks.summaries import SummaryTask, check_references, refuse_nothing
@@ -168,7 +168,7 @@ class MatchingTask(SummaryTask):
             parts += [*row.encoded.parts, row.target.reference, *candidates]
             sizes.append(2 + len(candidates))
         batch = replace(self.batch(parts), sizes=tuple(sizes))
-        return hide_tokens(batch, self.tokenizer, options.token_masking, rng) if options.token_masking else batch
+        return mask_tokens(batch, self.tokenizer, options.token_masking, rng) if options.token_masking else batch
 
     def batch(self, parts: Sequence[Encoding]) -> Batch:
         """Collate texts."""

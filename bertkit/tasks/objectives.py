@@ -218,8 +218,8 @@ class Classification:
     def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> dict[str, Interval]:
         """Return the interval of each metric's difference, `outputs` minus `others`; of the loss where it decides."""
         gold = _gold(examples)
-        mine, theirs = self.predicted(outputs), self.predicted(others)
-        found = classification_difference(gold, mine, theirs, self.labels, positive=self.positive)
+        mine, other = self.predicted(outputs), self.predicted(others)
+        found = classification_difference(gold, mine, other, self.labels, positive=self.positive)
         if self.decides_by_loss:
             found |= mean_difference(self._row_losses(examples, outputs), self._row_losses(examples, others), "loss")
         return found

@@ -161,7 +161,7 @@ def standing(settings: TaskSettings, encoder_class: str, *, is_blended: bool, po
     Args:
         settings: the run's.
         encoder_class: transformers' class of the bare encoder, such as BertModel.
-        is_blended: whether a baseline has a say in the run's answers.
+        is_blended: whether a baseline is ensembled into the run's answers.
         positions: how many tokens the encoder can read; None: any number.
     """
     reason = why_not_expressed(settings, encoder_class)

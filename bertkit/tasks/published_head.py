@@ -121,7 +121,7 @@ class PublishedHead:
         import torch
 
         if self.pooler is not None:
-            back = {theirs: ours for ours, theirs in self._names().items()}
+            back = {others: ours for ours, others in self._names().items()}
             return {back.get(name, name): weight for name, weight in published.items()}
         rest, (scale, shift) = dict(published), _MIDDLE[self._how.activation]
         before, added = rest[f"{self._how.dense}.weight"], rest[f"{self._how.dense}.bias"]
@@ -138,4 +138,4 @@ class PublishedHead:
 
     def _names(self) -> dict[str, str]:
         pairs = ((self.pooler, self._how.dense), (_CLASSIFIER, self._how.linear))
-        return {f"{ours}.{part}": f"{theirs}.{part}" for ours, theirs in pairs for part in ("weight", "bias")}
+        return {f"{ours}.{part}": f"{others}.{part}" for ours, others in pairs for part in ("weight", "bias")}

@@ -81,8 +81,8 @@ class ReadingScores:
         """Return the interval of each figure less another's, rows paired."""
 
         def score(draws: NDArray[np.intp]) -> dict[str, Array]:
-            theirs = other._drawn(draws)
-            return {name: values - theirs[name] for name, values in self._drawn(draws).items()}
+            others = other._drawn(draws)
+            return {name: values - others[name] for name, values in self._drawn(draws).items()}
 
         return bootstrap_chunks(score, len(self._given))
 

@@ -19,7 +19,7 @@ from bertkit.data.shape_names import (
 )
 from bertkit.errors import UnknownNameError, UsageError
 
-# Words that are kept of those that could stand in a hidden place, the likeliest first.
+# Words that are kept of those that could stand in a masked place, the likeliest first.
 MOST_WORDS = 100
 # Answers that are kept of those that a text could give.
 KEPT_ANSWERS = 20
@@ -100,7 +100,7 @@ TASKS: tuple[TaskSpec, ...] = (
         ("pearson", "spearman", "mse", "mae"),
         siamese_target="bertkit.tasks.siamese:SiameseTask",
     ),
-    # A token that is hidden is one that could have been tagged.
+    # A token that is masked is one that could have been tagged.
     TaskSpec(
         "ner",
         "bertkit.tasks.tagging:TaggingTask",
@@ -121,7 +121,7 @@ TASKS: tuple[TaskSpec, ...] = (
         {"batch_size": 8, "token_masking": 0.0},
         most_ranked=None,
     ),
-    # What stands in the text's markers is read, so none of it is hidden.
+    # What stands in the text's markers is read, so none of it is masked.
     TaskSpec(
         "relation",
         "bertkit.tasks.relation:RelationTask",

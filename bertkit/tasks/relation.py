@@ -66,8 +66,8 @@ class RelationObjective(Classification):
         """Return the interval of each metric's difference, `outputs` minus `others`."""
         usual = super().difference(examples, outputs, others)
         gold, mine, scores, labels, related = self._compared(examples, outputs)
-        _, theirs, their_scores, _, _ = self._compared(examples, others)
-        own = relation_difference(gold, (mine, scores), (theirs, their_scores), labels, related)
+        _, other, their_scores, _, _ = self._compared(examples, others)
+        own = relation_difference(gold, (mine, scores), (other, their_scores), labels, related)
         return {**own, **{name: usual[name] for name in usual if name not in ("f1", "precision", "recall")}}
 
     def _compared(

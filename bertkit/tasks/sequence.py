@@ -24,7 +24,7 @@ from bertkit.tasks.base import (
     TrainingOptions,
     TrainingRow,
 )
-from bertkit.tasks.encoding import encode_rows, hide_tokens, joined_texts, with_sides
+from bertkit.tasks.encoding import encode_rows, joined_texts, mask_tokens, with_sides
 from bertkit.tasks.labels import sorted_labels
 from bertkit.tasks.objectives import Classification, Objective, Regression, number
 from bertkit.tokenization.base import Encoding, Tokenizer
@@ -141,7 +141,7 @@ class SequenceTask:
         ]
         batch = self.batch([row.parts[0] for row in chosen])
         batch = replace(batch, targets=torch.tensor([row.target for row in rows], dtype=torch.float32))
-        return hide_tokens(batch, self.tokenizer, options.token_masking, rng) if options.token_masking else batch
+        return mask_tokens(batch, self.tokenizer, options.token_masking, rng) if options.token_masking else batch
 
     def batch(self, parts: Sequence[Encoding]) -> Batch:
         """Collate parts; the first token of each attends to all."""

@@ -13,7 +13,7 @@ from bertkit.compute.batching import Batch
 from bertkit.data.records import Example
 from bertkit.errors import UsageError
 from bertkit.tasks.base import EncodedRow, TaskSettings, TrainingOptions, TrainingRow
-from bertkit.tasks.encoding import hide_tokens, refuse_long
+from bertkit.tasks.encoding import mask_tokens, refuse_long
 from bertkit.tasks.sequence import SequenceTask
 from bertkit.tokenization.base import Tokenizer
 
@@ -78,7 +78,7 @@ class SiameseTask(SequenceTask):
         batch = self.batch([part for row in rows for part in row.encoded.parts])
         targets = torch.tensor([row.target for row in rows], dtype=torch.float32)
         batch = replace(batch, targets=targets, positions=torch.arange(2 * len(rows)).view(-1, 2))
-        return hide_tokens(batch, self.tokenizer, options.token_masking, rng) if options.token_masking else batch
+        return mask_tokens(batch, self.tokenizer, options.token_masking, rng) if options.token_masking else batch
 
     def part_outputs(self, logits: Tensor, batch: Batch) -> Sequence[NDArray[np.float64]]:
         """Return the vector of each text, (H)."""

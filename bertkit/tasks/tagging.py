@@ -22,7 +22,7 @@ from bertkit.errors import DataError
 from bertkit.metrics.tagging import tagging_difference, tagging_intervals, tagging_metrics
 from bertkit.plain import listed, quoted
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
-from bertkit.tasks.encoding import encode_rows, hide_tokens
+from bertkit.tasks.encoding import encode_rows, mask_tokens
 from bertkit.tasks.endings import Endings, learn_endings
 from bertkit.tasks.tags_seen import ScoredEntity, Tagged, Tagging, best_seen, joined, tagged
 from bertkit.tasks.units import Words, is_whole_words, units
@@ -128,7 +128,7 @@ class TaggingTask:
         for i, row in enumerate(rows):
             targets[i, : len(row.target)] = torch.tensor(row.target)
         batch = replace(batch, targets=targets)
-        return hide_tokens(batch, self.tokenizer, options.token_masking, rng) if options.token_masking else batch
+        return mask_tokens(batch, self.tokenizer, options.token_masking, rng) if options.token_masking else batch
 
     def batch(self, parts: Sequence[Encoding]) -> Batch:
         """Collate parts; no token attends to all, for every token matters alike."""

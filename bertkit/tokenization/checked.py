@@ -23,7 +23,7 @@ Ids = dict[str, int]
 _BY_PARTS = (("merges", "BPE"), ("continuing_subword_prefix", "WordPiece"), ("unk_id", "Unigram"))
 _BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
 # Ids may leave gaps, but a table of embeddings has a row for each of them.
-_SPREAD, _FREE_GAPS = 4, 10_000
+_EVENLY, _FREE_GAPS = 4, 10_000
 # Texts with which a fault shows that only encoding shows: none, usual, and what no vocabulary has.
 _TRIED = ("", "a B.", "\u0378 가 \N{DROMEDARY CAMEL} \u0301")
 
@@ -60,7 +60,7 @@ def _ids_of(model: Mapping[str, Any]) -> Ids:
         raise MisfitError(f"model.vocab gives {shown(strange)} the id {shown(ids[strange])}")
     if len(set(ids.values())) < len(ids):
         raise MisfitError("model.vocab gives one id to two pieces")
-    most = _SPREAD * len(ids) + _FREE_GAPS
+    most = _EVENLY * len(ids) + _FREE_GAPS
     if max(ids.values()) >= most:
         raise MisfitError(f"model.vocab has {len(ids):,} pieces, and one of them the id {max(ids.values()):,}")
     unknown = model.get("unk_token", None if kind == "BPE" else "[UNK]")
@@ -102,7 +102,7 @@ def _check_merges(model: Mapping[str, Any], ids: Ids) -> None:
 def _add(ids: Ids, taken: set[int], token: Mapping[str, Any]) -> None:
     """Take an added token in, which must have an id of its own, or that of its piece."""
     content, place = value_of(str, token.get("content"), "added_tokens.content"), token.get("id")
-    if type(place) is not int or not 0 <= place < _SPREAD * len(ids) + _FREE_GAPS:
+    if type(place) is not int or not 0 <= place < _EVENLY * len(ids) + _FREE_GAPS:
         raise MisfitError(f"the added token {shown(content)} has the id {shown(place)}, and there are {len(ids):,}")
     if ids.get(content, place) != place:
         raise MisfitError(f"the added token {shown(content)} has the id {place}, and in the vocabulary {ids[content]}")

@@ -52,7 +52,7 @@ def open_deberta(folder: Path, config: dict[str, Any], max_length: int) -> Token
     return tokenizer
 
 
-def mend_characters(backend: Backend) -> None:
+def fix_characters(backend: Backend) -> None:
     """Give a tokenizer.json that transformers 5 wrote its compatibility characters back."""
     stored = backend.normalizer
     kept = b"" if stored is None else stored.__getstate__()

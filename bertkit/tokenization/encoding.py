@@ -26,7 +26,7 @@ class Encoding:
     `n_tokens` is the row's full length, special tokens included, before it was cut. Of a
     very long text only a part may have been looked at; then it counts that, and `is_part` is
     true. `spans` are the tokens' places in the row's texts, where asked for; `hidden` are
-    (place, true id) of tokens that a task has hidden. `begins` marks the windows of a very
+    (place, true id) of tokens that a task has masked. `begins` marks the windows of a very
     long text that share nothing with the one before.
     """
 
@@ -34,7 +34,7 @@ class Encoding:
     type_ids: list[int]
     n_tokens: int
     spans: Sequence[Span] = ()
-    hidden: tuple[tuple[int, int], ...] = ()
+    masked: tuple[tuple[int, int], ...] = ()
     is_part: bool = False
     begins: bool = False
 

@@ -81,10 +81,10 @@ def examine(tokenizer: Tokenizer, texts: Sequence[str], *, model_ids: int | None
         texts: the texts it is to read; a sample evenly spread over them is encoded.
         model_ids: how many ids the model has embeddings for; None: not known.
     """
-    sample = _spread(texts, SAMPLE)
+    sample = _evenly(texts, SAMPLE)
     encodings = tokenizer.encode(sample)
     unknown = _unknown_share(tokenizer, encodings)
-    lost, misplaced = _places(tokenizer, _spread(texts, PLACED_SAMPLE))
+    lost, misplaced = _places(tokenizer, _evenly(texts, PLACED_SAMPLE))
     faults, doubts = [], []
     for share, what in ((unknown, "tokens are unknown to"), (lost, "characters are in no token of")):
         if share >= STOP_SHARE:
@@ -100,7 +100,7 @@ def examine(tokenizer: Tokenizer, texts: Sequence[str], *, model_ids: int | None
     return Fit(unknown, lost, (*faults, *misplaced, *unframed, *framed), tuple(doubts))
 
 
-def _spread(texts: Sequence[str], size: int) -> list[str]:
+def _evenly(texts: Sequence[str], size: int) -> list[str]:
     # rounded up, so that the sample reaches the last texts
     return list(texts[:: max(1, -(-len(texts) // size))])
 

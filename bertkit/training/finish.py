@@ -14,8 +14,8 @@ from bertkit.evaluation.baselines import Baselines, fit_baselines, rows_to_fit
 from bertkit.evaluation.blend import Blend, ScoreBlend, fit_blend, fit_score_blend, fit_set_blend
 from bertkit.evaluation.contamination import save_hashes
 from bertkit.evaluation.decisions import beside
+from bertkit.evaluation.ensemble import ENCODER, Ensemble, fit_member
 from bertkit.evaluation.evaluate import Evaluation, evaluate
-from bertkit.evaluation.partner import ENCODER, Partnership, fit_partner
 from bertkit.evaluation.run import Scored
 from bertkit.files import write_errors, write_json
 from bertkit.reporting.card import write_card
@@ -38,7 +38,7 @@ class Finished:
     evaluation: Evaluation
     baselines: Baselines
     outputs: Outputs
-    partnership: Partnership | None = None
+    ensemble: Ensemble | None = None
     chosen: tuple[str, ...] = ()
     calibration: Mapping[str, Any] = field(default_factory=dict)
 
@@ -49,10 +49,10 @@ class Finished:
 
     def _of_blend(self) -> str | None:
         """Say what a blend is made of, and how its model does alone; None where there is no blend."""
-        if self.partnership is None:
+        if self.ensemble is None:
             return None
-        weights = self.partnership.weights().items()
-        if isinstance(self.partnership.blend, ScoreBlend):
+        weights = self.ensemble.weights().items()
+        if isinstance(self.ensemble.blend, ScoreBlend):
             formula = " + ".join(f"{weight:.2f} x {name}" for name, weight in weights)
         else:
             formula = " x ".join(f"{name}^{weight:.2f}" for name, weight in weights)
@@ -89,15 +89,15 @@ class Finished:
                 **({"calibration": dict(self.calibration)} if self.calibration else {}),
             },
             versions=bundle.versions(),
-            blend=self.partnership.weights() if self.partnership else {},
+            blend=self.ensemble.weights() if self.ensemble else {},
         )
         folder = place.work
         prepared.task.settle(learner.bare_model)
         with write_errors(place.shown, way_on=f"fix that, then go on with {resume_command(place.shown)}"):
             (folder / BASELINE).mkdir(exist_ok=True)
             self.baselines.save(folder / BASELINE)
-            if self.partnership is not None:
-                self.partnership.save(folder / BASELINE)
+            if self.ensemble is not None:
+                self.ensemble.save(folder / BASELINE)
             salt, is_pair = prepared.dataset.fingerprint, manifest.settings.is_pair
             if prepared.dropped is not None:
                 prepared.dropped.save(folder / DROPPED_FILE)
@@ -123,32 +123,32 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
     is_cut = prepared.config.on_long == "window" and any(len(row.parts) > 1 for row in prepared.validation)
     if prepared.config.calibrate and not is_cut:
         outputs, calibration, cooled = calibrate(task, learner.bare_model, examples, outputs)
-    theirs, alone, partnership = dict(baselines.predict(examples)), None, None
+    others, alone, ensemble = dict(baselines.predict(examples)), None, None
     if prepared.config.blend:
-        partner = fit_partner(task, learner.bare_model, baselines, learnt, seed=seed)
-        say = partner.answers(examples, theirs)
-        theirs.setdefault(partner.name, say)
-        partnership = Partnership(_fitted_blend(task, examples, outputs, say), partner)
-        outputs, alone = partnership.blend.mix(outputs, say), outputs
+        member = fit_member(task, learner.bare_model, baselines, learnt, seed=seed)
+        say = member.answers(examples, others)
+        others.setdefault(member.name, say)
+        ensemble = Ensemble(_fitted_blend(task, examples, outputs, say), member)
+        outputs, alone = ensemble.blend.mix(outputs, say), outputs
     baselines, tuned = tune(task, baselines, examples, outputs, prepared.config.tune_threshold)
-    theirs = {**theirs, **baselines.predict(examples)} if tuned else theirs
+    others = {**others, **baselines.predict(examples)} if tuned else others
     evaluation = evaluate(
         task,
         examples,
         outputs,
-        beside(task, baselines, theirs),
+        beside(task, baselines, others),
         alone=alone,
         data=prepared.dataset.name,
         split="validation",
         warnings=prepared.warnings,
     )
-    return Finished(evaluation, baselines, outputs, partnership, (cooled, tuned), calibration)
+    return Finished(evaluation, baselines, outputs, ensemble, (cooled, tuned), calibration)
 
 
-def _fitted_blend(task: Task, examples: Sequence[Example], own: Outputs, theirs: Outputs) -> Blend:
-    """Weigh encoder and partner on the validation rows, whose labels or scores neither has learnt."""
+def _fitted_blend(task: Task, examples: Sequence[Example], own: Outputs, others: Outputs) -> Blend:
+    """Weigh encoder and other member on the validation rows, whose labels or scores neither has learnt."""
     if task.settings.task == "regression":
-        return fit_score_blend([float(example.label or "nan") for example in examples], own, theirs)
+        return fit_score_blend([float(example.label or "nan") for example in examples], own, others)
     if isinstance(task, MultiLabelTask):
-        return fit_set_blend(task.sets.gold(examples, task.settings.labels), own, theirs)
-    return fit_blend([example.label for example in examples], task.settings.labels, own, theirs)
+        return fit_set_blend(task.sets.gold(examples, task.settings.labels), own, others)
+    return fit_blend([example.label for example in examples], task.settings.labels, own, others)

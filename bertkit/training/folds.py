@@ -1,6 +1,6 @@
 """Scores of folds: every row is answered by a model that was trained without it.
 
-The rows are parted as splits are carved: the same rows stay together, and so do groups; of classes
+The rows are parted as splits are held out: the same rows stay together, and so do groups; of classes
 each part has its share. Each fold is a training of its own, from its rows to its calibrated answers,
 in a folder that is removed; what it says of its part is kept.
 """
@@ -20,12 +20,12 @@ import numpy as np
 from bertkit.config import TrainConfig
 from bertkit.data.records import DataSet, Example
 from bertkit.data.shape_names import CLASSES, RELATIONS
-from bertkit.data.splits import carve
+from bertkit.data.splits import hold_out
 from bertkit.engines.opening import Way
 from bertkit.errors import UsageError
+from bertkit.evaluation.ensemble import open_ensemble
 from bertkit.evaluation.forward import forward
 from bertkit.evaluation.linear_run import open_to_answer
-from bertkit.evaluation.partner import open_partnership
 from bertkit.files import write_json, writing
 from bertkit.kinds import read_object, record_of
 from bertkit.metrics.names import range_of
@@ -62,7 +62,7 @@ class FoldScores:
         folds: the figures of each.
         metrics: those of all rows together.
         intervals: of the mean over folds, 95 %. Folds share most of their training rows, so a figure
-            varies more from one training to another than their spread shows; the variance is corrected
+            varies more from one training to another than their variance shows; the variance is corrected
             for that (Nadeau and Bengio 2003, "Inference for the Generalization Error").
     """
 
@@ -104,7 +104,7 @@ def score_folds(
         for number, part in enumerate(parts):
             note(f"fold {number + 1} of {len(parts)}: {len(part):,} rows are answered by a model of the others")
             rest = [row for i, other in enumerate(parts) if i != number for row in other]
-            rows = carve(
+            rows = hold_out(
                 replace(dataset, splits={"train": tuple(rest)}),
                 validation_fraction=config.validation_fraction,
                 test_fraction=0.0,
@@ -141,11 +141,11 @@ def _fold_config(config: TrainConfig, dataset: DataSet, run: Path) -> TrainConfi
 
 
 def _parts(dataset: DataSet, config: TrainConfig) -> list[tuple[Example, ...]]:
-    """Part the rows, each part carved from what the earlier ones left."""
+    """Part the rows, each part held out from what the earlier ones left."""
     rows = tuple(row for split in ("train", "validation") for row in dataset.splits.get(split, ()))
     count, parts, rest = int(config.folds or 2), list[tuple[Example, ...]](), replace(dataset, splits={"train": rows})
     for left in range(count, 1, -1):
-        found = carve(
+        found = hold_out(
             rest,
             validation_fraction=1.0 / left,
             test_fraction=0.0,
@@ -162,9 +162,9 @@ def _answers(run: Path, config: TrainConfig, task: Task, part: Sequence[Example]
     """Return what a fold's model says of its part, labels in the order of `task`."""
     loaded, placement = open_to_answer(run, Way("torch", config.device, config.precision))
     outputs: Outputs = forward(loaded.model, loaded.task, loaded.task.encode_scored(part), placement)
-    partnership = open_partnership(loaded)
-    if partnership is not None:
-        outputs = partnership.blend.mix(outputs, partnership.partner.answers(part, {}))
+    ensemble = open_ensemble(loaded)
+    if ensemble is not None:
+        outputs = ensemble.blend.mix(outputs, ensemble.member.answers(part, {}))
     return _in_order(loaded, task, outputs)
 
 
@@ -201,8 +201,8 @@ def _interval(metric: str, values: Sequence[float]) -> Interval:
     from scipy.stats import t
 
     count, mean = len(values), float(np.mean(values))
-    spread = math.sqrt((1.0 / count + 1.0 / (count - 1)) * float(np.var(values, ddof=1)))
-    reach = float(t.ppf(0.975, count - 1)) * spread
+    std = math.sqrt((1.0 / count + 1.0 / (count - 1)) * float(np.var(values, ddof=1)))
+    reach = float(t.ppf(0.975, count - 1)) * std
     least, most = range_of(metric)
     return max(least, mean - reach), min(most, mean + reach)
 

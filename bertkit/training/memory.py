@@ -59,7 +59,7 @@ class Memory:
         averages: snapshots of the weights (--average).
         gradients: one of each trained weight.
         activations: what autograd keeps of the largest batch, logits over a vocabulary aside.
-        logits: what it keeps of these, (hidden words, V).
+        logits: what it keeps of these, (masked words, V).
         passing: gradients on their way through the largest operation.
         slack: free places in the heap between blocks of a batch.
         libraries: code and workspaces of torch.

@@ -79,8 +79,8 @@ def resolve(
         _refuse_vocabulary(config, spec)
     config = _with_attention(config, spec)
     filled = _filled(config, recipe_for(spec, from_nothing=init == "random"), task=task, two_texts=two_texts)
-    reads_oftener = task in OF_FEW_ROWS or (task in OF_ONE_TEXT and not two_texts)
-    if config.epochs is None and n_rows and reads_oftener:
+    reads_more_often = task in OF_FEW_ROWS or (task in OF_ONE_TEXT and not two_texts)
+    if config.epochs is None and n_rows and reads_more_often:
         filled = replace(filled, epochs=_epochs(n_rows, filled, init))
     if spec.is_scratch and (n_rows >= MANY_ROWS or task == "ner"):
         filled = _widened(filled)
@@ -184,7 +184,7 @@ def _refuse_mask_decoder(config: TrainConfig, spec: ModelSpec) -> None:
 
 
 def _epochs(n_rows: int, config: TrainConfig, init: str) -> int:
-    """Return how often rows are read: as the recipe says, or oftener where they are few."""
+    """Return how often rows are read: as the recipe says, or more often where they are few."""
     usual = int(config.epochs or 1)
     steps_each = math.ceil(n_rows / (int(config.batch_size or 1) * config.accumulate))
     enough, most = ENOUGH[init]

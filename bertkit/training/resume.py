@@ -185,8 +185,8 @@ def check_same_data(prepared: Prepared, setup: dict[str, Any]) -> None:
     with _stored(prepared.config, SETUP):
         data = value_of(dict[str, Any], setup.get("data"), "data")
         form = DataRequest.from_json(data.get("request"), "data.request").split_form
-    is_carved = fingerprint(prepared.dataset.splits) != prepared.dataset.fingerprint
-    if is_carved and form != SPLIT_FORM:
+    is_held_out = fingerprint(prepared.dataset.splits) != prepared.dataset.fingerprint
+    if is_held_out and form != SPLIT_FORM:
         raise RunError(
             f"{prepared.dataset.name}: the run began with another version of bertkit, which holds out other "
             "validation rows; start again with --force."
@@ -253,9 +253,9 @@ def check_alike(world: World, prepared: Prepared, placement: Placement) -> None:
         "version of bertkit": versions()["bertkit"],
         "device": f"{placement.kind} in {placement.precision}",
     }
-    for rank, theirs in enumerate(world.to_main(own)):
+    for rank, others in enumerate(world.to_main(own)):
         for name, value in own.items():
-            if theirs[name] != value:
+            if others[name] != value:
                 raise RunError(
                     f"process {rank} of {world.size} has other {name} than process 0: give every machine the same "
                     "data, models, versions and kind of device."

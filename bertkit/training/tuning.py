@@ -93,8 +93,8 @@ def tune(
     threshold, said = _chosen(gold, gathered(outputs)[:, place], word, positive)
     task.decide_by(tuple(threshold if label == positive else 0.0 for label in labels))
     if isinstance(baselines, SequenceBaselines):
-        theirs = gathered(baselines.predict(examples)["tfidf"])[:, place]
-        baselines = replace(baselines, threshold=_chosen(gold, theirs, word, positive)[0])
+        others = gathered(baselines.predict(examples)["tfidf"])[:, place]
+        baselines = replace(baselines, threshold=_chosen(gold, others, word, positive)[0])
     return baselines, said
 
 

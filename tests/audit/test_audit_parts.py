@@ -11,11 +11,11 @@ from bertkit.audit import near_duplicates
 from bertkit.audit.chunk import Chunk
 from bertkit.audit.encoding import FAULTS, is_suspicious
 from bertkit.audit.keys import KeyTable, stable_key
+from bertkit.audit.label_cues import LabelCues
 from bertkit.audit.labels import Labels, balancing_weights
 from bertkit.audit.lengths import fitting_length, histogram, percentile, summarize
 from bertkit.audit.near_duplicates import NearDuplicates, minhash
 from bertkit.audit.sampling import Reservoir
-from bertkit.audit.telltale import Telltales
 from bertkit.audit.verdict import TrainCommand, suggest_command
 from bertkit.audit.words import count_words
 from bertkit.data.records import Example
@@ -240,19 +240,19 @@ def reviews(count, mark=lambda i: False, labels="ab", size=2000):
 
 
 def test_a_mark_of_one_label_is_found():
-    (finding, *_) = found_by(Telltales(), reviews(600, mark=lambda i: i % 4 == 0))
+    (finding, *_) = found_by(LabelCues(), reviews(600, mark=lambda i: i % 4 == 0))
     assert (finding.kind, finding.severity, finding.count) == ("telltale_word", "warning", 150)
     assert "label 'a'" in finding.message
     assert [place.line for place in finding.places] == [1, 5, 9, 13, 17, 21]
-    assert found_by(Telltales(), reviews(600, mark=lambda i: i % 10 == 0))[0].severity == "info"
+    assert found_by(LabelCues(), reviews(600, mark=lambda i: i % 10 == 0))[0].severity == "info"
 
 
 def test_chance_and_a_common_label_are_no_find():
-    assert found_by(Telltales(), reviews(600, mark=lambda i: i % 3 == 0)) == []
+    assert found_by(LabelCues(), reviews(600, mark=lambda i: i % 3 == 0)) == []
     # a handful of rows, however pure
-    assert found_by(Telltales(), reviews(40, mark=lambda i: i % 10 == 0)) == []
+    assert found_by(LabelCues(), reviews(40, mark=lambda i: i % 10 == 0)) == []
     # a label of nearly all rows is met by nearly every word
-    assert found_by(Telltales(), reviews(600, labels="a" * 99 + "b", size=40)) == []
+    assert found_by(LabelCues(), reviews(600, labels="a" * 99 + "b", size=40)) == []
 
 
 def test_minhash_estimates_the_similarity():

@@ -99,10 +99,10 @@ def test_utf_8_in_a_pipe_whatever_the_locale_says(tmp_path: Path) -> None:
 
 def test_summaries_go_to_a_file_though_the_bar_is_on_a_terminal(pairs: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bertkit", "summarize", str(pairs), "--input-format", "txt", "--method", "lead"]
-    ours, theirs = pty.openpty()
+    ours, others = pty.openpty()
     with (tmp_path / "out").open("wb") as out:
-        done = subprocess.run(command, stdout=out, stderr=theirs, stdin=subprocess.DEVNULL, check=False, timeout=100)
-    os.close(theirs)
+        done = subprocess.run(command, stdout=out, stderr=others, stdin=subprocess.DEVNULL, check=False, timeout=100)
+    os.close(others)
     os.close(ours)
     assert done.returncode == 0
     assert (tmp_path / "out").read_text(encoding="utf-8").startswith("{")

@@ -109,8 +109,8 @@ def test_a_run_is_trained_with_it(built: str, tmp_path: Path) -> None:
     assert run("build", str(data), "--type", "bpe", "--size", "120", "--output", pairs).exit_code == 0
     trained = CliRunner().invoke(app, ["train", str(data), "--tokenizer", pairs, "--output", place, *small_run])
     assert trained.exit_code == 0, trained.output
-    ours, theirs = (run("show", model).stdout for model in (pairs, place))
-    assert ours == theirs
+    ours, others = (run("show", model).stdout for model in (pairs, place))
+    assert ours == others
 
 
 @pytest.mark.parametrize(

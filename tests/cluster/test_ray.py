@@ -75,9 +75,9 @@ def check_same(output: Path, plain: str) -> None:
     wanted = [json.loads(line) for line in plain.splitlines()]
     found = records_of(output)
     assert len(found) == len(wanted)
-    for mine, theirs in zip(found, wanted, strict=True):
-        assert mine.pop("score", 0) == pytest.approx(theirs.pop("score", 0), abs=1e-5)
-        assert mine == theirs
+    for mine, others in zip(found, wanted, strict=True):
+        assert mine.pop("score", 0) == pytest.approx(others.pop("score", 0), abs=1e-5)
+        assert mine == others
     assert not list(output.glob(".part*"))
 
 

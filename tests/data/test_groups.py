@@ -11,7 +11,7 @@ import pytest
 from bertkit.data.group_columns import GroupColumns
 from bertkit.data.records import ColumnMap, DataSet, Example, Row
 from bertkit.data.request import DataRequest
-from bertkit.data.splits import carve
+from bertkit.data.splits import hold_out
 from bertkit.errors import DataError, UsageError
 from bertkit.reporting.inspection import InspectRequest, inspect_data
 from bertkit.tasks.reading import load_data, load_splits
@@ -25,7 +25,7 @@ def grouped(sizes: dict[str, int], *, fraction: float = 0.1, test: float = 0.0, 
     ]
     random.Random(1).shuffle(rows)
     data = DataSet("toy", "classify", ColumnMap(("a",), None, "y"), {"train": tuple(rows)}, fingerprint="f")
-    return carve(data, validation_fraction=fraction, test_fraction=test, seed=seed, group="author")
+    return hold_out(data, validation_fraction=fraction, test_fraction=test, seed=seed, group="author")
 
 
 def groups_of(data: DataSet, split: str) -> set[str]:
@@ -61,7 +61,7 @@ def test_the_same_row_in_two_groups_keeps_both_together() -> None:
     rows += [Example(("Thanks!",), None, 9, "t", group="a"), Example(("thanks",), None, 9, "t", group="b")]
     data = DataSet("toy", "mlm", ColumnMap(("t",)), {"train": tuple(rows)}, fingerprint="f")
     for seed in range(6):
-        split = carve(data, validation_fraction=0.3, test_fraction=0, seed=seed, group="g")
+        split = hold_out(data, validation_fraction=0.3, test_fraction=0, seed=seed, group="g")
         assert len(groups_of(split, "validation") & {"a", "b"}) in (0, 2)
 
 

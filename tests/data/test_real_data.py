@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.data.splits import carve
+from bertkit.data.splits import hold_out
 from bertkit.tasks.reading import load_data
 
 
@@ -31,8 +31,8 @@ def test_mrpc_loses_no_row_to_quotes(real_data):
 
 def test_mrpc_carved(real_data):
     loaded = load_data(["mrpc"], data_dir=real_data / "mrpc", splits=("train",))
-    carved = carve(loaded, validation_fraction=0.1, test_fraction=0.0, seed=0)
-    assert Counter(carved.labels("validation")) == {"1": 276, "0": 132}
+    held = hold_out(loaded, validation_fraction=0.1, test_fraction=0.0, seed=0)
+    assert Counter(held.labels("validation")) == {"1": 276, "0": 132}
 
 
 @pytest.mark.parametrize("name", ["stsb", "korsts"])

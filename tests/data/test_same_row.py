@@ -14,7 +14,7 @@ from bertkit.audit.leakage import leakage_findings
 from bertkit.data.records import ColumnMap, DataSet, Example, Question
 from bertkit.data.request import DataRequest
 from bertkit.data.same_row import plain_form, plain_forms, plain_rows, row_key
-from bertkit.data.splits import carve
+from bertkit.data.splits import hold_out
 from bertkit.evaluation.contamination import count_known, save_hashes
 from bertkit.tasks.reading import load_splits
 
@@ -70,7 +70,7 @@ def test_no_split_of_bertkit_has_what_its_checks_report(
     is_pair: bool, passages: bool, seed: int, tmp_path: Path
 ) -> None:
     data = messy(200, texts=1 + is_pair, seed=seed, is_pair=is_pair)
-    split = carve(data, validation_fraction=0.2, test_fraction=0.2, seed=seed, passages=passages)
+    split = hold_out(data, validation_fraction=0.2, test_fraction=0.2, seed=seed, passages=passages)
     assert sum(map(len, split.splits.values())) == 200
     assert all(split.splits[name] for name in ("validation", "test"))
     table = KeyTable()
@@ -91,7 +91,7 @@ def test_rows_that_are_not_repeated_fall_where_their_exact_texts_say() -> None:
         "toy", "classify", data.columns, {"train": (*rows, Example(("ROW 3!",), "b", 61, "t"))}, fingerprint="f"
     )
     before, after = (
-        {e.line for e in carve(d, validation_fraction=0.2, test_fraction=0, seed=1).splits["validation"]}
+        {e.line for e in hold_out(d, validation_fraction=0.2, test_fraction=0, seed=1).splits["validation"]}
         for d in (data, doubled)
     )
     assert len(before - after - {3}) <= 1, "one more copy moves next to nothing"

@@ -11,7 +11,7 @@ import pytest
 
 from bertkit.documents import rouge_workers
 from bertkit.documents.rouge import METRICS, f_measures, score_corpus
-from bertkit.documents.rouge_workers import spread
+from bertkit.documents.rouge_workers import in_processes
 
 PAIRS = [(f"the cat sat on mat {i}\nit slept", f"a cat sat on mat {i % 3}\nit \ud83d slept {i}") for i in range(11)]
 
@@ -38,7 +38,7 @@ def here(three_processors):
 
 
 def test_workers_count_as_one_process_does(here):
-    assert spread(PAIRS, "english", METRICS, here) == f_measures(PAIRS, "english", METRICS)
+    assert in_processes(PAIRS, "english", METRICS, here) == f_measures(PAIRS, "english", METRICS)
     assert here.sizes == [5]  # the others were counted elsewhere
 
 
@@ -55,14 +55,14 @@ def test_a_corpus_is_spread(three_processors):
 @pytest.mark.parametrize("program", ["raise SystemExit(1)", "print('no figures')", "print([])"])
 def test_what_a_worker_fails_at_is_done_here(here, monkeypatch, program):
     monkeypatch.setattr(rouge_workers, "_PROGRAM", program)
-    assert spread(PAIRS, "english", METRICS, here) == f_measures(PAIRS, "english", METRICS)
+    assert in_processes(PAIRS, "english", METRICS, here) == f_measures(PAIRS, "english", METRICS)
     assert here.sizes == [5, 3, 3]
 
 
 @pytest.mark.parametrize("interpreter", ["", "/no/such/python"])
 def test_where_no_worker_can_be_started(here, monkeypatch, interpreter):
     monkeypatch.setattr(sys, "executable", interpreter)
-    assert spread(PAIRS, "english", METRICS, here) == f_measures(PAIRS, "english", METRICS)
+    assert in_processes(PAIRS, "english", METRICS, here) == f_measures(PAIRS, "english", METRICS)
     assert sum(here.sizes) == len(PAIRS)
 
 
@@ -80,7 +80,7 @@ def test_workers_end_with_the_caller(three_processors, monkeypatch):
     monkeypatch.setattr(rouge_workers, "_started", start)
     monkeypatch.setattr(rouge_workers, "_PROGRAM", "import time; time.sleep(600)")
     with pytest.raises(KeyboardInterrupt):
-        spread(PAIRS, "english", METRICS, interrupted)
+        in_processes(PAIRS, "english", METRICS, interrupted)
     assert len(started) == 2
     assert all(process.returncode for process in started)
 
@@ -88,7 +88,7 @@ def test_workers_end_with_the_caller(three_processors, monkeypatch):
 def test_few_pairs_start_no_process(monkeypatch):
     monkeypatch.setattr(rouge_workers, "_processors", lambda: 8)
     monkeypatch.setattr(rouge_workers, "_started", None)  # to be called is an error
-    assert len(spread(PAIRS * 40, "english", ["rouge1"], f_measures)) == 440
+    assert len(in_processes(PAIRS * 40, "english", ["rouge1"], f_measures)) == 440
 
 
 def test_parts_hold_every_pair_once_and_none_is_small():

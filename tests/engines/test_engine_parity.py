@@ -40,12 +40,12 @@ def batch_of(rows: int, tokens: int, vocabulary: int) -> dict[str, Tensor]:
 def compare(folder: Path, reference: Path, engine: str) -> None:
     """Compare an engine with torch where `predict --precision float32` asks it: probabilities, by batch and length."""
     ours, _ = open_run(reference, Way("torch", "cpu", "float32"))
-    theirs, _ = open_run(folder, Way(engine, "cpu", "float32"))
+    published, _ = open_run(folder, Way(engine, "cpu", "float32"))
     seen = []
     for rows, tokens in itertools.product(BATCHES, LENGTHS):
         batch = batch_of(rows, tokens, ours.tokenizer.vocab_size)
         with torch.inference_mode():
-            mine, other = (run.model(**batch).softmax(dim=-1) for run in (ours, theirs))
+            mine, other = (run.model(**batch).softmax(dim=-1) for run in (ours, published))
         assert (mine - other).abs().max() < 1e-5, (rows, tokens)
         seen.append(mine)
     assert torch.cat(seen).std(dim=0).min() > 0.01  # or all of this would show nothing

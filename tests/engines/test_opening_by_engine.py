@@ -83,9 +83,9 @@ def test_the_engine_that_answers_is_said_in_one_line_and_torch_is_not(run_of: Ru
         assert done.exit_code == 0, done.stderr
         assert done.stderr.count(f"answers are computed by {name} ") == 1
         for one, other in zip(done.stdout.splitlines(), usual.stdout.splitlines(), strict=True):
-            mine, theirs = json.loads(one), json.loads(other)
-            assert mine.pop("score") == pytest.approx(theirs.pop("score"), abs=1e-5)
-            assert mine == theirs
+            mine, others = json.loads(one), json.loads(other)
+            assert mine.pop("score") == pytest.approx(others.pop("score"), abs=1e-5)
+            assert mine == others
 
 
 def test_an_export_is_read_as_a_run_is(run_of: Runs, export: Path, pairs: Path) -> None:
@@ -95,9 +95,9 @@ def test_an_export_is_read_as_a_run_is(run_of: Runs, export: Path, pairs: Path) 
     flags = (data_of(run_of("scratch")), "--precision", "float32")
     scored, alone = command("eval", export, *flags), command("eval", run_of("scratch"), "--no-blend", *flags)
     assert scored.exit_code == 0, scored.stderr
-    mine, theirs = without_clock(scored), without_clock(alone)
-    assert mine["metrics"] == pytest.approx(theirs["metrics"], abs=1e-5)
-    assert mine["baselines"] == theirs["baselines"]
+    mine, others = without_clock(scored), without_clock(alone)
+    assert mine["metrics"] == pytest.approx(others["metrics"], abs=1e-5)
+    assert mine["baselines"] == others["baselines"]
     tokens = [command("tokenize", "the cat", "--model", folder).stdout for folder in (export, run_of("scratch"))]
     assert tokens[0] == tokens[1]
 
@@ -128,11 +128,11 @@ def rows_in(path: Path) -> list[Example]:
 
 
 def test_a_blended_run_keeps_its_blend_with_an_engine(run_of: Runs, pairs: Path) -> None:
-    own, theirs = (
+    own, others = (
         command("predict", run_of("align"), pairs, "--engine", engine, "--precision", "float32").stdout
         for engine in ("torch", "onnx")
     )
-    scores = [[json.loads(line)["score"] for line in text.splitlines()] for text in (own, theirs)]
+    scores = [[json.loads(line)["score"] for line in text.splitlines()] for text in (own, others)]
     assert scores[0] == pytest.approx(scores[1], abs=1e-5)
 
 

@@ -79,6 +79,6 @@ def test_figures_are_the_same_with_and_without_torch() -> None:
     assert (arrays.figures(logits) == arrays.figures(logits.numpy())).all()
     assert abs(arrays.each_by_itself(logits * 99) - arrays.each_by_itself((logits * 99).numpy())).max() < 1e-12
     for kind in (np.float64, np.float32):
-        ours, theirs = arrays.probabilities(logits.numpy(), kind), arrays.probabilities(logits, kind)
-        assert ours.dtype == theirs.dtype == kind
-        assert abs(ours - theirs).max() < 1e-6
+        ours, others = arrays.probabilities(logits.numpy(), kind), arrays.probabilities(logits, kind)
+        assert ours.dtype == others.dtype == kind
+        assert abs(ours - others).max() < 1e-6

@@ -17,7 +17,7 @@ from bertkit.cli.app import app
 from bertkit.data.records import Example
 from bertkit.errors import RunError
 from bertkit.evaluation.blend import Blend, ScoreBlend, fit_blend, fit_score_blend
-from bertkit.evaluation.partner import open_partnership
+from bertkit.evaluation.ensemble import open_ensemble
 from bertkit.evaluation.run import EvalRequest, evaluate_run
 from bertkit.evaluation.sequence_baselines import load_sequence_baselines
 from bertkit.evaluation.word_vectors import WordVectors
@@ -39,32 +39,32 @@ def drawn(n: int, seed: int = 0) -> tuple[list[str], Probabilities, Probabilitie
     rng = np.random.default_rng(seed)
     truth = rng.random(n) < 0.6
     odds = [scale * (np.where(truth, 1, -1) + rng.normal(0, 1.5, n)) for scale in (3.0, 0.8)]
-    own, theirs = (np.stack([1 - p, p], axis=1) for p in (1 / (1 + np.exp(-z)) for z in odds))
-    return ["b" if t else "a" for t in truth], own, theirs
+    own, others = (np.stack([1 - p, p], axis=1) for p in (1 / (1 + np.exp(-z)) for z in odds))
+    return ["b" if t else "a" for t in truth], own, others
 
 
 # --- fitting and mixing -------------------------------------------------------------------
 
 
 def test_the_weights_are_those_of_a_logistic_regression_on_both_log_odds() -> None:
-    gold, own, theirs = drawn(20_000)
-    blend = fit_blend(gold, ("a", "b"), own, theirs)
-    odds = np.stack([np.log(p[:, 1] / p[:, 0]) for p in (own, theirs)], axis=1)
+    gold, own, others = drawn(20_000)
+    blend = fit_blend(gold, ("a", "b"), own, others)
+    odds = np.stack([np.log(p[:, 1] / p[:, 0]) for p in (own, others)], axis=1)
     reference = LogisticRegression(C=1e9, fit_intercept=False, tol=1e-9).fit(odds, gold).coef_[0]
-    assert (blend.encoder, blend.partner) == pytest.approx(reference, rel=0.01)
+    assert (blend.encoder, blend.member) == pytest.approx(reference, rel=0.01)
     assert blend.encoder < 0.5  # toned down
 
 
 def test_both_together_are_likelier_right_than_either() -> None:
-    gold, own, theirs = drawn(4_000, seed=1)
-    blend = fit_blend(gold[:2_000], ("a", "b"), own[:2_000], theirs[:2_000])
-    mixed = np.asarray(blend.mix(own[2_000:], theirs[2_000:]))
+    gold, own, others = drawn(4_000, seed=1)
+    blend = fit_blend(gold[:2_000], ("a", "b"), own[:2_000], others[:2_000])
+    mixed = np.asarray(blend.mix(own[2_000:], others[2_000:]))
     right = np.asarray(gold[2_000:]) == "b"
 
     def loss(p: Probabilities) -> float:
         return float(-np.log(np.where(right, p[:, 1], p[:, 0])).mean())
 
-    assert loss(mixed) < min(loss(own[2_000:]), loss(theirs[2_000:])) - 0.02
+    assert loss(mixed) < min(loss(own[2_000:]), loss(others[2_000:])) - 0.02
     assert np.mean((mixed[:, 1] > 0.5) == right) > np.mean((own[2_000:, 1] > 0.5) == right) + 0.02
 
 
@@ -75,20 +75,20 @@ def test_without_rows_each_counts_half_and_weights_stay_finite() -> None:
     assert 0.4 < never_wrong.encoder < 2
     always_wrong = fit_blend(["b"] * 12, ("a", "b"), sure, np.full((12, 2), 0.5))
     assert always_wrong.encoder == 0.0  # no weight below nothing
-    assert always_wrong.partner == 0.5  # it says nothing, so nothing is learnt of it
+    assert always_wrong.member == 0.5  # it says nothing, so nothing is learnt of it
 
 
 def test_labels_the_model_does_not_know_are_left_out() -> None:
-    gold, own, theirs = drawn(300)
+    gold, own, others = drawn(300)
     more = [*gold, "c", None]
-    blend = fit_blend(more, ("a", "b"), [*own, own[0], own[0]], [*theirs, theirs[0], theirs[0]])
-    assert blend == fit_blend(gold, ("a", "b"), own, theirs)
+    blend = fit_blend(more, ("a", "b"), [*own, own[0], own[0]], [*others, others[0], others[0]])
+    assert blend == fit_blend(gold, ("a", "b"), own, others)
 
 
 def test_mixing_three_classes_is_a_normalised_product_of_powers() -> None:
-    own, theirs = np.array([[0.7, 0.2, 0.1]]), np.array([[0.25, 0.75, 0.0]])
-    (mixed,) = Blend(0.5, 2.0).mix(own, theirs)
-    product = own[0] ** 0.5 * np.maximum(theirs[0], 1e-6) ** 2
+    own, others = np.array([[0.7, 0.2, 0.1]]), np.array([[0.25, 0.75, 0.0]])
+    (mixed,) = Blend(0.5, 2.0).mix(own, others)
+    product = own[0] ** 0.5 * np.maximum(others[0], 1e-6) ** 2
     assert mixed == pytest.approx(product / product.sum())
     assert Blend(0.5, 2.0).mix([], []) == []
 
@@ -136,10 +136,10 @@ def test_predict_gives_the_product(blended: Path, unblended: Path, rows: Path) -
     )  # fmt: skip
     examples = [Example((a, b), None, 1, "x") for a, b, _ in pair_rows(40, seed=5)]
     vectors = WordVectors(loaded.tokenizer, loaded.model.encoder.embeddings_weight.detach().numpy())
-    partner = load_sequence_baselines(blended / "baseline" / "overlap", vectors).predict(examples)["tfidf"]
+    member = load_sequence_baselines(blended / "baseline" / "overlap", vectors).predict(examples)["tfidf"]
     blend = Blend(*loaded.manifest.blend.values())
     assert loaded.manifest.blend.keys() == {"encoder", "overlap"}
-    assert both == pytest.approx(np.asarray(blend.mix(alone, partner)), abs=1e-4)
+    assert both == pytest.approx(np.asarray(blend.mix(alone, member)), abs=1e-4)
     assert np.abs(both - alone).max() > 0.01
 
 
@@ -163,11 +163,11 @@ def test_a_run_and_the_partner_of_another_do_not_answer_together(blended: Path, 
     run = tmp_path / "run"
     shutil.copytree(blended, run)
     loaded = bundle.load(run)
-    assert open_partnership(loaded) is not None
+    assert open_ensemble(loaded) is not None
     run.rename(tmp_path / "old")
     shutil.copytree(blended, run)
     with pytest.raises(RunError, match="was replaced by another run"):
-        open_partnership(loaded)
+        open_ensemble(loaded)
 
 
 def test_a_baseline_does_not_hide_an_encoder_that_learnt_nothing(tmp_path: Path) -> None:
@@ -247,20 +247,20 @@ def test_where_it_would_do_nothing_or_harm_it_is_refused(
 def test_shares_of_scores_are_the_best_of_all_that_make_up_one() -> None:
     rng = np.random.default_rng(3)
     gold = rng.normal(3, 1, 2_000)
-    own, theirs = ((gold + rng.normal(0, noise, 2_000))[:, None] for noise in (0.4, 0.8))
-    blend = fit_score_blend(list(gold), own, theirs)
-    costs = [np.square((1 - share) * own[:, 0] + share * theirs[:, 0] - gold).mean() for share in np.arange(0, 1, 0.01)]
-    assert blend.partner == pytest.approx(np.argmin(costs) / 100, abs=0.01)
-    assert blend.encoder + blend.partner == pytest.approx(1)
-    mixed = np.asarray(blend.mix(list(own), list(theirs)))
-    assert mixed == pytest.approx(blend.encoder * own + blend.partner * theirs)
+    own, others = ((gold + rng.normal(0, noise, 2_000))[:, None] for noise in (0.4, 0.8))
+    blend = fit_score_blend(list(gold), own, others)
+    costs = [np.square((1 - share) * own[:, 0] + share * others[:, 0] - gold).mean() for share in np.arange(0, 1, 0.01)]
+    assert blend.member == pytest.approx(np.argmin(costs) / 100, abs=0.01)
+    assert blend.encoder + blend.member == pytest.approx(1)
+    mixed = np.asarray(blend.mix(list(own), list(others)))
+    assert mixed == pytest.approx(blend.encoder * own + blend.member * others)
     assert np.square(mixed[:, 0] - gold).mean() == pytest.approx(min(costs), abs=1e-4)
 
 
-@pytest.mark.parametrize(("theirs", "share"), [([[1.0], [2.0]], 0.0), ([[9.0], [-9.0]], 0.0), ([[3.0], [5.0]], 1.0)])
-def test_a_share_is_never_below_nothing_or_above_all(theirs: list[list[float]], share: float) -> None:
-    blend = fit_score_blend([3.0, 5.0], [np.asarray([1.0]), np.asarray([2.0])], [np.asarray(x) for x in theirs])
-    assert blend.partner == share
+@pytest.mark.parametrize(("others", "share"), [([[1.0], [2.0]], 0.0), ([[9.0], [-9.0]], 0.0), ([[3.0], [5.0]], 1.0)])
+def test_a_share_is_never_below_nothing_or_above_all(others: list[list[float]], share: float) -> None:
+    blend = fit_score_blend([3.0, 5.0], [np.asarray([1.0]), np.asarray([2.0])], [np.asarray(x) for x in others])
+    assert blend.member == share
 
 
 def test_a_run_of_scores_answers_with_both(tmp_path: Path, rows: Path) -> None:
@@ -278,8 +278,8 @@ def test_a_run_of_scores_answers_with_both(tmp_path: Path, rows: Path) -> None:
     loaded = bundle.load(run)
     vectors = WordVectors(loaded.tokenizer, loaded.model.encoder.embeddings_weight.detach().numpy())
     examples = [Example((a, b), None, 1, "x") for a, b, _ in pair_rows(40, seed=5)]
-    partner = load_sequence_baselines(run / "baseline" / "overlap", vectors).predict(examples)["tfidf"]
-    mixed = ScoreBlend(*weights.values()).mix(list(alone[:, None]), partner)
+    member = load_sequence_baselines(run / "baseline" / "overlap", vectors).predict(examples)["tfidf"]
+    mixed = ScoreBlend(*weights.values()).mix(list(alone[:, None]), member)
     assert both == pytest.approx(np.ravel(mixed), abs=1e-4)
     found = evaluate_run(EvalRequest(run))
     assert found.baselines.keys() == {"mean", "tfidf", "overlap", "encoder"}

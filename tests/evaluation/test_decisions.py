@@ -172,9 +172,9 @@ def test_a_temperature_changes_probabilities_and_no_answer(three: Path, tmp_path
     found = bundle.load_manifest(three).training["calibration"]
     assert found["temperature"] != 1.0
     assert "calibration" not in bundle.load_manifest(tmp_path / "run").training
-    mine, theirs = answers(three, "--precision", "float32"), answers(tmp_path / "run", "--precision", "float32")
-    assert [record["label"] for record in mine] == [record["label"] for record in theirs]
-    assert [record["score"] for record in mine] != [record["score"] for record in theirs]
+    mine, others = answers(three, "--precision", "float32"), answers(tmp_path / "run", "--precision", "float32")
+    assert [record["label"] for record in mine] == [record["label"] for record in others]
+    assert [record["score"] for record in mine] != [record["score"] for record in others]
     (shown,) = records(bertkit("eval", three, "--format", "json", "--precision", "float32"))
     (other,) = records(bertkit("eval", tmp_path / "run", "--format", "json", "--precision", "float32"))
     assert shown["metrics"]["ece"] == pytest.approx(found["ece"], abs=2e-3)

@@ -26,7 +26,7 @@ def test_rows_of_a_pipe_are_shared_and_come_back_in_order(trained_run: Path) -> 
     one, two = ([json.loads(line) for line in done.stdout.splitlines()] for done in (alone, together))
     assert [record["line"] for record in two] == list(range(1, 334))
     assert [record for record in two if "error" in record] == [one[100]]
-    for mine, theirs in zip(two, one, strict=True):
-        assert mine.pop("score", 0) == pytest.approx(theirs.pop("score", 0), abs=2e-5)
-        assert mine == theirs
+    for mine, others in zip(two, one, strict=True):
+        assert mine.pop("score", 0) == pytest.approx(others.pop("score", 0), abs=2e-5)
+        assert mine == others
     assert sentences(together.stderr) == alone.stderr.splitlines()

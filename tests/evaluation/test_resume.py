@@ -149,7 +149,7 @@ def test_another_output_is_not_gone_on_with(run: Path, asked: Path, tmp_path: Pa
     done = bertkit("predict", run, rows, "-o", output, "--resume", *options)
     assert done.exit_code == 3
     assert "--resume: " in done.stderr
-    assert "Begin anew with --force" in done.stderr
+    assert "Start over with --force" in done.stderr
     assert output.read_bytes() == kept
     assert not temporary(output).exists()
 

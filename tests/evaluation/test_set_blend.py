@@ -14,7 +14,7 @@ from bertkit import bundle
 from bertkit.cli.app import app
 from bertkit.data.records import LabelSet
 from bertkit.evaluation.blend import SetBlend, fit_set_blend
-from bertkit.evaluation.partner import open_partnership
+from bertkit.evaluation.ensemble import open_ensemble
 from bertkit.training.run import TrainResult, train
 from tests.training.test_multilabel import rows, write
 from tests.training.test_run import small
@@ -31,9 +31,9 @@ def test_the_weights_are_those_of_a_logistic_regression_over_all_labels() -> Non
     blend = fit_set_blend(gold, list(sigmoid(odds[0])), list(sigmoid(odds[1])))
     both = np.stack([own.ravel() for own in odds], axis=1)
     reference = LogisticRegression(C=1e9, fit_intercept=False, tol=1e-9).fit(both, gold.ravel()).coef_[0]
-    assert (blend.encoder, blend.partner) == pytest.approx(reference, rel=0.01)
+    assert (blend.encoder, blend.member) == pytest.approx(reference, rel=0.01)
     mixed = np.asarray(blend.mix(list(sigmoid(odds[0][:5])), list(sigmoid(odds[1][:5]))))
-    assert mixed == pytest.approx(sigmoid(blend.encoder * odds[0][:5] + blend.partner * odds[1][:5]), abs=1e-6)
+    assert mixed == pytest.approx(sigmoid(blend.encoder * odds[0][:5] + blend.member * odds[1][:5]), abs=1e-6)
 
 
 def test_labels_that_are_certain_stay_finite() -> None:
@@ -53,9 +53,9 @@ def test_a_run_stores_what_each_counts_and_keeps_its_baseline_as_it_was(blended:
     run, result = blended
     assert bundle.load_manifest(run).blend.keys() == {"encoder", "tfidf"}
     assert set(result.baselines) == {"frequency", "tfidf", "encoder"}
-    partnership = open_partnership(bundle.load(run))
-    assert partnership is not None
-    assert isinstance(partnership.blend, SetBlend)
+    ensemble = open_ensemble(bundle.load(run))
+    assert ensemble is not None
+    assert isinstance(ensemble.blend, SetBlend)
     done = CliRunner().invoke(app, ["eval", str(run), "--format", "json", "--precision", "float32"])
     shown = json.loads(done.stdout)
     assert shown["metrics"] == pytest.approx(result.metrics, abs=1e-4)
@@ -72,10 +72,10 @@ def test_predict_gives_the_blend_or_the_encoder_alone(blended: tuple[Path, Train
         done = CliRunner().invoke(app, arguments)
         assert done.exit_code == 0, done.output
         found[flag] = [list(json.loads(line)["scores"].values()) for line in done.stdout.splitlines()]
-    partnership = open_partnership(bundle.load(run))
-    assert partnership is not None
+    ensemble = open_ensemble(bundle.load(run))
+    assert ensemble is not None
     texts = ("bread soup lemon today we see", "ball goal bank tax we see")
-    theirs = partnership.partner.answers([LabelSet((text,), None, 1, "x") for text in texts], {})
-    mixed = partnership.blend.mix([np.asarray(row) for row in found["--no-blend"]], theirs)
+    others = ensemble.member.answers([LabelSet((text,), None, 1, "x") for text in texts], {})
+    mixed = ensemble.blend.mix([np.asarray(row) for row in found["--no-blend"]], others)
     assert np.asarray(found[""]) == pytest.approx(np.asarray(mixed), abs=1e-4)
     assert found[""] != found["--no-blend"]

@@ -48,8 +48,8 @@ def agreement(folder: Path, run: Path, pairs: list[Pair], *options: str) -> floa
     assert result.exit_code == 0, result.output
     ours = [json.loads(line)["label"] for line in result.stdout.splitlines()]
     ask = pipeline("text-classification", model=str(folder), device="cpu")
-    theirs = [found["label"] for found in ask([{"text": p.first, "text_pair": p.second} for p in pairs])]
-    return sum(a == b for a, b in zip(ours, theirs, strict=True)) / len(pairs)
+    reference = [found["label"] for found in ask([{"text": p.first, "text_pair": p.second} for p in pairs])]
+    return sum(a == b for a, b in zip(ours, reference, strict=True)) / len(pairs)
 
 
 def test_a_default_run_is_refused(model: str, pairs: list[Pair], tmp_path: Path) -> None:

@@ -86,9 +86,9 @@ def assert_same_classes(folder: Path, run: Path, rows: Sequence[dict[str, str]],
         texts = [row[name] for name in names]
         call = {"text": texts[0], "text_pair": texts[1]} if len(texts) > 1 else texts[0]
         found = ask(call, truncation=True, top_k=None)
-        theirs = {each["label"]: each["score"] for each in found}
+        reference = {each["label"]: each["score"] for each in found}
         ours = {each["label"]: each["score"] for each in record["top"]}
-        assert theirs == pytest.approx(ours, abs=SAME), row
+        assert reference == pytest.approx(ours, abs=SAME), row
         assert found[0]["label"] == record["label"], row
 
 
@@ -174,10 +174,10 @@ def test_entities(ner_run: Path) -> None:
     for place in (ner_run, folder):
         ask = pipeline("token-classification", model=str(place), aggregation_strategy="first", device="cpu")
         for text, record in zip(texts, ours, strict=True):
-            theirs = [(e["start"], e["end"], e["entity_group"], e["score"].item()) for e in ask(text)]
+            reference = [(e["start"], e["end"], e["entity_group"], e["score"].item()) for e in ask(text)]
             expected = [(e["start"], e["end"], e["label"], e["score"]) for e in record["entities"]]
-            assert [entity[:3] for entity in theirs] == [entity[:3] for entity in expected], text
-            assert [entity[3] for entity in theirs] == pytest.approx([entity[3] for entity in expected], abs=SAME)
+            assert [entity[:3] for entity in reference] == [entity[:3] for entity in expected], text
+            assert [entity[3] for entity in reference] == pytest.approx([entity[3] for entity in expected], abs=SAME)
 
 
 def test_hidden_words(tmp_path: Path) -> None:
@@ -190,8 +190,8 @@ def test_hidden_words(tmp_path: Path) -> None:
     for place in (tmp_path / "run", folder):
         ask = pipeline("fill-mask", model=str(place), device="cpu")
         for text, record in zip(texts, ours, strict=True):
-            theirs = {found["token_str"]: found["score"] for found in ask(text, top_k=3)}
-            assert theirs == pytest.approx({t["token"]: t["score"] for t in record["masks"][0]["top"]}, abs=SAME)
+            reference = {found["token_str"]: found["score"] for found in ask(text, top_k=3)}
+            assert reference == pytest.approx({t["token"]: t["score"] for t in record["masks"][0]["top"]}, abs=SAME)
 
 
 def test_choices(tmp_path: Path) -> None:
@@ -210,8 +210,8 @@ def test_choices(tmp_path: Path) -> None:
             )
             with torch.inference_mode():
                 logits = model(**{name: tensor.unsqueeze(0) for name, tensor in inputs.items()}).logits[0]
-            theirs = dict(zip(names, logits.softmax(-1).tolist(), strict=True))
-            assert theirs == pytest.approx({t["label"]: t["score"] for t in record["top"]}, abs=SAME)
+            reference = dict(zip(names, logits.softmax(-1).tolist(), strict=True))
+            assert reference == pytest.approx({t["label"]: t["score"] for t in record["top"]}, abs=SAME)
 
 
 FIRST_TOKEN = (
@@ -358,7 +358,7 @@ def test_rows_to_check_on(portable_run: Path, pairs_file: Path, tmp_path: Path) 
     (moved / "bertkit.json").write_text(json.dumps(manifest))
     result = bertkit("export", moved, "--to", "transformers", "--output", tmp_path / "b")
     assert result.exit_code == 0, result.output
-    assert f"data that the run itself names: {tmp_path / 'gone.tsv'}" in result.stderr
+    assert f"the run's own data: {tmp_path / 'gone.tsv'}" in result.stderr
     assert "made-up texts" in result.stderr
     assert json.loads(result.stdout)["data"] == "made-up texts"
     refused(

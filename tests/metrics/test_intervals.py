@@ -53,11 +53,11 @@ def close(found, plain):
 @pytest.mark.parametrize("rows", [4, 60])
 def test_the_fast_classification_intervals_equal_scoring_each_draw(rows, labels, positive):
     gold, model, baseline = labelled(rows, labels)
-    mine, theirs = of_labels(gold, model, labels, positive), of_labels(gold, baseline, labels, positive)
+    mine, others = of_labels(gold, model, labels, positive), of_labels(gold, baseline, labels, positive)
     close(classification_intervals(gold, model, labels, positive), bootstrap(mine, rows))
     close(
         classification_difference(gold, model, baseline, labels, positive),
-        bootstrap_difference(mine, theirs, rows),
+        bootstrap_difference(mine, others, rows),
     )
 
 

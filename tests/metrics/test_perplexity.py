@@ -1,4 +1,4 @@
-"""Perplexity by hand, its intervals, and rows without a hidden token."""
+"""Perplexity by hand, its intervals, and rows without a masked token."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOTHING: Row = np.zeros((0, 2))
 
 
 def row(*probabilities: float, hits: int = 0) -> Row:
-    """A row of hidden tokens: the true one's probability, and whether it was the likeliest."""
+    """A row of masked tokens: the true one's probability, and whether it was the likeliest."""
     return np.array([(math.log(p), float(i < hits)) for i, p in enumerate(probabilities)])
 
 

@@ -26,7 +26,7 @@ OWN = {
     "disentangled": {"distances": 5},
     "buckets": {"attention": "disentangled", "buckets": 6},
 }
-THEIRS = ("bert", "roberta", "deberta", "deberta-base", "longformer", "modernbert", "eurobert", "distilbert")
+REFERENCE = ("bert", "roberta", "deberta", "deberta-base", "longformer", "modernbert", "eurobert", "distilbert")
 # What the modules that make values are called.
 VALUES = ("value", "value_proj", "v_proj", "v_lin")
 
@@ -103,7 +103,7 @@ def test_encoders_of_transformers(name: str) -> None:
             torch.testing.assert_close(layer.parts.sum(0).softmax(-1), layer.weights, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", THEIRS)
+@pytest.mark.parametrize("name", REFERENCE)
 def test_looking_changes_nothing(name: str) -> None:
     encoder, inputs = built(name), text()
     with torch.no_grad():

@@ -23,7 +23,7 @@ def ours() -> BertModel:
 
 
 @pytest.fixture(scope="module")
-def theirs(ours: BertModel) -> transformers.BertModel:
+def published(ours: BertModel) -> transformers.BertModel:
     model = transformers.BertModel(transformers.BertConfig(**ours.transformers_config()))
     model.load_state_dict(ours.state_dict())
     return model.eval()
@@ -38,20 +38,20 @@ def batch(rows: int = 5, length: int = 23) -> dict[str, torch.Tensor]:
     return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
 
 
-def test_same_hidden_states_with_padding_and_segments(ours: BertModel, theirs: transformers.BertModel) -> None:
+def test_same_hidden_states_with_padding_and_segments(ours: BertModel, published: transformers.BertModel) -> None:
     inputs = batch()
     with torch.inference_mode():
-        hidden, reference = ours(**inputs), theirs(**inputs).last_hidden_state
+        hidden, reference = ours(**inputs), published(**inputs).last_hidden_state
     text = inputs["attention_mask"].bool()
     torch.testing.assert_close(hidden[text], reference[text], atol=1e-5, rtol=1e-5)
 
 
-def test_same_pooled_vector(ours: BertModel, theirs: transformers.BertModel) -> None:
+def test_same_pooled_vector(ours: BertModel, published: transformers.BertModel) -> None:
     inputs = batch()
     with torch.inference_mode():
         assert ours.pooler is not None
         pooled = ours.pooler(ours(**inputs))
-        torch.testing.assert_close(pooled, theirs(**inputs).pooler_output, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(pooled, published(**inputs).pooler_output, atol=1e-5, rtol=1e-5)
 
 
 def test_no_mask_equals_a_mask_of_ones(ours: BertModel) -> None:
@@ -68,13 +68,13 @@ def test_padding_does_not_change_text(ours: BertModel) -> None:
         torch.testing.assert_close(ours(**inputs)[2, :7], ours(**short)[0], atol=1e-5, rtol=1e-5)
 
 
-def test_weights_load_from_transformers(theirs: transformers.BertModel) -> None:
+def test_weights_load_from_transformers(published: transformers.BertModel) -> None:
     fresh = BertModel(CONFIG)
-    fresh.load_state_dict(theirs.state_dict())
+    fresh.load_state_dict(published.state_dict())
     inputs = batch()
     text = inputs["attention_mask"].bool()
     with torch.inference_mode():
-        hidden, reference = fresh.eval()(**inputs), theirs(**inputs).last_hidden_state
+        hidden, reference = fresh.eval()(**inputs), published(**inputs).last_hidden_state
     torch.testing.assert_close(hidden[text], reference[text], atol=1e-5, rtol=1e-5)
 
 

@@ -32,10 +32,10 @@ def model_of(**options: Any) -> Any:
 
 
 def pair_of(**options: Any) -> tuple[Any, Any]:
-    theirs = model_of(**options)
-    ours = deepcopy(theirs)
+    reference = model_of(**options)
+    ours = deepcopy(reference)
     use_disentangled_attention(ours)
-    return theirs, ours
+    return reference, ours
 
 
 def batch(tokens: int, rows: int = 3) -> dict[str, Tensor]:
@@ -58,16 +58,16 @@ def test_states_and_gradients_are_those_of_transformers(
     monkeypatch: pytest.MonkeyPatch, terms: list[str], shared: bool, block: int
 ) -> None:
     monkeypatch.setattr(disentangled_attention, "BLOCK", block)
-    theirs, ours = pair_of(pos_att_type=terms, share_att_key=shared)
-    assert list(ours.state_dict()) == list(theirs.state_dict())
+    reference, ours = pair_of(pos_att_type=terms, share_att_key=shared)
+    assert list(ours.state_dict()) == list(reference.state_dict())
     for tokens in (1, 2, 5, 64):
         inputs = batch(tokens)
         with torch.inference_mode():
-            torch.testing.assert_close(text_of(ours, inputs), text_of(theirs, inputs), atol=1e-4, rtol=1e-4)
-        for model in (theirs, ours):
+            torch.testing.assert_close(text_of(ours, inputs), text_of(reference, inputs), atol=1e-4, rtol=1e-4)
+        for model in (reference, ours):
             model.zero_grad()
             text_of(model, inputs).pow(3).mean().backward()
-        for (name, own), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        for (name, own), other in zip(ours.named_parameters(), reference.parameters(), strict=True):
             assert (own.grad is None) == (other.grad is None), name
             if own.grad is not None:
                 torch.testing.assert_close(own.grad, other.grad, atol=1e-4, rtol=1e-4, msg=name)
@@ -88,19 +88,19 @@ def test_each_distance_takes_the_row_that_transformers_gathers(buckets: int, fur
 
 
 def test_a_large_batch_is_computed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    theirs, ours = pair_of()
+    reference, ours = pair_of()
     inputs = batch(20, rows=5)
     monkeypatch.setattr(disentangled_attention, "AT_A_TIME", 40)
-    torch.testing.assert_close(text_of(ours, inputs), text_of(theirs, inputs), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(text_of(ours, inputs), text_of(reference, inputs), atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("training", [False, True])
 def test_under_autocast_results_are_close_and_finite(training: bool) -> None:
-    theirs, ours = pair_of()
+    reference, ours = pair_of()
     inputs = batch(40)
     with torch.autocast("cpu", torch.bfloat16), torch.set_grad_enabled(training):
         found = text_of(ours, inputs)
-    assert (found.float() - text_of(theirs, inputs)).abs().mean() < 0.05
+    assert (found.float() - text_of(reference, inputs)).abs().mean() < 0.05
 
 
 def test_dropout_of_attention_is_honoured() -> None:
@@ -128,19 +128,19 @@ def test_asking_twice_changes_nothing_more() -> None:
 
 
 def test_probabilities_and_given_positions_go_to_transformers() -> None:
-    theirs, ours = pair_of()
-    own, other = (model(**batch(9), output_attentions=True) for model in (ours, theirs))
+    reference, ours = pair_of()
+    own, other = (model(**batch(9), output_attentions=True) for model in (ours, reference))
     torch.testing.assert_close(own.attentions, other.attentions)
     states, mask = torch.randn(3, 9, 32), torch.ones(3, 9)
     for given in ({"relative_pos": torch.zeros(1, 9, 9, dtype=torch.long)}, {"query_states": torch.randn(3, 9, 32)}):
-        results = [model.encoder(states, mask, **given).last_hidden_state for model in (ours, theirs)]
+        results = [model.encoder(states, mask, **given).last_hidden_state for model in (ours, reference)]
         torch.testing.assert_close(*results)
 
 
 @pytest.mark.parametrize("options", [{"relative_attention": False}, {"position_buckets": -1}, {"pos_att_type": []}])
 def test_models_of_other_kinds_keep_their_classes(options: dict[str, Any]) -> None:
-    theirs, ours = pair_of(**options)
-    assert [type(module) for module in ours.modules()] == [type(module) for module in theirs.modules()]
+    reference, ours = pair_of(**options)
+    assert [type(module) for module in ours.modules()] == [type(module) for module in reference.modules()]
 
 
 def test_deberta_v1_keeps_its_classes() -> None:

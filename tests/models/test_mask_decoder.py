@@ -80,20 +80,20 @@ def test_scratch_equals_transformers_layers_run_as_the_authors_do() -> None:
 
     torch.manual_seed(0)
     ours = DebertaModel(CONFIG, with_pooler=False).eval()
-    theirs = transformers.DebertaV2Model(transformers.DebertaV2Config(**ours.transformers_config())).eval()
-    theirs.load_state_dict(ours.state_dict())
+    reference = transformers.DebertaV2Model(transformers.DebertaV2Config(**ours.transformers_config())).eval()
+    reference.load_state_dict(ours.state_dict())
     decoder, inputs = mask_decoder.EnhancedMaskDecoder(ours, 32), batch()
     with torch.no_grad():
         found, _ = decoder(*inputs.values(), None)
-        states = theirs(**inputs, output_hidden_states=True).hidden_states[-2]
-        asking = states + decoder.position_embeddings.weight[:17]
-        mask = theirs.encoder.get_attention_mask(inputs["attention_mask"])
+        states = reference(**inputs, output_hidden_states=True).hidden_states[-2]
+        query_states = states + decoder.position_embeddings.weight[:17]
+        mask = reference.encoder.get_attention_mask(inputs["attention_mask"])
         for _ in range(2):
-            asking = theirs.encoder.layer[-1](
-                states, mask, query_states=asking, rel_embeddings=theirs.encoder.get_rel_embedding()
+            query_states = reference.encoder.layer[-1](
+                states, mask, query_states=query_states, rel_embeddings=reference.encoder.get_rel_embedding()
             )[0]
     text = inputs["attention_mask"].bool()
-    torch.testing.assert_close(found[text], asking[text], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found[text], query_states[text], atol=1e-5, rtol=1e-5)
 
 
 PLACES = (14, 15, 17, 20)  # each more than layers times k from both ends of 36 tokens

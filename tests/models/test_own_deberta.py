@@ -40,20 +40,20 @@ def batch(rows: int, length: int) -> dict[str, torch.Tensor]:
 def test_equals_transformers_for_all_lengths_in_values_and_gradients(kind: str) -> None:
     torch.manual_seed(0)
     ours = DebertaModel(KINDS[kind], with_pooler=False).double().eval()
-    theirs = transformers.DebertaV2Model(transformers.DebertaV2Config(**ours.transformers_config())).double().eval()
-    theirs.load_state_dict(ours.state_dict())
+    published = transformers.DebertaV2Model(transformers.DebertaV2Config(**ours.transformers_config())).double().eval()
+    published.load_state_dict(ours.state_dict())
     for length in range(1, 71):
         inputs = batch(3, length)
         text = inputs["attention_mask"].bool()
         weights = torch.randn(3, length, 32, dtype=torch.float64) * text[..., None]
-        hidden, reference = ours(**inputs), theirs(**inputs).last_hidden_state
+        hidden, reference = ours(**inputs), published(**inputs).last_hidden_state
         # transformers rounds its scale to float32; the sums of the paper below are exact
         torch.testing.assert_close(hidden[text], reference[text], atol=1e-7, rtol=1e-7)
         if length % 7 == 0:
-            for model, answer in ((ours, hidden), (theirs, reference)):
+            for model, answer in ((ours, hidden), (published, reference)):
                 model.zero_grad()
                 (answer * weights).sum().backward()
-            for (name, mine), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+            for (name, mine), other in zip(ours.named_parameters(), published.parameters(), strict=True):
                 torch.testing.assert_close(mine.grad, other.grad, atol=1e-6, rtol=1e-6, msg=name)
 
 
@@ -61,11 +61,11 @@ def test_equals_transformers_for_all_lengths_in_values_and_gradients(kind: str) 
 def test_float32_is_within_1e_5_and_opens_from_names(kind: str) -> None:
     torch.manual_seed(0)
     ours = DebertaModel(KINDS[kind], with_pooler=False).eval()
-    theirs = transformers.DebertaV2Model(transformers.DebertaV2Config(**ours.transformers_config())).eval()
-    theirs.load_state_dict(ours.state_dict())
+    published = transformers.DebertaV2Model(transformers.DebertaV2Config(**ours.transformers_config())).eval()
+    published.load_state_dict(ours.state_dict())
     inputs = batch(4, 66)
     text = inputs["attention_mask"].bool()
-    torch.testing.assert_close(ours(**inputs)[text], theirs(**inputs).last_hidden_state[text], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ours(**inputs)[text], published(**inputs).last_hidden_state[text], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("length", [1, 2, 9, 40])

@@ -27,7 +27,7 @@ SHAPE = {
 }  # fmt: skip
 
 
-def theirs(kind: str, *, with_pooler: bool = True, **changes: object) -> PretrainedEncoder:
+def reference(kind: str, *, with_pooler: bool = True, **changes: object) -> PretrainedEncoder:
     torch.manual_seed(0)
     model = transformers.AutoModel.from_config(transformers.AutoConfig.for_model(kind, **{**SHAPE, **changes}))
     for parameter in model.parameters():
@@ -38,7 +38,7 @@ def theirs(kind: str, *, with_pooler: bool = True, **changes: object) -> Pretrai
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("with_pooler", [True, False])
 def test_states_are_those_of_transformers(kind: str, with_pooler: bool) -> None:
-    encoder = theirs(kind, with_pooler=with_pooler)
+    encoder = reference(kind, with_pooler=with_pooler)
     config = encoder.transformers_config()
     ours = find_rebuilder("pretrained", config)(config, with_pooler=with_pooler).eval()
     assert isinstance(ours, StoredBert)
@@ -70,13 +70,13 @@ def test_states_are_those_of_transformers(kind: str, with_pooler: bool) -> None:
     ],
 )  # fmt: skip
 def test_other_shapes_are_left_to_transformers(changes: dict[str, object]) -> None:
-    config = theirs("bert").transformers_config()
+    config = reference("bert").transformers_config()
     assert of_plain_bert(config)
     assert not of_plain_bert({**config, **changes})
 
 
 def test_nothing_is_drawn_for_weights_that_are_replaced() -> None:
-    config = theirs("bert").transformers_config()
+    config = reference("bert").transformers_config()
     before = torch.get_rng_state()
     with undrawn():
         find_rebuilder("pretrained", config)(config, with_pooler=True)

@@ -68,7 +68,7 @@ def batch(lengths: tuple[int, ...] = LENGTHS, pad: int = PAD) -> dict[str, Tenso
     return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
 
 
-def theirs(folder: Path, inputs: dict[str, Tensor]) -> Tensor:
+def published(folder: Path, inputs: dict[str, Tensor]) -> Tensor:
     """What AutoModel gives, with global attention on the first token for Longformer."""
     model = transformers.AutoModel.from_pretrained(folder).eval()
     inputs = dict(inputs)
@@ -95,7 +95,7 @@ def test_hidden_states_are_those_of_transformers(name: str, folders: dict[str, P
     with torch.inference_mode():
         ours = encoder(**inputs)
     assert ours.shape == (4, 23, 32)
-    close(ours, theirs(folders[name], inputs), inputs["attention_mask"])
+    close(ours, published(folders[name], inputs), inputs["attention_mask"])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -207,9 +207,9 @@ def test_rows_are_not_filled_up_to_the_window(wide: PretrainedEncoder, length: i
     with torch.inference_mode():
         ours = wide(**inputs)
         hook.remove()
-        theirs = reference(**plain, global_attention_mask=(torch.arange(length) == 0).long().expand(2, -1))
+        published = reference(**plain, global_attention_mask=(torch.arange(length) == 0).long().expand(2, -1))
     assert seen == [length]
-    close(ours, theirs.last_hidden_state, inputs["attention_mask"])
+    close(ours, published.last_hidden_state, inputs["attention_mask"])
 
 
 def test_short_rows_change_nothing_for_long_ones(wide: PretrainedEncoder) -> None:

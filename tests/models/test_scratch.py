@@ -81,10 +81,10 @@ def test_dropout_and_padding_reach_the_config() -> None:
 
 
 def test_narrow_encoders_start_wider_and_published_widths_as_published() -> None:
-    spreads = [built(hidden=hidden).transformers_config()["initializer_range"] for hidden in (64, 256, 768, 1024)]
-    assert spreads == sorted(spreads, reverse=True)
-    assert spreads[0] > spreads[1] > 0.02
-    assert spreads[2:] == [0.02, 0.02]
+    stds = [built(hidden=hidden).transformers_config()["initializer_range"] for hidden in (64, 256, 768, 1024)]
+    assert stds == sorted(stds, reverse=True)
+    assert stds[0] > stds[1] > 0.02
+    assert stds[2:] == [0.02, 0.02]
 
 
 def test_the_spread_is_that_of_the_weights() -> None:

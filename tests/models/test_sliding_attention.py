@@ -56,11 +56,11 @@ def test_states_are_those_of_transformers(
 ) -> None:
     monkeypatch.setattr(sliding_attention, "BLOCK", block)
     encoder, (ids, mask) = opened(folder), batch()
-    theirs = transformers.AutoModel.from_pretrained(folder, attn_implementation="sdpa").eval()
+    reference = transformers.AutoModel.from_pretrained(folder, attn_implementation="sdpa").eval()
     given = mask if padded else None
     with torch.no_grad():
         own = encoder(ids, given, torch.zeros_like(ids))
-        wanted = theirs(input_ids=ids, attention_mask=given).last_hidden_state
+        wanted = reference(input_ids=ids, attention_mask=given).last_hidden_state
     assert encoder.model.config._attn_implementation == BLOCKS
     text = mask.bool() if padded else torch.ones_like(mask, dtype=torch.bool)
     assert torch.allclose(own[text], wanted[text], atol=1e-5 * float(wanted.abs().max()))
@@ -69,11 +69,14 @@ def test_states_are_those_of_transformers(
 
 def test_gradients_are_those_of_transformers(folder: Path) -> None:
     encoder, (ids, mask) = opened(folder), batch()
-    theirs = transformers.AutoModel.from_pretrained(folder, attn_implementation="sdpa").eval()
-    states = (encoder(ids, mask, torch.zeros_like(ids)), theirs(input_ids=ids, attention_mask=mask).last_hidden_state)
+    reference = transformers.AutoModel.from_pretrained(folder, attn_implementation="sdpa").eval()
+    states = (
+        encoder(ids, mask, torch.zeros_like(ids)),
+        reference(input_ids=ids, attention_mask=mask).last_hidden_state,
+    )
     for found in states:
         (found[mask.bool()] ** 2).sum().backward()
-    own, wanted = encoder.embeddings_weight.grad, theirs.get_input_embeddings().weight.grad
+    own, wanted = encoder.embeddings_weight.grad, reference.get_input_embeddings().weight.grad
     assert own is not None
     assert wanted is not None
     assert torch.allclose(own, wanted, atol=1e-4 * float(wanted.abs().max()))

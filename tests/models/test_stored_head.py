@@ -41,12 +41,12 @@ def saved(folder: Path, kind: str) -> torch.nn.Module:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_checkpoint_s_head_gives_its_logits(kind: str, tmp_path: Path) -> None:
-    theirs = saved(tmp_path, kind)
+    reference = saved(tmp_path, kind)
     encoder = build(find_model(str(tmp_path)), OPTIONS)
     mine = MaskedLanguageModel(encoder, with_pairs=False, dropout=0.0).eval()
     ids = torch.randint(5, 60, (2, 9), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        expected = theirs(input_ids=ids).logits.flatten(0, 1)
+        expected = reference(input_ids=ids).logits.flatten(0, 1)
         logits, order = mine(ids, None, torch.zeros_like(ids))
     assert mine.has_stored_head
     assert order is None

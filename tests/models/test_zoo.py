@@ -48,7 +48,7 @@ def rows(length: int) -> Tensor:
     return torch.tensor([[2, *(5 + (i * step) % 20 for i in range(length - 2)), 3] for step in (1, 3)])
 
 
-def theirs(folder: Path, encoder: PretrainedEncoder, ids: Tensor, types: Tensor) -> Tensor:
+def reference(folder: Path, encoder: PretrainedEncoder, ids: Tensor, types: Tensor) -> Tensor:
     model = transformers.AutoModel.from_pretrained(folder).eval()
     inputs = {"input_ids": ids}
     if encoder.segments > 1 and "token_type_ids" in inspect.signature(model.forward).parameters:
@@ -80,7 +80,7 @@ def test_states_are_those_of_transformers_and_no_row_depends_on_another(kind: st
         with torch.no_grad():
             states = encoder(ids, None, types)
         scale = float(states.abs().max())
-        assert torch.allclose(states, theirs(folder, encoder, ids, types), atol=1e-5 * scale)
+        assert torch.allclose(states, reference(folder, encoder, ids, types), atol=1e-5 * scale)
     short = torch.tensor([[2, 9, 8, 7, 3]])
     both = torch.cat([rows(22)[:1], torch.nn.functional.pad(short, (0, 17))])
     mask = (both != 0).long()

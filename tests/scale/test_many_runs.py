@@ -148,12 +148,12 @@ def test_two_runs_differ_row_by_row_as_their_stored_answers_do(three: Path) -> N
     assert found["data"]["same"]
     assert found["options"]["model"] == ["scratch", "tfidf"]
     assert "validation_fraction" not in found["options"]
-    ours, theirs = (
+    ours, compared = (
         [json.loads(line) for line in (three / place / "validation.jsonl").read_text().splitlines()]
         for place in ("deep/high", "plain")
     )
     gold = [row["gold"] for row in ours]
-    mine, other = [row["predicted"] for row in ours], [row["predicted"] for row in theirs]
+    mine, other = [row["predicted"] for row in ours], [row["predicted"] for row in compared]
     expected = classification_difference(gold, mine, other, ("0", "1"), "1")["accuracy"]
     shown = found["held_out"]["metrics"]["accuracy"]
     assert found["held_out"]["rows"] == len(gold) == 40

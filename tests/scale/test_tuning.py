@@ -234,11 +234,11 @@ def test_every_option_is_weighed_where_the_space_does_not_hold_the_default_recip
 def test_the_interval_of_the_comparison_holds_rows_and_seeds() -> None:
     same = (Pair(1, 0.8, 0.7, (0.05, 0.15)), Pair(2, 0.8, 0.7, (0.05, 0.15)))
     assert Versus("accuracy", 100, same).interval == pytest.approx((0.05, 0.15))
-    spread = (Pair(1, 0.8, 0.7, (0.05, 0.15)), Pair(2, 0.7, 0.7, (-0.05, 0.05)))
+    varied = (Pair(1, 0.8, 0.7, (0.05, 0.15)), Pair(2, 0.7, 0.7, (-0.05, 0.05)))
     # t of one degree of freedom, times the standard error of two differences 0.1 apart
     reach = math.hypot(0.05, 12.7062 * 0.05)
-    assert Versus("accuracy", 100, spread).interval == pytest.approx((0.05 - reach, 0.05 + reach), abs=1e-4)
-    assert "does not differ" in Versus("accuracy", 100, spread).sentence
+    assert Versus("accuracy", 100, varied).interval == pytest.approx((0.05 - reach, 0.05 + reach), abs=1e-4)
+    assert "does not differ" in Versus("accuracy", 100, varied).sentence
     better = (
         "the best trial is better than the default recipe beyond noise (accuracy 0.8000 against 0.7000, 2 seeds each,"
     )

@@ -105,9 +105,9 @@ def predicted(run: Path, lines: list[str], *options: str) -> str:
     return done.stdout
 
 
-def same(mine: dict[str, Any], theirs: dict[str, Any]) -> None:
-    assert mine.pop("score", 0) == pytest.approx(theirs.pop("score", 0), abs=1e-5)
-    assert mine == theirs
+def same(mine: dict[str, Any], others: dict[str, Any]) -> None:
+    assert mine.pop("score", 0) == pytest.approx(others.pop("score", 0), abs=1e-5)
+    assert mine == others
 
 
 def leave(server: Server, lines: list[str], ended: threading.Event) -> None:
@@ -206,8 +206,8 @@ def test_an_engine_answers_requests_as_it_answers_predict(
     wanted = predicted(trained_run, lines, "--engine", engine).splitlines()
     with served(trained_run, "127.0.0.1:0", "--engine", engine) as server:
         _, content = server.ask("POST", "/predict", "\n".join(lines), LINES)
-        for mine, theirs in zip(content.splitlines(), wanted, strict=True):
-            same(json.loads(mine), json.loads(theirs))
+        for mine, others in zip(content.splitlines(), wanted, strict=True):
+            same(json.loads(mine), json.loads(others))
         _, said = server.stop()
     assert f"computed by {'ONNX Runtime' if engine == 'onnx' else 'OpenVINO'}" in said
 

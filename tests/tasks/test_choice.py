@@ -186,8 +186,8 @@ def test_tokens_are_masked_as_asked(tokenizer: Tokenizer) -> None:
     mine, options = task(tokenizer), TrainingOptions(token_masking=0.5)
     rows = mine.training_rows(QUESTIONS * 5, options)
     batch = mine.training_batch(rows, options, np.random.default_rng(0))
-    hidden = (batch.input_ids == tokenizer.mask_id).sum() / (batch.input_ids > 3).sum()
-    assert 0.3 < hidden < 0.7
+    masked = (batch.input_ids == tokenizer.mask_id).sum() / (batch.input_ids > 3).sum()
+    assert 0.3 < masked < 0.7
     assert tokenizer.mask_id not in mine.training_batch(rows, OPTIONS, np.random.default_rng(0)).input_ids
 
 

@@ -1,4 +1,4 @@
-"""mlm: which tokens are hidden and how, what is asked of them, pairs of sentences, filling in."""
+"""mlm: which tokens are masked and how, what is asked of them, pairs of sentences, filling in."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ def test_of_the_tokens_asked_for_most_are_hidden_some_replaced_some_left(
         assert torch.equal(batch.input_ids[~asked], plain[~asked])
         shown = batch.input_ids[asked]
         assert not (torch.isin(shown, torch.tensor([0, 1, 2, 3]))).any()
-        hidden = shown == tokenizer.mask_id
+        masked = shown == tokenizer.mask_id
         counts += Counter(
-            asked=int(asked.sum()), text=int(is_text.sum()), hidden=int(hidden.sum()),
+            asked=int(asked.sum()), text=int(is_text.sum()), masked=int(masked.sum()),
             left=int((shown == batch.targets).sum()),
         )  # fmt: skip
     assert counts["asked"] / counts["text"] == pytest.approx(share, abs=0.01)
-    assert counts["hidden"] / counts["asked"] == pytest.approx(0.8, abs=0.03)
+    assert counts["masked"] / counts["asked"] == pytest.approx(0.8, abs=0.03)
     assert counts["left"] / counts["asked"] == pytest.approx(0.1, abs=0.03)
 
 
@@ -215,11 +215,11 @@ def test_scoring_hides_15_percent_the_same_ones_every_time(tokenizer: Tokenizer)
     alone = [task(tokenizer).encode_scored([example])[0] for example in examples]
     assert first == alone
     plain = tokenizer.encode([e.texts[0] for e in examples])
-    assert [len(row.parts[0].hidden) for row in first] == [4, 1, 0]  # 15 % of 24, at least one
+    assert [len(row.parts[0].masked) for row in first] == [4, 1, 0]  # 15 % of 24, at least one
     for row, encoding in zip(first, plain, strict=True):
         (part,) = row.parts
         shown = list(part.ids)
-        for place, token in part.hidden:
+        for place, token in part.masked:
             assert shown[place] == tokenizer.mask_id
             shown[place] = token
         assert shown == encoding.ids
@@ -234,7 +234,7 @@ def test_perplexity_by_hand(tokenizer: Tokenizer) -> None:
     for row in rows:
         (part,) = row.parts
         logits, _ = model(torch.tensor([part.ids]), None, torch.tensor([part.type_ids]))
-        for place, token in part.hidden:
+        for place, token in part.masked:
             losses.append(-float(logits[place].log_softmax(-1)[token].detach()))
             hits.append(int(logits[place].argmax()) == token)
     metrics = mine.score(examples, outputs).metrics
@@ -253,7 +253,7 @@ def test_the_windows_of_a_text_are_scored_together(tokenizer: Tokenizer) -> None
     (row,) = mine.encode_scored(texts("the cat sees a red ball " * 6))
     (output,) = forward(build(mine), mine, [row], CPU)
     assert len(row.parts) == 3
-    assert output.tokens.shape == (sum(len(part.hidden) for part in row.parts), 2)
+    assert output.tokens.shape == (sum(len(part.masked) for part in row.parts), 2)
     assert output.pair_right is None
 
 
@@ -263,7 +263,7 @@ def test_every_other_pair_that_is_scored_is_false(tokenizer: Tokenizer, kind: st
     examples = texts("the cat sees", "a dog likes", "music", "my bird eats", "a red ball")
     rows = mine.encode_scored(examples)
     assert [len(row.parts) for row in rows] == [2, 2, 2, 2, 1]
-    assert [row.parts[-1].hidden for row in rows[:4]] == [((0, 0),), ((0, 1),)] * 2
+    assert [row.parts[-1].masked for row in rows[:4]] == [((0, 0),), ((0, 1),)] * 2
     true = tokenizer.encode(["the cat sees"], ["a dog likes"])[0]
     assert rows[0].parts[1].ids == true.ids
     first, second = ("music", "a dog likes") if kind == "sop" else ("a dog likes", None)
@@ -286,8 +286,8 @@ def test_a_pair_is_right_where_the_head_says_so_whatever_the_batch(tokenizer: To
         pair = row.parts[-1]
         with torch.inference_mode():
             _, order = model(torch.tensor([pair.ids]), None, torch.tensor([pair.type_ids]))
-        assert output.pair_right == (int(order.argmax()) == pair.hidden[0][1])
-        assert len(output.tokens) == len(row.parts[0].hidden)
+        assert output.pair_right == (int(order.argmax()) == pair.masked[0][1])
+        assert len(output.tokens) == len(row.parts[0].masked)
     assert outputs[-1].pair_right is None
     right = sum(bool(output.pair_right) for output in outputs)
     assert mine.score(examples, outputs).metrics["pair_accuracy"] == right / (len(examples) - 1)

@@ -88,10 +88,10 @@ TARGETS = torch.tensor([0.0, 2.0, 0.0, 1.0])
 def test_label_smoothing_equals_torchs(smoothing: float) -> None:
     losses = classify().losses(LOGITS, TARGETS, TrainingOptions(label_smoothing=smoothing))
     assert losses.shape == (4,)
-    theirs = torch.nn.CrossEntropyLoss(label_smoothing=smoothing)(LOGITS, TARGETS.long())
-    torch.testing.assert_close(losses.mean(), theirs)
-    spread = functional.one_hot(TARGETS.long(), 3) * (1 - smoothing) + smoothing / 3
-    torch.testing.assert_close(losses, -(spread * LOGITS.log_softmax(-1)).sum(-1))
+    others = torch.nn.CrossEntropyLoss(label_smoothing=smoothing)(LOGITS, TARGETS.long())
+    torch.testing.assert_close(losses.mean(), others)
+    smoothed = functional.one_hot(TARGETS.long(), 3) * (1 - smoothing) + smoothing / 3
+    torch.testing.assert_close(losses, -(smoothed * LOGITS.log_softmax(-1)).sum(-1))
 
 
 def test_class_weights_multiply_each_rows_loss() -> None:

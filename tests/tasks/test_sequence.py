@@ -233,7 +233,7 @@ def test_masking_hides_its_share_and_leaves_special_tokens_and_segments(tokenize
     mine = task(tokenizer, overlap_segments=True)
     plain = mine.batch(parts(mine.encode(PAIRS)))
     is_special = torch.isin(plain.input_ids, torch.tensor(SPECIAL))
-    hidden = total = 0
+    masked = total = 0
     for batch in batches(mine, PAIRS, TrainingOptions(token_masking=share)):
         changed = batch.input_ids != plain.input_ids
         assert not (changed & is_special).any()
@@ -242,8 +242,8 @@ def test_masking_hides_its_share_and_leaves_special_tokens_and_segments(tokenize
         assert plain.attention_mask is not None
         assert batch.attention_mask is not None
         assert torch.equal(batch.attention_mask, plain.attention_mask)
-        hidden, total = hidden + int(changed.sum()), total + int((~is_special).sum())
-    assert hidden / total == pytest.approx(share, abs=0.05)
+        masked, total = masked + int(changed.sum()), total + int((~is_special).sum())
+    assert masked / total == pytest.approx(share, abs=0.05)
 
 
 def test_nothing_is_masked_unless_asked_for(tokenizer: Tokenizer) -> None:

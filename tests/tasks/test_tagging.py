@@ -275,8 +275,8 @@ def test_tokens_are_masked_as_asked_and_targets_stay(tokenizer: Tokenizer) -> No
     rows = mine.training_rows(TWO * 10, options)
     plain = mine.training_batch(rows, OPTIONS, np.random.default_rng(0))
     noisy = mine.training_batch(rows, options, np.random.default_rng(0))
-    hidden = noisy.input_ids == tokenizer.mask_id
-    assert 0.3 < hidden.sum() / (plain.input_ids > 4).sum() < 0.7
+    masked = noisy.input_ids == tokenizer.mask_id
+    assert 0.3 < masked.sum() / (plain.input_ids > 4).sum() < 0.7
     assert noisy.targets is not None
     assert plain.targets is not None
     assert torch.equal(noisy.targets, plain.targets)

@@ -148,17 +148,17 @@ def test_saving_what_was_loaded_writes_the_same_bytes(saved: Path, tmp_path: Pat
 def test_autotokenizer_reads_it_alike(tokenizer: Tokenizer, saved: Path) -> None:
     from transformers import AutoTokenizer
 
-    theirs = AutoTokenizer.from_pretrained(saved)
+    reference = AutoTokenizer.from_pretrained(saved)
     for pairs in (None, PAIRS):
         ours = tokenizer.encode(TEXTS, pairs)
-        rows = theirs(TEXTS, pairs)
+        rows = reference(TEXTS, pairs)
         assert rows["input_ids"] == [e.ids for e in ours]
         assert rows["token_type_ids"] == [e.type_ids for e in ours]
-    cut = theirs(TEXTS, PAIRS, truncation=True, max_length=9)
+    cut = reference(TEXTS, PAIRS, truncation=True, max_length=9)
     assert cut["input_ids"] == [e.ids for e in tokenizer.encode(TEXTS, PAIRS, max_length=9)]
-    assert theirs.model_max_length == tokenizer.max_length
-    assert (theirs.pad_token, theirs.mask_token, theirs.unk_token) == ("[PAD]", "[MASK]", "[UNK]")
-    assert theirs.pad_token_id == tokenizer.pad_id
+    assert reference.model_max_length == tokenizer.max_length
+    assert (reference.pad_token, reference.mask_token, reference.unk_token) == ("[PAD]", "[MASK]", "[UNK]")
+    assert reference.pad_token_id == tokenizer.pad_id
 
 
 def test_autotokenizer_keeps_accents_syllables_and_case(tmp_path: Path) -> None:
@@ -168,9 +168,9 @@ def test_autotokenizer_keeps_accents_syllables_and_case(tmp_path: Path) -> None:
     for lowercase in (True, False):
         ours = train_wordpiece(texts * 3, size=200, lowercase=lowercase)
         ours.save(tmp_path)
-        theirs = AutoTokenizer.from_pretrained(tmp_path)
-        assert theirs(texts)["input_ids"] == [e.ids for e in ours.encode(texts)]
-        assert ours.backend.token_to_id("[UNK]") not in theirs(texts[0])["input_ids"]
+        reference = AutoTokenizer.from_pretrained(tmp_path)
+        assert reference(texts)["input_ids"] == [e.ids for e in ours.encode(texts)]
+        assert ours.backend.token_to_id("[UNK]") not in reference(texts[0])["input_ids"]
 
 
 def test_truncation_and_padding_stored_in_the_file_are_switched_off(tokenizer: Tokenizer, saved: Path) -> None:

@@ -9,7 +9,7 @@ import sentencepiece
 from tokenizers import normalizers
 
 from bertkit.tokenization.base import Tokenizer
-from bertkit.tokenization.deberta import mend_characters, open_deberta
+from bertkit.tokenization.deberta import fix_characters, open_deberta
 from bertkit.tokenization.loading import load_tokenizer
 from bertkit.tokenization.spans import whole_characters
 from bertkit.tokenization.vocab import bert_tokenizer
@@ -51,13 +51,13 @@ def test_special_tokens_have_the_ids_transformers_gives_them(deberta: Tokenizer,
     small.message_class()
     from transformers import DebertaV2Tokenizer
 
-    theirs = DebertaV2Tokenizer.from_pretrained(folder)
+    reference = DebertaV2Tokenizer.from_pretrained(folder)
     ids = {name: deberta.id_of(name, name) for name in ("[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]")}
     assert ids == {"[PAD]": 0, "[CLS]": 1, "[SEP]": 2, "[UNK]": 3, "[MASK]": raw(folder).get_piece_size()}
-    assert ids == {name: theirs.convert_tokens_to_ids(name) for name in ids}
-    assert deberta.vocab_size == len(theirs)
+    assert ids == {name: reference.convert_tokens_to_ids(name) for name in ids}
+    assert deberta.vocab_size == len(reference)
     pairs = [[t for t in small.sentences(seed=seed) if "ㅋ" not in t][:50] for seed in (1, 2)]
-    ours, rows = deberta.encode(*pairs), theirs(*pairs)
+    ours, rows = deberta.encode(*pairs), reference(*pairs)
     # Sorted: among equal cuts, transformers does not decide as SentencePiece does.
     assert [sorted(ids) for ids in rows["input_ids"]] == [sorted(row.ids) for row in ours]
     assert rows["token_type_ids"] == [row.type_ids for row in ours]
@@ -103,7 +103,7 @@ def test_what_transformers_stored_is_mended(deberta: Tokenizer, folder: Path, tm
     DebertaV2Tokenizer.from_pretrained(folder).save_pretrained(tmp_path)
     stored = load_tokenizer(tmp_path)
     assert 3 in stored.encode(["ＡＢＣ"])[0].ids
-    mend_characters(stored.backend)
+    fix_characters(stored.backend)
     assert [row.ids for row in stored.encode(COMPATIBLE)] == [row.ids for row in deberta.encode(COMPATIBLE)]
 
 
@@ -111,7 +111,7 @@ def test_what_needs_no_mending_is_left_alone(deberta: Tokenizer) -> None:
     words = bert_tokenizer({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "a": 5}, lowercase=False)
     for tokenizer in (deberta, words):
         before = tokenizer.backend.to_str()
-        mend_characters(tokenizer.backend)
+        fix_characters(tokenizer.backend)
         assert tokenizer.backend.to_str() == before
 
 
@@ -119,5 +119,5 @@ def test_a_tokenizer_without_normalizer_is_mended(folder: Path) -> None:
     bare = open_deberta(folder, {}, 512)
     bare.backend.normalizer = normalizers.Sequence([])
     assert 3 in bare.encode(["ＡＢＣ"])[0].ids
-    mend_characters(bare.backend)
+    fix_characters(bare.backend)
     assert 3 not in bare.encode(["ＡＢＣ"])[0].ids

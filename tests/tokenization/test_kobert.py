@@ -188,12 +188,12 @@ def test_what_is_saved_gives_the_same_ids_everywhere(kobert: Tokenizer, folder: 
     texts = [*small.HARD, *small.sentences(seed=1)[:200], *small.runs_of_dots(200)]
     ours = kobert.encode(texts, texts[::-1])
     assert load_tokenizer(tmp_path).encode(texts, texts[::-1]) == ours
-    theirs = AutoTokenizer.from_pretrained(tmp_path)
-    rows = theirs(texts, texts[::-1])
-    assert type(theirs).__name__ == "TokenizersBackend"
+    reference = AutoTokenizer.from_pretrained(tmp_path)
+    rows = reference(texts, texts[::-1])
+    assert type(reference).__name__ == "TokenizersBackend"
     assert rows["input_ids"] == [row.ids for row in ours]
     assert rows["token_type_ids"] == [row.type_ids for row in ours]
-    assert (theirs.pad_token_id, theirs.model_max_length) == (1, 512)
+    assert (reference.pad_token_id, reference.model_max_length) == (1, 512)
 
 
 def test_saving_what_was_loaded_writes_the_same_bytes(kobert: Tokenizer, tmp_path: Path) -> None:

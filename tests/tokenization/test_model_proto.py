@@ -28,10 +28,10 @@ ROOT = Path(__file__).parents[2]
 )
 def test_what_is_read_is_what_the_message_class_reads(options: dict[str, object]) -> None:
     content = small.train(small.sentences(), **options)
-    theirs = small.message_class().ModelProto.FromString(content)
+    reference = small.message_class().ModelProto.FromString(content)
     ours = read_model_proto(content)
-    assert [(p.piece, p.score, p.type) for p in ours.pieces] == [(p.piece, p.score, p.type) for p in theirs.pieces]
-    spec, trainer = theirs.normalizer_spec, theirs.trainer_spec
+    assert [(p.piece, p.score, p.type) for p in ours.pieces] == [(p.piece, p.score, p.type) for p in reference.pieces]
+    spec, trainer = reference.normalizer_spec, reference.trainer_spec
     assert (ours.model_type, ours.unk_id, ours.byte_fallback) == (
         trainer.model_type,
         trainer.unk_id,

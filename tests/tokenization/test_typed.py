@@ -46,8 +46,8 @@ def test_transformers_reads_what_is_saved_alike(own: Tokenizer, tmp_path: Path) 
     (tmp_path / "saved").mkdir()
     own.save(tmp_path / "saved")
     (tmp_path / "saved" / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    theirs = AutoTokenizer.from_pretrained(tmp_path / "saved")
-    assert theirs([TYPED])["input_ids"] == [own.encode([TYPED])[0].ids]
+    reference = AutoTokenizer.from_pretrained(tmp_path / "saved")
+    assert reference([TYPED])["input_ids"] == [own.encode([TYPED])[0].ids]
 
 
 def unigram() -> Tokenizer:

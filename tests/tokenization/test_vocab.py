@@ -209,10 +209,10 @@ def test_transformers_gives_the_same_ids(kind: str, texts: list[str], tmp_path: 
 
     tokenizer = train_vocabulary(texts, kind=kind, size=300, lowercase=True)
     tokenizer.save(tmp_path)
-    theirs = AutoTokenizer.from_pretrained(str(tmp_path))
+    reference = AutoTokenizer.from_pretrained(str(tmp_path))
     rows = [*texts[:100], *small.HARD]
-    assert theirs(rows)["input_ids"] == [row.ids for row in tokenizer.encode(rows)]
-    pair = theirs("책을", "노래를 부른다")
+    assert reference(rows)["input_ids"] == [row.ids for row in tokenizer.encode(rows)]
+    pair = reference("책을", "노래를 부른다")
     own = tokenizer.encode(["책을"], ["노래를 부른다"])[0]
     assert (pair["input_ids"], pair["token_type_ids"]) == (own.ids, own.type_ids)
 

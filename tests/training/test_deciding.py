@@ -206,8 +206,8 @@ def test_the_loss_can_decide_and_has_a_verdict(tmp_path: Path, uneven: tuple[Pat
     assert result.metric == "loss"
     found = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
     low, high = found["difference"]["majority"]["loss"]
-    mine, theirs = found["metrics"]["loss"], found["baselines"]["majority"]["loss"]
-    assert low <= mine - theirs <= high
+    mine, compared = found["metrics"]["loss"], found["baselines"]["majority"]["loss"]
+    assert low <= mine - compared <= high
     assert any("significantly worse than the majority baseline in loss" in warning for warning in found["warnings"])
 
 

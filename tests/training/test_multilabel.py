@@ -170,11 +170,11 @@ def test_transformers_gives_the_same_probabilities(made: Trained, tmp_path: Path
     assert result.exit_code == 0, result.output
     ask = transformers.pipeline("text-classification", model=str(tmp_path / "out"), top_k=None)
     text = "ball goal bank tax we see"
-    theirs = {found["label"]: found["score"] for found in ask([text])[0]}
+    others = {found["label"]: found["score"] for found in ask([text])[0]}
     (tmp_path / "in.txt").write_text(text + "\n")
     for run in (made.run, tmp_path / "out"):
         (mine,) = records(bertkit("predict", run, tmp_path / "in.txt", "--precision", "float32"))
-        assert mine["scores"] == pytest.approx(theirs, abs=1e-4)
+        assert mine["scores"] == pytest.approx(others, abs=1e-4)
         assert set(mine["labels"]) == {"sport", "money"}
 
 
@@ -185,8 +185,8 @@ def test_onnx_gives_the_same_sets(made: Trained, tmp_path: Path) -> None:
     (shown,) = records(result)
     assert shown["labels_equal"] == 1.0
     write(tmp_path / "in.csv", rows(20, seed=5))
-    mine, theirs = (records(bertkit("predict", run, tmp_path / "in.csv")) for run in (made.run, tmp_path / "out"))
-    assert [record["labels"] for record in mine] == [record["labels"] for record in theirs]
+    mine, others = (records(bertkit("predict", run, tmp_path / "in.csv")) for run in (made.run, tmp_path / "out"))
+    assert [record["labels"] for record in mine] == [record["labels"] for record in others]
 
 
 def test_a_report_mistakes_and_figures_are_written(made: Trained, tmp_path: Path) -> None:

@@ -169,14 +169,14 @@ def test_an_interrupted_training_ends_in_the_same_bytes(made: Trained, tmp_path:
 def test_transformers_gives_the_same_figures(made: Trained, tmp_path: Path) -> None:
     result = bertkit("export", made.run, "--to", "transformers", "--output", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    theirs = transformers.AutoModelForQuestionAnswering.from_pretrained(tmp_path / "out").eval()
+    others = transformers.AutoModelForQuestionAnswering.from_pretrained(tmp_path / "out").eval()
     loaded = bundle.load(made.run)
     example = ReadingQuestion(("what is it", "the box was very red before we came"), None, 1, "x")
     (row,) = loaded.task.encode([example])
     batch = loaded.task.batch(row.parts)
     with torch.inference_mode():
         mine = loaded.model(**batch.inputs)
-        found = theirs(input_ids=batch.input_ids, token_type_ids=batch.token_type_ids)
+        found = others(input_ids=batch.input_ids, token_type_ids=batch.token_type_ids)
     torch.testing.assert_close(torch.stack([found.start_logits, found.end_logits], -1), mine, atol=1e-5, rtol=1e-4)
     data = write(tmp_path / "in.jsonl", rows(6, seed=2))
     answers = [records(bertkit("predict", run, data, "--precision", "float32")) for run in (made.run, tmp_path / "out")]

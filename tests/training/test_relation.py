@@ -115,8 +115,8 @@ def test_markers_are_special_tokens_that_no_text_spells(made: Trained) -> None:
     marked = "<subj> PER | ada </subj> was born in <obj> LOC | cork </obj>"
     (row,) = loaded.task.encode([Example((marked,), None, 1, "x")])
     assert [ids.index(i) for i in row.parts[0].ids if i in ids] == [0, 2, 1, 3]
-    theirs = transformers.AutoTokenizer.from_pretrained(made.run)
-    assert theirs(marked)["input_ids"] == list(row.parts[0].ids)
+    others = transformers.AutoTokenizer.from_pretrained(made.run)
+    assert others(marked)["input_ids"] == list(row.parts[0].ids)
 
 
 def test_the_same_text_is_answered_by_what_is_marked(made: Trained) -> None:

@@ -77,24 +77,24 @@ def test_it_learns_what_can_be_learnt(trained_run: Path) -> None:
 def test_transformers_class_gives_the_same_probabilities_for_the_same_ids(trained_run: Path) -> None:
     """The class that is asked for by name opens a run that the automatic ones refuse (`tests/export`)."""
     loaded = bundle.load(trained_run)
-    theirs = transformers.BertForSequenceClassification.from_pretrained(trained_run).eval()
+    others = transformers.BertForSequenceClassification.from_pretrained(trained_run).eval()
     examples = [Example((a, b), None, i, "x") for i, (a, b, _) in enumerate(pair_rows(20, seed=5))]
     encodings = loaded.task.encode(examples)
     ours = forward(loaded.model, loaded.task, encodings, CPU)
     batch = loaded.task.batch([row.parts[0] for row in encodings])
     with torch.inference_mode():
-        logits = theirs(
+        logits = others(
             input_ids=batch.input_ids, attention_mask=batch.attention_mask, token_type_ids=batch.token_type_ids
         ).logits
     torch.testing.assert_close(logits.double().softmax(-1), torch.from_numpy(np.stack(ours)), atol=1e-5, rtol=1e-4)
-    assert theirs.config.id2label == {0: "0", 1: "1"}
+    assert others.config.id2label == {0: "0", 1: "1"}
 
 
 def test_auto_tokenizer_opens_a_run(trained_run: Path) -> None:
-    theirs = transformers.AutoTokenizer.from_pretrained(trained_run)
+    others = transformers.AutoTokenizer.from_pretrained(trained_run)
     ours = bundle.load(trained_run).tokenizer
     encoding = ours.encode(["the cat sees music"], ["a dog likes bread"])[0]
-    reference = theirs("the cat sees music", "a dog likes bread")
+    reference = others("the cat sees music", "a dog likes bread")
     assert encoding.ids == reference["input_ids"]
     assert encoding.type_ids == reference["token_type_ids"]
 
@@ -250,12 +250,12 @@ def test_regression_gives_values_on_the_labels_own_scale(tmp_path: Path) -> None
     data = write_tsv(tmp_path / "scores.tsv", rows, ("text", "score"))
     result = train(small(data, tmp_path / "run", epochs=15, lr=3e-3, dropout=0.0, token_masking=0.0, batch_size=16))
     assert result.metrics["pearson"] > 0.9
-    theirs = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "run").eval()
+    others = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "run").eval()
     loaded = bundle.load(tmp_path / "run")
     encodings = loaded.task.encode([Example(("w3 w1",), None, 1, "x")])
     ours = forward(loaded.model, loaded.task, encodings, CPU)[0][0]
     with torch.inference_mode():
-        value = theirs(input_ids=torch.tensor([encodings[0].parts[0].ids])).logits.item()
+        value = others(input_ids=torch.tensor([encodings[0].parts[0].ids])).logits.item()
     assert value == pytest.approx(ours, rel=1e-4)
     assert 1000 < value < 1095
 

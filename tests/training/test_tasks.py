@@ -199,15 +199,15 @@ def test_an_interrupted_training_ends_in_the_same_bytes(any_run: Trained, tmp_pa
 
 def test_transformers_finds_the_same_tags(ner_run: Trained) -> None:
     loaded = bundle.load(ner_run.run)
-    theirs = transformers.AutoModelForTokenClassification.from_pretrained(ner_run.run).eval()
-    assert theirs.config.id2label == {0: "O", 1: "B-LOC", 2: "I-LOC", 3: "B-PER", 4: "I-PER"}
+    others = transformers.AutoModelForTokenClassification.from_pretrained(ner_run.run).eval()
+    assert others.config.id2label == {0: "O", 1: "B-LOC", 2: "I-LOC", 3: "B-PER", 4: "I-PER"}
     rows = loaded.task.encode(
         [Example(("Anna Kim lives in New York",), None, 1, "x"), Example(("Seoul",), None, 2, "x")]
     )
     batch = loaded.task.batch([row.parts[0] for row in rows])
     with torch.inference_mode():
         mine = loaded.model(**batch.inputs)
-        logits = theirs(
+        logits = others(
             input_ids=batch.input_ids, attention_mask=batch.attention_mask, token_type_ids=batch.token_type_ids
         ).logits
     is_text = batch.attention_mask.bool()
@@ -216,7 +216,7 @@ def test_transformers_finds_the_same_tags(ner_run: Trained) -> None:
 
 def test_transformers_ranks_choices_the_same(choice_run: Trained) -> None:
     loaded = bundle.load(choice_run.run)
-    theirs = transformers.AutoModelForMultipleChoice.from_pretrained(choice_run.run).eval()
+    others = transformers.AutoModelForMultipleChoice.from_pretrained(choice_run.run).eval()
     question = Question(
         ("which is it",), None, 1, "x", choices=("not red", "very blue", "not green"), names=tuple("ABC")
     )
@@ -224,18 +224,18 @@ def test_transformers_ranks_choices_the_same(choice_run: Trained) -> None:
     (mine,) = forward(loaded.model, loaded.task, rows, CPU)
     batch = loaded.task.batch(rows[0].parts)
     with torch.inference_mode():
-        logits = theirs(input_ids=batch.input_ids[None], token_type_ids=batch.token_type_ids[None]).logits
+        logits = others(input_ids=batch.input_ids[None], token_type_ids=batch.token_type_ids[None]).logits
     np.testing.assert_allclose(logits[0].double().softmax(-1).numpy(), mine, atol=1e-5)
     assert mine.argmax() == 1
 
 
 def test_transformers_fills_in_the_same(mlm_run: Trained) -> None:
     loaded = bundle.load(mlm_run.run)
-    theirs = transformers.AutoModelForMaskedLM.from_pretrained(mlm_run.run).eval()
+    others = transformers.AutoModelForMaskedLM.from_pretrained(mlm_run.run).eval()
     encoding = loaded.tokenizer.encode(["the cat likes [MASK] and milk only"])[0]
     ids, types = torch.tensor([encoding.ids]), torch.tensor([encoding.type_ids])
     with torch.inference_mode():
-        logits = theirs(input_ids=ids, token_type_ids=types).logits[0]
+        logits = others(input_ids=ids, token_type_ids=types).logits[0]
         mine, order = loaded.model(ids, None, types)
     assert order is None
     torch.testing.assert_close(logits, mine, atol=1e-5, rtol=1e-4)

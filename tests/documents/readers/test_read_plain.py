@@ -70,7 +70,7 @@ def test_korean_lines_broken_by_hand(read):
     "text",
     [
         "It stands\n  on a rock,\n    and its old wheel\nturns when it is high. In 1712\nMr.\nSmith built all of it.",
-        "The second item was the wheel, which is poor after\nthe flood. It will be mended by\nUpton Mills\nin May.",
+        "The second item was the wheel, which is poor after\nthe flood. It will be fixed by\nUpton Mills\nin May.",
         "- lift the stone with the crane;\n  two people are needed.",
         "물레방아 보수 공사로 인해\n1월 4일부터 2월 1일까지\n출입을 막습니다. 불편하시더라도\n양해해 주시기 바랍니다.",
     ],
@@ -225,7 +225,7 @@ Year      Members     Income
 
 2   WORK DONE
 
-The roof was mended (see Fig. 2). The work took six weeks.
+The roof was fixed (see Fig. 2). The work took six weeks.
 
 References
 [1] Smith, J. (2001). Mills of the north. Upton: Press.
@@ -238,7 +238,7 @@ def test_a_report_is_its_sentences_under_numbered_headings(read):
     assert [(section, " ".join(text.split())) for section, text in of(read("a.txt", REPORT))] == [
         ("1 INTRODUCTION", "1.1 The trust was founded in 1988 to keep the mill."),
         ("1 INTRODUCTION", "It has 40 members, who pay 20 pounds a year."),
-        ("2 WORK DONE", "The roof was mended (see Fig. 2)."),
+        ("2 WORK DONE", "The roof was fixed (see Fig. 2)."),
         ("2 WORK DONE", "The work took six weeks."),
     ]
 

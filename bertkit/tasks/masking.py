@@ -1,6 +1,6 @@
-"""Which tokens of a row are hidden, and by what.
+"""Which tokens of a row are masked, and by what.
 
-Source: Devlin et al. 2019 (of the tokens asked for 80 % are hidden, 10 % replaced, 10 % left; whole
+Source: Devlin et al. 2019 (of the tokens asked for 80 % are masked, 10 % replaced, 10 % left; whole
 words in the authors' later release).
 """
 
@@ -37,10 +37,10 @@ def words_of(tokenizer: Tokenizer, part: Encoding, texts: tuple[str, ...], *, wh
     return np.where(is_text, np.cumsum(begins) - 1, -1)
 
 
-def hide_randomly(
+def mask_randomly(
     tokenizer: Tokenizer, part: Encoding, words: NDArray[np.int64], share: float, rng: np.random.Generator
 ) -> Encoding:
-    """Choose words up to a share of the tokens; hide 80 % of them, replace 10 % and leave 10 %.
+    """Choose words up to a share of the tokens; mask 80 % of them, replace 10 % and leave 10 %.
 
     Args:
         tokenizer: knows the mask, and the ids that replace others.
@@ -50,7 +50,7 @@ def hide_randomly(
         rng: the source of the choice.
 
     Returns:
-        The part with its `hidden` tokens; itself where it has no text.
+        The part with its `masked` tokens; itself where it has no text.
     """
     sizes = np.bincount(words[words >= 0])
     if not len(sizes):
@@ -64,10 +64,10 @@ def hide_randomly(
             ids[place] = tokenizer.mask_id
         elif coin < 0.9:
             ids[place] = _random_id(tokenizer, rng)
-    return replace(part, ids=ids, hidden=tuple((p, part.ids[p]) for p in chosen.tolist()))
+    return replace(part, ids=ids, masked=tuple((p, part.ids[p]) for p in chosen.tolist()))
 
 
-def hide_by_hash(tokenizer: Tokenizer, part: Encoding) -> Encoding:
+def mask_by_hash(tokenizer: Tokenizer, part: Encoding) -> Encoding:
     """Hide 15 % of a row's tokens behind the mask, chosen by a hash of its ids: the same ones every time."""
     places = [i for i, token in enumerate(part.ids) if token not in tokenizer.special_ids]
     if not places:
@@ -78,7 +78,7 @@ def hide_by_hash(tokenizer: Tokenizer, part: Encoding) -> Encoding:
     ids = list(part.ids)
     for place in chosen:
         ids[place] = tokenizer.mask_id
-    return replace(part, ids=ids, hidden=tuple((p, part.ids[p]) for p in chosen))
+    return replace(part, ids=ids, masked=tuple((p, part.ids[p]) for p in chosen))
 
 
 def _random_id(tokenizer: Tokenizer, rng: np.random.Generator) -> int:

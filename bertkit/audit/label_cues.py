@@ -37,7 +37,7 @@ class _Sampled:
 
 
 @dataclass(frozen=True, slots=True)
-class _Telltale:
+class _Cue:
     """A word, the label it predicts, how many rows have it and how many of them that label."""
 
     word: str
@@ -47,7 +47,7 @@ class _Telltale:
     coverage: float
 
 
-class Telltales:
+class LabelCues:
     """Keeps a sample of the labelled rows of each split, and looks at the words of one split."""
 
     def __init__(self) -> None:
@@ -61,18 +61,18 @@ class Telltales:
         """Report words whose presence all but decides the label in a split."""
         sample = self._samples[split]
         rows = sorted(sample.items, key=lambda row: (row.place.file, row.place.line))
-        found = sorted(_telltales(rows), key=lambda tale: (-tale.coverage, tale.word))
+        found = sorted(_cues(rows), key=lambda cue: (-cue.coverage, cue.word))
         among = "" if sample.is_complete else f" in a sample of {SAMPLE:,} rows"
-        for tale in found[:_MAX_FINDINGS]:
-            where = (row.place for row in rows if _has(row.texts, tale.word))
+        for cue in found[:_MAX_FINDINGS]:
+            where = (row.place for row in rows if _has(row.texts, cue.word))
             message = (
-                f"{split}: the word {quoted(tale.word)} alone predicts the label {quoted(tale.label)}: "
-                f"{tale.hits:,} of the {counted(tale.rows, 'row')} that have it{among}, and it stands "
-                f"in {tale.coverage:.0%} of that label's rows; check that it is not a trace of how the data was made."
+                f"{split}: the word {quoted(cue.word)} alone predicts the label {quoted(cue.label)}: "
+                f"{cue.hits:,} of the {counted(cue.rows, 'row')} that have it{among}, and it stands "
+                f"in {cue.coverage:.0%} of that label's rows; check that it is not a trace of how the data was made."
             )
             places = tuple(itertools.islice(where, MAX_PLACES))
-            severity: Severity = "warning" if tale.coverage >= _SERIOUS_COVERAGE else "info"
-            yield Finding("telltale_word", severity, tale.rows, message, places)
+            severity: Severity = "warning" if cue.coverage >= _SERIOUS_COVERAGE else "info"
+            yield Finding("telltale_word", severity, cue.rows, message, places)
 
 
 def _sampled(row: Example) -> _Sampled:
@@ -89,7 +89,7 @@ def _has(texts: tuple[str, ...], word: str) -> bool:
     return any(word in text.casefold() for text in texts) and word in _words(texts)
 
 
-def _telltales(rows: Sequence[_Sampled]) -> Iterator[_Telltale]:
+def _cues(rows: Sequence[_Sampled]) -> Iterator[_Cue]:
     labels = Counter(row.label for row in rows)
     with_word: Counter[str] = Counter()
     hits: dict[str, Counter[str]] = defaultdict(Counter)
@@ -99,13 +99,13 @@ def _telltales(rows: Sequence[_Sampled]) -> Iterator[_Telltale]:
         hits[row.label].update(own)
     for label, own_hits in hits.items():
         for word, count in own_hits.items():
-            tale = _Telltale(word, label, with_word[word], count, count / labels[label])
+            cue = _Cue(word, label, with_word[word], count, count / labels[label])
             if (
-                tale.coverage >= _COVERAGE
-                and count >= _PRECISION * tale.rows
-                and _chance(count, tale.rows, labels[label] / len(rows)) * len(with_word) * len(labels) < _CHANCE
+                cue.coverage >= _COVERAGE
+                and count >= _PRECISION * cue.rows
+                and _chance(count, cue.rows, labels[label] / len(rows)) * len(with_word) * len(labels) < _CHANCE
             ):
-                yield tale
+                yield cue
 
 
 def _chance(hits: int, rows: int, share: float) -> float:

@@ -1,4 +1,4 @@
-"""Who has a say in a run's classes or scores beside its encoder, and how much.
+"""The ensemble of a run's encoder and a baseline: the other member, and the weights of both.
 
 For single texts, and for sets of labels, it is the TF-IDF baseline. For pairs it is a model of that kind which also
 compares the words' vectors, as the encoder's table of embeddings has them: `overlap`.
@@ -37,8 +37,8 @@ _TFIDF, _OVERLAP = "tfidf", "overlap"  # the second is also the name of its fold
 
 
 @dataclass(frozen=True)
-class Partner:
-    """Who has the say: a name, and the baselines that hold its answers as their `tfidf`."""
+class Member:
+    """The ensemble's member beside the encoder: a name, and the baselines that hold its answers as their `tfidf`."""
 
     name: str
     fitted: Baselines
@@ -48,54 +48,52 @@ class Partner:
 
         Args:
             examples: N rows.
-            known: what baselines give for them, by name; the partner may be among these.
+            known: what baselines give for them, by name; the other member may be among these.
         """
         found = known[self.name] if self.name in known else self.fitted.predict(examples)[_TFIDF]
         return [row.scores if isinstance(row, Decided) else row for row in found] if isinstance(found, list) else found
 
 
 @dataclass(frozen=True)
-class Partnership:
-    """A partner, and the weights of encoder and partner."""
+class Ensemble:
+    """The other member, and the weights of encoder and member."""
 
     blend: Blend
-    partner: Partner
+    member: Member
 
     def weights(self) -> dict[str, float]:
         """Return the weights by name, as a run stores them."""
-        return {ENCODER: self.blend.encoder, self.partner.name: self.blend.partner}
+        return {ENCODER: self.blend.encoder, self.member.name: self.blend.member}
 
     def save(self, baselines: Path) -> None:
-        """Write the partner beside the baselines, where it is none of them."""
-        if self.partner.name == _OVERLAP:
-            self.partner.fitted.save(baselines / _OVERLAP)
+        """Write the other member beside the baselines, where it is none of them."""
+        if self.member.name == _OVERLAP:
+            self.member.fitted.save(baselines / _OVERLAP)
 
 
-def fit_partner(
-    task: Task, model: TaskModel, baselines: Baselines, examples: Sequence[Example], *, seed: int
-) -> Partner:
-    """Fit a partner on training rows.
+def fit_member(task: Task, model: TaskModel, baselines: Baselines, examples: Sequence[Example], *, seed: int) -> Member:
+    """Fit the other member on training rows.
 
     Args:
         task: classification or regression, with its tokenizer.
-        model: whose embeddings the partner of pairs reads.
-        baselines: those of the run; of single texts they hold the partner.
+        model: whose embeddings the other member reads for pairs.
+        baselines: those of the run; of single texts they hold the other member.
         examples: rows the model has learnt from.
         seed: as for the baselines.
     """
     settings = task.settings
     if _name_for(settings) == _TFIDF:
-        return Partner(_TFIDF, baselines)
+        return Member(_TFIDF, baselines)
     vectors, labels = _vectors(task, model), settings.labels
     fitted = fit_sequence_baselines(examples, task=settings.task, pair=True, labels=labels, seed=seed, vectors=vectors)
-    return Partner(_OVERLAP, fitted)
+    return Member(_OVERLAP, fitted)
 
 
-def open_partnership(bundle: Bundle) -> Partnership | None:
+def open_ensemble(bundle: Bundle) -> Ensemble | None:
     """Open what a run has stored; None where its encoder answers alone.
 
     Raises:
-        RunError: the files of baselines or partner are missing or damaged.
+        RunError: the files of baselines or the other member are missing or damaged.
     """
     weights, folder = bundle.manifest.blend, bundle.directory / "baseline"
     if not weights:
@@ -109,30 +107,30 @@ def open_partnership(bundle: Bundle) -> Partnership | None:
         _check_weights(weights, bundle.task.settings)
     if _OVERLAP in weights:
         vectors = _vectors(bundle.task, bundle.model)
-        partner = Partner(_OVERLAP, load_labelled(folder / _OVERLAP, bundle.task, vectors))
+        member = Member(_OVERLAP, load_labelled(folder / _OVERLAP, bundle.task, vectors))
     else:
-        partner = Partner(_TFIDF, load_baselines(folder, bundle.task))
+        member = Member(_TFIDF, load_baselines(folder, bundle.task))
     refuse_replaced(bundle.directory, bundle.identity)
-    return Partnership(blend_of(bundle.task.settings.task, weights[ENCODER], weights[partner.name]), partner)
+    return Ensemble(blend_of(bundle.task.settings.task, weights[ENCODER], weights[member.name]), member)
 
 
 def _check_weights(weights: Mapping[str, float], settings: TaskSettings) -> None:
     """Refuse weights that no training has fitted.
 
     Raises:
-        MisfitError: of a task without classes, of another partner, or out of bounds.
+        MisfitError: of a task without classes, of the other member, or out of bounds.
     """
     if settings.task not in TASKS_WITH["blend"]:
         raise MisfitError(f"blend is there, and the task {settings.task} has neither classes nor scores")
-    partner = _name_for(settings)
-    if weights.keys() != {ENCODER, partner}:
-        raise MisfitError(f"blend is {shown(dict(weights))} and should have weights of {ENCODER} and {partner}")
+    member = _name_for(settings)
+    if weights.keys() != {ENCODER, member}:
+        raise MisfitError(f"blend is {shown(dict(weights))} and should have weights of {ENCODER} and {member}")
     if not all(0 <= weight <= _MOST for weight in weights.values()):
         raise MisfitError(f"blend is {shown(dict(weights))}, and weights are from 0 to {_MOST:,}")
 
 
 def _name_for(settings: TaskSettings) -> str:
-    """Name the partner of a run: of pairs with one label each the one that also compares words' vectors."""
+    """Name the other member of a run: of pairs with one label each the one that also compares words' vectors."""
     return _OVERLAP if settings.is_pair and settings.task != _SETS else _TFIDF
 
 
