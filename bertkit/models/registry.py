@@ -29,6 +29,8 @@ NUMBERED_FROM_PADDING = (
     "roberta", "xlm-roberta", "camembert", "longformer", "mpnet", "data2vec-text", "ibert", "layoutlmv3", "lilt",
     "luke", "markuplm", "roberta-prelayernorm", "xlm-roberta-xl", "xmod", "esm",
 )  # fmt: skip
+# Architectures whose figure is the usual one where config.json gives none.
+OF_USUAL_LENGTH = ("bert", "distilbert", "electra")
 # What a config.json calls the longest row it was made for.
 LENGTH_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len")
 # Architectures whose table of positions can be made longer.
@@ -135,7 +137,8 @@ def _by_config(name: str, hub_id: str | None, summary: str, path: Path | None) -
 def _positions(values: Mapping[str, Any]) -> int:
     """Return how many tokens an encoder reads by its config.json."""
     rows = next((values[key] for key in LENGTH_KEYS if key in values), None)
-    if rows is None and values.get(MODEL_TYPE):  # a file may leave out what is the type's own figure
+    # A file may leave out what is its type's own figure; to ask for that imports torch.
+    if rows is None and values.get(MODEL_TYPE) not in (None, "", *OF_USUAL_LENGTH):
         usual: Callable[[str], int | None] = load_target("bertkit.models.opening:usual_length")
         rows = usual(str(values[MODEL_TYPE]))
     padding = values.get("pad_token_id", 1)
