@@ -63,7 +63,10 @@ def label_error_finding(runs: Sequence[Path], files: Sequence[str]) -> Finding |
     if not order:
         return None
     first, doubtful = rows[order[0]], labels[int(doubts[order[0]].argmax())]
-    message = _of_sets(len(order), first, doubtful) if are_sets else _of_classes(len(order), first)
+    if are_sets:
+        message = _of_sets(len(order), first, doubtful)
+    else:
+        message = _of_classes(len(order), first, know=_know_something(gold, given))
     return Finding(
         "label_error", "warning", len(order), message, tuple(Place(rows[i].file, rows[i].line) for i in order)
     )
@@ -165,7 +168,18 @@ def _laid_out(rows: Sequence[Answered], labels: Sequence[str]) -> tuple[NDArray[
     return gold, given
 
 
-def _of_classes(count: int, first: Answered) -> str:
+def _know_something(gold: NDArray[np.bool_], given: NDArray[np.float64]) -> bool:
+    """Tell whether the likeliest label is right more often than the most frequent one."""
+    right = gold[np.arange(len(gold)), given.argmax(axis=1)].sum()
+    return bool(right > gold.sum(axis=0).max())
+
+
+def _of_classes(count: int, first: Answered, *, know: bool) -> str:
+    if not know:
+        return (
+            f"{counted(count, 'label', 'are')} not what models say that were trained without the row, but these are "
+            "right no more often than the most frequent label is: the list says little."
+        )
     return (
         f"{counted(count, 'label', 'are')} probably wrong, the surest first: models that were trained without the "
         f"row say otherwise (line {first.line}: {quoted(first.gold)}, and they say {quoted(first.predicted)})."

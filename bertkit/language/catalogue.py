@@ -40,6 +40,10 @@ def _joined(lines: str) -> str:
     return "".join(json.loads(line) for line in lines.split("\n"))
 
 
+# Joints of one kind that a sentence has.
+_MOST_JOINTS = 10
+
+
 class Template:
     """A sentence with fields, and its translation."""
 
@@ -79,6 +83,7 @@ class Catalogue:
         self._whole = {_unescaped(english): _unescaped(other) for english, other in plain.items()}
         templates = [Template(english, other) for english, other in given.items() if english not in plain]
         self._templates = sorted(templates, key=lambda each: -each.weight)
+        self._found: dict[tuple[str, int], str | None] = {}
 
     @classmethod
     def read(cls, path: Path) -> Catalogue:
@@ -87,10 +92,16 @@ class Catalogue:
 
     def translated(self, text: str) -> str:
         """Translate a sentence, or what of it the catalogue knows; the rest stays as it is."""
+        self._found.clear()
         return self._find(text, _DEPTH) or text
 
     def _find(self, text: str, depth: int) -> str | None:
-        """Translate a text; None: nothing of it is known."""
+        """Translate a text; None: nothing of it is known. Each is looked for once: parts come again."""
+        if (text, depth) not in self._found:
+            self._found[text, depth] = self._looked_for(text, depth)
+        return self._found[text, depth]
+
+    def _looked_for(self, text: str, depth: int) -> str | None:
         if not depth or not re.search("[a-z]", text):
             return None
         bare = text.strip()
@@ -135,6 +146,8 @@ class Catalogue:
     def _parts(self, text: str, depth: int) -> str | None:
         """Translate what stands before and after a joint, where either is known."""
         for joint in _JOINTS:
+            if text.count(joint) > _MOST_JOINTS:
+                continue  # a list of names or lines
             at = text.find(joint)
             while at >= 0:
                 head, tail = text[:at], text[at + len(joint) :]

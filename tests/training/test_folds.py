@@ -200,11 +200,24 @@ def test_what_several_runs_say_is_averaged(tmp_path: Path) -> None:
     done = bertkit("inspect-data", data, *runs, "--format", "json")
     (found,) = [f for f in json.loads(done.stdout)["findings"] if f["kind"] == "label_error"]
     assert [place["line"] for place in found["lines"]] == [5]
+    assert "says little" not in found["message"]
     first = tmp_path / "one" / ROWS
     first.write_text(first.read_text().replace('"gold": "bad"', '"gold": "odd"'))
     refused = bertkit("inspect-data", data, *runs)
     assert refused.exit_code == 3
     assert "has another label for" in refused.stderr
+
+
+def test_models_that_know_nothing_are_not_believed(tmp_path: Path) -> None:
+    data = write_tsv(
+        tmp_path / "rows.tsv", [(f"text {i}", "bad" if i % 2 else "good") for i in range(8)], ("text", "label")
+    )
+    place = {"file": "rows.tsv", "fold": 1, "predicted": "bad", "probabilities": {"bad": 0.6, "good": 0.4}}
+    lines = [{**place, "line": i + 2, "gold": "bad" if i % 2 else "good"} for i in range(8)]
+    (tmp_path / ROWS).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = bertkit("inspect-data", data, "--run", tmp_path, "--format", "json")
+    (found,) = [f for f in json.loads(done.stdout)["findings"] if f["kind"] == "label_error"]
+    assert found["message"].endswith("the list says little.")
 
 
 def test_rows_of_files_with_one_name_are_told_apart(tmp_path: Path) -> None:
