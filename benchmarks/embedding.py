@@ -54,7 +54,7 @@ def _model(vocabulary: int, *, keeps: bool) -> nn.Module:
     import torch
 
     from bertkit.models.bert import BertConfig, BertModel
-    from bertkit.models.embedding import use_lasting_embeddings
+    from bertkit.models.for_training import use_lasting_embeddings
 
     torch.manual_seed(SEED)
     config = BertConfig(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from bertkit import bundle
 from bertkit.bundle import Manifest
 from bertkit.data.records import ColumnMap, Example
-from bertkit.data.request import DataRequest
-from bertkit.models.offline import packaged_model
+from bertkit.data.splits import DataRequest
+from bertkit.models.finding import packaged_model
 from bertkit.models.registry import BuildOptions, find_model, load_target
 from bertkit.models.table import ModelSpec
 from bertkit.models.tokenizers import open_tokenizer

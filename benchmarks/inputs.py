@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bertkit.data.records import Document, Example
-from bertkit.tasks.reading import load_data
+from bertkit.tasks.rows import load_data
 
 PAIR_WORDS = (19, 5, 6, 31)  # mean, standard deviation, least, most
 SENTENCE_WORDS = (22, 11, 3, 60)

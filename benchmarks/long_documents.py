@@ -69,7 +69,7 @@ def _longformer(options: argparse.Namespace) -> Callable[[int], Callable[[], Any
     import torch
 
     from bertkit.compute.device import choose_placement
-    from bertkit.evaluation.forward import forward
+    from bertkit.evaluation.answers import forward
     from bertkit.models.registry import BuildOptions, find_model, load_target
     from bertkit.tasks.base import EncodedRow, TaskSettings
     from bertkit.tasks.sequence import SequenceTask

@@ -52,8 +52,8 @@ def _each(pick: Pick, documents: Sequence[Text]) -> list[list[int]]:
 
 
 def _bertkit(document: Text) -> list[int]:
-    from bertkit.documents.oracle import oracle_sentences
     from bertkit.documents.rouge import tokenize
+    from bertkit.documents.selection import oracle_sentences
 
     sentences = [tokenize(sentence, "english").tokens for sentence in document.sentences]
     return oracle_sentences(sentences, tokenize(document.reference, "english").tokens, CHOSEN)

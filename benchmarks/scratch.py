@@ -79,8 +79,7 @@ def _ours(options: argparse.Namespace) -> Any:
     import torch
 
     from bertkit.models.bert import PRESETS, BertConfig, BertModel
-    from bertkit.models.dropout import use_quick_dropout
-    from bertkit.models.embedding import use_lasting_embeddings
+    from bertkit.models.for_training import use_lasting_embeddings, use_quick_dropout
 
     layers, hidden, heads = PRESETS[options.size]
     config = BertConfig(

@@ -23,7 +23,7 @@ from typing import Any, cast
 
 from bertkit import bundle
 from bertkit.compute.device import choose_placement
-from bertkit.data.formats.json_lines import read_json_lines
+from bertkit.data.formats.json_rows import read_json_lines
 from bertkit.data.formats.lines import Lines
 from bertkit.evaluation.inputs import json_examples
 from bertkit.evaluation.predict import predict_stream

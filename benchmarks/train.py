@@ -75,7 +75,7 @@ def measure(options: argparse.Namespace) -> Report:
 
 def _model_folder(place: Path, pairs: Pairs, options: argparse.Namespace) -> tuple[Path, str]:
     """Return a folder both sides fine-tune from: MiniLM's own, or random weights."""
-    from bertkit.models.offline import packaged_model
+    from bertkit.models.finding import packaged_model
     from bertkit.models.registry import find_model
 
     packaged = packaged_model(str(find_model("minilm").hub_id))

@@ -59,8 +59,7 @@ class Counted:
 def bertkit_contender(name: str, config: TrainConfig, counted: Counted) -> Contender:
     """Train with bertkit's own loop; its epochs have to be enough for the steps."""
     from bertkit.tasks.base import Scores
-    from bertkit.training.learner import build_learner, build_model, place_training, plan_of
-    from bertkit.training.loop import LoopState, train_steps
+    from bertkit.training.loop import LoopState, build_learner, build_model, place_training, plan_of, train_steps
     from bertkit.training.prepare import prepare
 
     prepared = prepare(config)

@@ -16,22 +16,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertkit import __version__
-from bertkit.data.request import DataRequest
+from bertkit.data.splits import DataRequest
 from bertkit.errors import DataError, ModelError, RunError, TokenizerError, UnknownNameError, UsageError
 from bertkit.files import save_tensors, write_json
 from bertkit.kinds import MisfitError, read_object, shown, value_of
-from bertkit.model_type import restored, with_sentence
-from bertkit.models.opening import BROKEN, first_line, is_of_machine
+from bertkit.models.finding import BROKEN, first_line, is_of_machine
 from bertkit.models.registry import OWN_ATTENTION, find_rebuilder, load_target
 from bertkit.models.table import TFIDF
 from bertkit.models.weights import check_config, check_shapes, on_paper, read_shapes, read_weights, undrawn
-from bertkit.run_folder import MANIFEST, Identity, is_whole, read_steadily, unchanged, why_no_run
+from bertkit.run_folder import (
+    MANIFEST,
+    Identity,
+    is_whole,
+    read_steadily,
+    restored,
+    unchanged,
+    why_no_run,
+    with_sentence,
+)
 from bertkit.tasks.base import Task, TaskSettings
-from bertkit.tasks.published import OF_A_ROW, Standing, kind_of, standing
-from bertkit.tasks.published_head import PublishedHead
+from bertkit.tasks.encoding import try_out
+from bertkit.tasks.published import OF_A_ROW, PublishedHead, Standing, kind_of, standing
 from bertkit.tasks.registry import find_task
-from bertkit.tasks.trial import try_out
-from bertkit.tasks.viterbi import tag_names
+from bertkit.tasks.tagging import tag_names
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.loading import load_tokenizer
 

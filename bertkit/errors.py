@@ -26,7 +26,8 @@ in this tree is a defect of bertkit and keeps its traceback.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bertkit.plain import quoted
@@ -122,3 +123,23 @@ class Interrupted(BertkitError):  # noqa: N818 - it is an end, not a fault
     """Ctrl-C or a termination signal; what was done is saved."""
 
     exit_code = 130
+
+
+# --- Names: of data sets and models as users spell them, and lists in which none may stand twice --
+
+
+def is_spelling(typed: str, name: str) -> bool:
+    """Tell whether somebody who typed this means that name: klue_ner and KLUE-NER are klue-ner."""
+    return _folded(typed) == _folded(name)
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def first_repeated(names: Sequence[str]) -> str | None:
+    """Return the first name that stands there twice, or None."""
+    if len(set(names)) == len(names):
+        return None
+    counts = Counter(names)
+    return next(name for name in names if counts[name] > 1)

@@ -1,18 +1,19 @@
-"""Text of strangers, made harmless: for terminals, pages, sentences and JSON.
-
-Labels, column names, file names and rows come from files that anybody may have written.
-Shown as they are, their control characters steer a terminal (its title, its colours, what is
-hidden), and bidirectional ones turn the reading order of what stands beside them.
-"""
+"""Words for people: texts of strangers made harmless, how long work takes, and where the documents say more."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from typing import Any
+
+# --- Text of strangers, made harmless: for terminals, pages, sentences and JSON -------------------
+#
+# Labels, column names, file names and rows come from files that anybody may have written.
+# Shown as they are, their control characters steer a terminal (its title, its colours, what is
+# hidden), and bidirectional ones turn the reading order of what stands beside them.
 
 # C0, DEL, C1, marks and embeddings that turn the direction of reading, separators of lines
 # and paragraphs, and halves of surrogate pairs, which no encoding can write.
@@ -163,3 +164,55 @@ def _shell_escape(found: re.Match[str]) -> str:
 def _json_escape(found: re.Match[str]) -> str:
     # Line ends that parted an indented text are no part of a value.
     return found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}"
+
+
+# --- Where the documents say more of a warning: the page for models that are bad, and its sections
+
+PAGE = "docs/troubleshooting.md"
+SECTIONS = (
+    "no-better",
+    "one-answer",
+    "by-heart",
+    "uneven",
+    "labels",
+    "cut",
+    "tokenizer",
+    "inflated",
+    "not-finite",
+    "rows",
+    "elsewhere",
+    "summaries",
+)
+"""The anchors of the page, in its order; they are the same in every language."""
+
+
+def see(section: str) -> str:
+    """Point to a section.
+
+    >>> see("one-answer")
+    'see docs/troubleshooting.md#one-answer'
+    """
+    return f"see {PAGE}#{section}"
+
+
+# --- How far work has come, told by whoever does it and shown by whoever talks to people ----------
+
+Progress = Callable[[float, float | None], None]
+"""Is told how much has been done, and how much there is in all; None: nobody knows yet."""
+
+
+def unheard(done: float, total: float | None) -> None:
+    """Tell nobody."""
+
+
+def span(seconds: float) -> str:
+    """Say how long something takes, as people do: 40 s, 3 min, 2 h 5 min."""
+    if seconds < 99.5:
+        return f"{max(0, seconds):.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{round(hours / 24)} days"

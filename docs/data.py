@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bertkit.data.records import DataSet, Document, Example, Question
-from bertkit.tasks.reading import load_data
+from bertkit.tasks.rows import load_data
 
 INTRODUCTION = """\
 # The data that bertkit reads

@@ -25,23 +25,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bertkit.baselines.table import SummaryBaselines
 from bertkit.compute.device import choose_placement
 from bertkit.data.records import Document, Example
-from bertkit.data.request import DataRequest
-from bertkit.documents.oracle import oracle_sentences
-from bertkit.documents.summary_sets import FIGURES, SetScorer, set_figures, summary_sets
-from bertkit.documents.surface import FEATURES
-from bertkit.evaluation.forward import forward
-from bertkit.evaluation.summary_baselines import SummaryBaselines
+from bertkit.data.splits import DataRequest
+from bertkit.documents.selection import FIGURES, SetScorer, oracle_sentences, set_figures, summary_sets
+from bertkit.documents.textrank import FEATURES
+from bertkit.evaluation.answers import forward
+from bertkit.models.extractive import SalienceScorer
 from bertkit.models.registry import find_model
-from bertkit.models.salience import SalienceScorer
 from bertkit.models.tokenizers import open_tokenizer
-from bertkit.summarization.shipped import LAYERS, MODEL, SETTINGS, lower_layers, shipped_bundle
-from bertkit.tasks.candidates import merit
-from bertkit.tasks.document_text import reference_of, rouge_tokens, sentences_of
-from bertkit.tasks.parts import rows_of_parts
-from bertkit.tasks.reading import load_splits
-from bertkit.tasks.salience import SalienceTask
+from bertkit.summarization.trained import LAYERS, MODEL, SETTINGS, lower_layers, shipped_bundle
+from bertkit.tasks.encoding import rows_of_parts
+from bertkit.tasks.extractive import SalienceTask
+from bertkit.tasks.matching import merit
+from bertkit.tasks.rows import load_splits
+from bertkit.tasks.summaries import reference_of, rouge_tokens, sentences_of
 from bertkit.tokenization.base import Tokenizer
 
 Array = NDArray[np.floating[Any]]

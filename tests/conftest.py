@@ -71,7 +71,7 @@ def nothing_to_choose_from() -> Iterator[None]:
     Commands in processes of their own name a model, or a shape, which is scratch's.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bertkit.models.choosing.is_here", lambda _: False)
+        patch.setattr("bertkit.models.finding.is_here", lambda _: False)
         yield
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sentencepiece
 
-from bertkit.tokenization.model_proto import NORMAL, read_model_proto
+from bertkit.tokenization.sentencepiece import NORMAL, read_model_proto
 
 SPECIAL = ("[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]")
 NOUNS = """

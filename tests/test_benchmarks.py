@@ -238,7 +238,7 @@ class TestInputs:
             assert 500 <= sum(len(text.split()) for text in example.texts) < 570
 
     def test_pairs_are_written_as_bertkit_reads_them(self, tmp_path: Path) -> None:
-        from bertkit.tasks.reading import load_data
+        from bertkit.tasks.rows import load_data
 
         inputs = module("inputs")
         pairs = inputs.load_pairs(None, 20)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bertkit.models.offline import is_packaged
+from bertkit.models.finding import is_packaged
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 ROOT = Path(__file__).resolve().parent.parent

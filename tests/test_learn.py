@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bertkit.cli.app import app
-from bertkit.models.offline import is_packaged
+from bertkit.models.finding import is_packaged
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGES = ("learn.md", "learn.ko.md")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.locks import LOCK
-from bertkit.ours import is_bare, named, remove, remove_checkpoints, remove_temporaries, strangers
+from bertkit.run_folder import is_bare, named, remove, remove_checkpoints, remove_temporaries, strangers
 
 OURS = (
     ".write-test", "README.md", "baseline/overlap/baselines.json", "baseline/.training_rows.safetensors.tmp",

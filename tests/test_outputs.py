@@ -14,8 +14,7 @@ from typer.testing import CliRunner
 
 from bertkit.cli.app import app
 from bertkit.errors import OutputError
-from bertkit.ours import run_around
-from bertkit.outputs import check_outputs
+from bertkit.run_folder import check_outputs, run_around
 
 SENTENCES = "The shop opens at nine. It sells bread. People like it very much. The street is quiet.\n"
 

@@ -11,31 +11,30 @@ import numpy as np
 import pytest
 
 from bertkit.config import TrainConfig
-from bertkit.data.groups import shared_groups
-from bertkit.data.oddities import Oddities
+from bertkit.data.columns import shared_groups
+from bertkit.data.faults import Oddities
 from bertkit.data.records import ColumnMap, DataSet, Entity, Example, TaggedText
 from bertkit.documents.sentences import Sentence
 from bertkit.errors import BertkitError, NonFiniteError
-from bertkit.evaluation.evaluate import _pointing, to_have_it
+from bertkit.evaluation.evaluate import Verdict, _pointing, to_have_it
 from bertkit.evaluation.run import NO_TEST, _cut_sentence, _known_sentence
-from bertkit.evaluation.verdict import Verdict
 from bertkit.models.registry import find_model
+from bertkit.plain import PAGE, SECTIONS
 from bertkit.summarization.abstractive import _Desk
-from bertkit.summarization.options import SummaryOptions
+from bertkit.summarization.methods import SummaryOptions
 from bertkit.summarization.records import Listener, SourceText, Unreadable
-from bertkit.summarization.shipped import telling_of_korean
+from bertkit.summarization.trained import telling_of_korean
 from bertkit.tasks import choice, summaries, tagging
-from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.objectives import Classification, Regression
 from bertkit.tasks.registry import find_task
-from bertkit.tasks.summary_scores import Extract
+from bertkit.tasks.rows import check_answers
+from bertkit.tasks.summaries import Extract
 from bertkit.tokenization import health
 from bertkit.tokenization.health import FitWatch, check_fit
 from bertkit.training import loop
-from bertkit.training.deciding import choose_metric
-from bertkit.training.long_rows import cut_sentence
-from bertkit.troubleshooting import PAGE, SECTIONS
+from bertkit.training.prepare import cut_sentence
+from bertkit.training.tuning import choose_metric
 from tests.test_docs import documented_calls, faults
 
 ROOT = Path(__file__).resolve().parent.parent

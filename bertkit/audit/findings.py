@@ -1,13 +1,18 @@
-"""What an audit says: findings, each with a count, a few places to look at, and one sentence."""
+"""What an audit says, and what its parts share: findings, chunks of rows, samples of a stream."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from bertkit.data.faults import MAX_PLACES
-from bertkit.data.records import Example, Place
+from bertkit.data.records import Example, Place, columns_of, plain_rows
+
+# --- What an audit says: findings, each with a count, a few places to look at, and one sentence ---
 
 Severity = Literal["info", "warning", "error"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
@@ -64,3 +69,97 @@ def counted(number: int, noun: str, verb: str = "") -> str:
         return f"{number:,} {noun}s {verb}".rstrip()
     singular = {"have": "has", "are": "is"}.get(verb, f"{verb}s" if verb else "")
     return f"1 {noun} {singular}".rstrip()
+
+
+# --- A few thousand rows on their way past every part of the audit, normalised once for all of them
+
+ROWS = 2048
+CHARACTERS = 1 << 20
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive rows of one split."""
+
+    split: str
+    rows: Sequence[Example]
+
+    @cached_property
+    def texts(self) -> list[tuple[str, ...]]:
+        """The texts of each row by column; a question's choices count as one more column."""
+        return [columns_of(row) for row in self.rows]
+
+    @cached_property
+    def normal(self) -> list[tuple[str, ...]]:
+        """`texts` in the form in which rows are compared."""
+        return plain_rows(self.texts)
+
+
+class Observer(Protocol):
+    """A part of the audit: it sees every row once and keeps counts, hashes or a bounded sample."""
+
+    def see(self, chunk: Chunk) -> None:
+        """Take note of some rows."""
+        ...
+
+
+def chunks(split: str, rows: Iterable[Example]) -> Iterator[Chunk]:
+    """Cut the rows of a split into chunks, of fewer rows where texts are long."""
+    part: list[Example] = []
+    characters = 0
+    for row in rows:
+        part.append(row)
+        characters += sum(map(len, row.all_texts))
+        if len(part) == ROWS or characters >= CHARACTERS:
+            yield Chunk(split, part)
+            part, characters = [], 0
+    if part:
+        yield Chunk(split, part)
+
+
+# --- A uniform sample of a stream of unknown length, the same on every machine --------------------
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+class Reservoir(Generic[S, T]):
+    """Keeps `size` of the items that pass, each with the same chance.
+
+    Algorithm L of Li 1994, "Reservoir-sampling algorithms of time complexity
+    O(n(1+log(N/n)))": it draws how many items to skip, so most items cost nothing.
+
+    Args:
+        size: the most items kept.
+        keep: makes what is kept of an item.
+    """
+
+    def __init__(self, size: int, keep: Callable[[S], T]) -> None:
+        self.items: list[T] = []
+        self.seen = 0
+        self._size = size
+        self._keep = keep
+        self._random = random.Random(0)
+        self._threshold = 1.0
+        self._next = size - 1
+        self._skip()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything that passed is still here."""
+        return self.seen == len(self.items)
+
+    def offer(self, items: Sequence[S]) -> None:
+        """Let some items pass."""
+        room = self._size - len(self.items)
+        self.items += map(self._keep, items[:room])
+        while self._next < self.seen + len(items):
+            self.items[self._random.randrange(self._size)] = self._keep(items[self._next - self.seen])
+            self._skip()
+        self.seen += len(items)
+
+    def _skip(self) -> None:
+        """Draw the next item to keep."""
+        self._threshold *= math.exp(math.log(1 - self._random.random()) / self._size)
+        skipped = math.log(1 - self._random.random()) / math.log1p(-self._threshold)
+        self._next += math.floor(skipped) + 1

@@ -1,22 +1,32 @@
-"""The answers of each split: how many of which, and whether one can learn from them."""
+"""The answers of each split: how many of which, which are probably wrong, and words that give them away."""
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
+import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 from unicodedata import normalize
 
-from bertkit.audit.chunk import Chunk
-from bertkit.audit.findings import Finding, Severity, Tally, counted
+import numpy as np
+from numpy.typing import NDArray
+
+from bertkit.audit.findings import Chunk, Finding, Reservoir, Severity, Tally, counted
 from bertkit.data.faults import MAX_PLACES
 from bertkit.data.label_kinds import header_like, joined_labels, placeholders
-from bertkit.data.numerals import is_number, is_score, is_whole, score_fault
 from bertkit.data.records import Example, LabelSet, Place, Question, ReadingQuestion, TaggedText
-from bertkit.data.tagged.edges import Edges
+from bertkit.data.tagged.places import Edges
+from bertkit.data.values import is_number, is_score, is_whole, score_fault
+from bertkit.errors import DataError
+from bertkit.kinds import MisfitError, record_of
 from bertkit.plain import listed, quoted
+
+# --- The answers of each split: how many of which, and whether one can learn from them ------------
 
 FEW_ROWS = 10
 IMBALANCE, STRONG_IMBALANCE = 1.5, 3.0  # most frequent : rarest label
@@ -364,3 +374,330 @@ def _unknown_labels(split: str, other: LabelCounts, train: str, own: LabelCounts
     message = f"{split}: labels that {train} does not have: {shown} ({counted(count, 'label')} in all)."
     places = tuple(place for label in unknown for place in other.places[label])[:MAX_PLACES]
     yield Finding("unknown_label", "error", count, message, places)
+
+
+# --- Single words that give the label away: a source's mark, a template, a copied answer ----------
+
+SAMPLE = 20_000
+_MAX_CHARACTERS = 2000  # of each text; a mark that stands only further on is not found
+_PRECISION = 0.98
+_COVERAGE = 0.05
+# Above this share of a label's rows a word is a mark; below, it may be what the label is about.
+_SERIOUS_COVERAGE = 0.25
+_CHANCE = 1e-3  # of one false finding in a whole data set
+_MAX_FINDINGS = 8
+_WORD = re.compile(r"\w+|[^\w\s]+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sampled:
+    """A row of the sample."""
+
+    texts: tuple[str, ...]
+    label: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class _Cue:
+    """A word, the label it predicts, how many rows have it and how many of them that label."""
+
+    word: str
+    label: str
+    rows: int
+    hits: int
+    coverage: float
+
+
+class LabelCues:
+    """Keeps a sample of the labelled rows of each split, and looks at the words of one split."""
+
+    def __init__(self) -> None:
+        self._samples: dict[str, Reservoir[Example, _Sampled]] = defaultdict(lambda: Reservoir(SAMPLE, keep=_sampled))
+
+    def see(self, chunk: Chunk) -> None:
+        """Let some rows pass the sample."""
+        self._samples[chunk.split].offer([row for row in chunk.rows if row.label is not None])
+
+    def findings(self, split: str) -> Iterator[Finding]:
+        """Report words whose presence all but decides the label in a split."""
+        sample = self._samples[split]
+        rows = sorted(sample.items, key=lambda row: (row.place.file, row.place.line))
+        found = sorted(_cues(rows), key=lambda cue: (-cue.coverage, cue.word))
+        among = "" if sample.is_complete else f" in a sample of {SAMPLE:,} rows"
+        for cue in found[:_MAX_FINDINGS]:
+            where = (row.place for row in rows if _has(row.texts, cue.word))
+            message = (
+                f"{split}: the word {quoted(cue.word)} alone predicts the label {quoted(cue.label)}: "
+                f"{cue.hits:,} of the {counted(cue.rows, 'row')} that have it{among}, and it stands "
+                f"in {cue.coverage:.0%} of that label's rows; check that it is not a trace of how the data was made."
+            )
+            places = tuple(itertools.islice(where, MAX_PLACES))
+            severity: Severity = "warning" if cue.coverage >= _SERIOUS_COVERAGE else "info"
+            yield Finding("telltale_word", severity, cue.rows, message, places)
+
+
+def _sampled(row: Example) -> _Sampled:
+    assert row.label is not None
+    texts = tuple(text[:_MAX_CHARACTERS] for text in row.texts)
+    return _Sampled(texts, row.label, Place(row.source, row.line))
+
+
+def _words(texts: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(word for text in texts for word in _WORD.findall(text.casefold()))
+
+
+def _has(texts: tuple[str, ...], word: str) -> bool:
+    return any(word in text.casefold() for text in texts) and word in _words(texts)
+
+
+def _cues(rows: Sequence[_Sampled]) -> Iterator[_Cue]:
+    labels = Counter(row.label for row in rows)
+    with_word: Counter[str] = Counter()
+    hits: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        own = _words(row.texts)
+        with_word.update(own)
+        hits[row.label].update(own)
+    for label, own_hits in hits.items():
+        for word, count in own_hits.items():
+            cue = _Cue(word, label, with_word[word], count, count / labels[label])
+            if (
+                cue.coverage >= _COVERAGE
+                and count >= _PRECISION * cue.rows
+                and _chance(count, cue.rows, labels[label] / len(rows)) * len(with_word) * len(labels) < _CHANCE
+            ):
+                yield cue
+
+
+def _chance(hits: int, rows: int, share: float) -> float:
+    """Bound the probability that a word unrelated to a label meets it this often.
+
+    Chernoff's bound of the binomial tail, exp(-n KL(hits/n || share)): never too small, so
+    that nothing is called a find too easily.
+    """
+    observed = hits / rows
+    if observed <= share:
+        return 1.0
+    divergence = observed * math.log(observed / share)
+    if observed < 1:
+        divergence += (1 - observed) * math.log((1 - observed) / (1 - share))
+    return math.exp(-rows * divergence)
+
+
+# --------------------------------------------------------------------------------------------------
+# Labels that are probably wrong, told by models that were trained without the row (confident learning).
+#
+# How many there are is told by confident learning: as many as there are rows in which another label is as
+# likely as that label usually is in rows that have it (Northcutt, Jiang and Chuang 2021, "Confident Learning:
+# Estimating Uncertainty in Dataset Labels"). Which they are is told by the margin: the rows whose own label is
+# least likely beside the likeliest other one. Where labels had been turned on purpose, the first so many by
+# margin held as many of these as the counted rows themselves, or more. Of sets of labels, each label is a
+# question of its own (yes or no), and a row is as suspect as its most suspect label.
+
+ROWS = "folds.jsonl"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A line of folds.jsonl: where a row stands, its label or its labels, and what a model without it says.
+
+    `file` is the file's name, with as many of its folders as tell the run's files apart.
+    """
+
+    file: str
+    line: int
+    fold: int
+    gold: Any
+    predicted: Any
+    probabilities: dict[str, float]
+
+
+def label_error_finding(runs: Sequence[Path], files: Sequence[str]) -> Finding | None:
+    """List probable label errors, the surest first; None where there are none.
+
+    Args:
+        runs: of `train --folds`; of several, what they say of a row is averaged.
+        files: those of the data that is inspected.
+
+    Raises:
+        DataError: a run has no answers of folds, or none for these files, or two are of different labels.
+    """
+    rows = _averaged({run: _of_files(run, files) for run in runs})
+    labels = sorted({label for row in rows for label in (*row.probabilities, *_labels(row))})
+    gold, given = _laid_out(rows, labels)
+    are_sets = isinstance(rows[0].gold, list)
+    doubts = _of_each_label(gold, given) if are_sets else _doubts(gold.argmax(axis=1), given)[:, None]
+    order = _surest_first(doubts.max(axis=1))
+    if not order:
+        return None
+    first, doubtful = rows[order[0]], labels[int(doubts[order[0]].argmax())]
+    if are_sets:
+        message = _of_sets(len(order), first, doubtful)
+    else:
+        message = _of_classes(len(order), first, know=_know_something(gold, given))
+    return Finding(
+        "label_error", "warning", len(order), message, tuple(Place(rows[i].file, rows[i].line) for i in order)
+    )
+
+
+def _of_files(run: Path, files: Sequence[str]) -> list[Answered]:
+    """Read what the folds of a run say of the rows of some files, by the files' own names."""
+    rows = list(_rows(run))
+    at = _places({row.file for row in rows}, files)
+    found = [replace(row, file=at[row.file]) for row in rows if row.file in at]
+    if not found:
+        names = ", ".join(dict.fromkeys(Path(file).name for file in files)) or "this data"
+        raise DataError(f"{run}: its folds have no row of {names}; name the data of the run.")
+    return found
+
+
+def _averaged(answers: Mapping[Path, Sequence[Answered]]) -> list[Answered]:
+    """Average what runs say of each row, a label that a run does not know being nothing to it."""
+    by_row: dict[tuple[str, int], list[Answered]] = defaultdict(list)
+    for run, rows in answers.items():
+        for row in rows:
+            same = by_row[row.file, row.line]
+            if same and same[0].gold != row.gold:
+                place = f"{row.file}:{row.line}"
+                raise DataError(f"{run}: has another label for {place} than the run before it; train both on one data.")
+            same.append(row)
+    return [_mean(rows) for rows in by_row.values()]
+
+
+def _mean(rows: Sequence[Answered]) -> Answered:
+    if len(rows) == 1:
+        return rows[0]
+    sums = Counter[str]()
+    for row in rows:
+        sums.update(row.probabilities)
+    mean = {label: total / len(rows) for label, total in sums.items()}
+    # Of sets of labels nobody asks which were predicted.
+    return replace(rows[0], predicted=max(mean, key=mean.__getitem__), probabilities=mean)
+
+
+def suspects(gold: NDArray[np.int64], probabilities: NDArray[np.float64]) -> list[int]:
+    """Return the rows whose label is probably wrong, the surest first.
+
+    Args:
+        gold: the number of each row's label, (N).
+        probabilities: of each label, from models that were trained without the row, (N, C).
+    """
+    return _surest_first(_doubts(gold, probabilities))
+
+
+def _doubts(gold: NDArray[np.int64], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by how much another label is likelier than a row's own, (N); 0 where the row is not suspected."""
+    margins, count = _margins(gold, probabilities)
+    return _greatest(margins, count)
+
+
+def _of_each_label(gold: NDArray[np.bool_], given: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how doubtful it is that a row has or lacks each label, (N, C); 0 where that is not suspected."""
+    margins, counts = np.zeros(given.shape), 0
+    for i in range(given.shape[1]):
+        either = np.stack([1.0 - given[:, i], given[:, i]], axis=1)
+        margins[:, i], count = _margins(gold[:, i].astype(np.int64), either)
+        counts += count
+    return _greatest(margins, counts)
+
+
+def _margins(gold: NDArray[np.int64], probabilities: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """Return by how much another label is likelier than each row's own, (N), and how many rows are suspected."""
+    usual = np.full(probabilities.shape[1], np.inf)
+    for label in np.unique(gold):
+        usual[label] = probabilities[gold == label, label].mean()
+    rows = np.arange(len(gold))
+    others = probabilities.copy()
+    others[rows, gold] = -1.0
+    margins = others.max(axis=1) - probabilities[rows, gold]
+    return margins, int(((others >= usual).any(axis=1) & (margins > 0)).sum())
+
+
+def _greatest(margins: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Keep the `count` greatest margins, of equal ones the first; the others become 0."""
+    kept, flat = np.zeros(margins.size), margins.ravel()
+    chosen = np.argsort(-flat, kind="stable")[:count]
+    kept[chosen] = np.maximum(flat[chosen], 0.0)
+    return kept.reshape(margins.shape)
+
+
+def _surest_first(doubts: NDArray[np.float64]) -> list[int]:
+    order = np.argsort(-doubts, kind="stable")
+    return [int(i) for i in order if doubts[i] > 0]
+
+
+def _laid_out(rows: Sequence[Answered], labels: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Return which labels each row has, and how likely each is, both (N, C)."""
+    place = {label: i for i, label in enumerate(labels)}
+    gold, given = np.zeros((len(rows), len(labels)), bool), np.zeros((len(rows), len(labels)))
+    for i, row in enumerate(rows):
+        gold[i, [place[label] for label in _labels(row)]] = True
+        given[i, [place[label] for label in row.probabilities]] = list(row.probabilities.values())
+    return gold, given
+
+
+def _know_something(gold: NDArray[np.bool_], given: NDArray[np.float64]) -> bool:
+    """Tell whether the likeliest label is right more often than the most frequent one."""
+    right = gold[np.arange(len(gold)), given.argmax(axis=1)].sum()
+    return bool(right > gold.sum(axis=0).max())
+
+
+def _of_classes(count: int, first: Answered, *, know: bool) -> str:
+    if not know:
+        return (
+            f"{counted(count, 'label', 'are')} not what models say that were trained without the row, but these are "
+            "right no more often than the most frequent label is: the list says little."
+        )
+    return (
+        f"{counted(count, 'label', 'are')} probably wrong, the surest first: models that were trained without the "
+        f"row say otherwise (line {first.line}: {quoted(first.gold)}, and they say {quoted(first.predicted)})."
+    )
+
+
+def _of_sets(count: int, first: Answered, label: str) -> str:
+    rows, line, shown = counted(count, "row"), first.line, quoted(label)
+    if label in first.gold:
+        return (
+            f"labels of {rows} are probably wrong or lacking, the surest first: models that were trained without the "
+            f"row say otherwise (line {line} has {shown}, and they would not give it)."
+        )
+    return (
+        f"labels of {rows} are probably wrong or lacking, the surest first: models that were trained without the row "
+        f"say otherwise (line {line} lacks {shown}, and they would give it)."
+    )
+
+
+def _labels(row: Answered) -> list[str]:
+    return row.gold if isinstance(row.gold, list) else [row.gold]
+
+
+def _places(names: Iterable[str], files: Sequence[str]) -> dict[str, str]:
+    """Find the file that each name means: of those that end in it, the first."""
+    parts = [Path(file).resolve().parts for file in files]
+    found = {}
+    for name in names:
+        tail = PurePosixPath(name).parts
+        fitting = (file for file, own in zip(files, parts, strict=True) if own[-len(tail) :] == tail)
+        if (file := next(fitting, None)) is not None:
+            found[name] = file
+    return found
+
+
+def _rows(run: Path) -> Iterable[Answered]:
+    path = run / ROWS
+    if not path.is_file():
+        raise DataError(f"{run}: has no answers of folds; train it with --folds 5.")
+    found: dict[tuple[str, int], Answered] = {}
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            line = json.loads(text)
+            if isinstance(line, dict) and isinstance(line.get("gold"), float):
+                raise DataError(f"{run}: its folds have scores; labels that are probably wrong are for runs of labels.")
+            row = record_of(Answered, line)
+            if not all(isinstance(label, str) for label in _labels(row)):
+                raise MisfitError("gold is neither a label nor a list of labels")
+        except (MisfitError, ValueError) as error:
+            raise DataError(f"{path}:{number}: {error}; train the run again with --folds.") from error
+        found[row.file, row.line] = row
+    return found.values()

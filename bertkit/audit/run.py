@@ -1,26 +1,251 @@
-"""One pass over every split, past all parts of the audit."""
+"""One pass over every split, past all parts of the audit; and what comes out of it."""
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
 
-from bertkit.audit.chunk import Observer, chunks
-from bertkit.audit.duplicates import duplicate_findings
-from bertkit.audit.encoding import Encoding
-from bertkit.audit.findings import Finding, worst_first
-from bertkit.audit.groups import Groups
-from bertkit.audit.keys import KeyTable
-from bertkit.audit.label_cues import LabelCues
-from bertkit.audit.labels import Labels
-from bertkit.audit.leakage import leakage_findings
-from bertkit.audit.lengths import Lengths
-from bertkit.audit.near_duplicates import NearDuplicates
-from bertkit.audit.report import Audit, build_split
-from bertkit.audit.special_tokens import SpecialTokens
-from bertkit.audit.verdict import TrainCommand, suggest_command, write_verdict
+from bertkit.audit.duplicates import KeyTable, NearDuplicates, duplicate_findings, leakage_findings
+from bertkit.audit.findings import Chunk, Finding, Observer, Severity, Tally, chunks, counted, worst_first
+from bertkit.audit.labels import STRONG_IMBALANCE, LabelCounts, LabelCues, Labels, Numbers, balancing_weights, imbalance
+from bertkit.audit.texts import Encoding, Lengths, LengthSummary, SpecialTokens, SplitLengths, fitting_length, summarize
 from bertkit.data.catalog import SPLITS
+from bertkit.data.faults import Faults, Unread
 from bertkit.data.records import ColumnMap, Example
+from bertkit.data.store import Block, blocks_of
+from bertkit.plain import quoted, shell_words
+
+# --- What comes out of an audit, as records and as the JSON of `inspect-data` ---------------------
+
+
+@dataclass(frozen=True)
+class ColumnLengths:
+    """The lengths of one text column."""
+
+    words: LengthSummary
+    characters: LengthSummary
+
+
+@dataclass(frozen=True)
+class SplitAudit:
+    """The figures of one split.
+
+    `class_weights` balance the labels; `numbers` are the labels of a regression. `tokens`,
+    `over_max_length` (a share of the rows) and `fitting_length` (the tokens that lose under
+    1 % of the rows) are None where no tokens were counted. `sample` pairs tokens with
+    labels for a figure, for up to 5,000 rows.
+    """
+
+    rows: int
+    labels: Mapping[str, int]
+    class_weights: Mapping[str, float]
+    numbers: Numbers | None
+    lengths: Mapping[str, ColumnLengths]
+    tokens: LengthSummary | None
+    over_max_length: float | None
+    fitting_length: int | None
+    sample: tuple[tuple[int, str | None], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the split as `inspect-data` prints it; lengths of columns are in words."""
+        return {
+            "rows": self.rows,
+            "labels": dict(self.labels),
+            "class_weights": {label: round(weight, 6) for label, weight in self.class_weights.items()},
+            "label_numbers": self.numbers.to_json() if self.numbers else None,
+            "lengths": {
+                name: {"unit": "words", **column.words.to_json(), "characters": column.characters.to_json()}
+                for name, column in self.lengths.items()
+            },
+            "tokens": self.tokens.to_json() if self.tokens else None,
+            "over_max_length": None if self.over_max_length is None else round(self.over_max_length, 6),
+            "fitting_length": self.fitting_length,
+        }
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Everything that was found in a data set, the worst first."""
+
+    data: str
+    splits: Mapping[str, SplitAudit]
+    findings: tuple[Finding, ...]
+    verdict: str
+    suggested_command: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether there is a warning or an error, for `--strict`."""
+        return any(finding.severity != "info" for finding in self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the audit as `inspect-data` prints it."""
+        return {
+            "data": self.data,
+            "splits": {name: split.to_json() for name, split in self.splits.items()},
+            "findings": [finding.to_json() for finding in self.findings],
+            "verdict": self.verdict,
+            "suggested_command": self.suggested_command,
+            "notes": list(self.notes),
+        }
+
+
+def build_split(task: str, labels: LabelCounts, lengths: SplitLengths, max_length: int | None) -> SplitAudit:
+    """Put the counts of one split together."""
+    counts = labels.ordered()
+    has_tokens = bool(lengths.tokens)
+    over = lengths.cut.count / lengths.tokens.total() if has_tokens and max_length is not None else None
+    return SplitAudit(
+        rows=labels.rows,
+        labels=counts,
+        class_weights=balancing_weights(counts) if task == "classify" else {},
+        numbers=labels.numbers if task == "regression" else None,
+        lengths={
+            name: ColumnLengths(summarize(words), summarize(lengths.characters[name]))
+            for name, words in lengths.words.items()
+        },
+        tokens=summarize(lengths.tokens) if has_tokens else None,
+        over_max_length=over,
+        fitting_length=fitting_length(lengths.tokens) if has_tokens else None,
+        sample=tuple(lengths.sample.items),
+    )
+
+
+# --- The end of an audit: one or two sentences, and the command that makes the best of the data ---
+
+_TOKEN_STEP = 8  # lengths that suit the hardware
+_SHORTEST = 8  # what --max-length takes
+
+
+@dataclass(frozen=True)
+class TrainCommand:
+    """What of the suggested command does not come from the findings.
+
+    Args:
+        data: the words of DATA.
+        model: the name given to --model.
+        longest: the most tokens the model can read; None: not known.
+        options: further words, kept as they are (`--data-dir`, its folder, …).
+    """
+
+    data: tuple[str, ...]
+    model: str = "scratch"
+    longest: int | None = None
+    options: tuple[str, ...] = ()
+
+
+def write_verdict(findings: Sequence[Finding], rows: int) -> str:
+    """Say in one or two sentences whether to train on this."""
+    if not rows:
+        return "There are no rows to train on."
+    errors = _named(findings, "error")
+    warnings = _named(findings, "warning")
+    if errors:
+        rest = f" Worth checking: {warnings}." if warnings else ""
+        return f"Fix before training: {errors}.{rest}"
+    if warnings:
+        return f"Can be trained on. Worth checking: {warnings}."
+    return f"Ready to train: nothing to fix in {counted(rows, 'row')}."
+
+
+def suggest_command(command: TrainCommand, task: str, labels: Mapping[str, int], fitting: int | None) -> str:
+    """Write the `train` command for the shell.
+
+    Args:
+        command: what is known of it.
+        task: the task word; class weights are for classify.
+        labels: rows by label.
+        fitting: the number of tokens that loses under 1 % of the rows; None: not counted.
+    """
+    words = ["bertkit", "train", *command.data, *command.options, "--model", command.model]
+    if fitting is not None:
+        length = max(_SHORTEST, -(-fitting // _TOKEN_STEP) * _TOKEN_STEP)
+        words += ["--max-length", str(min(length, command.longest or length))]
+    if task == "classify" and len(labels) > 1 and imbalance(labels) > STRONG_IMBALANCE:
+        words += ["--class-weights", "auto"]
+    return shell_words(words)
+
+
+def _named(findings: Sequence[Finding], severity: str) -> str:
+    """List the kinds of one severity in words, each once."""
+    kinds = list(dict.fromkeys(finding.kind.replace("_", " ") for finding in findings if finding.severity == severity))
+    return kinds[0] if len(kinds) == 1 else ", ".join(kinds[:-1]) + " and " + kinds[-1] if kinds else ""
+
+
+# --- The findings about what could not be read, and so is not among the rows that an audit sees ---
+
+
+def unread_findings(split: str, unread: Unread) -> Iterator[Finding]:
+    """Report rows that cannot be used, entities that are not in their texts, rows of two files, and groups."""
+    if unread.unusable.count:
+        message = f"{split}: {counted(unread.unusable.count, 'row', 'are')} unusable and left out"
+        yield _finding(unread.unusable, "unusable_row", "error", message)
+    if unread.left_out.count:
+        yield _finding(unread.left_out, "left_out_row", "info", f"{split}: left out, being no rows of the data")
+    if unread.lost.count:
+        number = "1 entity" if unread.lost.count == 1 else f"{unread.lost.count:,} entities"
+        yield _finding(unread.lost, "lost_entity", "warning", f"{split}: {number} left out")
+    if unread.repeated:
+        message = f"{split}: {counted(unread.repeated, 'row')} left out, for an earlier file has their id."
+        yield Finding("repeated_id", "info", unread.repeated, message)
+    if unread.group_column is not None:
+        found = unread.group_column
+        message = (
+            f"{split}: {counted(found.shared, 'row', 'share')} the value of {quoted(found.name)} with another row "
+            f"({found.values:,} values); if such rows belong together, --group {quoted(found.name)} keeps them on one "
+            "side."
+        )
+        yield Finding("group_column", "info", found.shared, message)
+
+
+def _finding(faults: Faults, kind: str, severity: Severity, what: str) -> Finding:
+    return Finding(kind, severity, faults.count, f"{what}: {faults.summary()}.", tuple(faults.places))
+
+
+# --- Groups of rows that belong together: how they lie in the splits, and which column might name them
+
+
+class Groups:
+    """Counts the groups of every split, where rows have any.
+
+    Args:
+        column: what --group said; None: there are no groups.
+    """
+
+    def __init__(self, column: str | None) -> None:
+        self._column = column
+        self._rows: dict[str, Counter[str]] = defaultdict(Counter)
+
+    def see(self, chunk: Chunk) -> None:
+        """Count the groups of some rows."""
+        if self._column is not None:
+            self._rows[chunk.split].update(row.group for row in chunk.rows if row.group)
+
+    def findings(self, order: Sequence[str]) -> Iterator[Finding]:
+        """Report how many groups there are, and which splits share some."""
+        if self._column is None:
+            return
+        own = self._rows[order[0]]
+        number, rows = counted(len(own), "group"), counted(own.total(), "row")
+        largest = max(own.values(), default=0)
+        what = f"the largest has {largest:,}" if largest > 1 else "none has two rows, so --group changes nothing"
+        yield Finding("groups", "info", len(own), f"{order[0]}: {number} of {quoted(self._column)} in {rows}; {what}.")
+        for name, held in combinations(order, 2):
+            shared = self._rows[held].keys() & self._rows[name].keys()
+            if shared:
+                rows = counted(sum(self._rows[held][group] for group in shared), "row", "are")
+                message = (
+                    f"{held}: {rows} of {counted(len(shared), 'group')} that {name} has too; its score is inflated."
+                )
+                yield Finding("groups_in_two_splits", "warning", len(shared), message)
+
+
+# --- One pass over every split, past all parts of the audit ---------------------------------------
 
 TokenCounter = Callable[[list[tuple[str, ...]]], list[int]]
 
@@ -159,3 +384,49 @@ def _reading_order(splits: Mapping[str, Iterable[Example]]) -> list[str]:
 def _rank(split: str) -> int:
     """Place train first, then validation and test, then whatever else there is."""
     return SPLITS.index(split) if split in SPLITS else len(SPLITS)
+
+
+# --------------------------------------------------------------------------------------------------
+# What `train` should hear of its rows: few of the findings, and none that needs a second look at all rows.
+
+_KINDS = ("label_variants", "placeholder_label", "joined_labels")
+
+
+def training_doubts(task: str, rows: Sequence[Example]) -> Iterator[str]:
+    """Say which labels look alike or like missing ones, and which rows have no text.
+
+    Args:
+        task: the task word.
+        rows: the training rows.
+    """
+    empty, labels = Tally(), Labels(task)
+    has_labels = task in ("classify", "relation", "ner")
+    for part in blocks_of(rows):
+        if isinstance(part, Block) and _all_there(part, labels if has_labels else None):
+            continue
+        examples = part.examples if isinstance(part, Block) else part
+        for row in examples:
+            if not any(text and not text.isspace() for text in row.all_texts):
+                empty.add(row)
+        if has_labels:
+            labels.see(Chunk("train", examples))
+    if empty.count:
+        first = empty.places[0]
+        yield f"train: {counted(empty.count, 'row', 'have')} no text, the first at {first.file}:{first.line}"
+    if not has_labels:
+        return
+    for finding in labels.findings("train"):
+        if finding.kind in _KINDS:
+            place = next(iter(finding.places), None)
+            where = "" if place is None else f" ({place.file}:{place.line})"
+            yield f"{finding.message.rstrip('.')}{where}"
+
+
+def _all_there(block: Block, labels: Labels | None) -> bool:
+    """Count the labels of plain rows, where every row has one, and a text; else tell that one lacks something."""
+    there = any(all(texts) and not any(map(str.isspace, texts)) for texts in block.texts)
+    own = [] if labels is None else [label for label in block.labels if label is not None]
+    if labels is None or not there or len(own) < block.batch.num_rows:
+        return there and labels is None
+    labels.see_labels("train", own, block.place)
+    return True

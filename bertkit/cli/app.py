@@ -16,10 +16,9 @@ from typing import Annotated, Any
 import typer
 
 from bertkit import __version__
-from bertkit.cli.commands import CommandGroup, KitCommand
-from bertkit.cli.guard import ReaderGone, guard_standard_streams
-from bertkit.cli.streams import end_early, one_voice
-from bertkit.cli.terminal import spoken
+from bertkit.cli.help import CommandGroup, KitCommand
+from bertkit.cli.render import spoken
+from bertkit.cli.streams import ReaderGone, end_early, guard_standard_streams, one_voice
 from bertkit.compute.processes import joined, this_world
 from bertkit.errors import BertkitError, UsageError
 from bertkit.files import refusal
@@ -194,37 +193,23 @@ def main() -> None:
 
 def _register() -> None:
     """Attach the commands; each file defines one function and knows nothing of the others."""
-    from bertkit.cli import (
-        attention,
-        cache,
-        evaluate,
-        export,
-        inspect,
-        predict,
-        runs,
-        summarize,
-        tables,
-        tokenize,
-        train,
-        tune,
-        vocab,
-    )
+    from bertkit.cli import evaluate, inspect, predict, runs, summarize, tables, tokenize, train
 
     app.command("tokenize")(tokenize.tokenize_command)
-    app.add_typer(vocab.vocab_app, name="vocab")
+    app.add_typer(tokenize.vocab_app, name="vocab")
     app.command("inspect-data")(inspect.inspect_command)
     app.command("train")(train.train_command)
-    app.command("tune")(tune.tune_command)
+    app.command("tune")(train.tune_command)
     app.command("eval")(evaluate.eval_command)
     app.command("evaluate", hidden=True)(evaluate.eval_command)
     app.command("predict")(predict.predict_command)
-    app.command("attention")(attention.attention_command)
-    app.command("export")(export.export_command)
+    app.command("attention")(evaluate.attention_command)
+    app.command("export")(runs.export_command)
     app.add_typer(runs.runs_app, name="runs")
     app.command("summarize")(summarize.summarize_command)
     app.command("models")(tables.models_command)
     app.command("datasets")(tables.datasets_command)
-    app.add_typer(cache.cache_app, name="cache")
+    app.add_typer(tables.cache_app, name="cache")
     for each in (app, *(group.typer_instance for group in app.registered_groups if group.typer_instance)):
         for command in each.registered_commands:
             command.cls = KitCommand

@@ -17,8 +17,7 @@ from bertkit.cli.options import (
     ReportOption,
 )
 from bertkit.cli.progress import QuietOption, shown_work
-from bertkit.cli.render import wants_json
-from bertkit.cli.terminal import cell, open_console, say_line
+from bertkit.cli.render import cell, open_console, say_line, wants_json
 from bertkit.errors import StrictError
 from bertkit.language import translated
 from bertkit.plain import to_json
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from bertkit.audit import Audit, Finding, SplitAudit
-    from bertkit.audit.lengths import LengthSummary
+    from bertkit.audit.texts import LengthSummary
 
 _MOST_LABELS = 20
 _BAR = 28
@@ -195,7 +194,7 @@ def _histogram(summary: LengthSummary) -> Table:
 
 
 def _show_finding(console: Console, finding: Finding) -> None:
-    from bertkit.reporting.inspected import written_places
+    from bertkit.reporting.inspection_page import written_places
 
     severity = (translated(finding.severity), _COLOURS[finding.severity])
     say_line(console, severity, " ", (finding.kind, "bold"), f"  {translated(finding.message)}")

@@ -1,23 +1,16 @@
-"""`bertkit predict`: one record out for each record in."""
+"""`bertkit predict`: one record out for each record in; also on a cluster (`--ray`) and as a server (`--listen`)."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bertkit.cli.cluster import (
-    Cluster,
-    RayActorsOption,
-    RayAddressOption,
-    RayGpusOption,
-    RayOption,
-    RayRowsOption,
-    ray_command,
-)
 from bertkit.cli.options import (
     AbstainOption,
     BatchSizeOption,
@@ -33,15 +26,192 @@ from bertkit.cli.options import (
     ThresholdOption,
 )
 from bertkit.cli.progress import WARNING, QuietOption, notes, shown_work
-from bertkit.cli.serving import (
-    AllowRemoteOption,
-    ListenOption,
-    MaxBodyOption,
-    RequestTimeoutOption,
-    listen_command,
-    refuse_beside,
-)
-from bertkit.cli.streams import say
+from bertkit.cli.streams import say, write_lines
+from bertkit.errors import UsageError
+from bertkit.plain import to_json
+
+if TYPE_CHECKING:
+    from bertkit.evaluation.predict import Done, PredictRequest
+    from bertkit.plain import Progress
+
+# --- `bertkit predict --ray`: its options ---------------------------------------------------------
+
+CLUSTER_PANEL = "A cluster"
+
+RayOption = Annotated[
+    bool,
+    typer.Option(
+        "--ray", help="Predict on a Ray cluster; --output is a folder of shards.", rich_help_panel=CLUSTER_PANEL
+    ),
+]
+RayAddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="Address of the cluster (default: RAY_ADDRESS, else this machine).",
+        rich_help_panel=CLUSTER_PANEL,
+    ),
+]
+RayActorsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--ray-actors",
+        min=1,
+        help="Ray actors, each with a copy of the model (default: as many as fit).",
+        rich_help_panel=CLUSTER_PANEL,
+    ),
+]
+RayGpusOption = Annotated[
+    float,
+    typer.Option("--ray-gpus", min=0, help="GPUs of each actor; 0 computes on the CPU.", rich_help_panel=CLUSTER_PANEL),
+]
+RayRowsOption = Annotated[
+    int, typer.Option("--ray-rows", min=1, help="Most rows of a shard.", rich_help_panel=CLUSTER_PANEL)
+]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The values of the options."""
+
+    address: str | None
+    actors: int | None
+    gpus: float
+    rows: int
+
+
+def ray_command(
+    request: PredictRequest,
+    cluster: Cluster,
+    sources: Sequence[str] | None,
+    *,
+    output: Path | None,
+    force: bool,
+    note: Callable[[str], None],
+    progress: Progress,
+) -> Done:
+    """Predict on a cluster.
+
+    Raises:
+        UsageError: no inputs or no folder are named, or an option is given that parts do not have.
+    """
+    from bertkit.cluster.session import RayRequest, predict_on_ray
+
+    if not sources:
+        raise UsageError("--ray: name the files, folders or addresses that hold the rows.")
+    if output is None:
+        raise UsageError("--ray: name the folder for the parts with --output DIR.")
+    given = {
+        "--output-format": request.output_format != "jsonl",
+        "--on-error": request.on_error != "record",
+        "--skip": bool(request.skip),
+        "--shard": request.shard is not None,
+    }
+    for name, is_given in given.items():
+        if is_given:
+            raise UsageError(f"--ray: parts are JSON lines of all rows, so {name} means nothing.")
+    asked = RayRequest(request, output, cluster.address, cluster.actors, cluster.gpus, cluster.rows)
+    return predict_on_ray(asked, force=force, note=note, progress=progress)
+
+
+# --- `bertkit predict --listen`: its options, and what it prints ----------------------------------
+
+SERVER_PANEL = "A server"
+
+ListenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--listen",
+        metavar="HOST:PORT|SOCKET",
+        help="Serve: load RUN once and answer requests by HTTP or JSON lines (docs/serve.md; default: no server).",
+        rich_help_panel=SERVER_PANEL,
+    ),
+]
+AllowRemoteOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-remote",
+        help="Let --listen use an address that other machines can reach.",
+        rich_help_panel=SERVER_PANEL,
+    ),
+]
+MaxBodyOption = Annotated[
+    int,
+    typer.Option(
+        "--max-body",
+        min=1,
+        max=1024,
+        metavar="MB",
+        help="Largest body of a request, in megabytes.",
+        rich_help_panel=SERVER_PANEL,
+    ),
+]
+RequestTimeoutOption = Annotated[
+    float,
+    typer.Option(
+        "--request-timeout",
+        min=0.001,
+        metavar="SECONDS",
+        help="Seconds in which a request must arrive, and in which it must be answered.",
+        rich_help_panel=SERVER_PANEL,
+    ),
+]
+
+
+def refuse_beside(
+    request: PredictRequest, sources: Sequence[str] | None, *, output: Path | None, force: bool, ray: bool
+) -> None:
+    """Refuse what means nothing to a server.
+
+    Raises:
+        UsageError: something of that kind was given.
+    """
+    given = {
+        "INPUT": bool(sources),
+        "--output": output is not None,
+        "--force": force,
+        "--ray": ray,
+        "--resume": request.resume,
+        "--skip": bool(request.skip),
+        "--shard": request.shard is not None,
+        "--input-format": request.input_format != "auto",
+        "--output-format": request.output_format != "jsonl",
+        "--on-error": request.on_error != "record",
+    }
+    for name, is_given in given.items():
+        if is_given:
+            raise UsageError(f"--listen: rows come with the requests and answers go back, so {name} means nothing.")
+
+
+def listen_command(
+    request: PredictRequest,
+    listen: str,
+    allow_remote: bool,
+    max_body: int,
+    request_timeout: float,
+    note: Callable[[str], None],
+) -> None:
+    """Answer until a signal comes; what is ready to be asked is said in one JSON line on standard output."""
+    from bertkit.serving.server import ListenRequest, Ready
+    from bertkit.serving.server import listen as serve
+    from bertkit.serving.service import Limits
+
+    def ready(facts: Ready) -> None:
+        write_lines([to_json(asdict(facts))])
+        if sys.stdout.isatty():
+            note("bertkit: Ctrl-C ends it")
+
+    limits = Limits(body_bytes=max_body << 20, seconds=request_timeout)
+    served = serve(
+        ListenRequest(request, listen, allow_remote, limits), ready=ready, note=lambda said: note(f"bertkit: {said}")
+    )
+    note(
+        f"bertkit: {served.requests:,} requests answered, {served.rows:,} rows, {served.errors:,} of them error records"
+    )
+
+
+# --- `bertkit predict`: one record out for each record in -----------------------------------------
 
 
 def predict_command(
@@ -121,7 +291,7 @@ def predict_command(
 
     Example: cat rows.jsonl | bertkit predict runs/first - | jq .label
     """
-    from bertkit.evaluation.session import PredictRequest, predict
+    from bertkit.evaluation.predict import PredictRequest, predict
 
     request = PredictRequest(
         run,

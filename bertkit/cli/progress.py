@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bertkit.cli.render import open_console
 from bertkit.cli.streams import say
-from bertkit.cli.terminal import open_console
 from bertkit.language import translated
-from bertkit.progress import Progress, span, unheard
+from bertkit.plain import Progress, span, unheard
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""Results to people and to programs: tables on a terminal, one JSON line in a pipe."""
+"""Results to people and to programs: tables and plans on a terminal, one JSON line in a pipe."""
 
 from __future__ import annotations
 
@@ -11,17 +11,152 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bertkit.cli.options import Format
-from bertkit.cli.plan import show_plan
-from bertkit.cli.terminal import new_table, open_console, safe, say_line
+from bertkit.config import flag
 from bertkit.language import translated
 from bertkit.metrics.names import table_names
-from bertkit.plain import to_json
+from bertkit.plain import sentence, shortened, span, to_json, visible
+from bertkit.tasks.registry import TASKS_WITH
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     from bertkit.evaluation.evaluate import Evaluation
     from bertkit.training.run import Started, TrainResult
+
+# --- What is printed for people: tables and lines in which somebody's text is text, never markup --
+
+# Most characters of a label, a name or a path in a table.
+WIDEST = 300
+
+
+def open_console(*, stderr: bool = False) -> Console:
+    """Make a console that obeys no [markup] and no :emoji: codes; styles are given beside a text."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def new_table(columns: Sequence[str], *, right: Sequence[str] = (), title: str | None = None) -> Table:
+    """Make a table without lines; its cells fold where they are too long.
+
+    Args:
+        columns: their headings.
+        right: headings of the columns that hold numbers.
+        title: stands above it.
+    """
+    from rich.table import Table
+
+    shown = None if title is None else safe(translated(title))
+    table = Table(title=shown, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(safe(name), justify="right" if name in right else "left", overflow="fold")
+    return table
+
+
+def say_line(console: Console, *parts: str | tuple[str, str]) -> None:
+    """Print one line, however long, made of texts and of (text, style)."""
+    from rich.text import Text
+
+    pieces = [(part, "") if isinstance(part, str) else part for part in parts]
+    whole = "".join(text for text, _ in pieces)
+    said = translated(whole)
+    if said == whole:
+        line = Text.assemble(*((visible(text), style) for text, style in pieces))
+    else:  # the parts stand in another order
+        line = Text(visible(said))
+        for text, style in pieces:
+            at = line.plain.find(visible(text)) if style else -1
+            if at >= 0:
+                line.stylize(style, at, at + len(visible(text)))
+    console.print(line, soft_wrap=True)
+
+
+def spoken(text: str) -> str:
+    """Return what is said to a user: in the language that is spoken, one line, nothing in it unseen, bounded."""
+    return sentence(translated(text))
+
+
+def cell(text: str, style: str = "") -> Text:
+    """Make a cell of a table."""
+    from rich.text import Text
+
+    return Text(safe(text), style)
+
+
+def safe(text: str) -> str:
+    """Show a text's control characters, and cut a text that would fill the screen."""
+    return visible(shortened(text, WIDEST))
+
+
+# --- What --dry-run shows people: what a training would be, what it costs, and the options it reads
+
+# Said elsewhere: in the first lines, or as the shape of the model.
+_ELSEWHERE = frozenset(
+    {"data", "task", "output", "dry_run", "resume", "force", "layers", "hidden", "heads", "size", "model"}
+)
+# Options of a vocabulary that is trained.
+_OF_VOCABULARY = frozenset({"vocab_size", "lowercase"})
+_MOST_LABELS = 12
+
+
+def show_plan(values: Mapping[str, Any]) -> None:
+    """Print a plan.
+
+    Args:
+        values: those of `Started`, as JSON has them.
+    """
+    console = open_console()
+    config, shape = values["config"], values["shape"]
+    parts = [f"{shape[name]:,} {name}" for name in ("layers", "hidden", "heads") if name in shape]
+    say_line(console, "would train ", (values["run"], "bold"), f": {values['task']} with {config['model']}")
+    say_line(console, f"model: {values['parameters']:,} parameters ({', '.join(parts)}){_limits(shape)}")
+    rows = ", ".join(f"{split} {count:,}" for split, count in values["rows"].items())
+    say_line(console, f"rows: {rows}; steps: {values['total_steps']:,}")
+    if values["labels"]:
+        more = f" and {len(values['labels']) - _MOST_LABELS:,} more" if len(values["labels"]) > _MOST_LABELS else ""
+        say_line(console, f"labels: {', '.join(values['labels'][:_MOST_LABELS])}{more}")
+    place = values["placement"]
+    threads = f", {place['threads']} thread{'s' * (place['threads'] > 1)}" if place["device"] == "cpu" else ""
+    say_line(console, f"on: {place['device']}, {place['precision']}{threads}")
+    if values["seconds"] is not None:
+        say_line(console, f"time: about {span(values['seconds'])} (from two measured batches, without early stopping)")
+    sizes = ", ".join(f"{name} {size / 1e6:,.0f}" for name, size in values["memory_parts"].items() if size)
+    say_line(console, f"memory: about {values['memory_bytes'] / 1e6:,.0f} MB ({sizes})")
+    for name, value in config.items():
+        if _is_read(name, value, values):
+            say_line(console, f"  {flag(name)} {_said(value)}")
+
+
+def _limits(shape: Mapping[str, int]) -> str:
+    parts = [
+        f"{shape[name]:,} {what}"
+        for name, what in (("vocabulary", "words"), ("positions", "positions"))
+        if name in shape
+    ]
+    return f", {', '.join(parts)}" if parts else ""
+
+
+def _is_read(name: str, value: Any, values: Mapping[str, Any]) -> bool:
+    """Whether this training reads an option, and it has a value."""
+    if name in _ELSEWHERE or value in (None, "", []):
+        return False
+    if values["task"] not in TASKS_WITH.get(name, (values["task"],)):
+        return False
+    is_scratch = values["config"]["model"] == "scratch" or values["config"].get("init") == "random"
+    return is_scratch or name not in _OF_VOCABULARY
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+# --- Results to people and to programs: tables on a terminal, one JSON line in a pipe -------------
 
 
 def wants_json(asked: Format | None) -> bool:

@@ -1,4 +1,4 @@
-"""`bertkit runs`: many runs in a table, two side by side."""
+"""`bertkit runs` and `bertkit export`: many runs in a table, two side by side, one in other hands."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bertkit.cli.commands import CommandGroup
-from bertkit.cli.options import Format, FormatOption
+from bertkit.cli import render
+from bertkit.cli.help import CommandGroup
+from bertkit.cli.options import ForceOption, Format, FormatOption, RunArgument
 from bertkit.cli.streams import say
 from bertkit.config import flag
 from bertkit.plain import to_json
 
 if TYPE_CHECKING:
-    from bertkit.scale.comparison import Comparison
-    from bertkit.scale.found_runs import FoundRun
+    from bertkit.scale.found_runs import Comparison, FoundRun
+
+# --- `bertkit runs`: many runs in a table, two side by side ---------------------------------------
 
 LIST = "list"
 
@@ -81,8 +83,7 @@ def list_command(
 
     Example: bertkit runs list runs/mrpc --filter 'accuracy>0.8' --sort -accuracy
     """
-    from bertkit.scale.filters import read_filter, sorted_runs
-    from bertkit.scale.found_runs import find_runs
+    from bertkit.scale.found_runs import find_runs, read_filter, sorted_runs
 
     found = find_runs(folder, say)
     wanted = [read_filter(text, found) for text in filters or ()]
@@ -124,7 +125,7 @@ def _record(run: FoundRun, runs: Sequence[FoundRun]) -> dict[str, Any]:
 
 def _cells(run: FoundRun, runs: Sequence[FoundRun]) -> dict[str, Any]:
     """Return a row for people."""
-    from bertkit.progress import span
+    from bertkit.plain import span
     from bertkit.scale.found_runs import telling
 
     ends = "" if run.interval is None else f" ({run.interval[0]:.3f} … {run.interval[1]:.3f})"
@@ -182,7 +183,7 @@ def diff_command(
     Example: bertkit runs diff runs/first runs/second
     """
     from bertkit.cli.render import wants_json
-    from bertkit.scale.comparison import compare_runs
+    from bertkit.scale.found_runs import compare_runs
 
     found = compare_runs(first, second)
     if wants_json(output_format):
@@ -192,8 +193,7 @@ def diff_command(
 
 
 def _show_difference(found: Comparison) -> None:
-    from bertkit.cli.render import show_rows
-    from bertkit.cli.terminal import open_console, say_line
+    from bertkit.cli.render import open_console, say_line, show_rows
 
     console, (a, b) = open_console(), found.runs
     names = found.data["names"]
@@ -231,3 +231,37 @@ def _figures(found: Comparison, name: str) -> dict[str, str]:
         "95 % CI": f"{low:+.4f} … {high:+.4f}",
         "": "not beyond noise" if is_noise else "beyond noise",
     }
+
+
+# --- `bertkit export`: a run in other hands -------------------------------------------------------
+
+
+def export_command(
+    run: RunArgument,
+    *,
+    to: Annotated[str, typer.Option("--to", help="Form of the export: transformers or onnx.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder to write (default: RUN-transformers or RUN-onnx).", readable=False),
+    ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="onnx: quantize the weights to 8 bits and measure what it costs.")
+    ] = False,
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", help="Rows to check on (default: the run's validation rows); may be repeated."),
+    ] = None,
+    force: ForceOption = False,
+    output_format: FormatOption = None,
+) -> None:
+    """Write a run as a folder for transformers or ONNX engines, and check that it answers the same.
+
+    Example: bertkit export runs/first --to onnx --output first-onnx
+    """
+    from bertkit.export.run import ExportRequest, export_run
+
+    def note(sentence: str) -> None:
+        say(f"bertkit: {sentence}")
+
+    exported = export_run(ExportRequest(run, to, output, int8, tuple(data or ()), force), note)
+    render.show_exported(exported.to_json(), output_format)

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bertkit.cli.terminal import new_table, open_console, safe, say_line
+from bertkit.cli.render import new_table, open_console, safe, say_line
 from bertkit.language import translated
-from bertkit.tokenization.alignment import align
-from bertkit.tokenization.listing import Lister, Listing, Token
+from bertkit.tokenization.listing import Lister, Listing, Token, align
 
 if TYPE_CHECKING:
     from rich.console import Console

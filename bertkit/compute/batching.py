@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.compute.arrays import laid_out
+from bertkit.compute.device import laid_out
 from bertkit.tokenization.base import Encoding
 
 if TYPE_CHECKING:

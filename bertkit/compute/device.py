@@ -1,21 +1,113 @@
-"""Where the work runs: device, precision, threads.
-
-Torch is imported only when a choice is made, so that flags can be checked without it.
-"""
+"""Where the work runs: device, precision, threads; figures as torch or numpy has them; memory that is given back."""
 
 from __future__ import annotations
 
+import ctypes
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from bertkit.compute.arrays import torch_is_here
+import numpy as np
+from numpy.typing import NDArray
+
 from bertkit.compute.processes import World, this_world
 from bertkit.errors import DeviceError, UsageError
 from bertkit.plain import brief
 from bertkit.processor import THREADS_VARIABLE, usable_cores, usual_threads
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# --- Memory that the C library has been given back and keeps: the system gets it ------------------
+
+
+def give_back() -> None:
+    """Give memory that nobody uses any more back to the system, where its C library can do that (glibc).
+
+    Tensors of hundreds of sizes leave gaps of which ever fewer fit the next one, so that a process
+    would grow with the batches that it has seen.
+    """
+    _trim()(0)
+
+
+@cache
+def _trim() -> Callable[[int], object]:
+    try:
+        found: Callable[[int], object] = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # another C library
+        return lambda _: None
+    return found
+
+
+# --- Figures as torch has them where torch computes, and as numpy has them where another engine does
+#
+# To import torch takes longer than ONNX Runtime needs to answer some hundred rows. So whoever
+# lays out a batch asks here: a process in which nobody has imported torch does not need it.
+
+
+def torch_is_here() -> bool:
+    """Tell whether torch has been imported."""
+    return "torch" in sys.modules
+
+
+def laid_out(array: NDArray[Any]) -> Tensor:
+    """Return an array as a tensor of the same memory; the array itself where torch is not at work."""
+    if not torch_is_here():
+        return array  # type: ignore[return-value]
+    import torch
+
+    return torch.from_numpy(array)
+
+
+def to_figures(logits: Tensor | NDArray[Any]) -> NDArray[np.float64]:
+    """Return what a model has computed, in 64 bits; any shape."""
+    if isinstance(logits, np.ndarray):
+        return logits.astype(np.float64)
+    array: NDArray[np.float64] = logits.double().cpu().numpy()
+    return array
+
+
+def probabilities(logits: Tensor | NDArray[Any], dtype: type[np.floating[Any]] = np.float64) -> NDArray[Any]:
+    """Return the softmax over the last axis; any shape.
+
+    Args:
+        logits: what a model has computed.
+        dtype: in which it is computed, and returned.
+    """
+    if isinstance(logits, np.ndarray):
+        values = logits.astype(dtype)
+        raised = np.exp(values - values.max(axis=-1, keepdims=True))
+        return np.asarray(raised / raised.sum(axis=-1, keepdims=True), dtype)
+    wide = logits.double() if dtype is np.float64 else logits.float()
+    array: NDArray[Any] = wide.softmax(dim=-1).cpu().numpy()
+    return array
+
+
+def each_by_itself(logits: Tensor | NDArray[Any]) -> NDArray[np.float64]:
+    """Return the sigmoid of each figure, in 64 bits; any shape."""
+    if isinstance(logits, np.ndarray):
+        values = np.exp(-np.abs(logits.astype(np.float64)))
+        return np.asarray(np.where(logits < 0, values, 1.0) / (1.0 + values), np.float64)
+    array: NDArray[np.float64] = logits.double().sigmoid().cpu().numpy()
+    return array
+
+
+def no_gradients() -> AbstractContextManager[Any]:
+    """Return the context in which torch keeps nothing for a backward pass, where it is at work at all."""
+    if not torch_is_here():
+        return nullcontext()
+    import torch
+
+    return torch.no_grad()
+
+
+# --- Where the work runs: device, precision, threads ----------------------------------------------
+#
+# Torch is imported only when a choice is made, so that flags can be checked without it.
 
 # Below this width bfloat16 saves nothing on a CPU: the matrices are too small for its units.
 NARROW = 256

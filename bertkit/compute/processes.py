@@ -1,31 +1,34 @@
-"""The processes that work together on one command, and what they tell each other.
-
-A launcher (torchrun, accelerate launch) starts the command once for each device. Every
-process runs the same code and computes its share; the first one (rank 0) alone reads the
-run directory and the input, and alone writes. Without a launcher the world is this process,
-and every method below is the identity: callers ask no further.
-
-Torch is imported only where there are several processes: which one this is, the environment
-says.
-"""
+"""The processes that work together on one command, what they tell each other, and the signals that end them."""
 
 from __future__ import annotations
 
 import itertools
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bertkit.errors import ProcessLostError
+from bertkit.errors import Interrupted, ProcessLostError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.distributed import ProcessGroup
     from torch.distributed.distributed_c10d import PrefixStore
+
+# --- The processes that work together on one command, and what they tell each other ---------------
+#
+# A launcher (torchrun, accelerate launch) starts the command once for each device. Every
+# process runs the same code and computes its share; the first one (rank 0) alone reads the
+# run directory and the input, and alone writes. Without a launcher the world is this process,
+# and every method below is the identity: callers ask no further.
+#
+# Torch is imported only where there are several processes: which one this is, the environment
+# says.
 
 T = TypeVar("T")
 
@@ -308,3 +311,62 @@ def _buckets(gradients: Sequence[Tensor]) -> Iterator[list[Tensor]]:
         bucket.append(gradient)
     if bucket:
         yield bucket
+
+
+# --- Ctrl-C and termination: noticed between two steps, so that nothing is left half-done, or at once
+
+
+@contextmanager
+def interrupts(*, persist: bool = False) -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C or termination signal into a flag, read between two steps.
+
+    Args:
+        persist: whether further signals are ignored, for a launcher may repeat them, and kills
+            what takes too long; else the second one ends the process at once.
+    """
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+    old = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, _frame: Any) -> None:
+        flag.set()
+        if not persist:
+            signal.signal(number, old[signal.Signals(number)])
+
+    for number in old:
+        signal.signal(number, note)
+    try:
+        yield flag
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def ended_by_signals(sentence: str) -> Iterator[None]:
+    """Let Ctrl-C and a termination signal end the body at once, with one sentence.
+
+    Raises:
+        Interrupted: one of them came.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    usual = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    old = {number: signal.getsignal(number) for number in usual if is_main}
+
+    def end(_number: int, _frame: Any) -> None:
+        # Not KeyboardInterrupt: it may come between this manager and its body, where nobody turns it into a sentence.
+        raise Interrupted(sentence)
+
+    try:
+        for number, handler in old.items():
+            if handler is usual[number]:
+                signal.signal(number, end)
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(sentence) from None
+    finally:
+        for number, handler in old.items():
+            if signal.getsignal(number) is end:
+                signal.signal(number, handler)

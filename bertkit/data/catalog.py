@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bertkit.data.numerals import is_score
-from bertkit.data.records import ColumnMap
-from bertkit.data.shape_names import CLASSES, ENTITIES, QUESTIONS, RELATIONS, SCORES, SUMMARIES
+from bertkit.data.records import CLASSES, ENTITIES, QUESTIONS, RELATIONS, SCORES, SUMMARIES, ColumnMap
+from bertkit.data.values import is_score
 from bertkit.errors import UnknownNameError
 from bertkit.plain import quoted
 

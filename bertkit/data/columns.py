@@ -1,21 +1,25 @@
-"""Which columns of a table are the text, the pair and the label, and rows as examples.
-
-Columns are found by the names a run has stored, then by their synonyms; `--columns` goes
-before both. Names are compared in NFC, synonyms without regard to case. What fits nothing
-is not guessed: the error names the columns that are there and shows the flag.
-"""
+"""Which columns of a table are the text, the pair and the label, which name groups, and which go through (`--keep`)."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
-from bertkit.data.column_names import LABEL_NAMES, PAIR_NAMES, TEXT_NAMES, column_name, first_named
-from bertkit.data.records import ColumnMap
+from bertkit.data.column_names import LABEL_NAMES, PAIR_NAMES, SPEAKER_NAMES, TEXT_NAMES, column_name, first_named
+from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, Kept, LeftOut, Row
+from bertkit.data.values import JsonText, NotMeantError, RowError, field_of, missing_column, parse_cell, parse_list
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import listed, quoted, shell_words, shortened
+
+# --- Which columns of a table are the text, the pair and the label, and rows as examples ----------
+#
+# Columns are found by the names a run has stored, then by their synonyms; `--columns` goes
+# before both. Names are compared in NFC, synonyms without regard to case. What fits nothing
+# is not guessed: the error names the columns that are there and shows the flag.
 
 # A longer "name" is rather a text in the first line of a file without a header.
 _LONG_NAME = 30
@@ -300,3 +304,391 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
     folded = {other.casefold(): other for other in known}
     near = difflib.get_close_matches(name.casefold(), list(folded)[:_MOST_COMPARED], n=1, cutoff=0.6)
     return f", did you mean {quoted(folded[near[0]])}?" if near else ""
+
+
+# --------------------------------------------------------------------------------------------------
+# What the cells of a row hold once it is known which column is what: its texts, and why a row cannot be used.
+
+# Keys under which objects in a list have their text, and who says it.
+_TEXT_KEYS = (
+    "sentence",
+    "text",
+    "utterance",
+    "content",
+    "form",
+    "original_form",
+    "dialogue",
+    "message",
+    "문장",
+    "발화",
+)
+_SPEAKER_KEYS = (*SPEAKER_NAMES, "name")
+# How a list begins in which there may be objects.
+_OBJECTS = ("[{", "[[")
+_UNUSED = ("reject", "ignore")
+_PRODIGY = ("_task_hash", "_input_hash", "spans", "_session_id", "_annotator_id", "_view_id")
+
+
+def texts_of(row: Row, columns: ColumnMap) -> tuple[str, ...]:
+    """Return the texts of a row, in the order of `columns.inputs`.
+
+    Raises:
+        RowError: a column is missing, or cannot be read as text.
+    """
+    return tuple([text_of(row.fields, name) for name in columns.inputs])
+
+
+def text_of(fields: Mapping[str, str], name: str) -> str:
+    """Return the text that a column holds; the texts of a JSON list are joined with spaces, those of objects by lines.
+
+    Raises:
+        RowError: the column is missing, or holds an object or a list of other things.
+    """
+    found = fields.get(name)
+    if type(found) is str and not found.startswith(_OBJECTS):
+        return found
+    if found is not None and (lines := lines_in_objects(found)):
+        return "\n".join(lines)
+    if not isinstance(found, JsonText) or not found.startswith(("[", "{")):
+        text = field_of(fields, name)
+        if text is None:
+            raise RowError(missing_column(name))
+        return text
+    value = found.value
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return " ".join(value)
+    what = f"an object of {listed(value)}" if isinstance(value, dict) else "a list that is not of texts alone"
+    inner = (
+        next((key for key, text in value.items() if isinstance(text, str)), None) if isinstance(value, dict) else None
+    )
+    way_on = (
+        "" if inner is None else f"; name the one that counts, as in --columns text={shell_words([f'{name}.{inner}'])}"
+    )
+    raise RowError(f"the column {quoted(name)} holds {what} and no text{way_on}")
+
+
+Turn = tuple[str, str]
+"""Who says a line, empty where that is not known, and the line."""
+
+
+def lines_in_objects(written: str) -> list[str] | None:
+    """Return the lines of `turns_in_objects`, each with its speaker before it.
+
+    Raises:
+        RowError: the list cannot be used.
+    """
+    turns = turns_in_objects(written)
+    return None if turns is None else [as_line(turn) for turn in turns]
+
+
+def as_line(turn: Turn) -> str:
+    """Return what is said with the speaker before it."""
+    speaker, line = turn
+    return f"{speaker}: {line}" if speaker else line
+
+
+def turns_in_objects(written: str) -> list[Turn] | None:
+    """Return the texts of a list that holds objects, however deep: paragraphs of sentences, turns of a conversation.
+
+    Between paragraphs stands an empty one. None: it is no such list; empty: its objects have no text.
+
+    Raises:
+        RowError: the list cannot be used.
+    """
+    if "{" not in written[:200] or not written.lstrip().startswith("["):
+        return None
+    found = parse_list(written)
+    return list(_turns(found)) if isinstance(found, list) and any(map(_has_object, found)) else None
+
+
+def _has_object(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(_has_object, value)))
+
+
+def _turns(value: Any) -> Iterator[Turn]:
+    if isinstance(value, str):
+        yield "", " ".join(value.split())
+    elif isinstance(value, dict):
+        text = next((value[key] for key in _TEXT_KEYS if isinstance(value.get(key), str)), None)
+        speaker = next((value[key] for key in _SPEAKER_KEYS if isinstance(value.get(key), str | int)), "")
+        if text and text.strip():
+            yield str(speaker).strip(), " ".join(text.split())
+        else:
+            yield from (turn for inner in value.values() if isinstance(inner, list) for turn in _turns(inner))
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            if place and isinstance(part, list):
+                yield "", ""
+            yield from _turns(part)
+
+
+def refuse_rejected(fields: Mapping[str, str]) -> None:
+    """Refuse a row that whoever annotated it with Prodigy rejected or passed over.
+
+    Raises:
+        NotMeantError: it is one.
+    """
+    if fields.get("answer") not in _UNUSED:
+        return
+    answer = fields["answer"]
+    if any(name in fields for name in _PRODIGY) or (
+        "text" in fields and "label" in fields and "question" not in fields
+    ):
+        raise NotMeantError(f"the answer is {answer} (Prodigy)")
+
+
+def unusable(row: Row, error: RowError) -> BadRow:
+    """Make a record of a row that was refused: it is left out where it is not meant to be one."""
+    return (LeftOut if isinstance(error, NotMeantError) else BadRow)(row.line, str(error))
+
+
+def examples_of(rows: Iterable[Row | BadRow], make: Callable[[Row], Example]) -> Iterator[Example | BadRow]:
+    """Make a record of each row; one that is refused stays as what could not be used, in its place."""
+    for row in rows:
+        if isinstance(row, BadRow):
+            yield row
+            continue
+        try:
+            yield make(row)
+        except RowError as error:
+            yield unusable(row, error)
+
+
+def missing_label(raw: str | None, column: str | None) -> str:
+    """Say in a clause that a row has no label."""
+    return f"label is {'missing' if raw is None else 'empty'} (column {quoted(column)})"
+
+
+class LabelRules(Protocol):
+    """What a data set that is known by name says of its labels."""
+
+    @property
+    def withheld(self) -> frozenset[str]:
+        """What stands in place of a label that is not published."""
+        ...
+
+    def canonical_label(self, label: str) -> str | None:
+        """Give the official word for a label; None if there is no such label."""
+        ...
+
+    def strange_label(self, label: str) -> str:
+        """Say in a clause that there is no such label."""
+        ...
+
+
+class RowShape:
+    """A shape that makes a record of each row by itself."""
+
+    def examples(
+        self,
+        rows: Iterable[Row | BadRow],
+        columns: ColumnMap,
+        source: str,
+        *,
+        spec: LabelRules | None = None,
+        need_label: bool = True,
+    ) -> Iterator[Example | BadRow]:
+        """Turn rows into records; one that lacks what it needs becomes a `BadRow`."""
+        return examples_of(rows, lambda row: self.example(row, columns, source, spec=spec, need_label=need_label))
+
+    def example(
+        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
+    ) -> Example:
+        """Make a record of a row.
+
+        Raises:
+            RowError: it cannot be used.
+        """
+        raise NotImplementedError
+
+
+def label_of(row: Row, columns: ColumnMap, label: str, spec: LabelRules | None, *, need_label: bool) -> str | None:
+    """Return a label as its data set spells it; None where there is none.
+
+    Raises:
+        RowError: it is missing, or strange to its data set, and there must be one.
+    """
+    if not label:
+        if need_label:
+            raw = None if columns.label is None else field_of(row.fields, columns.label)
+            raise RowError(missing_label(raw, columns.label))
+        return None
+    canonical = label if spec is None else spec.canonical_label(label)
+    if canonical is None and spec is not None and need_label:
+        raise RowError(spec.strange_label(label))
+    return canonical or label
+
+
+# --- Groups of rows that belong together: of one author, one document, one conversation -----------
+#
+# The column that names them (`--group`) need not be one that a task reads, so that it goes
+# round the shapes of the tasks: what it holds is noted as rows pass, and given to the examples
+# that are made of them.
+
+
+@dataclass
+class Groups:
+    """The groups of the rows of one table.
+
+    Args:
+        column: the column that names them.
+    """
+
+    column: str
+    _of_line: dict[int, str] = field(default_factory=dict)
+
+    def note(self, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
+        """Hand rows on, and remember their groups."""
+        for row in rows:
+            if isinstance(row, Row):
+                self._of_line[row.line] = (field_of(row.fields, self.column) or "").strip()
+            yield row
+
+    def give(self, examples: Iterable[Example | BadRow]) -> Iterator[Example | BadRow]:
+        """Hand examples on, each with the group of its row."""
+        for example in examples:
+            group = self._of_line.pop(example.line, "")
+            yield example if isinstance(example, BadRow) or not group else replace(example, group=group)
+
+
+def find_groups(
+    column: str | None, names: Sequence[str], place: str, renames: Mapping[str, str] | None = None
+) -> Groups | None:
+    """Find the column of `--group` in a table; None where none was asked for.
+
+    Args:
+        column: what `--group` said.
+        names: the columns that are there.
+        place: the table, for the error.
+        renames: names of an original release, and those its rows go by.
+
+    Raises:
+        DataError: there is no such column.
+    """
+    if column is None:
+        return None
+    wanted = column_name(column)
+    wanted = (renames or {}).get(wanted, wanted)
+    if not has_column(names, wanted):
+        raise DataError(
+            f"{place}: --group: no column {quoted(wanted)}{did_you_mean(wanted, names)}: {there_are(names)}."
+        )
+    return Groups(wanted)
+
+
+def shared_groups(dataset: DataSet, column: str) -> Iterator[str]:
+    """Say which splits hold rows of the training rows' groups: official ones, for held-out ones hold none."""
+    own = {row.group for row in dataset.splits.get("train", ()) if row.group}
+    for split, rows in dataset.splits.items():
+        shared = sum(row.group in own for row in rows) if split != "train" else 0
+        if shared:
+            yield (
+                f"{split}: {shared:,} of {len(rows):,} rows have a value of {quoted(column)} that training rows have "
+                "too; its scores are inflated"
+            )
+
+
+def refuse_groups(column: str | None, place: str) -> None:
+    """Refuse `--group` where a file has no columns.
+
+    Raises:
+        DataError: it was given.
+    """
+    if column is not None:
+        raise DataError(f"{place}: --group {quoted(column)}: the file has no columns but its tags; leave --group out.")
+
+
+# --- Columns that nobody reads and that go through to the answers (`--keep`), so that these can be joined
+
+ALL = "all"
+# Where a record says which of several files it is of.
+FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """What `--keep` said: names of columns, or none of them for all; notes which of them rows have had."""
+
+    names: tuple[str, ...] = ()
+    _met: set[str] = field(default_factory=set, compare=False)
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every column is kept."""
+        return not self.names
+
+    def of(self, fields: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+        """Take what is kept out of a row, JSON values as what they were; a column that it lacks is empty."""
+        for name in fields if self.is_all else self.names:
+            if name in fields or name.partition(".")[0] in fields:
+                self._met.add(name)
+            try:
+                yield name, _value(fields, name)
+            except RowError:
+                yield name, ""
+
+    def doubts(self) -> tuple[str, ...]:
+        """Say which columns no row had, once all have passed: of JSON each row speaks for itself."""
+        strange = [name for name in self.names if name not in self._met]
+        return (f"--keep: no row has {listed(strange)}; the answers have nothing there",) if strange else ()
+
+    def check(self, names: Sequence[str]) -> None:
+        """Refuse a column that a table does not have.
+
+        Raises:
+            DataError: it lacks one.
+        """
+        for name in self.names:
+            if name not in names and name.partition(".")[0] not in names:
+                raise DataError(f"--keep: no column {quoted(name)}{did_you_mean(name, names)}: {there_are(names)}.")
+
+
+def parse_keep(said: str) -> Keep:
+    """Parse the value of `--keep`: names with commas between them, or "all".
+
+    Raises:
+        UsageError: a name is empty or stands there twice.
+    """
+    names = tuple(column_name(name) for name in said.split(","))
+    if names == (ALL,):
+        return Keep()
+    if not all(names) or len(set(names)) < len(names):
+        raise UsageError(f"--keep {quoted(said)}: write the columns like id,author (each once), or all.")
+    return Keep(names)
+
+
+@dataclass
+class KeptColumns:
+    """Notes the kept columns of rows as they pass, and gives them to what is made of the rows."""
+
+    keep: Keep
+    _of_line: dict[int, deque[Kept]] = field(default_factory=lambda: defaultdict(deque))
+
+    def note(self, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
+        """Hand rows on, and remember what is kept of them."""
+        for row in rows:
+            if isinstance(row, Row):
+                self._of_line[row.line].append(tuple(self.keep.of(row.fields)))
+            yield row
+
+    def give(self, examples: Iterable[Example | BadRow]) -> Iterator[Example | BadRow]:
+        """Hand examples on, each with what is kept of its row; of those that could not be read there is nothing."""
+        for example in examples:
+            waiting = self._of_line.get(example.line)
+            if not waiting:
+                yield example
+                continue
+            kept = waiting.popleft()
+            if not waiting:
+                del self._of_line[example.line]
+            yield replace(example, kept=kept)
+
+
+def _value(fields: Mapping[str, str], name: str) -> Any:
+    if name in fields:
+        found = fields[name]
+        return found.value if isinstance(found, JsonText) else found
+    outer, _, inner = name.partition(".")
+    found = fields.get(outer, "")
+    whole = found.value if isinstance(found, JsonText) else parse_cell(found)
+    return whole[inner] if isinstance(whole, dict) and inner in whole else ""

@@ -12,12 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bertkit.data.column_names import LABEL_NAMES, folded
-from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, named_parts, say_which
-from bertkit.data.numerals import is_number
-from bertkit.data.records import ColumnMap, Row
-from bertkit.data.row_cells import text_of
-from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, SCORES, TEXTS
-from bertkit.data.values import JsonText, RowError, parse_list
+from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, named_parts, say_which, text_of
+from bertkit.data.records import AUTO, CLASSES, ENTITIES, SCORES, TEXTS, ColumnMap, Row
+from bertkit.data.values import JsonText, RowError, is_number, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import listed, quoted, shell_words, shortened
 

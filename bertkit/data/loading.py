@@ -19,20 +19,28 @@ from typing import Any
 from bertkit import __version__
 from bertkit.cache import cached, cached_already
 from bertkit.data.catalog import SPLITS
-from bertkit.data.columns import parse_columns
-from bertkit.data.faults import Faults
-from bertkit.data.groups import shared_groups
-from bertkit.data.oddities import Oddities
-from bertkit.data.open import Opener, Table
-from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, LeftOut
-from bertkit.data.request import LABEL_FORM, DataRequest
-from bertkit.data.shape_names import AUTO, CLASSES, LABEL_SETS, READINGS, Tasks, shape_asked, word_of
-from bertkit.data.shapes.label_sets import why_label_sets
+from bertkit.data.columns import parse_columns, shared_groups
+from bertkit.data.faults import Faults, Oddities
+from bertkit.data.open import Opener, SeenIds, Table
+from bertkit.data.records import (
+    AUTO,
+    CLASSES,
+    LABEL_SETS,
+    READINGS,
+    BadRow,
+    ColumnMap,
+    DataSet,
+    Example,
+    LeftOut,
+    Tasks,
+    shape_asked,
+    word_of,
+)
+from bertkit.data.shapes.labelled import why_label_sets
 from bertkit.data.shapes.table import decide_labels, spec_of
 from bertkit.data.sources import Source, find_source
-from bertkit.data.splits import hold_out, limited
+from bertkit.data.splits import LABEL_FORM, DataRequest, hold_out, limited
 from bertkit.data.store import MANY, ROOM, SplitFacts, StoredRows, write_rows
-from bertkit.data.table_rules import SeenIds
 from bertkit.errors import DataError
 from bertkit.files import read_bytes, write_json
 from bertkit.kinds import record_of

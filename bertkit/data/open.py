@@ -1,45 +1,234 @@
-"""Tables as they are found: format, shape and columns of every file, and its rows as examples.
-
-One road for whatever reads data. A table is opened by reading no further than its first rows,
-and what cannot be read of it comes as records between the others: whether such a record ends
-the work, is counted or is answered is for those who ask.
-"""
+"""Tables as they are found, on disk or on the hub: format, shape and columns of each, and its rows as examples."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from bertkit import hub
 from bertkit.data.catalog import DatasetSpec
-from bertkit.data.class_folders import text_reader, unlabelled
-from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, Wanted
+from bertkit.data.columns import (
+    ColumnChoice,
+    Groups,
+    UnnamedColumnsError,
+    Wanted,
+    find_groups,
+    refuse_groups,
+    there_are,
+)
 from bertkit.data.contents import ROWS_LOOKED_AT, reads_title, told_or_refused, unread_text
 from bertkit.data.faults import Faults
-from bertkit.data.folders import SPLIT_WORDS
-from bertkit.data.formats.parquet import class_names
+from bertkit.data.formats.parquet import ArrowBatch, ArrowFields, class_names
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import encoding_note, sniff_format
-from bertkit.data.groups import Groups, find_groups, refuse_groups
-from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
-from bertkit.data.shape_names import AUTO, CLASSES, ENTITIES, LABEL_SETS, RELATIONS, TEXTS
-from bertkit.data.shapes.label_sets import with_flags
-from bertkit.data.shapes.table import guess_shape, shape_of, spec_of
-from bertkit.data.sources import Source
-from bertkit.data.table_rules import (
-    SeenIds,
-    check_shared,
-    expected_header,
-    find_renames,
-    header_of_bare,
-    lacks_labels,
-    rename,
-    spec_for_labels,
+from bertkit.data.records import (
+    AUTO,
+    CLASSES,
+    ENTITIES,
+    LABEL_SETS,
+    RELATIONS,
+    TEXTS,
+    BadRow,
+    ColumnMap,
+    Example,
+    LeftOut,
+    Row,
 )
+from bertkit.data.shapes.labelled import with_flags
+from bertkit.data.shapes.table import guess_shape, shape_of, spec_of
+from bertkit.data.sources import SPLIT_WORDS, Source, text_reader, unlabelled
 from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
-from bertkit.errors import DataError
+from bertkit.data.values import RowError
+from bertkit.errors import DataError, HubError
+from bertkit.files import is_dir
 from bertkit.plain import brief, listed, quoted, shell_words
+
+# --- What the catalog and a user's choice say of a table, however its rows are read ---------------
+#
+# Names under which its columns stand, ids that came before, whether its labels are those of the
+# catalog, and what files of one split must share.
+
+
+@dataclass
+class SeenIds:
+    """Leaves out rows whose id came before, and counts them."""
+
+    repeated: int = 0
+    _seen: set[str] = field(default_factory=set)
+
+    def filter(self, rows: Iterable[Row | BadRow], column: str) -> Iterator[Row | BadRow]:
+        """Hand on rows with a new id in their `column`, and those without one."""
+        for row in rows:
+            name = None if isinstance(row, BadRow) else _readable(row, column)
+            if name is not None and name in self._seen:
+                self.repeated += 1
+                continue
+            if name is not None:
+                self._seen.add(name)
+            yield row
+
+
+def expected_header(spec: DatasetSpec | None) -> tuple[str, ...]:
+    """Return the names a first line must hold to be the header of the data set; none: any may."""
+    return (*spec.header, *spec.renames.values()) if spec is not None and spec.header else ()
+
+
+def header_of_bare(spec: DatasetSpec | None) -> tuple[str, ...] | None:
+    """Return the names of the columns of a file without a header, where the catalog knows them."""
+    return spec.header or None if spec is not None else None
+
+
+def find_renames(row: Row, spec: DatasetSpec | None) -> dict[str, str]:
+    """Return which names of a row to write as the hub's; a name that is there already stays."""
+    if spec is None:
+        return {}
+    return {old: new for old, new in spec.renames.items() if old in row.fields and new not in row.fields}
+
+
+def rename(rows: Iterable[Row | BadRow], renames: Mapping[str, str]) -> Iterator[Row | BadRow]:
+    """Hand on rows with their columns renamed."""
+    for row in rows:
+        if isinstance(row, BadRow) or not renames:
+            yield row
+        elif isinstance(row.fields, dict):
+            yield Row(row.line, {renames.get(name, name): text for name, text in row.fields.items()})
+        else:
+            yield Row(row.line, _Renamed(row.fields, renames))
+
+
+def check_shared(columns: ColumnMap, names: Sequence[str], place: str) -> None:
+    """Check that a file has the columns of the first one of its split.
+
+    Raises:
+        DataError: it lacks one.
+    """
+    wanted = (*columns.inputs, *columns.choices, *columns.spans, columns.label)
+    missing = next((name for name in wanted if name is not None and name not in names), None)
+    if missing is not None:
+        raise DataError(f"{place}: no column {quoted(missing)} as in the first file: {there_are(names)}.")
+
+
+def lacks_labels(spec: DatasetSpec | None, split: str) -> bool:
+    """Whether a split may have no label column at all, as GLUE's test.tsv."""
+    return split == "test" and spec is not None and bool(spec.withheld)
+
+
+def spec_for_labels(spec: DatasetSpec | None, choice: ColumnChoice | None) -> DatasetSpec | None:
+    """Return the data set whose labels hold: a label column of the user's own choice does not have them."""
+    return None if choice is not None and choice.label is not None else spec
+
+
+def _readable(row: Row, column: str) -> str | None:
+    try:
+        return row.fields.get(column)
+    except RowError:
+        return None
+
+
+class _Renamed(Mapping[str, str]):
+    """Fields under other names; as with those of an Arrow table, none is read that is not looked at."""
+
+    def __init__(self, fields: Mapping[str, str], renames: Mapping[str, str]) -> None:
+        self._fields = fields
+        self._names = {renames.get(name, name): name for name in fields}
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[self._names[name]]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+# --- Data sets of the hub as rows of text ---------------------------------------------------------
+#
+# The `datasets` library fetches, verifies and caches; what comes out of here are the same
+# `Row`s that a file would give, so that nothing further up knows where rows come from.
+
+_ROWS_AT_A_TIME = 1000
+
+
+@dataclass(frozen=True)
+class HubData:
+    """The splits of a data set, and the names behind the integers of its label columns.
+
+    A column of classes (or of lists of classes, as tags are) holds integers as text in the
+    rows; `class_names[column][i]` is what `i` means.
+    """
+
+    splits: Mapping[str, Iterable[Row]]
+    class_names: Mapping[str, tuple[str, ...]]
+
+
+def open_hub_data(repo_id: str, config: str | None = None, *, ways_on: Sequence[str] = ()) -> HubData:
+    """Open a data set of the hub, from the cache where it is already there.
+
+    Args:
+        repo_id: `organisation/name`.
+        config: one of the configurations of the data set; None where it has only one.
+        ways_on: what the user can do where the hub is out of reach, each a clause.
+
+    Raises:
+        HubError: out of reach, unknown, gated, or no such config.
+    """
+    if is_dir(Path(repo_id)):
+        raise HubError(
+            f"a folder {quoted(repo_id)} lies here, and the datasets library would open it instead of the "
+            "data set of that name on the hub: give the folder's path as the data, or run from elsewhere."
+        )
+    hub.require(repo_id, "dataset", config=config, ways_on=ways_on)
+    with hub.hub_errors(repo_id, "dataset"):
+        from datasets import load_dataset
+
+        loaded = load_dataset(repo_id, config)
+    features = next(iter(loaded.values())).features
+    return HubData(
+        splits={name: _HubRows(split) for name, split in loaded.items()},
+        class_names={name: names for name in features if (names := _class_names(features[name]))},
+    )
+
+
+@dataclass(frozen=True)
+class _HubRows:
+    """A split, read from the start each time."""
+
+    split: Any
+
+    def __iter__(self) -> Iterator[Row]:
+        """Iterate it in slices: one Arrow slice becomes text far faster than its rows one by one."""
+        line = 0
+        for table in self.split.with_format("arrow").iter(_ROWS_AT_A_TIME):
+            batch = ArrowBatch({name: name for name in table.column_names}, partial(_arrays, table))
+            for place in range(table.num_rows):
+                line += 1
+                yield Row(line, ArrowFields(batch, place))
+
+
+def _arrays(table: Any, name: str) -> Sequence[Any]:
+    chunks: Sequence[Any] = table.column(name).chunks
+    return chunks
+
+
+def _class_names(feature: Any) -> tuple[str, ...]:
+    """Return the names of a class feature, or of a list of one; of any other feature, nothing."""
+    names = getattr(feature, "names", None) or getattr(getattr(feature, "feature", None), "names", None)
+    return tuple(names or ())
+
+
+# --- Tables as they are found: format, shape and columns of every file, and its rows as examples --
+#
+# One road for whatever reads data. A table is opened by reading no further than its first rows,
+# and what cannot be read of it comes as records between the others: whether such a record ends
+# the work, is counted or is answered is for those who ask.
 
 Watch = Callable[[Iterator[Row | BadRow]], Iterator[Row | BadRow]]
 _TITLES_LOOKED_AT = 50
@@ -183,7 +372,6 @@ class Opener:
         return [replace(first, place=str(path), read=text_reader(path)) for path in paths]
 
     def _hub_tables(self) -> dict[str, Table]:
-        from bertkit.data.hub_data import open_hub_data
 
         spec = self.source.spec
         ways_on = _WAYS_ON if spec is None else _CATALOG_WAYS_ON

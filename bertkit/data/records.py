@@ -1,10 +1,44 @@
-"""The vocabulary of the package: what a row of text is before any tokenizer sees it."""
+"""The vocabulary of the package: what a row of text is before any tokenizer sees it, and when two are the same."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import islice
 from typing import Any
+
+# --------------------------------------------------------------------------------------------------
+# What the rows of a table can hold, by name: `shapes.table` has a row for each, and a task's row names one.
+
+CLASSES = "classes"
+SCORES = "scores"
+ENTITIES = "entities"
+QUESTIONS = "questions"
+TEXTS = "texts"
+SUMMARIES = "summaries"
+LABEL_SETS = "label_sets"
+READINGS = "readings"
+RELATIONS = "relations"
+AUTO = "auto"
+
+Tasks = Mapping[str, str]
+"""The shape that each task reads, by the task's word, as those who know tasks hand it in."""
+
+
+def shape_asked(task: str, tasks: Tasks, usual: str | None = None) -> str:
+    """Return the shape that a task reads; of "auto" the usual one, or else "auto"."""
+    return (usual or AUTO) if task == AUTO else tasks[task]
+
+
+def word_of(shape: str, tasks: Tasks, asked: str = AUTO) -> str:
+    """Return the word of the task that reads a shape: the one that was asked for, or else the first."""
+    return asked if tasks.get(asked) == shape else next(word for word, name in tasks.items() if name == shape)
+
+
+# --- The vocabulary of the package: what a row of text is before any tokenizer sees it ------------
 
 Kept = tuple[tuple[str, Any], ...]
 """Names and JSON-ready values that go through to an answer."""
@@ -228,3 +262,242 @@ class DataSet:
     def labels(self, split: str) -> Iterator[str]:
         """Iterate the labels of a split, in row order, rows without one left out."""
         return (e.label for e in self.splits[split] if e.label is not None)
+
+
+# --- When are two rows the same row? One answer, for splitting, leaks, contamination and duplicates
+#
+# What is held apart when rows are split is what a check later calls the same: were the two to
+# differ, a split would put rows on both of its sides that the check then reports.
+
+_SEPARATOR = "\x1f"  # of columns, and of choices within theirs
+_BETWEEN = "\0"  # texts that are reduced together; hardly any text has one
+
+
+def plain_form(text: str) -> str:
+    """Reduce a text to what a reader would call the same text.
+
+    Unicode composition (NFC), letter case, white space, punctuation and invisible
+    characters do not count. A text of punctuation alone keeps it: ":)" is not ":(".
+    """
+    folded = unicodedata.normalize("NFC", text).casefold()
+    plain = " ".join(folded.translate(_ignored()).split())
+    return plain or " ".join("".join(char for char in folded if unicodedata.category(char) != "Cf").split())
+
+
+def plain_forms(texts: Sequence[str]) -> list[str]:
+    """Reduce many texts as `plain_form` does; those of ASCII alone, of which many are, all at once."""
+    simple = [text for text in texts if text.isascii()]
+    together = _BETWEEN.join(simple)
+    if together.count(_BETWEEN) != len(simple) - 1:  # also where there are none
+        return [plain_form(text) for text in texts]
+    words = iter(together.casefold().translate(_ignored()).split(_BETWEEN))
+    return [" ".join(next(words).split()) or plain_form(t) if t.isascii() else plain_form(t) for t in texts]
+
+
+def columns_of(row: Example) -> tuple[str, ...]:
+    """Return the texts of a row by column; a question's choices count as one more column."""
+    every = row.all_texts
+    own = len(row.texts)
+    return row.texts if len(every) == own else (*row.texts, _SEPARATOR.join(every[own:]))
+
+
+def row_key(row: Example, *, is_pair: bool) -> str:
+    """Return what is equal for rows that are the same; a swapped pair is the same pair.
+
+    Args:
+        row: its texts count, its label does not.
+        is_pair: whether the row is two sentences.
+    """
+    (key,) = row_keys([columns_of(row)], is_pair=is_pair)
+    return key
+
+
+def row_keys(rows: Sequence[tuple[str, ...]], *, is_pair: bool) -> list[str]:
+    """Return the keys of many rows, which are given by their texts as `columns_of` returns them."""
+    return [_SEPARATOR.join(sorted(texts) if is_pair else texts) for texts in plain_rows(rows)]
+
+
+def plain_rows(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Reduce the texts of many rows."""
+    forms = plain_forms([text for row in rows for text in row])
+    if len(forms) == len(rows) and all(rows):
+        return list(zip(forms, strict=True))
+    rest = iter(forms)
+    return [tuple(islice(rest, len(row))) for row in rows]
+
+
+@cache
+def _ignored() -> dict[int, str | None]:
+    """Punctuation becomes a space; format characters (zero-width, byte order mark) vanish."""
+    table: dict[int, str | None] = {}
+    for code in range(0x20000):  # no punctuation above, as of Unicode 16
+        category = unicodedata.category(chr(code))
+        if category[0] == "P":
+            table[code] = " "
+        elif category == "Cf":
+            table[code] = None
+    return table
+
+
+# --- Two stretches of a text, marked in it: how the rows of relations are written from file to model
+#
+# The markers stand in the row's own text, so that the same sentence with other entities is another row
+# for whoever compares, counts or shows rows. Where the kind of an entity is known its word stands behind
+# the opening marker, as in the typed markers of Zhou and Chen 2021 ("An Improved Baseline for
+# Sentence-level Relation Extraction"); markers themselves are those of Baldini Soares et al. 2019
+# ("Matching the Blanks: Distributional Similarity for Relation Learning").
+
+OPENING = ("<subj>", "<obj>")
+CLOSING = ("</subj>", "</obj>")
+MARKERS = (*OPENING, *CLOSING)
+# Stands between the kind of an entity and the entity.
+_BAR = "|"
+# Goes for the first character of a marker that somebody has typed.
+_STAND_IN = "("
+_TYPED = re.compile("|".join(map(re.escape, MARKERS)))
+_MARKED = tuple(
+    re.compile(rf"{re.escape(opening)} (?:(?P<kind>[^|<>]*) \| )?(?P<words>.*?) {re.escape(closing)}", re.DOTALL)
+    for opening, closing in zip(OPENING, CLOSING, strict=True)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedSpan:
+    """A stretch of a text, `text[start:end]` in characters, and of what kind it is; empty: not known."""
+
+    start: int
+    end: int
+    kind: str = ""
+
+
+def mark(text: str, subject: MarkedSpan, object_: MarkedSpan) -> str:
+    """Write the markers into a text; what it spells like one is respelt, and stays as long as it was.
+
+    >>> mark("Mill founded Arl.", MarkedSpan(0, 4, "ORG"), MarkedSpan(13, 16))
+    '<subj> ORG | Mill </subj> founded <obj> Arl </obj>.'
+    """
+    text = _TYPED.sub(lambda found: _STAND_IN + found[0][1:], text)
+    at: list[tuple[int, int, int, str]] = []
+    for number, span in enumerate((subject, object_)):
+        kind = " ".join(span.kind.replace(_BAR, " ").replace("<", " ").replace(">", " ").split())
+        opening = f"{OPENING[number]} {kind} {_BAR} " if kind else f"{OPENING[number]} "
+        # Of two that begin at one place the longer is opened first, and closed last.
+        at += [(span.start, 1, -span.end, opening), (span.end, 0, -span.start, f" {CLOSING[number]}")]
+    for place, _, _, word in sorted(at, reverse=True):
+        text = text[:place] + word + text[place:]
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What a marked text holds: the text without markers, and of each entity its kind and its words."""
+
+    text: str
+    kinds: tuple[str, str]
+    words: tuple[str, str]
+
+
+def unmark(marked: str) -> Marked:
+    """Take a text apart again; what is not marked is empty."""
+    found = [pattern.search(marked) for pattern in _MARKED]
+    kinds = tuple("" if match is None else match["kind"] or "" for match in found)
+    words = tuple("" if match is None else bare(match["words"]) for match in found)
+    return Marked(bare(marked), (kinds[0], kinds[1]), (words[0], words[1]))
+
+
+def bare(marked: str) -> str:
+    """Return a text without its markers and the kinds behind them."""
+    for opening in OPENING:
+        marked = re.sub(rf"{re.escape(opening)} (?:[^|<>]* \| )?", "", marked)
+    for closing in CLOSING:
+        marked = marked.replace(f" {closing}", "")
+    return marked
+
+
+def around(marked: str, room: int) -> str:
+    """Cut a marked text to its entities, what is between them, and some characters on either side."""
+    places = marked_places(marked)
+    if places is None:
+        return marked[: 2 * room]
+    return marked[max(0, places[0] - room) : places[1] + room]
+
+
+def marked_places(marked: str) -> CharSpan | None:
+    """Return from where to where the entities reach, with their markers; None where none are marked."""
+    firsts = [marked.find(opening) for opening in OPENING]
+    lasts = [marked.rfind(closing) for closing in CLOSING]
+    if min(*firsts, *lasts) < 0:
+        return None
+    return min(firsts), max(last + len(closing) for last, closing in zip(lasts, CLOSING, strict=True))
+
+
+# --- Where a text stands in another one that may be composed otherwise (NFC, NFD) -----------------
+
+# Vowels and final consonants of Korean letters that are written one by one.
+_VOWELS_AND_FINALS = range(0x1160, 0x1200)
+
+
+def find_place(text: str, wanted: str, near: int | None = None) -> CharSpan | None:
+    """Find a text in another, where there are several the one nearest to a place.
+
+    Where it is not there as it is written, it is looked for in the composed forms of both, and the
+    place is that in the text as it is.
+
+    Args:
+        text: in which to look.
+        wanted: what to look for; blanks at its edges do not count.
+        near: about where it begins, in characters; None: the first one is taken.
+
+    Returns:
+        The place in `text`; None where it is not there.
+    """
+    bare = wanted.strip()
+    if not bare:
+        return None
+    found = _nearest(text, bare, None if near is None else near + len(wanted) - len(wanted.lstrip()))
+    if found is not None:
+        return found, found + len(bare)
+    composed, starts = _composed(text)
+    target = unicodedata.normalize("NFC", bare)
+    if composed == text and target == bare:
+        return None
+    before = None if near is None else len(unicodedata.normalize("NFC", text[:near]))
+    at = _nearest(composed, target, before)
+    return None if at is None else (starts[at], starts[at + len(target)])
+
+
+def _nearest(text: str, wanted: str, near: int | None) -> int | None:
+    if near is not None and text.startswith(wanted, max(0, near)):
+        return max(0, near)
+    places = list(_occurrences(text, wanted)) if near is not None else [text.find(wanted)]
+    there = [place for place in places if place >= 0]
+    return min(there, key=lambda place: abs(place - (near or 0)), default=None)
+
+
+def _occurrences(text: str, wanted: str) -> Iterator[int]:
+    at = text.find(wanted)
+    while at >= 0:
+        yield at
+        at = text.find(wanted, at + 1)
+
+
+def _composed(text: str) -> tuple[str, list[int]]:
+    """Return the composed form, and where each of its characters begins in the text; its end is one more."""
+    parts, starts = [], list[int]()
+    for start, end in _clusters(text):
+        part = unicodedata.normalize("NFC", text[start:end])
+        parts.append(part)
+        starts += [start] * len(part)
+    return "".join(parts), [*starts, len(text)]
+
+
+def _clusters(text: str) -> Iterator[CharSpan]:
+    """Part a text where nothing on one side can compose with the other."""
+    start = 0
+    for i, char in enumerate(text):
+        joins = unicodedata.combining(char) or ord(char) in _VOWELS_AND_FINALS
+        if i > start and not joins:
+            yield start, i
+            start = i
+    if start < len(text):
+        yield start, len(text)

@@ -1,32 +1,211 @@
-"""What DATA on the command line means: a catalog name, a sample, files, a directory, the hub.
-
-Only names and paths are looked at here; no file is opened and no request is made.
-"""
+"""What DATA on the command line means: a catalog name, a sample, files, a folder (also one of classes), the hub."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bertkit.data.catalog import DATASETS, DatasetSpec
-from bertkit.data.class_folders import are_tables, class_files, class_texts
-from bertkit.data.folders import (
-    DATA_SUFFIXES,
-    SPLIT_WORDS,
-    is_data_file,
-    layout_files,
-    looked_for,
-    name_folders,
-    split_files,
-)
-from bertkit.data.formats.opened import is_annotated
-from bertkit.data.shape_names import CLASSES, READINGS, RELATIONS
-from bertkit.errors import DataError, UnknownNameError, UsageError
+from bertkit.data.catalog import DATASETS, SPLITS, DatasetSpec
+from bertkit.data.formats.lines import BOM, decoding_fault, sniff_encoding
+from bertkit.data.formats.opened import is_annotated, open_bytes
+from bertkit.data.records import CLASSES, READINGS, RELATIONS, BadRow, Row
+from bertkit.errors import DataError, UnknownNameError, UsageError, is_spelling
 from bertkit.files import entries, exists, is_dir, is_file
-from bertkit.names import is_spelling
-from bertkit.plain import quoted
+from bertkit.plain import quoted, shell_words
+
+# --- The files of a folder: which of them hold data, and which split each is ----------------------
+#
+# A name that is a split's word and nothing else (train.csv, dev.tsv.gz) says it; the names of a
+# release that the catalog knows do; else a word that stands apart in a name (ratings_train.txt).
+
+# Words for a split, in file names and on the hub.
+SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
+    "train": ("train",),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test",),
+}
+_SPLIT_OF_WORD = {word: split for split, words in SPLIT_WORDS.items() for word in words}
+_SHOWN = 4
+DATA_SUFFIXES = (
+    *("csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json"),
+    *("parquet", "conll", "bio", "iob", "iob2", "conllu", "conllx"),
+)
+# train.tsv, dev.csv.gz, and the hub's train-00000-of-00002-abc.parquet
+_SPLIT_FILE = re.compile(
+    rf"(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?P<shard>-\d+-of-\d+(-[0-9a-f]+)?)?\.({'|'.join(DATA_SUFFIXES)})(\.gz)?",
+    re.IGNORECASE,
+)
+# ratings_train.txt, and dev-v1.json: the word stands apart.
+_LIKE_SPLIT = re.compile(
+    rf"(?:.*[_.-])?(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?:[_.-].*)?\.({'|'.join(DATA_SUFFIXES)})(\.gz)?", re.IGNORECASE
+)
+
+
+def is_data_file(path: Path) -> bool:
+    """Tell by its name whether a file in a folder may hold rows or texts; hidden ones do not."""
+    name = path.name.lower().removesuffix(".gz")
+    return not name.startswith(".") and name.rpartition(".")[2] in DATA_SUFFIXES
+
+
+def name_folders(folder: Path) -> str:
+    """Return the clause of an error that names the folders in one; empty where there are none."""
+    below = [str(path) for path in entries(folder) if is_dir(path) and not path.name.startswith(".")]
+    return (
+        f"; name the folders in it: {shell_words(below[:_SHOWN])}{' …' if len(below) > _SHOWN else ''}" if below else ""
+    )
+
+
+def layout_files(folder: Path, spec: DatasetSpec) -> dict[str, tuple[Path, ...]]:
+    """Find the files of the releases: for each split, those of the first release that has it."""
+    found: dict[str, tuple[Path, ...]] = {}
+    for layout in spec.layouts:
+        for split, names in layout.items():
+            paths = tuple(path for name in names for path in _plain_or_packed(folder / name))
+            if paths:
+                found.setdefault(split, paths)
+    return {split: found[split] for split in SPLITS if split in found}
+
+
+def _plain_or_packed(path: Path) -> list[Path]:
+    """Give the file, or its .gz if only that is there."""
+    return [candidate for candidate in (path, path.with_name(f"{path.name}.gz")) if is_file(candidate)][:1]
+
+
+def split_files(folder: Path, *, exact: bool = True) -> dict[str, tuple[Path, ...]]:
+    """Find train, validation (dev, …) and test files in any format; shards belong together.
+
+    Args:
+        folder: where.
+        exact: whether the word must be all of a name; else it must stand apart in it, and in no
+            more than one name of each split.
+
+    Raises:
+        DataError: two files could be the same split.
+    """
+    form = _SPLIT_FILE if exact else _LIKE_SPLIT
+    found: dict[str, list[Path]] = {}
+    sharded: set[str] = set()
+    for path in entries(folder):
+        match = form.fullmatch(path.name)
+        if match is None or not is_file(path):
+            continue
+        split = _SPLIT_OF_WORD[match["word"].lower()]
+        earlier = found.setdefault(split, [])
+        is_shard = exact and bool(match["shard"])
+        if earlier and not (is_shard and split in sharded):
+            raise DataError(f"{folder}: both {earlier[0].name} and {path.name} could be {split}; name the files.")
+        if is_shard:
+            sharded.add(split)
+        earlier.append(path)
+    return {split: tuple(found[split]) for split in SPLITS if split in found}
+
+
+def looked_for(spec: DatasetSpec | None) -> str:
+    """List the names that were looked for, as a clause of an error."""
+    releases = [name for layout in (spec.layouts if spec else ()) for names in layout.values() for name in names]
+    generic = "train, validation (or dev) and test files (.tsv, .csv, .jsonl, .parquet, .txt, each also .gz)"
+    return ", ".join([*releases, generic])
+
+
+# --- Folders of texts whose names are classes: pos/1.txt, neg/2.txt, and train/pos/1.txt, test/neg/2.txt
+#
+# Each file is one text. Folders are read so only where nothing else is possible: two or more of
+# them hold texts and nothing below.
+
+_FIRST_BYTES = 64
+# Folders of texts that nobody has labelled.
+_UNLABELLED = frozenset({"unsup", "unlabeled", "unlabelled", "unsupervised"})
+
+
+def class_files(folder: Path, split: str, words: Mapping[str, Sequence[str]]) -> dict[str, tuple[Path, ...]]:
+    """Find the texts of class folders by split, those of a class together; empty where there are none.
+
+    Args:
+        folder: holds a folder for each class, or one for each split with those in it.
+        split: what the texts are where no folder says it.
+        words: for each split, what its folder may be called, alone or apart from what stands before it.
+    """
+    of_word = {word: name for name, own in words.items() for word in own}
+    form = re.compile(rf"(?:.*[_.-])?(?P<word>{'|'.join(of_word)})(?:ing)?", re.IGNORECASE)
+    below = _folders(folder)
+    by_split: dict[str, list[Path]] = {}
+    for path in below:
+        match = form.fullmatch(path.name)
+        if match is not None and len(_classes(path)) > 1:
+            by_split.setdefault(of_word[match["word"].lower()], []).append(path)
+    if by_split and all(len(paths) == 1 for paths in by_split.values()):
+        return {name: _texts(_classes(by_split[name][0])) for name in words if name in by_split}
+    found = {} if any(form.fullmatch(path.name) for path in below) else _classes(folder)
+    return {split: _texts(found)} if len(found) > 1 else {}
+
+
+class TextFile(str):
+    """The name of a file that is one text, and whose folder is its class."""
+
+    __slots__ = ()
+
+
+def class_texts(folder: Path, words: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the names of all texts of class folders, whatever split they are of; the arguments are `class_files`'."""
+    return [TextFile(path) for paths in class_files(folder, "", words).values() for path in paths]
+
+
+def are_tables(paths: Sequence[Path]) -> bool:
+    """Tell whether what folders hold is JSON, as RACE's questions are: then they are no classes of texts."""
+    with open_bytes(paths[0]) as stream:
+        return stream.read(_FIRST_BYTES).removeprefix(BOM).lstrip()[:1] == b"{"
+
+
+def unlabelled(folder: Path) -> list[Path]:
+    """Return the folders of texts without a class, which are not read."""
+    return [path for one in (folder, *_folders(folder)) for path in _folders(one) if path.name.lower() in _UNLABELLED]
+
+
+def text_reader(path: Path) -> Callable[[], Iterator[Row | BadRow]]:
+    """Return what reads a file as one row: its text, and as its label the name of its folder."""
+    return lambda: _row(path)
+
+
+def _row(path: Path) -> Iterator[Row | BadRow]:
+    with open_bytes(path) as stream:
+        raw = stream.read()
+    encoding = sniff_encoding(raw)
+    try:
+        text = raw.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+    except UnicodeDecodeError as error:
+        yield BadRow(1, decoding_fault(raw, error, encoding))
+        return
+    yield Row(1, {"text": text.strip("\r\n"), "label": path.parent.name})
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in entries(folder) if is_dir(path) and not path.name.startswith((".", "_")))
+
+
+def _classes(folder: Path) -> Mapping[Path, Sequence[Path]]:
+    """Return the folders that hold texts and no folders, each with its texts; empty where another one is there."""
+    found: dict[Path, Sequence[Path]] = {}
+    for path in _folders(folder):
+        if path.name.lower() in _UNLABELLED:
+            continue
+        inside = [one for one in entries(path) if not one.name.startswith(".")]
+        texts = [one for one in inside if one.suffix.lower() in (".txt", ".text", "") and is_file(one)]
+        if not texts or len(texts) < len(inside):
+            return {}
+        found[path] = sorted(texts)
+    return found
+
+
+def _texts(classes: Mapping[Path, Sequence[Path]]) -> tuple[Path, ...]:
+    return tuple(path for paths in classes.values() for path in paths)
+
+
+# --- What DATA on the command line means: a catalog name, a sample, files, a directory, the hub ---
+#
+# Only names and paths are looked at here; no file is opened and no request is made.
 
 SAMPLES = Path(__file__).parent / "samples"
 DATA_ROOT_VARIABLE = "BERTKIT_DATA"

@@ -1,10 +1,4 @@
-"""Holding out the splits that a data set does not come with from its training rows.
-
-Rows are ordered by a hash of the seed and their texts, never by a generator's state, so a
-row falls on the same side on every machine, and mostly still does when other rows are
-added. Rows that are the same (`same_row`) stay together: a copy on the other side would be a
-leak. So do rows of one group, where there are groups.
-"""
+"""Carving the splits a data set does not come with, and the request that gives the same rows again."""
 
 from __future__ import annotations
 
@@ -15,22 +9,31 @@ import random
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from json.encoder import encode_basestring_ascii
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertkit.data.catalog import SPLITS
-from bertkit.data.numerals import is_number
-from bertkit.data.records import DataSet, Example
-from bertkit.data.same_row import columns_of, row_keys
+from bertkit.data.records import DataSet, Example, columns_of, row_keys
+from bertkit.data.sources import lasting_names
 from bertkit.data.store import Block, blocks_of, labels_of, taken
+from bertkit.data.values import is_number
 from bertkit.errors import DataError, UsageError
+from bertkit.kinds import MisfitError, record_of
 from bertkit.plain import quoted
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+# --- Holding out the splits that a data set does not come with from its training rows -------------
+#
+# Rows are ordered by a hash of the seed and their texts, never by a generator's state, so a
+# row falls on the same side on every machine, and mostly still does when other rows are
+# added. Rows that are the same (`same_row`) stay together: a copy on the other side would be a
+# leak. So do rows of one group, where there are groups.
 
 # Numeric labels with more values than this are scores; a stratum for each would be noise.
 _MAX_NUMERIC_STRATA = 20
@@ -377,3 +380,54 @@ def _quotas(sizes: dict[int, int], target: int) -> Counter[int]:
     for label in by_remainder[: target - quotas.total()]:
         quotas[label] += 1
     return quotas
+
+
+# --- Which rows a run uses: a request that gives the same splits every time it is loaded ----------
+
+# How labels are spelt; a run stores it, so that it finds its labels again.
+LABEL_FORM = 2
+
+
+@dataclass(frozen=True)
+class DataRequest:
+    """DATA and how it is split; JSON both ways.
+
+    `passages` says that lines that follow each other are needed together, `group` the column
+    whose equal values are. `split_form` is which rows are the same (`splits.SPLIT_FORM`), `label_form` how
+    labels are spelt (1: as they stand there). `on_error` is what becomes of rows that cannot be
+    used: stop or skip.
+    """
+
+    names: tuple[str, ...]
+    data_dir: str | None = None
+    columns: str | None = None
+    task: str = "auto"
+    validation_fraction: float = 0.1
+    test_fraction: float = 0.0
+    limit: int | None = None
+    seed: int = 1
+    passages: bool = False
+    group: str | None = None
+    split_form: int = SPLIT_FORM
+    label_form: int = LABEL_FORM
+    on_error: str = "stop"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready values; paths are made absolute, so that a run can be moved."""
+        data_dir = None if self.data_dir is None else Path(self.data_dir).resolve()
+        names = lasting_names(self.names, data_dir)
+        return {**asdict(self), "names": names, "data_dir": None if data_dir is None else str(data_dir)}
+
+    @classmethod
+    def from_json(cls, values: Any, name: str = "") -> DataRequest:
+        """Build a request from what `to_json` returned, in this version or an earlier one.
+
+        Raises:
+            MisfitError: a value is missing or of another kind.
+        """
+        if isinstance(values, Mapping):
+            values = {"split_form": 1, "label_form": 1, **values}
+        request = record_of(cls, values, name)
+        if not request.names or (request.limit is not None and request.limit < 1):
+            raise MisfitError(f"{name or 'it'} asks for no rows")
+        return request

@@ -1,9 +1,4 @@
-r"""JSON of files and of cells, read so that nothing in it changes in silence.
-
-Numbers with a point or an exponent stay as they are written: 1.10 is no 1.1, and 1e400 no
-"Infinity". A key that stands twice in one object, and half of a surrogate pair
-("\udc00", which no encoding can write), are faults of the row.
-"""
+"""JSON of files and of cells, read so that nothing in it changes in silence; and when a text is a number."""
 
 from __future__ import annotations
 
@@ -15,8 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from json.encoder import encode_basestring
 from typing import Any, NoReturn
 
-from bertkit.names import first_repeated
+from bertkit.errors import first_repeated
 from bertkit.plain import quoted
+
+# --- JSON of files and of cells, read so that nothing in it changes in silence --------------------
+#
+# Numbers with a point or an exponent stay as they are written: 1.10 is no 1.1, and 1e400 no
+# "Infinity". A key that stands twice in one object, and half of a surrogate pair
+# ("\udc00", which no encoding can write), are faults of the row.
 
 _HALF = re.compile(r"\\u[dD][89a-fA-F]", re.ASCII)
 # A string as Python writes it, and a list of some with spaces between them, as numpy does.
@@ -235,3 +236,43 @@ def _container_text(value: Any) -> str:
 
 DECODER = json.JSONDecoder(parse_float=_Written, parse_constant=_refuse_constant, object_pairs_hook=_unique)
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
+
+
+# --- When a field's text is a number: one answer for headers, labels and scores -------------------
+
+# The largest number of 32 bits, in which models compute.
+LARGEST = 3.4028234663852886e38
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NO_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a text is a decimal number and nothing else; "nan" and "inf" are not."""
+    return _NUMBER.fullmatch(text.strip()) is not None
+
+
+def is_whole(text: str) -> bool:
+    """Tell whether a text is a number without a fractional part, as "3" and "3.0" are."""
+    return is_number(text) and float(text).is_integer()
+
+
+def is_score(text: str) -> bool:
+    """Tell whether a text is a number that a model can learn: one that 32 bits can hold."""
+    return is_number(text) and abs(float(text)) <= LARGEST
+
+
+def is_no_finite_number(text: str) -> bool:
+    """Tell whether a text is what programs write for a number that is none, or has no end: "NaN", "inf"."""
+    return _NO_FINITE.fullmatch(text.strip()) is not None
+
+
+def is_lost_score(text: str) -> bool:
+    """Tell whether a text was meant to be a score and is none: beyond 32 bits, "NaN", "inf"; a word was not."""
+    return is_no_finite_number(text) or (is_number(text) and not is_score(text))
+
+
+def score_fault(text: str) -> str:
+    """Say in a clause why a label is no score."""
+    if is_number(text):
+        return f"the label {quoted(text)} is beyond what a model can compute with ({LARGEST:.1e})"
+    return f"the label {quoted(text)} is no number, as regression needs"

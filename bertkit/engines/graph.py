@@ -1,33 +1,82 @@
-"""A run's model, pooling and head included, as one ONNX graph.
-
-The graph takes `input_ids`, `attention_mask` and `token_type_ids`, each (rows, tokens) of
-whole numbers, rows and tokens free, and gives `logits`: (rows, classes), (rows, 1) for a
-number or a choice, (rows, tokens, tags) for ner, (rows, tokens, words) for masked words. A
-model that has also learnt the order of two lines gives `order`, (rows, 2). Inputs that the
-model does not read are not there.
-"""
+"""A run's model, pooling and head included, as one ONNX graph; made once and kept in the cache."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import importlib.util
 import io
 import logging
+import os
+import shutil
+import tempfile
+import time
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from bertkit.engines.packages import require
-from bertkit.errors import ModelError
-from bertkit.files import refusal, replacing
-from bertkit.models.opening import first_line
+from bertkit import __version__
+from bertkit.bundle import Bundle
+from bertkit.cache import cache_folder
+from bertkit.errors import MissingPackageError, ModelError, PlaceError
+from bertkit.files import is_file, put_in_place, refusal, replacing, sync, write_errors, write_json, write_text
+from bertkit.kinds import MisfitError, read_object, record_of
+from bertkit.models.finding import first_line
+from bertkit.plain import to_json
 from bertkit.tasks.base import TaskSettings
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from bertkit.models.heads import TaskModel
+
+# --- The packages of the extra `engines`, and the sentence where one is not installed -------------
+
+
+def is_installed(package: str) -> bool:
+    """Tell whether a package can be imported; it is not."""
+    return importlib.util.find_spec(package) is not None
+
+
+def require(*packages: str, wanted: str = "") -> None:
+    """Refuse to go on without packages, before anything heavy is done.
+
+    Args:
+        packages: names of modules.
+        wanted: the flag that asks for them.
+
+    Raises:
+        MissingPackageError: one is not installed.
+    """
+    missing = [package for package in packages if not is_installed(package)]
+    if missing:
+        *most, last = missing
+        which = f"packages {', '.join(most)} and {last}" if most else f"package {last}"
+        are = "is" if len(missing) == 1 else "are"
+        raise MissingPackageError(
+            f"{wanted or 'ONNX'}: needs the {which}, which {are} not installed; pip install {' '.join(missing)}."
+        )
+
+
+def version_of(package: str) -> str:
+    """Return a package's version, nothing where it has none."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+# --- A run's model, pooling and head included, as one ONNX graph ----------------------------------
+#
+# The graph takes `input_ids`, `attention_mask` and `token_type_ids`, each (rows, tokens) of
+# whole numbers, rows and tokens free, and gives `logits`: (rows, classes), (rows, 1) for a
+# number or a choice, (rows, tokens, tags) for ner, (rows, tokens, words) for masked words. A
+# model that has also learnt the order of two lines gives `order`, (rows, 2). Inputs that the
+# model does not read are not there.
 
 # The graph in a folder, and what bertkit must know of it without opening it.
 GRAPH, FACTS = "model.onnx", "onnx.json"
@@ -132,7 +181,7 @@ def _forget_origins(graph: Any) -> None:
 
 
 def _published_layers(model: TaskModel) -> contextlib.AbstractContextManager[None]:
-    from bertkit.models.first_token import published_layers
+    from bertkit.models.encoder import published_layers
 
     return published_layers(model)
 
@@ -183,3 +232,142 @@ def _quietly() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
+
+
+# --- Graphs of runs, made once and kept in the cache of this user ---------------------------------
+#
+# A graph's name is a hash of all it is made of: weights, settings, and the versions of what
+# makes it. It gets its name when it is finished, with a digest beside it, so that nothing that
+# a killed process or a full disk has left is ever read.
+
+_DIGEST, _ENCODER = "sha256", "encoder.json"
+# Of what stands in an entry.
+_FORM = 2
+_FILES = ("model.safetensors", "config.json")
+_MAKERS = ("torch", "transformers", "onnx", "onnxscript")
+# Seconds after which a graph that nobody has asked for goes: 30 days.
+_FORGOTTEN_S = 30 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class CachedFacts:
+    """What is stored beside a graph of the cache: all that is asked of an encoder whose weights are not read.
+
+    Attributes:
+        hidden_size: figures of a token's vector.
+        vocab_size: ids it has embeddings for.
+        max_positions: longest row it reads; None: any.
+        embeddings: what the run's weights call its table of word embeddings.
+    """
+
+    hidden_size: int
+    vocab_size: int
+    max_positions: int | None
+    embeddings: str
+
+
+def found_graph(directory: Path, settings: TaskSettings) -> tuple[Path, CachedFacts] | None:
+    """Look for a run's graph without opening its weights; needs no torch.
+
+    Args:
+        directory: the run.
+        settings: its settings.
+
+    Returns:
+        The graph and what is stored beside it; None where it has to be made.
+    """
+    try:
+        entry = cache_folder() / "engines" / _key(directory, settings)
+    except OSError:  # what is wrong with the run is for those to say who open it
+        return None
+    if not _is_sound(entry):
+        return None
+    try:
+        facts = record_of(CachedFacts, read_object(entry / _ENCODER))
+    except (MisfitError, PlaceError):
+        return None
+    with suppress(OSError):
+        os.utime(entry)
+    return entry / GRAPH, facts
+
+
+def cached_graph(run: Bundle, tell: Callable[[str], None] = lambda _: None) -> Path:
+    """Return the graph of a run, which is made if it is not in the cache.
+
+    Args:
+        run: of a task and an architecture that have a graph.
+        tell: told in a sentence that it is made, which takes seconds.
+
+    Raises:
+        MissingPackageError: it has to be made, and the packages for that are not installed.
+        ModelError: torch cannot make it.
+        OutputError: the cache cannot be written.
+    """
+    folder = cache_folder() / "engines"
+    entry = folder / _key(run.directory, run.manifest.settings)
+    if _is_sound(entry):
+        with suppress(OSError):
+            os.utime(entry)
+        return entry / GRAPH
+    tell(f"its graph is made, once, and kept in {folder}")
+    with write_errors(folder, "the cache", way_on="name another folder with BERTKIT_CACHE"):
+        folder.mkdir(parents=True, exist_ok=True)
+        _forget(folder)
+        _make(run, entry)
+    return entry / GRAPH
+
+
+def _make(run: Bundle, entry: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".making-", ignore_cleanup_errors=True) as place:
+        made = Path(place, entry.name)
+        made.mkdir()
+        write_graph(run.model, made / GRAPH, longest=most_tokens(run.model, run.task.settings))
+        write_json(made / _ENCODER, asdict(_facts(run)))
+        write_text(made / _DIGEST, _digest(made / GRAPH))
+        if entry.exists() and not _is_sound(entry):
+            shutil.rmtree(entry)
+        sync(made)
+        try:
+            put_in_place(made, entry)
+        except OSError:
+            if not _is_sound(entry):  # else another process was faster
+                raise
+
+
+def _facts(run: Bundle) -> CachedFacts:
+    from bertkit.models.heads import exported_names
+
+    encoder = run.model.encoder
+    name = next(others for others, weight in exported_names(run.model) if weight is encoder.embeddings_weight)
+    return CachedFacts(encoder.hidden_size, encoder.vocab_size, encoder.max_positions, name)
+
+
+def _key(directory: Path, settings: TaskSettings) -> str:
+    """Hash what a graph is made of."""
+    parts = {name: _digest(directory / name) for name in _FILES}
+    made_by = {"bertkit": __version__, **{package: version_of(package) for package in _MAKERS}}
+    words = to_json([parts, settings.to_json(), made_by, _FORM])
+    return hashlib.sha256(words.encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _is_sound(entry: Path) -> bool:
+    """Tell whether a graph is there, whole, as it was written."""
+    if not is_file(entry / GRAPH) or not is_file(entry / _DIGEST):
+        return False
+    try:
+        return (entry / _DIGEST).read_text(encoding="ascii") == _digest(entry / GRAPH)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _forget(folder: Path) -> None:
+    """Delete graphs that nobody has asked for in a long time, and what killed processes have left."""
+    for entry in folder.iterdir():
+        with suppress(OSError):
+            if time.time() - entry.stat().st_mtime > _FORGOTTEN_S:
+                shutil.rmtree(entry)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,26 +13,109 @@ import numpy as np
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest, sound
 from bertkit.compute.device import NARROW, Placement, choose_placement
-from bertkit.engines.cache import cached_graph, found_graph
-from bertkit.engines.choosing import LARGE_INPUT, Choice, choose_engine
-from bertkit.engines.graph import FACTS, GRAPH, LOGITS, GraphFacts, why_no_graph
-from bertkit.engines.packages import is_installed
+from bertkit.data.formats.opened import size_of
+from bertkit.engines.graph import (
+    FACTS,
+    GRAPH,
+    LOGITS,
+    GraphFacts,
+    cached_graph,
+    found_graph,
+    is_installed,
+    why_no_graph,
+)
 from bertkit.engines.sessions import EncoderFacts, EngineModel, check_engine_word, engine_name, require_engine
 from bertkit.errors import DeviceError, MissingPackageError, ModelError, RunError
 from bertkit.files import is_file
 from bertkit.kinds import MisfitError, read_object, record_of
 from bertkit.models.registry import load_target
 from bertkit.models.weights import read_array
-from bertkit.processor import multiplies_bfloat16, usual_threads
-from bertkit.run_folder import is_there, read_steadily, unchanged
+from bertkit.processor import has_tiles, multiplies_bfloat16, units, usual_threads
+from bertkit.run_folder import is_there, read_steadily, restored, unchanged
 from bertkit.tasks.base import Task, TaskSettings
+from bertkit.tasks.encoding import try_out
 from bertkit.tasks.registry import find_task
-from bertkit.tasks.trial import try_out
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.loading import load_tokenizer
 
 if TYPE_CHECKING:
     from bertkit.models.heads import TaskModel
+
+# --- Which engine answers where nobody names one: a rule of processor, model and input, never of a clock
+#
+# The same command on the same machine makes the same choice, and so the same bytes; what is in
+# the cache plays no part. docs/engines.md has the rule in words and the figures behind it.
+
+# Bytes of input from which another engine pays: below, its start and the making of a graph cost more.
+LARGE_INPUT = 4_000_000
+# Tokens of a row beyond which nothing was measured.
+LONGEST_ROW = 512
+# OpenVINO, and what makes the graph that it reads.
+PACKAGES = ("openvino", "onnx", "onnxscript")
+# Where the driver of a GPU that torch may use shows itself.
+_GPUS = ("/dev/nvidiactl", "/dev/kfd")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine, and in a clause why."""
+
+    engine: str
+    reason: str
+
+
+def choose_engine(directory: Path, settings: TaskSettings, *, device: str, input_bytes: int | None) -> Choice:
+    """Choose the engine that computes a run; needs no torch.
+
+    Args:
+        directory: the run, whose config.json says how wide its encoder is.
+        settings: the run's.
+        device: the word of --device.
+        input_bytes: size of what is to be answered; None: not known.
+    """
+    reason = next(_for_torch(directory, settings, device, input_bytes), None)
+    if reason is not None:
+        return Choice("torch", reason)
+    return Choice("openvino", "a large input, and a processor without AMX")
+
+
+def _for_torch(directory: Path, settings: TaskSettings, device: str, input_bytes: int | None) -> Iterator[str]:
+    """Yield what speaks for torch, the weightiest first."""
+    if device not in ("auto", "cpu"):
+        yield f"--device {device}"
+    if device == "auto" and (sys.platform == "darwin" or any(Path(path).exists() for path in _GPUS)):
+        yield "it computes on GPUs"
+    if input_bytes is None or input_bytes < LARGE_INPUT:
+        yield "the input is small" if input_bytes is not None else "the input's size is not known"
+    if not {"avx2", "avx512f"} & units():
+        yield "other engines were measured on AVX2 and AVX512 only"
+    if has_tiles():
+        yield "on a processor with AMX no other engine was faster"
+    model_type, width = _encoder(directory)
+    if why_no_graph(settings, model_type) is not None:
+        yield "the run has no graph"
+    if width < NARROW:
+        yield "the encoder is narrow"
+    if settings.max_length > LONGEST_ROW:
+        yield "its rows are long"
+    yield from (f"{package} is not installed" for package in PACKAGES if not is_installed(package))
+
+
+def size_of_all(names: Sequence[str]) -> int | None:
+    """Return the bytes of inputs; None where one of them is no regular file."""
+    sizes = [size_of(name) for name in names]
+    return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+def _encoder(directory: Path) -> tuple[str, int]:
+    """Return architecture and width by config.json; of a damaged one nothing, which others say."""
+    try:
+        values = restored(read_object(directory / "config.json"))
+    except MisfitError:
+        return "", 0
+    width = values.get("hidden_size", values.get("dim", 0))
+    return str(values.get("model_type", "")), width if isinstance(width, int) else 0
+
 
 WEIGHTS = "model.safetensors"
 _DAMAGED = "export it again"
@@ -48,7 +132,7 @@ class Way:
         device: as `choose_placement` takes it; engines other than torch compute on the CPU.
         precision: likewise; ONNX Runtime computes in float32 or in the 8 bits of an export.
         blend: whether the baseline of a blended run has its say.
-        input_bytes: size of what is to be answered; None: not known. See `choosing.py`.
+        input_bytes: size of what is to be answered; None: not known. See `opening.py`.
         says: whether it is said which engine answers also where that is torch and the input small.
 
     Raises:
@@ -144,7 +228,7 @@ def _is_graph(directory: Path) -> bool:
 
 
 def _choice(directory: Path, way: Way) -> Choice:
-    """Choose the engine: for a graph one that is installed, for a run by the rule of `choosing.py`.
+    """Choose the engine: for a graph one that is installed, for a run by the rule of `opening.py`.
 
     Raises:
         ModelError: torch is asked to open a graph.

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.compute.arrays import laid_out
-from bertkit.compute.device import Placement
-from bertkit.engines.graph import INPUTS, LOGITS, ORDER
-from bertkit.engines.packages import require, version_of
+from bertkit.compute.device import Placement, laid_out
+from bertkit.engines.graph import INPUTS, LOGITS, ORDER, require, version_of
 from bertkit.errors import ModelError, UsageError
 from bertkit.files import refusal
 from bertkit.kinds import MisfitError

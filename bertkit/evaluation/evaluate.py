@@ -1,20 +1,109 @@
-"""Score a model honestly: metrics with intervals, beside baselines on the same rows."""
+"""Score a model honestly: metrics with intervals, beside baselines on the same rows, and a verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
-from bertkit.data.records import Example
-from bertkit.evaluation.ensemble import ENCODER
-from bertkit.evaluation.klue import klue_figures
-from bertkit.evaluation.linear_run import TASKS as LINEAR_TASKS
-from bertkit.evaluation.verdict import Verdict
-from bertkit.metrics.names import greater_is_better
+import numpy as np
+
+from bertkit.data.records import Example, TaggedText
+from bertkit.data.store import MANY
+from bertkit.evaluation.blend import ENCODER
+from bertkit.evaluation.blend import TASKS as LINEAR_TASKS
+from bertkit.files import write_bytes
+from bertkit.metrics.names import greater_is_better, in_words
+from bertkit.metrics.spans import klue_entities, klue_macro_f1, klue_relations, klue_similarity
 from bertkit.models.table import TFIDF
+from bertkit.plain import see, to_json
 from bertkit.tasks.base import Interval, Outputs, Task
-from bertkit.troubleshooting import see
+from bertkit.tasks.multilabel import Decided, MultiLabelTask
+from bertkit.tasks.objectives import MANY_LABELS, Classification, gathered
+from bertkit.tasks.sequence import RelationTask, SequenceTask
+
+# --- KLUE's own figures beside the usual ones, where a data set is one of KLUE's ------------------
+
+_NAME = re.compile(r"klue[-_. ]?(?:v1\.1[-_. ])?(ynat|tc|sts|nli|ner|re)(?![a-z])", re.IGNORECASE)
+
+
+def klue_figures(task: Task, data: str, examples: Sequence[Example], outputs: Outputs) -> dict[str, float]:
+    """Compute what KLUE's code would say of answers; nothing where a data set is none of KLUE's.
+
+    Args:
+        task: whose answers they are.
+        data: what the data set is called: a name of the catalog, or of a file as KLUE publishes it.
+        examples: N rows with labels.
+        outputs: what was said of each, by the model or by a baseline.
+    """
+    found = _NAME.search(data)
+    if found is None or not examples:
+        return {}
+    name, word = found[1].lower(), task.settings.task
+    if name == "sts" and word == "regression":
+        return klue_similarity([float(e.label or 0) for e in examples], np.asarray(outputs)[:, 0].tolist())
+    if name in ("ynat", "tc", "nli") and isinstance(task, SequenceTask) and isinstance(task.objective, Classification):
+        gold, predicted = [e.label or "" for e in examples], task.objective.predicted(outputs)
+        if name == "nli":
+            return {"klue_accuracy": float(np.mean([a == b for a, b in zip(gold, predicted, strict=True)]))}
+        return {"klue_macro_f1": klue_macro_f1(gold, predicted)}
+    if name == "re" and isinstance(task, RelationTask) and len(task.settings.labels) <= MANY_LABELS:
+        gold, predicted = [e.label or "" for e in examples], task.objective.predicted(outputs)  # type: ignore[attr-defined]
+        return klue_relations(gold, predicted, gathered(outputs), task.settings.labels)
+    if name == "ner" and word == "ner":
+        gold_places = [_places(e.entities or ()) for e in examples if isinstance(e, TaggedText)]
+        texts, types = [e.texts[0] for e in examples], task.settings.labels
+        return klue_entities(texts, gold_places, [_places(output.entities) for output in outputs], types)
+    return {}
+
+
+def _places(entities: Sequence[Any]) -> list[tuple[int, int, str]]:
+    return [(entity.start, entity.end, entity.label) for entity in entities]
+
+
+# --- Is the model better than a baseline? One metric decides, on the same resampled rows ----------
+
+_NAMES: Mapping[str, str] = {"tfidf": "TF-IDF", "textrank": "TextRank"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a model stands to a baseline.
+
+    `difference` is the 95 % interval of the model's figure minus the baseline's.
+    """
+
+    who: str
+    baseline: str
+    metric: str
+    figure: float
+    other: float
+    difference: Interval
+
+    @property
+    def sentence(self) -> str:
+        """Say so where the model is not shown to be better; empty where it is.
+
+        >>> Verdict("the model", "tfidf", "accuracy", 0.8, 0.79, (-0.02, 0.04)).sentence
+        'the model shows no significant difference from the TF-IDF baseline in accuracy (95 % CI of the difference includes 0: -0.0200 to +0.0400; 0.8000 against 0.7900)'
+        """  # noqa: E501 - the sentence is whole
+        low, high = self.difference
+        # How much better the model is, whichever way its metric goes.
+        worst, best = (low, high) if greater_is_better(self.metric) else (-high, -low)
+        if worst > 0:
+            return ""
+        than = f"the {_NAMES.get(self.baseline, self.baseline)} baseline in {in_words(self.metric)}"
+        figures = f"{low:+.4f} to {high:+.4f}; {self.figure:.4f} against {self.other:.4f}"
+        if best < 0:
+            return f"{self.who} is significantly worse than {than} (95 % CI of the difference: {figures})"
+        return (
+            f"{self.who} shows no significant difference from {than} (95 % CI of the difference includes 0: {figures})"
+        )
+
+
+# --- Score a model honestly: metrics with intervals, beside baselines on the same rows ------------
 
 # What stands beside the scores as the best that can be reached: it knows the answers.
 BOUNDS = ("oracle",)
@@ -187,3 +276,44 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_rounded(inner) for inner in value]
     return value
+
+
+# --------------------------------------------------------------------------------------------------
+# What a run says of each validation row, kept in the run: two runs can be compared row by row without being opened.
+#
+# No text is kept: a row is told by the name of its file and its line. Classes, numbers and sets of labels
+# only; of what has other answers, `eval --against` compares.
+
+FILE = "validation.jsonl"
+TASKS = ("classify", "multilabel", "regression")
+
+
+def save_answers(task: Task, rows: Sequence[Example], outputs: Outputs, folder: Path) -> None:
+    """Write the answers beside the gold labels; nothing where rows are too many, or the task has no single figure.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    if task.settings.task in TASKS and len(rows) < MANY:
+        content = "".join(to_json(line) + "\n" for line in _lines(task, rows, outputs))
+        write_bytes(folder / FILE, content.encode())
+
+
+def _lines(task: Task, rows: Sequence[Example], outputs: Outputs) -> Iterator[Mapping[str, Any]]:
+    for row, predicted in zip(rows, _predicted(task, outputs), strict=True):
+        gold = row.answer if task.settings.labels else float(row.label or 0)
+        yield {"file": Path(row.source).name, "line": row.line, "gold": gold, "predicted": predicted}
+
+
+def _predicted(task: Task, outputs: Outputs) -> Sequence[Any]:
+    assert isinstance(task, SequenceTask)
+    if isinstance(task, MultiLabelTask):
+        return [_set(task.settings.labels, output, task.settings.thresholds) for output in outputs]
+    if isinstance(task.objective, Classification):
+        return list(task.objective.predicted(outputs))
+    return [round(float(output[0]), 6) for output in outputs]
+
+
+def _set(labels: Sequence[str], output: Any, thresholds: Sequence[float]) -> list[str]:
+    chosen = output.chosen if isinstance(output, Decided) else np.asarray(output) >= np.asarray(thresholds or 0.5)
+    return [label for label, is_chosen in zip(labels, chosen, strict=True) if is_chosen]

@@ -8,16 +8,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from bertkit.data.class_folders import TextFile, text_reader
-from bertkit.data.columns import ColumnChoice, Wanted, parse_columns
+from bertkit.data.columns import FILE, ColumnChoice, Keep, KeptColumns, Wanted, parse_columns
 from bertkit.data.formats.opened import STDIN, Opened, open_input
 from bertkit.data.formats.published import usual_rows
 from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import TableFormat, Told, tell
-from bertkit.data.kept import FILE, Keep, KeptColumns
 from bertkit.data.records import BadRow, ColumnMap, Example, LeftOut, Row
 from bertkit.data.shapes.table import shape_of
-from bertkit.data.sources import input_files
+from bertkit.data.sources import TextFile, input_files, text_reader
 from bertkit.data.tagged.column_files import read_tagged_opened
 from bertkit.errors import DataError
 from bertkit.plain import listed

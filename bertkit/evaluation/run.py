@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,37 +13,128 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit import bundle
+from bertkit.baselines.table import load_baselines
 from bertkit.bundle import Bundle, Manifest
 from bertkit.compute.device import Placement
-from bertkit.data.records import DataSet, Example
-from bertkit.data.request import DataRequest
+from bertkit.data.records import DataSet, Example, columns_of, row_keys
 from bertkit.data.sources import files_of
-from bertkit.data.store import RowTexts
+from bertkit.data.splits import DataRequest
+from bertkit.data.store import RowTexts, parts_of
 from bertkit.engines.opening import Way
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, RunError, UsageError
-from bertkit.evaluation.ahead import ahead
-from bertkit.evaluation.baselines import load_baselines
-from bertkit.evaluation.contamination import FILE as HASHES
-from bertkit.evaluation.contamination import count_known
-from bertkit.evaluation.decisions import Decisions, beside, decided
-from bertkit.evaluation.ensemble import open_ensemble
-from bertkit.evaluation.errors_file import write_errors
+from bertkit.evaluation.answers import Decisions, ahead, beside, decided, forward
+from bertkit.evaluation.blend import all_others, is_linear, open_ensemble, open_to_answer
 from bertkit.evaluation.evaluate import Evaluation, evaluate
-from bertkit.evaluation.forward import forward
-from bertkit.evaluation.linear_run import all_others, is_linear, open_to_answer
-from bertkit.outputs import check_outputs
-from bertkit.plain import visible
-from bertkit.progress import Progress, unheard
-from bertkit.run_folder import MANIFEST, unchanged
-from bertkit.tasks.answers import check_answers
-from bertkit.tasks.base import Outputs, TaskSettings
+from bertkit.files import is_file, read_bytes, save_arrays, writing
+from bertkit.kinds import MisfitError
+from bertkit.plain import Progress, see, to_json, unheard, visible
+from bertkit.run_folder import MANIFEST, check_outputs, unchanged
+from bertkit.tasks.base import Outputs, Task, TaskSettings
 from bertkit.tasks.encoded import RowsInWork, encode_scored
 from bertkit.tasks.multilabel import Decided, MultiLabelTask
-from bertkit.tasks.reading import load_data, load_splits
 from bertkit.tasks.registry import check_on_long, find_task
+from bertkit.tasks.rows import check_answers, load_data, load_splits
 from bertkit.tokenization.health import check_fit
-from bertkit.troubleshooting import see
+
+# --- Which rows of an evaluation were trained on? -------------------------------------------------
+#
+# A run keeps a salted 64-bit hash of each training row, not its text, so that `eval` can say
+# "37 of these 500 rows were trained on" wherever the run is copied to.
+#
+# What is hashed is the row in the form in which splits compare rows (`same_row`). Runs of
+# earlier versions hold hashes of another form, in which punctuation counted and a swapped pair
+# was another row; they are compared in that form, and the name in the file tells which it is.
+
+HASHES = "training_rows.safetensors"
+_ROWS, _FIRST_FORM = "same_rows", "rows"
+
+
+def save_hashes(examples: Sequence[Example], salt: str, directory: Path, *, is_pair: bool) -> None:
+    """Store the hashes of training rows, sorted, which also hides their order.
+
+    Args:
+        examples: the training rows.
+        salt: makes the hashes of two runs' data different.
+        directory: where the file goes.
+        is_pair: whether a row is two sentences, in whichever order.
+    """
+    save_arrays(directory / HASHES, {_ROWS: np.unique(_hashes(_keys(examples, is_pair=is_pair), salt))})
+
+
+def count_known(examples: Sequence[Example], salt: str, directory: Path, *, is_pair: bool) -> int | None:
+    """Count the rows that were trained on; None where the run has lost its hashes.
+
+    Raises:
+        RunError: the file is damaged.
+        PlaceError: it may not be read.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    path = directory / HASHES
+    if not is_file(path):
+        return None
+    try:
+        stored = load(read_bytes(path))
+        known, in_first_form = stored[_ROWS if _ROWS in stored else _FIRST_FORM], _ROWS not in stored
+        if known.ndim != 1 or known.dtype != np.uint64 or not (known[1:] > known[:-1]).all():
+            raise MisfitError("its hashes are not those that were stored")
+    except (OSError, SafetensorError, KeyError, MisfitError) as error:
+        raise RunError(f"{path}: cannot be read ({error}); the run is damaged, copy or train it again.") from error
+    found = 0
+    for part in parts_of(examples):
+        keys = map(_first_form, part) if in_first_form else _keys(part, is_pair=is_pair)
+        hashes = _hashes(keys, salt)
+        places = np.searchsorted(known, hashes)
+        found += int((known[np.minimum(places, len(known) - 1)] == hashes).sum()) if len(known) else 0
+    return found
+
+
+def _keys(examples: Sequence[Example], *, is_pair: bool) -> Iterator[str]:
+    for part in parts_of(examples):
+        yield from row_keys(list(map(columns_of, part)), is_pair=is_pair)
+
+
+def _first_form(example: Example) -> str:
+    words = "\x1f".join(example.all_texts).casefold().split()
+    return unicodedata.normalize("NFC", " ".join(words))
+
+
+def _hashes(keys: Iterable[str], salt: str) -> NDArray[np.uint64]:
+    secret = salt.encode()[:64]
+
+    def one(key: str) -> int:
+        digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, key=secret)
+        return int.from_bytes(digest.digest(), "little")
+
+    return np.fromiter(map(one, keys), np.uint64)
+
+
+# --- The file of `eval --errors`: rows that were got wrong, as JSON lines that can be read as data again
+
+
+def write_errors(path: Path, task: Task, examples: Sequence[Example], outputs: Outputs) -> None:
+    """Write the rows the model got wrong as JSON lines, the surest mistakes first.
+
+    For regression all rows are written, the largest errors first.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    mistakes = task.mistakes(examples, outputs)
+    names = task.settings.columns.inputs
+    with writing(path, "--errors") as stream:
+        for i, figures in mistakes:
+            row = {
+                "line": examples[i].line,
+                "source": examples[i].source,
+                **dict(zip(names, examples[i].texts, strict=True)),
+                "label": examples[i].answer,
+                **figures,
+            }
+            stream.write(to_json(row) + "\n")
+
 
 SPLITS = ("train", "validation", "test")
 NO_TEST = "there is no test split, so this is the validation split, which chose the best weights"

@@ -10,11 +10,10 @@ from typing import Any
 from bertkit import bundle
 from bertkit.bundle import Bundle
 from bertkit.errors import UsageError
-from bertkit.evaluation.ensemble import ENCODER
-from bertkit.export import int8, to_onnx, to_transformers
-from bertkit.export.check import Checked, check_export
-from bertkit.export.place import check_place, made_beside
-from bertkit.export.rows import CheckRows, rows_for, to_compare
+from bertkit.evaluation.blend import ENCODER
+from bertkit.export import to_onnx, to_transformers
+from bertkit.export.check import Checked, CheckRows, check_export, rows_for, to_compare
+from bertkit.export.folders import check_place, made_beside
 from bertkit.kinds import MisfitError, value_of
 from bertkit.plain import brief
 from bertkit.run_folder import lasting
@@ -69,7 +68,7 @@ class Exported:
     checked_rows: int
     max_difference: float
     labels_equal: float
-    cost: int8.Cost | None = None
+    cost: to_onnx.Cost | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values."""
@@ -138,7 +137,7 @@ def _write_and_check(request: ExportRequest, run: Bundle, rows: CheckRows, folde
         return _exported(request, rows, check_export(run, some, folder, to_transformers.opened(folder)))
     to_onnx.write(folder, run)
     exported = _exported(request, rows, check_export(run, some, folder, to_onnx.opened(folder, run)))
-    return replace(exported, precision="int8", cost=int8.shrink(run, rows, folder)) if request.int8 else exported
+    return replace(exported, precision="int8", cost=to_onnx.shrink(run, rows, folder)) if request.int8 else exported
 
 
 def _exported(request: ExportRequest, rows: CheckRows, checked: Checked) -> Exported:

@@ -13,10 +13,9 @@ from bertkit.export.folders import fill, labels_line, usage_texts
 from bertkit.files import save_tensors
 from bertkit.hub import hub_errors
 from bertkit.kinds import read_object
-from bertkit.models.opening import quiet
+from bertkit.models.finding import quiet
 from bertkit.tasks.base import TaskSettings
-from bertkit.tasks.published import OF_A_ROW, class_of, kind_of, pipeline_of, why_not_expressed
-from bertkit.tasks.published_head import PublishedHead
+from bertkit.tasks.published import OF_A_ROW, PublishedHead, class_of, kind_of, pipeline_of, why_not_expressed
 
 if TYPE_CHECKING:
     from torch import Tensor

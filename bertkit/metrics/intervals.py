@@ -17,8 +17,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.metrics.classification import Tallies, label_numbers, label_order, ratio, tally_metrics
-from bertkit.metrics.regression import Numbers, as_columns
+from bertkit.metrics.classification import (
+    Numbers,
+    Tallies,
+    as_columns,
+    label_numbers,
+    label_order,
+    ratio,
+    tally_metrics,
+)
 
 RESAMPLES = 1_000
 LEVEL = 0.95

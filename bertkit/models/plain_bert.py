@@ -16,7 +16,7 @@ from torch import Tensor  # noqa: TID253
 
 from bertkit.errors import ModelError
 from bertkit.models.bert import BertConfig, BertEmbeddings, BertModel
-from bertkit.models.plain_config import CLASSES, of_plain_bert, positions_before_first
+from bertkit.models.registry import CLASSES, of_plain_bert, positions_before_first
 
 _FIELDS = tuple(spec.name for spec in fields(BertConfig))
 

@@ -12,15 +12,70 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bertkit.errors import ModelError, UnknownNameError
+from bertkit.errors import ModelError, UnknownNameError, is_spelling
 from bertkit.files import is_dir, is_file
 from bertkit.kinds import MisfitError, read_object
-from bertkit.model_type import MODEL_TYPE, restored
-from bertkit.models.plain_config import of_plain_bert
-from bertkit.models.recipes import FINE_TUNING, RECIPES
-from bertkit.models.table import MODELS, USUAL_LENGTH, ModelSpec
-from bertkit.names import is_spelling
-from bertkit.run_folder import put_back
+from bertkit.models.table import FINE_TUNING, MODELS, RECIPES, USUAL_LENGTH, ModelSpec
+from bertkit.run_folder import MODEL_TYPE, put_back, restored
+
+# --- Whether a config.json describes exactly the encoder of `bert.py`; needs no torch -------------
+
+# The class of transformers of each architecture that is BERT but for where positions begin.
+CLASSES = {
+    "bert": "BertModel",
+    "roberta": "RobertaModel",
+    "xlm-roberta": "XLMRobertaModel",
+    "camembert": "CamembertModel",
+}
+_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+)
+_SHARES = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+# What other architectures that call themselves BERT have; here it is the usual, or not there.
+_USUAL: Mapping[str, tuple[Any, ...]] = {
+    "hidden_act": ("gelu",),
+    "position_embedding_type": (None, "absolute"),
+    "is_decoder": (None, False),
+    "add_cross_attention": (None, False),
+    "bertkit_leaks_padding": (None, False),
+}
+
+
+def of_plain_bert(values: Mapping[str, Any]) -> bool:
+    """Tell whether our own BERT computes what a config.json describes, with the same names of weights.
+
+    Args:
+        values: of a run, `encoder_class` included.
+    """
+    kind = values.get("model_type")
+    if not isinstance(kind, str) or kind not in CLASSES or values.get("encoder_class", CLASSES[kind]) != CLASSES[kind]:
+        return False
+    if any(type(values.get(name)) is not int or values[name] < 1 for name in _SIZES):
+        return False
+    if any(
+        not isinstance(values.get(name, 0.0), int | float) or not 0 <= values.get(name, 0.0) <= 1 for name in _SHARES
+    ):
+        return False
+    padding, eps = values.get("pad_token_id"), values.get("layer_norm_eps")
+    if type(padding) is not int or not 0 <= padding < values["vocab_size"]:
+        return False
+    if not isinstance(eps, float) or not 0 < eps < 1 or values["hidden_size"] % values["num_attention_heads"]:
+        return False
+    if kind != "bert" and values["max_position_embeddings"] <= padding + 1:
+        return False
+    return all(values.get(name) in usual for name, usual in _USUAL.items())
+
+
+def positions_before_first(values: Mapping[str, Any]) -> int | None:
+    """Return the position before the first token's; None where the first token stands at the table's first."""
+    return None if values["model_type"] == "bert" else int(values["pad_token_id"])
+
 
 # Architectures with embeddings of segments, as many as wanted.
 WITH_SEGMENTS = ("bert", "electra")
@@ -139,7 +194,7 @@ def _positions(values: Mapping[str, Any]) -> int:
     rows = next((values[key] for key in LENGTH_KEYS if key in values), None)
     # A file may leave out what is its type's own figure; to ask for that imports torch.
     if rows is None and values.get(MODEL_TYPE) not in (None, "", *OF_USUAL_LENGTH):
-        usual: Callable[[str], int | None] = load_target("bertkit.models.opening:usual_length")
+        usual: Callable[[str], int | None] = load_target("bertkit.models.finding:usual_length")
         rows = usual(str(values[MODEL_TYPE]))
     padding = values.get("pad_token_id", 1)
     if type(rows) is not int or type(padding) is not int:

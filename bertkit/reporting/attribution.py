@@ -1,21 +1,10 @@
-"""What the words of a row do to a wrong answer: each is left out, and the row is answered again.
-
-That is occlusion (Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional
-Networks"; of texts Li, Monroe and Jurafsky 2016, "Understanding Neural Networks through
-Representation Erasure"). The text is written without the word and goes the way of every
-text, so that what follows from a word goes with it: segment ids, the places of other words,
-windows, the answers of a blended run's other member.
-
-Slopes at the embeddings do not see all of that. Mean correlation, over wrong rows, of summed
-figures with what leaving out one, two and three neighbouring words does to the score (MRPC
-with the default recipe of scratch; MRPC with MiniLM, blended): gradient × input -0.51 and
--0.34, integrated gradients (Sundararajan, Taly and Yan 2017; segments included) 0.63 and
--0.05, leaving words out 0.88 and 0.88.
-"""
+"""The worst mistakes, and what the words of each did to it: they are left out, and the row is answered again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, cast
@@ -24,15 +13,117 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.bundle import Bundle
-from bertkit.data.records import Entity, Example, Question, TaggedText
+from bertkit.data.records import Entity, Example, LabelSet, Question, ReadingQuestion, TaggedText
 from bertkit.engines.opening import in_float32
 from bertkit.errors import BertkitError
-from bertkit.evaluation.ensemble import open_ensemble
-from bertkit.evaluation.forward import forward
-from bertkit.evaluation.linear_run import PLACEMENT, is_linear
-from bertkit.reporting.left_out import Stretch, find_stretches, moved, without
+from bertkit.evaluation.answers import forward
+from bertkit.evaluation.blend import PLACEMENT, is_linear, open_ensemble
+from bertkit.evaluation.run import Scored
+from bertkit.reporting.page import Child, Html, definitions, joined, tag
 from bertkit.tasks.base import Outputs
 from bertkit.tasks.tagging import ScoredEntity, TaggingTask
+
+# --- The words of a row's texts, and the texts written without some of them -----------------------
+
+# White space parts words. Ideographs and kana are written without it: each is a word, as BERT cuts them.
+_UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_PIECE = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+
+
+class Stretch(NamedTuple):
+    """A word, or neighbouring words: characters `start` to `end` of the row's text number `text`."""
+
+    text: int
+    start: int
+    end: int
+
+
+def find_words(text: str) -> list[tuple[int, int]]:
+    """Return the places of words; the punctuation before and after one is a word of its own."""
+    return [place for piece in _PIECE.finditer(text) for place in _parted(text, *piece.span())]
+
+
+def find_stretches(texts: Sequence[str], *, of: Iterable[int], characters: int, most: int) -> list[Stretch]:
+    """Part texts into words, or into stretches of as many words as it takes.
+
+    A text of one word keeps it: what is left would be no text.
+
+    Args:
+        texts: of a row.
+        of: numbers of the texts that are parted.
+        characters: how much of each text is parted, from its beginning.
+        most: about how many stretches come out at most.
+    """
+    words = {i: [place for place in find_words(texts[i]) if place[1] <= characters] for i in of}
+    size = max(1, -(-sum(map(len, words.values())) // most))
+    found = []
+    for i, places in words.items():
+        cut = [places[at : at + size] for at in range(0, len(places), size)]
+        if len(cut) > 1:
+            found += [Stretch(i, together[0][0], together[-1][1]) for together in cut]
+    return found
+
+
+def without(texts: Sequence[str], stretches: Iterable[Stretch]) -> tuple[str, ...]:
+    """Write texts without stretches, and with one gap where there were two."""
+    shorter = list(texts)
+    for i, start, end in _cuts(texts, stretches):
+        shorter[i] = shorter[i][:start] + shorter[i][end:]
+    return tuple(shorter)
+
+
+def moved(place: int, texts: Sequence[str], stretches: Iterable[Stretch], *, text: int = 0) -> int | None:
+    """Return where a character of a text stands in what `without` makes of it; None where it is left out."""
+    for i, start, end in _cuts(texts, stretches):
+        if i == text and start <= place < end:
+            return None
+        if i == text and end <= place:
+            place -= end - start
+    return place
+
+
+def _cuts(texts: Sequence[str], stretches: Iterable[Stretch]) -> Iterator[Stretch]:
+    """Iterate what is cut away, gaps included: the last stretch first, each out of what the others left."""
+    left = list(texts)
+    for i, start, end in sorted(stretches, reverse=True):
+        head, tail = left[i][:start], left[i][end:]
+        if not tail.strip():
+            head, tail = head.rstrip(), ""
+        elif not head or head[-1].isspace():
+            tail = tail.lstrip()
+        yield Stretch(i, len(head), len(left[i]) - len(tail))
+        left[i] = head + tail
+
+
+def _parted(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Part punctuation off both ends of a piece."""
+    first, last = start, end
+    while first < end and _is_punctuation(text[first]):
+        first += 1
+    while last > first and _is_punctuation(text[last - 1]):
+        last -= 1
+    for place in ((start, first), (first, last), (last, end)):
+        if place[0] < place[1]:
+            yield place
+
+
+def _is_punctuation(character: str) -> bool:
+    return unicodedata.category(character)[0] in "PS"
+
+
+# --- What the words of a row do to a wrong answer: each is left out, and the row is answered again
+#
+# That is occlusion (Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional
+# Networks"; of texts Li, Monroe and Jurafsky 2016, "Understanding Neural Networks through
+# Representation Erasure"). The text is written without the word and goes the way of every
+# text, so that what follows from a word goes with it: segment ids, the places of other words,
+# windows, the answers of a blended run's other member.
+#
+# Slopes at the embeddings do not see all of that. Mean correlation, over wrong rows, of summed
+# figures with what leaving out one, two and three neighbouring words does to the score (MRPC
+# with the default recipe of scratch; MRPC with MiniLM, blended): gradient × input -0.51 and
+# -0.34, integrated gradients (Sundararajan, Taly and Yan 2017; segments included) 0.63 and
+# -0.05, leaving words out 0.88 and 0.88.
 
 # Tokens that are read for one row. A row of which that is too little to leave out every
 # word has its words left out several at a time, but not in fewer than the stretches below.
@@ -276,3 +367,130 @@ _CHANGES: Mapping[str, Callable[[Explainer, Example, Any, _LeftOut], _Changes]] 
     "choice": _of_score,
     "ner": _of_tags,
 }
+
+
+# --- The worst mistakes on a page: what was said, what is right, and what the words did -----------
+
+MOST = 20
+_MOST_CHARACTERS = 1500
+_MOST_ENTITIES = 8
+_LEAST_WEIGHT = 0.05  # of a push that is coloured
+
+
+def show_mistakes(scored: Scored) -> Iterator[Child]:
+    """Write the worst mistakes of an evaluation."""
+    mistakes = scored.run.task.mistakes(scored.examples, scored.outputs)
+    task = scored.run.task.settings.task
+    if not mistakes:
+        yield tag("p", "There are none.")
+        return
+    if task in ("regression", "mlm", "extractive", "matching"):
+        yield tag("p", f"The {min(MOST, len(mistakes))} rows that are furthest off.", class_="muted")
+    else:
+        yield tag(
+            "p", f"{len(mistakes):,} of {len(scored.examples):,} rows are wrong; the worst first.", class_="muted"
+        )
+    explainer = None
+    if can_attribute(task):
+        explainer = Explainer(scored.run)
+        yield _legend(task)
+    for row, figures in mistakes[:MOST]:
+        yield _mistake(scored, row, figures, explainer)
+
+
+# What leaving a word out does where it is orange, and where it is blue.
+_EFFECTS = {
+    "regression": ("moves the number towards the gold one", "moves it away"),
+    "ner": ("makes the wrong tags of the row's other words less probable", "makes them more probable"),
+}
+_EFFECTS_ON_ANSWERS = "lowers the score of the predicted label", "raises it"
+
+
+def _legend(task: str) -> Html:
+    orange, blue = _EFFECTS.get(task, _EFFECTS_ON_ANSWERS)
+    return tag(
+        "p",
+        tag("mark", "orange, underlined", class_="for", style="--w:.7"),
+        f": leaving the word out {orange}; ",
+        tag("mark", "blue", class_="against", style="--w:.7"),
+        f": {blue}. Every word was left out in turn, several at a time in long texts, and the row answered again "
+        "(occlusion). Full colour is the row's largest change; point at a word for its own.",
+        class_="muted",
+    )
+
+
+def _mistake(scored: Scored, row: int, figures: Mapping[str, Any], explainer: Explainer | None) -> Html:
+    example = scored.examples[row]
+    if explainer is not None:
+        found = explainer.explain(example, scored.outputs[row], characters=_MOST_CHARACTERS)
+    else:
+        names = scored.run.task.settings.columns.inputs
+        found = Explanation(tuple(PushedText(*text) for text in zip(names, example.texts, strict=False)))
+    note = tag("p", found.note, class_="muted") if found.note else None
+    place = tag("p", f"{example.source}:{example.line}", class_="place")
+    return tag("article", definitions(_facts(example, figures)), *map(_text, found.texts), note, place)
+
+
+def _facts(example: Example, figures: Mapping[str, Any]) -> Iterator[tuple[str, Child]]:
+    """Say in a few words what is gold and what was predicted."""
+    probabilities = figures.get("probabilities", {})
+    if example.label is not None:
+        likely = probabilities.get(example.label)
+        yield "gold", example.label if likely is None else f"{example.label} ({likely:.3f})"
+    if isinstance(example, LabelSet):
+        yield "gold", ", ".join(example.labels or ()) or "no label"
+        yield "predicted", ", ".join(figures["predicted"]) or "no label"
+        for name in ("lacking", "extra"):
+            if figures[name]:
+                yield name, ", ".join(f"{label} ({probabilities.get(label, 0.0):.3f})" for label in figures[name])
+        return
+    if isinstance(example, ReadingQuestion):
+        yield "gold", " / ".join(example.answers) or "no answer"
+        yield "predicted", f"{figures['predicted'] or 'no answer'} ({figures['score']:.3f})"
+        return
+    if "predicted" in figures:
+        predicted = figures["predicted"]
+        shown = f"{predicted:.4g}" if isinstance(predicted, float) else str(predicted)
+        yield "predicted", f"{shown} ({figures['score']:.3f})" if "score" in figures else shown
+    if "error" in figures:
+        yield "error", f"{figures['error']:+.4g}"
+    if "perplexity" in figures:
+        yield "perplexity", f"{figures['perplexity']:,.1f}"
+    if "rouge1" in figures:
+        yield "ROUGE-1", f"{figures['rouge1']:.3f}"
+        yield "chosen", figures["summary"]
+        yield "reference", str(example.answer)
+    for name in ("missed", "invented"):
+        if figures.get(name):
+            yield name, _entities(figures[name])
+
+
+def _entities(found: Sequence[Mapping[str, Any]]) -> str:
+    shown = ", ".join(f"{entity['text']} ({entity['label']})" for entity in found[:_MOST_ENTITIES])
+    more = len(found) - _MOST_ENTITIES
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _text(pushed: PushedText) -> Html:
+    name = tag("span", f"{pushed.name}  ", class_="muted")
+    return tag("p", name, joined(_coloured(pushed)), class_="text")
+
+
+def _coloured(pushed: PushedText) -> Iterator[Child]:
+    """Cut a text into plain and coloured stretches."""
+    reached = 0
+    for push in pushed.pushes:
+        start = max(push.start, reached)
+        if start >= push.end or abs(push.weight) < _LEAST_WEIGHT:
+            continue
+        yield pushed.text[reached:start]
+        yield _mark(pushed.text[start : push.end], push)
+        reached = push.end
+    yield pushed.text[reached:_MOST_CHARACTERS]
+    if len(pushed.text) > _MOST_CHARACTERS:
+        yield f"… ({len(pushed.text) - _MOST_CHARACTERS:,} characters more)"
+
+
+def _mark(text: str, push: Push) -> Html:
+    kind = "for" if push.weight > 0 else "against"
+    return tag("mark", text, class_=kind, style=f"--w:{abs(push.weight):.2f}", title=f"{push.change:+.3g} without it")

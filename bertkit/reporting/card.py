@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bertkit.bundle import Manifest
 from bertkit.config import TrainConfig, flag
+from bertkit.evaluation.blend import is_linear
 from bertkit.evaluation.evaluate import Evaluation
-from bertkit.evaluation.linear_run import is_linear
 from bertkit.files import write_text
 from bertkit.metrics.names import table_names
-from bertkit.plain import shell_words, to_json
-from bertkit.reporting.markdown import code_span, escaped
+from bertkit.plain import shell_words, shortened, to_json, visible
 from bertkit.tasks.published import Standing, pipeline_of
+
+# --- Somebody's text in Markdown: what CommonMark shows of it is the text, with nothing in it unseen
+
+# Most characters of a label or a name.
+_LONGEST = 300
+_BACKTICKS = re.compile("`+")
+# What begins emphasis, a link, an element, an entity, a heading or a cell; _ does so only beside a word.
+_MARKS = re.compile(r"[\\`*\[\]<>#|~&]|(?<!\w)_|_(?!\w)")
+
+
+def code_span(text: str) -> str:
+    """Write a text in backticks; as many as no run of backticks in it has.
+
+    >>> code_span("a`b")
+    '``a`b``'
+    """
+    shown = visible(shortened(text, _LONGEST))
+    if not shown:
+        return "(empty)"
+    runs = {len(run) for run in _BACKTICKS.findall(shown)}
+    fence = "`" * next(n for n in range(1, len(runs) + 2) if n not in runs)
+    # One space on either side is taken off by the reader.
+    is_padded = "`" in (shown[0], shown[-1]) or (shown[0] == shown[-1] == " " and shown.strip() != "")
+    return f"{fence} {shown} {fence}" if is_padded else f"{fence}{shown}{fence}"
+
+
+def escaped(text: str) -> str:
+    r"""Write a text among others, with its marks escaped.
+
+    >>> escaped("<b> macro_f1 [x](y)")
+    '\\<b\\> macro_f1 \\[x\\](y)'
+    """
+    return _MARKS.sub(lambda mark: f"\\{mark[0]}", visible(text))
+
 
 # A card is for reading; bertkit.json has all labels.
 MOST_LABELS = 200

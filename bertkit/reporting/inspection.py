@@ -2,44 +2,280 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, TextIO
 
-from bertkit.audit import Audit, Finding, TrainCommand, audit
-from bertkit.audit.findings import worst_first
-from bertkit.audit.label_errors import label_error_finding
-from bertkit.audit.sampling import Reservoir
-from bertkit.audit.unread import unread_findings
-from bertkit.audit.verdict import write_verdict
+from bertkit.audit import Audit, Finding, Place, TrainCommand, audit
+from bertkit.audit.findings import Reservoir, worst_first
+from bertkit.audit.labels import label_error_finding
+from bertkit.audit.run import unread_findings, write_verdict
 from bertkit.config import TASKS
-from bertkit.data.formats.metering import Meter, metered
-from bertkit.data.label_kinds import NOTES, LabelKinds, Spelling
-from bertkit.data.numerals import is_score
-from bertkit.data.records import Example
-from bertkit.data.shape_names import SCORES, word_of
+from bertkit.data.faults import MAX_PLACES
+from bertkit.data.formats.opened import Meter, metered
+from bertkit.data.label_kinds import NOTES, LabelKinds, Spelling, header_like, placeholders
+from bertkit.data.records import MARKERS, SCORES, BadRow, ColumnMap, Example, Question, word_of
 from bertkit.data.shapes.table import reason_of, spec_of
 from bertkit.data.sources import files_of
-from bertkit.data.streaming import StreamedData
-from bertkit.errors import UsageError
-from bertkit.models.choosing import AUTO, choose_model
+from bertkit.data.streaming import SplitStream, StreamedData
+from bertkit.data.values import is_score, score_fault
+from bertkit.errors import DataError, UsageError
+from bertkit.files import writing
+from bertkit.models.finding import AUTO, choose_model
 from bertkit.models.registry import find_model
 from bertkit.models.table import TFIDF
 from bertkit.models.tokenizers import open_tokenizer
-from bertkit.outputs import check_outputs
-from bertkit.plain import brief
-from bertkit.progress import Progress, unheard
-from bertkit.reporting.clean_rows import FLAG, clean_files, write_clean
-from bertkit.reporting.data_figures import draw_data, figure_names
-from bertkit.reporting.inspected import Inspection
-from bertkit.reporting.inspection_page import write_page
-from bertkit.reporting.output import PLOTS, refuse_figures
-from bertkit.reporting.row_tokens import TokenCounter, fit_findings
-from bertkit.tasks.reading import stream_data
+from bertkit.plain import Progress, brief, quoted, to_json, unheard
+from bertkit.reporting.inspection_page import Inspection, draw_data, figure_names, write_page
+from bertkit.reporting.page import PLOTS, refuse_figures
+from bertkit.run_folder import check_outputs
 from bertkit.tasks.registry import SHAPE_OF
+from bertkit.tasks.rows import stream_data
 from bertkit.tokenization.base import Tokenizer
-from bertkit.tokenization.health import SAMPLE
+from bertkit.tokenization.health import ANOTHER, SAMPLE, examine
+
+# --------------------------------------------------------------------------------------------------
+# The rows that are left after an inspection's findings, as a table, and beside it what was left out and why.
+#
+# Left out are rows that cannot be used, that have no text or no label, whose label looks like a
+# missing one, that repeat an earlier row, and that have the text of another row and another label.
+
+FLAG = "--write"
+_SUFFIXES = (".csv", ".tsv", ".jsonl")
+_LABELLED = ("classify", "relation", "regression", "choice")
+_PLACE = ("file", "line", "why")
+
+
+def clean_files(path: Path, splits: Sequence[str]) -> dict[str, tuple[Path, Path]]:
+    """Return where the rows of each split go, and those left out: clean.csv and clean.left_out.csv.
+
+    Of several splits each has its name in those of its files.
+
+    Raises:
+        UsageError: the name does not say what kind of table it is to be.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        raise UsageError(f"{FLAG} {brief(str(path))}: the name must end in {', '.join(_SUFFIXES)}.")
+    names = {split: f".{split}" if len(splits) > 1 else "" for split in splits}
+    return {split: (_named(path, name), _named(path, f"{name}.left_out")) for split, name in names.items()}
+
+
+def _named(path: Path, part: str) -> Path:
+    return path.with_name(f"{path.stem}{part}{path.suffix}")
+
+
+def write_clean(path: Path, data: StreamedData, task: str, labels: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """Write the rows of every split, and say of each how many there are.
+
+    Args:
+        path: where they go (`clean_files`).
+        data: the rows, which are read again.
+        task: what they are for.
+        labels: how many rows of each split have which label.
+
+    Raises:
+        DataError: the data is of the hub.
+        OutputError: a file cannot be written.
+    """
+    for split, (kept, left) in clean_files(path, list(data.splits)).items():
+        rows = data.splits[split]
+        if not isinstance(rows, SplitStream):
+            raise DataError(f"{FLAG}: writes tables, and {data.name} has no table of its own.")
+        counts = Counter(labels.get(split, {})) if task in ("classify", "relation") else Counter[str]()
+        sorter = _Sorter(task, {*placeholders(counts), *header_like(counts)})
+        names: dict[str, None] = {}
+        for _, record in rows.records():
+            names.update(dict.fromkeys(name for name, _ in record.kept))
+            sorter.look(record)
+        with ExitStack() as stack:
+            good = _Table(stack.enter_context(writing(kept, FLAG)), kept, list(names))
+            bad = _Table(stack.enter_context(writing(left, FLAG)), left, [*_PLACE, *names])
+            for file, record in rows.records():
+                why = sorter.why(record)
+                if why is None:
+                    good.write(dict(record.kept))
+                else:
+                    bad.write(dict(zip(_PLACE, (file, str(record.line), why), strict=True)) | dict(record.kept))
+        yield f"{kept}: {good.rows:,} rows of {split}; {bad.rows:,} are left out, in {left}"
+
+
+@dataclass
+class _Sorter:
+    """Decides which rows are left out; it looks at all of them first."""
+
+    task: str
+    missing: set[str]
+    _answers: dict[bytes, str] = field(default_factory=dict)
+    _conflicts: set[bytes] = field(default_factory=set)
+    _seen: set[bytes] = field(default_factory=set)
+
+    def look(self, record: Example | BadRow) -> None:
+        """Take note of a row."""
+        if self._fault(record) is None:
+            assert isinstance(record, Example), "any other record is a fault"
+            key, answer = _key(record), repr(record.answer)
+            if self._answers.setdefault(key, answer) != answer:
+                self._conflicts.add(key)
+
+    def why(self, record: Example | BadRow) -> str | None:
+        """Say why a row is left out; None: it stays."""
+        fault = self._fault(record)
+        if fault is not None or not isinstance(record, Example):
+            return fault
+        key = _key(record)
+        if key in self._conflicts and self.task != "regression":
+            return "another row has the same text and another label"
+        if key in self._seen:
+            return "an earlier row is the same"
+        self._seen.add(key)
+        return None
+
+    def _fault(self, record: Example | BadRow) -> str | None:
+        if isinstance(record, BadRow):
+            return record.message
+        if not any(text.strip() for text in record.all_texts):
+            return "there is no text"
+        if self.task == "multilabel":
+            return "there is no label" if record.answer is None else None
+        if self.task not in _LABELLED:
+            return None
+        if record.label is None:
+            unread = record.unread if isinstance(record, Question) else ""
+            return unread or "there is no label"
+        if self.task == "regression" and not is_score(record.label):
+            return score_fault(record.label)
+        return f"the label {quoted(record.label)} looks like none" if record.label in self.missing else None
+
+
+def _key(record: Example) -> bytes:
+    return hashlib.blake2b("\x1f".join(record.all_texts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+class _Table:
+    """Writes rows under a header, or as JSON lines."""
+
+    def __init__(self, stream: TextIO, path: Path, names: Sequence[str]) -> None:
+        self.rows = 0
+        self._write = _json_writer(stream) if path.suffix.lower() == ".jsonl" else _writer(stream, path, names)
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Write one row."""
+        self.rows += 1
+        self._write(row)
+
+
+def _json_writer(stream: TextIO) -> Callable[[Mapping[str, Any]], object]:
+    return lambda row: stream.write(to_json(dict(row)) + "\n")
+
+
+def _writer(stream: TextIO, path: Path, names: Sequence[str]) -> Callable[[Mapping[str, Any]], object]:
+    if path.suffix.lower() == ".tsv":
+        # Nothing is quoted in a tsv, so nothing may stand in a field that ends it.
+        stream.write("\t".join(names) + "\n")
+        return lambda row: stream.write("\t".join(" ".join(_cell(row.get(name)).split()) for name in names) + "\n")
+    table = csv.DictWriter(stream, names, lineterminator="\n", restval="")
+    table.writeheader()
+    return lambda row: table.writerow({name: _cell(value) for name, value in row.items()})
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else to_json(value)
+
+
+# --- How many tokens rows have, and whether the tokenizer that counts them fits their texts -------
+
+Rows = list[tuple[str, ...]]
+"""All texts of some rows."""
+_TO_COUNT = re.compile("|".join(map(re.escape, MARKERS)))
+
+
+class TokenCounter:
+    """Counts the tokens of rows, special tokens included, as the task would have them read.
+
+    Args:
+        tokenizer: the model's.
+        task: a choice is as long as the question with its longest choice.
+        columns: says what is the second text of a pair.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, task: str, columns: ColumnMap) -> None:
+        self._tokenizer = tokenizer
+        # As the tasks do, which put separators between columns.
+        self._respells = tokenizer.reads_control = len(columns.text) > 1 or task in ("choice", "mlm")
+        # Masks that are to be filled stay what they are.
+        self._masks = tuple(filter(None, ("[MASK]", "<mask>", tokenizer.special.mask))) if task == "mlm" else ()
+        self._separator = f" {tokenizer.special.sep or ' '} "
+        self._own = len(columns.text)
+        self._has_choices = task == "choice"
+        self._are_marked = task == "relation"
+        self._is_pair = columns.pair is not None and task != "mlm"
+
+    def __call__(self, rows: Rows) -> list[int]:
+        """Return the number of tokens of each row."""
+        if self._has_choices:
+            return self._of_choices(rows)
+        if self._are_marked:  # each marker will be one token
+            return [length + len(MARKERS) for length in self._lengths([_TO_COUNT.sub(" ", row[0]) for row in rows])]
+        if not self._is_pair:
+            return self._lengths([self._joined(texts) for texts in rows])
+        firsts, seconds = ([self._joined(part) for part in parts] for parts in self._parts(rows))
+        return self._lengths(list(zip(firsts, seconds, strict=True)))
+
+    def _parts(self, rows: Rows) -> tuple[Rows, Rows]:
+        return [texts[: self._own] for texts in rows], [texts[self._own :] for texts in rows]
+
+    def _of_choices(self, rows: Rows) -> list[int]:
+        stems, choices = self._parts(rows)
+        pairs = [
+            (self._joined(stem), self._joined((choice,)))
+            for stem, own in zip(stems, choices, strict=True)
+            for choice in own
+        ]
+        lengths = iter(self._lengths(pairs))
+        return [max(itertools.islice(lengths, len(own)), default=0) for own in choices]
+
+    def _lengths(self, rows: Sequence[str] | Sequence[tuple[str, str]]) -> list[int]:
+        # The ids stay in the Rust library: to bring them all into Python takes longer than to count.
+        return [len(row) for row in self._tokenizer.backend.encode_batch_fast(list(rows))]
+
+    def _joined(self, texts: Sequence[str]) -> str:
+        if not self._respells:
+            return self._separator.join(texts)
+        return self._separator.join(self._tokenizer.plain(text, but=self._masks) for text in texts)
+
+
+def fit_findings(tokenizer: Tokenizer, model: str, sample: Sequence[Example]) -> Iterator[Finding]:
+    """Say so where a tokenizer does not fit the texts of a sample of rows."""
+    texts = [text for row in sample for text in row.all_texts]
+    tokenizer.reads_control = False  # whatever the task needs: here, what is spelt is text
+    fit = examine(tokenizer, texts)
+    places = _unknown_places(tokenizer, sample) if fit.faults or fit.doubts else ()
+    for fault in fit.faults:
+        message = f"the tokenizer of {model} does not fit {fault}; {ANOTHER}."
+        yield Finding("tokenizer_misfit", "error", len(sample), message, places)
+    for doubt in fit.doubts:
+        yield Finding("tokenizer_doubt", "warning", len(sample), f"{doubt} ({model}).", places)
+
+
+def _unknown_places(tokenizer: Tokenizer, sample: Sequence[Example]) -> tuple[Place, ...]:
+    """Return where the rows with most unknown tokens stand."""
+    if tokenizer.special.unk is None:
+        return ()
+    unknown = tokenizer.id_of(tokenizer.special.unk, "unknown")
+    encoded = tokenizer.encode([" ".join(row.all_texts) for row in sample])
+    counts = [encoding.ids.count(unknown) for encoding in encoded]
+    worst = sorted((i for i, count in enumerate(counts) if count), key=lambda i: -counts[i])[:MAX_PLACES]
+    return tuple(Place(sample[i].source, sample[i].line) for i in worst)
+
 
 _ROWS_AT_A_TIME = 512
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from bertkit.errors import OutputError, RunError
 from bertkit.locks import held, holder_of, one_at_a_time
-from bertkit.scale.space import Dimension, Space
+from bertkit.scale.search import Dimension, Space
 
 DATABASE, CLAIM, PROCESSES = "study.db", ".claim.lock", ".processes"
 NAME = "bertkit"

@@ -1,37 +1,345 @@
-"""Search for options of `train`: what `bertkit tune` does.
-
-Trials are trainings like any other, on the same training and validation rows; only validation rows decide.
-At the end the best is trained beside the default recipe, and both answer test rows too, where some are held out.
-"""
+"""Search for options of `train`: what `bertkit tune` does, trial by trial, and what it leaves to be read."""
 
 from __future__ import annotations
 
+import csv
+import io
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bertkit.compute.processes import this_world
-from bertkit.config import TrainConfig, flag
+import numpy as np
+
+from bertkit.compute.processes import ended_by_signals, this_world
+from bertkit.config import TrainConfig, flag, to_toml
 from bertkit.data.records import DataSet
-from bertkit.engines.packages import require
+from bertkit.engines.graph import require
 from bertkit.errors import BertkitError, Interrupted, RunError, UsageError
-from bertkit.files import refusal, write_errors, write_json
+from bertkit.evaluation.run import EvalRequest, compare_on
+from bertkit.files import refusal, write_errors, write_json, write_text
 from bertkit.kinds import MisfitError, read_object, record_of, value_of
 from bertkit.locks import Occupied, held, holder_of
-from bertkit.metrics.names import greater_is_better
-from bertkit.ours import remove
-from bertkit.scale.search import Asked, Begun, new_folder, read_begun, refuse_other, resume_line, trial_config
-from bertkit.scale.space import default_space, read_space
+from bertkit.metrics.names import greater_is_better, in_words
+from bertkit.plain import span, visible
+from bertkit.reporting.page import Child, definitions, document, section, share_bar, table, tag
+from bertkit.run_folder import remove
+from bertkit.scale.search import (
+    Asked,
+    Begun,
+    default_space,
+    new_folder,
+    read_begun,
+    read_space,
+    refuse_other,
+    resume_line,
+    trial_config,
+)
 from bertkit.scale.study import PROCESSES, Claim, Study, Trial
-from bertkit.scale.trial import Lags, Watch, answer_both, train_trial
-from bertkit.scale.tune_files import write_files
-from bertkit.scale.versus import Pair, Versus
-from bertkit.tasks.reading import load_splits
-from bertkit.training.interrupts import ended_by_signals
+from bertkit.tasks.base import Interval
+from bertkit.tasks.rows import load_splits
+from bertkit.training.loop import StepFacts
 from bertkit.training.prepare import Prepared, check_names, prepare, request_of
+from bertkit.training.run import Event, TrainResult, train
+
+# --------------------------------------------------------------------------------------------------
+# Is the best of a search better than the default recipe, or lucky? Both are trained anew, with other seeds.
+#
+# With each seed both learn from the same rows and answer the same validation rows; the difference is taken
+# row by row. Two kinds of noise are in its mean: which rows happen to be there (the bootstrap of each pair), and
+# which seed (the standard deviation of the differences over seeds, Student's t). The interval holds both, as the
+# square root of the sum of their squares. As each pair's bootstrap has some of the second kind in it too, it
+# is rather too wide than too narrow.
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One seed: the figures of both, and the interval of their difference over rows (best minus default)."""
+
+    seed: int
+    best: float
+    default: float
+    interval: Interval
+
+    @property
+    def difference(self) -> float:
+        """How much more the best has."""
+        return self.best - self.default
+
+
+@dataclass(frozen=True)
+class Versus:
+    """The best of a search beside the default recipe, on `rows` rows: those that chose it, or test rows."""
+
+    metric: str
+    rows: int
+    pairs: tuple[Pair, ...]
+    is_test: bool = False
+
+    @property
+    def mean(self) -> float:
+        """The mean difference over seeds."""
+        return float(np.mean([pair.difference for pair in self.pairs]))
+
+    @property
+    def interval(self) -> Interval:
+        """Its 95 % interval, rows and seeds both drawn; of one seed, rows alone."""
+        reach = math.hypot(
+            float(np.mean([(pair.interval[1] - pair.interval[0]) / 2 for pair in self.pairs])),
+            _of_seeds([pair.difference for pair in self.pairs]),
+        )
+        return self.mean - reach, self.mean + reach
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the best is better beyond noise."""
+        low, high = self.interval
+        return low > 0 if greater_is_better(self.metric) else high < 0
+
+    @property
+    def sentence(self) -> str:
+        """Say whether the two differ beyond noise."""
+        if not self.is_beyond_noise:
+            return f"the best trial does not differ from the default recipe beyond noise ({self.figures})"
+        word = "better" if self.is_better else "worse"
+        if self.is_test:
+            return f"the best trial is {word} than the default recipe beyond noise ({self.figures})"
+        return (
+            f"the best trial is {word} than the default recipe beyond noise ({self.figures}; the rows that show it "
+            "also chose it, which favours it: --test-fraction scores both on rows that chose nothing)"
+        )
+
+    @property
+    def is_beyond_noise(self) -> bool:
+        """Whether the two differ beyond noise."""
+        low, high = self.interval
+        return not low <= 0 <= high
+
+    @property
+    def figures(self) -> str:
+        """Say what either has, and how far they may be apart."""
+        low, high = self.interval
+        seeds = f"{len(self.pairs)} seed{'s' * (len(self.pairs) > 1)} each"
+        best, default = _mean(pair.best for pair in self.pairs), _mean(pair.default for pair in self.pairs)
+        rows = f"{self.rows:,} test rows, which chose nothing" if self.is_test else f"{self.rows:,} validation rows"
+        return (
+            f"{in_words(self.metric)} {best:.4f} against {default:.4f}, {seeds}, {rows}; 95 % CI of the difference "
+            f"{low:+.4f} to {high:+.4f}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return {
+            "metric": self.metric,
+            "rows": self.rows,
+            "pairs": [asdict(pair) for pair in self.pairs],
+            "difference": round(self.mean, 6),
+            "interval": [round(end, 6) for end in self.interval],
+            "beyond_noise": self.is_beyond_noise,
+        }
+
+
+def _mean(values: Any) -> float:
+    return float(np.mean(list(values)))
+
+
+def _of_seeds(differences: Sequence[float]) -> float:
+    """Return half the width of the interval of a mean over seeds; 0 of one."""
+    from scipy.stats import t
+
+    count = len(differences)
+    if count < 2:
+        return 0.0
+    return float(t.ppf(0.975, count - 1)) * float(np.std(differences, ddof=1)) / math.sqrt(count)
+
+
+# --------------------------------------------------------------------------------------------------
+# One training of a search: it hears its own validation figure after every epoch, and may be ended there.
+
+Watch = Callable[[StepFacts], None]
+"""Hears of every step."""
+OnEpoch = Callable[[float, int], bool]
+"""Hears the validation figure after an epoch, and tells whether the training should end there."""
+
+
+class Lags(Exception):  # noqa: N818 - it is an end, not a fault
+    """A training that was ended, because others had more after as many epochs."""
+
+    def __init__(self, value: float, epoch: int) -> None:
+        super().__init__(value, epoch)
+        self.value, self.epoch = value, epoch
+
+
+def train_trial(
+    config: TrainConfig, dataset: DataSet, place: Path, watch: Watch, on_epoch: OnEpoch, metric: str
+) -> TrainResult:
+    """Train on given rows.
+
+    Args:
+        config: the request.
+        dataset: the rows, split.
+        place: where the run goes.
+        watch: hears of every step.
+        on_epoch: hears the validation figure after every epoch but the last.
+        metric: which figure.
+
+    Raises:
+        Lags: `on_epoch` has ended it.
+        BertkitError: see `train`.
+    """
+
+    def hear(event: Event) -> None:
+        if not isinstance(event, StepFacts):
+            return
+        watch(event)
+        if event.scores is not None:
+            value = event.scores.metrics[metric]
+            if on_epoch(value, event.epoch) and event.step < event.total_steps:
+                raise Lags(value, event.epoch)
+
+    return train(replace(config, output=str(place)), hear, dataset)
+
+
+def answer_both(
+    best: Path, default: Path, dataset: DataSet, config: TrainConfig, split: str, *, metric: str, seed: int
+) -> Pair:
+    """Let two runs answer the rows of a split, and take the difference row by row."""
+    request = EvalRequest(
+        best, against=(default,), device=config.device, precision=config.precision, on_long=config.on_long
+    )
+    found = compare_on(dataset.splits[split], request, data=dataset.name, split=split)
+    other = str(default)
+    return Pair(seed, found.metrics[metric], found.baselines[other][metric], found.difference[other][metric])
+
+
+# --------------------------------------------------------------------------------------------------
+# What a search leaves to be read: best.toml for `train --config`, trials.csv, and a page with table and plots.
+
+CONFIG, TABLE, PAGE = "best.toml", "trials.csv", "tune.html"
+
+
+def write_files(found: Tuned, config: TrainConfig, begun: Begun) -> None:
+    """Write all of them into the folder of a search.
+
+    Args:
+        found: what came of it, with the best trial.
+        config: the request of the best.
+        begun: how the search was begun.
+
+    Raises:
+        OutputError: one cannot be written.
+    """
+    with write_errors(found.output, "--output"):
+        write_text(found.output / CONFIG, _toml(found, config))
+        write_text(found.output / TABLE, _csv(found.trials, list(begun.space)))
+        write_text(found.output / PAGE, _page(found, begun))
+
+
+def _toml(found: Tuned, config: TrainConfig) -> str:
+    """Write what was given and what was found; the recipe fills the rest, as in the trial."""
+    assert found.best is not None
+    defaults = TrainConfig()
+    kept = {name: getattr(config, name) for name in config.given if hasattr(defaults, name)}
+    lines = to_toml(replace(defaults, **kept)).splitlines()
+    wanted = [line for line in lines if line.partition(" = ")[0] in config.given]
+    count = f"trial {found.best.number} of {len(found.trials)}"
+    head = f"# {count}: {found.metric} {found.best.value:.4f} on {found.rows:,} validation rows, which chose it"
+    return "\n".join([head, f"# {visible(found.sentence)}", *wanted]) + "\n"
+
+
+def _csv(trials: Sequence[Trial], names: Sequence[str]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(
+        ["trial", "state", "value", "seconds", "epochs", *(f"option.{name}" for name in names), "default", "reason"]
+    )
+    for one in trials:
+        options = [one.options.get(name) for name in names]
+        default = "yes" if one.is_default else ""
+        writer.writerow([one.number, one.state, one.value, one.seconds, one.epochs, *options, default, one.reason])
+    return stream.getvalue()
+
+
+def _page(found: Tuned, begun: Begun) -> str:
+    assert found.best is not None
+    best = found.best
+    facts: list[tuple[str, Child]] = [
+        ("data", ", ".join(begun.config.data)),
+        ("model", begun.config.model),
+        ("metric", f"{found.metric} of {found.rows:,} validation rows"),
+        ("best", f"trial {best.number}, {best.value:.4f}"),
+        ("trials", f"{len(found.trials):,}"),
+    ]
+    if found.versus is not None and found.tested is not None:
+        facts.append(("on the rows that chose it", found.versus.figures))
+    parts: list[Child] = [
+        definitions(facts),
+        tag("div", tag("p", f"{found.sentence[:1].upper()}{found.sentence[1:]}."), class_="box info"),
+        section("Options of the best", definitions((flag(n), _said(v)) for n, v in best.options.items())),
+    ]
+    if found.importances:
+        rows = [[flag(n), share_bar(share), f"{share:.2f}"] for n, share in found.importances.items()]
+        said = "Share of the variance of the scores that each option explains (fANOVA). Of few trials it says little."
+        importance = table(["option", "importance", "share"], rows, numeric=2, class_="bars")
+        parts.append(section("Which options mattered", importance, tag("p", said, class_="muted")))
+    parts.append(section("Figures, trial by trial", _history(found.trials)))
+    names = list(begun.space)
+    head = ["trial", "state", found.metric, "time", *(flag(name) for name in names), "why"]
+    parts.append(section("Trials", table(head, [_row(one, names) for one in _ordered(found)])))
+    return document(f"Search: {', '.join(begun.config.data)}", f"bertkit tune, {begun.config.model}", *parts)
+
+
+def _ordered(found: Tuned) -> list[Trial]:
+    """Put the best first; what has no figure comes last."""
+    sign = -1 if greater_is_better(found.metric) else 1
+    return sorted(found.trials, key=lambda one: (one.value is None, sign * (one.value or 0.0), one.number))
+
+
+def _row(one: Trial, names: Sequence[str]) -> list[Child]:
+    named = f"{one.number}" + " (default recipe)" * one.is_default
+    figure = "" if one.value is None else f"{one.value:.4f}"
+    time = "" if one.seconds is None else span(one.seconds)
+    return [named, one.state, figure, time, *(_said(one.options.get(name)) for name in names), one.reason]
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return "" if value is None else str(value)
+
+
+_WIDTH, _HEIGHT, _EDGE = 640, 180, 34
+
+
+def _history(trials: Sequence[Trial]) -> Child:
+    """Draw the figure of each trial as a dot, in order; a ring is the default recipe."""
+    values = [one.value for one in trials if one.value is not None]
+    low, high = min(values), max(values)
+    last = max(1, trials[-1].number)
+    parts: list[Child] = []
+    for share, value in ((0.0, high), (1.0, low)):
+        y = 10 + share * (_HEIGHT - 20)
+        parts.append(tag("line", x1=_EDGE + 12, x2=_WIDTH, y1=y, y2=y, stroke="var(--line)"))
+        parts.append(tag("text", f"{value:.3f}", x=0, y=y + 3, font_size=10, fill="var(--muted)"))
+    for one in trials:
+        if one.value is None:
+            continue
+        x = _EDGE + 20 + (_WIDTH - _EDGE - 30) * one.number / last
+        y = 10 + (_HEIGHT - 20) * ((high - one.value) / (high - low) if high > low else 0.5)
+        title = tag("title", f"trial {one.number}: {one.value:.4f}")
+        look = {"fill": "none", "stroke": "var(--orange)"} if one.is_default else {"fill": "var(--blue)"}
+        parts.append(tag("g", title, tag("circle", cx=round(x, 1), cy=round(y, 1), r=4, **look)))
+    label = f"Figures of {len(values)} trials, from {low:.4f} to {high:.4f}"
+    return tag("svg", *parts, class_="figure", role="img", aria_label=label, viewBox=f"0 0 {_WIDTH} {_HEIGHT}")
+
+
+# --- Search for options of `train`: what `bertkit tune` does --------------------------------------
+#
+# Trials are trainings like any other, on the same training and validation rows; only validation rows decide.
+# At the end the best is trained beside the default recipe, and both answer test rows too, where some are held out.
 
 VALIDATION, TEST = "validation", "test"
 COMPARED, FINISHING, TRIALS = "compared.json", ".finishing", ".trials"

@@ -1,26 +1,216 @@
-"""HTTP: POST rows to /predict, ask /health; everything else is refused in a sentence.
-
-Python's own parser reads request line and headers. A page in somebody's browser cannot ask: its
-scripts may send no JSON to another origin without being allowed to, which nobody is here, and
-a name that has been bent to this machine's address is no name of the server's.
-"""
+"""What a client speaks over a connection: HTTP, or bare JSON lines; told apart by its first line."""
 
 from __future__ import annotations
 
 import io
+import re
 import socket
-from collections.abc import Mapping
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from bertkit import __version__
-from bertkit.evaluation.answers import Item
+from bertkit.data.records import BadRow
+from bertkit.evaluation.answers import Item, Record
 from bertkit.plain import brief, to_json
-from bertkit.serving.batcher import Busy, FailedError, TooLateError
-from bertkit.serving.bodies import BadBodyError, as_json, as_lines
-from bertkit.serving.connections import TimedReader
-from bertkit.serving.service import Service
+from bertkit.serving.service import (
+    JOINED_ROWS,
+    BadBodyError,
+    Busy,
+    FailedError,
+    Service,
+    TooLateError,
+    as_json,
+    as_lines,
+)
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+# --------------------------------------------------------------------------------------------------
+# The bytes of one connection: read in time, told apart (HTTP or bare JSON lines), closed so that answers arrive.
+
+# Bytes of a first line that are looked at.
+_LOOKED_AT = 8192
+_HTTP = re.compile(rb"[A-Z]+ \S+ HTTP/\d")
+# Seconds between two looks at a first line, and until it is told by what there is of it.
+_LOOK_S, _WHOLE_S = 0.005, 1.0
+# Seconds that a client is given to stop sending.
+_LINGER_S = 2.0
+
+
+class TimedReader(io.RawIOBase):
+    """Reads from a socket until a moment that is set for each request."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._until = 0.0
+
+    def within(self, seconds: float) -> None:
+        """Let what comes next come within so many seconds."""
+        self._until = time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        """It is for reading."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read what has come, at least a byte unless there will be none.
+
+        Raises:
+            TimeoutError: nothing has come in time.
+        """
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        return self._connection.recv_into(buffer)
+
+
+def speaks_http(connection: socket.socket, *, idle_seconds: float) -> bool | None:
+    """Tell by the first line, which is left unread, whether a client speaks HTTP; None where it says nothing.
+
+    Raises:
+        TimeoutError: nothing has come.
+    """
+    connection.settimeout(idle_seconds)
+    until = None
+    while begin := connection.recv(_LOOKED_AT, socket.MSG_PEEK):
+        first, has_ended, _ = begin.partition(b"\n")
+        is_word = first[:1].isupper()  # as a method is, and as no JSON is
+        until = until or time.monotonic() + _WHOLE_S
+        if has_ended or not is_word or len(begin) >= _LOOKED_AT or time.monotonic() > until:
+            return is_word and _HTTP.search(first) is not None
+        time.sleep(_LOOK_S)
+    return None
+
+
+def close(connection: socket.socket) -> None:
+    """Close a connection; what the client still sends is thrown away for a moment, so that it hears the answer."""
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(_LINGER_S)
+        until = time.monotonic() + _LINGER_S
+        while connection.recv(1 << 16) and time.monotonic() < until:
+            pass
+    with suppress(OSError):
+        connection.close()
+
+
+# --------------------------------------------------------------------------------------------------
+# Bare JSON lines over a connection: a line in, a record out, in order, for as long as the client stays.
+
+_READ_BYTES = 1 << 18
+# Seconds until lines are offered again for which there was no room.
+_LINES_AGAIN_S = 0.05
+
+
+class LineConversation:
+    """Answers the lines of one connection; those that have come are answered together.
+
+    A line that is longer than a body may be is an error record in its place, and is thrown
+    away as it comes. A client that sends and never reads is not read on either.
+
+    Args:
+        connection: from its first byte on.
+        service: answers.
+    """
+
+    def __init__(self, connection: socket.socket, service: Service) -> None:
+        self._connection, self._service = connection, service
+        self._lines: deque[bytes | None] = deque()  # None: one that was too long
+        self._held = bytearray()
+        self._skips = False
+        self._is_at_end = False
+        self._number = 0
+
+    def handle(self) -> None:
+        """Answer until the client has sent all.
+
+        Raises:
+            TimeoutError: a line has not come whole in time, or the client does not read.
+            OSError: the client has gone.
+        """
+        while lines := self._next_lines():
+            items = self._items(lines)
+            records = self._records(items, sum(len(line or b"") for line in lines))
+            self._connection.settimeout(self._service.limits.seconds)
+            self._connection.sendall(as_lines(records))
+
+    def _items(self, lines: Sequence[bytes | None]) -> list[Item]:
+        items: list[Item] = []
+        for line in lines:
+            self._number += 1
+            if line is None:
+                most = self._service.limits.body_bytes
+                items.append(BadRow(self._number, f"the line is longer than {most:,} bytes"))
+            else:
+                items += self._service.reader.of_each_line([line], self._number)
+        return items
+
+    def _records(self, items: Sequence[Item], size: int) -> list[Record]:
+        """Answer rows; where there is no room for them yet, wait, and so let the client wait."""
+        while True:
+            try:
+                return self._service.answer(items, size)
+            except Busy:
+                time.sleep(_LINES_AGAIN_S)
+            except TooLateError:
+                why = f"the answer has taken longer than {self._service.limits.seconds:g} seconds"
+                return [{"line": item.line, "error": why} for item in items]
+            except FailedError as error:
+                return [{"line": item.line, "error": f"computing has failed: {brief(error)}"} for item in items]
+
+    def _next_lines(self) -> list[bytes | None]:
+        """Wait for a line, and return it with those that have come with it; none at the end."""
+        limits = self._service.limits
+        until = time.monotonic() + limits.idle_seconds
+        while not (self._lines or self._is_at_end):
+            was_empty = not (self._held or self._skips)
+            self._receive(max(0.0, until - time.monotonic()))
+            if was_empty and (self._held or self._skips):
+                until = time.monotonic() + limits.seconds
+        while len(self._lines) < JOINED_ROWS and not self._is_at_end:
+            try:
+                self._receive(0.0)
+            except (BlockingIOError, TimeoutError):
+                break
+        return [self._lines.popleft() for _ in range(min(JOINED_ROWS, len(self._lines)))]
+
+    def _receive(self, seconds: float) -> None:
+        """Take what has come, and wait for it so long."""
+        self._connection.settimeout(seconds)
+        came = self._connection.recv(_READ_BYTES)
+        if not came:
+            self._is_at_end = True
+            if self._held and not self._service.is_stopping:  # the last line of a file may lack its end
+                self._lines.append(bytes(self._held))
+            return
+        *whole, rest = came.split(b"\n")
+        for part in whole:
+            self._hold(part)
+            self._lines.append(None if self._skips else bytes(self._held))
+            self._held.clear()
+            self._skips = False
+        self._hold(rest)
+
+    def _hold(self, part: bytes) -> None:
+        """Add to the line that has begun, as far as it may be held."""
+        self._held += part
+        if len(self._held) > self._service.limits.body_bytes:
+            self._held.clear()
+            self._skips = True
+
+
+# --- HTTP: POST rows to /predict, ask /health; everything else is refused in a sentence -----------
+#
+# Python's own parser reads request line and headers. A page in somebody's browser cannot ask: its
+# scripts may send no JSON to another origin without being allowed to, which nobody is here, and
+# a name that has been bent to this machine's address is no name of the server's.
 
 PREDICT, HEALTH = "/predict", "/health"
 LINES = ("application/x-ndjson", "application/jsonl", "application/jsonlines", "application/json-lines")
@@ -28,7 +218,7 @@ JSON = "application/json"
 _PATHS = {PREDICT: "POST", HEALTH: "GET"}
 _LONGEST_REQUEST_LINE = 65_536
 # Seconds after which who was refused for want of room may ask again.
-_AGAIN_S = 1
+_HTTP_AGAIN_S = 1
 
 
 class RefusedError(Exception):
@@ -142,7 +332,7 @@ class HttpConversation(BaseHTTPRequestHandler):
             raise RefusedError(HTTPStatus.BAD_REQUEST, str(error)) from None
 
     def _records(self, items: list[Item], size: int) -> list[dict[str, Any]]:
-        again = {"Retry-After": str(_AGAIN_S)}
+        again = {"Retry-After": str(_HTTP_AGAIN_S)}
         try:
             return self.service.answer(items, size)
         except Busy:

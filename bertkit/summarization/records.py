@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bertkit.data.records import Kept
-from bertkit.documents.readers.finish import candidates
-from bertkit.documents.readers.passage import Passage
+from bertkit.documents.readers.passage import Passage, candidates
 from bertkit.documents.readers.plain import plain_passages
 from bertkit.documents.sentences import Sentence, sentences_of
-from bertkit.progress import Progress, unheard
+from bertkit.plain import Progress, unheard
 
 # Keys of a record; a kept column of such a name gets another.
 _OWN_NAMES = frozenset({"source", "index", "method", "sentences", "summary", "rouge", "sections", "baselines", "error"})

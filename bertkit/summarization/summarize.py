@@ -1,35 +1,215 @@
-"""Summaries of texts and of whole inputs, by any method."""
+"""Summaries of texts and of whole inputs, by any method or by all; by sections; scored where there are references."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
-from bertkit.data.formats.metering import metered
-from bertkit.data.kept import Keep, parse_keep
-from bertkit.documents.rouge import resolve_mode
-from bertkit.errors import DataError, UsageError
-from bertkit.progress import Progress, unheard
-from bertkit.summarization.comparing import beside_baselines, open_all
-from bertkit.summarization.document_rows import document_columns
-from bertkit.summarization.documents_in import document_files, read_documents
-from bertkit.summarization.methods import asked_method, open_summarizer, run_column
-from bertkit.summarization.options import DEFAULT_SENTENCES, SummaryOptions
+from bertkit.data.columns import Keep, parse_keep
+from bertkit.data.formats.opened import metered
+from bertkit.documents.rouge import highlight_lines, resolve_mode, score_pair, signature
+from bertkit.documents.sentences import split_sentences
+from bertkit.errors import DataError, ModelError, UsageError
+from bertkit.plain import Progress, unheard
+from bertkit.summarization.documents_in import REFERENCES, Note, document_columns, document_files, read_documents
+from bertkit.summarization.methods import (
+    DEFAULT_SENTENCES,
+    METHODS,
+    Method,
+    SummaryOptions,
+    asked_method,
+    open_summarizer,
+    run_column,
+)
 from bertkit.summarization.records import (
     Answer,
     Answers,
+    Choice,
     Item,
     Listener,
     Rouge,
+    SectionSummary,
     SourceText,
     Summarizer,
     Summary,
     Unreadable,
+    nothing_in,
+    on_lines,
+    passages_of,
 )
-from bertkit.summarization.scoring import mean_sentence, read_references, score_summary
-from bertkit.summarization.sections import by_section
+
+# --------------------------------------------------------------------------------------------------
+# Every method on the same document (`--compare`), and what lead and textrank reach beside what a model writes.
+
+BASELINES = ("lead", "textrank")
+
+
+def open_all(options: SummaryOptions, listener: Listener) -> Summarizer:
+    """Open every method that is at hand, and what `--model` names; a document gets an answer of each.
+
+    Raises:
+        BertkitError: the model cannot be opened.
+    """
+    summarizers = [_opened_or_none(method, options, listener) for method in METHODS if _needs_no_run(method)]
+    if options.model is None:
+        listener.note("--compare: a run, or a model that writes, joins with --model.")
+    else:
+        summarizers.append(open_summarizer(replace(options, method=asked_method(options).name), listener))
+
+    def summarize(items: Iterable[Item]) -> Answers:
+        for item in items:
+            if isinstance(item, Unreadable):
+                yield item
+                continue
+            for summarizer in summarizers:
+                if summarizer is not None:
+                    with closing(summarizer([item])) as answers:
+                        yield from answers
+
+    return summarize
+
+
+def _needs_no_run(method: Method) -> bool:
+    return not method.writes and (not method.task or method.without_run == method.name)
+
+
+def _opened_or_none(method: Method, options: SummaryOptions, listener: Listener) -> Summarizer | None:
+    """Open a method that needs no model of the user's; where it lacks its encoder, say so and go on."""
+    try:
+        return open_summarizer(_without_model(options, method.name), listener)
+    except ModelError as error:
+        listener.note(f"--compare: left out: {error}")
+        return None
+
+
+def _without_model(options: SummaryOptions, method: str) -> SummaryOptions:
+    return replace(options, method=method, model=None, beams=None, min_tokens=None, max_tokens=None)
+
+
+def beside_baselines(answers: Answers, options: SummaryOptions, score: Callable[[Summary], Answer]) -> Answers:
+    """Add to each scored answer what lead and textrank reach on its document."""
+    methods = [(name, open_summarizer(_without_model(options, name), Listener())) for name in BASELINES]
+    with closing(answers):
+        for answer in answers:
+            if not isinstance(answer, Summary) or answer.rouge is None:
+                yield answer
+                continue
+            found = {}
+            for name, summarizer in methods:
+                (other,) = summarizer([answer.document])
+                scored = score(other) if isinstance(other, Summary) else other
+                if isinstance(scored, Summary) and scored.rouge is not None:
+                    found[name] = scored.rouge
+            yield replace(answer, baselines=tuple(found.items()))
+
+
+# --- Summaries beside references: ROUGE with its signature ----------------------------------------
+
+FIGURES = ("rouge1", "rouge2", "rougeLsum")
+
+
+def read_references(names: Sequence[str], note: Note = lambda _: None) -> Iterator[str]:
+    """Iterate the references of files: a text file is one, a table holds one on each row.
+
+    Raises:
+        DataError: a file or a row of it cannot be read.
+    """
+    for item in read_documents(names, columns=REFERENCES, note=note):
+        if not isinstance(item, SourceText):
+            raise DataError.at(item.source, item.line, f"{item.message}; a reference is expected here.")
+        if not item.text.strip():
+            raise DataError.at(item.source, item.line, "the reference is empty.")
+        yield item.text
+
+
+def score_summary(summary: str, reference: str, mode: str = "auto") -> Rouge:
+    """Return the ROUGE of a summary; for Lsum the sentences of both texts are put on lines.
+
+    Raises:
+        DataError: the tokenization ignores more than half of the characters.
+        TokenizerError: the mode needs a package that is not installed.
+        UnknownNameError: there is no such tokenization.
+    """
+    reference, summary = _reference_lines(reference), on_lines(split_sentences(summary)) or summary
+    mode = resolve_mode(mode, (reference, summary))
+    scores = score_pair(reference, summary, mode)
+    return Rouge(scores.rouge1, scores.rouge2, scores.rougeLsum, signature(mode), scores.ignored_share)
+
+
+def mean_sentence(scores: Sequence[Rouge]) -> str:
+    """Say the mean of many documents' scores, by signature, for scores of different ones cannot be compared."""
+    parts = []
+    for used in dict.fromkeys(score.signature for score in scores):
+        own = [score for score in scores if score.signature == used]
+        means = ", ".join(f"{name} {_mean(getattr(score, name) for score in own):.4f}" for name in FIGURES)
+        parts.append(f"mean of {len(own):,} documents: {means} ({used})")
+    return "; ".join(parts)
+
+
+def _reference_lines(reference: str) -> str:
+    if "<s>" in reference and "</s>" in reference:  # as CNN/DailyMail marks them
+        return highlight_lines(reference)
+    return on_lines(split_sentences(reference)) or reference
+
+
+def _mean(values: Iterable[float]) -> float:
+    values = list(values)
+    return sum(values) / len(values)
+
+
+# --------------------------------------------------------------------------------------------------
+# A summary for each heading: documents are handed to a method section by section, and put together again.
+
+
+def by_section(summarizer: Summarizer) -> Summarizer:
+    """Make a summarizer that summarizes what stands under each heading by itself."""
+
+    def summarize(items: Iterable[Item]) -> Answers:
+        passed: deque[tuple[Item, int]] = deque()  # filled by the reading side, emptied in the same order
+        with closing(summarizer(_sections(items, passed))) as answers:
+            for first in answers:
+                item, count = passed.popleft()
+                yield _together(item, [first, *(next(answers) for _ in range(count - 1))])
+
+    return summarize
+
+
+def _sections(items: Iterable[Item], passed: deque[tuple[Item, int]]) -> Iterator[Item]:
+    for item in items:
+        if isinstance(item, Unreadable):
+            passed.append((item, 1))
+            yield item
+            continue
+        groups = [tuple(group) for _, group in groupby(passages_of(item), key=lambda p: (p.section, p.level))]
+        passed.append((item, max(1, len(groups))))
+        for group in groups or [()]:
+            yield replace(item, passages=group)
+
+
+def _together(item: Item, answers: list[Answer]) -> Answer:
+    """Put the summaries of a document's sections together; sections without a sentence are left out."""
+    if isinstance(item, Unreadable):
+        return item
+    found = [answer for answer in answers if isinstance(answer, Summary)]
+    if not found:
+        return Unreadable.of(item, nothing_in(item.text))
+    before, sections, choices = 0, list[SectionSummary](), list[Choice]()
+    for summary in found:
+        own = tuple(replace(choice, index=choice.index + before) for choice in summary.sentences)
+        before += summary.total
+        first = next(iter(summary.document.passages or ()), None)
+        heading, level = (first.section, first.level) if first else ("", 0)
+        sections.append(SectionSummary(heading, level, summary.summary, own))
+        choices += own
+    text = "\n".join(section.summary for section in sections if section.summary)
+    return Summary(item, found[0].method, text, tuple(choices), total=before, sections=tuple(sections))
+
+
+# --- Summaries of texts and of whole inputs, by any method ----------------------------------------
 
 
 def summarize(

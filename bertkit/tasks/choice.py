@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.compute.arrays import figures as in_full
 from bertkit.compute.batching import Batch, collate
+from bertkit.compute.device import to_figures as in_full
 from bertkit.data.records import Example, Question
 from bertkit.errors import DataError
-from bertkit.metrics.calibration import calibration_error, calibration_interval, class_temperature, tempered
-from bertkit.metrics.ranking import ranking_difference, ranking_intervals, ranking_metrics
+from bertkit.metrics.multilabel import ranking_difference, ranking_intervals, ranking_metrics
+from bertkit.metrics.probabilities import calibration_error, calibration_interval, class_temperature, tempered
 from bertkit.plain import listed, quoted
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoding import joined_texts, mask_tokens, refuse_long, with_sides

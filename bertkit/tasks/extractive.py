@@ -8,28 +8,40 @@ repeat no three words of each other, in document order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Example
-from bertkit.documents.blocking import select
+from bertkit.documents.selection import SetScorer, select, set_figures, summary_sets
+from bertkit.documents.sentences import Sentence
+from bertkit.documents.textrank import FEATURES, surface_features
 from bertkit.errors import UsageError
 from bertkit.tasks.base import EncodedRow, TaskSettings, TrainingOptions, TrainingRow
-from bertkit.tasks.document_text import CHOSEN, oracle_of, reference_of, sentences_of
 from bertkit.tasks.encoding import mask_tokens, refuse_long
-from bertkit.tasks.sentence_windows import SentenceWindow, encode_documents
-from bertkit.tasks.summaries import SummaryTask, check_references, refuse_nothing
-from bertkit.tasks.summary_scores import Extract
+from bertkit.tasks.summaries import (
+    CHOSEN,
+    Extract,
+    SentenceWindow,
+    SummaryTask,
+    boundaries,
+    check_references,
+    encode_documents,
+    oracle_of,
+    reference_of,
+    refuse_nothing,
+    sentence_ids,
+    sentences_of,
+)
 from bertkit.tokenization.base import Encoding, Tokenizer
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bertkit.models.extractive import ExtractiveModel
+    from bertkit.models.extractive import ExtractiveModel, SalienceModel
     from bertkit.models.heads import Encoder
 
 
@@ -154,3 +166,158 @@ class ExtractiveTask(SummaryTask):
 
 def _windows(parts: Sequence[Any]) -> tuple[SentenceWindow, ...]:
     return tuple(parts)
+
+
+# --- extractive, with sentences read one by one: what --pooling siamese makes of the task ---------
+#
+# A sentence's vector is the mean over its tokens; where it stands in the document, and what
+# the document repeats of it, come as features. Labels, choice and scores are those of the
+# task extractive.
+
+_SPECIAL = 2  # tokens round a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class SentencePart(SentenceWindow):
+    """A window of a single sentence, with its features, (F)."""
+
+    features: NDArray[np.float32] | None = None
+
+
+class SalienceTask(ExtractiveTask):
+    """Sentences that make a summary, each read alone."""
+
+    method = "salience"
+
+    @classmethod
+    def fit(cls, settings: TaskSettings, tokenizer: Tokenizer, examples: Sequence[Example]) -> SalienceTask:
+        """Check that references can be compared; nothing is learnt from the rows.
+
+        Raises:
+            DataError: a row has no reference, or ROUGE cannot read their language.
+        """
+        check_references(examples)
+        return cls(settings, tokenizer)
+
+    def build_model(self, encoder: Encoder, *, dropout: float) -> SalienceModel:  # type: ignore[override]
+        """Put a scorer of sentences on an encoder."""
+        from bertkit.models.extractive import SalienceModel
+
+        return SalienceModel(encoder, len(FEATURES), dropout=dropout)
+
+    def encode(self, examples: Sequence[Example]) -> list[EncodedRow]:
+        """Encode documents, a part for each sentence; a sentence longer than the limit is cut.
+
+        Raises:
+            DataError: a sentence is too long and --on-long is error.
+        """
+        documents = [sentences_of(example) for example in examples]
+        pieces = sentence_ids([s.text for sentences in documents for s in sentences], self.tokenizer)
+        rows = [self._row(sentences, [next(pieces) for _ in sentences]) for sentences in documents]
+        if self.settings.on_long == "error":
+            longest = [max(row.parts, key=lambda part: part.n_tokens) for row in rows]
+            refuse_long(longest, examples, self.settings.max_length)
+        return rows
+
+    encode_scored = encode
+
+    @staticmethod
+    def shortened(row: EncodedRow, sentences: int) -> EncodedRow:
+        """Return a row without the sentences after the first ones; features are still of the whole document."""
+        parts = row.parts[:sentences]
+        return EncodedRow(parts, sum(p.n_tokens for p in parts), any(p.truncated for p in parts))
+
+    def _row(self, sentences: Sequence[Sentence], pieces: Sequence[list[int]]) -> EncodedRow:
+        opening, closing = boundaries(self.tokenizer)
+        if not sentences:
+            nothing = SentencePart([opening, closing], [0, 0], _SPECIAL, features=np.zeros(len(FEATURES), np.float32))
+            return EncodedRow((nothing,), _SPECIAL, truncated=False)
+        room = self.settings.max_length - _SPECIAL
+        figures = surface_features([sentence.text for sentence in sentences])
+        parts = [
+            SentencePart(
+                [opening, *piece[:room], closing],
+                [0] * (min(len(piece), room) + _SPECIAL),
+                len(piece) + _SPECIAL,
+                heads=(0,),
+                own=range(1),
+                sentences=(sentence,),
+                features=features,
+            )
+            for sentence, piece, features in zip(sentences, pieces, figures, strict=True)
+        ]
+        return EncodedRow(tuple(parts), sum(p.n_tokens for p in parts), any(p.truncated for p in parts))
+
+    def training_batch(self, rows: Sequence[TrainingRow], options: TrainingOptions, rng: np.random.Generator) -> Batch:
+        """Collate whole documents; positions and targets are (D, S), features (D, S, F)."""
+        import torch
+
+        batch = super().training_batch(rows, options, rng)
+        if batch.targets is None:
+            raise ValueError("a training batch has no targets")
+        features = np.zeros((*batch.targets.shape, len(FEATURES)), np.float32)
+        for i, row in enumerate(rows):
+            features[i, : len(row.encoded.parts)] = [_features(part) for part in row.encoded.parts]
+        return replace(batch, features=torch.from_numpy(features))
+
+    def batch(self, parts: Sequence[Encoding]) -> Batch:
+        """Collate sentences with their features, (B, F)."""
+        import torch
+
+        features = np.stack([_features(part) for part in parts])
+        return replace(super().batch(parts), features=torch.from_numpy(features))
+
+    def part_outputs(self, logits: Tensor, batch: Batch) -> Sequence[NDArray[np.float64]]:
+        """Return the vector and the features of each sentence, (1, H + F)."""
+        vectors = logits.double().cpu().numpy()  # (B, H + F)
+        return np.split(vectors, len(vectors))
+
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> Extract:
+        """Choose sentences by their scores; a document without sentences has one part of nothing."""
+        return super().row_output(row, parts) if part_sentences(row) else Extract((), (), ())
+
+
+def part_sentences(row: EncodedRow) -> tuple[Sentence, ...]:
+    """Return the sentences of a row that this task has encoded."""
+    parts: Sequence[Any] = row.parts
+    return tuple(sentence for part in parts for sentence in part.sentences)
+
+
+def _features(part: Any) -> NDArray[np.float32]:
+    return cast("NDArray[np.float32]", part.features)
+
+
+# --- extractive with a scorer of sets: the task of the model that comes with bertkit --------------
+
+
+class SetChoiceTask(SalienceTask):
+    """Sentences scored one by one, and chosen as the set that makes the best summary.
+
+    Args:
+        settings: see `SummaryTask`, like the next.
+        tokenizer: see there.
+        set_scorer: compares sets.
+        sizes: how many sentences a summary may have.
+    """
+
+    def __init__(
+        self, settings: TaskSettings, tokenizer: Tokenizer, set_scorer: SetScorer, sizes: Sequence[int]
+    ) -> None:
+        super().__init__(settings, tokenizer)
+        self.set_scorer = set_scorer
+        self.sizes = sizes
+
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> Extract:
+        """Choose the best set of one of the sizes; all sets, the best first, are its candidates."""
+        sentences = part_sentences(row)
+        if not sentences:
+            return Extract((), (), ())
+        (scores,) = parts
+        figures = tuple(scores.tolist())
+        sets = summary_sets(figures)
+        words = [sentence.text.lower().split() for sentence in sentences]
+        merits = self.set_scorer(set_figures(sets, figures, words))
+        ranked = tuple(sets[i] for i in np.argsort(-merits, kind="stable"))
+        wanted = [min(size, len(sentences)) for size in self.sizes]
+        chosen = next(found for found in ranked if len(found) in wanted)
+        return Extract(sentences, figures, chosen, ranked)

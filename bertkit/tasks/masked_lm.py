@@ -6,6 +6,7 @@ replaced and 10 % left; next sentence prediction); Lan et al. 2020 (sentence ord
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,27 +20,205 @@ from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Example
 from bertkit.data.splits import follows
 from bertkit.errors import DataError
+from bertkit.metrics.probabilities import (
+    pair_accuracy,
+    pair_accuracy_difference,
+    pair_accuracy_interval,
+    perplexity_difference,
+    perplexity_intervals,
+    perplexity_metrics,
+)
 from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoding import encode_rows, joined_texts
-from bertkit.tasks.masked_scores import (
-    FALSE_PAIR,
-    TRUE_PAIR,
-    MaskedOutput,
-    is_pair,
-    judged,
-    masked_difference,
-    masked_intervals,
-    masked_metrics,
-)
-from bertkit.tasks.masking import SHARE, mask_by_hash, mask_randomly, words_of
 from bertkit.tasks.registry import MOST_WORDS
-from bertkit.tasks.sentence_pairs import SentencePair, pair_up
 from bertkit.tokenization.base import Encoding, Tokenizer
+from bertkit.tokenization.segments import Span
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from bertkit.models.heads import Encoder, MaskedLanguageModel, TaskModel
+
+# --- Which tokens of a row are masked, and by what ------------------------------------------------
+#
+# Source: Devlin et al. 2019 (of the tokens asked for 80 % are masked, 10 % replaced, 10 % left; whole
+# words in the authors' later release).
+
+SHARE = 0.15
+
+
+def words_of(tokenizer: Tokenizer, part: Encoding, texts: tuple[str, ...], *, whole: bool) -> NDArray[np.int64]:
+    """Number the tokens' words, (tokens), -1 for special tokens.
+
+    Args:
+        tokenizer: knows the special tokens.
+        part: encoded with spans where `whole` is wanted.
+        texts: the text of each side.
+        whole: whether the tokens of a word have one number; without it each token is a word.
+    """
+    is_text = ~np.isin(part.ids, list(tokenizer.special_ids))
+    begins = is_text.copy()
+    if whole:
+        glued = np.array([_is_glued(*pair, texts) for pair in pairwise(part.spans)], dtype=bool)
+        begins[1:] &= ~(glued & is_text[:-1])
+    return np.where(is_text, np.cumsum(begins) - 1, -1)
+
+
+def mask_randomly(
+    tokenizer: Tokenizer, part: Encoding, words: NDArray[np.int64], share: float, rng: np.random.Generator
+) -> Encoding:
+    """Choose words up to a share of the tokens; mask 80 % of them, replace 10 % and leave 10 %.
+
+    Args:
+        tokenizer: knows the mask, and the ids that replace others.
+        part: what is read.
+        words: the word of each token, from `words_of`.
+        share: of the tokens, 0 to 1; one word is chosen at least.
+        rng: the source of the choice.
+
+    Returns:
+        The part with its `masked` tokens; itself where it has no text.
+    """
+    sizes = np.bincount(words[words >= 0])
+    if not len(sizes):
+        return part
+    order = rng.permutation(len(sizes))
+    n_words = np.searchsorted(sizes[order].cumsum(), round(share * sizes.sum()), side="right")
+    chosen = np.flatnonzero(np.isin(words, order[: max(1, int(n_words))]))
+    ids, coins = list(part.ids), rng.random(len(chosen))
+    for place, coin in zip(chosen.tolist(), coins, strict=True):
+        if coin < 0.8:
+            ids[place] = tokenizer.mask_id
+        elif coin < 0.9:
+            ids[place] = _random_id(tokenizer, rng)
+    return replace(part, ids=ids, masked=tuple((p, part.ids[p]) for p in chosen.tolist()))
+
+
+def mask_by_hash(tokenizer: Tokenizer, part: Encoding) -> Encoding:
+    """Hide 15 % of a row's tokens behind the mask, chosen by a hash of its ids: the same ones every time."""
+    places = [i for i, token in enumerate(part.ids) if token not in tokenizer.special_ids]
+    if not places:
+        return part
+    digest = hashlib.blake2b(np.asarray(part.ids, dtype=np.int64).tobytes(), digest_size=8).digest()
+    rng = np.random.default_rng(int.from_bytes(digest, "little"))
+    chosen = sorted(rng.permutation(places)[: max(1, round(SHARE * len(places)))].tolist())
+    ids = list(part.ids)
+    for place in chosen:
+        ids[place] = tokenizer.mask_id
+    return replace(part, ids=ids, masked=tuple((p, part.ids[p]) for p in chosen))
+
+
+def _random_id(tokenizer: Tokenizer, rng: np.random.Generator) -> int:
+    while True:
+        token = int(rng.integers(tokenizer.vocab_size))
+        if token not in tokenizer.special_ids:
+            return token
+
+
+def _is_glued(before: Span, span: Span, texts: Sequence[str]) -> bool:
+    """Tell whether a token goes on with the word of the token before it."""
+    if span.side < 0 or (before.side, before.end) != (span.side, span.start):
+        return False
+    return texts[span.side][span.start - 1 : span.start + 1].isalnum()
+
+
+# --- Pairs of sentences that follow each other, and pairs that do not, from texts line by line ----
+
+
+@dataclass(frozen=True, slots=True)
+class SentencePair:
+    """A true pair and a false one, as row numbers."""
+
+    first: int
+    second: int
+    false_first: int
+    false_second: int
+
+
+def pair_up(examples: Sequence[Example], *, kind: str) -> list[SentencePair]:
+    """Pair each line with the next one of the same passage.
+
+    Lines of a file follow each other where no blank line stands between them.
+
+    Args:
+        examples: the rows, in the order of their files.
+        kind: "nsp": the false pair has a sentence from elsewhere (Devlin et al. 2019);
+            "sop": it is the true pair in the wrong order (Lan et al. 2020).
+
+    Raises:
+        DataError: no two lines follow each other.
+    """
+    true = [i for i, pair in enumerate(pairwise(examples)) if follows(*pair)]
+    if not true:
+        source = examples[0].source if examples else "the training rows"
+        raise DataError(
+            f"{source}: no two lines follow each other; --sentence-pairs needs one sentence a line, "
+            "and a blank line between passages."
+        )
+    if kind == "sop":
+        return [SentencePair(i, i + 1, i + 1, i) for i in true]
+    return [SentencePair(i, i + 1, i, _elsewhere(i, examples)) for i in true]
+
+
+def _elsewhere(i: int, examples: Sequence[Example]) -> int:
+    """Choose a row by a hash of the text, so that the same data gives the same pairs."""
+    n = len(examples)
+    if n == 2:
+        return i  # there is no third row, and a row does not follow itself
+    digest = hashlib.blake2b(f"{i}\x1f{examples[i].texts[0]}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    chosen = int.from_bytes(digest, "little") % n
+    while chosen in (i, i + 1):
+        chosen = (chosen + 1) % n
+    return chosen
+
+
+# --- What a masked LM made of the tokens it was asked for, and of pairs of sentences, as scores ---
+
+TRUE_PAIR, FALSE_PAIR = 0, 1  # as BERT has it
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedOutput:
+    """What is known of a row's masked tokens, (tokens, …), and whether its pair was told right; None: it has none."""
+
+    tokens: NDArray[np.float64]
+    pair_right: bool | None = None
+
+
+def judged(logs: Tensor, targets: Tensor) -> Tensor:
+    """Return log-probability of each target, and 1 where it is the likeliest, (M, 2)."""
+    import torch
+
+    return torch.stack([logs.gather(1, targets[:, None])[:, 0], (logs.argmax(dim=-1) == targets).float()], dim=1)
+
+
+def is_pair(part: Encoding) -> bool:
+    """Tell whether a scored part is a pair: no other is asked for its first token."""
+    return part.masked[:1] in (((0, TRUE_PAIR),), ((0, FALSE_PAIR),))
+
+
+def masked_metrics(outputs: Outputs) -> dict[str, float]:
+    """Return perplexity of the masked tokens, their mean loss, how many were found, and of pairs how many."""
+    tokens, pairs = _apart(outputs)
+    return perplexity_metrics(tokens) | pair_accuracy(pairs)
+
+
+def masked_intervals(outputs: Outputs) -> dict[str, Interval]:
+    """Return the bootstrap interval of each metric."""
+    tokens, pairs = _apart(outputs)
+    return perplexity_intervals(tokens) | pair_accuracy_interval(pairs)
+
+
+def masked_difference(outputs: Outputs, others: Outputs) -> dict[str, Interval]:
+    """Return the interval of each metric's difference, `outputs` minus `others`."""
+    (tokens, pairs), (their_tokens, their_pairs) = _apart(outputs), _apart(others)
+    return perplexity_difference(tokens, their_tokens) | pair_accuracy_difference(pairs, their_pairs)
+
+
+def _apart(outputs: Outputs) -> tuple[list[NDArray[np.float64]], list[bool | None]]:
+    """Separate masked tokens and pairs of rows."""
+    return [output.tokens for output in outputs], [output.pair_right for output in outputs]
+
 
 SHOWN = 5
 # How people write what is to be filled, whatever the tokenizer calls it.

@@ -9,21 +9,33 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.compute.arrays import figures
 from bertkit.compute.batching import Batch, collate
-from bertkit.data.numerals import is_number
-from bertkit.data.records import Entity, Example, ReadingQuestion
+from bertkit.compute.device import to_figures
+from bertkit.data.records import CharSpan, Entity, Example, ReadingQuestion
+from bertkit.data.values import is_number
 from bertkit.errors import DataError, UsageError
+from bertkit.metrics.intervals import bootstrap_chunks
+from bertkit.metrics.spans import (
+    Score,
+    best,
+    character_f1,
+    klue_exact,
+    klue_rouge_w,
+    korquad_exact,
+    squad_exact,
+    squad_f1,
+)
 from bertkit.plain import quoted
-from bertkit.tasks.answer_spans import Found, stretches, tokens_of
 from bertkit.tasks.base import (
     EncodedRow,
+    Endings,
     Interval,
     Mistakes,
     Outputs,
@@ -31,18 +43,197 @@ from bertkit.tasks.base import (
     TaskSettings,
     TrainingOptions,
     TrainingRow,
+    learn_endings,
 )
 from bertkit.tasks.encoding import joined_texts, refuse_long
-from bertkit.tasks.endings import Endings, learn_endings
-from bertkit.tasks.reading_scores import ReadingScores, best_threshold
+from bertkit.tasks.registry import KEPT_ANSWERS
 from bertkit.tokenization.base import Encoding, Tokenizer
-from bertkit.tokenization.segments import Span
-from bertkit.tokenization.spans import PackedSpans
+from bertkit.tokenization.segments import PackedSpans, Span
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from bertkit.models.heads import Encoder, SpanModel, TaskModel
+
+# --------------------------------------------------------------------------------------------------
+# From two figures a token to the likeliest stretches of a text: the windows of a question put together.
+#
+# A window says of each of its tokens how much it looks like the beginning and the end of the
+# answer; its first token stands for "not here". How much likelier a stretch is than that is the same
+# measure in every window, so stretches of different windows compete by it.
+
+MOST_TOKENS = 64
+"""Tokens of the longest answer."""
+KEPT = KEPT_ANSWERS
+"""Stretches of a text that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The likeliest stretches of a text as places in it, with their probabilities, falling; `none`: of no answer."""
+
+    places: tuple[CharSpan, ...]
+    probabilities: tuple[float, ...]
+    none: float
+
+    @property
+    def answerable(self) -> float:
+        """The probability that the text has an answer."""
+        return 1.0 - self.none
+
+
+def stretches(windows: Iterable[tuple[Sequence[Span], NDArray[np.float64]]]) -> Found:
+    """Find the likeliest stretches of a text.
+
+    Args:
+        windows: of each the places of its L tokens, those of the text on side 1, and their
+            figures, (L, 2).
+    """
+    best: dict[CharSpan, float] = {}
+    for spans, figures in windows:
+        for place, gain in _of_window(spans, figures):
+            best[place] = max(gain, best.get(place, gain))
+    kept = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:KEPT]
+    if not kept:
+        return Found((), (), 1.0)
+    gains = np.array([0.0, *(gain for _, gain in kept)])
+    raised = np.exp(gains - gains.max())
+    shares = (raised / raised.sum()).tolist()
+    return Found(tuple(place for place, _ in kept), tuple(shares[1:]), shares[0])
+
+
+def _of_window(spans: Sequence[Span], figures: NDArray[np.float64]) -> list[tuple[CharSpan, float]]:
+    """Return the best stretches of a window, each with how much likelier than none it is (log odds)."""
+    places = np.array([tuple(span) for span in spans], np.int64).reshape(-1, 3)
+    tokens = np.flatnonzero((places[:, 0] == 1) & (places[:, 2] > places[:, 1]))
+    if not len(tokens):
+        return []
+    starts, ends = figures[tokens, 0] - figures[0, 0], figures[tokens, 1] - figures[0, 1]
+    gains = starts[:, None] + ends[None, :]  # (text tokens, text tokens)
+    count = len(tokens)
+    allowed = np.triu(np.ones((count, count), bool)) & ~np.triu(np.ones((count, count), bool), MOST_TOKENS)
+    flat = np.where(allowed, gains, -np.inf).ravel()
+    most = min(KEPT, int(allowed.sum()))
+    chosen = np.argpartition(-flat, most - 1)[:most]
+    found = []
+    for i in chosen.tolist():
+        first, last = divmod(i, count)
+        start, end = int(places[tokens[first], 1]), int(places[tokens[last], 2])
+        if start < end:
+            found.append(((start, end), float(flat[i])))
+    return found
+
+
+def tokens_of(place: CharSpan, spans: Sequence[Span]) -> tuple[int, int]:
+    """Return the first and last token of a stretch in a window; (0, 0) where it is not whole in it."""
+    inside = [i for i, s in enumerate(spans) if s.side == 1 and s.start < place[1] and place[0] < s.end]
+    if not inside:
+        return 0, 0
+    first, last = spans[inside[0]], spans[inside[-1]]
+    # A window that begins or ends within the stretch holds only some of it.
+    is_whole = first.start <= place[0] and place[1] <= last.end
+    return (inside[0], inside[-1]) if is_whole else (0, 0)
+
+
+# --------------------------------------------------------------------------------------------------
+# Answers compared with right ones: figures of all rows, their intervals, and where "no answer" is said.
+
+Array = NDArray[np.float64]
+
+
+class ReadingScores:
+    """The figures of some rows.
+
+    Args:
+        given: the answer of each row; empty where there is said to be none.
+        rights: the right answers of each row; none where there is none.
+        are_korean: whether KorQuAD's and KLUE's figures are wanted.
+    """
+
+    def __init__(self, given: Sequence[str], rights: Sequence[Sequence[str]], are_korean: bool) -> None:
+        self._given = given
+        self._rights = rights
+        self._are_korean = are_korean
+
+    @cached_property
+    def exact(self) -> Array:
+        """Whether each answer is right to the letter, (N): as KorQuAD compares Korean, as SQuAD compares others."""
+        return self._each(korquad_exact if self._are_korean else squad_exact)
+
+    @cached_property
+    def nearness(self) -> Array:
+        """The F1 of each answer, (N): of characters in Korean, of words in other languages."""
+        return self._each(character_f1) if self._are_korean else self._f1
+
+    @cached_property
+    def _f1(self) -> Array:
+        return self._each(squad_f1)
+
+    @cached_property
+    def _sums(self) -> dict[str, tuple[Array, Array]]:
+        """Of each figure what each row adds to the sum and to what it is divided by."""
+        ones = np.ones(len(self._given))
+        found = {"f1": (self._f1, ones), "exact_match": (self.exact, ones)}
+        if self._are_korean:
+            found["char_f1"] = (self.nearness, ones)
+            found["klue_exact_match"] = (self._each(klue_exact), ones)
+            found["klue_rouge_w"] = (self._each(klue_rouge_w), ones)
+        has = np.asarray([bool(answers) for answers in self._rights], np.float64)
+        if 0 < has.sum() < len(has):
+            says_none = np.asarray([not text for text in self._given], np.float64)
+            found["has_answer_f1"] = (self.nearness * has, has)
+            found["no_answer_accuracy"] = (says_none * (1.0 - has), 1.0 - has)
+        return found
+
+    def metrics(self) -> dict[str, float]:
+        """Return the figures; 0.0 for no rows."""
+        return {name: float(part.sum() / max(1.0, whole.sum())) for name, (part, whole) in self._sums.items()}
+
+    def intervals(self) -> Mapping[str, Interval]:
+        """Return the bootstrap interval of each figure."""
+        return bootstrap_chunks(self._drawn, len(self._given))
+
+    def difference(self, other: ReadingScores) -> Mapping[str, Interval]:
+        """Return the interval of each figure less another's, rows paired."""
+
+        def score(draws: NDArray[np.intp]) -> dict[str, Array]:
+            others = other._drawn(draws)
+            return {name: values - others[name] for name, values in self._drawn(draws).items()}
+
+        return bootstrap_chunks(score, len(self._given))
+
+    def _drawn(self, draws: NDArray[np.intp]) -> dict[str, Array]:
+        return {
+            name: np.asarray(part[draws].sum(axis=1) / np.maximum(1.0, whole[draws].sum(axis=1)))
+            for name, (part, whole) in self._sums.items()
+        }
+
+    def _each(self, score: Score) -> Array:
+        pairs = zip(self._given, self._rights, strict=True)
+        return np.asarray([best(score, given, rights) for given, rights in pairs], np.float64)
+
+
+def best_threshold(nearness: Array, has_none: Sequence[bool], outputs: Outputs) -> float:
+    """Choose from which probability of an answer on one is given, by the mean score.
+
+    Args:
+        nearness: how near each row's answer is to the right one, were all given, (N).
+        has_none: whether each row has no answer, (N).
+        outputs: what was found in each row.
+    """
+    found = [output if isinstance(output, Found) else Found((), (), 1.0) for output in outputs]
+    likely = np.asarray([output.answerable if output.places else -1.0 for output in found])
+    # Whoever is not answered scores where there is no answer; whoever is, where it is near.
+    gain = np.asarray(nearness) * (likely >= 0) - np.asarray(has_none, np.float64)
+    order = np.argsort(-likely, kind="stable")
+    falling, sums = likely[order], np.cumsum(gain[order])
+    ends = np.flatnonzero(np.append(falling[:-1] != falling[1:], True) & (falling >= 0))
+    if not len(ends) or sums[ends].max() <= 0:
+        return 1.0
+    last = int(ends[int(np.argmax(sums[ends]))])
+    below = max(0.0, float(falling[last + 1])) if last + 1 < len(falling) else 0.0
+    return float((falling[last] + below) / 2.0)
+
 
 # Training rows that show where in their last tokens answers end.
 _ROWS_FOR_ENDINGS = 5_000
@@ -167,7 +358,7 @@ class QuestionAnsweringTask:
 
     def part_outputs(self, logits: Tensor, batch: Batch) -> Sequence[NDArray[np.float64]]:
         """Return the figures of every token, (L, 2) for each part."""
-        given = figures(logits)
+        given = to_figures(logits)
         if batch.attention_mask is None:
             return list(given)
         lengths = batch.attention_mask.sum(-1).tolist()

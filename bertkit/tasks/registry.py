@@ -6,17 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bertkit.data.shape_names import (
-    CLASSES,
-    ENTITIES,
-    LABEL_SETS,
-    QUESTIONS,
-    READINGS,
-    RELATIONS,
-    SCORES,
-    SUMMARIES,
-    TEXTS,
-)
+from bertkit.data.records import CLASSES, ENTITIES, LABEL_SETS, QUESTIONS, READINGS, RELATIONS, SCORES, SUMMARIES, TEXTS
 from bertkit.errors import UnknownNameError, UsageError
 
 # Words that are kept of those that could stand in a masked place, the likeliest first.
@@ -78,7 +68,7 @@ TASKS: tuple[TaskSpec, ...] = (
         "one label for a text, a pair or several columns",
         CLASSES,
         ("accuracy", "macro_f1", "f1", "mcc", "precision", "recall", "loss"),
-        siamese_target="bertkit.tasks.siamese:SiameseTask",
+        siamese_target="bertkit.tasks.sequence:SiameseTask",
         most_ranked=None,
     ),
     TaskSpec(
@@ -98,7 +88,7 @@ TASKS: tuple[TaskSpec, ...] = (
         "one number for a text, a pair or several columns",
         SCORES,
         ("pearson", "spearman", "mse", "mae"),
-        siamese_target="bertkit.tasks.siamese:SiameseTask",
+        siamese_target="bertkit.tasks.sequence:SiameseTask",
     ),
     # A token that is masked is one that could have been tagged.
     TaskSpec(
@@ -124,7 +114,7 @@ TASKS: tuple[TaskSpec, ...] = (
     # What stands in the text's markers is read, so none of it is masked.
     TaskSpec(
         "relation",
-        "bertkit.tasks.relation:RelationTask",
+        "bertkit.tasks.sequence:RelationTask",
         "the relation between two entities that are marked in a text",
         RELATIONS,
         ("micro_f1", "auprc", "accuracy", "macro_f1", "mcc", "micro_precision", "micro_recall", "loss"),
@@ -168,7 +158,7 @@ TASKS: tuple[TaskSpec, ...] = (
         SUMMARIES,
         ("rouge1", "rouge2", "rougeLsum"),
         {"batch_size": 8, "token_masking": 0.0, "on_long": "window", "pooling": "cls"},
-        siamese_target="bertkit.tasks.salience:SalienceTask",
+        siamese_target="bertkit.tasks.extractive:SalienceTask",
         rows_an_epoch=1000,
         more_positions=True,
     ),

@@ -1,4 +1,4 @@
-"""classify and regression: one label or one number for a text, a pair, or several columns."""
+"""classify, regression and relation: one label or one number for a text, a pair, or several columns."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.compute.batching import Batch, collate
-from bertkit.data.records import Example
-from bertkit.errors import DataError
-from bertkit.plain import listed
+from bertkit.data.records import MARKERS, OPENING, Example, around, marked_places
+from bertkit.errors import DataError, UsageError
+from bertkit.metrics.spans import relation_difference, relation_intervals, relation_metrics
+from bertkit.plain import listed, quoted
 from bertkit.tasks.base import (
     EncodedRow,
     Interval,
@@ -24,18 +25,20 @@ from bertkit.tasks.base import (
     TrainingOptions,
     TrainingRow,
 )
-from bertkit.tasks.encoding import encode_rows, joined_texts, mask_tokens, with_sides
-from bertkit.tasks.labels import sorted_labels
-from bertkit.tasks.objectives import Classification, Objective, Regression, number
+from bertkit.tasks.encoding import encode_rows, joined_texts, mask_tokens, refuse_long, with_sides
+from bertkit.tasks.objectives import MANY_LABELS, Classification, Objective, Regression, gathered, number
+from bertkit.tasks.registry import check_on_long
+from bertkit.tasks.rows import sorted_labels
 from bertkit.tokenization.base import Encoding, Tokenizer
 from bertkit.tokenization.encoding import EncodedColumns
-from bertkit.tokenization.segments import KINDS, pair_kinds, segments_at
-from bertkit.tokenization.stretches import beginning, most_at_once
+from bertkit.tokenization.segments import KINDS, beginning, most_at_once, pair_kinds, segments_at
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bertkit.models.heads import Encoder, SequenceModel, TaskModel
+    from bertkit.models.heads import Encoder, RelationModel, SequenceModel, SiameseModel, TaskModel
+
+# --- classify and regression: one label or one number for a text, a pair, or several columns ------
 
 
 class SequenceTask:
@@ -254,3 +257,216 @@ class SequenceTask:
 
 def _objective(settings: TaskSettings) -> Objective:
     return Regression() if settings.task == "regression" else Classification(settings)
+
+
+# --- classify and regression of pairs whose texts are read apart (--pooling siamese) --------------
+
+
+class SiameseTask(SequenceTask):
+    """One output for each pair; a row's parts are its two texts."""
+
+    @classmethod
+    def fit(cls, settings: TaskSettings, tokenizer: Tokenizer, examples: Sequence[Example]) -> SequenceTask:
+        """Learn labels or their scale, as for other poolings.
+
+        Raises:
+            UsageError: rows are no pairs, or an option reads both texts at once.
+            DataError: see `SequenceTask.fit`.
+        """
+        if not settings.is_pair:
+            raise UsageError("--pooling siamese: needs rows of two texts, and this data has one text per row.")
+        if settings.overlap_segments or settings.on_long == "window":
+            word = "--overlap-segments" if settings.overlap_segments else "--on-long window"
+            raise UsageError(f"{word}: reads both texts at once, and --pooling siamese reads them apart.")
+        return super().fit(settings, tokenizer, examples)
+
+    def build_model(self, encoder: Encoder, *, dropout: float) -> SiameseModel:  # type: ignore[override]
+        """Put a comparison of two vectors on an encoder."""
+        from bertkit.models.heads import SiameseModel
+
+        similarity = self.settings.task == "regression"
+        return SiameseModel(encoder, self.objective.n_outputs, by_cosine=similarity, dropout=dropout)
+
+    def encode(self, examples: Sequence[Example]) -> list[EncodedRow]:
+        """Encode the texts of each pair apart.
+
+        Raises:
+            DataError: a text is too long and --on-long is error.
+        """
+        sides, limit = self._texts(examples), self.settings.max_length
+        first, second = (self.tokenizer.encode(side or [], max_length=limit) for side in sides)
+        if self.settings.on_long == "error":
+            refuse_long([*first, *second], [*examples, *examples], limit, has_windows=False)
+        return [
+            EncodedRow((a, b), a.n_tokens + b.n_tokens, a.truncated or b.truncated)
+            for a, b in zip(first, second, strict=True)
+        ]
+
+    def training_rows(self, examples: Sequence[Example], options: TrainingOptions) -> list[TrainingRow]:
+        """Encode pairs with their targets; reading is the same in both orders."""
+        return [
+            TrainingRow(row, None, self.objective.target(example), f"{example.source}:{example.line}")
+            for example, row in zip(examples, self.encode(examples), strict=True)
+        ]
+
+    def training_batch(self, rows: Sequence[TrainingRow], options: TrainingOptions, rng: np.random.Generator) -> Batch:
+        """Collate the texts of all pairs; positions say which two make one."""
+        import torch
+
+        batch = self.batch([part for row in rows for part in row.encoded.parts])
+        targets = torch.tensor([row.target for row in rows], dtype=torch.float32)
+        batch = replace(batch, targets=targets, positions=torch.arange(2 * len(rows)).view(-1, 2))
+        return mask_tokens(batch, self.tokenizer, options.token_masking, rng) if options.token_masking else batch
+
+    def part_outputs(self, logits: Tensor, batch: Batch) -> Sequence[NDArray[np.float64]]:
+        """Return the vector of each text, (H)."""
+        return list(logits.double().cpu().numpy())
+
+    def row_output(self, row: EncodedRow, parts: Iterable[NDArray[np.float64]]) -> Any:
+        """Return what is kept of probabilities or values of a pair, (C), from its logits."""
+        import torch
+
+        (logits,) = parts
+        output: NDArray[np.float64] = self.objective.outputs(torch.from_numpy(logits).unsqueeze(0))[0]
+        return self.objective.kept(output, row.gold)
+
+
+# --- relation: which relation holds between two entities of a text --------------------------------
+#
+# The entities are marked by special tokens (Baldini Soares et al. 2019, "Matching the Blanks"): `<subj>`, `</subj>`,
+# `<obj>` and `</obj>`, as KLUE's baseline has them. Where their kinds are known, the kind's own words stand behind the
+# opening marker (Zhou and Chen 2021, typed markers), so that a kind that training never saw can be read too. What is
+# classified are the vectors of the two opening markers.
+
+# Marks that the markers begin like, which Zhou and Chen 2021 found to do as well as special tokens.
+_LIKE = {"<subj>": "@", "</subj>": "@", "<obj>": "#", "</obj>": "#"}
+# Names of the label that says that there is no relation, compared without case and what parts words.
+NO_RELATION = ("norelation", "other", "na", "n/a", "none", "unrelated", "관계없음", "무관")
+# How often the room beside the entities is halved until a long row fits.
+_HALVINGS = 12
+
+
+def is_no_relation(label: str) -> bool:
+    """Tell whether a label says that two entities are not related.
+
+    >>> is_no_relation("no_relation"), is_no_relation("Other"), is_no_relation("per:title")
+    (True, True, False)
+    """
+    return "".join(label.casefold().split()).replace("_", "").replace("-", "") in NO_RELATION
+
+
+class RelationObjective(Classification):
+    """Softmax over the relations; what counts is how many of those that are one are found."""
+
+    def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
+        """Return micro F1 without the label for no relation, the area under precision and recall, and the usual."""
+        scores = super().score(examples, outputs)
+        usual = {name: value for name, value in scores.metrics.items() if name not in ("f1", "precision", "recall")}
+        own = relation_metrics(*self._compared(examples, outputs))
+        return replace(scores, metrics={**own, **usual})
+
+    def intervals(self, examples: Sequence[Example], outputs: Outputs) -> dict[str, Interval]:
+        """Return the bootstrap interval of each metric."""
+        usual = super().intervals(examples, outputs)
+        own = relation_intervals(*self._compared(examples, outputs))
+        return {**own, **{name: usual[name] for name in usual if name not in ("f1", "precision", "recall")}}
+
+    def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> dict[str, Interval]:
+        """Return the interval of each metric's difference, `outputs` minus `others`."""
+        usual = super().difference(examples, outputs, others)
+        gold, mine, scores, labels, related = self._compared(examples, outputs)
+        _, other, their_scores, _, _ = self._compared(examples, others)
+        own = relation_difference(gold, (mine, scores), (other, their_scores), labels, related)
+        return {**own, **{name: usual[name] for name in usual if name not in ("f1", "precision", "recall")}}
+
+    def _compared(
+        self, examples: Sequence[Example], outputs: Outputs
+    ) -> tuple[list[str], list[str], Any, tuple[str, ...], frozenset[str]]:
+        """Return gold and given labels, probabilities (None: not all are kept), the labels, and which are relations."""
+        gold = [example.label or "" for example in examples]
+        given = list(self.predicted(outputs))
+        scores = None if len(self.labels) > MANY_LABELS else gathered(outputs)
+        names = {*self.labels, *gold} - {""}
+        return gold, given, scores, self.labels, frozenset(name for name in names if not is_no_relation(name))
+
+
+class RelationTask(SequenceTask):
+    """The relation of two marked entities.
+
+    Args:
+        settings: columns, labels and how rows are encoded.
+        tokenizer: the encoder's tokenizer, with the markers where a run stored it.
+    """
+
+    def __init__(self, settings: TaskSettings, tokenizer: Tokenizer) -> None:
+        super().__init__(settings, tokenizer, RelationObjective(settings))
+        tokenizer.know_control(MARKERS)
+        tokenizer.reads_control = True
+
+    @classmethod
+    def fit(cls, settings: TaskSettings, tokenizer: Tokenizer, examples: Sequence[Example]) -> RelationTask:
+        """Learn the relations of training rows, and add the markers to the tokenizer.
+
+        Raises:
+            DataError: one label only.
+        """
+        labels = sorted_labels(examples)
+        if all(map(is_no_relation, labels)):
+            raise DataError(f"{examples[0].source}: no row has a relation, all are {quoted(labels[0])}.")
+        tokenizer.add_control(MARKERS)
+        return cls(replace(settings, labels=labels, positive=None), tokenizer)
+
+    @property
+    def marker_ids(self) -> tuple[int, ...]:
+        """The ids of the markers, in their order."""
+        return tuple(self.tokenizer.id_of(marker, marker) for marker in MARKERS)
+
+    @property
+    def markers_like(self) -> tuple[tuple[int, ...], ...]:
+        """For each marker the ids of tokens that its embedding begins like; none where the tokenizer has no such."""
+        found = []
+        for marker in MARKERS:
+            ids = self.tokenizer.backend.encode(_LIKE[marker], add_special_tokens=False).ids
+            found.append(tuple(i for i in ids if i not in self.tokenizer.special_ids)[-1:])
+        return tuple(found)
+
+    def build_model(self, encoder: Encoder, *, dropout: float) -> RelationModel:
+        """Put a linear layer on the vectors of the two opening markers."""
+        from bertkit.models.heads import RelationModel
+
+        first, second = (self.tokenizer.id_of(marker, marker) for marker in OPENING)
+        return RelationModel(encoder, self.objective.n_outputs, markers=(first, second), dropout=dropout)
+
+    def _texts(self, examples: Sequence[Example]) -> tuple[list[str], None]:
+        """Return the marked texts; what else they spell of control tokens is text."""
+        return joined_texts((e.texts for e in examples), self.settings, self.tokenizer, but=MARKERS), None
+
+    def _encode(
+        self, firsts: Sequence[str], seconds: Sequence[str] | None, examples: Sequence[Example]
+    ) -> list[EncodedRow]:
+        """Encode rows; of one that is too long, what is furthest from its entities is left out.
+
+        Raises:
+            UsageError: rows are to be read in windows.
+        """
+        check_on_long(self.settings.task, self.settings.on_long)
+        rows = encode_rows(self.tokenizer, firsts, None, examples, self.settings)
+        return [self._narrowed(row, first) if row.truncated else row for row, first in zip(rows, firsts, strict=True)]
+
+    def _narrowed(self, row: EncodedRow, text: str) -> EncodedRow:
+        """Read a long row around its entities; where not even these fit, its beginning stays."""
+        places = marked_places(text)
+        if places is None:
+            return row
+        limit, low, high, best = self.settings.max_length, 0, max(places[0], len(text) - places[1]), None
+        for _ in range(_HALVINGS):
+            room = (low + high) // 2
+            (found,) = self.tokenizer.encode([around(text, room)], max_length=limit)
+            if found.truncated:
+                high = room
+            else:
+                best, low = found, room
+        if best is None:
+            return row
+        (part,) = row.parts
+        return EncodedRow((replace(best, n_tokens=part.n_tokens),), row.n_tokens, truncated=True)

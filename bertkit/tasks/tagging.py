@@ -8,33 +8,277 @@ from the window that shows most around it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.compute.arrays import probabilities as shares
 from bertkit.compute.batching import Batch, collate
+from bertkit.compute.device import probabilities as shares
 from bertkit.data.records import Entity, Example, TaggedText
 from bertkit.errors import DataError
-from bertkit.metrics.tagging import tagging_difference, tagging_intervals, tagging_metrics
+from bertkit.metrics.spans import tagging_difference, tagging_intervals, tagging_metrics
 from bertkit.plain import listed, quoted
-from bertkit.tasks.base import EncodedRow, Interval, Outputs, Scores, TaskSettings, TrainingOptions, TrainingRow
+from bertkit.tasks.base import (
+    EncodedRow,
+    Endings,
+    Interval,
+    Outputs,
+    Scores,
+    TaskSettings,
+    TrainingOptions,
+    TrainingRow,
+    learn_endings,
+)
 from bertkit.tasks.encoding import encode_rows, mask_tokens
-from bertkit.tasks.endings import Endings, learn_endings
-from bertkit.tasks.tags_seen import ScoredEntity, Tagged, Tagging, best_seen, joined, tagged
-from bertkit.tasks.units import Words, is_whole_words, units
-from bertkit.tasks.viterbi import Path, best_path, entity_runs, tag_names
 from bertkit.tokenization.base import Encoding, Tokenizer
-from bertkit.tokenization.segments import Span
-from bertkit.tokenization.spans import PackedSpans
+from bertkit.tokenization.segments import PackedSpans, Span, whole_characters
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from bertkit.models.heads import Encoder, TaskModel, TokenModel
+
+# --- What carries a tag: a word, or a token where entities begin inside words ---------------------
+
+# A word keeps the accents of decomposed text, which are no letters to \w.
+WORD = re.compile(r"\w[\w\u0300-\u036f]*|[^\w\s]")
+
+_INSIDE_WORD = re.compile(r"\w[\w\u0300-\u036f]")
+_NO_UNIT = Span(-1, 0, 0)
+
+
+class Words:
+    """Where the words of a text begin and end, in a few bytes each.
+
+    Args:
+        text: the text.
+        until: words that begin here, or after it, are left out; None: all are wanted.
+    """
+
+    def __init__(self, text: str, until: int | None = None) -> None:
+        self.starts, self.ends = array("i"), array("i")
+        for match in WORD.finditer(text):
+            start, end = match.span()
+            if until is not None and start >= until:
+                break
+            self.starts.append(start)
+            self.ends.append(end)
+
+    def begun(self, start: int, end: int) -> range:
+        """Return the numbers of the words that begin in a stretch of the text."""
+        return range(bisect_left(self.starts, start), bisect_left(self.starts, end))
+
+
+def units(spans: Iterable[Span], text: str, words: Words | None) -> Iterator[Span]:
+    """Give the places that carry tags, one for each token; a side of -1 where there is none.
+
+    Of tokens that stand for one character, as bytes of it do, the first carries the tag;
+    units do not overlap.
+
+    Args:
+        spans: the tokens' places in the text.
+        text: the text.
+        words: those of the text, where the first token of a word stands for all of it; None:
+            every token stands for itself.
+    """
+    taken = 0
+    for side, start, end in whole_characters(tuple(spans), (text,)):
+        first = max(start, taken)
+        if side < 0 or first >= end:
+            yield _NO_UNIT
+        elif words is None:
+            taken = end
+            yield Span(side, first, end)
+        # A token may hold the beginnings of several words, and stands for all of them.
+        elif begun := words.begun(first, end):
+            taken = words.ends[begun[-1]]
+            yield Span(side, words.starts[begun[0]], taken)
+        else:
+            yield _NO_UNIT
+
+
+def is_whole_words(text: str, entity: Entity) -> bool:
+    """Tell whether an entity begins and ends where words do."""
+    edges = (text[max(0, place - 1) : place + 1] for place in (entity.start, entity.end))
+    return not any(_INSIDE_WORD.fullmatch(edge) for edge in edges)
+
+
+# --- Tags of the IOB2 scheme: their numbers, the best sequence that keeps the scheme, its entities
+#
+# Tag 0 is O; the kind k has the tags 1 + 2k (B-) and 2 + 2k (I-).
+
+Path = NDArray[np.int64]
+_IMPOSSIBLE = -1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The best tags that keep the scheme, and the likeliest tag of each unit by itself."""
+
+    tags: Path
+    raw: Path
+
+    @property
+    def repaired(self) -> bool:
+        """Whether the likeliest tags broke the scheme."""
+        return not np.array_equal(self.tags, self.raw)
+
+
+def tag_names(labels: Sequence[str]) -> tuple[str, ...]:
+    """List the tags of kinds of entities: O, then B- and I- of each."""
+    return ("O", *(f"{mark}-{label}" for label in labels for mark in "BI"))
+
+
+def best_path(probabilities: NDArray[np.float64]) -> Paths:
+    """Find the likeliest sequence of tags in which no I- stands without its beginning.
+
+    Args:
+        probabilities: of each unit's tags, (U, C).
+
+    Source: Viterbi 1967; transitions that break the scheme have no probability, all others
+    are alike.
+    """
+    raw = probabilities.argmax(axis=1)
+    allowed = _allowed(probabilities.shape[1])
+    # The best of all sequences, if it keeps the scheme, is the best of those that do.
+    if raw[0] not in _inside(probabilities.shape[1]) and (allowed[raw[:-1], raw[1:]] == 0).all():
+        return Paths(raw, raw)
+    logs = np.log(np.maximum(probabilities, 1e-12))
+    scores = logs[0].copy()
+    scores[_inside(len(scores))] = _IMPOSSIBLE
+    back = np.zeros(probabilities.shape, dtype=np.int64)
+    for i in range(1, len(logs)):
+        candidates = scores[:, None] + allowed  # (from, to)
+        back[i] = candidates.argmax(axis=0)
+        scores = candidates[back[i], np.arange(len(scores))] + logs[i]
+    path = np.empty(len(logs), dtype=np.int64)
+    path[-1] = scores.argmax()
+    for i in range(len(logs) - 1, 0, -1):
+        path[i - 1] = back[i, path[i]]
+    return Paths(path, raw)
+
+
+def entity_runs(path: Path) -> Iterator[tuple[int, int, int]]:
+    """Iterate the entities of a sequence of tags as (first unit, unit after the last, kind).
+
+    An I- that continues nothing opens an entity, as conlleval reads it.
+    """
+    begin, kind = 0, -1
+    for i, tag in enumerate(path.tolist()):
+        this = (tag - 1) // 2 if tag else -1
+        goes_on = tag and tag % 2 == 0 and this == kind
+        if goes_on:
+            continue
+        if kind >= 0:
+            yield begin, i, kind
+        begin, kind = i, this
+    if kind >= 0:
+        yield begin, len(path), kind
+
+
+@lru_cache(maxsize=16)
+def _allowed(n_tags: int) -> NDArray[np.float64]:
+    """Return 0 for a transition that keeps the scheme and a huge cost for one that breaks it, (from, to)."""
+    table = np.zeros((n_tags, n_tags))
+    for inside in _inside(n_tags):
+        table[:, inside] = _IMPOSSIBLE
+        table[[inside - 1, inside], inside] = 0.0
+    return table
+
+
+def _inside(n_tags: int) -> list[int]:
+    return list(range(2, n_tags, 2))
+
+
+# --- What was found in a text, and what several windows say of its units put together -------------
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredEntity:
+    """An entity that was found: `text[start:end]`, with the mean probability of its tags."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+
+    @property
+    def key(self) -> tuple[int, int, str]:
+        """What must agree for the entity to be right."""
+        return self.start, self.end, self.label
+
+
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """What was found in one text.
+
+    `entities` follow the tag scheme; `raw` are those of the likeliest tags read leniently,
+    an I- after O opening an entity; `repaired` tells whether the likeliest tags broke the
+    scheme.
+    """
+
+    entities: tuple[ScoredEntity, ...] = ()
+    raw: tuple[ScoredEntity, ...] = ()
+    repaired: bool = False
+
+
+def joined(taggings: Sequence[Tagging]) -> Tagging:
+    """Put what was found in the stretches of a text, one after the other, into one."""
+    return Tagging(
+        entities=tuple(entity for tagging in taggings for entity in tagging.entities),
+        raw=tuple(entity for tagging in taggings for entity in tagging.raw),
+        repaired=any(tagging.repaired for tagging in taggings),
+    )
+
+
+class Tagged(NamedTuple):
+    """What a window says: the places of its units, (U, 2), how many tokens it shows around each, (U), and their tags.
+
+    `probabilities` are those of each unit's tags, (U, C).
+    """
+
+    places: NDArray[np.int64]
+    around: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+
+
+def tagged(spans: Iterable[Span], probabilities: NDArray[np.float64]) -> Tagged:
+    """Take what was said of units from what was said of all tokens.
+
+    Args:
+        spans: the unit of each token; one of side -1 is none.
+        probabilities: of each token's tags, (L, C).
+    """
+    sides = np.asarray(list(spans), np.int64).reshape(-1, 3)
+    numbers = np.flatnonzero(sides[:, 0] >= 0)
+    around = np.minimum(numbers, len(sides) - 1 - numbers)
+    return Tagged(sides[numbers, 1:], around, probabilities[numbers])
+
+
+def best_seen(windows: Sequence[Tagged]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Choose for every unit the window that shows most around it.
+
+    Returns:
+        The units' places in order, (U, 2), and the probabilities of their tags, (U, C).
+    """
+    if len(windows) == 1:
+        return windows[0].places, windows[0].probabilities
+    places = np.concatenate([window.places for window in windows])
+    around = np.concatenate([window.around for window in windows])
+    order = np.lexsort((-around, places[:, 1], places[:, 0]))
+    ordered = places[order]
+    is_first = np.ones(len(order), bool)
+    is_first[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    chosen = order[is_first]
+    return places[chosen], np.concatenate([window.probabilities for window in windows])[chosen]
+
 
 # Share of entities that must begin and end with words for words to carry the tags.
 _WHOLE_WORDS = 0.9

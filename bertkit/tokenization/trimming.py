@@ -28,8 +28,8 @@ from bertkit.errors import UsageError
 from bertkit.files import is_file, save_arrays
 from bertkit.kinds import MisfitError, reading
 from bertkit.tokenization.base import Tokenizer
-from bertkit.tokenization.checked import library_faults
-from bertkit.tokenization.sentencepiece_files import SPACE
+from bertkit.tokenization.loading import library_faults
+from bertkit.tokenization.sentencepiece import SPACE
 
 MOST_PIECES = 27_000
 """Pieces that are kept where fewer were seen: 41 MB of a table of 384 columns."""

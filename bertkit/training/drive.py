@@ -12,17 +12,15 @@ from dataclasses import dataclass
 
 from bertkit.bundle import encoder_class_of
 from bertkit.compute.device import Placement
+from bertkit.compute.processes import interrupts
 from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted
-from bertkit.evaluation.forward import forward_together
+from bertkit.evaluation.answers import forward_together
 from bertkit.run_folder import resume_command
 from bertkit.tasks.base import Outputs, Scores
 from bertkit.tasks.published import OF_A_ROW, class_of
-from bertkit.training.average import EpochAverage
-from bertkit.training.checkpoint import Checkpoints, best_name
-from bertkit.training.interrupts import interrupts
-from bertkit.training.learner import plan_of
-from bertkit.training.loop import Learner, LoopState, StepFacts, train_steps
+from bertkit.training.checkpoint import Checkpoints, EpochAverage, best_name
+from bertkit.training.loop import Learner, LoopState, StepFacts, plan_of, train_steps
 from bertkit.training.prepare import Prepared
 from bertkit.training.tracking import Tracker, chosen_rows, silent_writers, wants_tensorboard
 

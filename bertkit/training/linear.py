@@ -7,33 +7,29 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bertkit import bundle
-from bertkit.audit.training_rows import training_doubts
+from bertkit.audit.run import training_doubts
+from bertkit.baselines.sequence import SequenceBaselines
+from bertkit.baselines.table import fit_baselines
 from bertkit.bundle import Manifest
 from bertkit.config import TrainConfig, flag, options
 from bertkit.data.records import DataSet, Example
 from bertkit.errors import UsageError
-from bertkit.evaluation.answers_file import save_answers
-from bertkit.evaluation.baselines import fit_baselines
-from bertkit.evaluation.contamination import save_hashes
-from bertkit.evaluation.decisions import beside
-from bertkit.evaluation.evaluate import Evaluation, evaluate
-from bertkit.evaluation.linear_run import STANDING, TASKS, LinearTask, all_others
-from bertkit.evaluation.sequence_baselines import SequenceBaselines
+from bertkit.evaluation.answers import beside
+from bertkit.evaluation.blend import STANDING, TASKS, LinearTask, all_others
+from bertkit.evaluation.evaluate import Evaluation, evaluate, save_answers
+from bertkit.evaluation.run import save_hashes
 from bertkit.files import write_errors, write_json
 from bertkit.models.registry import find_model
 from bertkit.models.table import TFIDF
 from bertkit.plain import listed
 from bertkit.reporting.card import write_card
 from bertkit.run_folder import MANIFEST, resume_command
-from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import LONGEST, Outputs, TaskSettings
-from bertkit.tasks.labels import class_weights
-from bertkit.tasks.reading import load_splits
 from bertkit.tasks.registry import find_task
-from bertkit.training.deciding import choose_metric
+from bertkit.tasks.rows import check_answers, class_weights, load_splits
 from bertkit.training.place import Place
 from bertkit.training.prepare import check_names, describe_data, request_of
-from bertkit.training.tuning import check_tuning, tune
+from bertkit.training.tuning import check_tuning, choose_metric, tune
 
 BASELINE = "baseline"
 # What a model of words can be told, beside what is said of data, files and the machine.

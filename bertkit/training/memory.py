@@ -1,41 +1,41 @@
-"""How much memory a training takes, told before it begins.
-
-At its largest a training holds, all at once,
-
-  - on the CPU, what the process holds before it: interpreter, libraries, rows;
-  - the weights, and of each that is trained a gradient and AdamW's two moments;
-  - what autograd keeps of the largest batch. It shrinks while the gradients grow, but blocks
-    of the one size seldom fit into places that the other leaves: measured, both count;
-  - on the CPU the best weights, read back before any of this is given up, and where weights
-    are averaged, the snapshots of some epochs.
-
-What autograd keeps is counted, not estimated layer by layer: two and then three of its rows
-go forward, and every tensor kept for the backward pass is asked for its size. All of them
-have the rows as a dimension or do not depend on them, so two points give the line on which
-the whole batch lies, whatever the architecture, the precision and the layers that are frozen.
-"""
+"""What a training will take, told before it begins: memory, time, and what could be spared."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bertkit.compute.batching import training_batches
+from bertkit.compute.batching import padding_share, training_batches
 from bertkit.tasks.base import TrainingRow
 from bertkit.tasks.encoded import lengths_of
-from bertkit.training.learner import plan_of
-from bertkit.training.loop import Plan
+from bertkit.training.loop import Learner, LoopState, Plan, layers_frozen, plan_of, take_step
 from bertkit.training.prepare import Prepared
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from bertkit.compute.batching import Batch
-    from bertkit.training.loop import Learner
+    from bertkit.models.heads import Encoder
+
+# --- How much memory a training takes, told before it begins --------------------------------------
+#
+# At its largest a training holds, all at once,
+#
+#   - on the CPU, what the process holds before it: interpreter, libraries, rows;
+#   - the weights, and of each that is trained a gradient and AdamW's two moments;
+#   - what autograd keeps of the largest batch. It shrinks while the gradients grow, but blocks
+#     of the one size seldom fit into places that the other leaves: measured, both count;
+#   - on the CPU the best weights, read back before any of this is given up, and where weights
+#     are averaged, the snapshots of some epochs.
+#
+# What autograd keeps is counted, not estimated layer by layer: two and then three of its rows
+# go forward, and every tensor kept for the backward pass is asked for its size. All of them
+# have the rows as a dimension or do not depend on them, so two points give the line on which
+# the whole batch lies, whatever the architecture, the precision and the layers that are frozen.
 
 MEGABYTE = 10**6
 MOMENTS = 2  # AdamW's: the mean of the gradient, and of its square
@@ -212,3 +212,115 @@ def count_kept(learner: Learner, batch: Batch) -> Kept:
 def _asked(batch: Batch) -> int:
     """Count the tokens whose logits are asked for, where a batch names them one by one."""
     return len(batch.positions) if batch.positions is not None and batch.positions.dim() == 1 else 0
+
+
+# --- How long a training will take, told before it begins: two of its batches are learnt from, and timed
+#
+# A step costs something however few its tokens are, and more for each of them. Two batches of
+# different size give both; each is taken twice, for the first pass of a size also makes room in
+# memory. All batches of all epochs are then added up, and the scoring of the validation rows.
+
+# Of the sizes of a training's steps, in order: where the two are that are measured.
+_SMALLER, _LARGER = 0.25, 0.75
+# What a forward pass costs of a step, which is a forward pass, a backward pass of about two
+# and an optimizer's step.
+_FORWARD = 0.33
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """Seconds of a step, and of each of its tokens, padding included."""
+
+    step: float
+    token: float
+
+
+def predict_seconds(prepared: Prepared, learner: Learner) -> float:
+    """Say how many seconds a training will take from its first step to its last scoring, stopped by nothing.
+
+    The model learns from the two batches: it is of no use afterwards.
+
+    Args:
+        prepared: the rows and their batches.
+        learner: the model on its device.
+    """
+    plan = plan_of(prepared.config)
+    lengths = [row.length for row in prepared.rows]
+    steps = [
+        batches[start : start + plan.accumulate]
+        for epoch in range(plan.epochs)
+        for batches in [training_batches(lengths, batch_size=plan.batch_size, seed=plan.seed, epoch=epoch)]
+        for start in range(0, len(batches), plan.accumulate)
+    ]
+    sizes = [sum(_places(batch, lengths) for batch in step) for step in steps]
+    order = sorted(range(len(steps)), key=lambda i: sizes[i])
+    smaller, larger = (order[int(share * (len(order) - 1))] for share in (_SMALLER, _LARGER))
+    seconds = [_timed(prepared.rows, steps[i], learner, prepared) for i in (smaller, larger)]
+    cost = _line((sizes[smaller], sizes[larger]), seconds)
+    scored = sum(len(part.ids) for i in prepared.scored_rows for part in prepared.validation[i].parts)
+    return len(steps) * cost.step + sum(sizes) * cost.token + plan.epochs * scored * cost.token * _FORWARD
+
+
+def _places(batch: Sequence[int], lengths: Sequence[int]) -> int:
+    return len(batch) * max(lengths[i] for i in batch)
+
+
+def _timed(rows: Sequence[TrainingRow], step: list[list[int]], learner: Learner, prepared: Prepared) -> float:
+    """Take a step twice; returns the seconds of the second time."""
+    parts = [[rows[i] for i in batch] for batch in step]
+    plan = plan_of(prepared.config)
+    found = [take_step(learner, parts, plan, LoopState(), plan.steps_per_epoch(len(rows))) for _ in range(2)]
+    return found[-1].seconds
+
+
+def _line(sizes: tuple[int, int], seconds: Sequence[float]) -> _Cost:
+    """Draw a line through two steps; where it would fall, or begin below nothing, tokens are all that counts."""
+    apart = sizes[1] - sizes[0]
+    token = (seconds[1] - seconds[0]) / apart if apart > 0 else 0.0
+    start = seconds[1] - token * sizes[1]
+    if token <= 0 or start < 0:
+        return _Cost(0.0, sum(seconds) / sum(sizes))
+    return _Cost(start, token)
+
+
+# --- What a user should know of the cost of a training before it begins ---------------------------
+
+# Tokens that an encoder with full attention reads.
+USUAL_LENGTH = 512
+
+
+def advice(prepared: Prepared, encoder: Encoder) -> Iterator[str]:
+    """Say what is frozen, how many rows are scored, what padding costs local attention, and whether rows need it.
+
+    Args:
+        prepared: the rows and how they are batched.
+        encoder: knows its layers, the window of its attention, and whether padding changes answers.
+    """
+    if frozen := prepared.config.freeze:
+        yield f"the embeddings and the lowest {frozen} of {len(encoder.layers)} layers are frozen"
+    after = prepared.config.freeze_after
+    if after is not None and layers_frozen(1.0, len(encoder.layers), after=after):
+        yield f"after {after:.0%} of the steps layers are frozen one by one, the lowest first"
+    scored, there = len(prepared.scored_rows), len(prepared.validation)
+    if scored < there:
+        yield f"after each epoch {scored:,} of {there:,} validation rows are scored, at the end all of them"
+    if not encoder.keeps_padding_out:
+        yield (
+            f"{prepared.spec.name} changes its output with padding, so only rows of equal length share a batch: "
+            "the results are right, and it takes longer"
+        )
+    if encoder.window is None:
+        return
+    lengths = lengths_of(prepared.rows)
+    batches = training_batches(
+        lengths, batch_size=int(prepared.config.batch_size or 1), seed=prepared.config.seed, epoch=0
+    )
+    yield (
+        f"{prepared.spec.name} reads rows in windows of up to {encoder.window} tokens and does not pad rows to "
+        f"full windows; {padding_share(lengths, batches):.0%} of the computation is padding"
+    )
+    if max(lengths) <= USUAL_LENGTH:
+        yield (
+            f"every row fits into {USUAL_LENGTH} tokens: a model with full attention (bert, roberta, deberta) "
+            f"reads them just as well and computes less"
+        )

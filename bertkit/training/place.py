@@ -7,35 +7,254 @@ it is stopped. Where it replaces a run (`--force`), it works beside that (`run_f
 
 from __future__ import annotations
 
+import errno
+import os
+import re
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from bertkit.compute.processes import ended_by_signals
 from bertkit.config import TrainConfig
+from bertkit.data.sources import DATA_ROOT_VARIABLE
 from bertkit.errors import Interrupted, OutputError
-from bertkit.files import exists, is_dir, is_file, write_errors, write_json
+from bertkit.files import exists, is_dir, is_file, sync, write_errors, write_json
 from bertkit.locks import LOCK, Occupied, held, holder_of, occupied
-from bertkit.ours import is_bare, named, remove, remove_checkpoints, remove_temporaries, strangers
+from bertkit.plain import quoted, to_json
 from bertkit.run_folder import (
     CHECKPOINTS,
     GONE,
     REQUEST,
     SETUP,
+    is_bare,
     is_run,
+    is_unfinished,
     is_whole,
     lasting,
+    named,
     next_of,
     old_of,
     put_back,
     read_marked,
+    remove,
+    remove_checkpoints,
+    remove_temporaries,
     resume_command,
+    strangers,
 )
-from bertkit.training.interrupts import ended_by_signals
-from bertkit.training.output import candidates, check_place, looking, refuse_inputs
-from bertkit.training.resume import request_to_store
-from bertkit.training.swap import swap_in
+from bertkit.training.checkpoint import request_to_store
+
+# --- Which folder a run goes to, and what must not be there ---------------------------------------
+
+# Bytes of a name that bertkit makes up.
+_LONGEST = 200
+
+
+def planned_place(config: TrainConfig) -> Path:
+    """Return the run directory of a request; nothing is written.
+
+    Raises:
+        OutputError: what is there forbids it; see `check_place`.
+    """
+    shown = next(candidates(config))
+    with looking(shown):
+        check_place(config, shown, lasting(shown))
+    return shown
+
+
+def candidates(config: TrainConfig) -> Iterator[Path]:
+    """Yield the folders that may be meant, best first."""
+    if config.output:
+        yield Path(config.output)
+        return
+    first = config.data[0] if config.data else "run"
+    words = [Path(first.replace("sample:", "")).name or first, Path(config.model).name]
+    name = re.sub(r"[^\w.-]+", "-", "-".join(words)).strip("-").encode()[:_LONGEST].decode(errors="ignore")
+    base = Path("runs") / name
+    numbered = (base if n == 1 else base.with_name(f"{name}-{n}") for n in range(1, 10_000))
+    if config.resume:
+        yield next((c for c in numbered if _waits(c)), base)
+    elif config.force:
+        yield base
+    else:
+        yield from (c for c in numbered if _is_free(c))
+
+
+def check_place(config: TrainConfig, shown: Path, run: Path) -> None:
+    """Refuse a folder whose content forbids the training.
+
+    Raises:
+        OutputError: it is not empty and neither --force nor --resume is given; it is none of
+            bertkit's; or --force would delete what others have put there or the training reads.
+    """
+    if not exists(run):
+        return
+    if not is_dir(run):
+        raise OutputError(f"--output {shown}: is a file, not a folder; choose another name.")
+    if is_bare(run):
+        return
+    if not (config.force or config.resume):
+        raise OutputError(f"--output {shown}: is not empty; add --force to replace it or --resume to go on with it.")
+    word, foreign = ("--resume" if config.resume else "--force"), strangers(run)
+    if not is_run(run):
+        example = f" ({named(foreign)})" if foreign else ""
+        raise OutputError(
+            f"--output {shown}: holds files that are no run of bertkit{example}; {word} leaves them alone: "
+            "choose another folder."
+        )
+    if config.resume:
+        return
+    if foreign:
+        raise OutputError(
+            f"--output {shown}: holds {named(foreign)} that bertkit has not written; --force deletes nothing of "
+            "others: move them, or choose another folder."
+        )
+    if os.path.ismount(run):
+        raise OutputError(f"--output {shown}: is a mount point, which cannot be replaced; name a folder in it.")
+    refuse_inputs(config, shown, run)
+
+
+def refuse_inputs(config: TrainConfig, shown: Path, run: Path) -> None:
+    """Refuse to replace a run in whose folder something lies that the training itself needs."""
+    folders = {run, next_of(run), old_of(run)}
+    for what, path in _inputs(config):
+        place = lasting(path)
+        if exists(path) and folders & {place, *place.parents}:
+            raise OutputError(f"--output {shown}: {what} is there, and --force would delete it; choose another folder.")
+
+
+def looking(shown: Path) -> AbstractContextManager[None]:
+    """Turn what the machine refuses while the folder is looked at and made into one sentence."""
+    return write_errors(shown, "--output", way_on="choose another folder")
+
+
+def _inputs(config: TrainConfig) -> Iterator[tuple[str, Path]]:
+    with suppress(OSError):  # a folder that is gone is in nobody's way
+        yield "the working directory", Path.cwd()
+    root = os.environ.get(DATA_ROOT_VARIABLE)
+    for what, name in (("--data-dir", config.data_dir), (DATA_ROOT_VARIABLE, root), ("--model", config.model),
+                       ("--tokenizer", config.tokenizer)):  # fmt: skip
+        if name:
+            yield f"{what} {quoted(name)}", Path(name)
+    for name in config.data:
+        for path in (Path(config.data_dir or "", name), Path(name)):
+            yield f"DATA {quoted(name)}", path
+
+
+def _waits(place: Path) -> bool:
+    """Tell whether a training can be gone on with here."""
+    new = next_of(place)
+    return (exists(place) and is_unfinished(place)) or (exists(new) and is_run(new))
+
+
+def _is_free(place: Path) -> bool:
+    try:
+        return not exists(place) or (is_dir(place) and is_bare(place))
+    except OSError:  # somebody else's
+        return False
+
+
+# --- Put a run in the place of another: at every moment one of the two has the name, or gets it back
+
+# Another process that starts in the instant when nothing has the name makes a folder of that
+# name, sees its mistake, and takes it away.
+_PATIENCE_S, _PAUSE_S = 5.0, 0.02
+
+
+def swap_in(new: Path, place: Path, shown: Path) -> None:
+    """Give a finished run the name of the one it replaces, and delete that.
+
+    Both must be locked by this process.
+
+    Args:
+        new: the finished run, beside its place.
+        place: the run it replaces.
+        shown: the same as the user wrote it.
+
+    Raises:
+        OutputError: somebody has put files there that are not bertkit's; nothing is changed.
+        OSError: a folder cannot be renamed; nothing is changed.
+    """
+    if foreign := strangers(place):
+        raise OutputError(
+            f"{shown}: holds {named(foreign)} that bertkit has not written, so the new run, which is whole, "
+            f"stays in {new}; move them away, then {resume_command(shown)}."
+        )
+    old = old_of(place)
+    place.rename(old)  # nothing between this and the next that could take time
+    try:
+        _rename(new, place)
+    except BaseException:
+        if not exists(place):
+            old.rename(place)
+        raise
+    sync(place.parent)
+    remove(old)
+
+
+def _rename(new: Path, place: Path) -> None:
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            new.rename(place)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
+
+
+# --- A launcher that starts all processes again when one has died (`torchrun --max-restarts`) -----
+#
+# It gives the same command, which would find its own folder there and refuse it. So the training
+# of that very request that waits in its folder is gone on with, as with --resume.
+
+_VARIABLE = "TORCHELASTIC_RESTART_COUNT"
+
+
+def restarts() -> int:
+    """Return how often the launcher has started the processes again."""
+    said = os.environ.get(_VARIABLE, "")
+    return int(said) if said.isdecimal() else 0
+
+
+def after_restart(config: TrainConfig) -> TrainConfig:
+    """Return a request as it is to be done: where it was begun before a restart, it is gone on with.
+
+    Args:
+        config: the request as it was given.
+    """
+    if config.resume or not restarts():
+        return config
+    asked = to_json(config.saved())
+    found = [place for place in _places(config) if any(_asked(work) == asked for work in _works(place))]
+    # Numbers are taken in their order: the last one that waits is the newest.
+    return replace(config, output=str(found[-1]), resume=True) if found else config
+
+
+def _places(config: TrainConfig) -> Iterator[Path]:
+    """Yield the folders that the request may have been given."""
+    if config.output:
+        return iter([Path(config.output)])
+    base = next(candidates(replace(config, resume=False, force=True)))
+    numbered = (base if n == 1 else base.with_name(f"{base.name}-{n}") for n in range(1, 10_000))
+    return takewhile(lambda place: any(map(exists, _works(place))), numbered)
+
+
+def _works(place: Path) -> tuple[Path, Path]:
+    """Return where a training works whose run will be in a place."""
+    return next_of(lasting(place)), lasting(place)
+
+
+def _asked(work: Path) -> str:
+    """Return what the training that waits in a folder was asked; nothing where none does."""
+    return to_json(read_marked(work, REQUEST).get("config"))
+
 
 _TRIES = 5
 

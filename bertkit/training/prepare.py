@@ -7,33 +7,224 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bertkit.audit.training_rows import training_doubts
+from bertkit import bundle
+from bertkit.audit.run import training_doubts
+from bertkit.bundle import load_manifest
+from bertkit.compute.device import choose_placement
 from bertkit.config import TrainConfig, flag
 from bertkit.data.records import DataSet, Example
-from bertkit.data.request import DataRequest
+from bertkit.data.splits import DataRequest
 from bertkit.data.store import RowTexts, texts_of
-from bertkit.errors import UsageError
-from bertkit.models.choosing import AUTO, FROM_NOTHING, Choice, choose_model
-from bertkit.models.offline import package_statement
+from bertkit.errors import ModelError, TokenizerError, UsageError
+from bertkit.kinds import MisfitError
+from bertkit.models.finding import AUTO, FROM_NOTHING, Choice, choose_model, package_statement
 from bertkit.models.registry import EXTENDABLE, LONGEST_ROW, find_model, load_target
 from bertkit.models.table import ModelSpec
-from bertkit.tasks.answers import check_answers
+from bertkit.models.tokenizers import open_folder, open_tokenizer
+from bertkit.run_folder import is_there, put_back
 from bertkit.tasks.base import EncodedRow, Task, TaskSettings, TrainingOptions, TrainingRow
-from bertkit.tasks.class_answers import MANY_LABELS
-from bertkit.tasks.encoded import encode_scored, encode_training
-from bertkit.tasks.labels import class_weights, positive_weights
+from bertkit.tasks.encoded import StoredTraining, cut_of, encode_scored, encode_training
+from bertkit.tasks.extractive import ExtractiveTask
+from bertkit.tasks.matching import Extractor, MatchingTask
 from bertkit.tasks.multilabel import labels_of
-from bertkit.tasks.reading import load_splits
+from bertkit.tasks.objectives import MANY_LABELS
 from bertkit.tasks.registry import TaskSpec, find_task
+from bertkit.tasks.rows import check_answers, class_weights, load_splits, positive_weights
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.health import check_fit
-from bertkit.tokenization.trimming import Dropped, DropWatch, Trimmed
-from bertkit.training.deciding import choose_metric
-from bertkit.training.extractor import candidate_source, lend_extractor
-from bertkit.training.long_rows import cut_sentence
+from bertkit.tokenization.loading import load_tokenizer
+from bertkit.tokenization.trimming import DROPPED_FILE, Dropped, DropWatch, Trimmed, read_dropped, trim, trim_alike
+from bertkit.tokenization.vocab import train_wordpiece
 from bertkit.training.recipe import refuse_idle, resolve
-from bertkit.training.tuning import check_tuning
-from bertkit.training.vocabulary import choose_tokenizer, dropped_pieces, owner
+from bertkit.training.tuning import check_tuning, choose_metric
+
+# --- Which tokenizer a training reads its rows with, and whether its vocabulary is trimmed for them
+
+
+def choose_tokenizer(
+    config: TrainConfig,
+    spec: ModelSpec,
+    train: Sequence[Example],
+    saved: Path | None,
+    note: Callable[[str], None],
+) -> tuple[Tokenizer, Trimmed | None]:
+    """Open, trim or train the tokenizer of a training.
+
+    Args:
+        config: the resolved request.
+        spec: the model's row.
+        train: the training rows, for a vocabulary that is trained or trimmed.
+        saved: folder of the tokenizer of a run that is resumed.
+        note: told what is being done, in one sentence each.
+
+    Returns:
+        The tokenizer, and what was trimmed away, None where all is kept.
+
+    Raises:
+        HubError: the hub is needed and cannot be reached.
+        TokenizerError: there is none, it is damaged, or it cannot mask the tokens that are to be masked.
+        UsageError: a vocabulary is to be trimmed that cannot be.
+    """
+    trimmed = _trimmed(config, spec, train, saved, note)
+    if trimmed is not None:
+        tokenizer = trimmed.tokenizer
+    else:
+        tokenizer = load_tokenizer(saved) if saved else _opened(config, spec, train, note)
+    if config.token_masking and tokenizer.special.mask is None:
+        raise TokenizerError(
+            f"{owner(config)}: its tokenizer has no mask token for --token-masking; take one that has, or "
+            "--token-masking 0."
+        )
+    return tokenizer, trimmed
+
+
+def dropped_pieces(config: TrainConfig, spec: ModelSpec, trimmed: Trimmed | None) -> Dropped | None:
+    """Return what the vocabulary lacks: what is trimmed away now, and what a run that is learnt on from lacked.
+
+    Raises:
+        ModelError: the list of that run is damaged.
+    """
+    found = [] if trimmed is None else [trimmed.dropped]
+    if spec.hub_id is None and config.tokenizer is None and config.init == "pretrained":
+        try:
+            before = read_dropped(Path(spec.name) / DROPPED_FILE)
+        except MisfitError as error:
+            raise ModelError(f"--model {spec.name}: {DROPPED_FILE} {error}; copy the run again.") from error
+        found += [] if before is None else [before]
+    if not found:
+        return None
+    return Dropped(
+        tuple(piece for dropped in found for piece in dropped.pieces),
+        tuple(score for dropped in found for score in dropped.scores),
+    )
+
+
+def owner(config: TrainConfig) -> str:
+    """Return the flag and value that a tokenizer is from, for sentences about it."""
+    return f"--tokenizer {config.tokenizer}" if config.tokenizer is not None else f"--model {config.model}"
+
+
+def _opened(config: TrainConfig, spec: ModelSpec, train: Sequence[Example], note: Callable[[str], None]) -> Tokenizer:
+    """Open the tokenizer that is named, or the model's, or train one."""
+    if config.tokenizer is not None:
+        folder = Path(config.tokenizer)
+        put_back(folder)
+        return open_folder(folder) if folder.is_dir() else open_tokenizer(find_model(config.tokenizer))
+    if not spec.is_scratch and config.init == "pretrained":
+        return open_tokenizer(spec)
+    note(f"training a vocabulary of up to {config.vocab_size:,} pieces on {len(train):,} rows")
+    return train_wordpiece(
+        texts_of(train),
+        size=int(config.vocab_size or 0),
+        lowercase=bool(config.lowercase),
+        max_length=int(config.max_length or spec.max_length),
+    )
+
+
+def _trimmed(
+    config: TrainConfig,
+    spec: ModelSpec,
+    train: Sequence[Example],
+    saved_tokenizer: Path | None,
+    note: Callable[[str], None],
+) -> Trimmed | None:
+    """Cut the vocabulary down to what the training rows need, where that is wanted."""
+    if not config.trim_vocab:
+        return None
+    if spec.is_scratch or config.init == "random":
+        raise UsageError("--trim-vocab: a model that starts from nothing has no vocabulary to trim; leave it out.")
+    whole = _opened(config, spec, train, note)
+    if saved_tokenizer is not None:
+        return trim_alike(whole, load_tokenizer(saved_tokenizer), name=spec.name)
+    trimmed = trim(whole, texts_of(train), name=spec.name)
+    note(
+        f"of {whole.vocab_size:,} pieces {len(trimmed.rows):,} are kept: single characters, the {trimmed.seen:,} of "
+        "the training rows, and likely ones of their scripts (--no-trim-vocab keeps all)"
+    )
+    return trimmed
+
+
+# --- Rows that are longer than what is read of them, and what can be done about it ----------------
+
+
+def cut_sentence(
+    rows: Sequence[TrainingRow], validation: Sequence[EncodedRow], settings: TaskSettings, spec: ModelSpec
+) -> tuple[str, ...]:
+    """Say how many rows were cut, and what can be done about it."""
+    if isinstance(rows, StoredTraining):
+        cut, lost = rows.facts.cut, rows.facts.lost
+    else:
+        cut, lost = cut_of(row.encoded for row in rows)
+    of_validation = cut_of(validation)
+    cut, lost = cut + of_validation[0], lost + of_validation[1]
+    if not cut:
+        return ()
+    # What is cut in windows is a single sentence that is longer than one.
+    kind = "rows have sentences that are" if settings.on_long == "window" else "rows are"
+    return (
+        f"{cut:,} of {len(rows) + len(validation):,} {kind} longer than {settings.max_length} tokens and were cut "
+        f"({lost:,} tokens lost); {_ways_on(settings, spec)}",
+    )
+
+
+def _ways_on(settings: TaskSettings, spec: ModelSpec) -> str:
+    """Name what the task and the model allow."""
+    extendable = find_task(settings.task).more_positions and spec.architecture in EXTENDABLE
+    has_windows = (
+        settings.on_long != "window"
+        and settings.task not in ("choice", "matching")
+        and settings.pooling != "siamese"
+        and settings.sentence_pairs == "none"
+    )
+    ways = ["raise --max-length"] if extendable or settings.max_length < spec.max_length else []
+    ways += ["read them in parts with --on-long window"] if has_windows else []
+    if ways:
+        return ", or ".join(ways)
+    return f"{spec.name} reads no more at once: take a --model that does (longformer, modernbert), or shorten the rows"
+
+
+# --- Where the candidates of the task matching come from: an extractive run, if training starts from one
+
+
+def candidate_source(config: TrainConfig, spec: ModelSpec) -> str:
+    """Return extractor where the model is an extractive run whose weights are gone on with, else textrank.
+
+    Raises:
+        RunError: the run is damaged or newer.
+    """
+    folder = Path(spec.name)
+    is_run = spec.hub_id is None and is_there(folder)
+    is_extractive = is_run and load_manifest(folder).settings.task == "extractive"
+    return "extractor" if is_extractive and config.init != "random" else "textrank"
+
+
+def lend_extractor(task: Task, config: TrainConfig, spec: ModelSpec, note: Callable[[str], None]) -> None:
+    """Let the task matching score sentences with the extractive run that training starts from.
+
+    Other tasks need nothing.
+
+    Args:
+        task: whose settings say where candidates come from.
+        config: device and precision.
+        spec: the run's folder.
+        note: told where candidates come from.
+
+    Raises:
+        RunError: the run is damaged.
+    """
+    if not isinstance(task, MatchingTask):
+        return
+    if task.settings.candidates != "extractor":
+        note("candidates come from TextRank's scores; --model RUN with an extractive run gives better ones")
+        return
+    run = bundle.load(Path(spec.name))
+    placement = choose_placement(
+        config.device, config.precision, threads=config.threads, width=run.model.encoder.hidden_size
+    )
+    run.model.to(placement.device)
+    note(f"candidates come from the scores of {spec.name}, which stays part of the new run")
+    task.borrow(Extractor(run.model, ExtractiveTask(task.settings, run.tokenizer), placement))  # type: ignore[arg-type]
+
 
 # Options that say of what shape a model without weights is, or how its vocabulary is trained.
 FROM_NOTHING_ONLY = ("size", "layers", "hidden", "heads", "attention", "tokenizer", "vocab_size", "lowercase")

@@ -9,10 +9,9 @@ from typing import Any
 
 from bertkit.config import TrainConfig, flag, options
 from bertkit.errors import UsageError
-from bertkit.models.recipes import SCRATCH, Recipe
 from bertkit.models.registry import LOCAL_ATTENTIONS, WITH_SEGMENTS
 from bertkit.models.scratch import USUAL_DILATION, USUAL_WINDOW
-from bertkit.models.table import ModelSpec
+from bertkit.models.table import SCRATCH, ModelSpec, Recipe
 from bertkit.tasks.base import SIDED_POOLINGS
 from bertkit.tasks.published import POOLINGS
 from bertkit.tasks.registry import TASKS_WITH, TaskSpec

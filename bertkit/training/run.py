@@ -10,32 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertkit import bundle
+from bertkit.baselines.table import fitted_sentence
 from bertkit.compute.device import Placement, check_device_word, threads_note
 from bertkit.compute.processes import ALONE, World, joined
 from bertkit.config import TrainConfig
 from bertkit.data.records import DataSet
 from bertkit.errors import StrictError, UsageError
-from bertkit.evaluation.baselines import fitted_sentence
-from bertkit.evaluation.forward import forward_together
-from bertkit.evaluation.linear_run import PLACEMENT
+from bertkit.evaluation.answers import forward_together
+from bertkit.evaluation.blend import PLACEMENT
 from bertkit.kinds import MisfitError, record_of
 from bertkit.tasks.base import Task
-from bertkit.training.advice import advice
-from bertkit.training.checkpoint import Checkpoints, best_name
-from bertkit.training.drive import Totals, drive
-from bertkit.training.duration import predict_seconds
-from bertkit.training.finish import finish
-from bertkit.training.folds import FoldScores, FoldStep, check_folds, score_folds
-from bertkit.training.gallery import write_gallery
-from bertkit.training.learner import build_learner, build_model, place_training, plan_of
-from bertkit.training.linear import is_wanted, prepare_linear, train_linear
-from bertkit.training.loop import Learner, LoopState, StepFacts
-from bertkit.training.memory import predict_memory
-from bertkit.training.output import planned_place
-from bertkit.training.place import Place, opened
-from bertkit.training.prepare import Prepared, check_names, prepare
-from bertkit.training.restart import after_restart
-from bertkit.training.resume import (
+from bertkit.training.checkpoint import (
+    Checkpoints,
+    best_name,
     check_alike,
     check_same_data,
     check_state,
@@ -46,7 +33,14 @@ from bertkit.training.resume import (
     resumed_placement,
     setup_of,
 )
-from bertkit.training.tracking import wants_tensorboard
+from bertkit.training.drive import Totals, drive
+from bertkit.training.finish import FoldScores, FoldStep, check_folds, finish, score_folds
+from bertkit.training.linear import is_wanted, prepare_linear, train_linear
+from bertkit.training.loop import Learner, LoopState, StepFacts, build_learner, build_model, place_training, plan_of
+from bertkit.training.memory import advice, predict_memory, predict_seconds
+from bertkit.training.place import Place, after_restart, opened, planned_place
+from bertkit.training.prepare import Prepared, check_names, prepare
+from bertkit.training.tracking import wants_tensorboard, write_gallery
 
 if TYPE_CHECKING:
     from bertkit.models.heads import TaskModel

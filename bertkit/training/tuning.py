@@ -1,7 +1,8 @@
-"""What is chosen on the validation rows once a training is over: a temperature, and by which score labels are taken."""
+"""What is decided on the validation rows: by which metric, at which temperature, by which thresholds."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,18 +10,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.audit.labels import STRONG_IMBALANCE, imbalance
+from bertkit.baselines.sequence import SequenceBaselines
+from bertkit.baselines.table import Baselines, tuned_baselines
+from bertkit.config import TrainConfig
 from bertkit.data.records import Example
+from bertkit.data.store import labels_of
 from bertkit.errors import UsageError
-from bertkit.evaluation.baselines import Baselines, tuned_baselines
-from bertkit.evaluation.sequence_baselines import SequenceBaselines
 from bertkit.metrics.classification import Tallies, ratio, tally_metrics
 from bertkit.plain import quoted
 from bertkit.tasks.base import Outputs, Probable, Task, TaskSettings, Tuned
-from bertkit.tasks.class_answers import gathered
+from bertkit.tasks.objectives import gathered
+from bertkit.tasks.registry import TaskSpec
 from bertkit.tasks.sequence import SequenceTask
 
 if TYPE_CHECKING:
     from bertkit.models.heads import TaskModel
+
+# --------------------------------------------------------------------------------------------------
+# What is chosen on the validation rows once a training is over: a temperature, and by which score labels are taken.
 
 FLAG = "--tune-threshold"
 _BEST = ("f1", "macro_f1", "mcc", "accuracy")
@@ -162,3 +170,50 @@ def _figures(
     gold = np.broadcast_to([n - all_gold, all_gold], correct.shape).astype(np.float64)
     predicted = np.stack([n - taken, taken], axis=1)
     return tally_metrics(Tallies(correct, gold, predicted), 1)[metric]
+
+
+# --- Which metric decides: of the best epoch, of --patience, and of whether a baseline is beaten --
+
+UNEVEN = "macro_f1"  # every class counts alike, however few rows it has
+
+
+def choose_metric(config: TrainConfig, task: TaskSpec, examples: Sequence[Example]) -> tuple[str, str]:
+    """Return the metric that decides, and a sentence where that is not what the task usually takes.
+
+    Args:
+        config: the request; --metric goes before everything.
+        task: knows its metrics.
+        examples: the training rows, whose labels may be uneven.
+
+    Raises:
+        UsageError: the task does not have the metric that was asked for.
+    """
+    if config.metric is not None:
+        _refuse_foreign(config, task)
+        return config.metric, ""
+    own = task.metrics[0]
+    reason = _why_uneven(config, examples) if UNEVEN in task.metrics else ""
+    if not reason:
+        return own, ""
+    return UNEVEN, f"{UNEVEN} chooses the best epoch and gives the verdict, for {reason} (--metric {own} goes by {own})"
+
+
+def _refuse_foreign(config: TrainConfig, task: TaskSpec) -> None:
+    metrics = [name for name in task.metrics if name != "pair_accuracy" or config.sentence_pairs != "none"]
+    if config.metric not in metrics:
+        raise UsageError(
+            f"--metric {quoted(config.metric)}: {task.name} does not compute it; choose from {', '.join(metrics)}."
+        )
+
+
+def _why_uneven(config: TrainConfig, examples: Sequence[Example]) -> str:
+    if config.class_weights != "none":
+        return "--class-weights is given"
+    counts = Counter(label for label in labels_of(examples) if label)
+    if len(counts) < 2 or imbalance(counts) <= STRONG_IMBALANCE:
+        return ""
+    (most, n_most), *_, (least, n_least) = counts.most_common()
+    return (
+        f"{n_most:,} training rows have the label {quoted(most)} and {n_least:,} have {quoted(least)}, "
+        f"more than {STRONG_IMBALANCE:g} to 1"
+    )

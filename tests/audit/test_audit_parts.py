@@ -7,20 +7,14 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from bertkit.audit import near_duplicates
-from bertkit.audit.chunk import Chunk
-from bertkit.audit.encoding import FAULTS, is_suspicious
-from bertkit.audit.keys import KeyTable, stable_key
-from bertkit.audit.label_cues import LabelCues
-from bertkit.audit.labels import Labels, balancing_weights
-from bertkit.audit.lengths import fitting_length, histogram, percentile, summarize
-from bertkit.audit.near_duplicates import NearDuplicates, minhash
-from bertkit.audit.sampling import Reservoir
-from bertkit.audit.verdict import TrainCommand, suggest_command
-from bertkit.audit.words import count_words
-from bertkit.data.records import Example
-from bertkit.data.same_row import plain_form
-from bertkit.tasks.labels import class_weights
+from bertkit.audit import duplicates
+from bertkit.audit.duplicates import KeyTable, NearDuplicates, minhash, stable_key
+from bertkit.audit.findings import Chunk, Reservoir
+from bertkit.audit.labels import LabelCues, Labels, balancing_weights
+from bertkit.audit.run import TrainCommand, suggest_command
+from bertkit.audit.texts import FAULTS, count_words, fitting_length, histogram, is_suspicious, percentile, summarize
+from bertkit.data.records import Example, plain_form
+from bertkit.tasks.rows import class_weights
 
 
 def example(text, label="0", line=1, source="f"):
@@ -295,7 +289,7 @@ def test_equal_and_short_rows_are_no_near_duplicates():
 
 
 def test_a_large_split_is_compared_in_part_and_says_so(monkeypatch):
-    monkeypatch.setattr(near_duplicates, "MAX_INDEXED", 10)
+    monkeypatch.setattr(duplicates, "MAX_INDEXED", 10)
     train = reviews(60, size=200)
     test = [*reviews(30, size=90), *edited(train[:3], "t")]
     finder, found = near({"test": test, "train": train}, "train")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.audit import TrainCommand, audit, label_cues
+from bertkit.audit import TrainCommand, audit, labels
 from bertkit.data.records import ColumnMap, Example
-from bertkit.tasks.reading import load_data
+from bertkit.tasks.rows import load_data
 
 VOCABULARY = [f"word{i}" for i in range(5000)]
 
@@ -46,7 +46,7 @@ def peak_bytes(count):
 @pytest.mark.slow
 def test_a_row_costs_its_hashes_and_not_its_text(monkeypatch):
     """Rows of 270 characters: once the samples are full, one more costs its hashes, joined at the end."""
-    monkeypatch.setattr(label_cues, "SAMPLE", 2000)
+    monkeypatch.setattr(labels, "SAMPLE", 2000)
     peak_bytes(2000)  # tables that are made once
     assert peak_bytes(20_000) - peak_bytes(8000) < 12_000 * 150
 

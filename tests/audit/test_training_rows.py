@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bertkit.audit.training_rows import training_doubts
+from bertkit.audit.run import training_doubts
 from bertkit.data.records import Example
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from bertkit.cli.app import app
 from bertkit.errors import StrictError
-from bertkit.evaluation.session import Done
+from bertkit.evaluation.predict import Done
 from tests.conftest import pair_rows, write_tsv
 
 HEADER = ("sentence1", "sentence2", "label")

@@ -15,7 +15,7 @@ import pytest
 import torch
 import transformers
 
-from bertkit.models.architectures import new_config
+from bertkit.models.pretrained import new_config
 from bertkit.models.registry import BuildOptions, find_model
 from bertkit.tokenization.base import Tokenizer
 from tests.cli.test_hub_models import commands

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bertkit.cli.app import app
-from bertkit.cli.guard import ReaderGone, _guarded
+from bertkit.cli.streams import ReaderGone, _guarded
 from bertkit.errors import OutputError
 
 EVIL = "\x1b[31m\u202e\x9b[/x]"

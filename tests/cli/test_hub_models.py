@@ -10,9 +10,9 @@ import pytest
 import torch
 import transformers
 
-from bertkit.models.architectures import new_config
-from bertkit.models.recipes import MODERNBERT
+from bertkit.models.pretrained import new_config
 from bertkit.models.registry import BuildOptions
+from bertkit.models.table import MODERNBERT
 from bertkit.tokenization.base import Tokenizer
 from tests.conftest import pair_rows, write_tsv
 from tests.stand_in_hub import StandInHub, refused, run_client

@@ -17,8 +17,7 @@ from typer.testing import CliRunner
 
 from bertkit.cli.app import app
 from bertkit.language import asked_language, speak, translated
-from bertkit.language.catalogue import Catalogue, faults, filled, read_po
-from bertkit.language.particles import particle
+from bertkit.language.catalogue import Catalogue, faults, filled, particle, read_po
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -11,9 +11,8 @@ import typer.main
 from typer.testing import CliRunner
 
 from bertkit.cli.app import app
-from bertkit.cli.commands import ALIASES, INSTEAD, alias_table, our_names
-from bertkit.cli.help import help_line
-from bertkit.models import recipes
+from bertkit.cli.help import ALIASES, INSTEAD, alias_table, help_line, our_names
+from bertkit.models import table
 
 GROUP: Any = typer.main.get_command(app)
 
@@ -35,7 +34,7 @@ UNITS = re.compile(
     r"layer|head|mean)\b",
     re.IGNORECASE,
 )
-RECIPES = {name: each for name, each in vars(recipes).items() if isinstance(each, recipes.Recipe)}
+RECIPES = {name: each for name, each in vars(table).items() if isinstance(each, table.Recipe)}
 
 
 def invoke(*words: str, columns: int = 80) -> tuple[int, str, str]:
@@ -129,7 +128,7 @@ def test_every_number_has_a_unit(command: str, param: Any) -> None:
         assert UNITS.search(param.help), f"{command} {param.opts}: {param.help}"
 
 
-def values_of(recipe: recipes.Recipe, option: str) -> set[Any]:
+def values_of(recipe: table.Recipe, option: str) -> set[Any]:
     """All values that a recipe has for an option, over tasks, of one text and of two."""
     tasks = {"", *recipe.by_task, *recipe.by_pair_task}
     return {recipe.options(task, two_texts=two)[option] for task in tasks for two in (False, True)}

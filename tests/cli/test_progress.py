@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from bertkit.cli import progress, training_view
+from bertkit.cli import progress
+from bertkit.cli import train as training_view
 from bertkit.cli.app import app
 from bertkit.cli.progress import progress_line
 from bertkit.config import TrainConfig
-from bertkit.data.formats.metering import metered
-from bertkit.data.formats.opened import open_input
-from bertkit.progress import span
+from bertkit.data.formats.opened import metered, open_input
+from bertkit.plain import span
 from bertkit.training.run import train
 from tests.conftest import pair_rows, write_tsv
 

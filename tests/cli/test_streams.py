@@ -81,7 +81,7 @@ def test_a_file_does_not_take_the_place_of_a_closed_stream(pairs: Path, tmp_path
     """What libraries write to 1 and 2 would land in the first file that is opened."""
     code = (
         "import os\n"
-        "from bertkit.cli.guard import guard_standard_streams\n"
+        "from bertkit.cli.streams import guard_standard_streams\n"
         "guard_standard_streams()\n"
         f"print(open({str(tmp_path / 'x')!r}, 'w').fileno() > 2, file=os.fdopen(3, 'w'))\n"
     )

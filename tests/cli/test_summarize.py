@@ -13,9 +13,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bertkit.cli.app import app
-from bertkit.cli.summary_text import SummaryText
-from bertkit.models import offline
-from bertkit.summarization.options import SummaryOptions
+from bertkit.cli.summarize import SummaryText
+from bertkit.models import finding
+from bertkit.summarization.methods import SummaryOptions
 from bertkit.summarization.records import SourceText, Summary
 from bertkit.summarization.summarize import summarize
 from tests.cli.test_hub_models import commands
@@ -101,7 +101,7 @@ def test_text_on_stdin_is_one_document_and_utf8_whatever_the_locale():
 
 
 def test_the_default_method_says_what_it_needs(tmp_path, monkeypatch):
-    monkeypatch.setattr(offline, "PACKAGES", {})
+    monkeypatch.setattr(finding, "PACKAGES", {})
     result = run(written(tmp_path, "a.txt", TEXT))
     assert result.exit_code == 0
     assert json.loads(result.stdout)["method"] == "textrank"
@@ -199,7 +199,7 @@ def one_sentence(result: Result, code: int, *parts: str) -> None:
     ],
 )
 def test_bad_input(tmp_path, monkeypatch, arguments, code, parts):
-    monkeypatch.setattr(offline, "PACKAGES", {})
+    monkeypatch.setattr(finding, "PACKAGES", {})
     (tmp_path / "binary").write_bytes(bytes(range(256)) * 20)
     names = {"text": written(tmp_path, "a.txt", TEXT), "binary": str(tmp_path / "binary")}
     result = run(*(argument.format(**names) for argument in arguments))

@@ -233,7 +233,7 @@ def test_models_that_are_not_there(tmp_path: Path) -> None:
 
 
 def test_without_a_model_and_without_minilm_ways_on_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("bertkit.models.offline.PACKAGES", {})
+    monkeypatch.setattr("bertkit.models.finding.PACKAGES", {})
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
     one_sentence(run("a"), 3, "--model", "hf:org/name")

@@ -22,7 +22,7 @@ from tests.conftest import pair_rows
 pytest.importorskip("ray", reason="the extra ray is not installed: pip install 'bertkit[ray]'")
 from ray.exceptions import AuthenticationError
 
-from bertkit.cluster.ray_pool import joined_cluster
+from bertkit.cluster.session import joined_cluster
 from bertkit.errors import ProcessLostError
 
 BERTKIT = [sys.executable, "-m", "bertkit", "predict"]

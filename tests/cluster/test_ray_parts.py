@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bertkit.cluster.folder import Wanted, begin, part_name, run_digest, taken, write_part, written
-from bertkit.cluster.parts import FilePlan, plan_file, read_part
-from bertkit.cluster.places import all_files, without_key
-from bertkit.data.kept import parse_keep
+from bertkit.cluster.parts import FilePlan, all_files, plan_file, read_part, without_key
+from bertkit.cluster.worker import Wanted, begin, part_name, run_digest, taken, write_part, written
+from bertkit.data.columns import parse_keep
 from bertkit.data.records import BadRow, ColumnMap
 from bertkit.errors import DataError, OutputError, UsageError
 from bertkit.evaluation.answers import Item

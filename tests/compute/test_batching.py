@@ -161,7 +161,7 @@ def test_mrpc_pads_little() -> None:
     root = os.environ.get("BERTKIT_TEST_DATA")
     if root is None:
         pytest.skip("BERTKIT_TEST_DATA is not set")
-    from bertkit.tasks.reading import load_data
+    from bertkit.tasks.rows import load_data
     from bertkit.tokenization.vocab import train_wordpiece
 
     rows = load_data(["mrpc"], data_dir=Path(root) / "mrpc", splits=("train",)).splits["train"]

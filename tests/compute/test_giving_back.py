@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.compute import memory
+from bertkit.compute import device
 
 
 def anonymous_mb() -> float:
@@ -31,13 +31,13 @@ def test_gaps_are_given_back():
     full = anonymous_mb()
     for block in blocks[:-1]:  # the last one keeps the heap from shrinking at its end
         library.free(block)
-    memory.give_back()
+    device.give_back()
     library.free(blocks[-1])
     assert anonymous_mb() < full - 60
 
 
 def test_another_c_library_is_let_be(monkeypatch: pytest.MonkeyPatch):
-    memory._trim.cache_clear()
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: object())
-    memory.give_back()
-    memory._trim.cache_clear()
+    device._trim.cache_clear()
+    monkeypatch.setattr(device.ctypes, "CDLL", lambda _: object())
+    device.give_back()
+    device._trim.cache_clear()

@@ -10,16 +10,16 @@ import pytest
 from typer.testing import CliRunner
 
 from bertkit.cli.app import app
-from bertkit.data.kept import parse_keep
+from bertkit.data.columns import parse_keep
 from bertkit.data.records import ColumnMap, Example
 from bertkit.data.sources import input_files
 from bertkit.errors import DataError
 from bertkit.evaluation.inputs import open_all
-from bertkit.models.vocabulary import VocabularyRequest, build_vocabulary
+from bertkit.models.tokenizers import VocabularyRequest, build_vocabulary
 from bertkit.summarization.documents_in import document_files, read_documents
 from bertkit.summarization.records import SourceText
 from bertkit.tasks.base import TaskSettings
-from bertkit.tasks.reading import load_data, stream_data
+from bertkit.tasks.rows import load_data, stream_data
 
 
 def write(folder: Path, *texts: str, suffix: str = ".txt") -> None:

@@ -11,9 +11,9 @@ import pytest
 from bertkit.data.columns import parse_columns
 from bertkit.data.contents import tell_columns
 from bertkit.data.records import ColumnMap, Row
-from bertkit.data.texts import open_texts
+from bertkit.data.streaming import open_texts
 from bertkit.errors import DataError
-from bertkit.tasks.reading import load_data, stream_data
+from bertkit.tasks.rows import load_data, stream_data
 
 TEXTS = [f"the parcel number {i} came late and was torn" for i in range(30)]
 LABELS = ["ham" if i % 3 else "spam" for i in range(30)]

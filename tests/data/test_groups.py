@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.data.group_columns import GroupColumns
+from bertkit.data.faults import GroupColumns
 from bertkit.data.records import ColumnMap, DataSet, Example, Row
-from bertkit.data.request import DataRequest
-from bertkit.data.splits import hold_out
+from bertkit.data.splits import DataRequest, hold_out
 from bertkit.errors import DataError, UsageError
 from bertkit.reporting.inspection import InspectRequest, inspect_data
-from bertkit.tasks.reading import load_data, load_splits
+from bertkit.tasks.rows import load_data, load_splits
 
 
 def grouped(sizes: dict[str, int], *, fraction: float = 0.1, test: float = 0.0, seed: int = 0) -> DataSet:

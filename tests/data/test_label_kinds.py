@@ -16,10 +16,10 @@ from bertkit.data.label_kinds import (
     respelt,
     spelling_of,
 )
-from bertkit.data.request import DataRequest
+from bertkit.data.splits import DataRequest
 from bertkit.errors import DataError
 from bertkit.reporting.inspection import InspectRequest, inspect_data
-from bertkit.tasks.reading import load_data, load_splits
+from bertkit.tasks.rows import load_data, load_splits
 
 
 def csv(folder: Path, labels: list[str], name: str = "t.csv", header: str = "text,label") -> Path:

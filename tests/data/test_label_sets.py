@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from bertkit.data.columns import ColumnChoice, parse_columns
-from bertkit.data.label_sets import are_sets, labels_in, mark_of
+from bertkit.data.label_kinds import are_sets, labels_in, mark_of
 from bertkit.data.records import LabelSet
 from bertkit.data.store import MANY
 from bertkit.data.values import RowError
 from bertkit.errors import DataError
-from bertkit.tasks.reading import load_data, stream_data
+from bertkit.tasks.rows import load_data, stream_data
 
 TEXTS = ("the match was good", "prices fell", "a soup of lemons", "a team buys bread", "nothing at all", "a goal")
 SETS = (("sport",), ("money",), ("food",), ("sport", "food", "money"), (), ("sport", "money"))

@@ -5,12 +5,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bertkit.data import hub_data, sources
+from bertkit.data import open as hub_data
+from bertkit.data import sources
 from bertkit.data.catalog import find_dataset
-from bertkit.data.hub_data import HubData
+from bertkit.data.open import HubData
 from bertkit.data.records import ColumnMap, Row
 from bertkit.errors import DataError, UnknownNameError, UsageError
-from bertkit.tasks.reading import load_data
+from bertkit.tasks.rows import load_data
 
 MRPC_HEADER = "\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\r\n"
 

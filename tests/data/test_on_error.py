@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.data.request import DataRequest
+from bertkit.data.splits import DataRequest
 from bertkit.errors import DataError
-from bertkit.tasks.reading import load_data, load_splits
+from bertkit.tasks.rows import load_data, load_splits
 from tests.conftest import write_tsv
 
 HEADER = ("text", "label")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.data.splits import hold_out
-from bertkit.tasks.reading import load_data
+from bertkit.tasks.rows import load_data
 
 
 @pytest.fixture

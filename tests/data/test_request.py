@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.data.request import DataRequest
-from bertkit.tasks.reading import load_splits
+from bertkit.data.splits import DataRequest
+from bertkit.tasks.rows import load_splits
 
 HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n"
 

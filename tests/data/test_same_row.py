@@ -8,15 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.audit.chunk import Chunk
-from bertkit.audit.keys import KeyTable
-from bertkit.audit.leakage import leakage_findings
-from bertkit.data.records import ColumnMap, DataSet, Example, Question
-from bertkit.data.request import DataRequest
-from bertkit.data.same_row import plain_form, plain_forms, plain_rows, row_key
-from bertkit.data.splits import hold_out
-from bertkit.evaluation.contamination import count_known, save_hashes
-from bertkit.tasks.reading import load_splits
+from bertkit.audit.duplicates import KeyTable, leakage_findings
+from bertkit.audit.findings import Chunk
+from bertkit.data.records import ColumnMap, DataSet, Example, Question, plain_form, plain_forms, plain_rows, row_key
+from bertkit.data.splits import DataRequest, hold_out
+from bertkit.evaluation.run import count_known, save_hashes
+from bertkit.tasks.rows import load_splits
 
 WORDS = (
     "The Cat",

@@ -16,10 +16,10 @@ from bertkit import cache
 from bertkit.cli.app import app
 from bertkit.data import loading, store
 from bertkit.data.records import Document, Entity, Example, Question, TaggedText
-from bertkit.data.request import DataRequest
+from bertkit.data.splits import DataRequest
 from bertkit.data.store import RowTexts, StoredRows, labels_of, texts_of, write_rows
 from bertkit.errors import DataError, OutputError
-from bertkit.tasks.reading import load_data, load_splits
+from bertkit.tasks.rows import load_data, load_splits
 
 ROWS = 3_000
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.audit.unread import unread_findings
+from bertkit.audit.run import unread_findings
 from bertkit.data.label_kinds import LabelKinds
 from bertkit.data.streaming import StreamedData
 from bertkit.errors import DataError, UnknownNameError
-from bertkit.tasks.reading import load_data, stream_data
 from bertkit.tasks.registry import SHAPE_OF
+from bertkit.tasks.rows import load_data, stream_data
 from tests.conftest import pair_rows, write_tsv
 
 HEADER = ("sentence1", "sentence2", "label")

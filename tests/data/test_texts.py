@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.data.texts import open_texts
+from bertkit.data.streaming import open_texts
 from bertkit.errors import DataError
 
 ROWS = [("7", "the cat", "pos"), ("8", "a dog", "neg")]

@@ -8,8 +8,7 @@ import pytest
 
 from bertkit.data.formats.readers import read_stream
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
-from bertkit.data.shapes.documents import document_row
-from bertkit.data.shapes.labelled import LabelledTexts
+from bertkit.data.shapes.labelled import LabelledTexts, document_row
 from bertkit.data.shapes.questions import question_row
 from bertkit.data.shapes.tagged import tagged_row
 from bertkit.data.values import RowError, field_of, parse_cell, parse_json, value_text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bertkit.documents.blocking import select
+from bertkit.documents.selection import select
 
 TOKENS = [s.split() for s in ("a b c d", "x a b c", "e f", "e f", "b c d e")]
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.documents.blocking import select
-from bertkit.documents.oracle import oracle_sentences
 from bertkit.documents.rouge import highlight_lines, score_corpus, tokenize
+from bertkit.documents.selection import oracle_sentences, select
 from bertkit.documents.sentences import split_sentences
 from bertkit.documents.textrank import textrank_scores
 from bertkit.documents.words import sentence_words
@@ -28,7 +27,7 @@ def textrank(sentences, count=3):
 
 
 def test_the_room_needs_neither_torch_nor_the_packages_it_may_call():
-    modules = "sentences words textrank rouge oracle blocking".split()
+    modules = "sentences words textrank rouge selection".split()
     heavy = {"torch", "transformers", "scipy", "rouge_score", "nltk", "kiwipiepy"}
     code = f"import sys; from bertkit.documents import {', '.join(modules)}; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

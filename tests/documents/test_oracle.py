@@ -6,7 +6,7 @@ import time
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from bertkit.documents.oracle import _Search, oracle_sentences
+from bertkit.documents.selection import _Search, oracle_sentences
 
 
 class Split:

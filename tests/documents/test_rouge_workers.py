@@ -9,9 +9,8 @@ import sys
 
 import pytest
 
-from bertkit.documents import rouge_workers
-from bertkit.documents.rouge import METRICS, f_measures, score_corpus
-from bertkit.documents.rouge_workers import in_processes
+from bertkit.documents import rouge
+from bertkit.documents.rouge import METRICS, f_measures, in_processes, score_corpus
 
 PAIRS = [(f"the cat sat on mat {i}\nit slept", f"a cat sat on mat {i % 3}\nit \ud83d slept {i}") for i in range(11)]
 
@@ -19,9 +18,9 @@ PAIRS = [(f"the cat sat on mat {i}\nit slept", f"a cat sat on mat {i % 3}\nit \u
 @pytest.fixture
 def three_processors(monkeypatch):
     """So that a handful of pairs is enough for two workers."""
-    monkeypatch.setattr(rouge_workers, "_processors", lambda: 3)
-    monkeypatch.setattr(rouge_workers, "HEAD_START", 2)
-    monkeypatch.setattr(rouge_workers, "FEWEST", 1)
+    monkeypatch.setattr(rouge, "_processors", lambda: 3)
+    monkeypatch.setattr(rouge, "HEAD_START", 2)
+    monkeypatch.setattr(rouge, "FEWEST", 1)
 
 
 @pytest.fixture
@@ -54,7 +53,7 @@ def test_a_corpus_is_spread(three_processors):
 
 @pytest.mark.parametrize("program", ["raise SystemExit(1)", "print('no figures')", "print([])"])
 def test_what_a_worker_fails_at_is_done_here(here, monkeypatch, program):
-    monkeypatch.setattr(rouge_workers, "_PROGRAM", program)
+    monkeypatch.setattr(rouge, "_PROGRAM", program)
     assert in_processes(PAIRS, "english", METRICS, here) == f_measures(PAIRS, "english", METRICS)
     assert here.sizes == [5, 3, 3]
 
@@ -76,9 +75,9 @@ def test_workers_end_with_the_caller(three_processors, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    begin = rouge_workers._started
-    monkeypatch.setattr(rouge_workers, "_started", start)
-    monkeypatch.setattr(rouge_workers, "_PROGRAM", "import time; time.sleep(600)")
+    begin = rouge._started
+    monkeypatch.setattr(rouge, "_started", start)
+    monkeypatch.setattr(rouge, "_PROGRAM", "import time; time.sleep(600)")
     with pytest.raises(KeyboardInterrupt):
         in_processes(PAIRS, "english", METRICS, interrupted)
     assert len(started) == 2
@@ -86,31 +85,31 @@ def test_workers_end_with_the_caller(three_processors, monkeypatch):
 
 
 def test_few_pairs_start_no_process(monkeypatch):
-    monkeypatch.setattr(rouge_workers, "_processors", lambda: 8)
-    monkeypatch.setattr(rouge_workers, "_started", None)  # to be called is an error
+    monkeypatch.setattr(rouge, "_processors", lambda: 8)
+    monkeypatch.setattr(rouge, "_started", None)  # to be called is an error
     assert len(in_processes(PAIRS * 40, "english", ["rouge1"], f_measures)) == 440
 
 
 def test_parts_hold_every_pair_once_and_none_is_small():
     for size in (0, 1, 399, 400, 799, 800, 1000, 11_490):
         for processors in (1, 2, 16):
-            parts = rouge_workers._parts(size, processors)
+            parts = rouge._parts(size, processors)
             assert [i for part in parts for i in range(size)[part]] == list(range(size))
             assert 1 <= len(parts) <= processors
-            assert all(part.stop - part.start >= rouge_workers.FEWEST for part in parts[1:])
-    assert len(rouge_workers._parts(799, 2)) == 1
-    assert len(rouge_workers._parts(800, 2)) == 2
+            assert all(part.stop - part.start >= rouge.FEWEST for part in parts[1:])
+    assert len(rouge._parts(799, 2)) == 1
+    assert len(rouge._parts(800, 2)) == 2
 
 
 @pytest.mark.parametrize(("said", "most"), [("1", 1), ("2", 2), ("", 9), ("0", 9), ("many", 9)])
 def test_the_environment_limits_the_processes(monkeypatch, said, most):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(9), raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", said)
-    assert rouge_workers._processors() == most
+    assert rouge._processors() == most
 
 
 def test_a_worker_imports_what_it_needs_and_no_more():
-    program = f"{rouge_workers._PROGRAM}; import sys; print(); print([m for m in sys.modules if m in sys.argv])"
+    program = f"{rouge._PROGRAM}; import sys; print(); print([m for m in sys.modules if m in sys.argv])"
     heavy = ["torch", "transformers", "sklearn.base", "scipy.sparse", "bertkit.models", "bertkit.cli"]
     asked = json.dumps([PAIRS[:1], "english", ["rouge1"]])
     command = [sys.executable, "-c", program, *heavy]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from bertkit.documents.summary_sets import BEST, FIGURES, SIZES, SetScorer, set_figures, summary_sets
+from bertkit.documents.selection import BEST, FIGURES, SIZES, SetScorer, set_figures, summary_sets
 
 SCORES = [0.1, 0.9, 0.2, 0.8, 0.05, 0.3, 0.7, 0.4]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bertkit.documents.surface import FEATURES, surface_features
+from bertkit.documents.textrank import FEATURES, surface_features
 
 DOCUMENT = [
     "The mill burned down at night.",

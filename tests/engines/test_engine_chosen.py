@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from bertkit.cli.app import app
 from bertkit.data.records import ColumnMap
-from bertkit.engines import choosing
-from bertkit.engines.choosing import LARGE_INPUT, choose_engine, size_of_all
+from bertkit.engines import opening
+from bertkit.engines.opening import LARGE_INPUT, choose_engine, size_of_all
 from bertkit.tasks.base import TaskSettings
 
 AVX512 = frozenset({"avx2", "avx512f", "avx512_bf16"})
@@ -30,11 +30,11 @@ def run(tmp_path: Path) -> Path:
 def machine(
     monkeypatch: pytest.MonkeyPatch, units: frozenset[str] = AVX512, missing: str = "", tiles: bool = False
 ) -> None:
-    monkeypatch.setattr(choosing, "units", lambda: units)
-    monkeypatch.setattr(choosing, "has_tiles", lambda: tiles)
-    monkeypatch.setattr(choosing, "is_installed", lambda package: package != missing)
-    monkeypatch.setattr(choosing, "_GPUS", ())
-    monkeypatch.setattr(choosing, "sys", SimpleNamespace(platform="linux"))
+    monkeypatch.setattr(opening, "units", lambda: units)
+    monkeypatch.setattr(opening, "has_tiles", lambda: tiles)
+    monkeypatch.setattr(opening, "is_installed", lambda package: package != missing)
+    monkeypatch.setattr(opening, "_GPUS", ())
+    monkeypatch.setattr(opening, "sys", SimpleNamespace(platform="linux"))
 
 
 def asked(run: Path, size: int | None = LARGE_INPUT, device: str = "auto", **changes: Any) -> tuple[str, str]:
@@ -95,8 +95,8 @@ def test_one_line_says_which_and_why(
     assert predicted("--engine", "torch").stderr == ""
     assert predicted("-q", "--engine", "auto").stderr == ""
     machine(monkeypatch)
-    monkeypatch.setattr(choosing, "LARGE_INPUT", 1)
-    monkeypatch.setattr(choosing, "NARROW", 1)
+    monkeypatch.setattr(opening, "LARGE_INPUT", 1)
+    monkeypatch.setattr(opening, "NARROW", 1)
     large = predicted()
     assert "answers are computed by OpenVINO" in large.stderr
     assert "(a large input, and a processor without AMX)" in large.stderr

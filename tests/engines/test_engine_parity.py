@@ -15,7 +15,7 @@ from torch import Tensor
 from bertkit.data.records import Example, Question, TaggedText
 from bertkit.engines.graph import write_graph
 from bertkit.engines.opening import Way, open_run
-from bertkit.evaluation.forward import forward
+from bertkit.evaluation.answers import forward
 from bertkit.export.run import ExportRequest, export_run
 from tests.conftest import OBJECTS, SUBJECTS, VERBS, pair_rows, write_tsv
 

@@ -14,7 +14,7 @@ import pytest
 
 from bertkit.data.records import Example
 from bertkit.engines.opening import Way, open_run
-from bertkit.evaluation.forward import forward
+from bertkit.evaluation.answers import forward
 from bertkit.export import check
 from tests.engines.test_opening_by_engine import Runs, command, data_of, refused
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bertkit import bundle
-from bertkit.engines import cache as cached
+from bertkit.engines import graph as cached
 from bertkit.errors import OutputError
 
 

@@ -14,8 +14,8 @@ from bertkit import bundle
 from bertkit.cli.app import app
 from bertkit.compute.device import Placement
 from bertkit.data.records import Example
-from bertkit.engines import opening, packages
-from bertkit.evaluation.forward import forward
+from bertkit.engines import graph, opening
+from bertkit.evaluation.answers import forward
 
 Runs = Callable[[str], Path]
 
@@ -161,7 +161,7 @@ def test_a_run_without_a_graph_is_refused(name: str, reason: str, run_of: Runs, 
 
 
 def test_missing_packages_are_named(run_of: Runs, export: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (packages, opening):
+    for module in (graph, opening):
         monkeypatch.setattr(module, "is_installed", lambda package: False)
     refused(command("predict", run_of("scratch"), pairs, "--engine", "onnx"), "pip install onnxruntime")
     refused(command("predict", run_of("scratch"), pairs, "--engine", "openvino"), "pip install openvino")

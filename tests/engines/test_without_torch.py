@@ -13,7 +13,7 @@ import torch
 from typer.testing import CliRunner
 
 from bertkit.cli.app import app
-from bertkit.compute import arrays
+from bertkit.compute import device
 from tests.models.test_plain_bert import modules_of
 
 ROWS = {
@@ -76,9 +76,9 @@ def test_a_run_that_is_damaged_beside_its_weights(run_of: Callable[[str], Path],
 
 def test_figures_are_the_same_with_and_without_torch() -> None:
     logits = torch.randn(3, 5, 4, dtype=torch.float32) * 9
-    assert (arrays.figures(logits) == arrays.figures(logits.numpy())).all()
-    assert abs(arrays.each_by_itself(logits * 99) - arrays.each_by_itself((logits * 99).numpy())).max() < 1e-12
+    assert (device.to_figures(logits) == device.to_figures(logits.numpy())).all()
+    assert abs(device.each_by_itself(logits * 99) - device.each_by_itself((logits * 99).numpy())).max() < 1e-12
     for kind in (np.float64, np.float32):
-        ours, others = arrays.probabilities(logits.numpy(), kind), arrays.probabilities(logits, kind)
+        ours, others = device.probabilities(logits.numpy(), kind), device.probabilities(logits, kind)
         assert ours.dtype == others.dtype == kind
         assert abs(ours - others).max() < 1e-6

@@ -13,14 +13,13 @@ from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
 
 from bertkit import bundle
+from bertkit.baselines.pairs import WordVectors
+from bertkit.baselines.sequence import load_sequence_baselines
 from bertkit.cli.app import app
 from bertkit.data.records import Example
 from bertkit.errors import RunError
-from bertkit.evaluation.blend import Blend, ScoreBlend, fit_blend, fit_score_blend
-from bertkit.evaluation.ensemble import open_ensemble
+from bertkit.evaluation.blend import Blend, ScoreBlend, fit_blend, fit_score_blend, open_ensemble
 from bertkit.evaluation.run import EvalRequest, evaluate_run
-from bertkit.evaluation.sequence_baselines import load_sequence_baselines
-from bertkit.evaluation.word_vectors import WordVectors
 from bertkit.training.run import Event, train
 from tests.conftest import pair_rows, write_tsv
 from tests.training.test_run import small

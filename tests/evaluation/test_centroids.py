@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from bertkit.baselines.sequence import fit_sequence_baselines, load_sequence_baselines
+from bertkit.baselines.tfidf import MANY_CLASSES, CentroidModel, LinearModel, centroids_from, fit_centroids
 from bertkit.data.records import Example
 from bertkit.errors import RunError
-from bertkit.evaluation.centroids import MANY_CLASSES, CentroidModel, centroids_from, fit_centroids
-from bertkit.evaluation.linear import LinearModel
-from bertkit.evaluation.sequence_baselines import fit_sequence_baselines, load_sequence_baselines
 
 CLASSES = MANY_CLASSES + 20
 

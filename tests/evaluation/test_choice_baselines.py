@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
+from bertkit.baselines.choice import CHOICE_BASELINES, fit_choice_baselines, load_choice_baselines
 from bertkit.data.catalog import find_dataset
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.records import Question
 from bertkit.data.shapes.questions import question_row
 from bertkit.errors import DataError, RunError
-from bertkit.evaluation.choice_baselines import CHOICE_BASELINES, fit_choice_baselines, load_choice_baselines
-from bertkit.metrics.ranking import ranking_difference, ranking_metrics
+from bertkit.metrics.multilabel import ranking_difference, ranking_metrics
 
 WORDS = ("river", "stone", "cloud", "apple", "train", "music", "letter", "garden", "winter", "bread", "ship", "lamp")
 
@@ -199,7 +199,7 @@ def test_what_is_saved_answers_the_same_to_the_last_bit(tmp_path):
 def test_the_same_rows_and_seed_write_the_same_bytes_in_another_process(tmp_path):
     code = (
         "import sys; from pathlib import Path; from bertkit.data.records import Question;"
-        "from bertkit.evaluation.choice_baselines import fit_choice_baselines as fit;"
+        "from bertkit.baselines.choice import fit_choice_baselines as fit;"
         "rows = [Question((f'q {i}',), 'AB'[i % 2], i, 's', choices=(f'a {i}', f'b {i} c'), names=('A', 'B'))"
         " for i in range(30)];"
         "fit(rows, seed=int(sys.argv[2])).save(Path(sys.argv[1]))"

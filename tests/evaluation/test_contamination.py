@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from bertkit.baselines.tfidf import read_baseline_files, write_baseline_files
 from bertkit.data.records import Example
 from bertkit.errors import PlaceError, RunError
-from bertkit.evaluation.baseline_files import read_baseline_files, write_baseline_files
-from bertkit.evaluation.contamination import FILE, count_known, save_hashes
-from bertkit.evaluation.run import EvalRequest, evaluate_run
+from bertkit.evaluation.run import HASHES, EvalRequest, count_known, evaluate_run, save_hashes
 
 
 def rows(*texts: str) -> list[Example]:
@@ -28,10 +27,10 @@ def test_hashes_that_are_gone_are_not_none_known(trained_run: Path, tmp_path: Pa
     assert count_known(rows("a"), "salt", tmp_path, is_pair=False) is None
     copy = tmp_path / "copy"
     shutil.copytree(trained_run, copy)
-    (copy / "baseline" / FILE).unlink()
+    (copy / "baseline" / HASHES).unlink()
     warnings = evaluate_run(EvalRequest(copy)).warnings
-    assert sum(f"the run has lost {FILE}" in warning for warning in warnings) == 1
-    assert not any(FILE in warning for warning in evaluate_run(EvalRequest(trained_run)).warnings)
+    assert sum(f"the run has lost {HASHES}" in warning for warning in warnings) == 1
+    assert not any(HASHES in warning for warning in evaluate_run(EvalRequest(trained_run)).warnings)
 
 
 def test_a_right_that_is_missing_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,14 +41,14 @@ def test_a_right_that_is_missing_is_no_damage(tmp_path: Path, monkeypatch: pytes
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    with pytest.raises(PlaceError, match=f"{FILE}: Permission denied; ask its owner"):
+    with pytest.raises(PlaceError, match=f"{HASHES}: Permission denied; ask its owner"):
         count_known(rows("a"), "salt", tmp_path, is_pair=False)
     with pytest.raises(PlaceError, match=r"baselines\.json: Permission denied; ask its owner"):
         read_baseline_files(tmp_path)
 
 
 def test_damage_is_called_damage(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_bytes(b"no tensors")
+    (tmp_path / HASHES).write_bytes(b"no tensors")
     with pytest.raises(RunError, match="the run is damaged"):
         count_known(rows("a"), "salt", tmp_path, is_pair=False)
 

@@ -21,8 +21,7 @@ from bertkit.config import TrainConfig
 from bertkit.data.records import ColumnMap
 from bertkit.errors import UsageError
 from bertkit.tasks.base import TaskSettings
-from bertkit.tasks.class_answers import Chosen, likeliest, taken_numbers
-from bertkit.tasks.objectives import Classification
+from bertkit.tasks.objectives import Chosen, Classification, likeliest, taken_numbers
 from bertkit.training.run import train
 from bertkit.training.tuning import check_tuning
 from tests.conftest import write_tsv

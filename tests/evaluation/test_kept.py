@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from bertkit.data.kept import Keep, parse_keep
+from bertkit.data.columns import Keep, parse_keep
 from bertkit.data.records import ColumnMap
 from bertkit.errors import DataError, UsageError
-from bertkit.evaluation.session import PredictRequest, predict
-from bertkit.evaluation.writers import TEXT, open_writer
+from bertkit.evaluation.predict import PredictRequest, predict
+from bertkit.evaluation.records_out import TEXT, open_writer
 from bertkit.tasks.base import TaskSettings
 from tests.conftest import pair_rows
 

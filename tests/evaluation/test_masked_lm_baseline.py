@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bertkit.baselines.table import fit_unigram, load_unigram
 from bertkit.data.records import ColumnMap, Example
 from bertkit.errors import RunError
-from bertkit.evaluation.masked_lm_baseline import fit_unigram, load_unigram
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.masked_lm import MaskedLMTask
 from bertkit.tokenization.base import Tokenizer

@@ -18,9 +18,8 @@ from bertkit.bundle import Bundle
 from bertkit.compute.device import Placement
 from bertkit.data.records import BadRow, ColumnMap, Example
 from bertkit.errors import DataError, OutputError, StrictError
-from bertkit.evaluation.predict import LARGEST_CHUNK, predict_stream
-from bertkit.evaluation.session import PredictRequest, predict
-from bertkit.evaluation.writers import open_writer
+from bertkit.evaluation.predict import LARGEST_CHUNK, PredictRequest, predict, predict_stream
+from bertkit.evaluation.records_out import open_writer
 from bertkit.tasks.base import TaskSettings
 from tests.conftest import pair_rows, write_tsv
 

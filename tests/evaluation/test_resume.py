@@ -18,7 +18,7 @@ from bertkit.config import TrainConfig
 from bertkit.data.records import BadRow, Example
 from bertkit.errors import UsageError
 from bertkit.evaluation import predict
-from bertkit.evaluation.span import Shard, Span, parse_shard
+from bertkit.evaluation.records_out import Shard, Span, parse_shard
 from bertkit.files import temporary
 from bertkit.training.run import train
 from tests.conftest import OBJECTS, SUBJECTS, VERBS, pair_rows, write_tsv
@@ -199,7 +199,7 @@ def test_a_killed_command_is_gone_on_with(run: Path, asked: Path, tmp_path: Path
 def test_an_interrupted_command_keeps_what_it_wrote(
     run: Path, asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bertkit.evaluation import session
+    from bertkit.evaluation import predict as session
 
     expected = whole(run, asked, tmp_path)
     output, count = tmp_path / "out", session._count

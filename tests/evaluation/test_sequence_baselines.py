@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
+from bertkit.baselines.sequence import fit_sequence_baselines, load_sequence_baselines
 from bertkit.data.records import Example
 from bertkit.errors import DataError, RunError
-from bertkit.evaluation.sequence_baselines import fit_sequence_baselines, load_sequence_baselines
 
 GOOD = ("a lovely film", "what a lovely story", "a warm and clever play", "clever and lovely")
 POOR = ("a dull film", "what a dull story", "a cold and stupid play", "stupid and dull")

@@ -13,8 +13,7 @@ from typer.testing import CliRunner
 from bertkit import bundle
 from bertkit.cli.app import app
 from bertkit.data.records import LabelSet
-from bertkit.evaluation.blend import SetBlend, fit_set_blend
-from bertkit.evaluation.ensemble import open_ensemble
+from bertkit.evaluation.blend import SetBlend, fit_set_blend, open_ensemble
 from bertkit.training.run import TrainResult, train
 from tests.training.test_multilabel import rows, write
 from tests.training.test_run import small

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from bertkit.baselines.table import SummaryBaselines, fit_baselines, load_baselines, load_summary_baselines
 from bertkit.data.records import ColumnMap, Document, Example
 from bertkit.errors import DataError, RunError
-from bertkit.evaluation.baselines import fit_baselines, load_baselines
 from bertkit.evaluation.evaluate import evaluate
-from bertkit.evaluation.summary_baselines import SummaryBaselines, load_summary_baselines
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.extractive import ExtractiveTask
 from bertkit.tokenization.base import Tokenizer

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bertkit.baselines.table import fit_tagging_baselines, load_tagging_baselines
 from bertkit.data.records import Entity, Example, TaggedText
 from bertkit.errors import RunError
-from bertkit.evaluation.tagging_baselines import fit_tagging_baselines, load_tagging_baselines
 from bertkit.tasks.tagging import Tagging
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from bertkit.evaluation import tfidf
-from bertkit.evaluation.overlap import longest_common_subsequence, overlap_features
-from bertkit.evaluation.tfidf import fit_tfidf, split_words, tfidf_rows, tokenize_rows
+from bertkit.baselines import tfidf
+from bertkit.baselines.pairs import longest_common_subsequence, overlap_features
+from bertkit.baselines.tfidf import fit_tfidf, split_words, tfidf_rows, tokenize_rows
 
 TEXTS = ("a lovely film", "what a lovely story", "a warm and clever play", "clever and lovely", "dull")
 KOREAN = ("영화가 정말 재미있어요", "배우의 연기가 훌륭하다")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bertkit.evaluation.verdict import Verdict
+from bertkit.evaluation.evaluate import Verdict
 
 
 def sentence(metric: str, *difference: float) -> str:

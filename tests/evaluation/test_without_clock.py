@@ -24,10 +24,10 @@ from bertkit.compute.device import Placement
 from bertkit.config import TrainConfig
 from bertkit.data.records import Example
 from bertkit.evaluation import predict
-from bertkit.evaluation.forward import forward
+from bertkit.evaluation.answers import forward
 from bertkit.evaluation.predict import FIRST_CHUNK, GROWTH, LARGEST_CHUNK, predict_stream
 from bertkit.tasks.base import EncodedRow
-from bertkit.tasks.parts import SLAB
+from bertkit.tasks.encoding import SLAB
 from bertkit.tokenization.base import Encoding
 from bertkit.training.loop import StepFacts
 from bertkit.training.run import Event, train

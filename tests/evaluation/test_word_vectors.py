@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bertkit.evaluation.word_vectors import NEARNESSES, WordVectors, nearnesses
+from bertkit.baselines.pairs import NEARNESSES, WordVectors, nearnesses
 from bertkit.tokenization.base import Tokenizer
 
 IDF = {"the": 1.0, "cat": 3.0, "dog": 3.0, "river": 4.0, "sees": 2.0, "finds": 2.0}

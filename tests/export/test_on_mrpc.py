@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from transformers import pipeline
 
-from bertkit.models.offline import packaged_model
+from bertkit.models.finding import packaged_model
 from tests.export.test_to_transformers import bertkit
 
 DATA = Path(os.environ.get("BERTKIT_TEST_DATA", "")) / "mrpc"

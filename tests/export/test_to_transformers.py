@@ -19,10 +19,10 @@ from bertkit import bundle
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig
 from bertkit.errors import UsageError
-from bertkit.model_type import OWN_MODEL_TYPE
-from bertkit.models.architectures import new_config
+from bertkit.models.pretrained import new_config
 from bertkit.models.registry import BuildOptions
-from bertkit.tasks import published_head
+from bertkit.run_folder import OWN_MODEL_TYPE
+from bertkit.tasks import published
 from bertkit.tokenization.base import Tokenizer
 from bertkit.training.run import train
 from tests.conftest import OBJECTS, SUBJECTS, VERBS, pair_rows, write_tsv
@@ -338,7 +338,7 @@ def test_an_export_that_answers_otherwise_is_taken_back(
 ) -> None:
     run = tmp_path / "run"
     train(small(pairs_file, run, overlap_segments=False, pooling="cls", lr=1e-2, epochs=3))
-    monkeypatch.setitem(published_head._MIDDLE, "tanh", (1.0, 0.0))
+    monkeypatch.setitem(published._MIDDLE, "tanh", (1.0, 0.0))
     result = bertkit("export", run, "--to", "transformers")
     refused(result, 3, "answers otherwise than the run", "pairs.tsv:", "nothing was written")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]

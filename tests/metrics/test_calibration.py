@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bertkit.metrics.calibration import (
+from bertkit.metrics.probabilities import (
     calibration_error,
     calibration_interval,
     class_temperature,

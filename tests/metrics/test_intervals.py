@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bertkit.metrics import intervals
-from bertkit.metrics.classification import classification_metrics
+from bertkit.metrics.classification import classification_metrics, regression_metrics
 from bertkit.metrics.intervals import (
     bootstrap,
     bootstrap_difference,
@@ -16,7 +16,6 @@ from bertkit.metrics.intervals import (
     regression_difference,
     regression_intervals,
 )
-from bertkit.metrics.regression import regression_metrics
 
 
 def labelled(rows, labels, *, seed=0):

@@ -9,13 +9,7 @@ import pytest
 from scipy.stats import pearsonr
 from sklearn import metrics
 
-from bertkit.metrics.klue import (
-    character_tags,
-    klue_entities,
-    klue_macro_f1,
-    klue_relations,
-    klue_similarity,
-)
+from bertkit.metrics.spans import character_tags, klue_entities, klue_macro_f1, klue_relations, klue_similarity
 
 
 def test_similarity_is_scored_as_a_number_and_as_yes_or_no() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bertkit.metrics.perplexity import perplexity_difference, perplexity_intervals, perplexity_metrics
+from bertkit.metrics.probabilities import perplexity_difference, perplexity_intervals, perplexity_metrics
 
 Row = NDArray[np.float64]
 NOTHING: Row = np.zeros((0, 2))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bertkit.metrics.intervals import bootstrap, bootstrap_difference
-from bertkit.metrics.ranking import gold_ranks, ranking_difference, ranking_intervals, ranking_metrics
+from bertkit.metrics.multilabel import gold_ranks, ranking_difference, ranking_intervals, ranking_metrics
 
 # the right choice comes 1st of 3, 2nd of 2, 4th of 5
 GOLD = [0, 1, 4]

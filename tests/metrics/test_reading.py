@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bertkit.metrics.reading import (
+from bertkit.metrics.spans import (
     best,
     character_f1,
     klue_exact,

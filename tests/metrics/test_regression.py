@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bertkit.metrics.regression import average_ranks, mae, mse, pearson, regression_metrics, spearman
+from bertkit.metrics.classification import average_ranks, mae, mse, pearson, regression_metrics, spearman
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 12])  # 0 and 1: many ties

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import auc, f1_score, precision_recall_curve, precision_score, recall_score
 
-from bertkit.metrics.relations import area_of, relation_difference, relation_intervals, relation_metrics
+from bertkit.metrics.spans import area_of, relation_difference, relation_intervals, relation_metrics
 
 LABELS = ("no_relation", "born", "founded", "unused")
 RELATED = frozenset(LABELS[1:])

@@ -7,12 +7,7 @@ import pytest
 
 from bertkit.data.tagged.schemes import detect_scheme, lenient_spans, strict_spans
 from bertkit.metrics.intervals import bootstrap, bootstrap_difference
-from bertkit.metrics.tagging import (
-    tag_metrics,
-    tagging_difference,
-    tagging_intervals,
-    tagging_metrics,
-)
+from bertkit.metrics.spans import tag_metrics, tagging_difference, tagging_intervals, tagging_metrics
 
 
 def score_tags(gold, predicted):

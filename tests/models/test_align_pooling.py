@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from bertkit.models.alignment import TEMPERATURE, differences
+from bertkit.models.heads import TEMPERATURE, differences
 
 HIDDEN = torch.randn(2, 6, 8, generator=torch.Generator().manual_seed(3))
 FIRST = torch.tensor([[1, 1, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0]])

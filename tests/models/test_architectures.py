@@ -11,10 +11,9 @@ import torch
 import transformers
 
 from bertkit.errors import ModelError, UsageError
-from bertkit.models.architectures import ARCHITECTURES, adapted_config, new_config, with_dropout
 from bertkit.models.bert import PRESETS
 from bertkit.models.encoder import PretrainedEncoder
-from bertkit.models.pretrained import build
+from bertkit.models.pretrained import ARCHITECTURES, adapted_config, build, new_config, with_dropout
 from bertkit.models.registry import BuildOptions, find_model
 from bertkit.models.table import MODELS
 

@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from bertkit.models import encoder as encoder_module
-from bertkit.models.attention import FUSED, PLAIN, SHORT_ROW, SMALL_BATCH, attention_kernel
-from bertkit.models.encoder import PretrainedEncoder
+from bertkit.models.encoder import FUSED, PLAIN, SHORT_ROW, SMALL_BATCH, PretrainedEncoder, attention_kernel
 from bertkit.models.pretrained import build
 from bertkit.models.registry import BuildOptions, find_model
 

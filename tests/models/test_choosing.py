@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bertkit import bundle
-from bertkit.models import choosing
-from bertkit.models.choosing import CANDIDATES, choose_model, language_of
+from bertkit.models import finding
+from bertkit.models.finding import CANDIDATES, choose_model, language_of
 from bertkit.models.registry import find_model
 from bertkit.models.table import ModelSpec, reads
 from bertkit.reporting.inspection import InspectRequest, inspect_data
@@ -31,7 +31,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         def is_here(spec: ModelSpec) -> bool:
             return spec.name in names
 
-        monkeypatch.setattr(choosing, "is_here", is_here)
+        monkeypatch.setattr(finding, "is_here", is_here)
 
     return only
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from bertkit.models.dropout import QuickDropout, drop, use_quick_dropout
+from bertkit.models.for_training import QuickDropout, drop, use_quick_dropout
 
 
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.5, 0.9])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bertkit.models.embedding import LastingEmbedding, use_lasting_embeddings
+from bertkit.models.for_training import LastingEmbedding, use_lasting_embeddings
 
 IDS = torch.tensor([[1, 5, 5, 0], [2, 1, 0, 0]])
 AFTER = torch.tensor([[7, 7, 3], [3, 3, 1]])

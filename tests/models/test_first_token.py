@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bertkit.models.bert import BertConfig, BertModel
-from bertkit.models.first_token import make_first_token_layer
+from bertkit.models.encoder import make_first_token_layer
+from bertkit.models.extractive import MatchingModel
 from bertkit.models.heads import OF_FIRST_TOKEN, POOLINGS, Encoder, SequenceModel
-from bertkit.models.matching import MatchingModel
 from bertkit.models.pretrained import build
 from bertkit.models.registry import BuildOptions, find_model
 from bertkit.tasks.base import SIDED_POOLINGS

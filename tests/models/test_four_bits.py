@@ -15,7 +15,7 @@ from transformers import AutoModel, BertConfig, BertModel
 
 from bertkit.errors import ModelError, OutputError
 from bertkit.kinds import MisfitError
-from bertkit.models import offline
+from bertkit.models import finding
 from bertkit.models.four_bits import read_four_bits
 from bertkit.models.registry import BuildOptions, find_model, load_target
 from bertkit.models.tokenizers import open_tokenizer
@@ -35,8 +35,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     digest = hashlib.sha256((folder / "tiny.bin").read_bytes()).hexdigest()
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("BERTKIT_CACHE", str(tmp_path / "cache"))
-    made_up = offline.Package("tiny", "tiny_four_bits", "tiny.bin", digest, is_packed=True, statement="It is tiny.")
-    monkeypatch.setattr(offline, "PACKAGES", {HUB_ID: made_up})
+    made_up = finding.Package("tiny", "tiny_four_bits", "tiny.bin", digest, is_packed=True, statement="It is tiny.")
+    monkeypatch.setattr(finding, "PACKAGES", {HUB_ID: made_up})
     return folder
 
 
@@ -52,7 +52,7 @@ def test_weights_are_those_that_were_packed(tmp_path: Path) -> None:
 
 
 def test_the_unpacked_folder_is_a_bert_of_transformers(package: Path) -> None:
-    folder = offline.packaged_model(HUB_ID)
+    folder = finding.packaged_model(HUB_ID)
     assert folder is not None
     tensors = small.weights(len(small.vocabulary(WORDS)) + 3)
     config = BertConfig(
@@ -103,47 +103,47 @@ def test_marks_keep_the_order_in_which_they_are_typed(package: Path) -> None:
 
 
 def test_it_is_unpacked_once(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = offline.packaged_model(HUB_ID)
+    folder = finding.packaged_model(HUB_ID)
     (package / "tiny.bin").write_bytes(b"changed later")
-    assert offline.packaged_model(HUB_ID) == folder
+    assert finding.packaged_model(HUB_ID) == folder
 
 
 def test_other_weights_are_refused_and_leave_nothing(package: Path, tmp_path: Path) -> None:
     (package / "tiny.bin").write_bytes(b"E5S1 and something else")
     with pytest.raises(ModelError, match=r"tiny\.bin: is not the official intfloat/multilingual-e5-small"):
-        offline.packaged_model(HUB_ID)
+        finding.packaged_model(HUB_ID)
     assert [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
 
 
 def test_what_a_killed_process_left_is_never_read(package: Path, tmp_path: Path) -> None:
-    folder = offline.packaged_model(HUB_ID)
+    folder = finding.packaged_model(HUB_ID)
     assert folder is not None
     content = (folder / "model.safetensors").read_bytes()
     half = folder.with_name(f".{folder.name}.tmp")
     folder.rename(half)
     (half / "model.safetensors").write_bytes(content[:100])
-    assert offline.packaged_model(HUB_ID) == folder
+    assert finding.packaged_model(HUB_ID) == folder
     assert (folder / "model.safetensors").read_bytes() == content
     assert not half.exists()
 
 
 def test_a_damaged_copy_is_made_again(package: Path) -> None:
-    folder = offline.packaged_model(HUB_ID)
+    folder = finding.packaged_model(HUB_ID)
     assert folder is not None
     content = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(content[:-4] + b"\0\0\0\0")
     os.utime(folder / "model.safetensors", ns=(1, 1))
-    assert offline.packaged_model(HUB_ID) == folder
+    assert finding.packaged_model(HUB_ID) == folder
     assert (folder / "model.safetensors").read_bytes() == content
     (folder / "tokenizer.json").unlink()
-    assert (offline.packaged_model(HUB_ID) or folder) / "tokenizer.json" in set(folder.iterdir())
+    assert (finding.packaged_model(HUB_ID) or folder) / "tokenizer.json" in set(folder.iterdir())
 
 
 def test_a_cache_that_cannot_be_written_is_said(package: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("BERTKIT_CACHE", str(tmp_path / "file"))
     with pytest.raises(OutputError, match="BERTKIT_CACHE"):
-        offline.packaged_model(HUB_ID)
+        finding.packaged_model(HUB_ID)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from bertkit.models.alignment import differences
 from bertkit.models.bert import BertConfig, BertModel
-from bertkit.models.heads import SequenceModel
+from bertkit.models.heads import SequenceModel, differences
 
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
 SIDES = torch.tensor([[0, 0, 1, 1, 1], [0, 1, 1, 0, 0]])

@@ -15,10 +15,9 @@ from transformers import BertConfig as TheirConfig
 from transformers import BertModel as TheirModel
 
 from bertkit.models.bert import BertConfig, BertModel
-from bertkit.models.extractive import ExtractiveModel
+from bertkit.models.encoder import extend_positions
+from bertkit.models.extractive import ExtractiveModel, InterSentenceLayer, InterSentenceScorer, sinusoids
 from bertkit.models.heads import exported_weights
-from bertkit.models.inter_sentence import InterSentenceLayer, InterSentenceScorer, sinusoids
-from bertkit.models.positions import extend_positions
 
 
 @pytest.fixture

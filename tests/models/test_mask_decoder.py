@@ -16,8 +16,8 @@ from bertkit.compute.device import Placement
 from bertkit.config import TrainConfig
 from bertkit.data.records import Example
 from bertkit.errors import Interrupted, RunError, UsageError
-from bertkit.evaluation.forward import forward
-from bertkit.models import mask_decoder
+from bertkit.evaluation.answers import forward
+from bertkit.models import deberta
 from bertkit.models.deberta import DebertaConfig, DebertaModel
 from bertkit.models.heads import MaskedLanguageModel
 from bertkit.models.registry import BuildOptions, find_model, load_target
@@ -50,7 +50,7 @@ def model_of(name: str) -> MaskedLanguageModel:
 
 @pytest.mark.parametrize("name", ["scratch", *ARCHITECTURES])
 def test_without_places_the_first_run_is_the_last_layer_again(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mask_decoder, "TIMES", 1)
+    monkeypatch.setattr(deberta, "TIMES", 1)
     model, inputs = model_of(name), batch()
     assert model.mask_decoder is not None
     torch.nn.init.zeros_(model.mask_decoder.position_embeddings.weight)
@@ -82,7 +82,7 @@ def test_scratch_equals_transformers_layers_run_as_the_authors_do() -> None:
     ours = DebertaModel(CONFIG, with_pooler=False).eval()
     reference = transformers.DebertaV2Model(transformers.DebertaV2Config(**ours.transformers_config())).eval()
     reference.load_state_dict(ours.state_dict())
-    decoder, inputs = mask_decoder.EnhancedMaskDecoder(ours, 32), batch()
+    decoder, inputs = deberta.EnhancedMaskDecoder(ours, 32), batch()
     with torch.no_grad():
         found, _ = decoder(*inputs.values(), None)
         states = reference(**inputs, output_hidden_states=True).hidden_states[-2]

@@ -15,8 +15,7 @@ from torch import nn
 from bertkit.errors import ModelError
 from bertkit.models.encoder import PretrainedEncoder
 from bertkit.models.plain_bert import StoredBert
-from bertkit.models.plain_config import of_plain_bert
-from bertkit.models.registry import find_rebuilder
+from bertkit.models.registry import find_rebuilder, of_plain_bert
 from bertkit.models.weights import on_paper, undrawn
 
 PAD = 1

@@ -14,9 +14,8 @@ import transformers
 from torch import Tensor, nn
 
 from bertkit.errors import ModelError, UsageError
-from bertkit.models.architectures import ARCHITECTURES, DROPOUT_NAMES, new_config
 from bertkit.models.encoder import PretrainedEncoder
-from bertkit.models.pretrained import build, rebuild
+from bertkit.models.pretrained import ARCHITECTURES, DROPOUT_NAMES, build, new_config, rebuild
 from bertkit.models.registry import BuildOptions, find_model
 
 PAD = 1

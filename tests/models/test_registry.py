@@ -14,11 +14,10 @@ import pytest
 from bertkit.config import TASKS as TASK_WORDS
 from bertkit.config import TrainConfig
 from bertkit.errors import ModelError, UnknownNameError
-from bertkit.models.architectures import ARCHITECTURES
 from bertkit.models.heads import POOLINGS
-from bertkit.models.recipes import FINE_TUNING, RECIPES
+from bertkit.models.pretrained import ARCHITECTURES
 from bertkit.models.registry import find_model, load_target
-from bertkit.models.table import MODELS
+from bertkit.models.table import FINE_TUNING, MODELS, RECIPES
 
 ROOT = Path(__file__).parents[2]
 TASK_NAMES = tuple(word for word in TASK_WORDS if word != "auto")

@@ -15,8 +15,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from bertkit.errors import ModelError
-from bertkit.models.architectures import new_config
-from bertkit.models.pretrained import build
+from bertkit.models.pretrained import build, new_config
 from bertkit.models.registry import BuildOptions, find_model
 
 OPTIONS = BuildOptions(vocab_size=60, pad_id=1, max_length=48, with_pooler=False, layers=2, hidden=32, heads=2)

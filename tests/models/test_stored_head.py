@@ -11,7 +11,7 @@ import transformers
 from bertkit.models.heads import MaskedLanguageModel
 from bertkit.models.pretrained import build
 from bertkit.models.registry import BuildOptions, find_model
-from bertkit.models.stored_head import stored_head
+from bertkit.models.weights import stored_head
 
 BERT = {
     "vocab_size": 60,

@@ -17,7 +17,7 @@ from bertkit.models.registry import find_model
 from bertkit.models.table import ModelSpec
 from bertkit.models.tokenizers import open_folder, open_tokenizer
 from bertkit.tokenization.base import Tokenizer
-from bertkit.tokenization.kobert import open_kobert
+from bertkit.tokenization.published import open_kobert
 from bertkit.tokenization.vocab import bert_tokenizer
 from tests import small_sentencepiece as small
 from tests.stand_in_hub import StandInHub, refused, run_client
@@ -154,7 +154,7 @@ def test_folders_are_opened_without_torch(kobert: Path, saved: Path, tmp_path: P
     code += "print(*sys.modules)"
     command = [sys.executable, "-c", code, str(kobert), str(saved), str(deberta)]
     loaded = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    assert "bertkit.tokenization.kobert" in loaded
+    assert "bertkit.tokenization.published" in loaded
     assert [name for name in ("torch", "transformers", "huggingface_hub") if name in loaded] == []
 
 

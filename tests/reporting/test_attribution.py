@@ -23,13 +23,12 @@ from bertkit.cli.app import app
 from bertkit.data.records import ColumnMap, Entity, Example, Question, TaggedText
 from bertkit.errors import DataError
 from bertkit.models.bert import BertConfig, BertModel
-from bertkit.models.offline import packaged_model
+from bertkit.models.finding import packaged_model
 from bertkit.reporting import attribution
 from bertkit.reporting.attribution import Explainer, Explanation, can_attribute
 from bertkit.tasks.base import Task, TaskSettings
 from bertkit.tasks.choice import ChoiceTask
-from bertkit.tasks.sequence import SequenceTask
-from bertkit.tasks.siamese import SiameseTask
+from bertkit.tasks.sequence import SequenceTask, SiameseTask
 from bertkit.tasks.tagging import TaggingTask
 from bertkit.tokenization.base import Tokenizer
 from tests.conftest import pair_rows, write_tsv

@@ -10,7 +10,7 @@ import pytest
 
 from bertkit.errors import OutputError, UsageError
 from bertkit.reporting.inspection import InspectRequest, inspect_data
-from bertkit.tasks.reading import load_data
+from bertkit.tasks.rows import load_data
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from bertkit.metrics.calibration import calibration
-from bertkit.reporting.curves import by_length, threshold_curves, wilson
+from bertkit.metrics.probabilities import calibration
+from bertkit.reporting.pictures import by_length, threshold_curves, wilson
 
 
 @pytest.mark.parametrize("digits", [1, 6], ids=["many ties", "few ties"])

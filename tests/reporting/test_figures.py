@@ -17,11 +17,10 @@ from bertkit.data.records import ColumnMap, Entity, Example, Question, TaggedTex
 from bertkit.evaluation.evaluate import Evaluation
 from bertkit.evaluation.run import Scored
 from bertkit.reporting.figures import FIGURES, draw_figures, figure_names
-from bertkit.reporting.style import COLOURS, PALETTE, as_png, as_svg, drawing, new_figure
+from bertkit.reporting.page import COLOURS, PALETTE, as_png, as_svg, drawing, new_figure
 from bertkit.tasks.base import Task, TaskSettings
 from bertkit.tasks.choice import ChoiceTask
-from bertkit.tasks.masked_lm import MaskedLMTask
-from bertkit.tasks.masked_scores import MaskedOutput
+from bertkit.tasks.masked_lm import MaskedLMTask, MaskedOutput
 from bertkit.tasks.sequence import SequenceTask
 from bertkit.tasks.tagging import ScoredEntity, Tagging, TaggingTask
 from bertkit.tokenization.base import Tokenizer

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.reporting.history import read_curves
+from bertkit.reporting.pictures import read_curves
 
 
 def write(folder: Path, points: dict[int, float], *, purge_step: int) -> None:

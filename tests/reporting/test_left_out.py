@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from bertkit.reporting.left_out import Stretch, find_stretches, find_words, moved, without
+from bertkit.reporting.attribution import Stretch, find_stretches, find_words, moved, without
 
 
 def words_of(text: str) -> list[str]:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from bertkit.reporting.markdown import code_span, escaped
+from bertkit.reporting.card import code_span, escaped
 
 
 def read_code_span(span: str) -> str:

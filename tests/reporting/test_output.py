@@ -12,8 +12,7 @@ import pytest
 
 from bertkit import files
 from bertkit.errors import OutputError
-from bertkit.reporting.output import write_figures
-from bertkit.reporting.style import drawing, legend_above, new_figure, short
+from bertkit.reporting.page import drawing, legend_above, new_figure, short, write_figures
 
 
 def test_a_disk_that_gets_full_leaves_no_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +44,7 @@ def test_figures_are_all_there(tmp_path: Path) -> None:
 
 
 def test_nothing_is_said_of_a_home_that_cannot_be_written() -> None:
-    code = "from bertkit.reporting.style import drawing, new_figure, as_png\nwith drawing(): as_png(new_figure()[0])\n"
+    code = "from bertkit.reporting.page import drawing, new_figure, as_png\nwith drawing(): as_png(new_figure()[0])\n"
     away = {"HOME": "/dev/null/home", "XDG_CONFIG_HOME": "/dev/null/config", "XDG_CACHE_HOME": "/dev/null/cache"}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ, **away}

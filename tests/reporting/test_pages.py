@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bertkit.audit.lengths import Bar
+from bertkit.audit.texts import Bar
 from bertkit.cli.app import app
-from bertkit.reporting.charts import histogram
-from bertkit.reporting.page import Html, document, joined, table, tag
+from bertkit.reporting.page import Html, document, histogram, joined, table, tag
 from tests.conftest import pair_rows, write_tsv
 
 EVIL = '<script>alert("x")</script>'

@@ -19,9 +19,9 @@ from typer.testing import CliRunner
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig, from_mapping, read_toml
 from bertkit.errors import NonFiniteError
-from bertkit.scale.space import Dimension
+from bertkit.scale.search import Dimension
 from bertkit.scale.study import Study
-from bertkit.scale.versus import Pair, Versus
+from bertkit.scale.tune import Pair, Versus
 from tests.conftest import pair_rows, write_tsv
 
 pytest.importorskip("optuna")

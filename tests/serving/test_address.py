@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.errors import OutputError, UsageError
-from bertkit.serving.address import listening, parse_address
+from bertkit.serving.server import listening, parse_address
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from bertkit.data.records import Example
 from bertkit.evaluation.answers import Chunk, Item, Record
-from bertkit.serving.batcher import JOINED_ROWS, Batcher, Busy, FailedError, TooLateError
+from bertkit.serving.service import JOINED_ROWS, Batcher, Busy, FailedError, TooLateError
 
 
 class Pretended:

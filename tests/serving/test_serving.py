@@ -322,6 +322,6 @@ def test_what_means_nothing_to_a_server_is_refused(trained_run: Path, options: l
 
 
 def test_a_server_is_begun_without_torch() -> None:
-    code = "import sys, bertkit.serving.session; print(sorted({'torch', 'transformers', 'sklearn'} & set(sys.modules)))"
+    code = "import sys, bertkit.serving.server; print(sorted({'torch', 'transformers', 'sklearn'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -37,7 +37,7 @@ def any_splitter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def without_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without the extra `offline`."""
-    monkeypatch.setattr("bertkit.models.offline.PACKAGES", {})
+    monkeypatch.setattr("bertkit.models.finding.PACKAGES", {})
 
 
 @pytest.fixture

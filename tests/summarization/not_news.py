@@ -10,8 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bertkit.summarization.methods import open_summarizer
-from bertkit.summarization.options import SummaryOptions
+from bertkit.summarization.methods import SummaryOptions, open_summarizer
 from bertkit.summarization.records import Listener, SourceText, Summary
 from tests.summarization.conftest import TEXTS
 

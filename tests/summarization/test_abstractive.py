@@ -11,12 +11,10 @@ import torch
 import transformers
 
 from bertkit.errors import ModelError
-from bertkit.summarization.methods import open_summarizer
-from bertkit.summarization.options import SummaryOptions
+from bertkit.summarization.abstractive import Limits, Writer, find_writer, open_writer
+from bertkit.summarization.methods import SummaryOptions, open_summarizer
 from bertkit.summarization.records import Listener, SourceText, Summary, Unreadable, Windows
-from bertkit.summarization.registry import find_writer
 from bertkit.summarization.summarize import summarize
-from bertkit.summarization.writer import Limits, Writer, open_writer
 
 SHORT = "The cat sees music. A dog likes the river."
 

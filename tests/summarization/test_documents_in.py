@@ -11,7 +11,7 @@ import pytest
 
 from bertkit.errors import DataError, UsageError
 from bertkit.summarization.documents_in import holds_many, read_documents
-from bertkit.summarization.options import SummaryOptions
+from bertkit.summarization.methods import SummaryOptions
 from bertkit.summarization.records import Listener, SourceText, Unreadable
 from bertkit.summarization.summarize import SummarizeRequest, summarize_inputs
 

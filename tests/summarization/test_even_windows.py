@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from bertkit.summarization.windows import even_windows, fitting
+from bertkit.summarization.abstractive import even_windows, fitting
 
 
 def lengths(texts):

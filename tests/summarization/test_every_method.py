@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from bertkit.cli.app import app
 from bertkit.documents.sentences import split_sentences
 from bertkit.errors import DataError
-from bertkit.summarization.options import SummaryOptions
+from bertkit.summarization.methods import SummaryOptions
 from bertkit.summarization.records import SourceText, Summary, document_sentences
 from bertkit.summarization.summarize import summarize
 from tests.conftest import OBJECTS, SUBJECTS, VERBS

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from bertkit.errors import BertkitError, ModelError, UnknownNameError, UsageError
-from bertkit.summarization.methods import METHODS, choose_method
-from bertkit.summarization.options import SummaryOptions
-from bertkit.summarization.registry import WRITERS, default_writer, find_writer
+from bertkit.summarization.abstractive import WRITERS, default_writer, find_writer
+from bertkit.summarization.methods import METHODS, SummaryOptions, choose_method
 
 
 def chosen(**options) -> tuple[str, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bertkit.summarization.options import SummaryOptions
+from bertkit.summarization.methods import SummaryOptions
 from tests.summarization.not_news import DOCUMENTS, MAIN_POINTS, habits
 
 

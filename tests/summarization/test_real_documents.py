@@ -11,9 +11,8 @@ from typer.testing import CliRunner
 from bertkit.cli.app import app
 from bertkit.data.records import Row
 from bertkit.errors import UsageError
-from bertkit.summarization.document_rows import DocumentColumns, document_columns, documents_of_rows
-from bertkit.summarization.documents_in import read_documents
-from bertkit.summarization.options import SummaryOptions, suitable_length
+from bertkit.summarization.documents_in import DocumentColumns, document_columns, documents_of_rows, read_documents
+from bertkit.summarization.methods import SummaryOptions, suitable_length
 from bertkit.summarization.records import document_sentences
 from bertkit.summarization.summarize import summarize
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 import pytest
 
 from bertkit.errors import DataError
-from bertkit.summarization.options import SummaryOptions
+from bertkit.summarization.methods import SummaryOptions
 from bertkit.summarization.records import Listener, Summary, Unreadable
-from bertkit.summarization.scoring import FIGURES, mean_sentence, read_references, score_summary
-from bertkit.summarization.summarize import SummarizeRequest, summarize_inputs
+from bertkit.summarization.summarize import (
+    FIGURES,
+    SummarizeRequest,
+    mean_sentence,
+    read_references,
+    score_summary,
+    summarize_inputs,
+)
 
 TEXT = "The mill burned down at night. Nobody was hurt. The miller wants to build it again."
 

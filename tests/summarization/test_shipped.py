@@ -17,15 +17,14 @@ from safetensors.numpy import load_file
 
 from bertkit.compute.device import Placement
 from bertkit.data.records import Document
-from bertkit.documents.summary_sets import SetScorer
+from bertkit.documents.selection import SetScorer
 from bertkit.errors import ModelError
-from bertkit.evaluation.forward import forward
-from bertkit.models import offline
-from bertkit.summarization.methods import ENCODER, open_summarizer
-from bertkit.summarization.options import SummaryOptions
+from bertkit.evaluation.answers import forward
+from bertkit.models import finding
+from bertkit.summarization.methods import ENCODER, SummaryOptions, open_summarizer
 from bertkit.summarization.records import Answers, Item, Listener, SourceText, Summary, Unreadable
-from bertkit.summarization.shipped import WEIGHTS, shipped_bundle, telling_of_korean
 from bertkit.summarization.summarize import summarize
+from bertkit.summarization.trained import WEIGHTS, shipped_bundle, telling_of_korean
 from bertkit.tokenization.base import Tokenizer
 from tests.summarization.not_news import habits
 
@@ -128,7 +127,7 @@ def test_the_card_tells_what_was_measured():
 @pytest.fixture
 def minilm() -> None:
     """The extra `offline`."""
-    if offline.packaged_model(ENCODER) is None:
+    if finding.packaged_model(ENCODER) is None:
         pytest.skip("the extra offline is not installed")
 
 

@@ -8,12 +8,11 @@ import pytest
 
 from bertkit.documents.sentences import Sentence
 from bertkit.errors import ModelError, RunError
-from bertkit.summarization.methods import open_summarizer
-from bertkit.summarization.options import SummaryOptions
+from bertkit.summarization.methods import SummaryOptions, open_summarizer
 from bertkit.summarization.records import Listener, SourceText, Summary, Unreadable
 from bertkit.summarization.summarize import summarize
 from bertkit.summarization.trained import _chosen
-from bertkit.tasks.summary_scores import Extract
+from bertkit.tasks.summaries import Extract
 
 EXTRACT = Extract(
     tuple(Sentence(i, i + 1, text) for i, text in enumerate(["a b c", "a b c d", "e", "f", "g"])),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.errors import BertkitError, DataError
-from bertkit.summarization.options import SummaryOptions
+from bertkit.summarization.methods import SummaryOptions
 from bertkit.summarization.summarize import summarize
 
 LEAD, TEXTRANK = SummaryOptions("lead"), SummaryOptions("textrank")

@@ -8,8 +8,8 @@ import pytest
 
 from bertkit.data.records import ColumnMap, Entity, Example, TaggedText
 from bertkit.errors import DataError
-from bertkit.tasks.answers import check_answers
 from bertkit.tasks.base import TaskSettings
+from bertkit.tasks.rows import check_answers
 
 
 def settings(task: str, *labels: str) -> TaskSettings:

@@ -7,8 +7,7 @@ import unicodedata
 from dataclasses import replace
 
 from bertkit.data.records import Entity
-from bertkit.tasks.base import TaskSettings
-from bertkit.tasks.endings import Endings, learn_endings
+from bertkit.tasks.base import Endings, TaskSettings, learn_endings
 from bertkit.tasks.tagging import TaggingTask
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.segments import Span

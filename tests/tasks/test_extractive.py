@@ -16,12 +16,11 @@ from bertkit.compute.device import Placement
 from bertkit.data.records import ColumnMap, Document, Example
 from bertkit.documents.sentences import Sentence
 from bertkit.errors import DataError, UsageError
-from bertkit.evaluation.forward import forward
+from bertkit.evaluation.answers import forward
 from bertkit.models.bert import BertConfig, BertModel
 from bertkit.tasks.base import TaskSettings, TrainingOptions
 from bertkit.tasks.extractive import ExtractiveTask
-from bertkit.tasks.sentence_windows import SHARED, SentenceWindow, encode_documents, plan_windows
-from bertkit.tasks.summary_scores import Extract, SummaryScorer
+from bertkit.tasks.summaries import SHARED, Extract, SentenceWindow, SummaryScorer, encode_documents, plan_windows
 from bertkit.tokenization.base import Tokenizer
 
 CPU = Placement("cpu", "float32", 1)
@@ -299,7 +298,7 @@ def test_bad_requests_are_refused(task: ExtractiveTask, tokenizer: Tokenizer) ->
 def test_many_documents_are_split_among_the_library_calls(
     task: ExtractiveTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bertkit.tasks.sentence_windows._CHUNK", 2)
+    monkeypatch.setattr("bertkit.tasks.summaries._CHUNK", 2)
     rows = encode_documents(
         [windows(task.encode([document()])[0].parts)[0].sentences] * 3, task.tokenizer, max_length=512
     )

@@ -18,12 +18,11 @@ from bertkit.compute.batching import Batch
 from bertkit.compute.device import Placement
 from bertkit.data.records import ColumnMap, Example
 from bertkit.errors import DataError, TokenizerError
-from bertkit.evaluation.forward import forward
+from bertkit.evaluation.answers import forward
 from bertkit.models.bert import BertConfig, BertModel
 from bertkit.models.heads import MaskedLanguageModel, exported_weights
 from bertkit.tasks.base import TaskSettings, TrainingOptions, TrainingRow
-from bertkit.tasks.masked_lm import MaskedLMTask
-from bertkit.tasks.masked_scores import MaskedOutput, is_pair
+from bertkit.tasks.masked_lm import MaskedLMTask, MaskedOutput, is_pair
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.vocab import train_wordpiece
 

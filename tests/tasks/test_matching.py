@@ -15,13 +15,12 @@ from bertkit.compute.device import Placement
 from bertkit.data.records import ColumnMap, Document
 from bertkit.documents.rouge import tokenize
 from bertkit.errors import DataError, UsageError
-from bertkit.evaluation.forward import forward
+from bertkit.evaluation.answers import forward
 from bertkit.models.bert import BertConfig, BertModel
-from bertkit.models.matching import MatchingModel
+from bertkit.models.extractive import MatchingModel
 from bertkit.tasks.base import EncodedRow, TaskSettings, TrainingOptions
-from bertkit.tasks.candidates import Extractor, by_merit, candidate_sets, merit
 from bertkit.tasks.extractive import ExtractiveTask
-from bertkit.tasks.matching import DocumentPart, MatchingTask
+from bertkit.tasks.matching import DocumentPart, Extractor, MatchingTask, by_merit, candidate_sets, merit
 from bertkit.tokenization.base import Tokenizer
 
 CPU = Placement("cpu", "float32", 1)

@@ -15,9 +15,9 @@ from bertkit.errors import DataError, UsageError
 from bertkit.models.bert import BertConfig, BertModel
 from bertkit.models.heads import SequenceModel
 from bertkit.tasks.base import TaskSettings, TrainingOptions
-from bertkit.tasks.labels import class_weights, sorted_labels
+from bertkit.tasks.multilabel import parse_thresholds
 from bertkit.tasks.objectives import Classification, Regression, number
-from bertkit.tasks.thresholds import parse_thresholds
+from bertkit.tasks.rows import class_weights, sorted_labels
 
 LABELS = ("bad", "fair", "good")
 

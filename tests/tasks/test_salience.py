@@ -10,15 +10,14 @@ import torch
 
 from bertkit.compute.device import Placement
 from bertkit.data.records import ColumnMap, Document
-from bertkit.documents.summary_sets import FIGURES, SetScorer
-from bertkit.documents.surface import FEATURES, surface_features
+from bertkit.documents.selection import FIGURES, SetScorer
+from bertkit.documents.textrank import FEATURES, surface_features
 from bertkit.errors import DataError
-from bertkit.evaluation.forward import forward
+from bertkit.evaluation.answers import forward
 from bertkit.models.bert import BertConfig, BertModel
-from bertkit.models.salience import SalienceModel
+from bertkit.models.extractive import SalienceModel
 from bertkit.tasks.base import TaskSettings, TrainingOptions
-from bertkit.tasks.salience import SalienceTask
-from bertkit.tasks.set_choice import SetChoiceTask
+from bertkit.tasks.extractive import SalienceTask, SetChoiceTask
 from bertkit.tokenization.base import Tokenizer
 
 CPU = Placement("cpu", "float32", 1)

@@ -9,7 +9,7 @@ import pytest
 
 from bertkit.data.records import Example
 from bertkit.errors import DataError
-from bertkit.tasks.sentence_pairs import SentencePair, pair_up
+from bertkit.tasks.masked_lm import SentencePair, pair_up
 
 
 def lines(*numbers: int, source: str = "a.txt") -> list[Example]:

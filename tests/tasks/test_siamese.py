@@ -13,11 +13,11 @@ from bertkit import bundle
 from bertkit.compute.device import Placement
 from bertkit.data.records import ColumnMap, Example
 from bertkit.errors import DataError, UsageError
-from bertkit.evaluation.forward import forward
+from bertkit.evaluation.answers import forward
 from bertkit.models.bert import BertConfig, BertModel
 from bertkit.tasks.base import TaskSettings, TrainingOptions
 from bertkit.tasks.registry import find_task
-from bertkit.tasks.siamese import SiameseTask
+from bertkit.tasks.sequence import SiameseTask
 from bertkit.tokenization.base import Tokenizer
 from bertkit.training.run import train
 from tests.conftest import OBJECTS, write_tsv

@@ -17,8 +17,7 @@ from tokenizers import decoders, models, pre_tokenizers, processors
 from bertkit.data.records import ColumnMap, Entity, Example, TaggedText
 from bertkit.errors import DataError
 from bertkit.tasks.base import EncodedRow, TaskSettings, TrainingOptions
-from bertkit.tasks.tagging import ScoredEntity, Tagging, TaggingTask
-from bertkit.tasks.units import Words, is_whole_words, units
+from bertkit.tasks.tagging import ScoredEntity, Tagging, TaggingTask, Words, is_whole_words, units
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.segments import Span
 from bertkit.tokenization.vocab import train_wordpiece

@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pytest
 
-from bertkit.tasks.viterbi import best_path, entity_runs, tag_names
+from bertkit.tasks.tagging import best_path, entity_runs, tag_names
 
 
 def keeps_scheme(tags: tuple[int, ...]) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bertkit.tokenization.alignment import align
-from bertkit.tokenization.listing import Token
+from bertkit.tokenization.listing import Token, align
 
 
 def tokens(*places: tuple[str, int, int] | str, side: int = 0) -> list[Token]:

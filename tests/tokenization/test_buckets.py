@@ -12,15 +12,14 @@ from pathlib import Path
 import pytest
 
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
-from bertkit.tokenization.buckets import Found, Lookup, bucket_of
 from bertkit.tokenization.loading import load_tokenizer
-from bertkit.tokenization.vocab import bert_tokenizer, train_vocabulary
+from bertkit.tokenization.vocab import Found, Lookup, bert_tokenizer, bucket_of, train_vocabulary
 
 ROOT = Path(__file__).parents[2]
 WORDS = ("뷁", "filmz", "Zzyzx", "🙂", "")
 IN_ANOTHER_PROCESS = """
 import json, sys
-from bertkit.tokenization.buckets import bucket_of
+from bertkit.tokenization.vocab import bucket_of
 print(json.dumps([bucket_of(word, 1000) for word in json.loads(sys.argv[1])]))
 """
 

@@ -14,8 +14,7 @@ import pytest
 from bertkit.errors import TokenizerError
 from bertkit.kinds import MisfitError
 from bertkit.tokenization.base import Tokenizer
-from bertkit.tokenization.checked import check_character_map, check_tokenizer
-from bertkit.tokenization.loading import load_tokenizer
+from bertkit.tokenization.loading import check_character_map, check_tokenizer, load_tokenizer
 from bertkit.tokenization.vocab import train_vocabulary
 
 Change = Callable[[dict[str, Any]], object]

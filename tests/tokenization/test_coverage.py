@@ -7,7 +7,7 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import models, pre_tokenizers
 
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
-from bertkit.tokenization.coverage import BATCH, measure_coverage
+from bertkit.tokenization.health import BATCH, measure_coverage
 from bertkit.tokenization.vocab import bert_tokenizer, train_vocabulary
 
 PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "play", "##ing", "the", "ball", ".", "영화")

@@ -9,9 +9,9 @@ import sentencepiece
 from tokenizers import normalizers
 
 from bertkit.tokenization.base import Tokenizer
-from bertkit.tokenization.deberta import fix_characters, open_deberta
 from bertkit.tokenization.loading import load_tokenizer
-from bertkit.tokenization.spans import whole_characters
+from bertkit.tokenization.published import fix_characters, open_deberta
+from bertkit.tokenization.segments import whole_characters
 from bertkit.tokenization.vocab import bert_tokenizer
 from tests import small_sentencepiece as small
 

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer as Backend
 from bertkit.errors import TokenizerError
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.health import FitWatch, check_fit, examine, unknown_share
-from bertkit.tokenization.kobert import open_kobert
+from bertkit.tokenization.published import open_kobert
 from bertkit.tokenization.vocab import bert_tokenizer
 from tests import small_sentencepiece as small
 

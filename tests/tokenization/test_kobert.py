@@ -14,9 +14,9 @@ import sentencepiece
 
 from bertkit.errors import TokenizerError
 from bertkit.tokenization.base import Tokenizer
-from bertkit.tokenization.kobert import MODEL_FILE, is_kobert, open_kobert
 from bertkit.tokenization.loading import load_tokenizer
-from bertkit.tokenization.spans import whole_characters
+from bertkit.tokenization.published import KOBERT_FILE, is_kobert, open_kobert
+from bertkit.tokenization.segments import whole_characters
 from tests import small_sentencepiece as small
 
 Algorithm = Callable[[str], list[int]]
@@ -24,7 +24,7 @@ Algorithm = Callable[[str], list[int]]
 
 def published_algorithm(folder: Path) -> Algorithm:
     """What KoBertTokenizer (monologg/KoBERT-Transformers) does, step by step."""
-    model = sentencepiece.SentencePieceProcessor(model_proto=(folder / MODEL_FILE).read_bytes())
+    model = sentencepiece.SentencePieceProcessor(model_proto=(folder / KOBERT_FILE).read_bytes())
     tokens = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
     ids = {token: i for i, token in enumerate(tokens)}
     special = re.compile(f"({'|'.join(map(re.escape, small.SPECIAL))})")
@@ -106,7 +106,7 @@ def test_ids_are_those_of_the_algorithm(kobert: Tokenizer, folder: Path) -> None
 
 
 def test_ids_are_the_lines_of_the_vocabulary_and_not_those_of_the_model(kobert: Tokenizer, folder: Path) -> None:
-    model = sentencepiece.SentencePieceProcessor(model_proto=(folder / MODEL_FILE).read_bytes())
+    model = sentencepiece.SentencePieceProcessor(model_proto=(folder / KOBERT_FILE).read_bytes())
     (row,) = kobert.encode(["영화를 추천합니다."])
     tokens = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
     assert [tokens[i] for i in row.ids[1:-1]] == model.encode("영화를 추천합니다.", out_type=str)
@@ -258,9 +258,9 @@ def test_a_run_that_keeps_kobert_s_config_opens_its_tokenizer_json(kobert: Token
 
 
 def test_the_missing_model_is_named(copy: Path) -> None:
-    (copy / MODEL_FILE).unlink()
+    (copy / KOBERT_FILE).unlink()
     assert is_kobert(copy)
-    with pytest.raises(TokenizerError, match=rf"lacks its SentencePiece model; copy {MODEL_FILE}.*there\.$") as caught:
+    with pytest.raises(TokenizerError, match=rf"lacks its SentencePiece model; copy {KOBERT_FILE}.*there\.$") as caught:
         open_kobert(copy)
     assert str(copy) in str(caught.value)
 
@@ -289,13 +289,13 @@ def test_files_that_do_not_belong_together(copy: Path, old: str, new: str, said:
 
 @pytest.mark.parametrize("content", [b"", b"version https://git-lfs", b"\xff" * 100])
 def test_a_damaged_model_is_said(copy: Path, content: bytes) -> None:
-    (copy / MODEL_FILE).write_bytes(content)
+    (copy / KOBERT_FILE).write_bytes(content)
     with pytest.raises(TokenizerError, match=r"is no SentencePiece model \(.+\); copy it again"):
         open_kobert(copy)
 
 
 def test_a_model_of_another_kind_is_said(copy: Path) -> None:
-    (copy / MODEL_FILE).write_bytes(small.train(small.sentences(), model_type="bpe"))
+    (copy / KOBERT_FILE).write_bytes(small.train(small.sentences(), model_type="bpe"))
     with pytest.raises(TokenizerError, match="is not a unigram model"):
         open_kobert(copy)
 

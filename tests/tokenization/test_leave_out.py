@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from bertkit.tokenization.leave_out import leave_words_out
+from bertkit.tokenization.encoding import leave_words_out
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from bertkit.errors import UsageError
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.listing import _PLAIN, Lister
-from bertkit.tokenization.spans import whole_characters
+from bertkit.tokenization.segments import whole_characters
 from bertkit.tokenization.vocab import train_vocabulary, train_wordpiece
 from tests import small_sentencepiece as small
 

@@ -10,7 +10,7 @@ import pytest
 import sentencepiece
 
 from bertkit.kinds import MisfitError
-from bertkit.tokenization.model_proto import read_model_proto
+from bertkit.tokenization.sentencepiece import read_model_proto
 from tests import small_sentencepiece as small
 
 ROOT = Path(__file__).parents[2]

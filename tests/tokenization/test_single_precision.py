@@ -9,7 +9,7 @@ import pytest
 from tokenizers import Tokenizer as Backend
 from tokenizers import models
 
-from bertkit.tokenization.single_precision import twin_score
+from bertkit.tokenization.sentencepiece import twin_score
 
 
 def scores(n: int, seed: int) -> list[float]:

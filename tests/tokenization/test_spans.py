@@ -6,8 +6,7 @@ import unicodedata
 
 import pytest
 
-from bertkit.tokenization.segments import Span
-from bertkit.tokenization.spans import whole_characters
+from bertkit.tokenization.segments import Span, whole_characters
 
 HAN = unicodedata.normalize("NFD", "한")
 

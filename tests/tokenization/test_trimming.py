@@ -11,9 +11,9 @@ from bertkit.errors import UsageError
 from bertkit.kinds import MisfitError
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.loading import load_tokenizer
+from bertkit.tokenization.published import build_xlm_roberta
 from bertkit.tokenization.trimming import DROPPED_FILE, Dropped, DropWatch, read_dropped, trim, trim_alike
 from bertkit.tokenization.vocab import train_vocabulary
-from bertkit.tokenization.xlm_roberta import build_xlm_roberta
 from tests import small_four_bits as small
 
 KOREAN = ("영화", "정말", "재미", "있다", "없다", "배우", "감독", "음악")

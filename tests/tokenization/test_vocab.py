@@ -13,8 +13,14 @@ import pytest
 from bertkit.errors import DataError, UsageError
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.listing import Lister
-from bertkit.tokenization.sentencepiece_training import _train, _words
-from bertkit.tokenization.vocab import VOCABULARY_TYPES, bert_tokenizer, train_vocabulary, train_wordpiece
+from bertkit.tokenization.vocab import (
+    VOCABULARY_TYPES,
+    _counted_words,
+    _train,
+    bert_tokenizer,
+    train_vocabulary,
+    train_wordpiece,
+)
 from tests import small_sentencepiece as small
 
 ROOT = Path(__file__).parents[2]
@@ -157,7 +163,7 @@ def trained(request: pytest.FixtureRequest, texts: list[str]) -> Tokenizer:
 def test_ids_are_those_sentencepiece_itself_gives(kind: str, texts: list[str]) -> None:
     import sentencepiece
 
-    content = _train(_words(texts, False), kind, 260)
+    content = _train(_counted_words(texts, False), kind, 260)
     own = sentencepiece.SentencePieceProcessor(model_proto=content)
     tokenizer = train_vocabulary(texts, kind=kind, size=260, lowercase=False)
     for text in (*texts, "ＡＢＣ를 샀다", "처음 보는 말입니다"):

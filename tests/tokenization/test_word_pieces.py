@@ -9,9 +9,8 @@ import pytest
 from tokenizers import normalizers
 
 from bertkit.tokenization.base import Tokenizer
-from bertkit.tokenization.health import check_fit
+from bertkit.tokenization.health import check_fit, too_many_pieces
 from bertkit.tokenization.vocab import bert_tokenizer, train_wordpiece
-from bertkit.tokenization.word_pieces import too_many_pieces
 
 KOREAN = ["영화가 정말 재미있었다", "배우들의 연기가 훌륭했다", "음악은 조금 지루했지만 장면은 좋았다"] * 10
 ENGLISH = ["the actors were splendid in every single scene", "a wonderful story about musicians"] * 10

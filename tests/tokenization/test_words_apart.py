@@ -10,8 +10,8 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import models, normalizers, pre_tokenizers
 
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
+from bertkit.tokenization.encoding import FEWEST, WordsApart, reads_apart
 from bertkit.tokenization.vocab import train_wordpiece
-from bertkit.tokenization.words_apart import FEWEST, WordsApart, reads_apart
 
 CHARACTERS = "abcdeABCDEéÉ가각é́İßﬁ漢字,.!?'\"-_[]()#1٣ \t\n\r\u00a0\u3000\u200b\u0301\ufeff\u0000😀 "
 
@@ -77,7 +77,7 @@ def test_special_tokens_are_read_anew_where_they_are_control(own):
 
 
 def test_words_are_forgotten_where_there_are_too_many(own, monkeypatch):
-    monkeypatch.setattr("bertkit.tokenization.words_apart._MOST", 50)
+    monkeypatch.setattr("bertkit.tokenization.encoding._MOST", 50)
     apart = WordsApart(own.backend, range(1000))
     for seed in range(4):
         rows = [(text,) for text in texts(seed, 60)]

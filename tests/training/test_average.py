@@ -7,8 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from bertkit.training.average import EpochAverage
-from bertkit.training.checkpoint import Checkpoints
+from bertkit.training.checkpoint import Checkpoints, EpochAverage
 
 
 def set_to(model: nn.Linear, value: float) -> None:

@@ -20,9 +20,9 @@ from bertkit.tasks.base import Scores, TaskSettings
 from bertkit.tasks.objectives import Classification
 from bertkit.tasks.registry import TASKS, find_task
 from bertkit.training import loop
-from bertkit.training.deciding import choose_metric
 from bertkit.training.loop import LoopState, Plan, StepFacts, train_steps
 from bertkit.training.run import train
+from bertkit.training.tuning import choose_metric
 from tests.conftest import OBJECTS, SUBJECTS, VERBS, write_tsv
 from tests.training.test_run import small
 
@@ -188,16 +188,16 @@ def test_a_run_of_before_goes_by_the_metric_of_its_task(uneven: tuple[Path, list
 def test_a_resumed_run_keeps_its_metric(
     uneven: tuple[Path, list[Any]],
 ) -> None:
-    from bertkit.training import resume
+    from bertkit.training import checkpoint
 
     manifest = json.loads((uneven[0] / "bertkit.json").read_text(encoding="utf-8"))
     placement = {"device": "cpu", "precision": "float32", "threads": 1}
     setup = {"config": manifest["config"], "fingerprint": "f", "placement": placement}
     again = TrainConfig(resume=True, given=frozenset({"resume"}))
-    assert resume.resumed_config(again, setup).metric == "macro_f1"
+    assert checkpoint.resumed_config(again, setup).metric == "macro_f1"
     other = TrainConfig(resume=True, metric="accuracy", given=frozenset({"resume", "metric"}))
     with pytest.raises(UsageError, match="--metric accuracy: the run began with macro_f1"):
-        resume.resumed_config(other, setup)
+        checkpoint.resumed_config(other, setup)
 
 
 def test_the_loss_can_decide_and_has_a_verdict(tmp_path: Path, uneven: tuple[Path, list[Any]]) -> None:
@@ -229,18 +229,18 @@ def test_the_loss_that_is_shown_is_of_one_kind_with_that_of_validation(
 
 
 def test_a_run_that_held_out_other_rows_is_not_gone_on_with(uneven: tuple[Path, list[Any]]) -> None:
-    from bertkit.data.request import DataRequest
-    from bertkit.tasks.reading import load_splits
-    from bertkit.training import resume
+    from bertkit.data.splits import DataRequest
+    from bertkit.tasks.rows import load_splits
+    from bertkit.training import checkpoint
 
     data = json.loads((uneven[0] / "bertkit.json").read_text(encoding="utf-8"))["data"]
     dataset = load_splits(DataRequest.from_json(data["request"]))
     prepared = cast("Any", SimpleNamespace(dataset=dataset, config=TrainConfig()))
     setup = {"fingerprint": data["fingerprint"], "data": data}
-    resume.check_same_data(prepared, setup)
+    checkpoint.check_same_data(prepared, setup)
     del data["request"]["split_form"]
     with pytest.raises(RunError, match="another version of bertkit, which holds out other validation rows"):
-        resume.check_same_data(prepared, setup)
+        checkpoint.check_same_data(prepared, setup)
 
 
 def test_settings_that_name_a_metric_of_another_task_are_damaged() -> None:

@@ -15,12 +15,12 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from bertkit import bundle
-from bertkit.audit.label_errors import suspects
-from bertkit.cli import training_view
+from bertkit.audit.labels import suspects
+from bertkit.cli import train as training_view
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted, UsageError
-from bertkit.training.folds import ROWS, SCORES, FoldStep
+from bertkit.training.finish import ROWS, SCORES, FoldStep
 from bertkit.training.loop import StepFacts
 from bertkit.training.run import Event, TrainResult, train
 from tests.conftest import write_tsv

@@ -15,15 +15,23 @@ from typer.testing import CliRunner
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted, UsageError
-from bertkit.models.architectures import ARCHITECTURES
 from bertkit.models.heads import SequenceModel
-from bertkit.models.recipes import FINE_TUNING
+from bertkit.models.pretrained import ARCHITECTURES
 from bertkit.models.registry import BuildOptions, find_model, load_target
+from bertkit.models.table import FINE_TUNING
 from bertkit.tasks.base import Scores
-from bertkit.training.freezing import freeze, layers_frozen
-from bertkit.training.learner import build_learner, build_model, place_training, plan_of
-from bertkit.training.loop import LoopState, StepFacts, train_steps
-from bertkit.training.optim import build_optimizer
+from bertkit.training.loop import (
+    LoopState,
+    StepFacts,
+    build_learner,
+    build_model,
+    build_optimizer,
+    freeze,
+    layers_frozen,
+    place_training,
+    plan_of,
+    train_steps,
+)
 from bertkit.training.prepare import prepare
 from bertkit.training.recipe import resolve
 from bertkit.training.run import Event, train

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.errors import OutputError
-from bertkit.models.vocabulary import VocabularyRequest, build_vocabulary
+from bertkit.models.tokenizers import VocabularyRequest, build_vocabulary
 from bertkit.training.loop import StepFacts
 from bertkit.training.run import Event, train
 from tests.training.small_runs import content, data_file, learnt, request, resume

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from bertkit.baselines import sequence
+from bertkit.baselines import table as baselines
 from bertkit.config import TrainConfig
 from bertkit.data import loading, store
 from bertkit.data.store import StoredRows
-from bertkit.evaluation import baselines, blend, sequence_baselines
+from bertkit.evaluation import blend
 from bertkit.evaluation.run import EvalRequest, evaluate_run
-from bertkit.tasks import class_answers, encoded, objectives
+from bertkit.tasks import encoded, objectives
 from bertkit.tasks.encoded import ScoredRows, StoredTraining
 from bertkit.tokenization import base
 from bertkit.training.loop import StepFacts
@@ -44,7 +46,7 @@ def in_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], No
     monkeypatch.setenv("BERTKIT_CACHE", str(tmp_path / "cache"))
 
     def switch() -> None:
-        for module in (loading, store, class_answers, objectives, sequence_baselines):
+        for module in (loading, store, objectives, objectives, sequence):
             monkeypatch.setattr(module, "MANY", 20)
         monkeypatch.setattr(loading, "_SMALL_BYTES", 1)
         monkeypatch.setattr(blend, "_BLOCK", 20)

@@ -17,8 +17,7 @@ from typer.testing import CliRunner
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig
 from bertkit.tasks.base import TrainingRow
-from bertkit.training.learner import build_learner, build_model, place_training, plan_of
-from bertkit.training.loop import Learner
+from bertkit.training.loop import Learner, build_learner, build_model, place_training, plan_of
 from bertkit.training.memory import Kept, Memory, count_kept, extrapolated, kept_of, largest_batch, predict_memory
 from bertkit.training.prepare import Prepared, prepare
 from tests.conftest import SUBJECTS, VERBS

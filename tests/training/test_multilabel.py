@@ -25,9 +25,8 @@ from bertkit.data.records import ColumnMap, LabelSet
 from bertkit.errors import Interrupted, UsageError
 from bertkit.kinds import MisfitError
 from bertkit.tasks.base import TaskSettings, TrainingOptions
-from bertkit.tasks.labels import positive_weights
-from bertkit.tasks.multilabel import LabelSetObjective
-from bertkit.tasks.thresholds import best_thresholds, parse_thresholds
+from bertkit.tasks.multilabel import LabelSetObjective, best_thresholds, parse_thresholds
+from bertkit.tasks.rows import positive_weights
 from bertkit.training.loop import StepFacts
 from bertkit.training.run import Event, TrainResult, train
 from tests.training.test_run import small

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from bertkit.cli.app import app
 from bertkit.models.heads import TaskModel
-from bertkit.training.optim import build_optimizer, learning_rate, set_learning_rate
+from bertkit.training.loop import build_optimizer, learning_rate, set_learning_rate
 from bertkit.training.run import train
 from tests.training.test_freezing import model_of
 from tests.training.test_run import small

@@ -22,16 +22,14 @@ from safetensors.torch import load_file
 from bertkit import bundle
 from bertkit.compute import device
 from bertkit.compute.device import Placement
-from bertkit.compute.processes import ALONE, World
+from bertkit.compute.processes import ALONE, World, interrupts
 from bertkit.config import TrainConfig
 from bertkit.errors import DeviceError, RunError
 from bertkit.tasks.base import TrainingOptions
-from bertkit.training import resume
-from bertkit.training.checkpoint import Checkpoints
-from bertkit.training.interrupts import interrupts
+from bertkit.training import checkpoint
+from bertkit.training.checkpoint import Checkpoints, request_to_store
 from bertkit.training.loop import Learner, _backward, _noise
-from bertkit.training.restart import after_restart
-from bertkit.training.resume import request_to_store
+from bertkit.training.place import after_restart
 from bertkit.training.run import train
 from tests.conftest import pair_rows, write_tsv
 from tests.two_processes import ENVIRONMENT, TIMEOUT_S, launched, sentences, torchrun
@@ -250,7 +248,7 @@ def placed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def place(config: TrainConfig, *, width: int | None, threads: int | None = None) -> Placement:
         return Placement(**{**found, "threads": threads or found["threads"]})
 
-    monkeypatch.setattr(resume, "place_training", place)
+    monkeypatch.setattr(checkpoint, "place_training", place)
     return found
 
 
@@ -261,14 +259,14 @@ def began(processes: int, **changes: Any) -> dict[str, Any]:
 def test_a_run_may_go_on_in_another_number_of_processes(placed: dict[str, Any]) -> None:
     two = World(1, 2, 1)
     placed["device"] = "cuda:1"
-    assert resume.resumed_placement(TrainConfig(), began(2), two) == Placement("cuda:1", "bfloat16", 4)
-    assert resume.resumed_placement(TrainConfig(), began(1, device="cuda"), two).threads == 1
+    assert checkpoint.resumed_placement(TrainConfig(), began(2), two) == Placement("cuda:1", "bfloat16", 4)
+    assert checkpoint.resumed_placement(TrainConfig(), began(1, device="cuda"), two).threads == 1
     placed["device"] = "cuda"
-    assert resume.resumed_placement(TrainConfig(), began(2), ALONE) == Placement("cuda", "bfloat16", 1)
+    assert checkpoint.resumed_placement(TrainConfig(), began(2), ALONE) == Placement("cuda", "bfloat16", 1)
     with pytest.raises(DeviceError, match="go on where it began"):
-        resume.resumed_placement(TrainConfig(), began(1), ALONE)  # cuda is not cuda:0 to a process alone
+        checkpoint.resumed_placement(TrainConfig(), began(1), ALONE)  # cuda is not cuda:0 to a process alone
     with pytest.raises(DeviceError, match="float32"):
-        resume.resumed_placement(TrainConfig(), began(2, precision="float32"), two)
+        checkpoint.resumed_placement(TrainConfig(), began(2, precision="float32"), two)
 
 
 @pytest.mark.parametrize(
@@ -315,12 +313,12 @@ def test_a_process_that_read_other_data_is_named(tokenizer: Any) -> None:
     )
     placement = Placement("cpu", "float32", 1)
     world = Pretended(0, 3)
-    resume.check_alike(world, cast("Any", prepared), placement)
-    resume.check_alike(ALONE, cast("Any", prepared), placement)
+    checkpoint.check_alike(world, cast("Any", prepared), placement)
+    checkpoint.check_alike(ALONE, cast("Any", prepared), placement)
     (mine,) = world.to_main(captured(world, prepared, placement))
     world.told.extend([mine, {**mine, "data": "b"}])
     with pytest.raises(RunError, match="process 2 of 3 has other data than process 0"):
-        resume.check_alike(world, cast("Any", prepared), placement)
+        checkpoint.check_alike(world, cast("Any", prepared), placement)
 
 
 def captured(world: Pretended, prepared: Any, placement: Placement) -> dict[str, str]:
@@ -332,7 +330,7 @@ def captured(world: Pretended, prepared: Any, placement: Placement) -> dict[str,
             said.append(thing)
             return [thing]
 
-    resume.check_alike(Listening(world.rank, world.size), prepared, placement)
+    checkpoint.check_alike(Listening(world.rank, world.size), prepared, placement)
     return said[0]
 
 

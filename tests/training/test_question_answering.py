@@ -20,15 +20,13 @@ import transformers
 from typer.testing import CliRunner, Result
 
 from bertkit import bundle
+from bertkit.baselines.table import ReadingBaselines
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig
 from bertkit.data.records import ColumnMap, ReadingQuestion
 from bertkit.errors import Interrupted
-from bertkit.evaluation.reading_baselines import ReadingBaselines
-from bertkit.tasks.answer_spans import stretches, tokens_of
 from bertkit.tasks.base import TaskSettings, TrainingOptions
-from bertkit.tasks.question_answering import QuestionAnsweringTask
-from bertkit.tasks.reading_scores import ReadingScores, best_threshold
+from bertkit.tasks.question_answering import QuestionAnsweringTask, ReadingScores, best_threshold, stretches, tokens_of
 from bertkit.tokenization.segments import Span
 from bertkit.tokenization.vocab import train_wordpiece
 from bertkit.training.loop import StepFacts

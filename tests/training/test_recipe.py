@@ -8,8 +8,8 @@ import pytest
 
 from bertkit.config import TrainConfig
 from bertkit.errors import UsageError
-from bertkit.models.recipes import SCRATCH
 from bertkit.models.registry import find_model
+from bertkit.models.table import SCRATCH
 from bertkit.tasks.registry import TASKS, find_task
 from bertkit.training.recipe import recipe_for, refuse_idle, resolve
 

@@ -18,8 +18,7 @@ from typer.testing import CliRunner, Result
 from bertkit import bundle
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig
-from bertkit.data.marked import MARKERS
-from bertkit.data.records import Example
+from bertkit.data.records import MARKERS, Example
 from bertkit.errors import Interrupted
 from bertkit.training.loop import StepFacts
 from bertkit.training.run import Event, TrainResult, train

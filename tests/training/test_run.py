@@ -20,8 +20,8 @@ from bertkit.compute.device import NARROW, Placement
 from bertkit.config import TrainConfig
 from bertkit.data.records import Example
 from bertkit.errors import NonFiniteError, OutputError, StrictError, UsageError
-from bertkit.evaluation import forward as forward_module
-from bertkit.evaluation.forward import forward
+from bertkit.evaluation import answers as forward_module
+from bertkit.evaluation.answers import forward
 from bertkit.training import run as training
 from bertkit.training.loop import StepFacts
 from bertkit.training.prepare import prepare

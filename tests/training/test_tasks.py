@@ -24,7 +24,7 @@ from bertkit.compute.device import Placement
 from bertkit.config import TrainConfig
 from bertkit.data.records import Example, Question
 from bertkit.errors import Interrupted
-from bertkit.evaluation.forward import forward
+from bertkit.evaluation.answers import forward
 from bertkit.training.loop import StepFacts
 from bertkit.training.run import Event, TrainResult, train
 from tests.training.task_data import (

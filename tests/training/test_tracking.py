@@ -14,7 +14,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.jit import TracingCheckError
 from torch.utils.tensorboard import SummaryWriter
 
-from bertkit.cli import training_view
+from bertkit.cli import train as training_view
 from bertkit.models.disentangled_attention import _rows_of_distances
 from bertkit.training.run import train
 from tests.conftest import pair_rows, write_tsv

@@ -12,9 +12,9 @@ import pytest
 from bertkit import bundle
 from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted, RunError, UsageError
-from bertkit.evaluation.session import PredictRequest, predict
+from bertkit.evaluation.predict import PredictRequest, predict
 from bertkit.export.run import ExportRequest, export_run
-from bertkit.models import offline
+from bertkit.models import finding
 from bertkit.tokenization import trimming
 from bertkit.tokenization.trimming import DROPPED_FILE
 from bertkit.training.run import train
@@ -34,9 +34,9 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "__init__.py").touch()
     small.write(folder / "tiny.bin", (*POSITIVE, *NEGATIVE, *NOUNS, NEVER_SEEN))
     digest = hashlib.sha256((folder / "tiny.bin").read_bytes()).hexdigest()
-    package = offline.Package("tiny", "tiny_multilingual", "tiny.bin", digest, is_packed=True, statement="It is tiny.")
+    package = finding.Package("tiny", "tiny_multilingual", "tiny.bin", digest, is_packed=True, statement="It is tiny.")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(offline, "PACKAGES", {"intfloat/multilingual-e5-small": package})
+    monkeypatch.setattr(finding, "PACKAGES", {"intfloat/multilingual-e5-small": package})
     monkeypatch.setenv("BERTKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(trimming.trim, "__kwdefaults__", {"most": 0})
     rows = [

@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bertkit.data.formats.delimited import read_records, read_table
-from bertkit.data.formats.json_document import read_json_document
-from bertkit.data.formats.json_lines import read_json_lines
+from bertkit.data.formats.json_rows import read_json_document, read_json_lines
 from bertkit.data.formats.lines import Lines
-from bertkit.data.formats.marked_lines import marked_rows
 from bertkit.data.formats.opened import Opened, open_bytes
 from bertkit.data.formats.parquet import read_parquet
 from bertkit.data.formats.published import usual_rows
-from bertkit.data.formats.telling import KINDS, TableFormat, sniff_format
+from bertkit.data.formats.telling import KINDS, TableFormat, marked_rows, sniff_format
 from bertkit.data.records import BadRow, Row
 from bertkit.errors import DataError, UsageError
 

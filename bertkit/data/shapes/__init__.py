@@ -1,1 +1,1 @@
-"""What the rows of a table are made into, one file for each shape."""
+"""What the rows of a table are made into: its shapes, and a table of them."""

@@ -1,15 +1,49 @@
-"""Texts, pairs or several columns, each row with a label: what is classified or scored."""
+"""Texts with a label, with several or with none, and documents with summaries: columns of a table, and its rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from bertkit.data.columns import Wanted, resolve_columns
-from bertkit.data.records import ColumnMap, Example, Row
-from bertkit.data.row_cells import LabelRules, RowShape, label_of, refuse_rejected, texts_of
-from bertkit.data.values import NotMeantError, RowError, field_of, parse_list, value_text
-from bertkit.plain import listed, quoted, shell_words
+from bertkit.data.column_names import DOCUMENT_NAMES, LABEL_NAMES, SUMMARY_NAMES, first_named
+from bertkit.data.columns import (
+    ColumnChoice,
+    LabelRules,
+    RowShape,
+    Wanted,
+    first_there,
+    has_column,
+    label_of,
+    lines_in_objects,
+    missing_label,
+    others,
+    refuse_rejected,
+    resolve_columns,
+    say_which,
+    texts_of,
+    there_are,
+)
+from bertkit.data.label_kinds import FLAGS, are_sets, flag_of, is_listed, labels_in
+from bertkit.data.records import (
+    CLASSES,
+    LABEL_SETS,
+    BadRow,
+    ColumnMap,
+    Document,
+    Example,
+    LabelSet,
+    Row,
+    Tasks,
+    word_of,
+)
+from bertkit.data.values import NotMeantError, RowError, field_of, missing_column, parse_list, value_text
+from bertkit.errors import DataError
+from bertkit.plain import listed, quoted, shell_words, shortened
+
+# --- Texts, pairs or several columns, each row with a label: what is classified or scored ---------
 
 # What SNLI and MultiNLI have for pairs without a majority of labels.
 _NO_CONSENSUS = "-"
@@ -66,3 +100,255 @@ def _telling_key(found: Mapping[str, Any]) -> str | None:
     """Return the key of an object whose value is most likely a label."""
     bare = [key for key, value in found.items() if not isinstance(value, list | dict)]
     return next((key for key in _TELLING_KEYS if key in bare), next(iter(bare), None))
+
+
+# --- Texts with any number of labels each: in one cell, or in a column of 0 and 1 for every label -
+
+SET_NAMES = (
+    *("labels", "tags", "topics", "categories", "genres", "emotions", "keywords", "classes", "genre", "topic"),
+    *("레이블들", "태그", "주제", "장르", "키워드", "감정들"),
+)
+"""What columns of several labels are called, beside the usual names of labels."""
+_ROWS_AHEAD = 1000
+_NUMBERS_ROWS = re.compile(r"(?:^|[\W_])(?:id|ids|idx|index)$|(?<=[a-z])(?:Id|ID)$", re.IGNORECASE)
+
+
+class LabelSets(RowShape):
+    """Texts, pairs or several columns, with any number of labels: multilabel."""
+
+    def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
+        """Find texts and labels; the choice names columns of 0 and 1 where `with_flags` found some."""
+        chosen = wanted.chosen(names)
+        known = None if wanted.stored is None else replace(wanted.stored, labels=())
+        of_texts = replace(wanted, choice=replace(chosen, labels=()), stored=known, need_label=False)
+        found = resolve_columns(names, of_texts, need_pair=wanted.needs_pair)
+        if chosen.labels:
+            return replace(found, label=None, labels=chosen.labels)
+        if found.label is None:
+            free = [name for name in names if name not in found.inputs]
+            found = replace(found, label=first_named(free, SET_NAMES))
+        if found.label is None and wanted.need_label:
+            raise DataError(
+                f"no column for the labels: {there_are(names)}; name one (--columns label=COLUMN, its cells as a|b or "
+                "JSON lists), or a column of 0 and 1 for each label (label=COLUMN+COLUMN)."
+            )
+        return found
+
+    def example(
+        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
+    ) -> Example:
+        """Make a set of labels; a cell that is no list is parted when all were seen (`data.label_sets`)."""
+        return _label_set(row, columns, source, need_label)
+
+
+def _label_set(row: Row, columns: ColumnMap, source: str, need_label: bool) -> LabelSet:
+    texts = texts_of(row, columns)
+    if columns.label is not None or columns.labels:
+        refuse_rejected(row.fields)
+    if columns.labels:
+        flags = [(name, field_of(row.fields, name)) for name in columns.labels]
+        lacking = next((name for name, cell in flags if cell is None), None)
+        if lacking is None:
+            labels = tuple(name for name, cell in flags if flag_of(cell or "", name))
+            return LabelSet(texts, None, row.line, source, labels=labels)
+        if need_label:
+            raise RowError(missing_label(None, lacking))
+        return LabelSet(texts, None, row.line, source)
+    cell = None if columns.label is None else field_of(row.fields, columns.label)
+    if cell is None:
+        if need_label:
+            raise RowError(missing_label(None, columns.label))
+        return LabelSet(texts, None, row.line, source)
+    if is_listed(cell):
+        labels_in(cell, "")  # a list that cannot be read is a fault of this row
+    return LabelSet(texts, cell.strip(), row.line, source)
+
+
+def with_flags(
+    rows: Iterator[Row | BadRow], choice: ColumnChoice | None, known: ColumnMap | None
+) -> tuple[ColumnChoice | None, Iterator[Row | BadRow]]:
+    """Name the columns of 0 and 1 that hold labels, where neither a person nor a column's name says what does.
+
+    Args:
+        rows: of a table, from the first on.
+        choice: what `--columns` said.
+        known: the columns that a run was trained with, or that another split has.
+
+    Returns:
+        `choice` with these columns, and the rows from the first on.
+    """
+    if choice is not None and (choice.label or choice.labels):
+        return choice, rows
+    ahead = list(itertools.islice(rows, _ROWS_AHEAD))
+    again = itertools.chain(ahead, rows)
+    good = [row for row in ahead if isinstance(row, Row)]
+    if not good:
+        return choice, again
+    names = list(good[0].fields)
+    if known is not None and known.labels and all(has_column(names, name) for name in known.labels):
+        return replace(choice or ColumnChoice(), labels=known.labels), again
+    try:
+        found = LabelSets().resolve(names, Wanted(choice, stored=known, need_label=False))
+    except DataError:
+        return choice, again
+    flags = () if found.label is not None else _flag_columns(good, found.inputs)
+    return (replace(choice or ColumnChoice(), labels=flags) if flags else choice), again
+
+
+def tell_label_sets(rows: Sequence[Row], choice: ColumnChoice | None) -> bool:
+    """Tell from a table's first rows whether they have sets of labels, where nobody said so."""
+    if choice is not None and choice.labels:
+        return True
+    try:
+        found = LabelSets().resolve(list(rows[0].fields), Wanted(choice, need_label=False))
+        if found.label is None:
+            return bool(_flag_columns(rows, found.inputs))
+        return are_sets([cell for row in rows if (cell := field_of(row.fields, found.label or ""))])
+    except (DataError, RowError):
+        return False
+
+
+def why_label_sets(columns: ColumnMap, tasks: Tasks) -> str:
+    """Say why rows are taken for sets of labels, where nobody said so."""
+    task = f"task: {word_of(LABEL_SETS, tasks)}, because"
+    if columns.labels:
+        return f"{task} the columns {listed(columns.labels, joint=' and ')} hold 0 and 1"
+    return f"{task} rows have several labels (--task {word_of(CLASSES, tasks)} takes each combination for one label)"
+
+
+def _flag_columns(rows: Sequence[Row], taken: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns whose cells are all 0 or 1, where there are two or more; some cell is filled in each."""
+    names = [name for name in rows[0].fields if name not in taken and not _NUMBERS_ROWS.search(name)]
+    found = []
+    for name in names:
+        cells = {(row.fields.get(name) or "").strip().casefold() for row in rows}
+        if cells <= FLAGS and cells != {""}:
+            found.append(name)
+    return tuple(found) if len(found) > 1 else ()
+
+
+# --- Texts without labels, as masked-language training reads them ---------------------------------
+
+
+class PlainTexts(RowShape):
+    """Texts without labels: mlm. Both texts of a pair are read as one."""
+
+    def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
+        """Find the texts; a label is not looked for."""
+        return ColumnMap(resolve_columns(names, replace(wanted, need_label=False)).inputs)
+
+    def example(
+        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
+    ) -> Example:
+        """Make an example without a label."""
+        return Example(texts_of(row, columns), None, row.line, source)
+
+
+# --- Documents with reference summaries, as tables have them: which columns, and rows as records --
+#
+# A document is a text, or a list of sentences where somebody has split it already (as the
+# preprocessed CNN/DailyMail releases are): `["first one .", "second one ."]`, or a list of
+# words for each sentence.
+
+# Names that hardly stand over anything but summaries; others need their data to be named.
+_TELLING = ("highlights", "abstract", "abstractive")
+_NO_DOCUMENT = re.compile(r"(?:^|[\W_])(?:id|idx|no|url|date|title|topic|source|category)s?$", re.IGNORECASE)
+
+
+def find_document_columns(names: Sequence[str], wanted: Wanted) -> ColumnMap:
+    """Find the columns of text and summary: `--columns` first, then known names, then synonyms.
+
+    Args:
+        names: the columns that are there.
+        wanted: what is looked for; the label is the summary.
+
+    Raises:
+        DataError: a column is missing; the message lists those that are there.
+    """
+    chosen, known = wanted.chosen(names), wanted.known
+    if len(chosen.text) > 1 or chosen.pair is not None or chosen.choices:
+        raise DataError("a document is one column of text; write --columns like text=article,label=summary.")
+    text = next(iter(chosen.text), None) or first_there(names, [c.text[0] for c in known])
+    text = text or first_named(others(names, chosen.label), DOCUMENT_NAMES)
+    if text is None:
+        raise DataError(f"no column is recognised as the document: {there_are(names)}; {_way_on(names)}.")
+    label = chosen.label or first_there(names, [c.label for c in known])
+    label = label or first_named(others(names, text), SUMMARY_NAMES)
+    if wanted.need_label and label is None:
+        raise DataError(f"no column is recognised as the summary: {there_are(names)}; {_way_on(names, text)}.")
+    return ColumnMap((text,), None, label)
+
+
+def _way_on(names: Sequence[str], text: str | None = None) -> str:
+    """Show `--columns` filled with names of this very table, as far as they can be told."""
+    summary = first_named(others(names, text), SUMMARY_NAMES)
+    free = (name for name in others(names, summary) if not _NO_DOCUMENT.search(name))
+    parts = f"text={text or next(free, 'COLUMN')},label={summary or 'COLUMN'}"
+    return say_which(f"--columns {shell_words([shortened(parts, 80)])}")
+
+
+def looks_summarized(names: Sequence[str]) -> bool:
+    """Tell whether a table's columns are those of documents with summaries, and of nothing else."""
+    text, label = first_named(names, DOCUMENT_NAMES), first_named(names, LABEL_NAMES)
+    return text is not None and label is None and first_named(others(names, text), _TELLING) is not None
+
+
+def document_row(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) -> Document | BadRow:
+    """Make a document of a row; one without text, or without a summary it needs, is a `BadRow`."""
+    try:
+        return _document(row, columns, source, need_summary=need_summary)
+    except RowError as error:
+        return BadRow(row.line, str(error))
+
+
+def _document(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) -> Document:
+    (name,) = columns.text
+    text = field_of(row.fields, name)
+    if text is None:
+        raise RowError(missing_column(name))
+    written = None if columns.label is None else field_of(row.fields, columns.label)
+    summary = "\n".join(_given_sentences(written or "") or [written or ""]).strip()
+    if need_summary and not summary:
+        what = "missing" if written is None else "empty"
+        raise RowError(f"the summary is {what} (column {quoted(columns.label)})")
+    lines = lines_in_objects(text)
+    if lines is not None and not lines:
+        raise RowError(f"the column {quoted(name)} holds objects without a text (sentence, text, utterance)")
+    text = text if lines is None else "\n".join(lines)
+    sentences = _given_sentences(text)
+    if sentences is None:
+        return Document((text,), None, row.line, source, summary or None)
+    return Document(("\n".join(sentences),), None, row.line, source, summary or None, tuple(sentences))
+
+
+def _given_sentences(text: str) -> list[str] | None:
+    """Read a JSON list of sentences, each a text or a list of words; None where the text is no such list."""
+    if not text.lstrip().startswith("["):
+        return None
+    found = parse_list(text)
+    if not isinstance(found, list):
+        return None
+    sentences = [_joined(sentence) for sentence in found]
+    # A line break would be taken for the end of a sentence.
+    return None if None in sentences else [" ".join(s.split()) for s in sentences if s and s.strip()]
+
+
+def _joined(sentence: Any) -> str | None:
+    if isinstance(sentence, str):
+        return sentence
+    is_words = isinstance(sentence, list) and all(isinstance(word, str) for word in sentence)
+    return " ".join(sentence) if is_words else None
+
+
+class Documents(RowShape):
+    """Long texts with summaries: extractive and matching."""
+
+    def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
+        """Find text and summary."""
+        return find_document_columns(names, wanted)
+
+    def example(
+        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
+    ) -> Example:
+        """Make a document."""
+        return _document(row, columns, source, need_summary=need_label)

@@ -7,10 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bertkit.data.column_names import first_named
-from bertkit.data.columns import Wanted, first_there, others, there_are
-from bertkit.data.places import find_place
-from bertkit.data.records import ColumnMap, Example, ReadingQuestion, Row
-from bertkit.data.row_cells import LabelRules, RowShape, refuse_rejected
+from bertkit.data.columns import LabelRules, RowShape, Wanted, first_there, others, refuse_rejected, there_are
+from bertkit.data.records import ColumnMap, Example, ReadingQuestion, Row, find_place
 from bertkit.data.values import RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import quoted

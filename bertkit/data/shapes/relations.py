@@ -12,11 +12,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bertkit.data.column_names import LABEL_NAMES, TEXT_NAMES, first_named
-from bertkit.data.columns import Wanted, first_there, has_column, others, there_are
-from bertkit.data.marked import MarkedSpan, mark
-from bertkit.data.places import find_place
-from bertkit.data.records import ColumnMap, Example, Row
-from bertkit.data.row_cells import LabelRules, RowShape, label_of, refuse_rejected, text_of
+from bertkit.data.columns import (
+    LabelRules,
+    RowShape,
+    Wanted,
+    first_there,
+    has_column,
+    label_of,
+    others,
+    refuse_rejected,
+    text_of,
+    there_are,
+)
+from bertkit.data.records import ColumnMap, Example, MarkedSpan, Row, find_place, mark
 from bertkit.data.values import RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import quoted

@@ -13,14 +13,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from bertkit.data.columns import ColumnChoice, Wanted
+from bertkit.data.columns import ColumnChoice, LabelRules, Wanted
 from bertkit.data.faults import Faults
-from bertkit.data.label_kinds import NOTES, are_scores, like_known, respelt, spelling_of
-from bertkit.data.label_sets import how_read, is_listed, mark_of, part_row
-from bertkit.data.numerals import is_score, score_fault
-from bertkit.data.records import BadRow, ColumnMap, Example, LabelSet, Row
-from bertkit.data.row_cells import LabelRules
-from bertkit.data.shape_names import (
+from bertkit.data.label_kinds import (
+    NOTES,
+    are_scores,
+    how_read,
+    is_listed,
+    like_known,
+    mark_of,
+    part_row,
+    respelt,
+    spelling_of,
+)
+from bertkit.data.records import (
     AUTO,
     CLASSES,
     ENTITIES,
@@ -31,19 +37,28 @@ from bertkit.data.shape_names import (
     SCORES,
     SUMMARIES,
     TEXTS,
+    BadRow,
+    ColumnMap,
+    Example,
+    LabelSet,
+    Row,
     Tasks,
     word_of,
 )
-from bertkit.data.shapes.documents import Documents, looks_summarized
-from bertkit.data.shapes.label_sets import LabelSets, tell_label_sets
-from bertkit.data.shapes.labelled import LabelledTexts
-from bertkit.data.shapes.plain import PlainTexts
-from bertkit.data.shapes.question_columns import find_choice_columns, resolve_question_columns
-from bertkit.data.shapes.questions import Questions
+from bertkit.data.shapes.labelled import (
+    Documents,
+    LabelledTexts,
+    LabelSets,
+    PlainTexts,
+    looks_summarized,
+    tell_label_sets,
+)
+from bertkit.data.shapes.questions import Questions, find_choice_columns, resolve_question_columns
 from bertkit.data.shapes.readings import Readings, looks_read
 from bertkit.data.shapes.relations import Relations, looks_related
 from bertkit.data.shapes.tagged import TaggedTexts, looks_tagged
 from bertkit.data.store import labels_of, read_by, spelt, taken
+from bertkit.data.values import is_score, score_fault
 from bertkit.errors import DataError
 
 _ROWS_LOOKED_AT = 20

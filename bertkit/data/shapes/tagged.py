@@ -13,21 +13,23 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from bertkit.data.column_names import TAG_NAMES, TEXT_NAMES, TOKEN_NAMES, first_named
-from bertkit.data.columns import Wanted, resolve_columns
+from bertkit.data.columns import LabelRules, Wanted, refuse_rejected, resolve_columns, unusable
 from bertkit.data.records import BadRow, CharSpan, ColumnMap, Entity, Example, Row, TaggedText
-from bertkit.data.row_cells import LabelRules, refuse_rejected, unusable
-from bertkit.data.tagged.cells import Content, content_of, cut_tags, text_or_tokens
-from bertkit.data.tagged.places import find_entities
-from bertkit.data.tagged.schemes import are_tags, is_outside
-from bertkit.data.tagged.tokens import (
+from bertkit.data.tagged.places import (
     SENTENCES_AHEAD,
+    Content,
     TagForm,
+    content_of,
+    cut_tags,
     detect_form,
     entities_of_tags,
+    find_entities,
     join_tokens,
     shows_kind,
+    text_or_tokens,
     word_places,
 )
+from bertkit.data.tagged.schemes import are_tags, is_outside
 from bertkit.data.values import LISTED, RowError, field_of, parse_list
 from bertkit.plain import quoted
 

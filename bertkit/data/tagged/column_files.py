@@ -1,30 +1,114 @@
-"""Files with one token and its tag a line: CoNLL columns, and KLUE's characters.
-
-The token is mostly the first column and the tag the last, whatever stands between (`layout`);
-tabs part columns where a line has one, else spaces; or else commas. A blank line ends a sentence; -DOCSTART- lines and
-comments belong to none. The text of a sentence is its words with one space between them,
-or its characters as they stand, and entities lie in that text.
-"""
+"""Files with one token and its tag a line (CoNLL columns, KLUE's characters), and texts with brat's annotations."""
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from bertkit.data.formats.lines import CARRIAGE_RETURN, Lines
-from bertkit.data.formats.opened import Opened, is_annotated, open_bytes
+from bertkit.data.formats.lines import BOM, CARRIAGE_RETURN, Lines
+from bertkit.data.formats.opened import ANNOTATIONS, Opened, is_annotated, open_bytes, readable
 from bertkit.data.formats.telling import TableFormat, sniff_format
 from bertkit.data.records import BadRow, LeftOut, TaggedText
-from bertkit.data.tagged.brat import read_brat
-from bertkit.data.tagged.layout import GERMEVAL, Layout, comes_in_runs, cut_line, find_layout, is_header
-from bertkit.data.tagged.schemes import is_tag
-from bertkit.data.tagged.tokens import SENTENCES_AHEAD, TagForm, detect_form, entities_of_tags, join_tokens, shows_kind
+from bertkit.data.tagged.places import (
+    SENTENCES_AHEAD,
+    TagForm,
+    detect_form,
+    entities_of_tags,
+    find_entities,
+    join_tokens,
+    shows_kind,
+)
+from bertkit.data.tagged.schemes import GERMEVAL, Layout, comes_in_runs, cut_line, find_layout, is_header, is_tag
 from bertkit.data.values import RowError
 from bertkit.errors import DataError
 from bertkit.plain import quoted
+
+# --- Texts with brat's annotations: a .txt file, and beside it an .ann file with its entities -----
+#
+# Each line of the text is a row. Places are characters of the whole text; an entity in several
+# pieces, or over several lines, is left out and counted, for a tagger's entities have one piece.
+
+_ENTITY = re.compile(r"(?P<id>T\S*)\t(?P<label>\S+) (?P<spans>\d+ \d+(?:;\d+ \d+)*)(?:\t(?P<string>.*))?")
+_LINE = re.compile(r"[^\n]+")
+
+
+class _Span(NamedTuple):
+    start: int
+    end: int
+    label: str
+    line: int
+    string: str | None
+
+
+def read_brat(path: Path, problems: list[BadRow] | None = None) -> Iterator[TaggedText | BadRow]:
+    """Iterate the lines of a text with the entities that its annotations give.
+
+    Args:
+        path: the text.
+        problems: gathers entities that no line holds; None: they are dropped.
+
+    Raises:
+        DataError: text or annotations cannot be read, or an annotation is malformed.
+    """
+    text = _text(path)
+    beside = path.with_suffix(ANNOTATIONS)
+    spans = sorted(_spans(_text(beside), beside, problems))
+    for line in _LINE.finditer(text):
+        start, end = line.span()
+        inside = [span for span in spans if start <= span.start < end]
+        kept = [span for span in inside if span.end <= end]
+        number = text.count("\n", 0, start) + 1
+        if problems is not None:
+            beyond = (span for span in inside if span.end > end)
+            problems += [BadRow(number, f"{beside.name}:{s.line}: the entity goes over several lines") for s in beyond]
+        if not line[0].strip():
+            continue
+        row = line[0].removesuffix("\r")
+        try:
+            places = [(span, span.start - start, span.end - start) for span in kept]
+            items = [{"start": a, "end": b, "label": span.label, "text": span.string} for span, a, b in places]
+            found = find_entities(row, items)
+        except RowError as error:
+            yield BadRow(number, str(error))
+            continue
+        yield TaggedText((row,), None, number, str(path), found.entities, trimmed=found.trimmed)
+
+
+def _text(path: Path) -> str:
+    with readable(path), open_bytes(path) as stream:
+        raw = stream.read()
+    try:
+        return raw.removeprefix(BOM).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not valid UTF-8: byte {error.start + 1}; brat's files are UTF-8.") from None
+
+
+def _spans(text: str, path: Path, problems: list[BadRow] | None) -> Iterator[_Span]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.startswith("T"):  # relations, events, notes
+            continue
+        match = _ENTITY.fullmatch(line.removesuffix("\r"))
+        if match is None:
+            raise DataError.at(path, number, f"{quoted(line)} is no entity of brat's (T1, a tab, LABEL START END).")
+        pieces = match["spans"].split(";")
+        if len(pieces) == 1:
+            start, end = map(int, pieces[0].split())
+            yield _Span(start, end, match["label"], number, match["string"])
+        elif problems is not None:
+            problems.append(BadRow(number, f"{path.name}:{number}: the entity is in several pieces"))
+
+
+# --- Files with one token and its tag a line: CoNLL columns, and KLUE's characters ----------------
+#
+# The token is mostly the first column and the tag the last, whatever stands between (`layout`);
+# tabs part columns where a line has one, else spaces; or else commas. A blank line ends a sentence; -DOCSTART- lines
+# and
+# comments belong to none. The text of a sentence is its words with one space between them,
+# or its characters as they stand, and entities lie in that text.
 
 # What a file of tagged text is, where nobody has looked at it.
 TAGGED_LINES = TableFormat("conll", has_header=False, delimiter=" ")

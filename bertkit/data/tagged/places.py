@@ -1,15 +1,118 @@
-"""Entities that a row lists: by their characters, or as strings whose places are searched."""
+"""Where the entities of a row stand: by tags of tokens, by characters, or as strings whose places are searched."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from bertkit.data.numerals import is_whole
-from bertkit.data.records import CharSpan, Entity
-from bertkit.data.values import RowError, only_spaces, value_text
-from bertkit.plain import brief, quoted, shortened, visible
+from bertkit.data.column_names import TOKEN_NAMES
+from bertkit.data.records import CharSpan, ColumnMap, Entity, Place, Row, TaggedText
+from bertkit.data.tagged.schemes import TagScheme, TagSpelling, detect_scheme, detect_spelling, read_tags
+from bertkit.data.values import (
+    LISTED,
+    NotMeantError,
+    RowError,
+    field_of,
+    is_whole,
+    missing_column,
+    only_spaces,
+    parse_list,
+    value_text,
+)
+from bertkit.errors import DataError
+from bertkit.plain import brief, listed, quoted, shortened, visible
+
+# --- From tokens and their tags to a text and its entities, in characters -------------------------
+
+# Sentences that are looked at before the first is read, to tell scheme and kind of token.
+SENTENCES_AHEAD = 10_000
+
+_WORD = re.compile(r"\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class TagForm:
+    """How a file writes tagged text; told once for a whole file, as a sentence alone may not show it.
+
+    `by_character`: each token is one character, spaces included, so that nothing stands
+    between tokens (KLUE); else they are words with one space between them.
+    """
+
+    scheme: TagScheme
+    by_character: bool = False
+    spelling: TagSpelling = field(default_factory=TagSpelling)
+
+
+def detect_form(tokens: Iterable[Sequence[str]], tags: Iterable[Sequence[str]]) -> TagForm:
+    """Tell the form of a file from the tokens and the tags of its sentences."""
+    sequences = list(tags)
+    spelling = detect_spelling(tag for sequence in sequences for tag in sequence)
+    standard = [list(map(spelling.standard, sequence)) for sequence in sequences]
+    return TagForm(detect_scheme(standard), is_by_character(tokens), spelling)
+
+
+def is_by_character(sentences: Iterable[Sequence[str]]) -> bool:
+    """Tell whether tokens are characters: most are one long, and some of them are a space."""
+    tokens = [token for sentence in sentences for token in sentence]
+    single = sum(len(token) == 1 for token in tokens)
+    return " " in tokens and 2 * single > len(tokens)
+
+
+def shows_kind(tokens: Sequence[str]) -> bool:
+    """Tell whether one sentence is enough to know words from characters; a word like "a" is not."""
+    long = sum(len(token) > 1 for token in tokens)
+    return 2 * long > len(tokens) or is_by_character([tokens])
+
+
+def join_tokens(tokens: Sequence[str], *, by_character: bool) -> tuple[str, list[CharSpan]]:
+    """Join tokens into the text they stand for, and say where in it each lies."""
+    between = "" if by_character else " "
+    places = []
+    start = 0
+    for token in tokens:
+        places.append((start, start + len(token)))
+        start += len(token) + len(between)
+    return between.join(tokens), places
+
+
+def word_places(text: str) -> list[CharSpan]:
+    """Find the words of a text, which white space parts."""
+    return [match.span() for match in _WORD.finditer(text)]
+
+
+def entities_of_tags(
+    text: str, places: Sequence[CharSpan], tags: Sequence[str], scheme: TagScheme
+) -> tuple[tuple[Entity, ...], bool, bool]:
+    """Read tags leniently as entities of a text.
+
+    Returns:
+        The entities, whether any tag had to be read against its scheme, and whether any entity
+        had to be freed of spaces around it.
+
+    Raises:
+        RowError: tags and tokens differ in number, or an entity holds only spaces.
+        DataError: a tag is outside the scheme.
+    """
+    if len(tags) != len(places):
+        fault = "more" if len(tags) > len(places) else "fewer"
+        raise RowError(f"{fault} tags ({len(tags)}) than words ({len(places)})")
+    entities = []
+    repaired = trimmed = False
+    for first, behind, label, well_formed in read_tags(tags, scheme):
+        tagged = (places[first][0], places[behind - 1][1])
+        entity = Entity.trimmed(text, tagged, label)
+        if entity is None:
+            raise RowError(only_spaces(tagged))
+        entities.append(entity)
+        repaired = repaired or not well_formed
+        trimmed = trimmed or (entity.start, entity.end) != tagged
+    return tuple(entities), repaired, trimmed
+
+
+# --- Entities that a row lists: by their characters, or as strings whose places are searched ------
 
 _START_KEYS = ("start", "start_offset", "begin")
 _END_KEYS = ("end", "end_offset", "stop")
@@ -180,3 +283,157 @@ def _words_cut(text: str, start: int, end: int) -> int:
 
 def _shown(text: str, entity: Entity) -> str:
     return f"{quoted(text[entity.start : entity.end])} ({visible(shortened(entity.label, 40))})"
+
+
+# --- What the cells of a row say of entities: a text or tokens, and tags, class ids or a list of entities
+
+
+class Content(NamedTuple):
+    """What a row says: a text or tokens, and tags or a list of entities (both None: not read)."""
+
+    text: str
+    tokens: list[str] | None
+    tags: list[str] | None
+    items: list[Any] | None
+
+
+def content_of(row: Row, columns: ColumnMap, tag_names: Sequence[str], *, need_tags: bool) -> Content:
+    """Read the cells of a row.
+
+    Raises:
+        RowError: text or entities are missing, or are nothing that can be read.
+        DataError: `columns` names several columns of text.
+    """
+    text, tokens = text_or_tokens(row.fields, columns)
+    if not need_tags:
+        return Content(text, tokens, None, None)
+    raw = None if columns.label is None else field_of(row.fields, columns.label)
+    if (raw is None or not raw.strip()) and _is_annotated(row.fields):
+        return Content(text, tokens, None, [])
+    if (raw is None or not raw.strip()) and "annotation_id" in row.fields:
+        raise NotMeantError("nobody has annotated it")
+    if raw is None or not raw.strip():
+        missing = "missing" if raw is None else "empty"
+        raise RowError(f"the entities are {missing} (column {quoted(columns.label)}); a text without any has []")
+    if not raw.lstrip().startswith((*LISTED, "{")):
+        return Content(text, tokens, cut_tags(raw), None)
+    values = _json_list(raw, columns.label)
+    if values and all(isinstance(value, list | dict) for value in values):
+        return Content(text, tokens, None, values)
+    if not values and not tokens:
+        return Content(text, tokens, None, [])
+    return Content(text, tokens, _tags(values, tag_names), None)
+
+
+def cut_tags(written: str) -> list[str]:
+    """Cut the tags of a cell at spaces, or at commas where there are no spaces."""
+    return written.split() if len(written.split()) > 1 else [tag for tag in written.strip().split(",") if tag]
+
+
+def _is_annotated(fields: Mapping[str, str]) -> bool:
+    """Tell whether somebody has looked at a row of Label Studio's: it then has no column for entities it has not."""
+    return bool(fields.get("annotation_id", "").strip())
+
+
+def text_or_tokens(fields: Mapping[str, str], columns: ColumnMap) -> tuple[str, list[str] | None]:
+    """Read the text of a row, and its tokens where it holds a list of them.
+
+    Raises:
+        RowError: the column is missing.
+        DataError: `columns` names several columns of text.
+    """
+    if len(columns.text) != 1:
+        raise DataError(
+            f"entities are of one column of text, not of {listed(columns.text, joint=' and ')}; fix --columns."
+        )
+    text = field_of(fields, columns.text[0])
+    if text is None:
+        raise RowError(missing_column(columns.text[0]))
+    tokens = parse_list(text) if text.startswith(LISTED) else None
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        return text, None
+    is_list = bool(tokens) or columns.text[0].casefold() in TOKEN_NAMES
+    return text, (tokens if is_list else None)
+
+
+def _json_list(raw: str, column: str | None) -> list[Any]:
+    values = parse_list(raw)
+    if isinstance(values, dict) and isinstance(values.get("entities"), list):  # spaCy's
+        values = values["entities"]
+    if not isinstance(values, list):
+        raise RowError(f"the entities are no JSON list (column {quoted(column)})")
+    return values
+
+
+def _tags(values: Sequence[Any], tag_names: Sequence[str]) -> list[str]:
+    if all(isinstance(value, str) for value in values):
+        return [value.strip() for value in values]
+    if not all(type(value) is int for value in values):
+        raise RowError("the list holds neither tags nor entities alone")
+    if not tag_names:
+        raise RowError("the tags are class ids whose names are not known; write them as words")
+    strange = next((value for value in values if not 0 <= value < len(tag_names)), None)
+    if strange is not None:
+        raise RowError(f"the class id {strange} names no tag: there are {len(tag_names)}")
+    return [tag_names[value] for value in values]
+
+
+# --- Entities that lose a letter at one end: places that count from 1, or whose end is the last character
+#
+# One such entity may be meant; where nearly all of a data set end (or begin) in the middle of a
+# word, and one character more would make words of them, the places are counted otherwise.
+
+_ENOUGH, _NEARLY_ALL = 10, 0.9
+# Korean particles, and Chinese and Japanese, follow a word without a space.
+_UNSPACED = (("ᄀ", "ᇿ"), ("぀", "ヿ"), ("㐀", "鿿"), ("가", "힣"))
+
+
+@dataclass
+class Edges:
+    """Counts entities by how they lie in their words."""
+
+    entities: int = 0
+    ends: int = 0
+    starts: int = 0
+    first: Place | None = None
+    _example: str = ""
+
+    def see(self, row: TaggedText) -> None:
+        """Count the entities of a row."""
+        text = row.texts[0]
+        for entity in row.entities or ():
+            if _is_unspaced(text[entity.end - 1]) or _is_unspaced(text[entity.end : entity.end + 1]):
+                continue
+            self.entities += 1
+            cut_end = _is_inside(text, entity.end) and not _is_inside(text, entity.end + 1)
+            cut_start = _is_inside(text, entity.start) and not _is_inside(text, entity.start - 1)
+            self.ends += cut_end
+            self.starts += cut_start
+            if self.first is None and (cut_end or cut_start):
+                self.first, self._example = Place(row.source, row.line), text[entity.start : entity.end]
+
+    def sentence(self) -> str | None:
+        """Say that places are counted otherwise, where nearly all entities show it."""
+        if self.entities < _ENOUGH or self.first is None:
+            return None
+        shown = f"{quoted(self._example)}, {self.first.file}:{self.first.line}"
+        if self.starts >= _NEARLY_ALL * self.entities:
+            return (
+                f"{self.starts:,} of {self.entities:,} entities begin at the second letter of a word ({shown}): "
+                "do their places count from 1? bertkit's count from 0"
+            )
+        if self.ends >= _NEARLY_ALL * self.entities:
+            return (
+                f"{self.ends:,} of {self.entities:,} entities end before the last letter of a word ({shown}): "
+                "is their end the last character? bertkit's is the one behind it"
+            )
+        return None
+
+
+def _is_inside(text: str, place: int) -> bool:
+    """Tell whether a place is in the middle of a word."""
+    return 0 < place < len(text) and text[place - 1].isalnum() and text[place].isalnum()
+
+
+def _is_unspaced(char: str) -> bool:
+    return any(first <= char <= last for first, last in _UNSPACED)

@@ -1,1 +1,1 @@
-"""Documents read as what they are: one file for each format, and a table of them."""
+"""Documents read as what they are: a reader for each format, and a table of them."""

@@ -7,16 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from bertkit.documents.readers.docx import read_docx
-from bertkit.documents.readers.html import read_html
-from bertkit.documents.readers.mail import read_mail, read_mbox
-from bertkit.documents.readers.markdown import read_markdown
+from bertkit.documents.readers.markup import read_html, read_markdown
+from bertkit.documents.readers.office import read_docx, read_mail, read_mbox, read_pdf
 from bertkit.documents.readers.passage import ReadDocument
-from bertkit.documents.readers.pdf import read_pdf
-from bertkit.documents.readers.plain import read_plain
-from bertkit.documents.readers.srt import read_srt
-from bertkit.documents.readers.story import HIGHLIGHT, read_story
-from bertkit.documents.readers.vtt import read_vtt
+from bertkit.documents.readers.plain import HIGHLIGHT, read_plain, read_srt, read_story, read_vtt
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.data.formats.json_document import read_json_document
+from bertkit.data.formats.json_rows import read_json_document
 from bertkit.data.formats.opened import open_input
 from bertkit.data.formats.readers import read_opened, read_rows
 from bertkit.data.formats.telling import tell
 from bertkit.data.records import BadRow, Row
-from bertkit.data.texts import open_texts
+from bertkit.data.streaming import open_texts
 from bertkit.errors import DataError
-from bertkit.tasks.reading import load_data
+from bertkit.tasks.rows import load_data
 
 ROWS = [{"text": 'the shop, [it] {is} "open"', "label": "1"}, {"text": "가게\nis shut", "label": "0"}]
 ONE = {"text": "a", "label": "1"}
@@ -127,7 +127,7 @@ def test_bytes_that_are_no_text_are_named() -> None:
 
 
 def test_values_may_be_cut_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bertkit.data.formats.json_document._CHUNK_BYTES", 1)
+    monkeypatch.setattr("bertkit.data.formats.json_rows._CHUNK_BYTES", 1)
     for text in FORMS.values():
         rows = list(read_json_document(io.BytesIO(text.encode()), "t", "utf-8"))
         assert texts(rows) == [(row["text"], row["label"]) for row in ROWS]

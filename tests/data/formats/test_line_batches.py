@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from bertkit.data.formats.line_batches import read_line_batches
+from bertkit.data.formats.lines import read_line_batches
 from bertkit.errors import DataError
 
 

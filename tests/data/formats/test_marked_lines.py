@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from bertkit.cli.app import app
-from bertkit.data.formats.marked_lines import marks_of
-from bertkit.data.texts import open_texts
+from bertkit.data.formats.telling import marks_of
+from bertkit.data.streaming import open_texts
 from bertkit.errors import DataError
-from bertkit.tasks.reading import load_data, stream_data
+from bertkit.tasks.rows import load_data, stream_data
 
 QUESTIONS = ("NUM:date When was it built ?", "HUM:ind Who sang, and why ?", "NUM:date When did they leave ?")
 

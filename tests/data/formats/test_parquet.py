@@ -16,7 +16,7 @@ from bertkit.data.formats.readers import read_rows, read_stream
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
 from bertkit.data.shapes.labelled import LabelledTexts
 from bertkit.errors import DataError
-from bertkit.tasks.reading import load_data, stream_data
+from bertkit.tasks.rows import load_data, stream_data
 
 
 def written(folder: Path, table: pa.Table, **options: object) -> Path:

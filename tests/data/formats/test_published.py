@@ -11,9 +11,9 @@ import pytest
 
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.records import BadRow, Row
-from bertkit.data.texts import open_texts
+from bertkit.data.streaming import open_texts
 from bertkit.errors import DataError
-from bertkit.tasks.reading import load_data, stream_data
+from bertkit.tasks.rows import load_data, stream_data
 
 TEXT = "Mira Kost moved to Aldby"
 SPANS = [[0, 9, "PER"], [19, 24, "LOC"]]

@@ -13,10 +13,10 @@ from bertkit.data.formats.opened import open_input
 from bertkit.data.formats.readers import read_opened, read_rows
 from bertkit.data.formats.telling import sniff_format, tell
 from bertkit.data.records import LeftOut, Row
-from bertkit.data.texts import open_texts
+from bertkit.data.streaming import open_texts
 from bertkit.errors import DataError
 from bertkit.reporting.inspection import InspectRequest, inspect_data
-from bertkit.tasks.reading import load_data
+from bertkit.tasks.rows import load_data
 
 
 def written(folder: Path, name: str, text: str) -> Path:

@@ -11,7 +11,7 @@ import pytest
 from bertkit.data.values import parse_list
 from bertkit.errors import DataError
 from bertkit.reporting.inspection import InspectRequest, inspect_data
-from bertkit.tasks.reading import load_data, stream_data
+from bertkit.tasks.rows import load_data, stream_data
 
 TEXT = "Mira Kost moved to Aldby"
 SPANS = [[0, 9, "PER"], [19, 24, "LOC"]]

@@ -10,9 +10,9 @@ import pytest
 
 from bertkit.data.columns import Wanted, parse_columns
 from bertkit.data.records import ColumnMap, DataSet, Document
-from bertkit.data.shapes.documents import find_document_columns
+from bertkit.data.shapes.labelled import find_document_columns
 from bertkit.errors import DataError
-from bertkit.tasks.reading import load_data
+from bertkit.tasks.rows import load_data
 
 
 def load(tmp_path: Path, *rows: dict[str, Any], **options: Any) -> DataSet:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from bertkit.data.records import Question
-from bertkit.data.shapes.answers import first_place, read_answer
+from bertkit.data.shapes.questions import first_place, read_answer
 from bertkit.data.values import RowError
 from bertkit.errors import DataError
 from bertkit.reporting.inspection import InspectRequest, inspect_data
-from bertkit.tasks.reading import load_data, stream_data
+from bertkit.tasks.rows import load_data, stream_data
 
 LETTERS = ("A", "B", "C", "D")
 

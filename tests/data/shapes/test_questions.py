@@ -11,9 +11,13 @@ from bertkit.data.catalog import find_dataset
 from bertkit.data.columns import ColumnChoice, parse_columns
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.records import BadRow, ColumnMap, Question, Row
-from bertkit.data.shapes.choices import choice_names, parse_prompted
-from bertkit.data.shapes.question_columns import find_choice_columns, missing_choice_columns
-from bertkit.data.shapes.questions import question_row
+from bertkit.data.shapes.questions import (
+    choice_names,
+    find_choice_columns,
+    missing_choice_columns,
+    parse_prompted,
+    question_row,
+)
 from bertkit.errors import DataError, UsageError
 
 EXAM = ColumnMap(("prompt",), None, "answer", ("A", "B", "C"))

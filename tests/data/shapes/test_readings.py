@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from bertkit.data.places import find_place
-from bertkit.data.records import ReadingQuestion
-from bertkit.data.request import DataRequest
+from bertkit.data.records import ReadingQuestion, find_place
+from bertkit.data.splits import DataRequest
 from bertkit.data.store import StoredRows, write_rows
 from bertkit.errors import DataError
-from bertkit.tasks.reading import load_data, load_splits, stream_data
+from bertkit.tasks.rows import load_data, load_splits, stream_data
 
 TEXT = "The mill was built in 1902. Its owner, Carla Reed, sold it in 1951."
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bertkit.data.marked import MarkedSpan, around, bare, mark, unmark
+from bertkit.data.records import MarkedSpan, around, bare, mark, unmark
 from bertkit.errors import DataError
-from bertkit.tasks.reading import load_data
+from bertkit.tasks.rows import load_data
 
 TEXT = "Blue Mill founded Arl in 1902."
 MARKED = "<subj> ORG | Blue Mill </subj> founded <obj> ORG | Arl </obj> in 1902."

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.errors import DataError
-from bertkit.tasks.reading import load_data, stream_data
+from bertkit.tasks.rows import load_data, stream_data
 
 TEXT = "Mira Kost moved\nto Aldby.\n\nNobody came.\n"
 ANN = "T1\tPER 0 9\tMira Kost\nT2\tLOC 19 24\tAldby\nR1\tLives Arg1:T1 Arg2:T2\n#1\tNote T1\tsure\n"

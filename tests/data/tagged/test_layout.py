@@ -14,9 +14,9 @@ from bertkit.data.formats.opened import open_input
 from bertkit.data.formats.telling import sniff_format, tell_format
 from bertkit.data.records import DataSet, TaggedText
 from bertkit.data.tagged.column_files import read_tagged_opened
-from bertkit.data.tagged.layout import cut_line
+from bertkit.data.tagged.schemes import cut_line
 from bertkit.errors import DataError
-from bertkit.tasks.reading import load_data, stream_data
+from bertkit.tasks.rows import load_data, stream_data
 
 SENTENCES = [
     [("Mira", "B-PER"), ("Kost", "I-PER"), ("visits", "O"), ("Aldby", "B-LOC")],

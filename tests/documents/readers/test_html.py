@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bertkit.documents.readers.html import read_html
+from bertkit.documents.readers.markup import read_html
 
 PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8"><title>How to mend a roof</title><style>p{}</style></head>
 <body class="has-sidebar">

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from bertkit.documents.readers.mail import read_mbox
+from bertkit.documents.readers.office import read_mbox
 
 HEAD = "From: Ana <ana@example.org>\nTo: team@example.org\nSubject: The weekly call\nMIME-Version: 1.0\n"
 BODY = """Hi team,

@@ -7,8 +7,7 @@ import zipfile
 
 import pytest
 
-from bertkit.documents.readers.docx import read_docx
-from bertkit.documents.readers.pdf import _by_column, read_pdf
+from bertkit.documents.readers.office import _by_column, read_docx, read_pdf
 from bertkit.errors import DataError
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -153,6 +152,6 @@ def test_a_pdf_without_text_and_a_damaged_one():
 
 
 def test_without_pypdf_the_way_on_is_said(monkeypatch):
-    monkeypatch.setattr("bertkit.documents.readers.pdf.importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("bertkit.documents.readers.office.importlib.util.find_spec", lambda _: None)
     with pytest.raises(DataError, match="pip install pypdf"):
         read_pdf(pdf(["x"]), "a.pdf")

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bertkit.documents.readers.markdown import read_markdown
+from bertkit.documents.readers.markup import read_markdown
 
 GUIDE = """---
 title: Mill guide

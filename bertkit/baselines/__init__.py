@@ -1,0 +1,1 @@
+"""Simple answers that a model's scores stand beside, fitted on the model's own training rows."""
