@@ -358,6 +358,15 @@ _HANGUL = re.compile("[가-힣\u1100-\u11ff\u3130-\u318f]")
 _NOT_LATIN = re.compile("[^A-Za-z\u00aa-\u024f]")
 # English, and no words of its neighbours.
 _FUNCTION_WORDS = frozenset("the and to that with it this you are for was not".split())
+# Of languages that are often written in plain Latin letters: what tells titles and key words in English from them.
+_OTHER_FUNCTION_WORDS = frozenset(
+    """
+    der die das und ist nicht ein eine zu von mit ich de la le les des et une dans pour pas el los las un una es por
+    con que en del il di che per non sono van het een niet dat och att det som ikke og nie na jest nu si yang dan untuk
+    dengan ini itu tidak ang ng mga sa ya wa kwa ni ve bir bu ne ja ei on se
+    """.split()
+)
+OTHER_WORDS_SHARE, PLAIN_LETTERS_SHARE, FEWEST_WORDS = 0.02, 0.98, 30
 
 
 @dataclass(frozen=True)
@@ -375,10 +384,19 @@ def language_of(texts: Iterable[str]) -> str:
     if sum(count for word, count in words.items() if _HANGUL.search(word)) > KOREAN_SHARE * total:
         return "Korean"
     english = sum(count for word, count in words.items() if word in _FUNCTION_WORDS)
-    if english < ENGLISH_SHARE * total:
+    if english < ENGLISH_SHARE * total and not _is_terse_english(words, english):
         return "another language"
     others = sum(count for word, count in words.items() if _NOT_LATIN.search(word))
     return "several languages" if others > OTHER_SHARE * total else "English"
+
+
+def _is_terse_english(words: Counter[str], english: int) -> bool:
+    """Tell whether words without much grammar (titles, names of goods, key words) are taken for English ones."""
+    total = words.total()
+    plain = sum(count for word, count in words.items() if word.isascii())
+    other = sum(count for word, count in words.items() if word in _OTHER_FUNCTION_WORDS)
+    is_told = total >= FEWEST_WORDS and other <= max(OTHER_WORDS_SHARE * total, english)
+    return is_told and plain >= PLAIN_LETTERS_SHARE * total
 
 
 def is_here(spec: ModelSpec) -> bool:

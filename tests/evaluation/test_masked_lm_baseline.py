@@ -44,15 +44,15 @@ def test_probabilities_are_counts_with_one_added(task: MaskedLMTask) -> None:
         assert probabilities[i] == pytest.approx((1 + counts[i]) / total)
 
 
-def test_it_judges_the_tokens_that_the_task_hides(task: MaskedLMTask) -> None:
+def test_it_judges_the_tokens_that_the_task_masks(task: MaskedLMTask) -> None:
     baseline = fit_unigram(task, examples(*TEXTS))
     held = examples("the cat " * 30, "a dog", "")
     outputs = baseline.predict(held)["unigram"]
     the = task.tokenizer.id_of("the", "")
     assert baseline.logs.argmax() == the
     for row, output in zip(task.encode_scored(held), outputs, strict=True):
-        hidden = [token for part in row.parts for _, token in part.hidden]
-        assert output.tokens.tolist() == [[baseline.logs[token], float(token == the)] for token in hidden]
+        masked = [token for part in row.parts for _, token in part.masked]
+        assert output.tokens.tolist() == [[baseline.logs[token], float(token == the)] for token in masked]
     assert [len(output.tokens) > 3 for output in outputs] == [True, False, False]  # windows, one token, none
     scores = task.score(held, outputs)
     assert 1 < scores.metrics["perplexity"] < task.tokenizer.vocab_size

@@ -46,6 +46,10 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         ([*ENGLISH, "영화"], "several languages"),
         ([unicodedata.normalize("NFD", text) for text in KOREAN], "Korean"),
         (["ㅋㅋㅋ", "ㅠㅠ"], "Korean"),
+        (["wireless mouse black", "steel water bottle", "running shoes size ten"] * 5, "English"),
+        (["funda de silicona negra", "botella de acero", "zapatillas para correr"] * 5, "another language"),
+        (["buku tulis", "sepatu lari yang ringan", "botol air"] * 5, "another language"),
+        (["muy buena", "mala calidad"], "another language"),  # too little to tell
     ],
 )
 def test_the_language_is_told_by_the_words(texts: list[str], language: str) -> None:
