@@ -262,8 +262,8 @@ def hub_errors(repo_id: str, kind: Kind) -> Iterator[None]:
     """Translate what the libraries raise while they fetch or open `repo_id` into `HubError`.
 
     Errors that have nothing to do with the hub pass unchanged. Inside, the client's lines about
-    retries are silenced; where stderr is not a terminal, progress bars are switched off for the
-    rest of the process (not if the user set their variables to 0).
+    retries are silenced; for the rest of the process the bar of weights being opened is switched
+    off, and where stderr is not a terminal that of downloads too (unless their variables are 0).
 
     Raises:
         HubError: misspelt, gated or private, unknown config, missing file, no network, no room.
@@ -288,11 +288,25 @@ def hub_errors(repo_id: str, kind: Kind) -> Iterator[None]:
 
 def _silence_bars() -> None:
     if sys.stderr.isatty():
+        _silence_loading()
         return
     for variable, module, switch in _BARS:
         os.environ.setdefault(variable, "1")
         if module in sys.modules and _is_true(variable):
             getattr(sys.modules[module], switch)()
+
+
+def _silence_loading() -> None:
+    """Switch off transformers' bar of weights that are on disk already; that of a download stays."""
+    loading = sys.modules.get("transformers.utils.logging")
+    if loading is None:
+        return
+    from huggingface_hub.utils import are_progress_bars_disabled, enable_progress_bars
+
+    were_off = are_progress_bars_disabled()
+    loading.disable_progress_bar()  # the hub's bars as well
+    if not were_off:
+        enable_progress_bars()
 
 
 def _wanted(repo_id: str, kind: Kind) -> Wanted:

@@ -332,3 +332,22 @@ def test_importing_the_hub_imports_no_library():
     code = "import sys, json, bertkit.hub; print(json.dumps(sorted(sys.modules)))"
     loaded = run_client(code, NOWHERE, Path(sys.prefix)).answer
     assert not {"huggingface_hub", "datasets", "transformers", "urllib.request"} & set(loaded)
+
+
+def test_on_a_terminal_the_bar_of_weights_on_disk_is_off_and_that_of_downloads_stays(monkeypatch):
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from transformers.utils import logging as loading
+
+    monkeypatch.delenv("HF_HUB_DISABLE_PROGRESS_BARS")
+    monkeypatch.setattr(sys.modules["huggingface_hub.utils.tqdm"], "HF_HUB_DISABLE_PROGRESS_BARS", None)
+    monkeypatch.setattr(hub.sys.stderr, "isatty", lambda: True, raising=False)
+    were_off = are_progress_bars_disabled()
+    enable_progress_bars()
+    loading.enable_progress_bar()
+    try:
+        with hub.hub_errors("a/b", "model"):
+            assert not loading.is_progress_bar_enabled()
+            assert not are_progress_bars_disabled()
+    finally:
+        if were_off:
+            disable_progress_bars()

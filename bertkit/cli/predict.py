@@ -320,10 +320,20 @@ def predict_command(
             cluster = Cluster(ray_address, ray_actors, ray_gpus, ray_rows)
             done = ray_command(request, cluster, sources, output=output, force=force, note=note, progress=progress)
         else:
+            if not sources and sys.stdin.isatty():
+                note("rows are read from the keyboard; Ctrl-D ends them (or name files after RUN)")
             done = predict(request, output=output, force=force, note=note, progress=progress)
+            _note_other_format(output, output_format, note)
     for warning in done.warnings:
         say(f"bertkit: warning: {warning}")
     done.raise_for_status(strict=strict)
+
+
+def _note_other_format(output: Path | None, output_format: str, note: Callable[[str], None]) -> None:
+    """Say so where a file is named as a table and holds JSON lines, which a spreadsheet opens wrongly."""
+    suffix = "" if output is None else output.suffix.lower().removeprefix(".")
+    if suffix in ("csv", "tsv") and output_format == "jsonl":
+        note(f"{output}: holds JSON lines; --output-format {suffix} writes a table")
 
 
 def _note(sentence: str, *, quiet: bool) -> None:

@@ -456,7 +456,9 @@ def examples_of(rows: Iterable[Row | BadRow], make: Callable[[Row], Example]) ->
 
 def missing_label(raw: str | None, column: str | None) -> str:
     """Say in a clause that a row has no label."""
-    return f"label is {'missing' if raw is None else 'empty'} (column {quoted(column)})"
+    if raw is None:
+        return f"label is missing (column {quoted(column)})"
+    return f"label is empty (column {quoted(column)})"
 
 
 class LabelRules(Protocol):

@@ -34,6 +34,8 @@ from bertkit.tasks.registry import TASKS
 
 # The file by which the folder of a search (`bertkit tune`) is known.
 SEARCH = "tune.json"
+# All that a vocabulary of `bertkit vocab build` holds.
+_VOCABULARY = frozenset({"tokenizer.json", "tokenizer_config.json"})
 # Options that say nothing of what was learnt, or stand in columns of their own.
 _ELSEWHERE = frozenset({"data", "data_dir", "task", "model", "log_every", "tensorboard", "metric"})
 SCORES = "metrics.json"
@@ -114,6 +116,9 @@ def _found(folder: Path, note: Callable[[str], None], *, is_top: bool = False) -
         return
     if is_file(folder / SEARCH):
         note(f"left out: {folder}: is a search of `bertkit tune`, whose table is trials.csv in it.")
+        return
+    if {path.name for path in inside} == _VOCABULARY:
+        note(f"left out: {folder}: is a vocabulary of `bertkit vocab build`.")
         return
     folders = [path for path in inside if is_dir(path) and not path.is_symlink() and not path.name.startswith(".")]
     if any(is_file(folder / name) for name in (SETUP, REQUEST)) or not (folders or is_top):

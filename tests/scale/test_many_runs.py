@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from bertkit.cli.app import app
 from bertkit.metrics.intervals import classification_difference
+from bertkit.scale.found_runs import find_runs
 from tests.conftest import pair_rows, write_tsv
 
 SHAPE = ["--layers", "1", "--hidden", "16", "--heads", "2", "--vocab-size", "120", "--threads", "1", "--quiet"]
@@ -125,6 +126,15 @@ def test_folders_that_are_no_run_are_named_and_end_nothing(three: Path, tmp_path
     assert [Path(str(run["run"])).name for run in lines(result)] == ["good"]
     assert any("broken" in line for line in result.stderr.splitlines())
     assert any("notes: is not a run directory" in line for line in result.stderr.splitlines())
+
+
+def test_a_vocabulary_among_the_runs_is_called_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "words").mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / "words" / name).write_text("{}")
+    said: list[str] = []
+    assert find_runs(tmp_path, said.append) == []
+    assert said == [f"left out: {tmp_path / 'words'}: is a vocabulary of `bertkit vocab build`."]
 
 
 def test_a_figure_that_is_not_finite_does_not_break_a_run(three: Path, tmp_path: Path) -> None:

@@ -98,6 +98,25 @@ def test_records_have_labels_scores_ranks_and_kept_columns(texts: tuple[Path, Pa
     assert (bad["line"], "error" in bad) == (4, True)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("out.csv", [], "holds JSON lines; --output-format csv writes a table"),
+        ("out.csv", ["--output-format", "csv"], None),
+        ("out.csv", ["--quiet"], None),
+        ("out.jsonl", [], None),
+    ],
+)
+def test_a_file_named_as_a_table_that_holds_json_lines_is_pointed_out(
+    name: str, options: list[str], says: str | None, texts: tuple[Path, Path], tmp_path: Path
+) -> None:
+    source = tmp_path / "in.txt"
+    source.write_text("a text\n")
+    result = run("predict", texts[1], source, "-o", tmp_path / name, *options)
+    assert result.exit_code == 0
+    assert says in result.stderr if says else "JSON lines" not in result.stderr
+
+
 def test_its_answers_are_those_of_the_baseline_beside_an_encoder(pair_file: Path, tmp_path: Path) -> None:
     small = ("--layers", "1", "--hidden", "16", "--heads", "2", "--epochs", "1", "--threads", "1", "--no-tensorboard")
     ok("train", pair_file, *small, "--output", tmp_path / "bert", "--format", "json")

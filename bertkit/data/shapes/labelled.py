@@ -309,8 +309,9 @@ def _document(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) 
     written = None if columns.label is None else field_of(row.fields, columns.label)
     summary = "\n".join(_given_sentences(written or "") or [written or ""]).strip()
     if need_summary and not summary:
-        what = "missing" if written is None else "empty"
-        raise RowError(f"the summary is {what} (column {quoted(columns.label)})")
+        if written is None:
+            raise RowError(f"the summary is missing (column {quoted(columns.label)})")
+        raise RowError(f"the summary is empty (column {quoted(columns.label)})")
     lines = lines_in_objects(text)
     if lines is not None and not lines:
         raise RowError(f"the column {quoted(name)} holds objects without a text (sentence, text, utterance)")

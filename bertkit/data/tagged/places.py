@@ -312,9 +312,10 @@ def content_of(row: Row, columns: ColumnMap, tag_names: Sequence[str], *, need_t
         return Content(text, tokens, None, [])
     if (raw is None or not raw.strip()) and "annotation_id" in row.fields:
         raise NotMeantError("nobody has annotated it")
-    if raw is None or not raw.strip():
-        missing = "missing" if raw is None else "empty"
-        raise RowError(f"the entities are {missing} (column {quoted(columns.label)}); a text without any has []")
+    if raw is None:
+        raise RowError(f"the entities are missing (column {quoted(columns.label)}); a text without any has []")
+    if not raw.strip():
+        raise RowError(f"the entities are empty (column {quoted(columns.label)}); a text without any has []")
     if not raw.lstrip().startswith((*LISTED, "{")):
         return Content(text, tokens, cut_tags(raw), None)
     values = _json_list(raw, columns.label)
