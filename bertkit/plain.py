@@ -44,6 +44,11 @@ def as_typed(name: str) -> str:
     return STDIN_NAME if name in _keeping else name
 
 
+def stdin_is_kept() -> bool:
+    """Tell whether what the command reads came on standard input."""
+    return bool(_keeping)
+
+
 def is_kept_stdin(name: str) -> bool:
     """Tell whether a file is the one that keeps standard input."""
     return name in _keeping
