@@ -20,7 +20,7 @@ from typing import Any, get_args, get_type_hints
 
 from bertkit.errors import DataError, UsageError
 from bertkit.files import exists, is_dir, is_file
-from bertkit.plain import brief, quoted
+from bertkit.plain import as_typed, brief, quoted
 
 TASKS = (
     "auto",
@@ -414,7 +414,8 @@ class TrainConfig:
     def saved(self) -> dict[str, Any]:
         """Return what a run stores, as JSON-ready values."""
         kept = {spec.name for spec in options(type(self)) if spec.metadata["saved"]} | {"data"}
-        return {name: value for name, value in asdict(self).items() if name in kept}
+        values = {name: value for name, value in asdict(self).items() if name in kept}
+        return {**values, "data": tuple(map(as_typed, self.data))}
 
 
 def options(config_class: type) -> list[DataclassField[Any]]:

@@ -29,6 +29,38 @@ WORD = 300
 _LONG_WORD = re.compile(rf"\S{{{WORD + 1},}}")
 
 
+# What keeps standard input, so that it can be read again: a file that is gone when the command ends.
+STDIN_NAME, STDIN = "-", "<stdin>"
+_keeping: list[str] = []
+
+
+def keeps_stdin(path: str) -> None:
+    """Hear in which file standard input is kept; it is never named to anybody, and never stored."""
+    _keeping.append(path)
+
+
+def as_typed(name: str) -> str:
+    """Return the name of data as it was typed: - for what keeps standard input."""
+    return STDIN_NAME if name in _keeping else name
+
+
+def stdin_is_kept() -> bool:
+    """Tell whether what the command reads came on standard input."""
+    return bool(_keeping)
+
+
+def is_kept_stdin(name: str) -> bool:
+    """Tell whether a file is the one that keeps standard input."""
+    return name in _keeping
+
+
+def as_shown(text: str) -> str:
+    """Name standard input in a text where that names the file that keeps it."""
+    for path in _keeping:
+        text = text.replace(path, STDIN)
+    return text
+
+
 def visible(text: str, *, keep: str = "") -> str:
     r"""Write characters that cannot be seen, or that steer a terminal, as escapes.
 
@@ -39,6 +71,7 @@ def visible(text: str, *, keep: str = "") -> str:
     >>> visible("\x1b[31mred\u202e")
     '\\x1b[31mred\\u202e'
     """
+    text = as_shown(text)
     if not keep:
         return _UNSEEN.sub(_escape, text)
     return _UNSEEN.sub(lambda found: found[0] if found[0] in keep else _escape(found), text)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from bertkit.errors import BertkitError, OutputError, RunError
 from bertkit.files import exists, hidden_beside, is_dir, is_file, is_standard_output, read_bytes, sync
 from bertkit.locks import LOCK, holder_of, kept_out
-from bertkit.plain import brief, quoted
+from bertkit.plain import brief, quoted, stdin_is_kept
 
 # --------------------------------------------------------------------------------------------------
 # The `model_type` of a run's config.json: an architecture, or a sentence where transformers must not open the run.
@@ -123,7 +123,8 @@ def read_marked(folder: Path, name: Path) -> dict[str, Any]:
 
 def resume_command(shown: Path) -> str:
     """Return the command that goes on with the training in a folder, ready for a shell."""
-    return f"`bertkit train --resume --output {shlex.quote(str(shown))}`"
+    data = " -" if stdin_is_kept() else ""  # it has to be sent once more
+    return f"`bertkit train{data} --resume --output {shlex.quote(str(shown))}`"
 
 
 def put_back(folder: Path) -> None:

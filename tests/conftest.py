@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bertkit import plain
 from bertkit.tokenization.base import Tokenizer
 from bertkit.tokenization.vocab import train_wordpiece
 
@@ -40,7 +41,8 @@ OBJECTS = (
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No variable of the caller's, no hub, no cache outside the test."""
+    """No variable of the caller's, no hub, no cache outside the test, no standard input of a test before it."""
+    monkeypatch.setattr(plain, "_keeping", [])
     for name in list(os.environ):
         if name.startswith("BERTKIT_") and name != "BERTKIT_TEST_DATA":
             monkeypatch.delenv(name)

@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from bertkit.data.faults import MAX_PLACES
 from bertkit.data.records import Example, Place, columns_of, plain_rows
+from bertkit.plain import as_shown
 
 # --- What an audit says: findings, each with a count, a few places to look at, and one sentence ---
 
@@ -39,7 +40,7 @@ class Finding:
             "kind": self.kind,
             "severity": self.severity,
             "count": self.count,
-            "lines": [{"file": place.file, "line": place.line} for place in self.places],
+            "lines": [{"file": as_shown(place.file), "line": place.line} for place in self.places],
             "message": self.message,
         }
 

@@ -17,7 +17,7 @@ from bertkit.data.catalog import SPLITS
 from bertkit.data.faults import Faults, Unread
 from bertkit.data.records import ColumnMap, Example
 from bertkit.data.store import Block, blocks_of
-from bertkit.plain import quoted, shell_words
+from bertkit.plain import as_typed, quoted, shell_words
 
 # --- What comes out of an audit, as records and as the JSON of `inspect-data` ---------------------
 
@@ -162,7 +162,7 @@ def suggest_command(command: TrainCommand, task: str, labels: Mapping[str, int],
         labels: rows by label.
         fitting: the number of tokens that loses under 1 % of the rows; None: not counted.
     """
-    words = ["bertkit", "train", *command.data, *command.options, "--model", command.model]
+    words = ["bertkit", "train", *map(as_typed, command.data), *command.options, "--model", command.model]
     if fitting is not None:
         length = max(_SHORTEST, -(-fitting // _TOKEN_STEP) * _TOKEN_STEP)
         words += ["--max-length", str(min(length, command.longest or length))]

@@ -14,7 +14,7 @@ from bertkit.data.formats.opened import is_annotated, open_bytes
 from bertkit.data.records import CLASSES, READINGS, RELATIONS, BadRow, Row
 from bertkit.errors import DataError, UnknownNameError, UsageError, is_spelling
 from bertkit.files import entries, exists, is_dir, is_file
-from bertkit.plain import quoted, shell_words
+from bertkit.plain import STDIN_NAME, as_typed, quoted, shell_words
 
 # --- The files of a folder: which of them hold data, and which split each is ----------------------
 #
@@ -276,8 +276,8 @@ def files_of(names: Sequence[str], data_dir: Path | None) -> list[Path]:
 
 def lasting_names(names: Sequence[str], data_dir: Path | None) -> list[str]:
     """Return DATA so that it means the same from every directory: names as they are, paths absolute."""
-    if len(names) == 1 and _is_no_path(names[0], data_dir):
-        return list(names)
+    if len(names) == 1 and (as_typed(names[0]) == STDIN_NAME or _is_no_path(names[0], data_dir)):
+        return [as_typed(names[0])]
     return [str((_existing_path(name, data_dir) or Path(name)).resolve()) for name in names]
 
 
@@ -329,6 +329,10 @@ def sample_shape(name: str) -> str:
 
 def _special_source(name: str, data_dir: Path | None) -> Source | None:
     """Resolve a name that is no path."""
+    if name == STDIN_NAME and not exists(Path(name)):
+        raise DataError(
+            "-: this data came on standard input, and is gone; name DATA again: a file, or - with the same rows."
+        )
     if name.startswith("sample:"):
         return _sample_source(name.removeprefix("sample:"))
     if name.startswith("hf:"):

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from bertkit.data.columns import FILE, ColumnChoice, Keep, KeptColumns, Wanted, parse_columns
-from bertkit.data.formats.opened import STDIN, Opened, open_input
+from bertkit.data.formats.opened import Opened, open_input
 from bertkit.data.formats.published import usual_rows
 from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import TableFormat, Told, tell
@@ -18,7 +18,7 @@ from bertkit.data.shapes.table import shape_of
 from bertkit.data.sources import TextFile, input_files, text_reader
 from bertkit.data.tagged.column_files import read_tagged_opened
 from bertkit.errors import DataError
-from bertkit.plain import listed
+from bertkit.plain import STDIN, listed
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.registry import SHAPE_OF
 

@@ -15,7 +15,7 @@ from bertkit.bundle import Bundle
 from bertkit.compute.device import Placement, check_device_word, threads_note
 from bertkit.compute.processes import ALONE, World, joined, this_world, undealt
 from bertkit.data.columns import FILE, parse_keep
-from bertkit.data.formats.opened import STDIN, Meter, metered
+from bertkit.data.formats.opened import Meter, metered
 from bertkit.data.records import BadRow, Example
 from bertkit.data.sources import input_files
 from bertkit.engines.opening import Way, size_of_all
@@ -37,7 +37,7 @@ from bertkit.evaluation.records_out import (
     parse_shard,
     written_before,
 )
-from bertkit.plain import Progress, brief, unheard
+from bertkit.plain import STDIN, Progress, brief, unheard
 from bertkit.run_folder import check_outputs
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.encoding import Tick

@@ -23,7 +23,7 @@ from bertkit.data.columns import (
     turns_in_objects,
 )
 from bertkit.data.formats.lines import READ_ERRORS, Lines
-from bertkit.data.formats.opened import STDIN, Opened, open_input
+from bertkit.data.formats.opened import Opened, open_input
 from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import TableFormat, column_names, kind_by_suffix, tell
 from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
@@ -35,7 +35,7 @@ from bertkit.documents.readers.passage import Passage, candidates, slice_of
 from bertkit.documents.readers.table import FORMATS, DocumentFormat, find_format, format_of_name, told_format
 from bertkit.errors import DataError, UsageError
 from bertkit.files import entries, exists, is_dir, is_file
-from bertkit.plain import brief, listed, quoted, shell_words
+from bertkit.plain import STDIN, brief, listed, quoted, shell_words
 from bertkit.summarization.records import Item, SourceText, Unreadable
 
 # --------------------------------------------------------------------------------------------------

@@ -445,8 +445,9 @@ def cut_of(rows: Iterable[EncodedRow]) -> tuple[int, int]:
 def _is_sound(folder: Path) -> bool:
     try:
         facts = json.loads(read_bytes(folder / _FACTS))
+        Unpacker(facts["records"])  # bertkit's own classes, which may lie elsewhere since the rows were written
         return (folder / _ROWS).stat().st_size == facts["size"] and (folder / _LENGTHS).is_file()
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError):
         return False
 
 

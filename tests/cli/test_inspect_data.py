@@ -225,3 +225,31 @@ def test_data_may_come_on_standard_input(packed: bool) -> None:
     assert json.loads(result.stdout)["splits"]["train"]["labels"] == {"a": 10, "b": 10}
     beside = CliRunner().invoke(app, ["inspect-data", "-", "t.csv"], input=written)
     assert beside.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "given", "labels"),
+    [
+        ("sentence_id,words,labels", "{number},word{number},{tag}", (), {"LOC": 10}),
+        ("v1,v2,,,", "{label},row {number},,,", ("--columns", "text=v2,label=v1"), {"a": 10, "b": 10}),
+    ],
+)
+def test_a_csv_on_standard_input_needs_no_names_we_know(
+    header: str, cells: str, given: tuple[str, ...], labels: dict[str, int]
+) -> None:
+    rows = (cells.format(number=i // 2, tag=("O", "B-LOC")[i % 2], label="ab"[i % 2]) for i in range(20))
+    written = "\n".join((header, *rows, ""))
+    result = CliRunner().invoke(app, ["inspect-data", "-", "--format", "json", *given], input=written)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["splits"]["train"]["labels"] == labels
+
+
+def test_standard_input_is_never_called_by_the_file_that_keeps_it() -> None:
+    written = "text,label\n" + "the same,a\n" * 20 + "another one,b\n" * 20
+    result = CliRunner().invoke(app, ["inspect-data", "-", "--format", "json"], input=written)
+    values = json.loads(result.stdout)
+    assert values["suggested_command"].startswith("bertkit train - ")
+    assert {place["file"] for finding in values["findings"] for place in finding["lines"]} == {"<stdin>"}
+    refused = CliRunner().invoke(app, ["inspect-data", "-"], input="a text\nanother\n")
+    assert refused.exit_code == 3
+    assert refused.stderr.startswith("bertkit: <stdin>: no column for the label")

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from bertkit import plain
+from bertkit.config import TrainConfig
 from bertkit.data.splits import DataRequest
+from bertkit.errors import DataError
+from bertkit.run_folder import resume_command
 from bertkit.tasks.rows import load_splits
 
 HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n"
@@ -54,3 +58,14 @@ def test_paths_mean_the_same_from_another_directory(tmp_path: Path, monkeypatch:
 def test_a_file_that_is_gone_is_still_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert stored(DataRequest(("rows.tsv",))).names == (str(tmp_path / "rows.tsv"),)
+
+
+def test_standard_input_is_stored_as_such_and_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    kept = str(tmp_path / "stdin")
+    plain.keeps_stdin(kept)
+    assert stored(DataRequest((kept,))).names == ("-",)
+    assert TrainConfig(data=(kept,)).saved()["data"] == ("-",)
+    assert resume_command(Path("runs/a")) == "`bertkit train - --resume --output runs/a`"
+    with pytest.raises(DataError, match="came on standard input, and is gone; name DATA again"):
+        load_splits(stored(DataRequest((kept,))))

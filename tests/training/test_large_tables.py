@@ -154,6 +154,16 @@ def test_pairs_and_their_swapped_forms_come_back(tmp_path, in_cache):
     assert stored.rows[3] == held.rows[3]
 
 
+def test_rows_of_classes_that_have_moved_since_are_written_again(table, tmp_path, in_cache):
+    in_cache()
+    config = config_of(table, tmp_path / "none")
+    rows = said(prepare(config).rows)
+    (facts,) = (tmp_path / "cache" / encoded.ROOM).glob("*/facts.json")
+    for moved in ("bertkit.nowhere:Row", "bertkit.tasks.encoded:Gone"):
+        facts.write_text(json.dumps({**json.loads(facts.read_text()), "records": [moved]}), encoding="utf-8")
+        assert said(prepare(config).rows) == rows
+
+
 def test_other_options_are_other_rows(table, tmp_path, in_cache):
     in_cache()
     room = tmp_path / "cache" / encoded.ROOM

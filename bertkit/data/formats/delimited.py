@@ -24,6 +24,8 @@ DELIMITERS = ("\t", ",", ";", "|")
 # What the first line of a table may be where nothing stands below it yet.
 _LONG_NAME = 30
 _NAME_WORDS = 3
+# Lines of prose that begin a text may have as many commas each by chance; more than these do not.
+_FEW_ROWS = 3
 # What stands in one of so many rows is no name of its column.
 _OFTEN = 20
 
@@ -77,11 +79,29 @@ def csv_delimiter(lines: Sequence[str]) -> str:
 
 
 def looks_csv(full: Sequence[str], delimiter: str, hint: str | None) -> bool:
-    """Prose has commas too, so a file not called csv must name two columns we know."""
+    """Prose has commas too, so a file not called csv must name two columns we know.
+
+    One will do where the commas have no spaces behind them, as those of prose have, and part
+    every row alike.
+    """
     rows = cut_rows(full, delimiter)
-    named = len(_header_words(rows[0])) >= 2
+    known = len(_header_words(rows[0]))
     consistent = len(rows[0]) >= 2 and all(len(row) == len(rows[0]) for row in rows)
-    return named or (hint == "tsv" and consistent)
+    bare = len(rows) > _FEW_ROWS and _could_name(rows[0]) and all(map(_is_bare_name, rows[0]))
+    return known >= 2 or (consistent and (hint == "tsv" or (known == 1 and bare)))
+
+
+def is_even(full: Sequence[str], delimiter: str) -> bool:
+    """Tell whether all lines are cut alike below two names or more, and no space stands behind what cuts them."""
+    rows = cut_rows(full, delimiter)
+    names = [name for name in rows[0] if name]
+    return (
+        len(rows) > _FEW_ROWS
+        and len(names) >= 2
+        and _could_name(names)
+        and all(map(_is_bare_name, names))
+        and all(len(row) == len(rows[0]) and not any(cell[:1] == " " for cell in row) for row in rows)
+    )
 
 
 def cut_rows(full: Sequence[str], delimiter: str) -> list[list[str]]:

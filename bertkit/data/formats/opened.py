@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from bertkit.data.formats.lines import BOM, READ_ERRORS
 from bertkit.errors import DataError, UsageError
 from bertkit.files import exists, is_dir, is_file, is_standard_output
+from bertkit.plain import STDIN, STDIN_NAME, keeps_stdin
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 # file may be read through several layers (gzip, decoding, csv), of which only the lowest knows
 # how far it has come.
 
-STDIN_NAME = "-"
 
 _active: list[Meter] = []
 
@@ -135,7 +135,6 @@ def size_of(name: str | Path) -> int | None:
 # What an input is shows in its first line that is not blank. Of a pipe no more is waited for
 # than that line, so that one who types is answered at once.
 
-STDIN = "<stdin>"
 # What lies beside a text that was annotated with brat.
 ANNOTATIONS = ".ann"
 GZIP_MAGIC = b"\x1f\x8b"
@@ -254,6 +253,7 @@ def kept_on_disk(names: Sequence[str]) -> list[str]:
     path = Path(folder, "stdin")
     with readable(STDIN), path.open("wb") as file:
         shutil.copyfileobj(opened.stream(), file)
+    keeps_stdin(str(path))
     return [str(path)]
 
 

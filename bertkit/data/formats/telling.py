@@ -16,6 +16,7 @@ from bertkit.data.formats.delimited import (
     csv_delimiter,
     cut_rows,
     has_header,
+    is_even,
     known_delimiter,
     looks_csv,
     looks_tsv,
@@ -29,7 +30,7 @@ from bertkit.data.records import BadRow, Row
 from bertkit.data.tagged.schemes import OUTSIDE, are_tags, is_entity_tag, is_tag, looks_tagged_lines
 from bertkit.data.values import RowError
 from bertkit.errors import DataError
-from bertkit.plain import listed, quoted
+from bertkit.plain import is_kept_stdin, listed, quoted
 
 # --------------------------------------------------------------------------------------------------
 # Lines of text that carry their own labels: `LABEL:fine text`, `word/TAG word/TAG`, and entities between marks.
@@ -372,7 +373,11 @@ def _told_format(opened: Opened, kind: str | None, header: Sequence[str], knows:
     of_json = json_kind(full, hint, is_named=is_named, is_whole=opened.whole)
     if of_json is not None:
         return TableFormat(of_json, encoding, has_header=False)
-    return _text_format(lines, full, hint, encoding, {column_name(name).casefold() for name in header}, knows)
+    table = _text_format(lines, full, hint, encoding, {column_name(name).casefold() for name in header}, knows)
+    delimiter = csv_delimiter(full)
+    if table.kind == "txt" and not table.marks and is_kept_stdin(opened.name) and is_even(full, delimiter):
+        return TableFormat("csv", encoding, delimiter=delimiter)  # who learns has no way to say that it is one
+    return table
 
 
 def encoding_note(path: str | Path, table_format: TableFormat) -> str | None:
