@@ -18,7 +18,9 @@ from bertkit.cli.options import (
     ForceOption,
     FormatOption,
     NoBlendOption,
+    OnLongOption,
     PlotsOption,
+    PrecisionOption,
     ReportOption,
     RunArgument,
     StrictOption,
@@ -57,23 +59,10 @@ def eval_command(
     ] = None,
     data_dir: DataDirOption = None,
     columns: ColumnsOption = None,
-    on_long: Annotated[
-        str | None,
-        typer.Option(
-            "--on-long",
-            help="Inputs that are too long: truncate, read in windows (window), or error (default: as trained).",
-        ),
-    ] = None,
+    on_long: OnLongOption = None,
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",
-    precision: Annotated[
-        str,
-        typer.Option(
-            "--precision",
-            help="Number format: auto, float32 or bfloat16 (default: auto, bfloat16 where the hardware "
-            "computes with it, else float32).",
-        ),
-    ] = "auto",
+    precision: PrecisionOption = "auto",
     engine: EngineOption = None,
     no_blend: NoBlendOption = False,
     threshold: ThresholdOption = None,

@@ -70,12 +70,27 @@ DeviceOption = Annotated[
         envvar="BERTKIT_DEVICE",
     ),
 ]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        help="Number format: auto, float32 or bfloat16 (default: auto, bfloat16 where the hardware "
+        "computes with it, else float32).",
+    ),
+]
 EngineOption = Annotated[
     str | None,
     typer.Option(
         "--engine",
         help="What computes: auto, torch, onnx or openvino (default: auto, by processor, model and input).",
         envvar="BERTKIT_ENGINE",
+    ),
+]
+OnLongOption = Annotated[
+    str | None,
+    typer.Option(
+        "--on-long",
+        help="Inputs that are too long: truncate, read in windows (window), or error (default: as trained).",
     ),
 ]
 NoBlendOption = Annotated[

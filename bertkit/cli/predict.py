@@ -20,7 +20,9 @@ from bertkit.cli.options import (
     ForceOption,
     KeepOption,
     NoBlendOption,
+    OnLongOption,
     OutputOption,
+    PrecisionOption,
     RunArgument,
     StrictOption,
     ThresholdOption,
@@ -238,27 +240,14 @@ def predict_command(
     top_k: Annotated[
         int, typer.Option("--top-k", min=0, help="Also list the N most probable labels; 0 lists none.")
     ] = 0,
-    on_long: Annotated[
-        str | None,
-        typer.Option(
-            "--on-long",
-            help="Inputs that are too long: truncate, read in windows (window), or error (default: as trained).",
-        ),
-    ] = None,
+    on_long: OnLongOption = None,
     on_error: Annotated[
         str,
         typer.Option("--on-error", help="Rows that cannot be read: write an error record and go on (record), or stop."),
     ] = "record",
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",
-    precision: Annotated[
-        str,
-        typer.Option(
-            "--precision",
-            help="Number format: auto, float32 or bfloat16 (default: auto, bfloat16 where the hardware "
-            "computes with it, else float32).",
-        ),
-    ] = "auto",
+    precision: PrecisionOption = "auto",
     engine: EngineOption = None,
     no_blend: NoBlendOption = False,
     threshold: ThresholdOption = None,

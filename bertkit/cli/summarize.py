@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from bertkit.cli.options import DeviceOption, ForceOption, KeepOption, OutputOption
+from bertkit.cli.options import DeviceOption, ForceOption, KeepOption, OutputOption, PrecisionOption
 from bertkit.cli.progress import UNSHOWN_S, WARNING, QuietOption, progress_line, shown_work
 from bertkit.cli.render import open_console, spoken
 from bertkit.cli.streams import is_typed_at, say
@@ -254,14 +254,7 @@ def summarize_command(
     output: OutputOption = None,
     force: ForceOption = False,
     device: DeviceOption = "auto",
-    precision: Annotated[
-        str,
-        typer.Option(
-            "--precision",
-            help="Number format: auto, float32 or bfloat16 (default: auto, bfloat16 where the hardware "
-            "computes with it, else float32).",
-        ),
-    ] = "auto",
+    precision: PrecisionOption = "auto",
     quiet: QuietOption = False,
 ) -> None:
     """Summarize documents, one record for each, in order.

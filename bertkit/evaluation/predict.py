@@ -477,15 +477,11 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
     with _released(inputs.rows), closing(chunks), opened(output, written) as stream:
         own = [*loaded.task.record_fields(request.top_k), *request.decisions.fields(loaded.task)]
         records_out = Records(stream, request.output_format, settings, own, span, written)
-        try:
+        with _way_on_said(done, output, note):
             for records in chunks:
                 _count(done, records_out.write(records), request)
                 stream.flush()
                 shown.written(span.first + done.rows)
-        except KeyboardInterrupt:
-            if output is not None and done.rows:
-                note(f"{done.rows:,} rows are written; the same command with --resume goes on after them")
-            raise
         records_out.finish()
     _say_dropped(drops, note)
     done.doubts = tuple(inputs.doubts)
@@ -493,6 +489,17 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
     ranks = _beyond_ranks(request.top_k, settings.task)
     done.warnings = (*_warnings(done, watch, settings), *unmet, *records_out.warnings, *ranks)
     return done
+
+
+@contextmanager
+def _way_on_said(done: Done, output: Path | None, note: Note) -> Iterator[None]:
+    """Say how to go on where the user interrupts and rows are in a file."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if output is not None and done.rows:
+            note(f"{done.rows:,} rows are written; the same command with --resume goes on after them")
+        raise
 
 
 def _span(request: PredictRequest, written: Written | None, inputs: Callable[[], Inputs], world: World) -> Span:
