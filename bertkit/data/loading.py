@@ -116,6 +116,11 @@ def load_data(
     asked = _Asked(
         shape, task, tuple(sorted(wanted)), columns, stored, need_label, group, tuple(labels), respell, skip_bad
     )
+    return _load(source, asked, tasks)
+
+
+def _load(source: Source, asked: _Asked, tasks: Tasks) -> DataSet:
+    """Read the rows, or open them where an earlier command has put them away."""
     # Data of the hub has a cache of its own.
     may_be_stored = source.hub_id is None and _size(source) >= _SMALL_BYTES
     if may_be_stored and (folder := cached_already(_name(source, asked), _is_sound)) is not None:

@@ -150,6 +150,25 @@ class Evaluation:
         return rounded
 
 
+@dataclass(frozen=True)
+class About:
+    """What a report says of the rows beside their scores.
+
+    Args:
+        data: name of the data.
+        split: name of the split.
+        warnings: what is already known to be wrong.
+        seconds: time of reading, tokenizing and the forward pass.
+        coverage: the share of all rows that these are; None: these are all.
+    """
+
+    data: str
+    split: str
+    warnings: Sequence[str] = ()
+    seconds: float = 0.0
+    coverage: float | None = None
+
+
 def evaluate(
     task: Task,
     examples: Sequence[Example],
@@ -158,11 +177,7 @@ def evaluate(
     rivals: Mapping[str, Outputs] | None = None,
     *,
     alone: Outputs | None = None,
-    data: str,
-    split: str,
-    warnings: Sequence[str] = (),
-    seconds: float = 0.0,
-    coverage: float | None = None,
+    about: About,
 ) -> Evaluation:
     """Compare a model's outputs with the labels, and with the baselines' answers.
 
@@ -174,41 +189,35 @@ def evaluate(
         rivals: outputs of other models on the same rows, by name; they are compared too.
         alone: what the encoder gave before it was ensembled in `outputs`; compared
             as `encoder`. None: nothing was blended.
-        data: name of the data, for the report.
-        split: name of the split, for the report.
-        warnings: what is already known to be wrong.
-        seconds: time of reading, tokenizing and the forward pass.
-        coverage: the share of all rows that these are; None: these are all.
+        about: what else the report says of these rows.
     """
     scores = task.score(examples, outputs)
-    others, difference = _compare(task, examples, outputs, baselines)
-    learnt_nothing, no_better = list(scores.warnings), _no_better(task, scores.metrics, others, difference)
-    rivals = dict(rivals or {})
+    simple, difference = _compare(task, examples, outputs, baselines)
+    learnt_nothing, no_better = list(scores.warnings), _no_better(task, scores.metrics, simple, difference)
+    rivals = rivals or {}
     if alone is not None:
+        rivals = {ENCODER: alone, **rivals}
         nothing, worse = _doubts_of_encoder(task, examples, alone, baselines)
         learnt_nothing, no_better = learnt_nothing + nothing, no_better + worse
-        rivals = {ENCODER: alone, **rivals}
-    figures, differences = _compare(task, examples, outputs, rivals)
-    every = {**baselines, **rivals}
-    beside = {
-        name: {**own, **klue_figures(task, data, examples, every[name])} for name, own in {**others, **figures}.items()
-    }
+    models, differences = _compare(task, examples, outputs, rivals)
+    others, figures = {**baselines, **rivals}, {**simple, **models}
+    data, seconds = about.data, about.seconds
     return Evaluation(
         data=data,
-        split=split,
+        split=about.split,
         n=len(examples),
         metrics={**scores.metrics, **klue_figures(task, data, examples, outputs)},
         intervals=dict(task.intervals(examples, outputs)),
-        baselines=beside,
+        baselines={name: {**own, **klue_figures(task, data, examples, others[name])} for name, own in figures.items()},
         difference={**difference, **differences},
-        warnings=(*warnings, *_pointing(learnt_nothing, "one-answer"), *_pointing(no_better, "no-better")),
+        warnings=(*about.warnings, *_pointing(learnt_nothing, "one-answer"), *_pointing(no_better, "no-better")),
         per_label=scores.per_label,
         seconds=round(seconds, 3),
         rows_per_second=round(len(examples) / seconds, 1) if seconds else 0.0,
         signature=scores.signature,
         metric=task.settings.deciding_metric,
         positive=task.settings.positive,
-        coverage=coverage,
+        coverage=about.coverage,
     )
 
 

@@ -97,8 +97,7 @@ def predict_stream(
         slow_source: whether rows may come slowly and should be answered as they come.
         watch: is shown every encoding made here.
         drops: is shown the texts of every row read here, once it is answered.
-        world: the processes that share the rows; the rows of the first are taken, and it gets
-            all records.
+        world: the processes that share the rows; the first has the rows, and gets all records.
         decisions: which answers are given.
         tick: is told how many more rows have been computed, before their records come.
         span: the rows that are answered; None: all.

@@ -25,7 +25,7 @@ from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, RunError, UsageError
 from bertkit.evaluation.answers import Decisions, ahead, beside, decided, forward
 from bertkit.evaluation.blend import all_others, is_linear, open_ensemble, open_to_answer
-from bertkit.evaluation.evaluate import Evaluation, evaluate
+from bertkit.evaluation.evaluate import About, Evaluation, evaluate
 from bertkit.files import is_file, read_bytes, save_arrays, writing
 from bertkit.kinds import MisfitError
 from bertkit.plain import Progress, see, to_json, unheard, visible
@@ -195,6 +195,19 @@ class Scored:
 
 
 @dataclass(frozen=True)
+class _Read:
+    """The rows of a split, and the opened run that answers them; `seconds` is the time of reading."""
+
+    loaded: Bundle
+    placement: Placement
+    data: str
+    split: str
+    examples: Sequence[Example]
+    warnings: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class _Answered:
     """What a run and its baselines say; `alone` is what a blended run's encoder says."""
 
@@ -225,44 +238,52 @@ def evaluate_run(
         OutputError: --errors cannot be written.
     """
     with unchanged(request.run):
-        manifest = bundle.load_manifest(request.run)
-        find_task(manifest.settings.task)
-        refuse_outputs(request, manifest)
-        with ahead(lambda: open_to_answer(request.run, request.way, note)) as opening:
-            began = time.perf_counter()
-            name, split, examples, warnings = _examples(request, manifest, note)
-            reading = time.perf_counter() - began
-            doubts = check_answers(manifest.settings, examples)
-            loaded, placement = opening.result()
-        settings = _settings(loaded.manifest.settings, request)
-        loaded.task.settings = settings
-        request.decisions.apply(loaded.task)
+        read = _read(request, note)
+        loaded, examples, split = read.loaded, read.examples, read.split
         findings = _fit_findings(loaded, examples)
-        answered = _answered(loaded, examples, request, placement, progress)
-        salt, is_pair = manifest.data["fingerprint"], settings.is_pair
-        known = count_known(examples, salt, request.run / "baseline", is_pair=is_pair)
+        answered = _answered(loaded, examples, request, read.placement, progress)
+        known = _known_rows(read, request.run)
     given = request.decisions.are_given(loaded.task, answered.outputs)
     coverage = None if given.all() and request.abstain_below is None else float(given.mean())
     rivals = _rivals(loaded, examples, request)
     if not given.all():
         examples, answered, rivals = _only_given(given, examples, answered, rivals)
+    warnings = (*read.warnings, *findings, *answered.warnings, *_known_sentence(known, len(examples), split))
     evaluation = evaluate(
         loaded.task,
         examples,
         answered.outputs,
         answered.baselines,
         rivals,
-        coverage=coverage,
         alone=answered.alone,
-        data=name,
-        split=split,
-        warnings=(*warnings, *doubts, *findings, *answered.warnings, *_known_sentence(known, len(examples), split)),
-        seconds=reading + answered.seconds,
+        about=About(read.data, split, warnings, read.seconds + answered.seconds, coverage),
     )
     if request.errors is not None:
         write_errors(request.errors, loaded.task, examples, answered.outputs)
     show(Scored(loaded, examples, answered.outputs, evaluation))
     return evaluation
+
+
+def _read(request: EvalRequest, note: Callable[[str], None]) -> _Read:
+    """Read the rows while the run is opened."""
+    manifest = bundle.load_manifest(request.run)
+    find_task(manifest.settings.task)
+    refuse_outputs(request, manifest)
+    with ahead(lambda: open_to_answer(request.run, request.way, note)) as opening:
+        began = time.perf_counter()
+        data, split, examples, warnings = _examples(request, manifest, note)
+        seconds = time.perf_counter() - began
+        doubts = check_answers(manifest.settings, examples)
+        loaded, placement = opening.result()
+    loaded.task.settings = _settings(loaded.manifest.settings, request)
+    request.decisions.apply(loaded.task)
+    return _Read(loaded, placement, data, split, examples, (*warnings, *doubts), seconds)
+
+
+def _known_rows(read: _Read, run: Path) -> int | None:
+    """Count the rows that the run was trained on."""
+    salt, is_pair = read.loaded.manifest.data["fingerprint"], read.loaded.task.settings.is_pair
+    return count_known(read.examples, salt, run / "baseline", is_pair=is_pair)
 
 
 def _fit_findings(loaded: Bundle, examples: Sequence[Example]) -> list[str]:
@@ -454,7 +475,7 @@ def compare_on(examples: Sequence[Example], request: EvalRequest, *, data: str, 
     if ensemble is not None:
         outputs = ensemble.blend.mix(outputs, ensemble.member.answers(examples, {}))
     rivals = _rivals(loaded, examples, request)
-    return evaluate(loaded.task, examples, outputs, {}, rivals, data=data, split=split)
+    return evaluate(loaded.task, examples, outputs, {}, rivals, about=About(data, split))
 
 
 def _kind(settings: TaskSettings) -> tuple[object, ...]:

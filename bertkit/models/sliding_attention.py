@@ -100,8 +100,13 @@ def sliding_or_full(  # noqa: PLR0917 - as transformers calls its kernels
     if sliding_window is None:
         mixed = functional.scaled_dot_product_attention(query, key, value, text, dropout, scale=scaling)
         return mixed.transpose(1, 2).contiguous(), None
-    reach, length = sliding_window - 1, query.shape[2]
-    near = _near(reach, query.device)
+    return _in_blocks(_Part(query, key, value), text, sliding_window - 1, dropout, scaling), None
+
+
+def _in_blocks(row: _Part, text: Tensor | None, reach: int, dropout: float, scaling: float | None) -> Tensor:
+    """Mix the values of tokens at most `reach` away, a block of queries at a time; (B, L, heads, D)."""
+    query, key, value = row
+    length, near = query.shape[2], _near(reach, query.device)
     # Where nothing is learnt each part has its place; autograd keeps the parts anyway.
     whole: Tensor | None = None if torch.is_grad_enabled() else query.new_empty(len(query), length, *query.shape[1::2])
     parts = []
@@ -119,11 +124,11 @@ def sliding_or_full(  # noqa: PLR0917 - as transformers calls its kernels
             parts.append(found)
         else:
             whole[:, start:end] = found.transpose(1, 2)
-    return (torch.cat(parts, 2).transpose(1, 2).contiguous() if whole is None else whole), None
+    return torch.cat(parts, 2).transpose(1, 2).contiguous() if whole is None else whole
 
 
 class _Part(NamedTuple):
-    """Queries, keys and values of a block, (B, heads, ·, D)."""
+    """Queries, keys and values of a row or of a block of it, (B, heads, ·, D)."""
 
     query: Tensor
     key: Tensor

@@ -334,11 +334,7 @@ def inspect_data(request: InspectRequest, progress: Progress = unheard) -> Inspe
     data = stream_data(
         request.data, data_dir=request.data_dir, columns=request.columns, task=request.task, group=request.group
     )
-    if request.write is not None:
-        for clean, left in clean_files(request.write, list(data.splits)).values():
-            for path in (clean, left):
-                check_outputs({FLAG: path}, files_of(request.data, request.data_dir), force=request.force)
-    refuse_figures(request.plots, figure_names(data.columns.inputs), force=request.force)
+    _refuse_outputs(request, data)
     request, why = _with_model(request, data)
     spec = find_model(request.model)
     tokenizer = None if spec.is_scratch or spec.is_linear else open_tokenizer(spec)
@@ -349,9 +345,7 @@ def inspect_data(request: InspectRequest, progress: Progress = unheard) -> Inspe
         found = inspection.audit
         inspection = replace(inspection, audit=replace(found, notes=(*found.notes, why)))
     if request.run:
-        wrong = label_error_finding(request.run, [str(path) for path in files_of(request.data, request.data_dir)])
-        more = () if wrong is None else (wrong,)
-        inspection = replace(inspection, audit=_with_findings(inspection.audit, more))
+        inspection = replace(inspection, audit=_with_label_errors(inspection.audit, request))
     if request.write is not None:
         labels = {split: figures.labels for split, figures in inspection.audit.splits.items()}
         said = tuple(write_clean(request.write, data, inspection.task, labels))
@@ -361,6 +355,21 @@ def inspect_data(request: InspectRequest, progress: Progress = unheard) -> Inspe
     if request.report is not None:
         write_page(request.report, inspection)
     return inspection
+
+
+def _refuse_outputs(request: InspectRequest, data: StreamedData) -> None:
+    """Refuse files of --write and --plots that are there already; their names depend on splits and columns."""
+    if request.write is not None:
+        for clean, left in clean_files(request.write, list(data.splits)).values():
+            for path in (clean, left):
+                check_outputs({FLAG: path}, files_of(request.data, request.data_dir), force=request.force)
+    refuse_figures(request.plots, figure_names(data.columns.inputs), force=request.force)
+
+
+def _with_label_errors(audit: Audit, request: InspectRequest) -> Audit:
+    """Add the labels that the models of `--run` think wrong."""
+    wrong = label_error_finding(request.run, [str(path) for path in files_of(request.data, request.data_dir)])
+    return audit if wrong is None else _with_findings(audit, (wrong,))
 
 
 def _with_model(request: InspectRequest, data: StreamedData) -> tuple[InspectRequest, str]:

@@ -33,7 +33,7 @@ from bertkit.evaluation.blend import (
     open_ensemble,
     open_to_answer,
 )
-from bertkit.evaluation.evaluate import Evaluation, evaluate, save_answers
+from bertkit.evaluation.evaluate import About, Evaluation, evaluate, save_answers
 from bertkit.evaluation.run import Scored, save_hashes
 from bertkit.files import write_errors, write_json, writing
 from bertkit.kinds import read_object, record_of
@@ -163,9 +163,7 @@ def finish(prepared: Prepared, learner: Learner, outputs: Outputs) -> Finished:
         outputs,
         beside(task, baselines, others),
         alone=alone,
-        data=prepared.dataset.name,
-        split="validation",
-        warnings=prepared.warnings,
+        about=About(prepared.dataset.name, "validation", prepared.warnings),
     )
     return Finished(evaluation, baselines, outputs, ensemble, (cooled, tuned), calibration)
 

@@ -16,7 +16,7 @@ from bertkit.data.records import DataSet, Example
 from bertkit.errors import UsageError
 from bertkit.evaluation.answers import beside
 from bertkit.evaluation.blend import STANDING, TASKS, LinearTask, all_others
-from bertkit.evaluation.evaluate import Evaluation, evaluate, save_answers
+from bertkit.evaluation.evaluate import About, Evaluation, evaluate, save_answers
 from bertkit.evaluation.run import save_hashes
 from bertkit.files import write_errors, write_json
 from bertkit.models.registry import find_model
@@ -163,9 +163,7 @@ def train_linear(prepared: PreparedLinear, note: Callable[[str], None] = lambda 
         examples,
         answers[TFIDF],
         beside(task, fitted, all_others(answers)),
-        data=prepared.dataset.name,
-        split="validation",
-        warnings=prepared.warnings,
+        about=About(prepared.dataset.name, "validation", prepared.warnings),
     )
     return FinishedLinear(prepared, fitted, evaluation, answers[TFIDF])
 

@@ -294,25 +294,9 @@ def prepare(
     check_names(config)
     wanted = ("train", "validation", "test") if config.test_fraction else ("train", "validation")
     dataset = load_splits(request_of(config), splits=wanted) if dataset is None else dataset
-    config = asked = _with_model(config, dataset, note)
-    spec = find_model(config.model)
-    if saved_tokenizer is None:  # a resumed run has all its figures stored, idle ones too
-        refuse_idle(config, find_task(dataset.task))
-    config = _for_task(config, find_task(dataset.task), from_nothing=spec.is_scratch or config.init == "random")
-    train = dataset.splits["train"]
-    is_pair = dataset.columns.pair is not None
-    two_texts = is_pair or dataset.task == "choice"
-    readable = _lengthened(spec, config, find_task(dataset.task))
-    config = resolve(
-        config,
-        readable,
-        is_pair=is_pair,
-        task=dataset.task,
-        two_texts=two_texts,
-        n_rows=len(train),
-        n_words=lambda: sum(len(text.split()) for text in texts_of(train)),
-    )
-    config = _decided(config, find_task(dataset.task), train, note, is_resumed=saved_tokenizer is not None)
+    asked = _with_model(config, dataset, note)
+    spec, train = find_model(asked.model), dataset.splits["train"]
+    config, readable = _resolved(asked, spec, dataset, note, is_resumed=saved_tokenizer is not None)
     tokenizer, trimmed = choose_tokenizer(config, spec, train, saved_tokenizer, note)
     task = _task(config, spec, dataset, tokenizer)
     config = _blend_of_few(config, asked, task.settings, note)
@@ -338,6 +322,27 @@ def prepare(
         trimmed=trimmed,
         dropped=dropped_pieces(config, spec, trimmed),
     )
+
+
+def _resolved(
+    config: TrainConfig, spec: ModelSpec, dataset: DataSet, note: Callable[[str], None], *, is_resumed: bool
+) -> tuple[TrainConfig, ModelSpec]:
+    """Fill what the user left open; also return the model as it will read, perhaps more tokens than usual."""
+    task, train = find_task(dataset.task), dataset.splits["train"]
+    if not is_resumed:  # a resumed run has all its figures stored, idle ones too
+        refuse_idle(config, task)
+    config = _for_task(config, task, from_nothing=spec.is_scratch or config.init == "random")
+    readable, is_pair = _lengthened(spec, config, task), dataset.columns.pair is not None
+    config = resolve(
+        config,
+        readable,
+        is_pair=is_pair,
+        task=dataset.task,
+        two_texts=is_pair or dataset.task == "choice",
+        n_rows=len(train),
+        n_words=lambda: sum(len(text.split()) for text in texts_of(train)),
+    )
+    return _decided(config, task, train, note, is_resumed=is_resumed), readable
 
 
 def _with_model(config: TrainConfig, dataset: DataSet, note: Callable[[str], None]) -> TrainConfig:

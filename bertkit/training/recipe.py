@@ -59,8 +59,7 @@ def resolve(
         config: the request; None stands for "you decide".
         spec: the model's row; its recipe decides.
         is_pair: whether a row is two sentences; what only pairs can use is off otherwise.
-        n_rows: training rows, for the width of a scratch model and for how often few rows are
-            read; 0: not known.
+        n_rows: training rows, for the width of a scratch model and the number of epochs; 0: not known.
         task: what is learnt.
         two_texts: whether the model reads two texts at once; None: as `is_pair` says.
         n_words: running words of the training rows, for the size of a new vocabulary, or what counts them.

@@ -43,6 +43,7 @@ from bertkit.training.prepare import Prepared, check_names, prepare
 from bertkit.training.tracking import wants_tensorboard, write_gallery
 
 if TYPE_CHECKING:
+    from bertkit.evaluation.evaluate import Evaluation
     from bertkit.models.heads import TaskModel
 
 
@@ -366,15 +367,7 @@ def _train_prepared(
     for sentence in finished.notes:
         listener(sentence)
     result = replace(
-        result,
-        metric=finished.evaluation.metric,
-        positive=finished.evaluation.positive,
-        metrics=finished.evaluation.metrics,
-        baselines=finished.evaluation.baselines,
-        warnings=finished.evaluation.warnings,
-        folds=folds.folds,
-        out_of_fold=folds.metrics,
-        out_of_fold_intervals=folds.intervals,
+        _with_scores(result, finished.evaluation, folds),
         seconds=round(time.perf_counter() - began, 2),
         config=prepared.config.saved(),
     )
@@ -383,6 +376,20 @@ def _train_prepared(
         write_gallery(place.work / "events", scored, prepared.validation, placement, state.best_step, listener)
     place.complete(keep_checkpoints=prepared.config.keep_checkpoints)
     return result
+
+
+def _with_scores(result: TrainResult, evaluation: Evaluation, folds: FoldScores) -> TrainResult:
+    return replace(
+        result,
+        metric=evaluation.metric,
+        positive=evaluation.positive,
+        metrics=evaluation.metrics,
+        baselines=evaluation.baselines,
+        warnings=evaluation.warnings,
+        folds=folds.folds,
+        out_of_fold=folds.metrics,
+        out_of_fold_intervals=folds.intervals,
+    )
 
 
 def _company(world: World, setup: dict[str, Any] | None, placement: Placement) -> Iterator[str]:

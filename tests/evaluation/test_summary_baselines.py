@@ -10,7 +10,7 @@ import pytest
 from bertkit.baselines.table import SummaryBaselines, fit_baselines, load_baselines, load_summary_baselines
 from bertkit.data.records import ColumnMap, Document, Example
 from bertkit.errors import DataError, RunError
-from bertkit.evaluation.evaluate import evaluate
+from bertkit.evaluation.evaluate import About, evaluate
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.extractive import ExtractiveTask
 from bertkit.tokenization.base import Tokenizer
@@ -55,11 +55,11 @@ def test_they_come_back_from_disk(tmp_path: Path, task: ExtractiveTask) -> None:
 def test_the_oracle_is_a_bound_and_the_lead_is_to_be_beaten(task: ExtractiveTask) -> None:
     given = [document("four trains leave the town . five .")] * 12
     answers = SummaryBaselines().predict(given)
-    better = evaluate(task, given, answers["oracle"], answers, data="x", split="test")
+    better = evaluate(task, given, answers["oracle"], answers, about=About("x", "test"))
     assert not better.warnings
     assert better.difference["lead"]["rouge1"][0] > 0
     assert better.difference["oracle"]["rouge1"] == (0.0, 0.0)
     assert "tokenizer=english" in better.to_json()["signature"]
-    same = evaluate(task, given, answers["lead"], answers, data="x", split="test")
+    same = evaluate(task, given, answers["lead"], answers, about=About("x", "test"))
     assert any("lead baseline" in warning for warning in same.warnings)
     assert not any("oracle" in warning for warning in same.warnings)

@@ -322,8 +322,7 @@ def read_table(
             other = [] if own is None else _in_order(fields, own)
             is_otherwise = names is own and other != own
             columns = _named_columns(other) if is_otherwise else columns
-            more = ", its columns in another order" * is_otherwise
-            yield LeftOut(line, f"the line is a header once more{more}")
+            yield LeftOut(line, "the line is a header once more" + ", its columns in another order" * is_otherwise)
             continue
         if columns is plain and len(fields) == len(plain) and (last.strip() or not _is_blank(fields)):
             yield Row(line, dict(zip(plain, fields, strict=True)))

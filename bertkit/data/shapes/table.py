@@ -200,10 +200,10 @@ def decide_labels(
         shape: the name of the shape, or "auto" to let the labels say.
         loaded: rows by split.
         tasks: the words for the notes.
-        known: the labels of the run that reads the rows; numbers equal to them are spelt as they are.
+        known: the labels of the run that reads the rows; numbers equal to them are spelt like them.
         respell: whether labels may be spelt otherwise than they stand there.
-        lost: gathers rows whose label is no number where scores are learnt; None: they end this.
-        stops: whether such rows end the work: then it is said what else they may be.
+        lost: collects rows whose label is not a number where scores are learnt; None: they end this.
+        stops: whether such rows end the work and are said with another task that may be meant.
         noted: whether notes are made, for which all sets of labels are read.
 
     Raises:
@@ -211,12 +211,12 @@ def decide_labels(
     """
     if shape == LABEL_SETS:
         return shape, *_parted(loaded, known, noted=noted)
-    rows = dict(loaded)
     if not spec_of(shape).has_labels:
-        return shape, rows, ()
+        return shape, dict(loaded), ()
+    rows: dict[str, Sequence[Example]] = dict(loaded)
     labels = _different(rows.values())
-    # A run that learnt two spellings as two labels is asked for both.
-    is_known = bool(known) and labels <= set(known)
+    # A run that learnt two spellings as two labels keeps both.
+    is_known, is_guess = bool(known) and labels <= set(known), stops and shape == AUTO
     spelling = spelling_of(labels, of_scores=shape == SCORES) if respell and not is_known else "as written"
     decided = shape if shape != AUTO else SCORES if are_scores(labels) else CLASSES
     notes = (NOTES[spelling],) if spelling in NOTES else ()
@@ -227,14 +227,12 @@ def decide_labels(
         rows = {split: spelt(examples, lambda label: like_known(label, known)) for split, examples in rows.items()}
     if decided == SCORES:
         faults = Faults() if lost is None else lost
-        doubt = f"; nearly all others are (if they are classes, --task {word_of(CLASSES, tasks)})"
-        doubt = doubt if stops and shape == AUTO else ""
+        doubt = f"; nearly all others are (if they are classes, --task {word_of(CLASSES, tasks)})" * is_guess
         rows = {split: _scored(examples, faults, doubt) for split, examples in rows.items()}
         if lost is None and faults.count:
             raise faults.error()
-    if shape == AUTO:
-        notes = (*notes, reason_of(decided, tasks, len(labels)))
-    return decided, rows, notes
+    why = (reason_of(decided, tasks, len(labels)),) if shape == AUTO else ()
+    return decided, rows, (*notes, *why)
 
 
 def _parted(
