@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from claims import JOBS, TARGETS, Job, Target
 from machine import machine_line
 from report import number, open_console, span
-from sidebyside import Spread
+from sidebyside import Estimate
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,13 +41,13 @@ class Line:
     claim: str
     target: str
     measured: str
-    spread: str
+    interval: str
     verdict: str
 
     @property
     def cells(self) -> tuple[str, ...]:
         """The row, in the order of `COLUMNS`."""
-        return (self.claim, self.target, self.measured, self.spread, self.verdict)
+        return (self.claim, self.target, self.measured, self.interval, self.verdict)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -136,11 +136,11 @@ def table_lines(results: dict[str, Any], *, only: Sequence[str] | None = None) -
 
 def _measured(target: Target, figure: dict[str, Any]) -> Line:
     unit = figure["unit"]
-    spread = span(Spread(*(figure[name] for name in ("median", "low", "high", "n"))))
+    interval = span(Estimate(*(figure[name] for name in ("median", "low", "high", "n"))))
     verdict = {True: "met", False: "missed", None: ""}[target.is_met(figure)]
     if target.remark and verdict != "met":
         verdict = f"{verdict}: {target.remark}".removeprefix(": ")
-    return Line(target.claim, target.words, f"{number(figure['median'])} {unit}".strip(), spread, verdict)
+    return Line(target.claim, target.words, f"{number(figure['median'])} {unit}".strip(), interval, verdict)
 
 
 def _show(lines: Sequence[Line], results: dict[str, Any]) -> None:

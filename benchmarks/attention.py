@@ -14,7 +14,7 @@ from typing import Any
 
 from options import run_script, script_parser
 from report import Report
-from sidebyside import Spread, alternate, clocked, time_ratios, unevenness
+from sidebyside import Estimate, alternate, clocked, time_ratios, unevenness
 
 KINDS = ("window", "dilated", "global")
 VOCABULARY, SEED = 4_000, 1
@@ -47,7 +47,9 @@ def measure(options: argparse.Namespace) -> Report:
         report.add(f"attention.{kind}.time", f"{kind}: slowest / fastest length, time per token", unevenness(found))
         kept = [_kept(encoder, tokens) / tokens for tokens in options.tokens]
         report.add(
-            f"attention.{kind}.memory", f"{kind}: most / least memory per token", Spread.exactly(max(kept) / min(kept))
+            f"attention.{kind}.memory",
+            f"{kind}: most / least memory per token",
+            Estimate.exactly(max(kept) / min(kept)),
         )
         courses[kind] = clocked(kind, _reading(encoder, longest, longest), longest)
     both = alternate([courses["dilated"], courses["window"]], options.repetitions, budget_s=options.budget / 4)

@@ -36,7 +36,7 @@ class Target:
         sense: ≥ or ≤; empty where no figure is promised.
         bound: what is promised.
         unit: ×, %, s, MB or nothing.
-        judged: which value of the spread is held against the bound.
+        judged: which value of the interval is held against the bound.
         remark: why it stops where it does, shown where the target is not met.
     """
 
@@ -168,7 +168,7 @@ TARGETS = (
         "scratch BERT forward and backward / transformers, 512 tokens",
         "≥",
         1,
-        remark="the spread covers 1",
+        remark="the interval covers 1",
     ),
     Target("scratch.compiled.forward.64", "scratch", "scratch BERT compiled / not, forward, 64 tokens"),
     Target("scratch.compiled.backward.64", "scratch", "scratch BERT compiled / not, backward, 64 tokens"),
@@ -262,7 +262,7 @@ TARGETS = (
         "DeBERTa / transformers' class, 256 tokens",
         "≥",
         1,
-        remark="the spread covers 1",
+        remark="the interval covers 1",
     ),
     Target("deberta.bert.64", "deberta", "time of DeBERTa / BERT of its size, 64 tokens"),
     Target("deberta.bert.256", "deberta", "time of DeBERTa / BERT of its size, 256 tokens"),

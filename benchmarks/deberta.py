@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from engines import multiplies_bfloat16, quiet_transformers
 from options import run_script, script_parser
 from report import Report
-from sidebyside import Contender, Spread, alternate, clocked, equal_share, speed_ratios, time_ratios
+from sidebyside import Contender, Estimate, alternate, clocked, equal_share, speed_ratios, time_ratios
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,7 +57,7 @@ def measure(options: argparse.Namespace) -> Report:
         report.add(f"deberta.bert.{tokens}", f"DeBERTa / BERT in bertkit, time, {what}", time_ratios(ours, bert))
         share = equal_share(ours.value, reference.value)
         report.add(
-            f"deberta.labels.{tokens}", f"labels equal to transformers', {what}", Spread.exactly(100 * share), "%"
+            f"deberta.labels.{tokens}", f"labels equal to transformers', {what}", Estimate.exactly(100 * share), "%"
         )
     return report
 

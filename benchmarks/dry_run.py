@@ -13,7 +13,7 @@ from inputs import load_pairs, write_pairs
 from options import run_script, script_parser
 from peaks import run_for_peak
 from report import Report
-from sidebyside import Spread
+from sidebyside import Estimate
 
 SIZES = ("tiny", "mini", "small", "base")
 
@@ -47,9 +47,9 @@ def measure(options: argparse.Namespace) -> Report:
             measured = run_for_peak(words).peak
             errors.append(100 * abs(predicted / measured - 1))
             for what, found in (("predicted", predicted), ("measured", measured)):
-                report.speeds.append((f"{size}, {what}", "MB", Spread.exactly(found)))
+                report.speeds.append((f"{size}, {what}", "MB", Estimate.exactly(found)))
     # The worst of them is held against the claim, and not their median.
-    worst = Spread(max(errors), min(errors), max(errors), len(errors))
+    worst = Estimate(max(errors), min(errors), max(errors), len(errors))
     report.add("memory.dry_run", "predicted against measured, how far off", worst, "%")
     return report
 

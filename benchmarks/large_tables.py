@@ -30,7 +30,7 @@ from unittest.mock import patch
 from inputs import _made_texts, load_pairs
 from options import Missing, run_script, script_parser
 from report import Report
-from sidebyside import Contender, Course, Spread, Turn, alternate, time_ratios
+from sidebyside import Contender, Course, Estimate, Turn, alternate, time_ratios
 
 FEW = 100_000
 STEPS, BATCH_SIZE, LENGTH, VOCABULARY = 200, 32, 64, 8_000
@@ -130,11 +130,11 @@ def _compare_training(report: Report, place: Place, few: Path, many: Path, optio
 
 
 def _add_growth(report: Report, work: str, small: Peak, large: Peak, rows: tuple[int, int]) -> None:
-    ratio = Spread.exactly(large.anonymous / small.anonymous)
+    ratio = Estimate.exactly(large.anonymous / small.anonymous)
     report.add(f"large.{work}", f"{work}, memory: {rows[1]:,} rows / {rows[0]:,}", ratio)
     for name, peak in ((f"{rows[0]:,}", small), (f"{rows[1]:,}", large)):
-        report.speeds.append((f"{work}, {name} rows, RssAnon", "MB", Spread.exactly(peak.anonymous)))
-        report.speeds.append((f"{work}, {name} rows, VmHWM", "MB", Spread.exactly(peak.resident)))
+        report.speeds.append((f"{work}, {name} rows, RssAnon", "MB", Estimate.exactly(peak.anonymous)))
+        report.speeds.append((f"{work}, {name} rows, VmHWM", "MB", Estimate.exactly(peak.resident)))
 
 
 def _add_documents(report: Report, place: Place, count: int) -> None:
@@ -143,12 +143,12 @@ def _add_documents(report: Report, place: Place, count: int) -> None:
         file.writelines(itertools.islice(_documents(), count))
     peak = _run("documents", place, path)
     what = f"{count:,} documents of CNN/DailyMail's lengths, memory until the first step"
-    report.add("large.documents", what, Spread.exactly(peak.anonymous), "MB")
+    report.add("large.documents", what, Estimate.exactly(peak.anonymous), "MB")
 
 
-def _memory_ratio(ours: Course, published: Course) -> Spread:
+def _memory_ratio(ours: Course, published: Course) -> Estimate:
     pairs = zip(ours.turns, published.turns, strict=True)
-    return Spread.of(mine.value.anonymous / other.value.anonymous for mine, other in pairs)
+    return Estimate.of(mine.value.anonymous / other.value.anonymous for mine, other in pairs)
 
 
 def _turn(work: str, place: Place, table: Path, rows: int) -> Turn:

@@ -19,7 +19,7 @@ from inputs import load_pairs
 from options import run_script, script_parser
 from peaks import run_for_peak
 from report import Report
-from sidebyside import Contender, Course, Spread, Turn, alternate
+from sidebyside import Contender, Course, Estimate, Turn, alternate
 
 # Rows by which the stream's chunks have grown to their full size: fewer say nothing.
 FEWEST_ROWS = 5_000
@@ -62,7 +62,7 @@ def measure(options: argparse.Namespace) -> Report:
     small, large = courses.values()
     report.speeds += [(f"{course.name}, peak", "MB", _peaks(course)) for course in courses.values()]
     growth = [more.value - less.value for less, more in zip(small.turns, large.turns, strict=True)]
-    report.add("memory.predict", f"predict, {options.rows:,} rows over {few:,}", Spread.of(growth), "MB")
+    report.add("memory.predict", f"predict, {options.rows:,} rows over {few:,}", Estimate.of(growth), "MB")
     return report
 
 
@@ -80,8 +80,8 @@ def _predict(job: Job) -> Turn:
     return Turn(done.seconds, job.n, done.peak)
 
 
-def _peaks(course: Course) -> Spread:
-    return Spread.of(turn.value for turn in course.turns)
+def _peaks(course: Course) -> Estimate:
+    return Estimate.of(turn.value for turn in course.turns)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from functools import partial
 from inputs import Text, load_texts
 from options import run_script, script_parser
 from report import Report
-from sidebyside import Spread, alternate, clocked, equal_share, speed_ratios
+from sidebyside import Estimate, alternate, clocked, equal_share, speed_ratios
 
 CHOSEN = 3
 OURS, REFERENCE = "bertkit", "rouge-score"
@@ -43,7 +43,7 @@ def measure(options: argparse.Namespace) -> Report:
         "oracle.rouge_score", "bertkit / rouge-score at each step", speed_ratios(courses[OURS], courses[REFERENCE])
     )
     share = equal_share(courses[OURS].value, courses[REFERENCE].value)
-    report.add("oracle.equal", "documents with the same sentences picked", Spread.exactly(100 * share), "%")
+    report.add("oracle.equal", "documents with the same sentences picked", Estimate.exactly(100 * share), "%")
     return report
 
 

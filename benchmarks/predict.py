@@ -17,7 +17,7 @@ from folders import MODELS, write_classifier
 from inputs import load_pairs
 from options import Missing, run_script, script_parser
 from report import Report
-from sidebyside import Contender, Course, Spread, alternate, equal_share, speed_ratios
+from sidebyside import Contender, Course, Estimate, alternate, equal_share, speed_ratios
 
 BATCH_SIZES = (1, 8, 32)
 WITHOUT_BFLOAT16 = "this processor does not multiply bfloat16; --bfloat16 measures it all the same"
@@ -108,7 +108,7 @@ def _compare(report: Report, courses: dict[str, Course], best: int) -> None:
     pipeline, ours = courses[f"pipeline, batch {best}, float32"], courses["bertkit, float32"]
     report.add("predict.float32", "bertkit float32 / pipeline", speed_ratios(ours, pipeline))
     share = equal_share(ours.value, pipeline.value)
-    report.add("predict.labels_float32", "labels equal to the pipeline's", Spread.exactly(100 * share), "%")
+    report.add("predict.labels_float32", "labels equal to the pipeline's", Estimate.exactly(100 * share), "%")
     narrow = courses.get("bertkit, bfloat16")
     if narrow is None:
         for key in ("bfloat16", "labels_bfloat16", "openvino_bfloat16"):
@@ -118,7 +118,7 @@ def _compare(report: Report, courses: dict[str, Course], best: int) -> None:
         reference = courses[f"pipeline, batch {best}, bfloat16"]
         report.add("predict.both_bfloat16", "bertkit bfloat16 / pipeline bfloat16", speed_ratios(narrow, reference))
         share = equal_share(narrow.value, ours.value)
-        report.add("predict.labels_bfloat16", "labels, bfloat16 equal to float32", Spread.exactly(100 * share), "%")
+        report.add("predict.labels_bfloat16", "labels, bfloat16 equal to float32", Estimate.exactly(100 * share), "%")
     for engine, name in (("openvino", "OpenVINO"), ("onnxruntime", "ONNX Runtime")):
         for mine in (ours, narrow):
             precision = "float32" if mine is ours else "bfloat16"

@@ -19,7 +19,7 @@ from pathlib import Path
 from inputs import load_pairs, write_pairs
 from options import Missing, run_script, script_parser
 from report import Report
-from sidebyside import Contender, Course, Spread, Turn, alternate, speed_ratios
+from sidebyside import Contender, Course, Estimate, Turn, alternate, speed_ratios
 
 PROCESSES = 2
 # Each process draws noise of its own: without it the same steps are taken, but for rounding.
@@ -80,8 +80,8 @@ def _train(launcher: Sequence[str], job: Job) -> Turn:
     return Turn(1.0, result["rows_per_second"], result["metrics"])
 
 
-def _apart(one: Course, two: Course) -> Spread:
-    return Spread.exactly(max(abs(value - two.value[name]) for name, value in one.value.items()))
+def _apart(one: Course, two: Course) -> Estimate:
+    return Estimate.exactly(max(abs(value - two.value[name]) for name, value in one.value.items()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a script has found: speeds, figures with their spread, and how it came to them."""
+"""What a script has found: speeds, figures with their intervals, and how it came to them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from machine import describe_machine, machine_line
-from sidebyside import Course, Spread
+from sidebyside import Course, Estimate
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +24,7 @@ class Figure:
 
     key: str
     what: str
-    spread: Spread
+    estimate: Estimate
     unit: str = "×"
 
 
@@ -39,7 +39,7 @@ class Report:
     script: str
     data: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
-    speeds: list[tuple[str, str, Spread]] = field(default_factory=list)
+    speeds: list[tuple[str, str, Estimate]] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -52,9 +52,9 @@ class Report:
         """List contenders with the time of a turn."""
         self.speeds += [(course.name, "s", course.seconds) for course in courses]
 
-    def add(self, key: str, what: str, spread: Spread, unit: str = "×") -> None:
+    def add(self, key: str, what: str, estimate: Estimate, unit: str = "×") -> None:
         """Add a figure."""
-        self.figures.append(Figure(key, what, spread, unit))
+        self.figures.append(Figure(key, what, estimate, unit))
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values, the machine with them."""
@@ -63,9 +63,9 @@ class Report:
             "data": self.data,
             "settings": self.settings,
             "machine": describe_machine(),
-            "speeds": [{"name": name, "unit": unit, **spread.to_json()} for name, unit, spread in self.speeds],
+            "speeds": [{"name": name, "unit": unit, **estimate.to_json()} for name, unit, estimate in self.speeds],
             "figures": [
-                {"key": figure.key, "what": figure.what, "unit": figure.unit, **figure.spread.to_json()}
+                {"key": figure.key, "what": figure.what, "unit": figure.unit, **figure.estimate.to_json()}
                 for figure in self.figures
             ],
             "left_out": self.left_out,
@@ -104,9 +104,13 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def span(spread: Spread) -> str:
+def span(estimate: Estimate) -> str:
     """Write the least and the greatest value, or nothing where there is one only."""
-    return "" if spread.n == 1 and spread.low == spread.high else f"{number(spread.low)} .. {number(spread.high)}"
+    return (
+        ""
+        if estimate.n == 1 and estimate.low == estimate.high
+        else f"{number(estimate.low)} .. {number(estimate.high)}"
+    )
 
 
 def _speed_table(report: Report) -> Table:
@@ -116,8 +120,8 @@ def _speed_table(report: Report) -> Table:
     table = Table("", "unit", box=box.SIMPLE)
     for name in ("median", "min .. max", "rounds"):
         table.add_column(name, justify="right")
-    for name, unit, spread in report.speeds:
-        table.add_row(name, unit, number(spread.median), span(spread), str(spread.n))
+    for name, unit, estimate in report.speeds:
+        table.add_row(name, unit, number(estimate.median), span(estimate), str(estimate.n))
     return table
 
 
@@ -129,5 +133,5 @@ def _figure_table(report: Report) -> Table:
     for name in ("median", "min .. max"):
         table.add_column(name, justify="right")
     for figure in report.figures:
-        table.add_row(figure.what, f"{number(figure.spread.median)} {figure.unit}".strip(), span(figure.spread))
+        table.add_row(figure.what, f"{number(figure.estimate.median)} {figure.unit}".strip(), span(figure.estimate))
     return table

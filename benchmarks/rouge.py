@@ -18,7 +18,7 @@ from inputs import Text, load_texts
 from machine import available_cores
 from options import run_script, script_parser
 from report import Report
-from sidebyside import Contender, Course, Spread, Turn, alternate, speed_ratios
+from sidebyside import Contender, Course, Estimate, Turn, alternate, speed_ratios
 
 METRICS = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 SUMMARY_SENTENCES = 3
@@ -71,8 +71,8 @@ def _contender(name: str, work: Callable[[Sequence[Pair]], list[float]], pairs: 
     return Contender(name, take_turn)
 
 
-def _cores(course: Course) -> Spread:
-    return Spread.of(turn.value[1] / turn.seconds for turn in course.turns)
+def _cores(course: Course) -> Estimate:
+    return Estimate.of(turn.value[1] / turn.seconds for turn in course.turns)
 
 
 def _bertkit(pairs: Sequence[Pair]) -> list[float]:

@@ -32,7 +32,7 @@ from folders import MODELS, write_classifier
 from inputs import load_pairs
 from options import run_script, script_parser
 from report import Report
-from sidebyside import Contender, Spread, alternate, clocked, speed_ratios
+from sidebyside import Contender, Estimate, alternate, clocked, speed_ratios
 
 CLIENTS = 8
 _HEADERS = {"Content-Type": "application/x-ndjson"}
@@ -73,7 +73,7 @@ def measure(options: argparse.Namespace) -> Report:
         course = courses[_name(number)]
         report.add(f"serve.clients_{number}", f"{_name(number)} / predict", speed_ratios(course, alone))
         equal = sum(mine == reference for mine, reference in zip(course.value, alone.value, strict=True)) / len(lines)
-        report.add(f"serve.labels_{number}", f"{_name(number)}, equal labels", Spread.exactly(100 * equal), "%")
+        report.add(f"serve.labels_{number}", f"{_name(number)}, equal labels", Estimate.exactly(100 * equal), "%")
     return report
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# However slow the machine is: fewer rounds have no spread.
+# However slow the machine is: fewer rounds give no interval.
 FEWEST_ROUNDS = 2
 
 
@@ -42,7 +42,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Spread:
+class Estimate:
     """The median of some values, the least, the greatest, and how many there are."""
 
     median: float
@@ -51,14 +51,14 @@ class Spread:
     n: int
 
     @classmethod
-    def of(cls, values: Iterable[float]) -> Spread:
+    def of(cls, values: Iterable[float]) -> Estimate:
         """Gather values, at least one."""
         found = sorted(values)
         return cls(statistics.median(found), found[0], found[-1], len(found))
 
     @classmethod
-    def exactly(cls, value: float) -> Spread:
-        """Make the spread of a value that no clock has touched, such as a share of equal labels."""
+    def exactly(cls, value: float) -> Estimate:
+        """Make the estimate of a value that no clock has touched, such as a share of equal labels."""
         return cls.of([value])
 
     def to_json(self) -> dict[str, Any]:
@@ -74,14 +74,14 @@ class Course:
     turns: tuple[Turn, ...]
 
     @property
-    def speed(self) -> Spread:
+    def speed(self) -> Estimate:
         """Units in a second."""
-        return Spread.of(turn.speed for turn in self.turns)
+        return Estimate.of(turn.speed for turn in self.turns)
 
     @property
-    def seconds(self) -> Spread:
+    def seconds(self) -> Estimate:
         """Time of a turn."""
-        return Spread.of(turn.seconds for turn in self.turns)
+        return Estimate.of(turn.seconds for turn in self.turns)
 
     @property
     def value(self) -> Any:
@@ -150,17 +150,17 @@ def _tidy() -> Iterator[Callable[[], object]]:
         gc.unfreeze()
 
 
-def speed_ratios(ours: Course, reference: Course) -> Spread:
-    """Say how many times as fast as theirs ours was, round by round."""
-    return Spread.of(mine.speed / other.speed for mine, other in zip(ours.turns, reference.turns, strict=True))
+def speed_ratios(ours: Course, reference: Course) -> Estimate:
+    """Say how many times as fast ours was as the reference, round by round."""
+    return Estimate.of(mine.speed / other.speed for mine, other in zip(ours.turns, reference.turns, strict=True))
 
 
-def time_ratios(ours: Course, reference: Course) -> Spread:
-    """Say how many times as long as theirs ours took for a unit of work, round by round."""
+def time_ratios(ours: Course, reference: Course) -> Estimate:
+    """Say how many times as long ours took as the reference for a unit of work, round by round."""
     return speed_ratios(reference, ours)
 
 
-def unevenness(courses: Mapping[str, Course]) -> Spread:
+def unevenness(courses: Mapping[str, Course]) -> Estimate:
     """Say how many times as slow as the fastest the slowest is, where all should be alike.
 
     The median compares the medians of all rounds: of single rounds the extremes would show
@@ -169,7 +169,7 @@ def unevenness(courses: Mapping[str, Course]) -> Spread:
     medians = [course.speed.median for course in courses.values()]
     rounds = list(zip(*([turn.speed for turn in course.turns] for course in courses.values()), strict=True))
     ratios = [max(speeds) / min(speeds) for speeds in rounds]
-    return Spread(max(medians) / min(medians), min(ratios), max(ratios), len(ratios))
+    return Estimate(max(medians) / min(medians), min(ratios), max(ratios), len(ratios))
 
 
 def equal_share(ours: Sequence[Any], reference: Sequence[Any]) -> float:

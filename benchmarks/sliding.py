@@ -15,7 +15,7 @@ from typing import Any
 from options import Missing
 from peaks import peak_of
 from report import Report
-from sidebyside import Spread, alternate, clocked, speed_ratios
+from sidebyside import Estimate, alternate, clocked, speed_ratios
 
 VOCABULARY, SEED = 4_000, 1
 TOLERANCE = 1e-4
@@ -70,7 +70,7 @@ def measure_sliding(options: argparse.Namespace) -> Report:
             if peaks["transformers"]:
                 share = peaks["bertkit"] / peaks["transformers"]
                 what = f"ModernBERT's {shape}, memory beyond the weights, blocks / sdpa, {tokens:,} tokens"
-                report.add(f"sliding.memory.{shape}.{tokens}", what, Spread.of([share]))
+                report.add(f"sliding.memory.{shape}.{tokens}", what, Estimate.of([share]))
     return report
 
 

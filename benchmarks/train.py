@@ -18,7 +18,7 @@ from folders import MODELS, chosen_parts, is_packaged, write_classifier
 from inputs import Pairs, lengthened, load_pairs, write_pairs
 from options import run_script, script_parser
 from report import Report
-from sidebyside import Contender, Spread, alternate, clocked, speed_ratios
+from sidebyside import Contender, Estimate, alternate, clocked, speed_ratios
 
 if TYPE_CHECKING:
     from bertkit.config import TrainConfig
@@ -149,11 +149,11 @@ def _whole(report: Report, recipe: Recipe, config: TrainConfig, output: Path, op
     report.notes.append("training only: neither bertkit's evaluation after each epoch nor its checkpoints count")
     times = {name: course.value[0] for name, course in courses.items()}
     for name, seconds in times.items():
-        report.speeds.append((f"{name}, training only", "s", Spread.exactly(seconds)))
+        report.speeds.append((f"{name}, training only", "s", Estimate.exactly(seconds)))
         report.notes.append(_f1_words(name, validation, courses[name].value[1]))
     for key, name in (("recipe", PLAIN), ("tuned", TUNED)):
         if name in times:
-            report.add(f"train.whole.{key}", f"{name} / bertkit, time", Spread.exactly(times[name] / times[OURS]))
+            report.add(f"train.whole.{key}", f"{name} / bertkit, time", Estimate.exactly(times[name] / times[OURS]))
             difference = _f1_difference(validation, courses[OURS].value[1], courses[name].value[1])
             report.add(f"train.whole.f1_{key}", f"F1, bertkit minus {name} (95 % interval)", difference, "")
 
@@ -191,8 +191,8 @@ def _f1_words(name: str, validation: Sequence[Example], labels: Sequence[str]) -
     return f"{name}: F1 {score:.4f}, 95 % interval {low:.4f} to {high:.4f}, on {len(gold)} validation rows"
 
 
-def _f1_difference(validation: Sequence[Example], ours: Sequence[str], reference: Sequence[str]) -> Spread:
-    """Return ours minus theirs with its bootstrap interval over rows."""
+def _f1_difference(validation: Sequence[Example], ours: Sequence[str], reference: Sequence[str]) -> Estimate:
+    """Return ours minus the reference with its bootstrap interval over rows."""
     from bertkit.metrics.classification import classification_metrics
     from bertkit.metrics.intervals import classification_difference
 
@@ -201,7 +201,7 @@ def _f1_difference(validation: Sequence[Example], ours: Sequence[str], reference
         classification_metrics(gold, labels, labels=("0", "1"), positive="1")["f1"] for labels in (ours, reference)
     )
     low, high = classification_difference(gold, ours, reference, ("0", "1"), "1")["f1"]
-    return Spread(mine - other, low, high, len(gold))
+    return Estimate(mine - other, low, high, len(gold))
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def standing_of(manifest: Manifest, model: TaskModel) -> Standing:
 
 
 def encoder_class_of(model: TaskModel) -> str:
-    """Name transformers' class of a model's bare encoder; that of an encoder of ours alone is none of its."""
+    """Name transformers' class of a model's bare encoder; that of an encoder of ours alone is not one of its."""
     from bertkit.models.heads import TokenModel
 
     # transformers' Longformer for tokens makes no token global.
@@ -185,7 +185,7 @@ def _load_manifest(directory: Path) -> Manifest:
         found = value_of(int, _part(values, "format_version"), "format_version")
     if found > FORMAT_VERSION:
         raise RunError(
-            f"{path}: is of format {found}, and this bertkit ({__version__}) reads up to {FORMAT_VERSION}; "
+            f"{path}: has format {found}, and this bertkit ({__version__}) reads up to {FORMAT_VERSION}; "
             "upgrade bertkit."
         )
     with sound(path):
@@ -240,12 +240,11 @@ def _load(directory: Path) -> Bundle:
         manifest = _load_manifest(directory)
         if manifest.export.get("to") == "onnx":
             raise RunError(
-                f"{directory}: is an ONNX export, which predict, eval and tokenize read; this needs the run it is of."
+                f"{directory}: is an ONNX export, which predict, eval and tokenize read; this command needs the "
+                f"run it was made from."
             )
         if manifest.family == TFIDF:
-            raise RunError(
-                f"{directory}: is a TF-IDF run, which predict and eval read; this needs an encoder, and it has none."
-            )
+            raise RunError(f"{directory}: is a TF-IDF run, which predict and eval read; this command needs an encoder.")
         tokenizer = load_tokenizer(directory)
         with sound(directory):
             task, model = _load_model(directory, manifest, tokenizer)

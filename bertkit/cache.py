@@ -30,7 +30,7 @@ _HOLDS = {"rows": "rows of a table", "encoded": "encoded rows", "engines": "the 
 _ROOM, _ENTRY = re.compile(r"(rows|encoded)-\d+|engines"), re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}")
 _MODEL = re.compile(r"[\w.-]+-[0-9a-f]{12}-\d+")
 _DAY_S, _FORGOTTEN_DAYS = 24 * 3600, 30
-_WAY_ON = f"check space and rights, or name another folder with {VARIABLE}"
+_WAY_ON = f"check disk space and permissions, or name another folder with {VARIABLE}"
 
 
 def cache_folder() -> Path:

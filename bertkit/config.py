@@ -480,14 +480,14 @@ def read_toml(path: Path, shown: str = "") -> dict[str, Any]:
         with path.open("rb") as stream:
             content = stream.read(_LARGEST_CONFIG + 1)
         if len(content) > _LARGEST_CONFIG:
-            raise DataError(f"{named}: has more than {_LARGEST_CONFIG:,} bytes, so it is no file of options.")
+            raise DataError(f"{named}: has more than {_LARGEST_CONFIG:,} bytes, so it is not a file of options.")
         return tomllib.loads(content.decode("utf-8"))
     except OSError as error:
         raise DataError(f"{named}: cannot be read ({error.strerror}); check the path.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{named}: is not TOML: {error}.") from error
     except RecursionError:
-        raise DataError(f"{named}: is not TOML that options are written in; its lists are nested too deep.") from None
+        raise DataError(f"{named}: is not a file of options: its lists are nested too deeply.") from None
     except ValueError:  # a name with a NUL byte, or with what no name can hold
         raise DataError(f"{named}: no file can have this name; check the path.") from None
 

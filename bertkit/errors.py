@@ -138,7 +138,7 @@ def _folded(name: str) -> str:
 
 
 def first_repeated(names: Sequence[str]) -> str | None:
-    """Return the first name that stands there twice, or None."""
+    """Return the first name that occurs twice, or None."""
     if len(set(names)) == len(names):
         return None
     counts = Counter(names)

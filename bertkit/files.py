@@ -52,7 +52,7 @@ def machine_error(error: BaseException) -> str | None:
             return machine_error(inner) if inner is not None else None
         return os.strerror(error.errno) if error.errno in MACHINE_ERRORS else None
     if isinstance(error, ValueError) and "null byte" in str(error):
-        return "no name can have a NUL byte"
+        return "a name cannot contain a NUL byte"
     # safetensors raises a class of its own, tokenizers a bare Exception
     found = _RUST_ERROR.search(str(error))
     if found is not None and int(found[1]) in MACHINE_ERRORS:
@@ -76,12 +76,12 @@ def refusal(error: BaseException) -> str | None:
     place = error.filename if isinstance(error, OSError) else None
     if not isinstance(place, str | bytes | os.PathLike):
         said = error.strerror if isinstance(error, OSError) else None
-        return f"the operating system has refused to go on ({said or reason})."
+        return f"the operating system reported an error ({said or reason})."
     return f"{_named(Path(os.fsdecode(place)), '')}: {reason}."
 
 
 @contextmanager
-def write_errors(place: Path, what: str = "", *, way_on: str = "check space and rights") -> Iterator[None]:
+def write_errors(place: Path, what: str = "", *, way_on: str = "check disk space and permissions") -> Iterator[None]:
     """Turn whatever refuses a write into one `OutputError`.
 
     Args:
@@ -161,7 +161,7 @@ def entries(folder: Path) -> list[Path]:
 
 def not_allowed(path: Path) -> PlaceError:
     """Build the error for a file or folder that this user may not read."""
-    return PlaceError(f"{_named(path, '')}: {os.strerror(errno.EACCES)}; ask its owner for the right to read it.")
+    return PlaceError(f"{_named(path, '')}: {os.strerror(errno.EACCES)}; ask its owner for permission to read it.")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -344,7 +344,7 @@ def writing(path: Path, flag: str, *, keep_interrupted: bool = False) -> Iterato
 
 @contextmanager
 def writing_on(path: Path, flag: str, source: Path, size: int) -> Iterator[TextIO]:
-    """Open a text file at its end, to go on with it; it gets its name when all is written.
+    """Open a text file at its end, to continue it; it gets its name when all is written.
 
     Where the body ends before, what is written stays beside its place; a copy that nothing was
     added to does not.

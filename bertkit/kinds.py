@@ -41,7 +41,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except PermissionError as error:
         shown = visible(shortened(str(path), 300))
-        raise PlaceError(f"{shown}: {os.strerror(errno.EACCES)}; ask its owner for the right to read it.") from error
+        raise PlaceError(f"{shown}: {os.strerror(errno.EACCES)}; ask its owner for permission to read it.") from error
     except OSError as error:
         raise MisfitError(f"cannot be read ({error.strerror or error})") from error
 
@@ -63,11 +63,11 @@ def read_object(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(content.decode("utf-8"))
     except RecursionError as error:
-        raise MisfitError("is no JSON that can be read (it is nested too deeply)") from error
+        raise MisfitError("is not readable JSON (it is nested too deeply)") from error
     except ValueError as error:
-        raise MisfitError(f"is no JSON ({shortened(str(error))})") from error
+        raise MisfitError(f"is not JSON ({shortened(str(error))})") from error
     if not isinstance(values, dict):
-        raise MisfitError("is no JSON object")
+        raise MisfitError("is not a JSON object")
     return values
 
 
@@ -159,11 +159,11 @@ def _plain(kind: Any, value: Any, name: str) -> Any:
             number = math.inf
         if math.isfinite(number):
             return number
-        raise _other(name, value, "a number that is finite")
+        raise _other(name, value, "a finite number")
     if type(value) is not kind:
         raise _other(name, value, _WORDS.get(kind, str(kind)))
     if kind is str and not _is_text(value):
-        raise MisfitError(f"{name} holds half a surrogate pair, which is no character")
+        raise MisfitError(f"{name} holds half a surrogate pair, which is not a character")
     return value
 
 

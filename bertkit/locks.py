@@ -119,7 +119,9 @@ def held(folder: Path, shown: Path, *, renamed: Path | None = None) -> Iterator[
                 lock = take(folder, shown)
                 break
         else:
-            raise OutputError(f"{shown}: comes and goes; see which other processes work there.")
+            raise OutputError(
+                f"{shown}: appears and disappears while it is read; check which other processes work there."
+            )
         stack.callback(lock.release, *([renamed] if renamed else []))
         yield
 

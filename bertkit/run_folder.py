@@ -202,7 +202,7 @@ def why_no_run(folder: Path) -> str:
         return f"{folder}: is being trained by {holder} and has not finished; wait for it to end."
     place = lasting(folder)
     if is_unfinished(place) or is_run(next_of(place)):
-        return f"{folder}: its training has not finished; go on with {resume_command(folder)}."
+        return f"{folder}: its training has not finished; continue with {resume_command(folder)}."
     return f"{folder}: is not a run directory (no {MANIFEST}); give one that `bertkit train` made."
 
 
@@ -451,7 +451,7 @@ def _refuse_place(path: Path, shown: str) -> None:
     """Say now that there is no such folder, and not when all is computed."""
     folder = Path(os.path.realpath(path)).parent
     if not is_dir(folder):
-        what = "is no folder" if exists(folder) else "is not there; make it"
+        what = "is not a folder" if exists(folder) else "is not there; make it"
         raise OutputError(f"{shown}: cannot be written (the folder {brief(folder, 300)} {what}).")
 
 

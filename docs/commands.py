@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 
 from typer.testing import CliRunner
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bertkit.cli.app import app
 

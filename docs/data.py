@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from bertkit.data.records import DataSet, Document, Example, Question
 from bertkit.tasks.rows import load_data
 

@@ -21,6 +21,8 @@ from typing import Any, TypeGuard
 
 import typer.main
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from bertkit.cli.app import app
 from bertkit.cli.help import paragraphs
 from bertkit.config import TrainConfig, options
@@ -67,11 +69,11 @@ ALSO = (
     "no encoder for texts in English is on this machine; one learns more from the same rows: {0}",
     "no encoder for texts in Korean is on this machine; one learns more from the same rows: {0}",
     "{0}: {1} rows have the same text as another row and a different label; decide which label is right, or drop them.",
-    "{0}: {1} rows have another row's text but for letter case, white space or punctuation, and a different label; "
+    "{0}: {1} rows have another row's text apart from letter case, white space or punctuation, and a different label; "
     "decide which label is right, or drop them.",
     "{0}: {1} rows exceed {2} tokens ({3}) and would be cut; {4} tokens cut under {5} of the rows.",
     "{0}: {1} rows repeat an earlier row exactly.",
-    "{0}: {1} rows repeat an earlier row but for letter case, white space or punctuation.",
+    "{0}: {1} rows repeat an earlier row apart from letter case, white space or punctuation.",
     "{0} rows hold {1}", "{0} row holds {1}", "{0} rows spell", "{0} row spells", "{0} pairs", "{0} pair",
     "{0} labels are", "{0} label is",
     "which --model {0} trains by itself",
@@ -259,7 +261,7 @@ def written(entries: Mapping[str, str], sources: Mapping[str, tuple[str, str]]) 
 
 
 def main(words: Iterable[str] | None = None) -> int:
-    """List what lacks its translation, or write the file anew; returns how many lack theirs."""
+    """List what lacks its translation, or write the file anew; returns how many lack a translation."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="add new sentences, drop old ones")
     asked = parser.parse_args(None if words is None else list(words))

@@ -189,7 +189,7 @@ def train_sets(scorer: SalienceScorer, documents: Sequence[Read], rng: np.random
 
 
 def set_row(scorer: SalienceScorer, document: Read) -> tuple[Array, Array] | None:
-    """Return the figures of a document's sets and the ROUGE of each; None where there is no choice."""
+    """Return the figures of a document's sets and the ROUGE of each; None where there is not a choice."""
     if len(document.known) < 4:
         return None
     known = torch.from_numpy(np.asarray(document.known, np.float32)).unsqueeze(0)

@@ -86,24 +86,24 @@ class TestSideBySide:
 
     def test_ratios_are_of_the_same_round(self) -> None:
         """The machine is four times as slow in the second round: no reason for another ratio."""
-        ours, others = course("ours", 1.0, 4.0, 1.0), course("theirs", 2.0, 8.0, 3.0)
+        ours, others = course("ours", 1.0, 4.0, 1.0), course("reference", 2.0, 8.0, 3.0)
         side = module("sidebyside")
 
-        assert side.speed_ratios(ours, others) == side.Spread(2.0, 2.0, 3.0, 3)
+        assert side.speed_ratios(ours, others) == side.Estimate(2.0, 2.0, 3.0, 3)
         assert side.time_ratios(ours, others).median == pytest.approx(0.5)
 
     def test_speed_counts_the_units(self) -> None:
-        ours, others = course("ours", 2.0, units=100), course("theirs", 2.0, units=25)
+        ours, others = course("ours", 2.0, units=100), course("reference", 2.0, units=25)
         assert module("sidebyside").speed_ratios(ours, others).median == 4.0
 
     def test_rounds_that_do_not_match_are_refused(self) -> None:
         with pytest.raises(ValueError, match="zip"):
-            module("sidebyside").speed_ratios(course("ours", 1.0), course("theirs", 1.0, 1.0))
+            module("sidebyside").speed_ratios(course("ours", 1.0), course("reference", 1.0, 1.0))
 
     def test_unevenness_compares_the_slowest_with_the_fastest(self) -> None:
         courses = {"a": course("a", 1.0, 1.0, 9.0), "b": course("b", 2.0, 2.0, 9.0), "c": course("c", 1.5, 1.0, 9.0)}
-        spread = module("sidebyside").unevenness(courses)
-        assert (spread.median, spread.low, spread.high) == (2.0, 1.0, 2.0)
+        estimate = module("sidebyside").unevenness(courses)
+        assert (estimate.median, estimate.low, estimate.high) == (2.0, 1.0, 2.0)
 
     def test_a_turn_is_timed_as_a_whole(self) -> None:
         turn = module("sidebyside").clocked("a", lambda: "done", units=3).take_turn()
@@ -143,7 +143,7 @@ class TestTable:
     def test_a_target_is_met_or_missed_by_the_median(self, median: float, verdict: str) -> None:
         results = self.results(figures=[{**self.FIGURE, "median": median}])
         line = self.line(results, "predict, float32 / pipeline")
-        assert (line.target, line.spread) == ("≥ 2.5 ×", "2 .. 4")
+        assert (line.target, line.interval) == ("≥ 2.5 ×", "2 .. 4")
         assert line.verdict.partition(":")[0] == verdict  # a miss goes on to say why
 
     def test_what_was_not_measured_says_why(self) -> None:

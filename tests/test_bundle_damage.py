@@ -72,7 +72,7 @@ def refused(*words: object) -> str:
         ("bertkit.json", lambda v: v["settings"].update(labels=[["a"]]), "settings.labels[0] is"),
         ("bertkit.json", lambda v: v["settings"].update(labels=["1"]), "settings.labels are 1, and classify has at"),
         ("bertkit.json", lambda v: v["settings"].update(labels=["1", "1"]), "settings.labels names one of them twice"),
-        ("bertkit.json", lambda v: v["settings"].update(positive="7"), "which is none of the labels"),
+        ("bertkit.json", lambda v: v["settings"].update(positive="7"), "which is not one of the labels"),
         ("bertkit.json", lambda v: v["settings"].update(labels=["0", "1", "2"]), "model.safetensors: holds classifier"),
         ("bertkit.json", lambda v: v["settings"].update(pooling="mean"), "model.safetensors: holds bert.pooler"),
         ("bertkit.json", lambda v: v["settings"].update(max_length=600), "a max_length of 600, and the encoder has"),
@@ -144,7 +144,7 @@ def test_weights_that_are_no_numbers_are_refused(
     named = {"RUN": run, "GOOD": trained_run, "ROWS": rows}
     sentence = refused(*(named.get(word, word) for word in words))
     assert (
-        f"{run / 'model.safetensors'}: holds 1 weights that are no numbers (NaN or infinity), in classifier.bias"
+        f"{run / 'model.safetensors'}: holds 1 weights that are not numbers (NaN or infinity), in classifier.bias"
         in (sentence)
     )
 
@@ -179,7 +179,7 @@ def test_baselines_that_are_no_numbers_are_refused(run: Path) -> None:
     arrays = {name: array.copy() for name, array in load_arrays(path).items()}
     arrays["weights"][0, 0] = float("nan")
     save_arrays(arrays, path)
-    assert 'baselines.safetensors: holds figures that are no numbers (NaN or infinity), in "weights"' in (
+    assert 'baselines.safetensors: holds values that are not numbers (NaN or infinity), in "weights"' in (
         refused("eval", run)
     )
 

@@ -57,8 +57,8 @@ def test_lists_become_tuples_objects_records_and_whole_numbers_floats() -> None:
         ({"part": {"name": 1}}, "part.name is 1 and should be text"),
         ({"part": {}}, "part.name is missing"),
         ({"part": {"name": "a", "weight": "2"}}, 'part.weight is "2" and should be a number'),
-        ({"part": {"name": "a", "weight": float("nan")}}, "part.weight is NaN and should be a number that is finite"),
-        ({"part": {"name": "a", "weight": 10**400}}, "should be a number that is finite"),
+        ({"part": {"name": "a", "weight": float("nan")}}, "part.weight is NaN and should be a finite number"),
+        ({"part": {"name": "a", "weight": 10**400}}, "should be a finite number"),
         ({"words": "ab"}, 'words is "ab" and should be a list'),
         ({"words": ["a", 2]}, "words[1] is 2 and should be text"),
         ({"words": ["\ud800"]}, "words[0] holds half a surrogate pair"),
@@ -79,11 +79,11 @@ def test_a_value_of_another_kind_is_named(changes: dict[str, Any], said: str) ->
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "is no JSON"),
-        (b"\xff{}", "is no JSON"),
-        (b"[1]", "is no JSON object"),
+        (b"", "is not JSON"),
+        (b"\xff{}", "is not JSON"),
+        (b"[1]", "is not a JSON object"),
         (b"[" * 100_000, "nested too deeply"),
-        (b'{"a": ' + b"9" * 5000 + b"}", "is no JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "is not JSON"),
     ],
 )
 def test_a_file_that_holds_no_object_is_refused(content: bytes, said: str, tmp_path: Path) -> None:
@@ -108,5 +108,5 @@ def test_a_missing_right_is_called_one(tmp_path: Path, monkeypatch: pytest.Monke
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    with pytest.raises(PlaceError, match=r"x\.json: Permission denied; ask its owner for the right to read it\.$"):
+    with pytest.raises(PlaceError, match=r"x\.json: Permission denied; ask its owner for permission to read it\.$"):
         read_object(path)

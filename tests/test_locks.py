@@ -60,7 +60,7 @@ def test_who_asks_for_the_holder_keeps_nobody_out(tmp_path: Path, monkeypatch: p
     (tmp_path / LOCK).touch()
     reader = os.open(tmp_path / LOCK, os.O_RDONLY)
     fcntl.flock(reader, fcntl.LOCK_SH)
-    monkeypatch.setattr(locks.time, "sleep", lambda _: os.close(reader))  # the asking has ended
+    monkeypatch.setattr(locks.time, "sleep", lambda _: os.close(reader))  # the request has ended
     take(tmp_path, Path("r")).release()
 
 

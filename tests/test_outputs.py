@@ -123,7 +123,7 @@ def test_what_cannot_be_written_is_said_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"the folder .* is not there; make it"):
         check_outputs({"--errors": tmp_path / "no" / "page"}, [], force=True)
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(OutputError, match=r"the folder .* is no folder"):
+    with pytest.raises(OutputError, match=r"the folder .* is not a folder"):
         check_outputs({"--errors": tmp_path / "file" / "page"}, [], force=True)
     with pytest.raises(OutputError, match="exists; add --force"):
         check_outputs({"--errors": tmp_path / "file"}, [], force=False)
@@ -139,7 +139,7 @@ def test_what_is_written_is_not_read_back(tmp_path: Path, source: str) -> None:
             stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path, timeout=60,
         )  # fmt: skip
     assert (done.returncode, text.read_text()) == (3, SENTENCES)
-    assert "is the file that standard output goes to" in done.stderr
+    assert "standard output goes to this file" in done.stderr
 
 
 @pytest.mark.parametrize("mode", ["w", "a"])

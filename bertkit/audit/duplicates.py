@@ -242,7 +242,7 @@ _NORMALISED = _Sameness(
     "normalised_conflicts",
     "info",
     "but for letter case, white space or punctuation",
-    "another row's text but for letter case, white space or punctuation,",
+    "another row's text apart from letter case, white space or punctuation,",
 )
 
 
@@ -357,7 +357,7 @@ def _shared_sentences(split: str, rows: RowKeys, filled: NDArray[np.bool_]) -> I
     if len(where):
         message = (
             f"{split}: {counted(len(where), 'row', 'share')} a sentence with another row; "
-            "a random split puts some of these sentences on both of its sides."
+            "a random split puts some of these sentences on both sides."
         )
         yield Finding("shared_sentences", "info", len(where), message, rows.places(where[:MAX_PLACES]))
 
@@ -429,9 +429,7 @@ def _sentences(name: str, rows: RowKeys, held_name: str, held: RowKeys, others: 
     sentences = held.columns[where, columns]
     flat = rows.columns.ravel()
     matches = _first_of(sentences[:MAX_PLACES], flat) // rows.columns.shape[1]
-    message = (
-        f"{held_name}: {counted(len(where), 'row', 'have')} a sentence that also stands in {name}, elsewhere paired."
-    )
+    message = f"{held_name}: {counted(len(where), 'row', 'have')} a sentence that is also in {name}, in another pair."
     places = side_by_side(held, where, rows, matches)
     yield Finding("sentences_in_two_splits", "info", len(where), message, places)
 
@@ -486,7 +484,7 @@ class NearDuplicates:
         self._passed: dict[str, int] = {}
 
     def see(self, chunk: Chunk) -> None:
-        """Compare some rows with the splits before theirs, and keep them for those after."""
+        """Compare some rows with the earlier splits, and keep them for the later ones."""
         offset = self._passed.get(chunk.split, 0)
         self._passed[chunk.split] = offset + len(chunk.rows)
         texts = [_comparable(normal) for normal in chunk.normal]
@@ -656,7 +654,8 @@ def _report(name: str, rows: RowKeys, held_name: str, held: RowKeys, pairs: Indi
         return
     message = (
         f"{held_name}: {counted(len(pairs), 'row', 'have')} almost the text of a row of {name} "
-        f"({len(pairs) / len(held):.1%} of {held_name}; {SIMILARITY:.0%} or more of the character runs are the same)."
+        f"({len(pairs) / len(held):.1%} of {held_name}; {SIMILARITY:.0%} or more of the character n-grams are "
+        f"the same)."
     )
     places = side_by_side(held, pairs[:, 1], rows, pairs[:, 0])
     yield Finding("near_duplicates", "warning", len(pairs), message, places)

@@ -327,8 +327,9 @@ def _joined_labels(train: str, own: LabelCounts) -> Iterator[Finding]:
     label, parts = next(iter(found.items()))
     count = sum(own.counts[joined] for joined in found)
     message = (
-        f"{train}: {counted(count, 'row', 'have')} labels that look like several in one, as {quoted(label)} beside "
-        f"{listed(parts, joint=' and ')}; --task multilabel learns several a row, from cells such as "
+        f"{train}: {counted(count, 'row', 'have')} labels that look like several joined, such as {quoted(label)} "
+        f"beside "
+        f"{listed(parts, joint=' and ')}; --task multilabel learns several per row, from cells such as "
         f"{quoted('|'.join(parts))}."
     )
     places = tuple(place for joined in found for place in own.places[joined])[:MAX_PLACES]
@@ -560,7 +561,9 @@ def _averaged(answers: Mapping[Path, Sequence[Answered]]) -> list[Answered]:
             same = by_row[row.file, row.line]
             if same and same[0].gold != row.gold:
                 place = f"{row.file}:{row.line}"
-                raise DataError(f"{run}: has another label for {place} than the run before it; train both on one data.")
+                raise DataError(
+                    f"{run}: has another label for {place} than the run before it; train both on the same data."
+                )
             same.append(row)
     return [_mean(rows) for rows in by_row.values()]
 
@@ -646,12 +649,12 @@ def _know_something(gold: NDArray[np.bool_], given: NDArray[np.float64]) -> bool
 def _of_classes(count: int, first: Answered, *, know: bool) -> str:
     if not know:
         return (
-            f"{counted(count, 'label', 'are')} not what models say that were trained without the row, but these are "
-            "right no more often than the most frequent label is: the list says little."
+            f"{counted(count, 'label', 'are')} contradicted by models that were trained without the row, but "
+            f"these models are no better than the most frequent label, so the list means little."
         )
     return (
-        f"{counted(count, 'label', 'are')} probably wrong, the surest first: models that were trained without the "
-        f"row say otherwise (line {first.line}: {quoted(first.gold)}, and they say {quoted(first.predicted)})."
+        f"{counted(count, 'label', 'are')} probably wrong, the most certain first: models that were trained "
+        f"without the row disagree (line {first.line}: {quoted(first.gold)}, and they say {quoted(first.predicted)})."
     )
 
 
@@ -659,12 +662,12 @@ def _of_sets(count: int, first: Answered, label: str) -> str:
     rows, line, shown = counted(count, "row"), first.line, quoted(label)
     if label in first.gold:
         return (
-            f"labels of {rows} are probably wrong or lacking, the surest first: models that were trained without the "
-            f"row say otherwise (line {line} has {shown}, and they would not give it)."
+            f"labels of {rows} are probably wrong or lacking, the most certain first: models that were "
+            f"trained without the row disagree (line {line} has {shown}, and they would not give it)."
         )
     return (
-        f"labels of {rows} are probably wrong or lacking, the surest first: models that were trained without the row "
-        f"say otherwise (line {line} lacks {shown}, and they would give it)."
+        f"labels of {rows} are probably wrong or lacking, the most certain first: models that were trained "
+        f"without the row disagree (line {line} lacks {shown}, and they would give it)."
     )
 
 
@@ -687,13 +690,13 @@ def _places(names: Iterable[str], files: Sequence[str]) -> dict[str, str]:
 def _rows(run: Path) -> Iterable[Answered]:
     path = run / ROWS
     if not path.is_file():
-        raise DataError(f"{run}: has no answers of folds; train it with --folds 5.")
+        raise DataError(f"{run}: has no predictions of folds; train it with --folds 5.")
     found: dict[tuple[str, int], Answered] = {}
     for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             line = json.loads(text)
             if isinstance(line, dict) and isinstance(line.get("gold"), float):
-                raise DataError(f"{run}: its folds have scores; labels that are probably wrong are for runs of labels.")
+                raise DataError(f"{run}: its folds have scores, and probable label errors are found only for labels.")
             row = record_of(Answered, line)
             if not all(isinstance(label, str) for label in _labels(row)):
                 raise MisfitError("gold is neither a label nor a list of labels")

@@ -186,12 +186,14 @@ def unread_findings(split: str, unread: Unread) -> Iterator[Finding]:
         message = f"{split}: {counted(unread.unusable.count, 'row', 'are')} unusable and left out"
         yield _finding(unread.unusable, "unusable_row", "error", message)
     if unread.left_out.count:
-        yield _finding(unread.left_out, "left_out_row", "info", f"{split}: left out, being no rows of the data")
+        yield _finding(
+            unread.left_out, "left_out_row", "info", f"{split}: left out, because they are not rows of the data"
+        )
     if unread.lost.count:
         number = "1 entity" if unread.lost.count == 1 else f"{unread.lost.count:,} entities"
         yield _finding(unread.lost, "lost_entity", "warning", f"{split}: {number} left out")
     if unread.repeated:
-        message = f"{split}: {counted(unread.repeated, 'row')} left out, for an earlier file has their id."
+        message = f"{split}: {counted(unread.repeated, 'row')} left out, because an earlier file has the same ids."
         yield Finding("repeated_id", "info", unread.repeated, message)
     if unread.group_column is not None:
         found = unread.group_column

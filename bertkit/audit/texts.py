@@ -111,7 +111,7 @@ FAULTS = (
         "lone_jamo",
         _has_lone_jamo,
         "lone letters of Hangul (U+1100 to U+11FF, as NFKC leaves of ㅋㅋ and ㅠㅠ); people type U+3131 to U+318E, "
-        "which are other characters: write them so.",
+        "which are other characters: convert them.",
     ),
     Fault(
         "control_character",

@@ -124,7 +124,7 @@ def fit_choice_baselines(examples: Sequence[Question], *, seed: int) -> ChoiceBa
     """
     rows = [example for example in examples if example.label is not None]
     if not rows:
-        raise DataError("no training row has an answer, so that there is nothing to fit baselines on.")
+        raise DataError("no training row has an answer, so there is nothing to fit baselines on.")
     laid = _lay_out(rows)
     right = laid.starts + np.asarray([_place(row) for row in rows])
     vocabulary, tfidf = fit_tfidf(laid.tokens)
@@ -186,7 +186,7 @@ def _place(row: Question) -> int:
         raise DataError.at(
             row.source,
             row.line,
-            f"the answer {quoted(row.label)} names no choice ({listed(row.names, quotes=False)}); "
+            f"the answer {quoted(row.label)} is not one of the choices ({listed(row.names, quotes=False)}); "
             "fix or remove the row.",
         )
     return row.names.index(row.label)

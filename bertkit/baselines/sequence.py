@@ -206,7 +206,7 @@ def fit_sequence_baselines(
         raise ValueError(f"no baselines for the task {task!r}")
     rows = [example for example in examples if example.label is not None]
     if not rows:
-        raise DataError("no training row has a label, so that there is nothing to fit baselines on.")
+        raise DataError("no training row has a label, so there is nothing to fit baselines on.")
     if task == "regression":
         scores = np.asarray([_score(row) for row in rows])
         features, matrix = fit_features(rows, pair=pair, vectors=vectors)
@@ -295,14 +295,14 @@ def _as_read(examples: Sequence[Example], task: str) -> Sequence[Example]:
 
 
 def _with_marked_words(text: str) -> str:
-    """Write the words and kinds of the two entities behind a text, so that they are other words than the text's.
+    """Write the words and types of the two entities behind a text, so that they are other words than the text's.
 
     >>> _with_marked_words("<subj> ORG | Mill </subj> founded <obj> Arl </obj>.")
     'Mill founded Arl. subjORG subjMill objArl'
     """
     found = unmark(text)
-    own = zip(("subj", "obj"), found.kinds, found.words, strict=True)
-    words = [f"{part}{word}" for part, kind, said in own for word in (*kind.split(), *said.split())]
+    own = zip(("subj", "obj"), found.types, found.words, strict=True)
+    words = [f"{part}{word}" for part, type_, said in own for word in (*type_.split(), *said.split())]
     return " ".join([found.text, *words])
 
 

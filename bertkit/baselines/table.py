@@ -148,7 +148,7 @@ def _named(question: str, sentence: str) -> str:
 # --- The baselines of ner: nothing is an entity, and a lexicon of what was one in training --------
 #
 # The lexicon knows the texts of the training rows' entities and how often each stood there as
-# an entity of which kind; in a new text it takes the longest that was more often of one kind
+# an entity of which type; in a new text it takes the longest that was more often of one type
 # than no entity.
 
 # Words of the longest entity that is looked up.
@@ -157,7 +157,7 @@ _LONGEST = 8
 
 @dataclass(frozen=True)
 class TaggingBaselines:
-    """Entities by their words: the kind each most often was, and how surely."""
+    """Entities by their words: the entity type each most often was, and how surely."""
 
     lexicon: Mapping[tuple[str, ...], tuple[str, float]]
 
@@ -171,7 +171,7 @@ class TaggingBaselines:
 
     def save(self, directory: Path) -> None:
         """Write the baselines to a folder."""
-        entries = [[list(words), kind, share] for words, (kind, share) in sorted(self.lexicon.items())]
+        entries = [[list(words), type_, share] for words, (type_, share) in sorted(self.lexicon.items())]
         write_baseline_files(directory, {"task": "ner", "lexicon": entries}, {})
 
     def _look_up(self, text: str) -> Iterator[ScoredEntity]:
@@ -191,19 +191,19 @@ class TaggingBaselines:
 
 def fit_tagging_baselines(examples: Sequence[Example]) -> TaggingBaselines:
     """Build the lexicon of training rows."""
-    kinds: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    types: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     tokenized = [[m.group() for m in WORD.finditer(e.texts[0])] for e in examples]
     for example in examples:
         for entity in (example.entities or ()) if isinstance(example, TaggedText) else ():
             words = tuple(WORD.findall(example.texts[0][entity.start : entity.end]))
             if 0 < len(words) <= _LONGEST:
-                kinds[words][entity.label] += 1
-    seen = _count_runs(tokenized, kinds)
+                types[words][entity.label] += 1
+    seen = _count_runs(tokenized, types)
     lexicon = {}
-    for words, counts in kinds.items():
-        kind, count = max(counts.items(), key=lambda item: (item[1], item[0]))
+    for words, counts in types.items():
+        type_, count = max(counts.items(), key=lambda item: (item[1], item[0]))
         if count > seen[words] - counts.total():
-            lexicon[words] = (kind, round(count / max(count, seen[words]), 6))
+            lexicon[words] = (type_, round(count / max(count, seen[words]), 6))
     return TaggingBaselines(lexicon)
 
 
@@ -215,10 +215,10 @@ def load_tagging_baselines(directory: Path) -> TaggingBaselines:
     """
     facts, _ = read_baseline_files(directory)
     with sound(directory / FACTS_NAME):
-        entries = [(words_in({"words": words}, "words"), kind, share) for words, kind, share in facts["lexicon"]]
-        if any(type(kind) is not str or type(share) not in (int, float) for _, kind, share in entries):
-            raise MisfitError("lexicon is no list of words with their kinds and shares")
-        return TaggingBaselines({words: (kind, share) for words, kind, share in entries})
+        entries = [(words_in({"words": words}, "words"), type_, share) for words, type_, share in facts["lexicon"]]
+        if any(type(type_) is not str or type(share) not in (int, float) for _, type_, share in entries):
+            raise MisfitError("lexicon is not a list of words with their types and shares")
+        return TaggingBaselines({words: (type_, share) for words, type_, share in entries})
 
 
 def _count_runs(texts: Sequence[Sequence[str]], wanted: Mapping[tuple[str, ...], Any]) -> Counter[tuple[str, ...]]:
@@ -441,7 +441,7 @@ def load_labelled(directory: Path, task: Task, vectors: WordVectors | None = Non
     loaded, settings = load_sequence_baselines(directory, vectors), task.settings
     if (loaded.task, loaded.labels) != (settings.task, settings.labels):
         raise RunError(
-            f"{directory / FACTS_NAME}: is of another task or other labels than the run's bertkit.json; "
+            f"{directory / FACTS_NAME}: does not fit the task or the labels of the run's bertkit.json; "
             "the run is damaged, copy or train it again."
         )
     return loaded

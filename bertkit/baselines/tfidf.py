@@ -74,7 +74,7 @@ def read_baseline_files(directory: Path) -> tuple[dict[str, Any], dict[str, NDAr
             raise MisfitError(f"holds no tensors ({error})") from error
         for name, tensor in tensors.items():
             if tensor.dtype.kind not in _NUMBERS or not np.isfinite(tensor).all():
-                raise MisfitError(f"holds figures that are no numbers (NaN or infinity), in {shown(name)}")
+                raise MisfitError(f"holds values that are not numbers (NaN or infinity), in {shown(name)}")
     return facts, tensors
 
 

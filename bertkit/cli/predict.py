@@ -103,7 +103,7 @@ def ray_command(
     if not sources:
         raise UsageError("--ray: name the files, folders or addresses that hold the rows.")
     if output is None:
-        raise UsageError("--ray: name the folder for the parts with --output DIR.")
+        raise UsageError("--ray: name the folder for the shards with --output DIR.")
     given = {
         "--output-format": request.output_format != "jsonl",
         "--on-error": request.on_error != "record",
@@ -112,7 +112,7 @@ def ray_command(
     }
     for name, is_given in given.items():
         if is_given:
-            raise UsageError(f"--ray: parts are JSON lines of all rows, so {name} means nothing.")
+            raise UsageError(f"--ray: shards are JSON lines of all rows, so {name} does not apply.")
     asked = RayRequest(request, output, cluster.address, cluster.actors, cluster.gpus, cluster.rows)
     return predict_on_ray(asked, force=force, note=note, progress=progress)
 
@@ -164,7 +164,7 @@ RequestTimeoutOption = Annotated[
 def refuse_beside(
     request: PredictRequest, sources: Sequence[str] | None, *, output: Path | None, force: bool, ray: bool
 ) -> None:
-    """Refuse what means nothing to a server.
+    """Refuse what does not apply to a server.
 
     Raises:
         UsageError: something of that kind was given.
@@ -183,7 +183,7 @@ def refuse_beside(
     }
     for name, is_given in given.items():
         if is_given:
-            raise UsageError(f"--listen: rows come with the requests and answers go back, so {name} means nothing.")
+            raise UsageError(f"--listen: rows come with the requests and answers go back, so {name} does not apply.")
 
 
 def listen_command(
@@ -310,7 +310,7 @@ def predict_command(
             done = ray_command(request, cluster, sources, output=output, force=force, note=note, progress=progress)
         else:
             if not sources and sys.stdin.isatty():
-                note("rows are read from the keyboard; Ctrl-D ends them (or name files after RUN)")
+                note("reading rows from the keyboard; end with Ctrl-D (or name files after RUN)")
             done = predict(request, output=output, force=force, note=note, progress=progress)
             _note_other_format(output, output_format, note)
     for warning in done.warnings:

@@ -207,10 +207,10 @@ def _show_difference(found: Comparison) -> None:
     if found.metrics:
         show_rows([_figures(found, name) for name in found.metrics], Format.TABLE)
     if found.rows:
-        say_line(console, f"A minus B is of {found.rows:,} held-out rows that both have answered ({found.source})")
+        say_line(console, f"A minus B is of {found.rows:,} held-out rows that both have predicted ({found.source})")
     else:
         say_line(
-            console, f"the answers are not compared row by row: {found.reason}; bertkit eval A --against B does it"
+            console, f"the predictions are not compared row by row: {found.reason}; bertkit eval A --against B does it"
         )
 
 

@@ -1,4 +1,4 @@
-"""`predict --ray`: cut the inputs, let actors answer the parts, and say how it went."""
+"""`predict --ray`: cut the inputs, let actors answer the shards, and say how it went."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bertkit import bundle, errors
-from bertkit.cluster.parts import FilePlan, all_files, plan_file
-from bertkit.cluster.worker import PartWorker, Wanted, Work, begin, part_name, run_digest, taken, written
+from bertkit.cluster.shards import FilePlan, all_files, plan_file
+from bertkit.cluster.worker import ShardWorker, Wanted, Work, begin, run_digest, shard_name, taken, written
 from bertkit.compute.processes import this_world
 from bertkit.engines.graph import require
 from bertkit.errors import BertkitError, DeviceError, ProcessLostError, UsageError
@@ -137,9 +137,9 @@ def map_tasks(ray: Any, work: Callable[..., T], arguments: Sequence[tuple[Any, .
 
 
 def map_parts(ray: Any, pool: Pool, worker: type, work: Any, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """Let a pool of actors do parts, and yield what they say of each as it is done.
+    """Let a pool of actors do shards, and yield what they say of each as it is done.
 
-    An actor that dies is started again and does its part again; so is a machine's whole share.
+    An actor that dies is started again and does its shard again; so is a machine's whole share.
 
     Raises:
         ProcessLostError: the cluster cannot go on.
@@ -165,8 +165,8 @@ def map_parts(ray: Any, pool: Pool, worker: type, work: Any, numbers: Sequence[i
         yield from done.iter_rows()
     except (ray.exceptions.RayError, ray.exceptions.RaySystemError) as error:
         raise ProcessLostError(
-            f"--ray: the cluster has lost what it was doing ({brief(error, 300)}); parts that are written stay, "
-            "and --resume goes on."
+            f"--ray: the cluster has lost its work ({brief(error, 300)}); the shards that are written stay, and "
+            f"--resume continues."
         ) from error
 
 
@@ -183,11 +183,11 @@ class RayRequest:
 
     Attributes:
         predict: the run, the inputs and the options of answers.
-        output: the folder that parts are written to.
+        output: the folder that shards are written to.
         address: of the cluster; None: what RAY_ADDRESS says, else one on this machine.
         actors: how many models answer; None: as many as there is room for.
         gpus: of each of them.
-        rows: most rows of a part.
+        rows: most rows of a shard.
 
     Raises:
         UsageError: a number that cannot be.
@@ -215,7 +215,7 @@ def predict_on_ray(
     note: Note = lambda _: None,
     progress: Progress = unheard,
 ) -> Done:
-    """Predict inputs on a Ray cluster, as parts in a folder.
+    """Predict inputs on a Ray cluster, as shards in a folder.
 
     Args:
         request: run, inputs, folder, cluster.
@@ -265,29 +265,29 @@ def _plan(file: str, settings: TaskSettings, input_format: str, columns: str | N
 
 
 def _done(ray: Any, pool: Pool, wanted: Wanted, request: RayRequest, note: Note, progress: Progress) -> Done:
-    """Answer the parts that are missing, and count all."""
-    parts, folder = wanted.parts, request.output
-    missing = [number for number in range(len(parts)) if written(folder, number) is None]
-    note(_begun(len(parts), len(missing), pool))
+    """Answer the shards that are missing, and count all."""
+    shards, folder = wanted.shards, request.output
+    missing = [number for number in range(len(shards)) if written(folder, number) is None]
+    note(_begun(len(shards), len(missing), pool))
     asked = request.predict
-    total = sum(part.rows for part in parts)
-    answered = total - sum(parts[number].rows for number in missing)
+    total = sum(shard.rows for shard in shards)
+    answered = total - sum(shards[number].rows for number in missing)
     work = Work(
         asked,
         wanted.run,
-        tuple(parts),
+        tuple(shards),
         folder,
-        names=tuple(file.file for file in wanted.files for _ in file.parts),
+        names=tuple(file.file for file in wanted.files for _ in file.shards),
         is_named=len(asked.names) > 1,
         input_bytes=sum(file.size for file in wanted.files),
     )
     said: set[str] = set()
     misfit = ""
-    unmet: list[str] | None = [] if len(missing) < len(parts) else None
+    unmet: list[str] | None = [] if len(missing) < len(shards) else None
     try:
-        for found in map_parts(ray, pool, PartWorker, work, missing) if missing else ():
+        for found in map_parts(ray, pool, ShardWorker, work, missing) if missing else ():
             if found["failure"]:
-                raise _raised(found["failure"].replace(parts[found["part"]].file, work.names[found["part"]]))
+                raise _raised(found["failure"].replace(shards[found["part"]].file, work.names[found["part"]]))
             for sentence in filter(None, found["note"].split("\n")):
                 if sentence not in said:
                     said.add(sentence)
@@ -295,13 +295,13 @@ def _done(ray: Any, pool: Pool, wanted: Wanted, request: RayRequest, note: Note,
             misfit = misfit or found["misfit"]
             lacks = [doubt for doubt in found["unmet"].split("\n") if doubt]
             unmet = lacks if unmet is None else [doubt for doubt in unmet if doubt in lacks]
-            answered += parts[found["part"]].rows
+            answered += shards[found["part"]].rows
             progress(answered, total or None)
     except KeyboardInterrupt:
-        there = sum(is_file(folder / part_name(number)) for number in range(len(parts)))
-        note(f"{there:,} of {len(parts):,} parts are written; the same command with --resume goes on")
+        there = sum(is_file(folder / shard_name(number)) for number in range(len(shards)))
+        note(f"{there:,} of {len(shards):,} shards are written; the same command with --resume continues")
         raise
-    return _counted(folder, len(parts), _longest(asked), [*([misfit] if misfit else []), *(unmet or [])], work)
+    return _counted(folder, len(shards), _longest(asked), [*([misfit] if misfit else []), *(unmet or [])], work)
 
 
 def _longest(asked: PredictRequest) -> int:
@@ -309,25 +309,25 @@ def _longest(asked: PredictRequest) -> int:
     return bundle.load_manifest(asked.run).settings.max_length
 
 
-def _begun(parts: int, missing: int, pool: Pool) -> str:
+def _begun(shards: int, missing: int, pool: Pool) -> str:
     actors = f"{pool.actors} actor{'s' * (pool.actors > 1)}, each with "
     actors += f"{pool.gpus:g} GPU" if pool.gpus else f"{pool.cores} core{'s' * (pool.cores > 1)}"
-    there = f", {parts - missing:,} of them there already" if missing < parts else ""
-    return f"{parts:,} parts{there}; {actors}"
+    there = f", {shards - missing:,} of them there already" if missing < shards else ""
+    return f"{shards:,} shards{there}; {actors}"
 
 
-def _counted(folder: Path, parts: int, max_length: int, warnings: list[str], work: Work) -> Done:
-    """Count the records of all parts.
+def _counted(folder: Path, shards: int, max_length: int, warnings: list[str], work: Work) -> Done:
+    """Count the records of all shards.
 
     Raises:
         ProcessLostError: one of them is not there: what an actor wrote is on another disk.
     """
     done = Done()
-    for number in range(parts):
+    for number in range(shards):
         found = written(folder, number)
         if found is None:
             raise ProcessLostError(
-                f"{folder / part_name(number)}: is not there, though an actor has written it; every machine of the "
+                f"{folder / shard_name(number)}: is not there, though an actor has written it; every machine of the "
                 "cluster must have the folder on one shared disk."
             )
         done.rows += found.rows

@@ -1,4 +1,4 @@
-"""What an actor does: it opens the run once, and answers one part after the other into the folder of parts."""
+"""What an actor does: it opens the run once, and answers one shard after the other into the folder of shards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from bertkit import __version__
 from bertkit.bundle import Bundle
-from bertkit.cluster.parts import FilePlan, Part, read_part
+from bertkit.cluster.shards import FilePlan, Shard, read_shard
 from bertkit.compute.device import Placement
 from bertkit.data.columns import parse_keep
 from bertkit.errors import BertkitError, DataError, OutputError, RunError
@@ -26,15 +26,15 @@ from bertkit.plain import brief, listed, to_json
 from bertkit.run_folder import RUN
 from bertkit.tokenization.health import FitWatch
 
-# --- The folder that parts are written to: what they are parts of, and which of them are there ----
+# --- The folder that shards are written to: what they are shards of, and which of them are there ----
 #
-# `manifest.json` is written before the first part and says what every answer depends on: the
-# bytes of the run and of the inputs, where they are cut, and the options. A part gets its name
-# when all of it is on the disk. So a part that is there is whole, and belongs to the manifest.
+# `manifest.json` is written before the first shard and says what every answer depends on: the
+# bytes of the run and of the inputs, where they are cut, and the options. A shard gets its name
+# when all of it is on the disk. So a shard that is there is whole, and belongs to the manifest.
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-_PART = re.compile(r"\.?part-\d{6,}\.jsonl(\.tmp)?")
+_SHARD = re.compile(r"\.?part-\d{6,}\.jsonl(\.tmp)?")
 # What of a run answers depend on: its files by name, and those of its baselines.
 _NO_ANSWERS = ("README.md", "metrics.json", "folds.json", "folds.jsonl", LOCK)
 
@@ -48,9 +48,9 @@ class Wanted:
     options: dict[str, Any]
 
     @property
-    def parts(self) -> list[Part]:
-        """All parts in the order of the rows."""
-        return [part for file in self.files for part in file.parts]
+    def shards(self) -> list[Shard]:
+        """All shards in the order of the rows."""
+        return [shard for file in self.files for shard in file.shards]
 
     def to_json(self) -> dict[str, Any]:
         """Write it as the manifest has it."""
@@ -63,8 +63,8 @@ class Wanted:
         }
 
 
-def part_name(number: int) -> str:
-    """Name a part by its place, from 0: names in their order are the rows in theirs."""
+def shard_name(number: int) -> str:
+    """Name a shard by its number, from 0: sorted by name, they are in the order of the rows."""
     return f"part-{number:06d}.jsonl"
 
 
@@ -97,14 +97,14 @@ def taken(folder: Path, *, force: bool, resume: bool) -> Iterator[None]:
     """
     shown = f"--output {brief(folder, 300)}"
     if exists(folder) and not is_dir(folder):
-        raise OutputError(f"{shown}: is a file; --ray writes a folder of parts.")
+        raise OutputError(f"{shown}: is a file; --ray writes a folder of shards.")
     with write_errors(folder, "--output"), held(folder, folder):
         there = [path for path in entries(folder) if path.name != LOCK]
         if there and not (force or resume):
-            raise OutputError(f"{shown}: is not empty; add --resume to go on with it, or --force to begin anew.")
-        ours = [path for path in there if path.name == MANIFEST or _PART.fullmatch(path.name)]
+            raise OutputError(f"{shown}: is not empty; add --resume to continue it, or --force to begin anew.")
+        ours = [path for path in there if path.name == MANIFEST or _SHARD.fullmatch(path.name)]
         if others := [path.name for path in there if path not in ours]:
-            raise OutputError(f"{shown}: holds what is no part of an answer ({listed(others)}); choose another folder.")
+            raise OutputError(f"{shown}: holds other files than shards ({listed(others)}); choose another folder.")
         if force and not resume:
             for path in sorted(ours, key=lambda each: each.name != MANIFEST):
                 path.unlink()
@@ -120,8 +120,11 @@ def begin(folder: Path, wanted: Wanted) -> None:
     """
     path, now = folder / MANIFEST, wanted.to_json()
     if not is_file(path):
-        if any(_PART.fullmatch(each.name) for each in entries(folder)):
-            raise DataError(f"{folder}: has parts and no {MANIFEST}, so nobody knows of what; start over with --force.")
+        if any(_SHARD.fullmatch(each.name) for each in entries(folder)):
+            raise DataError(
+                f"{folder}: has shards but no {MANIFEST}, so it is not known which rows they answer; start over "
+                f"with --force."
+            )
         with write_errors(path, "--output"):
             write_json(path, now, indent=None)
         return
@@ -132,8 +135,8 @@ def begin(folder: Path, wanted: Wanted) -> None:
     changed = [name for name in now if to_json(now[name]) != to_json(then.get(name))]
     if changed:
         raise DataError(
-            f"--resume: {folder} was begun with {_said(changed, now, then)}, so its parts and new ones would not "
-            "belong together; nothing was changed. Start over with --force, or choose another folder."
+            f"--resume: {folder} was begun with {_said(changed, now, then)}, so old and new shards would not fit "
+            f"together; nothing was changed. Start over with --force, or choose another folder."
         )
 
 
@@ -146,30 +149,30 @@ def _said(changed: Sequence[str], now: dict[str, Any], then: dict[str, Any]) -> 
 
 
 def written(folder: Path, number: int) -> Written | None:
-    """Look at a part that is there, whole; None where it is not.
+    """Look at a shard that is there, whole; None where it is not.
 
     Raises:
-        DataError: it is no part.
+        DataError: it is not a shard.
     """
-    path = folder / part_name(number)
+    path = folder / shard_name(number)
     if not is_file(path):
         return None
     temporary(path).unlink(missing_ok=True)
     return read_written(path, "jsonl") or Written(path, 0, 0)
 
 
-def write_part(folder: Path, number: int, blocks: Iterator[list[Record]]) -> None:
-    """Write a part, whole or not at all.
+def write_shard(folder: Path, number: int, blocks: Iterator[list[Record]]) -> None:
+    """Write a shard, whole or not at all.
 
     Raises:
         OutputError: it cannot be written.
     """
-    with writing(folder / part_name(number), "--output") as stream:
+    with writing(folder / shard_name(number), "--output") as stream:
         for records in blocks:
             stream.write("".join(f"{to_json(record)}\n" for record in records))
 
 
-# --- What an actor does: it opens the run once, and answers one part after the other --------------
+# --- What an actor does: it opens the run once, and answers one shard after the other --------------
 #
 # What goes wrong is returned and not raised: Ray would start an actor again that can't open a
 # run, and again.
@@ -177,21 +180,21 @@ def write_part(folder: Path, number: int, blocks: Iterator[list[Record]]) -> Non
 
 @dataclass(frozen=True)
 class Work:
-    """What all actors share: the request, the parts of its inputs, and where answers go.
+    """What all actors share: the request, the shards of its inputs, and where answers go.
 
     Attributes:
         request: the run and the options.
         run_digest: of the run, which is the same on every machine.
-        parts: all of them.
+        shards: all of them.
         folder: where they are written.
-        names: of the file of each part, as the user has it.
+        names: of the file of each shard, as the user has it.
         is_named: whether a record says which file its row is of.
         input_bytes: of all inputs.
     """
 
     request: PredictRequest
     run_digest: str
-    parts: tuple[Part, ...]
+    shards: tuple[Shard, ...]
     folder: Path
     names: tuple[str, ...]
     is_named: bool
@@ -199,15 +202,15 @@ class Work:
 
 
 @dataclass
-class PartWorker:
-    """Answers parts; Ray calls it with the numbers of some."""
+class ShardWorker:
+    """Answers shards; Ray calls it with the numbers of some."""
 
     work: Work
     _opened: tuple[Bundle, Placement] | None = None
     _notes: list[str] = field(default_factory=list)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Write the parts of a batch, and say of each how it went."""
+        """Write the shards of a batch, and say of each how it went."""
         numbers = [int(number) for number in batch["part"]]
         found = [self._answered(number) for number in numbers]
         return {"part": numbers, **{name: [each[name] for each in found] for name in found[0]}}
@@ -222,7 +225,7 @@ class PartWorker:
         return {"misfit": misfit, "unmet": unmet, "failure": failure, "note": "\n".join(self._notes)}
 
     def _write(self, number: int) -> tuple[str, str]:
-        """Write a part; return what is to be said of its texts, and which kept columns it lacks."""
+        """Write a shard; return what is to be said of its texts, and which kept columns it lacks."""
         work, request = self.work, self.work.request
         if written(work.folder, number) is not None:  # by an actor that died when it had done it
             return "", ""
@@ -230,7 +233,7 @@ class PartWorker:
         keep = None if request.keep is None else parse_keep(request.keep)
         settings, watch = bundle.manifest.settings, FitWatch(bundle.tokenizer)
         name = work.names[number] if work.is_named else None
-        rows = read_part(work.parts[number], settings, columns=request.columns, keep=keep, name=name)
+        rows = read_shard(work.shards[number], settings, columns=request.columns, keep=keep, name=name)
         stream = predict_stream(
             bundle,
             rows,
@@ -241,7 +244,7 @@ class PartWorker:
             decisions=request.decisions,
         )
         with closing(stream):
-            write_part(work.folder, number, stream)
+            write_shard(work.folder, number, stream)
         return watch.misfit or "", "" if keep is None else "\n".join(keep.doubts())
 
     def _open(self) -> tuple[Bundle, Placement]:

@@ -199,16 +199,16 @@ def _device_of_one(word: str, world: World) -> str:
 
     if word not in ("auto", "cpu", "cuda"):
         raise DeviceError(
-            f"--device {word}: each of the {world.size} processes takes a GPU of its own, in order; "
-            "say --device cuda, cpu or auto."
+            f"--device {word}: each of the {world.size} processes takes a GPU of its own, in order; use --device "
+            f"cuda, cpu or auto."
         )
     count = torch.cuda.device_count()
     if word == "cpu" or (word == "auto" and not count):
         return "cpu"
     if world.local_rank >= count:
         raise DeviceError(
-            f"--device {word}: process {world.local_rank + 1} of this machine has no GPU, for {count} were found here; "
-            "start one process for each GPU, or use --device cpu."
+            f"--device {word}: process {world.local_rank + 1} of this machine has no GPU; {count} were found; "
+            f"start one process for each GPU, or use --device cpu."
         )
     return f"cuda:{world.local_rank}"
 

@@ -50,7 +50,7 @@ class World:
     rank: int = 0
     size: int = 1
     local_rank: int = 0
-    _dealing: ProcessGroup | None = field(default=None, repr=False, compare=False)
+    _scatter_group: ProcessGroup | None = field(default=None, repr=False, compare=False)
     _store: PrefixStore | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -58,8 +58,8 @@ class World:
         """Whether this is the process that reads and writes."""
         return self.rank == 0
 
-    def share(self, things: Sequence[T]) -> Sequence[T]:
-        """Return what this process has to do, dealt like cards; the last ones may get nothing."""
+    def shard(self, things: Sequence[T]) -> Sequence[T]:
+        """Return this process's shard: every `size`-th thing from its rank on; the last ones may get nothing."""
         return things[self.rank :: self.size]
 
     def add_up(self, figures: Sequence[float]) -> list[float]:
@@ -108,8 +108,8 @@ class World:
                 gradient.copy_(total.view_as(gradient))
         return sums[: len(figures)]
 
-    def from_main(self, make: Callable[[], T]) -> T:
-        """Let the first process make something, and give it to all of them."""
+    def broadcast(self, make: Callable[[], T]) -> T:
+        """Let the first process make something, and broadcast it to all of them."""
         if self.size == 1:
             return make()
         import torch
@@ -119,14 +119,14 @@ class World:
             torch.distributed.broadcast_object_list(box, src=0)
         return box[0]  # type: ignore[return-value]
 
-    def tensors_from_main(self, load: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    def broadcast_tensors(self, load: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         """Let the first process load tensors, and give them to all, on the CPU and unpickled."""
         if self.size == 1:
             return load()
         import torch
 
         tensors = load() if self.is_main else {}
-        kinds = self.from_main(lambda: {name: (t.shape, t.dtype) for name, t in tensors.items()})
+        kinds = self.broadcast(lambda: {name: (t.shape, t.dtype) for name, t in tensors.items()})
         for name, (shape, dtype) in kinds.items():
             tensor = tensors[name].cpu().contiguous() if self.is_main else torch.empty(shape, dtype=dtype)
             with self._company():
@@ -134,8 +134,8 @@ class World:
             tensors[name] = tensor
         return tensors
 
-    def to_main(self, thing: T) -> list[T]:
-        """Bring what each process has to the first one, in the order of their ranks; others get []."""
+    def gather(self, thing: T) -> list[T]:
+        """Gather what each process has in the first one, in the order of their ranks; others get []."""
         if self.size == 1:
             return [thing]
         import torch
@@ -145,8 +145,8 @@ class World:
             torch.distributed.gather_object(thing, things or None, dst=0)
         return things
 
-    def deal(self, groups: Iterable[Sequence[T]]) -> Iterator[Sequence[T]]:
-        """Deal the first process's groups out, each to all processes, and yield this one's shares.
+    def scatter(self, groups: Iterable[Sequence[T]]) -> Iterator[Sequence[T]]:
+        """Shard each of the first process's groups over all processes, and yield this one's shards.
 
         Has connections of its own, so that it may run in a thread beside the other calls.
         """
@@ -155,14 +155,14 @@ class World:
             return
         import torch
 
-        # `None` ends the game; an empty share is a share.
+        # `None` ends it; an empty shard is a shard.
         rounds = iter(groups) if self.is_main else None
         while True:
             group = None if rounds is None else next(rounds, None)
-            shares = [None if group is None else list(group[r :: self.size]) for r in range(self.size)]
+            shards = [None if group is None else list(group[r :: self.size]) for r in range(self.size)]
             mine: list[Any] = [None]
             with self._company():
-                torch.distributed.scatter_object_list(mine, shares if self.is_main else None, 0, self._dealing)
+                torch.distributed.scatter_object_list(mine, shards if self.is_main else None, 0, self._scatter_group)
             if mine[0] is None:
                 return
             yield mine[0]
@@ -197,18 +197,18 @@ class World:
         except RuntimeError as error:
             raise ProcessLostError(
                 f"another of the {self.size} processes has ended or cannot be reached ({_reason(error)}); "
-                "see what it said and start again; a training goes on where it was with --resume."
+                "read its messages and start again; --resume continues a training."
             ) from error
 
 
 ALONE = World()
 
 
-def undealt(shares: Sequence[Sequence[T]]) -> list[T]:
-    """Put shares, in the order of their ranks, back into the order they were dealt from."""
-    things: list[Any] = [None] * sum(len(share) for share in shares)
-    for rank, share in enumerate(shares):
-        things[rank :: len(shares)] = share
+def unsharded(shards: Sequence[Sequence[T]]) -> list[T]:
+    """Put gathered shards, in the order of their ranks, back into the order of the whole."""
+    things: list[Any] = [None] * sum(len(shard) for shard in shards)
+    for rank, shard in enumerate(shards):
+        things[rank :: len(shards)] = shard
     return things
 
 
@@ -241,7 +241,7 @@ def joined() -> Iterator[World]:
         world = ALONE
     finally:
         _joined.clear()
-        # After an error a thread may still wait for the others: the end of the process is theirs.
+        # After an error a thread may still wait for the others: they may end the process.
         if world.size == 1 and not is_guest:
             _disband()
 

@@ -68,9 +68,9 @@ class DatasetSpec:
         return ", ".join(dict.fromkeys(self.labels.values()))
 
     def strange_label(self, label: str) -> str:
-        """Say in a clause that a label is none of the data set's."""
+        """Say in a clause that a label is not one of the data set's."""
         known = f": {self.label_words}" if self.labels else ", which are numbers"
-        return f"label {quoted(label)} is none of {self.name}'s{known}"
+        return f"label {quoted(label)} is not one of {self.name}'s{known}"
 
     def canonical_label(self, label: str) -> str | None:
         """Give the official word for a label; None if the data set has no such label.

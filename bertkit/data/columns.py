@@ -156,7 +156,7 @@ def parse_columns(mapping: str) -> ColumnChoice:
     if twice is not None:
         raise _malformed(f"{twice} is given twice")
     if named["pair"] and named["choices"]:
-        raise _malformed("pair does not go with choices; a context is another text (text=context+question)")
+        raise _malformed("pair cannot be used with choices; a context is another text (text=context+question)")
     if len(named["spans"]) not in (0, 2):
         raise _malformed("spans are two columns, as in spans=subject+object")
     chosen = [name for part in _PARTS for name in named[part]]
@@ -632,7 +632,7 @@ class Keep:
     def doubts(self) -> tuple[str, ...]:
         """Say which columns no row had, once all have passed: of JSON each row speaks for itself."""
         strange = [name for name in self.names if name not in self._met]
-        return (f"--keep: no row has {listed(strange)}; the answers have nothing there",) if strange else ()
+        return (f"--keep: no row has {listed(strange)}; it stays empty in the records",) if strange else ()
 
     def check(self, names: Sequence[str]) -> None:
         """Refuse a column that a table does not have.
@@ -649,7 +649,7 @@ def parse_keep(said: str) -> Keep:
     """Parse the value of `--keep`: names with commas between them, or "all".
 
     Raises:
-        UsageError: a name is empty or stands there twice.
+        UsageError: a name is empty or occurs twice.
     """
     names = tuple(column_name(name) for name in said.split(","))
     if names == (ALL,):

@@ -128,7 +128,7 @@ def told_or_refused(
         raise DataError(f"{place}: {error}") from None
     if not told.why:
         raise DataError(f"{place}: {error.what}; {say_which(told.option)}.") from None
-    return told, f"{place}: columns are told from what is in them: {told.why}; that is {told.option}"
+    return told, f"{place}: columns were recognised by their contents: {told.why}; read as {told.option}"
 
 
 def reads_title(columns: ColumnMap) -> bool:

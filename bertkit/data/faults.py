@@ -29,7 +29,7 @@ _LEAST_SHARE = 0.05  # of the rows that share their value with another row
 
 @dataclass(frozen=True, slots=True)
 class GroupColumn:
-    """A column with `values` different values; `shared` rows have theirs in common with another row."""
+    """A column with `values` different values; `shared` rows have a value that another row has, too."""
 
     name: str
     shared: int
@@ -89,6 +89,7 @@ _SHOWN_REASONS = 3
 # Kinds of fault that an error lists, and lines of each.
 _MOST_KINDS, _FIRST_LINES = 8, 3
 _WAY_ON = "Fix them; `train --on-error skip` leaves such rows out, and `inspect-data --write FILE` writes the others."
+_WAY_ON_OF_ONE = "Fix it, or leave it out with `train --on-error skip`."
 
 
 @dataclass
@@ -110,10 +111,10 @@ class Faults:
         """Build the error for rows that end a loading: the first of them, and all kinds of fault with their places."""
         first = self.places[0]
         if self.count == 1:
-            return DataError.at(first.file, first.line, f"{self.first}.")
+            return DataError.at(first.file, first.line, f"{self.first}. {_WAY_ON_OF_ONE}")
         if len(self.reasons) == 1:
-            so_are = f"so are {self.count:,} rows in all ({self._places_of(self.first)})"
-            return DataError.at(first.file, first.line, f"{self.first}; {so_are}. {_WAY_ON}")
+            rows = f"{self.count:,} rows have this fault ({self._places_of(self.first)})"
+            return DataError.at(first.file, first.line, f"{self.first}; {rows}. {_WAY_ON}")
         kinds = [self._kind(reason) for reason in itertools.islice(self.reasons, _MOST_KINDS)]
         more = len(self.reasons) - len(kinds)
         if more:

@@ -24,7 +24,7 @@ Spelling = Literal["as written", "whole", "comma", "thousands", "percent", "unit
 """`whole`: 1.0 is 1; `comma`: 2,5 is 2.5; `thousands`: 1,200.5 is 1200.5; `percent`: 46% is 46; `unit`: 4/5 is 4."""
 
 NOTES: dict[Spelling, str] = {
-    "whole": "labels such as '1.0' are read as '1': both stand there, and equal numbers are one label",
+    "whole": "labels such as '1.0' are read as '1', because both occur and equal numbers are one label",
     "comma": "labels are read with decimal commas: 2,5 is 2.5",
     "thousands": "labels are read with commas between thousands: 1,200.5 is 1200.5",
     "percent": "labels are read as percentages: 46% is 46",
@@ -219,7 +219,7 @@ def _is_no_class(labels: Sequence[str]) -> bool:
 
 # --- Sets of labels in one cell: where they are parted, told from all cells, and what a cell then holds
 #
-# `a|b`, `a;b` and `a,b` are parted at the mark that the cells use; a JSON list (as Python and numpy
+# `a|b`, `a;b` and `a,b` are split at the mark that the cells use; a JSON list (as Python and numpy
 # write one, too) needs no telling, and neither do an object of 0 and 1 by label (spaCy's `cats`)
 # and Label Studio's `{"choices": […]}`. An empty cell is a row without a label.
 
@@ -262,7 +262,7 @@ def mark_of(cells: Iterable[str], known: Sequence[str] = ()) -> str:
 def are_sets(cells: Sequence[str]) -> bool:
     """Tell whether cells that nobody said are sets of labels look like some.
 
-    They do where a list holds several labels; or where many are parted at a mark, and the parts
+    They do where a list holds several labels; or where many are split at a mark, and the parts
     are combined: there are fewer of them than of different cells ("yes, probably" and "no" are
     two labels with three parts, and so are no sets). Of numbers with commas, more is asked.
     """
@@ -296,7 +296,7 @@ def labels_in(cell: str, mark: str) -> tuple[str, ...]:
     """Return the labels that a cell holds, each once, in its order.
 
     Raises:
-        RowError: it is a list of lists, or an object that is no choice of labels.
+        RowError: it is a list of lists, or an object that is not a choice of labels.
     """
     if is_listed(cell):
         found = parse_list(cell.strip())
@@ -350,10 +350,10 @@ def how_read(sets: Iterable[Sequence[str]], mark: str | None, are_lists: bool) -
     different, several, none, rows = len(names), counts[2], counts[0], counts.total()
     ways = {
         None: "one column of 0 and 1 each",
-        PLACES: "lists of 0 and 1, each place a label that goes by its number from 0 on",
-        "": "JSON lists" if are_lists else f"one a cell, for none holds {' or '.join(map(quoted, MARKS))}",
+        PLACES: "lists of 0 and 1; each label is named by its position, from 0",
+        "": "JSON lists" if are_lists else f"one per cell, because none contains {' or '.join(map(quoted, MARKS))}",
     }
-    way = ways.get(mark, f"parted at {quoted(mark or '')}{' or JSON lists' if are_lists else ''}")
+    way = ways.get(mark, f"split at {quoted(mark or '')}{' or JSON lists' if are_lists else ''}")
     more = "; write JSON lists where a label holds that character" if mark and mark != PLACES else ""
     return f"labels: {way} ({different:,} different; {several:,} of {rows:,} rows have several, {none:,} none){more}"
 
@@ -397,7 +397,7 @@ _cell_labels = lru_cache(maxsize=10_000)(labels_in)
 
 
 def _is_refused(cell: str) -> bool:
-    """Tell an object that is no choice of labels; a list of lists is told from them where it is read."""
+    """Tell an object that is not a choice of labels; a list of lists is told from them where it is read."""
     if not cell.lstrip().startswith("{"):
         return False
     try:

@@ -381,7 +381,7 @@ def _put_away(reader: _Reader, tasks: Tasks) -> DataSet:
     def write(place: Path) -> None:
         dataset = _decided(reader, reader.put_away(place), tasks)
         if _name(source, asked) != name:
-            raise DataError(f"{source.name}: has changed while it was read; read it again.")
+            raise DataError(f"{source.name}: changed while it was being read; run the command again.")
         write_json(place / _FACTS, _facts_of(dataset, reader))
 
     return _opened(cached(name, write, _is_sound), source, asked, tasks)

@@ -182,7 +182,7 @@ def open_hub_data(repo_id: str, config: str | None = None, *, ways_on: Sequence[
     """
     if is_dir(Path(repo_id)):
         raise HubError(
-            f"a folder {quoted(repo_id)} lies here, and the datasets library would open it instead of the "
+            f"a folder {quoted(repo_id)} is here, and the datasets library would open it instead of the "
             "data set of that name on the hub: give the folder's path as the data, or run from elsewhere."
         )
     hub.require(repo_id, "dataset", config=config, ways_on=ways_on)
@@ -391,7 +391,7 @@ class Opener:
             entities=is_auto or self.shape == ENTITIES, classes=is_auto or self.shape in (CLASSES, LABEL_SETS)
         )
         if known.has_speech_tags and self.shape != TEXTS:
-            raise DataError(f"{path}: a part of speech stands behind each word, and neither labels nor entities do.")
+            raise DataError(f"{path}: a part-of-speech tag follows each word, and there are no labels or entities.")
         if known.marks_note is not None:
             self.notes.append(f"{path}: {known.marks_note}")
         if known.kind == "txt" and self.shape == ENTITIES:

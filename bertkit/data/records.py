@@ -269,7 +269,7 @@ class DataSet:
 # What is held apart when rows are split is what a check later calls the same: were the two to
 # differ, a split would put rows on both of its sides that the check then reports.
 
-_SEPARATOR = "\x1f"  # of columns, and of choices within theirs
+_SEPARATOR = "\x1f"  # of columns, and of the choices in one
 _BETWEEN = "\0"  # texts that are reduced together; hardly any text has one
 
 
@@ -342,7 +342,7 @@ def _ignored() -> dict[int, str | None]:
 # --- Two stretches of a text, marked in it: how the rows of relations are written from file to model
 #
 # The markers stand in the row's own text, so that the same sentence with other entities is another row
-# for whoever compares, counts or shows rows. Where the kind of an entity is known its word stands behind
+# for whoever compares, counts or shows rows. Where the type of an entity is known its word stands behind
 # the opening marker, as in the typed markers of Zhou and Chen 2021 ("An Improved Baseline for
 # Sentence-level Relation Extraction"); markers themselves are those of Baldini Soares et al. 2019
 # ("Matching the Blanks: Distributional Similarity for Relation Learning").
@@ -350,24 +350,24 @@ def _ignored() -> dict[int, str | None]:
 OPENING = ("<subj>", "<obj>")
 CLOSING = ("</subj>", "</obj>")
 MARKERS = (*OPENING, *CLOSING)
-# Stands between the kind of an entity and the entity.
+# Stands between the type of an entity and the entity.
 _BAR = "|"
 # Goes for the first character of a marker that somebody has typed.
 _STAND_IN = "("
 _TYPED = re.compile("|".join(map(re.escape, MARKERS)))
 _MARKED = tuple(
-    re.compile(rf"{re.escape(opening)} (?:(?P<kind>[^|<>]*) \| )?(?P<words>.*?) {re.escape(closing)}", re.DOTALL)
+    re.compile(rf"{re.escape(opening)} (?:(?P<type>[^|<>]*) \| )?(?P<words>.*?) {re.escape(closing)}", re.DOTALL)
     for opening, closing in zip(OPENING, CLOSING, strict=True)
 )
 
 
 @dataclass(frozen=True, slots=True)
 class MarkedSpan:
-    """A stretch of a text, `text[start:end]` in characters, and of what kind it is; empty: not known."""
+    """A stretch of a text, `text[start:end]` in characters, and its entity type; empty: not known."""
 
     start: int
     end: int
-    kind: str = ""
+    type: str = ""
 
 
 def mark(text: str, subject: MarkedSpan, object_: MarkedSpan) -> str:
@@ -379,8 +379,8 @@ def mark(text: str, subject: MarkedSpan, object_: MarkedSpan) -> str:
     text = _TYPED.sub(lambda found: _STAND_IN + found[0][1:], text)
     at: list[tuple[int, int, int, str]] = []
     for number, span in enumerate((subject, object_)):
-        kind = " ".join(span.kind.replace(_BAR, " ").replace("<", " ").replace(">", " ").split())
-        opening = f"{OPENING[number]} {kind} {_BAR} " if kind else f"{OPENING[number]} "
+        type_ = " ".join(span.type.replace(_BAR, " ").replace("<", " ").replace(">", " ").split())
+        opening = f"{OPENING[number]} {type_} {_BAR} " if type_ else f"{OPENING[number]} "
         # Of two that begin at one place the longer is opened first, and closed last.
         at += [(span.start, 1, -span.end, opening), (span.end, 0, -span.start, f" {CLOSING[number]}")]
     for place, _, _, word in sorted(at, reverse=True):
@@ -390,23 +390,23 @@ def mark(text: str, subject: MarkedSpan, object_: MarkedSpan) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """What a marked text holds: the text without markers, and of each entity its kind and its words."""
+    """What a marked text holds: the text without markers, and of each entity its type and its words."""
 
     text: str
-    kinds: tuple[str, str]
+    types: tuple[str, str]
     words: tuple[str, str]
 
 
 def unmark(marked: str) -> Marked:
     """Take a text apart again; what is not marked is empty."""
     found = [pattern.search(marked) for pattern in _MARKED]
-    kinds = tuple("" if match is None else match["kind"] or "" for match in found)
+    types = tuple("" if match is None else match["type"] or "" for match in found)
     words = tuple("" if match is None else bare(match["words"]) for match in found)
-    return Marked(bare(marked), (kinds[0], kinds[1]), (words[0], words[1]))
+    return Marked(bare(marked), (types[0], types[1]), (words[0], words[1]))
 
 
 def bare(marked: str) -> str:
-    """Return a text without its markers and the kinds behind them."""
+    """Return a text without its markers and the types behind them."""
     for opening in OPENING:
         marked = re.sub(rf"{re.escape(opening)} (?:[^|<>]* \| )?", "", marked)
     for closing in CLOSING:

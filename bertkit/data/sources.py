@@ -253,7 +253,7 @@ def find_source(names: Sequence[str], *, data_dir: Path | None = None, as_split:
         return _directory_source(paths[0], as_split or "train")
     folder = next((path for path in paths if is_dir(path)), None)
     if folder is not None:
-        raise UsageError(f"DATA: {folder} is a directory; where there are several, all must be files.")
+        raise UsageError(f"DATA: {folder} is a directory; if you name several, all must be files.")
     return Source(
         name=bare_stem(paths[0]),
         spec=_spec_of_files(paths),
@@ -301,7 +301,7 @@ def input_files(names: Sequence[str]) -> list[str]:
         path = Path(name)
         if not name or (name != "-" and not exists(path)):
             if "://" in name:
-                raise DataError(f"{name}: is an address, and files are read; `bertkit predict --ray` reads addresses.")
+                raise DataError(f"{name}: is an address; only `bertkit predict --ray` reads addresses.")
             raise DataError(f"{name or quoted(name)}: no such file.")
         if name == "-" or not is_dir(path):
             files.append(name)
@@ -331,7 +331,7 @@ def _special_source(name: str, data_dir: Path | None) -> Source | None:
     """Resolve a name that is no path."""
     if name == STDIN_NAME and not exists(Path(name)):
         raise DataError(
-            "-: this data came on standard input, and is gone; name DATA again: a file, or - with the same rows."
+            "-: this data came from standard input and was not kept; name DATA again: a file, or - with the same rows."
         )
     if name.startswith("sample:"):
         return _sample_source(name.removeprefix("sample:"))

@@ -1,4 +1,4 @@
-"""Carving the splits a data set does not come with, and the request that gives the same rows again."""
+"""Holding out the splits a data set does not come with, and the request that gives the same rows again."""
 
 from __future__ import annotations
 

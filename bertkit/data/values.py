@@ -31,7 +31,7 @@ LISTED = ("[", "(", "array([")
 _ENDS = {"[": "]", "(": ")", "{": "}"}
 # What a category's share is at least where it counts.
 _LIKELY = 0.5
-HALF_PAIR = "half a surrogate pair (\\ud800 to \\udfff) is no character"
+HALF_PAIR = "half a surrogate pair (\\ud800 to \\udfff) is not a character"
 
 
 class RowError(Exception):
@@ -207,11 +207,11 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def twice(names: Iterable[str]) -> str:
     """Say as a clause that an object has a key twice."""
-    return f"the key {quoted(first_repeated(list(names)))} stands there twice"
+    return f"the key {quoted(first_repeated(list(names)))} occurs twice"
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise NoJsonError(f"invalid JSON: {name} is no JSON value")
+    raise NoJsonError(f"invalid JSON: {name} is not a JSON value")
 
 
 def _holds_written(value: list[Any] | dict[str, Any]) -> bool:
@@ -274,5 +274,5 @@ def is_lost_score(text: str) -> bool:
 def score_fault(text: str) -> str:
     """Say in a clause why a label is no score."""
     if is_number(text):
-        return f"the label {quoted(text)} is beyond what a model can compute with ({LARGEST:.1e})"
-    return f"the label {quoted(text)} is no number, as regression needs"
+        return f"the label {quoted(text)} is too large for a model to compute with ({LARGEST:.1e})"
+    return f"the label {quoted(text)} is not a number, as regression needs"

@@ -356,6 +356,6 @@ def _refuse_if_unread(texts: Iterable[str], mode: str, share: float) -> None:
         )
     if share > MOST_IGNORED:
         raise DataError(
-            f"the ROUGE tokenization {mode!r} ignores {share:.0%} of the characters of these texts, so that a score "
-            "would say nothing; choose another: english, eojeol, morph or char."
+            f"the ROUGE tokenization {mode!r} ignores {share:.0%} of the characters of these texts, so a score "
+            f"would mean nothing; choose another: english, eojeol, morph or char."
         )

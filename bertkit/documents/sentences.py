@@ -333,7 +333,7 @@ def split_sentences(text: str, language: str = "auto") -> list[Sentence]:
         language: "en", "ko", or "auto" to look at each paragraph.
 
     Raises:
-        UnknownNameError: the language is none of these.
+        UnknownNameError: the language is not one of these.
     """
     habits = read_habits(text)
     sentences: list[Sentence] = []
@@ -352,7 +352,7 @@ def sentences_of(passages: Sequence[Passage], language: str = "auto") -> list[Se
     """Return the sentences of what a reader made of a document, in order; see `split_sentences`.
 
     Raises:
-        UnknownNameError: the language is none of these.
+        UnknownNameError: the language is not one of these.
     """
     habits = read_habits("\n".join(passage.text for passage in passages))
     return [sentence for passage in passages for sentence in _of_passage(passage, language, habits)]

@@ -219,7 +219,7 @@ def surface_features(sentences: Sequence[str], language: str = "auto") -> NDArra
         language: decides what a word is; see `sentence_words`.
 
     Raises:
-        UnknownNameError: the language is none of "auto", "en" and "ko".
+        UnknownNameError: the language is not one of "auto", "en" and "ko".
     """
     words = sentence_words(sentences, language)
     lengths = [len(sentence.split()) for sentence in sentences]

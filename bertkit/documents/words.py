@@ -44,7 +44,7 @@ def resolve_language(language: str, text: str) -> Language:
     """Return the language asked for, or that of the text where "auto" is asked for.
 
     Raises:
-        UnknownNameError: the language is none of `LANGUAGES`.
+        UnknownNameError: the language is not one of `LANGUAGES`.
     """
     if language == "auto":
         return detect_language(text)
@@ -120,7 +120,7 @@ def sentence_words(sentences: Sequence[str], language: str = "auto") -> list[lis
     """Return the words of each sentence; "auto" looks at all of them together.
 
     Raises:
-        UnknownNameError: the language is none of "auto", "en" and "ko".
+        UnknownNameError: the language is not one of "auto", "en" and "ko".
     """
     if resolve_language(language, "\n".join(sentences)) == "en":
         return [english_words(sentence) for sentence in sentences]

@@ -60,7 +60,7 @@ def check_engine_word(engine: str) -> None:
     """Refuse an --engine that is none.
 
     Raises:
-        UsageError: it is none of `ENGINES`.
+        UsageError: it is not one of `ENGINES`.
     """
     if engine not in ENGINES:
         raise UsageError(f"--engine {brief(engine)}: must be one of {', '.join(ENGINES)}.")
@@ -108,7 +108,7 @@ class EngineModel:
                 raise
             raise MisfitError(f"{engine_name(engine)} cannot open it ({_last_line(error)})") from error
         if not set(takes) <= set(INPUTS) or "input_ids" not in takes or gives not in ([LOGITS], [LOGITS, ORDER]):
-            raise MisfitError("it has not the inputs and outputs of a graph that bertkit writes")
+            raise MisfitError("its inputs and outputs are not those of a graph that bertkit writes")
         self._takes = takes
 
     def __call__(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bertkit.bundle import Bundle
 from bertkit.compute.device import Placement, inference
-from bertkit.compute.processes import World, undealt
+from bertkit.compute.processes import World, unsharded
 from bertkit.data.columns import FILE
 from bertkit.data.records import BadRow, Example
 from bertkit.data.store import MANY
@@ -194,7 +194,7 @@ def forward_together(
     """
     if world.size == 1:
         return forward(model, task, rows, placement)
-    return undealt(world.to_main(list(forward(model, task, world.share(rows), placement))))
+    return unsharded(world.gather(list(forward(model, task, world.shard(rows), placement))))
 
 
 # --- Rows answered by an opened run: encoded, computed, and made into records, some at a time -----

@@ -343,7 +343,7 @@ class Ensemble:
         return {ENCODER: self.blend.encoder, self.member.name: self.blend.member}
 
     def save(self, baselines: Path) -> None:
-        """Write the other member beside the baselines, where it is none of them."""
+        """Write the other member beside the baselines, where it is not one of them."""
         if self.member.name == _OVERLAP:
             self.member.fitted.save(baselines / _OVERLAP)
 
@@ -377,7 +377,8 @@ def open_ensemble(bundle: Bundle) -> Ensemble | None:
         return None
     if len(bundle.task.settings.labels) > MANY_LABELS:
         raise RunError(
-            f"{bundle.directory}: an earlier bertkit blended its answers, which is for up to {MANY_LABELS} labels now; "
+            f"{bundle.directory}: an earlier bertkit ensembled its answers, which is for up to {MANY_LABELS} "
+            f"labels now; "
             "train it again."
         )
     with sound(bundle.directory / MANIFEST):

@@ -30,7 +30,7 @@ _NAME = re.compile(r"klue[-_. ]?(?:v1\.1[-_. ])?(ynat|tc|sts|nli|ner|re)(?![a-z]
 
 
 def klue_figures(task: Task, data: str, examples: Sequence[Example], outputs: Outputs) -> dict[str, float]:
-    """Compute what KLUE's code would say of answers; nothing where a data set is none of KLUE's.
+    """Compute what KLUE's code would say of answers; nothing where a data set is not one of KLUE's.
 
     Args:
         task: whose answers they are.

@@ -307,7 +307,7 @@ def _without_left_out(rows: Iterable[Example | BadRow], name: str, note: Note) -
         if not isinstance(row, LeftOut):
             yield row
         elif (said := said + 1) <= _MOST_SAID:
-            more = "; further ones are left out unsaid" if said == _MOST_SAID else ""
+            more = "; further ones are left out without a note" if said == _MOST_SAID else ""
             note(f"{name}:{row.line}: {row.message}, left out{more}")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from bertkit import bundle
 from bertkit.bundle import Bundle
 from bertkit.compute.device import Placement, check_device_word, threads_note
-from bertkit.compute.processes import ALONE, World, joined, this_world, undealt
+from bertkit.compute.processes import ALONE, World, joined, this_world, unsharded
 from bertkit.data.columns import FILE, parse_keep
 from bertkit.data.formats.opened import Meter, metered
 from bertkit.data.records import BadRow, Example
@@ -116,7 +116,7 @@ def predict_stream(
             for chunk in chunks:
                 if watch is not None:
                     watch.see([part for row in chunk.encoded for part in row.parts])
-                yield undealt(world.to_main(answerer.records(chunk, tick)))
+                yield unsharded(world.gather(answerer.records(chunk, tick)))
                 if drops is not None:
                     drops.see(item.all_texts for item in chunk.items if isinstance(item, Example))
 
@@ -144,7 +144,7 @@ def _chunks(
 
     def work() -> None:
         try:
-            for items in world.deal(span.of(_grouped(rows, patience_s, stopped, world.size))):
+            for items in world.scatter(span.of(_grouped(rows, patience_s, stopped, world.size))):
                 hand_over(answerer.encode(items))
                 if stopped.is_set():
                     return
@@ -344,7 +344,7 @@ class PredictRequest:
             raise UsageError("--skip and --shard: both say where to begin; give one of them.")
         if self.is_part and self.output_format == "labelstudio":
             raise UsageError(
-                "--output-format labelstudio: is one list, and a part of the rows (--skip, --shard) is none."
+                "--output-format labelstudio: is one list for all rows, so --skip and --shard do not go with it."
             )
 
 
@@ -497,7 +497,7 @@ def _way_on_said(done: Done, output: Path | None, note: Note) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if output is not None and done.rows:
-            note(f"{done.rows:,} rows are written; the same command with --resume goes on after them")
+            note(f"{done.rows:,} rows are written; the same command with --resume continues after them")
         raise
 
 
@@ -591,6 +591,6 @@ def _beyond_ranks(top_k: int, task: str) -> Iterator[str]:
     """Say that --top-k asks for more than the task ranks."""
     most = find_task(task).most_ranked
     if most == 0 < top_k:
-        yield f"--top-k {top_k}: the task {task} ranks nothing, so the flag did nothing"
+        yield f"--top-k {top_k}: the task {task} has no ranked answers, so the flag has no effect"
     elif most is not None and most < top_k:
         yield f"--top-k {top_k}: of the task {task} only the {most} likeliest answers are kept"

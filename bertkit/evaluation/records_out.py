@@ -70,9 +70,7 @@ def read_written(output: Path, output_format: str) -> Written | None:
         DataError: what is there is no such output.
     """
     if output_format not in FORMATS:
-        raise UsageError(
-            f"--resume: needs --output-format {', '.join(FORMATS)}; {output_format} cannot be gone on with."
-        )
+        raise UsageError(f"--resume: needs --output-format {', '.join(FORMATS)}; {output_format} cannot be continued.")
     place = next((path for path in (temporary(output), output) if is_file(path)), None)
     if place is None:
         return None
@@ -108,9 +106,7 @@ def _records(place: Path, output_format: str) -> Iterator[tuple[dict[str, object
         if output_format not in TABLES:
             values = _json(text)
             if values is None:
-                raise DataError(
-                    f"{place}: byte {end:,}: is no record that bertkit predict has written; --force starts over."
-                )
+                raise DataError(f"{place}: byte {end:,}: is not a record of bertkit predict; --force starts over.")
             yield values, end
             continue
         cells = next(csv.reader([text.decode("utf-8", "replace")], delimiter=TABLES[output_format]), [])
@@ -473,7 +469,7 @@ def _flat(record: Record) -> Record:
 
 
 def written_before(output: Path | None, output_format: str, *, is_part: bool) -> Written | None:
-    """Look at what an interrupted command has left, to go on with it.
+    """Look at what an interrupted command has left, to continue it.
 
     Args:
         output: the file of --output.
@@ -487,7 +483,7 @@ def written_before(output: Path | None, output_format: str, *, is_part: bool) ->
     if output is None or (output.exists() and not is_file(output)):
         raise UsageError("--resume: needs the file that was written, --output FILE.")
     if is_part and output_format in TABLES:
-        raise UsageError("--resume: a part of a table (--skip, --shard) has no header to go on by; take jsonl.")
+        raise UsageError("--resume: a part of a table (--skip, --shard) has no header to check against; take jsonl.")
     return read_written(output, output_format)
 
 

@@ -168,7 +168,7 @@ class EvalRequest:
         """Check the word of --engine.
 
         Raises:
-            UsageError: it is none of the engines.
+            UsageError: it is not one of the engines.
         """
         check_engine_word(self.engine)
         _ = self.decisions  # checks its number
@@ -304,7 +304,7 @@ def _only_given(
         DataError: there are none.
     """
     if not given.any():
-        raise DataError("no row is answered: none is as sure as --threshold or --abstain-below asks; lower it.")
+        raise DataError("no row is answered: no probability reaches --threshold or --abstain-below; lower it.")
     places = np.flatnonzero(given).tolist()
 
     def kept(outputs: Outputs) -> Outputs:
@@ -393,7 +393,7 @@ def _own_data(request: EvalRequest, manifest: Manifest, note: Callable[[str], No
         if not manifest.export:
             raise
         raise DataError(
-            f"{request.run}: is an export, which does not keep where its data lie ({str(error).rstrip('.')}); "
+            f"{request.run}: is an export, which does not store where its data is ({str(error).rstrip('.')}); "
             "name the data to score."
         ) from error
 
@@ -453,7 +453,10 @@ def _rival(loaded: Bundle, examples: Sequence[Example], request: EvalRequest, ag
     other, placement = open_to_answer(against, replace(request.way, engine="auto"))
     mine, others = loaded.task.settings, other.task.settings
     if _kind(mine) != _kind(others):
-        raise RunError(f"--against {against}: learned another task or other labels; give a run on like data.")
+        raise RunError(
+            f"--against {against}: has learned another task or other labels; give a run trained on the same kind "
+            f"of data."
+        )
     if mine.task == "mlm" and loaded.tokenizer.vocab_size != other.tokenizer.vocab_size:
         raise RunError(f"--against {against}: has another vocabulary, so perplexities cannot be compared.")
     outputs, ensemble = _outputs(other, examples, request, placement)[0], open_ensemble(other)
@@ -490,7 +493,7 @@ def _cut_sentence(cut: int, n: int, limit: int) -> tuple[str, ...]:
 
 def _known_sentence(known: int | None, n: int, split: str) -> tuple[str, ...]:
     if known is None:
-        return (f"the run has lost {HASHES}, so nobody knows which of these {n:,} rows it was trained on",)
+        return (f"the run has lost {HASHES}, so it is not known which of these {n:,} rows it was trained on",)
     if not known or split == "train":
         return ()
     return (

@@ -81,7 +81,9 @@ def rows_for(run: Bundle, data: Sequence[str], note: Callable[[str], None], *, n
         reason = str(error).rstrip(".")
         if need_labels:
             raise DataError(f"the run's data cannot be read ({reason}); name rows with --data FILE.") from error
-        note(f"the run's data cannot be read ({reason}); the export is checked on made-up texts; --data names others")
+        note(
+            f"the run's data cannot be read ({reason}); the export is checked on made-up texts; name others with --data"
+        )
         return CheckRows(made_rows(run), labelled=False, name=MADE_UP)
     return CheckRows(own.splits["validation"], labelled=True, name=own.name, others=own.splits["train"])
 
@@ -195,7 +197,7 @@ def check_export(run: Bundle, examples: Sequence[Example], folder: Path, artefac
             difference = float(np.abs(found - probe.expected).max())
             if not difference <= TOLERANCE * _scale(run, probe.expected):
                 raise ModelError(
-                    f"{probe.place}: the export answers otherwise than the run (difference {difference:.2g}, and "
+                    f"{probe.place}: the export's answers differ from the run's (by {difference:.2g}, and "
                     f"{TOLERANCE:g} is allowed); nothing was written."
                 )
             worst = max(worst, difference)
@@ -301,7 +303,7 @@ def _called(tokenizer: Any, probes: Sequence[_Probe], run: Bundle) -> dict[str, 
     for probe, ids, mask in zip(probes, called["input_ids"], called["attention_mask"], strict=True):
         if ids[mask.bool()].tolist() != probe.ids:
             raise ModelError(
-                f"{probe.place}: a plain tokenizer call makes other ids of this row than bertkit; nothing was written."
+                f"{probe.place}: a plain tokenizer call gives this row other ids than bertkit; nothing was written."
             )
     return called
 

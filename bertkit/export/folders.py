@@ -109,13 +109,13 @@ def check_place(place: Path, run: Path, *, force: bool) -> None:
         force: whether an older export there may be replaced.
 
     Raises:
-        OutputError: something is there, and --force is not given; or it is no export of bertkit,
+        OutputError: something is there, and --force is not given; or it is not an export of bertkit,
             or the run itself.
     """
     if not exists(place) or _is_empty(place):
         return
     if lasting(place) == lasting(run):
-        raise OutputError(f"--output {place}: is what is exported; {_WAY_ON}.")
+        raise OutputError(f"--output {place}: is the run that is exported; {_WAY_ON}.")
     if not force:
         raise OutputError(f"--output {place}: exists; add --force to replace it, or {_WAY_ON}.")
     if not is_dir(place):
@@ -124,7 +124,9 @@ def check_place(place: Path, run: Path, *, force: bool) -> None:
     foreign = [name for name in names if not _OURS.fullmatch(name)]
     if MANIFEST not in names or foreign:
         example = f" ({listed(foreign[:3])})" if foreign else ""
-        raise OutputError(f"--output {place}: is no export of bertkit{example}; --force leaves it alone: {_WAY_ON}.")
+        raise OutputError(
+            f"--output {place}: is not an export of bertkit{example}, so --force does not replace it: {_WAY_ON}."
+        )
 
 
 @contextmanager

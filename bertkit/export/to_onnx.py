@@ -49,17 +49,17 @@ def _why_not_plain(settings: TaskSettings, tokenizer: Tokenizer) -> str | None:
     if settings.compares_sides and settings.is_pair and not _tells_sides(tokenizer, settings.max_length):
         return (
             f"--pooling {settings.pooling} compares the two texts, and this model's tokenizer does not tell their "
-            "tokens apart; train with --pooling mean or cls, or let bertkit read: predict --engine onnx"
+            "tokens apart; train with --pooling mean or cls, or answer with bertkit: predict --engine onnx"
         )
     if settings.overlap_segments:
         return (
-            "only bertkit computes the segments of its pairs from text; train with --no-overlap-segments, "
-            "or let bertkit read: predict --engine onnx"
+            "only bertkit computes the segments of its pairs from text; train with --no-overlap-segments, or "
+            "answer with bertkit: predict --engine onnx"
         )
     if settings.leave_out != "none":
         return (
             f"words are left out (--leave-out {settings.leave_out}) before the model reads; train without it, "
-            "or let bertkit read: predict --engine onnx"
+            f"or answer with bertkit: predict --engine onnx"
         )
     return None
 

@@ -146,14 +146,14 @@ def _use(run: Bundle, class_name: str) -> str:
 def _long_rows(settings: TaskSettings, class_name: str) -> str:
     longest = settings.max_length
     if settings.task == "ner":
-        cut = "bertkit lets an entity end before the letters of its last token that are no part of it (a particle); "
+        cut = "bertkit lets an entity end before the letters of its last token that do not belong to it (a particle); "
         return (
             f"A text is read up to {longest} tokens. bertkit takes the likeliest tags whose entities all begin with "
             "B-; the pipeline takes the likeliest tag of each word, and begins an entity at an I- too.\n"
             + (f"{cut}the pipeline does not.\n" if settings.endings else "")
         )
     refused = kind_of(class_name.partition("For")[0]) in _ENDING_ANYWHERE
-    otherwise = "is refused" if refused else "is read on, otherwise than by bertkit"
+    otherwise = "is refused" if refused else "is read further, which bertkit does not do"
     return (
         f"`bertkit predict` reads a row up to {longest} tokens. Add `truncation=True` to the call for the same; "
         f"without it a longer row {otherwise}.\n"

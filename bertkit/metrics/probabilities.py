@@ -109,7 +109,7 @@ def class_temperature(gold: Sequence[int] | NDArray[np.int32], probabilities: Se
     """Fit the temperature of probabilities that sum to 1 in each row, which may differ in length.
 
     Args:
-        gold: the place of the right one of N rows; -1: it is none of them, and the row is left out.
+        gold: the place of the right one of N rows; -1: it is not one of them, and the row is left out.
         probabilities: of each row.
     """
     if isinstance(gold, np.ndarray) and isinstance(probabilities, np.ndarray):

@@ -370,12 +370,12 @@ def klue_entities(
     """
     gold_tags, given_tags = character_tags(texts, list(gold)), character_tags(texts, list(predicted))
     spans = [set(_runs(own)) for own in (gold_tags, given_tags)]
-    present = sorted({kind for own in spans for _, _, kind in own})
+    present = sorted({type_ for own in spans for _, _, type_ in own})
     each = []
-    for kind in present:
-        right, given = ({span for span in own if span[2] == kind} for own in spans)
+    for type_ in present:
+        right, given = ({span for span in own if span[2] == type_} for own in spans)
         each.append(2.0 * len(right & given) / (len(right) + len(given)))
-    labels = [OUTSIDE, *(f"{mark}-{kind}" for kind in types for mark in "BI")]
+    labels = [OUTSIDE, *(f"{mark}-{type_}" for type_ in types for mark in "BI")]
     characters = float(np.mean([_f1_of_label(gold_tags, given_tags, label, 1.0) for label in labels]))
     return {"klue_entity_f1": float(np.mean(each)) if each else 0.0, "klue_char_f1": characters}
 
@@ -385,9 +385,9 @@ def character_tags(texts: Sequence[str], places: Sequence[Iterable[Place]]) -> l
     found: list[str] = []
     for text, own in zip(texts, places, strict=True):
         tags = [OUTSIDE] * len(text)
-        for start, end, kind in own:
+        for start, end, type_ in own:
             first = next((i for i in range(start, end) if not text[i].isspace()), end)
-            tags[first:end] = [f"B-{kind}", *[f"I-{kind}"] * (end - first - 1)][: end - first]
+            tags[first:end] = [f"B-{type_}", *[f"I-{type_}"] * (end - first - 1)][: end - first]
         kept = [tag for tag, char in zip(tags, text, strict=True) if not char.isspace()]
         found += [OUTSIDE, *kept, OUTSIDE]
     return found
@@ -397,12 +397,12 @@ def _runs(tags: Sequence[str]) -> Iterable[Place]:
     """Yield the entities of tags; one begins with a B and goes on with the I of its type (strict IOB2)."""
     start = 0
     while start < len(tags):
-        mark, _, kind = tags[start].partition("-")
+        mark, _, type_ = tags[start].partition("-")
         end = start + 1
         if mark == "B":
-            while end < len(tags) and tags[end] == f"I-{kind}":
+            while end < len(tags) and tags[end] == f"I-{type_}":
                 end += 1
-            yield start, end, kind
+            yield start, end, type_
         start = end
 
 

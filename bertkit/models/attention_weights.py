@@ -65,7 +65,9 @@ def attention_of(encoder: Encoder, input_ids: Tensor, token_type_ids: Tensor, na
             return _of_own(encoder, input_ids, token_type_ids)
         if isinstance(encoder, PretrainedEncoder):
             return _of_transformers(encoder, input_ids, token_type_ids, name)
-    raise ModelError(f"{name}: is computed by another engine, which shows no attention; name the run it was made of.")
+    raise ModelError(
+        f"{name}: is computed by another engine, which does not return attention; name the run it was made of."
+    )
 
 
 @contextmanager
@@ -121,7 +123,7 @@ def _of_transformers(
         shown = _shown(encoder, input_ids, token_type_ids)
     length = input_ids.shape[1]
     if not shown or not all(_are_shares(layer, length) for layer in shown):
-        raise ModelError(f"{name}: transformers shows no attention of a {kind}; take another model to look at.")
+        raise ModelError(f"{name}: transformers does not return the attention of a {kind}; take another model.")
     found = []
     for i, weights in enumerate(shown):
         parts = _deberta_parts(attentions[i], *calls[i]) if kind == "deberta-v2" else None

@@ -129,7 +129,7 @@ def probe(encoder: PretrainedEncoder) -> bool:
                 "so no head fits them"
             )
         if not torch.isfinite(alone).all():
-            raise MisfitError("its weights and config.json make vectors that are no numbers")
+            raise MisfitError("its weights and config.json give vectors that are not numbers")
         if not _alike(alone, _read(encoder, ids[None, :TOKENS]), NOTHING):
             raise MisfitError("it gives another answer each time it reads the same text")
         if not any(_is_seen(encoder, ids, alone, place) for place in (TOKENS - 1, 1)):
@@ -161,7 +161,7 @@ def _read(encoder: PretrainedEncoder, ids: Tensor, mask: Tensor | None = None) -
 
 
 def _some_ids(vocab_size: int, pad_id: int | None) -> Tensor:
-    """Return ids of different tokens, spread over the vocabulary, padding not among them; (TOKENS + 1,)."""
+    """Return ids of different tokens, taken from all over the vocabulary, padding not among them; (TOKENS + 1,)."""
     evenly = torch.tensor(sorted({i * (vocab_size - 1) // (3 * TOKENS) for i in range(3 * TOKENS + 1)}))
     known = evenly[evenly != (-1 if pad_id is None else pad_id)]
     return torch.cat([known] * (TOKENS + 1))[: TOKENS + 1]
@@ -566,7 +566,7 @@ def _max_positions(model: Any, before_first: int | None) -> int | None:
 
 
 class _NoPooler(nn.Module):
-    """Stands where a pooler was taken away: some models call theirs without looking."""
+    """Stands where a pooler was taken away: some models call their pooler without looking."""
 
     def forward(self, hidden: Tensor) -> None:
         """Return nothing."""

@@ -128,7 +128,7 @@ def check_folder(folder: Path, *, weights: bool = True) -> None:
     if weights and not any(is_file(path) for pattern in WEIGHTS for path in folder.glob(pattern)):
         raise ModelError(
             f"--model {folder}: has a config.json and no weights (model.safetensors); "
-            "copy them there, or start from nothing with --init random."
+            "copy them there, or start from random weights with --init random."
         )
 
 
@@ -147,7 +147,7 @@ def check_complete(source: str, found: Mapping[str, Any]) -> None:
     if missing:
         raise ModelError(
             f"--model {source}: its weights lack {len(missing)} tensors of the encoder, {missing[0]} first; "
-            "copy the model again, or start from nothing with --init random."
+            "copy the model again, or start from random weights with --init random."
         )
 
 
@@ -412,7 +412,9 @@ def choose_model(texts: Iterable[str], task: str) -> Choice:
         task: what is learnt.
     """
     if task == "mlm":
-        return Choice(FROM_NOTHING, "a model of masked words starts from nothing; --model names one to go on from")
+        return Choice(
+            FROM_NOTHING, "a masked language model is trained from scratch; continue from another one with --model"
+        )
     language = language_of(texts)
     names = CANDIDATES[language]
     found = next((name for name in names if is_here(find_model(name))), None)

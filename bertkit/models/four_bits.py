@@ -213,7 +213,7 @@ class _Reader:
 
 def _parsed(reader: _Reader) -> FourBitFile:
     if reader.bytes(4) != MAGIC:
-        raise MisfitError("is no encoder in 4 bits (it does not begin with E5S1)")
+        raise MisfitError("is not a 4-bit encoder (it does not begin with E5S1)")
     if (version := reader.one("I")) != VERSION:
         raise MisfitError(f"is of version {version}, and this bertkit reads {VERSION}")
     hidden, layers, heads, feed_forward, words, positions, segments = reader.take("7i")

@@ -240,7 +240,7 @@ ARCHITECTURES: dict[str, Callable[[Shape, BuildOptions], dict[str, Any]]] = {
 WAYS_ON = (
     "give a local copy with --model DIR",
     "copy the cache of a machine that has it (HF_HOME)",
-    "train from nothing with --model scratch",
+    "train from scratch with --model scratch",
 )
 
 
@@ -373,7 +373,7 @@ def _source(spec: ModelSpec) -> str:
         return str(packaged)
     if exists(Path(spec.hub_id)):
         raise ModelError(
-            f"a folder {spec.hub_id} stands in the way of the hub's model; rename it or give ./{spec.hub_id}."
+            f"a folder {spec.hub_id} hides the hub's model of that name; rename it or give ./{spec.hub_id}."
         )
     require(spec.hub_id, "model", ways_on=(*package_way_on(spec.hub_id), *WAYS_ON))
     return spec.hub_id

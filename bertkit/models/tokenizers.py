@@ -62,7 +62,7 @@ from bertkit.tokenization.vocab import train_vocabulary
 WAYS_ON = (
     "give a folder that has it with --tokenizer DIR",
     "copy the cache of a machine that has it (HF_HOME)",
-    "train from nothing with --model scratch",
+    "train from scratch with --model scratch",
 )
 USUAL_LENGTH = 512
 STORED_FILES = ("config.json", "tokenizer.json", CONFIG_FILE, NAMES_FILE)
@@ -146,7 +146,7 @@ def _missing(source: str) -> TokenizerError:
 def _fetched(hub_id: str) -> Path:
     """Bring the files that tell what a hub's tokenizer is into the cache, and return their folder."""
     if exists(Path(hub_id)):
-        raise ModelError(f"a folder {hub_id} stands in the way of the hub's model; rename it or give ./{hub_id}.")
+        raise ModelError(f"a folder {hub_id} hides the hub's model of that name; rename it or give ./{hub_id}.")
     require(hub_id, "tokenizer", ways_on=(*package_way_on(hub_id), *WAYS_ON))
     with hub_errors(hub_id, "tokenizer"):
         found = fetch_files(hub_id, STORED_FILES)
@@ -290,7 +290,7 @@ class BuiltVocabulary:
     """A vocabulary that was trained and written.
 
     `columns` are those that were read, by file; `measured` is how many of the texts, evenly
-    spread over them, `tokens_per_word` and `unknown_share` (0 to 1) were measured on.
+    evenly spaced among them, `tokens_per_word` and `unknown_share` (0 to 1) were measured on.
     """
 
     output: Path
@@ -403,7 +403,7 @@ def list_entries(tokenizer: Tokenizer, *, pattern: str | None = None) -> Iterato
     try:
         wanted = re.compile(pattern or "")
     except re.error as error:
-        raise UsageError(f"--grep {pattern!r}: is no regular expression ({error}).") from None
+        raise UsageError(f"--grep {pattern!r}: is not a regular expression ({error}).") from None
     model = json.loads(tokenizer.backend.to_str())["model"]
     ranks: dict[str, int] = {}
     if model["type"] == "BPE":
@@ -418,7 +418,7 @@ def list_entries(tokenizer: Tokenizer, *, pattern: str | None = None) -> Iterato
 
 
 class _Sample:
-    """Hands texts on and keeps some of them, evenly spread over however many there are."""
+    """Hands texts on and keeps some of them, evenly spaced over however many there are."""
 
     def __init__(self, texts: Iterable[str], count: Callable[[int], None]) -> None:
         self._texts, self._count = texts, count

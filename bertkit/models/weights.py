@@ -68,9 +68,9 @@ def read_shapes(path: Path) -> dict[str, Shape]:
     try:
         entries = json.loads(head)
     except (ValueError, RecursionError) as error:
-        raise MisfitError("holds no tensors (its head is no JSON)") from error
+        raise MisfitError("holds no tensors (its head is not JSON)") from error
     if not isinstance(entries, dict):
-        raise MisfitError("holds no tensors (its head is no JSON object)")
+        raise MisfitError("holds no tensors (its head is not a JSON object)")
     return {name: _shape(name, entry, size - 8 - length) for name, entry in entries.items() if name != "__metadata__"}
 
 
@@ -146,7 +146,7 @@ def check_finite(tensors: Iterable[tuple[str, Tensor]]) -> None:
         if tensor.is_floating_point() and not torch.isfinite(tensor.sum(dtype=torch.float32)):
             wrong = int((~torch.isfinite(tensor.to(torch.float32))).sum())
             if wrong:
-                raise MisfitError(f"holds {wrong:,} weights that are no numbers (NaN or infinity), in {_cut(name)}")
+                raise MisfitError(f"holds {wrong:,} weights that are not numbers (NaN or infinity), in {_cut(name)}")
 
 
 def check_config(values: Mapping[str, Any]) -> None:

@@ -318,7 +318,7 @@ def _of_number(explainer: Explainer, example: Example, output: Any, left_out: _L
 
 
 def _of_tags(explainer: Explainer, example: Example, output: Any, left_out: _LeftOut) -> _Changes:
-    """Follow the probability of the kinds (or of none) that were wrongly given to units, summed over these.
+    """Follow the probability of the types (or of none) that were wrongly given to units, summed over these.
 
     A unit that is left out itself, or that is no unit of the shorter text, is in neither sum.
     """
@@ -327,10 +327,10 @@ def _of_tags(explainer: Explainer, example: Example, output: Any, left_out: _Lef
     rows = task.encode(_rewritten(example, left_out))
     own, *others = forward(explainer.run.model, task, rows, explainer.placement)  # {place: (C)}
     entities = cast(TaggedText, example).entities or ()
-    wrong: dict[int, tuple[int, float]] = {}  # by where the unit begins: the kind given, and its probability
+    wrong: dict[int, tuple[int, float]] = {}  # by where the unit begins: the entity type given, and its probability
     for place, tags in own.items():
-        given = _kind(place, output.entities, settings.labels)
-        if given != _kind(place, entities, settings.labels):
+        given = _type_at(place, output.entities, settings.labels)
+        if given != _type_at(place, entities, settings.labels):
             wrong[place[0]] = given, _probability(tags, given)
     changes = np.zeros(len(left_out))
     for i, (stretches, found) in enumerate(zip(left_out, others, strict=True)):
@@ -348,17 +348,17 @@ class _Units(TaggingTask):
     row_output = TaggingTask.unit_probabilities  # type: ignore[assignment]
 
 
-def _kind(place: tuple[int, int], entities: Sequence[Entity | ScoredEntity], labels: Sequence[str]) -> int:
-    """Return the number of the kind of entity at a place: 0 for none, -1 for one that training never saw."""
+def _type_at(place: tuple[int, int], entities: Sequence[Entity | ScoredEntity], labels: Sequence[str]) -> int:
+    """Return the number of the entity type at a place: 0 for none, -1 for one that training never saw."""
     for entity in entities:
         if entity.start < place[1] and place[0] < entity.end:
             return labels.index(entity.label) + 1 if entity.label in labels else -1
     return 0
 
 
-def _probability(tags: NDArray[np.float64], kind: int) -> float:
-    """Sum the probabilities of a kind's B- and I-, which change places where a neighbour goes."""
-    return float(tags[2 * kind - 1] + tags[2 * kind]) if kind else float(tags[0])
+def _probability(tags: NDArray[np.float64], type_: int) -> float:
+    """Sum the probabilities of a type's B- and I-, which change places where a neighbour goes."""
+    return float(tags[2 * type_ - 1] + tags[2 * type_]) if type_ else float(tags[0])
 
 
 _CHANGES: Mapping[str, Callable[[Explainer, Example, Any, _LeftOut], _Changes]] = {

@@ -1,4 +1,4 @@
-"""Figures by task: confusion, curves over thresholds, residuals, kinds, ranks; and which an evaluation has."""
+"""Figures by task: confusion, curves over thresholds, residuals, entity types, ranks; and which an evaluation has."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from bertkit.reporting.pictures import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# --- Figures that one task has: confusion, curves over thresholds, residuals, kinds, ranks --------
+# --- Figures that one task has: confusion, curves over thresholds, residuals, entity types, ranks --------
 
 _MOST_CELLS = 30  # labels of a confusion matrix that can be read
 _NUMBERED = 12  # labels of one whose cells have room for a number
@@ -277,23 +277,23 @@ def _values(answers: Answers) -> tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def _thinned(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Take evenly spread points where there are more than can be seen."""
+    """Take evenly spaced points where there are more than can be seen."""
     step = -(-len(x) // _MOST_POINTS)
     return x[::step], y[::step]
 
 
-def kind_scores(answers: Answers) -> Picture | None:
-    """Draw the F1 of each kind of entity, over its precision and recall."""
+def type_scores(answers: Answers) -> Picture | None:
+    """Draw the F1 of each entity type, over its precision and recall."""
     figures = answers.scored.evaluation.per_label
-    kinds = sorted(figures, key=lambda kind: -figures[kind].get("support", 0))[:_MOST_CELLS]
-    if not kinds:
+    types = sorted(figures, key=lambda type_: -figures[type_].get("support", 0))[:_MOST_CELLS]
+    if not types:
         return None
-    figure, axes = new_figure(height=max(2.4, 0.34 * len(kinds) + 1.0))
-    places = np.arange(len(kinds))
-    axes.barh(places, [figures[kind]["f1"] for kind in kinds], height=0.62, color=SERIES[0], alpha=0.8, label="F1")
+    figure, axes = new_figure(height=max(2.4, 0.34 * len(types) + 1.0))
+    places = np.arange(len(types))
+    axes.barh(places, [figures[type_]["f1"] for type_ in types], height=0.62, color=SERIES[0], alpha=0.8, label="F1")
     for name, marker in (("precision", "<"), ("recall", ">")):
-        axes.plot([figures[k][name] for k in kinds], places, marker, color=COLOURS["ink"], markersize=4, label=name)
-    axes.set_yticks(places, [f"{short(kind)} ({figures[kind]['support']:,.0f})" for kind in kinds])
+        axes.plot([figures[k][name] for k in types], places, marker, color=COLOURS["ink"], markersize=4, label=name)
+    axes.set_yticks(places, [f"{short(type_)} ({figures[type_]['support']:,.0f})" for type_ in types])
     axes.invert_yaxis()
     axes.set_xlim(0, 1.02)
     legend_above(axes, columns=3)
@@ -302,12 +302,16 @@ def kind_scores(answers: Answers) -> Picture | None:
     return Picture("kinds", "F1 by entity type", caption, figure)
 
 
-def kind_confusion(answers: Answers) -> Picture | None:
-    """Draw which kind was given to the places of which kind's entities."""
+def type_confusion(answers: Answers) -> Picture | None:
+    """Draw which type was given to the places of which type's entities."""
     cells: Counter[tuple[str, str]] = Counter()
     for example, output in zip(answers.examples, answers.outputs, strict=True):
         cells.update(_matched(example, output))
-    order = (*answers.labels, *sorted({kind for pair in cells for kind in pair} - {*answers.labels, NOTHING}), NOTHING)
+    order = (
+        *answers.labels,
+        *sorted({type_ for pair in cells for type_ in pair} - {*answers.labels, NOTHING}),
+        NOTHING,
+    )
     caption = (
         f"Entities at exactly the same place, by type. The last column was missed, the last row invented ({NOTHING} "
         "is gold there); an entity with a wrong edge counts in both."
@@ -381,7 +385,7 @@ FIGURES: Mapping[str, Mapping[str, Draw]] = {
     },
     "relation": {"confusion": confusion_matrix, "reliability": class_reliability, **_SHARED},
     "regression": {"predicted": predicted_against_gold, "residuals": residuals_by_length, **_SHARED},
-    "ner": {"kinds": kind_scores, "confusion": kind_confusion, **_SHARED},
+    "ner": {"kinds": type_scores, "confusion": type_confusion, **_SHARED},
     "choice": {"ranks": rank_of_answer, "reliability": choice_reliability, **_SHARED},
     "qa": {"reliability": answer_reliability, **_SHARED},
     "mlm": {"length": loss_by_length, "loss": shared.loss_curves},

@@ -146,7 +146,7 @@ def label_figure(splits: Mapping[str, SplitAudit]) -> Figure:
 
 
 def number_figure(splits: Mapping[str, Sequence[float]]) -> Figure:
-    """Draw how the labels of a regression are spread, in a sample of each split."""
+    """Draw the distribution of the labels of a regression, in a sample of each split."""
     import numpy as np
 
     figure, axes = new_figure()
@@ -374,18 +374,18 @@ def _tokens_by_label(split: SplitAudit) -> Html | None:
             counts[label][tokens] += 1
     if len(counts) < 2:
         return None
-    spreads = {
+    quantiles = {
         label: [percentile(counts[label], p / 100) for p in _PERCENTILES] for label in split.labels if label in counts
     }
-    longest = max(spread[-1] for spread in spreads.values()) or 1
+    longest = max(points[-1] for points in quantiles.values()) or 1
     rows = [
         [
             tag("span", label, title=label),
-            range_bar(*(value / longest for value in spread)),
-            str(spread[2]),
-            str(spread[-1]),
+            range_bar(*(value / longest for value in points)),
+            str(points[2]),
+            str(points[-1]),
         ]
-        for label, spread in spreads.items()
+        for label, points in quantiles.items()
     ]
     note = f"The line goes from 5 % to 95 % of a label's rows ({longest} tokens at the right edge), the box holds half."
     return joined([

@@ -208,7 +208,7 @@ PLOTS = "--plots"
 
 
 def refuse_figures(folder: Path | None, names: Iterable[str], *, force: bool) -> None:
-    """Refuse to replace figures, and to write into what is no folder.
+    """Refuse to replace figures, and to write into what is not a folder.
 
     Raises:
         OutputError: `folder` is a file, or holds one of the names and --force is not given.

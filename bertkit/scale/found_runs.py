@@ -269,10 +269,12 @@ def read_filter(text: str, runs: Sequence[FoundRun]) -> Filter:
     """
     found = _FORM.fullmatch(text.strip())
     if found is None:
-        raise UsageError(f"--filter {quoted(text)}: is no condition; write one as model=minilm, lr>=1e-4 or run~mrpc.")
+        raise UsageError(
+            f"--filter {quoted(text)}: is not a condition; write one as model=minilm, lr>=1e-4 or run~mrpc."
+        )
     name, sign, value = found[1], found[2], found[3].strip()
     if sign in _ORDER and _number(value) is None:
-        raise UsageError(f"--filter {quoted(text)}: {sign} compares numbers, and {quoted(value)} is none.")
+        raise UsageError(f"--filter {quoted(text)}: {sign} compares numbers, and {quoted(value)} is not a number.")
     return Filter(known_name(name, runs, "--filter"), sign, value)
 
 
@@ -428,7 +430,7 @@ def _with_rows(found: Comparison, one: FoundRun, other: FoundRun) -> Comparison:
     settings, others = load_manifest(one.path).settings, load_manifest(other.path).settings
     if (settings.task, settings.labels) != (others.task, others.labels):
         return replace(found, reason="they learnt other tasks or other labels")
-    reason = f"one of them keeps no answers to held-out rows ({FILE})"
+    reason = f"one of them has no stored predictions of held-out rows ({FILE})"
     for name in (FOLDS, FILE):
         if not (is_file(one.path / name) and is_file(other.path / name)):
             continue
@@ -436,7 +438,7 @@ def _with_rows(found: Comparison, one: FoundRun, other: FoundRun) -> Comparison:
         if {place: gold for place, (gold, _) in mine.items()} == {place: gold for place, (gold, _) in yours.items()}:
             difference = _difference(settings, list(mine.values()), [yours[place][1] for place in mine])
             return replace(found, rows=len(mine), source=name, difference=difference)
-        reason = "they have held out other rows"
+        reason = "they held out different rows"
     return replace(found, reason=reason)
 
 
@@ -458,7 +460,9 @@ def _answers(path: Path) -> dict[Place, tuple[Any, Any]]:
             place = (value_of(str, row.get("file"), "file"), value_of(int, row.get("line"), "line"))
             gold, predicted = row["gold"], row["predicted"]
         except (ValueError, KeyError, RecursionError, MisfitError) as error:
-            raise RunError(f"{path}:{number}: is no answer to a row; the run is damaged, copy it again.") from error
+            raise RunError(
+                f"{path}:{number}: is not a record of an answer; the run is damaged, copy it again."
+            ) from error
         met[place] = met.get(place, -1) + 1
         answers[*place, met[place]] = (_hashable(gold), _hashable(predicted))
     return answers

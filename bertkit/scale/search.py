@@ -186,7 +186,7 @@ def space_from_json(values: Any) -> Space:
         MisfitError: it is none.
     """
     if not isinstance(values, list):
-        raise MisfitError("space is no list")
+        raise MisfitError("space is not a list")
     found = [record_of(Dimension, value, "space") for value in values]
     return {one.name: one for one in found}
 
@@ -269,7 +269,7 @@ def read_begun(folder: Path) -> Begun:
     """
     if not is_file(folder / SEARCH):
         raise RunError(
-            f"{folder}: is no search of `bertkit tune`; name one with --output, or begin one without --resume."
+            f"{folder}: is not a search of `bertkit tune`; name one with --output, or begin one without --resume."
         )
     try:
         values = read_object(folder / SEARCH)
@@ -305,7 +305,7 @@ def new_folder(asked: Asked) -> Path:
     if asked.output is None:
         return next(folder for folder in _candidates(asked.config) if not exists(folder))
     if exists(asked.output) and not (is_dir(asked.output) and not any(asked.output.iterdir())):
-        what = "add --resume to go on with it" if is_file(asked.output / SEARCH) else "choose another folder"
+        what = "add --resume to continue it" if is_file(asked.output / SEARCH) else "choose another folder"
         raise OutputError(f"--output {asked.output}: is not empty; {what}.")
     return asked.output
 
@@ -331,7 +331,7 @@ def refuse_other(asked: Asked, begun: Begun) -> None:
     ]
     if given or asked.space is not None or asked.config.data:
         what = f"--{given[0].replace('_', '-')}" if given else "--space" if asked.space is not None else "DATA"
-        raise UsageError(f"--resume: a search goes on as it began; leave {what} out, or begin another one.")
+        raise UsageError(f"--resume: a search continues as it began; leave {what} out, or begin another one.")
 
 
 def resume_line(folder: Path) -> str:

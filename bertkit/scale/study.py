@@ -96,9 +96,7 @@ class Study:
             except Exception as error:
                 if type(error).__module__.partition(".")[0] not in ("sqlalchemy", "optuna", "alembic"):
                     raise
-                raise RunError(
-                    f"{folder / DATABASE}: is no study that can be read; begin in another folder."
-                ) from error
+                raise RunError(f"{folder / DATABASE}: is not a readable study; begin in another folder.") from error
             if not self._study.trials:
                 known = {name: value for name, value in self.recipe.items() if self.space[name].holds(value)}
                 self._study.enqueue_trial(known, user_attrs={_DEFAULT: True})

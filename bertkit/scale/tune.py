@@ -108,8 +108,8 @@ class Versus:
         if self.is_test:
             return f"the best trial is {word} than the default recipe beyond noise ({self.figures})"
         return (
-            f"the best trial is {word} than the default recipe beyond noise ({self.figures}; the rows that show it "
-            "also chose it, which favours it: --test-fraction scores both on rows that chose nothing)"
+            f"the best trial is {word} than the default recipe beyond noise ({self.figures}; it was chosen on "
+            f"these same rows, which favours it: --test-fraction scores both on held-out test rows)"
         )
 
     @property
@@ -124,7 +124,7 @@ class Versus:
         low, high = self.interval
         seeds = f"{len(self.pairs)} seed{'s' * (len(self.pairs) > 1)} each"
         best, default = _mean(pair.best for pair in self.pairs), _mean(pair.default for pair in self.pairs)
-        rows = f"{self.rows:,} test rows, which chose nothing" if self.is_test else f"{self.rows:,} validation rows"
+        rows = f"{self.rows:,} held-out test rows" if self.is_test else f"{self.rows:,} validation rows"
         return (
             f"{in_words(self.metric)} {best:.4f} against {default:.4f}, {seeds}, {rows}; 95 % CI of the difference "
             f"{low:+.4f} to {high:+.4f}"
@@ -282,10 +282,12 @@ def _page(found: Tuned, begun: Begun) -> str:
     ]
     if found.importances:
         rows = [[flag(n), share_bar(share), f"{share:.2f}"] for n, share in found.importances.items()]
-        said = "Share of the variance of the scores that each option explains (fANOVA). Of few trials it says little."
+        said = (
+            "Share of the variance of the scores that each option explains (fANOVA). With few trials it is unreliable."
+        )
         importance = table(["option", "importance", "share"], rows, numeric=2, class_="bars")
         parts.append(section("Which options mattered", importance, tag("p", said, class_="muted")))
-    parts.append(section("Figures, trial by trial", _history(found.trials)))
+    parts.append(section("Scores, trial by trial", _history(found.trials)))
     names = list(begun.space)
     head = ["trial", "state", found.metric, "time", *(flag(name) for name in names), "why"]
     parts.append(section("Trials", table(head, [_row(one, names) for one in _ordered(found)])))
@@ -332,7 +334,7 @@ def _history(trials: Sequence[Trial]) -> Child:
         title = tag("title", f"trial {one.number}: {one.value:.4f}")
         look = {"fill": "none", "stroke": "var(--orange)"} if one.is_default else {"fill": "var(--blue)"}
         parts.append(tag("g", title, tag("circle", cx=round(x, 1), cy=round(y, 1), r=4, **look)))
-    label = f"Figures of {len(values)} trials, from {low:.4f} to {high:.4f}"
+    label = f"Scores of {len(values)} trials, from {low:.4f} to {high:.4f}"
     return tag("svg", *parts, class_="figure", role="img", aria_label=label, viewBox=f"0 0 {_WIDTH} {_HEIGHT}")
 
 
@@ -403,7 +405,7 @@ def tune(asked: Asked, note: Callable[[str], None], watch: Watch = lambda _: Non
             asked = replace(asked, trials=begun.trials, minutes=begun.minutes)
     else:
         folder, begun, dataset = _begin(asked, note)
-    with ended_by_signals(f"interrupted; go on with {resume_line(folder)}."):
+    with ended_by_signals(f"interrupted; continue with {resume_line(folder)}."):
         return _searched(_Search(folder, begun, dataset, asked, note, watch))
 
 
@@ -514,7 +516,7 @@ def _tried(search: _Search, study: Study, claim: Claim) -> None:
         )
     except (Interrupted, KeyboardInterrupt):
         claim.failed("interrupted", again=True)
-        raise Interrupted(f"interrupted; go on with {resume_line(search.folder)}.") from None
+        raise Interrupted(f"interrupted; continue with {resume_line(search.folder)}.") from None
     except Exception as error:
         reason = str(error) if isinstance(error, BertkitError) else refusal(error)
         claim.failed(reason or f"{type(error).__name__}: {error}")
@@ -572,7 +574,7 @@ def _finished(search: _Search, study: Study, found: Tuned) -> Tuned:
     if best is None:
         reasons = [trial.reason for trial in found.trials if trial.reason]
         why = f"; the first: {reasons[0]}" if reasons else ""
-        raise RunError(f"{search.folder}: none of {len(found.trials)} trials has come to a figure{why}")
+        raise RunError(f"{search.folder}: none of {len(found.trials)} trials has ended with a score{why}")
     place = search.folder / FINISHING
     try:
         with held(place, place):
@@ -597,7 +599,7 @@ def _with_sentence(search: _Search, found: Tuned, best: Trial) -> Tuned:
     try:
         versus, tested = _compared(search, best)
     except Interrupted:
-        raise Interrupted(f"interrupted; go on with {resume_line(search.folder)}.") from None
+        raise Interrupted(f"interrupted; continue with {resume_line(search.folder)}.") from None
     except BertkitError as error:
         return replace(found, sentence=f"{NOT_COMPARED}: {str(error).rstrip('.')}")
     return replace(found, versus=versus, tested=tested, sentence=(tested or versus).sentence)

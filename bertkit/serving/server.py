@@ -90,7 +90,7 @@ def parse_address(word: str, *, anywhere: bool = False) -> Address:
     address = Address(found["host"].strip("[]") or "127.0.0.1", int(found["port"]))
     if not (address.is_local or anywhere):
         raise UsageError(
-            f"{FLAG} {brief(word)}: is an address that other machines reach, and nobody is asked for a password; "
+            f"{FLAG} {brief(word)}: is an address that other machines reach, and no password is asked for; "
             f"take 127.0.0.1:{address.port}, or add {ANYWHERE}."
         )
     return address
@@ -141,7 +141,7 @@ def _bind(found: socket.socket, place: str | tuple[str, int], address: Address) 
                 os.umask(old)
         found.listen(_BACKLOG)
     except (OSError, UnicodeError) as error:
-        reason = (error.strerror or error) if isinstance(error, OSError) else "no host is called so"
+        reason = (error.strerror or error) if isinstance(error, OSError) else "there is no such host"
         way_on = "choose another path" if address.path else "choose another port, or 0 for a free one"
         raise OutputError(f"{FLAG} {brief(address)}: cannot be listened at ({reason}); {way_on}.") from error
 

@@ -317,7 +317,9 @@ def _source(spec: WriterSpec) -> str:
         require(spec.hub_id, "model", ways_on=WAYS_ON)
         return spec.hub_id
     if is_there(Path(spec.name)):
-        raise ModelError(f"--model {spec.name}: is a run of `bertkit train`, which writes nothing; leave out --method.")
+        raise ModelError(
+            f"--model {spec.name}: is a run of `bertkit train`, which does not write summaries; leave out --method."
+        )
     check_folder(Path(spec.name))
     return spec.name
 

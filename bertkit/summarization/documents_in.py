@@ -267,7 +267,7 @@ def _in_folder(folder: Path, note: Note) -> list[str]:
         )
     others = [path.name for path in inside if path not in set(files)]
     if others:
-        note(f"{folder}: not read are {listed(others)}; name them to have them read.")
+        note(f"{folder}: skipped {listed(others)}; to read them, name them.")
     return [str(path) for path in files]
 
 
@@ -367,13 +367,13 @@ def _whole(opened: Opened) -> bytes:
     """Read an input to its end.
 
     Raises:
-        DataError: it cannot be read on, or is larger than a document may be.
+        DataError: it cannot be read further, or is larger than a document may be.
     """
     try:
         with opened.stream() as stream:
             content = stream.read(_LARGEST + 1)
     except READ_ERRORS as error:
-        raise DataError(f"{opened.name}: cannot be read on ({error}).") from error
+        raise DataError(f"{opened.name}: cannot be read further ({error}).") from error
     if len(content) > _LARGEST:
         raise DataError(f"{opened.name}: is larger than {_LARGEST >> 30} GB; split it.")
     return content

@@ -176,9 +176,14 @@ METHODS: tuple[Method, ...] = (
     Method("lead", "bertkit.summarization.methods:open_lead", "the first sentences"),
     Method("textrank", "bertkit.summarization.methods:open_textrank", "the sentences most like the others"),
     Method(
-        "salience", _TRAINED, "sentences read alone, three chosen", "extractive", alone=True, without_run="salience"
+        "salience",
+        _TRAINED,
+        "each sentence scored by itself, three chosen",
+        "extractive",
+        alone=True,
+        without_run="salience",
     ),
-    Method("salience-sets", _SHIPPED, "the same, sets of two or three compared", without_run="salience-sets"),
+    Method("salience-sets", _SHIPPED, "the same scores, sets of two or three compared", without_run="salience-sets"),
     Method("bertsum", _TRAINED, "sentences chosen by a run of BertSum", "extractive", without_run="salience"),
     Method("matchsum", _TRAINED, "a set chosen by a run of MatchSum", "matching", without_run="salience-sets"),
     Method("abstractive", "bertkit.summarization.abstractive:open_writers", "written by BART or T5", writes=True),
@@ -248,7 +253,7 @@ def _of_run(method: Method, model: str, note: Callable[[str], None]) -> Method:
     """Return what a run is, asked for as `method`."""
     true = _method_of_run(model, method.name, (method.task,))
     if true.alone and not method.alone:
-        note(f"--model {model}: reads its sentences alone (--pooling siamese), which is the method {true.name}.")
+        note(f"--model {model}: scores each sentence by itself (--pooling siamese), which is the method {true.name}.")
     elif method.alone and not true.alone:
         raise ModelError(f"--model {model}: is a run of BertSum; take --method {true.name}.")
     return true

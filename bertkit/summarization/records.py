@@ -216,7 +216,7 @@ def document_sentences(document: SourceText, language: str) -> list[Sentence]:
     where there are no others.
 
     Raises:
-        UnknownNameError: the language is none of auto, en and ko.
+        UnknownNameError: the language is not one of auto, en and ko.
     """
     found = sentences_of(passages_of(document), language)
     return [sentence for sentence in found if not sentence.text.endswith((":", "："))] or found

@@ -200,8 +200,8 @@ def telling_of_korean(summarizer: Summarizer, language: str, note: Callable[[str
         if korean:
             texts = "1 text is" if korean == 1 else f"{korean:,} texts are"
             note(
-                f"warning: {texts} Korean, and the model that comes with bertkit learnt English news: "
-                "there it goes by place, length and repetition alone; take --method textrank, "
+                f"warning: {texts} Korean, and the model that comes with bertkit learnt English news: elsewhere "
+                f"it uses position, length and repetition only; take --method textrank, "
                 "or --model RUN with a run of your own."
             )
 
@@ -237,7 +237,7 @@ def _opened(weights: Path) -> tuple[dict[str, Any], SetScorer]:
         arrays = load_file(weights)
         broken = next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
         if broken is not None:
-            raise MisfitError(f"holds figures that are no numbers (NaN or infinity), in {broken}")
+            raise MisfitError(f"holds values that are not numbers (NaN or infinity), in {broken}")
         return arrays, SetScorer.from_arrays(_under("sets.", arrays))
     except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
         raise ModelError(f"{weights}: cannot be read ({error}); install bertkit again.") from error
@@ -255,7 +255,7 @@ def lower_layers(model_name: str, tokenizer: Tokenizer, layers: int = LAYERS) ->
     encoder: Any = load_target(spec.builder)(spec, options)
     stack: Any = getattr(encoder.model, "encoder", None)
     if not hasattr(stack, "layer"):
-        raise ModelError(f"--model {model_name}: is no BERT, and extraction stands on the lower layers of one.")
+        raise ModelError(f"--model {model_name}: is not a BERT, and extraction uses the lower layers of one.")
     stack.layer = stack.layer[:layers]
     return cast("Encoder", encoder.eval())
 

@@ -139,7 +139,7 @@ Mistake = tuple[int, dict[str, Any]]
 class TaskSettings:
     """What a run must remember to encode and decode as in training; JSON both ways.
 
-    `labels` are classes, or kinds of entities. `unit` is what carries a tag: a word, or a
+    `labels` are classes, or entity types. `unit` is what carries a tag: a word, or a
     token where entities begin inside words. `sentence_pairs` is the second aim of masked
     LM: none, nsp or sop; `mask_decoder` what joins where its words are predicted: none, or enhanced,
     absolute places. `candidates` is whose scores propose summaries to the task matching:
@@ -216,7 +216,7 @@ class TaskSettings:
         if len(set(self.labels)) < count:
             return "labels names one of them twice"
         if self.positive is not None and self.positive not in self.labels:
-            return f"positive is {shown(self.positive)}, which is none of the labels"
+            return f"positive is {shown(self.positive)}, which is not one of the labels"
         return self._decision_fault()
 
     def _decision_fault(self) -> str | None:

@@ -200,7 +200,7 @@ class ChoiceTask:
 
 def _question(example: Example) -> Question:
     if not isinstance(example, Question):
-        raise DataError.at(example.source, example.line, "the row is no question with choices.")
+        raise DataError.at(example.source, example.line, "the row is not a question with choices.")
     return example
 
 
@@ -209,7 +209,9 @@ def _gold(example: Example) -> int:
     if question.label not in question.names:
         names = listed(question.names, quotes=False)
         said = (
-            "the row has no answer" if question.label is None else f"the answer {quoted(question.label)} is no choice"
+            "the row has no answer"
+            if question.label is None
+            else f"the answer {quoted(question.label)} is not a choice"
         )
         raise DataError.at(question.source, question.line, f"{said} ({names}).")
     return question.names.index(question.label)

@@ -169,7 +169,7 @@ def _record(name: str) -> tuple[type, tuple[str, ...]]:
     module, _, inner = name.partition(":")
     kind = getattr(importlib.import_module(module), inner) if module.startswith("bertkit.") else None
     if not (isinstance(kind, type) and is_dataclass(kind)):
-        raise ValueError(f"{name} is no record of bertkit's")
+        raise ValueError(f"{name} is not a record of bertkit")
     return kind, tuple(field.name for field in fields(kind) if field.init)
 
 

@@ -240,7 +240,7 @@ def try_out(task: Task, model: TaskModel) -> None:
         ((_, outputs),) = rows_of_parts(model, task, rows, "cpu")
         parts = list(outputs)
         if not all(np.isfinite(np.asarray(part, np.float64)).all() for part in parts):
-            raise MisfitError("its weights and config.json make answers that are no numbers")
+            raise MisfitError("its weights and config.json give answers that are not numbers")
         task.record(example, task.row_output(rows[0], parts), 0)
 
 

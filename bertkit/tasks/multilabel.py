@@ -274,7 +274,7 @@ class LabelSetObjective:
         if len(chosen) < 2:
             return []
         if not chosen.any():
-            return ["the model gives no row a label: it has learned nothing that its thresholds let pass"]
+            return ["the model gives no row a label: no probability reaches its threshold"]
         if (chosen == chosen[0]).all():
             labels = [label for label, flag in zip(self.labels, chosen[0], strict=True) if flag]
             return [

@@ -497,7 +497,7 @@ def are_korean(examples: Sequence[Example]) -> bool:
 
 def _reading(example: Example) -> ReadingQuestion:
     if not isinstance(example, ReadingQuestion):
-        raise DataError.at(example.source, example.line, "the row is no question about a text.")
+        raise DataError.at(example.source, example.line, "the row is not a question about a text.")
     return example
 
 

@@ -28,7 +28,7 @@ class TaskSpec:
         recipe: options of `train` that suit the task better than the model's own.
         from_nothing: options that go before these where the model starts from nothing.
         siamese_target: the target where the texts of a row are read apart.
-        rows_an_epoch: validation rows that are scored after each epoch, evenly spread over
+        rows_an_epoch: validation rows that are scored after each epoch, evenly spaced over
             all of them; None: all. At the end of a training all are scored.
         most_ranked: how many answers of a row `predict --top-k` can list at most; None: all
             there are; 0: the task ranks nothing.

@@ -59,7 +59,7 @@ def positive_weights(word: str, labels: Sequence[str], sets: Iterable[Collection
     entropy); label=weight,… names some, the others weigh 1.
 
     Raises:
-        UsageError: the word is none of these, or names a label that is not there.
+        UsageError: the word is not one of these, or names a label that is not there.
     """
     if word == "none":
         return None
@@ -80,7 +80,7 @@ def class_weights(word: str, labels: Sequence[str], examples: Sequence[Example])
     meaning of the learning rate.
 
     Raises:
-        UsageError: the word is none of these, or names a label that is not there.
+        UsageError: the word is not one of these, or names a label that is not there.
     """
     if word == "none":
         return None
@@ -171,7 +171,10 @@ def _about_one_answer(settings: TaskSettings, examples: Sequence[Example]) -> It
     if settings.task == "regression":
         yield f"all {len(examples):,} rows have the score {label}: there is no correlation with one number"
     else:
-        yield f"all {len(examples):,} rows have the label {label}: these scores do not show whether others are told"
+        yield (
+            f"all {len(examples):,} rows have the label {label}: these scores do not show how well other "
+            f"labels are recognised"
+        )
 
 
 def _about_sets(settings: TaskSettings, examples: Sequence[Example]) -> Iterator[str]:

@@ -112,7 +112,7 @@ def is_whole_words(text: str, entity: Entity) -> bool:
 
 # --- Tags of the IOB2 scheme: their numbers, the best sequence that keeps the scheme, its entities
 #
-# Tag 0 is O; the kind k has the tags 1 + 2k (B-) and 2 + 2k (I-).
+# Tag 0 is O; the entity type k has the tags 1 + 2k (B-) and 2 + 2k (I-).
 
 Path = NDArray[np.int64]
 _IMPOSSIBLE = -1e9
@@ -132,7 +132,7 @@ class Paths:
 
 
 def tag_names(labels: Sequence[str]) -> tuple[str, ...]:
-    """List the tags of kinds of entities: O, then B- and I- of each."""
+    """List the tags of entity types: O, then B- and I- of each."""
     return ("O", *(f"{mark}-{label}" for label in labels for mark in "BI"))
 
 
@@ -166,21 +166,21 @@ def best_path(probabilities: NDArray[np.float64]) -> Paths:
 
 
 def entity_runs(path: Path) -> Iterator[tuple[int, int, int]]:
-    """Iterate the entities of a sequence of tags as (first unit, unit after the last, kind).
+    """Iterate the entities of a sequence of tags as (first unit, unit after the last, number of the type).
 
     An I- that continues nothing opens an entity, as conlleval reads it.
     """
-    begin, kind = 0, -1
+    begin, type_ = 0, -1
     for i, tag in enumerate(path.tolist()):
         this = (tag - 1) // 2 if tag else -1
-        goes_on = tag and tag % 2 == 0 and this == kind
+        goes_on = tag and tag % 2 == 0 and this == type_
         if goes_on:
             continue
-        if kind >= 0:
-            yield begin, i, kind
-        begin, kind = i, this
-    if kind >= 0:
-        yield begin, len(path), kind
+        if type_ >= 0:
+            yield begin, i, type_
+        begin, type_ = i, this
+    if type_ >= 0:
+        yield begin, len(path), type_
 
 
 @lru_cache(maxsize=16)
@@ -291,7 +291,7 @@ class TaggingTask:
     """Named entities.
 
     Args:
-        settings: labels are the kinds of entities; `unit` is what carries a tag.
+        settings: labels are the entity types; `unit` is what carries a tag.
         tokenizer: the encoder's tokenizer.
     """
 
@@ -303,7 +303,7 @@ class TaggingTask:
 
     @classmethod
     def fit(cls, settings: TaskSettings, tokenizer: Tokenizer, examples: Sequence[Example]) -> TaggingTask:
-        """Learn the kinds of entities, and whether they are made of whole words.
+        """Learn the entity types, and whether they are made of whole words.
 
         Raises:
             DataError: no row has an entity.
@@ -517,16 +517,18 @@ class TaggingTask:
         number = self._tag_index.get(f"{'I' if is_inside else 'B'}-{entity.label}")
         if number is None:
             known = listed(self.settings.labels, quotes=False)
-            raise DataError(f"{place}: the kind {quoted(entity.label)} is not in the training rows; they have {known}.")
+            raise DataError(
+                f"{place}: the entity type {quoted(entity.label)} is not in the training rows; they have {known}."
+            )
         return number
 
     def _found(self, places: NDArray[np.int64], matrix: NDArray[np.float64], path: Path) -> tuple[ScoredEntity, ...]:
         chosen = matrix[np.arange(len(path)), path]
         return tuple(
             ScoredEntity(
-                int(places[a, 0]), int(places[b - 1, 1]), self.settings.labels[kind], float(chosen[a:b].mean())
+                int(places[a, 0]), int(places[b - 1, 1]), self.settings.labels[type_], float(chosen[a:b].mean())
             )
-            for a, b, kind in entity_runs(path)
+            for a, b, type_ in entity_runs(path)
         )
 
 

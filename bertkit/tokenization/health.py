@@ -198,8 +198,9 @@ def _in_capitals(tokenizer: Tokenizer, words: Counter[str]) -> Iterator[str]:
     pieces, small = _pieces(tokenizer, own), _pieces(tokenizer, {word.lower(): own[word] for word in own})
     if pieces >= max(CAPITALS * small, LANGUAGES[-1].too_many * total):
         yield (
-            f"the tokenizer cuts words in capitals into {pieces / total:.1f} pieces each, and in small letters into "
-            f"{small / total:.1f}: write them small, or take a --model that does not tell them apart (minilm)"
+            f"the tokenizer cuts words in capital letters into {pieces / total:.1f} pieces each, and in lower "
+            f"case into "
+            f"{small / total:.1f}: lower-case them, or take a --model that ignores case (minilm)"
         )
 
 
@@ -268,7 +269,7 @@ def unknown_share(tokenizer: Tokenizer, texts: Sequence[str]) -> float:
 def check_fit(
     tokenizer: Tokenizer, texts: Sequence[str], *, name: str = "", model_ids: int | None = None
 ) -> tuple[str, ...]:
-    """Check a tokenizer on a sample of texts, evenly spread over them.
+    """Check a tokenizer on a sample of texts, evenly spaced over them.
 
     Args:
         tokenizer: what is checked.
@@ -295,7 +296,7 @@ def examine(tokenizer: Tokenizer, texts: Sequence[str], *, model_ids: int | None
 
     Args:
         tokenizer: what is examined.
-        texts: the texts it is to read; a sample evenly spread over them is encoded.
+        texts: the texts it is to read; a sample evenly spaced over them is encoded.
         model_ids: how many ids the model has embeddings for; None: not known.
     """
     sample = _evenly(texts, SAMPLE)

@@ -72,7 +72,7 @@ def _ids_of(model: Mapping[str, Any]) -> Ids:
         raise MisfitError(f"model.vocab has {len(ids):,} pieces, and one of them the id {max(ids.values()):,}")
     unknown = model.get("unk_token", None if kind == "BPE" else "[UNK]")
     if not (unknown is None and kind == "BPE") and not (isinstance(unknown, str) and unknown in ids):
-        raise MisfitError(f"model.unk_token is {shown(unknown)}, which is no piece of the vocabulary")
+        raise MisfitError(f"model.unk_token is {shown(unknown)}, which is not a piece of the vocabulary")
     if kind == "BPE":
         _check_merges(model, ids)
     return dict(ids)
@@ -101,7 +101,7 @@ def _check_merges(model: Mapping[str, Any], ids: Ids) -> None:
         parts = merge.split(" ") if isinstance(merge, str) else merge
         is_pair = isinstance(parts, list) and len(parts) == 2 and all(isinstance(part, str) for part in parts)
         if not is_pair or not all(part in ids for part in parts) or not parts[1].startswith(prefix):
-            raise MisfitError(f"model.merges[{i}] is {shown(merge)}, which is no pair of pieces of the vocabulary")
+            raise MisfitError(f"model.merges[{i}] is {shown(merge)}, which is not a pair of pieces of the vocabulary")
         if parts[0] + parts[1].removeprefix(prefix) not in ids:
             raise MisfitError(f"model.merges[{i}] is {shown(merge)}, and the vocabulary lacks what it makes")
 
@@ -171,7 +171,7 @@ def _check_step(name: str, step: Mapping[str, Any]) -> None:
         try:
             characters = base64.b64decode(step.get("precompiled_charsmap") or "", validate=True)
         except (ValueError, TypeError) as error:
-            raise MisfitError(f"{name} has a map of characters that is no base64") from error
+            raise MisfitError(f"{name} has a map of characters that is not base64") from error
         check_character_map(characters)
 
 

@@ -186,7 +186,7 @@ def _read_vocabulary(path: Path) -> list[str]:
         try:
             text = content.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise MisfitError(f"is no text ({error})") from error
+            raise MisfitError(f"is not text ({error})") from error
     # Not splitlines(): it would also cut at separators that are characters of a piece.
     return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 

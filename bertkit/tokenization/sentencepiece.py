@@ -84,7 +84,7 @@ def _piece(content: bytes) -> Piece:
     values = dict(_fields(content))
     score = struct.unpack("<f", raw)[0] if len(raw := _bytes(values.get(2, bytes(4)))) == 4 else None
     if score is None:
-        raise MisfitError("is no SentencePiece model (a score that is no number)")
+        raise MisfitError("is not a SentencePiece model (a score that is not a number)")
     return Piece(_text(values.get(1, b"")), score, _number(values.get(3, NORMAL)))
 
 
@@ -95,19 +95,19 @@ def _fields(content: bytes) -> Iterator[Field]:
         key, place = _varint(content, place)
         number, kind = key >> 3, key & 7
         if not number:
-            raise MisfitError("is no SentencePiece model (a field without a number)")
+            raise MisfitError("is not a SentencePiece model (a field without a number)")
         if kind == _NUMBER:
             value, place = _varint(content, place)
             yield number, value
             continue
         if kind not in (_EIGHT, _BYTES, _FOUR):
-            raise MisfitError(f"is no SentencePiece model (a field of the kind {kind})")
+            raise MisfitError(f"is not a SentencePiece model (a field of the kind {kind})")
         length = {_EIGHT: 8, _FOUR: 4}.get(kind)
         if length is None:
             length, place = _varint(content, place)
         if length > len(content) - place:
             raise MisfitError(
-                f"is no SentencePiece model (a field of {length:,} bytes, and {len(content) - place:,} are left)"
+                f"is not a SentencePiece model (a field of {length:,} bytes, and {len(content) - place:,} are left)"
             )
         yield number, content[place : place + length]
         place += length
@@ -118,18 +118,18 @@ def _varint(content: bytes, place: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         if place >= len(content):
-            raise MisfitError("is no SentencePiece model (it ends within a number)")
+            raise MisfitError("is not a SentencePiece model (it ends within a number)")
         byte = content[place]
         place += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, place
-    raise MisfitError("is no SentencePiece model (a number that does not end)")
+    raise MisfitError("is not a SentencePiece model (a number that does not end)")
 
 
 def _bytes(value: int | bytes) -> bytes:
     if not isinstance(value, bytes):
-        raise MisfitError("is no SentencePiece model (a number where a text should be)")
+        raise MisfitError("is not a SentencePiece model (a number where a text should be)")
     return value
 
 
@@ -137,13 +137,13 @@ def _text(value: int | bytes) -> str:
     try:
         return _bytes(value).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise MisfitError("is no SentencePiece model (a text that is not UTF-8)") from error
+        raise MisfitError("is not a SentencePiece model (a text that is not UTF-8)") from error
 
 
 def _number(value: int | bytes) -> int:
     """Return a whole number; negative ones are stored as if they were of 64 bits."""
     if not isinstance(value, int):
-        raise MisfitError("is no SentencePiece model (a text where a number should be)")
+        raise MisfitError("is not a SentencePiece model (a text where a number should be)")
     return value - 2**64 if value >= 2**63 else value
 
 
@@ -253,7 +253,7 @@ def read_sentencepiece(path: Path) -> SentencePieceFile:
     """Read a .model file.
 
     Raises:
-        TokenizerError: the file is no SentencePiece model, is damaged, or not a unigram model.
+        TokenizerError: the file is not a SentencePiece model, is damaged, or not a unigram model.
         PlaceError: the right to read it is missing.
     """
     with sound_file(path):
@@ -261,7 +261,7 @@ def read_sentencepiece(path: Path) -> SentencePieceFile:
             content = path.read_bytes()
         model = read_model_proto(content)
         if not model.pieces:
-            raise MisfitError("is no SentencePiece model (it has no pieces)")
+            raise MisfitError("is not a SentencePiece model (it has no pieces)")
         if model.model_type == UNIGRAM:
             return _checked(model)
     raise TokenizerError(f"{path}: is not a unigram model; give a folder with a tokenizer.json with --tokenizer.")
@@ -274,7 +274,7 @@ def _checked(model: ModelProto) -> SentencePieceFile:
         raise MisfitError(f"has {len(model.pieces):,} pieces, and the unknown one is said to be number {unknown:,}")
     strange = next((piece for piece in model.pieces if not math.isfinite(piece.score)), None)
     if strange is not None:
-        raise MisfitError(f"gives the piece {quoted(strange.piece)} a score that is no number")
+        raise MisfitError(f"gives the piece {quoted(strange.piece)} a score that is not a number")
     if model.character_map:
         check_character_map(model.character_map)
     return SentencePieceFile(

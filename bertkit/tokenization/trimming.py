@@ -118,7 +118,7 @@ def _values(tokenizer: Tokenizer, name: str) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(tokenizer.backend.to_str())
     if values["model"].get("type") != "Unigram":
         raise UsageError(
-            f"--trim-vocab: {name} has a vocabulary of the kind {values['model'].get('type')}, and only unigram "
+            f"--trim-vocab: {name} has a vocabulary of the type {values['model'].get('type')}, and only unigram "
             "vocabularies (XLM-R's, DeBERTa v3's) can be trimmed; leave it out."
         )
     return values

@@ -61,7 +61,7 @@ class Checkpoints:
 
     def newest(self) -> Path | None:
         """Return the newest whole checkpoint, or None."""
-        return self.world.from_main(lambda: max(self._steps(), key=lambda each: int(each.name[5:]), default=None))
+        return self.world.broadcast(lambda: max(self._steps(), key=lambda each: int(each.name[5:]), default=None))
 
     def save_setup(self, values: dict[str, Any], save_tokenizer: Callable[[Path], None]) -> None:
         """Write what is fixed for the whole run."""
@@ -79,7 +79,7 @@ class Checkpoints:
             RunError: the file is damaged.
         """
         path = self.folder / "setup" / "setup.json"
-        return self.world.from_main(lambda: self._json(path) if is_file(path) else None)
+        return self.world.broadcast(lambda: self._json(path) if is_file(path) else None)
 
     def save_weights(self, name: str, weights: dict[str, Tensor]) -> None:
         """Write weights that the next checkpoint will name: the best so far, or an epoch's."""
@@ -122,7 +122,7 @@ class Checkpoints:
         try:
             model.load_state_dict(self._tensors(folder / "model.safetensors"))
             load_optimizer_tensors(optimizer, self._tensors(folder / "optimizer.safetensors"))
-            state = record_of(LoopState, self.world.from_main(lambda: self._json(folder / "state.json")), "state.json")
+            state = record_of(LoopState, self.world.broadcast(lambda: self._json(folder / "state.json")), "state.json")
             if min(state.step, state.epoch, state.step_in_epoch, state.best_step, state.stale) < 0:
                 raise MisfitError("state.json counts below 0")
             return state
@@ -136,7 +136,7 @@ class Checkpoints:
         return (each.parent for each in self.folder.glob("step-*/state.json") if each.parent.name[5:].isdecimal())
 
     def _tensors(self, path: Path) -> dict[str, Tensor]:
-        return self.world.tensors_from_main(lambda: self._load(path))
+        return self.world.broadcast_tensors(lambda: self._load(path))
 
     def _load(self, path: Path) -> dict[str, Tensor]:
         try:
@@ -160,7 +160,7 @@ class Checkpoints:
             return
         place, shown = self.folder / name, self.shown or self.run
         beside = temporary(place)
-        with write_errors(shown, way_on=f"fix that, then go on with {resume_command(shown)}"):
+        with write_errors(shown, way_on=f"fix that, then continue with {resume_command(shown)}"):
             try:
                 shutil.rmtree(beside, ignore_errors=True)
                 beside.mkdir(parents=True)
@@ -298,7 +298,7 @@ def resumed_config(config: TrainConfig, setup: dict[str, Any]) -> TrainConfig:
         value, began_with = getattr(config, name), getattr(stored, name)
         if value != began_with:
             raise UsageError(
-                f"{flag(name)} {value}: the run began with {began_with}, and a resumed run goes on as it began; "
+                f"{flag(name)} {value}: the run began with {began_with}, and a resumed run continues as it began; "
                 "leave it out, or start again with --force."
             )
     return _asked_now(config, stored)
@@ -423,7 +423,7 @@ def check_state(state: LoopState, per_epoch: int, shown: Path) -> None:
     stood = state.epoch * per_epoch + state.step_in_epoch
     if state.step_in_epoch >= per_epoch or state.step != stood or state.best_step > state.step:
         raise RunError(
-            f"{shown}: its newest checkpoint's state.json is of no step of this training; start again with --force."
+            f"{shown}: its newest checkpoint's state.json does not belong to this training; start again with --force."
         )
 
 
@@ -448,8 +448,8 @@ def resumed_placement(
     if what_counts(placement) != what_counts(stored):
         raise DeviceError(
             f"the run began on {stored.device} in {stored.precision} with {stored.threads} threads, and here it "
-            f"would go on on {placement.device} in {placement.precision} with {placement.threads}; go on where it "
-            "began, or start again with --force."
+            f"would continue on {placement.device} in {placement.precision} with {placement.threads}; continue "
+            f"it where it began, or start again with --force."
         )
     return placement
 
@@ -474,7 +474,7 @@ def check_alike(world: World, prepared: Prepared, placement: Placement) -> None:
         "version of bertkit": versions()["bertkit"],
         "device": f"{placement.kind} in {placement.precision}",
     }
-    for rank, others in enumerate(world.to_main(own)):
+    for rank, others in enumerate(world.gather(own)):
         for name, value in own.items():
             if others[name] != value:
                 raise RunError(

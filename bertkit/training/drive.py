@@ -92,7 +92,7 @@ class Scorer:
             model = learner.bare_model.eval()
             self.outputs = forward_together(learner.world, model, prepared.task, rows, self.placement)
         examples = prepared.validation_examples[chosen.start : chosen.stop : chosen.step]
-        return learner.world.from_main(lambda: prepared.task.score(examples, self.outputs))
+        return learner.world.broadcast(lambda: prepared.task.score(examples, self.outputs))
 
 
 def drive(

@@ -84,8 +84,8 @@ class Finished:
         metric = self.evaluation.metric
         both, alone = self.evaluation.metrics[metric], self.evaluation.baselines[ENCODER][metric]
         return (
-            f"answers are blended, {formula}, weighed on the validation rows: {metric} {both:.4f}, "
-            f"the encoder alone {alone:.4f} (--no-blend to leave it alone)"
+            f"answers are ensembled, {formula}, with weights fitted on the validation rows: {metric} {both:.4f}, "
+            f"the encoder alone {alone:.4f} (--no-blend turns it off)"
         )
 
     def save(self, place: Place, prepared: Prepared, learner: Learner, training: Mapping[str, Any]) -> Scored:
@@ -118,7 +118,7 @@ class Finished:
         )
         folder = place.work
         prepared.task.settle(learner.bare_model)
-        with write_errors(place.shown, way_on=f"fix that, then go on with {resume_command(place.shown)}"):
+        with write_errors(place.shown, way_on=f"fix that, then continue with {resume_command(place.shown)}"):
             (folder / BASELINE).mkdir(exist_ok=True)
             self.baselines.save(folder / BASELINE)
             if self.ensemble is not None:
@@ -247,7 +247,9 @@ def score_folds(
     said: list[Outputs] = []
     with tempfile.TemporaryDirectory(prefix="bertkit-folds-") as folder:
         for number, part in enumerate(parts):
-            note(f"fold {number + 1} of {len(parts)}: {len(part):,} rows are answered by a model of the others")
+            note(
+                f"fold {number + 1} of {len(parts)}: {len(part):,} rows are predicted by a model trained on the others"
+            )
             rest = [row for i, other in enumerate(parts) if i != number for row in other]
             rows = hold_out(
                 replace(dataset, splits={"train": tuple(rest)}),

@@ -84,7 +84,7 @@ class FinishedLinear:
             training=dict(training),
             versions=bundle.versions(),
         )
-        with write_errors(place.shown, way_on=f"fix that, then go on with {resume_command(place.shown)}"):
+        with write_errors(place.shown, way_on=f"fix that, then continue with {resume_command(place.shown)}"):
             (folder / BASELINE).mkdir(exist_ok=True)
             self.fitted.save(folder / BASELINE)
             salt, is_pair = prepared.dataset.fingerprint, manifest.settings.is_pair
@@ -182,4 +182,4 @@ def _refuse_idle(config: TrainConfig) -> None:
     ]
     if idle:
         names = listed([flag(name) for name in idle], quotes=False)
-        raise UsageError(f"{names}: of no use to {TFIDF}, which has no encoder; leave it out.")
+        raise UsageError(f"{names}: has no effect on {TFIDF}, which has no encoder; leave it out.")

@@ -125,7 +125,7 @@ def load_optimizer_tensors(optimizer: Optimizer, tensors: dict[str, Tensor]) -> 
             raise ValueError(f"optimizer.safetensors holds {key} of {tuple(tensor.shape)}, which no weight has")
         state.setdefault(number, {})[name] = tensor
     if len({frozenset(values) for values in state.values()}) > 1:
-        raise ValueError("optimizer.safetensors lacks a part of what it knows of a weight")
+        raise ValueError("optimizer.safetensors lacks a part of the state of a weight")
     whole: dict[str, Any] = {**optimizer.state_dict(), "state": state}
     optimizer.load_state_dict(whole)
 
@@ -376,7 +376,7 @@ def _backward(
     """Leave the gradients of the step's mean loss in every process; return it, the plain loss and the tokens."""
     world, loss, plain, tokens = learner.world, 0.0, 0.0, 0
     for part in parts:
-        rows = world.share(part)
+        rows = world.shard(part)
         if not rows:  # the last batch can have fewer rows than there are processes
             continue
         batch = learner.task.training_batch(rows, learner.options, rng)
@@ -510,7 +510,7 @@ def build_learner(prepared: Prepared, model: TaskModel, placement: Placement, wo
         model, lr=float(config.lr or 0.0), weight_decay=float(config.weight_decay or 0.0), head_lr=config.head_lr
     )
     if world.size > 1:
-        model.load_state_dict(world.tensors_from_main(model.state_dict))
+        model.load_state_dict(world.broadcast_tensors(model.state_dict))
     # Without Accelerate's wrapper for several processes: see `World.sum_gradients`.
     model = accelerator.prepare_model(model, evaluation_mode=True)
     optimizer = accelerator.prepare_optimizer(optimizer)

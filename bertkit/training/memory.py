@@ -307,7 +307,7 @@ def advice(prepared: Prepared, encoder: Encoder) -> Iterator[str]:
     if not encoder.keeps_padding_out:
         yield (
             f"{prepared.spec.name} changes its output with padding, so only rows of equal length share a batch: "
-            "the results are right, and it takes longer"
+            f"the results are correct, but it takes longer"
         )
     if encoder.window is None:
         return

@@ -98,20 +98,20 @@ def check_place(config: TrainConfig, shown: Path, run: Path) -> None:
     if is_bare(run):
         return
     if not (config.force or config.resume):
-        raise OutputError(f"--output {shown}: is not empty; add --force to replace it or --resume to go on with it.")
+        raise OutputError(f"--output {shown}: is not empty; add --force to replace it or --resume to continue it.")
     word, foreign = ("--resume" if config.resume else "--force"), strangers(run)
     if not is_run(run):
         example = f" ({named(foreign)})" if foreign else ""
         raise OutputError(
-            f"--output {shown}: holds files that are no run of bertkit{example}; {word} leaves them alone: "
-            "choose another folder."
+            f"--output {shown}: holds files that are not a run of bertkit{example}; {word} does not replace "
+            f"them: choose another folder."
         )
     if config.resume:
         return
     if foreign:
         raise OutputError(
-            f"--output {shown}: holds {named(foreign)} that bertkit has not written; --force deletes nothing of "
-            "others: move them, or choose another folder."
+            f"--output {shown}: holds {named(foreign)} that bertkit has not written; --force does not delete "
+            f"such files: move them, or choose another folder."
         )
     if os.path.ismount(run):
         raise OutputError(f"--output {shown}: is a mount point, which cannot be replaced; name a folder in it.")
@@ -317,7 +317,7 @@ def opened(config: TrainConfig) -> Iterator[Place]:
         place = _first_free(config, stack)
         request, is_new = place.work / REQUEST, not is_run(place.work)
         try:
-            with ended_by_signals(f"interrupted; go on with {resume_command(place.shown)}."):
+            with ended_by_signals(f"interrupted; continue with {resume_command(place.shown)}."):
                 with looking(place.shown):
                     if not (place.is_finished or is_file(request)):
                         request.parent.mkdir(exist_ok=True)
@@ -397,7 +397,7 @@ def _lock(run: Path, shown: Path, stack: ExitStack) -> None:
         with suppress(FileNotFoundError):
             run.rmdir()
         put_back(shown)
-    raise OutputError(f"{shown}: comes and goes; see which other processes work there.")
+    raise OutputError(f"{shown}: appears and disappears while it is read; check which other processes work there.")
 
 
 def _lock_beside(new: Path, run: Path, shown: Path, stack: ExitStack) -> None:
@@ -423,7 +423,7 @@ def _clear(new: Path, config: TrainConfig, shown: Path) -> None:
         if not config.force:
             raise OutputError(
                 f"--output {shown}: a training that is to replace it has not finished; "
-                "add --force to begin anew or --resume to go on with it."
+                "add --force to begin anew or --resume to continue it."
             )
         if foreign := strangers(new):
             raise OutputError(

@@ -132,7 +132,7 @@ def _trimmed(
     if not config.trim_vocab:
         return None
     if spec.is_scratch or config.init == "random":
-        raise UsageError("--trim-vocab: a model that starts from nothing has no vocabulary to trim; leave it out.")
+        raise UsageError("--trim-vocab: a model that is trained from scratch has no vocabulary to trim; leave it out.")
     whole = _opened(config, spec, train, note)
     if saved_tokenizer is not None:
         return trim_alike(whole, load_tokenizer(saved_tokenizer), name=spec.name)
@@ -258,7 +258,7 @@ class Prepared:
 
     @property
     def scored_rows(self) -> range:
-        """Which of them are scored after each epoch: all, or some evenly spread where the task says so."""
+        """Which of them are scored after each epoch: all, or some evenly spaced where the task says so."""
         rows, most = len(self.validation), find_task(self.dataset.task).rows_an_epoch
         return range(0, rows, -(-rows // most) if most else 1)
 
@@ -351,7 +351,7 @@ def _with_model(config: TrainConfig, dataset: DataSet, note: Callable[[str], Non
         return config
     shaping = next((name for name in FROM_NOTHING_ONLY if getattr(config, name) is not None), None)
     if shaping is not None or config.init == "random":
-        choice = Choice(FROM_NOTHING, f"{flag(shaping or 'init')} is for a model that starts from nothing")
+        choice = Choice(FROM_NOTHING, f"{flag(shaping or 'init')} is for a model that is trained from scratch")
     else:
         choice = choose_model(texts_of(dataset.splits["train"]), dataset.task)
     note(f"--model {choice.name}: {choice.reason}")
@@ -368,7 +368,7 @@ def _blend_of_few(
     """
     if not config.blend or len(settings.labels) <= MANY_LABELS:
         return config
-    why = f"answers are blended of up to {MANY_LABELS} labels, and there are {len(settings.labels):,}"
+    why = f"an ensemble is for up to {MANY_LABELS} labels, and there are {len(settings.labels):,}"
     if asked.blend:
         raise UsageError(f"--blend: {why}; leave it out.")
     note(f"no blend: {why}")

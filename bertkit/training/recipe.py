@@ -117,10 +117,12 @@ def _portable(config: TrainConfig, spec: ModelSpec, *, two_texts: bool) -> Train
     """
     for name in ("overlap_segments", "blend"):
         if getattr(config, name):
-            raise UsageError(f"{flag(name)}: no class of transformers has it; leave it or --portable out.")
+            raise UsageError(f"{flag(name)}: no class of transformers has it; leave out this option or --portable.")
     pooling = config.pooling or ("pooler" if spec.architecture == "bert" else "cls")
     if pooling not in POOLINGS:
-        raise UsageError(f"--pooling {pooling}: no class of transformers pools so; leave it or --portable out.")
+        raise UsageError(
+            f"--pooling {pooling}: no class of transformers has this pooling; leave out this option or --portable."
+        )
     rates = spec.recipe.portable_pairs if two_texts else {}
     open_rates = {name: value for name, value in rates.items() if getattr(config, name) is None}
     return replace(config, pooling=pooling, overlap_segments=False, blend=False, **open_rates)
@@ -176,7 +178,7 @@ def _refuse_mask_decoder(config: TrainConfig, spec: ModelSpec) -> None:
     if has_absolute:
         way_on = "add --attention disentangled" if spec.is_scratch else "take scratch with --attention disentangled"
         raise UsageError(
-            "--mask-decoder enhanced: lets absolute places join at the end, for encoders that have none below, and "
+            "--mask-decoder enhanced: adds absolute positions at the end, for encoders without them, and "
             f"{spec.name} has; {way_on}."
         )
 
@@ -252,7 +254,7 @@ def _refuse_misfits(config: TrainConfig, spec: ModelSpec, *, is_pair: bool, two_
         raise UsageError("--init pretrained: scratch has no weights to start from; leave it out.")
     if config.blend and config.class_weights != "none":
         raise UsageError(
-            "--blend: its weights are fitted to rows that count alike, so it would undo --class-weights; "
+            "--blend: its weights are fitted without class weights, so it would undo --class-weights; "
             "leave one of the two out."
         )
     if config.max_length is not None and config.max_length > spec.max_length:
@@ -268,4 +270,6 @@ def _refuse_misfits(config: TrainConfig, spec: ModelSpec, *, is_pair: bool, two_
         raise UsageError(f"--overlap-segments: {spec.name} has no embeddings of segments; leave it out.")
     shape = [f"--{name}" for name in SHAPE if getattr(config, name) is not None]
     if shape and not spec.is_scratch and config.init != "random":
-        raise UsageError(f"{shape[0]}: a pretrained model has its shape; add --init random to start from nothing.")
+        raise UsageError(
+            f"{shape[0]}: a pretrained model has its shape; add --init random to start from random weights."
+        )

@@ -130,25 +130,25 @@ def train(config: TrainConfig, listener: Listener = lambda _: None, dataset: Dat
 
 def _after_restart(config: TrainConfig, listener: Listener, world: World) -> TrainConfig:
     """Go on with what the processes had begun before the launcher started them again."""
-    found = world.from_main(lambda: after_restart(config))
+    found = world.broadcast(lambda: after_restart(config))
     if found.resume and not config.resume:
-        listener(f"the launcher has started the processes again; {found.output} goes on with its last checkpoint")
+        listener(f"the launcher has started the processes again; {found.output} continues from its last checkpoint")
     return replace(config, output=found.output, resume=found.resume)
 
 
 def _train(config: TrainConfig, listener: Listener, world: World, dataset: DataSet | None) -> TrainResult:
-    world.from_main(lambda: _check_words(config))
+    world.broadcast(lambda: _check_words(config))
     with ExitStack() as stack:
-        place = world.from_main(lambda: stack.enter_context(opened(config)))
-        if config.resume and world.from_main(lambda: place.is_finished):
-            finished = world.from_main(lambda: _finished_result(place))
-            world.from_main(lambda: refuse_changes(config, finished.config, place.shown))
+        place = world.broadcast(lambda: stack.enter_context(opened(config)))
+        if config.resume and world.broadcast(lambda: place.is_finished):
+            finished = world.broadcast(lambda: _finished_result(place))
+            world.broadcast(lambda: refuse_changes(config, finished.config, place.shown))
             listener(f"{place.shown} is finished; nothing to resume")
             return finished
         checkpoints = Checkpoints(place.work, world, place.shown)
         setup = checkpoints.load_setup() if config.resume else None
         if setup is None and is_wanted(config, place):
-            result = world.from_main(lambda: _train_linear(config, place, listener, dataset))
+            result = world.broadcast(lambda: _train_linear(config, place, listener, dataset))
             return _strictly(config, result, place)
         prepared = _prepared_at(place, config, checkpoints, setup, listener, dataset)
         task = prepared.task
@@ -190,8 +190,9 @@ def _scored_folds(
     metric = task.settings.deciding_metric
     low, high = scores.intervals[metric]
     listener(
-        f"{len(scores.folds)} folds, every row answered by a model without it: {metric} {scores.metrics[metric]:.4f} "
-        f"(mean over folds {low:.4f} to {high:.4f}, 95 %); now the model of all rows"
+        f"{len(scores.folds)} folds, every row predicted by a model trained without it: {metric} "
+        f"{scores.metrics[metric]:.4f} "
+        f"(mean over folds {low:.4f} to {high:.4f}, 95 %); now training on all rows"
     )
     return scores
 
@@ -401,9 +402,8 @@ def _company(world: World, setup: dict[str, Any] | None, placement: Placement) -
     began = processes_of(setup) if setup else world.size
     if began != world.size:
         yield (
-            f"the run began with {began} process{'es' * (began > 1)} and goes on with {world.size}: the batches stay "
-            "the same, each process has another share of their rows; sums are rounded otherwise and dropout draws "
-            "other noise, so the weights will not be to the byte what they would have been"
+            f"the run began with {began} process{'es' * (began > 1)} and continues with {world.size}: the "
+            f"batches stay the same, but rounding and dropout differ, so the weights will not be the same to the byte"
         )
 
 

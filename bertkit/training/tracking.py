@@ -53,7 +53,10 @@ def expendable(warn: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        warn(f"warning: TensorBoard's events cannot be written ({machine_error(error) or error}); the run gets no more")
+        warn(
+            f"warning: TensorBoard's events cannot be written ({machine_error(error) or error}); no more are "
+            f"written for this run"
+        )
 
 
 @contextmanager
@@ -213,7 +216,7 @@ def _heads_picture(layers: Sequence[NDArray[np.float32]]) -> NDArray[np.uint8]:
 
 
 def chosen_rows(rows: Sequence[EncodedRow]) -> list[EncodedRow]:
-    """Choose three rows to look at, evenly spread over those that are short enough to be drawn."""
+    """Choose three rows to look at, evenly spaced over those that are short enough to be drawn."""
     some = rows[:: -(-len(rows) // _LOOKED_AT) or 1]
     short = [row for row in some if len(row.parts[0].ids) <= LONGEST_DRAWN]
     return [short[i * (len(short) - 1) // 2] for i in range(3)] if len(short) >= 3 else short

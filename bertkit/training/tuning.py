@@ -62,7 +62,7 @@ def calibrate(
     found = {"temperature": temperature, "ece_before": round(before, 6), "ece": round(after, 6)}
     return cooled, found, (
         f"probabilities are calibrated on the validation rows: temperature {temperature:.3f}, expected calibration "
-        f"error {before:.4f} before and {after:.4f} after; no answer changes (--no-calibrate leaves them)"
+        f"error {before:.4f} before and {after:.4f} after; no predicted label changes (--no-calibrate turns it off)"
     )  # fmt: skip
 
 
@@ -156,7 +156,7 @@ def _chosen(gold: NDArray[np.bool_], scores: NDArray[np.float64], word: str, pos
     threshold = max(float((falling[ends[best]] + below) / 2.0), 1e-9)
     reached = "" if met.any() else f"; no threshold has {word} there"
     return threshold, (
-        f"{quoted(positive)} is answered from probability {threshold:.4f} on, chosen by {word} on the {len(gold):,} "
+        f"{quoted(positive)} is predicted from probability {threshold:.4f} on, chosen by {word} on the {len(gold):,} "
         f"validation rows (precision {precision[best]:.4f}, recall {recall[best]:.4f}{reached}; predict and eval "
         "--threshold override it)"
     )
@@ -195,7 +195,10 @@ def choose_metric(config: TrainConfig, task: TaskSpec, examples: Sequence[Exampl
     reason = _why_uneven(config, examples) if UNEVEN in task.metrics else ""
     if not reason:
         return own, ""
-    return UNEVEN, f"{UNEVEN} chooses the best epoch and gives the verdict, for {reason} (--metric {own} goes by {own})"
+    return (
+        UNEVEN,
+        f"{UNEVEN} chooses the best epoch and decides the verdict, because {reason} (--metric {own} goes by {own})",
+    )
 
 
 def _refuse_foreign(config: TrainConfig, task: TaskSpec) -> None:

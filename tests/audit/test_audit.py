@@ -99,7 +99,7 @@ BROKEN = {
 
 
 def seeded_single():
-    """Spread one of each fault over clean rows; return the splits and where the faults are."""
+    """Scatter one of each fault over clean rows; return the splits and where the faults are."""
     splits = {split: list(rows) for split, rows in clean_splits().items()}
     train, test = splits["train"], splits["test"]
     places = {}

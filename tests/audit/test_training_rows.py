@@ -31,5 +31,5 @@ def test_labels_that_look_like_several_are_said() -> None:
     labels = ["joy", "anger", "joy+anger"]
     rows = [Example((f"text {n}",), labels[n % 3], n + 1, "a.csv") for n in range(30)]
     (doubt,) = training_doubts("classify", rows)
-    assert "10 rows have labels that look like several in one, as 'joy+anger' beside 'joy' and 'anger'" in doubt
+    assert "10 rows have labels that look like several joined, such as 'joy+anger' beside 'joy' and 'anger'" in doubt
     assert doubt.endswith("such as 'joy|anger' (a.csv:3)")

@@ -234,7 +234,7 @@ def _inspected(ran: Ran, call: Call, given: Input, runs: Runs, out: bytes) -> It
         counted = sum(split["rows"] for split in values["splits"].values())
         unusable = sum(found["count"] for found in values["findings"] if found["kind"] == "unusable_row")
         if unusable and given.kind == "csv":
-            continue  # an open quote may have taken rows with it; that is said
+            continue  # an open quote may have taken rows with it; read as said
         # An unusable row is left out, or counted and told.
         least, most = _rows_there(given)
         yield from _bounded(counted + unusable, ran, call, given, least, most + unusable)

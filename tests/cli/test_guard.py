@@ -90,12 +90,12 @@ def ended_by(monkeypatch: pytest.MonkeyPatch, error: Exception) -> Result:
     ("error", "said"),
     [
         (OSError(errno.EMFILE, "Too many open files", "rows.csv"), "rows.csv: Too many open files."),
-        (OSError(errno.EIO, "x"), "the operating system has refused to go on (x)."),
-        (Exception("I/O error (os error 28)"), "the operating system has refused to go on (No space left on device)."),
+        (OSError(errno.EIO, "x"), "the operating system reported an error (x)."),
+        (Exception("I/O error (os error 28)"), "the operating system reported an error (No space left on device)."),
         (MemoryError(), "there is not enough memory for this; "),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "there is not enough memory for this; "),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "there is not enough memory for this; "),
-        (ValueError("embedded null byte"), "no name can have a NUL byte"),
+        (ValueError("embedded null byte"), "a name cannot contain a NUL byte"),
     ],
 )
 def test_a_refusal_of_the_machine_is_one_sentence(monkeypatch: pytest.MonkeyPatch, error: Exception, said: str) -> None:

@@ -63,12 +63,12 @@ def done(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=TIMEOUT_S, check=False)
 
 
-def parts_of(output: Path) -> list[Path]:
+def shards_of(output: Path) -> list[Path]:
     return sorted(output.glob("part-*.jsonl"))
 
 
 def records_of(output: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for part in parts_of(output) for line in part.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for shard in shards_of(output) for line in shard.read_text(encoding="utf-8").splitlines()]
 
 
 def check_same(output: Path, plain: str) -> None:
@@ -94,15 +94,15 @@ def test_the_cluster_answers_as_one_process_does_and_goes_on(trained_run: Path, 
     assert first.returncode == 3, first.stderr  # one row is broken, and all others are answered
     assert f"1 of 260 rows could not be read; the first: {inputs}/a.jsonl:66" in first.stderr
     check_same(output, plain)
-    assert len(parts_of(output)) == 8
-    before = {part.name: part.stat().st_mtime_ns for part in parts_of(output)}
-    lost = parts_of(output)[3]
+    assert len(shards_of(output)) == 8
+    before = {shard.name: shard.stat().st_mtime_ns for shard in shards_of(output)}
+    lost = shards_of(output)[3]
     lost.unlink()
     again = done(words(trained_run, inputs, output, "--resume"))
     assert again.returncode == 3, again.stderr
     assert "7 of them there already" in again.stderr
     check_same(output, plain)
-    after = {part.name: part.stat().st_mtime_ns for part in parts_of(output)}
+    after = {shard.name: shard.stat().st_mtime_ns for shard in shards_of(output)}
     assert {name for name in after if after[name] != before[name]} == {lost.name}
 
 
@@ -113,7 +113,7 @@ def test_an_actor_and_a_worker_are_killed_and_nothing_is_missing(trained_run: Pa
     command = words(trained_run, inputs, output, "--batch-size", "1")
     with begun(command) as process:
         until = time.monotonic() + TIMEOUT_S
-        while len(parts_of(output)) < 3:
+        while len(shards_of(output)) < 3:
             assert process.poll() is None, process.communicate()[1]
             assert time.monotonic() < until
             time.sleep(0.01)
@@ -123,7 +123,7 @@ def test_an_actor_and_a_worker_are_killed_and_nothing_is_missing(trained_run: Pa
         os.kill(actor, signal.SIGKILL)
         for pid in [pid for pid, name in ours.items() if name.startswith("ray::IDLE")][:1]:
             os.kill(pid, signal.SIGKILL)
-        assert len(parts_of(output)) < 100
+        assert len(shards_of(output)) < 100
         _, said = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 3, said
     assert "1 of 4,000 rows could not be read" in said
@@ -137,11 +137,11 @@ def test_a_command_that_was_killed_goes_on_and_a_changed_input_is_refused(traine
     command = words(trained_run, inputs, output, "--batch-size", "1")
     with begun(command) as process:
         until = time.monotonic() + TIMEOUT_S
-        while len(parts_of(output)) < 3:
+        while len(shards_of(output)) < 3:
             assert process.poll() is None, process.communicate()[1]
             assert time.monotonic() < until
             time.sleep(0.01)
-    there = len(parts_of(output))
+    there = len(shards_of(output))
     assert 3 <= there < 100
     table = (inputs / "b.csv").read_text(encoding="utf-8")
     (inputs / "b.csv").write_text(table.replace("cat", "car"), encoding="utf-8")
@@ -150,14 +150,14 @@ def test_a_command_that_was_killed_goes_on_and_a_changed_input_is_refused(traine
     assert "was begun with other inputs" in refused.stderr
     (inputs / "b.csv").write_text(table, encoding="utf-8")
     with begun([*command, "--resume"]) as process:
-        while len(parts_of(output)) < there + 2:
+        while len(shards_of(output)) < there + 2:
             assert process.poll() is None, process.communicate()[1]
             assert time.monotonic() < until
             time.sleep(0.01)
         process.terminate()
         _, said = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130, said
-    assert "parts are written; the same command with --resume goes on" in said
+    assert "shards are written; the same command with --resume continues" in said
     assert "SIGTERM received" not in said
     again = done([*command, "--resume"])
     assert again.returncode == 3, again.stderr
@@ -168,7 +168,7 @@ def test_what_a_cluster_cannot_do_is_said_before_it_is_begun(trained_run: Path, 
     run, rows = str(trained_run), str(write_rows(tmp_path / "in", 9))
     for options, said in (
         (["--ray"], "--output DIR"),
-        (["--ray", "-o", str(tmp_path / "o"), "--output-format", "csv"], "--output-format means nothing"),
+        (["--ray", "-o", str(tmp_path / "o"), "--output-format", "csv"], "--output-format does not apply"),
         (["--ray", "-o", str(tmp_path / "o"), "--ray-gpus", "1.5"], "--ray-gpus 1.5"),
         (["--ray", "-o", "s3://bucket/o"], "--output s3:/bucket/o: is an address"),
     ):

@@ -16,7 +16,7 @@ from bertkit.cli import streams
 from bertkit.cli.app import app
 from bertkit.compute import device
 from bertkit.compute.device import choose_placement
-from bertkit.compute.processes import ALONE, World, joined, this_world, undealt
+from bertkit.compute.processes import ALONE, World, joined, this_world, unsharded
 from bertkit.errors import DeviceError, ProcessLostError
 
 
@@ -44,21 +44,21 @@ def test_anything_else_is_a_process_alone(environment: dict[str, str], monkeypat
 def test_alone_every_call_is_the_identity() -> None:
     with joined() as world:
         assert world == ALONE
-        assert world.share([1, 2, 3]) == [1, 2, 3]
+        assert world.shard([1, 2, 3]) == [1, 2, 3]
         assert world.add_up([1.5, 2]) == [1.5, 2]
         assert [world.any(True), world.any(False)] == [True, False]
-        assert world.from_main(lambda: "made") == "made"
-        assert world.to_main("mine") == ["mine"]
-        assert list(world.deal([[1, 2], [3]])) == [[1, 2], [3]]
+        assert world.broadcast(lambda: "made") == "made"
+        assert world.gather("mine") == ["mine"]
+        assert list(world.scatter([[1, 2], [3]])) == [[1, 2], [3]]
         world.leave()
         assert world.end_first(3) is None
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 7, 12])
-def test_what_was_dealt_can_be_put_together_again(n: int) -> None:
+def test_what_was_sharded_can_be_put_together_again(n: int) -> None:
     things = list(range(n))
-    shares = [World(rank, 5).share(things) for rank in range(5)]
-    assert undealt(shares) == things
+    shares = [World(rank, 5).shard(things) for rank in range(5)]
+    assert unsharded(shares) == things
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 

@@ -165,7 +165,7 @@ def test_labels_are_canonical_and_withheld_ones_are_none():
     rows = [{"sentence1": "x", "sentence2": "y", "label": label} for label in ("equivalent", "0", "-1", "maybe")]
     got = examples(*rows, columns=columns, spec=spec)
     assert [example.label for example in got[:3]] == ["1", "0", None]
-    assert got[3] == BadRow(5, "label 'maybe' is none of mrpc's: 0, 1")
+    assert got[3] == BadRow(5, "label 'maybe' is not one of mrpc's: 0, 1")
 
 
 def test_scores_are_equal_from_files_and_from_the_hub():

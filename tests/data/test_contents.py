@@ -93,9 +93,9 @@ def test_a_table_without_usual_names_is_read_and_said(tmp_path: Path) -> None:
     path = spam(tmp_path)
     loaded = load_data([path])
     assert (loaded.task, loaded.columns.text, loaded.columns.label) == ("classify", ("v2",), "v1")
-    (said,) = [note for note in loaded.notes if "told from what is in them" in note]
-    assert said.startswith(f"{path}: columns are told")
-    assert said.endswith("that is --columns text=v2,label=v1")
+    (said,) = [note for note in loaded.notes if "recognised by their contents" in note]
+    assert said.startswith(f"{path}: columns were recognised")
+    assert said.endswith("read as --columns text=v2,label=v1")
     streamed = stream_data([path])
     assert tuple(streamed.splits["train"]) == loaded.splits["train"]
     assert said in streamed.notes

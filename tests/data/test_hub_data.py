@@ -190,5 +190,5 @@ def test_the_libraries_write_nothing_into_a_pipe(runs):
 def test_a_folder_of_the_same_name_is_not_taken_for_the_hub(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "org" / "name").mkdir(parents=True)
-    with pytest.raises(HubError, match="a folder 'org/name' lies here"):
+    with pytest.raises(HubError, match="a folder 'org/name' is here"):
         hub_data.open_hub_data("org/name")

@@ -138,7 +138,7 @@ def test_scores_in_other_spellings(tmp_path: Path, labels: list[str], first: str
 
 def test_a_score_that_is_none_is_named(tmp_path: Path) -> None:
     path = csv(tmp_path, [*(f"{i}.5" for i in range(20)), "N/A", "7.25"])
-    with pytest.raises(DataError, match=r"t\.csv:22: the label 'N/A' is no number.*nearly all others"):
+    with pytest.raises(DataError, match=r"t\.csv:22: the label 'N/A' is not a number.*nearly all others"):
         load_data([str(path)])
     found = inspect_data(InspectRequest((str(path),)))
     assert found.task == "regression"
@@ -204,5 +204,5 @@ def test_numbers_that_are_spelt_differently_are_named(tmp_path: Path, labels: li
 
 
 def test_what_stands_for_a_missing_score_is_no_class(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="the label '#DIV/0!' is no number"):
+    with pytest.raises(DataError, match="the label '#DIV/0!' is not a number"):
         load_data([str(csv(tmp_path, ["0.5", "#DIV/0!", "1.5", "2.0", "2.5"] * 4))])

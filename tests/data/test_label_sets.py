@@ -80,8 +80,8 @@ def test_how_labels_were_read_is_said_with_the_reason(tmp_path: Path) -> None:
     path = table(tmp_path / "rows.csv", ["|".join(own) for own in SETS])
     notes = load_data([str(path)]).notes
     assert any("task: multilabel, because rows have several labels" in note for note in notes)
-    assert any("parted at '|' (3 different; 2 of 6 rows have several, 1 none)" in note for note in notes)
-    assert any("parted at '|'" in note for note in stream_data([str(path)]).notes)
+    assert any("split at '|' (3 different; 2 of 6 rows have several, 1 none)" in note for note in notes)
+    assert any("split at '|'" in note for note in stream_data([str(path)]).notes)
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_the_task_follows_from_the_labels_and_is_noted(tmp_path, labels, task):
 
 def test_regression_needs_numbers(tmp_path):
     path = write(tmp_path / "a.tsv", "text\tlabel\na\t1.5\nb\tnan\n")
-    with pytest.raises(DataError, match=r"a\.tsv:3: the label 'nan' is no number"):
+    with pytest.raises(DataError, match=r"a\.tsv:3: the label 'nan' is not a number"):
         load_data([path], task="regression")
 
 
@@ -170,7 +170,9 @@ def test_scores_that_no_model_can_learn_are_refused_before_training(tmp_path, na
     else:
         scores = [score if score[-1].isdigit() else f'"{score}"' for _, score in rows]
         content = "\n" + "".join(f'{{"text": "{t}", "score": {s}}}\n' for (t, _), s in zip(rows, scores, strict=True))
-    with pytest.raises(DataError, match=rf"{name}:4: the label '.*' is (no number|beyond what a model can compute)"):
+    with pytest.raises(
+        DataError, match=rf"{name}:4: the label '.*' is (not a number|too large for a model to compute)"
+    ):
         load_data([write(tmp_path / name, content)], task=task)
 
 

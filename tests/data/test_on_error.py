@@ -60,7 +60,7 @@ def test_scores_that_are_none_are_left_out_too(tmp_path: Path) -> None:
     write_tsv(path, [(f"row {i}", f"{i}.5") for i in range(20)] + [("x", "NaN")], HEADER)
     loaded = load_data([str(path)], skip_bad=True)
     assert (loaded.task, len(loaded.splits["train"])) == ("regression", 20)
-    assert "'NaN' is no number" in loaded.warnings[0]
+    assert "'NaN' is not a number" in loaded.warnings[0]
 
 
 def test_a_table_without_one_usable_row_stays_an_error(tmp_path: Path) -> None:
@@ -79,9 +79,9 @@ def test_faults_of_rows_and_of_scores_are_said_at_once(tmp_path: Path) -> None:
         load_data([str(path)])
     said = str(caught.value)
     assert said.startswith(f"{path}:5: label is empty (column 'label'); in all 3 rows cannot be used: ")
-    assert "the label 'NaN' is no number, as regression needs; nearly all others are" in said
+    assert "the label 'NaN' is not a number, as regression needs; nearly all others are" in said
     assert "(1: line 9)" in said
-    assert "the label 'N/A' is no number" in said
+    assert "the label 'N/A' is not a number" in said
 
 
 def test_faults_of_all_files_are_said_at_once(tmp_path: Path) -> None:
@@ -90,5 +90,5 @@ def test_faults_of_all_files_are_said_at_once(tmp_path: Path) -> None:
     write_tsv(second, [("c", ""), ("d", "0")], HEADER)
     with pytest.raises(DataError) as caught:
         load_data([str(first), str(second)])
-    assert str(caught.value).startswith(f"{first}:3: label is empty (column 'label'); so are 2 rows in all ")
+    assert str(caught.value).startswith(f"{first}:3: label is empty (column 'label'); 2 rows have this fault ")
     assert f"(lines 3, {second}:2)" in str(caught.value)

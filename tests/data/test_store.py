@@ -83,7 +83,7 @@ def test_labels_are_spelt_alike_and_scores_told(tmp_path, monkeypatch):
     assert set(labels_of(found.splits["train"])) == {"1", "2"}
     assert (found.fingerprint, found.notes) == (expected.fingerprint, expected.notes)
     path = write_table(tmp_path / "scores.csv", labels=("1.5", "oops", *(f"{i / 8}" for i in range(1, 60, 2))))
-    with pytest.raises(DataError, match=r"scores.csv:3: the label 'oops' is no number"):
+    with pytest.raises(DataError, match=r"scores.csv:3: the label 'oops' is not a number"):
         load_data([str(path)], task="regression")
     for _ in ("written", "found"):
         left = load_data([str(path)], task="regression", skip_bad=True)

@@ -103,7 +103,7 @@ def test_a_label_that_a_data_set_does_not_have(tmp_path: Path) -> None:
     data = stream_data(["mrpc"], data_dir=tmp_path)
     assert [row.label for row in data.splits["train"]] == ["1", "0"]
     (finding,) = unread_findings("train", data.splits["train"].unread())
-    assert "'7' is none of mrpc's" in finding.message
+    assert "'7' is not one of mrpc's" in finding.message
 
 
 def test_entities_that_are_not_in_their_text(tmp_path: Path) -> None:

@@ -71,14 +71,14 @@ def test_half_a_pair_in_the_json_of_a_cell(half: str) -> None:
 )
 def test_a_key_that_stands_there_twice(line: str) -> None:
     bad, good = rows(line, '{"text": "fine"}')
-    assert bad == BadRow(1, "the key 'text' stands there twice")
+    assert bad == BadRow(1, "the key 'text' occurs twice")
     assert good == Row(2, {"text": "fine"})
 
 
 def test_a_key_that_stands_there_twice_in_a_cell() -> None:
     row = Row(3, {"q": "?", "c": '{"A": "x", "B": "y", "A": "z"}'})
     assert question_row(row, ColumnMap(("q",), choices=("c",)), "f", need_label=False) == BadRow(
-        3, "the key 'A' stands there twice"
+        3, "the key 'A' occurs twice"
     )
 
 

@@ -103,7 +103,7 @@ def test_every_task_is_answered_alike(task: str, engine: str, run_of: Runs) -> N
 
 
 def figures(value: Any) -> dict[str, Any]:
-    """Spread records so that numbers can be compared and all else must be equal."""
+    """Flatten records so that numbers can be compared and all else must be equal."""
     if isinstance(value, dict | list):
         inner = value.items() if isinstance(value, dict) else enumerate(value)
         return {f"{key}.{place}": leaf for key, part in inner for place, leaf in figures(part).items()}

@@ -156,5 +156,5 @@ def test_a_column_that_no_json_row_has_is_said(trained_run: Path, tmp_path: Path
     rows.write_text(json.dumps({"sentence1": "a", "sentence2": "b", "id": 1}) + "\n", encoding="utf-8")
     request = PredictRequest(trained_run, source=str(rows), keep="id,author")
     done = predict(request, output=tmp_path / "out.jsonl", force=False)
-    assert done.warnings == ("--keep: no row has 'author'; the answers have nothing there",)
+    assert done.warnings == ("--keep: no row has 'author'; it stays empty in the records",)
     assert json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))["id"] == 1

@@ -130,7 +130,7 @@ def test_what_cannot_be_looked_at_is_said(monkeypatch: pytest.MonkeyPatch) -> No
     encoder = built("bert")
     monkeypatch.setattr("bertkit.models.attention_weights._shown", lambda *_: ())
     assert isinstance(encoder, encoder_module.PretrainedEncoder)
-    with pytest.raises(ModelError, match="x: transformers shows no attention of a bert; take another model to look at"):
+    with pytest.raises(ModelError, match="x: transformers does not return the attention of a bert; take another model"):
         attention_of(encoder, *text(), "x")
     with pytest.raises(ModelError, match="computed by another engine"):
         attention_of(torch.nn.Linear(1, 1), *text(), "x")  # type: ignore[arg-type]

@@ -99,7 +99,7 @@ def test_a_training_says_what_it_took_and_stores_it(here: Callable[..., None], t
     request = replace(small_runs.request(small_runs.data_file(tmp_path), tmp_path / "run"), model="auto")
     shaped: list[object] = []
     train(request, shaped.append)
-    assert "--model scratch: --layers is for a model that starts from nothing" in shaped
+    assert "--model scratch: --layers is for a model that is trained from scratch" in shaped
     assert bundle.load_manifest(tmp_path / "run").config["model"] == "scratch"
     free = replace(request, layers=None, hidden=None, heads=None, vocab_size=None, output=str(tmp_path / "free"))
     heard: list[object] = []

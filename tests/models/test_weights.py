@@ -36,8 +36,8 @@ def test_names_and_shapes_are_read_off_the_head(tmp_path: Path) -> None:
         (b"", "it has 0 bytes"),
         (struct.pack("<Q", 2**62) + b"{}", "a head of 4,611,686,018,427,387,904 bytes in a file of 10"),
         (struct.pack("<Q", 2) + b"{", "a head of 2 bytes"),
-        (struct.pack("<Q", 1) + b"{", "its head is no JSON"),
-        (head([1]), "its head is no JSON object"),
+        (struct.pack("<Q", 1) + b"{", "its head is not JSON"),
+        (head([1]), "its head is not a JSON object"),
         (head({"w": 1}), "describes its tensor w as 1"),
         (head(entry(dtype="C128")), "describes its tensor w"),
         (head(entry(shape=[True, 4])), "describes its tensor w"),
@@ -61,7 +61,7 @@ def test_a_single_weight_that_is_no_number_is_found(kind: torch.dtype, wrong: fl
     tensors["second.weight"][7, 7] = wrong
     save_file(tensors, tmp_path / "w")
     with pytest.raises(
-        MisfitError, match=r"holds 1 weights that are no numbers \(NaN or infinity\), in second\.weight"
+        MisfitError, match=r"holds 1 weights that are not numbers \(NaN or infinity\), in second\.weight"
     ):
         read_weights(tmp_path / "w")
 

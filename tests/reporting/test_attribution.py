@@ -1,4 +1,4 @@
-"""What the words of a row do: as leaving them out and asking again tells."""
+"""What the words of a row do: as leaving them out and answering again tells."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def cue_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def blended_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pair run in whose answers the overlap of words has a say."""
+    """A pair run whose answers depend on the overlap of words."""
     folder = tmp_path_factory.mktemp("blended")
     return trained(folder, write_tsv(folder / "rows.tsv", pair_rows(300), PAIRS), epochs=2, blend=True, **TINY)
 

@@ -42,7 +42,7 @@ def test_the_rows_that_are_left_can_be_trained_on(table: Path, tmp_path: Path) -
     assert "4 fields where 3" in whys[3]
     assert whys[4] == "an earlier row is the same"
     assert whys[5] == whys[6] == "another row has the same text and another label"
-    assert whys[7] == "the line is a header once more"
+    assert whys[7] == "the line repeats the header"
     assert {row["file"] for row in left} == {str(table)}
     assert any(f"{clean}: 20 rows of train; 8 are left out" in note for note in found.notes)
 

@@ -182,7 +182,7 @@ def test_two_runs_with_other_held_out_rows_are_not_compared_row_by_row(three: Pa
     answers.write_text('{"file": 1}\n')
     broken = bertkit("runs", "diff", three / "plain", tmp_path / "other")
     assert broken.exit_code == 3
-    assert "validation.jsonl:1: is no answer" in broken.stderr
+    assert "validation.jsonl:1: is not a record of an answer" in broken.stderr
 
 
 def test_eval_compares_with_any_number_of_runs_as_it_does_with_each(three: Path) -> None:

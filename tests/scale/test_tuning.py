@@ -86,7 +86,7 @@ def test_test_rows_that_are_held_out_say_at_the_end_what_the_best_is_worth(rows:
     assert (found["rows"], found["comparison"]["rows"], found["tested"]["rows"]) == (40, 40, 40)
     assert [pair["seed"] for pair in found["tested"]["pairs"]] == [1001, 1002]
     assert found["tested"]["pairs"] != found["comparison"]["pairs"]
-    assert "2 seeds each, 40 test rows, which chose nothing; 95 % CI" in found["sentence"]
+    assert "2 seeds each, 40 held-out test rows; 95 % CI" in found["sentence"]
     assert "on the rows that chose it" in (folder / "tune.html").read_text()
     # what is stored is not trained again
     stored = json.loads((folder / "compared.json").read_text())
@@ -137,7 +137,7 @@ def test_a_space_that_cannot_be_is_refused_before_anything_is_made(rows: Path, s
 def test_a_folder_that_is_no_search_is_not_gone_on_with(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["tune", "--resume", "--output", str(tmp_path)])
     assert result.exit_code == 3
-    assert "is no search" in result.stderr
+    assert "is not a search" in result.stderr
 
 
 def test_a_trial_that_fails_is_kept_and_said_and_ends_nothing(rows: Path) -> None:
@@ -164,7 +164,7 @@ def test_where_every_trial_fails_the_reason_is_the_answer(rows: Path, monkeypatc
     monkeypatch.setattr("bertkit.scale.tune.train_trial", fail)
     result = CliRunner().invoke(app, tune_words(rows, "--trials", "2", "--quiet"))
     assert result.exit_code == 3
-    assert "none of 2 trials has come to a figure; the first: step 3: the loss is nan." in result.stderr
+    assert "none of 2 trials has ended with a score; the first: step 3: the loss is nan." in result.stderr
 
 
 def test_a_search_that_had_minutes_goes_on_for_as_many_and_none_are_enough_to_end_it(rows: Path) -> None:
@@ -245,7 +245,7 @@ def test_the_interval_of_the_comparison_holds_rows_and_seeds() -> None:
     assert Versus("accuracy", 100, same).sentence.startswith(f"{better} 100 validation rows;")
     assert "--test-fraction scores both" in Versus("accuracy", 100, same).sentence
     tested = Versus("accuracy", 50, same, is_test=True).sentence
-    assert tested.startswith(f"{better} 50 test rows, which chose nothing;")
+    assert tested.startswith(f"{better} 50 held-out test rows;")
     assert "--test-fraction" not in tested
     assert "is worse than the default recipe" in Versus("loss", 100, same).sentence
 

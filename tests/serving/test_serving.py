@@ -308,8 +308,8 @@ def test_a_slow_client_is_given_so_much_time(trained_run: Path) -> None:
     ("options", "code", "said"),
     [
         (["--listen", "0.0.0.0:8765"], 2, "add --allow-remote"),
-        (["--listen", "127.0.0.1:0", "rows.jsonl"], 2, "INPUT means nothing"),
-        (["--listen", "127.0.0.1:0", "-o", "x"], 2, "--output means nothing"),
+        (["--listen", "127.0.0.1:0", "rows.jsonl"], 2, "INPUT does not apply"),
+        (["--listen", "127.0.0.1:0", "-o", "x"], 2, "--output does not apply"),
         (["--listen", "127.0.0.1:0", "--threshold", "strange=0.5"], 2, "strange"),
         (["--listen", "127.0.0.1:0", "--engine", "steam"], 2, "--engine"),
     ],

@@ -71,7 +71,7 @@ def test_words_are_left_out_of_question_and_choices(tokenizer: Tokenizer) -> Non
 
 
 def test_a_row_without_choices_is_refused(tokenizer: Tokenizer) -> None:
-    with pytest.raises(DataError, match=r"^a\.csv:7: the row is no question with choices\.$"):
+    with pytest.raises(DataError, match=r"^a\.csv:7: the row is not a question with choices\.$"):
         task(tokenizer).encode([Example(("x",), None, 7, "a.csv")])
 
 
@@ -191,7 +191,7 @@ def test_tokens_are_masked_as_asked(tokenizer: Tokenizer) -> None:
     assert tokenizer.mask_id not in mine.training_batch(rows, OPTIONS, np.random.default_rng(0)).input_ids
 
 
-@pytest.mark.parametrize(("label", "said"), [(None, "the row has no answer"), ("E", "the answer 'E' is no choice")])
+@pytest.mark.parametrize(("label", "said"), [(None, "the row has no answer"), ("E", "the answer 'E' is not a choice")])
 def test_an_answer_that_names_no_choice_is_named_with_its_place(
     tokenizer: Tokenizer, label: str | None, said: str
 ) -> None:

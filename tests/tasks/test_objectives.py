@@ -295,7 +295,7 @@ def test_squared_and_absolute_error() -> None:
 @pytest.mark.parametrize("label", ["", None, "high", "nan", "inf", "-inf", "1,5", "1e999"])
 def test_a_label_that_is_no_number_is_named_with_its_place(label: str | None) -> None:
     with pytest.raises(
-        DataError, match=r"^data\.tsv:2: the label .* (is no number, as regression needs|is beyond .*)\.$"
+        DataError, match=r"^data\.tsv:2: the label .* (is not a number, as regression needs|is too large .*)\.$"
     ):
         number(rows(label)[0])
 

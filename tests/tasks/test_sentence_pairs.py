@@ -32,7 +32,7 @@ def test_the_false_sentence_comes_from_elsewhere() -> None:
     pairs = pair_up(examples, kind="nsp")
     assert all(pair.false_first == pair.first for pair in pairs)
     assert all(pair.false_second not in (pair.first, pair.second) for pair in pairs)
-    # spread over all lines, not taken from one place
+    # from all over the lines, not taken from one place
     assert len({pair.false_second for pair in pairs}) > 100
 
 

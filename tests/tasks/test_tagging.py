@@ -216,7 +216,7 @@ def test_a_model_that_is_always_right_scores_1(tokenizer: Tokenizer, unit: str) 
 def test_a_kind_never_seen_cannot_be_trained_on_but_counts_as_missed(tokenizer: Tokenizer) -> None:
     mine, example = task(tokenizer), tagged("the cat", ("cat", "PET"), line=7)
     with pytest.raises(
-        DataError, match=r"^t\.conll:7: the kind 'PET' is not in the training rows; they have LOC, PER\.$"
+        DataError, match=r"^t\.conll:7: the entity type 'PET' is not in the training rows; they have LOC, PER\.$"
     ):
         mine.training_rows([example], OPTIONS)
     scores = mine.score([example], [Tagging()])

@@ -209,7 +209,7 @@ def test_damaged_files_are_said(saved: Path, name: str, content: bytes) -> None:
 def test_a_half_copied_file_is_said(saved: Path) -> None:
     path = saved / "tokenizer.json"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(TokenizerError, match=r"tokenizer\.json: is no JSON \(.+\); copy it again"):
+    with pytest.raises(TokenizerError, match=r"tokenizer\.json: is not JSON \(.+\); copy it again"):
         load_tokenizer(saved)
 
 

@@ -63,7 +63,7 @@ def test_what_the_library_writes_passes(stored: dict[str, Any], bpe: dict[str, A
         (lambda v: v["model"]["vocab"].update(the=7.5), 'gives "the" the id 7.5'),
         (lambda v: v["model"]["vocab"].update(the=v["model"]["vocab"]["a"]), "gives one id to two pieces"),
         (lambda v: v["model"]["vocab"].update(the=4_000_000_000), "one of them the id 4,000,000,000"),
-        (lambda v: v["model"]["vocab"].pop("[UNK]"), 'unk_token is "[UNK]", which is no piece'),
+        (lambda v: v["model"]["vocab"].pop("[UNK]"), 'unk_token is "[UNK]", which is not a piece'),
         (lambda v: v["model"].update(unk_token=["[UNK]"]), "unk_token is"),
         (lambda v: v["added_tokens"][0].update(id=77), "has the id 77, and in the vocabulary 0"),
         (lambda v: v["added_tokens"].append({"id": 3, "content": "new"}), 'token "new" has the id 3, which is another'),
@@ -82,8 +82,8 @@ def test_parts_that_do_not_go_together_are_named(stored: dict[str, Any], change:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda m: m["merges"].append(["t", "nowhere"]), 'is ["t", "nowhere"], which is no pair of pieces'),
-        (lambda m: m["merges"].append("onepiece"), "which is no pair of pieces"),
+        (lambda m: m["merges"].append(["t", "nowhere"]), 'is ["t", "nowhere"], which is not a pair of pieces'),
+        (lambda m: m["merges"].append("onepiece"), "which is not a pair of pieces"),
         (lambda m: m["merges"].append(2 * [min(m["vocab"])]), "the vocabulary lacks what it makes"),
         (lambda m: m.update(continuing_subword_prefix=1), "continuing_subword_prefix is 1 and should be text"),
         (lambda m: m.update(merges={}), "merges is {} and should be a list"),

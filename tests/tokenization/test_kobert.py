@@ -290,7 +290,7 @@ def test_files_that_do_not_belong_together(copy: Path, old: str, new: str, said:
 @pytest.mark.parametrize("content", [b"", b"version https://git-lfs", b"\xff" * 100])
 def test_a_damaged_model_is_said(copy: Path, content: bytes) -> None:
     (copy / KOBERT_FILE).write_bytes(content)
-    with pytest.raises(TokenizerError, match=r"is no SentencePiece model \(.+\); copy it again"):
+    with pytest.raises(TokenizerError, match=r"is not a SentencePiece model \(.+\); copy it again"):
         open_kobert(copy)
 
 

@@ -106,7 +106,7 @@ def test_a_damaged_list_is_said(tmp_path: Path) -> None:
 def test_other_kinds_of_vocabularies_are_refused(sentences: list[str]) -> None:
     for kind in ("wordpiece", "bpe"):
         other = train_vocabulary(sentences, kind=kind, size=150, lowercase=True)
-        with pytest.raises(UsageError, match="--trim-vocab: org/name has a vocabulary of the kind"):
+        with pytest.raises(UsageError, match="--trim-vocab: org/name has a vocabulary of the type"):
             trim(other, sentences, name="org/name")
 
 

@@ -75,7 +75,7 @@ def test_words_in_capitals_are_told_where_small_ones_are_known() -> None:
     text = "wonderful actors splendid scenes"
     own = of_letters("ABCDEFGHIJKLMNOPQRSTUVWXYZ", text.split())
     (doubt,) = too_many_pieces(own, [text.upper()] * 15)
-    assert "words in capitals into 7.2 pieces each, and in small letters into 1.0" in doubt
+    assert "words in capital letters into 7.2 pieces each, and in lower case into 1.0" in doubt
     assert list(too_many_pieces(own, [text] * 15)) == []
 
 

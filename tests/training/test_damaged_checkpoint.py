@@ -76,7 +76,7 @@ def test_what_was_stored_at_the_start_is_checked(run: Path, change: Change, said
     [
         (lambda v: v.update(step="4"), 'state.json.step is "4" and should be a whole number'),
         (lambda v: v.update(epoch=-1), "state.json counts below 0"),
-        (lambda v: v.update(step_in_epoch=10**12), "state.json is of no step of this training"),
+        (lambda v: v.update(step_in_epoch=10**12), "state.json does not belong to this training"),
         (lambda v: v.update(speed=1), "state.json.speed is a key that this bertkit does not know"),
     ],
 )
@@ -95,7 +95,7 @@ def test_weights_that_are_no_numbers_are_refused(run: Path, name: str) -> None:
     last = max(name for name, tensor in tensors.items() if tensor.dim() == 2)
     tensors[last][0, 0] = float("nan")
     save_file(tensors, path)
-    refused(run, f"{name}: holds 1 weights that are no numbers (NaN or infinity), in {last}")
+    refused(run, f"{name}: holds 1 weights that are not numbers (NaN or infinity), in {last}")
 
 
 @pytest.mark.parametrize("lost", [False, True])

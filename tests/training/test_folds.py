@@ -180,7 +180,7 @@ def test_sets_of_labels_that_are_probably_wrong_are_listed(tmp_path: Path) -> No
     assert done.exit_code == 0, done.output
     (found,) = [f for f in json.loads(done.stdout)["findings"] if f["kind"] == "label_error"]
     assert [place["line"] for place in found["lines"]] == [6, 5]
-    assert found["message"].startswith("labels of 2 rows are probably wrong or lacking, the surest first")
+    assert found["message"].startswith("labels of 2 rows are probably wrong or lacking, the most certain first")
     assert "(line 6 lacks 'b', and they would give it)" in found["message"]
 
 
@@ -241,7 +241,7 @@ def test_folds_are_refused_where_rows_have_no_figures(tmp_path: Path) -> None:
     data = write_tsv(tmp_path / "x.tsv", [("a", "b")] * 3, ("text", "label"))
     refused = bertkit("inspect-data", data, "--run", tmp_path)
     assert refused.exit_code == 3
-    assert "has no answers of folds" in refused.stderr
+    assert "has no predictions of folds" in refused.stderr
 
 
 def test_a_row_is_suspected_where_another_label_is_as_likely_as_it_usually_is() -> None:

@@ -96,7 +96,7 @@ def test_events_that_cannot_be_written_stop_no_training(
     with files_up_to(room):
         result = train(config, heard.append)
     (said,) = {event for event in heard if isinstance(event, str) and "TensorBoard" in event}
-    assert said == "warning: TensorBoard's events cannot be written (File too large); the run gets no more"
+    assert said == "warning: TensorBoard's events cannot be written (File too large); no more are written for this run"
     assert result.steps == 60
     assert "Traceback" not in capfd.readouterr().err
 

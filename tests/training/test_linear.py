@@ -174,9 +174,9 @@ def test_the_first_record_takes_less_than_a_second_of_work(texts: tuple[Path, Pa
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["--epochs", "3"], 2, "--epochs: of no use to tfidf, which has no encoder; leave it out."),
-        (["--layers", "2", "--lr", "0.1"], 2, "--layers, --lr: of no use to tfidf"),
-        (["--max-length", "64"], 2, "--max-length: of no use to tfidf"),
+        (["--epochs", "3"], 2, "--epochs: has no effect on tfidf, which has no encoder; leave it out."),
+        (["--layers", "2", "--lr", "0.1"], 2, "--layers, --lr: has no effect on tfidf"),
+        (["--max-length", "64"], 2, "--max-length: has no effect on tfidf"),
         (["--task", "mlm"], 2, "--model tfidf: is for classify and regression, and this is mlm"),
         (["--metric", "pearson"], 2, "--metric 'pearson': classify does not compute it"),
         (["--positive", "nobody"], 3, "no row has that label"),

@@ -228,7 +228,7 @@ def test_inspect_data_counts_labels_and_sets(tmp_path: Path) -> None:
     assert shown["splits"]["train"]["labels"] == counts
     (found,) = [finding for finding in shown["findings"] if finding["kind"] == "label_sets"]
     assert found["count"] == sum(len(own) > 1 for _, own in rows(60))
-    assert any("parted at '|'" in note for note in shown["notes"])
+    assert any("split at '|'" in note for note in shown["notes"])
     single = write(tmp_path / "single.csv", [(text, own[:1]) for text, own in rows(60)])
     (shown,) = records(bertkit("inspect-data", single, "--task", "multilabel", "--format", "json"))
     assert "no_several_labels" in {finding["kind"] for finding in shown["findings"]}

@@ -121,8 +121,11 @@ def _in_the_way(here: Path) -> TrainConfig:
 @pytest.mark.parametrize(
     ("prepare", "said"),
     [
-        (_thesis, r"--output r: holds files that are no run of bertkit \('thesis.txt'\); --force leaves them alone"),
-        (_a_model_of_anybody, "--output r: holds files that are no run of bertkit; --force leaves them alone"),
+        (
+            _thesis,
+            r"--output r: holds files that are not a run of bertkit \('thesis.txt'\); --force does not replace them",
+        ),
+        (_a_model_of_anybody, "--output r: holds files that are not a run of bertkit; --force does not replace them"),
         (_notes, "--output r: holds 'baseline/notes/' that bertkit has not written"),
         (_data_inside, "--output r: DATA 'r/metrics.json' is there"),
         (_data_through_links, "--output r: --data-dir 'other' is there"),
@@ -151,7 +154,7 @@ def test_a_mount_point_cannot_be_replaced(here: Path, again: TrainConfig, monkey
 def test_resume_writes_into_no_folder_of_others(here: Path) -> None:
     _a_model_of_anybody(here)
     before = content(here)
-    with pytest.raises(OutputError, match="--resume leaves them alone"):
+    with pytest.raises(OutputError, match="--resume does not replace them"):
         train(request(here / "data.tsv", "r", resume=True))
     assert content(here) == before
 
@@ -290,7 +293,7 @@ def test_a_swap_that_fails_changes_nothing(
 
 
 def test_the_request_is_there_before_anything_is_read(here: Path, trained: Path) -> None:
-    with pytest.raises(Interrupted, match=r"^interrupted; go on with `bertkit train --resume --output 'a run'`\.$"):
+    with pytest.raises(Interrupted, match=r"^interrupted; continue with `bertkit train --resume --output 'a run'`\.$"):
         train(request(Path("data.tsv"), "a run"), lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     assert content(here / "a run").keys() == {"checkpoints", str(REQUEST)}
     with pytest.raises(RunError, match="its training has not finished; go on with `bertkit train --resume --output"):

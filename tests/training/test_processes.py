@@ -156,7 +156,7 @@ def test_processes_that_are_started_again_go_on_by_themselves(runs: Runs, tmp_pa
         os.kill(process_of(launcher, rank=1), signal.SIGKILL)
         out, err = launcher.communicate(timeout=TIMEOUT_S)
     assert launcher.returncode == 0, err
-    assert f"has started the processes again; {run} goes on with its last checkpoint" in err
+    assert f"has started the processes again; {run} continues from its last checkpoint" in err
     assert len(out.splitlines()) == 1
     assert bundle.load_manifest(run).training["resumed_from_step"] > 0
     for name, tensor in weights(runs.together).items():
@@ -188,7 +188,7 @@ class Pretended(World):
     def sum_gradients(self, weights: Iterable[torch.nn.Parameter], figures: Sequence[float]) -> list[float]:
         return list(figures)
 
-    def to_main(self, thing: Any) -> list[Any]:
+    def gather(self, thing: Any) -> list[Any]:
         return [thing, *self.told]
 
 
@@ -315,7 +315,7 @@ def test_a_process_that_read_other_data_is_named(tokenizer: Any) -> None:
     world = Pretended(0, 3)
     checkpoint.check_alike(world, cast("Any", prepared), placement)
     checkpoint.check_alike(ALONE, cast("Any", prepared), placement)
-    (mine,) = world.to_main(captured(world, prepared, placement))
+    (mine,) = world.gather(captured(world, prepared, placement))
     world.told.extend([mine, {**mine, "data": "b"}])
     with pytest.raises(RunError, match="process 2 of 3 has other data than process 0"):
         checkpoint.check_alike(world, cast("Any", prepared), placement)
@@ -326,7 +326,7 @@ def captured(world: Pretended, prepared: Any, placement: Placement) -> dict[str,
     said: list[dict[str, str]] = []
 
     class Listening(Pretended):
-        def to_main(self, thing: Any) -> list[Any]:
+        def gather(self, thing: Any) -> list[Any]:
             said.append(thing)
             return [thing]
 

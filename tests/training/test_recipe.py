@@ -64,7 +64,7 @@ def test_few_single_texts_are_read_more_often(n_rows: int, asked: dict[str, int]
     ("ner", False, 15), ("regression", False, 15), ("relation", False, 15), ("qa", True, 15),
     ("classify", True, 3), ("choice", False, 3), ("mlm", False, 3),
 ])  # fmt: skip
-def test_few_pairs_choices_and_lines_are_read_no_oftener(task: str, is_pair: bool, epochs: int) -> None:
+def test_few_pairs_choices_and_lines_are_read_no_more_often(task: str, is_pair: bool, epochs: int) -> None:
     two_texts = is_pair or task == "choice"
     spec = find_model("bert")
     config = resolve(TrainConfig(), spec, is_pair=is_pair, two_texts=two_texts, n_words=9, n_rows=300, task=task)

@@ -45,7 +45,7 @@ def test_one_trains_and_when_it_is_stopped_another_goes_on(tmp_path: Path, numbe
         first.send_signal(number)
         out, err = first.communicate(timeout=TIMEOUT_S)
     assert (first.returncode, out) == (130, "")
-    assert err.splitlines()[-1] == f"bertkit: interrupted; go on with `bertkit train --resume --output {run}`."
+    assert err.splitlines()[-1] == f"bertkit: interrupted; continue with `bertkit train --resume --output {run}`."
     assert content(run).keys() == {"checkpoints", str(REQUEST)}
     resume(run)
     train(request(data, tmp_path / "whole"))

@@ -163,7 +163,7 @@ def _header_words(names: Sequence[str]) -> set[str]:
 
 
 def _could_name(cells: Sequence[str]) -> bool:
-    """Names are no numbers, which are what a table without a header has, and none stands there twice."""
+    """Names are no numbers, which are what a table without a header has, and none occurs twice."""
     names = [name for name in names_of(cells) if name]
     return len(set(names)) == len(names) and not all(map(is_number, names))
 
@@ -322,7 +322,7 @@ def read_table(
             other = [] if own is None else _in_order(fields, own)
             is_otherwise = names is own and other != own
             columns = _named_columns(other) if is_otherwise else columns
-            yield LeftOut(line, "the line is a header once more" + ", its columns in another order" * is_otherwise)
+            yield LeftOut(line, "the line repeats the header" + ", with its columns in another order" * is_otherwise)
             continue
         if columns is plain and len(fields) == len(plain) and (last.strip() or not _is_blank(fields)):
             yield Row(line, dict(zip(plain, fields, strict=True)))

@@ -66,7 +66,7 @@ def json_kind(full: Sequence[str], hint: str | None, *, is_named: bool, is_whole
 
     Args:
         full: the first lines that are not blank.
-        hint: the kind that the name says.
+        hint: the entity type that the name says.
         is_named: whether the input has a name that says anything.
         is_whole: whether these are all lines.
     """
@@ -235,7 +235,7 @@ _OF_PYTHON = ("{'", "('", '("', "['")
 
 
 def read_json_lines(lines: Lines, *, keep_blank: bool) -> Iterator[Row | BadRow]:
-    """Turn lines into rows; one that is no object becomes a `BadRow`."""
+    """Turn lines into rows; one that is not an object becomes a `BadRow`."""
     for line in lines:
         if lines.fault is not None:
             yield BadRow(lines.number, lines.fault)
@@ -507,7 +507,7 @@ class _Text:
             return
         self.line += self._text.count("\n", self._at, error.pos)
         if self._text[error.pos : error.pos + 1] == "'":
-            raise self.error("names and texts stand in single quotes, as Python writes them; json.dump() writes JSON")
+            raise self.error("names and texts are in single quotes, as Python writes them; write JSON with json.dump()")
         if is_cut and self._ended:
             raise self.error("it ends in the middle of a value")
         raise self.error(error.msg if held <= LONGEST_VALUE else f"a value is longer than {LONGEST_VALUE >> 20} MB")
@@ -525,7 +525,7 @@ class _Text:
             except UnicodeDecodeError as error:
                 raise self.error(decoding_fault(error.object, error, self._encoding)) from None
             except READ_ERRORS as error:
-                raise DataError.at(self._source, self.line, f"cannot be read on ({error}).") from error
+                raise DataError.at(self._source, self.line, f"cannot be read further ({error}).") from error
             self._began = self._began or bool(raw)
             parts.append(part)
             size += len(part)

@@ -15,7 +15,7 @@ from bertkit.errors import DataError
 # makes a record, and line numbers are those an editor and `sed -n 7p` show.
 
 BOM = b"\xef\xbb\xbf"
-CARRIAGE_RETURN = "a lone carriage return stands in the line; `tr '\\r' '\\n'` makes a line end of it"
+CARRIAGE_RETURN = "the line has a lone carriage return; `tr '\\r' '\\n'` makes it a line end"
 _WESTERN_MARKS = frozenset("£€¥¢§°©®™‘’‚“”„«»‹›–—…•·¡¿½¼¾²³±×÷´¨¸")
 # Of the characters of a western text one in so many may be beyond ASCII.
 _RARE = 4
@@ -67,7 +67,7 @@ class Lines:
 
         Raises:
             RecordTooLongError: the record has had `MOST_LINES` lines or `MOST_CHARACTERS` characters.
-            DataError: the stream cannot be read on.
+            DataError: the stream cannot be read further.
         """
         if self._returned:
             self._go_on()
@@ -95,14 +95,14 @@ class Lines:
         They count as read when `pass_over` is told of them.
 
         Raises:
-            DataError: the stream cannot be read on.
+            DataError: the stream cannot be read further.
         """
         if self._pushed_back:
             return []
         try:
             more = self._stream.read(self._at_once)
         except READ_ERRORS as error:
-            raise DataError.at(self.source, self.number + 1, f"cannot be read on ({error}).") from error
+            raise DataError.at(self.source, self.number + 1, f"cannot be read further ({error}).") from error
         self._at_once = min(2 * self._at_once, _MOST_BYTES)
         whole, newline, self._begun = (self._begun + more).rpartition(b"\n")
         raw = (whole + newline).removeprefix(BOM) if self.number == 0 else whole + newline
@@ -141,9 +141,9 @@ class Lines:
             self._begun = b""
             if len(raw) > LONGEST_LINE:
                 self._skip_line(raw[-1:])
-                return _Line("\n", f"the line is longer than {LONGEST_LINE >> 20} MB, which no row may be")
+                return _Line("\n", f"the line is longer than {LONGEST_LINE >> 20} MB, the limit for a row")
         except READ_ERRORS as error:
-            raise DataError.at(self.source, self.number + 1, f"cannot be read on ({error}).") from error
+            raise DataError.at(self.source, self.number + 1, f"cannot be read further ({error}).") from error
         if not raw:
             raise StopIteration
         return self._decode(raw.removeprefix(BOM) if self.number == 0 else raw)
@@ -158,7 +158,7 @@ class Lines:
             text = raw.decode(self._encoding)
         except UnicodeDecodeError as error:
             return _Line(raw.decode(self._encoding, "replace"), decoding_fault(raw, error, self._encoding))
-        return _Line(text, "the line holds a NUL byte, which no text has" if "\0" in text else None)
+        return _Line(text, "the line has a NUL byte, so it is not text" if "\0" in text else None)
 
 
 def sniff_encoding(sample: bytes) -> str:
@@ -258,7 +258,7 @@ def _read(stream: BinaryIO, source: str, done: int) -> bytes:
     try:
         chunk: bytes = stream.read1(_CHUNK_BYTES)  # type: ignore[attr-defined]
     except READ_ERRORS as error:
-        raise DataError.at(source, done + 1, f"cannot be read on ({error}).") from error
+        raise DataError.at(source, done + 1, f"cannot be read further ({error}).") from error
     return chunk
 
 
@@ -270,7 +270,7 @@ def _lines(block: bytes, source: str, done: int, encoding: str) -> list[str]:
         raise DataError.at(source, *_broken_line(block, error.start, done, encoding)) from None
     if "\0" in text:
         line = done + 1 + text.count("\n", 0, text.index("\0"))
-        raise DataError.at(source, line, "the line holds a NUL byte, which no text has.")
+        raise DataError.at(source, line, "the line has a NUL byte, so it is not text.")
     lines = text.split("\n")
     return [line.removesuffix("\r") for line in lines] if "\r" in text else lines
 

@@ -246,7 +246,7 @@ def kept_on_disk(names: Sequence[str]) -> list[str]:
     if STDIN_NAME not in names:
         return list(names)
     if len(names) > 1:
-        raise UsageError("DATA: - is standard input, and stands alone.")
+        raise UsageError("DATA: - (standard input) cannot be combined with other names.")
     opened = open_input(STDIN_NAME)
     folder = tempfile.mkdtemp(prefix="bertkit-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -330,7 +330,7 @@ def _stdin_reader() -> tuple[_Read, Callable[[], None]]:
 
 def _refuse_output(descriptor: int, name: str) -> None:
     if is_standard_output(os.fstat(descriptor)):
-        raise DataError(f"{name}: is the file that standard output goes to; send that to another.")
+        raise DataError(f"{name}: standard output goes to this file; send it to another one.")
 
 
 def _read_until(read: _Read, count: int) -> bytes:

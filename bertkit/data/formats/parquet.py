@@ -140,7 +140,7 @@ def read_parquet(stream: BinaryIO, source: str, path: Path | None = None) -> Ite
         path: where the file is, if it is one.
 
     Raises:
-        DataError: it is no readable parquet file, names a column twice, or (there or where a
+        DataError: it is not a readable parquet file, names a column twice, or (there or where a
             field is looked at) has fewer rows than it says.
     """
     is_file = path is not None and isinstance(stream, io.BufferedReader) and is_encodable(str(path))
@@ -257,7 +257,7 @@ class _ParquetTable:
             raise
         except Exception as error:  # pyarrow raises whatever its parts raise
             reason = visible(shortened(str(error), 200))
-            what = "this is no readable parquet file" if row is None else "this parquet file cannot be read on"
+            what = "this is not a readable parquet file" if row is None else "this parquet file cannot be read further"
             raise DataError.at(self.source, row, f"{what} ({reason}).") from error
 
 

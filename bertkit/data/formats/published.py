@@ -386,7 +386,7 @@ def _label_studio(fields: _Fields) -> list[dict[str, str]]:
         elif isinstance(value, dict) and isinstance(value.get("text"), list):  # what people wrote
             row[str(result.get("from_name", "summary"))] = value_text("\n".join(map(str, value["text"])))
         elif "from_id" not in result:  # what ties two of the others
-            raise RowError(f"an annotation of the type {quoted(result.get('type'))} is none that can be read")
+            raise RowError(f"an annotation of the type {quoted(result.get('type'))} cannot be read")
     if classes and not spans:
         row["label"] = value_text(classes[0] if len(classes) == 1 else classes)
     elif done:
@@ -461,7 +461,7 @@ def _nested(fields: _Fields) -> list[dict[str, str]]:
     """Make a row of each object in the one list of a row without a text of its own: sentences of a document."""
     name = _nested_column(fields)
     if name is None:
-        raise RowError("it holds no list of texts, as the rows before it do")
+        raise RowError("it does not hold a list of texts, as the rows before it do")
     kept = {other: text for other, text in fields.items() if other != name}
     found = [{**kept, **{column_name(key): value_text(v) for key, v in item.items()}} for item in _list(fields, name)]
     return [row for inner in found for row in _without_words(inner)]
@@ -480,7 +480,7 @@ def _word_objects(fields: _Fields) -> list[str]:
 
 
 def _nested_column(fields: _Fields) -> str | None:
-    """Find the only list of objects with texts, where no other column has a text, and what is learnt is theirs."""
+    """Find the only list of objects with texts, where no other column has a text, and they hold what is learnt."""
     if not isinstance(fields, dict):  # of a parquet file no column is read that nobody looks at
         return None
     lists = [name for name, text in fields.items() if isinstance(text, JsonText) and text.startswith("[{")]
@@ -548,7 +548,7 @@ def _unwrapped(fields: _Fields) -> list[dict[str, str]]:
     """Make columns of what stands in an object of the row, where text and label are both in it."""
     name = _inner_row(fields)
     if name is None:
-        raise RowError("it holds no object with a text, as the rows before it do")
+        raise RowError("it does not hold an object with a text, as the rows before it do")
     kept = {other: text for other, text in fields.items() if other != name}
     return [{**kept, **{column_name(key): value_text(value) for key, value in _object(fields, name).items()}}]
 
@@ -573,14 +573,14 @@ def _is_labelled(inner: Mapping[str, Any]) -> bool:
 def _object(fields: _Fields, name: str) -> dict[str, Any]:
     found = parse_cell(fields[name])
     if not isinstance(found, dict):
-        raise RowError(f"the column {name} is no object")
+        raise RowError(f"the column {name} is not an object")
     return found
 
 
 def _list(fields: _Fields, name: str) -> list[Any]:
     found = parse_list(fields.get(name, "[]"))
     if not isinstance(found, list):
-        raise RowError(f"the column {name} is no list")
+        raise RowError(f"the column {name} is not a list")
     return found
 
 

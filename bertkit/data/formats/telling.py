@@ -73,12 +73,12 @@ _SOME = 5
 NOTES: dict[Marks, str] = {
     "label": "the first word of each line is its label ('label'; what stands before the colon is 'coarse': "
     "--columns text=text,label=coarse)",
-    "element": "entities stand between marks such as <PER> and </PER>, which are no part of the text",
-    "bracket": "entities stand in the text as [name:PER], and the marks are no part of it",
-    "angle": "entities stand in the text as <name:PER>, and the marks are no part of it",
-    "start": "entities stand between <START:PER> and <END>, which are no part of the text",
-    "link": "entities stand in the text as [name](PER), and the marks are no part of it",
-    "speech": "a part of speech stands behind each word, and is read as a part of the text; bertkit learns no such",
+    "element": "entities stand between marks such as <PER> and </PER>, which are not part of the text",
+    "bracket": "entities stand in the text as [name:PER], and the marks are not part of it",
+    "angle": "entities stand in the text as <name:PER>, and the marks are not part of it",
+    "start": "entities stand between <START:PER> and <END>, which are not part of the text",
+    "link": "entities stand in the text as [name](PER), and the marks are not part of it",
+    "speech": "a part-of-speech tag follows each word and is read as text; bertkit does not learn parts of speech",
     **{mark: f"each word has its tag behind a {quoted(mark)}" for mark in ("/", "_", "|")},
 }
 
@@ -152,7 +152,7 @@ def _unmarked(line: str, pattern: re.Pattern[str]) -> tuple[str, list[list[int |
     text += line[last:]
     stray = _STRAY.search(text)
     if stray is not None:
-        raise RowError(f"the mark {quoted(stray[0])} has no other side, or stands within another one")
+        raise RowError(f"the mark {quoted(stray[0])} is not closed, or is inside another one")
     return text, places
 
 
@@ -218,7 +218,7 @@ _PACKED = {
     rb"\x28\xb5\x2f\xfd": ("packed by zstd", "unpack it with `zstd -d`"),
     rb"PK\x03\x04": ("a zip archive, as spreadsheets are, too", "unpack it, or export the sheet as csv"),
     rb"7z\xbc\xaf\x27\x1c": ("a 7z archive", "unpack it"),
-    rb"%PDF-\d": ("a PDF", "take the text out of it"),
+    rb"%PDF-\d": ("a PDF", "extract its text"),
 }
 _PARTING = " \t\r\f\v,;|"
 # What Excel writes above a table to say what parts its fields.

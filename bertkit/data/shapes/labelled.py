@@ -69,7 +69,7 @@ class LabelledTexts(RowShape):
         if label.startswith(("[", "{", "(")):
             label = _one_label(label, columns.label or "")
         if label == _NO_CONSENSUS and columns.label == "gold_label":
-            raise NotMeantError("gold_label is '-': those who labelled it did not agree")
+            raise NotMeantError("gold_label is '-': its annotators did not agree")
         if spec is not None and label in spec.withheld:
             return Example(texts, None, row.line, source)
         return Example(texts, label_of(row, columns, label, spec, need_label=need_label), row.line, source)
@@ -137,7 +137,7 @@ class LabelSets(RowShape):
     def example(
         self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
     ) -> Example:
-        """Make a set of labels; a cell that is no list is parted when all were seen (`data.label_sets`)."""
+        """Make a set of labels; a cell that is not a list is parted when all were seen (`data.label_sets`)."""
         return _label_set(row, columns, source, need_label)
 
 
@@ -213,7 +213,7 @@ def why_label_sets(columns: ColumnMap, tasks: Tasks) -> str:
     task = f"task: {word_of(LABEL_SETS, tasks)}, because"
     if columns.labels:
         return f"{task} the columns {listed(columns.labels, joint=' and ')} hold 0 and 1"
-    return f"{task} rows have several labels (--task {word_of(CLASSES, tasks)} takes each combination for one label)"
+    return f"{task} rows have several labels (--task {word_of(CLASSES, tasks)} makes each combination one label)"
 
 
 def _flag_columns(rows: Sequence[Row], taken: Sequence[str]) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ def listed_choices(raw: str, column: str) -> dict[str, str]:
     value = parse_list(raw) if raw.strip() else []
     texts, names = _texts_and_names(value)
     if not isinstance(texts, list):
-        raise RowError(f"the choices are no JSON list (column {quoted(column)})")
+        raise RowError(f"the choices are not a JSON list (column {quoted(column)})")
     if names is None:
         names = range(len(texts))
     elif not isinstance(names, list) or len(names) != len(texts):
@@ -182,7 +182,7 @@ def read_answer(answer: str, choices: Mapping[str, str], names: Sequence[str], c
     if name is not None and name in choices:
         return name
     raise RowError(
-        f"the answer {quoted(answer, _LONGEST_SHOWN)} names no choice: the choices are "
+        f"the answer {quoted(answer, _LONGEST_SHOWN)} is not one of the choices: "
         f"{listed(choices, quotes=False)}{_doubt(answer, names)}"
     )
 
@@ -206,7 +206,7 @@ def _placed(answer: str, names: Sequence[str], counted_from: int) -> str | None:
 def _doubt(answer: str, names: Sequence[str]) -> str:
     if not is_whole(answer) or not names or names[0].isdigit() or not 0 < float(answer) < len(names):
         return ""
-    return " (whether numbers count from 0 or from 1 cannot be told: write the names)"
+    return " (it is unclear whether numbers start at 0 or at 1: write the names)"
 
 
 def _named_choice(answer: str, choices: Mapping[str, str]) -> str | None:
@@ -366,7 +366,7 @@ def _find_prompts(names: Sequence[str], chosen: ColumnChoice) -> ColumnMap | Non
 # --- Questions with choices: rows of a table as `Question`s ---------------------------------------
 #
 # A choice goes by the name its file has for it: the letter or the number of its column, its
-# label in the list, or else its 0-based place. A blank cell is no choice, so that the rows of a
+# label in the list, or else its 0-based place. A blank cell is not a choice, so that the rows of a
 # file may differ in how many they have; the choices that are there keep their names.
 
 # Rows looked at for how answers are counted.

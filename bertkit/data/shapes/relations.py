@@ -120,35 +120,35 @@ def _span(fields: Mapping[str, str], text: str, column: str) -> MarkedSpan:
     if isinstance(found, list) and len(found) == 2 and all(_whole(value) is not None for value in found):
         return _between(text, column, _whole(found[0]), _whole(found[1]), "")
     start = _whole(fields.get(f"{column}_start"))
-    kind = (fields.get(f"{column}_type") or "").strip()
+    type_ = (fields.get(f"{column}_type") or "").strip()
     if not cell.strip():
-        return _between(text, column, start, _whole(fields.get(f"{column}_end")), kind)
-    return _placed(text, column, cell, start, kind)
+        return _between(text, column, start, _whole(fields.get(f"{column}_end")), type_)
+    return _placed(text, column, cell, start, type_)
 
 
 def _of_object(found: Mapping[str, Any], text: str, column: str) -> MarkedSpan:
-    kind = next((str(found[name]) for name in _TYPES if isinstance(found.get(name), str)), "")
+    type_ = next((str(found[name]) for name in _TYPES if isinstance(found.get(name), str)), "")
     word = next((found[name] for name in _WORDS if isinstance(found.get(name), str)), "")
     inclusive = "start_idx" in found or "end_idx" in found
     start = _whole(found.get("start_idx" if inclusive else "start"))
     if word.strip():
-        return _placed(text, column, word, start, kind)
+        return _placed(text, column, word, start, type_)
     end = _whole(found.get("end_idx" if inclusive else "end"))
-    return _between(text, column, start, end + 1 if inclusive and end is not None else end, kind)
+    return _between(text, column, start, end + 1 if inclusive and end is not None else end, type_)
 
 
-def _placed(text: str, column: str, word: str, start: int | None, kind: str) -> MarkedSpan:
+def _placed(text: str, column: str, word: str, start: int | None, type_: str) -> MarkedSpan:
     """Find a word where it is said to begin, or without that the first one."""
     place = find_place(text, word, start)
     if place is None:
-        raise RowError(f"{quoted(word)} is nowhere in the text (column {quoted(column)})")
+        raise RowError(f"{quoted(word)} is not in the text (column {quoted(column)})")
     if start is not None and not _is_there(text, word, start, place[0]):
         there = text[start : start + len(word)] if 0 <= start < len(text) else ""
         raise RowError(
             f"{quoted(word)} is not at character {start} of the text, where {quoted(there)} stands, but at {place[0]} "
             f"(column {quoted(column)}); fix the place, or leave it out and the first {quoted(word)} is taken"
         )
-    return MarkedSpan(*place, kind)
+    return MarkedSpan(*place, type_)
 
 
 def _is_there(text: str, word: str, start: int, found: int) -> bool:
@@ -160,19 +160,21 @@ def _is_there(text: str, word: str, start: int, found: int) -> bool:
     return start + spaces in (found, composed)
 
 
-def _between(text: str, column: str, start: int | None, end: int | None, kind: str) -> MarkedSpan:
+def _between(text: str, column: str, start: int | None, end: int | None, type_: str) -> MarkedSpan:
     if start is None or end is None:
         raise RowError(f"there is neither a word nor a place (column {quoted(column)})")
     if not 0 <= start < end <= len(text) or not text[start:end].strip():
-        raise RowError(f"characters {start} to {end} are no stretch of the text (column {quoted(column)})")
-    return MarkedSpan(start, end, kind)
+        raise RowError(
+            f"characters {start} to {end} are outside the text, or hold only spaces (column {quoted(column)})"
+        )
+    return MarkedSpan(start, end, type_)
 
 
 def _of_tokens(fields: Mapping[str, str], column: str) -> str:
     """Read TACRED's rows: a list of tokens, and the first and the last token of each entity."""
     tokens = parse_list(fields.get(column, ""))
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        raise RowError(f"the tokens are no list of texts (column {quoted(column)})")
+        raise RowError(f"the tokens are not a list of texts (column {quoted(column)})")
     starts, ends, at = list[int](), list[int](), 0
     for token in tokens:
         starts.append(at)

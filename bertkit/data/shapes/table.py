@@ -143,7 +143,7 @@ def guess_shape(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tu
     """Tell from a table's first rows whether it holds questions, relations, entities, summaries or sets of labels.
 
     Returns:
-        The name of the shape, or None where it is none of these, and the rows from the first on.
+        The name of the shape, or None where it is not one of these, and the rows from the first on.
     """
     ahead = list(itertools.islice(rows, _ROWS_LOOKED_AT))
     again = itertools.chain(ahead, rows)

@@ -150,7 +150,7 @@ class _Findings(NamedTuple):
         for string in strings:
             message = f"the entity {quoted(string)} is not in the text"
             if string in text:
-                message = f"the entity {quoted(string)} is listed more often than the text has a place for it"
+                message = f"the entity {quoted(string)} is listed more often than it occurs in the text"
             if self.problems is None:
                 raise RowError(message)
             self.problems.append(BadRow(self.line, message))
@@ -194,8 +194,8 @@ def _refuse_token_places(text: str, entities: Sequence[Entity], words: Sequence[
     cut = next((e for e in entities if e.start not in starts or e.end not in ends), None)
     if cut is not None and max(e.end for e in entities) <= len(words):
         raise RowError(
-            f"characters {cut.start} to {cut.end} are {quoted(text[cut.start : cut.end])}, a part of a word: "
-            "do these places count words? bertkit's count the characters of the text"
+            f"characters {cut.start} to {cut.end} are {quoted(text[cut.start : cut.end])}, a part of a word: are "
+            f"these positions counted in words? bertkit counts characters"
         )
 
 

@@ -93,7 +93,7 @@ def _spans(text: str, path: Path, problems: list[BadRow] | None) -> Iterator[_Sp
             continue
         match = _ENTITY.fullmatch(line.removesuffix("\r"))
         if match is None:
-            raise DataError.at(path, number, f"{quoted(line)} is no entity of brat's (T1, a tab, LABEL START END).")
+            raise DataError.at(path, number, f"{quoted(line)} is not a brat entity (T1, a tab, LABEL START END).")
         pieces = match["spans"].split(";")
         if len(pieces) == 1:
             start, end = map(int, pieces[0].split())
@@ -277,7 +277,7 @@ def _sentences(lines: Lines, comma: str, *, need_tags: bool) -> Iterator[_Senten
                 if sentence.rows:
                     yield sentence
                     sentence = _Sentence()
-                why = "the line names the columns" if header is None else "the line is a header once more"
+                why = "the line names the columns" if header is None else "the line repeats the header"
                 sentence.headers.append(LeftOut(lines.number, why))
                 header = columns
             else:

@@ -148,7 +148,7 @@ def find_entities(text: str, items: Sequence[Any]) -> Found:
     equal strings takes the next place. Free places at the edges of words go first.
 
     Raises:
-        RowError: an item is none of these, a place is not in the text or does not hold its
+        RowError: an item is not one of these, a place is not in the text or does not hold its
             string, or two entities overlap.
     """
     claims = [_claim(number, item) for number, item in enumerate(items, start=1)]
@@ -216,9 +216,9 @@ def _value(item: Mapping[str, Any], keys: Sequence[str]) -> Any:
 def _placed(text: str, place: CharSpan, claim: _Claim) -> Entity:
     start, end = place
     if start >= end:
-        raise RowError(f"an entity starts at {start} and ends at {end}, which holds nothing")
+        raise RowError(f"an entity from {start} to {end} is empty")
     if start < 0 or end > len(text):
-        more = " (do places count bytes? bertkit's count characters)" if end <= len(text.encode()) else ""
+        more = " (are positions counted in bytes? bertkit counts characters)" if end <= len(text.encode()) else ""
         raise RowError(f"an entity at characters {start} to {end} is outside the text of {len(text)}{more}")
     found = text[start:end]
     if claim.string is not None and claim.string.strip().casefold() != found.strip().casefold():
@@ -236,8 +236,8 @@ def _doubt(text: str, place: CharSpan, string: str) -> str:
     """Say how places may be counted where they would hold their string if they were counted otherwise."""
     start, end = place
     if text[start : end + 1] == string:
-        return " (is the end the last character? bertkit's is the one behind it)"
-    return " (do places count from 1? bertkit's count from 0)" if start and text[start - 1 : end - 1] == string else ""
+        return " (is the end the last character? bertkit takes the position after it)"
+    return " (do positions start at 1? bertkit's start at 0)" if start and text[start - 1 : end - 1] == string else ""
 
 
 def _search_all(text: str, claims: Sequence[_Claim], taken: list[CharSpan]) -> tuple[list[Entity], list[str]]:
@@ -311,7 +311,7 @@ def content_of(row: Row, columns: ColumnMap, tag_names: Sequence[str], *, need_t
     if (raw is None or not raw.strip()) and _is_annotated(row.fields):
         return Content(text, tokens, None, [])
     if (raw is None or not raw.strip()) and "annotation_id" in row.fields:
-        raise NotMeantError("nobody has annotated it")
+        raise NotMeantError("it is not annotated")
     if raw is None:
         raise RowError(f"the entities are missing (column {quoted(columns.label)}); a text without any has []")
     if not raw.strip():
@@ -362,7 +362,7 @@ def _json_list(raw: str, column: str | None) -> list[Any]:
     if isinstance(values, dict) and isinstance(values.get("entities"), list):  # spaCy's
         values = values["entities"]
     if not isinstance(values, list):
-        raise RowError(f"the entities are no JSON list (column {quoted(column)})")
+        raise RowError(f"the entities are not a JSON list (column {quoted(column)})")
     return values
 
 
@@ -370,7 +370,7 @@ def _tags(values: Sequence[Any], tag_names: Sequence[str]) -> list[str]:
     if all(isinstance(value, str) for value in values):
         return [value.strip() for value in values]
     if not all(type(value) is int for value in values):
-        raise RowError("the list holds neither tags nor entities alone")
+        raise RowError("the items of the list are not all tags, nor all entities")
     if not tag_names:
         raise RowError("the tags are class ids whose names are not known; write them as words")
     strange = next((value for value in values if not 0 <= value < len(tag_names)), None)
@@ -420,13 +420,13 @@ class Edges:
         shown = f"{quoted(self._example)}, {self.first.file}:{self.first.line}"
         if self.starts >= _NEARLY_ALL * self.entities:
             return (
-                f"{self.starts:,} of {self.entities:,} entities begin at the second letter of a word ({shown}): "
-                "do their places count from 1? bertkit's count from 0"
+                f"{self.starts:,} of {self.entities:,} entities begin at the second letter of a word "
+                f"({shown}): do their positions start at 1? bertkit's start at 0"
             )
         if self.ends >= _NEARLY_ALL * self.entities:
             return (
                 f"{self.ends:,} of {self.entities:,} entities end before the last letter of a word ({shown}): "
-                "is their end the last character? bertkit's is the one behind it"
+                f"is their end the last character? bertkit takes the position after it"
             )
         return None
 

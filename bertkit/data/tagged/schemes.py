@@ -71,7 +71,7 @@ class TagScheme:
 
     def __post_init__(self) -> None:
         if self.name not in _LETTERS:
-            raise ValueError(f"{self.name!r} is none of {', '.join(SCHEMES)}")
+            raise ValueError(f"{self.name!r} is not one of {', '.join(SCHEMES)}")
 
     @property
     def has_ends(self) -> bool:

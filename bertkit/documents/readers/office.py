@@ -53,7 +53,7 @@ def read_docx(content: bytes, name: str) -> list[ReadDocument]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             body, styles = _part(archive, "word/document.xml", name), _styles(archive, name)
     except KeyError:
-        raise DataError(f"{name}: a zip archive without word/document.xml, so no Word document.") from None
+        raise DataError(f"{name}: a zip archive without word/document.xml, so it is not a Word document.") from None
     except (zipfile.BadZipFile, ParseError, OSError, RuntimeError, NotImplementedError, EOFError) as error:
         raise DataError(f"{name}: cannot be read as a Word document ({error}); save it again.") from error
     lines: list[str] = []
@@ -82,7 +82,7 @@ def _part(archive: zipfile.ZipFile, part: str, name: str) -> Element:
         raise DataError(f"{name}: its text is larger than {_LARGEST >> 20} MB when it is unpacked.")
     content = archive.read(part)
     if b"<!DOCTYPE" in content[:4096] or b"<!ENTITY" in content:
-        raise DataError(f"{name}: it declares a document type, which no Word document does.")
+        raise DataError(f"{name}: it declares a document type, so it is not a Word document.")
     return fromstring(content.replace(_STRICT.encode(), _W[1:-1].encode()))
 
 
@@ -197,7 +197,7 @@ def _pdf_passages(text: str, texts: Sequence[str]) -> Iterator[Passage]:
 
 def _pages(content: bytes, name: str) -> Iterator[str]:
     if importlib.util.find_spec("pypdf") is None:
-        raise DataError(f"{name}: a PDF, whose text is taken out by pypdf, which is not installed; pip install pypdf.")
+        raise DataError(f"{name}: PDFs are read with pypdf, which is not installed; pip install pypdf.")
     from pypdf import PdfReader
     from pypdf.errors import DependencyError, PyPdfError
 

@@ -422,7 +422,7 @@ def _is_name(name: str) -> bool:
     return all(not word[0].islower() or word in _SMALL for word in words) or (len(words) == 1 and len(name) <= 16)
 
 
-# --- Greetings, signatures, notices: what stands in a document and is none of what it says --------
+# --- Greetings, signatures, notices: what stands in a document and is not one of what it says --------
 
 _NOTICE = re.compile(
     r"""
@@ -464,7 +464,7 @@ _CAPTION = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_CAPTION = 200  # characters
-# Headings of what stands behind a text and is none of it.
+# Headings of what stands behind a text and is not one of it.
 _BACK_MATTER = re.compile(
     r"(?:\d{1,2}\.?\s+)?(?:references|bibliography|works\s+cited|literature\s+cited|footnotes|endnotes|see\s+also"
     r"|external\s+links|further\s+reading|related\s+(?:posts|articles|stories)|참고\s*(?:문헌|자료)|각주|미주|같이\s*보기"
@@ -623,7 +623,7 @@ def _under_headings(passages: Iterable[Passage]) -> list[Passage]:
 
 
 def _with_speakers(passages: Sequence[Passage]) -> Sequence[Passage]:
-    """Find the speakers of a dialogue whose turns are passages; what follows without a name is still theirs."""
+    """Find the speakers of a dialogue whose turns are passages; a turn without a name is of the same speaker."""
     if any(passage.speaker for passage in passages):
         return passages
     turns = find_turns([passage.text for passage in passages])

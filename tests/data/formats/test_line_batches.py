@@ -46,7 +46,7 @@ def test_another_encoding() -> None:
     [
         (b"a\nbc\xff\n", r"^in\.txt:2: not valid UTF-8: byte 0xff at byte 3 of the line"),
         (b"a\n" * 100_000 + b"\xb0\xa1\n", r"^in\.txt:100001: not valid UTF-8: byte 0xb0 at byte 1 "),
-        (b"a\n\nb\0\n", r"^in\.txt:3: the line holds a NUL byte"),
+        (b"a\n\nb\0\n", r"^in\.txt:3: the line has a NUL byte"),
     ],
 )
 def test_a_broken_line_is_named(content: bytes, said: str) -> None:

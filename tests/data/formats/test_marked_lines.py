@@ -65,7 +65,7 @@ def test_entities_stand_between_marks(tmp_path: Path, line: str) -> None:
 
 def test_a_mark_without_its_other_side_is_a_fault_of_its_line(tmp_path: Path) -> None:
     path = lines(tmp_path / "a.txt", "<PER>Ada</PER> came", "<PER>Bo came", "<LOC>Oslo</LOC>")
-    with pytest.raises(DataError, match=r"a.txt:2: the mark '<PER>' has no other side"):
+    with pytest.raises(DataError, match=r"a.txt:2: the mark '<PER>' is not closed"):
         load_data([str(path)])
 
 
@@ -118,7 +118,7 @@ def test_a_run_reads_marked_lines_by_name_and_through_a_pipe(tmp_path: Path) -> 
 def test_parts_of_speech_are_no_labels(tmp_path: Path, written: tuple[str, ...]) -> None:
     path = lines(tmp_path / "t.txt", *written)
     for task in ("auto", "ner", "classify"):
-        with pytest.raises(DataError, match="a part of speech stands behind each word"):
+        with pytest.raises(DataError, match="a part-of-speech tag follows each word"):
             load_data([str(path)], task=task)
-    assert any("is read as a part of the text" in note for note in open_texts(str(path)).notes)
+    assert any("is read as text" in note for note in open_texts(str(path)).notes)
     assert marks_of(["TCP/IP and HTTP/TLS", "either/or"]) == ""

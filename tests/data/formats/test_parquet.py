@@ -105,7 +105,7 @@ def test_whatever_arrow_raises_is_one_sentence(tmp_path: Path, monkeypatch: pyte
         raise OverflowError("x" * 9999)
 
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", broken)
-    with pytest.raises(DataError, match=r"a\.parquet:1: this parquet file cannot be read on") as caught:
+    with pytest.raises(DataError, match=r"a\.parquet:1: this parquet file cannot be read further") as caught:
         load_data([str(path)])
     assert len(str(caught.value)) < 400 + len(str(path))
 

@@ -96,7 +96,7 @@ def test_the_full_export_of_label_studio(tmp_path: Path) -> None:
     loaded = load_data([str(path)])
     assert loaded.task == "ner"
     assert [row.answer for row in loaded.splits["train"]] == [SPANS, []]
-    assert any("nobody has annotated it (1)" in note for note in loaded.notes)
+    assert any("it is not annotated (1)" in note for note in loaded.notes)
 
 
 def test_classes_from_label_studio(tmp_path: Path) -> None:
@@ -236,11 +236,15 @@ def test_a_right_answer_among_distractors(tmp_path: Path) -> None:
 
 def test_places_that_count_words_are_named(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "t.jsonl", [{"tokens": TEXT.split(), "entities": [[0, 2, "PER"]]}] * 2)
-    with pytest.raises(DataError, match=r"characters 0 to 2 are 'Mi', a part of a word: do these places count words"):
+    with pytest.raises(
+        DataError, match=r"characters 0 to 2 are 'Mi', a part of a word: are these positions counted in words"
+    ):
         load_data([str(path)])
 
 
-@pytest.mark.parametrize(("shift", "doubt"), [((0, -1), "is the end the last character"), ((1, 1), "count from 1")])
+@pytest.mark.parametrize(
+    ("shift", "doubt"), [((0, -1), "is the end the last character"), ((1, 1), "positions start at 1")]
+)
 def test_places_that_are_counted_otherwise_than_their_strings(
     tmp_path: Path, shift: tuple[int, int], doubt: str
 ) -> None:
@@ -312,7 +316,7 @@ def test_rows_need_not_all_have_the_same_keys(tmp_path: Path) -> None:
 
 def test_a_first_row_without_the_text_is_a_fault_like_others(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "t.jsonl", [{"txt": "a", "label": 1}, {"text": "b", "label": 0}])
-    with pytest.raises(DataError, match=r"t\.jsonl:1: column 'text' is missing\.$"):
+    with pytest.raises(DataError, match=r"t\.jsonl:1: column 'text' is missing\. Fix it, or leave it out with"):
         load_data([str(path)])
     assert [row.texts for row in stream_data([str(path)]).splits["train"]] == [("b",)]
 
@@ -360,7 +364,7 @@ def test_a_row_without_the_list_that_others_have_is_named(tmp_path: Path) -> Non
     path = jsonl(tmp_path / "mixed.jsonl", [{"id": 1, "parts": parts}, {"id": 2, "parts": "plain"}])
     *texts, bad = read_rows(path)
     assert [row.fields["text"] for row in texts if isinstance(row, Row)] == ["Hello there.", "The bus leaves at nine."]
-    assert bad == BadRow(2, "it holds no list of texts, as the rows before it do")
+    assert bad == BadRow(2, "it does not hold a list of texts, as the rows before it do")
 
 
 _SPAN = {"start": 0, "end": 9, "labels": ["PER"]}
@@ -421,7 +425,7 @@ def test_other_spellings_of_known_forms(tmp_path: Path, name: str, content: obje
 def test_an_annotation_of_an_unknown_type_is_no_text_without_entities(tmp_path: Path) -> None:
     rows = [_task({"start": 0, "end": 9, "labels": ["PER"]}), _task({"video": 1}, "videorectangle")]
     (tmp_path / "t.json").write_text(json.dumps(rows), encoding="utf-8")
-    with pytest.raises(DataError, match="an annotation of the type 'videorectangle' is none that can be read"):
+    with pytest.raises(DataError, match="an annotation of the type 'videorectangle' cannot be read"):
         load_data([str(tmp_path / "t.json")])
 
 

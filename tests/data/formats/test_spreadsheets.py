@@ -67,7 +67,7 @@ def test_a_second_header_is_left_out_and_said(tmp_path: Path, name: str) -> None
     loaded = load_data([str(path)])
     assert set(loaded.labels("train")) == {"0", "1"}
     assert len(loaded.splits["train"]) == 24
-    assert f"left out: the line is a header once more (1), the first at {path}:14" in loaded.notes
+    assert f"left out: the line repeats the header (1), the first at {path}:14" in loaded.notes
     (finding,) = [f for f in inspect_data(InspectRequest((str(path),))).audit.findings if f.kind == "left_out_row"]
     assert (finding.severity, finding.count, finding.places[0].line) == ("info", 1, 14)
     assert list(open_texts(str(path)).texts)[12] == "row 0"
@@ -84,8 +84,8 @@ ROWS = [("good", "1"), ("bad", "0"), ("fine", "1")]
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("text,label\ngood,1\nbad,0\nText,LABEL\nfine,1\n", 4, "the line is a header once more"),
-        ("text,label\ngood,1\nbad,0\n\ufefftext,label\nfine,1\n", 4, "the line is a header once more"),
+        ("text,label\ngood,1\nbad,0\nText,LABEL\nfine,1\n", 4, "the line repeats the header"),
+        ("text,label\ngood,1\nbad,0\n\ufefftext,label\nfine,1\n", 4, "the line repeats the header"),
         ("text,label\ngood,1\nbad,0\nlabel,text\n1,fine\n", 4, "its columns in another order"),
         ("Reviews of May,\n\ntext,label\ngood,1\nbad,0\nfine,1\n", 1, "a title above the names of the columns"),
     ],

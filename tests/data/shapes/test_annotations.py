@@ -105,7 +105,11 @@ def sentences(count: int, shift: tuple[int, int]) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize(
     ("shift", "said"),
-    [((0, -1), "is their end the last character?"), ((1, 1), "count from 1?"), ((1, 0), "count from 1?")],
+    [
+        ((0, -1), "is their end the last character?"),
+        ((1, 1), "positions start at 1?"),
+        ((1, 0), "positions start at 1?"),
+    ],
 )
 def test_places_that_are_counted_otherwise_are_named(tmp_path: Path, shift: tuple[int, int], said: str) -> None:
     path = jsonl(tmp_path / "t.jsonl", sentences(30, shift))

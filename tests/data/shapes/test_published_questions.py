@@ -66,7 +66,7 @@ def test_ways_to_name_a_choice(answer: str) -> None:
 
 @pytest.mark.parametrize("answer", ["C", "(C)", "B. a stone", "46%", "5"])
 def test_what_names_no_choice(answer: str) -> None:
-    with pytest.raises(RowError, match="names no choice: the choices are A, B"):
+    with pytest.raises(RowError, match="is not one of the choices: A, B"):
         read_answer(answer, {"A": "a stone", "B": "sunlight"}, ("A", "B"), None)
 
 
@@ -120,9 +120,9 @@ def test_a_column_without_one_usable_answer_is_an_error(tmp_path: Path) -> None:
     path.write_text("prompt,A,B,C,D,answer\n" + rows, encoding="utf-8")
     (finding,) = [f for f in inspect_data(InspectRequest((str(path),))).audit.findings if f.severity == "error"]
     assert (finding.kind, finding.count) == ("missing_label", 30)
-    assert "no row has a label that can be used: the answer '1' names no choice" in finding.message
-    assert "from 0 or from 1" in finding.message
-    with pytest.raises(DataError, match=r"t\.csv:2: the answer '1' names no choice.*cannot be told"):
+    assert "no row has a label that can be used: the answer '1' is not one of the choices" in finding.message
+    assert "at 0 or at 1" in finding.message
+    with pytest.raises(DataError, match=r"t\.csv:2: the answer '1' is not one of the choices.*it is unclear"):
         load_data([str(path)])
 
 

@@ -145,7 +145,7 @@ def test_choices_are_parsed_and_renamed():
     parsed = parse_columns("text=c+q,choices=a+b, choices=d,label=gold")
     assert parsed == ColumnChoice(("c", "q"), None, "gold", ("a", "b", "d"))
     assert parsed.renamed({"b": "B"}).choices == ("a", "B", "d")
-    with pytest.raises(UsageError, match="pair does not go with choices"):
+    with pytest.raises(UsageError, match="pair cannot be used with choices"):
         parse_columns("text=a,pair=b,choices=c+d")
     with pytest.raises(UsageError, match="the column 'a' is used twice"):
         parse_columns("text=a,choices=a+b")
@@ -197,7 +197,7 @@ def test_numbers_start_where_the_names_do():
     columns = ColumnMap(("question",), None, "answer", ("option1", "option2"))
     row = {"question": "Which?", "option1": "x", "option2": "y", "answer": "2"}
     assert question(row, columns).label == "2"
-    assert "'0' names no choice: the choices are 1, 2" in fault(row | {"answer": "0"}, columns)
+    assert "'0' is not one of the choices: 1, 2" in fault(row | {"answer": "0"}, columns)
 
 
 def test_a_name_goes_before_a_text():
@@ -246,10 +246,10 @@ def test_a_list_inside_a_json_object():
 @pytest.mark.parametrize(
     ("fields", "columns", "message"),
     [
-        (exam("E"), EXAM, "the answer 'E' names no choice: the choices are A, B, C"),
-        (exam("B", B=""), EXAM, "the answer 'B' names no choice: the choices are A, C"),
-        (exam("0"), EXAM, "the answer '0' names no choice: the choices are A, B, C"),
-        (exam("x" * 99), EXAM, f"the answer '{'x' * 26}…{'x' * 13}' names no choice: the choices are A, B, C"),
+        (exam("E"), EXAM, "the answer 'E' is not one of the choices: A, B, C"),
+        (exam("B", B=""), EXAM, "the answer 'B' is not one of the choices: A, C"),
+        (exam("0"), EXAM, "the answer '0' is not one of the choices: A, B, C"),
+        (exam("x" * 99), EXAM, f"the answer '{'x' * 26}…{'x' * 13}' is not one of the choices: A, B, C"),
         (exam(" "), EXAM, "label is empty (column 'answer')"),
         (exam(prompt="\t"), EXAM, "the question is empty (column 'prompt')"),
         (exam(B="", C=""), EXAM, "there is only one choice, A; a question needs two"),
@@ -259,8 +259,8 @@ def test_a_list_inside_a_json_object():
         (listed([]), LISTED, "there are no choices (column 'choices' is empty)"),
         (listed([]) | {"choices": ""}, LISTED, "there are no choices (column 'choices' is empty)"),
         (listed(["x"]), LISTED, "there is only one choice, 0; a question needs two"),
-        (listed("x"), LISTED, "the choices are no JSON list (column 'choices')"),
-        (listed([]) | {"choices": "['x', 'y'"}, LISTED, "the choices are no JSON list (column 'choices')"),
+        (listed("x"), LISTED, "the choices are not a JSON list (column 'choices')"),
+        (listed([]) | {"choices": "['x', 'y'"}, LISTED, "the choices are not a JSON list (column 'choices')"),
         (
             listed({"text": ["x", "y"], "label": ["A"]}),
             LISTED,
@@ -271,7 +271,7 @@ def test_a_list_inside_a_json_object():
             LISTED,
             "two choices have the same label (column 'choices')",
         ),
-        (listed(["x", "y"], "2"), LISTED, "the answer '2' names no choice: the choices are 0, 1"),
+        (listed(["x", "y"], "2"), LISTED, "the answer '2' is not one of the choices: 0, 1"),
     ],
 )
 def test_a_row_that_cannot_be_used_says_why_in_one_clause(fields, columns, message):
@@ -289,7 +289,7 @@ def test_without_need_an_unusable_answer_is_no_answer():
 def test_withheld_answers_are_none():
     found = question(listed(["x", "y"], "-1"), LISTED, withheld=frozenset({"-1"}))
     assert found.label is None
-    assert "'-1' names no choice" in fault(listed(["x", "y"], "-1"), LISTED)
+    assert "'-1' is not one of the choices" in fault(listed(["x", "y"], "-1"), LISTED)
 
 
 # --- prompts ---

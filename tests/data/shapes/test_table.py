@@ -88,7 +88,7 @@ def test_rows_become_questions_and_bad_ones_stay_in_their_place() -> None:
     good, one_choice, no_such_choice, torn = examples("choice", rows, columns)
     assert good == Question(("q",), "B", 2, "t.csv", choices=("x", "y"), names=("A", "B"))
     assert one_choice == BadRow(3, "there is only one choice, A; a question needs two")
-    assert no_such_choice == BadRow(4, "the answer 'C' names no choice: the choices are A, B")
+    assert no_such_choice == BadRow(4, "the answer 'C' is not one of the choices: A, B")
     assert torn == BadRow(9, "torn")
     third = examples("choice", rows, columns, need_label=False)[2]
     assert isinstance(third, Question)
@@ -185,7 +185,7 @@ def test_labels_decide_between_classes_and_numbers(labels: list[str], task: str,
 
 def test_regression_names_the_label_that_is_no_number() -> None:
     rows = [Example(("x",), label, line, "t.csv") for line, label in enumerate(["1", "high"], start=2)]
-    with pytest.raises(DataError, match=r"^t\.csv:3: the label 'high' is no number, as regression needs\.$"):
+    with pytest.raises(DataError, match=r"^t\.csv:3: the label 'high' is not a number, as regression needs\. Fix it, "):
         decide_labels("scores", {"train": rows}, tasks=SHAPE_OF)
 
 

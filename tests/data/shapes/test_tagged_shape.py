@@ -120,7 +120,7 @@ class TestSpans:
         [
             ([[15, 24, "LOC"]], "outside the text of 23"),
             ([[-1, 3, "PER"]], "outside the text"),
-            ([[3, 3, "PER"]], "holds nothing"),
+            ([[3, 3, "PER"]], "is empty"),
             ([[3, 4, "PER"]], "only spaces"),
             ([[0, 7, "PER"], [4, 11, "LOC"]], "'Kim met' (PER) and 'met 김철수' (LOC) overlap"),
             ([[0, 3, "PER"], [0, 3, "LOC"]], "overlap"),
@@ -129,10 +129,10 @@ class TestSpans:
             ([[0, 3, "PER"], [4, 5, 6, 7]], "entity 2 is neither"),
             ([{"label": "PER"}], "neither a place nor a string"),
             ([{"start": 0, "end": 3, "text": "Lee", "label": "PER"}], "are 'Kim', not 'Lee'"),
-            ({"PER": ["Kim"]}, "no JSON list"),
-            ("[[0, 3, 'PER'", "no JSON list"),
+            ({"PER": ["Kim"]}, "not a JSON list"),
+            ("[[0, 3, 'PER'", "not a JSON list"),
             ([{"start": 0, "end": 3, "labels": ["PER", "ORG"]}], "several labels"),
-            (["B-PER", 3], "neither tags nor entities"),
+            (["B-PER", 3], "not all tags, nor all entities"),
         ],
     )
     def test_faults(self, entities, message):
@@ -187,7 +187,7 @@ class TestStrings:
         assert found(example) == [("Anna", "PER")]
         assert problems == [
             BadRow(5, "the entity 'Rome' is not in the text"),
-            BadRow(5, "the entity 'Anna' is listed more often than the text has a place for it"),
+            BadRow(5, "the entity 'Anna' is listed more often than it occurs in the text"),
         ]
         bad = row_of("Anna sang", pairs)
         assert isinstance(bad, BadRow), "where nobody gathers problems the row is one"

@@ -53,7 +53,7 @@ def test_entities_that_no_line_holds_are_said(tmp_path: Path, ann: str, said: st
 
 def test_a_malformed_annotation_is_named_by_its_line(tmp_path: Path) -> None:
     path = write(tmp_path, "T1\tPER 0 9\tMira\nT2 PER 3\n")
-    with pytest.raises(DataError, match=r"a\.ann:2: 'T2 PER 3' is no entity of brat's"):
+    with pytest.raises(DataError, match=r"a\.ann:2: 'T2 PER 3' is not a brat entity"):
         load_data([str(path)])
 
 

@@ -267,7 +267,7 @@ def test_a_header_that_comes_again(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text(part + part, encoding="utf-8")
     loaded = load_data([str(tmp_path / "t.txt")])
     assert len(loaded.splits["train"]) == 2 * len(SENTENCES)
-    assert any("the line is a header once more (1)" in note for note in loaded.notes)
+    assert any("the line repeats the header (1)" in note for note in loaded.notes)
 
 
 def test_many_sentences_that_nothing_parts_are_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Inputs cut into parts, read part by part: the rows of the whole, wherever it is cut. Needs no Ray."""
+"""Inputs cut into shards, read shard by shard: the rows of the whole, wherever it is cut. Needs no Ray."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bertkit.cluster.parts import FilePlan, all_files, plan_file, read_part, without_key
-from bertkit.cluster.worker import Wanted, begin, part_name, run_digest, taken, write_part, written
+from bertkit.cluster.shards import FilePlan, all_files, plan_file, read_shard, without_key
+from bertkit.cluster.worker import Wanted, begin, run_digest, shard_name, taken, write_shard, written
 from bertkit.data.columns import parse_keep
 from bertkit.data.records import BadRow, ColumnMap
 from bertkit.errors import DataError, OutputError, UsageError
@@ -87,11 +87,11 @@ FILES: dict[str, tuple[Callable[[Path], Path], bool]] = {
 }
 
 
-def in_parts(file: str, rows: int, settings: TaskSettings = PAIRS) -> Iterator[tuple[FilePlan, list[Item]]]:
+def in_shards(file: str, rows: int, settings: TaskSettings = PAIRS) -> Iterator[tuple[FilePlan, list[Item]]]:
     plan = plan_file(file, settings, input_format="auto", columns=None, rows=rows)
     keep = parse_keep("all")
-    for part in plan.parts:
-        yield plan, list(read_part(part, settings, columns=None, keep=keep, name=None))
+    for shard in plan.shards:
+        yield plan, list(read_shard(shard, settings, columns=None, keep=keep, name=None))
 
 
 def shown(item: Item) -> object:
@@ -110,30 +110,30 @@ def whole(file: str, settings: TaskSettings = PAIRS) -> list[object]:
 def test_parts_are_the_rows_of_the_whole(tmp_path: Path, name: str, rows: int, address: str) -> None:
     write, can_be_cut = FILES[name]
     path = str(write(tmp_path / name))
-    parts = list(in_parts(address + path, rows))
-    assert [shown(item) for _, items in parts for item in items] == whole(path)
-    assert (len(parts) > 1) == (can_be_cut and rows < len(ROWS))
+    shards = list(in_shards(address + path, rows))
+    assert [shown(item) for _, items in shards for item in items] == whole(path)
+    assert (len(shards) > 1) == (can_be_cut and rows < len(ROWS))
     if can_be_cut and rows > 1:
-        assert all(len(items) <= rows + 1 for _, items in parts)
+        assert all(len(items) <= rows + 1 for _, items in shards)
 
 
 def test_lines_of_text_and_tokens_a_row(tmp_path: Path) -> None:
     text = tmp_path / "texts.txt"
     text.write_text("".join(f"{a}\n" for a, _, _ in ROWS), encoding="utf-8")
-    parts = list(in_parts(str(text), 10, TEXTS))
-    assert len(parts) == 15
-    assert [shown(item) for _, items in parts for item in items] == whole(str(text), TEXTS)
+    shards = list(in_shards(str(text), 10, TEXTS))
+    assert len(shards) == 15
+    assert [shown(item) for _, items in shards for item in items] == whole(str(text), TEXTS)
     words = tmp_path / "words.csv"
     words.write_text("sentence_id,word,tag\n" + "".join(f"{i // 3},w{i},O\n" for i in range(90)), encoding="utf-8")
     entities = TaskSettings(task="ner", columns=ColumnMap(("text",), None, "entities"), labels=("PER",))
-    parts = list(in_parts(str(words), 10, entities))
-    assert len(parts) == 1
-    assert [shown(item) for _, items in parts for item in items] == whole(str(words), entities)
+    shards = list(in_shards(str(words), 10, entities))
+    assert len(shards) == 1
+    assert [shown(item) for _, items in shards for item in items] == whole(str(words), entities)
 
 
 def test_an_empty_file_has_no_parts(tmp_path: Path) -> None:
     (tmp_path / "none.jsonl").write_text("")
-    assert list(in_parts(str(tmp_path / "none.jsonl"), 5)) == []
+    assert list(in_shards(str(tmp_path / "none.jsonl"), 5)) == []
 
 
 def test_names_of_files_in_addresses_are_found_whatever_they_hold(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_names_of_files_in_addresses_are_found_whatever_they_hold(tmp_path: Path
         (folder / name).write_text(json.dumps({"text": name}) + "\n", encoding="utf-8")
     for address in (f"file://{folder}", f"file://{folder}/".replace(" ", "%20")):
         found = all_files([address])
-        read = [item.texts[0] for file in found.values() for _, items in in_parts(file, 5, TEXTS) for item in items]
+        read = [item.texts[0] for file in found.values() for _, items in in_shards(file, 5, TEXTS) for item in items]
         assert read == names
     assert [*all_files([f"file://{folder}/?region=x"])][1].endswith("/a%231.jsonl?region=x")
 
@@ -160,8 +160,8 @@ def test_what_arrow_does_not_know_is_read_by_fsspec(tmp_path: Path) -> None:
         f"memory://in/{name}" for name in ("rows.csv", "rows.jsonl", "rows.jsonl.gz", "rows.parquet")
     ]
     for name, place in found.items():
-        parts = [shown(item) for _, items in in_parts(place, 40) for item in items]
-        assert parts == whole(str(tmp_path / name.rpartition("/")[2]))
+        shards = [shown(item) for _, items in in_shards(place, 40) for item in items]
+        assert shards == whole(str(tmp_path / name.rpartition("/")[2]))
 
 
 def test_a_key_in_an_address_is_said_and_stored_nowhere() -> None:
@@ -199,7 +199,7 @@ def test_what_is_gone_on_with_must_be_the_same(tmp_path: Path) -> None:
     file, folder = json_lines(tmp_path / "rows.jsonl"), tmp_path / "out"
     with taken(folder, force=False, resume=False):
         begin(folder, planned(file, top_k=0))
-        write_part(folder, 1, iter([[{"line": 1, "error": "x"}], [{"line": 2, "truncated": True}]]))
+        write_shard(folder, 1, iter([[{"line": 1, "error": "x"}], [{"line": 2, "truncated": True}]]))
     with pytest.raises(OutputError, match="not empty"), taken(folder, force=False, resume=False):
         pass
     with taken(folder, force=False, resume=True):
@@ -221,7 +221,7 @@ def test_what_is_gone_on_with_must_be_the_same(tmp_path: Path) -> None:
     (folder / "notes.txt").unlink()
     with taken(folder, force=True, resume=False):
         begin(folder, planned(file, run="2"))
-    assert not (folder / part_name(1)).exists()
+    assert not (folder / shard_name(1)).exists()
 
 
 def test_a_run_is_known_by_what_it_answers_with(trained_run: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Inputs of a cluster, on disk or in an object store, cut into parts that any machine can read by itself."""
+"""Inputs of a cluster, on disk or in an object store, cut into shards that any machine can read by itself."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def all_files(names: Sequence[str]) -> dict[str, str]:
         DataError: a file is missing, or a folder holds none.
     """
     if "-" in names:
-        raise UsageError("--ray: needs files that every machine can read, and standard input is none; name them.")
+        raise UsageError("--ray: needs files that every machine can read, not standard input; name them.")
     files: list[str] = []
     for name in names:
         if is_address(name):
@@ -193,13 +193,13 @@ def _in_bytes(found: re.Match[str]) -> str:
     return quote(found[0], safe="")
 
 
-# --- An input cut into parts that any machine can read by itself, always the same ones ------------
+# --- An input cut into shards that any machine can read by itself, always the same ones ------------
 #
-# Where parts are cut follows from the bytes of a file and the rows of a part alone, never from
-# how many machines there are: whatever was answered before is known by its name. A part of a
+# Where shards are cut follows from the bytes of a file and the rows of a shard alone, never from
+# how many machines there are: whatever was answered before is known by its name. A shard of a
 # table of lines begins with a record of its own; it is read from there, behind the first lines
 # of the file, which say how the others are read, and its line numbers are those of the file.
-# What cannot be cut (packed files, JSON documents, tagged text, a token a row) is one part.
+# What cannot be cut (packed files, JSON documents, tagged text, a token a row) is one shard.
 
 _LINED = ("jsonl", "csv", "tsv", "txt")
 # Rows that must be as they stand for a table to be cut, and records that are looked through for them.
@@ -208,15 +208,15 @@ _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Part:
+class Shard:
     """Some rows of a file.
 
     Attributes:
         file: where it is, the same from every folder.
         table: its format.
-        first: lines or rows before the part.
-        end: the last line, or row, of the part; None: the last of the file.
-        offset: the byte at which the part begins.
+        first: lines or rows before the shard.
+        end: the last line, or row, of the shard; None: the last of the file.
+        offset: the byte at which the shard begins.
         head: lines at the beginning of the file that are read before it, and how many bytes they are.
         rows: about how many there are; 0: not known.
     """
@@ -236,16 +236,16 @@ class Part:
 
 @dataclass(frozen=True)
 class FilePlan:
-    """A file: what its bytes are, and its parts."""
+    """A file: what its bytes are, and its shards."""
 
     file: str
     size: int
     digest: str
-    parts: tuple[Part, ...]
+    shards: tuple[Shard, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Write what must be the same for its answers to be."""
-        cuts = [part.to_json() for part in self.parts]
+        cuts = [shard.to_json() for shard in self.shards]
         return {"file": self.file, "bytes": self.size, "blake2b": self.digest, "parts": cuts}
 
 
@@ -257,7 +257,7 @@ def plan_file(file: str, settings: TaskSettings, *, input_format: str, columns: 
         settings: the run's.
         input_format: the word of --input-format.
         columns: the value of --columns.
-        rows: most rows of a part.
+        rows: most rows of a shard.
 
     Raises:
         DataError: it cannot be read, or the run reads no such thing.
@@ -271,21 +271,21 @@ def plan_file(file: str, settings: TaskSettings, *, input_format: str, columns: 
         return FilePlan(file, size, digest, ())
     table = told.table
     if table.kind == "parquet" and not is_packed:
-        parts = list(_of_parquet(file, table, rows))
+        shards = list(_of_parquet(file, table, rows))
     elif table.kind in _LINED and not is_packed and (head := _head_lines(file, table)) is not None:
-        parts = _of_lines(file, table, head, rows)
+        shards = _of_lines(file, table, head, rows)
     else:
-        parts = [Part(file, table)]
-    return FilePlan(file, size, digest, tuple(parts))
+        shards = [Shard(file, table)]
+    return FilePlan(file, size, digest, tuple(shards))
 
 
-def read_part(
-    part: Part, settings: TaskSettings, *, columns: str | None, keep: Keep | None, name: str | None
+def read_shard(
+    shard: Shard, settings: TaskSettings, *, columns: str | None, keep: Keep | None, name: str | None
 ) -> Iterator[Item]:
-    """Read the rows of a part as `predict` reads them.
+    """Read the rows of a shard as `predict` reads them.
 
     Args:
-        part: which.
+        shard: which.
         settings: the run's.
         columns: the value of --columns.
         keep: the columns that go through to the answers.
@@ -295,35 +295,35 @@ def read_part(
         DataError: the file cannot be read any more.
     """
     choice = None if columns is None else parse_columns(columns)
-    assert part.table is not None
-    opened, physical = _opened(part)
-    found = rows_as(opened, part.table, settings, choice, lambda _: None, keep, physical=physical)
-    if part.table.kind != "parquet":
-        found = _own_lines(found, part)
+    assert shard.table is not None
+    opened, physical = _opened(shard)
+    found = rows_as(opened, shard.table, settings, choice, lambda _: None, keep, physical=physical)
+    if shard.table.kind != "parquet":
+        found = _own_lines(found, shard)
     for item in found:
         yield item if name is None else replace(item, kept=((FILE, name), *item.kept))
 
 
-def _opened(part: Part) -> tuple[Opened, Iterator[Row | BadRow] | None]:
-    """Open a part: as a stream, or as the rows of a parquet file."""
-    table = part.table
-    if table is not None and table.kind == "parquet" and part.end is not None:
-        file = open_stored(part.file) if is_address(part.file) else part.file
-        rows: Iterator[Row | BadRow] = read_parquet_part(file, part.file, part.first, part.end)
-        return Opened(part.file, b"", False, cast("Any", io.BytesIO())), usual_rows(rows, part.file)
-    if not part.offset:
-        is_path = not is_address(part.file)
-        return Opened(part.file, b"", False, Path(part.file) if is_path else stream_of(part.file)), None
-    return Opened(part.file, b"", False, cast("BinaryIO", io.BufferedReader(_Behind(part), _BLOCK))), None
+def _opened(shard: Shard) -> tuple[Opened, Iterator[Row | BadRow] | None]:
+    """Open a shard: as a stream, or as the rows of a parquet file."""
+    table = shard.table
+    if table is not None and table.kind == "parquet" and shard.end is not None:
+        file = open_stored(shard.file) if is_address(shard.file) else shard.file
+        rows: Iterator[Row | BadRow] = read_parquet_part(file, shard.file, shard.first, shard.end)
+        return Opened(shard.file, b"", False, cast("Any", io.BytesIO())), usual_rows(rows, shard.file)
+    if not shard.offset:
+        is_path = not is_address(shard.file)
+        return Opened(shard.file, b"", False, Path(shard.file) if is_path else stream_of(shard.file)), None
+    return Opened(shard.file, b"", False, cast("BinaryIO", io.BufferedReader(_Behind(shard), _BLOCK))), None
 
 
 class _Behind(io.RawIOBase):
     """The first lines of a file, and behind them the file from a byte on."""
 
-    def __init__(self, part: Part) -> None:
-        self._file = open_stored(part.file)
-        self._head = memoryview(self._file.read(part.head[1]))
-        self._file.seek(part.offset)
+    def __init__(self, shard: Shard) -> None:
+        self._file = open_stored(shard.file)
+        self._head = memoryview(self._file.read(shard.head[1]))
+        self._file.seek(shard.offset)
 
     def readable(self) -> bool:
         return True
@@ -340,14 +340,14 @@ class _Behind(io.RawIOBase):
         return len(found)
 
 
-def _own_lines(rows: Iterator[Example | BadRow], part: Part) -> Iterator[Example | BadRow]:
-    """Leave out the head, count lines as the file does, and end where the part does."""
-    lines, shift = (part.head[0], part.first - part.head[0]) if part.offset else (0, 0)
+def _own_lines(rows: Iterator[Example | BadRow], shard: Shard) -> Iterator[Example | BadRow]:
+    """Leave out the head, count lines as the file does, and end where the shard does."""
+    lines, shift = (shard.head[0], shard.first - shard.head[0]) if shard.offset else (0, 0)
     for row in rows:
         if row.line <= lines:
             continue
         line = row.line + shift
-        if part.end is not None and line > part.end:
+        if shard.end is not None and line > shard.end:
             return
         yield replace(row, line=line) if shift else row
 
@@ -361,17 +361,17 @@ def _digest(raw: Any) -> tuple[str, int, bool]:
     return found.hexdigest(), size, is_packed
 
 
-def _of_parquet(file: str, table: TableFormat, rows: int) -> Iterator[Part]:
+def _of_parquet(file: str, table: TableFormat, rows: int) -> Iterator[Shard]:
     import pyarrow.parquet as pq
 
     try:
         with open_stored(file) as raw:
             total = pq.ParquetFile(raw).metadata.num_rows
-    except Exception as error:  # pyarrow raises whatever its parts raise
-        raise DataError(f"{file}: this is no readable parquet file ({error}).") from error
+    except Exception as error:  # pyarrow raises whatever its own libraries raise
+        raise DataError(f"{file}: this is not a readable parquet file ({error}).") from error
     for first in range(0, total, rows):
         end = min(total, first + rows)
-        yield Part(file, table, first, end, rows=end - first)
+        yield Shard(file, table, first, end, rows=end - first)
 
 
 def _head_lines(file: str, table: TableFormat) -> int | None:
@@ -402,13 +402,13 @@ def _as_it_stands(row: Row | BadRow) -> object:
     return (row.line, dict(row.fields)) if isinstance(row, Row) else (row.line, row.message)
 
 
-def _of_lines(file: str, table: TableFormat, head: int, rows: int) -> list[Part]:
+def _of_lines(file: str, table: TableFormat, head: int, rows: int) -> list[Shard]:
     """Cut a table of lines."""
     if table.kind == "csv" and _has_quotes(file):
         starts: set[int] | None = _starts_of_records(file, table, head, rows)
     else:
         starts = None
-    cuts: list[tuple[int, int]] = []  # lines before the part, and the byte where it begins
+    cuts: list[tuple[int, int]] = []  # lines before the shard, and the byte where it begins
     head_bytes, offset, number, names = 0, 0, 0, b""
     no_rows = 0 if table.kind == "jsonl" else head
     with stream_of(file) as stream:
@@ -419,14 +419,14 @@ def _of_lines(file: str, table: TableFormat, head: int, rows: int) -> list[Part]
             if table.has_header and number == head and table.kind in ("csv", "tsv"):
                 names = line
             elif names and len(line) == len(names) and sorted(line) == sorted(names) and number > head:
-                return [Part(file, table)]  # a header once more: what follows may stand in another order
+                return [Shard(file, table)]  # a header once more: what follows may stand in another order
             offset += len(line)
             head_bytes = offset if number == head else head_bytes
     begins = [(0, 0), *cuts]
     ends: list[int | None] = [*(before for before, _ in cuts), None]
     sizes = [(end or number) - first - (0 if at else no_rows) for (first, at), end in zip(begins, ends, strict=True)]
     return [
-        Part(file, table, first, end, at, (head, head_bytes), size)
+        Shard(file, table, first, end, at, (head, head_bytes), size)
         for (first, at), end, size in zip(begins, ends, sizes, strict=True)
     ]
 
@@ -437,7 +437,7 @@ def _has_quotes(file: str) -> bool:
 
 
 def _starts_of_records(file: str, table: TableFormat, head: int, rows: int) -> set[int]:
-    """Return the lines at which parts begin where records may have several."""
+    """Return the lines at which shards begin where records may have several."""
     with stream_of(file) as stream:
         lines = Lines(stream, file, table.encoding)
         for _ in itertools.islice(lines, table.skip):
