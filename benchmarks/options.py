@@ -16,7 +16,7 @@ from report import Report, show
 MISSING = 3
 
 
-class Missing(Exception):  # noqa: N818 - it is no fault of the script's
+class Missing(Exception):  # noqa: N818 - it is not a fault of the script
     """What a script cannot do without is not installed; the message says how to get it."""
 
 

@@ -158,7 +158,7 @@ def published_config(settings: TaskSettings, model: TaskModel) -> dict[str, Any]
     }
 
 
-# What the outputs are called where they are no labels.
+# What the outputs are called where they are not labels.
 _OUTPUTS = {"qa": ("start", "end")}
 _PROBLEM_TYPES = {
     "classify": "single_label_classification",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-# What is no defect of anybody's: the machine has no room, no right, no such name.
+# What nobody's code is to blame for: the machine has no room, no right, no such name.
 MACHINE_ERRORS = frozenset({
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EIO,
     errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.EEXIST, errno.EBADF,

@@ -165,7 +165,7 @@ def _snapshot(repo_id: str) -> Path | None:
 
 
 def _has_any(folder: Path, patterns: Sequence[str]) -> bool:
-    # The files are links into a store of blobs; a broken link is no file.
+    # The files are links into a store of blobs; a broken link is not a file.
     return any(is_file(path) for pattern in patterns for path in folder.glob(pattern))
 
 

@@ -61,7 +61,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while link is not None:
         yield link
         # The libraries turn what they catch into OSErrors; from any other error, what was being
-        # handled when it came ("no such file, then let's try …") is no explanation.
+        # handled when it came ("no such file, then let's try …") is not an explanation.
         is_turned = isinstance(link, OSError) and not link.__suppress_context__
         link = link.__cause__ or (link.__context__ if is_turned else None)
 

@@ -1,7 +1,7 @@
 """One process at a time in a folder: a lock that the operating system takes back when a process dies.
 
 The lock is held on a file in the folder, so it goes where the folder goes, whatever name or
-link leads there. A file that a dead process has left is no lock. Where the file system
+link leads there. A file that a dead process has left is not a lock. Where the file system
 knows no locks, nobody is kept out.
 """
 

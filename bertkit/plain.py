@@ -121,7 +121,7 @@ def listed(names: Collection[str], most: int = LISTED, *, joint: str = ", ", quo
 def sentence(text: str) -> str:
     """Return what is said to a user: one line, nothing in it unseen, of bounded length.
 
-    What has no gap is no prose of ours: a path or a name, which is cut before all that is
+    What has no gap is not prose of ours: a path or a name, which is cut before all that is
     said of it would have to be.
     """
     return shortened(_LONG_WORD.sub(lambda word: shortened(word[0], WORD), visible(text)), SENTENCE)
@@ -187,7 +187,7 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def _shell_escape(found: re.Match[str]) -> str:
-    """Write a character as bash's $'…' reads it; a byte that is no text is the byte it was."""
+    """Write a character as bash's $'…' reads it; a byte that is not text is the byte it was."""
     code = ord(found[0])
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"
@@ -195,7 +195,7 @@ def _shell_escape(found: re.Match[str]) -> str:
 
 
 def _json_escape(found: re.Match[str]) -> str:
-    # Line ends that parted an indented text are no part of a value.
+    # Line ends that parted an indented text are not part of a value.
     return found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}"
 
 

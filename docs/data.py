@@ -41,7 +41,7 @@ ENDING = """\
   `train --on-error skip` leaves them out and says so; `inspect-data --write clean.csv` writes the rows that are left
   after its findings, and beside them `clean.left_out.csv` with file, line and reason. In `predict` they are error
   records in their place.
-- **Lists and objects are no classes**: `["price", "battery"]` are labels of `--task multilabel` (a list of one label
+- **Lists and objects are not classes**: `["price", "battery"]` are labels of `--task multilabel` (a list of one label
   is that label, one of 0 and 1 has a place for each); of an object name the value that counts, `--columns
   label=labels.label`. A list of texts is read as one text; an object is none: `--columns text=text.en`.
 - **Labels that look like missing ones** (`-`, `NaN`, `N/A`, -1 beside 0, 1 and 2), labels that differ in letter case

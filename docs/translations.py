@@ -107,7 +107,7 @@ msgstr ""
 
 
 def template_of(node: ast.AST) -> str | None:
-    """Return a text of the source with its fields numbered; None: it is no text."""
+    """Return a text of the source with its fields numbered; None: it is not text."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value.replace("{", "{{").replace("}", "}}")
     if not isinstance(node, ast.JoinedStr):
@@ -129,7 +129,7 @@ def is_prose(template: str) -> bool:
 
 
 def strings_of(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
-    """Iterate the texts of a module that are no docstrings and no parts of others."""
+    """Iterate the texts of a module that are neither docstrings nor parts of others."""
     inner, silent = set(), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):

@@ -250,7 +250,7 @@ def duplicate_findings(split: str, rows: RowKeys, *, is_pair: bool) -> Iterator[
     """Find what repeats within a split; rows without any text are left to the empty rows."""
     filled = ~is_empty(rows)
     exact, normal = first_rows(rows.exact), first_rows(rows.normal)
-    # What is told of each row is written where it stands: of many rows these arrays are no memory.
+    # What is told of each row is written where it stands: of many rows these arrays take no memory.
     copies, near_copies = _is_later(exact), _is_later(normal)
     copies &= filled
     near_copies &= filled
@@ -646,7 +646,7 @@ def _comparable(texts: tuple[str, ...]) -> str:
 
 
 def _report(name: str, rows: RowKeys, held_name: str, held: RowKeys, pairs: Indices) -> Iterator[Finding]:
-    """Report (row, held row) pairs; a row that stands in the other split outright is no near-duplicate."""
+    """Report (row, held row) pairs; a row that stands in the other split outright is not a near-duplicate."""
     pairs = pairs[~np.isin(held.unordered[pairs[:, 1]], rows.unordered)]
     _, once = np.unique(pairs[:, 1], return_index=True)
     pairs = pairs[once]

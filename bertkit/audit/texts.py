@@ -322,7 +322,7 @@ class Lengths:
     def __init__(self, columns: Sequence[str], max_length: int | None, *, are_marked: bool = False) -> None:
         self._columns = (*columns, "choices")
         self._max_length = max_length
-        self._are_marked = are_marked  # the markers of relations are no words of their texts
+        self._are_marked = are_marked  # the markers of relations are not words of their texts
         self.splits: dict[str, SplitLengths] = defaultdict(SplitLengths)
 
     def see(self, chunk: Chunk) -> None:

@@ -332,7 +332,7 @@ def _idf(counts: csr_matrix) -> NDArray[np.float32]:
 
 # --- Linear models for the baselines: logistic regression for labels, ridge regression for scores -
 
-# Chosen on rows that are no test rows: MRPC by cross-validation, NSMC and 20 Newsgroups by
+# Chosen on rows that are not test rows: MRPC by cross-validation, NSMC and 20 Newsgroups by
 # held training rows (_C from 4 to 16: within 0.5 points of accuracy), STS-B and KorSTS on
 # their validation splits (_ALPHA from 3 to 10: within 0.005 of Pearson's correlation).
 _C = 8.0

@@ -113,7 +113,7 @@ BatchSizeOption = Annotated[
         "--batch-size", min=1, help="Most rows of a batch (default: by their tokens).", envvar="BERTKIT_BATCH_SIZE"
     ),
 ]
-# Whether a place can be read the command finds out, and says in its own words: it is no wrong
+# Whether a place can be read the command finds out, and says in its own words: it is not a wrong
 # value of a flag.
 RunArgument = Annotated[
     Path,

@@ -127,7 +127,7 @@ def lines_of(arguments: Sequence[str] | None, file: Path | None, *, what: str) -
         what: what an argument is called.
 
     Raises:
-        UsageError: there is nothing to read, or both are given, or an argument is no text.
+        UsageError: there is nothing to read, or both are given, or an argument is not text.
         DataError: the file cannot be read, or standard input is closed.
     """
     if file is not None and arguments:
@@ -161,7 +161,7 @@ def is_typed_at() -> bool:
 
 
 def checked_text(argument: str, what: str) -> str:
-    """Return a word of the command line, which may hold bytes that are no text.
+    """Return a word of the command line, which may hold bytes that are not text.
 
     Raises:
         UsageError: it does; `what` is what it is called.

@@ -26,7 +26,7 @@ POOL = 32
 # Tokens of a prediction batch, padding included: what keeps two CPU cores busy without
 # leaving their caches.
 TOKEN_BUDGET = 4096
-# Padding of a prediction batch, as a share of its tokens, that is no reason to begin another; and
+# Padding of a prediction batch, as a share of its tokens, that does not justify another one; and
 # the tokens from which a batch is worth a pass of its own.
 MOST_PADDING, BUSY_TOKENS = 0.03, 512
 

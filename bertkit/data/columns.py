@@ -390,7 +390,7 @@ def as_line(turn: Turn) -> str:
 def turns_in_objects(written: str) -> list[Turn] | None:
     """Return the texts of a list that holds objects, however deep: paragraphs of sentences, turns of a conversation.
 
-    Between paragraphs stands an empty one. None: it is no such list; empty: its objects have no text.
+    Between paragraphs stands an empty one. None: it is not such a list; empty: its objects have no text.
 
     Raises:
         RowError: the list cannot be used.

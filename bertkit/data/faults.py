@@ -215,7 +215,7 @@ class Oddities:
             yield f"{left_out}: {self.problems[0]}"
 
     def notes(self) -> Iterator[str]:
-        """Say what is no row of the data."""
+        """Say what is not a row of the data."""
         if self.left_out.count:
             first = self.left_out.places[0]
             yield f"left out: {self.left_out.summary()}, the first at {first.file}:{first.line}"

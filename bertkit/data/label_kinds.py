@@ -50,7 +50,7 @@ MISSING = frozenset(
 _NOTHING = frozenset({"None"})
 # A label of at most one row in so many is few.
 _FEW = 20
-# More percentages than these are no classes.
+# More percentages than these are not classes.
 _MANY_NUMBERS = 10
 # Labels of which this share, and this many, are numbers are scores; the others are faults.
 _MOST_SCORES, _ENOUGH_SCORES = 0.8, 5
@@ -264,7 +264,7 @@ def are_sets(cells: Sequence[str]) -> bool:
 
     They do where a list holds several labels; or where many are split at a mark, and the parts
     are combined: there are fewer of them than of different cells ("yes, probably" and "no" are
-    two labels with three parts, and so are no sets). Of numbers with commas, more is asked.
+    two labels with three parts, and so are not sets). Of numbers with commas, more is asked.
     """
     listed = [cell for cell in cells if is_listed(cell)]
     if any(map(_is_refused, listed)):

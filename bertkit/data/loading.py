@@ -104,7 +104,7 @@ def load_data(
 
     Raises:
         UsageError: DATA or `--columns` is malformed.
-        UnknownNameError: DATA is no known name and no path.
+        UnknownNameError: DATA is neither a known name nor a path.
         DataError: files, columns, rows or labels cannot be used, or no wanted split has rows.
         HubError: the hub cannot be reached and nothing is cached.
         OutputError: there are many rows, and the cache cannot be written.

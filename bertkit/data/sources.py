@@ -154,7 +154,7 @@ def class_texts(folder: Path, words: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def are_tables(paths: Sequence[Path]) -> bool:
-    """Tell whether what folders hold is JSON, as RACE's questions are: then they are no classes of texts."""
+    """Tell whether what folders hold is JSON, as RACE's questions are: then they are not classes of texts."""
     with open_bytes(paths[0]) as stream:
         return stream.read(_FIRST_BYTES).removeprefix(BOM).lstrip()[:1] == b"{"
 
@@ -328,7 +328,7 @@ def sample_shape(name: str) -> str:
 
 
 def _special_source(name: str, data_dir: Path | None) -> Source | None:
-    """Resolve a name that is no path."""
+    """Resolve a name that is not a path."""
     if name == STDIN_NAME and not exists(Path(name)):
         raise DataError(
             "-: this data came from standard input and was not kept; name DATA again: a file, or - with the same rows."

@@ -111,7 +111,7 @@ def stream_data(
 
     Raises:
         UsageError: DATA or `--columns` is malformed.
-        UnknownNameError: DATA is no known name and no path.
+        UnknownNameError: DATA is neither a known name nor a path.
         DataError: a file cannot be read, has no rows, or lacks a column.
         HubError: the hub cannot be reached and nothing is cached.
     """
@@ -255,7 +255,7 @@ Record = TypeVar("Record")
 class Texts:
     """The texts of one file, read as they are iterated.
 
-    `columns` are the columns they are from, empty where the file is no table; `notes` say
+    `columns` are the columns they are from, empty where the file is not a table; `notes` say
     how it is read otherwise than it might seem.
     """
 

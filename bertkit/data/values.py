@@ -47,7 +47,7 @@ class NoJsonError(RowError):
 
 
 class JsonText(str):
-    """The text of a JSON value that is no string, so that it can be written as what it was; null is empty."""
+    """The text of a JSON value that is not a string, so that it can be written as what it was; null is empty."""
 
     __slots__ = ()
 
@@ -272,7 +272,7 @@ def is_lost_score(text: str) -> bool:
 
 
 def score_fault(text: str) -> str:
-    """Say in a clause why a label is no score."""
+    """Say in a clause why a label is not a score."""
     if is_number(text):
         return f"the label {quoted(text)} is too large for a model to compute with ({LARGEST:.1e})"
     return f"the label {quoted(text)} is not a number, as regression needs"

@@ -117,7 +117,7 @@ def _worker(pairs: Sequence[Pair], mode: str, metrics: Sequence[str]) -> Iterato
 
 
 def _started(asked: IO[str], answered: IO[str]) -> subprocess.Popen[bytes] | None:
-    if not sys.executable or getattr(sys, "frozen", False):  # the program that runs is no interpreter
+    if not sys.executable or getattr(sys, "frozen", False):  # the program that runs is not an interpreter
         return None
     places = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-P", "-c", _PROGRAM]

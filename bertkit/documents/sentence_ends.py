@@ -16,7 +16,7 @@ from bertkit.documents.words import HANGUL, kiwi_installed, load_kiwi
 # Curly and corner marks say which side they are; straight ones do not, and are read by
 # their neighbours: white space before and none after opens, the reverse closes. In
 # tokenized text (`he said , " we went . "`) white space stands on both sides, and the
-# marks take turns. A mark that finds no counterpart nearby is no quotation: it was an
+# marks take turns. A mark that finds no counterpart nearby is not a quotation: it was an
 # apostrophe, an inch, or an opening that was never closed.
 
 Span = tuple[int, int]
@@ -411,7 +411,7 @@ def _analysed_ends(text: str) -> list[int]:
 
 
 def _is_name(text: str, end: int) -> bool:
-    """Tell whether what stands before an end is a word between quotation marks, which is no sentence."""
+    """Tell whether what stands before an end is a word between quotation marks, which is not a sentence."""
     before = text[max(0, end - 9) : end].rstrip()
     return before[-1:] in _CLOSING_MARKS and _SAID.search(before[:-1]) is None
 

@@ -125,7 +125,7 @@ def sentence_words(sentences: Sequence[str], language: str = "auto") -> list[lis
     if resolve_language(language, "\n".join(sentences)) == "en":
         return [english_words(sentence) for sentence in sentences]
     if kiwi_installed():
-        # Decomposed syllables (NFD), as macOS writes them, are no words to the analyser.
+        # Decomposed syllables (NFD), as macOS writes them, are not words to the analyser.
         return [_content_words(tokens) for tokens in morphemes([normalize("NFC", s) for s in sentences])]
     return [syllable_pairs(sentence) for sentence in sentences]
 

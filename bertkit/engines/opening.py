@@ -102,7 +102,7 @@ def _for_torch(directory: Path, settings: TaskSettings, device: str, input_bytes
 
 
 def size_of_all(names: Sequence[str]) -> int | None:
-    """Return the bytes of inputs; None where one of them is no regular file."""
+    """Return the bytes of inputs; None where one of them is not a regular file."""
     sizes = [size_of(name) for name in names]
     return None if None in sizes else sum(size for size in sizes if size is not None)
 

@@ -49,7 +49,7 @@ class Decisions:
         abstain_below: the probability that an answer must have to be given; None: any.
 
     Raises:
-        UsageError: `abstain_below` is no probability.
+        UsageError: `abstain_below` is not a probability.
     """
 
     threshold: str | None = None

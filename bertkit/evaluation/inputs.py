@@ -290,7 +290,7 @@ def _with_kept(
 
 
 def _answerable(rows: Iterator[Example | BadRow], settings: TaskSettings) -> Iterator[Example | BadRow]:
-    """Refuse rows in which there is nothing to read, where that is no answer."""
+    """Refuse rows in which there is nothing to read, where that is not an answer."""
     return rows if settings.task in _ANSWER_NOTHING else map(_with_text, rows)
 
 

@@ -214,7 +214,7 @@ def parse_shard(word: str) -> Shard:
     """Read a value of --shard, I/N.
 
     Raises:
-        UsageError: it is no such value.
+        UsageError: it is not such a value.
     """
     number, slash, count = word.partition("/")
     if slash and all(part.isdecimal() and len(part) < 7 for part in (number, count)) and 1 <= int(number) <= int(count):
@@ -225,7 +225,7 @@ def parse_shard(word: str) -> Shard:
 # --- How `predict` writes its records: JSON lines, tables, and the forms that annotation tools import
 #
 # A tool is given the text with what the run found in it, to be looked through and corrected; a row
-# that could not be read is no task for it, and is left out.
+# that could not be read is not a task for it, and is left out.
 
 TOOLS = ("labelstudio", "doccano", "conll")
 OUTPUT_FORMATS = ("jsonl", "csv", "tsv", *TOOLS)
@@ -233,7 +233,7 @@ OUTPUT_FORMATS = ("jsonl", "csv", "tsv", *TOOLS)
 TEXT = "_text"
 _OF_LABELS = ("ner", "classify", "multilabel")
 _TASKS = {"labelstudio": _OF_LABELS, "doccano": _OF_LABELS, "conll": ("ner",)}
-# Keys of a record that are no columns of the input's.
+# Keys of a record that are not columns of the input's.
 _OWN = (
     *("line", "label", "score", "labels", "scores", "abstained", "n_tokens", "truncated", "error", "top", "entities"),
     TEXT,

@@ -471,7 +471,7 @@ def compare_on(examples: Sequence[Example], request: EvalRequest, *, data: str, 
     """Score a run on given rows, beside those of --against and nothing else; no run's own data is read.
 
     Raises:
-        RunError: one of them is no run, or learned something else.
+        RunError: one of them is not a run, or learned something else.
     """
     loaded, placement = open_to_answer(request.run, request.way)
     outputs, ensemble = _outputs(loaded, examples, request, placement)[0], open_ensemble(loaded)

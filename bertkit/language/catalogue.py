@@ -124,7 +124,7 @@ class Template:
         # What a sentence begins with is a name, not the place or the "warning: " before another one.
         if found is None or (not self.literals[0] and ": " in f"{found[1]} "):
             return None
-        # Few words of ours are no sign of a sentence unless a name or a number stands before them.
+        # A few words of ours are not a sign of a sentence unless a name or a number stands before them.
         if self.weight < _FEW_LETTERS and not self.literals[0] and " " in found[1]:
             return None
         return found.groups()

@@ -20,7 +20,7 @@ from bertkit.metrics.intervals import MOST_DRAWN, RESAMPLES, Draws, Interval, bo
 Array = NDArray[np.float64]
 BINS = 15
 _LEAST = 1e-12  # what a probability of 0 counts as
-# Temperatures beyond these are no calibration any more: the model has learnt nothing, or all by heart.
+# Temperatures beyond these are not a calibration any more: the model has learnt nothing, or all by heart.
 COLDEST, HOTTEST = 0.05, 20.0
 _PRIOR_SD = 0.5  # of log T, before any row is seen
 

@@ -381,7 +381,7 @@ def klue_entities(
 
 
 def character_tags(texts: Sequence[str], places: Sequence[Iterable[Place]]) -> list[str]:
-    """Return a tag for each character that is no blank, in one list, with an O before and behind each text."""
+    """Return a tag for each character that is not a blank, in one list, with an O before and behind each text."""
     found: list[str] = []
     for text, own in zip(texts, places, strict=True):
         tags = [OUTSIDE] * len(text)

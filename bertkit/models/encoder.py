@@ -117,7 +117,7 @@ def probe(encoder: PretrainedEncoder) -> bool:
         Whether padding stays out: True where a row's states are the same alone and padded.
 
     Raises:
-        MisfitError: what comes out is no numbers, of another width than config.json says, or
+        MisfitError: what comes out are not numbers, of another width than config.json says, or
             differs from one time to the next; or the first token sees no other.
     """
     ids = _some_ids(encoder.vocab_size, getattr(encoder.model.config, "pad_token_id", None))
@@ -360,7 +360,7 @@ def _attend(attention: Any, query: Tensor, key: Tensor, value: Tensor, mask: Ten
 # What differs from one architecture to another is asked of the model itself where it can be:
 # its arguments, its tables, its layers.
 
-# Architectures whose segments are no table, so that config.json does not count them.
+# Architectures whose segments are not a table, so that config.json does not count them.
 RELATIVE_SEGMENTS = ("xlnet", "funnel")
 # What transformers calls tables of positions that a row cannot be longer than.
 POSITION_TABLES = ("position_embeddings", "embed_positions")

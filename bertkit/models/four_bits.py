@@ -149,7 +149,7 @@ def read_four_bits(path: Path) -> FourBitFile:
 
     Raises:
         PlaceError: the right to read it is missing.
-        MisfitError: it is no such file, or damaged.
+        MisfitError: it is not such a file, or damaged.
     """
     with reading(path):
         content = path.read_bytes()
@@ -271,7 +271,7 @@ def unpack(path: Path, folder: Path) -> None:
     """Write config.json, model.safetensors and the tokenizer's files into a folder.
 
     Raises:
-        ModelError: the file is no encoder in 4 bits, or damaged.
+        ModelError: the file is not an encoder in 4 bits, or damaged.
         OSError: the folder cannot be written.
     """
     try:

@@ -313,7 +313,7 @@ class LongformerModel(BertModel):
         return (begins + first).clamp(max=1)
 
     def transformers_config(self) -> dict[str, Any]:
-        """Return the config.json of these weights; a window without global tokens is no model of transformers."""
+        """Return the config.json of these weights; a window without global tokens is not a model of transformers."""
         values = asdict(self.config)
         rows = self.config.max_position_embeddings + self.config.pad_token_id + 1
         kind = "global" if self.config.global_tokens != "none" else "dilated" if self.config.dilation > 1 else "window"

@@ -133,7 +133,7 @@ EUROBERT = replace(MODERNBERT, lr=3e-5, pooling="mean")
 GTE = replace(BASE, lr=3e-5, dropout=0.0, pooling="mean")
 # Its summary is its last token's state, so the first token's is none.
 XLNET = replace(BASE, pooling="mean")
-# For encoders that are no row of the table: by the model_type of their config.json.
+# For encoders that are not a row of the table: by the model_type of their config.json.
 RECIPES: Mapping[str, Recipe] = {
     "roberta": ROBERTA,
     "xlm-roberta": ROBERTA,

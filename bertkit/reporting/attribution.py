@@ -196,7 +196,7 @@ class Explainer:
 
     Args:
         run: its model is where it is to compute. Precision is float32, for what rounding
-            does to an answer is no word's doing.
+            does to an answer is not the doing of a word.
 
     Raises:
         RunError: the other member of the ensemble is missing or damaged.
@@ -320,7 +320,7 @@ def _of_number(explainer: Explainer, example: Example, output: Any, left_out: _L
 def _of_tags(explainer: Explainer, example: Example, output: Any, left_out: _LeftOut) -> _Changes:
     """Follow the probability of the types (or of none) that were wrongly given to units, summed over these.
 
-    A unit that is left out itself, or that is no unit of the shorter text, is in neither sum.
+    A unit that is left out itself, or that is not a unit of the shorter text, is in neither sum.
     """
     settings, texts = explainer.run.task.settings, example.all_texts
     task = _Units(settings, explainer.run.task.tokenizer)

@@ -94,7 +94,7 @@ def find_runs(folder: Path, note: Callable[[str], None]) -> list[FoundRun]:
 
     Args:
         folder: where to look; it may be a run itself.
-        note: told of every folder that is no run, or a broken one, in one sentence each.
+        note: told of every folder that is not a run, or a broken one, in one sentence each.
 
     Raises:
         RunError: there is no such folder.
@@ -265,7 +265,7 @@ def read_filter(text: str, runs: Sequence[FoundRun]) -> Filter:
         runs: what is to be filtered; figures that they have may be named.
 
     Raises:
-        UsageError: it is no condition, names nothing that runs have, or orders what is no number.
+        UsageError: it is not a condition, names nothing that runs have, or orders what is not a number.
     """
     found = _FORM.fullmatch(text.strip())
     if found is None:

@@ -210,7 +210,7 @@ class LineConversation:
 #
 # Python's own parser reads request line and headers. A page in somebody's browser cannot ask: its
 # scripts may send no JSON to another origin without being allowed to, which nobody is here, and
-# a name that has been bent to this machine's address is no name of the server's.
+# a name that has been bent to this machine's address is not a name of the server's.
 
 PREDICT, HEALTH = "/predict", "/health"
 LINES = ("application/x-ndjson", "application/jsonl", "application/jsonlines", "application/json-lines")
@@ -348,7 +348,7 @@ class HttpConversation(BaseHTTPRequestHandler):
         name = self.headers.get("Host", "").rpartition("]")
         host = name[0].strip("[") if name[0] else name[2].partition(":")[0]
         if hosts is not None and host and host.casefold() not in hosts:
-            why = f"{brief(host)} is no name of this server, which answers to {' and '.join(sorted(hosts))}"
+            why = f"{brief(host)} is not a name of this server, which answers to {' and '.join(sorted(hosts))}"
             raise RefusedError(HTTPStatus.MISDIRECTED_REQUEST, why)
 
     def _content_type(self) -> str:
@@ -368,7 +368,7 @@ class HttpConversation(BaseHTTPRequestHandler):
         if "Transfer-Encoding" in self.headers or not lengths:
             raise RefusedError(HTTPStatus.LENGTH_REQUIRED, "the request must have a Content-Length")
         if len(set(lengths)) > 1 or not (lengths[0].isascii() and lengths[0].isdigit()):
-            raise RefusedError(HTTPStatus.BAD_REQUEST, "Content-Length is no number")
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "Content-Length is not a number")
         if len(lengths[0]) > 18 or int(lengths[0]) > most:
             why = f"the body is longer than {most:,} bytes; send several requests"
             raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)

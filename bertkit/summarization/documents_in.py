@@ -41,7 +41,7 @@ from bertkit.summarization.records import Item, SourceText, Unreadable
 # --------------------------------------------------------------------------------------------------
 # Documents that are rows of tables: which column they stand in, and the forms in which they stand there.
 
-# Without one of these a cell is no page and no Markdown.
+# Without one of these a cell is neither a page nor Markdown.
 _MARKS = ("<", "](", "**", "```", "# ", "-->")
 _LOOKED_AT = 1 << 14  # characters
 _LONG = 40  # characters of a value from which its column may be the document
@@ -325,7 +325,7 @@ def _document_format(opened: Opened, source: _Source) -> DocumentFormat | None:
 
 
 def _documents(opened: Opened, row: DocumentFormat, source: _Source, encoding: str | None) -> Iterator[Item]:
-    """Read an input that is no table; `encoding` is that of its text, where it has been told."""
+    """Read an input that is not a table; `encoding` is that of its text, where it has been told."""
     if row.of_bytes is not None:
         found = row.of_bytes(_whole(opened), opened.name)
     else:
@@ -408,7 +408,7 @@ def _whole_text(stream: BinaryIO, name: str, encoding: str) -> str:
     """Decode a stream to its end, line ends kept, so that places in the text are places in the file.
 
     Raises:
-        DataError: a line is no text in this encoding.
+        DataError: a line is not text in this encoding.
     """
     lines, parts = Lines(stream, name, encoding), []
     for line in lines:

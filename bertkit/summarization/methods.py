@@ -276,7 +276,7 @@ def _of_bertkit(method: Method, options: SummaryOptions, note: Callable[[str], N
 
 
 def run_column(model: str | None) -> str | None:
-    """Return the column that a run's documents stood in; None where the model is no run.
+    """Return the column that a run's documents stood in; None where the model is not a run.
 
     Raises:
         RunError: the run is damaged or newer.

@@ -193,7 +193,7 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who hears what is no result: sentences for the user, the progress on long documents, and on all of them."""
+    """Who hears what is not a result: sentences for the user, the progress on long documents, and on all of them."""
 
     note: Callable[[str], None] = lambda _: None
     progress: Callable[[Windows], None] = lambda _: None

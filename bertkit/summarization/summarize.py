@@ -220,7 +220,7 @@ def summarize(
     Args:
         document: a text, or one with its source.
         options: method, length, model; the default is that of the command.
-        listener: hears what is no result.
+        listener: hears what is not a result.
 
     Raises:
         DataError: there is no sentence in it.

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 # for every unit that ended an entity of the training rows, and for the last letters of all of them,
 # how many letters stood behind the entity.
 
-# Once is no rule.
+# Once is not a rule.
 FEWEST = 2
 
 
@@ -69,7 +69,7 @@ class Endings:
         return found if whole == unit else len(unicodedata.normalize("NFD", whole[-found:]))
 
     def cut(self, spans: Iterable[Span], text: str) -> Iterator[Span]:
-        """Let units end where an entity would; a side of -1, which is no unit, passes."""
+        """Let units end where an entity would; a side of -1, which is not a unit, passes."""
         for side, start, end in spans:
             yield Span(side, start, end - self.behind(text[start:end]) if side >= 0 else end)
 

@@ -231,7 +231,7 @@ def try_out(task: Task, model: TaskModel) -> None:
         model: in evaluation mode, on the CPU.
 
     Raises:
-        MisfitError: the answer is no number.
+        MisfitError: the answer is not a number.
         Exception: whatever a task, a tokenizer or a model raises that do not belong together.
     """
     example = _example(task)

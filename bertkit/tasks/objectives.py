@@ -545,7 +545,7 @@ def number(example: Example) -> float:
     """Read a regression label.
 
     Raises:
-        DataError: the label is no number that 32 bits can hold.
+        DataError: the label is not a number that 32 bits can hold.
     """
     label = example.label or ""
     if not is_score(label):

@@ -452,7 +452,7 @@ class QuestionAnsweringTask:
         """Take a threshold that somebody names (--threshold).
 
         Raises:
-            UsageError: it is no number from 0 to 1.
+            UsageError: it is not a number from 0 to 1.
         """
         if not is_number(word.strip()) or not 0.0 <= float(word) <= 1.0:
             raise UsageError(f"--threshold {quoted(word)}: for qa it is a number from 0 to 1.")

@@ -250,7 +250,7 @@ class SequenceTask:
         return replace(row, parts=tuple(parts))
 
     def _bare(self, text: str) -> str:
-        """Blank the separators between columns, places kept: they are no words to compare."""
+        """Blank the separators between columns, places kept: they are not words to compare."""
         separator = self.tokenizer.special.sep
         return text.replace(separator, " " * len(separator)) if separator else text
 
@@ -270,7 +270,7 @@ class SiameseTask(SequenceTask):
         """Learn labels or their scale, as for other poolings.
 
         Raises:
-            UsageError: rows are no pairs, or an option reads both texts at once.
+            UsageError: rows are not pairs, or an option reads both texts at once.
             DataError: see `SequenceTask.fit`.
         """
         if not settings.is_pair:

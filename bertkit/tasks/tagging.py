@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 # --- What carries a tag: a word, or a token where entities begin inside words ---------------------
 
-# A word keeps the accents of decomposed text, which are no letters to \w.
+# A word keeps the accents of decomposed text, which are not letters to \w.
 WORD = re.compile(r"\w[\w\u0300-\u036f]*|[^\w\s]")
 
 _INSIDE_WORD = re.compile(r"\w[\w\u0300-\u036f]")

@@ -49,7 +49,7 @@ _PARTICLES = sorted(
 )
 # A stem of at least two syllables must be left: 나이 and 도로 are words, not stem and particle.
 _EOJEOL = re.compile(rf"(?<![가-힣])([가-힣]{{2,}}?)(?:{'|'.join(_PARTICLES)})(?![가-힣])")
-# Whole words only: the i of i7 is no word, and the can of can't would take the negation along.
+# Whole words only: the i of i7 is not a word, and the can of can't would take the negation along.
 _WORD = re.compile(r"(?<!\w)[A-Za-z]+(?:['’][A-Za-z]+)?(?!\w)")
 _SPACES = re.compile(r"[ \t]{2,}")
 

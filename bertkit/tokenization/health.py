@@ -154,7 +154,7 @@ class _Usual:
 
 LANGUAGES = (
     _Usual("Korean", "ko", re.compile("[가-힣]"), 2.5, 4.5, "multilingual-e5-small"),
-    # Neither names of variables nor codes: these are no words, and no vocabulary has them whole.
+    # Neither names of variables nor codes: these are not words, and no vocabulary has them whole.
     _Usual("English", "en", re.compile(r"[A-Z]?[a-z]+\Z"), 1.2, 3.0, "minilm"),
 )
 _IN_CAPITALS = re.compile(r"[A-Z]{2,}\Z")

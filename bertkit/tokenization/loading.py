@@ -228,7 +228,7 @@ def check_opened(backend: Backend, values: Mapping[str, Any] | None = None) -> N
 
 @contextmanager
 def library_faults() -> Iterator[None]:
-    """Turn what the library raises for a file it cannot use, which is no class of its own.
+    """Turn what the library raises for a file it cannot use, which is not a class of its own.
 
     Raises:
         MisfitError: it does; the message is the library's.
@@ -311,7 +311,7 @@ def own_length(config: Mapping[str, Any]) -> int | None:
     """Return the longest row in tokens by tokenizer_config.json; None where it says nothing.
 
     Raises:
-        MisfitError: it is no number from 1 on.
+        MisfitError: it is not a number from 1 on.
     """
     length = value_of(float | None, config.get("model_max_length"), "model_max_length")
     if length is not None and length < 1:
@@ -416,7 +416,7 @@ def length_of(config: Mapping[str, Any]) -> int:
     """Return the longest row in tokens by tokenizer_config.json; NO_LIMIT where there is none.
 
     Raises:
-        MisfitError: it is no number from 1 on.
+        MisfitError: it is not a number from 1 on.
     """
     length = own_length(config)
     return NO_LIMIT if length is None else min(length, NO_LIMIT)

@@ -33,7 +33,7 @@ DEBERTA_FILE = "spm.model"
 def open_deberta(folder: Path, config: dict[str, Any], max_length: int) -> Tokenizer:
     """Build the tokenizer from spm.model.
 
-    Ids are those of the SentencePiece model; a special token that is no piece of it ([MASK])
+    Ids are those of the SentencePiece model; a special token that is not a piece of it ([MASK])
     comes after the last piece.
 
     Args:

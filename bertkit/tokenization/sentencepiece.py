@@ -60,7 +60,7 @@ def read_model_proto(content: bytes) -> ModelProto:
     """Read a model.
 
     Raises:
-        MisfitError: it is no such message, or is damaged.
+        MisfitError: it is not such a message, or is damaged.
     """
     parts: dict[int, list[bytes]] = {1: [], 2: [], 3: []}
     for number, value in _fields(content):

@@ -227,7 +227,7 @@ def _add_graph(writer: SummaryWriter, called: nn.Module, tensors: tuple[Tensor, 
     import torch
 
     with torch.no_grad():  # as the second time: some kernels are for training alone
-        called(*tensors)  # what a model keeps from its first call on is no step of its graph
+        called(*tensors)  # what a model keeps from its first call on is not a step of its graph
         writer.add_graph(called, tensors, use_strict_trace=False)
 
 

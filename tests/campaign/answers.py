@@ -20,7 +20,7 @@ TOLERANCE = 2e-5
 # What may differ between two answers to the same texts.
 _OWN = ("line", "source")
 ROWS_SENTENCE = "rows could not be read"
-# Said where a pipe's first line is a header, and the lines after it are no rows of a table.
+# Said where a pipe's first line is a header, and the lines after it are not rows of a table.
 _AS_TEXT = "read as plain text, though"
 
 Judge = Callable[[Ran, Call, Input, Runs, bytes], Iterator[str]]

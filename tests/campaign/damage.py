@@ -114,7 +114,7 @@ def swap_rows(draft: Draft, rng: random.Random) -> None:
 
 
 def strange_line(draft: Draft, rng: random.Random) -> None:
-    """Put a line in that is no row."""
+    """Put a line in that is not a row."""
     draft.insert(rng.randrange(len(draft.pieces) + 1), rng.choice(LINES) + b"\n")
 
 

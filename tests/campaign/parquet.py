@@ -64,7 +64,7 @@ def _fields(task: str, rng: random.Random) -> tuple[str, ...]:
 
 
 def _strange_columns(count: int, rng: random.Random) -> dict[str, Any]:
-    """Columns that no command reads: dates beyond the calendar, bytes that are no text, nested values."""
+    """Columns that no command reads: dates beyond the calendar, bytes that are not text, nested values."""
     import pyarrow as pa
 
     return {

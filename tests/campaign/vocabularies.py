@@ -28,7 +28,7 @@ def vocabulary_changes() -> Iterator[Change]:
     yield _change("an id beyond the model", lambda all_: all_["model"]["vocab"].update({"the": 5000}))
     yield _change("an id is missing", lambda all_: all_["model"]["vocab"].pop("the", None))
     for token in ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"):
-        yield _change(f"{token} is no word", lambda all_, t=token: all_["model"]["vocab"].pop(t))
+        yield _change(f"{token} is not a word", lambda all_, t=token: all_["model"]["vocab"].pop(t))
         yield _change(f"{token} is another word", lambda all_, t=token: _renamed(all_["model"]["vocab"], t))
     for ids in ([], [10**6], [-1], ["2"], None):
         yield _change(f"the template's ids {ids}", lambda all_, i=ids: _template(all_).update(ids=i))

@@ -79,7 +79,7 @@ def test_a_meter_knows_how_much_of_a_file_was_read(tmp_path: Path, packed: bool)
         assert meter.share() is None
         meter.expect([first, second])
         assert meter.share() == 0
-        open_input(first).telling_bytes()  # a look at it is no reading
+        open_input(first).telling_bytes()  # looking at it is not reading
         with open_input(first).stream() as stream:
             stream.read(len(content) // 2)
             assert meter.share() == pytest.approx(0.25, abs=0.15)

@@ -24,7 +24,7 @@ from bertkit.metrics.spans import (
         ("The Denver Broncos!", "denver broncos", 1, 1),
         ("an apple a day", "apple day", 1, 1),
         ("Denver", "Denver Broncos", 0, 2 / 3),
-        ("24–10", "24-10", 0, 0),  # a dash that is not ASCII is no punctuation there
+        ("24–10", "24-10", 0, 0),  # a dash that is not ASCII is not punctuation there
         ("in 1990 in May", "in May 1990", 0, 6 / 7),
         ("", "", 1, 1),
         ("", "x", 0, 0),

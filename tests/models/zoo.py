@@ -90,7 +90,7 @@ def only_writes(kind: str) -> bool:
 
 
 def encoders() -> list[str]:
-    """Return the types that read plain text and are no decoders."""
+    """Return the types that read plain text and are not decoders."""
     return [
         kind
         for kind in with_classifier()

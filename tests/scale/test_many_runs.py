@@ -104,7 +104,7 @@ def test_a_table_for_spreadsheets_has_a_column_for_each_option_that_differs(thre
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--filter", "accuracy"], "is no condition"),
+        (["--filter", "accuracy"], "is not a condition"),
         (["--filter", "model>minilm"], "compares numbers"),
         (["--filter", "colour=red"], "nothing called 'colour'"),
         (["--sort", "colour"], "nothing called 'colour'"),

@@ -1,4 +1,4 @@
-"""Does a method take the first sentences by habit? Ten documents tell that are no news.
+"""Does a method take the first sentences by habit? Ten documents that are not news tell.
 
 They were written for the project: minutes, a recipe, a story and the like, English and
 Korean. The sentence that says what matters stands behind the lead in each of them.

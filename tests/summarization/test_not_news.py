@@ -1,4 +1,4 @@
-"""What is chosen of documents that are no news."""
+"""What is chosen of documents that are not news."""
 
 from __future__ import annotations
 

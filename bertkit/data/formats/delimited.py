@@ -26,7 +26,7 @@ _LONG_NAME = 30
 _NAME_WORDS = 3
 # Lines of prose that begin a text may have as many commas each by chance; more than these do not.
 _FEW_ROWS = 3
-# What stands in one of so many rows is no name of its column.
+# What stands in one of so many rows is not a name of its column.
 _OFTEN = 20
 
 
@@ -163,7 +163,7 @@ def _header_words(names: Sequence[str]) -> set[str]:
 
 
 def _could_name(cells: Sequence[str]) -> bool:
-    """Names are no numbers, which are what a table without a header has, and none occurs twice."""
+    """Names are not numbers, which are what a table without a header has, and none occurs twice."""
     names = [name for name in names_of(cells) if name]
     return len(set(names)) == len(names) and not all(map(is_number, names))
 

@@ -176,7 +176,7 @@ def sniff_encoding(sample: bytes) -> str:
 
 
 def decoding_fault(line: bytes, error: UnicodeDecodeError, encoding: str) -> str:
-    """Say as a clause why a line is no text, and what turns it into one where that can be told.
+    """Say as a clause why a line is not text, and what turns it into one where that can be told.
 
     Args:
         line: the line, without those around it.
@@ -237,7 +237,7 @@ def read_line_batches(stream: BinaryIO, source: str, *, encoding: str = "utf-8")
         encoding: the encoding of its lines.
 
     Raises:
-        DataError: a line is no text in this encoding, or the stream breaks off.
+        DataError: a line is not text in this encoding, or the stream breaks off.
     """
     parts: list[bytes] = []
     done, first = 0, True

@@ -361,7 +361,7 @@ def _read_head(read: _Read, begin: bytes) -> tuple[bytes, bool]:
 
 
 def _content_start(head: bytes | bytearray) -> int:
-    """Find the first byte that is no white space."""
+    """Find the first byte that is not white space."""
     blanks = _BLANKS.match(head)
     assert blanks is not None, "the pattern matches nothing as well"
     return blanks.end()

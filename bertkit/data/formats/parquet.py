@@ -130,7 +130,7 @@ _BATCH_ROWS = 1024
 def read_parquet(stream: BinaryIO, source: str, path: Path | None = None) -> Iterator[Row]:
     """Iterate the rows of a parquet file; a column is read when its first field is looked at.
 
-    The file keeps its index at the end, so a stream that is no file, or is packed, is read
+    The file keeps its index at the end, so a stream that is not a file, or is packed, is read
     whole first. A row may outlive the stream, and its fields are read when they are looked
     at: Arrow opens the file for itself, and lets go of it with the last row.
 

@@ -492,7 +492,7 @@ def _nested_column(fields: _Fields) -> str | None:
     told = all(isinstance(item, dict) and first_named(item, _SENTENCE_NAMES) for item in items)
     if not told or any(first_named(item, _PLACE_NAMES) for item in items):
         return None
-    # A label of all, or a summary, is no label of each part.
+    # A label of all, or a summary, is not a label of each part.
     answers = (*LABEL_NAMES, *TAG_NAMES, *SUMMARY_NAMES)
     if are_turns(items):
         return None

@@ -79,7 +79,7 @@ def read_stream(
     such a stream is read whole first.
 
     Raises:
-        UsageError: `kind` is no kind of table.
+        UsageError: `kind` is not a kind of table.
         DataError: the header repeats a name, or the stream is not parquet as said.
     """
     if kind not in KINDS:

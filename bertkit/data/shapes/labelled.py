@@ -323,7 +323,7 @@ def _document(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) 
 
 
 def _given_sentences(text: str) -> list[str] | None:
-    """Read a JSON list of sentences, each a text or a list of words; None where the text is no such list."""
+    """Read a JSON list of sentences, each a text or a list of words; None where the text is not such a list."""
     if not text.lstrip().startswith("["):
         return None
     found = parse_list(text)

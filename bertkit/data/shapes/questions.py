@@ -267,7 +267,7 @@ def find_choice_columns(
     stored: ColumnMap | None = None,
     need_label: bool = False,
 ) -> ColumnMap | None:
-    """Find the columns of question, choices and answer; None if this is no table of questions.
+    """Find the columns of question, choices and answer; None if this is not a table of questions.
 
     Each part is taken from `choice`, then from known columns that are all there, then by
     its usual names. `text` of the result is the question, or context and question; its
@@ -275,7 +275,7 @@ def find_choice_columns(
 
     Args:
         names: the columns that are there.
-        choice: what `--columns` said; with a pair it says that these are no questions.
+        choice: what `--columns` said; with a pair it says that these are not questions.
         usual: the columns that the catalog has for the data set.
         stored: the columns a run was trained with; they also say whether there is a context.
         need_label: whether a table of questions without answers is an error.

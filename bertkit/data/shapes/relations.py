@@ -184,7 +184,7 @@ def _of_tokens(fields: Mapping[str, str], column: str) -> str:
     for part in ("subj", "obj"):
         first, last = (_whole(fields.get(f"{part}_{end}")) for end in ("start", "end"))
         if first is None or last is None or not 0 <= first <= last < len(tokens):
-            raise RowError(f"{part}_start and {part}_end are no tokens of the {len(tokens)} there are")
+            raise RowError(f"{part}_start and {part}_end are not tokens of the {len(tokens)} there are")
         spans.append(MarkedSpan(starts[first], ends[last], (fields.get(f"{part}_type") or "").strip()))
     return mark(" ".join(tokens), spans[0], spans[1])
 

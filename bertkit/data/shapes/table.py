@@ -207,7 +207,7 @@ def decide_labels(
         noted: whether notes are made, for which all sets of labels are read.
 
     Raises:
-        DataError: scores are learnt and a label is no number.
+        DataError: scores are learnt and a label is not a number.
     """
     if shape == LABEL_SETS:
         return shape, *_parted(loaded, known, noted=noted)

@@ -45,7 +45,7 @@ def find_tag_columns(names: Sequence[str], *, need_tags: bool = True) -> ColumnM
 
     Tokens with tags go before a text, which may carry markup. The two columns of a table
     without header are taken as text and tags. None if nothing is recognised, or if there
-    is no column of tags while `need_tags`.
+    is not a column of tags while `need_tags`.
     """
     tokens, tags = first_named(names, TOKEN_NAMES), first_named(names, TAG_NAMES)
     if tokens is not None and tags is not None:
@@ -233,7 +233,7 @@ def _is_list(row: Row, columns: ColumnMap) -> bool:
 
 
 def _marks_entities(row: Row, columns: ColumnMap, tags: list[str]) -> bool | None:
-    """Tell whether a row marks any entity, and gather what may be its tags; None if it is no tagged row at all."""
+    """Tell whether a row marks any entity, and gather what may be its tags; None if it is not a tagged row at all."""
     try:
         raw = (field_of(row.fields, columns.label or "") or "").strip()
         values = parse_list(raw) if raw.startswith((*LISTED, "{")) else cut_tags(raw)

@@ -115,7 +115,7 @@ TAGGED_LINES = TableFormat("conll", has_header=False, delimiter=" ")
 
 _DOCUMENT = "-DOCSTART-"
 _COMMENT = "#"
-# What ends sentences; where so many end, lines without a blank one between them are no sentence.
+# What ends sentences; where so many end, lines without a blank one between them are not one sentence.
 _ENDS, _SEVERAL = frozenset(".?!。"), 3
 
 

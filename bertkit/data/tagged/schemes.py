@@ -364,7 +364,7 @@ GERMEVAL = "#\t"
 class Layout:
     """Places of token and tag in a line.
 
-    `numbered` says that the first column is no token, `keyed` that the tag is one of the keys of
+    `numbered` says that the first column is not a token, `keyed` that the tag is one of the keys of
     the last column.
     """
 

@@ -84,7 +84,7 @@ _MEASURE = re.compile(r"(?:\d|(?:^|[^A-Za-z])[A-Za-z]{1,2})$")
 _HTML_LINKS, _ALL_LINKED = 0.6, 0.95
 """Shares of a paragraph's letters from which it leads elsewhere: of what ends as no sentence does, and of all else."""
 _FEWEST_HTML_WORDS = {Kind.PROSE: 6, Kind.ITEM: 3}
-"""Of what has no end mark and is no heading: fewer are buttons, dates, names, shares."""
+"""Of what has no end mark and is not a heading: fewer are buttons, dates, names, shares."""
 _PROSE_IN_CELL = 80  # characters from which a cell that ends as a sentence does is text that was laid out with a table
 _MAIN = 140  # characters from which the part that is called the main one is the document
 _SHARE_OF_MAIN = 1 / 3  # of its letters, from which a part of it that is called the text is all there is to read
@@ -524,7 +524,7 @@ _MARKDOWN_STOP = re.compile(r"[.!?…。！？,;][\"'”’)\]*]*$")
 _KOREAN_END = re.compile(r"[다요죠까음함임됨~^ㅠㅎㅋ]$")
 _FEWEST_MARKDOWN_WORDS = 3  # of what ends as no sentence does: fewer are a term, a name, a button
 _MARKDOWN_LINKS, _BOLD = 0.7, 0.95
-"""Shares of a paragraph's letters from which it only leads elsewhere, or is a heading that is no heading's markup."""
+"""Shares of a paragraph's letters from which it only leads elsewhere, or is a heading without its markup."""
 
 
 def read_markdown(text: str) -> list[ReadDocument]:

@@ -297,7 +297,7 @@ _NEW_MAIL = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]*\d{4}[^\n]*\n(?
 _BLANK_LINE = re.compile(r"\n[ \t>]*\r?\n")
 _END_MARK = re.compile(r"[\w'\"”’)][.!?…。~^ㅠㅎㅋ][^\w]*$|[가-힣]$")
 _FEWEST_WORDS = 3
-_FEW_WORDS = 25  # of the sender's own, from which a mail that hands on another's is no letter of its own
+_FEW_WORDS = 25  # of the sender's own, from which a mail that hands on another's is not a letter of its own
 
 
 def read_mail(content: bytes, name: str) -> list[ReadDocument]:
@@ -351,7 +351,7 @@ def _is_quoted(text: str, passage: Passage, attributions: Sequence[Span]) -> boo
 
 
 def _labelled(passages: Sequence[Passage]) -> list[Passage]:
-    """Make labels of headers that stand in a body, and of what is no sentence: FYI, a name."""
+    """Make labels of headers that stand in a body, and of what is not a sentence: FYI, a name."""
     return [replace(p, kind=Kind.LABEL) if _is_label(p.text) or _is_scrap(p) else p for p in passages]
 
 

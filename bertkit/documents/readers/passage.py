@@ -122,7 +122,7 @@ class ReadDocument:
     """A document and what is to be read of it.
 
     Attributes:
-        text: the file as it is, or what was taken out of it where it is no text.
+        text: the file as it is, or what was taken out of it where it is not text.
         passages: in the order of the text.
         span: which part of `text` is this document, where a file holds several.
         reference: the summary that came with it.

@@ -155,7 +155,7 @@ HIGHLIGHT = re.compile(r"^[ \t]*@highlight[ \t]*\r?$", re.MULTILINE)
 
 
 def read_story(text: str) -> list[ReadDocument]:
-    """Read an article; what follows the first @highlight is no part of it."""
+    """Read an article; what follows the first @highlight is not a part of it."""
     article, *highlights = HIGHLIGHT.split(text)
     reference = "\n".join(" ".join(line.split()) for line in highlights if line.strip())
     return [ReadDocument(text, tuple(plain_passages(text, 0, len(article))), reference=reference)]

@@ -100,7 +100,7 @@ def _is_mail(text: str) -> bool:
 
 
 def _markdown(text: str, fewest: int) -> DocumentFormat | None:
-    """Tell Markdown by its marks; pipes and files without a name need one that is no accident, or two."""
+    """Tell Markdown by its marks; pipes and files without a name need one that is not an accident, or two."""
     met = [pattern.search(text) is not None for pattern in _MARKS_OF_MARKDOWN]
     is_plain = sum(met) >= max(2, fewest) or (fewest == 1 and (met[0] or met[1] or met[5]))
     return _BY_NAME["md"] if is_plain else None
