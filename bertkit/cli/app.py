@@ -39,11 +39,12 @@ class KitGroup(CommandGroup):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line; what happens outside of a command (--help, --version) ends alike."""
         given = args[0] if args else extra.get("args")
-        self.typed = tuple(sys.argv[1:] if given is None else given)
+        self.typed = asked_help(sys.argv[1:] if given is None else given)
+        args, extra["args"] = (), self.typed
         speak(asked_language(self.typed, os.environ))
         try:
             with _told(self.typed):
-                return super().main(*args, **extra)
+                return super().main(**extra)
         except typer.Exit as early:
             sys.exit(early.exit_code)
 
@@ -58,6 +59,21 @@ class KitGroup(CommandGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
         return result
+
+
+def asked_help(typed: Sequence[str]) -> tuple[str, ...]:
+    """Read `help COMMAND` as `COMMAND --help`; an option of bertkit itself may stand before it.
+
+    >>> asked_help(["help", "train"])
+    ('train', '--help')
+    """
+    words = list(typed)
+    first = words[0] if words else ""
+    place = 2 if first == "--lang" else int(first.startswith("--lang="))
+    if words[place : place + 1] == ["help"]:
+        del words[place]
+        words.append("--help")
+    return tuple(words)
 
 
 @contextmanager

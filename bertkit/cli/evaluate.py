@@ -29,8 +29,8 @@ from bertkit.cli.options import (
 )
 from bertkit.cli.progress import QuietOption, notes, shown_work
 from bertkit.cli.render import cell, new_table, open_console, say_line, wants_json
-from bertkit.cli.streams import checked_text, say
-from bertkit.errors import StrictError
+from bertkit.cli.streams import checked_text, is_typed_at, lines_of, say, say_files
+from bertkit.errors import StrictError, UsageError
 from bertkit.plain import to_json
 
 if TYPE_CHECKING:
@@ -107,6 +107,8 @@ def eval_command(
     with shown_work("rows", quiet=quiet) as progress:
         evaluation = evaluate_run(request, note, file_writer(request, note), progress)
     render.show(evaluation, output_format)
+    if not quiet:
+        say_files(report=report, plots=plots, errors=errors)
     if strict and evaluation.warnings:
         raise StrictError(f"--strict: {evaluation.warnings[0]}.")
 
@@ -119,7 +121,9 @@ def attention_command(
         str,
         typer.Argument(metavar="MODEL", help="Run directory, model name, folder or hf:org/name.", show_default=False),
     ],
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text that is read.", show_default=False)],
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help="Text to read, or - for standard input.", show_default=False)
+    ],
     *,
     pair: Annotated[
         str | None, typer.Option("--pair", metavar="TEXT", help="Second text of a pair (default: none).")
@@ -140,13 +144,25 @@ def attention_command(
     """
     from bertkit.reporting.attention import AttentionRequest, view_attention
 
-    text = checked_text(text, "TEXT")
+    text = _one_text() if text == "-" else checked_text(text, "TEXT")
     pair = None if pair is None else checked_text(pair, "--pair")
     view = view_attention(AttentionRequest(model, text, pair, layer, head, report, force), say)
+    say_files(report=report)
     if wants_json(output_format):
         typer.echo(to_json(view.to_json()))
     else:
         _show(view)
+
+
+def _one_text() -> str:
+    """Read standard input as one text.
+
+    Raises:
+        UsageError: it is empty, or a terminal.
+    """
+    if is_typed_at() or not (text := "\n".join(line for batch in lines_of(["-"], None, what="TEXT") for line in batch)):
+        raise UsageError("TEXT -: standard input holds no text; give TEXT, or pipe it in.")
+    return text
 
 
 def _show(view: AttentionView) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
@@ -314,6 +315,18 @@ def nearest(wrong: str, options: Iterable[str]) -> str | None:
         return INSTEAD[wrong] if INSTEAD[wrong].split()[0] in own or INSTEAD[wrong][:2] != "--" else None
     near = difflib.get_close_matches(wrong, [name for name in table if name not in INSTEAD], n=1, cutoff=0.7)
     return table[near[0]] if near else None
+
+
+def our_name(text: str) -> str:
+    """Give the option that a text begins with our name, if it has one of another tool's.
+
+    >>> our_name("learning_rate>=1e-4")
+    'lr>=1e-4'
+    """
+    found = re.match(r"[\w-]+", text)
+    name = "--" + found[0].replace("_", "-") if found else ""
+    ours = next((own for own, others in ALIASES.items() if name in others), None)
+    return text if ours is None or found is None else ours[2:] + text[found.end() :]
 
 
 def our_names(values: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:

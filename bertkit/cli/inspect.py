@@ -18,6 +18,7 @@ from bertkit.cli.options import (
 )
 from bertkit.cli.progress import QuietOption, shown_work
 from bertkit.cli.render import cell, open_console, say_line, wants_json
+from bertkit.cli.streams import say_files
 from bertkit.errors import StrictError
 from bertkit.language import translated
 from bertkit.plain import to_json
@@ -118,6 +119,8 @@ def inspect_command(
         typer.echo(to_json(inspection.to_json()))
     else:
         _show(inspection.audit, f"{inspection.task}, reading {', '.join(inspection.columns.inputs)}")
+    if not quiet:
+        say_files(report=report, plots=plots)
     problem = next((f for f in inspection.audit.findings if f.severity != "info"), None)
     if strict and problem is not None:
         raise StrictError(f"--strict: {problem.message}")

@@ -208,9 +208,7 @@ def listen_command(
     served = serve(
         ListenRequest(request, listen, allow_remote, limits), ready=ready, note=lambda said: note(f"bertkit: {said}")
     )
-    note(
-        f"bertkit: {served.requests:,} requests answered, {served.rows:,} rows, {served.errors:,} of them error records"
-    )
+    note(f"bertkit: requests answered: {served.requests:,}; rows: {served.rows:,}, error records: {served.errors:,}")
 
 
 # --- `bertkit predict`: one record out for each record in -----------------------------------------

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bertkit.cli import render
-from bertkit.cli.help import CommandGroup
+from bertkit.cli.help import CommandGroup, our_name
 from bertkit.cli.options import ForceOption, Format, FormatOption, RunArgument
 from bertkit.cli.streams import say
 from bertkit.config import flag
@@ -86,8 +86,9 @@ def list_command(
     from bertkit.scale.found_runs import find_runs, read_filter, sorted_runs
 
     found = find_runs(folder, say)
-    wanted = [read_filter(text, found) for text in filters or ()]
-    kept = sorted_runs([run for run in found if all(one.keeps(run) for one in wanted)], sort)
+    wanted = [read_filter(our_name(text), found) for text in filters or ()]
+    by = None if sort is None else "-" * sort.startswith("-") + our_name(sort.removeprefix("-"))
+    kept = sorted_runs([run for run in found if all(one.keeps(run) for one in wanted)], by)
     if not kept:
         say(f"{folder}: none of {len(found):,} runs is as --filter asks." if found else f"{folder}: holds no run.")
     _show(kept, output_format)

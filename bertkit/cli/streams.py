@@ -185,6 +185,16 @@ def say(text: str) -> None:
     typer.echo(spoken(text), err=True)
 
 
+def say_files(*, report: Path | None = None, plots: Path | None = None, errors: Path | None = None) -> None:
+    """Say which files a command has written beside its result."""
+    if errors is not None:
+        say(f"wrong rows: {errors}")
+    if plots is not None:
+        say(f"charts: {plots}")
+    if report is not None:
+        say(f"report: {report}")
+
+
 @contextmanager
 def one_voice() -> Iterator[None]:
     """Silence this process for the body if it is one of several and not the first."""

@@ -462,7 +462,7 @@ def build_model(prepared: Prepared) -> TaskModel:
 
     Raises:
         UsageError: --portable, and transformers has no class for such a model.
-        TokenizerError: the tokenizer has more ids than the model.
+        TokenizerError: the tokenizer has more ids, or segment ids, than the model.
     """
     import torch
 
@@ -486,6 +486,12 @@ def build_model(prepared: Prepared) -> TaskModel:
     if tokenizer.vocab_size > encoder.vocab_size:
         raise TokenizerError(
             f"the tokenizer has {tokenizer.vocab_size:,} ids and the model {encoder.vocab_size:,}; "
+            "they do not belong together, choose another --tokenizer."
+        )
+    segments = max(tokenizer.encode(["a"], ["a"])[0].type_ids)
+    if 1 < encoder.segments <= segments:
+        raise TokenizerError(
+            f"the tokenizer gives segment ids up to {segments}, and the model knows {encoder.segments} from 0; "
             "they do not belong together, choose another --tokenizer."
         )
     return model

@@ -179,3 +179,15 @@ def test_texts_that_a_run_reads_apart(tmp_path: Path) -> None:
     train(request(tmp_path / "pairs.tsv", tmp_path / "run", pooling="siamese", epochs=1))
     assert "reads its two texts apart" in ask(str(tmp_path / "run"), "good", "--pair", "bad").stderr
     assert as_json(str(tmp_path / "run"), "good thing")["tokens"]
+
+
+def test_a_dash_is_standard_input(disentangled: str) -> None:
+    piped = CliRunner().invoke(app, ["attention", disentangled, "-", "--format", "json"], input=f"{TEXT}\n")
+    assert json.loads(piped.stdout) == as_json(disentangled, TEXT)
+    empty = CliRunner().invoke(app, ["attention", disentangled, "-"], input="")
+    assert (empty.exit_code, "standard input holds no text" in empty.stderr) == (2, True)
+
+
+def test_the_page_that_was_written_is_named(disentangled: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    assert f"report: {page}" in ask(disentangled, TEXT, "--report", str(page)).stderr.splitlines()

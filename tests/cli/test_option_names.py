@@ -10,8 +10,8 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from bertkit.cli.app import app
-from bertkit.cli.help import ALIASES, INSTEAD, alias_table, help_line, our_names
+from bertkit.cli.app import app, asked_help
+from bertkit.cli.help import ALIASES, INSTEAD, alias_table, help_line, our_name, our_names
 from bertkit.models import table
 
 GROUP: Any = typer.main.get_command(app)
@@ -158,3 +158,35 @@ def test_help_states_the_recipes_values(option: str, scratch: Any, minilm: Any, 
     groups = [[RECIPES["SCRATCH"]], [RECIPES["MINILM"]], rest]
     found = [set().union(*(values_of(recipe, option) for recipe in group)) for group in groups]
     assert [(min(each), max(each)) for each in found] == [scratch, minilm, others]
+
+
+@pytest.mark.parametrize(
+    ("words", "as_option"),
+    [
+        (["help"], ["--help"]),
+        (["help", "train"], ["train", "--help"]),
+        (["help", "vocab", "build"], ["vocab", "build", "--help"]),
+        (["--lang", "ko", "help", "eval"], ["--lang", "ko", "eval", "--help"]),
+        (["--lang=ko", "help"], ["--lang=ko", "--help"]),
+    ],
+)
+def test_help_is_a_word_too(words: list[str], as_option: list[str]) -> None:
+    assert invoke(*words) == invoke(*as_option)
+    assert invoke(*words)[0] == 0
+
+
+def test_a_text_named_help_is_a_text() -> None:
+    assert asked_help(["tokenize", "help"]) == ("tokenize", "help")
+
+
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        ("learning_rate>=1e-4", "lr>=1e-4"),
+        ("num-train-epochs=3", "epochs=3"),
+        ("accuracy>0.5", "accuracy>0.5"),
+        ("=x", "=x"),
+    ],
+)
+def test_conditions_on_runs_take_them_too(text: str, ours: str) -> None:
+    assert our_name(text) == ours

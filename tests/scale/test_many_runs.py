@@ -116,6 +116,12 @@ def test_a_wrong_condition_is_a_wrong_value_of_its_flag(three: Path, words: list
     assert said in result.stderr
 
 
+def test_options_by_other_tools_names_filter_and_sort(three: Path) -> None:
+    own = lines(bertkit("runs", three, "--filter", "lr>0.002", "--sort", "-lr"))
+    assert own == lines(bertkit("runs", three, "--filter", "learning_rate>0.002", "--sort", "-learning-rate"))
+    assert own
+
+
 def test_folders_that_are_no_run_are_named_and_end_nothing(three: Path, tmp_path: Path) -> None:
     shutil.copytree(three / "plain", tmp_path / "good")
     shutil.copytree(three / "plain", tmp_path / "broken")
@@ -178,7 +184,7 @@ def test_two_runs_with_other_held_out_rows_are_not_compared_row_by_row(three: Pa
     answers.write_text("".join(answers.read_text().splitlines(keepends=True)[1:]))
     found = json.loads(bertkit("runs", "diff", three / "plain", tmp_path / "other").stdout)
     assert found["held_out"] is None
-    assert "other rows" in found["reason"]
+    assert "different rows" in found["reason"]
     answers.write_text('{"file": 1}\n')
     broken = bertkit("runs", "diff", three / "plain", tmp_path / "other")
     assert broken.exit_code == 3

@@ -190,7 +190,7 @@ def test_answers_are_those_of_predict_to_the_byte(trained_run: Path, tmp_path: P
             assert connection.makefile("rb").read().partition(b"\r\n\r\n")[2].decode() == wanted
         code, said = server.stop(signal.SIGINT)
     assert code == 0
-    assert "requests answered" in said
+    assert "requests answered:" in said
     assert not path.exists()
 
 
@@ -287,7 +287,7 @@ def test_what_has_come_is_answered_when_the_server_is_stopped(trained_run: Path)
                 assert [json.loads(line)["line"] for line in content.splitlines()] == list(range(1, 3001))
         _, said = server.process.communicate(timeout=WAIT_S)
         assert server.process.returncode == 0, said
-        assert "3 requests answered, 9,000 rows" in said
+        assert "requests answered: 3; rows: 9,000" in said
         assert idle.recv(1) == b""
         with pytest.raises(OSError, match="refused"):
             server.connect()

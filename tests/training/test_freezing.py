@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig
-from bertkit.errors import Interrupted, UsageError
+from bertkit.errors import Interrupted, TokenizerError, UsageError
 from bertkit.models.heads import SequenceModel
 from bertkit.models.pretrained import ARCHITECTURES
 from bertkit.models.registry import BuildOptions, find_model, load_target
@@ -244,3 +245,12 @@ def test_the_command_line_refuses_in_one_sentence(pair_file: Path, tmp_path: Pat
     assert result.stderr.strip().splitlines()[-1].startswith("bertkit: --freeze 2: must be at most 1, ")
     assert not (tmp_path / "run").exists()
     assert CliRunner().invoke(app, [*command, "--freeze", "-1"]).exit_code == 2
+
+
+def test_a_tokenizer_with_segments_that_the_model_lacks_is_refused(pair_file: Path, tmp_path: Path) -> None:
+    prepared = prepare(small(pair_file, tmp_path / "run", overlap_segments=False))
+    xlnets = SimpleNamespace(
+        vocab_size=prepared.tokenizer.vocab_size, pad_id=0, encode=lambda *_: [SimpleNamespace(type_ids=[0, 1, 2])]
+    )
+    with pytest.raises(TokenizerError, match="segment ids up to 2, and the model knows 2 from 0"):
+        build_model(replace(prepared, tokenizer=xlnets))
