@@ -22,54 +22,57 @@ from bertkit.tasks.rows import load_data
 INTRODUCTION = """\
 # The data that bertkit reads
 
-A file is told by what is in it; its name is a hint. Files and standard input are read by the same code, plain or
-gzipped, UTF-8 or CP949, by `train`, `eval`, `predict`, `inspect-data` and `vocab build`; `-` is standard input.
-Column names are found by their synonyms (`text`, `sentence`, `문장`, `본문`, `리뷰`, …; `label`, `score`, `레이블`, `감정`, …), and `--columns
-text=a,label=b` goes before them. What is left out, or read otherwise than it stands there, is said. Class columns of a
-parquet file, and of the hub (`hf:`), go by the names that stand there for their numbers.
+bertkit recognises a file by its contents; the name is only a hint. `train`, `eval`, `predict`, `inspect-data` and
+`vocab build` read files and standard input (`-`) with the same code: plain or gzipped, UTF-8 or CP949. Columns are
+found by their usual names (`text`, `sentence`, `문장`, `본문`, `리뷰`, …; `label`, `score`, `레이블`, `감정`, …);
+`--columns text=a,label=b` overrides them. bertkit says what it leaves out or changes. Class columns of parquet files
+and of the hub (`hf:`) are read as the class names, not as numbers.
 
-A directory is read by the names of its files (`train.csv`, `dev.jsonl`, …), or, where folders of texts are in it, as
-one text a file whose folder is its label: `pos/1.txt` and `neg/2.txt`, also below `train/` and `test/`.
+A folder is read by the names of its files (`train.csv`, `dev.jsonl`, …). A folder of folders of texts is read with one
+text per file and the folder as its label: `pos/1.txt` and `neg/2.txt`, also below `train/` and `test/`.
 
-Each example below shows a file and what comes of it. The page is made by `docs/data.py` and checked by a test.
+Each example below shows a file and what bertkit reads from it. `docs/data.py` writes this page, and a test checks it.
 """
 
 ENDING = """\
-## What is refused or named
+## What is refused or reported
 
-- **Rows that cannot be used** end `train` and `eval` with all kinds of fault of a file, the first lines of each.
-  `train --on-error skip` leaves them out and says so; `inspect-data --write clean.csv` writes the rows that are left
-  after its findings, and beside them `clean.left_out.csv` with file, line and reason. In `predict` they are error
-  records in their place.
+- **Rows that cannot be used** stop `train` and `eval`. The message lists every kind of fault in the file with its
+  first lines. `train --on-error skip` leaves such rows out and says so. `inspect-data --write clean.csv` writes the
+  usable rows, and beside them `clean.left_out.csv` with file, line and reason. `predict` writes an error record for
+  each such row, in its place. A blank line is a row to `predict`, too, so that there is one record for each line;
+  `train` and `eval` skip blank lines.
 - **Lists and objects are not classes**: `["price", "battery"]` are labels of `--task multilabel` (a list of one label
-  is that label, one of 0 and 1 has a place for each); of an object name the value that counts, `--columns
-  label=labels.label`. A list of texts is read as one text; an object is none: `--columns text=text.en`.
-- **Labels that look like missing ones** (`-`, `NaN`, `N/A`, -1 beside 0, 1 and 2), labels that differ in letter case
-  only, rows without a text: `inspect-data` and `train` name them with their lines.
-- **A score that is none**: where nearly all labels are numbers with fractions, the others are named with their lines.
-- **Places that are counted otherwise**: nearly all entities end before the last letter of a word, or begin at the
-  second: their ends may be inclusive, or count from 1. bertkit's places count from 0, and the end is the one behind
-  the last character.
-- **Words without sentences**: a table with a word and a tag a row needs a column that tells sentences apart, and
-  the rows of a sentence must stand together.
-- **Choices by number**: where answers 1 to 3 for the choices A to D may count from 0 or from 1, nothing is guessed.
+  is that label; a list of 0 and 1 has one position per label). From an object, name the value to use: `--columns
+  label=labels.label`. A list of texts is read as one text. From an object with texts, name one:
+  `--columns text=text.en`.
+- **Labels that look like missing ones** (`-`, `NaN`, `N/A`, -1 beside 0, 1 and 2), labels that differ only in letter
+  case, and rows without a text: `inspect-data` and `train` report them with their lines.
+- **Labels that are not numbers**, where nearly all others are numbers with fractions, are reported with their lines.
+- **Positions counted differently**: if nearly all entities end before the last letter of a word, or start at its
+  second letter, their ends may be inclusive, or they may be counted from 1. bertkit counts from 0, and the end is the
+  position after the last character.
+- **Words without sentences**: a table with one word and its tag per row needs a column that identifies the sentence,
+  and the rows of a sentence must be together.
+- **Choices by number**: if the answers 1 to 3 for the choices A to D could be counted from 0 or from 1, bertkit does
+  not guess.
 
-## What `predict` and `summarize` hand on
+## What `predict` and `summarize` pass on
 
-`--keep id,author` (or `all`) carries columns of the input into the records, under their own names; a name that records
-use gets `in_` before it. Several files and folders can be named; each record then says its `file`.
-`predict --output-format labelstudio|doccano|conll` writes what a run found as those tools import it, to be looked
-through and corrected; rows that could not be read are left out of it. In CoNLL a word is tagged whole.
+`--keep id,author` (or `all`) copies input columns into the records, under their own names. A name that records already
+use gets the prefix `in_`. You can name several files and folders; each record then has its `file`.
+`predict --output-format labelstudio|doccano|conll` writes predictions in a form that these tools import, so that you
+can check and correct them; rows that could not be read are left out. In CoNLL, whole words are tagged.
 
 ## Any size
 
-A table may be larger than the memory. Of more than 20,000 rows, `train` and `eval` keep what they have read, and
-`train` what the tokenizer made of it, in a folder among the user's caches (`~/.cache/bertkit`; `BERTKIT_CACHE` names
-another): about as much as the table itself. The next command over the same file finds it there, read. It lies under a
-hash of what is in the file and of how it is read, so that a file that has changed is read again; what a killed command
-has left is never used. `bertkit cache` shows the folder, the size and the parts, `bertkit cache clear` deletes them,
-and what nobody has used for 30 days goes by itself. `inspect-data` reads row by row and keeps only hashes.
-Baselines of more than 200,000 training rows are fitted on 200,000 of them, drawn by the seed, and `train` says so.
+A table may be larger than memory. If it has more than 20,000 rows, `train` and `eval` keep the rows they have read,
+and `train` also the encoded rows, in a cache folder (`~/.cache/bertkit`, or `BERTKIT_CACHE`). It takes about as much
+space as the table. The next command that reads the same file uses the cache. The key is a hash of the file's contents
+and of how it is read, so a changed file is read again, and what a killed command has left is never used.
+`bertkit cache` shows the folder, its size and its entries; `bertkit cache clear` deletes them. Entries that nobody has
+used for 30 days are deleted automatically. `inspect-data` reads row by row and keeps only hashes. Baselines of more
+than 200,000 training rows are fitted on 200,000 of them, drawn by the seed, and `train` says so.
 """
 
 
@@ -132,7 +135,7 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
         Form(
             "Columns whose names say nothing, told by what is in them",
             {"spam.csv": "v1,v2,,\n" + "".join(f"{a},{b},,\n" for a, b in _SPAM)},
-            remark="Where two columns could be the text or the label nothing is guessed: the message proposes `--columns`.",
+            remark="If two columns could be the text or the label, bertkit does not guess: the message suggests `--columns`.",
             shown=2,
         ),
         Form("Bars between fields", {"bars.csv": "text|label\ngood, and cheap|pos\ntoo loud|neg\n"}),
@@ -270,7 +273,7 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
         Form(
             "KLUE-RE: the places of the last characters are inclusive",
             {"re.json": json.dumps([_RELATED], ensure_ascii=False) + "\n"},
-            remark="What is read is the text with the two entities marked, and the kind of each where it is known.",
+            remark="bertkit reads the text with both entities marked, and the type of each if it is known.",
         ),
         Form(
             "A table with the words, where they begin and of what kind they are, as far as that is known",
@@ -278,7 +281,7 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
                 "relations.csv": "sentence,subject,subject_start,subject_type,object,object_type,relation\n"
                 "Arl said Arl owns Quay.,Arl,9,ORG,Quay,ORG,owns\n"
             },
-            remark="Without a place the first one is taken; one where the word does not stand is a fault with file and line.",
+            remark="Without a position the first occurrence is taken; a position where the word is not found is an error with file and line.",
         ),
         Form(
             "Texts that carry the marks (SemEval-2010 task 8)",
@@ -329,7 +332,7 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
         Form(
             "Label Studio, the full export",
             {"export.json": json.dumps([_LS], indent=1) + "\n"},
-            remark="Texts nobody has annotated are left out and counted. `choices` become labels.",
+            remark="Texts without annotations are left out and counted. `choices` become labels.",
         ),
         Form(
             "Label Studio, JSON-MIN (and csv)",

@@ -459,7 +459,7 @@ def _show(found: Tuned, asked: Format | None) -> None:
     others = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     say_line(console, f"trials: {others}")
     say_line(console, found.sentence)
-    say_line(console, "go on: ", (f"bertkit train --config {found.output / 'best.toml'}", "bold"))
+    say_line(console, "next: ", (f"bertkit train --config {found.output / 'best.toml'}", "bold"))
 
 
 def _said(value: Any) -> str:

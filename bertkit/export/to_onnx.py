@@ -135,7 +135,7 @@ def shrink(run: Bundle, rows: CheckRows, folder: Path) -> Cost:
     quantize(folder)
     found = cost(run, rows, before, answers(run, folder, rows.examples))
     readme = folder / "README.md"
-    write_text(readme, f"{readme.read_text(encoding='utf-8')}\nIts weights are of 8 bits: {found.sentence}.\n")
+    write_text(readme, f"{readme.read_text(encoding='utf-8')}\nIts weights have 8 bits: {found.sentence}.\n")
     return found
 
 
@@ -191,13 +191,13 @@ class Cost:
     @property
     def sentence(self) -> str:
         """The same in words."""
-        changed = "" if self.answers_changed is None else f"change {self.answers_changed:,} of the answers and "
+        changed = "" if self.answers_changed is None else f"; {self.answers_changed:,} predictions changed"
         interval = (
             "" if self.difference is None else "; 95 % CI of the difference {:+.4f} to {:+.4f}".format(*self.difference)
         )
         return (
-            f"8 bits {changed}make {self.metric} {self.int8:.4f} where it was {self.float32:.4f} "
-            f"({self.rows:,} rows of {self.data}{interval})"
+            f"with 8-bit weights {self.metric} is {self.int8:.4f} instead of {self.float32:.4f} "
+            f"({self.rows:,} rows of {self.data}{interval}){changed}"
         )
 
 

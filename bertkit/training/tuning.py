@@ -197,7 +197,8 @@ def choose_metric(config: TrainConfig, task: TaskSpec, examples: Sequence[Exampl
         return own, ""
     return (
         UNEVEN,
-        f"{UNEVEN} chooses the best epoch and decides the verdict, because {reason} (--metric {own} goes by {own})",
+        f"{UNEVEN} chooses the best epoch and decides the verdict, because {reason} (--metric {own} uses {own} "
+        f"instead)",
     )
 
 

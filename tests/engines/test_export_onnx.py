@@ -127,7 +127,7 @@ def test_eight_bits_are_measured_on_labelled_rows(run_of: Runs, tmp_path: Path) 
     assert cost["rows"] == 8
     assert cost["difference"][0] <= cost["int8"] - cost["float32"] <= cost["difference"][1]
     assert 0 <= cost["answers_changed"] <= 8
-    assert f"make accuracy {cost['int8']:.4f} where it was {cost['float32']:.4f}" in done.stderr
+    assert f"accuracy is {cost['int8']:.4f} instead of {cost['float32']:.4f}" in done.stderr
     assert "95 % CI" in done.stderr
     assert "Its weights are of 8 bits" in (folder / "README.md").read_text()
     for engine in ("onnx", "openvino"):

@@ -263,7 +263,7 @@ def test_a_run_may_go_on_in_another_number_of_processes(placed: dict[str, Any]) 
     assert checkpoint.resumed_placement(TrainConfig(), began(1, device="cuda"), two).threads == 1
     placed["device"] = "cuda"
     assert checkpoint.resumed_placement(TrainConfig(), began(2), ALONE) == Placement("cuda", "bfloat16", 1)
-    with pytest.raises(DeviceError, match="go on where it began"):
+    with pytest.raises(DeviceError, match="continue it where it began"):
         checkpoint.resumed_placement(TrainConfig(), began(1), ALONE)  # cuda is not cuda:0 to a process alone
     with pytest.raises(DeviceError, match="float32"):
         checkpoint.resumed_placement(TrainConfig(), began(2, precision="float32"), two)
