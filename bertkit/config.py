@@ -84,7 +84,7 @@ class TrainConfig:
     # Names of the values somebody gave, as against defaults; a resumed run compares these.
     given: frozenset[str] = frozenset()
 
-    task: str = option("auto", "What is learnt (default: auto, by the data).", "Data", choices=TASKS)
+    task: str = option("auto", "Task to learn (default: auto, by the data).", "Data", choices=TASKS)
     data_dir: str | None = option(None, "Folder that holds DATA's files (default: where DATA is found).", "Data")
     columns: str | None = option(
         None, "Column of each part: text=a,pair=b,label=c; text=a+b joins two (default: by their names).", "Data"
@@ -109,7 +109,7 @@ class TrainConfig:
     group: str | None = option(None, "Column: rows with the same value stay in the same split (default: none).", "Data")
     on_error: str = option(
         "stop",
-        "Rows that cannot be read: stop, or skip and go on (default: stop).",
+        "Rows that cannot be read: stop, or skip them (default: stop).",
         "Data",
         choices=("stop", "skip"),
     )
@@ -145,7 +145,7 @@ class TrainConfig:
     )
     init: str | None = option(
         None,
-        "First weights (default: by model: scratch random, all others pretrained).",
+        "Initial weights (default: by model: scratch random, all others pretrained).",
         "Model",
         choices=("pretrained", "random"),
     )
@@ -189,7 +189,7 @@ class TrainConfig:
     )
     distances: int | None = option(
         None,
-        "Disentangled: relative positions kept apart to each side, in tokens (default: --max-length).",
+        "Disentangled: relative positions distinguished on each side, in tokens (default: --max-length).",
         "Model",
         minimum=1,
     )
@@ -220,7 +220,7 @@ class TrainConfig:
         choices=("cls", "pooler", "mean", "match", "align", "siamese"),
     )
     portable: bool = option(
-        False, "Use only what transformers' own classes can do, so that they open the run.", "Model"
+        False, "Use only what transformers' own classes support, so that they can open the run.", "Model"
     )
     dropout: float | None = option(
         None,
@@ -292,8 +292,8 @@ class TrainConfig:
     )
     label_smoothing: float | None = option(
         None,
-        "Label smoothing: share of the target probability, 0 to 1, given to all labels alike "
-        "(default: by model: all of them 0).",
+        "Label smoothing: share of the target probability, 0 to 1, given to all labels equally (default: by "
+        "model: all of them 0).",
         "Training",
         minimum=0,
         below=1,
@@ -301,7 +301,7 @@ class TrainConfig:
     loss: str = option("mse", "Regression: the loss (default: mse).", "Training", choices=("mse", "mae"))
     class_weights: str = option(
         "none",
-        "Weight of each class in the loss: auto against imbalance, or label=weight,… (default: none).",
+        "Weight of each class in the loss: auto balances classes, or label=weight,… (default: none).",
         "Training",
     )
     overlap_segments: bool | None = option(

@@ -37,6 +37,7 @@ COMMANDS = (
     "models",
     "datasets",
     "cache",
+    "cache show",
     "cache clear",
 )
 ENVIRONMENT = {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1", "TERM": "dumb", "LC_ALL": "C.UTF-8"}

@@ -83,7 +83,9 @@ def inspect_command(
     run: Annotated[
         list[Path] | None,
         typer.Option(
-            "--run", help="Run of `train --folds`, or several: probable label errors (default: none).", readable=False
+            "--run",
+            help="Run of `train --folds`, to find probable label errors; may be repeated (default: none).",
+            readable=False,
         ),
     ] = None,
     force: ForceOption = False,

@@ -82,7 +82,7 @@ EngineOption = Annotated[
     str | None,
     typer.Option(
         "--engine",
-        help="What computes: auto, torch, onnx or openvino (default: auto, by processor, model and input).",
+        help="Engine: auto, torch, onnx or openvino (default: auto, by processor, model and input).",
         envvar="BERTKIT_ENGINE",
     ),
 ]

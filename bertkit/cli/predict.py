@@ -241,7 +241,9 @@ def predict_command(
     on_long: OnLongOption = None,
     on_error: Annotated[
         str,
-        typer.Option("--on-error", help="Rows that cannot be read: write an error record and go on (record), or stop."),
+        typer.Option(
+            "--on-error", help="Rows that cannot be read: write an error record and continue (record), or stop."
+        ),
     ] = "record",
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",

@@ -25,7 +25,7 @@ UNSHOWN_S = 0.5
 
 QuietOption = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Say nothing on stderr but warnings and errors.", envvar="BERTKIT_QUIET"),
+    typer.Option("--quiet", "-q", help="Print only warnings and errors on stderr.", envvar="BERTKIT_QUIET"),
 ]
 
 

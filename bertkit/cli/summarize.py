@@ -182,7 +182,8 @@ def summarize_command(
         typer.Option(
             "--sentences",
             min=1,
-            help="Most sentences (default: 3, of more than 100 sentences 0.3 times the square root; abstractive: as "
+            help="Most sentences (default: 3; over 100 sentences 0.3 times the square root of their number; "
+            "abstractive: as "
             "many as it writes).",
         ),
     ] = None,
@@ -207,7 +208,7 @@ def summarize_command(
     ] = False,
     compare: Annotated[
         bool,
-        typer.Option("--compare", help="Every method on each document, with ROUGE if there is a reference."),
+        typer.Option("--compare", help="Run every method on each document, with ROUGE if there is a reference."),
     ] = False,
     language: Annotated[
         str, typer.Option("--language", help="Language of the documents: auto, en or ko.", envvar="BERTKIT_LANGUAGE")

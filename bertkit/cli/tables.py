@@ -99,14 +99,21 @@ cache_app = typer.Typer(help="Show the cache on disk (rows of large tables, ONNX
 
 @cache_app.callback(invoke_without_command=True)
 def cache_command(ctx: typer.Context, *, output_format: FormatOption = None) -> None:
-    """Show what is kept on disk to spare work, where it lies (BERTKIT_CACHE names another folder), and its size.
+    """Show or clear the cache on disk; `bertkit cache` is `bertkit cache show`."""
+    if ctx.invoked_subcommand is None:
+        show_command(output_format=output_format)
 
-    What is deleted is made again when it is needed.
+
+@cache_app.command("show")
+def show_command(*, output_format: FormatOption = None) -> None:
+    """Show where the cache is (BERTKIT_CACHE names another folder), its entries, and its size.
+
+    Deleted entries are made again when they are needed.
+
+    Example: bertkit cache show
     """
     from bertkit.cache import cache_folder, parts
 
-    if ctx.invoked_subcommand is not None:
-        return
     found = list(parts())
     total = sum(part.bytes for part in found)
     if render.wants_json(output_format):
@@ -121,7 +128,7 @@ def cache_command(ctx: typer.Context, *, output_format: FormatOption = None) -> 
         render.show_rows(rows, output_format)
     say_line(
         open_console(),
-        f"{cache_folder()}: {len(found):,} parts, {total / 1e6:,.1f} MB (bertkit cache clear deletes them)",
+        f"{cache_folder()}: entries: {len(found):,}; {total / 1e6:,.1f} MB (bertkit cache clear deletes them)",
     )
 
 
@@ -140,4 +147,4 @@ def clear_command(*, output_format: FormatOption = None) -> None:
     if render.wants_json(output_format):
         typer.echo(to_json({"folder": str(cache_folder()), "deleted": len(gone), "bytes": total}))
         return
-    say_line(open_console(), f"{cache_folder()}: {len(gone):,} parts deleted, {total / 1e6:,.1f} MB")
+    say_line(open_console(), f"{cache_folder()}: entries deleted: {len(gone):,}; {total / 1e6:,.1f} MB")

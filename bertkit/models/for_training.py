@@ -124,7 +124,7 @@ def add_rows(encoder: Encoder, likes: Sequence[Sequence[int]], ids: Sequence[int
     layers above have learnt to read, and few training rows would not bring it near.
 
     Args:
-        encoder: whose table grows; one that has room already (or starts from nothing) is left as it is.
+        encoder: whose table grows; one that has room already (or starts from scratch) is left as it is.
         likes: for each added token the ids of those that it begins like; none: all of them.
         ids: the ids of the added tokens.
     """

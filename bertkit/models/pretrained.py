@@ -1,4 +1,4 @@
-"""Encoders that transformers opens: from weights, from nothing, and again from a run's config.json."""
+"""Encoders that transformers opens: from weights, from scratch, and again from a run's config.json."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from bertkit.models.sizes import check_plan, checked_config_of, count_weights, n
 from bertkit.models.table import MODELS, ModelSpec
 from bertkit.models.weights import check_finite
 
-# --- Shapes of transformers' encoders that start from nothing -------------------------------------
+# --- Shapes of transformers' encoders that start from scratch -------------------------------------
 #
 # One function per architecture says how its config spells a shape; settings that no size
 # changes are those of the published models.
@@ -232,7 +232,7 @@ ARCHITECTURES: dict[str, Callable[[Shape, BuildOptions], dict[str, Any]]] = {
 }
 
 
-# --- Encoders that transformers opens: from weights, from nothing, and again from a run's config.json
+# --- Encoders that transformers opens: from weights, from scratch, and again from a run's config.json
 #
 # Weights come from the hub, its cache, or a local folder; they are read as float32 whatever
 # the checkpoint stores, and remote code is never run.

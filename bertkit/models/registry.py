@@ -90,7 +90,7 @@ OF_USUAL_LENGTH = ("bert", "distilbert", "electra")
 LENGTH_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len")
 # Architectures whose table of positions can be made longer.
 EXTENDABLE = ("bert",)
-# Encoders that start from nothing and cost as much per token for a book as for a page, or have
+# Encoders that start from scratch and cost as much per token for a book as for a page, or have
 # no table of positions: the longest row they can be made for.
 LONGEST_ROW = {"window": 16_384, "dilated": 16_384, "global": 16_384, "disentangled": 4_096}
 # Key of a run's config.json: what its tokens look at, where that is not everything.
@@ -104,7 +104,7 @@ OWN_BUILDER = "bertkit.models.own_weights:build"
 class BuildOptions:
     """What a builder must know to make an encoder.
 
-    `size`, `layers`, `hidden` and `heads` shape a model that starts from nothing;
+    `size`, `layers`, `hidden` and `heads` shape a model that starts from scratch;
     `type_vocab_size` is the number of segment ids the task uses; `more_positions` says that
     `max_length` was asked for although the table of positions ends before. What follows is of
     `--attention`; None stands for its usual figure, `sep_id` is the separator token's.

@@ -181,7 +181,7 @@ class ModelSpec:
 
     @property
     def is_scratch(self) -> bool:
-        """Whether the model starts from nothing, tokenizer included."""
+        """Whether the model starts from scratch, tokenizer included."""
         return self.family == "scratch"
 
     @property
@@ -270,7 +270,7 @@ MODELS: tuple[ModelSpec, ...] = (
         "scratch",
         None,
         512,
-        "BERT from nothing: own weights, own vocabulary",
+        "BERT from scratch: own weights, own vocabulary",
         "bertkit.models.scratch:build",
         SCRATCH,
     ),
@@ -489,5 +489,5 @@ MODELS: tuple[ModelSpec, ...] = (
 
 
 def reads(spec: ModelSpec, language: str) -> bool:
-    """Tell whether a model is for texts of a language, en or ko; one that starts from nothing learns any."""
+    """Tell whether a model is for texts of a language, en or ko; one that starts from scratch learns any."""
     return spec.language in ("", "many") or language in spec.language.split(", ")

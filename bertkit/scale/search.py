@@ -93,7 +93,7 @@ def default_space(resolved: TrainConfig, spec: ModelSpec, *, task: str, two_text
 def _usual(resolved: TrainConfig, spec: ModelSpec, *, task: str, two_texts: bool) -> Iterator[Dimension]:
     rate, epochs, batch = float(resolved.lr or 1e-4), int(resolved.epochs or 1), int(resolved.batch_size or 32)
     yield Dimension("lr", low=rate / 4, high=rate * 4, log=True)
-    if resolved.init == "pretrained":  # what starts from nothing learns as a whole
+    if resolved.init == "pretrained":  # what starts from scratch learns as a whole
         head = float(resolved.head_lr or rate * 4)
         yield Dimension("head_lr", low=head / 4, high=head * 4, log=True)
     yield Dimension("epochs", low=max(1, epochs // 2), high=min(_MOST_EPOCHS, epochs * 2), step=1, whole=True)

@@ -26,7 +26,7 @@ class TaskSpec:
         shape: what the rows hold that it reads (`data.shapes.table`).
         metrics: what `train --metric` takes, the task's own first.
         recipe: options of `train` that suit the task better than the model's own.
-        from_nothing: options that go before these where the model starts from nothing.
+        from_nothing: options that go before these where the model starts from scratch.
         siamese_target: the target where the texts of a row are read apart.
         rows_an_epoch: validation rows that are scored after each epoch, evenly spaced over
             all of them; None: all. At the end of a training all are scored.

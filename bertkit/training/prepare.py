@@ -346,7 +346,7 @@ def _resolved(
 
 
 def _with_model(config: TrainConfig, dataset: DataSet, note: Callable[[str], None]) -> TrainConfig:
-    """Choose a model where that is left to the rows; options that shape one from nothing have chosen already."""
+    """Choose a model where that is left to the rows; options that shape one from scratch have chosen already."""
     if config.model != AUTO:
         return config
     shaping = next((name for name in FROM_NOTHING_ONLY if getattr(config, name) is not None), None)

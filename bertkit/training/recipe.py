@@ -36,7 +36,7 @@ MANY_ROWS = 10_000
 WIDE = (2, 128, 4)  # layers, hidden, heads
 # Few single texts are read until an encoder has been moved this often, and at most so many times;
 # Mosbach et al. 2021 ("On the Stability of Fine-tuning BERT") take 20 passes where 3 are usual.
-# What starts from nothing has further to go (docs/scratch.md). Few pairs gain nothing from it
+# What starts from scratch has further to go (docs/scratch.md). Few pairs gain nothing from it
 # (docs/minilm.md), but questions about texts do: where an answer stands is told token by token.
 ENOUGH = {"pretrained": (150, 20), "random": (600, 40)}  # steps, epochs
 OF_FEW_ROWS = ("qa",)
@@ -216,7 +216,7 @@ def refuse_idle(config: TrainConfig, task: TaskSpec) -> None:
 def recipe_for(spec: ModelSpec, *, from_nothing: bool) -> Recipe:
     """Return the figures that suit a model.
 
-    What starts from nothing learns as scratch BERT does, whatever its architecture; how a
+    What starts from scratch learns as scratch BERT does, whatever its architecture; how a
     row becomes a vector stays the model's own, and so do batches smaller than usual.
     """
     if spec.is_scratch or not from_nothing:
