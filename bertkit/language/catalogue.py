@@ -80,6 +80,9 @@ _ENTRY = re.compile(r'^msgid (".*"(?:\n".*")*)\nmsgstr (".*"(?:\n".*")*)$', re.M
 # What joins sentences of the catalogue where no sentence of it is the whole.
 _JOINTS = (": ", "; ", ". ", ", ", " (")
 _FEW_LETTERS = 18
+_QUOTED_FIRST = r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|.*?)"""
+# Stands before every error, and is the same in every language.
+OURS = "bertkit: "
 # Sentences within sentences, at most.
 _DEPTH = 6
 
@@ -113,8 +116,14 @@ class Template:
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """What finds the fields; the last of them is as long as it can be."""
-        return re.compile("(.*?)".join(map(re.escape, self.literals)), re.DOTALL)
+        """What finds the fields; the last of them is as long as it can be.
+
+        Of two fields with nothing between them the first takes a quoted name whole, the second what is added to it.
+        """
+        parts = [re.escape(self.literals[0])]
+        for literal in self.literals[1:]:
+            parts += ["(.*?)" if literal else _QUOTED_FIRST, re.escape(literal)]
+        return re.compile("".join(parts), re.DOTALL)
 
     def match(self, sentence: str) -> tuple[str, ...] | None:
         """Return what stands in the fields, or None where the sentence is another."""
@@ -150,7 +159,9 @@ class Catalogue:
     def translated(self, text: str) -> str:
         """Translate a sentence, or what of it the catalogue knows; the rest stays as it is."""
         self._found.clear()
-        return self._find(text, _DEPTH) or text
+        begins = OURS if text.startswith(OURS) else ""
+        rest = text.removeprefix(begins)
+        return begins + (self._find(rest, _DEPTH) or rest)
 
     def _find(self, text: str, depth: int) -> str | None:
         """Translate a text; None: nothing of it is known. Each is looked for once: parts come again."""
@@ -168,14 +179,22 @@ class Catalogue:
             # A word alone may be somebody's: a label, a column, a file.
             if whole is not None and (depth == _DEPTH or " " in spelt.strip()):
                 return whole if spelt is text else f"{before}{whole}{after}"
-        known = self._match(text, depth, least=_FEW_LETTERS) or self._with_tail(text, depth)
-        known = known or self._match(text, depth)
+        known = self._match(text, depth, least=_FEW_LETTERS) or self._as_ended(text, depth)
+        known = known or self._with_tail(text, depth) or self._match(text, depth)
         if known is not None:
             return known
         if text.endswith("."):
             known = self._find(text[:-1], depth)
             return None if known is None else f"{known}."
         return self._parts(text, depth)
+
+    def _as_ended(self, text: str, depth: int) -> str | None:
+        """Translate the end of a sentence that has lost its full stop: the catalogue has it with one."""
+        if text.endswith("."):
+            return None
+        known = self._whole.get(f"{text}.") if " " in text.strip() else None
+        known = known or self._match(f"{text}.", depth, least=_FEW_LETTERS)
+        return None if known is None else known.removesuffix(".")
 
     def _match(self, text: str, depth: int, *, least: int = 0) -> str | None:
         """Translate by the sentence with fields that has most letters in common; `least` are asked for."""

@@ -71,6 +71,30 @@ def test_a_new_sentence_would_be_missed() -> None:
     assert faults("{0}: a fault", "오류") is not None
 
 
+def test_every_error_is_translated_as_a_whole() -> None:
+    """Not in parts: a sentence of the catalogue goes before the words that others of it are made of."""
+    entries = read_po(translations().CATALOGUE.read_text(encoding="utf-8"))
+    catalogue = Catalogue(entries)
+    missed = []
+    for english, (kind, _) in translations().messages().items():
+        names = ["'abc'"] * 12
+        wanted = filled(entries[english], names).removesuffix(".")
+        # "is missing" is said of a key, and of nothing
+        if (
+            kind == "error"
+            and "missing" not in english
+            and wanted not in (catalogue.translated(f"bertkit: {filled(english, names)}"))
+        ):
+            missed.append(english)
+    assert missed == []
+
+
+def test_an_error_of_a_file_is_translated_behind_its_place() -> None:
+    speak("ko")
+    said = translated("bertkit: a.csv: no column 'x': the columns are 'text', 'label'; fix --columns.")
+    assert said == "bertkit: a.csv: 'x' 열이 없습니다: 열: 'text', 'label'. --columns를 고치세요."
+
+
 @pytest.mark.parametrize(
     ("environment", "language"),
     [
