@@ -263,7 +263,7 @@ def fit_findings(tokenizer: Tokenizer, model: str, sample: Sequence[Example]) ->
         message = f"the tokenizer of {model} does not fit {fault}; {ANOTHER}."
         yield Finding("tokenizer_misfit", "error", len(sample), message, places)
     for doubt in fit.doubts:
-        yield Finding("tokenizer_doubt", "warning", len(sample), f"{doubt} ({model}).", places)
+        yield Finding("tokenizer_doubt", "warning", len(sample), f"{model}: {doubt}.", places)
 
 
 def _unknown_places(tokenizer: Tokenizer, sample: Sequence[Example]) -> tuple[Place, ...]:

@@ -138,8 +138,8 @@ def _why_no_head(settings: TaskSettings, kind: str) -> str | None:
     if settings.task in OF_A_ROW and settings.pooling not in POOLINGS:
         usual = "pooler" if kind == "Bert" else "cls"
         return (
-            f"transformers' classes do not pool by {settings.pooling}; train with --pooling {usual}, or with --portable"
-            + ("" if settings.pooling == "siamese" else _BY_ONNX)
+            f"transformers' classes have no pooling {settings.pooling}; train with --pooling {usual}, or with "
+            f"--portable" + ("" if settings.pooling == "siamese" else _BY_ONNX)
         )
     heads = {"ner": _TOKEN_HEADS, "qa": _TOKEN_HEADS, "mlm": _ONLY_BERT, "choice": _ONLY_BERT}.get(
         settings.task, tuple(KINDS)

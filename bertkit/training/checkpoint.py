@@ -312,9 +312,12 @@ def refuse_changes(config: TrainConfig, trained_with: Mapping[str, Any], shown: 
     """
     for name in sorted(config.given - {"data", "data_dir", *OF_THE_MACHINE, *REQUESTS}):
         value, trained = getattr(config, name), trained_with.get(name)
-        if trained is not None and value != trained:
+        if name in trained_with and value != trained:
             raise UsageError(
-                f"{flag(name)} {value}: {shown} is finished, and was trained with {trained}; train another run with "
+                f"{flag(name)} {value}: {shown} is finished, and was trained with {trained}; train another run "
+                "with --output, or replace this one with --force."
+                if trained is not None
+                else f"{flag(name)} {value}: {shown} is finished, and was trained without it; train another run with "
                 "--output, or replace this one with --force."
             )
 

@@ -199,6 +199,13 @@ def test_a_finished_run_is_not_resumed_with_other_options(trained_run: Path) -> 
         train(config)
 
 
+def test_nor_with_an_option_that_it_did_not_have(trained_run: Path) -> None:
+    given = frozenset({"tune_threshold", "resume"})
+    config = TrainConfig(output=str(trained_run), resume=True, tune_threshold="f1", given=given)
+    with pytest.raises(UsageError, match=r"--tune-threshold f1: .* was trained without it; .*--force"):
+        train(config)
+
+
 def test_resume_of_a_finished_run_changes_nothing(trained_run: Path) -> None:
     before = digest(trained_run)
     result = train(TrainConfig(output=str(trained_run), resume=True))
