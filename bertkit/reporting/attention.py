@@ -123,7 +123,7 @@ class AttentionView:
         }
 
     def links(self, layer: AttentionLayer) -> Iterator[tuple[str, list[tuple[str, float]]]]:
-        """Yield each token of a layer with those it takes most from, mean over the heads."""
+        """Yield each token of a layer with those it attends to most, mean over the heads."""
         for token, row in zip(self.tokens, layer.mean, strict=True):
             best = np.argsort(-row, kind="stable")[:STRONGEST]
             yield token, [(self.tokens[j], float(row[j])) for j in best if row[j] > 0]
@@ -284,9 +284,9 @@ def build_page(view: AttentionView) -> str:
     data = Html(to_json(_data(view)).replace("<", "\\u003c"))
     return document(
         f"What {view.model} attends to",
-        f"{len(view.tokens)} tokens{cut}. A line goes from a token to those it takes from; the thicker, the more.",
+        f"{len(view.tokens)} tokens{cut}. A line leads from a token to those it attends to; its width is the weight.",
         tag("div", _controls(view), _figure(view), id="drawn", hidden="hidden"),
-        tag("noscript", tag("p", "Lines and map are drawn by a script of this page; the tables below need none.")),
+        tag("noscript", tag("p", "A script draws the lines and the map; the tables below need none.")),
         section("Heads", tag("p", _HEADS, class_="muted"), _head_table(view)),
         section(f"Strongest links in layer {view.layers[-1].number}", _link_table(view)),
         tag("script", data, type="application/json", id="data"),
@@ -296,8 +296,9 @@ def build_page(view: AttentionView) -> str:
 
 
 _HEADS = (
-    "Entropy says how evenly a token looks (0 bits: at one token alone; the most: at all alike), distance how many "
-    "tokens away, both as means over the tokens. A pattern is what the kind of attention allows at all."
+    "Entropy: how evenly a token attends (0 bits: to a single token; the maximum: to all tokens equally). "
+    "Distance: how "
+    "many tokens away. Both are means over the tokens. Pairs allowed: those that this kind of attention permits."
 )
 
 
@@ -363,7 +364,7 @@ def _link_table(view: AttentionView) -> Html:
         [token, ", ".join(f"{other} {share:.0%}" for other, share in best)]
         for token, best in view.links(view.layers[-1])
     ]
-    return table(["token", "takes most from (mean of the heads)"], rows, numeric=2)
+    return table(["token", "attends most to (mean of the heads)"], rows, numeric=2)
 
 
 def _data(view: AttentionView) -> dict[str, Any]:

@@ -126,7 +126,9 @@ def _labels(labels: Sequence[str]) -> str:
 def _data(manifest: Manifest) -> str:
     data, columns = manifest.data, manifest.settings.columns
     rows = ", ".join(f"{split} {count:,}" for split, count in data["rows"].items())
-    sample = "\n\nThis is a bundled sample: its scores are compared with nothing." if data["is_sample"] else ""
+    sample = (
+        "\n\nThis is a bundled sample: its scores are not comparable with published ones." if data["is_sample"] else ""
+    )
     names = ", ".join(map(code_span, columns.inputs))
     return (
         f"## Data\n\nRows: {rows}. Columns read: {names}; label: {code_span(str(columns.label))}.\n\n"
@@ -148,10 +150,10 @@ def _scores(manifest: Manifest, evaluation: Evaluation) -> str:
         others = [evaluation.baselines[b].get(name) for b in baselines]
         cells = [f"{other:.4f}" if other is not None else "" for other in others]
         lines.append(f"| {named[name]} | {evaluation.metrics[name]:.4f} | {interval} | {' | '.join(cells)} |")
-    chosen = f"the best epoch (by {evaluation.metric})" + " and fitted the blend" * bool(manifest.blend)
+    chosen = f"the best epoch (by {evaluation.metric})" + " and fitted the ensemble" * bool(manifest.blend)
     chose = (
-        f"This split chose {chosen}, so these scores are a little inflated; "
-        "`bertkit eval` on a test split gives the honest ones.\n\n"
+        f"This split chose {chosen}, so these scores are slightly inflated; "
+        "`bertkit eval` on a test split gives unbiased ones.\n\n"
     )
     return (
         f"## Scores on the {evaluation.split} split ({evaluation.n:,} rows, seed {manifest.config.get('seed', 1)})\n\n"
@@ -165,13 +167,13 @@ def _limits(manifest: Manifest, evaluation: Evaluation) -> str:
     settings = manifest.settings
     limits = [f"Inputs are truncated to {settings.max_length} tokens; records then say `truncated: true`."]
     if is_linear(manifest):
-        limits = ["Words that no training row has are known by their letters only, and the order of words by pairs."]
+        limits = [
+            "Words that are in no training row are known only by their letters; word order only by pairs of words."
+        ]
     elif settings.on_long == "window":
         limits = [f"Rows are read in windows of up to {settings.max_length} tokens."]
     if settings.overlap_segments:
-        limits.append(
-            "Segment ids also mark tokens that stand in both sentences; only bertkit computes them from text."
-        )
+        limits.append("Segment ids also mark tokens that both sentences share; only bertkit computes them from text.")
     limits += _of_encoder(manifest)
     if manifest.blend:
         limits.append(
@@ -184,9 +186,9 @@ def _limits(manifest: Manifest, evaluation: Evaluation) -> str:
 def _blended(manifest: Manifest) -> str:
     weights = manifest.blend.items()
     if manifest.settings.task == "regression":
-        return f"Scores are blended: {' plus '.join(f'{weight:g} times {name}' for name, weight in weights)}."
+        return f"Scores are ensembled: {' plus '.join(f'{weight:g} times {name}' for name, weight in weights)}."
     product = " times ".join(f"{name} to the power of {weight:g}" for name, weight in weights)
-    return f"Probabilities are blended: {product}, normalised."
+    return f"Probabilities are ensembled: {product}, normalised."
 
 
 def _of_encoder(manifest: Manifest) -> Iterator[str]:
@@ -200,7 +202,7 @@ def _of_encoder(manifest: Manifest) -> Iterator[str]:
         yield (
             f"Of the encoder's vocabulary {kept:,} pieces are kept (special tokens, single characters, those of the "
             f"training rows, likely ones of their scripts) and {dropped:,} dropped; a word that needs one of these is "
-            f"read in smaller pieces. So it was in {needing:,} of {rows:,} validation rows ({share:.1%}); "
+            f"read in smaller pieces. This was so in {needing:,} of {rows:,} validation rows ({share:.1%}); "
             "`bertkit predict` counts such rows."
         )
 
@@ -217,6 +219,6 @@ def _elsewhere(manifest: Manifest, standing: Standing) -> str:
     """Say what transformers makes of the run."""
     kind = pipeline_of(manifest.settings.task)
     if standing.class_name is None:
-        return f"transformers refuses this folder, for it would answer otherwise; {standing.refusal}."
+        return f"transformers refuses this folder, because its answers would differ; {standing.refusal}."
     pipeline = f"or `pipeline({to_json(kind)}, model=RUN)`, " if kind else ""
     return f"transformers opens this folder ({code_span(standing.class_name)}), {pipeline}and gives the same answers."

@@ -47,7 +47,7 @@ def confusion_matrix(answers: Answers) -> Picture | None:
     predicted = answers.predicted
     order = label_order(answers.gold, predicted, answers.labels)
     cells = Counter(zip(answers.gold, predicted, strict=True))
-    return _confusion_picture(order, cells, "Rows are true labels, columns predicted ones.")
+    return _confusion_picture(order, cells, "Rows are gold labels, columns predicted labels.")
 
 
 def _confusion_picture(order: Sequence[str], cells: Counter[tuple[str, str]], caption: str) -> Picture | None:

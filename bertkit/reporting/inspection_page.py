@@ -259,7 +259,7 @@ def build_page(inspection: Inspection) -> str:
     severity = found.findings[0].severity if found.findings else "info"
     parts = [
         tag("div", tag("p", found.verdict), class_=f"box {severity}"),
-        tag("p", "The command that makes the best of it:"),
+        tag("p", "Suggested command:"),
         tag("pre", found.suggested_command),
         joined(tag("p", _sentence(note), class_="muted") for note in found.notes),
         section("Findings", _findings(found.findings)),
@@ -275,7 +275,7 @@ def _sentence(clause: str) -> str:
 
 def _findings(findings: tuple[Finding, ...]) -> Html:
     if not findings:
-        return tag("p", "Nothing was found.")
+        return tag("p", "No findings.")
     counts = [(severity, sum(f.severity == severity for f in findings)) for severity in SEVERITIES]
     shown = definitions((_PLURALS[severity], number) for severity, number in counts if number)
     return joined([shown, tag("ul", *map(_finding, findings))])

@@ -102,7 +102,7 @@ class LengthGroup:
 def by_length(
     lengths: Sequence[int], values: Sequence[float], *, is_share: bool, groups: int = 8
 ) -> tuple[LengthGroup, ...]:
-    """Average what each row scored, over rows of like length, about as many in each group.
+    """Average what each row scored, over rows of similar length, about as many in each group.
 
     Args:
         lengths: tokens of each row.
@@ -263,7 +263,7 @@ def errors_by_length(answers: Answers) -> Picture | None:
 
 
 def length_picture(lengths: Sequence[int], values: Sequence[float], what: str, *, is_share: bool) -> Picture | None:
-    """Draw what rows of like length scored on average, with intervals."""
+    """Draw what rows of similar length scored on average, with intervals."""
     groups = by_length(lengths, values, is_share=is_share)
     if len(groups) < 2:
         return None
@@ -280,7 +280,7 @@ def length_picture(lengths: Sequence[int], values: Sequence[float], what: str, *
     axes.set_ylabel(what)
     light_grid(axes, "y")
     rows = f"{min(g.rows for g in groups):,} to {max(g.rows for g in groups):,} rows"
-    caption = f"The {what} among rows of like length, with 95 % confidence intervals; {rows} in each group."
+    caption = f"The {what} among rows of similar length, with 95 % confidence intervals; {rows} in each group."
     return Picture("length", "Error rate by length" if is_share else "Error by length", caption, figure)
 
 

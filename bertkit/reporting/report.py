@@ -198,9 +198,9 @@ def build_report(scored: Scored, pictures: Sequence[Picture]) -> str:
         *(tag("div", tag("p", _sentence(warning)), class_="box warning") for warning in found.warnings),
         section("Scores", _scores(found)),
         _differences(found),
-        section("Figures", tag("div", *map(_figure, pictures), class_="grid figures")) if pictures else None,
+        section("Charts", tag("div", *map(_figure, pictures), class_="grid figures")) if pictures else None,
         _per_label(found.per_label),
-        section("Acting on scores", *acting) if (acting := score_section(scored)) else None,
+        section("Coverage, precision and recall by score", *acting) if (acting := score_section(scored)) else None,
         section("Worst mistakes", *show_mistakes(scored)),
         section("Run", _facts(scored)),
     ]
@@ -222,9 +222,9 @@ def _tiles(scored: Scored) -> Html:
     known = {name: metrics[metric] for name, metrics in beside.items() if metric in metrics}
     if known:
         best = (max if greater_is_better(metric) else min)(known, key=lambda name: known[name])
-        tiles.append((f"{known[best]:.4f}", f"{metric} of {best}, the best beside it"))
+        tiles.append((f"{known[best]:.4f}", f"{metric} of {best}, the best baseline"))
     tiles.append((f"{found.n:,}", "rows"))
-    tiles.append((f"{found.rows_per_second:,.0f}", "rows a second"))
+    tiles.append((f"{found.rows_per_second:,.0f}", "rows per second"))
     return tag("div", *(tag("div", tag("b", v), tag("span", name), class_="tile") for v, name in tiles), class_="tiles")
 
 

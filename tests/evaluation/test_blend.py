@@ -204,7 +204,7 @@ def test_the_card_says_what_an_answer_is_made_of(blended: Path) -> None:
     weights = json.loads((blended / "bertkit.json").read_text())["blend"]
     card = (blended / "README.md").read_text()
     assert f"overlap to the power of {weights['overlap']:g}" in card
-    assert ") and fitted the blend, so these scores are a little inflated" in card
+    assert ") and fitted the ensemble, so these scores are slightly inflated" in card
 
 
 @pytest.mark.parametrize("folder", ["baseline/overlap", "baseline"])
@@ -268,7 +268,7 @@ def test_a_run_of_scores_answers_with_both(tmp_path: Path, rows: Path) -> None:
     said: list[Event] = []
     run = tmp_path / "run"
     train(small(data, run, task="regression", blend=True, test_fraction=0.2), said.append)
-    assert any(isinstance(e, str) and "answers are blended" in e and " x encoder + " in e for e in said)
+    assert any(isinstance(e, str) and "answers are ensembled" in e and " x encoder + " in e for e in said)
     weights = json.loads((run / "bertkit.json").read_text())["blend"]
     assert f"{weights['encoder']:g} times encoder plus {weights['overlap']:g} times overlap" in (
         (run / "README.md").read_text()

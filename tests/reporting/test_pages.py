@@ -121,5 +121,5 @@ def test_a_page_is_the_same_each_time(trained_run: Path, tmp_path: Path) -> None
     for name in ("one.html", "two.html"):
         run("eval", str(trained_run), str(data), "--report", str(tmp_path / name))
         text = (tmp_path / name).read_text(encoding="utf-8")
-        texts.append(re.sub(r"<b>[\d,]+</b><span>rows a second", "", text))
+        texts.append(re.sub(r"<b>[\d,]+</b><span>rows per second", "", text))
     assert texts[0] == texts[1]
