@@ -1,4 +1,4 @@
-"""What bertkit keeps on disk to spare itself work: one folder, made again by whoever finds it gone.
+"""bertkit's cache: one folder of files that can be made again.
 
 A part of it is a folder that is written beside its place and then renamed, so that what has a
 name is whole. What a killed process has left beside it is thrown away, never read.

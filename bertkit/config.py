@@ -1,4 +1,4 @@
-"""What a training run is asked to do, as one frozen record that checks itself.
+"""The options of a training run, as one frozen record that checks itself.
 
 The record is the single place where an option of `bertkit train` is stated: its flag,
 its help line, its choices and its bounds stand beside the field, and the command line

@@ -1,4 +1,4 @@
-"""Everything that can go wrong and that a user can fix, as one tree.
+"""All errors that a user can fix, as one tree.
 
 One class per way of fixing; each carries the exit code of the command line.
 

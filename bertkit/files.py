@@ -1,4 +1,4 @@
-"""The one place that writes files: whole or not at all, lasting, readable by colleagues.
+"""The one place that writes files: completely or not at all, durable, readable by colleagues.
 
 A file gets its name by a rename when all of it is written and has reached the disk, so that
 neither a crash nor a power cut leaves half of one. What Python, safetensors, tokenizers and

@@ -1,4 +1,4 @@
-"""Is the hub reachable, what is cached, and the sentence when neither helps.
+"""The hub: is it reachable, what is cached, and the message if neither helps.
 
 The hub's own client retries a dead network for 23 to 46 seconds, and waits for ever on a
 server that accepts and stays silent. So bertkit asks once, before the first use, with one

@@ -1,4 +1,4 @@
-"""What the errors of the hub's libraries mean, each in one sentence.
+"""Errors of the hub's libraries, each as one sentence.
 
 `transformers` raises a plain OSError for a misspelt name, a gated model and a dead network
 alike; what happened stands further down the chain of causes. Classes are known here by name,

@@ -1,4 +1,4 @@
-"""JSON that anybody may have written: read whole or refused, and held against the kinds a record states."""
+"""JSON from anybody: read completely or refused, and checked against the types of a record."""
 
 from __future__ import annotations
 

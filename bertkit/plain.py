@@ -1,4 +1,4 @@
-"""Words for people: texts of strangers made harmless, how long work takes, and where the documents say more."""
+"""Text for people: unsafe characters escaped, durations in words, and links to the documentation."""
 
 from __future__ import annotations
 

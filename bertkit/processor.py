@@ -1,4 +1,4 @@
-"""What of the machine's processors this process may really use, and what they can; asked without torch.
+"""Which cores this process may use, and what they can do; without torch.
 
 A container or a batch system gives a process a share: a set of processors (affinity) or an
 amount of time (a quota of its control group). A box of 64 cores of which two may be used is

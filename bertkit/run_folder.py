@@ -1,4 +1,4 @@
-"""The places of a run on disk: its folder, what in it is bertkit's own, and what must not be written over."""
+"""The folder of a run on disk: which files are bertkit's own, and which must not be overwritten."""
 
 from __future__ import annotations
 

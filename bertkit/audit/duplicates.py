@@ -1,4 +1,4 @@
-"""Rows that stand twice: exactly, almost (MinHash), in two splits, or with another answer."""
+"""Duplicates: exact, near (MinHash), across splits, or with a different label."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answers of each split: how many of which, which are probably wrong, and words that give them away."""
+"""Labels of each split: their counts, probable errors, and words that give them away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The texts of each split: characters of wrong encodings, special tokens that are spelt out, and lengths."""
+"""Texts of each split: encoding faults, special tokens written out, and lengths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simple answers that a ranking of choices stands beside.
+"""The baselines of multiple choice.
 
 `chance` holds all choices of a row for equally likely. `tfidf` goes by how much a choice
 shares with its question. `choices_only` never reads the question: what it gets right, the

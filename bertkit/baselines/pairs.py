@@ -1,4 +1,4 @@
-"""Two sentences as features of a baseline: what they share in words, and in meaning."""
+"""Two sentences as features of a baseline: word overlap, and similarity in meaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simple answers beside labels, numbers and sets of labels, fitted on the model's own training rows."""
+"""The baselines of labels, numbers and sets of labels, fitted on the model's own training rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bertkit eval` and `bertkit attention`: honest figures of a run, and what its model looks at."""
+"""`bertkit eval` and `bertkit attention`: scores of a run, and what its model attends to."""
 
 from __future__ import annotations
 

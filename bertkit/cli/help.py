@@ -1,4 +1,4 @@
-"""`--help` of every command in two columns, and spellings of options that people bring from other tools."""
+"""`--help` of every command in two columns, and names of options that other tools use."""
 
 from __future__ import annotations
 

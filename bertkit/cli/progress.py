@@ -1,4 +1,4 @@
-"""Long work shows itself on stderr: a bar on a terminal, elsewhere a line every ten seconds."""
+"""Progress of long work on stderr: a bar on a terminal, otherwise a line every ten seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bertkit runs` and `bertkit export`: many runs in a table, two side by side, one in other hands."""
+"""`bertkit runs` and `bertkit export`: a table of runs, two side by side, and exports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bertkit summarize`: the sentences that matter, or a summary that a model writes."""
+"""`bertkit summarize`: the most important sentences, or a summary that a model writes."""
 
 from __future__ import annotations
 

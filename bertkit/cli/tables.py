@@ -1,4 +1,4 @@
-"""`bertkit models`, `bertkit datasets` and `bertkit cache`: what there is to choose from, and what is kept on disk."""
+"""`bertkit models`, `bertkit datasets` and `bertkit cache`: models and data sets by name, and the cache on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`predict --ray`: cut the inputs, let actors answer the shards, and say how it went."""
+"""`predict --ray`: shard the inputs, let actors predict the shards, and report."""
 
 from __future__ import annotations
 

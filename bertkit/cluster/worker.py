@@ -1,4 +1,4 @@
-"""What an actor does: it opens the run once, and answers one shard after the other into the folder of shards."""
+"""What an actor does: open the run once, then predict shard after shard into the output folder."""
 
 from __future__ import annotations
 

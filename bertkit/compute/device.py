@@ -1,4 +1,4 @@
-"""Where the work runs: device, precision, threads; figures as torch or numpy has them; memory that is given back."""
+"""Where the work runs: device, precision, threads; values as torch or numpy arrays; freeing memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The processes that work together on one command, what they tell each other, and the signals that end them."""
+"""The processes of one command: how they shard work, gather results, and end."""
 
 from __future__ import annotations
 

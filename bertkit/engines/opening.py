@@ -1,4 +1,4 @@
-"""Open a run, or what `bertkit export` has made of one, to answer with: by torch or by another engine."""
+"""Open a run or an export for prediction, with torch or another engine."""
 
 from __future__ import annotations
 

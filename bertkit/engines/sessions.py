@@ -1,4 +1,4 @@
-"""Engines that stand in a model's place: called as it is, with the same tensors."""
+"""Engines in place of a torch model: called in the same way, with the same tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows answered by an opened run: encoded, computed, decided, and made into records, some at a time."""
+"""Predictions of an opened run: rows encoded, computed, decided and made into records, a chunk at a time."""
 
 from __future__ import annotations
 

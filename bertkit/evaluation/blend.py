@@ -1,4 +1,4 @@
-"""Answers beside an encoder's: a run without one (`--model tfidf`), and members of an ensemble with their weights."""
+"""Predictions without or beside an encoder: `--model tfidf`, and the members of an ensemble with their weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of `predict`: a file or standard input, read as what they are, one at a time."""
+"""The rows of `predict`, from files or standard input, one at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predict a whole input: open the run, read, answer in flat memory, write, and say how it went."""
+"""Predict a whole input: open the run, read, predict in constant memory, write, report."""
 
 from __future__ import annotations
 

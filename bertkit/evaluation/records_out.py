@@ -1,4 +1,4 @@
-"""Where the records of `predict` go, in which form, and which rows they are of (`--resume`, `--shard`, `--skip`)."""
+"""Where the records of `predict` go, in which form, and for which rows (`--resume`, `--shard`, `--skip`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is what was exported the same model? Asked as its new owner would ask it: by texts.
+"""Does an export predict the same as its run? Checked on texts, as its user would call it.
 
 Texts go through the plain tokenizer call of transformers and through the artefact; the
 answers are compared with those that bertkit gives in float32.

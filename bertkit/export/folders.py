@@ -1,4 +1,4 @@
-"""Folders of exports: what each holds beside its weights, and how it is put in its place, whole or not at all."""
+"""Folders of exports: their files beside the weights, and writing them completely or not at all."""
 
 from __future__ import annotations
 

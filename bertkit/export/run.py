@@ -1,4 +1,4 @@
-"""Export: from a run to a folder for others, checked before it is called done."""
+"""Export: from a run to a folder for others, checked before it is finished."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each token of a text takes from each other one, computed for whoever wants to look.
+"""Attention weights of every layer and head, computed on request.
 
 In use nobody writes these weights down: torch's kernels mix values without them. Here the text
 goes through the encoder once, what its attention modules are given is noted, and the weights are

@@ -1,4 +1,4 @@
-"""DeBERTa from scratch, on one page: attention that reads words and their distances apart.
+"""DeBERTa from scratch, on one page: attention over contents and relative positions.
 
 He, Liu, Gao and Chen 2021, "DeBERTa: Decoding-enhanced BERT with Disentangled Attention"
 (https://arxiv.org/abs/2006.03654). All else is BERT (`bert.py`), without a table of positions.

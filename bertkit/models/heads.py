@@ -1,4 +1,4 @@
-"""What stands on an encoder: heads for rows, for tokens, and for masked words.
+"""Heads on an encoder: for rows, for tokens, and for masked words.
 
 Shapes in the margin: B rows, L tokens, H hidden, C outputs, M masked tokens, V vocabulary.
 """

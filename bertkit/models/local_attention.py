@@ -1,4 +1,4 @@
-"""Longformer's attention, computed in blocks: as long per token for a book as for a page.
+"""Longformer's attention in blocks: linear in the length of a text.
 
 A token attends to its neighbours up to a reach on either side, and to the few global tokens of
 its row; a global token attends, by weights of its own, to the whole row (Beltagy, Peters and

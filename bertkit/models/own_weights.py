@@ -1,4 +1,4 @@
-"""Runs of our own encoders that go on into another training, where transformers has no such encoder."""
+"""Continue training a run of our own encoders, for which transformers has no class."""
 
 from __future__ import annotations
 

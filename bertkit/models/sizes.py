@@ -1,4 +1,4 @@
-"""What a model's config.json says, held against its files of weights before transformers opens either."""
+"""A model's config.json checked against its weight files before transformers opens either."""
 
 from __future__ import annotations
 

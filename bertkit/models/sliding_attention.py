@@ -1,4 +1,4 @@
-"""Attention of layers whose tokens see their neighbours only, in blocks; ModernBERT's kind.
+"""Sliding-window attention in blocks, as ModernBERT needs it.
 
 transformers computes such layers as others, with a mask of all pairs of tokens, so that on a
 CPU nothing is saved. Here a block of queries is computed with the keys that its window

@@ -1,4 +1,4 @@
-"""Weights on disk, looked at before anything is built of them; and the head for masked words among them."""
+"""Weights on disk, checked before anything is built from them; and the head for masked words in them."""
 
 from __future__ import annotations
 

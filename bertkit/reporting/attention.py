@@ -1,4 +1,4 @@
-"""What a model looks at in one text: `bertkit attention`, and the page of `--report`."""
+"""What a model attends to in one text: `bertkit attention`, and the page of `--report`."""
 
 from __future__ import annotations
 

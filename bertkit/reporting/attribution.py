@@ -1,4 +1,4 @@
-"""The worst mistakes, and what the words of each did to it: they are left out, and the row is answered again."""
+"""The worst mistakes, and how leaving out each word changes the prediction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures by task: confusion, curves over thresholds, residuals, entity types, ranks; and which an evaluation has."""
+"""Charts by task: confusion, curves over thresholds, residuals, entity types, ranks; and which an evaluation has."""
 
 from __future__ import annotations
 

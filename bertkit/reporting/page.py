@@ -1,4 +1,4 @@
-"""How pages and figures look, and what pages are made of: one frame, one palette, small charts, escaped texts."""
+"""The look of pages and charts, and their parts: one frame, one palette, small charts, escaped texts."""
 
 from __future__ import annotations
 

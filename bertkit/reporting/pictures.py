@@ -1,4 +1,4 @@
-"""Figures that tasks share: errors by length, reliability, losses; and what a figure is made of."""
+"""Charts that tasks share: errors by length, reliability, losses; and how a chart is made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of `eval --plots` and `eval --report`: figures, and one page with all that a score needs beside it."""
+"""The files of `eval --plots` and `eval --report`: charts, and one page with scores, baselines and mistakes."""
 
 from __future__ import annotations
 

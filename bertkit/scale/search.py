@@ -1,4 +1,4 @@
-"""What a search was asked and what it may try: kept in its folder, so that it goes on by the folder's name alone."""
+"""The options of a search and its search space, stored in its folder, so that `--resume` needs only the folder."""
 
 from __future__ import annotations
 

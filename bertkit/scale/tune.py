@@ -1,4 +1,4 @@
-"""Search for options of `train`: what `bertkit tune` does, trial by trial, and what it leaves to be read."""
+"""`bertkit tune`: search for options of `train`, trial by trial, and write the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client speaks over a connection: HTTP, or bare JSON lines; told apart by its first line."""
+"""The two protocols of the server, HTTP and JSON lines, told apart by the first line of a connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`predict --listen`: open the run once, answer at an address until a signal comes, and say what was done."""
+"""`predict --listen`: open the run once, answer at an address until a signal comes, and report."""
 
 from __future__ import annotations
 

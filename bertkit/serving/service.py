@@ -1,4 +1,4 @@
-"""What a listening predictor does for a request: one worker answers those that wait together, and counts."""
+"""How a listening predictor answers requests: one worker batches those that are waiting, and counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""qa: the answer to a question as a stretch of a text, or that the text has none.
+"""qa: the answer to a question as a part of a text, or that the text has none.
 
 Long texts are read in windows that overlap; in each, two figures a token say where the answer
 begins and ends (Devlin et al. 2019), and its first token stands for "not here".

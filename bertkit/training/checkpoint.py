@@ -1,4 +1,4 @@
-"""Checkpoints: all a run needs to go on exactly; averages of them; and going on with a run that was stopped."""
+"""Checkpoints: all that a run needs to continue exactly; averages of them; resuming a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training will take, told before it begins: memory, time, and what could be spared."""
+"""Memory and time of a training, predicted before it starts, and advice on how to save them."""
 
 from __future__ import annotations
 

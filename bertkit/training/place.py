@@ -1,4 +1,4 @@
-"""Where a training works: its folder, held against all others.
+"""Where a training works: its folder, locked against other processes.
 
 A training holds the lock of its folder from before it reads a row until its end. What it was
 asked is stored there first of all, so that `--resume --output R` needs nothing else whenever

@@ -1,4 +1,4 @@
-"""Turn a request into figures: the model's recipe fills what the user left open."""
+"""Resolve a request: the model's recipe fills the options that the user left open."""
 
 from __future__ import annotations
 

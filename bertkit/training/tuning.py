@@ -1,4 +1,4 @@
-"""What is decided on the validation rows: by which metric, at which temperature, by which thresholds."""
+"""What the validation rows decide: the metric, the temperature, the thresholds."""
 
 from __future__ import annotations
 
