@@ -212,8 +212,8 @@ def _rename(old: Path, place: Path, shown: Path) -> None:
         sync(place.parent)
     except OSError as error:
         raise RunError(
-            f"{shown}: its training was killed while it was put in place, and the run lies in {old} "
-            f"({os.strerror(error.errno or 0)}); whoever may write there: {resume_command(shown)}."
+            f"{shown}: its training was killed while it was put in place, and the run is in {old} "
+            f"({os.strerror(error.errno or 0)}); someone with write access should run: {resume_command(shown)}."
         ) from error
 
 

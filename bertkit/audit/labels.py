@@ -430,8 +430,8 @@ class LabelCues:
             where = (row.place for row in rows if _has(row.texts, cue.word))
             message = (
                 f"{split}: the word {quoted(cue.word)} alone predicts the label {quoted(cue.label)}: "
-                f"{cue.hits:,} of the {counted(cue.rows, 'row')} that have it{among}, and it stands "
-                f"in {cue.coverage:.0%} of that label's rows; check that it is not a trace of how the data was made."
+                f"{cue.hits:,} of the {counted(cue.rows, 'row')} that have it{among}, and it is in "
+                f"{cue.coverage:.0%} of that label's rows; check that it is not a trace of how the data was made."
             )
             places = tuple(itertools.islice(where, MAX_PLACES))
             severity: Severity = "warning" if cue.coverage >= _SERIOUS_COVERAGE else "info"

@@ -92,7 +92,9 @@ def words_in(facts: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 def damaged(directory: Path) -> RunError:
     """Build the error for baselines that are there and make no sense."""
-    return RunError(f"{directory}: the baselines of this run are damaged; copy the run directory again or train anew.")
+    return RunError(
+        f"{directory}: the baselines of this run are damaged; copy the run directory again or train it again."
+    )
 
 
 # --- Turn texts into TF-IDF rows of words, word pairs and character n-grams, for any language -----

@@ -391,7 +391,7 @@ def tune_command(
         bool,
         typer.Option(
             "--resume",
-            help="Go on with the search in --output, or join it from another process.",
+            help="Continue the search in --output, or join it from another process.",
             rich_help_panel=_SEARCH,
         ),
     ] = False,

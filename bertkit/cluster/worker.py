@@ -101,7 +101,7 @@ def taken(folder: Path, *, force: bool, resume: bool) -> Iterator[None]:
     with write_errors(folder, "--output"), held(folder, folder):
         there = [path for path in entries(folder) if path.name != LOCK]
         if there and not (force or resume):
-            raise OutputError(f"{shown}: is not empty; add --resume to continue it, or --force to begin anew.")
+            raise OutputError(f"{shown}: is not empty; add --resume to continue it, or --force to start over.")
         ours = [path for path in there if path.name == MANIFEST or _SHARD.fullmatch(path.name)]
         if others := [path.name for path in there if path not in ours]:
             raise OutputError(f"{shown}: holds other files than shards ({listed(others)}); choose another folder.")
@@ -135,7 +135,7 @@ def begin(folder: Path, wanted: Wanted) -> None:
     changed = [name for name in now if to_json(now[name]) != to_json(then.get(name))]
     if changed:
         raise DataError(
-            f"--resume: {folder} was begun with {_said(changed, now, then)}, so old and new shards would not fit "
+            f"--resume: {folder} was started with {_said(changed, now, then)}, so old and new shards would not fit "
             f"together; nothing was changed. Start over with --force, or choose another folder."
         )
 

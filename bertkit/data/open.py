@@ -234,7 +234,7 @@ Watch = Callable[[Iterator[Row | BadRow]], Iterator[Row | BadRow]]
 _TITLES_LOOKED_AT = 50
 _TAGGED = ColumnMap(("text",), None, "entities")
 _WAYS_ON = ("name a file or a directory", "try the bundled sample:paraphrase")
-_CATALOG_WAYS_ON = ("say where its files lie with --data-dir DIR", *_WAYS_ON)
+_CATALOG_WAYS_ON = ("name the folder of its files with --data-dir DIR", *_WAYS_ON)
 
 
 @dataclass(frozen=True)

@@ -371,7 +371,7 @@ def _catalog_source(spec: DatasetSpec, data_dir: Path | None) -> Source:
     if folder is None:
         if spec.hub_id is None:
             raise DataError(
-                f"the data set {spec.name!r} is not on the hub: say where its files lie with --data-dir DIR."
+                f"the data set {spec.name!r} is not on the hub: name the folder of its files with --data-dir DIR."
             )
         return Source(spec.name, spec, hub_id=spec.hub_id, hub_config=spec.hub_config)
     files = layout_files(folder, spec) or split_files(folder)

@@ -135,7 +135,7 @@ def tell_input(
     if table.kind == "conll" and settings.task != "ner":
         raise DataError(
             f"{opened.name}:{opened.first_line}: this is tagged text (a token a line), and the run's task is "
-            f"{settings.task}; say with --input-format if it is something else."
+            f"{settings.task}; use --input-format if it is something else."
         )
     return replace(told, table=table)
 
@@ -214,14 +214,14 @@ def _why_no_plain_text(settings: TaskSettings) -> str | None:
     """Say why a run cannot read lines of text, or None if it can."""
     if settings.task == "choice":
         return (
-            "the run reads questions with choices and plain text has none; "
-            "say what the input is with --input-format csv, tsv or jsonl."
+            "the run reads questions with choices and plain text has none; set its format with --input-format "
+            "csv, tsv or jsonl."
         )
     inputs = settings.columns.inputs
     if settings.task != "mlm" and len(inputs) > 1:
         return (
-            f"the run reads {len(inputs)} columns ({listed(inputs, quotes=False)}) and plain text has one; "
-            "say what the input is with --input-format tsv, csv or jsonl."
+            f"the run reads {len(inputs)} columns ({listed(inputs, quotes=False)}) and plain text has one; set "
+            f"its format with --input-format tsv, csv or jsonl."
         )
     return None
 

@@ -341,7 +341,7 @@ class PredictRequest:
         if self.shard is not None:
             parse_shard(self.shard)
         if self.skip and self.shard is not None:
-            raise UsageError("--skip and --shard: both say where to begin; give one of them.")
+            raise UsageError("--skip and --shard: both choose rows; give one of them.")
         if self.is_part and self.output_format == "labelstudio":
             raise UsageError(
                 "--output-format labelstudio: is one list for all rows, so --skip and --shard do not go with it."
@@ -593,4 +593,4 @@ def _beyond_ranks(top_k: int, task: str) -> Iterator[str]:
     if most == 0 < top_k:
         yield f"--top-k {top_k}: the task {task} has no ranked answers, so the flag has no effect"
     elif most is not None and most < top_k:
-        yield f"--top-k {top_k}: of the task {task} only the {most} likeliest answers are kept"
+        yield f"--top-k {top_k}: of the task {task} only the {most} most probable answers are kept"

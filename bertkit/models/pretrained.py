@@ -1,4 +1,4 @@
-"""Encoders that transformers opens: from weights, from scratch, and again from a run's config.json."""
+"""Encoders that transformers opens: from weights, from scratch, or from a run's config.json."""
 
 from __future__ import annotations
 

@@ -347,7 +347,7 @@ def _with_hint(answers: Answers, options: SummaryOptions, listener: Listener) ->
                 parts = f", --sections gives each of its {headings:,} headings its own" if headings > 1 else ""
                 listener.note(
                     f"{answer.document.place}: has {answer.total:,} sentences, so {len(answer.sentences)} are taken "
-                    f"(0.3 times the square root); --sentences, --words and --ratio say otherwise{parts}."
+                    f"(0.3 times the square root); --sentences, --words and --ratio change that{parts}."
                 )
                 said = True
 

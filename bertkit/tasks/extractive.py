@@ -60,7 +60,7 @@ class ExtractiveTask(SummaryTask):
         """
         if settings.pooling != "cls":
             raise UsageError(
-                f"--pooling {settings.pooling}: in the task extractive the token before a sentence stands for it; "
+                f"--pooling {settings.pooling}: in the task extractive the token before a sentence represents it; "
                 "leave it out."
             )
         check_references(examples)

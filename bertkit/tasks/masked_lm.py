@@ -285,7 +285,7 @@ class MaskedLMTask:
         for row, example in zip(rows, examples, strict=True):
             if mask_id not in row.parts[0].ids:
                 limit = self.settings.max_length
-                raise DataError.at(example.source, example.line, f"its [MASK] stands after the {limit} tokens read.")
+                raise DataError.at(example.source, example.line, f"its [MASK] is after the {limit} tokens read.")
         return rows
 
     def encode_scored(self, examples: Sequence[Example]) -> list[EncodedRow]:

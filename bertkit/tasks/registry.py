@@ -144,7 +144,7 @@ TASKS: tuple[TaskSpec, ...] = (
     TaskSpec(
         "mlm",
         "bertkit.tasks.masked_lm:MaskedLMTask",
-        "masked words of plain text; the encoder goes on into other tasks",
+        "masked words of plain text; the encoder can then be fine-tuned",
         TEXTS,
         ("perplexity", "loss", "accuracy", "pair_accuracy"),
         {"token_masking": 0.15, "on_long": "window", "dropout": 0.1, "pooling": "cls"},

@@ -171,7 +171,7 @@ def _tokens(folder: Path, model: SentencePieceFile) -> list[str]:
     if alone or len(tokens) != len(set(tokens)):
         raise TokenizerError(
             f"{path}: does not belong to the SentencePiece model beside it "
-            f"({len(alone):,} pieces stand in one of the two only); copy both from one place."
+            f"({len(alone):,} pieces are only in one of the two); copy both from one place."
         )
     return tokens
 

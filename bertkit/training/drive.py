@@ -136,7 +136,9 @@ def drive(
                 if stop:
                     world.any(False)  # the checkpoint is written
                     way_on = resume_command(checkpoints.shown or checkpoints.run)
-                    raise Interrupted(f"interrupted at step {facts.step} of {facts.total_steps}; go on with {way_on}.")
+                    raise Interrupted(
+                        f"interrupted at step {facts.step} of {facts.total_steps}; continue with {way_on}."
+                    )
     return totals
 
 

@@ -286,7 +286,7 @@ class Place:
         Raises:
             OutputError: it cannot be put there; it is whole where it is.
         """
-        with write_errors(self.shown, way_on=f"go on with {resume_command(self.shown)}"):
+        with write_errors(self.shown, way_on=f"continue with {resume_command(self.shown)}"):
             request, folder = self.work / REQUEST, self.work / CHECKPOINTS
             if is_file(request):  # else this has been done
                 if not (keep_checkpoints or self.request.get("keep_checkpoints")):

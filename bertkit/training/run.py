@@ -297,7 +297,7 @@ def _prepared_at(
         config = resumed_config(config, setup)
     elif config.resume:
         if not (place.request or config.data):
-            raise UsageError(f"--resume: no training has begun in {place.shown}; name DATA to begin one.")
+            raise UsageError(f"--resume: no training was started in {place.shown}; name DATA to start one.")
         listener(f"{place.shown} has no checkpoint; starting at step 0")
         config = requested_config(config, place.request) if place.request else config
     saved = checkpoints.folder / "setup"  # on another machine there may be none, and it is made again

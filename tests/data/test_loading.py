@@ -413,7 +413,7 @@ def test_a_data_dir_that_does_not_fit_says_what_was_looked_for(tmp_path):
         load_data(["mrpc"], data_dir=tmp_path)
     with pytest.raises(DataError, match="no such directory"):
         load_data(["mrpc"], data_dir=tmp_path / "nope")
-    with pytest.raises(DataError, match="say where its files lie with --data-dir"):
+    with pytest.raises(DataError, match="name the folder of its files with --data-dir"):
         load_data(["naver-ner"])
 
 

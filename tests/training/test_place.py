@@ -280,7 +280,7 @@ def test_a_swap_that_fails_changes_nothing(
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", second_fails)
-    with pytest.raises(OutputError, match=r"^r: cannot be written .*busy.*; go on with `bertkit train --resume"):
+    with pytest.raises(OutputError, match=r"^r: cannot be written .*busy.*; continue with `bertkit train --resume"):
         train(again)
     assert content(here / "r") == content(trained / "old")
     monkeypatch.undo()
@@ -296,7 +296,7 @@ def test_the_request_is_there_before_anything_is_read(here: Path, trained: Path)
     with pytest.raises(Interrupted, match=r"^interrupted; continue with `bertkit train --resume --output 'a run'`\.$"):
         train(request(Path("data.tsv"), "a run"), lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     assert content(here / "a run").keys() == {"checkpoints", str(REQUEST)}
-    with pytest.raises(RunError, match="its training has not finished; go on with `bertkit train --resume --output"):
+    with pytest.raises(RunError, match="its training has not finished; continue with `bertkit train --resume --output"):
         bundle.load_manifest(here / "a run")
     with pytest.raises(OutputError, match="not empty"):
         train(request(Path("data.tsv"), "a run"))

@@ -338,7 +338,7 @@ def test_tables_out(any_run: Trained, tmp_path: Path, output_format: str) -> Non
     ("task", "top_k", "warning"),
     [
         ("ner", 3, "--top-k 3: the task ner has no ranked answers, so the flag has no effect"),
-        ("mlm", 101, "--top-k 101: of the task mlm only the 100 likeliest answers are kept"),
+        ("mlm", 101, "--top-k 101: of the task mlm only the 100 most probable answers are kept"),
         ("mlm", 100, None),
         ("choice", 101, None),
     ],

@@ -148,7 +148,7 @@ def join_token_rows(rows: Iterator[Row | BadRow], source: str) -> Iterator[Row |
         raise DataError.at(
             source,
             good[0].line,
-            f"each row is one word, and the words of a sentence do not stand together (column {name}); sort the table "
+            f"each row is one word, and the words of a sentence are not together (column {name}); sort the table "
             f"by {name}, words in their order.",
         )
     return _joined(again, columns)

@@ -71,13 +71,13 @@ _ENOUGH_LINES, _ENOUGH_WORDS = 3, 4
 # Of lines with entities one in so many holds some.
 _SOME = 5
 NOTES: dict[Marks, str] = {
-    "label": "the first word of each line is its label ('label'; what stands before the colon is 'coarse': "
+    "label": "the first word of each line is its label ('label'; the part before the colon is 'coarse': "
     "--columns text=text,label=coarse)",
-    "element": "entities stand between marks such as <PER> and </PER>, which are not part of the text",
-    "bracket": "entities stand in the text as [name:PER], and the marks are not part of it",
-    "angle": "entities stand in the text as <name:PER>, and the marks are not part of it",
-    "start": "entities stand between <START:PER> and <END>, which are not part of the text",
-    "link": "entities stand in the text as [name](PER), and the marks are not part of it",
+    "element": "entities are between marks such as <PER> and </PER>, which are not part of the text",
+    "bracket": "entities are written in the text as [name:PER], and the marks are not part of it",
+    "angle": "entities are written in the text as <name:PER>, and the marks are not part of it",
+    "start": "entities are between <START:PER> and <END>, which are not part of the text",
+    "link": "entities are written in the text as [name](PER), and the marks are not part of it",
     "speech": "a part-of-speech tag follows each word and is read as text; bertkit does not learn parts of speech",
     **{mark: f"each word has its tag behind a {quoted(mark)}" for mark in ("/", "_", "|")},
 }

@@ -216,7 +216,7 @@ def _unread_columns(sentences: Sequence[_Sentence], layout: Layout) -> Iterator[
     if layout.numbered:
         yield LeftOut(line, "the first column, which numbers the tokens or names their sentence")
     if layout.tag > layout.token:
-        yield LeftOut(line, f"what stands behind column {layout.tag + 1}, the last of tags")
+        yield LeftOut(line, f"what follows column {layout.tag + 1}, the last of tags")
 
 
 @dataclass(slots=True)

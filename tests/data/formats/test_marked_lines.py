@@ -104,7 +104,7 @@ def test_a_run_reads_marked_lines_by_name_and_through_a_pipe(tmp_path: Path) -> 
         answers.append([json.loads(line) for line in io.StringIO(found.stdout)])
     assert len(answers[0]) == 40
     assert answers[0] == answers[1]
-    assert "a.txt: entities stand between marks" in CliRunner().invoke(app, ["predict", run, str(path)]).stderr
+    assert "a.txt: entities are between marks" in CliRunner().invoke(app, ["predict", run, str(path)]).stderr
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_what_stands_behind_the_tag_is_not_read(tmp_path: Path) -> None:
     path = write(tmp_path / "t.iob2", "nwt", above="# newdoc id = n1\n# sent_id = 1\n")
     path.write_text(path.read_text().replace("\tB-LOC\n", "\tB-LOC\t-\tanna\n").replace("\tO\n", "\tO\t-\n"))
     loaded = assert_read(path)
-    assert any("what stands behind column 3" in note for note in loaded.notes)
+    assert any("what follows column 3" in note for note in loaded.notes)
 
 
 def test_conllu_with_the_tag_among_the_keys(tmp_path: Path) -> None:
