@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
 from bertkit.data.column_names import LABEL_NAMES, folded
 from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, named_parts, say_which, text_of
-from bertkit.data.records import AUTO, CLASSES, ENTITIES, SCORES, TEXTS, ColumnMap, Row
+from bertkit.data.records import AUTO, CLASSES, ENTITIES, QUESTIONS, SCORES, TEXTS, ColumnMap, Row
 from bertkit.data.values import JsonText, RowError, is_number, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import listed, quoted, shell_words, shortened
@@ -28,7 +29,7 @@ _LABEL_WORDS, _LABEL_CHARACTERS = 3, 40
 # Texts have as many words, or, where words are long, characters; and come again seldom.
 _TEXT_WORDS, _TEXT_CHARACTERS, _DIFFERENT = 3, 12, 0.6
 _NO_PROSE = re.compile(r"https?://\S*|[\d\s:./,+-]+(?:[A-Z]{1,4})?", re.ASCII)
-_SHOWN = 4
+_SHOWN, _FEWEST_CHOICES = 4, 3
 # Columns that are read as texts where there is nothing better, and how much longer that is.
 _TITLES, _LONGER = frozenset({"title", "headline", "제목", "query", "input"}), 1.5
 
@@ -52,6 +53,7 @@ class Told:
         """The `--columns` that this amounts to."""
         parts = [f"text={'+'.join(self.choice.text) or 'COLUMN'}"]
         parts += [f"pair={self.choice.pair}"] if self.choice.pair is not None else []
+        parts += [f"choices={'+'.join(self.choice.choices)}"] if self.choice.choices else []
         parts += [f"label={self.choice.label or 'COLUMN'}"] if self.shape != TEXTS else []
         return f"--columns {shell_words([shortened(','.join(parts), 80)])}"
 
@@ -88,6 +90,8 @@ def tell_columns(
     taken = {*texts, pair, label}
     columns = [_look_at(name, place, rows) for place, name in enumerate(names) if name and name not in taken]
     free = sorted((c for c in columns if c.is_text), key=lambda c: -c.characters)
+    if shape == AUTO and choice is None and len(rows) >= _ENOUGH and (told := _lettered_choices(rows, columns)):
+        return told
     places = [c for c in columns if c.is_places] if shape in (AUTO, ENTITIES) and label is None else []
     labels = places or [c for c in columns if c.is_label]
     found = ENTITIES if places else shape
@@ -96,6 +100,25 @@ def tell_columns(
         told = ColumnChoice(texts or (free[0].name,), pair, label or (labels[0].name if needs_label else None))
         return Told(told, found, _reason([] if texts else free, labels if needs_label else []))
     return Told(_proposed(texts, pair, label, free, labels), found)
+
+
+def _lettered_choices(rows: Sequence[Row], columns: Sequence[_Column]) -> Told | None:
+    """Tell a question, its choices and the letter of the right one, side by side without names (as in MMLU)."""
+    if len(columns) < _FEWEST_CHOICES + 2:
+        return None
+    *others, label = columns
+    letters = ascii_uppercase[: len(others) - 1]
+    question, *choices = others
+    is_letter = len(label.values) > 1 and set(label.values) <= set(letters)
+    if (
+        not is_letter
+        or not question.is_text
+        or any(not _value(row.fields, column.name) for row in rows for column in choices)
+    ):
+        return None
+    told = ColumnChoice((question.name,), None, label.name, tuple(column.name for column in choices))
+    first, last = quoted(choices[0].name), quoted(choices[-1].name)
+    return Told(told, QUESTIONS, f"{quoted(label.name)} holds letters of the choices {first} to {last}")
 
 
 def told_or_refused(

@@ -355,6 +355,8 @@ def how_read(sets: Iterable[Sequence[str]], mark: str | None, are_lists: bool) -
     }
     way = ways.get(mark, f"parted at {quoted(mark or '')}{' or JSON lists' if are_lists else ''}")
     more = "; write JSON lists where a label holds that character" if mark and mark != PLACES else ""
+    if mark is None and counts[1] == rows:
+        more = "; each row has exactly one, so a column with its name would make classes of them"
     return f"labels: {way} ({different:,} different; {several:,} of {rows:,} rows have several, {none:,} none){more}"
 
 
