@@ -44,6 +44,7 @@ from bertkit.data.store import MANY, ROOM, SplitFacts, StoredRows, write_rows
 from bertkit.errors import DataError
 from bertkit.files import read_bytes, write_json
 from bertkit.kinds import record_of
+from bertkit.plain import as_shown
 
 # A smaller file has no rows to be stored.
 _SMALL_BYTES = 2 * MANY
@@ -226,8 +227,8 @@ def _decided(reader: _Reader, loaded: Mapping[str, Sequence[Example]], tasks: Ta
         splits=loaded,
         fingerprint=fingerprint(loaded),
         is_sample=reader.source.is_sample,
-        notes=(*reader.opener.notes, *reader.notes, *reader.read.notes(), *reason),
-        warnings=tuple(reader.read.warnings()),
+        notes=tuple(map(as_shown, (*reader.opener.notes, *reader.notes, *reader.read.notes(), *reason))),
+        warnings=tuple(map(as_shown, reader.read.warnings())),
     )
 
 

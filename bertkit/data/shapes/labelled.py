@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bertkit.data.column_names import DOCUMENT_NAMES, LABEL_NAMES, SUMMARY_NAMES, first_named
+from bertkit.data.column_names import CONVERSATION_NAMES, DOCUMENT_NAMES, LABEL_NAMES, SUMMARY_NAMES, first_named
 from bertkit.data.columns import (
     ColumnChoice,
     LabelRules,
@@ -251,7 +251,7 @@ class PlainTexts(RowShape):
 # words for each sentence.
 
 # Names that hardly stand over anything but summaries; others need their data to be named.
-_TELLING = ("highlights", "abstract", "abstractive")
+_TELLING = ("highlights", "abstract", "abstractive", "요약", "요약문", "요약본", "초록")
 _NO_DOCUMENT = re.compile(r"(?:^|[\W_])(?:id|idx|no|url|date|title|topic|source|category)s?$", re.IGNORECASE)
 
 
@@ -290,7 +290,8 @@ def _way_on(names: Sequence[str], text: str | None = None) -> str:
 def looks_summarized(names: Sequence[str]) -> bool:
     """Tell whether a table's columns are those of documents with summaries, and of nothing else."""
     text, label = first_named(names, DOCUMENT_NAMES), first_named(names, LABEL_NAMES)
-    return text is not None and label is None and first_named(others(names, text), _TELLING) is not None
+    telling = SUMMARY_NAMES if first_named(names, CONVERSATION_NAMES) is not None else _TELLING
+    return text is not None and label is None and first_named(others(names, text), telling) is not None
 
 
 def document_row(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) -> Document | BadRow:
