@@ -90,8 +90,8 @@ def tell_columns(
     taken = {*texts, pair, label}
     columns = [_look_at(name, place, rows) for place, name in enumerate(names) if name and name not in taken]
     free = sorted((c for c in columns if c.is_text), key=lambda c: -c.characters)
-    if shape == AUTO and choice is None and len(rows) >= _ENOUGH and (told := _lettered_choices(rows, columns)):
-        return told
+    if shape == AUTO and choice is None and len(rows) >= _ENOUGH and (lettered := _lettered_choices(rows, columns)):
+        return lettered
     places = [c for c in columns if c.is_places] if shape in (AUTO, ENTITIES) and label is None else []
     labels = places or [c for c in columns if c.is_label]
     found = ENTITIES if places else shape

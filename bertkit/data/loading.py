@@ -317,7 +317,9 @@ class _Reader:
         for table in tables:
             problems: list[BadRow] = []
             for example in table.examples(problems, seen):
-                if isinstance(example, LeftOut):
+                if type(example) is Example:  # of which there is nothing odd
+                    yield example
+                elif isinstance(example, LeftOut):
                     self.read.left_out.note(table.place, [example])
                 elif isinstance(example, BadRow):
                     self.read.skipped.note(table.place, [example])
