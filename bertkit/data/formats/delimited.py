@@ -444,9 +444,15 @@ def _below_header(records: Iterator[Record], source: str) -> tuple[list[LeftOut]
     left_out = [LeftOut(title, "the line is a title above the names of the columns")] if title else []
     ahead = list(itertools.islice(records, 1))
     if ahead and (rule := _rule_below(ahead[0])):
-        ahead = []
+        ahead, records = [], _stripped(records)
         left_out.append(LeftOut(rule, "the line is the rule below the header of a Markdown table"))
     return left_out, names, itertools.chain(ahead, records)
+
+
+def _stripped(records: Iterator[Record]) -> Iterator[Record]:
+    """Take the spaces that stand around the cells of a Markdown table."""
+    for line, fields in records:
+        yield line, fields if isinstance(fields, str) else [field.strip() for field in fields]
 
 
 def _rule_below(record: Record) -> int:

@@ -166,7 +166,7 @@ def test_the_rule_of_a_markdown_table_is_no_row(tmp_path: Path) -> None:
     path = written(tmp_path, "t.md", "| text | label |\n|:---|---:|\n| see you | ham |\n| win now | spam |\n")
     rows = list(read_rows(path))
     assert rows[0] == LeftOut(2, "the line is the rule below the header of a Markdown table")
-    assert [row.line for row in rows[1:]] == [3, 4]
+    assert rows[1:] == [Row(3, {"text": "see you", "label": "ham"}), Row(4, {"text": "win now", "label": "spam"})]
     assert [e.label for e in load_data((str(path),)).splits["train"]] == ["ham", "spam"]
 
 
