@@ -32,6 +32,8 @@ _NO_PROSE = re.compile(r"https?://\S*|[\d\s:./,+-]+(?:[A-Z]{1,4})?", re.ASCII)
 _SHOWN, _FEWEST_CHOICES = 4, 3
 # Columns that are read as texts where there is nothing better, and how much longer that is.
 _TITLES, _LONGER = frozenset({"title", "headline", "제목", "query", "input"}), 1.5
+# Of these a text beside them that is about as long is rather their pair.
+_ASKING, _ALIKE = frozenset({"query", "input"}), 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +161,22 @@ def reads_title(columns: ColumnMap) -> bool:
     return len(columns.text) == 1 and columns.pair is None and folded(columns.text[0]) in _TITLES
 
 
-def unread_text(rows: Sequence[Row], names: Sequence[str], columns: ColumnMap) -> str | None:
-    """Return a column of texts that are much longer than those of a title that is read; None where there is none."""
-    looked = [_look_at(name, place, rows) for place, name in enumerate(names)]
-    title = next((column for column in looked if column.name == columns.text[0]), None)
-    if title is None:
-        return None
-    longer = [c for c in looked if c.is_text and c.characters > _LONGER * title.characters]
-    return max(longer, key=lambda column: column.characters).name if longer else None
+def unread_text(rows: Sequence[Row], names: Sequence[str], columns: ColumnMap) -> str:
+    """Say that longer texts beside a title that is read are not, or texts beside a query; empty: there are none."""
+    looked = {name: _look_at(name, place, rows) for place, name in enumerate(names)}
+    title = looked.pop(columns.text[0], None)
+    others = [c for c in looked.values() if c.is_text and c.name != columns.label]
+    if title is None or not others:
+        return ""
+    longest = max(others, key=lambda column: column.characters)
+    read, other = quoted(title.name), quoted(longest.name)
+    if longest.characters > _LONGER * title.characters:
+        both = shell_words([f"text={title.name}+{longest.name}"])
+        return f"the text is {read}; {other} holds longer ones and is not read (--columns {both} reads both)"
+    if folded(title.name) in _ASKING and longest.characters > _ALIKE * title.characters:
+        both = shell_words([f"text={title.name},pair={longest.name}"])
+        return f"the text is {read}; {other} holds texts, too, and is not read (--columns {both} reads pairs)"
+    return ""
 
 
 def _proposed(

@@ -44,7 +44,7 @@ _WITH_UNIT = re.compile(
 MISSING = frozenset(
     {"n/a", "n.a.", "#n/a", "na", "nan", "null", "nil", "-", "--", "?", "??", "???", ".", "<na>", "<null>", "(null)"}
     | {"(blank)", "#value!", "#div/0!", "#ref!", "#name?", "#num!", "-100", "unlabeled", "unlabelled", "unannotated"}
-    | {"undefined", "missing", "todo", "tbd", "미분류", "미정", "결측", "무응답"}
+    | {"undefined", "missing", "hidden", "todo", "tbd", "미분류", "미정", "결측", "무응답"}
 )
 # What programs write for nothing; in other letter cases it is a class ("none of these").
 _NOTHING = frozenset({"None"})

@@ -45,7 +45,7 @@ from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
 from bertkit.data.values import RowError
 from bertkit.errors import DataError, HubError
 from bertkit.files import is_dir
-from bertkit.plain import brief, listed, quoted, shell_words
+from bertkit.plain import brief, listed, quoted
 
 # --- What the catalog and a user's choice say of a table, however its rows are read ---------------
 #
@@ -521,13 +521,8 @@ class Opener:
     def _say_unread(self, table: Table, names: Sequence[str], columns: ColumnMap) -> None:
         """Say that a title is read, and longer texts beside it are not."""
         rows = (row for row in itertools.islice(table.read(), _TITLES_LOOKED_AT) if isinstance(row, Row))
-        other = unread_text(list(rows), names, columns)
-        if other is not None:
-            title, both = columns.text[0], f"text={columns.text[0]}+{other}"
-            self.notes.append(
-                f"{table.place}: the text is {quoted(title)}; {quoted(other)} holds longer ones and is not read "
-                f"(--columns {shell_words([both])} reads both)"
-            )
+        if said := unread_text(list(rows), names, columns):
+            self.notes.append(f"{table.place}: {said}")
 
 
 def _hub_split_names(spec: DatasetSpec | None, there: Sequence[str]) -> dict[str, str]:

@@ -185,3 +185,14 @@ def test_columns_of_0_and_1_that_exclude_each_other_are_said_to_be_classes(tmp_p
         "text,good,bad,fair\n" + "".join(f"a b {i},{i % 3 // 2},{i % 3 % 2},{int(i % 3 == 0)}\n" for i in range(30))
     )
     assert "each row has exactly one" in load_data((str(path),)).notes[-1]
+
+
+def test_texts_beside_a_query_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text(
+        "query,positive,score\n" + "".join(f"where is {i} now?,it is {i} again,{i / 8}\n" for i in range(30))
+    )
+    notes = load_data((str(path),)).notes
+    assert any(
+        "'positive' holds texts, too, and is not read (--columns text=query,pair=positive" in note for note in notes
+    )
