@@ -29,6 +29,8 @@ VARIABLE = "BERTKIT_CACHE"
 _HOLDS = {"rows": "rows of a table", "encoded": "encoded rows", "engines": "the graph of a run"}
 _ROOM, _ENTRY = re.compile(r"(rows|encoded)-\d+|engines"), re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}")
 _MODEL = re.compile(r"[\w.-]+-[0-9a-f]{12}-\d+")
+# Rows of which a figure is computed at once.
+ROWS_AT_ONCE = 1 << 16
 _DAY_S, _FORGOTTEN_DAYS = 24 * 3600, 30
 _WAY_ON = f"check disk space and permissions, or name another folder with {VARIABLE}"
 
@@ -105,6 +107,32 @@ def scratch_array(shape: tuple[int, ...], kind: str) -> NDArray[Any]:
     with write_errors(folder, way_on=_WAY_ON), scratch_file() as stream:
         os.posix_fallocate(stream.fileno(), 0, size)  # a mapped page without room would end the process
         found: NDArray[Any] = np.asarray(np.memmap(stream, kind, "r+", shape=shape))
+    return found
+
+
+def row_by_row(make: Callable[..., Any], *columns: NDArray[Any], kind: str) -> NDArray[Any]:
+    """Compute a figure of each row of columns; of many rows some at a time, into an array of `scratch_array`.
+
+    Args:
+        make: computes the figures of some rows, of which each depends on its own row alone.
+        columns: of N rows each.
+        kind: of the figures, as "float64".
+
+    Returns:
+        The figures, (N).
+
+    Raises:
+        OutputError: rows are many, and the cache cannot be written.
+    """
+    import numpy as np
+
+    rows = len(columns[0])
+    if rows <= ROWS_AT_ONCE:
+        return np.asarray(make(*columns), kind)
+    found = scratch_array((rows,), kind)
+    for start in range(0, rows, ROWS_AT_ONCE):
+        some = slice(start, start + ROWS_AT_ONCE)
+        found[some] = make(*(column[some] for column in columns))
     return found
 
 

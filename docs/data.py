@@ -139,6 +139,8 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
             shown=2,
         ),
         Form("Bars between fields", {"bars.csv": "text|label\ngood, and cheap|pos\ntoo loud|neg\n"}),
+        Form("Comments above the names", {"export.csv": "# exported in May\ntext,label\ngood,pos\nbad,neg\n"}),
+        Form("A table of Markdown", {"reviews.md": "| text | label |\n|---|---|\n| good | pos |\n| bad | neg |\n"}),
         Form("fastText", {"train.txt": "__label__pos good and cheap\n__label__neg too loud\n"}),
         Form(
             "A label before each line",
@@ -184,6 +186,15 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
     ),
     "Questions": (
         Form("Choices in columns", {"quiz.csv": "prompt,A,B,C,answer\nWhat feeds plants?,a stone,sunlight,wool,B\n"}),
+        Form(
+            "Choices in columns without names (MMLU)",
+            {
+                "quiz.csv": "".join(
+                    f"What feeds plant {n}?,a stone,sunlight,wool,{'ABC'[n % 3]}\n" for n in range(1, 13)
+                )
+            },
+            shown=2,
+        ),
         Form("CommonsenseQA, ARC, OpenBookQA", {"csqa.jsonl": _line({"answerKey": "B", "question": _FEEDS})}),
         Form(
             "Choices and answers as people write them",

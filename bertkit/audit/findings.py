@@ -41,7 +41,7 @@ class Finding:
             "severity": self.severity,
             "count": self.count,
             "lines": [{"file": as_shown(place.file), "line": place.line} for place in self.places],
-            "message": self.message,
+            "message": as_shown(self.message),
         }
 
 

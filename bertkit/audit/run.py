@@ -78,11 +78,6 @@ class Audit:
     suggested_command: str
     notes: tuple[str, ...] = ()
 
-    @property
-    def has_problems(self) -> bool:
-        """Whether there is a warning or an error, for `--strict`."""
-        return any(finding.severity != "info" for finding in self.findings)
-
     def to_json(self) -> dict[str, Any]:
         """Return the audit as `inspect-data` prints it."""
         return {

@@ -16,7 +16,7 @@ TEXT_NAMES = (
     *("텍스트", "문장", "본문", "내용", "리뷰", "댓글", "후기", "발화", "문서", "기사"),
     *("message", "tweet", "body", "post", "review_text", "review_body", "comment_text", "full_text", "description"),
     *CONVERSATION_NAMES,
-    *("sms", "query", "input", "texts", "data", "title", "headline"),
+    *("comments", "reviews", "utt", "sms", "query", "input", "texts", "data", "title", "headline"),
     *("리뷰내용", "댓글내용", "본문내용", "문의내용", "상담내용", "의견"),
     *("문의", "메시지", "트윗", "글", "원문", "제목"),
 )
@@ -37,6 +37,7 @@ PAIR_NAMES = (
     ("question", "paragraph"),
     ("query", "passage"),
     ("claim", "evidence"),
+    ("context", "hypothesis"),
     ("문장1", "문장2"),
     ("질문1", "질문2"),
     ("전제", "가설"),

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
 from bertkit.data.column_names import LABEL_NAMES, folded
 from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, named_parts, say_which, text_of
-from bertkit.data.records import AUTO, CLASSES, ENTITIES, SCORES, TEXTS, ColumnMap, Row
+from bertkit.data.records import AUTO, CLASSES, ENTITIES, QUESTIONS, SCORES, TEXTS, ColumnMap, Row
 from bertkit.data.values import JsonText, RowError, is_number, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import listed, quoted, shell_words, shortened
@@ -28,9 +29,11 @@ _LABEL_WORDS, _LABEL_CHARACTERS = 3, 40
 # Texts have as many words, or, where words are long, characters; and come again seldom.
 _TEXT_WORDS, _TEXT_CHARACTERS, _DIFFERENT = 3, 12, 0.6
 _NO_PROSE = re.compile(r"https?://\S*|[\d\s:./,+-]+(?:[A-Z]{1,4})?", re.ASCII)
-_SHOWN = 4
+_SHOWN, _FEWEST_CHOICES = 4, 3
 # Columns that are read as texts where there is nothing better, and how much longer that is.
 _TITLES, _LONGER = frozenset({"title", "headline", "제목", "query", "input"}), 1.5
+# Of these a text beside them that is about as long is rather their pair.
+_ASKING, _ALIKE = frozenset({"query", "input"}), 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Told:
         """The `--columns` that this amounts to."""
         parts = [f"text={'+'.join(self.choice.text) or 'COLUMN'}"]
         parts += [f"pair={self.choice.pair}"] if self.choice.pair is not None else []
+        parts += [f"choices={'+'.join(self.choice.choices)}"] if self.choice.choices else []
         parts += [f"label={self.choice.label or 'COLUMN'}"] if self.shape != TEXTS else []
         return f"--columns {shell_words([shortened(','.join(parts), 80)])}"
 
@@ -88,6 +92,8 @@ def tell_columns(
     taken = {*texts, pair, label}
     columns = [_look_at(name, place, rows) for place, name in enumerate(names) if name and name not in taken]
     free = sorted((c for c in columns if c.is_text), key=lambda c: -c.characters)
+    if shape == AUTO and choice is None and len(rows) >= _ENOUGH and (lettered := _lettered_choices(rows, columns)):
+        return lettered
     places = [c for c in columns if c.is_places] if shape in (AUTO, ENTITIES) and label is None else []
     labels = places or [c for c in columns if c.is_label]
     found = ENTITIES if places else shape
@@ -96,6 +102,25 @@ def tell_columns(
         told = ColumnChoice(texts or (free[0].name,), pair, label or (labels[0].name if needs_label else None))
         return Told(told, found, _reason([] if texts else free, labels if needs_label else []))
     return Told(_proposed(texts, pair, label, free, labels), found)
+
+
+def _lettered_choices(rows: Sequence[Row], columns: Sequence[_Column]) -> Told | None:
+    """Tell a question, its choices and the letter of the right one, side by side without names (as in MMLU)."""
+    if len(columns) < _FEWEST_CHOICES + 2:
+        return None
+    *others, label = columns
+    letters = ascii_uppercase[: len(others) - 1]
+    question, *choices = others
+    is_letter = len(label.values) > 1 and set(label.values) <= set(letters)
+    if (
+        not is_letter
+        or not question.is_text
+        or any(not _value(row.fields, column.name) for row in rows for column in choices)
+    ):
+        return None
+    told = ColumnChoice((question.name,), None, label.name, tuple(column.name for column in choices))
+    first, last = quoted(choices[0].name), quoted(choices[-1].name)
+    return Told(told, QUESTIONS, f"{quoted(label.name)} holds letters of the choices {first} to {last}")
 
 
 def told_or_refused(
@@ -136,14 +161,22 @@ def reads_title(columns: ColumnMap) -> bool:
     return len(columns.text) == 1 and columns.pair is None and folded(columns.text[0]) in _TITLES
 
 
-def unread_text(rows: Sequence[Row], names: Sequence[str], columns: ColumnMap) -> str | None:
-    """Return a column of texts that are much longer than those of a title that is read; None where there is none."""
-    looked = [_look_at(name, place, rows) for place, name in enumerate(names)]
-    title = next((column for column in looked if column.name == columns.text[0]), None)
-    if title is None:
-        return None
-    longer = [c for c in looked if c.is_text and c.characters > _LONGER * title.characters]
-    return max(longer, key=lambda column: column.characters).name if longer else None
+def unread_text(rows: Sequence[Row], names: Sequence[str], columns: ColumnMap) -> str:
+    """Say that longer texts beside a title that is read are not, or texts beside a query; empty: there are none."""
+    looked = {name: _look_at(name, place, rows) for place, name in enumerate(names)}
+    title = looked.pop(columns.text[0], None)
+    others = [c for c in looked.values() if c.is_text and c.name != columns.label]
+    if title is None or not others:
+        return ""
+    longest = max(others, key=lambda column: column.characters)
+    read, other = quoted(title.name), quoted(longest.name)
+    if longest.characters > _LONGER * title.characters:
+        both = shell_words([f"text={title.name}+{longest.name}"])
+        return f"the text is {read}; {other} holds longer ones and is not read (--columns {both} reads both)"
+    if folded(title.name) in _ASKING and longest.characters > _ALIKE * title.characters:
+        both = shell_words([f"text={title.name},pair={longest.name}"])
+        return f"the text is {read}; {other} holds texts, too, and is not read (--columns {both} reads pairs)"
+    return ""
 
 
 def _proposed(

@@ -44,7 +44,7 @@ _WITH_UNIT = re.compile(
 MISSING = frozenset(
     {"n/a", "n.a.", "#n/a", "na", "nan", "null", "nil", "-", "--", "?", "??", "???", ".", "<na>", "<null>", "(null)"}
     | {"(blank)", "#value!", "#div/0!", "#ref!", "#name?", "#num!", "-100", "unlabeled", "unlabelled", "unannotated"}
-    | {"undefined", "missing", "todo", "tbd", "미분류", "미정", "결측", "무응답"}
+    | {"undefined", "missing", "hidden", "todo", "tbd", "미분류", "미정", "결측", "무응답"}
 )
 # What programs write for nothing; in other letter cases it is a class ("none of these").
 _NOTHING = frozenset({"None"})
@@ -355,6 +355,8 @@ def how_read(sets: Iterable[Sequence[str]], mark: str | None, are_lists: bool) -
     }
     way = ways.get(mark, f"split at {quoted(mark or '')}{' or JSON lists' if are_lists else ''}")
     more = "; write JSON lists where a label holds that character" if mark and mark != PLACES else ""
+    if mark is None and counts[1] == rows:
+        more = "; each row has exactly one, so a column with its name would make classes of them"
     return f"labels: {way} ({different:,} different; {several:,} of {rows:,} rows have several, {none:,} none){more}"
 
 

@@ -44,6 +44,7 @@ from bertkit.data.store import MANY, ROOM, SplitFacts, StoredRows, write_rows
 from bertkit.errors import DataError
 from bertkit.files import read_bytes, write_json
 from bertkit.kinds import record_of
+from bertkit.plain import as_shown
 
 # A smaller file has no rows to be stored.
 _SMALL_BYTES = 2 * MANY
@@ -121,11 +122,11 @@ def load_data(
 
 def _load(source: Source, asked: _Asked, tasks: Tasks) -> DataSet:
     """Read the rows, or open them where an earlier command has put them away."""
-    # Data of the hub has a cache of its own.
-    may_be_stored = source.hub_id is None and _size(source) >= _SMALL_BYTES
-    if may_be_stored and (folder := cached_already(_name(source, asked), _is_sound)) is not None:
-        return _opened(folder, source, asked, tasks)
-    reader = _Reader(source, asked, most=MANY if may_be_stored else None)
+    reader = _Reader(source, asked)
+    if sum(path.stat().st_size for paths in reader.opener.files.values() for path in paths) >= _SMALL_BYTES:
+        if (folder := cached_already(_name(reader), _is_sound)) is not None:
+            return _opened(folder, source, asked, tasks)
+        reader.most = MANY
     try:
         return _decided(reader, reader.load(), tasks)
     except _ManyRowsError:
@@ -231,8 +232,8 @@ def _decided(reader: _Reader, loaded: Mapping[str, Sequence[Example]], tasks: Ta
         splits=loaded,
         fingerprint=fingerprint(loaded),
         is_sample=reader.source.is_sample,
-        notes=(*reader.opener.notes, *reader.notes, *reader.read.notes(), *reason),
-        warnings=tuple(reader.read.warnings()),
+        notes=tuple(map(as_shown, (*reader.opener.notes, *reader.notes, *reader.read.notes(), *reason))),
+        warnings=tuple(map(as_shown, reader.read.warnings())),
     )
 
 
@@ -321,7 +322,9 @@ class _Reader:
         for table in tables:
             problems: list[BadRow] = []
             for example in table.examples(problems, seen):
-                if isinstance(example, LeftOut):
+                if type(example) is Example:  # of which there is nothing odd
+                    yield example
+                elif isinstance(example, LeftOut):
                     self.read.left_out.note(table.place, [example])
                 elif isinstance(example, BadRow):
                     self.read.skipped.note(table.place, [example])
@@ -375,27 +378,22 @@ class _Bare:
 
 def _put_away(reader: _Reader, tasks: Tasks) -> DataSet:
     """Put the rows of a source into the cache, those that were read and those that are to come."""
-    source, asked = reader.source, reader.asked
-    name = _name(source, asked)
+    name = _name(reader)
 
     def write(place: Path) -> None:
         dataset = _decided(reader, reader.put_away(place), tasks)
-        if _name(source, asked) != name:
-            raise DataError(f"{source.name}: changed while it was being read; run the command again.")
+        if _name(reader) != name:
+            raise DataError(f"{reader.source.name}: changed while it was being read; run the command again.")
         write_json(place / _FACTS, _facts_of(dataset, reader))
 
-    return _opened(cached(name, write, _is_sound), source, asked, tasks)
+    return _opened(cached(name, write, _is_sound), reader.source, reader.asked, tasks)
 
 
-def _name(source: Source, asked: _Asked) -> str:
+def _name(reader: _Reader) -> str:
     """Name the part of the cache that holds the rows of some files, by what is in them and how it is read."""
-    files = {split: [(str(path), _digest(path)) for path in paths] for split, paths in source.files.items()}
-    key = json.dumps([__version__, source.name, asdict(asked), files])
+    files = {split: [(str(path), _digest(path)) for path in paths] for split, paths in reader.opener.files.items()}
+    key = json.dumps([__version__, reader.source.name, asdict(reader.asked), files])
     return f"{ROOM}/{hashlib.sha256(key.encode()).hexdigest()[:32]}"
-
-
-def _size(source: Source) -> int:
-    return sum(path.stat().st_size for paths in source.files.values() for path in paths)
 
 
 def _digest(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
 from bertkit.data.values import RowError
 from bertkit.errors import DataError, HubError
 from bertkit.files import is_dir
-from bertkit.plain import brief, listed, quoted, shell_words
+from bertkit.plain import brief, listed, quoted
 
 # --- What the catalog and a user's choice say of a table, however its rows are read ---------------
 #
@@ -162,11 +162,12 @@ class HubData:
     """The splits of a data set, and the names behind the integers of its label columns.
 
     A column of classes (or of lists of classes, as tags are) holds integers as text in the
-    rows; `class_names[column][i]` is what `i` means.
+    rows; `class_names[column][i]` is what `i` means. `files` are those of the library's cache.
     """
 
     splits: Mapping[str, Iterable[Row]]
     class_names: Mapping[str, tuple[str, ...]]
+    files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
 
 def open_hub_data(repo_id: str, config: str | None = None, *, ways_on: Sequence[str] = ()) -> HubData:
@@ -194,6 +195,7 @@ def open_hub_data(repo_id: str, config: str | None = None, *, ways_on: Sequence[
     return HubData(
         splits={name: _HubRows(split) for name, split in loaded.items()},
         class_names={name: names for name in features if (names := _class_names(features[name]))},
+        files={name: [Path(file["filename"]) for file in split.cache_files] for name, split in loaded.items()},
     )
 
 
@@ -345,11 +347,18 @@ class Opener:
 
     def splits(self, wanted: Iterable[str] | None = None) -> Iterator[tuple[str, list[Table]]]:
         """Open the tables of each split that is there and wanted, one split after the other."""
-        hub = self._hub_tables() if self.source.hub_id is not None else None
-        self.found[:] = self.source.files if hub is None else hub
+        is_of_hub = self.source.hub_id is not None
+        self.found[:] = self._of_split if is_of_hub else self.source.files
         for split in self.found:
             if wanted is None or split in wanted:
-                yield split, self._of_files(split) if hub is None else [self._opened(hub[split], split, None)]
+                yield split, [self._of_hub(split)] if is_of_hub else self._of_files(split)
+
+    @property
+    def files(self) -> Mapping[str, Sequence[Path]]:
+        """The files of each split, on disk or, where the data are the hub's, in the cache of `datasets`."""
+        if self.source.hub_id is None:
+            return self.source.files
+        return {split: self._hub.files.get(name, ()) for split, name in self._of_split.items()}
 
     def _of_files(self, split: str) -> list[Table]:
         """Open the files of a split; they share their columns."""
@@ -371,14 +380,20 @@ class Opener:
         first = self._opened(Table(str(paths[0]), text_reader(paths[0])), split, None)
         return [replace(first, place=str(path), read=text_reader(path)) for path in paths]
 
-    def _hub_tables(self) -> dict[str, Table]:
+    @cached_property
+    def _hub(self) -> HubData:
+        ways_on = _WAYS_ON if self.source.spec is None else _CATALOG_WAYS_ON
+        return open_hub_data(str(self.source.hub_id), self.source.hub_config, ways_on=ways_on)
 
-        spec = self.source.spec
-        ways_on = _WAYS_ON if spec is None else _CATALOG_WAYS_ON
-        hub = open_hub_data(str(self.source.hub_id), self.source.hub_config, ways_on=ways_on)
-        names = _hub_split_names(spec, list(hub.splits))
-        self._class_names = hub.class_names
-        return {split: Table(f"{self.source.name}/{split}", hub.splits[name].__iter__) for split, name in names.items()}
+    @property
+    def _of_split(self) -> dict[str, str]:
+        """What the hub calls the splits."""
+        return _hub_split_names(self.source.spec, list(self._hub.splits))
+
+    def _of_hub(self, split: str) -> Table:
+        self._class_names = self._hub.class_names
+        rows = self._hub.splits[self._of_split[split]]
+        return self._opened(Table(f"{self.source.name}/{split}", rows.__iter__), split, None)
 
     def _open(self, path: Path, split: str, given: ColumnMap | None) -> Table:
         spec = self.source.spec
@@ -506,13 +521,8 @@ class Opener:
     def _say_unread(self, table: Table, names: Sequence[str], columns: ColumnMap) -> None:
         """Say that a title is read, and longer texts beside it are not."""
         rows = (row for row in itertools.islice(table.read(), _TITLES_LOOKED_AT) if isinstance(row, Row))
-        other = unread_text(list(rows), names, columns)
-        if other is not None:
-            title, both = columns.text[0], f"text={columns.text[0]}+{other}"
-            self.notes.append(
-                f"{table.place}: the text is {quoted(title)}; {quoted(other)} holds longer ones and is not read "
-                f"(--columns {shell_words([both])} reads both)"
-            )
+        if said := unread_text(list(rows), names, columns):
+            self.notes.append(f"{table.place}: {said}")
 
 
 def _hub_split_names(spec: DatasetSpec | None, there: Sequence[str]) -> dict[str, str]:

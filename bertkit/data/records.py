@@ -301,19 +301,13 @@ def columns_of(row: Example) -> tuple[str, ...]:
     return row.texts if len(every) == own else (*row.texts, _SEPARATOR.join(every[own:]))
 
 
-def row_key(row: Example, *, is_pair: bool) -> str:
+def row_keys(rows: Sequence[tuple[str, ...]], *, is_pair: bool) -> list[str]:
     """Return what is equal for rows that are the same; a swapped pair is the same pair.
 
     Args:
-        row: its texts count, its label does not.
-        is_pair: whether the row is two sentences.
+        rows: their texts, as `columns_of` returns them; labels do not count.
+        is_pair: whether a row is two sentences.
     """
-    (key,) = row_keys([columns_of(row)], is_pair=is_pair)
-    return key
-
-
-def row_keys(rows: Sequence[tuple[str, ...]], *, is_pair: bool) -> list[str]:
-    """Return the keys of many rows, which are given by their texts as `columns_of` returns them."""
     return [_SEPARATOR.join(sorted(texts) if is_pair else texts) for texts in plain_rows(rows)]
 
 

@@ -287,8 +287,12 @@ def bare_stem(path: Path) -> str:
     return Path(stem).stem or stem
 
 
-def input_files(names: Sequence[str]) -> list[str]:
+def input_files(names: Sequence[str], of_folder: Callable[[Path], list[str]] | None = None) -> list[str]:
     """Return the files that names stand for: those in a folder in the order of their names, or those of its classes.
+
+    Args:
+        names: files and folders; - is standard input.
+        of_folder: lists what is read of a folder; None: tables, or texts that are called as their class.
 
     Raises:
         DataError: a file is missing, or a folder holds none.
@@ -303,18 +307,19 @@ def input_files(names: Sequence[str]) -> list[str]:
             if "://" in name:
                 raise DataError(f"{name}: is an address; only `bertkit predict --ray` reads addresses.")
             raise DataError(f"{name or quoted(name)}: no such file.")
-        if name == "-" or not is_dir(path):
-            files.append(name)
-            continue
-        found = [str(file) for file in entries(path) if is_file(file) and is_data_file(file)]
-        found = found or class_texts(path, SPLIT_WORDS)
-        if not found:
-            raise DataError(
-                f"{name}: there is no file in it that can be read (.txt, .csv, .tsv, .jsonl, .parquet, …)"
-                f"{name_folders(path)}."
-            )
-        files += sorted(found)
+        files += [name] if name == "-" or not is_dir(path) else (of_folder or _data_files)(path)
     return files
+
+
+def _data_files(folder: Path) -> list[str]:
+    found = [str(file) for file in entries(folder) if is_file(file) and is_data_file(file)]
+    found = found or class_texts(folder, SPLIT_WORDS)
+    if not found:
+        raise DataError(
+            f"{folder}: there is no file in it that can be read (.txt, .csv, .tsv, .jsonl, .parquet, …)"
+            f"{name_folders(folder)}."
+        )
+    return sorted(found)
 
 
 def sample_names() -> tuple[str, ...]:

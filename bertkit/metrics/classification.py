@@ -10,6 +10,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.cache import ROWS_AT_ONCE, row_by_row
+
 # --- Scores of predicted labels: accuracy, F1, Matthews correlation, cross entropy ----------------
 #
 # All scores follow from three counts per label (`Tallies`), so that one row set and a
@@ -57,8 +59,7 @@ class Coded(Sequence[str]):
     @property
     def present(self) -> set[str]:
         """The labels that rows have."""
-        counts = np.bincount(self.codes, minlength=len(self.names))
-        return {name for name, count in zip(self.names, counts.tolist(), strict=True) if count}
+        return {self.names[code] for code in counted(self.codes)[0].tolist()}
 
 
 def classification_metrics(
@@ -120,7 +121,8 @@ def cross_entropy(gold_probabilities: Sequence[float] | NDArray[np.float64]) -> 
     probabilities = np.asarray(gold_probabilities, np.float64)
     if not len(probabilities):
         return 0.0
-    return float(-np.log(np.maximum(probabilities, LEAST_PROBABILITY)).mean())
+    logs = row_by_row(lambda p: np.log(np.maximum(p, LEAST_PROBABILITY)), probabilities, kind="float64")
+    return float(-logs.mean())
 
 
 def per_label(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -173,7 +175,8 @@ def label_numbers(rows: Sequence[str], order: Sequence[str]) -> NDArray[np.integ
     """Return the place in `order` of each row's label."""
     place = {label: i for i, label in enumerate(order)}
     if isinstance(rows, Coded):
-        return np.asarray([place.get(name, -1) for name in rows.names], np.int32)[rows.codes]
+        places = np.asarray([place.get(name, -1) for name in rows.names], np.int32)
+        return row_by_row(lambda codes: places[codes], rows.codes, kind="int32")
     return np.asarray([place[label] for label in rows], np.int64)
 
 
@@ -195,8 +198,26 @@ def _present(rows: Sequence[str]) -> set[str]:
 def _tallies(gold: Sequence[str], predicted: Sequence[str], order: Sequence[str]) -> Tallies:
     """Count the rows of each label; a table of all pairs of labels would grow with their square."""
     of_gold, given = label_numbers(gold, order), label_numbers(predicted, order)
-    counted = (np.bincount(rows, minlength=len(order)) for rows in (of_gold[of_gold == given], of_gold, given))
-    return Tallies(*(count.astype(np.float64) for count in counted))
+    correct = row_by_row(lambda own, their: np.where(own == their, own, -1), of_gold, given, kind="int32")
+    found = [np.zeros(len(order)) for _ in range(3)]
+    for rows, counts in zip((correct, of_gold, given), found, strict=True):
+        numbers, times = counted(rows)
+        counts[numbers[numbers >= 0]] = times[numbers >= 0]
+    return Tallies(*found)
+
+
+def counted(numbers: NDArray[np.integer[Any]]) -> tuple[NDArray[np.integer[Any]], NDArray[np.int64]]:
+    """Return the different ones of N numbers, ascending, and how often each stands there."""
+    parts = [
+        np.unique(numbers[start : start + ROWS_AT_ONCE], return_counts=True)
+        for start in range(0, len(numbers), ROWS_AT_ONCE)
+    ]
+    if len(parts) <= 1:
+        return parts[0] if parts else (numbers, np.zeros(0, np.int64))
+    different, place = np.unique(np.concatenate([found for found, _ in parts]), return_inverse=True)
+    times = np.zeros(len(different), np.int64)
+    np.add.at(times, place, np.concatenate([count for _, count in parts]))
+    return different, times
 
 
 def ratio(part: NDArray[np.float64], whole: NDArray[Any]) -> NDArray[np.float64]:

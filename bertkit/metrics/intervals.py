@@ -13,14 +13,17 @@ how often each row was.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.cache import row_by_row
 from bertkit.metrics.classification import (
     Numbers,
     Tallies,
     as_columns,
+    counted,
     label_numbers,
     label_order,
     ratio,
@@ -182,17 +185,33 @@ def _tallies_of_many(
     How often each cell of gold and predicted labels is drawn is multinomial.
     """
     size = len(order)
-    code = label_numbers(gold, order)
+    cells, counts = counted(_cell_codes(gold, predictions, order))
+    drawn = np.random.default_rng(seed).multinomial(len(gold), counts / len(gold), RESAMPLES).astype(np.float64)
+    gold_of_cell, given_of_cell = _parted_cells(cells, predictions, size)
+    return [_tallies_of_cells(drawn, gold_of_cell, given, size) for given in given_of_cell]
+
+
+def _cell_codes(
+    gold: Sequence[str], predictions: Sequence[Sequence[str]], order: Sequence[str]
+) -> NDArray[np.integer[Any]]:
+    """Number the cell of each row: rows with the same gold and the same predicted labels are one."""
+    code, size = label_numbers(gold, order), len(order)
     for predicted in predictions:
-        code = code * size + label_numbers(predicted, order)
-    counts = np.bincount(code)
-    cells = np.flatnonzero(counts)
-    drawn = np.random.default_rng(seed).multinomial(len(gold), counts[cells] / len(gold), RESAMPLES).astype(np.float64)
-    given_of_cell: list[NDArray[np.int64]] = []
+        code = row_by_row(
+            lambda own, their: own.astype(np.int64) * size + their, code, label_numbers(predicted, order), kind="int64"
+        )
+    return code
+
+
+def _parted_cells(
+    cells: NDArray[Any], predictions: Sequence[object], size: int
+) -> tuple[NDArray[Any], list[NDArray[Any]]]:
+    """Return the gold label of each cell, and what each prediction says there."""
+    given_of_cell: list[NDArray[Any]] = []
     for _ in predictions:
         cells, given = np.divmod(cells, size)
         given_of_cell.insert(0, given)
-    return [_tallies_of_cells(drawn, cells, given, size) for given in given_of_cell]
+    return cells, given_of_cell
 
 
 def _tallies_of_cells(
@@ -226,20 +245,12 @@ def _drawn_tallies(
 ) -> Callable[[Draws], list[Tallies]]:
     """Prepare to count drawn rows per label, for each prediction of the same rows.
 
-    Rows with the same gold and the same predicted labels are one cell; how often each
-    cell was drawn is counted once and then summed by gold label, by predicted label
-    and, where the two agree, by both.
+    How often each cell was drawn is counted once and then summed by gold label, by
+    predicted label and, where the two agree, by both.
     """
     size = len(order)
-    code = label_numbers(gold, order)
-    for predicted in predictions:
-        code = code * size + label_numbers(predicted, order)
-    cells, cell_of_row = np.unique(code, return_inverse=True)
-    given_of_cell: list[NDArray[np.int64]] = []
-    for _ in predictions:
-        cells, given = np.divmod(cells, size)
-        given_of_cell.insert(0, given)
-    gold_of_cell = cells
+    cells, cell_of_row = np.unique(_cell_codes(gold, predictions, order), return_inverse=True)
+    gold_of_cell, given_of_cell = _parted_cells(cells, predictions, size)
 
     def count(draws: Draws) -> list[Tallies]:
         drawn = _times_drawn(cell_of_row[draws], len(gold_of_cell))  # (draws, cells)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bertkit.cache import ROWS_AT_ONCE, row_by_row, scratch_array
 from bertkit.metrics.intervals import MOST_DRAWN, RESAMPLES, Draws, Interval, bootstrap_chunks, percentiles
 
 # --- Is a probability what it says? Expected calibration error, and the temperature that corrects it
@@ -47,15 +48,26 @@ def calibration(confidence: Array, is_right: NDArray[np.bool_]) -> tuple[tuple[C
         The bins that hold rows, and the expected calibration error: the mean distance of
         confidence and accuracy over the bins, weighted by their rows (Naeini et al. 2015).
     """
-    place = _places(confidence)
+    place = row_by_row(_places, confidence, kind="int8")
     bins = []
     for i in range(BINS):
         chosen = place == i
-        if chosen.any():
-            sure, right = float(confidence[chosen].mean()), float(is_right[chosen].mean())
-            bins.append(CalibrationBin(i / BINS, (i + 1) / BINS, int(chosen.sum()), sure, right))
+        rows = int(chosen.sum())
+        if rows:
+            own = confidence[chosen] if rows <= ROWS_AT_ONCE else _chosen_of_many(confidence, chosen, rows)
+            right = float(is_right[chosen].mean())
+            bins.append(CalibrationBin(i / BINS, (i + 1) / BINS, rows, float(own.mean()), right))
     error = sum(found.rows * abs(found.confidence - found.accuracy) for found in bins) / max(1, len(confidence))
     return tuple(bins), error
+
+
+def _chosen_of_many(values: Array, chosen: NDArray[np.bool_], count: int) -> Array:
+    found, start = scratch_array((count,), "float64"), 0
+    for place in range(0, len(values), ROWS_AT_ONCE):
+        own = values[place : place + ROWS_AT_ONCE][chosen[place : place + ROWS_AT_ONCE]]
+        found[start : start + len(own)] = own
+        start += len(own)
+    return found
 
 
 def calibration_error(confidence: Array, is_right: NDArray[np.bool_]) -> float:

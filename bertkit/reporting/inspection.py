@@ -32,7 +32,7 @@ from bertkit.models.finding import AUTO, choose_model
 from bertkit.models.registry import find_model
 from bertkit.models.table import TFIDF
 from bertkit.models.tokenizers import open_tokenizer
-from bertkit.plain import Progress, brief, quoted, to_json, unheard
+from bertkit.plain import Progress, as_shown, brief, quoted, to_json, unheard
 from bertkit.reporting.inspection_page import Inspection, draw_data, figure_names, write_page
 from bertkit.reporting.page import PLOTS, refuse_figures
 from bertkit.run_folder import check_outputs
@@ -102,7 +102,9 @@ def write_clean(path: Path, data: StreamedData, task: str, labels: Mapping[str, 
                 if why is None:
                     good.write(dict(record.kept))
                 else:
-                    bad.write(dict(zip(_PLACE, (file, str(record.line), why), strict=True)) | dict(record.kept))
+                    bad.write(
+                        dict(zip(_PLACE, (as_shown(file), str(record.line), why), strict=True)) | dict(record.kept)
+                    )
         yield f"{kept}: {good.rows:,} rows of {split}; {bad.rows:,} are left out, in {left}"
 
 

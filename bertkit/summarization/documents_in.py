@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,13 +29,13 @@ from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import TableFormat, column_names, kind_by_suffix, tell
 from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
 from bertkit.data.shapes.labelled import document_row
-from bertkit.data.sources import SPLIT_WORDS, class_texts, is_data_file, name_folders
+from bertkit.data.sources import SPLIT_WORDS, class_texts, input_files, is_data_file, name_folders
 from bertkit.data.values import JsonText, RowError, field_of
 from bertkit.documents.readers.markup import declared_encoding
 from bertkit.documents.readers.passage import Passage, candidates, slice_of
 from bertkit.documents.readers.table import FORMATS, DocumentFormat, find_format, format_of_name, told_format
 from bertkit.errors import DataError, UsageError
-from bertkit.files import entries, exists, is_dir, is_file
+from bertkit.files import entries, is_dir, is_file
 from bertkit.plain import STDIN, brief, listed, quoted, shell_words
 from bertkit.summarization.records import Item, SourceText, Unreadable
 
@@ -237,21 +238,8 @@ def read_documents(
 
 
 def document_files(names: Sequence[str], note: Note = lambda _: None) -> list[str]:
-    """Return the files that names stand for: those in a folder in the order of their names.
-
-    Raises:
-        DataError: a file is missing, or a folder holds none.
-        UsageError: standard input is named twice.
-    """
-    if list(names).count("-") > 1:
-        raise UsageError("-: standard input can be read only once.")
-    files: list[str] = []
-    for name in names:
-        path = Path(name)
-        if not name or (name != "-" and not exists(path)):
-            raise DataError(f"{name or quoted(name)}: no such file.")
-        files += [name] if name == "-" or not is_dir(path) else _in_folder(path, note)
-    return files
+    """Return the files that names stand for, as `input_files` does; of folders, the documents."""
+    return input_files(names, partial(_in_folder, note=note))
 
 
 def _in_folder(folder: Path, note: Note) -> list[str]:

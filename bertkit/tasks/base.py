@@ -344,6 +344,23 @@ class InColumns(Protocol):
 
 
 @runtime_checkable
+class InPairs(Protocol):
+    """A task that may learn from pairs of rows, for which more than one row has to be looked at."""
+
+    has_pairs: bool
+
+    def training_work(
+        self, examples: Sequence[Example], options: TrainingOptions
+    ) -> Iterator[Callable[[], list[TrainingRow]]]:
+        """Yield what makes rows to learn from, some thousands at a time.
+
+        Raises:
+            DataError: no rows are a pair.
+        """
+        ...
+
+
+@runtime_checkable
 class Probable(Protocol):
     """A task whose answers have probabilities, which one temperature can correct without changing an answer."""
 

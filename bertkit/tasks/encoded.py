@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -25,7 +25,7 @@ from bertkit.data.records import Example
 from bertkit.data.store import Block, StoredRows, blocks_of, parts_of
 from bertkit.files import read_bytes, write_json
 from bertkit.kinds import record_of
-from bertkit.tasks.base import EncodedRow, InColumns, NothingToLearnError, Task, TrainingOptions, TrainingRow
+from bertkit.tasks.base import EncodedRow, InColumns, InPairs, NothingToLearnError, Task, TrainingOptions, TrainingRow
 from bertkit.tokenization.base import Encoding
 from bertkit.tokenization.encoding import EncodedColumns
 
@@ -219,7 +219,7 @@ def encode_training(task: Task, examples: Sequence[Example], options: TrainingOp
         DataError: see `Task.training_rows`.
         OutputError: the cache cannot be written.
     """
-    if not isinstance(examples, StoredRows) or task.settings.sentence_pairs != "none":
+    if not isinstance(examples, StoredRows):
         return task.training_rows(examples, options)
     key = [__version__, task.settings.to_json(), asdict(options), _tokenizer_key(task), examples.key]
     if task.settings.candidates == "extractor":  # whose weights are not known here
@@ -249,9 +249,14 @@ def _write(place: Path, task: Task, examples: Sequence[Example], options: Traini
             return found
         return task.training_rows(part.examples if isinstance(part, Block) else part, options)
 
+    work: Iterator[Callable[[], list[TrainingRow] | _Columns]]
+    if isinstance(task, InPairs) and task.has_pairs:
+        work = task.training_work(examples, options)
+    else:
+        work = (partial(encode, part) for part in _blocks(task, examples))
     with writer, ThreadPoolExecutor(max_workers=1) as worker:
         # A fast tokenizer computes outside of Python: while it does, what it returned before is written.
-        for rows in ahead(worker, encode, _blocks(task, examples)):
+        for rows in ahead(worker, lambda make: make(), work):
             try:
                 writer.write(rows())
             except NothingToLearnError as error:

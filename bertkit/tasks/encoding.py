@@ -125,6 +125,8 @@ Tick = Callable[[float], None]
 
 # Rows that are computed together: enough for batches of like length.
 SLAB = 4096
+# Batches, each of a size of its own, after which memory goes back to the system.
+_GIVEN_BACK_AFTER = 8
 # Figures that are held of parts before their rows are answered (32 MB at most).
 MOST_FIGURES = 2**22
 
@@ -207,13 +209,15 @@ def _part_outputs(
     if batch_size is not None:
         batches = [batch[i : i + batch_size] for batch in batches for i in range(0, len(batch), batch_size)]
     outputs: list[NDArray[np.float64]] = [np.zeros(0)] * len(parts)
-    for chosen in batches:
+    for number, chosen in enumerate(batches, start=1):
         batch = task.batch([parts[i] for i in chosen])
         batch = batch if model.reads_arrays else batch.to(device)
         logits = model(**batch.inputs)
         for part, output in zip(chosen, task.part_outputs(logits, batch), strict=True):
             outputs[part] = output
         tick(len(chosen))
+        if number % _GIVEN_BACK_AFTER == 0:
+            give_back()
     return outputs
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from functools import partial
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from bertkit.compute.batching import Batch, collate
 from bertkit.data.records import Example
 from bertkit.data.splits import follows
+from bertkit.data.store import taken
 from bertkit.errors import DataError
 from bertkit.metrics.probabilities import (
     pair_accuracy,
@@ -148,24 +150,27 @@ def pair_up(examples: Sequence[Example], *, kind: str) -> list[SentencePair]:
     Raises:
         DataError: no two lines follow each other.
     """
-    true = [i for i, pair in enumerate(pairwise(examples)) if follows(*pair)]
-    if not true:
-        source = examples[0].source if examples else "the training rows"
-        raise DataError(
-            f"{source}: no two lines follow each other; --sentence-pairs needs one sentence a line, "
-            "and a blank line between passages."
-        )
-    if kind == "sop":
-        return [SentencePair(i, i + 1, i + 1, i) for i in true]
-    return [SentencePair(i, i + 1, i, _elsewhere(i, examples)) for i in true]
+    if found := list(_pairs(examples, kind)):
+        return found
+    source = examples[0].source if examples else "the training rows"
+    raise DataError(
+        f"{source}: no two lines follow each other; --sentence-pairs needs one sentence a line, "
+        "and a blank line between passages."
+    )
 
 
-def _elsewhere(i: int, examples: Sequence[Example]) -> int:
-    """Choose a row by a hash of the text, so that the same data gives the same pairs."""
-    n = len(examples)
+def _pairs(examples: Sequence[Example], kind: str) -> Iterator[SentencePair]:
+    for i, (row, after) in enumerate(pairwise(examples)):
+        if follows(row, after):
+            false = (i + 1, i) if kind == "sop" else (i, _elsewhere(i, row, len(examples)))
+            yield SentencePair(i, i + 1, *false)
+
+
+def _elsewhere(i: int, row: Example, n: int) -> int:
+    """Choose one of n rows by a hash of the text of row i, so that the same data gives the same pairs."""
     if n == 2:
         return i  # there is no third row, and a row does not follow itself
-    digest = hashlib.blake2b(f"{i}\x1f{examples[i].texts[0]}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    digest = hashlib.blake2b(f"{i}\x1f{row.texts[0]}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     chosen = int.from_bytes(digest, "little") % n
     while chosen in (i, i + 1):
         chosen = (chosen + 1) % n
@@ -221,6 +226,7 @@ def _apart(outputs: Outputs) -> tuple[list[NDArray[np.float64]], list[bool | Non
 
 
 SHOWN = 5
+_PAIRS_AT_ONCE = 4096
 # How people write what is to be filled, whatever the tokenizer calls it.
 _MASK_WORDS = ("[MASK]", "<mask>")
 
@@ -307,7 +313,7 @@ class MaskedLMTask:
             DataError: sentence pairs are wanted and no two lines follow each other.
         """
         if self.has_pairs:
-            return self._pair_rows(pair_up(examples, kind=self.settings.sentence_pairs), examples, options)
+            return [row for make in self.training_work(examples, options) for row in make()]
         texts, whole = self._texts(examples), options.whole_words
         encoded = encode_rows(self.tokenizer, texts, None, examples, self.settings, with_spans=whole)
         rows = []
@@ -317,6 +323,22 @@ class MaskedLMTask:
                 target = _Target(words_of(self.tokenizer, part, (text,), whole=whole))
                 rows.append(TrainingRow(EncodedRow.whole(replace(part, spans=())), None, target, place))
         return rows
+
+    def training_work(
+        self, examples: Sequence[Example], options: TrainingOptions
+    ) -> Iterator[Callable[[], list[TrainingRow]]]:
+        """Yield what makes pairs of lines, some thousands at a time, for the rows need not be held.
+
+        Raises:
+            DataError: no two lines follow each other.
+        """
+        pairs = _pairs(examples, self.settings.sentence_pairs)
+        some = list(islice(pairs, _PAIRS_AT_ONCE)) or pair_up(examples, kind=self.settings.sentence_pairs)
+        while some:
+            places = np.unique([(p.first, p.second, p.false_first, p.false_second) for p in some])
+            own = dict(zip(places.tolist(), taken(examples, places), strict=True))
+            yield partial(self._pair_rows, some, own, options)
+            some = list(islice(pairs, _PAIRS_AT_ONCE))
 
     def training_batch(self, rows: Sequence[TrainingRow], options: TrainingOptions, rng: np.random.Generator) -> Batch:
         """Collate rows with tokens masked.
@@ -468,9 +490,10 @@ class MaskedLMTask:
             yield place, replace(encoding, masked=((0, FALSE_PAIR if i % 2 else TRUE_PAIR),))
 
     def _pair_rows(
-        self, pairs: Sequence[SentencePair], examples: Sequence[Example], options: TrainingOptions
+        self, pairs: Sequence[SentencePair], examples: Mapping[int, Example], options: TrainingOptions
     ) -> list[TrainingRow]:
-        texts, whole = self._texts(examples), options.whole_words
+        texts = dict(zip(examples, self._texts(list(examples.values())), strict=True))
+        whole = options.whole_words
         places = [examples[pair.first] for pair in pairs]
 
         def encoded(rows: Sequence[tuple[int, int]]) -> list[tuple[EncodedRow, NDArray[np.int64]]]:

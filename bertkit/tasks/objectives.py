@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.cache import scratch_array
+from bertkit.cache import ROWS_AT_ONCE, row_by_row, scratch_array
 from bertkit.compute.device import probabilities, to_figures
 from bertkit.data.records import Example
 from bertkit.data.store import MANY, labels_of
@@ -165,12 +166,8 @@ def best_numbers(outputs: Any) -> Sequence[int] | NDArray[np.int32]:
         if len(outputs) < MANY:
             numbers: list[int] = outputs.argmax(axis=1).tolist()
             return numbers
-        return np.concatenate([part.argmax(axis=1).astype(np.int32) for part in _parts(outputs)])
+        return row_by_row(lambda part: part.argmax(axis=1), outputs, kind="int32")
     return [row.argmax() for row in outputs]
-
-
-def _parts(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    return (rows[start : start + MANY] for start in range(0, len(rows), MANY))
 
 
 def own_probabilities(outputs: Any, own: Sequence[int] | NDArray[np.int32]) -> Sequence[float] | NDArray[np.float64]:
@@ -181,15 +178,14 @@ def own_probabilities(outputs: Any, own: Sequence[int] | NDArray[np.int32]) -> S
         own: the numbers of the rows' labels; -1: training never saw it.
     """
     if isinstance(outputs, np.ndarray) and isinstance(own, np.ndarray):
-        found = scratch_array((len(own),), "float64")
-        for start in range(0, len(own), MANY):
-            part, numbers = outputs[start : start + MANY], own[start : start + MANY]
-            picked = part[np.arange(len(part)), np.maximum(numbers, 0)]
-            found[start : start + MANY] = np.where(numbers >= 0, picked, 0.0)
-        return found
+        return row_by_row(_picked, outputs, own, kind="float64")
     if isinstance(outputs, np.ndarray):
         return [float(outputs[i, number]) if number >= 0 else 0.0 for i, number in enumerate(own)]
     return [row.own_probability for row in outputs]
+
+
+def _picked(rows: NDArray[np.float64], numbers: NDArray[np.int32]) -> NDArray[np.float64]:
+    return np.where(numbers >= 0, rows[np.arange(len(rows)), np.maximum(numbers, 0)], 0.0)
 
 
 def probability_of(output: Any, number: int) -> float:
@@ -341,7 +337,8 @@ class Classification:
         """Return the label that each row gets: the likeliest, or as thresholds say; empty where it gets none."""
         numbers = taken_numbers(outputs, self.thresholds)
         if isinstance(numbers, np.ndarray):  # -1 is the last of the names
-            return Coded(np.where(numbers < 0, len(self.labels), numbers), (*self.labels, ""))
+            codes = row_by_row(lambda part: np.where(part < 0, len(self.labels), part), numbers, kind="int32")
+            return Coded(codes, (*self.labels, ""))
         return [self.labels[number] if number >= 0 else "" for number in numbers]
 
     def sureness(self, outputs: Outputs) -> NDArray[np.float64]:
@@ -428,8 +425,7 @@ class Classification:
     def _numbers(self, examples: Sequence[Example]) -> list[int] | NDArray[np.int32]:
         if len(examples) < MANY:
             return [self._index.get(e.label or "", -1) for e in examples]
-        numbers = (self._index.get(label or "", -1) for label in labels_of(examples))
-        return np.fromiter(numbers, np.int32, len(examples))
+        return _numbered(examples, lambda label: self._index.get(label, -1))
 
 
 def _gold(examples: Sequence[Example]) -> Sequence[str]:
@@ -437,13 +433,22 @@ def _gold(examples: Sequence[Example]) -> Sequence[str]:
     if len(examples) < MANY:
         return [e.label or "" for e in examples]
     place: dict[str, int] = {}
-    codes = np.fromiter((place.setdefault(label or "", len(place)) for label in labels_of(examples)), np.int32)
+    codes = _numbered(examples, lambda label: place.setdefault(label, len(place)))
     return Coded(codes, tuple(place))
+
+
+def _numbered(examples: Sequence[Example], number: Callable[[str], int]) -> NDArray[np.int32]:
+    """Number the labels of many rows, (N)."""
+    found, labels = scratch_array((len(examples),), "int32"), labels_of(examples)
+    for start in range(0, len(found), ROWS_AT_ONCE):
+        some = found[start : start + ROWS_AT_ONCE]
+        some[:] = [number(label or "") for label in itertools.islice(labels, len(some))]
+    return found
 
 
 def _agree(gold: Sequence[str], predicted: Sequence[str]) -> NDArray[np.bool_]:
     if isinstance(gold, Coded) and isinstance(predicted, Coded):
-        return np.asarray(label_numbers(gold, predicted.names) == predicted.codes)
+        return row_by_row(np.equal, label_numbers(gold, predicted.names), predicted.codes, kind="bool")
     return np.fromiter((a == b for a, b in zip(gold, predicted, strict=True)), bool, len(gold))
 
 

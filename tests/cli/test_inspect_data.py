@@ -250,6 +250,9 @@ def test_standard_input_is_never_called_by_the_file_that_keeps_it() -> None:
     values = json.loads(result.stdout)
     assert values["suggested_command"].startswith("bertkit train - ")
     assert {place["file"] for finding in values["findings"] for place in finding["lines"]} == {"<stdin>"}
+    cut = "".join(json.dumps({"text": f"Ada came to town {i}", "label": [[0, 2, "PER"]]}) + "\n" for i in range(40))
+    said = CliRunner().invoke(app, ["inspect-data", "-", "--format", "json"], input=cut).stdout
+    assert "('Ad', <stdin>:1)" in said
     refused = CliRunner().invoke(app, ["inspect-data", "-"], input="a text\nanother\n")
     assert refused.exit_code == 3
     assert refused.stderr.startswith("bertkit: <stdin>: no column for the label")

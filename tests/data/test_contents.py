@@ -167,3 +167,32 @@ def test_another_split_is_not_told_by_itself(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"test\.csv: no column for the label"):
         load_data([str(tmp_path)])
     assert set(load_data([str(tmp_path)], splits=["train"]).splits) == {"train"}
+
+
+def test_choices_and_letters_without_names_are_questions(tmp_path: Path) -> None:
+    path = tmp_path / "quiz.csv"
+    path.write_text("".join(f"what is {i} and why?,one {i},two,three,four,{'ABCD'[i % 4]}\n" for i in range(30)))
+    dataset = load_data((str(path),))
+    assert (dataset.task, dataset.columns.choices) == ("choice", ("2", "3", "4", "5"))
+    assert "'6' holds letters of the choices '2' to '5'; that is --columns " in dataset.notes[0]
+    path.write_text("".join(f"he wrote {i} pages,{'ABC'[i % 3]}\n" for i in range(30)))
+    assert load_data((str(path),)).task == "classify", "grades, and no choices beside them"
+
+
+def test_columns_of_0_and_1_that_exclude_each_other_are_said_to_be_classes(tmp_path: Path) -> None:
+    path = tmp_path / "hot.csv"
+    path.write_text(
+        "text,good,bad,fair\n" + "".join(f"a b {i},{i % 3 // 2},{i % 3 % 2},{int(i % 3 == 0)}\n" for i in range(30))
+    )
+    assert "each row has exactly one" in load_data((str(path),)).notes[-1]
+
+
+def test_texts_beside_a_query_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text(
+        "query,positive,score\n" + "".join(f"where is {i} now?,it is {i} again,{i / 8}\n" for i in range(30))
+    )
+    notes = load_data((str(path),)).notes
+    assert any(
+        "'positive' holds texts, too, and is not read (--columns text=query,pair=positive" in note for note in notes
+    )

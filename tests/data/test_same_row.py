@@ -10,7 +10,17 @@ import pytest
 
 from bertkit.audit.duplicates import KeyTable, leakage_findings
 from bertkit.audit.findings import Chunk
-from bertkit.data.records import ColumnMap, DataSet, Example, Question, plain_form, plain_forms, plain_rows, row_key
+from bertkit.data.records import (
+    ColumnMap,
+    DataSet,
+    Example,
+    Question,
+    columns_of,
+    plain_form,
+    plain_forms,
+    plain_rows,
+    row_keys,
+)
 from bertkit.data.splits import DataRequest, hold_out
 from bertkit.evaluation.run import count_known, save_hashes
 from bertkit.tasks.rows import load_splits
@@ -27,6 +37,11 @@ WORDS = (
     "…",
     "one-two",
 )
+
+
+def row_key(row, *, is_pair):
+    (key,) = row_keys([columns_of(row)], is_pair=is_pair)
+    return key
 
 
 def variant(text: str, rng: random.Random) -> str:

@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 from bertkit import cache
 from bertkit.cli.app import app
 from bertkit.data import loading, store
+from bertkit.data import open as opening
+from bertkit.data.open import HubData
 from bertkit.data.records import Document, Entity, Example, Question, TaggedText
 from bertkit.data.splits import DataRequest
 from bertkit.data.store import RowTexts, StoredRows, labels_of, texts_of, write_rows
@@ -75,6 +77,28 @@ def test_stored_rows_are_those_that_are_held(table, request_, monkeypatch):
             split: list(rows) for split, rows in expected.splits.items()
         }
         assert replace(found, splits={}) == replace(expected, splits={})
+
+
+def test_rows_of_the_hub_lie_there_too(table, monkeypatch, tmp_path):
+    import datasets
+
+    there = datasets.Dataset.from_csv(str(table), cache_dir=str(tmp_path / "hub"))
+    of_hub = HubData({"train": opening._HubRows(there)}, {}, {"train": [Path(there.cache_files[0]["filename"])]})
+    monkeypatch.setattr(opening, "open_hub_data", lambda *_, **__: of_hub)
+    expected = held(monkeypatch, "hf:org/films")
+    reading, each = [], opening._HubRows.__iter__
+    monkeypatch.setattr(opening._HubRows, "__iter__", lambda rows: reading.append(1) or each(rows))
+    for _ in ("written", "found"):
+        found = load_splits(DataRequest(("hf:org/films",)), splits=("train", "validation", "test"))
+        assert all(isinstance(rows, StoredRows) for rows in found.splits.values())
+        assert {split: list(rows) for split, rows in found.splits.items()} == {
+            split: list(rows) for split, rows in expected.splits.items()
+        }
+        assert replace(found, splits={}) == replace(expected, splits={})
+    once = len(reading)
+    load_splits(DataRequest(("hf:org/films",)), splits=("train", "validation", "test"))
+    assert once
+    assert len(reading) == once, "what lies in the cache is not read again"
 
 
 def test_labels_are_spelt_alike_and_scores_told(tmp_path, monkeypatch):

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
+from bertkit import cache
+from bertkit.metrics import classification, intervals, probabilities
 from bertkit.metrics.classification import (
+    Coded,
     classification_metrics,
     collapsed,
     confusion,
@@ -16,6 +19,8 @@ from bertkit.metrics.classification import (
     per_label,
     unseen_labels,
 )
+from bertkit.metrics.intervals import classification_difference, classification_intervals
+from bertkit.metrics.probabilities import calibration_error
 
 
 def random_labels(seed, *, rows, labels, share_right):
@@ -128,3 +133,32 @@ def test_collapsed_names_the_one_label():
 def test_lengths_must_agree():
     with pytest.raises(ValueError, match="2 gold labels and 1 predicted"):
         classification_metrics(["0", "1"], ["0"], ["0", "1"], positive="1")
+
+
+@pytest.mark.parametrize("count", [2, 7])
+def test_many_rows_are_scored_some_at_a_time_to_the_same_bytes(count, monkeypatch):
+    labels = [f"l{i}" for i in range(count)]
+    gold, predicted = random_labels(5, rows=1000, labels=[*labels, "never seen"], share_right=0.7)
+    predicted = [labels[0] if label == "never seen" else label for label in predicted]
+    names = (*labels, "never seen")
+    sure = np.random.default_rng(1).random(1000)
+
+    def coded(rows):
+        return Coded(np.asarray([names.index(label) for label in rows], np.int32), names)
+
+    def scores(gold, predicted):
+        is_right = np.asarray([a == b for a, b in zip(gold, predicted, strict=True)])
+        return (
+            classification_metrics(gold, predicted, labels, positive=None),
+            per_label(gold, predicted, labels),
+            classification_intervals(gold, predicted, labels, None, losses=sure),
+            classification_difference(gold, predicted, gold, labels, None),
+            cross_entropy(sure),
+            calibration_error(sure, is_right),
+        )
+
+    monkeypatch.setattr(intervals, "MOST_DRAWN", 500)
+    whole = scores(gold, predicted)
+    for module in (cache, classification, probabilities):
+        monkeypatch.setattr(module, "ROWS_AT_ONCE", 64)
+    assert scores(coded(gold), coded(predicted)) == whole

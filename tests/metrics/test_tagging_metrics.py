@@ -5,9 +5,17 @@ from functools import partial
 import numpy as np
 import pytest
 
-from bertkit.data.tagged.schemes import detect_scheme, lenient_spans, strict_spans
+from bertkit.data.tagged.schemes import detect_scheme, read_tags
 from bertkit.metrics.intervals import bootstrap, bootstrap_difference
 from bertkit.metrics.spans import tag_metrics, tagging_difference, tagging_intervals, tagging_metrics
+
+
+def strict_spans(tags, scheme):
+    return [span[:3] for span in read_tags(tags, scheme) if span.well_formed]
+
+
+def lenient_spans(tags, scheme):
+    return [span[:3] for span in read_tags(tags, scheme)]
 
 
 def score_tags(gold, predicted):

@@ -17,7 +17,7 @@ from bertkit.data import loading, store
 from bertkit.data.store import StoredRows
 from bertkit.evaluation import blend
 from bertkit.evaluation.run import EvalRequest, evaluate_run
-from bertkit.tasks import encoded, objectives
+from bertkit.tasks import encoded, masked_lm, objectives
 from bertkit.tasks.encoded import ScoredRows, StoredTraining
 from bertkit.tokenization import base
 from bertkit.training.loop import StepFacts
@@ -152,6 +152,21 @@ def test_pairs_and_their_swapped_forms_come_back(tmp_path, in_cache):
     assert [row.encoded for row in stored.rows] == [row.encoded for row in held.rows]
     assert [row.swapped for row in stored.rows] == [row.swapped for row in held.rows]
     assert stored.rows[3] == held.rows[3]
+
+
+@pytest.mark.parametrize("kind", ["nsp", "sop"])
+def test_sentences_that_follow_each_other_are_paired_from_the_cache(kind, tmp_path, in_cache, monkeypatch):
+    path = tmp_path / "passages.txt"
+    path.write_text("".join(f"the cat of {i} sat here\n" + "\n" * (i % 5 == 4) for i in range(200)), encoding="utf-8")
+    config = config_of(path, tmp_path / "none", task="mlm", sentence_pairs=kind)
+    held = prepare(config)
+    in_cache()
+    monkeypatch.setattr(masked_lm, "_PAIRS_AT_ONCE", 16)
+    stored = prepare(config)
+    assert isinstance(stored.rows, StoredTraining)
+    assert len(stored.rows) == len(held.rows) > 100
+    assert said(stored.rows) == said(held.rows)
+    assert said(stored.validation) == said(held.validation)
 
 
 def test_rows_of_classes_that_have_moved_since_are_written_again(table, tmp_path, in_cache):

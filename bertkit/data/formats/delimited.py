@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence, Set
 
 from bertkit.data.column_names import HEADER_NAMES, column_name, folded
@@ -149,13 +150,42 @@ def has_header(rows: Sequence[Sequence[str]], expected: Set[str]) -> bool:
 
 
 def _comes_again(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Tell whether a cell of the first row is one of the values of its column: a class above others, and no name."""
+    """Tell whether a cell of the first row is one of the values of its column: a class above others, and no name.
+
+    A class may be called as its column is (`hate`); where bare names stand above texts it does not count.
+    """
     others = [row for row in below if list(row) != list(first)]
+    if all(map(_is_bare_name, first)) and any(
+        " " not in name and _stands_above_texts(column, others) for column, name in enumerate(first)
+    ):
+        return False
     for column, name in enumerate(first):
         same = sum(column < len(row) and row[column] == name for row in others)
         if name.strip() and same > 1 and _OFTEN * same >= len(others):
             return True
     return False
+
+
+def _stands_above_texts(column: int, rows: Sequence[Sequence[str]]) -> bool:
+    texts = sum(column < len(row) and len(row[column].split()) > 1 for row in rows)
+    return len(rows) > _FEW_ROWS and _OFTEN * (len(rows) - texts) <= len(rows)
+
+
+def comments_above(lines: Sequence[str]) -> int:
+    """Count the lines above a header that begin with # and are no part of the table; 0 where no known header follows.
+
+    Args:
+        lines: the first lines, from the first that is not blank on.
+    """
+    above = next((place for place, line in enumerate(lines) if line.strip() and not line.startswith("#")), 0)
+    if not above:
+        return 0
+    for delimiter in DELIMITERS:
+        names = lines[above].split(delimiter)
+        as_wide = any(line.count(delimiter) == len(names) - 1 for line in lines[:above])
+        if len(names) > 1 and not as_wide and _could_name(names) and _header_words(names):
+            return above
+    return 0
 
 
 def _header_words(names: Sequence[str]) -> set[str]:
@@ -185,6 +215,7 @@ Record = tuple[int, "list[str] | str"]
 _UNNAMED = "\0"
 # What may stand around a name: spaces, a byte order mark.
 _AROUND_NAME = "    "
+_RULE = re.compile(r":?-{3,}:?")
 _UNCLOSED = "a quote is opened here and never closed"
 
 
@@ -302,12 +333,11 @@ def read_table(
     own: list[str] | None = None
     columns: Sequence[str] | None = names
     if has_header:
-        title, own, records = _below_title(records, _read_header(records, source))
+        left_out, own, records = _below_header(records, source)
         names = names or own
         if names is None:
             return
-        if title:
-            yield LeftOut(title, "the line is a title above the names of the columns")
+        yield from left_out
         columns = _named_columns(names)
     known = frozenset(name.casefold() for name in own or ())
     longest = max(map(len, own or ()), default=0) + len(_AROUND_NAME)
@@ -405,6 +435,30 @@ def _below_title(records: Iterator[Record], title: list[str] | None) -> tuple[in
     if len(names) == len(title) and sum(map(bool, names)) > 1 and {folded(name) for name in names} & HEADER_NAMES:
         return max(1, ahead[0][0] - 1), names, records
     return 0, title, itertools.chain(ahead, records)
+
+
+def _below_header(records: Iterator[Record], source: str) -> tuple[list[LeftOut], list[str] | None, Iterator[Record]]:
+    """Return what stands around the header and is no row, the names, and the records below."""
+    title, names, records = _below_title(records, _read_header(records, source))
+    left_out = [LeftOut(title, "the line is a title above the names of the columns")] if title else []
+    ahead = list(itertools.islice(records, 1))
+    if ahead and (rule := _rule_below(ahead[0])):
+        ahead, records = [], _stripped(records)
+        left_out.append(LeftOut(rule, "the line is the rule below the header of a Markdown table"))
+    return left_out, names, itertools.chain(ahead, records)
+
+
+def _stripped(records: Iterator[Record]) -> Iterator[Record]:
+    """Take the spaces that stand around the cells of a Markdown table."""
+    for line, fields in records:
+        yield line, fields if isinstance(fields, str) else [field.strip() for field in fields]
+
+
+def _rule_below(record: Record) -> int:
+    """Return the line of a record that parts a Markdown table's header from its rows; 0: it is none."""
+    line, fields = record
+    filled = [] if isinstance(fields, str) else [field.strip() for field in fields if field.strip()]
+    return line if filled and all(map(_RULE.fullmatch, filled)) else 0
 
 
 def _named_columns(names: Sequence[str]) -> list[str]:

@@ -21,7 +21,7 @@ from bertkit.data.formats.opened import Opened, open_bytes
 from bertkit.data.formats.parquet import read_parquet
 from bertkit.data.formats.published import usual_rows
 from bertkit.data.formats.telling import KINDS, TableFormat, marked_rows, sniff_format
-from bertkit.data.records import BadRow, Row
+from bertkit.data.records import BadRow, LeftOut, Row
 from bertkit.errors import DataError, UsageError
 
 # Rows of a file that are looked at for their columns.
@@ -111,7 +111,9 @@ def _read(
     if known.kind == "json":
         return read_json_document(stream, source, known.encoding)
     lines = Lines(stream, source, known.encoding)
-    for _ in itertools.islice(lines, known.skip):
+    above: list[Row | BadRow] = []
+    for line in itertools.islice(lines, known.skip):
+        above += [LeftOut(lines.number, "the line is a comment above the table")] if line.startswith("#") else []
         lines.begin_record()
     if known.kind == "jsonl":
         return read_json_lines(lines, keep_blank=keep_blank)
@@ -120,7 +122,8 @@ def _read(
     if known.kind == "marked":
         return marked_rows(_read_txt(lines, keep_blank=keep_blank), known.marks, TEXT_COLUMN)
     records = read_records(lines, known.kind, known.delimiter, at_once=path is not None)
-    return read_table(records, source, has_header=known.has_header, header=header, keep_blank=keep_blank)
+    rows = read_table(records, source, has_header=known.has_header, header=header, keep_blank=keep_blank)
+    return itertools.chain(above, rows) if above else rows
 
 
 def _read_txt(lines: Lines, *, keep_blank: bool) -> Iterator[Row | BadRow]:

@@ -13,6 +13,7 @@ from bertkit.data.column_names import column_name
 from bertkit.data.formats.delimited import (
     Knows,
     below_title,
+    comments_above,
     csv_delimiter,
     cut_rows,
     has_header,
@@ -231,7 +232,7 @@ class TableFormat:
 
     `has_header` is true where the first line of a csv or tsv names the columns;
     `delimiter` is the comma of a csv (a semicolon in some spreadsheets' exports). The first
-    `skip` lines say how the others are read (sep=;) and are none of them. Lines of a txt may
+    `skip` lines say how the others are read (sep=;) or what they are (# …) and are none of them. Lines of a txt may
     carry their labels (`marks`); they are parted where `kind` is "marked".
     """
 
@@ -353,6 +354,19 @@ def tell_format(
 def _told_format(opened: Opened, kind: str | None, header: Sequence[str], knows: Knows | None) -> TableFormat:
     encoding = sniff_encoding(opened.telling_bytes())
     lines = _sample_lines(opened, encoding)
+    above = comments_above(lines) if kind in (None, "csv", "tsv") else 0
+    table = _told_by(lines[above:], encoding, opened, kind, header, knows)
+    if not above:
+        return table
+    if table.kind in ("csv", "tsv") and table.has_header:
+        return replace(table, skip=max(table.skip, opened.first_line - 1) + above)
+    return _told_by(lines, encoding, opened, kind, header, knows)
+
+
+def _told_by(
+    lines: Sequence[str], encoding: str, opened: Opened, kind: str | None, header: Sequence[str], knows: Knows | None
+) -> TableFormat:
+    """Tell the format of lines, which are the first ones of an input."""
     full = _not_blank(lines)
     said = _SEPARATOR.fullmatch(full[0].strip(" \r")) if full else None
     if said is not None and kind in (None, "csv", "tsv"):
@@ -453,7 +467,8 @@ def _not_blank(lines: Sequence[str]) -> list[str]:
 
 def column_names(opened: Opened, table: TableFormat) -> list[str]:
     """Return the names of the columns of a csv or tsv: those of its first line, or else their places."""
-    full = _full_lines(opened, table.encoding)[1 if table.skip else 0 :]
+    below = max(0, table.skip - opened.first_line + 1)
+    full = _not_blank(_sample_lines(opened, table.encoding)[below:])
     first = below_title(cut_rows(full, "\t" if table.kind == "tsv" else table.delimiter))[0]
     return names_of(first) if table.has_header else [str(place) for place in range(1, len(first) + 1)]
 

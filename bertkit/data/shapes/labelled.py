@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bertkit.data.column_names import DOCUMENT_NAMES, LABEL_NAMES, SUMMARY_NAMES, first_named
+from bertkit.data.column_names import CONVERSATION_NAMES, DOCUMENT_NAMES, LABEL_NAMES, SUMMARY_NAMES, first_named
 from bertkit.data.columns import (
     ColumnChoice,
     LabelRules,
@@ -47,6 +47,8 @@ from bertkit.plain import listed, quoted, shell_words, shortened
 
 # What SNLI and MultiNLI have for pairs without a majority of labels.
 _NO_CONSENSUS = "-"
+# Where Prodigy says whether a row was accepted; and how many labels are remembered.
+_ANSWER, _MOST_KNOWN = "answer", 10_000
 _TELLING_KEYS = ("label", "name", "value", "class", "score", "text")
 
 
@@ -56,6 +58,30 @@ class LabelledTexts(RowShape):
     def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
         """Find texts and label; a run of pairs needs a pair."""
         return resolve_columns(names, wanted, need_pair=wanted.needs_pair)
+
+    def examples(
+        self,
+        rows: Iterable[Row | BadRow],
+        columns: ColumnMap,
+        source: str,
+        *,
+        spec: LabelRules | None = None,
+        need_label: bool = True,
+    ) -> Iterator[Example | BadRow]:
+        """Turn rows into records, what equal labels mean being told once: there may be millions of rows."""
+        inputs, column, known = columns.inputs, columns.label or "", dict[str | None, str]()
+        for row in rows:
+            fields = None if isinstance(row, BadRow) else row.fields
+            if type(fields) is dict and (label := known.get(fields.get(column))) and _ANSWER not in fields:
+                texts: tuple[Any, ...] = tuple([fields.get(name) for name in inputs])
+                if all(type(text) is str and text[:1] != "[" for text in texts):
+                    yield Example(texts, label, row.line, source)
+                    continue
+            (found,) = super().examples([row], columns, source, spec=spec, need_label=need_label)
+            # A label inside an object (labels.label) is in no cell of its own.
+            if type(found) is Example and found.label and type(fields) is dict and column in fields:
+                known.update({fields[column]: found.label} if len(known) < _MOST_KNOWN else {})
+            yield found
 
     def example(
         self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
@@ -251,7 +277,7 @@ class PlainTexts(RowShape):
 # words for each sentence.
 
 # Names that hardly stand over anything but summaries; others need their data to be named.
-_TELLING = ("highlights", "abstract", "abstractive")
+_TELLING = ("highlights", "abstract", "abstractive", "요약", "요약문", "요약본", "초록")
 _NO_DOCUMENT = re.compile(r"(?:^|[\W_])(?:id|idx|no|url|date|title|topic|source|category)s?$", re.IGNORECASE)
 
 
@@ -290,7 +316,8 @@ def _way_on(names: Sequence[str], text: str | None = None) -> str:
 def looks_summarized(names: Sequence[str]) -> bool:
     """Tell whether a table's columns are those of documents with summaries, and of nothing else."""
     text, label = first_named(names, DOCUMENT_NAMES), first_named(names, LABEL_NAMES)
-    return text is not None and label is None and first_named(others(names, text), _TELLING) is not None
+    telling = SUMMARY_NAMES if first_named(names, CONVERSATION_NAMES) is not None else _TELLING
+    return text is not None and label is None and first_named(others(names, text), telling) is not None
 
 
 def document_row(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) -> Document | BadRow:

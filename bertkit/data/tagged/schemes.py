@@ -228,24 +228,6 @@ def read_tags(tags: Sequence[str], scheme: TagScheme) -> list[TaggedSpan]:
     return spans
 
 
-def strict_spans(tags: Sequence[str], scheme: TagScheme) -> list[TokenSpan]:
-    """Return the entities that the scheme allows; an ill-formed one is none.
-
-    Raises:
-        DataError: a tag is outside the scheme.
-    """
-    return [span[:3] for span in read_tags(tags, scheme) if span.well_formed]
-
-
-def lenient_spans(tags: Sequence[str], scheme: TagScheme) -> list[TokenSpan]:
-    """Return all entities, those included that a lenient reading makes of ill-formed tags.
-
-    Raises:
-        DataError: a tag is outside the scheme.
-    """
-    return [span[:3] for span in read_tags(tags, scheme)]
-
-
 def write_tags(spans: Iterable[TokenSpan], length: int, scheme: TagScheme) -> list[str]:
     """Spell entities over `length` tokens as tags; the inverse of `read_tags`.
 

@@ -134,3 +134,44 @@ def test_lines_of_nothing_but_commas_are_blank(tmp_path: Path, text: str) -> Non
     rows = [row for row in read_rows(path) if isinstance(row, Row)]
     assert [row.fields for row in rows] == [{"text": "good", "label": "a"}, {"text": "bad", "label": "b"}]
     assert len(load_data([str(path)]).splits["train"]) == 2
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.txt"])
+def test_comments_above_a_header_are_left_out_and_said(tmp_path: Path, name: str) -> None:
+    comma = "," if name == "t.csv" else "\t"
+    lines = [
+        "",
+        "# exported on Monday",
+        "# by a tool",
+        f"text{comma}label",
+        f"see you{comma}ham",
+        f"win now{comma}spam",
+    ]
+    path = written(tmp_path, name, "\n".join(lines) + "\n")
+    rows = list(read_rows(path))
+    said = "the line is a comment above the table"
+    assert rows[:2] == [LeftOut(2, said), LeftOut(3, said)]
+    assert rows[2:] == [Row(5, {"text": "see you", "label": "ham"}), Row(6, {"text": "win now", "label": "spam"})]
+    assert any(said in note for note in load_data((str(path),)).notes)
+
+
+@pytest.mark.parametrize("text", ["#text,label\nsee you,ham\nwin now,spam\n", "#1 string,#2 string,label\na,b,1\n"])
+def test_a_header_may_begin_with_a_hash(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, "t.csv", text)
+    assert not any(isinstance(row, LeftOut) for row in read_rows(path))
+    assert not sniff_format(path).skip
+
+
+def test_the_rule_of_a_markdown_table_is_no_row(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.md", "| text | label |\n|:---|---:|\n| see you | ham |\n| win now | spam |\n")
+    rows = list(read_rows(path))
+    assert rows[0] == LeftOut(2, "the line is the rule below the header of a Markdown table")
+    assert rows[1:] == [Row(3, {"text": "see you", "label": "ham"}), Row(4, {"text": "win now", "label": "spam"})]
+    assert [e.label for e in load_data((str(path),)).splits["train"]] == ["ham", "spam"]
+
+
+def test_a_class_may_be_called_as_its_column(tmp_path: Path) -> None:
+    rows = "".join(f"it is as bad as {i}\tnone\t{('none', 'offensive', 'hate')[i % 3]}\n" for i in range(30))
+    path = written(tmp_path, "t.tsv", f"remarks\tbias\thate\n{rows}")
+    assert sniff_format(path).has_header
+    assert not sniff_format(written(tmp_path, "bare.tsv", rows)).has_header

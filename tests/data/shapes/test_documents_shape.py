@@ -108,3 +108,12 @@ def test_columns_of_documents_are_proposed_by_their_own_names(tmp_path: Path) ->
     with pytest.raises(DataError, match=r"for example --columns text=meeting,label=summary"):
         load_data([str(path)], task="extractive")
     assert load_data([str(path)], task="extractive", columns="text=meeting").columns.label == "summary"
+
+
+@pytest.mark.parametrize(
+    "row", [{"id": 1, "dialogue": "A: hello. B: bye.", "summary": "x"}, {"본문": "가. 나.", "요약": "가."}]
+)
+def test_conversations_and_korean_summaries_tell_themselves(tmp_path: Path, row: dict[str, object]) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({**row, "n": i}, ensure_ascii=False) + "\n" for i in range(3)), encoding="utf-8")
+    assert load_data((str(path),)).task == "extractive"

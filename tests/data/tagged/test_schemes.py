@@ -9,14 +9,20 @@ from bertkit.data.tagged.schemes import (
     TagScheme,
     detect_scheme,
     is_tag,
-    lenient_spans,
     read_tags,
-    strict_spans,
     write_tags,
 )
 from bertkit.errors import DataError
 
 LETTERS = {"IOB1": "BI", "IOB2": "BI", "BIOES": "BIES", "BILOU": "BILU", "BMES": "BMES"}
+
+
+def strict_spans(tags, scheme):
+    return [span[:3] for span in read_tags(tags, scheme) if span.well_formed]
+
+
+def lenient_spans(tags, scheme):
+    return [span[:3] for span in read_tags(tags, scheme)]
 
 
 def conlleval_spans(tags, scheme):
