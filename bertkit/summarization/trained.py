@@ -26,6 +26,7 @@ from bertkit.kinds import MisfitError
 from bertkit.models.registry import BuildOptions, find_model, load_target
 from bertkit.models.tokenizers import open_tokenizer
 from bertkit.summarization.methods import (
+    DEFAULT,
     DEFAULT_SENTENCES,
     SUBSTITUTE,
     Method,
@@ -168,7 +169,7 @@ def _chosen(extract: Extract, options: SummaryOptions, lengths: Sequence[int] = 
 #
 # Its encoder is that of the extra `offline`, unchanged; what was learnt (weights/README.md
 # tells from what, and how well it does) is in the package. Its methods are salience, which
-# takes three sentences, and salience-sets, which takes two or three.
+# takes three sentences, and salience-sets, the default, which takes two or three.
 
 WEIGHTS = Path(__file__).parent / "weights" / "extractor.safetensors"
 MODEL = "minilm"
@@ -217,7 +218,7 @@ def korean_apart(
             texts = _texts(korean)
             note(
                 f"{texts} Korean and summarized by {SUBSTITUTE}, since the model that comes with bertkit learnt "
-                "English news; --method salience takes the model all the same."
+                f"English news; --method {DEFAULT} takes the model all the same."
             )
 
     return summarize

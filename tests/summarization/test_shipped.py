@@ -173,7 +173,7 @@ class TestWithTheEncoder:
         answers = list(open_summarizer(SummaryOptions(), Listener(notes.append))([SourceText(t) for t in texts]))
         assert [type(answer) for answer in answers] == [Summary, Unreadable, Summary, Summary, Summary]
         assert answers[2].summary == "A is here.\nB is there.\nC is gone."
-        assert answers[0].method == "salience"
+        assert answers[0].method == "salience-sets"
         assert notes == []
 
     @pytest.mark.parametrize(("asked", "true"), [("bertsum", "salience"), ("matchsum", "salience-sets")])
