@@ -37,7 +37,7 @@ from bertkit.models.registry import find_model
 from bertkit.models.tokenizers import open_tokenizer
 from bertkit.summarization.trained import LAYERS, MODEL, SETTINGS, lower_layers, shipped_bundle
 from bertkit.tasks.encoding import rows_of_parts
-from bertkit.tasks.extractive import SalienceTask
+from bertkit.tasks.extractive import NewswireTask, SalienceTask
 from bertkit.tasks.matching import merit
 from bertkit.tasks.rows import load_splits
 from bertkit.tasks.summaries import reference_of, rouge_tokens, sentences_of
@@ -112,7 +112,7 @@ def cached(folder: Path | None, compute: Callable[[], list[Array]]) -> list[Arra
 
 def read_sentences(examples: Sequence[Example], tokenizer: Tokenizer, model: str, layers: int) -> list[Array]:
     """Return the vectors and features of each document's first sentences, (S, H + F)."""
-    task = SalienceTask(SETTINGS, tokenizer)
+    task = NewswireTask(SETTINGS, tokenizer)
     reader = task.build_model(lower_layers(model, tokenizer, layers), dropout=0.0).eval()
     device = choose_placement("auto", "float32").device
     reader.to(device)
@@ -132,7 +132,7 @@ def prepared(example: Example, known: Array) -> Read:
     """Put what is known of a document beside its reference."""
     sentences = sentences_of(example)[:MOST_SENTENCES]
     tokens, reference = rouge_tokens(sentences, reference_of(example))
-    words = [sentence.text.lower().split() for sentence in sentences]
+    words = [NewswireTask.as_read(sentence).split() for sentence in sentences]
     return Read(known, tokens, reference, words, oracle_sentences(tokens, reference))
 
 

@@ -164,8 +164,8 @@ def summarize_command(
             "--method",
             envvar="BERTKIT_METHOD",
             help="lead, textrank, salience, salience-sets, abstractive, or with --model RUN bertsum or "
-            "matchsum (default: what --model is for, else salience; textrank where salience's "
-            "encoder is not installed).",
+            "matchsum (default: what --model is for, else salience-sets; textrank for Korean, and where "
+            "the encoder is not installed).",
         ),
     ] = None,
     model: Annotated[

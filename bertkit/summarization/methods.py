@@ -190,7 +190,7 @@ METHODS: tuple[Method, ...] = (
 )
 # The encoder of the model that comes with bertkit.
 ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
-DEFAULT, SUBSTITUTE = "salience", "textrank"
+DEFAULT, SUBSTITUTE = "salience-sets", "textrank"
 _WRITING = dict.fromkeys(("beams", "min_tokens", "max_tokens"), "the method abstractive")
 _WITH_MODEL = "bertsum, matchsum, salience and abstractive"
 

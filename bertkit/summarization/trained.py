@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -23,7 +25,15 @@ from bertkit.evaluation.predict import predict_stream
 from bertkit.kinds import MisfitError
 from bertkit.models.registry import BuildOptions, find_model, load_target
 from bertkit.models.tokenizers import open_tokenizer
-from bertkit.summarization.methods import DEFAULT_SENTENCES, Method, SummaryOptions
+from bertkit.summarization.methods import (
+    DEFAULT,
+    DEFAULT_SENTENCES,
+    SUBSTITUTE,
+    Method,
+    SummaryOptions,
+    find_method,
+    open_textrank,
+)
 from bertkit.summarization.records import (
     Answer,
     Answers,
@@ -159,7 +169,7 @@ def _chosen(extract: Extract, options: SummaryOptions, lengths: Sequence[int] = 
 #
 # Its encoder is that of the extra `offline`, unchanged; what was learnt (weights/README.md
 # tells from what, and how well it does) is in the package. Its methods are salience, which
-# takes three sentences, and salience-sets, which takes two or three.
+# takes three sentences, and salience-sets, the default, which takes two or three.
 
 WEIGHTS = Path(__file__).parent / "weights" / "extractor.safetensors"
 MODEL = "minilm"
@@ -181,7 +191,45 @@ def open_shipped(method: Method, options: SummaryOptions, listener: Listener) ->
         DeviceError: the machine has no such device.
     """
     summarizer = summarizer_of(shipped_bundle(method.name), method, options, listener)
-    return telling_of_korean(summarizer, options.language, listener.note)
+    if options.method is not None:
+        return telling_of_korean(summarizer, options.language, listener.note)
+    others = open_textrank(find_method(SUBSTITUTE), options, listener)
+    return korean_apart(summarizer, others, options.language, listener.note)
+
+
+def korean_apart(
+    summarizer: Summarizer, of_korean: Summarizer, language: str, note: Callable[[str], None]
+) -> Summarizer:
+    """Give Korean texts to another summarizer, in their order among the rest, and say so once.
+
+    The model that comes with bertkit learnt English, and on Korean news written for the project
+    it is behind TextRank (docs/summaries.md). Texts that follow each other in one language go on
+    together, so that a batch holds as many as there are.
+    """
+
+    def summarize(items: Iterable[Item]) -> Answers:
+        korean = 0
+        for is_korean, run in groupby(items, partial(_is_korean, language)):
+            with closing((of_korean if is_korean else summarizer)(run)) as answers:
+                for answer in answers:
+                    korean += is_korean
+                    yield answer
+        if korean:
+            texts = _texts(korean)
+            note(
+                f"{texts} Korean and summarized by {SUBSTITUTE}, since the model that comes with bertkit learnt "
+                f"English news; --method {DEFAULT} takes the model all the same."
+            )
+
+    return summarize
+
+
+def _is_korean(language: str, item: Item) -> bool:
+    return isinstance(item, SourceText) and resolve_language(language, item.text) == "ko"
+
+
+def _texts(count: int) -> str:
+    return "1 text is" if count == 1 else f"{count:,} texts are"
 
 
 def telling_of_korean(summarizer: Summarizer, language: str, note: Callable[[str], None]) -> Summarizer:
@@ -193,12 +241,12 @@ def telling_of_korean(summarizer: Summarizer, language: str, note: Callable[[str
         def counted() -> Iterator[Item]:
             nonlocal korean
             for item in items:
-                korean += isinstance(item, SourceText) and resolve_language(language, item.text) == "ko"
+                korean += _is_korean(language, item)
                 yield item
 
         yield from summarizer(counted())
         if korean:
-            texts = "1 text is" if korean == 1 else f"{korean:,} texts are"
+            texts = _texts(korean)
             note(
                 f"warning: {texts} Korean, and the model that comes with bertkit learnt English news: elsewhere "
                 f"it uses position, length and repetition only; take --method textrank, "

@@ -19,6 +19,7 @@ from bertkit.data.records import Example
 from bertkit.documents.selection import SetScorer, select, set_figures, summary_sets
 from bertkit.documents.sentences import Sentence
 from bertkit.documents.textrank import FEATURES, surface_features
+from bertkit.documents.words import as_newswire
 from bertkit.errors import UsageError
 from bertkit.tasks.base import EncodedRow, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoding import mask_tokens, refuse_long
@@ -189,6 +190,11 @@ class SalienceTask(ExtractiveTask):
 
     method = "salience"
 
+    @staticmethod
+    def as_read(sentence: Sentence) -> str:
+        """Return what the encoder reads of a sentence, and its features are taken of."""
+        return sentence.text
+
     @classmethod
     def fit(cls, settings: TaskSettings, tokenizer: Tokenizer, examples: Sequence[Example]) -> SalienceTask:
         """Check that references can be compared; nothing is learnt from the rows.
@@ -212,8 +218,12 @@ class SalienceTask(ExtractiveTask):
             DataError: a sentence is too long and --on-long is error.
         """
         documents = [sentences_of(example) for example in examples]
-        pieces = sentence_ids([s.text for sentences in documents for s in sentences], self.tokenizer)
-        rows = [self._row(sentences, [next(pieces) for _ in sentences]) for sentences in documents]
+        said = [[self.as_read(sentence) for sentence in sentences] for sentences in documents]
+        pieces = sentence_ids([text for texts in said for text in texts], self.tokenizer)
+        rows = [
+            self._row(sentences, texts, [next(pieces) for _ in texts])
+            for sentences, texts in zip(documents, said, strict=True)
+        ]
         if self.settings.on_long == "error":
             longest = [max(row.parts, key=lambda part: part.n_tokens) for row in rows]
             refuse_long(longest, examples, self.settings.max_length)
@@ -227,13 +237,13 @@ class SalienceTask(ExtractiveTask):
         parts = row.parts[:sentences]
         return EncodedRow(parts, sum(p.n_tokens for p in parts), any(p.truncated for p in parts))
 
-    def _row(self, sentences: Sequence[Sentence], pieces: Sequence[list[int]]) -> EncodedRow:
+    def _row(self, sentences: Sequence[Sentence], said: Sequence[str], pieces: Sequence[list[int]]) -> EncodedRow:
         opening, closing = boundaries(self.tokenizer)
         if not sentences:
             nothing = SentencePart([opening, closing], [0, 0], _SPECIAL, features=np.zeros(len(FEATURES), np.float32))
             return EncodedRow((nothing,), _SPECIAL, truncated=False)
         room = self.settings.max_length - _SPECIAL
-        figures = surface_features([sentence.text for sentence in sentences])
+        figures = surface_features(said)
         parts = [
             SentencePart(
                 [opening, *piece[:room], closing],
@@ -290,7 +300,16 @@ def _features(part: Any) -> NDArray[np.float32]:
 # --- extractive with a scorer of sets: the task of the model that comes with bertkit --------------
 
 
-class SetChoiceTask(SalienceTask):
+class NewswireTask(SalienceTask):
+    """Sentences read as the news that the model which comes with bertkit learnt from is written."""
+
+    @staticmethod
+    def as_read(sentence: Sentence) -> str:
+        """Return a sentence in lower case, with blanks between tokens."""
+        return as_newswire(sentence.text)
+
+
+class SetChoiceTask(NewswireTask):
     """Sentences scored one by one, and chosen as the set that makes the best summary.
 
     Args:
@@ -315,7 +334,7 @@ class SetChoiceTask(SalienceTask):
         (scores,) = parts
         figures = tuple(scores.tolist())
         sets = summary_sets(figures)
-        words = [sentence.text.lower().split() for sentence in sentences]
+        words = [self.as_read(sentence).split() for sentence in sentences]
         merits = self.set_scorer(set_figures(sets, figures, words))
         ranked = tuple(sets[i] for i in np.argsort(-merits, kind="stable"))
         wanted = [min(size, len(sentences)) for size in self.sizes]

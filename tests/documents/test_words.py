@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from bertkit.documents.words import english_words, sentence_words, syllable_pairs
+from bertkit.documents.words import as_newswire, english_words, sentence_words, syllable_pairs
 
 
 def test_english_words_are_lower_case_without_function_words():
@@ -40,3 +40,11 @@ def test_korean_words_by_kiwi_are_stems_of_content_words():
     assert {"날씨", "좋"} <= set(first) & set(second)
     assert "gdp" in second
     assert "습니다" not in first
+
+
+def test_sentences_are_written_as_newswire_is():
+    written = "(CNN)The U.S. officer's car, “worth $1,000.50”, won't reach O'Brien at 5 p.m. -- says AT&T."
+    wanted = "( cnn ) the u.s. officer 's car , \" worth $ 1,000.50 \" , wo n't reach o'brien at 5 p.m. -- says at&t ."
+    assert as_newswire(written) == wanted
+    assert as_newswire(wanted) == wanted
+    assert as_newswire("공장이 불탔다.") == "공장이 불탔다 ."

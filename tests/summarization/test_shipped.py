@@ -24,7 +24,7 @@ from bertkit.models import finding
 from bertkit.summarization.methods import ENCODER, SummaryOptions, open_summarizer
 from bertkit.summarization.records import Answers, Item, Listener, SourceText, Summary, Unreadable
 from bertkit.summarization.summarize import summarize
-from bertkit.summarization.trained import WEIGHTS, shipped_bundle, telling_of_korean
+from bertkit.summarization.trained import WEIGHTS, korean_apart, shipped_bundle, telling_of_korean
 from bertkit.tokenization.base import Tokenizer
 from tests.summarization.not_news import habits
 
@@ -109,6 +109,26 @@ def test_korean_texts_are_told_of_once():
     assert len(list(telling_of_korean(echo, "en", notes.append)([SourceText("Rain.")]))) == len(notes) == 1
 
 
+def test_korean_texts_are_given_to_textrank_in_their_order():
+    notes: list[str] = []
+
+    def named(name: str):
+        def answer(items: Iterable[Item]) -> Answers:
+            yield from (Unreadable.of(item, f"{name}: {item.source}") for item in items)
+
+        return answer
+
+    texts = ["The mill burned.", "공장이 불탔다.", "비가 왔다.", "Rain fell.", ""]
+    told = korean_apart(named("model"), named("textrank"), "auto", notes.append)
+    answers = list(told(SourceText(text, str(i)) for i, text in enumerate(texts)))
+    assert [answer.message for answer in answers if isinstance(answer, Unreadable)] == [
+        "model: 0", "textrank: 1", "textrank: 2", "model: 3", "model: 4",
+    ]  # fmt: skip
+    (note,) = notes
+    assert note.startswith("2 texts are Korean and summarized by textrank")
+    assert len(list(korean_apart(named("a"), named("b"), "en", notes.append)([SourceText("비.")]))) == len(notes) == 1
+
+
 def test_what_is_shipped_is_small_and_whole():
     files = [path for path in WEIGHTS.parent.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < MOST_BYTES
@@ -153,7 +173,7 @@ class TestWithTheEncoder:
         answers = list(open_summarizer(SummaryOptions(), Listener(notes.append))([SourceText(t) for t in texts]))
         assert [type(answer) for answer in answers] == [Summary, Unreadable, Summary, Summary, Summary]
         assert answers[2].summary == "A is here.\nB is there.\nC is gone."
-        assert answers[0].method == "salience"
+        assert answers[0].method == "salience-sets"
         assert notes == []
 
     @pytest.mark.parametrize(("asked", "true"), [("bertsum", "salience"), ("matchsum", "salience-sets")])
@@ -167,6 +187,16 @@ class TestWithTheEncoder:
         assert found == summarize(text, SummaryOptions(true), Listener(notes.append))
         assert found.method == true
         assert notes == [note]
+
+    def test_korean_goes_to_textrank_unless_the_model_is_asked_for(self):
+        text = "비가 왔다. 강물이 불었다. 다리가 잠겼다. 강물이 빠지면 다리를 다시 연다."
+        notes: list[str] = []
+        (by_default,) = open_summarizer(SummaryOptions(), Listener(notes.append))([SourceText(text)])
+        (asked,) = open_summarizer(SummaryOptions("salience"), Listener(notes.append))([SourceText(text)])
+        assert isinstance(by_default, Summary)
+        assert isinstance(asked, Summary)
+        assert (by_default.method, asked.method) == ("textrank", "salience")
+        assert [note[:20] for note in notes] == ["1 text is Korean and", "warning: 1 text is K"]
 
     @pytest.mark.parametrize("count", [1, 2, 4, 5, 7])
     def test_as_many_sentences_as_asked_for(self, count):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from rouge_score.rouge_scorer import RougeScorer
 
-from bertkit.compute.batching import collate
+from bertkit.compute.batching import Batch, collate
 from bertkit.compute.device import Placement
 from bertkit.data.records import ColumnMap, Document
 from bertkit.documents.rouge import tokenize
@@ -181,6 +181,19 @@ def test_losses_are_those_of_the_paper(task: MatchingTask) -> None:
             loss += np.mean(pairs)
         wanted.append(loss)
     np.testing.assert_allclose(task.losses(vectors, batch, OPTIONS), wanted, rtol=1e-5)
+
+
+def test_the_loss_of_numbers_made_by_hand(task: MatchingTask) -> None:
+    # Cosines to the document: reference 0.8; candidates, the best first, 0.6, 0.96, 0.
+    vectors = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.6, 0.8], [0.96, 0.28], [0.0, 1.0]])
+    batch = Batch(*[torch.zeros(5, 1, dtype=torch.long)] * 3, sizes=(5,))
+    # A candidate before the reference: (0 + 0.16 + 0) / 3.
+    # One place apart, margin 0.01: (0.96 - 0.6 + 0.01, none) / 2. Two places, 0.02: none.
+    assert task.losses(vectors, batch, OPTIONS).tolist() == pytest.approx([0.16 / 3 + 0.37 / 2])
+    # The better one nearer by exactly the margin costs nothing, and half of it the other half.
+    near = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.8, 0.6], [0.795, (1 - 0.795**2) ** 0.5]])
+    pair = Batch(*[torch.zeros(4, 1, dtype=torch.long)] * 3, sizes=(4,))
+    assert task.losses(near, pair, OPTIONS).tolist() == pytest.approx([0.005], abs=1e-6)
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "pooler"])

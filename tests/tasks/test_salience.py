@@ -17,7 +17,7 @@ from bertkit.evaluation.answers import forward
 from bertkit.models.bert import BertConfig, BertModel
 from bertkit.models.extractive import SalienceModel
 from bertkit.tasks.base import TaskSettings, TrainingOptions
-from bertkit.tasks.extractive import SalienceTask, SetChoiceTask
+from bertkit.tasks.extractive import NewswireTask, SalienceTask, SetChoiceTask
 from bertkit.tokenization.base import Tokenizer
 
 CPU = Placement("cpu", "float32", 1)
@@ -76,6 +76,15 @@ def test_training_scores_what_prediction_scores(task, model):
     assert apart[0].scores == pytest.approx(together[0].tolist(), abs=1e-6)
     assert apart[1].scores == pytest.approx(together[1, :2].tolist(), abs=1e-6)
     assert task.losses(logits, batch, TrainingOptions()).shape == (2,)
+
+
+def test_the_model_that_comes_along_reads_all_ways_of_writing_alike(task):
+    newswire = NewswireTask(task.settings, task.tokenizer)
+    (written,) = newswire.encode([document("The cat sees (a) red ball.", "“A dog doesn't like music.”")])
+    (tokens,) = newswire.encode([document("the cat sees ( a ) red ball .", '" a dog does n\'t like music . "')])
+    assert [part.ids for part in written.parts] == [part.ids for part in tokens.parts]
+    assert all((a.features == b.features).all() for a, b in zip(written.parts, tokens.parts, strict=True))
+    assert written.parts[0].sentences[0].text == "The cat sees (a) red ball."
 
 
 def test_features_and_neighbours_matter(task, model):
