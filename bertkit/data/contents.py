@@ -31,6 +31,8 @@ _NO_PROSE = re.compile(r"https?://\S*|[\d\s:./,+-]+(?:[A-Z]{1,4})?", re.ASCII)
 _SHOWN = 4
 # Columns that are read as texts where there is nothing better, and how much longer that is.
 _TITLES, _LONGER = frozenset({"title", "headline", "제목", "query", "input"}), 1.5
+# Texts at least half as long as those that are read may be the other half of a pair.
+_NEARLY_AS_LONG = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +139,18 @@ def reads_title(columns: ColumnMap) -> bool:
 
 
 def unread_text(rows: Sequence[Row], names: Sequence[str], columns: ColumnMap) -> str | None:
-    """Return a column of texts that are much longer than those of a title that is read; None where there is none."""
+    """Return a column of texts that nothing reads, though a text is read that may be half of what there is.
+
+    Beside a title only texts that are much longer count, beside other texts those that are at
+    least half as long. None where there is none.
+    """
     looked = [_look_at(name, place, rows) for place, name in enumerate(names)]
-    title = next((column for column in looked if column.name == columns.text[0]), None)
-    if title is None:
+    read = next((column for column in looked if column.name == columns.text[0]), None)
+    if read is None:
         return None
-    longer = [c for c in looked if c.is_text and c.characters > _LONGER * title.characters]
-    return max(longer, key=lambda column: column.characters).name if longer else None
+    least = (_LONGER if reads_title(columns) else _NEARLY_AS_LONG) * read.characters
+    others = [c for c in looked if c.is_text and c.characters > least and c.name not in {read.name, columns.label}]
+    return max(others, key=lambda column: column.characters).name if others else None
 
 
 def _proposed(

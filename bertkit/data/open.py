@@ -498,20 +498,28 @@ class Opener:
         except DataError as error:
             raise DataError(f"{table.place}: {error}") from None
         of_names = choice is None and spec is None and self.stored is None
-        if of_names and self._resolved is None and reads_title(columns):
+        if of_names and self._resolved is None and len(columns.text) == 1 and columns.pair is None:
             self._say_unread(table, names, columns)
         self._resolved = self._resolved or columns
         return columns
 
     def _say_unread(self, table: Table, names: Sequence[str], columns: ColumnMap) -> None:
-        """Say that a title is read, and longer texts beside it are not."""
+        """Say that one text is read, and others beside it are not."""
         rows = (row for row in itertools.islice(table.read(), _TITLES_LOOKED_AT) if isinstance(row, Row))
         other = unread_text(list(rows), names, columns)
-        if other is not None:
-            title, both = columns.text[0], f"text={columns.text[0]}+{other}"
+        if other is None:
+            return
+        text, both = columns.text[0], shell_words([f"text={columns.text[0]}+{other}"])
+        if reads_title(columns):
             self.notes.append(
-                f"{table.place}: the text is {quoted(title)}; {quoted(other)} holds longer ones and is not read "
-                f"(--columns {shell_words([both])} reads both)"
+                f"{table.place}: the text is {quoted(text)}; {quoted(other)} holds longer ones and is not read "
+                f"(--columns {both} reads both)"
+            )
+        else:
+            pair = shell_words([f"text={text},pair={other}"])
+            self.notes.append(
+                f"{table.place}: the text is {quoted(text)}; {quoted(other)} holds texts, too, and is not read "
+                f"(--columns {both} joins them, --columns {pair} makes pairs)"
             )
 
 
