@@ -372,6 +372,14 @@ class TrainConfig:
         "Training",
         minimum=1,
     )
+    soup: int | None = option(
+        None,
+        "Model soup: mean weights of N trainings that differ by their seeds (default: by model and task: multilingual "
+        "E5's scored pairs 3, others 1).",
+        "Training",
+        minimum=1,
+        maximum=20,
+    )
     log_every: int = option(50, "Steps between two log lines (default: 50).", "Training", minimum=1)
     seed: int = option(
         1, "Seed of everything random, a whole number (default: 1).", "Training", minimum=0, maximum=2**32 - 1

@@ -238,7 +238,8 @@ _BASELINES: Table = {r"baselines\.(json|safetensors)": None}
 _WEIGHTS: Table = {r"(model|optimizer)\.safetensors": None, r"state\.json": None}
 _CHECKPOINTS: Table = {
     "setup": {r"setup\.json": None, **_TOKENIZER},
-    r"(best|epoch|step)-\d+": _WEIGHTS,
+    r"(best|epoch|step|soup)-\d+": _WEIGHTS,
+    r"member-\d+": {CHECKPOINTS: {r"(best|epoch|step)-\d+": _WEIGHTS}},
     re.escape(REQUEST.name): None,
 }
 RUN: Table = {

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bertkit.scale.tune import Tuned
+    from bertkit.training.drive import SoupStep
     from bertkit.training.finish import FoldStep
     from bertkit.training.loop import StepFacts
     from bertkit.training.run import Event
@@ -50,6 +51,18 @@ def training_progress(*, quiet: bool = False) -> Iterator[_Lines]:
         view.close()
 
 
+def _where(facts: FoldStep | SoupStep, took: str = "") -> str:
+    """Say which training of several this is, and where it stands if told how long that took."""
+    part: Any = facts
+    if hasattr(part, "folds"):
+        if not took:
+            return f"fold {part.fold} of {part.folds}"
+        return f"fold {part.fold} of {part.folds}, step {part.step} of {part.total_steps}, {took} so far"
+    if not took:
+        return f"training {part.training} of {part.trainings}"
+    return f"training {part.training} of {part.trainings}, step {part.step} of {part.total_steps}, {took} so far"
+
+
 class _Lines:
     """A log line every n steps, for files and pipes."""
 
@@ -69,8 +82,8 @@ class _Lines:
             self.say(event)
         elif hasattr(event, "placement"):
             self.started(facts)
-        elif hasattr(event, "folds"):
-            self.fold(facts)
+        elif hasattr(event, "folds") or hasattr(event, "trainings"):
+            self.part(facts)
         else:
             self.step(facts)
 
@@ -93,8 +106,8 @@ class _Lines:
         )
         self.clock.begin(facts.step)
 
-    def fold(self, facts: FoldStep) -> None:
-        """Hear how far the training of a fold is."""
+    def part(self, facts: FoldStep | SoupStep) -> None:
+        """Hear how far the training of a fold, or of a soup, is."""
 
     def step(self, facts: StepFacts) -> None:
         self.tokens, self.seconds = self.tokens + facts.tokens, self.seconds + facts.seconds
@@ -151,7 +164,7 @@ class _TimedLines(_Lines):
         self.began = self.said_at = time.monotonic()
         self.facts: Any = None
         self.has_started = False
-        self.of_fold: FoldStep | None = None
+        self.of_part: FoldStep | SoupStep | None = None
         self.timer = Clock(self.tick, every_s=EVERY_S / 10)
 
     def show(self, said: str) -> None:
@@ -162,11 +175,11 @@ class _TimedLines(_Lines):
     def started(self, facts: Any) -> None:
         """Hear that the first step is next."""
         super().started(facts)
-        self.has_started, self.of_fold = True, None
+        self.has_started, self.of_part = True, None
 
-    def fold(self, facts: FoldStep) -> None:
-        """Hear how far the training of a fold is."""
-        self.of_fold = facts
+    def part(self, facts: FoldStep | SoupStep) -> None:
+        """Hear how far the training of a fold, or of a soup, is."""
+        self.of_part = facts
 
     def step(self, facts: StepFacts) -> None:
         """Hear of a step."""
@@ -178,9 +191,8 @@ class _TimedLines(_Lines):
         if time.monotonic() - self.said_at < EVERY_S:
             return
         took = span(time.monotonic() - self.began)
-        if self.facts is None and self.of_fold is not None:
-            fold = self.of_fold
-            self.say(f"fold {fold.fold} of {fold.folds}, step {fold.step} of {fold.total_steps}, {took} so far")
+        if self.facts is None and self.of_part is not None:
+            self.say(_where(self.of_part, took))
         elif self.facts is None:
             self.say(f"{'the first step' if self.has_started else 'getting ready'}, {took} so far")
         elif self.facts.step >= self.facts.total_steps:
@@ -246,16 +258,16 @@ class _Bar(_Lines):
         )
         self.bar: Any = None
 
-    def fold(self, facts: FoldStep) -> None:
+    def part(self, facts: FoldStep | SoupStep) -> None:
         self._open(facts.total_steps, 0)
-        figures = translated(f"fold {facts.fold} of {facts.folds}")
+        figures = translated(_where(facts))
         self.progress.update(self.bar, completed=facts.step, total=facts.total_steps, figures=figures)
 
     def started(self, facts: Any) -> None:
         super().started(facts)
         if has_events(facts.config.tensorboard):
             self.show(f"curves, rows and attention while it trains: tensorboard --logdir {facts.run / 'events'}")
-        if self.bar is not None:  # that of the folds
+        if self.bar is not None:  # that of folds or of a soup
             self.progress.remove_task(self.bar)
             self.bar = None
         self._open(facts.total_steps, facts.step)

@@ -32,7 +32,7 @@ _NO_PROSE = re.compile(r"https?://\S*|[\d\s:./,+-]+(?:[A-Z]{1,4})?", re.ASCII)
 _SHOWN, _FEWEST_CHOICES = 4, 3
 # Columns that are read as texts where there is nothing better, and how much longer that is.
 _TITLES, _LONGER = frozenset({"title", "headline", "제목", "query", "input"}), 1.5
-# Of these a text beside them that is about as long is rather their pair.
+# Texts beside a query, or beside any other text, that are about as long are rather its pair.
 _ASKING, _ALIKE = frozenset({"query", "input"}), 0.5
 
 
@@ -162,20 +162,24 @@ def reads_title(columns: ColumnMap) -> bool:
 
 
 def unread_text(rows: Sequence[Row], names: Sequence[str], columns: ColumnMap) -> str:
-    """Say that longer texts beside a title that is read are not, or texts beside a query; empty: there are none."""
+    """Say that texts beside the one that is read are not: beside a title if longer; empty where there are none."""
     looked = {name: _look_at(name, place, rows) for place, name in enumerate(names)}
-    title = looked.pop(columns.text[0], None)
+    first = looked.pop(columns.text[0], None)
     others = [c for c in looked.values() if c.is_text and c.name != columns.label]
-    if title is None or not others:
+    if first is None or not others:
         return ""
     longest = max(others, key=lambda column: column.characters)
-    read, other = quoted(title.name), quoted(longest.name)
-    if longest.characters > _LONGER * title.characters:
-        both = shell_words([f"text={title.name}+{longest.name}"])
+    read, other, is_title = quoted(first.name), quoted(longest.name), reads_title(columns)
+    both = shell_words([f"text={first.name}+{longest.name}"])
+    if is_title and longest.characters > _LONGER * first.characters:
         return f"the text is {read}; {other} holds longer ones and is not read (--columns {both} reads both)"
-    if folded(title.name) in _ASKING and longest.characters > _ALIKE * title.characters:
-        both = shell_words([f"text={title.name},pair={longest.name}"])
-        return f"the text is {read}; {other} holds texts, too, and is not read (--columns {both} reads pairs)"
+    may_be_pair = not is_title or folded(first.name) in _ASKING
+    if may_be_pair and longest.characters > _ALIKE * first.characters:
+        pair = shell_words([f"text={first.name},pair={longest.name}"])
+        return (
+            f"the text is {read}; {other} holds texts, too, and is not read "
+            f"(--columns {both} joins them, --columns {pair} makes pairs)"
+        )
     return ""
 
 

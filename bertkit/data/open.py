@@ -20,7 +20,7 @@ from bertkit.data.columns import (
     refuse_groups,
     there_are,
 )
-from bertkit.data.contents import ROWS_LOOKED_AT, reads_title, told_or_refused, unread_text
+from bertkit.data.contents import ROWS_LOOKED_AT, told_or_refused, unread_text
 from bertkit.data.faults import Faults
 from bertkit.data.formats.parquet import ArrowBatch, ArrowFields, class_names
 from bertkit.data.formats.readers import read_rows
@@ -513,13 +513,13 @@ class Opener:
         except DataError as error:
             raise DataError(f"{table.place}: {error}") from None
         of_names = choice is None and spec is None and self.stored is None
-        if of_names and self._resolved is None and reads_title(columns):
+        if of_names and self._resolved is None and len(columns.text) == 1 and columns.pair is None:
             self._say_unread(table, names, columns)
         self._resolved = self._resolved or columns
         return columns
 
     def _say_unread(self, table: Table, names: Sequence[str], columns: ColumnMap) -> None:
-        """Say that a title is read, and longer texts beside it are not."""
+        """Say that one text is read, and others beside it are not."""
         rows = (row for row in itertools.islice(table.read(), _TITLES_LOOKED_AT) if isinstance(row, Row))
         if said := unread_text(list(rows), names, columns):
             self.notes.append(f"{table.place}: {said}")

@@ -36,6 +36,7 @@ class Recipe:
     swap_pairs: bool = False
     token_masking: float = 0.0
     average: int = 1
+    soup: int = 1
     freeze: int = 0
     freeze_after: float = 1.0
     trim_vocab: bool = False
@@ -104,7 +105,7 @@ E5 = replace(
         "classify": {"head_lr": 1e-3, "blend": True, "epochs": 2},
     },
     by_pair_task={
-        "regression": {"pooling": "siamese", "epochs": 2, "blend": True},
+        "regression": {"pooling": "siamese", "epochs": 2, "blend": True, "soup": 3},
         "classify": {"epochs": 4},
         "qa": {"epochs": 5, "lr": 2e-4, "head_lr": 1e-3, "batch_size": 16},
     },

@@ -347,5 +347,7 @@ def trial_config(base: TrainConfig, options: dict[str, Any]) -> TrainConfig:
     Raises:
         UsageError: the options do not go together.
     """
-    base = replace(base, folds=None, resume=False, force=False, keep_checkpoints=False, dry_run=False)
+    base = replace(
+        base, soup=base.soup or 1, folds=None, resume=False, force=False, keep_checkpoints=False, dry_run=False
+    )
     return from_mapping(options, source="the search", base=replace(base, strict=False, tensorboard=False))

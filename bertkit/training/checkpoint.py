@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 # Of several processes the first reads and writes, and gives the others what it has read.
 
 
+_SOUP = "soup-"
+
+
 @dataclass(frozen=True)
 class Checkpoints:
     """The checkpoints of one run directory; `shown` is its name in what is said."""
@@ -97,6 +100,20 @@ class Checkpoints:
         """
         return self._tensors(self.folder / name / "model.safetensors")
 
+    def member(self, number: int) -> Checkpoints:
+        """Return where a training of a soup keeps its own, until its weights are saved among these."""
+        return Checkpoints(self.folder / f"member-{number:03d}", self.world, self.shown)
+
+    def has_weights(self, name: str) -> bool:
+        """Tell whether such weights were saved."""
+        return self.world.broadcast((self.folder / name).is_dir)
+
+    def save_member(self, number: int, weights: dict[str, Tensor]) -> None:
+        """Write the best weights of a training of a soup, then remove what it had for itself."""
+        self.save_weights(soup_name(number), weights)
+        if self.world.is_main:
+            shutil.rmtree(self.member(number).run, ignore_errors=True)
+
     def save_step(
         self, state: LoopState, model: nn.Module, optimizer: Optimizer, *, keep: Collection[str] = ()
     ) -> None:
@@ -109,9 +126,9 @@ class Checkpoints:
             save_tensors(folder / "optimizer.safetensors", _contiguous(optimizer_tensors(optimizer)), lasting=False)
             write_json(folder / "state.json", state.to_json(), lasting=False)
 
-        name = f"step-{state.step:06d}"
+        name, soup = f"step-{state.step:06d}", {each.name for each in self.folder.glob(f"{_SOUP}*")}
         self._write(name, fill)
-        remove_checkpoints(self.folder, keep={name, best_name(state.best_step), "setup", REQUEST.name, *keep})
+        remove_checkpoints(self.folder, keep={name, best_name(state.best_step), "setup", REQUEST.name, *soup, *keep})
 
     def load_step(self, folder: Path, model: nn.Module, optimizer: Optimizer) -> LoopState:
         """Put weights and optimizer back and return the loop's state.
@@ -183,6 +200,11 @@ class Checkpoints:
 def best_name(step: int) -> str:
     """Name the weights that were best at a step."""
     return f"best-{step:06d}"
+
+
+def soup_name(number: int) -> str:
+    """Name the weights of a training of a soup."""
+    return f"{_SOUP}{number:03d}"
 
 
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -288,7 +310,8 @@ def resumed_config(config: TrainConfig, setup: dict[str, Any]) -> TrainConfig:
     """
     with _stored(config, SETUP):
         _check_setup(setup)
-        stored = _found_again(from_mapping(setup["config"], source="config"), setup)
+        # A run that began before there were soups is none, whatever is usual now.
+        stored = _found_again(from_mapping({"soup": 1, **setup["config"]}, source="config"), setup)
         if not stored.data:
             raise MisfitError("config.data names no data")
         if "model" not in config.given:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from bertkit.bundle import encoder_class_of
 from bertkit.compute.device import Placement
@@ -16,13 +17,19 @@ from bertkit.compute.processes import interrupts
 from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted
 from bertkit.evaluation.answers import forward_together
+from bertkit.metrics.names import greater_is_better
 from bertkit.run_folder import resume_command
 from bertkit.tasks.base import Outputs, Scores
 from bertkit.tasks.published import OF_A_ROW, class_of
-from bertkit.training.checkpoint import Checkpoints, EpochAverage, best_name
-from bertkit.training.loop import Learner, LoopState, StepFacts, plan_of, train_steps
+from bertkit.training.checkpoint import Checkpoints, EpochAverage, best_name, check_state, soup_name
+from bertkit.training.loop import Learner, LoopState, StepFacts, build_learner, build_model, plan_of, train_steps
 from bertkit.training.prepare import Prepared
 from bertkit.training.tracking import Tracker, chosen_rows, silent_writers, wants_tensorboard
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Weights = dict[str, Tensor]
 
 # Writing checkpoints may cost at most this share of the time.
 CHECKPOINT_SHARE = 0.01
@@ -156,3 +163,133 @@ def _tracker(
     wanted = wants_tensorboard(config.tensorboard) and checkpoints.world.is_main
     folder = checkpoints.run / "events" if wanted else None
     return Tracker(folder, every=config.log_every, purge_step=state.step + 1, warn=listener)
+
+
+@dataclass(frozen=True)
+class Driven:
+    """A training that was driven to its end: where it is, where it began, and its work."""
+
+    state: LoopState
+    resumed_from: int
+    totals: Totals
+
+
+def drive_to_best(
+    prepared: Prepared,
+    learner: Learner,
+    placement: Placement,
+    checkpoints: Checkpoints,
+    listener: Callable[[StepFacts | str], None],
+    begins: Callable[[LoopState], None] = lambda _: None,
+) -> Driven:
+    """Train from the newest checkpoint on, if there is one, and give the model its best weights.
+
+    Args:
+        prepared: what is learnt from, and how.
+        learner: the model, with its first weights.
+        placement: where it learns.
+        checkpoints: where they are.
+        listener: hears of every step.
+        begins: told where the training begins, before the first step.
+    """
+    newest = checkpoints.newest()
+    state = checkpoints.load_step(newest, learner.bare_model, learner.optimizer) if newest else LoopState()
+    shown = checkpoints.shown or checkpoints.run
+    check_state(state, plan_of(prepared.config).steps_per_epoch(len(prepared.rows)), shown)
+    resumed_from = state.step
+    begins(state)
+    totals = drive(prepared, learner, placement, state, checkpoints, listener)
+    learner.bare_model.load_state_dict(checkpoints.load_weights(best_name(state.best_step)))
+    return Driven(state, resumed_from, totals)
+
+
+# --- A soup: the mean of the weights of several trainings (Wortsman et al. 2022, "Model soups") ----
+#
+# All begin with the same weights, head included, and differ in the order of rows and in dropout. Fine-tuned
+# weights of one origin lie in one basin, so that their mean is a model, and mostly a better one. It is made
+# greedily, as the paper does: weights join, the best training first, where the validation rows say no worse.
+
+
+@dataclass(frozen=True)
+class SoupStep:
+    """Where a training of a soup is, the last one aside."""
+
+    training: int
+    trainings: int
+    step: int
+    total_steps: int
+
+
+def train_members(
+    prepared: Prepared,
+    placement: Placement,
+    checkpoints: Checkpoints,
+    listener: Callable[[SoupStep], None],
+) -> None:
+    """Train all of a soup but the last; those that were done before an interruption are not done again."""
+    config, world = prepared.config, checkpoints.world
+    for number in range(1, int(config.soup or 1)):
+        if checkpoints.has_weights(soup_name(number)):
+            continue
+        own = replace(prepared, config=replace(config, seed=(config.seed + number) % 2**32, tensorboard=False))
+        learner = build_learner(own, build_model(prepared), placement, world)  # first weights are those of --seed
+
+        def hear(event: StepFacts | str, number: int = number) -> None:
+            if isinstance(event, StepFacts):
+                listener(SoupStep(number, int(config.soup or 1), event.step, event.total_steps))
+
+        drive_to_best(own, learner, placement, checkpoints.member(number), hear)
+        checkpoints.save_member(number, learner.bare_model.state_dict())
+
+
+def stir(
+    prepared: Prepared, learner: Learner, placement: Placement, checkpoints: Checkpoints, outputs: Outputs
+) -> tuple[Outputs, str]:
+    """Give the model the mean of the weights that make it better on the validation rows.
+
+    Args:
+        prepared: what was learnt from, and how.
+        learner: the model with the best weights of the last training.
+        placement: where it computes.
+        checkpoints: hold the weights of the others.
+        outputs: what the last training's weights give for the validation rows.
+
+    Returns:
+        What the mean gives, and a sentence about it.
+    """
+    metric, world, count = prepared.task.settings.deciding_metric, learner.world, int(prepared.config.soup or 1)
+    sign = 1.0 if greater_is_better(metric) else -1.0
+
+    def tried(weights: Weights) -> tuple[float, Outputs]:
+        learner.bare_model.load_state_dict(weights)
+        found = forward_together(world, learner.bare_model.eval(), prepared.task, prepared.validation, placement)
+        return score_of(found), found
+
+    def score_of(found: Outputs) -> float:
+        return world.broadcast(lambda: prepared.task.score(prepared.validation_examples, found).metrics[metric]) * sign
+
+    last = {name: tensor.detach().cpu().clone() for name, tensor in learner.bare_model.state_dict().items()}
+    trained = [(score_of(outputs), last, outputs)]
+    for number in range(1, count):
+        weights = checkpoints.load_weights(soup_name(number))
+        now, found = tried(weights)
+        trained.append((now, weights, found))
+    trained.sort(key=lambda each: -each[0])
+    best, first, outputs = trained[0]
+    kept, score = [first], best
+    for _, weights, _ in trained[1:]:
+        mean = _mean([*kept, weights])
+        now, found = tried(mean)
+        if now >= score:
+            kept, score, outputs = [*kept, weights], now, found
+    learner.bare_model.load_state_dict(_mean(kept))
+    return outputs, (
+        f"model soup: the mean weights of {len(kept)} of {count} trainings; on the validation rows {metric} "
+        f"{score * sign:.4f}, the best of them alone {best * sign:.4f}"
+    )
+
+
+def _mean(weights: list[Weights]) -> Weights:
+    import torch
+
+    return {name: torch.stack([each[name] for each in weights]).mean(dim=0) for name in weights[0]}

@@ -254,6 +254,11 @@ def _refuse_misfits(config: TrainConfig, spec: ModelSpec, *, is_pair: bool, two_
         )
     if spec.is_scratch and config.init == "pretrained":
         raise UsageError("--init pretrained: scratch has no weights to start from; leave it out.")
+    if (config.soup or 1) > 1 and (spec.is_scratch or config.init == "random"):
+        raise UsageError(
+            f"--soup {config.soup}: averages trainings that begin with the same pretrained weights, and these are "
+            "random; leave it out."
+        )
     if config.blend and config.class_weights != "none":
         raise UsageError(
             "--blend: its weights are fitted without class weights, so it would undo --class-weights; "

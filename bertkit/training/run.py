@@ -22,10 +22,8 @@ from bertkit.kinds import MisfitError, record_of
 from bertkit.tasks.base import Task
 from bertkit.training.checkpoint import (
     Checkpoints,
-    best_name,
     check_alike,
     check_same_data,
-    check_state,
     processes_of,
     refuse_changes,
     requested_config,
@@ -33,7 +31,7 @@ from bertkit.training.checkpoint import (
     resumed_placement,
     setup_of,
 )
-from bertkit.training.drive import Totals, drive
+from bertkit.training.drive import SoupStep, Totals, drive_to_best, stir, train_members
 from bertkit.training.finish import FoldScores, FoldStep, check_folds, finish, score_folds
 from bertkit.training.linear import is_wanted, prepare_linear, train_linear
 from bertkit.training.loop import Learner, LoopState, StepFacts, build_learner, build_model, place_training, plan_of
@@ -101,7 +99,7 @@ class TrainResult:
         return {name: value for name, value in asdict(self).items() if name not in ("run", "config")}
 
 
-Event = Started | StepFacts | FoldStep | str
+Event = Started | StepFacts | FoldStep | SoupStep | str
 Listener = Callable[[Event], None]
 
 
@@ -181,7 +179,7 @@ def _scored_folds(
 
     def train_fold(fold: TrainConfig, rows: DataSet, number: int) -> None:
         def hear(event: Event) -> None:
-            if isinstance(event, StepFacts):
+            if isinstance(event, (StepFacts, SoupStep)):
                 listener(FoldStep(number, config.folds or 0, event.step, event.total_steps))
 
         train(fold, hear, dataset=rows)
@@ -252,7 +250,7 @@ def plan_training(config: TrainConfig, listener: Listener = lambda _: None) -> S
         memory_parts=memory.parts(),
         task=prepared.task.settings.task,
         shape=_shape(learner),
-        seconds=round(predict_seconds(prepared, learner), 1),
+        seconds=round(predict_seconds(prepared, learner) * (prepared.config.soup or 1), 1),
     )
 
 
@@ -343,23 +341,26 @@ def _train_prepared(
     began, world = time.perf_counter(), checkpoints.world
     model, placement = _placed(prepared, setup, world)
     check_alike(world, prepared, placement)
-    learner = build_learner(prepared, model, placement, world)
-    for sentence in (*advice(prepared, learner.bare_model.encoder), *_company(world, setup, placement)):
+    for sentence in (*advice(prepared, model.encoder), *_company(world, setup, placement)):
         listener(sentence)
     if setup is None:
         checkpoints.save_setup(setup_of(prepared, placement, world), prepared.tokenizer.save)
-    newest = checkpoints.newest() if setup is not None else None
-    state = checkpoints.load_step(newest, learner.bare_model, learner.optimizer) if newest else LoopState()
-    check_state(state, plan_of(prepared.config).steps_per_epoch(len(prepared.rows)), place.shown)
-    resumed_from = state.step
-    listener(_started(prepared, place.shown, placement, learner, step=state.step))
-    totals = drive(prepared, learner, placement, state, checkpoints, listener)
-    learner.bare_model.load_state_dict(checkpoints.load_weights(best_name(state.best_step)))
-    outputs = totals.outputs
+    train_members(prepared, placement, checkpoints, listener)
+    learner = build_learner(prepared, model, placement, world)
+
+    def begins(state: LoopState) -> None:
+        listener(_started(prepared, place.shown, placement, learner, step=state.step))
+
+    driven = drive_to_best(prepared, learner, placement, checkpoints, listener, begins)
+    outputs = driven.totals.outputs
     if outputs is None:
         outputs = forward_together(world, learner.bare_model.eval(), prepared.task, prepared.validation, placement)
+    if (prepared.config.soup or 1) > 1:
+        outputs, said = stir(prepared, learner, placement, checkpoints, outputs)
+        listener(said)
     world.leave()
-    result = _result(place.shown, state, resumed_from, totals)
+    state = driven.state
+    result = _result(place.shown, state, driven.resumed_from, driven.totals)
     if not world.is_main:
         return result
     if fitted := fitted_sentence(len(prepared.train_examples)):

@@ -154,6 +154,24 @@ def test_longer_texts_beside_a_title_are_named(tmp_path: Path) -> None:
     assert not [note for note in notes if "is not read" in note], "it was asked for"
 
 
+def test_a_second_text_beside_the_one_that_is_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    rows = [f"{text},{text} again,{text.split()[0]},{label}" for text, label in zip(TEXTS, LABELS, strict=True)]
+    path.write_text("\n".join(["text,other text,word,label", *rows]), encoding="utf-8")
+    (said,) = [note for note in load_data([str(path)]).notes if "is not read" in note]
+    assert "'other text' holds texts, too" in said
+    assert said.endswith("--columns 'text=text,pair=other text' makes pairs)")
+    notes = load_data([str(path)], columns="text=text").notes
+    assert not [note for note in notes if "is not read" in note], "it was asked for"
+
+
+def test_a_column_called_pair_is_the_second_text(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    rows = [f"{text},{text} again,{label}" for text, label in zip(TEXTS, LABELS, strict=True)]
+    path.write_text("\n".join(["text,pair,label", *rows]), encoding="utf-8")
+    assert load_data([str(path)]).splits["train"][0].texts == (TEXTS[0], f"{TEXTS[0]} again")
+
+
 def test_texts_for_a_vocabulary_are_told_too(tmp_path: Path) -> None:
     opened = open_texts(spam(tmp_path))
     assert (list(opened.texts), opened.columns) == (TEXTS, ("v2",))

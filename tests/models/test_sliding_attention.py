@@ -82,17 +82,20 @@ def test_gradients_are_those_of_transformers(folder: Path) -> None:
     assert torch.allclose(own, wanted, atol=1e-4 * float(wanted.abs().max()))
 
 
-def test_a_long_row_goes_through_the_rest_of_a_layer_in_pieces(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder, (ids, _) = opened(folder), batch()
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_long_row_goes_through_a_layer_in_pieces(folder: Path, padded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, (ids, mask) = opened(folder), batch()
+    given = mask if padded else None
+    text = mask.bool() if padded else torch.ones_like(mask, dtype=torch.bool)
     with torch.no_grad():
-        whole = encoder(ids, None, torch.zeros_like(ids))
+        whole = encoder(ids, given, torch.zeros_like(ids))
         monkeypatch.setattr(sliding_attention, "PIECE", 150)
-        assert torch.allclose(encoder(ids, None, torch.zeros_like(ids)), whole, atol=1e-6)
+        assert torch.allclose(encoder(ids, given, torch.zeros_like(ids))[text], whole[text], atol=1e-5)
         copied = copy.deepcopy(encoder)
         for weight in encoder.parameters():
             weight.mul_(2.0)
         # A copy computes with weights of its own.
-        assert torch.allclose(copied(ids, None, torch.zeros_like(ids)), whole, atol=1e-6)
+        assert torch.allclose(copied(ids, given, torch.zeros_like(ids))[text], whole[text], atol=1e-5)
 
 
 def test_short_rows_keep_transformers_own_kernel(folder: Path) -> None:
