@@ -192,7 +192,7 @@ def test_choices_and_letters_without_names_are_questions(tmp_path: Path) -> None
     path.write_text("".join(f"what is {i} and why?,one {i},two,three,four,{'ABCD'[i % 4]}\n" for i in range(30)))
     dataset = load_data((str(path),))
     assert (dataset.task, dataset.columns.choices) == ("choice", ("2", "3", "4", "5"))
-    assert "'6' holds letters of the choices '2' to '5'; that is --columns " in dataset.notes[0]
+    assert "'6' holds letters of the choices '2' to '5'; read as --columns " in dataset.notes[0]
     path.write_text("".join(f"he wrote {i} pages,{'ABC'[i % 3]}\n" for i in range(30)))
     assert load_data((str(path),)).task == "classify", "grades, and no choices beside them"
 
@@ -212,5 +212,6 @@ def test_texts_beside_a_query_are_named(tmp_path: Path) -> None:
     )
     notes = load_data((str(path),)).notes
     assert any(
-        "'positive' holds texts, too, and is not read (--columns text=query,pair=positive" in note for note in notes
+        "'positive' holds texts, too" in note and "--columns text=query,pair=positive makes pairs" in note
+        for note in notes
     )
