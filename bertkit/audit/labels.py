@@ -493,17 +493,21 @@ def _chance(hits: int, rows: int, share: float) -> float:
 # likely as that label usually is in rows that have it (Northcutt, Jiang and Chuang 2021, "Confident Learning:
 # Estimating Uncertainty in Dataset Labels"). Which they are is told by the margin: the rows whose own label is
 # least likely beside the likeliest other one. Where labels had been turned on purpose, the first so many by
-# margin held as many of these as the counted rows themselves, or more. Of sets of labels, each label is a
-# question of its own (yes or no), and a row is as suspect as its most suspect label.
+# margin held as many of these as the counted rows themselves, or more. What the other folds' models say, which
+# learnt from the row, joins the margin with half the weight: a label that even they do not give, though it was
+# shown to them, is the more suspect (docs/tasks.md has the figures). Of sets of labels, each label is a question
+# of its own (yes or no), and a row is as suspect as its most suspect label.
 
 ROWS = "folds.jsonl"
+_SEEN_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
 class Answered:
     """A line of folds.jsonl: where a row stands, its label or its labels, and what a model without it says.
 
-    `file` is the file's name, with as many of its folders as tell the run's files apart.
+    `file` is the file's name, with as many of its folders as tell the run's files apart. `seen` is what the
+    models say on average that learnt from the row; empty in older runs and where labels are many.
     """
 
     file: str
@@ -512,6 +516,7 @@ class Answered:
     gold: Any
     predicted: Any
     probabilities: dict[str, float]
+    seen: dict[str, float] = field(default_factory=dict)
 
 
 def label_error_finding(runs: Sequence[Path], files: Sequence[str]) -> Finding | None:
@@ -527,8 +532,9 @@ def label_error_finding(runs: Sequence[Path], files: Sequence[str]) -> Finding |
     rows = _averaged({run: _of_files(run, files) for run in runs})
     labels = sorted({label for row in rows for label in (*row.probabilities, *_labels(row))})
     gold, given = _laid_out(rows, labels)
+    both = _with_seen(rows, labels, given)
     are_sets = isinstance(rows[0].gold, list)
-    doubts = _of_each_label(gold, given) if are_sets else _doubts(gold.argmax(axis=1), given)[:, None]
+    doubts = _of_each_label(gold, given, both) if are_sets else _doubts(gold.argmax(axis=1), given, both)[:, None]
     order = _surest_first(doubts.max(axis=1))
     if not order:
         return None
@@ -571,37 +577,47 @@ def _averaged(answers: Mapping[Path, Sequence[Answered]]) -> list[Answered]:
 def _mean(rows: Sequence[Answered]) -> Answered:
     if len(rows) == 1:
         return rows[0]
-    sums = Counter[str]()
-    for row in rows:
-        sums.update(row.probabilities)
-    mean = {label: total / len(rows) for label, total in sums.items()}
+    mean = _mean_of([row.probabilities for row in rows])
+    seen = _mean_of([row.seen for row in rows]) if all(row.seen for row in rows) else {}
     # Of sets of labels nobody asks which were predicted.
-    return replace(rows[0], predicted=max(mean, key=mean.__getitem__), probabilities=mean)
+    return replace(rows[0], predicted=max(mean, key=mean.__getitem__), probabilities=mean, seen=seen)
 
 
-def suspects(gold: NDArray[np.int64], probabilities: NDArray[np.float64]) -> list[int]:
+def _mean_of(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    sums = Counter[str]()
+    for probabilities in each:
+        sums.update(probabilities)
+    return {label: total / len(each) for label, total in sums.items()}
+
+
+def suspects(
+    gold: NDArray[np.int64], probabilities: NDArray[np.float64], both: NDArray[np.float64] | None = None
+) -> list[int]:
     """Return the rows whose label is probably wrong, the surest first.
 
     Args:
         gold: the number of each row's label, (N).
-        probabilities: of each label, from models that were trained without the row, (N, C).
+        probabilities: of each label, from models that were trained without the row, (N, C); they say how many.
+        both: with what models say that were trained with it, (N, C); they say which. None: the same.
     """
-    return _surest_first(_doubts(gold, probabilities))
+    return _surest_first(_doubts(gold, probabilities, probabilities if both is None else both))
 
 
-def _doubts(gold: NDArray[np.int64], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+def _doubts(gold: NDArray[np.int64], given: NDArray[np.float64], both: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return by how much another label is likelier than a row's own, (N); 0 where the row is not suspected."""
-    margins, count = _margins(gold, probabilities)
-    return _greatest(margins, count)
+    _, count = _margins(gold, given)
+    return _greatest(_margins(gold, both)[0], count)
 
 
-def _of_each_label(gold: NDArray[np.bool_], given: NDArray[np.float64]) -> NDArray[np.float64]:
+def _of_each_label(
+    gold: NDArray[np.bool_], given: NDArray[np.float64], both: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return how doubtful it is that a row has or lacks each label, (N, C); 0 where that is not suspected."""
     margins, counts = np.zeros(given.shape), 0
     for i in range(given.shape[1]):
-        either = np.stack([1.0 - given[:, i], given[:, i]], axis=1)
-        margins[:, i], count = _margins(gold[:, i].astype(np.int64), either)
-        counts += count
+        own = gold[:, i].astype(np.int64)
+        counts += _margins(own, np.stack([1.0 - given[:, i], given[:, i]], axis=1))[1]
+        margins[:, i], _ = _margins(own, np.stack([1.0 - both[:, i], both[:, i]], axis=1))
     return _greatest(margins, counts)
 
 
@@ -638,6 +654,17 @@ def _laid_out(rows: Sequence[Answered], labels: Sequence[str]) -> tuple[NDArray[
         gold[i, [place[label] for label in _labels(row)]] = True
         given[i, [place[label] for label in row.probabilities]] = list(row.probabilities.values())
     return gold, given
+
+
+def _with_seen(rows: Sequence[Answered], labels: Sequence[str], given: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Join what models say that were trained without a row and with it, (N, C); only the first where rows lack that."""
+    if not all(row.seen for row in rows):
+        return given
+    place = {label: i for i, label in enumerate(labels)}
+    seen = np.zeros_like(given)
+    for i, row in enumerate(rows):
+        seen[i, [place[label] for label in row.seen]] = list(row.seen.values())
+    return (given + _SEEN_WEIGHT * seen) / (1.0 + _SEEN_WEIGHT)
 
 
 def _know_something(gold: NDArray[np.bool_], given: NDArray[np.float64]) -> bool:

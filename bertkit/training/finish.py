@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bertkit import bundle
 from bertkit.baselines.table import Baselines, fit_baselines, rows_to_fit
@@ -43,7 +44,7 @@ from bertkit.reporting.card import write_card
 from bertkit.run_folder import resume_command
 from bertkit.tasks.base import Interval, Outputs, Task
 from bertkit.tasks.multilabel import Decided, MultiLabelTask
-from bertkit.tasks.objectives import shown
+from bertkit.tasks.objectives import MANY_LABELS, shown
 from bertkit.tasks.registry import SHAPE_OF
 from bertkit.tokenization.trimming import DROPPED_FILE
 from bertkit.training.loop import Learner
@@ -245,6 +246,7 @@ def score_folds(
         return record_of(FoldScores, read_object(work / SCORES), SCORES)
     parts = _parts(dataset, config)
     said: list[Outputs] = []
+    seen = [np.zeros((len(part), len(task.settings.labels))) for part in parts]
     with tempfile.TemporaryDirectory(prefix="bertkit-folds-") as folder:
         for number, part in enumerate(parts):
             note(
@@ -261,12 +263,17 @@ def score_folds(
             )
             run = Path(folder) / str(number + 1)
             train_fold(_fold_config(config, dataset, run), rows, number + 1)
-            said.append(_answers(run, config, task, part))
+            answers = _answering(run, config, task)
+            said.append(answers(part))
+            # What a model says of the rows that it has learnt from tells of their labels, too.
+            if 0 < len(task.settings.labels) <= MANY_LABELS:
+                for i, other in enumerate(parts):
+                    seen[i] += 0.0 if i == number else _probabilities(answers(other)) / (len(parts) - 1)
     scores = _scores(task, parts, said)
     names = _names({row.source for part in parts for row in part})
     with writing(work / ROWS, FLAG) as stream:
-        for number, (part, outputs) in enumerate(zip(parts, said, strict=True), start=1):
-            stream.writelines(to_json(line) + "\n" for line in _lines(task, part, outputs, number, names))
+        for number, (part, outputs, learnt) in enumerate(zip(parts, said, seen, strict=True), start=1):
+            stream.writelines(to_json(line) + "\n" for line in _lines(task, part, outputs, learnt, number, names))
     write_json(work / SCORES, asdict(scores))
     return scores
 
@@ -305,14 +312,23 @@ def _parts(dataset: DataSet, config: TrainConfig) -> list[tuple[Example, ...]]:
     return [*parts, tuple(rest.splits["train"])]
 
 
-def _answers(run: Path, config: TrainConfig, task: Task, part: Sequence[Example]) -> Outputs:
-    """Return what a fold's model says of its part, labels in the order of `task`."""
+def _answering(run: Path, config: TrainConfig, task: Task) -> Callable[[Sequence[Example]], Outputs]:
+    """Return what says how a fold's model answers rows, labels in the order of `task`."""
     loaded, placement = open_to_answer(run, Way("torch", config.device, config.precision))
-    outputs: Outputs = forward(loaded.model, loaded.task, loaded.task.encode_scored(part), placement)
     ensemble = open_ensemble(loaded)
-    if ensemble is not None:
-        outputs = ensemble.blend.mix(outputs, ensemble.member.answers(part, {}))
-    return _in_order(loaded, task, outputs)
+
+    def answers(rows: Sequence[Example]) -> Outputs:
+        outputs: Outputs = forward(loaded.model, loaded.task, loaded.task.encode_scored(rows), placement)
+        if ensemble is not None:
+            outputs = ensemble.blend.mix(outputs, ensemble.member.answers(rows, {}))
+        return _in_order(loaded, task, outputs)
+
+    return answers
+
+
+def _probabilities(outputs: Outputs) -> NDArray[np.float64]:
+    """Lay out the probabilities of rows, (N, C)."""
+    return np.stack([output.scores if isinstance(output, Decided) else np.asarray(output) for output in outputs])
 
 
 def _in_order(loaded: Bundle, task: Task, outputs: Outputs) -> Outputs:
@@ -364,15 +380,23 @@ def _names(sources: Collection[str]) -> dict[str, str]:
 
 
 def _lines(
-    task: Task, part: Sequence[Example], outputs: Outputs, fold: int, names: Mapping[str, str]
+    task: Task,
+    part: Sequence[Example],
+    outputs: Outputs,
+    seen: NDArray[np.float64],
+    fold: int,
+    names: Mapping[str, str],
 ) -> Iterator[Mapping[str, Any]]:
     labels = task.settings.labels
-    for row, output in zip(part, outputs, strict=True):
+    is_known = len(labels) <= MANY_LABELS
+    for row, output, learnt in zip(part, outputs, seen, strict=True):
+        also = {"seen": shown(learnt, labels)} if is_known else {}
         place = {"file": names[row.source], "line": row.line, "fold": fold, "gold": row.answer}
         if isinstance(output, Decided):
             predicted: Any = [label for label, is_chosen in zip(labels, output.chosen, strict=True) if is_chosen]
-            yield {**place, "predicted": predicted, "probabilities": shown(output.scores, labels)}
+            yield {**place, "predicted": predicted, "probabilities": shown(output.scores, labels), **also}
         elif labels:
-            yield {**place, "predicted": labels[int(np.argmax(output))], "probabilities": shown(output, labels)}
+            best = labels[int(np.argmax(output))]
+            yield {**place, "predicted": best, "probabilities": shown(output, labels), **also}
         else:
             yield {**place, "gold": float(row.label or 0), "predicted": round(float(output[0]), 6)}

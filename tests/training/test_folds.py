@@ -253,6 +253,28 @@ def test_a_row_is_suspected_where_another_label_is_as_likely_as_it_usually_is() 
     assert suspects(np.array([0, 0, 0, 1]), sure)[0] == 0
 
 
+def test_what_models_say_that_saw_the_row_orders_the_suspects() -> None:
+    gold = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    given = np.array([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [0.1, 0.9], [0.1, 0.9], [0.2, 0.8], [0.1, 0.9], [0.4, 0.6]])
+    assert suspects(gold, given) == [3, 2]
+    both = given.copy()
+    both[3] = 0.6, 0.4  # shown the row, models give its label
+    assert suspects(gold, given, both) == [2]
+
+
+def test_folds_keep_what_models_say_of_rows_they_have_seen(tmp_path: Path) -> None:
+    data, _ = table(tmp_path / "rows.tsv")
+    run = tmp_path / "run"
+    train(TrainConfig(data=(str(data),), output=str(run), model="tfidf", folds=3, tensorboard=False))
+    rows = lines(run)
+    assert all(abs(sum(row["seen"].values()) - 1.0) < 1e-4 for row in rows)
+    own = [(row["seen"][row["gold"]], row["probabilities"][row["gold"]]) for row in rows]
+    assert sum(seen for seen, _ in own) > sum(unseen for _, unseen in own), "a row's own label is likelier once seen"
+    old = [{name: value for name, value in row.items() if name != "seen"} for row in rows]  # as earlier versions wrote
+    (run / ROWS).write_text("".join(json.dumps(row) + "\n" for row in old), encoding="utf-8")
+    assert bertkit("inspect-data", data, "--run", run, "--format", "json").exit_code == 0
+
+
 def test_a_model_without_an_encoder_has_folds(tmp_path: Path) -> None:
     data, turned = table(tmp_path / "rows.tsv")
     result = train(
