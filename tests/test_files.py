@@ -66,7 +66,7 @@ def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
     ],
 )
 def test_a_refusal_of_the_system_is_one_sentence(tmp_path: Path, error: Exception) -> None:
-    said = r"run: cannot be written \((No space|File too)[^)]*\); check space"
+    said = r"run: cannot be written \((No space|File too)[^)]*\); check disk space"
     with pytest.raises(OutputError, match=said), files.write_errors(tmp_path / "run"):
         raise error
 

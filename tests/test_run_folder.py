@@ -64,7 +64,7 @@ def test_who_may_not_move_it_is_told_where_it_is(tmp_path: Path, monkeypatch: py
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "rename", refuse)
-    with pytest.raises(RunError, match=rf"the run lies in {old} \(Permission denied\)"):
+    with pytest.raises(RunError, match=rf"the run is in {old} \(Permission denied\)"):
         put_back(tmp_path / "r")
 
 

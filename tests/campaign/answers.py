@@ -127,7 +127,7 @@ def _compare(
     whole = ran.code == 0 or said_rows
     is_told = ran.code == 0 or not (given.renamed or given.damaged_packed)  # a wrong kind is refused row by row
     if whole and is_told and given.exact is not None:
-        rows = given.exact - ran.err.count("a header once more, left out")  # no row, and said
+        rows = given.exact - ran.err.count("the line repeats the header, left out")  # no row, and said
         if len(records) != rows:
             yield f"records: {_more_or_fewer(len(records), rows)} than rows"
     if not records and not ran.err and given.data.strip():

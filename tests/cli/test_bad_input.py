@@ -137,7 +137,7 @@ def test_output_that_is_not_empty(pair_file: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("years of work")
     one_sentence(run("train", str(pair_file), "--output", str(tmp_path / "run")), 3, "not empty", "--force", "--resume")
-    one_sentence(run("train", str(pair_file), "--output", str(tmp_path / "run"), "--force"), 3, "no run of bertkit")
+    one_sentence(run("train", str(pair_file), "--output", str(tmp_path / "run"), "--force"), 3, "not a run of bertkit")
     assert (tmp_path / "run" / "thesis.txt").read_text() == "years of work"
 
 

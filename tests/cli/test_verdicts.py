@@ -38,7 +38,7 @@ def of_three(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def test_training_names_the_metric_and_shows_each_number_once(of_three: tuple[Path, str]) -> None:
     _, said = of_three
-    assert "macro_f1 chooses the best epoch and gives the verdict" in said
+    assert "macro_f1 chooses the best epoch and decides the verdict" in said
     assert "(best so far by macro_f1)" in said
     assert "best at step 3 by macro_f1:" in said
     names = [line.split()[0] for line in said.splitlines() if line[:1].isalpha() and line.count("0.") >= 2]

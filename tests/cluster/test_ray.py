@@ -147,7 +147,7 @@ def test_a_command_that_was_killed_goes_on_and_a_changed_input_is_refused(traine
     (inputs / "b.csv").write_text(table.replace("cat", "car"), encoding="utf-8")
     refused = done([*command, "--resume"])
     assert refused.returncode == 3
-    assert "was begun with other inputs" in refused.stderr
+    assert "was started with other inputs" in refused.stderr
     (inputs / "b.csv").write_text(table, encoding="utf-8")
     with begun([*command, "--resume"]) as process:
         while len(shards_of(output)) < there + 2:

@@ -129,7 +129,7 @@ def test_eight_bits_are_measured_on_labelled_rows(run_of: Runs, tmp_path: Path) 
     assert 0 <= cost["answers_changed"] <= 8
     assert f"accuracy is {cost['int8']:.4f} instead of {cost['float32']:.4f}" in done.stderr
     assert "95 % CI" in done.stderr
-    assert "Its weights are of 8 bits" in (folder / "README.md").read_text()
+    assert "Its weights have 8 bits" in (folder / "README.md").read_text()
     for engine in ("onnx", "openvino"):
         asked = command("eval", folder, data_of(run_of("scratch")), "--split", "validation", "--engine", engine)
         assert asked.exit_code == 0, asked.stderr

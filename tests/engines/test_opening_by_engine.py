@@ -62,7 +62,7 @@ def data_of(run: Path) -> Path:
 
 
 def test_an_export_keeps_no_place_of_its_data(export: Path) -> None:
-    refused(command("eval", export), "does not keep where its data lie", "name the data to score")
+    refused(command("eval", export), "does not store where its data is", "name the data to score")
 
 
 def without_clock(done: Result) -> dict[str, object]:

@@ -101,7 +101,7 @@ def blended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = write_tsv(folder / "pairs.tsv", pair_rows(240), ("sentence1", "sentence2", "label"))
     events: list[Event] = []
     train(small(data, folder / "run", blend=True, test_fraction=0.2), events.append)
-    (sentence,) = [e for e in events if isinstance(e, str) and "blended" in e]
+    (sentence,) = [e for e in events if isinstance(e, str) and "ensembled" in e]
     assert "the encoder alone" in sentence
     return folder / "run"
 

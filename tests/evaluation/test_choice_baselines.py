@@ -172,7 +172,7 @@ def test_rows_without_an_answer_are_left_out_and_answers_are_not_looked_at():
         ([question("x", ["y", "z"])], "no training row has an answer"),
         (
             [replace(question("x", ["y", "z"], 0, line=7), label="C")],
-            r"q\.csv:7: the answer 'C' names no choice \(A, B\)",
+            r"q\.csv:7: the answer 'C' is not one of the choices \(A, B\)",
         ),
     ],
 )

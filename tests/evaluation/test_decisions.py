@@ -224,6 +224,6 @@ def test_a_report_says_what_acting_on_scores_gives(three: Path, tmp_path: Path) 
     page = tmp_path / "page.html"
     assert bertkit("eval", three, "--report", page).exit_code == 0
     text = page.read_text()
-    assert "Acting on scores" in text
+    assert "Coverage, precision and recall by score" in text
     assert "(every answer)" in text
     assert "≥ 0.95" in text

@@ -213,7 +213,7 @@ def test_an_interrupted_command_keeps_what_it_wrote(
         patch.setattr(session, "_count", interrupted)
         done = bertkit("predict", run, asked, "-o", output)
     assert done.exit_code == 130
-    assert "--resume goes on after them" in done.stderr
+    assert "--resume continues after them" in done.stderr
     assert not output.exists()
     bertkit("predict", run, asked, "-o", output, "--resume")
     assert output.read_bytes() == expected

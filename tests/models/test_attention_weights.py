@@ -144,7 +144,7 @@ def test_other_architectures_show_shares_or_say_that_they_do_not(kind: str, tmp_
     with torch.no_grad():
         before = encoder(ids, None, torch.zeros_like(ids))
     if kind in ("fnet", "squeezebert"):  # no attention at all; scores instead of shares
-        with pytest.raises(ModelError, match=f"transformers shows no attention of a {kind}"):
+        with pytest.raises(ModelError, match=f"transformers does not return the attention of a {kind}"):
             attention_of(encoder, ids, torch.zeros_like(ids), "x")
     else:
         for layer in attention_of(encoder, ids, torch.zeros_like(ids), "x"):

@@ -67,7 +67,7 @@ def reweigh(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
         ({"max_position_embeddings": 10**12}, "config.json: max_position_embeddings is 1000000000000"),
         ({"vocab_size": 16_000_000, "hidden_size": 1024}, "16,394,034,432 weights and its files have 30,"),
         ({"num_attention_heads": -2}, "num_attention_heads is -2, and encoders have from 1"),
-        ({"layer_norm_eps": float("nan")}, "make vectors that are not numbers"),
+        ({"layer_norm_eps": float("nan")}, "give vectors that are not numbers"),
         ({"hidden_act": "wishful"}, "holds no encoder"),
         ({"attn_implementation": 3}, "holds no encoder"),
     ],

@@ -374,7 +374,7 @@ def test_a_text_without_a_mask_is_refused(tokenizer: Tokenizer) -> None:
 
 def test_a_mask_that_is_cut_away_is_said_to_be(tokenizer: Tokenizer) -> None:
     mine = task(tokenizer, max_length=8)
-    with pytest.raises(DataError, match=r"^a\.txt:1: its \[MASK\] stands after the 8 tokens read\.$"):
+    with pytest.raises(DataError, match=r"^a\.txt:1: its \[MASK\] is after the 8 tokens read\.$"):
         mine.encode(texts("the cat sees a red ball [MASK]"))
     (row,) = mine.encode(texts("[MASK] cat sees a red ball [MASK]"))
     assert row.truncated

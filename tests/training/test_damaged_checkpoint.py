@@ -105,4 +105,4 @@ def test_an_optimizer_of_other_weights_is_refused(run: Path, lost: bool) -> None
     name = next(name for name in tensors if name.endswith("exp_avg"))
     tensor = tensors.pop(name)
     save_file(tensors if lost else {**tensors, name: tensor[:1].contiguous()}, path)
-    refused(run, "lacks a part of what it knows" if lost else f"holds {name} of")
+    refused(run, "lacks a part of the state" if lost else f"holds {name} of")

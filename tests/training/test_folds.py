@@ -217,7 +217,7 @@ def test_models_that_know_nothing_are_not_believed(tmp_path: Path) -> None:
     (tmp_path / ROWS).write_text("".join(json.dumps(line) + "\n" for line in lines))
     done = bertkit("inspect-data", data, "--run", tmp_path, "--format", "json")
     (found,) = [f for f in json.loads(done.stdout)["findings"] if f["kind"] == "label_error"]
-    assert found["message"].endswith("the list says little.")
+    assert found["message"].endswith("the list means little.")
 
 
 def test_rows_of_files_with_one_name_are_told_apart(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_nothing_is_left_where_nothing_was_trained(here: Path, output: str) -> N
         train(request(data, output, force=output == "r"))
     with pytest.raises(BertkitError):
         train(request(here / "data.tsv", output, force=output == "r", class_weights="nonsense"))
-    with pytest.raises(UsageError, match=r"no training has begun in .*; name DATA"):
+    with pytest.raises(UsageError, match=r"no training was started in .*; name DATA"):
         train(TrainConfig(output="nowhere", resume=True))
     assert content(here) == before
 

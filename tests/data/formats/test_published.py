@@ -298,7 +298,7 @@ def test_a_word_without_tag_or_a_tag_without_word_is_named(tmp_path: Path) -> No
 
 def test_words_whose_sentences_are_scattered_are_refused(tmp_path: Path) -> None:
     rows = [[str(place % 3), word, tag] for place, (word, tag) in enumerate(WORDS * 4)]
-    with pytest.raises(DataError, match=r"do not stand together \(column 'sentence_id'\); sort the table"):
+    with pytest.raises(DataError, match=r"are not together \(column 'sentence_id'\); sort the table"):
         load_data([str(table(tmp_path / "t.csv", ["sentence_id", "words", "labels"], rows))])
 
 

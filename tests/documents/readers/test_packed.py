@@ -84,7 +84,7 @@ def test_a_zip_archive_of_something_else():
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("a.txt", "x")
-    with pytest.raises(DataError, match="no Word document"):
+    with pytest.raises(DataError, match="not a Word document"):
         read_docx(packed.getvalue(), "a.docx")
 
 
