@@ -30,10 +30,8 @@ _LABEL_WORDS, _LABEL_CHARACTERS = 3, 40
 _TEXT_WORDS, _TEXT_CHARACTERS, _DIFFERENT = 3, 12, 0.6
 _NO_PROSE = re.compile(r"https?://\S*|[\d\s:./,+-]+(?:[A-Z]{1,4})?", re.ASCII)
 _SHOWN, _FEWEST_CHOICES = 4, 3
-# Columns that are read as texts where there is nothing better, and how much longer that is.
-_TITLES, _LONGER = frozenset({"title", "headline", "제목", "query", "input"}), 1.5
-# Of these a text beside them that is about as long is rather their pair.
-_ASKING, _ALIKE = frozenset({"query", "input"}), 0.5
+# How much longer, or at least how long, other texts are than those that are read, where they are named.
+_LONGER, _ALIKE = 1.5, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,25 +154,20 @@ def told_or_refused(
     return told, f"{place}: columns are told from what is in them: {told.why}; that is {told.option}"
 
 
-def reads_title(columns: ColumnMap) -> bool:
-    """Tell whether what is read as the text is called a title, or as little as that."""
-    return len(columns.text) == 1 and columns.pair is None and folded(columns.text[0]) in _TITLES
-
-
-def unread_text(rows: Sequence[Row], names: Sequence[str], columns: ColumnMap) -> str:
-    """Say that longer texts beside a title that is read are not, or texts beside a query; empty: there are none."""
-    looked = {name: _look_at(name, place, rows) for place, name in enumerate(names)}
-    title = looked.pop(columns.text[0], None)
-    others = [c for c in looked.values() if c.is_text and c.name != columns.label]
-    if title is None or not others:
+def unread_text(rows: Sequence[Row], columns: ColumnMap) -> str:
+    """Say that there are texts beside the one that is read, which are not; empty where there are none."""
+    looked = {name: _look_at(name, place, rows) for place, name in enumerate(rows[0].fields)} if rows else {}
+    own = looked.pop(columns.text[0], None)
+    others = [c for c in looked.values() if c.is_text and c.name not in (columns.label, *columns.labels)]
+    if own is None or not others:
         return ""
     longest = max(others, key=lambda column: column.characters)
-    read, other = quoted(title.name), quoted(longest.name)
-    if longest.characters > _LONGER * title.characters:
-        both = shell_words([f"text={title.name}+{longest.name}"])
+    read, other = quoted(own.name), quoted(longest.name)
+    if longest.characters > _LONGER * own.characters:
+        both = shell_words([f"text={own.name}+{longest.name}"])
         return f"the text is {read}; {other} holds longer ones and is not read (--columns {both} reads both)"
-    if folded(title.name) in _ASKING and longest.characters > _ALIKE * title.characters:
-        both = shell_words([f"text={title.name},pair={longest.name}"])
+    if longest.characters > _ALIKE * own.characters:
+        both = shell_words([f"text={own.name},pair={longest.name}"])
         return f"the text is {read}; {other} holds texts, too, and is not read (--columns {both} reads pairs)"
     return ""
 
