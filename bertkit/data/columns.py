@@ -9,7 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from bertkit.data.column_names import LABEL_NAMES, PAIR_NAMES, SPEAKER_NAMES, TEXT_NAMES, column_name, first_named
+from bertkit.data.column_names import (
+    LABEL_NAMES,
+    PAIR_NAMES,
+    SPEAKER_NAMES,
+    TEXT_NAMES,
+    column_name,
+    first_named,
+    folded,
+)
 from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, Kept, LeftOut, Row
 from bertkit.data.values import JsonText, NotMeantError, RowError, field_of, missing_column, parse_cell, parse_list
 from bertkit.errors import DataError, UsageError
@@ -242,7 +250,15 @@ def _synonym_texts(
 
 
 def _resolve_label(names: Sequence[str], known: Sequence[ColumnMap], taken: Sequence[str | None]) -> str | None:
-    return first_there(names, [c.label for c in known]) or first_named(others(names, *taken), LABEL_NAMES)
+    if (there := first_there(names, [c.label for c in known])) is not None:
+        return there
+    free = others(names, *taken)
+    found = first_named(free, LABEL_NAMES)
+    # Beside what is said of it a target is no label but what the text speaks of.
+    return found if found is None or folded(found) != "target" else first_named(free, _SAID_OF_TARGETS) or found
+
+
+_SAID_OF_TARGETS = ("stance", "sentiment", "polarity")
 
 
 def first_there(names: Sequence[str], known: Iterable[str | None]) -> str | None:

@@ -30,10 +30,8 @@ _LABEL_WORDS, _LABEL_CHARACTERS = 3, 40
 _TEXT_WORDS, _TEXT_CHARACTERS, _DIFFERENT = 3, 12, 0.6
 _NO_PROSE = re.compile(r"https?://\S*|[\d\s:./,+-]+(?:[A-Z]{1,4})?", re.ASCII)
 _SHOWN, _FEWEST_CHOICES = 4, 3
-# Columns that are read as texts where there is nothing better, and how much longer that is.
-_TITLES, _LONGER = frozenset({"title", "headline", "제목", "query", "input"}), 1.5
-# Texts beside a query, or beside any other text, that are about as long are rather its pair.
-_ASKING, _ALIKE = frozenset({"query", "input"}), 0.5
+# How much longer, or at least how long, other texts are than those that are read, where they are named.
+_LONGER, _ALIKE = 1.5, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,30 +154,21 @@ def told_or_refused(
     return told, f"{place}: columns were recognised by their contents: {told.why}; read as {told.option}"
 
 
-def reads_title(columns: ColumnMap) -> bool:
-    """Tell whether what is read as the text is called a title, or as little as that."""
-    return len(columns.text) == 1 and columns.pair is None and folded(columns.text[0]) in _TITLES
-
-
-def unread_text(rows: Sequence[Row], names: Sequence[str], columns: ColumnMap) -> str:
-    """Say that texts beside the one that is read are not: beside a title if longer; empty where there are none."""
-    looked = {name: _look_at(name, place, rows) for place, name in enumerate(names)}
-    first = looked.pop(columns.text[0], None)
-    others = [c for c in looked.values() if c.is_text and c.name != columns.label]
-    if first is None or not others:
+def unread_text(rows: Sequence[Row], columns: ColumnMap) -> str:
+    """Say that there are texts beside the one that is read, which are not; empty where there are none."""
+    looked = {name: _look_at(name, place, rows) for place, name in enumerate(rows[0].fields)} if rows else {}
+    own = looked.pop(columns.text[0], None)
+    others = [c for c in looked.values() if c.is_text and c.name not in (columns.label, *columns.labels)]
+    if own is None or not others:
         return ""
     longest = max(others, key=lambda column: column.characters)
-    read, other, is_title = quoted(first.name), quoted(longest.name), reads_title(columns)
-    both = shell_words([f"text={first.name}+{longest.name}"])
-    if is_title and longest.characters > _LONGER * first.characters:
+    read, other = quoted(own.name), quoted(longest.name)
+    if longest.characters > _LONGER * own.characters:
+        both = shell_words([f"text={own.name}+{longest.name}"])
         return f"the text is {read}; {other} holds longer ones and is not read (--columns {both} reads both)"
-    may_be_pair = not is_title or folded(first.name) in _ASKING
-    if may_be_pair and longest.characters > _ALIKE * first.characters:
-        pair = shell_words([f"text={first.name},pair={longest.name}"])
-        return (
-            f"the text is {read}; {other} holds texts, too, and is not read "
-            f"(--columns {both} joins them, --columns {pair} makes pairs)"
-        )
+    if longest.characters > _ALIKE * own.characters:
+        both = shell_words([f"text={own.name},pair={longest.name}"])
+        return f"the text is {read}; {other} holds texts, too, and is not read (--columns {both} reads pairs)"
     return ""
 
 

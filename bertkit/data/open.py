@@ -31,6 +31,7 @@ from bertkit.data.records import (
     ENTITIES,
     LABEL_SETS,
     RELATIONS,
+    SCORES,
     TEXTS,
     BadRow,
     ColumnMap,
@@ -233,7 +234,7 @@ def _class_names(feature: Any) -> tuple[str, ...]:
 # the work, is counted or is answered is for those who ask.
 
 Watch = Callable[[Iterator[Row | BadRow]], Iterator[Row | BadRow]]
-_TITLES_LOOKED_AT = 50
+_TEXTS_LOOKED_AT = 50
 _TAGGED = ColumnMap(("text",), None, "entities")
 _WAYS_ON = ("name a file or a directory", "try the bundled sample:paraphrase")
 _CATALOG_WAYS_ON = ("name the folder of its files with --data-dir DIR", *_WAYS_ON)
@@ -513,15 +514,16 @@ class Opener:
         except DataError as error:
             raise DataError(f"{table.place}: {error}") from None
         of_names = choice is None and spec is None and self.stored is None
-        if of_names and self._resolved is None and len(columns.text) == 1 and columns.pair is None:
-            self._say_unread(table, names, columns)
+        of_one = len(columns.inputs) == 1 and self.shape in (AUTO, CLASSES, SCORES)
+        if of_names and of_one and self._resolved is None:
+            self._say_unread(table, columns)
         self._resolved = self._resolved or columns
         return columns
 
-    def _say_unread(self, table: Table, names: Sequence[str], columns: ColumnMap) -> None:
+    def _say_unread(self, table: Table, columns: ColumnMap) -> None:
         """Say that one text is read, and others beside it are not."""
-        rows = (row for row in itertools.islice(table.read(), _TITLES_LOOKED_AT) if isinstance(row, Row))
-        if said := unread_text(list(rows), names, columns):
+        rows = (row for row in itertools.islice(table.read(), _TEXTS_LOOKED_AT) if isinstance(row, Row))
+        if said := unread_text(list(rows), columns):
             self.notes.append(f"{table.place}: {said}")
 
 

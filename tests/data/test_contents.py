@@ -205,13 +205,19 @@ def test_columns_of_0_and_1_that_exclude_each_other_are_said_to_be_classes(tmp_p
     assert "each row has exactly one" in load_data((str(path),)).notes[-1]
 
 
-def test_texts_beside_a_query_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("text", "other"), [("query", "positive"), ("원문", "번역문"), ("text", "reply")])
+def test_texts_beside_the_one_that_is_read_are_named(tmp_path: Path, text: str, other: str) -> None:
     path = tmp_path / "pairs.csv"
     path.write_text(
-        "query,positive,score\n" + "".join(f"where is {i} now?,it is {i} again,{i / 8}\n" for i in range(30))
+        f"{text},{other},score\n" + "".join(f"where is {i} now?,it is {i} again,{i / 8}\n" for i in range(30))
     )
     notes = load_data((str(path),)).notes
-    assert any(
-        "'positive' holds texts, too" in note and "--columns text=query,pair=positive makes pairs" in note
-        for note in notes
-    )
+    assert any(f"{other!r} holds texts, too, and is not read (--columns " in note for note in notes)
+
+
+def test_a_target_is_no_label_beside_what_is_said_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "stance.csv"
+    lines = (f"it is {i} again,{'tax' if i % 2 else 'school'},{'pro' if i % 3 else 'con'}\n" for i in range(30))
+    path.write_text("tweet,target,stance\n" + "".join(lines))
+    assert load_data((str(path),)).columns.label == "stance"
+    assert load_data((str(path),), columns="label=target").columns.label == "target"
