@@ -36,7 +36,16 @@ from bertkit.training.checkpoint import (
 from bertkit.training.drive import Totals, drive
 from bertkit.training.finish import FoldScores, FoldStep, check_folds, finish, score_folds
 from bertkit.training.linear import is_wanted, prepare_linear, train_linear
-from bertkit.training.loop import Learner, LoopState, StepFacts, build_learner, build_model, place_training, plan_of
+from bertkit.training.loop import (
+    Learner,
+    LoopState,
+    StepFacts,
+    build_learner,
+    build_model,
+    forget,
+    place_training,
+    plan_of,
+)
 from bertkit.training.memory import advice, predict_memory, predict_seconds
 from bertkit.training.place import Place, after_restart, opened, planned_place
 from bertkit.training.prepare import Prepared, check_names, prepare
@@ -352,6 +361,7 @@ def _train_prepared(
     resumed_from = state.step
     listener(_started(prepared, place.shown, placement, learner, step=state.step))
     totals = drive(prepared, learner, placement, state, checkpoints, listener)
+    forget(learner)
     learner.bare_model.load_state_dict(checkpoints.load_weights(best_name(state.best_step)))
     outputs = totals.outputs
     if outputs is None:
