@@ -50,7 +50,7 @@ def measure(options: argparse.Namespace) -> Report:
 
 
 def _train(few: Pairs, data: Path, model: str, run: Path) -> None:
-    """Train in a process of its own: what a training leaves behind would be in the way."""
+    """Train the default run; what answers rows are processes of their own."""
     from bertkit.training.run import train
 
     train(default_config(write_pairs(few, data), model, run))
