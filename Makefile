@@ -64,7 +64,7 @@ docs: $(STAMP)
 	$(BIN)/python docs/data.py > docs/data.md
 
 bench: $(BENCH)
-	$(BIN)/python benchmarks/all.py
+	$(BIN)/python benchmarks/all.py --save --write-readme
 
 bench-long: $(BENCH)
 	$(BIN)/python benchmarks/all.py --long

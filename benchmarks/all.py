@@ -1,8 +1,8 @@
 """All benchmarks: run every script, then show each claim with its target and what was measured.
 
 `all.py` runs the short forms and `all.py --long` the long ones. `--save` writes what was found
-to results/<date>-<processor>.json, `--write-readme` puts it into the README's table, and
-`--from FILE` does so with saved results, running nothing.
+to results/<date>-<processor>.json, `--write-readme` puts it into the README, beside the tables of
+processors with other units, and `--from FILE` does so with saved results, running nothing.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 RESULTS, README = HERE / "results", HERE / "README.md"
 BEGIN, END = "<!-- results: written by all.py --write-readme -->", "<!-- end of results -->"
+# As machine.py names them, the quickest first.
+UNITS = ("AMX-BF16", "AVX512-BF16", "AVX512", "AVX2")
 COLUMNS = ("claim", "target", "measured", "min .. max", "")
 # Seconds after which a script is given up.
-SHORT_LIMIT, LONG_LIMIT = 600, 4 * 3600
+SHORT_LIMIT, LONG_LIMIT = 900, 4 * 3600
 
 
 @dataclass(frozen=True)
@@ -181,8 +183,14 @@ def _save(results: dict[str, Any]) -> Path:
     return path
 
 
+def units_of(results: dict[str, Any]) -> str:
+    """Name what multiplies matrices on the machine of some results: one table is kept for each."""
+    flags = {flag for report in results["reports"] for flag in report["machine"]["flags"]}
+    return next((name for name in UNITS if name in flags), "other processors")
+
+
 def write_readme(path: Path, lines: Sequence[Line], results: dict[str, Any]) -> None:
-    """Replace what stands between the marks of the README by the table.
+    """Replace the table of a processor's kind between the marks of the README; those of other kinds stay.
 
     Raises:
         ValueError: the marks are not there.
@@ -191,11 +199,16 @@ def write_readme(path: Path, lines: Sequence[Line], results: dict[str, Any]) -> 
     if BEGIN not in text or END not in text:
         raise ValueError(f"{path}: has no place for results ({BEGIN} … {END}).")
     before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
+    found, _, after = rest.partition(END)
+    tables = dict(part.split("\n", 1) for part in found.strip().split("### ")[1:])
     rows = [COLUMNS, ("---",) * len(COLUMNS), *(line.cells for line in lines)]
     table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
     places = "\n".join(f"- {place}" for place in _places(results))
-    path.write_text(f"{before}{BEGIN}\n\n{table}\n\n{places}\n\n{END}{after}", encoding="utf-8")
+    own = units_of(results)
+    others = {name: text.strip() for name, text in tables.items() if name != own}
+    newest_first = {own: f"{table}\n\n{places}", **others}
+    shown = "\n\n".join(f"### {name}\n\n{text}" for name, text in newest_first.items())
+    path.write_text(f"{before}{BEGIN}\n\n{shown}\n\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

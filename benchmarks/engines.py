@@ -14,6 +14,8 @@ from bertkit import bundle
 from bertkit.compute.batching import token_budget_batches
 from bertkit.compute.device import choose_placement
 from bertkit.data.records import Example
+from bertkit.engines.opening import Way
+from bertkit.evaluation.blend import open_to_answer
 from bertkit.evaluation.predict import predict_stream
 from options import silent
 from sidebyside import Contender, clocked
@@ -35,30 +37,41 @@ def multiplies_bfloat16() -> bool:
     return choose_placement("cpu", "auto").precision == "bfloat16"
 
 
-def bertkit_contender(folder: Path, examples: Sequence[Example], precision: str) -> Contender:
-    """Predict a stream with bertkit: reading, tokenizing, computing, records."""
-    run = bundle.load(folder)
-    placement = choose_placement("cpu", precision, width=run.model.encoder.hidden_size)
+def bertkit_contender(
+    folder: Path, examples: Sequence[Example], precision: str, *, engine: str = "torch", name: str = "bertkit"
+) -> Contender:
+    """Predict a stream with bertkit, opened as `predict` opens a run: tokenizing, computing, records.
+
+    Raises:
+        MissingPackageError: the engine is not installed.
+    """
+    run, placement = open_to_answer(folder, Way(engine, "cpu", precision))
 
     def predict() -> list[str]:
         return [record["label"] for records in predict_stream(run, examples, placement) for record in records]
 
-    return clocked(f"bertkit, {precision}", predict, len(examples))
+    return clocked(f"{name}, {precision}", predict, len(examples))
 
 
-def pipeline_contender(folder: Path, examples: Sequence[Example], batch_size: int, precision: str) -> Contender:
-    """Predict with transformers' pipeline, batches of one size."""
+def pipeline_contender(
+    folder: Path, examples: Sequence[Example], batch_size: int, precision: str, *, in_order: bool = True
+) -> Contender:
+    """Predict with transformers' pipeline, batches of one size; not `in_order`: rows of like length together."""
     import torch
     from transformers import pipeline
 
     quiet_transformers()
     classify = pipeline("text-classification", model=str(folder), device="cpu", dtype=getattr(torch, precision))
-    rows = [dict(zip(("text", "text_pair"), example.texts, strict=True)) for example in examples]
+    places = range(len(examples))
+    order = list(places) if in_order else sorted(places, key=lambda i: sum(map(len, examples[i].texts)))
+    rows = [dict(zip(("text", "text_pair"), examples[i].texts, strict=True)) for i in order]
 
     def predict() -> list[str]:
-        return [answer["label"] for answer in classify(rows, batch_size=batch_size, truncation=True)]
+        answers = [answer["label"] for answer in classify(rows, batch_size=batch_size, truncation=True)]
+        return [label for _, label in sorted(zip(order, answers, strict=True))]
 
-    return clocked(f"pipeline, batch {batch_size}, {precision}", predict, len(examples))
+    sorting = "" if in_order else ", sorted"
+    return clocked(f"pipeline, batch {batch_size}, {precision}{sorting}", predict, len(examples))
 
 
 def openvino_contender(folder: Path, examples: Sequence[Example], precision: str) -> Contender:
@@ -71,7 +84,7 @@ def openvino_contender(folder: Path, examples: Sequence[Example], precision: str
     import torch
 
     with silent():
-        converted = ov.convert_model(_reference_model(folder), example_input=_example_input())
+        converted = ov.convert_model(reference_model(folder), example_input=example_input())
     settings = {
         "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
@@ -101,8 +114,8 @@ def onnxruntime_contender(folder: Path, examples: Sequence[Example]) -> Contende
         path = Path(place) / "model.onnx"
         sizes = {name: {0: torch.export.Dim("rows"), 1: torch.export.Dim("tokens")} for name in INPUTS}
         torch.onnx.export(
-            _reference_model(folder),
-            kwargs=_example_input(),
+            reference_model(folder),
+            kwargs=example_input(),
             f=str(path),
             dynamo=True,
             dynamic_shapes=sizes,
@@ -149,7 +162,8 @@ def _batched(name: str, folder: Path, examples: Sequence[Example], infer: Infer)
     return clocked(name, predict, len(examples))
 
 
-def _reference_model(folder: Path) -> Any:
+def reference_model(folder: Path) -> Any:
+    """Open a run as transformers' classifier that returns tuples."""
     from transformers import AutoModelForSequenceClassification
 
     quiet_transformers()
@@ -158,7 +172,8 @@ def _reference_model(folder: Path) -> Any:
     return model
 
 
-def _example_input() -> dict[str, Any]:
+def example_input() -> dict[str, Any]:
+    """Return a batch that a model can be traced with."""
     import torch
 
     ids = torch.ones((2, 8), dtype=torch.int64)

@@ -21,6 +21,7 @@ from bertkit.tokenization.vocab import train_wordpiece
 from inputs import Pairs
 
 if TYPE_CHECKING:
+    from bertkit.config import TrainConfig
     from bertkit.models.heads import SequenceModel
 
 PAIR_COLUMNS = ColumnMap(("sentence1",), "sentence2", "label")
@@ -110,6 +111,15 @@ def write_text_classifier(
     task = SequenceTask(settings, parts.tokenizer)
     _save(folder, parts, task, task.build_model(_encoder(parts, shape or SHAPES.get(model)), dropout=0.1))
     return parts.words
+
+
+def default_config(data: Path, model: str, run: Path, *, epochs: int = 1) -> TrainConfig:
+    """Ask for what `bertkit train DATA --model MODEL` does, for so many epochs."""
+    from bertkit.config import TrainConfig
+
+    return TrainConfig(
+        data=(str(data),), model=model, output=str(run), epochs=epochs, tensorboard=False, device="cpu", force=True
+    )
 
 
 def _settings(columns: ColumnMap, max_length: int, *, on_long: str = "truncate") -> TaskSettings:

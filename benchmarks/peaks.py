@@ -33,17 +33,30 @@ def run_for_peak(words: Sequence[str]) -> Done:
     Raises:
         Missing: the system does not tell another process's memory, or the command failed.
     """
+    return peak_of_command([sys.executable, "-m", "bertkit", *words], f"bertkit {' '.join(words)}")
+
+
+def peak_of_command(words: Sequence[str], name: str) -> Done:
+    """Run a command as a process of its own.
+
+    Args:
+        words: the command.
+        name: what it is called where it fails.
+
+    Raises:
+        Missing: the system does not tell another process's memory, or the command failed.
+    """
     if not hasattr(os, "wait4"):
         raise Missing("this system does not tell how much memory another process took (os.wait4).")
     with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
         began = time.perf_counter()
-        process = subprocess.Popen([sys.executable, "-m", "bertkit", *words], stdout=out, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(words, stdout=out, stderr=subprocess.DEVNULL)
         # Not process.wait(): only wait4 tells what this one child took.
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            raise Missing(f"bertkit {' '.join(words)} ended with {process.returncode}.")
+            raise Missing(f"{name} ended with {process.returncode}.")
         out.seek(0)
         printed = out.read()
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere

@@ -1,7 +1,8 @@
 """Start: how long whole commands take, from the shell's return key to the last byte.
 
-`bertkit --help` against `transformers --help`, tokenizing a line, and the first prediction
-against just importing torch and transformers' BertModel.
+`bertkit --help` against `transformers --help` and against that of an app of Typer's with as many commands,
+which do nothing; tokenizing a line; and the first prediction against just importing torch and
+transformers' BertModel.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from report import Report
 from sidebyside import Contender, Turn, alternate, speed_ratios, time_ratios
 
 LINE = "The shop opens at nine, and the baker has been up since four."
-HELP, THEIR_HELP = "bertkit --help", "transformers --help"
+HELP, THEIR_HELP, EMPTY_HELP = "bertkit --help", "transformers --help", "an empty app of Typer's --help"
 TOKENIZE, PREDICT, IMPORT = "bertkit tokenize", "bertkit predict", "import torch, BertModel"
 BY_ONNX = "bertkit predict --engine onnx"
 IMPORTS = "import torch; from transformers import BertModel"
@@ -44,7 +45,12 @@ def measure(options: argparse.Namespace) -> Report:
         run = Path(place) / "run"
         contenders: list[Contender] = []
         if "help" not in options.skip:
-            contenders += [_command(HELP, [*_bertkit(), "--help"]), _command(THEIR_HELP, [*_transformers(), "--help"])]
+            empty = _empty_app(Path(place) / "app.py")
+            contenders += [
+                _command(HELP, [*_bertkit(), "--help"]),
+                _command(EMPTY_HELP, [sys.executable, str(empty), "--help"]),
+                _command(THEIR_HELP, [*_transformers(), "--help"]),
+            ]
         if "tokenize" not in options.skip:
             contenders.append(_tokenizing(run, options, report))
         if "predict" not in options.skip:
@@ -64,6 +70,8 @@ def measure(options: argparse.Namespace) -> Report:
     if HELP in courses:
         ratio = speed_ratios(courses[HELP], courses[THEIR_HELP])
         report.add("start.help", f"{THEIR_HELP} / {HELP}, time", ratio)
+        ratio = time_ratios(courses[HELP], courses[EMPTY_HELP])
+        report.add("start.help_empty", f"{HELP} / {EMPTY_HELP}, time", ratio)
     if PREDICT in courses:
         ratio = time_ratios(courses[PREDICT], courses[IMPORT])
         report.add("start.predict", f"{PREDICT} of one line / {IMPORT}, time", ratio)
@@ -71,6 +79,17 @@ def measure(options: argparse.Namespace) -> Report:
         ratio = time_ratios(courses[BY_ONNX], courses[IMPORT])
         report.add("start.predict_onnx", f"{BY_ONNX} of one line / {IMPORT}, time", ratio)
     return report
+
+
+def _empty_app(path: Path) -> Path:
+    """Write an app of Typer's with as many commands as bertkit shows, each with a line of help and no option."""
+    from bertkit.cli.app import app
+
+    shown = [command for command in app.registered_commands if not command.hidden]
+    names = [f"command_{number}" for number in range(len(shown) + len(app.registered_groups))]
+    commands = "".join(f'@app.command()\ndef {name}() -> None:\n    """Do nothing."""\n\n\n' for name in names)
+    path.write_text(f"import typer\n\napp = typer.Typer()\n\n\n{commands}app()\n", encoding="utf-8")
+    return path
 
 
 def _tokenizing(run: Path, options: argparse.Namespace, report: Report) -> Contender:

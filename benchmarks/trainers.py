@@ -106,6 +106,12 @@ def train_whole(
     return seconds, [str(label) for label in logits.argmax(axis=-1).tolist()]
 
 
+def train_rows(recipe: Recipe, train: Sequence[Example]) -> None:
+    """Train all epochs with the tuned Trainer, and keep nothing."""
+    with _trainer(recipe, _tokenized(recipe, train, padded=False), tuned=True, max_steps=-1) as trainer:
+        trainer.train()
+
+
 def _tokenized(recipe: Recipe, examples: Sequence[Example], *, padded: bool) -> list[dict[str, Any]]:
     """Tokenize pairs as run_glue does, padded to the longest row allowed or not at all."""
     from transformers import AutoTokenizer

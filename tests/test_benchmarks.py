@@ -142,7 +142,7 @@ class TestTable:
     @pytest.mark.parametrize(("median", "verdict"), [(3.0, "met"), (2.5, "met"), (2.4, "missed")])
     def test_a_target_is_met_or_missed_by_the_median(self, median: float, verdict: str) -> None:
         results = self.results(figures=[{**self.FIGURE, "median": median}])
-        line = self.line(results, "predict, float32 / pipeline")
+        line = self.line(results, "predict, plain head, float32 / pipeline")
         assert (line.target, line.interval) == ("≥ 2.5 ×", "2 .. 4")
         assert line.verdict.partition(":")[0] == verdict  # a miss goes on to say why
 
@@ -151,7 +151,7 @@ class TestTable:
         results["skipped"]["textrank"] = "sumy is missing"
         results["failed"]["oracle"] = "it broke"
 
-        assert self.line(results, "predict, bfloat16 / pipeline at").verdict == "no such processor"
+        assert self.line(results, "predict, plain head, bfloat16 / pipeline in float32").verdict == "no such processor"
         assert self.line(results, "TextRank / sumy, news").verdict == "sumy is missing"
         assert self.line(results, "oracle labels").verdict == "it broke"
         assert self.line(results, "whole training, time of tuned").verdict == "not part of this form"
@@ -180,10 +180,29 @@ class TestTable:
             texts.append(readme.read_text(encoding="utf-8"))
 
         assert texts[0] == texts[1]
-        assert "| predict, float32 / pipeline at its best batch size | ≥ 2.5 × | 3 × | 2 .. 4 | met |" in texts[0]
+        assert (
+            "| predict, plain head, float32 / pipeline at its best batch size | ≥ 2.5 × | 3 × | 2 .. 4 | met |"
+            in texts[0]
+        )
         assert "on generated rows: predict" in texts[0]
         assert "No results yet." not in texts[0]
         assert texts[0].startswith("# Benchmarks")
+
+    def test_tables_of_other_processors_stay(self, tmp_path: Path) -> None:
+        everything, readme = module("all"), tmp_path / "README.md"
+        readme.write_text(f"before\n{everything.BEGIN}\n\n{everything.END}\nafter\n", encoding="utf-8")
+        for flags, median in ((["AVX2"], 2.0), (["AVX512-BF16", "AVX2"], 3.0), (["AVX512-BF16", "AVX2"], 4.0)):
+            machine = {"processor": "A CPU", "cores": 2, "flags": flags, "threads": 2, "versions": {}}
+            results = self.results(machine=machine, figures=[{**self.FIGURE, "median": median}])
+            everything.write_readme(readme, list(everything.table_lines(results)), results)
+        text = readme.read_text(encoding="utf-8")
+        assert [line for line in text.splitlines() if line.startswith("### ")] == ["### AVX512-BF16", "### AVX2"]
+        newer, older = text.split("### AVX2")
+        assert "| ≥ 2.5 × | 4 × |" in newer
+        assert "| ≥ 2.5 × | 2 × |" in older
+        assert "3 ×" not in text.replace("1.3 ×", "")
+        assert text.startswith("before")
+        assert text.endswith("after\n")
 
     def test_a_readme_without_marks_is_left_alone(self, tmp_path: Path) -> None:
         readme = tmp_path / "README.md"
@@ -197,7 +216,7 @@ class TestTable:
         saved.write_text(json.dumps(self.results()), encoding="utf-8")
         assert module("all").main(["--from", str(saved), "--only", "predict"]) == 0
         out = capsys.readouterr().out
-        assert "predict, float32 / pipeline at its best batch size" in out
+        assert "predict, plain head, float32 / pipeline at its" in " ".join(out.split())
         assert "TextRank" not in out
 
     def test_a_job_that_fails_is_told_from_one_that_lacks_a_peer(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,13 +388,14 @@ def test_predict_leaves_engines_out_that_are_not_installed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     absent(monkeypatch, "openvino", "onnxruntime")
-    report = report_of("predict", "--model tiny --rows 12 --trial 4 --bfloat16", capsys)
+    report = report_of("predict", "--model tiny --rows 12 --trial 4 --padded 40 --bfloat16 --no-default-run", capsys)
     found = {figure["key"]: figure["median"] for figure in report["figures"]}
     assert {"predict.float32", "predict.bfloat16", "predict.labels_bfloat16"} <= set(found)
     assert found["predict.labels_float32"] == 100
     reasons = report["left_out"]
     assert set(reasons) == {"predict.openvino_float32", "predict.openvino_bfloat16", "predict.onnxruntime_float32"}
-    assert all(".[bench]" in reason for reason in reasons.values())
+    assert ".[bench]" in reasons["predict.openvino_bfloat16"]
+    assert 0 < found["predict.padding"] < 100
 
 
 @pytest.mark.parametrize(
@@ -446,12 +466,69 @@ def test_processes(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.slow
+def test_predict_with_the_default_run(capsys: pytest.CaptureFixture[str]) -> None:
+    report = report_of("predict", "--model tiny --rows 24 --trial 4 --padded 40 --bfloat16 --no-engines", capsys)
+    ours = {
+        f"predict.{part}{key}" for part in ("", "default.") for key in ("bfloat16", "both_bfloat16", "labels_bfloat16")
+    }
+    assert ours <= keys(report)
+
+
+@pytest.mark.slow
+def test_int8(capsys: pytest.CaptureFixture[str]) -> None:
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package)
+    report = report_of("int8", "--model tiny --rows 30", capsys)
+    assert "int8.labels.onnx" in keys(report)
+    assert {key.split(".")[1] for key in report["left_out"]} & {"bfloat16", "float32"}
+
+
+@pytest.mark.slow
+def test_end_to_end(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("openvino")
+    report = report_of("end_to_end", "--model tiny --rows 20", capsys)
+    found = {figure["key"]: figure["median"] for figure in report["figures"]}
+    assert set(found) == {"end_to_end.auto", "end_to_end.labels"}
+    assert found["end_to_end.labels"] == 100
+
+
+@pytest.mark.slow
+def test_resident(capsys: pytest.CaptureFixture[str]) -> None:
+    report = report_of("resident", "--model tiny --rows 60 --predicted 20 --threads 1", capsys)
+    found = {figure["key"]: figure["median"] for figure in report["figures"]}
+    assert set(found) == {"resident.train", "resident.train_mb", "resident.predict"}
+    assert 100 < found["resident.train_mb"] < 2000
+
+
+@pytest.mark.slow
+def test_piped(capsys: pytest.CaptureFixture[str]) -> None:
+    report = report_of("piped", "--model tiny --pause 0.1", capsys)
+    assert keys(report) == {"piped.plain", "piped.default"}
+    assert all(figure["median"] >= 10 for figure in report["figures"]), "a second row is waited for"
+
+
+@pytest.mark.slow
+def test_short_pairs(capsys: pytest.CaptureFixture[str]) -> None:
+    script = module("short_pairs")
+    if subprocess.run(["git", "-C", str(ROOT), "cat-file", "-e", script.BUILD], check=False).returncode:
+        pytest.skip("the history is not here")
+    report = report_of("short_pairs", "--rows 200", capsys)
+    assert keys(report) == {"short_pairs.before", "short_pairs.cpu", "short_pairs.labels"}
+
+
+def test_an_earlier_build_that_git_lacks_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert module("short_pairs").main(["--rows", "2", "--build", "0000000"]) == 3
+    assert "0000000" in capsys.readouterr().err
+
+
+@pytest.mark.slow
 def test_start(capsys: pytest.CaptureFixture[str]) -> None:
     report = report_of("start", "--model tiny", capsys)
     assert keys(report) - {"start.predict_onnx"} == {
         "start.help_seconds",
         "start.tokenize_seconds",
         "start.help",
+        "start.help_empty",
         "start.predict",
     }
 

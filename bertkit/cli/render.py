@@ -13,9 +13,7 @@ import typer
 from bertkit.cli.options import Format
 from bertkit.config import flag
 from bertkit.language import translated
-from bertkit.metrics.names import table_names
 from bertkit.plain import sentence, shortened, span, to_json, visible
-from bertkit.tasks.registry import TASKS_WITH
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -140,6 +138,8 @@ def _limits(shape: Mapping[str, int]) -> str:
 
 def _is_read(name: str, value: Any, values: Mapping[str, Any]) -> bool:
     """Whether this training reads an option, and it has a value."""
+    from bertkit.tasks.registry import TASKS_WITH
+
     if name in _ELSEWHERE or value in (None, "", []):
         return False
     if values["task"] not in TASKS_WITH.get(name, (values["task"],)):
@@ -236,6 +236,8 @@ def _by(metric: str) -> str:
 
 
 def _show_evaluation(values: Mapping[str, Any]) -> None:
+    from bertkit.metrics.names import table_names
+
     console = open_console()
     title = f"{values['data']}, {values['split']}, {values['n']:,} rows"
     if values.get("coverage") is not None:
@@ -257,6 +259,8 @@ def _rounded(values: Mapping[str, float]) -> dict[str, Any]:
 
 def _metric_table(values: Mapping[str, Any], *, title: str) -> Any:
     """Lay out the metrics of a model and of its baselines, with intervals where there are any."""
+    from bertkit.metrics.names import table_names
+
     metrics, intervals, baselines = values["metrics"], values.get("intervals", {}), values["baselines"]
     numbers = [translated("model"), *([translated("95 % CI")] if intervals else []), *baselines]
     table = new_table((translated("metric"), *numbers), right=numbers, title=title)

@@ -18,12 +18,11 @@ from bertkit.cli.render import open_console, spoken
 from bertkit.cli.streams import is_typed_at, say
 from bertkit.errors import UsageError
 from bertkit.plain import to_json, visible
-from bertkit.summarization.records import Answer, Rouge, Summary, Unreadable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bertkit.summarization.records import Listener
+    from bertkit.summarization.records import Answer, Listener, Rouge, Summary
     from bertkit.summarization.summarize import SummarizeRequest
 
 # --- Summaries for people: as plain text, or as the document with the chosen sentences marked -----
@@ -57,6 +56,8 @@ class SummaryText:
 
     def __call__(self, answer: Answer) -> None:
         """Write an answer; of a document that cannot be summarized, only a heading that says so."""
+        from bertkit.summarization.records import Unreadable
+
         if self._many:
             self._heading(answer)
         if isinstance(answer, Unreadable):
@@ -71,6 +72,8 @@ class SummaryText:
             self._write(_rouge(answer.rouge))
 
     def _heading(self, answer: Answer) -> None:
+        from bertkit.summarization.records import Unreadable
+
         is_unreadable = isinstance(answer, Unreadable)
         place = answer.place if isinstance(answer, Unreadable) else answer.document.place
         if isinstance(answer, Unreadable):

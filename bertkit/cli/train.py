@@ -19,7 +19,6 @@ from bertkit.cli.progress import EVERY_S, WARNING, Clock, QuietOption, notes
 from bertkit.cli.render import open_console, spoken
 from bertkit.config import TrainConfig, flag, from_mapping, options, read_toml
 from bertkit.language import translated
-from bertkit.metrics.names import table_names
 from bertkit.plain import span, to_json
 
 if TYPE_CHECKING:
@@ -127,6 +126,8 @@ class _Lines:
 
     def epoch_line(self, facts: StepFacts) -> str:
         """Say what the validation rows scored, and whether that is the best so far."""
+        from bertkit.metrics.names import table_names
+
         assert facts.scores is not None
         metrics = facts.scores.metrics
         shown = [m for m in table_names(metrics, self.positive) if m in (*_EPOCH_METRICS, self.metric)]

@@ -112,8 +112,9 @@ def no_gradients() -> AbstractContextManager[Any]:
 # Below this width bfloat16 saves nothing on a CPU: the matrices are too small for its units.
 NARROW = 256
 # On a CPU torch keeps what it has made for each shape of a batch in bfloat16, up to 1,024 of them and some
-# MB each. Batches are of hundreds of shapes, few of which come again.
-_KEPT_SHAPES = {"LRU_CACHE_CAPACITY": "64", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
+# MB each. Batches are of hundreds of shapes, few of which come again. A step of a training needs some 20.
+_KEPT_SHAPES = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")
+MANY_SHAPES, FEW_SHAPES = 64, 24
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,12 @@ def check_device_word(device: str) -> None:
 
 
 def choose_placement(
-    device: str = "auto", precision: str = "auto", *, threads: int | None = None, width: int | None = None
+    device: str = "auto",
+    precision: str = "auto",
+    *,
+    threads: int | None = None,
+    width: int | None = None,
+    shapes: int = MANY_SHAPES,
 ) -> Placement:
     """Pick the device and the precision, and set torch's thread count.
 
@@ -154,14 +160,15 @@ def choose_placement(
             multiplies it natively (CUDA from Ampere on, CPUs with AMX or AVX512-BF16).
         threads: CPU threads; None keeps torch's choice, as far as this process may use so many.
         width: hidden size of the encoder, if known; see NARROW.
+        shapes: for how many shapes of a batch torch keeps what it makes, where the environment does not say.
 
     Raises:
         UsageError: --device names nothing.
         DeviceError: the machine has no such device.
     """
     check_device_word(device)
-    for name, number in _KEPT_SHAPES.items():  # looked at when the first batch is computed
-        os.environ.setdefault(name, number)
+    for name in _KEPT_SHAPES:  # looked at when the first batch is computed
+        os.environ.setdefault(name, str(shapes))
     import torch
 
     if threads is not None or torch.get_num_threads() > usual_threads():

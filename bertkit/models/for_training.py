@@ -50,6 +50,10 @@ class LastingEmbedding(nn.Embedding):
             gradient = gradient.masked_fill((ids == self.padding_idx).unsqueeze(-1), 0.0)
         self.weight.grad.index_add_(0, ids, gradient.to(self.weight.dtype))
 
+    def forget(self) -> None:
+        """Give up the memory of the gradient; a further step takes it anew."""
+        self._gradient = None
+
 
 class _LookUp(torch.autograd.Function):
     @staticmethod

@@ -22,7 +22,16 @@ from bertkit.run_folder import resume_command
 from bertkit.tasks.base import Outputs, Scores
 from bertkit.tasks.published import OF_A_ROW, class_of
 from bertkit.training.checkpoint import Checkpoints, EpochAverage, best_name, check_state, soup_name
-from bertkit.training.loop import Learner, LoopState, StepFacts, build_learner, build_model, plan_of, train_steps
+from bertkit.training.loop import (
+    Learner,
+    LoopState,
+    StepFacts,
+    build_learner,
+    build_model,
+    forget,
+    plan_of,
+    train_steps,
+)
 from bertkit.training.prepare import Prepared
 from bertkit.training.tracking import Tracker, chosen_rows, silent_writers, wants_tensorboard
 
@@ -199,6 +208,7 @@ def drive_to_best(
     resumed_from = state.step
     begins(state)
     totals = drive(prepared, learner, placement, state, checkpoints, listener)
+    forget(learner)
     learner.bare_model.load_state_dict(checkpoints.load_weights(best_name(state.best_step)))
     return Driven(state, resumed_from, totals)
 

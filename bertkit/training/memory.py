@@ -12,7 +12,7 @@ import numpy as np
 from bertkit.compute.batching import padding_share, training_batches
 from bertkit.tasks.base import TrainingRow
 from bertkit.tasks.encoded import lengths_of
-from bertkit.training.loop import Learner, LoopState, Plan, layers_frozen, plan_of, take_step
+from bertkit.training.loop import Learner, LoopState, Plan, at_once, layers_frozen, plan_of, take_step
 from bertkit.training.prepare import Prepared
 
 if TYPE_CHECKING:
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 #
 #   - on the CPU, what the process holds before it: interpreter, libraries, rows;
 #   - the weights, and of each that is trained a gradient and AdamW's two moments;
-#   - what autograd keeps of the largest batch. It shrinks while the gradients grow, but blocks
-#     of the one size seldom fit into places that the other leaves: measured, both count;
-#   - on the CPU the best weights, read back before any of this is given up, and where weights
-#     are averaged, the snapshots of some epochs.
+#   - what autograd keeps of the largest batch, on the CPU of the part of it that goes through the model
+#     at once. It shrinks while the gradients grow, but blocks of the one size seldom fit into places
+#     that the other leaves: measured, both count;
+#   - on the CPU, where weights are averaged, the snapshots of some epochs. The best weights are read
+#     back when gradients and moments have been given up.
 #
 # What autograd keeps is counted, not estimated layer by layer: two and then three of its rows
 # go forward, and every tensor kept for the backward pass is asked for its size. All of them
@@ -55,7 +56,7 @@ class Memory:
         process: what the process holds before the first step, without the weights.
         weights: of the whole model, float32.
         optimizer: the two moments of each trained weight.
-        best: the best weights, read back at the end.
+        best: 0; the best weights are read back where the gradients were.
         averages: snapshots of the weights (--average).
         gradients: one of each trained weight.
         activations: what autograd keeps of the largest batch, logits over a vocabulary aside.
@@ -112,14 +113,14 @@ def predict_memory(prepared: Prepared, learner: Learner) -> Memory:
     config, on_cpu = prepared.config, learner.accelerator.device.type == "cpu"
     weights = [(w.numel() * w.element_size(), w.requires_grad) for w in learner.bare_model.parameters()]
     every, trained = sum(size for size, _ in weights), sum(size for size, learns in weights if learns)
-    batch = kept_of(learner, largest_batch(prepared.rows, plan_of(config)))
+    batch = kept_of(learner, at_once(largest_batch(prepared.rows, plan_of(config)), learner.places)[0])
     snapshots = min(config.average or 1, config.epochs or 1) if (config.average or 1) > 1 else 0
     in_batch = batch.activations + batch.logits + PASSING * batch.largest
     return Memory(
         process=max(0, resident() - every) if on_cpu else 0,
         weights=every,
         optimizer=MOMENTS * trained,
-        best=every if on_cpu else 0,
+        best=0,
         averages=snapshots * every if on_cpu else 0,
         gradients=trained,
         activations=batch.activations,

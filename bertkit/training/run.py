@@ -34,7 +34,15 @@ from bertkit.training.checkpoint import (
 from bertkit.training.drive import SoupStep, Totals, drive_to_best, stir, train_members
 from bertkit.training.finish import FoldScores, FoldStep, check_folds, finish, score_folds
 from bertkit.training.linear import is_wanted, prepare_linear, train_linear
-from bertkit.training.loop import Learner, LoopState, StepFacts, build_learner, build_model, place_training, plan_of
+from bertkit.training.loop import (
+    Learner,
+    LoopState,
+    StepFacts,
+    build_learner,
+    build_model,
+    place_training,
+    plan_of,
+)
 from bertkit.training.memory import advice, predict_memory, predict_seconds
 from bertkit.training.place import Place, after_restart, opened, planned_place
 from bertkit.training.prepare import Prepared, check_names, prepare

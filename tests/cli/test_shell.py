@@ -44,6 +44,21 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     assert done.stderr.splitlines()[-1] == "[]"
 
 
+def test_help_compiles_no_reader_of_documents() -> None:
+    """Their patterns took a third of its time."""
+    code = (
+        "import sys\n"
+        "from bertkit.cli.app import main\n"
+        "sys.argv = ['bertkit', '--help']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "rooms = ('bertkit.documents', 'bertkit.summarization', 'bertkit.data', 'bertkit.metrics', 'bertkit.tasks')\n"
+        "print(sorted(m for m in sys.modules if m.startswith(rooms)), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
 def test_first_row_comes_before_the_input_ends(trained_run: Path) -> None:
     process = subprocess.Popen(
         [*BERTKIT, "predict", str(trained_run), "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

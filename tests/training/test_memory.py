@@ -16,11 +16,25 @@ from typer.testing import CliRunner
 
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig
+from bertkit.errors import Interrupted
 from bertkit.tasks.base import TrainingRow
-from bertkit.training.loop import Learner, build_learner, build_model, place_training, plan_of
+from bertkit.training.loop import (
+    Learner,
+    LoopState,
+    at_once,
+    build_learner,
+    build_model,
+    forget,
+    place_training,
+    places_at_once,
+    plan_of,
+    take_step,
+)
 from bertkit.training.memory import Kept, Memory, count_kept, extrapolated, kept_of, largest_batch, predict_memory
 from bertkit.training.prepare import Prepared, prepare
+from bertkit.training.run import train
 from tests.conftest import SUBJECTS, VERBS
+from tests.training.small_runs import data_file, learnt, request, resume, stopped_at
 from tests.training.task_data import plain_lines
 from tests.training.test_run import small
 
@@ -67,7 +81,7 @@ def test_weights_gradients_moments_and_snapshots(pair_file: Path, tmp_path: Path
     prepared, learner = opened(config)
     memory = predict_memory(prepared, learner)
     weights = 4 * sum(w.numel() for w in learner.model.parameters())
-    assert (memory.weights, memory.best, memory.gradients, memory.optimizer) == (weights, weights, weights, 2 * weights)
+    assert (memory.weights, memory.best, memory.gradients, memory.optimizer) == (weights, 0, weights, 2 * weights)
     assert memory.averages == 2 * weights  # of two epochs there are two snapshots
     assert memory.logits == 0
     assert predict_memory(*opened(replace(config, average=1))).averages == 0
@@ -129,6 +143,89 @@ def test_logits_of_masked_lm_are_hidden_words_by_vocabulary(lines: Path, tmp_pat
 def test_one_row_is_a_batch_too(pair_file: Path, tmp_path: Path) -> None:
     prepared, learner = opened(small(pair_file, tmp_path / "run", batch_size=1))
     assert kept_of(learner, largest(prepared)).activations > 0
+
+
+# --- a batch goes through in parts --------------------------------------------------------
+
+
+def test_a_batch_is_parted_evenly_and_a_row_never(pair_file: Path, tmp_path: Path) -> None:
+    prepared, _ = opened(small(pair_file, tmp_path / "run", swap_pairs=False))
+    rows = sorted(prepared.rows, key=lambda row: row.length)[-10:]
+    longest = rows[-1].length
+    assert at_once(rows, None) == at_once(rows, 10 * longest) == [rows]
+    assert [len(part) for part in at_once(rows, 10 * longest - 1)] == [5, 5]
+    assert [len(part) for part in at_once(rows, 4 * longest)] == [4, 4, 2]
+    assert [row for part in at_once(rows, 4 * longest) for row in part] == rows
+    assert at_once(rows, 1) == [[row] for row in rows]
+    assert at_once([], 5) == at_once([], None) == []
+
+
+def test_parts_make_the_step_of_the_whole_batch(pair_file: Path, tmp_path: Path) -> None:
+    """Without noise the gradients are those of the batch, but for rounding, in bfloat16 too."""
+    still = {"dropout": 0.0, "swap_pairs": False, "token_masking": 0.0}
+    config = small(pair_file, tmp_path / "run", batch_size=16, clip=0.0, **still)
+    for precision, apart in (("float32", 1e-5), ("bfloat16", 0.02)):
+        found = []
+        for places in (None, 40):
+            prepared, learner = opened(replace(config, precision=precision))
+            plan = replace(plan_of(prepared.config), lr=0.0)
+            facts = take_step(replace(learner, places=places), [list(prepared.rows[:16])], plan, LoopState(), 5)
+            found.append((facts, [w.grad.clone() for w in learner.bare_model.parameters() if w.grad is not None]))
+        (whole, theirs), (parted, ours) = found
+        assert parted.loss == pytest.approx(whole.loss, rel=apart)
+        assert parted.tokens == whole.tokens
+        assert len(ours) == len(theirs) > 10
+        for mine, other in zip(ours, theirs, strict=True):
+            assert float((mine - other).norm()) <= apart * float(other.norm()) + 1e-6
+
+
+def test_rounded_weights_do_not_outlive_a_step(pair_file: Path, tmp_path: Path) -> None:
+    """The step after an update computes with the new weights."""
+    config = small(pair_file, tmp_path / "run", dropout=0.0, swap_pairs=False, precision="bfloat16")
+    prepared, learner = opened(config)
+    plan = replace(plan_of(prepared.config), lr=0.05, warmup=0.0)
+    losses = [
+        take_step(replace(learner, places=20), [list(prepared.rows[:8])], plan, LoopState(), 5).loss for _ in range(2)
+    ]
+    assert losses[0] != losses[1]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_run_in_parts_resumes_to_the_same_bytes(
+    precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bertkit.training.loop.LEAST_PLACES", 30)
+    monkeypatch.setattr("bertkit.training.loop.MOST_KEPT", 0)
+    whole = request(data_file(tmp_path), tmp_path / "whole", precision=precision)
+    train(whole)
+    with pytest.raises(Interrupted):
+        train(replace(whole, output=str(tmp_path / "cut")), stopped_at(4))
+    resume(tmp_path / "cut")
+    assert learnt(tmp_path / "cut") == learnt(tmp_path / "whole")
+
+    monkeypatch.undo()
+    train(replace(whole, output=str(tmp_path / "at-once")))
+    weights = "model.safetensors"
+    assert learnt(tmp_path / "at-once")[weights] != learnt(tmp_path / "whole")[weights], "it was not parted"
+
+
+def test_narrow_encoders_take_more_tokens_at_once(pair_file: Path, tmp_path: Path) -> None:
+    _, narrow = opened(small(pair_file, tmp_path / "run"))
+    _, wide = opened(small(pair_file, tmp_path / "run", layers=4))
+    assert (narrow.places or 0) > (wide.places or 0) >= 2048
+    assert places_at_once(narrow.bare_model.encoder) == narrow.places
+
+
+def test_what_further_steps_would_need_is_given_up(pair_file: Path, tmp_path: Path) -> None:
+    prepared, learner = opened(small(pair_file, tmp_path / "run"))
+    plan = plan_of(prepared.config)
+    take_step(learner, [list(prepared.rows[:8])], plan, LoopState(), 5)
+    before = [weight.clone() for weight in learner.bare_model.parameters()]
+    assert learner.optimizer.state
+    forget(learner)
+    assert not learner.optimizer.state
+    assert all(weight.grad is None for weight in learner.bare_model.parameters())
+    assert all((now == then).all() for now, then in zip(learner.bare_model.parameters(), before, strict=True))
 
 
 # --- what a user sees ---------------------------------------------------------------------
