@@ -79,9 +79,6 @@ MINILM = replace(
         "classify": {"head_lr": 2e-3},
         "relation": {"head_lr": 2e-3, "lr": 2e-4},
         "multilabel": {"head_lr": 5e-3, "lr": 2e-4, "epochs": 8, "blend": True},
-        # So that thousands of documents are learnt in minutes (docs/summaries.md).
-        "extractive": {"epochs": 1, "lr": 2e-4, "head_lr": 5e-4, "freeze": 2},
-        "matching": {"epochs": 1, "freeze": 2},
     },
     by_pair_task={
         "classify": {"pooling": "align", "epochs": 2, "lr": 2e-4, "blend": True},

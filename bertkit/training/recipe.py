@@ -40,7 +40,6 @@ WIDE = (2, 128, 4)  # layers, hidden, heads
 # (docs/minilm.md), but questions about texts do: where an answer stands is told token by token.
 ENOUGH = {"pretrained": (150, 20), "random": (600, 40)}  # steps, epochs
 OF_FEW_ROWS = ("qa",)
-OF_DOCUMENTS = ("extractive", "matching")  # of encoders that come with weights
 OF_ONE_TEXT = ("classify", "multilabel", "relation", "regression", "ner")
 
 
@@ -78,8 +77,7 @@ def resolve(
         _refuse_vocabulary(config, spec)
     config = _with_attention(config, spec)
     filled = _filled(config, recipe_for(spec, from_nothing=init == "random"), task=task, two_texts=two_texts)
-    few_documents = task in OF_DOCUMENTS and init == "pretrained"
-    reads_more_often = task in OF_FEW_ROWS or few_documents or (task in OF_ONE_TEXT and not two_texts)
+    reads_more_often = task in OF_FEW_ROWS or (task in OF_ONE_TEXT and not two_texts)
     if config.epochs is None and n_rows and reads_more_often:
         filled = replace(filled, epochs=_epochs(n_rows, filled, init))
     if spec.is_scratch and (n_rows >= MANY_ROWS or task == "ner"):

@@ -71,15 +71,6 @@ def test_few_pairs_choices_and_lines_are_read_no_more_often(task: str, is_pair: 
     assert config.epochs == epochs
 
 
-@pytest.mark.parametrize(("task", "n_rows", "epochs"), [
-    ("extractive", 5_000, 1), ("matching", 2_000, 1), ("extractive", 300, 4), ("extractive", 0, 1),
-])  # fmt: skip
-def test_minilm_reads_many_documents_once(task: str, n_rows: int, epochs: int) -> None:
-    asked = TrainConfig(batch_size=8)
-    config = resolve(asked, find_model("minilm"), is_pair=False, n_words=9, n_rows=n_rows, task=task)
-    assert (config.epochs, config.freeze) == (epochs, 2)
-
-
 def test_only_minilms_classifier_learns_faster_unasked() -> None:
     assert resolved("minilm").head_lr == 2e-3
     assert resolved("minilm", head_lr=1e-3).head_lr == 1e-3
