@@ -160,7 +160,7 @@ def test_a_second_text_beside_the_one_that_is_read_is_named(tmp_path: Path) -> N
     path.write_text("\n".join(["text,other text,word,label", *rows]), encoding="utf-8")
     (said,) = [note for note in load_data([str(path)]).notes if "is not read" in note]
     assert "'other text' holds texts, too" in said
-    assert said.endswith("--columns 'text=text,pair=other text' makes pairs)")
+    assert said.endswith("--columns 'text=text,pair=other text' reads pairs)")
     notes = load_data([str(path)], columns="text=text").notes
     assert not [note for note in notes if "is not read" in note], "it was asked for"
 

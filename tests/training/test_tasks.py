@@ -406,7 +406,11 @@ def no_entity(folder: Path) -> Path:
     ("make", "arguments", "parts"),
     [
         (questions_with(("q", "only one", "", "", "", "", "A")), [], ["q.csv:13", "only one choice, A"]),
-        (questions_with(("q", "this", "that", "", "", "", "C")), [], ["q.csv:13", "'C' names no choice", "A, B"]),
+        (
+            questions_with(("q", "this", "that", "", "", "", "C")),
+            [],
+            ["q.csv:13", "the answer 'C' is not one of the choices", "A, B"],
+        ),
         (questions_with(("q", "this", "that", "", "", "", "")), [], ["q.csv:13", "label is empty"]),
         (strange_tag, [], ["tags.conll:2", "'E-PER' is outside the scheme IOB2"]),
         (too_many_tags, ["--task", "ner"], ["tags.tsv:8", "more tags", "than words"]),

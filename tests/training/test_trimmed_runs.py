@@ -113,7 +113,7 @@ def test_a_stopped_training_goes_on_with_the_same_bytes(data: Path, tmp_path: Pa
 
 
 def test_it_goes_where_a_vocabulary_comes_with_the_model(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--trim-vocab: a model that starts from scratch"):
+    with pytest.raises(UsageError, match="--trim-vocab: a model that is trained from scratch"):
         train(replace(config(data, tmp_path / "run"), model="scratch", trim_vocab=True))
 
 
