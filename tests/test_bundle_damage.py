@@ -160,7 +160,7 @@ def test_large_weights_are_answered_with(run: Path, rows: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda v: v.update(labels=["0", "2"]), "baselines.json: is of another task or other labels"),
+        (lambda v: v.update(labels=["0", "2"]), "baselines.json: does not fit the task or the labels"),
         (lambda v: v.update(labels="01"), 'baselines.json: labels is "01" and should be a list'),
         (lambda v: v.update(bounds=[0, "1"]), 'baselines.json: bounds[1] is "1" and should be a number'),
         (lambda v: v.update(words=[1]), "baselines.json: words is [1] and should be a list of texts"),

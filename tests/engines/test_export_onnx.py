@@ -97,7 +97,7 @@ def test_an_export_that_answers_otherwise_is_a_failure_and_leaves_nothing(
     monkeypatch.setattr(check, "TOLERANCE", 0.0)
     monkeypatch.setattr("bertkit.export.to_onnx.write_graph", other_model)
     done = command("export", run_of("scratch"), "--to", "onnx", "-o", tmp_path / "deep" / "out")
-    refused(done, "answers otherwise than the run")
+    refused(done, "the export's answers differ from the run's")
     assert list(tmp_path.iterdir()) == []
 
 

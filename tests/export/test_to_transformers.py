@@ -340,7 +340,7 @@ def test_an_export_that_answers_otherwise_is_taken_back(
     train(small(pairs_file, run, overlap_segments=False, pooling="cls", lr=1e-2, epochs=3))
     monkeypatch.setitem(published._MIDDLE, "tanh", (1.0, 0.0))
     result = bertkit("export", run, "--to", "transformers")
-    refused(result, 3, "answers otherwise than the run", "pairs.tsv:", "nothing was written")
+    refused(result, 3, "the export's answers differ from the run's", "pairs.tsv:", "nothing was written")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
