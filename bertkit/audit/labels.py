@@ -494,12 +494,12 @@ def _chance(hits: int, rows: int, share: float) -> float:
 # Estimating Uncertainty in Dataset Labels"). Which they are is told by the margin: the rows whose own label is
 # least likely beside the likeliest other one. Where labels had been turned on purpose, the first so many by
 # margin held as many of these as the counted rows themselves, or more. What the other folds' models say, which
-# learnt from the row, joins the margin with half the weight: a label that even they do not give, though it was
+# learnt from the row, joins the margin with equal weight: a label that even they do not give, though it was
 # shown to them, is the more suspect (docs/tasks.md has the figures). Of sets of labels, each label is a question
 # of its own (yes or no), and a row is as suspect as its most suspect label.
 
 ROWS = "folds.jsonl"
-_SEEN_WEIGHT = 0.5
+_SEEN_WEIGHT = 1.0
 
 
 @dataclass(frozen=True)
