@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -254,14 +254,18 @@ class EpochAverage:
 
     def mean(self) -> dict[str, Tensor]:
         """Return the mean of the snapshots."""
-        import torch
-
-        each = list(self.snapshots.values())
-        return {name: torch.stack([weights[name] for weights in each]).mean(dim=0) for name in each[0]}
+        return mean_weights(list(self.snapshots.values()))
 
     def best_of(self, model: nn.Module) -> dict[str, Tensor]:
         """Return the weights that were just scored."""
         return model.state_dict() if self.n == 1 else self.mean()
+
+
+def mean_weights(each: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the mean of several weights of one model, tensor by tensor."""
+    import torch
+
+    return {name: torch.stack([weights[name] for weights in each]).mean(dim=0) for name in each[0]}
 
 
 def _name(epoch: int) -> str:

@@ -21,7 +21,7 @@ from bertkit.metrics.names import greater_is_better
 from bertkit.run_folder import resume_command
 from bertkit.tasks.base import Outputs, Scores
 from bertkit.tasks.published import OF_A_ROW, class_of
-from bertkit.training.checkpoint import Checkpoints, EpochAverage, best_name, check_state, soup_name
+from bertkit.training.checkpoint import Checkpoints, EpochAverage, best_name, check_state, mean_weights, soup_name
 from bertkit.training.loop import (
     Learner,
     LoopState,
@@ -288,18 +288,12 @@ def stir(
     best, first, outputs = trained[0]
     kept, score = [first], best
     for _, weights, _ in trained[1:]:
-        mean = _mean([*kept, weights])
+        mean = mean_weights([*kept, weights])
         now, found = tried(mean)
         if now >= score:
             kept, score, outputs = [*kept, weights], now, found
-    learner.bare_model.load_state_dict(_mean(kept))
+    learner.bare_model.load_state_dict(mean_weights(kept))
     return outputs, (
         f"model soup: the mean weights of {len(kept)} of {count} trainings; on the validation rows {metric} "
         f"{score * sign:.4f}, the best of them alone {best * sign:.4f}"
     )
-
-
-def _mean(weights: list[Weights]) -> Weights:
-    import torch
-
-    return {name: torch.stack([each[name] for each in weights]).mean(dim=0) for name in weights[0]}

@@ -13,8 +13,7 @@ from bertkit.config import TrainConfig
 from bertkit.errors import Interrupted, UsageError
 from bertkit.models.registry import find_model
 from bertkit.run_folder import strangers
-from bertkit.training import drive
-from bertkit.training.checkpoint import Checkpoints
+from bertkit.training.checkpoint import Checkpoints, mean_weights
 from bertkit.training.drive import SoupStep
 from bertkit.training.recipe import resolve
 from bertkit.training.run import Event, train
@@ -122,4 +121,4 @@ def test_who_has_it_by_default() -> None:
 
 def test_the_mean_is_the_mean() -> None:
     weights = [{"a": torch.tensor([float(i), 2.0 * i])} for i in (1, 2, 6)]
-    assert drive._mean(weights)["a"].tolist() == [3.0, 6.0]
+    assert mean_weights(weights)["a"].tolist() == [3.0, 6.0]
