@@ -97,10 +97,10 @@ def _mixed(articles: Sequence[dict[str, Any]], *, keep: bool) -> list[dict[str, 
     return made
 
 
-def turned(source: Path, folder: Path) -> None:
+def turned(source: Path, folder: Path, seed: int = SEED) -> None:
     """Write pairs with a seeded choice of labels turned, and the lines of these."""
     lines = source.read_text(encoding="utf-8-sig").splitlines()[1:]
-    wrong = set(random.Random(SEED).sample(range(len(lines)), TURNED))
+    wrong = set(random.Random(seed).sample(range(len(lines)), TURNED))
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "train.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
@@ -131,8 +131,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("data", choices=MAKERS, help="which tables to make")
     parser.add_argument("source", type=Path, help="the file to make them of")
     parser.add_argument("folder", type=Path, help="where to write them")
+    parser.add_argument("--seed", type=int, default=SEED, help="turned: which labels")
     options = parser.parse_args(argv)
-    MAKERS[options.data](options.source, options.folder)
+    if options.data == "turned":
+        turned(options.source, options.folder, options.seed)
+    else:
+        MAKERS[options.data](options.source, options.folder)
     return 0
 
 
