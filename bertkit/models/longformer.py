@@ -103,7 +103,7 @@ class LongformerSelfAttention(BertSelfAttention):
                 extra = _pick(some.key, places), _pick(some.value, places), _pick(marks, places) == SEEN_BY_ALL
             mixed.append(attend(some, near, self.reach, gap, extra))
             first += count
-        out = torch.cat(mixed, dim=1).transpose(1, 2).flatten(2)  # (B, L, H)
+        out = (torch.cat(mixed, dim=2) if mixed[1:] else mixed[0]).flatten(2)  # (B, L, H)
         return out if places is None else self._with_global(out, hidden, marks, places)
 
     def weights(self, query_states: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
@@ -159,7 +159,11 @@ Extra = tuple[Tensor, Tensor, Tensor]
 
 
 def attend(tokens: Heads, near: Tensor, reach: int, gap: int = 1, extra: Extra | None = None) -> Tensor:
-    """Mix values by `attend_in_blocks`, a long row piece by piece, each with what it sees on either side."""
+    """Mix values by `attend_in_blocks`, a long row piece by piece, each with what it sees on either side.
+
+    Returns:
+        (B, L, N, D), the heads of a token side by side.
+    """
     length, aside = near.shape[1], reach * gap
     if length <= PIECE + aside:
         return attend_in_blocks(tokens, near, reach, gap, extra)
@@ -168,12 +172,12 @@ def attend(tokens: Heads, near: Tensor, reach: int, gap: int = 1, extra: Extra |
         first, last = max(0, start - aside), start + PIECE + aside
         some = Heads(*(x[:, :, first:last] for x in tokens))
         mixed = attend_in_blocks(some, near[:, first:last], reach, gap, extra)
-        pieces.append(mixed[:, :, start - first : start - first + PIECE])
-    return torch.cat(pieces, dim=2)
+        pieces.append(mixed[:, start - first : start - first + PIECE])
+    return torch.cat(pieces, dim=1)
 
 
 def attend_in_blocks(tokens: Heads, near: Tensor, reach: int, gap: int, extra: Extra | None) -> Tensor:
-    """Let each token see the neighbours that are text, and the global tokens, (B, N, L, D).
+    """Let each token see the neighbours that are text, and the global tokens, (B, L, N, D).
 
     Args:
         tokens: what they ask, and what is asked of them.
@@ -211,8 +215,8 @@ def attend_in_blocks(tokens: Heads, near: Tensor, reach: int, gap: int, extra: E
     mixed = functional.scaled_dot_product_attention(
         queries.flatten(0, 2), keys.flatten(0, 2), values.flatten(0, 2), bias.flatten(0, 2)
     )
-    laid = mixed.view(rows, gap, -1, heads, block, width).permute(0, 3, 2, 4, 1, 5)  # (B, N, C, b, R, D)
-    return laid.flatten(2, 4)[:, :, :length]
+    laid = mixed.view(rows, gap, -1, heads, block, width).permute(0, 2, 4, 1, 3, 5)  # (B, C, b, R, N, D)
+    return laid.flatten(1, 3)[:, :length]
 
 
 def _band(block: int, reach: int, device: torch.device) -> Tensor:
@@ -258,8 +262,15 @@ class LongformerLayer(BertLayer):
 
     def forward(self, hidden: Tensor, mask: Tensor | None, *, first_only: bool = False) -> Tensor:
         """Map (B, L, H) to (B, L, H)."""
-        pieces = self.attention(hidden, hidden, mask).split(PIECE, dim=1)
-        return torch.cat([self.output(self.intermediate(piece), piece) for piece in pieces], dim=1)
+        mixed: Tensor = self.attention.self(hidden, hidden, mask)
+        pairs = zip(torch.split(mixed, PIECE, 1), torch.split(hidden, PIECE, 1), strict=True)
+        return torch.cat([self._by_itself(*pair) for pair in pairs], dim=1)
+
+    def _by_itself(self, mixed: Tensor, before: Tensor) -> Tensor:
+        """Compute what tokens become without the others, (B, l, H), while they are in the processor's cache."""
+        attended = self.attention.output(mixed, before)
+        out: Tensor = self.output(self.intermediate(attended), attended)
+        return out
 
 
 class LongformerModel(BertModel):
