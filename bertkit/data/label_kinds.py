@@ -189,6 +189,12 @@ def joined_labels(labels: Collection[str]) -> dict[str, list[str]]:
     return found
 
 
+def spelling_notes(spelling: Spelling, shape: str) -> tuple[str, ...]:
+    """Say how labels are spelt, where it matters: scores that are equal are one score, however they are written."""
+    is_said = spelling in NOTES and (spelling, shape) != ("whole", SCORES)
+    return (NOTES[spelling],) if is_said else ()
+
+
 def _have_fractions(labels: Iterable[str], spelling: Spelling) -> bool:
     return not all(is_whole(respelt(label, spelling)) for label in labels)
 

@@ -20,7 +20,7 @@ from bertkit.audit.run import unread_findings, write_verdict
 from bertkit.config import TASKS
 from bertkit.data.faults import MAX_PLACES
 from bertkit.data.formats.opened import Meter, metered
-from bertkit.data.label_kinds import NOTES, LabelKinds, Spelling, header_like, placeholders
+from bertkit.data.label_kinds import LabelKinds, Spelling, header_like, placeholders, spelling_notes
 from bertkit.data.records import MARKERS, SCORES, BadRow, ColumnMap, Example, Question, word_of
 from bertkit.data.shapes.table import reason_of, spec_of
 from bertkit.data.sources import files_of
@@ -412,14 +412,9 @@ def _inspect(request: InspectRequest, data: StreamedData, tokenizer: Tokenizer |
     more = [finding for split, rows in data.splits.items() for finding in unread_findings(split, rows.unread())]
     if tokenizer is not None:
         more += fit_findings(tokenizer, request.model, [row for rows in watched.values() for row in rows.sample])
-    notes = (*_notes(request, data, task, tokenizer), *_spelt(spelling), *found.notes)
+    notes = (*_notes(request, data, task, tokenizer), *spelling_notes(spelling, SHAPE_OF[task]), *found.notes)
     numbers = {split: _numbers(rows.sample) for split, rows in watched.items()} if task == "regression" else {}
     return Inspection(_with_findings(replace(found, notes=notes), more), task, data.columns, numbers)
-
-
-def _spelt(spelling: Spelling) -> Iterator[str]:
-    if spelling in NOTES:
-        yield NOTES[spelling]
 
 
 def _numbers(sample: Sequence[Example]) -> tuple[float, ...]:

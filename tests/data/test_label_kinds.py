@@ -48,6 +48,14 @@ def test_spellings(labels: list[str], spelling: str) -> None:
     assert spelling_of(labels) == spelling
 
 
+def test_equal_scores_need_no_note(tmp_path: Path) -> None:
+    labels = ["1", "1.0", "2.5", "3", "0.5"] * 4
+    path = str(csv(tmp_path, labels))
+    notes = {task: inspect_data(InspectRequest((path,), task=task)).audit.notes for task in ("auto", "classify")}
+    assert not any("one label" in note for note in notes["auto"])
+    assert any("one label" in note for note in notes["classify"])
+
+
 @pytest.mark.parametrize(
     ("labels", "scores"),
     [

@@ -16,7 +16,6 @@ from typing import Protocol
 from bertkit.data.columns import ColumnChoice, LabelRules, Wanted
 from bertkit.data.faults import Faults
 from bertkit.data.label_kinds import (
-    NOTES,
     are_scores,
     how_read,
     is_listed,
@@ -24,6 +23,7 @@ from bertkit.data.label_kinds import (
     mark_of,
     part_row,
     respelt,
+    spelling_notes,
     spelling_of,
 )
 from bertkit.data.records import (
@@ -219,7 +219,7 @@ def decide_labels(
     is_known, is_guess = bool(known) and labels <= set(known), stops and shape == AUTO
     spelling = spelling_of(labels, of_scores=shape == SCORES) if respell and not is_known else "as written"
     decided = shape if shape != AUTO else SCORES if are_scores(labels) else CLASSES
-    notes = (NOTES[spelling],) if spelling in NOTES else ()
+    notes = spelling_notes(spelling, decided)
     if spelling != "as written":
         rows = {split: spelt(examples, lambda label: respelt(label, spelling)) for split, examples in rows.items()}
         labels = {respelt(label, spelling) for label in labels}
