@@ -5,10 +5,12 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +34,43 @@ def give_back() -> None:
     would grow with the batches that it has seen.
     """
     _trim()(0)
+
+
+# Bytes by which a process may grow before what it does not use goes back, and processor seconds that it works
+# before that happens again: asking for the pages anew would else be a tenth of a small model's work.
+MOST_GROWTH, LEAST_WORK_S = 32 << 20, 1.0
+
+
+@dataclass
+class _Given:
+    """When memory was given back last: anonymous memory of this process in bytes, and its processor seconds."""
+
+    held: int = 0
+    seconds: float = 0.0
+
+
+_GIVEN = _Given()
+
+
+def give_back_growth() -> None:
+    """Give memory back as `give_back` does, where this process has grown by `MOST_GROWTH` since it last did."""
+    spent = time.process_time()
+    if spent < _GIVEN.seconds + LEAST_WORK_S:
+        return
+    held = _anonymous()
+    if held is None or held >= _GIVEN.held + MOST_GROWTH:
+        give_back()
+        _GIVEN.held, _GIVEN.seconds = _anonymous() or 0, spent
+
+
+def _anonymous() -> int | None:
+    """Return how much of this process's memory is of no file, in bytes; None where the system does not say."""
+    try:
+        with Path("/proc/self/statm").open("rb") as stream:
+            _, resident, shared, *_ = map(int, stream.read().split())
+    except (OSError, ValueError):
+        return None
+    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
 
 
 @cache

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.compute.batching import TOKEN_BUDGET, Batch, token_budget_batches
-from bertkit.compute.device import give_back, no_gradients
+from bertkit.compute.device import give_back_growth, no_gradients
 from bertkit.data.records import Document, Example, Question
 from bertkit.errors import DataError
 from bertkit.kinds import MisfitError
@@ -125,8 +125,6 @@ Tick = Callable[[float], None]
 
 # Rows that are computed together: enough for batches of like length.
 SLAB = 4096
-# Batches, each of a size of its own, after which memory goes back to the system.
-_GIVEN_BACK_AFTER = 8
 # Figures that are held of parts before their rows are answered (32 MB at most).
 MOST_FIGURES = 2**22
 
@@ -165,7 +163,7 @@ def rows_of_parts(
             end = start + len(row.parts)
             yield row, model.finish_row(outputs[start:end])
             start = end
-        give_back()
+        give_back_growth()
 
 
 def _figures(task: Task, row: EncodedRow) -> int:
@@ -209,15 +207,14 @@ def _part_outputs(
     if batch_size is not None:
         batches = [batch[i : i + batch_size] for batch in batches for i in range(0, len(batch), batch_size)]
     outputs: list[NDArray[np.float64]] = [np.zeros(0)] * len(parts)
-    for number, chosen in enumerate(batches, start=1):
+    for chosen in batches:
         batch = task.batch([parts[i] for i in chosen])
         batch = batch if model.reads_arrays else batch.to(device)
         logits = model(**batch.inputs)
         for part, output in zip(chosen, task.part_outputs(logits, batch), strict=True):
             outputs[part] = output
         tick(len(chosen))
-        if number % _GIVEN_BACK_AFTER == 0:
-            give_back()
+        give_back_growth()
     return outputs
 
 

@@ -232,12 +232,34 @@ class SequenceTask:
     ) -> list[EncodedRow]:
         marked, sided = self.settings.overlap_segments, self.settings.compares_sides
         with_spans = (marked or sided) and seconds is not None
+        if marked and seconds is not None and (many := self._many_marked(firsts, seconds, examples)) is not None:
+            return many
         rows = encode_rows(self.tokenizer, firsts, seconds, examples, self.settings, with_spans=with_spans)
         if seconds is None or not with_spans:
             return rows
         if not marked:
             return [replace(row, parts=tuple(map(with_sides, row.parts))) for row in rows]
         return [self._marked(row, first, second) for row, first, second in zip(rows, firsts, seconds, strict=True)]
+
+    def _many_marked(
+        self, firsts: Sequence[str], seconds: Sequence[str], examples: Sequence[Example]
+    ) -> list[EncodedRow] | None:
+        """Encode many pairs at once as `_encode` does each; None where that cannot be done."""
+        settings = self.settings
+        if settings.on_long == "window":
+            return None
+        encodings = self.tokenizer.encode_marked(firsts, seconds, max_length=settings.max_length)
+        if encodings is None:
+            return None
+        rows = []
+        for i, encoding in enumerate(encodings):
+            if encoding is None:
+                rows += self._encode(firsts[i : i + 1], seconds[i : i + 1], examples[i : i + 1])
+                continue
+            if encoding.truncated and settings.on_long == "error":
+                refuse_long([encoding], [examples[i]], settings.max_length)
+            rows.append(EncodedRow.whole(encoding))
+        return rows
 
     def _marked(self, row: EncodedRow, first: str, second: str) -> EncodedRow:
         """Say in the segment ids of a pair how each word stands to the other text, as far as that is read."""

@@ -26,6 +26,7 @@ from bertkit.tokenization.encoding import (
     Encoding,
     Kept,
     LaidRow,
+    PairsApart,
     Sides,
     Texts,
     WordsApart,
@@ -40,7 +41,7 @@ from bertkit.tokenization.encoding import (
     spans_of,
     windows,
 )
-from bertkit.tokenization.segments import looked_at, most_at_once, portions, stretches
+from bertkit.tokenization.segments import AT_ONCE, looked_at, most_at_once, portions, stretches
 
 # --- Control tokens that people type: `[SEP]` in a review is five characters, not the end of a side
 #
@@ -108,6 +109,9 @@ def _respelt(name: str) -> str:
     return STAND_IN + name[1:]
 
 
+# Characters of pairs whose tokens are columns at the same time, some tens of bytes each.
+_IN_COLUMNS = 1 << 20
+
 __all__ = ["Encoding", "SpecialTokens", "Tokenizer"]
 
 
@@ -167,6 +171,12 @@ class Tokenizer:
     def _words_apart(self) -> WordsApart | None:
         return WordsApart(self.backend, self._numbers) if reads_apart(self.backend) else None
 
+    @cached_property
+    def _pairs_apart(self) -> PairsApart | None:
+        return (
+            PairsApart(self.backend, self._numbers, self.special.sep or "") if self._words_apart is not None else None
+        )
+
     def id_of(self, token: str | None, part: str) -> int:
         """Return the id of a special token.
 
@@ -198,15 +208,19 @@ class Tokenizer:
     @reads_control.setter
     def reads_control(self, value: bool) -> None:
         if value != self.reads_control:
-            self.__dict__.pop("_words_apart", None)  # what it knows of words is otherwise
+            self._forget_words()  # what it knows of them is otherwise
         self.backend.encode_special_tokens = not value
 
     def add_control(self, tokens: Sequence[str]) -> None:
         """Add control tokens to the vocabulary, as far as it lacks them."""
         self.backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in tokens])
         self.__dict__.pop("vocab_size", None)
-        self.__dict__.pop("_words_apart", None)
+        self._forget_words()
         self._numbers = list(range(self.vocab_size))
+
+    def _forget_words(self) -> None:
+        for name in ("_words_apart", "_pairs_apart"):
+            self.__dict__.pop(name, None)
 
     def know_control(self, tokens: Sequence[str]) -> None:
         """Let `plain` respell further control tokens, those of a task, too."""
@@ -283,6 +297,29 @@ class Tokenizer:
         is_text[starts[:-1]] = is_text[starts[1:] - 1] = False
         found[is_text] = ids
         return EncodedColumns(found, starts, (counts + len(frame)).astype(np.int32))
+
+    def encode_marked(
+        self, firsts: Sequence[str], seconds: Sequence[str], *, max_length: int
+    ) -> list[Encoding | None] | None:
+        """Encode many pairs, with segment ids that say how each word stands to the other text (`overlap_segments`).
+
+        The separator is no word to compare.
+
+        Args:
+            firsts: first text of each pair.
+            seconds: second text of each pair.
+            max_length: longest row in tokens, special tokens included; the longer text is cut first.
+
+        Returns:
+            One encoding per pair, in order, None for one that is to be encoded by itself; None where this
+            tokenizer, or one of the texts, wants that of all.
+        """
+        if len(firsts) < FEWEST or max(map(len, (*firsts, *seconds))) > AT_ONCE or self._pairs_apart is None:
+            return None
+        found: list[Encoding | None] = []
+        for some in portions(map(_size, zip(firsts, seconds, strict=True)), _IN_COLUMNS):
+            found += self._pairs_apart.encode(firsts[some], seconds[some], max_length)
+        return found
 
     def encode_windows(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int, with_spans: bool = False

@@ -18,7 +18,16 @@ from tokenizers.models import WordPiece
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from bertkit.errors import TokenizerError
-from bertkit.tokenization.segments import AT_ONCE, PackedSpans, Span, stretches, whole_characters
+from bertkit.tokenization.segments import (
+    AT_ONCE,
+    KINDS,
+    PackedSpans,
+    Span,
+    WordTable,
+    stretches,
+    whole_characters,
+    words_at,
+)
 
 # --- Leave words out before encoding: English stop words, Korean particles ------------------------
 #
@@ -380,6 +389,163 @@ class WordsApart:
         for word, encoding in zip(new, self._backend.encode_batch_fast(new, add_special_tokens=False), strict=True):
             # Equal ids are one object: there are many.
             self._known[word] = [self._numbers[i] if i < len(self._numbers) else i for i in encoding.ids]
+
+
+# A word that is cut no further, and of which no character is parted or left out.
+_WHOLE = re.compile(r"[0-9A-Za-z가-힣]+")
+# Characters that are a part of no other one, whatever stands before them.
+_STARTERS = re.compile(r"[\x00-\x7f가-힣“”‘’…·]*")
+
+
+class Ragged:
+    """Rows of numbers, of different lengths, one after the other.
+
+    Attributes:
+        values: of all rows, (T).
+        starts: where each row begins, and where the last one ends, (N + 1).
+    """
+
+    def __init__(self) -> None:
+        self.values, self.starts = np.zeros(0, np.int32), np.zeros(1, np.int64)
+
+    def extend(self, rows: Sequence[Sequence[int]]) -> None:
+        """Add rows."""
+        ends = np.cumsum(np.fromiter(map(len, rows), np.int64, len(rows)))
+        flat = np.fromiter(chain.from_iterable(rows), np.int32, int(ends[-1]) if len(ends) else 0)
+        self.starts = np.concatenate((self.starts, ends + self.starts[-1]))
+        self.values = np.concatenate((self.values, flat))
+
+    def take(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Return the numbers of some rows, one row after the other, and how many each has."""
+        counts = self.starts[rows + 1] - self.starts[rows]
+        return self.values[_from(self.starts[rows], counts)], counts
+
+
+def _from(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the places of stretches, one stretch after the other."""
+    before = np.cumsum(counts) - counts
+    return np.repeat(starts - before, counts) + np.arange(int(counts.sum()))
+
+
+class PairsApart:
+    """Encodes pairs word by word, and writes into the segment ids how each word stands to the other text.
+
+    Args:
+        backend: for which `reads_apart` is true.
+        numbers: the whole numbers from 0 on, that ids be these.
+        blank: what stands between columns, and is no word to compare; empty: nothing.
+    """
+
+    def __init__(self, backend: Backend, numbers: Sequence[int], blank: str) -> None:
+        self._backend, self._shared, self._blank = backend, numbers, blank
+        self._frame = WordsApart(backend, ()).frame
+        self._forget()
+
+    def _forget(self) -> None:
+        self._known: dict[str, int] = {}
+        self._table = WordTable()
+        # Of each word that spaces part: its ids, the words that it is cut into, and in which of them each id ends.
+        self._ids, self._cut, self._place = Ragged(), Ragged(), Ragged()
+        # Whether each can lose its end, and no token that stays would reach into what is lost.
+        self._parts_clean = bytearray()
+
+    def encode(self, firsts: Sequence[str], seconds: Sequence[str], max_length: int) -> list[Encoding | None]:
+        """Encode pairs, the longer text of a row that is too long cut first.
+
+        Args:
+            firsts: first texts, (N).
+            seconds: second texts, (N).
+            max_length: longest row in tokens, special tokens included.
+
+        Returns:
+            The pairs; None for one that is cut where a character goes on.
+        """
+        pairs, texts = len(firsts), [*firsts, *seconds]
+        words = self._numbers(" ".join(texts).split(" "))
+        in_text = np.fromiter((text.count(" ") + 1 for text in texts), np.int64, len(texts))
+        text_of = np.repeat(np.arange(len(texts)), in_text)
+        ids, in_word = self._ids.take(words)
+        types = self._segments(words, text_of, in_word, pairs)
+        ends = np.concatenate(([0], np.cumsum(in_word)))[np.concatenate(([0], np.cumsum(in_text)))]
+        counts = np.diff(ends)
+        left = _left(counts[:pairs], counts[pairs:], max_length)
+        taken = _from(ends[:-1], left)
+        found = self._framed(ids[taken], types[taken], left, counts[:pairs] + counts[pairs:] + 3)
+        cut = np.flatnonzero((left < counts) & (left > 0))
+        last_words = words[np.searchsorted(np.cumsum(in_word), (ends[:-1] + left)[cut])] if len(cut) else words[:0]
+        unclean = cut[np.frombuffer(bytes(self._parts_clean), np.uint8)[last_words] == 0]
+        alone = set((unclean % pairs).tolist())
+        return [None if i in alone else encoding for i, encoding in enumerate(found)] if alone else [*found]
+
+    def _segments(
+        self, words: NDArray[np.int64], text_of: NDArray[np.int64], in_word: NDArray[np.int64], pairs: int
+    ) -> NDArray[np.int32]:
+        """Return the segment id of every token, (T)."""
+        cut, in_cut = self._cut.take(words)
+        kinds = np.append(self._table.kinds(cut, np.repeat(text_of, in_cut), pairs), np.uint8(0))
+        place, _ = self._place.take(words)
+        at = np.where(place < 0, len(cut), place + np.repeat(np.cumsum(in_cut) - in_cut, in_word))
+        types = kinds[at].astype(np.int32)
+        return types + KINDS * ((types > 0) & np.repeat(text_of >= pairs, in_word))
+
+    def _framed(
+        self, ids: NDArray[np.int32], types: NDArray[np.int32], left: NDArray[np.int64], n_tokens: NDArray[np.int64]
+    ) -> list[Encoding]:
+        """Put the tokens of both texts of each pair between special tokens."""
+        pairs, (opening, closing) = len(n_tokens), self._frame
+        first, second = left[:pairs], left[pairs:]
+        ends = np.cumsum(first + second + 3)
+        starts = ends - (first + second + 3)
+        places = _from(np.concatenate((starts + 1, starts + first + 2)), left)
+        whole_ids, whole_types = np.full(int(ends[-1]), closing, np.int32), np.zeros(int(ends[-1]), np.int32)
+        whole_ids[starts], whole_ids[places], whole_types[places] = opening, ids, types
+        all_ids, all_types = whole_ids.tolist(), whole_types.tolist()
+        if int(whole_ids.max()) < len(self._shared):
+            all_ids = [self._shared[i] for i in all_ids]
+        stretches_of = zip(starts.tolist(), ends.tolist(), n_tokens.tolist(), strict=True)
+        return [Encoding(all_ids[start:end], all_types[start:end], count) for start, end, count in stretches_of]
+
+    def _numbers(self, words: list[str]) -> NDArray[np.int64]:
+        different = set(words)
+        if new := different.difference(self._known):
+            if len(self._known) + len(new) > _MOST:
+                self._forget()
+                new = different
+            self._learn(sorted(new))
+        return np.fromiter(map(self._known.__getitem__, words), np.int64, len(words))
+
+    def _learn(self, words: Sequence[str]) -> None:
+        cut, places, ids = [], [], []
+        for word, row in zip(words, self._backend.encode_batch(words, add_special_tokens=False), strict=True):
+            self._known[word] = len(self._known)
+            ids.append(row.ids)
+            self._parts_clean.append(_STARTERS.fullmatch(word) is not None)
+            if _WHOLE.fullmatch(word):
+                cut.append([self._table.number(next(words_at(word))[0])])
+                places.append([0 if end > start else -1 for start, end in row.offsets])
+                continue
+            bare = word.replace(self._blank, " " * len(self._blank)) if self._blank else word
+            own, at = [], [-1] * len(word)
+            for number, (part, start, end) in enumerate(words_at(bare)):
+                own.append(self._table.number(part))
+                at[start:end] = [number] * (end - start)
+            spans = whole_characters([Span(0, *place) for place in row.offsets], (word,))
+            cut.append(own)
+            places.append([at[span.end - 1] if span.end > span.start else -1 for span in spans])
+        for held, new in ((self._ids, ids), (self._cut, cut), (self._place, places)):
+            held.extend(new)
+
+
+def _left(first: NDArray[np.int64], second: NDArray[np.int64], max_length: int) -> NDArray[np.int64]:
+    """Say how many tokens of each text stay, (2 N): what `cut_longest` does."""
+    room = max(0, max_length - 3)
+    short, is_first = np.minimum(first, second), first <= second
+    short = np.where(short + np.maximum(short, room - short) > room, room // 2, short)
+    ends = np.where(is_first, short, room - short), np.where(is_first, room - short, short)
+    is_long = first + second > room
+    return np.concatenate(
+        [np.where(is_long, np.minimum(own, end), own) for own, end in zip((first, second), ends, strict=True)]
+    )
 
 
 def reads_apart(backend: Backend) -> bool:

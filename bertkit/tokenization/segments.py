@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, repeat
 from typing import NamedTuple, overload
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 # --- Very long texts: how much of one is read at once, and where it is parted ---------------------
@@ -223,13 +225,13 @@ def _kinds(size: int, words: Sequence[str], places: array[int], runs: bytearray,
 
 def _words_and_places(text: str) -> tuple[list[str], array[int]]:
     words, places = [], array("q")
-    for word, start, end in _words(text):
+    for word, start, end in words_at(text):
         words.append(word)
         places.extend((start, end))
     return words, places
 
 
-def _words(text: str) -> Iterator[tuple[str, int, int]]:
+def words_at(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield the words of a text, without case, and their places; equal words are one object."""
     known: dict[str, str] = {}
     if len(text) <= _SHORT and text.isascii():
@@ -281,6 +283,77 @@ def _stem(word: str) -> str | None:
     """Cut a word to what inflection leaves alone: four letters, or two Hangul syllables."""
     size = 2 if "가" <= word[:1] <= "힣" else 4
     return word[:size] if len(word) >= size else None
+
+
+# The same of thousands of pairs at once: words are numbers, and the runs that both texts of a pair have
+# are those whose numbers the sorted numbers of all runs hold for either side.
+
+_PUNCTUATION, _NUMBER, _OTHER = range(3)
+_UNSHARED = np.array([PUNCTUATION_ONLY_HERE, NUMBER_ONLY_HERE, ONLY_HERE], np.uint8)
+
+
+class WordTable:
+    """Gives words numbers, and knows of each what its kind depends on."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._stems: dict[str, int] = {}
+        self._sorts, self._stem_of = array("b"), array("i")
+
+    def __len__(self) -> int:
+        return len(self._sorts)
+
+    def number(self, word: str) -> int:
+        """Return the number of a word, without case as `words_at` gives it."""
+        number = self._numbers.setdefault(word, len(self._sorts))
+        if number == len(self._sorts):
+            is_read = any(map(str.isalnum, word))
+            self._sorts.append((_NUMBER if any(map(str.isdigit, word)) else _OTHER) if is_read else _PUNCTUATION)
+            stem = _stem(word)
+            self._stem_of.append(self._stems.setdefault(stem, len(self._stems)) if stem else -1)
+        return number
+
+    def kinds(self, words: NDArray[np.int32], texts: NDArray[np.int64], pairs: int) -> NDArray[np.uint8]:
+        """Return what `pair_kinds` says of each word of many pairs, (W).
+
+        Args:
+            words: their numbers, text after text, (W).
+            texts: which text each is of, (W): the first ones of N pairs, then the second ones.
+            pairs: N.
+        """
+        runs = _runs_of_many(words, texts, pairs, len(self))
+        sorts, stems = np.array(self._sorts), np.array(self._stem_of)[words]
+        kinds = np.where(runs > 0, LIKE_ONE_THERE + runs, _UNSHARED[sorts[words]]).astype(np.uint8)
+        asked, has_stem = (runs == 0) & (sorts[words] == _OTHER) & (stems >= 0), stems >= 0
+        other = np.where(texts < pairs, texts + pairs, texts - pairs)
+        size = len(self._stems)
+        is_there = np.isin(other[asked] * size + stems[asked], (texts * size + stems)[has_stem])
+        kinds[np.flatnonzero(asked)[is_there]] = LIKE_ONE_THERE
+        return kinds
+
+
+def _runs_of_many(words: NDArray[np.int32], texts: NDArray[np.int64], pairs: int, size: int) -> NDArray[np.uint8]:
+    """Return, for each word of many pairs, how long the longest run around it is that both texts have, (W)."""
+    lengths = np.zeros(len(words), np.uint8)
+    begins = np.arange(len(words))  # where the runs stand
+    codes = texts % max(1, pairs)  # of the row and the run but its last word
+    for n in range(1, LONGEST_RUN + 1):
+        ends = begins + n - 1
+        inside = ends < len(words)
+        inside[inside] = texts[ends[inside]] == texts[begins[inside]]
+        begins, ends, codes = begins[inside], ends[inside], codes[inside]
+        if not len(begins):
+            break
+        found, codes = np.unique(codes * size + words[ends], return_inverse=True)
+        is_second = texts[begins] >= pairs
+        shared = (np.bincount(codes[~is_second], minlength=len(found)) > 0) & (
+            np.bincount(codes[is_second], minlength=len(found)) > 0
+        )
+        kept = shared[codes]  # a longer run begins with a shared one
+        begins, codes = begins[kept], codes[kept]
+        for place in range(n):
+            lengths[begins + place] = n
+    return lengths
 
 
 # --- Places of tokens as a reader would mark them: no white space, no half characters -------------

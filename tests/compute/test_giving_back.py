@@ -41,3 +41,27 @@ def test_another_c_library_is_let_be(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(device.ctypes, "CDLL", lambda _: object())
     device.give_back()
     device._trim.cache_clear()
+
+
+def test_growth_is_given_back_once_it_is_worth_it(monkeypatch: pytest.MonkeyPatch):
+    given: list[float] = []
+    now = {"seconds": 100.0, "held": 0}
+    monkeypatch.setattr(device, "_GIVEN", device._Given())
+    monkeypatch.setattr(device, "give_back", lambda: given.append(now["seconds"]))
+    monkeypatch.setattr(device, "_anonymous", lambda: now["held"])
+    monkeypatch.setattr(device.time, "process_time", lambda: now["seconds"])
+    for seconds, held in [(100.0, 90), (100.5, 900), (101.5, 110), (102.5, 130), (103.0, 900), (103.5, 900)]:
+        now |= {"seconds": seconds, "held": held << 20}
+        device.give_back_growth()
+    # Not within a second of the last time, nor for 20 MB.
+    assert given == [100.0, 102.5, 103.5]
+
+
+def test_where_growth_is_not_known_memory_is_given_back(monkeypatch: pytest.MonkeyPatch):
+    given: list[bool] = []
+    monkeypatch.setattr(device, "_GIVEN", device._Given())
+    monkeypatch.setattr(device, "give_back", lambda: given.append(True))
+    monkeypatch.setattr(device, "_anonymous", lambda: None)
+    monkeypatch.setattr(device.time, "process_time", lambda: 5.0)
+    device.give_back_growth()
+    assert given == [True]

@@ -163,6 +163,24 @@ def test_overlap_segments_replace_the_segment_ids_alone(tokenizer: Tokenizer) ->
     assert max(max(row.type_ids) for row in marked) < OVERLAP_SEGMENTS
 
 
+def test_overlap_segments_of_many_pairs_are_those_of_each(tokenizer: Tokenizer) -> None:
+    mine = task(tokenizer, overlap_segments=True, max_length=8)
+    some = rows(("the cat", "the dog and the cat"), ("e\u0301te\u0301 " * 8, "the e\u0301 red ball"), ("a", "[SEP] b"))
+    many = mine.encode(some * 200)
+    assert [
+        [(list(part.ids), list(part.type_ids), part.n_tokens) for part in row.parts] for row in many
+    ] == [
+        [(list(part.ids), list(part.type_ids), part.n_tokens) for part in row.parts] for row in mine.encode(some)
+    ] * 200  # fmt: skip
+
+
+def test_many_long_pairs_can_be_refused(tokenizer: Tokenizer) -> None:
+    mine = task(tokenizer, overlap_segments=True, max_length=8, on_long="error")
+    many = [*rows(("the cat", "the dog")) * 600, *rows(("the cat " * 9, "music"))]
+    with pytest.raises(DataError, match=r"^data\.tsv:2: the row has 22 tokens and --max-length is 8"):
+        mine.encode(many)
+
+
 def test_overlap_segments_of_a_single_text_change_nothing(tokenizer: Tokenizer) -> None:
     example = rows(("the cat",))
     assert task(tokenizer, SINGLE, overlap_segments=True).encode(example) == task(tokenizer, SINGLE).encode(example)

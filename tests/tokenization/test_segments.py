@@ -155,6 +155,6 @@ def test_ascii_words_are_those_of_the_cutter() -> None:
     characters = [chr(i) for i in range(128)]
     for _ in range(300):
         text = "".join(rng.choices([*characters, *"ab c'.-"], k=rng.randint(0, 40)))
-        found = [(word, start, end) for word, start, end in segments._words(text)]
+        found = [(word, start, end) for word, start, end in segments.words_at(text)]
         expected = [(word.casefold(), *place) for word, place in segments._CUTTER.pre_tokenize_str(text)]
         assert found == expected, repr(text)

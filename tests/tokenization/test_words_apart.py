@@ -11,6 +11,7 @@ from tokenizers import models, normalizers, pre_tokenizers
 
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
 from bertkit.tokenization.encoding import FEWEST, WordsApart, reads_apart
+from bertkit.tokenization.segments import overlap_segments
 from bertkit.tokenization.vocab import train_wordpiece
 
 CHARACTERS = "abcdeABCDEéÉ가각é́İßﬁ漢字,.!?'\"-_[]()#1٣ \t\n\r\u00a0\u3000\u200b\u0301\ufeff\u0000😀 "
@@ -60,6 +61,40 @@ def test_columns_are_the_same_rows(own, reads_control, max_length):
         assert found.cut == (sum(map(bool, lost)), sum(lost))
     assert own.encode_columns([*rows, "a " * 100_000], max_length=max_length) is None  # it is read in part
     assert own.encode_columns(rows[:3], max_length=max_length) is None
+
+
+@pytest.mark.parametrize("reads_control", [False, True])
+@pytest.mark.parametrize("max_length", [4, 9, 512])
+def test_marked_pairs_are_the_same_rows(own, reads_control, max_length):
+    own.reads_control = reads_control
+    firsts, draw = texts(5), random.Random(6)
+    seconds = [" ".join(draw.sample(words := text.split(" "), len(words))).upper() for text in firsts]
+    columns = [side + side[::-1] for side in (firsts, seconds)]  # pairs alike, and pairs that are not
+    columns[1] = columns[1][: len(firsts)] + firsts
+    for _ in range(2):
+        found = own.encode_marked(*columns, max_length=max_length)
+        placed = own.encode(*columns, max_length=max_length, with_spans=True)
+        assert any(row is not None for row in found)
+        for row, whole, first, second in zip(found, placed, *columns, strict=True):
+            if row is None:  # is cut, and not where it could be
+                assert whole.truncated
+                continue
+            bare = [text.replace("[SEP]", " " * 5) for text in (first, second)]
+            assert list(row.ids) == whole.ids
+            assert list(row.type_ids) == overlap_segments(whole.spans, *bare)
+            assert row.n_tokens == whole.n_tokens
+    assert own.encode_marked(firsts[:3], seconds[:3], max_length=max_length) is None
+    assert own.encode_marked([*firsts, "a " * 100_000], [*seconds, "a"], max_length=max_length) is None
+
+
+def test_pairs_stay_the_same_where_words_are_forgotten(own, monkeypatch):
+    columns = texts(7), texts(8)
+    expected = own.encode_marked(*columns, max_length=20)
+    monkeypatch.setattr("bertkit.tokenization.encoding._MOST", 50)
+    monkeypatch.setattr("bertkit.tokenization.base._IN_COLUMNS", 500)
+    own.reads_control = True
+    own.reads_control = False
+    assert own.encode_marked(*columns, max_length=20) == expected
 
 
 def test_windows_are_those_of_the_library(own, monkeypatch):
