@@ -22,10 +22,10 @@ from bertkit.models.registry import EXTENDABLE, LONGEST_ROW, find_model, load_ta
 from bertkit.models.table import ModelSpec
 from bertkit.models.tokenizers import open_folder, open_tokenizer
 from bertkit.run_folder import is_there, put_back
-from bertkit.tasks.base import EncodedRow, Task, TaskSettings, TrainingOptions, TrainingRow
+from bertkit.tasks.base import EXTRACTORS, EncodedRow, Task, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoded import StoredTraining, cut_of, encode_scored, encode_training
 from bertkit.tasks.extractive import ExtractiveTask
-from bertkit.tasks.matching import Extractor, MatchingTask
+from bertkit.tasks.matching import Extractor, MatchingTask, extractor_kind, extractor_settings
 from bertkit.tasks.multilabel import labels_of
 from bertkit.tasks.objectives import MANY_LABELS
 from bertkit.tasks.registry import TaskSpec, find_task
@@ -187,15 +187,17 @@ def _ways_on(settings: TaskSettings, spec: ModelSpec) -> str:
 
 
 def candidate_source(config: TrainConfig, spec: ModelSpec) -> str:
-    """Return extractor where the model is an extractive run whose weights are gone on with, else textrank.
+    """Return which extractor it is where the model is an extractive run whose weights are gone on with, else textrank.
 
     Raises:
         RunError: the run is damaged or newer.
     """
     folder = Path(spec.name)
     is_run = spec.hub_id is None and is_there(folder)
-    is_extractive = is_run and load_manifest(folder).settings.task == "extractive"
-    return "extractor" if is_extractive and config.init != "random" else "textrank"
+    if not is_run or config.init == "random":
+        return "textrank"
+    settings = load_manifest(folder).settings
+    return extractor_kind(settings) if settings.task == "extractive" else "textrank"
 
 
 def lend_extractor(task: Task, config: TrainConfig, spec: ModelSpec, note: Callable[[str], None]) -> None:
@@ -214,7 +216,7 @@ def lend_extractor(task: Task, config: TrainConfig, spec: ModelSpec, note: Calla
     """
     if not isinstance(task, MatchingTask):
         return
-    if task.settings.candidates != "extractor":
+    if task.settings.candidates not in EXTRACTORS:
         note("candidates come from TextRank's scores; --model RUN with an extractive run gives better ones")
         return
     run = bundle.load(Path(spec.name))
@@ -223,7 +225,8 @@ def lend_extractor(task: Task, config: TrainConfig, spec: ModelSpec, note: Calla
     )
     run.model.to(placement.device)
     note(f"candidates come from the scores of {spec.name}, which stays part of the new run")
-    task.borrow(Extractor(run.model, ExtractiveTask(task.settings, run.tokenizer), placement))  # type: ignore[arg-type]
+    settings = extractor_settings(task.settings)
+    task.borrow(Extractor(run.model, ExtractiveTask(settings, run.tokenizer), placement))  # type: ignore[arg-type]
 
 
 # Options that say of what shape a model without weights is, or how its vocabulary is trained.
