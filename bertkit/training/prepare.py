@@ -9,7 +9,7 @@ from typing import Any
 
 from bertkit import bundle
 from bertkit.audit.run import training_doubts
-from bertkit.bundle import load_manifest
+from bertkit.bundle import Manifest, load_manifest
 from bertkit.compute.device import choose_placement
 from bertkit.config import TrainConfig, flag
 from bertkit.data.records import DataSet, Example
@@ -19,7 +19,7 @@ from bertkit.errors import ModelError, TokenizerError, UsageError
 from bertkit.kinds import MisfitError
 from bertkit.models.finding import AUTO, FROM_NOTHING, Choice, choose_model, package_statement
 from bertkit.models.registry import EXTENDABLE, LONGEST_ROW, find_model, load_target
-from bertkit.models.table import ModelSpec
+from bertkit.models.table import MODELS, ModelSpec
 from bertkit.models.tokenizers import open_folder, open_tokenizer
 from bertkit.run_folder import is_there, put_back
 from bertkit.tasks.base import EXTRACTORS, EncodedRow, Task, TaskSettings, TrainingOptions, TrainingRow
@@ -192,12 +192,17 @@ def candidate_source(config: TrainConfig, spec: ModelSpec) -> str:
     Raises:
         RunError: the run is damaged or newer.
     """
+    run = _extractive_run(config, spec)
+    return "textrank" if run is None else extractor_kind(run.settings)
+
+
+def _extractive_run(config: TrainConfig, spec: ModelSpec) -> Manifest | None:
+    """Return what the run says of itself whose weights are gone on with, where it is an extractive one."""
     folder = Path(spec.name)
-    is_run = spec.hub_id is None and is_there(folder)
-    if not is_run or config.init == "random":
-        return "textrank"
-    settings = load_manifest(folder).settings
-    return extractor_kind(settings) if settings.task == "extractive" else "textrank"
+    if spec.hub_id is not None or config.init == "random" or not is_there(folder):
+        return None
+    manifest = load_manifest(folder)
+    return manifest if manifest.settings.task == "extractive" else None
 
 
 def lend_extractor(task: Task, config: TrainConfig, spec: ModelSpec, note: Callable[[str], None]) -> None:
@@ -334,7 +339,8 @@ def _resolved(
     task, train = find_task(dataset.task), dataset.splits["train"]
     if not is_resumed:  # a resumed run has all its figures stored, idle ones too
         refuse_idle(config, task)
-    config = _for_task(config, task, from_nothing=spec.is_scratch or config.init == "random")
+    spec = _with_origin(spec, config, task)
+    config = _for_task(config, task, spec, from_nothing=spec.is_scratch or config.init == "random")
     readable, is_pair = _lengthened(spec, config, task), dataset.columns.pair is not None
     config = resolve(
         config,
@@ -412,11 +418,22 @@ def _decided(
     return replace(config, metric=metric)
 
 
-def _for_task(config: TrainConfig, task: TaskSpec, *, from_nothing: bool) -> TrainConfig:
-    """Fill what the user left open and the task decides."""
-    values = {**task.recipe, **(task.from_nothing if from_nothing else {})}
+def _for_task(config: TrainConfig, task: TaskSpec, spec: ModelSpec, *, from_nothing: bool) -> TrainConfig:
+    """Fill what the user left open and the task decides, except what suits this model better in this task."""
+    of_both = task.from_nothing if from_nothing else spec.recipe.by_task.get(task.name, {})
+    values = {**task.recipe, **of_both}
+    begun = _extractive_run(config, spec) if task.name == "extractive" else None
+    if begun is not None:  # its weights know documents read so and no other way
+        values |= {"on_long": begun.settings.on_long, "pooling": begun.settings.pooling}
     open_values = {name: value for name, value in values.items() if getattr(config, name) is None}
     return replace(config, **{"on_long": config.on_long or "truncate", **open_values})
+
+
+def _with_origin(spec: ModelSpec, config: TrainConfig, task: TaskSpec) -> ModelSpec:
+    """Give an extractive run on which matching is trained the recipe of the encoder that it began with."""
+    begun = _extractive_run(config, spec) if task.name == "matching" else None
+    known = next((row for row in MODELS if begun and begun.model in (row.name, *row.aliases)), None)
+    return spec if known is None or known.is_scratch else replace(spec, recipe=known.recipe)
 
 
 def _lengthened(spec: ModelSpec, config: TrainConfig, task: TaskSpec) -> ModelSpec:
