@@ -101,6 +101,7 @@ E5 = replace(
     trim_vocab=True,
     pooling="mean",
     by_task={
+        "extractive": {"pooling": "mean", "head_lr": 1e-3},  # as MiniLM's; not measured
         "ner": {"lr": 2e-4, "head_lr": 1e-3, "epochs": 6},
         "classify": {"head_lr": 1e-3, "blend": True, "epochs": 2},
     },

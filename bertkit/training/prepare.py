@@ -191,9 +191,17 @@ def candidate_source(config: TrainConfig, spec: ModelSpec) -> str:
 
     Raises:
         RunError: the run is damaged or newer.
+        UsageError: it reads sentences one by one, with other weights than a matching run can keep.
     """
     run = _extractive_run(config, spec)
-    return "textrank" if run is None else extractor_kind(run.settings)
+    if run is None:
+        return "textrank"
+    if run.settings.pooling not in ("cls", "mean"):
+        raise UsageError(
+            f"--model {spec.name}: was trained with --pooling {run.settings.pooling} and cannot propose candidates; "
+            "take an extractive run with --pooling cls or mean, or a model by name."
+        )
+    return extractor_kind(run.settings)
 
 
 def _extractive_run(config: TrainConfig, spec: ModelSpec) -> Manifest | None:

@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 from bertkit import bundle
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig
-from bertkit.errors import Interrupted
+from bertkit.errors import Interrupted, UsageError
 from bertkit.models.heads import exported_weights
 from bertkit.models.registry import find_model
 from bertkit.training.loop import StepFacts
@@ -148,6 +148,9 @@ def test_a_run_is_gone_on_with_as_it_was_begun(extractive: Trained, data: Path, 
     recipe = find_model("minilm").recipe
     assert (prepared.config.lr, prepared.config.pooling) == (recipe.lr, "mean")
     assert (prepared.config.epochs, prepared.config.freeze) == (1, 4)
+    (run / "bertkit.json").write_text(json.dumps(manifest).replace('"pooling": "mean"', '"pooling": "siamese"'))
+    with pytest.raises(UsageError, match="--pooling siamese and cannot propose candidates"):
+        prepare(replace(config, task="matching"))
 
 
 def test_matching_from_nothing_takes_textranks_candidates(data: Path, tmp_path: Path) -> None:
