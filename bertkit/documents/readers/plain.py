@@ -680,12 +680,14 @@ _GROUP = r"\{(?:[^{}\\]|\\.|\{(?:[^{}\\]|\\.|\{(?:[^{}\\]|\\.)*\})*\})*\}"
 _TEX_UNSAID = (
     r"\w*cite\w*|(?!href)\w*ref|label|index|footnote(?:mark|text)?|thanks|author|date|affiliation|institute|email|address|"
     r"keywords|bibliography(?:style)?|input|include(?:graphics)?|[vh]space|setlength|caption|documentclass|usepackage|"
-    r"pagestyle|thispagestyle|todo|url|hypersetup|graphicspath|addbibresource|vskip|color|textcolor(?=\{)"
+    r"pagestyle|thispagestyle|todo|hypersetup|graphicspath|addbibresource|color"
 )
 _TEX_MARKS = re.compile(
     r"(?<!\\)%[^\n]*"
-    r"|\\href\{[^{}]*\}"
-    rf"|[~ ]?\\(?:{_TEX_UNSAID})\*?(?:\[[^\]]*\])*(?:{_GROUP})+"
+    r"|\\(?:href|textcolor)\{[^{}]*\}|\\(?:setlength|addtolength)\{[^{}]*\}\{[^{}]*\}"
+    r"|\\(?:url|path)\{(?P<raw_address>[^{}]*)\}"
+    r"|\\verb\*?(?P<mark>[^\w\s*])(?P<raw_code>[^\n]*?)(?P=mark)"
+    rf"|[~ ]?\\(?:{_TEX_UNSAID})\*?(?:\[[^\]]*\])*{_GROUP}"
     r"|\\(?P<raw_name>(?:La|Bib)?TeX)\b(?:\{\})?"
     r"|\\(?P<raw_sign>[%&$#_{}])"
     r"|\\(?P<raw_formula>\([^\n]*?\\\))"
@@ -699,7 +701,15 @@ _TEX_ACCENTS = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~":
 _TEX_LEVELS = {
     name: level
     for level, names in enumerate(
-        ("title part", "chapter", "section", "subsection", "subsubsection", "paragraph subparagraph"), start=1
+        (
+            "title part",
+            "chapter",
+            "section",
+            "subsection frametitle begin{frame}",
+            "subsubsection",
+            "paragraph subparagraph",
+        ),
+        start=1,
     )
     for name in names.split()
 }
@@ -711,9 +721,9 @@ _TEX_HIDDEN = frozenset(
 )
 _TEX_BLOCK = re.compile(
     r"(?<!\\)%[^\n]*"
-    r"|\\begin\{(?P<begin>\w+)\*?\}(?:\[[^\]\n]*\])?"
+    rf"|\\(?P<heading>{'|'.join(map(re.escape, _TEX_LEVELS))})\*?(?:\[[^\]]*\])?(?P<title>{_GROUP})"
+    r"|\\begin\{(?P<begin>\w+)\*?\}(?:\[[^\]\n]*\])?(?:\{[\d.]*\\?[a-z]*\})?"
     r"|\\end\{\w+\*?\}"
-    rf"|\\(?P<heading>{'|'.join(_TEX_LEVELS)})\*?(?:\[[^\]]*\])?(?P<title>{_GROUP})"
     r"|\\item\b(?P<item>)[ \t]*(?:\[[^\]\n]*\])?"
     r"|\n[ \t\r]*\n|\\(?:par|maketitle|tableofcontents|newpage|clearpage|appendix|bigskip|medskip|smallskip)\b"
 )

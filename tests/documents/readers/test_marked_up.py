@@ -215,6 +215,15 @@ def test_latex(read):
     ]
 
 
+def test_latex_of_slides_and_its_commands(read):
+    slide = (
+        "\\begin{document}\n\\begin{frame}[t]{The {old} gate}\n\\begin{minipage}{0.5\\textwidth}\n"
+        "Run \\verb|mill --now| \\textcolor{red}{at \\textbf{six}}, as \\url{x.org/a_b} says.\n"
+        "\\end{minipage}\n\\end{frame}\n\\end{document}\n"
+    )
+    assert told(read("slides.tex", slide)) == [("The old gate", "Run mill --now at six, as x.org/a_b says.")]
+
+
 @pytest.mark.parametrize(
     ("reader", "piece"),
     [
