@@ -133,7 +133,7 @@ class TrainConfig:
     )
     on_long: str | None = option(
         None,
-        "Inputs over --max-length: truncate, read in windows, or stop (default: truncate; mlm and extractive: window).",
+        "Inputs over --max-length: truncate, read in windows, or stop (default: truncate; mlm and qa: window).",
         "Data",
         choices=("truncate", "window", "error"),
     )
@@ -232,7 +232,7 @@ class TrainConfig:
 
     epochs: int | None = option(
         None,
-        "Epochs at most (default: by model and task: scratch 8, minilm 2 to 8, others 2 to 6; "
+        "Epochs at most (default: by model and task: scratch 8, minilm 1 to 8, others 2 to 6; "
         "more for few single texts).",
         "Training",
         minimum=1,
@@ -279,7 +279,8 @@ class TrainConfig:
     )
     freeze: int | None = option(
         None,
-        "Freeze the embeddings and the lowest N layers (default: by model: multilingual E5 1, others 0).",
+        "Freeze the embeddings and the lowest N layers (default: by model and task: multilingual E5 1, minilm for "
+        "summaries 4, others 0).",
         "Training",
         minimum=0,
     )

@@ -241,8 +241,8 @@ def summarize_command(
         str,
         typer.Option(
             "--input-format",
-            help="Format of the input: auto, txt, md, html, vtt, srt, story, eml, mbox, docx, pdf, "
-            "jsonl, json, csv, tsv or parquet.",
+            help="Format of the input: auto, txt, md, rst, org, tex, html, vtt, srt, story, eml, "
+            "mbox, docx, pdf, jsonl, json, csv, tsv or parquet.",
         ),
     ] = "auto",
     columns: SummaryColumnsOption = None,

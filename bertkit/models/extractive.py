@@ -172,11 +172,14 @@ class ExtractiveModel(TaskModel):
     Args:
         encoder: gives the hidden states.
         dropout: of the inter-sentence layers.
+        pooling: what stands for a sentence: the token before it (cls), or the mean over its
+            tokens (mean), for encoders that came trained to give such vectors.
     """
 
-    def __init__(self, encoder: Encoder, *, dropout: float) -> None:
+    def __init__(self, encoder: Encoder, *, dropout: float, pooling: str = "cls") -> None:
         super().__init__()
         self.encoder = encoder
+        self.pooling = pooling
         self.dropout = nn.Dropout(dropout)
         self.inter_sentence = InterSentenceScorer(encoder.hidden_size, dropout=dropout)
         stored = None if encoder.source is None else stored_scorer(Path(encoder.source))
@@ -205,7 +208,9 @@ class ExtractiveModel(TaskModel):
         Returns:
             For whole documents logits, (D, S); else sentence vectors, (M, H).
         """
-        hidden = self.encoder(input_ids, attention_mask, token_type_ids, global_mask).flatten(0, 1)  # (B·L, H)
+        hidden = self.encoder(input_ids, attention_mask, token_type_ids, global_mask)  # (B, L, H)
+        hidden = sentence_means(hidden, attention_mask, global_mask) if self.pooling == "mean" else hidden
+        hidden = hidden.flatten(0, 1)  # (B·L, H)
         if positions is None:
             positions = torch.arange(0, hidden.shape[0], input_ids.shape[1], device=hidden.device)
         if positions.dim() == 1:
@@ -222,6 +227,27 @@ class ExtractiveModel(TaskModel):
             One array: the scores of the document's sentences, 0 to 1, (M).
         """
         return [document_scores(self.inter_sentence, parts, self.inter_sentence.scorer.weight)]
+
+
+def sentence_means(hidden: Tensor, attention_mask: Tensor | None, global_mask: Tensor | None) -> Tensor:
+    """Give every token the mean over the tokens of its sentence, (B, L, H).
+
+    Args:
+        hidden: states, (B, L, H).
+        attention_mask: 1 for text, 0 for padding, (B, L); None: no padding.
+        global_mask: 1 for the first token of each sentence, (B, L); None: a row is one sentence.
+    """
+    rows, length, width = hidden.shape
+    first = torch.zeros(rows, length, device=hidden.device) if global_mask is None else global_mask.clone()
+    first[:, 0] = 1  # a row begins a sentence, whatever the one before ended with
+    sentence = first.flatten().long().cumsum(0) - 1  # (B·L)
+    text = torch.ones_like(first) if attention_mask is None else attention_mask
+    text = text.flatten().unsqueeze(-1).float()  # (B·L, 1)
+    count = int(sentence[-1]) + 1
+    sums = text.new_zeros(count, width).index_add(0, sentence, hidden.flatten(0, 1).float() * text)
+    sizes = text.new_zeros(count, 1).index_add(0, sentence, text)
+    means: Tensor = (sums / sizes.clamp(min=1))[sentence].view(rows, length, width)
+    return means
 
 
 def stored_scorer(folder: Path) -> dict[str, Tensor] | None:
@@ -423,18 +449,21 @@ class MatchingModel(TaskModel):
         return (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
 
 
-def extractor_like(encoder: Encoder, weights: ExtractiveModel | None = None) -> ExtractiveModel:
+def extractor_like(
+    encoder: Encoder, weights: ExtractiveModel | None = None, *, pooling: str = "cls"
+) -> ExtractiveModel:
     """Make an extractor of an encoder's shape.
 
     Args:
         encoder: its shape is taken, and it is left as it is.
+        pooling: the extractor's.
         weights: the extractor whose weights are copied, perhaps with another class of the
             same architecture for its encoder; None: they come afterwards.
     """
     copy = cast(Any, deepcopy(encoder))
     copy.source = None
     copy.get_submodule(copy.inner.removesuffix(".")).pooler = None
-    extractor = ExtractiveModel(cast(Encoder, copy), dropout=0.0)
+    extractor = ExtractiveModel(cast(Encoder, copy), dropout=0.0, pooling=pooling)
     if weights is not None:
         extractor.load_state_dict(imported_weights(extractor, exported_weights(weights)))
     return extractor

@@ -88,10 +88,20 @@ def summarizer_of(loaded: Bundle, method: Method, options: SummaryOptions, liste
 
     def summarize(items: Iterable[Item]) -> Answers:
         passed: deque[_Split] = deque()  # filled by the reading thread, emptied in the same order
+        cut = 0
         rows = _rows(items, options.language, passed)
         with closing(predict_stream(whole, rows, placement, slow_source=True, watch=watch)) as chunks:
             for records in chunks:
-                yield from (_answer(passed.popleft(), record, method, options) for record in records)
+                for record in records:
+                    split = passed.popleft()
+                    cut += _is_cut(split, record)
+                    yield _answer(split, record, method, options)
+        if cut:
+            texts, most = _texts(cut), loaded.task.settings.max_length
+            listener.note(
+                f"warning: {texts} longer than the {most} tokens that the run reads: the rest was left out; "
+                "train the run with --on-long window to read whole texts."
+            )
         if watch.misfit is not None:
             listener.note(f"warning: {watch.misfit}.")
 
@@ -130,6 +140,11 @@ def _rows(items: Iterable[Item], language: str, passed: deque[_Split]) -> Iterat
             passed.append(_Split(item, sentences))
             texts = tuple(sentence.said for sentence in sentences)
             yield Document(("\n".join(texts),), None, line, item.source, None, texts)
+
+
+def _is_cut(split: _Split, record: Mapping[str, Any]) -> bool:
+    """Tell whether a run that reads the beginning of a text did not read all of this one."""
+    return "extract" in record and len(record["extract"].sentences) < len(split.sentences)
 
 
 def _answer(split: _Split, record: Mapping[str, Any], method: Method, options: SummaryOptions) -> Answer:

@@ -117,11 +117,19 @@ def _usual(counts: Counter[int]) -> int | None:
 
 # Tokens of a row that a run may have been trained to read.
 SHORTEST, LONGEST = 4, 2**20
+# What proposes candidates to the task matching, where a model does: how it makes a sentence of its tokens, and
+# whether it reads the whole document in windows or only its start.
+EXTRACTORS = {
+    "extractor": ("cls", "window"),
+    "extractor-mean": ("mean", "window"),
+    "extractor-start": ("cls", "truncate"),
+    "extractor-mean-start": ("mean", "truncate"),
+}
 # The words that settings take; where they come from flags, those of the flags.
 _WORDS = {
     **{name: words_of(name) for name in ("task", "on_long", "leave_out", "pooling", "sentence_pairs", "mask_decoder")},
     "unit": ("word", "token"),
-    "candidates": ("textrank", "extractor"),
+    "candidates": ("textrank", *EXTRACTORS),
 }
 _WORDS["task"] = tuple(word for word in _WORDS["task"] if word != "auto")
 # How many labels a task has at least; others have none.
@@ -143,7 +151,7 @@ class TaskSettings:
     token where entities begin inside words. `sentence_pairs` is the second aim of masked
     LM: none, nsp or sop; `mask_decoder` what joins where its words are predicted: none, or enhanced,
     absolute places. `candidates` is whose scores propose summaries to the task matching:
-    textrank, or extractor, a model that is part of the run. `metric` is the one that decides, of
+    textrank, or one of `EXTRACTORS`, a model that is part of the run. `metric` is the one that decides, of
     which epoch is best and of whether a baseline is beaten; empty: the task's own. `thresholds`
     are how likely each label must be before a row gets it; of classes, 0 is none (the likeliest of
     the others is taken where no threshold is reached); of qa, how likely an answer.

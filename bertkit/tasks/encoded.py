@@ -25,7 +25,16 @@ from bertkit.data.records import Example
 from bertkit.data.store import Block, StoredRows, blocks_of, parts_of
 from bertkit.files import read_bytes, write_json
 from bertkit.kinds import record_of
-from bertkit.tasks.base import EncodedRow, InColumns, InPairs, NothingToLearnError, Task, TrainingOptions, TrainingRow
+from bertkit.tasks.base import (
+    EXTRACTORS,
+    EncodedRow,
+    InColumns,
+    InPairs,
+    NothingToLearnError,
+    Task,
+    TrainingOptions,
+    TrainingRow,
+)
 from bertkit.tokenization.base import Encoding
 from bertkit.tokenization.encoding import EncodedColumns
 
@@ -222,7 +231,7 @@ def encode_training(task: Task, examples: Sequence[Example], options: TrainingOp
     if not isinstance(examples, StoredRows):
         return task.training_rows(examples, options)
     key = [__version__, task.settings.to_json(), asdict(options), _tokenizer_key(task), examples.key]
-    if task.settings.candidates == "extractor":  # whose weights are not known here
+    if task.settings.candidates in EXTRACTORS:  # whose weights are not known here
         return task.training_rows(examples, options)
     name = f"{ROOM}/{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]}"
     return StoredTraining(cached(name, lambda place: _write(place, task, examples, options), _is_sound))

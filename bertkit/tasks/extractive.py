@@ -57,12 +57,12 @@ class ExtractiveTask(SummaryTask):
 
         Raises:
             DataError: a row has no reference, or ROUGE cannot read their language.
-            UsageError: another token than the one before a sentence is to stand for it.
+            UsageError: a sentence is to be pooled in a way that it cannot be.
         """
-        if settings.pooling != "cls":
+        if settings.pooling not in ("cls", "mean"):
             raise UsageError(
-                f"--pooling {settings.pooling}: in the task extractive the token before a sentence represents it; "
-                "leave it out."
+                f"--pooling {settings.pooling}: in the task extractive the token before a sentence represents it, or "
+                "the mean of its tokens; take cls or mean."
             )
         check_references(examples)
         return cls(settings, tokenizer)
@@ -71,7 +71,7 @@ class ExtractiveTask(SummaryTask):
         """Put inter-sentence layers and a scorer on an encoder."""
         from bertkit.models.extractive import ExtractiveModel
 
-        return ExtractiveModel(encoder, dropout=dropout)
+        return ExtractiveModel(encoder, dropout=dropout, pooling=self.settings.pooling)
 
     def encode(self, examples: Sequence[Example]) -> list[EncodedRow]:
         """Encode documents as windows of whole sentences; with --on-long truncate only the first is read.

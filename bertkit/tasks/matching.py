@@ -24,7 +24,7 @@ from bertkit.documents.sentences import Sentence
 from bertkit.documents.textrank import textrank_scores
 from bertkit.documents.words import sentence_words
 from bertkit.errors import DataError, UsageError
-from bertkit.tasks.base import EncodedRow, TaskSettings, TrainingOptions, TrainingRow
+from bertkit.tasks.base import EXTRACTORS, EncodedRow, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoding import mask_tokens, refuse_long, rows_of_parts
 from bertkit.tasks.extractive import ExtractiveTask
 from bertkit.tasks.summaries import (
@@ -110,14 +110,34 @@ class Extractor:
 
         device = str(next(self.model.parameters()).device)
         placement = self.placement or Placement(device, "float32", 1)
-        limit = self.task.settings.max_length
+        settings = self.task.settings
         self.model.eval()
         scores: list[NDArray[np.float64]] = []
         with torch.inference_mode(), autocast(placement):
             for start in range(0, len(documents), _SLAB):
-                rows = encode_documents(documents[start : start + _SLAB], self.task.tokenizer, max_length=limit)
-                scores += [figures for _, (figures,) in rows_of_parts(self.model, self.task, rows, device)]
+                slab = documents[start : start + _SLAB]
+                rows = encode_documents(
+                    slab,
+                    self.task.tokenizer,
+                    max_length=settings.max_length,
+                    only_first=settings.on_long != "window",
+                )
+                read = [figures for _, (figures,) in rows_of_parts(self.model, self.task, rows, device)]
+                # Sentences that are not read come last.
+                scores += [np.pad(found, (0, len(whole) - len(found))) for found, whole in zip(read, slab, strict=True)]
         return scores
+
+
+def extractor_kind(settings: TaskSettings) -> str:
+    """Return the word of `EXTRACTORS` for an extractive run."""
+    kind = (settings.pooling, "window" if settings.on_long == "window" else "truncate")
+    return next((word for word, known in EXTRACTORS.items() if known == kind), "extractor")
+
+
+def extractor_settings(settings: TaskSettings) -> TaskSettings:
+    """Return how the extractor reads that proposes candidates to a matching task."""
+    pooling, on_long = EXTRACTORS[settings.candidates]
+    return replace(settings, task="extractive", pooling=pooling, on_long=on_long)
 
 
 def _f1(grams: Iterable[Any], wanted: Counter[Any]) -> float:
@@ -161,7 +181,7 @@ class MatchingTask(SummaryTask):
     """Candidate summaries.
 
     Args:
-        settings: `candidates` says whose scores propose them: extractor or textrank.
+        settings: `candidates` says whose scores propose them: an extractor's or TextRank's.
         tokenizer: the encoder's tokenizer.
     """
 
@@ -198,10 +218,11 @@ class MatchingTask(SummaryTask):
         from bertkit.models.extractive import MatchingModel, extractor_like
 
         extractor = None
-        if self.settings.candidates == "extractor":
+        if self.settings.candidates in EXTRACTORS:
             lent = self._rank.model if isinstance(self._rank, Extractor) else None
-            extractor = extractor_like(encoder, lent)
-            self._rank = Extractor(extractor, ExtractiveTask(self.settings, self.tokenizer))
+            settings = extractor_settings(self.settings)
+            extractor = extractor_like(encoder, lent, pooling=settings.pooling)
+            self._rank = Extractor(extractor, ExtractiveTask(settings, self.tokenizer))
         return MatchingModel(encoder, pooling=self.settings.pooling, dropout=dropout, extractor=extractor)
 
     def encode(self, examples: Sequence[Example]) -> list[EncodedRow]:

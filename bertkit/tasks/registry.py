@@ -157,7 +157,9 @@ TASKS: tuple[TaskSpec, ...] = (
         "the sentences of a document that make its summary (BertSum)",
         SUMMARIES,
         ("rouge1", "rouge2", "rougeLsum"),
-        {"batch_size": 8, "token_masking": 0.0, "on_long": "window", "pooling": "cls"},
+        {"batch_size": 8, "token_masking": 0.0, "pooling": "cls"},
+        # What learns from nothing needs all there is.
+        from_nothing={"on_long": "window"},
         siamese_target="bertkit.tasks.extractive:SalienceTask",
         rows_an_epoch=1000,
         more_positions=True,

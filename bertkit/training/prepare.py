@@ -9,7 +9,7 @@ from typing import Any
 
 from bertkit import bundle
 from bertkit.audit.run import training_doubts
-from bertkit.bundle import load_manifest
+from bertkit.bundle import Manifest, load_manifest
 from bertkit.compute.device import choose_placement
 from bertkit.config import TrainConfig, flag
 from bertkit.data.records import DataSet, Example
@@ -19,13 +19,13 @@ from bertkit.errors import ModelError, TokenizerError, UsageError
 from bertkit.kinds import MisfitError
 from bertkit.models.finding import AUTO, FROM_NOTHING, Choice, choose_model, package_statement
 from bertkit.models.registry import EXTENDABLE, LONGEST_ROW, find_model, load_target
-from bertkit.models.table import ModelSpec
+from bertkit.models.table import MODELS, ModelSpec
 from bertkit.models.tokenizers import open_folder, open_tokenizer
 from bertkit.run_folder import is_there, put_back
-from bertkit.tasks.base import EncodedRow, Task, TaskSettings, TrainingOptions, TrainingRow
+from bertkit.tasks.base import EXTRACTORS, EncodedRow, Task, TaskSettings, TrainingOptions, TrainingRow
 from bertkit.tasks.encoded import StoredTraining, cut_of, encode_scored, encode_training
 from bertkit.tasks.extractive import ExtractiveTask
-from bertkit.tasks.matching import Extractor, MatchingTask
+from bertkit.tasks.matching import Extractor, MatchingTask, extractor_kind, extractor_settings
 from bertkit.tasks.multilabel import labels_of
 from bertkit.tasks.objectives import MANY_LABELS
 from bertkit.tasks.registry import TaskSpec, find_task
@@ -187,15 +187,30 @@ def _ways_on(settings: TaskSettings, spec: ModelSpec) -> str:
 
 
 def candidate_source(config: TrainConfig, spec: ModelSpec) -> str:
-    """Return extractor where the model is an extractive run whose weights are gone on with, else textrank.
+    """Return which extractor it is where the model is an extractive run whose weights are gone on with, else textrank.
 
     Raises:
         RunError: the run is damaged or newer.
+        UsageError: it reads sentences one by one, with other weights than a matching run can keep.
     """
+    run = _extractive_run(config, spec)
+    if run is None:
+        return "textrank"
+    if run.settings.pooling not in ("cls", "mean"):
+        raise UsageError(
+            f"--model {spec.name}: was trained with --pooling {run.settings.pooling} and cannot propose candidates; "
+            "take an extractive run with --pooling cls or mean, or a model by name."
+        )
+    return extractor_kind(run.settings)
+
+
+def _extractive_run(config: TrainConfig, spec: ModelSpec) -> Manifest | None:
+    """Return what the run says of itself whose weights are gone on with, where it is an extractive one."""
     folder = Path(spec.name)
-    is_run = spec.hub_id is None and is_there(folder)
-    is_extractive = is_run and load_manifest(folder).settings.task == "extractive"
-    return "extractor" if is_extractive and config.init != "random" else "textrank"
+    if spec.hub_id is not None or config.init == "random" or not is_there(folder):
+        return None
+    manifest = load_manifest(folder)
+    return manifest if manifest.settings.task == "extractive" else None
 
 
 def lend_extractor(task: Task, config: TrainConfig, spec: ModelSpec, note: Callable[[str], None]) -> None:
@@ -214,7 +229,7 @@ def lend_extractor(task: Task, config: TrainConfig, spec: ModelSpec, note: Calla
     """
     if not isinstance(task, MatchingTask):
         return
-    if task.settings.candidates != "extractor":
+    if task.settings.candidates not in EXTRACTORS:
         note("candidates come from TextRank's scores; --model RUN with an extractive run gives better ones")
         return
     run = bundle.load(Path(spec.name))
@@ -223,7 +238,8 @@ def lend_extractor(task: Task, config: TrainConfig, spec: ModelSpec, note: Calla
     )
     run.model.to(placement.device)
     note(f"candidates come from the scores of {spec.name}, which stays part of the new run")
-    task.borrow(Extractor(run.model, ExtractiveTask(task.settings, run.tokenizer), placement))  # type: ignore[arg-type]
+    settings = extractor_settings(task.settings)
+    task.borrow(Extractor(run.model, ExtractiveTask(settings, run.tokenizer), placement))  # type: ignore[arg-type]
 
 
 # Options that say of what shape a model without weights is, or how its vocabulary is trained.
@@ -331,7 +347,8 @@ def _resolved(
     task, train = find_task(dataset.task), dataset.splits["train"]
     if not is_resumed:  # a resumed run has all its figures stored, idle ones too
         refuse_idle(config, task)
-    config = _for_task(config, task, from_nothing=spec.is_scratch or config.init == "random")
+    spec = _with_origin(spec, config, task)
+    config = _for_task(config, task, spec, from_nothing=spec.is_scratch or config.init == "random")
     readable, is_pair = _lengthened(spec, config, task), dataset.columns.pair is not None
     config = resolve(
         config,
@@ -409,11 +426,22 @@ def _decided(
     return replace(config, metric=metric)
 
 
-def _for_task(config: TrainConfig, task: TaskSpec, *, from_nothing: bool) -> TrainConfig:
-    """Fill what the user left open and the task decides."""
-    values = {**task.recipe, **(task.from_nothing if from_nothing else {})}
+def _for_task(config: TrainConfig, task: TaskSpec, spec: ModelSpec, *, from_nothing: bool) -> TrainConfig:
+    """Fill what the user left open and the task decides, except what suits this model better in this task."""
+    of_both = task.from_nothing if from_nothing else spec.recipe.by_task.get(task.name, {})
+    values = {**task.recipe, **of_both}
+    begun = _extractive_run(config, spec) if task.name == "extractive" else None
+    if begun is not None:  # its weights know documents read so and no other way
+        values |= {"on_long": begun.settings.on_long, "pooling": begun.settings.pooling}
     open_values = {name: value for name, value in values.items() if getattr(config, name) is None}
     return replace(config, **{"on_long": config.on_long or "truncate", **open_values})
+
+
+def _with_origin(spec: ModelSpec, config: TrainConfig, task: TaskSpec) -> ModelSpec:
+    """Give an extractive run on which matching is trained the recipe of the encoder that it began with."""
+    begun = _extractive_run(config, spec) if task.name == "matching" else None
+    known = next((row for row in MODELS if begun and begun.model in (row.name, *row.aliases)), None)
+    return spec if known is None or known.is_scratch else replace(spec, recipe=known.recipe)
 
 
 def _lengthened(spec: ModelSpec, config: TrainConfig, task: TaskSpec) -> ModelSpec:

@@ -39,7 +39,8 @@ WIDE = (2, 128, 4)  # layers, hidden, heads
 # What starts from scratch has further to go (docs/scratch.md). Few pairs gain nothing from it
 # (docs/minilm.md), but questions about texts do: where an answer stands is told token by token.
 ENOUGH = {"pretrained": (150, 20), "random": (600, 40)}  # steps, epochs
-OF_FEW_ROWS = ("qa",)
+# And of few documents hardly any steps are made.
+OF_FEW_ROWS = ("qa", "extractive")
 OF_ONE_TEXT = ("classify", "multilabel", "relation", "regression", "ner")
 
 

@@ -137,14 +137,14 @@ def values_of(recipe: table.Recipe, option: str) -> set[Any]:
 @pytest.mark.parametrize(
     ("option", "scratch", "minilm", "others"),
     [
-        ("epochs", (8, 8), (2, 8), (2, 6)),
+        ("epochs", (8, 8), (1, 8), (2, 6)),
         ("lr", (5e-4, 5e-4), (1e-4, 2e-4), (7e-6, 2e-4)),
         ("weight_decay", (0.01, 0.01), (0.01, 0.01), (0.01, 0.01)),
         ("label_smoothing", (0, 0), (0, 0), (0, 0)),
         ("dropout", (0.3, 0.3), (0.1, 0.1), (0, 0.1)),
         ("patience", (8, 8), (3, 3), (3, 3)),
         ("average", (3, 3), (1, 1), (1, 1)),
-        ("freeze", (0, 0), (0, 0), (0, 1)),
+        ("freeze", (0, 0), (0, 4), (0, 1)),
         ("token_masking", (0.2, 0.2), (0, 0), (0, 0)),
         ("overlap_segments", (True, True), (False, False), (False, False)),
         ("swap_pairs", (True, True), (True, True), (False, True)),

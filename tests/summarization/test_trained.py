@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -49,6 +51,23 @@ def test_a_run_summarizes(extractive_run):
     assert all(TEXT[choice.start : choice.end] == choice.text for choice in summary.sentences)
     assert [choice.index for choice in summary.sentences] == sorted(choice.index for choice in summary.sentences)
     assert len(summarize(TEXT, SummaryOptions("bertsum", str(extractive_run), sentences=4)).sentences) == 4
+
+
+def test_a_run_that_reads_the_beginning_says_what_it_left_out(extractive_run, tmp_path):
+    run = shutil.copytree(extractive_run, tmp_path / "run")
+    manifest = json.loads((run / "bertkit.json").read_text())
+    limits = {"on_long": "truncate", "max_length": 24}
+    manifest |= {"settings": {**manifest["settings"], **limits}}
+    (run / "bertkit.json").write_text(json.dumps(manifest))
+    said: list[str] = []
+    listener = Listener(note=said.append)
+    items = [SourceText(text, "docs", i) for i, text in enumerate([TEXT * 3, "the cat sees music."])]
+    answers = list(open_summarizer(SummaryOptions("bertsum", str(run)), listener)(items))
+    assert all(isinstance(answer, Summary) for answer in answers)
+    assert [line for line in said if "24 tokens" in line and line.startswith("warning: 1 text is longer")]
+    said.clear()
+    list(open_summarizer(SummaryOptions("bertsum", str(run)), listener)(items[1:]))
+    assert not said
 
 
 def test_a_run_of_matching_summarizes(matching_run):

@@ -206,7 +206,26 @@ def test_losses_count_each_sentence_once(batch: Batch, task: ExtractiveTask) -> 
     assert task.losses(surer, batch, OPTIONS).max() < 1e-6
 
 
-def test_training_and_prediction_give_the_same_scores(task: ExtractiveTask) -> None:
+def test_a_sentence_can_be_the_mean_of_its_tokens(task: ExtractiveTask) -> None:
+    mean_task = ExtractiveTask(replace(task.settings, pooling="mean"), task.tokenizer)
+    model = mean_task.build_model(small_encoder(task.tokenizer), dropout=0.0).eval()
+    rows = task.encode([document(f"{ONE} {TWO}"), document(THREE)])
+    batch = mean_task.batch([row.parts[0] for row in rows])
+    assert batch.attention_mask is not None
+    marks = batch.global_mask.clone()
+    with torch.inference_mode():
+        vectors = model(**batch.inputs)
+        states = model.encoder(batch.input_ids, batch.attention_mask, batch.token_type_ids, batch.global_mask)
+    second, end = rows[0].parts[0].heads[1], len(rows[0].parts[0].ids)
+    of_third = states[1, : len(rows[1].parts[0].ids)]
+    wanted = [states[0, :second].mean(0), states[0, second:end].mean(0), of_third.mean(0)]
+    torch.testing.assert_close(vectors, torch.stack(wanted))
+    torch.testing.assert_close(batch.global_mask, marks)
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_training_and_prediction_give_the_same_scores(task: ExtractiveTask, pooling: str) -> None:
+    task = ExtractiveTask(replace(task.settings, pooling=pooling), task.tokenizer)
     narrow_task = narrow(task, 24)
     documents = [document(sentences=(ONE, TWO, THREE, TWO, ONE)), document(f"{TWO} {THREE}"), document(THREE)]
     model = task.build_model(small_encoder(task.tokenizer), dropout=0.0).eval()
@@ -285,8 +304,8 @@ def test_a_model_that_only_takes_the_lead_is_called_so(task: ExtractiveTask) -> 
 
 
 def test_bad_requests_are_refused(task: ExtractiveTask, tokenizer: Tokenizer) -> None:
-    with pytest.raises(UsageError, match="--pooling mean"):
-        ExtractiveTask.fit(replace(task.settings, pooling="mean"), tokenizer, [document()])
+    with pytest.raises(UsageError, match="--pooling match"):
+        ExtractiveTask.fit(replace(task.settings, pooling="match"), tokenizer, [document()])
     with pytest.raises(DataError, match=r"docs.jsonl:1: the document has no reference"):
         ExtractiveTask.fit(task.settings, tokenizer, [document(summary=None)])
     with pytest.raises(DataError, match="no reference"):

@@ -18,9 +18,18 @@ from bertkit.errors import DataError, UsageError
 from bertkit.evaluation.answers import forward
 from bertkit.models.bert import BertConfig, BertModel
 from bertkit.models.extractive import MatchingModel
-from bertkit.tasks.base import EncodedRow, TaskSettings, TrainingOptions
+from bertkit.tasks.base import EXTRACTORS, EncodedRow, TaskSettings, TrainingOptions
 from bertkit.tasks.extractive import ExtractiveTask
-from bertkit.tasks.matching import DocumentPart, Extractor, MatchingTask, by_merit, candidate_sets, merit
+from bertkit.tasks.matching import (
+    DocumentPart,
+    Extractor,
+    MatchingTask,
+    by_merit,
+    candidate_sets,
+    extractor_kind,
+    extractor_settings,
+    merit,
+)
 from bertkit.tokenization.base import Tokenizer
 
 CPU = Placement("cpu", "float32", 1)
@@ -229,9 +238,11 @@ def test_the_nearest_candidate_is_chosen(task: MatchingTask) -> None:
     assert task.row_output(row, vectors).chosen == row.parts[0].sets[1]
 
 
-def test_an_extractor_proposes_the_candidates_and_is_kept(task: MatchingTask, tokenizer: Tokenizer) -> None:
-    settings = replace(task.settings, candidates="extractor", max_length=32)
-    lent = ExtractiveTask(settings, tokenizer)
+@pytest.mark.parametrize("kind", EXTRACTORS)
+def test_an_extractor_proposes_the_candidates_and_is_kept(task: MatchingTask, tokenizer: Tokenizer, kind: str) -> None:
+    settings = replace(task.settings, candidates=kind, max_length=32)
+    lent = ExtractiveTask(extractor_settings(settings), tokenizer)
+    assert extractor_kind(lent.settings) == kind
     extractor = Extractor(lent.build_model(small_encoder(tokenizer), dropout=0.0).eval(), lent)
     own = MatchingTask(settings, tokenizer)
     own.borrow(extractor)
@@ -241,9 +252,10 @@ def test_an_extractor_proposes_the_candidates_and_is_kept(task: MatchingTask, to
     assert not any(weight.requires_grad for weight in model.extractor.parameters())
     assert all(weight.requires_grad for weight in model.encoder.parameters())
     rows = own.encode([document(6), document(0), document(2)])
-    whole = ExtractiveTask(replace(settings, on_long="window"), tokenizer)
-    (wanted,) = forward(extractor.model, whole, whole.encode([document(6)]), CPU)
-    np.testing.assert_allclose(rows[0].parts[0].scores, wanted.scores, atol=1e-6)
+    (wanted,) = forward(extractor.model, lent, lent.encode([document(6)]), CPU)
+    assert (len(wanted.scores) < 6) == kind.endswith("-start")
+    np.testing.assert_allclose(rows[0].parts[0].scores[: len(wanted.scores)], wanted.scores, atol=1e-6)
+    assert not any(rows[0].parts[0].scores[len(wanted.scores) :])
     again = MatchingTask(settings, tokenizer)
     loaded = again.build_model(small_encoder(tokenizer, with_pooler=True), dropout=0.0)
     loaded.load_state_dict(model.state_dict())

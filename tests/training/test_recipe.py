@@ -11,6 +11,7 @@ from bertkit.errors import UsageError
 from bertkit.models.registry import find_model
 from bertkit.models.table import SCRATCH
 from bertkit.tasks.registry import TASKS, find_task
+from bertkit.training.prepare import _for_task
 from bertkit.training.recipe import recipe_for, refuse_idle, resolve
 
 
@@ -36,6 +37,27 @@ def test_what_is_learnt_decides_how_long_minilm_learns(task: str, epochs: int) -
     assert config.epochs == epochs
     asked = resolve(TrainConfig(epochs=7), find_model("minilm"), is_pair=False, n_words=9, task=task)
     assert asked.epochs == 7
+
+
+@pytest.mark.parametrize(("n_rows", "epochs"), [(5_000, 1), (1_200, 1), (400, 3), (8, 20)])
+def test_minilm_reads_documents_once_where_they_are_many(n_rows: int, epochs: int) -> None:
+    asked, spec = TrainConfig(batch_size=8), find_model("minilm")
+    config = resolve(asked, spec, is_pair=False, n_words=9, n_rows=n_rows, task="extractive")
+    assert (config.epochs, config.freeze, config.pooling, config.head_lr) == (epochs, 4, "mean", 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("model", "on_long", "pooling"),
+    [("minilm", "truncate", "mean"), ("bert", "truncate", "cls"), ("scratch", "window", "cls")],
+)
+def test_documents_are_read_as_suits_the_model(model: str, on_long: str, pooling: str) -> None:
+    spec = find_model(model)
+    config = _for_task(TrainConfig(model=model), find_task("extractive"), spec, from_nothing=spec.is_scratch)
+    assert (config.on_long, config.pooling, config.batch_size) == (on_long, pooling, 8)
+    asked = _for_task(
+        TrainConfig(model=model, on_long="error", pooling="cls"), find_task("extractive"), spec, from_nothing=False
+    )
+    assert (asked.on_long, asked.pooling) == ("error", "cls")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +18,9 @@ from typer.testing import CliRunner, Result
 from bertkit import bundle
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig
-from bertkit.errors import Interrupted
+from bertkit.errors import Interrupted, UsageError
 from bertkit.models.heads import exported_weights
+from bertkit.models.registry import find_model
 from bertkit.training.loop import StepFacts
 from bertkit.training.prepare import prepare
 from bertkit.training.run import Event, TrainResult, train
@@ -130,6 +132,25 @@ def test_matching_goes_on_from_an_extractive_run(matching: Trained, extractive: 
     weights = exported_weights(kept)
     for name, weight in exported_weights(before).items():
         torch.testing.assert_close(weights[name], weight, atol=1e-6, rtol=0)
+
+
+def test_a_run_is_gone_on_with_as_it_was_begun(extractive: Trained, data: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(extractive.run, tmp_path / "begun")
+    manifest = json.loads((run / "bertkit.json").read_text())
+    manifest |= {"model": "minilm", "settings": {**manifest["settings"], "pooling": "mean"}}
+    (run / "bertkit.json").write_text(json.dumps(manifest))
+    changes = {"layers": None, "hidden": None, "vocab_size": None, "epochs": None, "lr": None}
+    config = replace(small(data, tmp_path / "run", model=str(run), **changes), limit=16, pooling=None)
+    prepared = prepare(config)
+    assert (prepared.config.on_long, prepared.config.pooling) == ("window", "mean")
+    prepared = prepare(replace(config, task="matching"))
+    assert prepared.task.settings.candidates == "extractor-mean"
+    recipe = find_model("minilm").recipe
+    assert (prepared.config.lr, prepared.config.pooling) == (recipe.lr, "mean")
+    assert (prepared.config.epochs, prepared.config.freeze) == (1, 4)
+    (run / "bertkit.json").write_text(json.dumps(manifest).replace('"pooling": "mean"', '"pooling": "siamese"'))
+    with pytest.raises(UsageError, match="--pooling siamese and cannot propose candidates"):
+        prepare(replace(config, task="matching"))
 
 
 def test_matching_from_nothing_takes_textranks_candidates(data: Path, tmp_path: Path) -> None:

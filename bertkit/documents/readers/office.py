@@ -158,6 +158,9 @@ _DAMAGED = (
 _CLOSED = re.compile(rf"(?:[.!?…。！？:;][\"'”’)\]]*|{FINAL_ENDING})\s*$")
 _FEWEST_ROWS, _WIDTH, _WIDER = 5, 15, 1.2
 """Lines that two columns have beside each other at least, and their letters in the mean: what has fewer is a table."""
+# How a footnote begins; its size, as a share of the text's, is below _SMALLER, and its mark raised by points at most.
+_NOTE = re.compile(r"[(\[]?\d{1,3}[)\].]?\s*[^\W\d]|[*†‡§¶¹²³⁴⁵⁶⁷⁸⁹]")
+_SMALLER, _RAISED = 0.92, 5
 _SHARE, _EDGE = 0.5, 2
 """A line among so many at the edges of a page is furniture if it stands on more than half of the pages."""
 
@@ -209,8 +212,11 @@ def _pages(content: bytes, name: str) -> Iterator[str]:
                 raise DataError(f"{name}: is locked with a password; save it without one.")
             for page in reader.pages:
                 fragments: list[_Fragment] = []
-                text = page.extract_text(visitor_text=_noting(fragments))
-                yield _by_column(fragments) or text
+                sizes: list[float] = []
+                text = page.extract_text(visitor_text=_noting(fragments, sizes))
+                notes = _notes(fragments, sizes)
+                by_column = _by_column([each for each in fragments if each not in notes])
+                yield by_column or _without_notes(text, notes)
     except DataError:
         raise
     except (PyPdfError, DependencyError, *_DAMAGED) as error:
@@ -221,12 +227,48 @@ _Fragment = tuple[int, int, str]
 """What is written at once: how far from the left edge of its page and from the bottom, in points."""
 
 
-def _noting(fragments: list[_Fragment]) -> Callable[[str, Sequence[float], Sequence[float], object, float], None]:
-    def note(text: str, page: Sequence[float], line: Sequence[float], _font: object, _size: float) -> None:
+def _noting(
+    fragments: list[_Fragment], sizes: list[float]
+) -> Callable[[str, Sequence[float], Sequence[float], object, float], None]:
+    """Return what pypdf tells of each fragment; `sizes` are those of their letters, in points."""
+
+    def note(text: str, page: Sequence[float], line: Sequence[float], _font: object, size: float) -> None:
         if text.strip():
             fragments.append((round(line[4] * page[0] + page[4]), round(line[5] * page[3] + page[5]), text.strip()))
+            sizes.append(abs(size * line[3] * page[3]))
 
     return note
+
+
+def _notes(fragments: Sequence[_Fragment], sizes: Sequence[float]) -> list[_Fragment]:
+    """Return the footnotes of a page: smaller than its text, below all of it, and begun by a number or a sign."""
+    letters: Counter[float] = Counter()
+    for (_, _, text), size in zip(fragments, sizes, strict=True):
+        letters[round(size, 1)] += len(text)
+    if not letters:
+        return []
+    least = _SMALLER * letters.most_common(1)[0][0]
+    sized = list(zip(fragments, sizes, strict=True))
+    of_text = (each[1] for each, size in sized if size >= least and not _PAGE_NUMBER.match(each[2]))
+    lowest = min(of_text, default=0)
+    small = [each for each, size in sized if size < least and each[1] < lowest]
+    top = max((each[1] for each in small), default=0) - _RAISED
+    first = " ".join(each[2] for each in sorted(small) if each[1] >= top)
+    return small if _NOTE.match(first) else []
+
+
+def _without_notes(text: str, notes: Sequence[_Fragment]) -> str:
+    """Leave out the last lines of a page, as far as they are its footnotes."""
+    noted = "".join("".join(each[2] for each in notes).split())
+    lines, kept = text.splitlines(), []
+    while lines and noted:
+        line = lines.pop()
+        bare = "".join(line.split())
+        if bare not in noted and not _PAGE_NUMBER.match(line):
+            lines.append(line)
+            break
+        kept += [line] if bare not in noted else []
+    return "\n".join([*lines, *reversed(kept)])
 
 
 def _by_column(fragments: Sequence[_Fragment]) -> str | None:

@@ -10,7 +10,16 @@ from pathlib import PurePath
 from bertkit.documents.readers.markup import read_html, read_markdown
 from bertkit.documents.readers.office import read_docx, read_mail, read_mbox, read_pdf
 from bertkit.documents.readers.passage import ReadDocument
-from bertkit.documents.readers.plain import HIGHLIGHT, read_plain, read_srt, read_story, read_vtt
+from bertkit.documents.readers.plain import (
+    HIGHLIGHT,
+    read_org,
+    read_plain,
+    read_rst,
+    read_srt,
+    read_story,
+    read_tex,
+    read_vtt,
+)
 
 
 @dataclass(frozen=True)
@@ -24,8 +33,11 @@ class DocumentFormat:
 
 
 FORMATS: tuple[DocumentFormat, ...] = (
-    DocumentFormat("txt", ("txt", "text", "rst", "adoc", "org", "tex", "log"), read_plain),
+    DocumentFormat("txt", ("txt", "text", "adoc", "log"), read_plain),
     DocumentFormat("md", ("md", "markdown", "mkd", "mdown", "mdx", "rmd", "qmd"), read_markdown),
+    DocumentFormat("rst", ("rst", "rest"), read_rst),
+    DocumentFormat("org", ("org",), read_org),
+    DocumentFormat("tex", ("tex", "ltx", "latex"), read_tex),
     DocumentFormat("html", ("html", "htm", "xhtml"), read_html),
     DocumentFormat("vtt", ("vtt",), read_vtt),
     DocumentFormat("srt", ("srt", "sbv"), read_srt),
@@ -50,6 +62,11 @@ _HEADERS = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t]+[^\n]*\n)*){2,
 _MAIL_HEADER = re.compile(
     r"^(?:from|to|received|message-id|date|subject|mime-version|return-path):", re.I | re.MULTILINE
 )
+_TEX = re.compile(r"^[ \t]*\\(?:documentclass\b[^\n]*\{|begin\{document\})", re.MULTILINE)
+_ORG = re.compile(
+    r"^(?:#\+(?:title|author|options|startup|begin_\w+)[: \t\n]|:PROPERTIES:[ \t]*$)", re.I | re.MULTILINE
+)
+_RST = re.compile(r"^(?:\.\. [\w-]+::(?:[ \t]|$)|\.\. _[^:\n`]+:(?:[ \t]|$))", re.MULTILINE)
 _MARKS_OF_MARKDOWN = tuple(
     re.compile(pattern, re.MULTILINE)
     for pattern in (
@@ -113,4 +130,7 @@ _TOLD: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ("mbox", lambda text: _MBOX.match(text) is not None),
     ("eml", _is_mail),
     ("story", lambda text: HIGHLIGHT.search(text) is not None),
+    ("tex", lambda text: _TEX.search(text) is not None),
+    ("org", lambda text: _ORG.search(text) is not None),
+    ("rst", lambda text: _RST.search(text) is not None),
 )

@@ -34,12 +34,13 @@ def docx(body: str = BODY, styles: str = STYLES) -> bytes:
     return packed.getvalue()
 
 
-def pdf(*pages: list[str]) -> bytes:
-    """Write a PDF by hand, its lines set in Helvetica."""
+def pdf(*pages: list[str], small: str = "") -> bytes:
+    """Write a PDF by hand, its lines set in Helvetica, smaller from the one on that begins with `small`."""
     objects = ["<< /Type /Catalog /Pages 2 0 R >>", "", "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
     kids = []
     for lines in pages:
-        shown = "".join(f"({line}) Tj 0 -14 Td " for line in lines)
+        cut = next((n for n, line in enumerate(lines) if small and line.startswith(small)), len(lines))
+        shown = "".join(f"{'/F1 7 Tf ' * (n == cut)}({line}) Tj 0 -14 Td " for n, line in enumerate(lines))
         stream = f"BT /F1 10 Tf 40 800 Td {shown}ET"
         objects.append(f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream")
         objects.append(
@@ -115,6 +116,21 @@ def test_a_sentence_goes_on_over_pages(read):
         (1, "The largest gift came from one who lives abroad; it was small and helped to pay for the crane."),
         (2, "It is concrete at its foot."),
     ]
+
+
+@pytest.mark.parametrize(("mark", "is_note"), [("1 ", True), ("* ", True), ("", False)])
+def test_a_footnote_is_smaller_and_begins_with_a_mark(read, mark, is_note):
+    pytest.importorskip("pypdf")
+    note = [f"{mark}See the book of the mill. It is", "old and lies in the office."]
+    pages = [
+        ["The largest gift came from one who lives abroad; it was", "small and", *note, "1"],
+        ["helped to pay for the crane.", "2"],
+        ["The crane is old.", "3"],
+    ]
+    found = [" ".join(s.text.split()) for s in read("a.pdf", pdf(*pages, small=note[0]))]
+    whole = "The largest gift came from one who lives abroad; it was small and helped to pay for the crane."
+    assert (whole in found) == is_note
+    assert any("the office" in text for text in found) != is_note
 
 
 def test_two_columns_that_are_written_line_by_line():

@@ -1,0 +1,248 @@
+"""reStructuredText, Org and LaTeX: what is read, and where it stands."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from bertkit.documents.readers.plain import read_org, read_rst, read_tex
+
+RST = r""".. _mill:
+
+==========
+Mill guide
+==========
+
+:Author: Ana
+:Date: 2024
+
+This guide shows **how to start** the `mill <https://example.org>`_. It needs ``water 3.1`` or
+later [1]_, says :ref:`the office <office>` of the Mill_.
+
+Winter
+------
+
+.. code-block:: python
+   :linenos:
+
+   def start(mill):
+       return mill.run(port=8080)
+
+   # Not prose. It is code.
+
+.. note:: The pond is *no longer* frozen in winter.
+   Use it again.
+
+.. warning::
+   :class: big
+
+   Keep the gate closed.
+
+Run this::
+
+    mill start --now. It is code.
+
+1. Stop the *old* wheel.
+2. Oil the inner axle
+   before you go on.
+
+   A second paragraph of the item.
+
+- Start the new one with :meth:`~mill.Gate.__open__`.
+* Look twice.
+
+term
+   The definition is a sentence.
+
++------+-----+
+| Gate | Use |
++------+-----+
+
+=====  =====
+Gate   Use
+=====  =====
+8080   Web is here.
+
+9090   More is here.
+=====  =====
+
+>>> 1 + 1
+2
+
+Deeper
+^^^^^^
+
+| A line of a poem
+| and one more.
+
+.. [1] A note. It is small.
+.. A comment. It is not read.
+
+The end is near.
+"""
+
+ORG = r"""#+TITLE: Mill guide
+#+AUTHOR: Ana
+
+This guide shows *how to start* the [[https://x.y][mill]]. It needs =water 3.1= or
+later[fn:1], of course.
+
+* TODO [#A] Winter [1/2] :pond:work:
+:PROPERTIES:
+:ID: 12
+:END:
+SCHEDULED: <2024-01-01 Mon>
+
+The pond is /no longer/ frozen.
+# a comment. Not read.
+
+#+BEGIN_SRC python
+def start(): pass. Not prose.
+#+END_SRC
+#+begin_quote
+Use it again, he said.
+#+end_quote
+
+- [ ] Stop the old wheel.
+- gate :: The gate is closed at night.
+  It opens at six.
+1. Start the new one.
+
+| Gate | Use |
+|------+-----|
+| 8080 | Web. |
+
+: fixed width. Not prose.
+
+** Deeper
+\begin{equation}
+x = 1.
+\end{equation}
+The end is near a/b and 2*3*4.
+
+* Footnotes
+[fn:1] A note. It is small.
+"""
+
+TEX = r"""\documentclass{article}
+% \begin{document} in a comment
+\title{Mill \emph{guide}}
+\author{Ana}
+\begin{document}
+\maketitle
+\begin{abstract}
+This guide shows \textbf{how to \emph{start}} the mill~\cite{smith2020,jones}. It costs 5\,\% of \$100.
+\end{abstract}
+\section{Winter} \label{sec:w}
+The pond is no longer frozen\footnote{A note. It \emph{is} small.}, see Section~\ref{sec:w}. % a comment. Not read.
+Use ``it'' again --- always. We get
+\begin{equation}
+  x = 1.
+\end{equation}
+Then $y = x$ holds, and
+\[ z = 2, \]
+where $z$ is the caf\'e's rate.
+
+\begin{itemize}
+\item Stop the old wheel.
+\item[b)] Start \LaTeX{} now.
+\end{itemize}
+\begin{table}[h]
+\caption{Not read. At all.}
+\begin{tabular}{ll} a & b \\ \end{tabular}
+\end{table}
+\begin{verbatim}
+code. Not read.
+\end{verbatim}
+\subsection*{Deeper}
+The end is near\\ of \href{https://x.y}{this page}.
+\begin{thebibliography}{9}
+\bibitem{a} A source. It is long.
+\end{thebibliography}
+\end{document}
+Junk behind. Not read.
+"""
+
+
+def told(sentences):
+    return [(sentence.section, sentence.text) for sentence in sentences]
+
+
+def test_restructured_text(read):
+    assert told(read("guide.rst", RST)) == [
+        ("Mill guide", "This guide shows how to start the mill."),
+        ("Mill guide", "It needs water 3.1 or later, says the office of the Mill."),
+        ("Winter", "The pond is no longer frozen in winter."),
+        ("Winter", "Use it again."),
+        ("Winter", "Keep the gate closed."),
+        ("Winter", "Stop the old wheel."),
+        ("Winter", "Oil the inner axle before you go on."),
+        ("Winter", "A second paragraph of the item."),
+        ("Winter", "Start the new one with __open__."),
+        ("Winter", "Look twice."),
+        ("Winter", "The definition is a sentence."),
+        ("Deeper", "A line of a poem and one more."),
+        ("Deeper", "The end is near."),
+    ]
+
+
+def test_org(read):
+    assert told(read("guide.org", ORG)) == [
+        ("Mill guide", "This guide shows how to start the mill."),
+        ("Mill guide", "It needs water 3.1 or later, of course."),
+        ("Winter", "The pond is no longer frozen."),
+        ("Winter", "Use it again, he said."),
+        ("Winter", "Stop the old wheel."),
+        ("Winter", "The gate is closed at night."),
+        ("Winter", "It opens at six."),
+        ("Winter", "Start the new one."),
+        ("Deeper", "The end is near a/b and 2*3*4."),
+    ]
+
+
+def test_latex(read):
+    assert told(read("guide.tex", TEX)) == [
+        ("Mill guide", "This guide shows how to start the mill."),
+        ("Mill guide", "It costs 5 % of $100."),
+        ("Winter", "The pond is no longer frozen, see Section."),
+        ("Winter", 'Use "it" again — always.'),
+        ("Winter", "We get (…)."),
+        ("Winter", "Then y = x holds, and (…) where z is the café's rate."),
+        ("Winter", "Stop the old wheel."),
+        ("Winter", "Start LaTeX now."),
+        ("Deeper", "The end is near of this page."),
+    ]
+
+
+def test_latex_of_slides_and_its_commands(read):
+    slide = (
+        "\\begin{document}\n\\begin{frame}[t]{The {old} gate}\n\\begin{minipage}{0.5\\textwidth}\n"
+        "Run \\verb|mill --now| \\textcolor{red}{at \\textbf{six}}, as \\url{x.org/a_b} says.\n"
+        "\\end{minipage}\n\\end{frame}\n\\end{document}\n"
+    )
+    assert told(read("slides.tex", slide)) == [("The old gate", "Run mill --now at six, as x.org/a_b says.")]
+
+
+@pytest.mark.parametrize(
+    ("reader", "piece"),
+    [
+        (read_org, "#+BEGIN_SRC x\nabc\n"),
+        (read_org, ":A:\n\\[ x\n"),
+        (read_org, "*a /b =c\n"),
+        (read_tex, "\\begin{verbatim}\n"),
+        (read_tex, "\\section{a "),
+        (read_tex, "\\cite{a \\[ $ "),
+        (read_rst, "**a *b `c |d\n"),
+        (read_rst, ".. note:: a\n\n== ==\n"),
+        (read_rst, "a::\n\n"),
+    ],
+)
+def test_what_is_never_closed_takes_linear_time(reader, piece):
+    def seconds(count):
+        began = time.perf_counter()
+        reader(piece * count)
+        return time.perf_counter() - began
+
+    seconds(10)
+    assert seconds(8000) < 40 * seconds(800) + 0.5
