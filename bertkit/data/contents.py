@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from bertkit.data.column_names import LABEL_NAMES, folded
+from bertkit.data.column_names import ANSWERED, ASKED, LABEL_NAMES, folded
 from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, named_parts, say_which, text_of
 from bertkit.data.records import AUTO, CLASSES, ENTITIES, QUESTIONS, SCORES, TEXTS, ColumnMap, Row
 from bertkit.data.values import JsonText, RowError, is_number, parse_list
@@ -28,7 +28,14 @@ _OFTEN, _MOST_LABELS = 3, 50
 _LABEL_WORDS, _LABEL_CHARACTERS = 3, 40
 # Texts have as many words, or, where words are long, characters; and come again seldom.
 _TEXT_WORDS, _TEXT_CHARACTERS, _DIFFERENT = 3, 12, 0.6
+_NONE = ("[]", "()")  # nothing in any row tells nothing of what a column is for
 _NO_PROSE = re.compile(r"https?://\S*|[\d\s:./,+-]+(?:[A-Z]{1,4})?", re.ASCII)
+# Names of what is told of a row, and is never learnt unless somebody says so.
+_NO_LABEL = re.compile(
+    r"(?:^|[\W_])(?:id|ids|idx|index|no|nr|uuid|guid|date|time|url|status|split|fold|user|author|annotator|agent)$"
+    r"|(?<=[a-z])(?:Id|ID|Date|Time)$|번호$|아이디$|날짜$|일시$",
+    re.IGNORECASE,
+)
 _SHOWN, _FEWEST_CHOICES = 4, 3
 # How much longer, or at least how long, other texts are than those that are read, where they are named.
 _LONGER, _ALIKE = 1.5, 0.5
@@ -97,7 +104,9 @@ def tell_columns(
     found = ENTITIES if places else shape
     needs_label = need_label and shape != TEXTS and label is None
     if len(rows) >= _ENOUGH and (texts or len(free) == 1) and (not needs_label or len(labels) == 1):
-        told = ColumnChoice(texts or (free[0].name,), pair, label or (labels[0].name if needs_label else None))
+        answer = label or (labels[0].name if needs_label else None)
+        texts = (ASKED,) if answer == ANSWERED and choice is None else texts
+        told = ColumnChoice(texts or (free[0].name,), pair, answer)
         return Told(told, found, _reason([] if texts else free, labels if needs_label else []))
     return Told(_proposed(texts, pair, label, free, labels), found)
 
@@ -215,13 +224,14 @@ def _look_at(name: str, place: int, rows: Sequence[Row]) -> _Column:
     )
     is_label = (
         not is_text
+        and not _NO_LABEL.search(name)
         and len(values) >= _MOSTLY * len(rows)
         and 2 <= len(different) <= min(_MOST_LABELS, count // _OFTEN)
         and words <= _LABEL_WORDS
         and characters <= _LABEL_CHARACTERS
         and not any(map(_is_fraction, different))
     )
-    is_places = bool(values) and all(map(_holds_places, values[:_ENOUGH]))
+    is_places = any(value not in _NONE for value in values) and all(map(_holds_places, values[:_ENOUGH]))
     return _Column(name, place, words, characters, different, is_text, is_label and not is_places, is_places)
 
 

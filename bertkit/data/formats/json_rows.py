@@ -113,7 +113,10 @@ def are_turns(items: Iterable[Any]) -> bool:
     """Tell turns of a conversation without labels, which are one text: somebody says each of them."""
     answers = (*LABEL_NAMES, *TAG_NAMES, *SUMMARY_NAMES)
     return all(
-        isinstance(item, dict) and first_named(item, SPEAKER_NAMES) and not first_named(item, answers) for item in items
+        isinstance(item, dict)
+        and (first_named(item, SPEAKER_NAMES) or {"from", "value"} <= set(item))
+        and not first_named(item, answers)
+        for item in items
     )
 
 

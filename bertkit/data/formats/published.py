@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from bertkit.data.column_names import (
+    ANSWERED,
+    ASKED,
     DOCUMENT_NAMES,
     HEADER_NAMES,
     LABEL_NAMES,
@@ -323,6 +325,110 @@ def _questions_of_passage(fields: _Fields) -> list[dict[str, str]]:
     return list(_questions_of(kept, _list(fields, "questions")))
 
 
+def _argilla(fields: _Fields) -> list[dict[str, str]]:
+    """Read a record of Argilla's first version: what was annotated counts, not what was predicted."""
+    row = {name: text for name, text in fields.items() if name not in ("annotation", "prediction", "tokens")}
+    if "text" not in row:
+        row["text"] = next((text for text in _object(fields, "inputs").values() if isinstance(text, str)), "")
+    answer = "" if fields["status"] == "Discarded" else fields["annotation"]
+    return [{**row, "entities" if "tokens" in fields else "label": answer, "annotation_id": answer}]
+
+
+def _responses(fields: _Fields) -> list[dict[str, str]]:
+    """Read a record of Argilla's: to each question the first answer that was submitted."""
+    if "responses" in fields:
+        row = {name: value_text(value) for name, value in _object(fields, "fields").items()}
+        asked = _object(fields, "responses")
+    else:
+        names = _asked(fields)
+        row = {name: text for name, text in fields.items() if not name.startswith(tuple(names))}
+        asked = {name: _answers_of(fields, name) for name in names}
+    given = {name: _submitted(answers) for name, answers in asked.items()}
+    row["annotation_id"] = value_text([name for name, value in given.items() if value is not None] or None)
+    for name, value in given.items():
+        are_spans = isinstance(value, list) and any(isinstance(item, dict) for item in value)
+        row["entities" if are_spans else "label" if len(given) == 1 else name] = value_text(value)
+    return [row]
+
+
+def _asked(fields: _Fields) -> list[str]:
+    """Return the questions of a record of Argilla's, as it stands on the hub."""
+    ends = (".responses", "-suggestion")
+    return [name.removesuffix(end) for end in ends for name in fields if name.endswith(end)]
+
+
+def _answers_of(fields: _Fields, name: str) -> Any:
+    if name in fields:
+        return _list(fields, name)
+    given, states = (_list(fields, f"{name}{end}") for end in (".responses", ".responses.status"))
+    return [{"value": value, "status": state} for value, state in itertools.zip_longest(given, states)]
+
+
+def _submitted(answers: Any) -> Any:
+    found = [answer for answer in answers if isinstance(answer, dict)] if isinstance(answers, list) else []
+    return next((answer.get("value") for answer in found if answer.get("status") in (None, "submitted")), None)
+
+
+def _light_tag(fields: _Fields) -> list[dict[str, str]]:
+    """Read classes of a whole text, as LightTag has them beside its annotations."""
+    labels = [item.get("classname") for item in _list(fields, "classifications") if isinstance(item, dict)]
+    kept = {name: text for name, text in fields.items() if name not in ("annotations", "classifications")}
+    return [{**kept, "label": value_text(labels[0] if len(labels) == 1 else labels)}]
+
+
+def _has_classifications(fields: _Fields) -> bool:
+    return fields["annotations"] in ("", "[]") and '"classname"' in fields["classifications"]
+
+
+def _marked_tokens(fields: _Fields) -> list[dict[str, str]]:
+    """Read the tokens of UBIAI, which are those of entities."""
+    found = [item | {"label": item.get("entityLabel")} for item in _list(fields, "tokens") if isinstance(item, dict)]
+    kept = {name: text for name, text in fields.items() if name not in ("tokens", "relations")}
+    return [{**kept, "entities": value_text(found)}]
+
+
+def _targets(fields: _Fields) -> list[dict[str, str]]:
+    """Read choices of which one is marked as right, as TruthfulQA has them; their order tells which, so it is lost."""
+    found = _object(fields, "mc1_targets")
+    is_listed = "choices" in found and "labels" in found
+    choices, marks = (found["choices"], found["labels"]) if is_listed else (list(found), list(found.values()))
+    if not (isinstance(choices, list) and isinstance(marks, list) and marks.count(1) == 1):
+        raise RowError("mc1_targets does not have one right answer among its choices")
+    kept = {name: text for name, text in fields.items() if not name.startswith("mc")}
+    right, ordered = choices[marks.index(1)], sorted(map(str, choices))
+    return [{**kept, "choices": value_text(ordered), "answer": value_text(ordered.index(str(right)))}]
+
+
+def _chat(fields: _Fields) -> list[dict[str, str]]:
+    """Write the last answer of a conversation with a model apart from what was said before it."""
+    name = _chat_column(fields)
+    if name is None:
+        raise RowError("it does not hold a list of messages, as the rows before it do")
+    turns = [{"role": turn.get("role", turn.get("from")), "content": _said(turn)} for turn in _list(fields, name)]
+    is_answered = turns[-1]["role"] in _MODELS
+    asked = [turn for turn in (turns[:-1] if is_answered else turns) if turn["role"] != "system"]
+    lines = [asked[0]["content"]] if len(asked) == 1 else [f"{turn['role']}: {turn['content']}" for turn in asked]
+    own = {ASKED: "\n".join(map(str, lines)), ANSWERED: str(turns[-1]["content"]) if is_answered else ""}
+    return [{**fields, name: JsonText(value_text(turns)), **own}]
+
+
+def _said(turn: Mapping[str, Any]) -> str:
+    """Return the text of a message, which may be in parts."""
+    found = turn.get("content", turn.get("value"))
+    parts = [part.get("text") for part in found if isinstance(part, dict)] if isinstance(found, list) else [found]
+    return "\n".join(part for part in parts if isinstance(part, str))
+
+
+def _chat_column(fields: _Fields) -> str | None:
+    """Find the messages of a conversation with a model, where nothing else of the row is an answer."""
+    if not isinstance(fields, dict) or first_named(fields, (*LABEL_NAMES, *SUMMARY_NAMES)) is not None:
+        return None
+    name = first_named(fields, ("messages", "conversations", "conversation"))
+    turns = _list(fields, name) if name is not None and fields[name].startswith("[{") else []
+    roles = {turn.get("role", turn.get("from")) if isinstance(turn, dict) else None for turn in turns}
+    return name if roles and roles <= _ROLES else None
+
+
 def _unwrapped(fields: _Fields) -> list[dict[str, str]]:
     """Make columns of what stands in an object of the row, where text and label are both in it."""
     name = _inner_row(fields)
@@ -337,7 +443,7 @@ def _inner_row(fields: _Fields) -> str | None:
     if not isinstance(fields, dict):
         return None
     objects = [name for name, text in fields.items() if isinstance(text, JsonText) and text.startswith("{")]
-    others = [name for name in fields if name not in objects]
+    others = [name for name in fields if name not in objects and not name.startswith("_")]  # _id, _score: a search's
     if not objects or is_row(others):
         return None
     found = [name for name in objects if _is_labelled(_object(fields, name))]
@@ -357,7 +463,7 @@ def _object(fields: _Fields, name: str) -> dict[str, Any]:
 
 
 def _list(fields: _Fields, name: str) -> list[Any]:
-    found = parse_list(fields.get(name, "[]"))
+    found = parse_list(fields.get(name) or "[]")
     if not isinstance(found, list):
         raise RowError(f"the column {name} is not a list")
     return found
@@ -393,6 +499,8 @@ def _questions_of(kept: dict[str, str], questions: Any) -> Iterator[dict[str, st
             yield {**kept, **({"answers": "[]"} if own.get("is_impossible") == "true" else {}), **own}
 
 
+_MODELS = frozenset({"assistant", "gpt", "model", "bot", "chatgpt", "bard"})
+_ROLES = _MODELS | {"system", "user", "human"}
 # The columns of a row that is a list.
 _PLACES = [str(place) for place in range(1, 100)]
 _LABEL_MARK = "__label__"
@@ -406,6 +514,11 @@ _FORMS = (
     _Form(frozenset({"data", "annotations"}), _label_studio, lambda fields: fields["data"].startswith("{")),
     _Form(frozenset({"data", "completions"}), _label_studio, lambda fields: fields["data"].startswith("{")),
     _Form(frozenset({"data"}), _label_studio, _is_task),
+    _Form(frozenset({"annotation", "prediction", "status"}), _argilla),
+    _Form(frozenset({"fields", "responses"}), _responses, _has("responses")),
+    _Form(frozenset(), _responses, lambda fields: isinstance(fields, dict) and bool(_asked(fields))),
+    _Form(frozenset({"content", "annotations", "classifications"}), _light_tag, _has_classifications),
+    _Form(frozenset({"documentName", "document", "tokens"}), _marked_tokens, _lacks("annotation")),
     _Form(frozenset({"content", "annotation"}), _data_turks, lambda fields: '"label' in fields["annotation"]),
     _Form(frozenset({"text", "annotations"}), _annotated_classes, _has_classes),
     _Form(frozenset({"text"}), _fast_text, lambda fields: _is_marked(fields["text"])),
@@ -413,6 +526,7 @@ _FORMS = (
     _Form(frozenset({"text", "cats"}), _categories, lambda fields: fields["cats"].startswith("{")),
     _Form(frozenset({"question", "correct_answer", "distractor1"}), _distractors, _lacks("choices")),
     _Form(frozenset({"question"}), _stem_and_choices, _has("question", "stem", "choices")),
+    _Form(frozenset({"question", "mc1_targets"}), _targets, _lacks("choices")),
     _Form(frozenset({"question", "AnswerKey"}), _lettered, lambda fields: len(_LETTER.split(fields["question"])) > 3),
     _Form(frozenset({"question", "answers", "label"}), _alternatives, _has_alternatives),
     _Form(frozenset({"questions"}), _questions_of_passage, lambda fields: '"question"' in fields["questions"]),
@@ -420,6 +534,7 @@ _FORMS = (
     _Form(frozenset({"context", "qas"}), _questions_of_text),
     _Form(frozenset({"questions", "options"}), _race, lambda fields: fields["questions"].startswith("[")),
     _Form(frozenset(), _without_words, lambda fields: bool(_word_objects(fields))),
+    _Form(frozenset(), _chat, lambda fields: _chat_column(fields) is not None),
     _Form(frozenset(), _unwrapped, lambda fields: _inner_row(fields) is not None),
     _Form(frozenset(), _nested, lambda fields: _nested_column(fields) is not None),
 )

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from bertkit.data.column_names import TAG_NAMES, TEXT_NAMES, TOKEN_NAMES, first_named
 from bertkit.data.records import BadRow, CharSpan, ColumnMap, Entity, Place, Row, TaggedText
@@ -25,7 +25,6 @@ from bertkit.data.tagged.schemes import (
 )
 from bertkit.data.values import (
     LISTED,
-    NotMeantError,
     RowError,
     field_of,
     is_whole,
@@ -43,6 +42,8 @@ from bertkit.plain import brief, listed, quoted, shortened, visible
 SENTENCES_AHEAD = 10_000
 
 _WORD = re.compile(r"\S+")
+Counted = Literal["", "behind", "last"]
+"""What the end of an entity counts where places are those of words; empty where they are of characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,14 @@ class TagForm:
     """How a file writes tagged text; told once for a whole file, as a sentence alone may not show it.
 
     `by_character`: each token is one character, spaces included, so that nothing stands
-    between tokens (KLUE); else they are words with one space between them.
+    between tokens (KLUE); else they are words with one space between them. `counted`: places of
+    entities count words, and their end is the word behind the last or the last one itself.
     """
 
     scheme: TagScheme
     by_character: bool = False
     spelling: TagSpelling = field(default_factory=TagSpelling)
+    counted: Counted = ""
 
 
 def detect_form(tokens: Iterable[Sequence[str]], tags: Iterable[Sequence[str]]) -> TagForm:
@@ -173,6 +176,51 @@ def find_entities(text: str, items: Sequence[Any]) -> Found:
         if other.start < one.end:
             raise RowError(f"the entities {_shown(text, one)} and {_shown(text, other)} overlap")
     return Found(tuple(entities), tuple(missing), trimmed)
+
+
+def count_of_places(contents: Iterable[Content], *, of_gliner: bool) -> Counted:
+    """Tell whether the places of entities beside lists of tokens count words, from those of a whole table.
+
+    They do where none is beyond the words and those of characters would cut some. What the end is shows
+    where an entity has one word, ends with the last one, or comes with its string; and of many entities
+    some have one word.
+
+    Args:
+        contents: those of rows.
+        of_gliner: whether the tokens stand in a column as GLiNER's, whose ends are the last words.
+    """
+    cuts, entities, counts = False, 0, {"behind": not of_gliner, "last": True}
+    for tokens, items in ((content.tokens, content.items) for content in contents if content.tokens):
+        text, words = join_tokens(tokens, by_character=False)
+        edges = {place for word in words for place in word}
+        for claim in (_claim(number, item) for number, item in enumerate(items or [], start=1)):
+            if claim.place is None:
+                return ""
+            start, end = claim.place
+            entities += 1
+            counts["behind"] &= start < end <= len(tokens) and claim.string in (None, " ".join(tokens[start:end]))
+            counts["last"] &= start <= end < len(tokens) and claim.string in (None, " ".join(tokens[start : end + 1]))
+            if not any(counts.values()):
+                return ""
+            cuts = cuts or not {start, end} <= edges or text[start:end].isspace() or start == end
+    found: list[Counted] = [way for way in ("behind", "last") if counts[way]]
+    return found[0] if cuts and found and (len(found) == 1 or entities >= _ENOUGH) else ""
+
+
+def in_characters(items: Sequence[Any], words: Sequence[CharSpan], counted: Counted) -> list[dict[str, Any]]:
+    """Write entities whose places count words with those of characters.
+
+    Raises:
+        RowError: an item cannot be read, or is outside the words.
+    """
+    found = []
+    for claim in (_claim(number, item) for number, item in enumerate(items, start=1)):
+        start, end = claim.place or (0, 0)
+        last = end - (counted == "behind")
+        if not 0 <= start <= last < len(words):
+            raise RowError(f"an entity at words {start} to {end} is outside the text of {len(words)} words")
+        found.append({"start": words[start][0], "end": words[last][1], "label": claim.label, "text": claim.string})
+    return found
 
 
 def _claim(number: int, item: Any) -> _Claim:
@@ -322,8 +370,6 @@ def content_of(row: Row, columns: ColumnMap, tag_names: Sequence[str], *, need_t
     raw = None if columns.label is None else field_of(row.fields, columns.label)
     if (raw is None or not raw.strip()) and _is_annotated(row.fields):
         return Content(text, tokens, None, [])
-    if (raw is None or not raw.strip()) and "annotation_id" in row.fields:
-        raise NotMeantError("it is not annotated")
     if raw is None:
         raise RowError(f"the entities are missing (column {quoted(columns.label)}); a text without any has []")
     if not raw.strip():
