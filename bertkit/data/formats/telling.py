@@ -27,10 +27,12 @@ from bertkit.data.formats.delimited import (
 from bertkit.data.formats.json_rows import json_kind
 from bertkit.data.formats.lines import sniff_encoding
 from bertkit.data.formats.opened import ANNOTATIONS, Opened, is_annotated, open_input
+from bertkit.data.formats.parquet import ARROW_MAGIC
 from bertkit.data.records import BadRow, Row
 from bertkit.data.tagged.schemes import OUTSIDE, are_tags, is_entity_tag, is_tag, looks_tagged_lines
 from bertkit.data.values import RowError
 from bertkit.errors import DataError
+from bertkit.files import without_packing
 from bertkit.plain import is_kept_stdin, listed, quoted
 
 # --------------------------------------------------------------------------------------------------
@@ -214,11 +216,19 @@ _SUFFIX_HINTS = {
 _MAX_SAMPLED_LINES = 200
 # How files begin that hold text only once another program has unpacked it, and what that program is.
 _PACKED = {
-    rb"BZh[1-9]1AY&SY": ("packed by bzip2", "unpack it with `bzip2 -d`"),
-    rb"\xfd7zXZ\0": ("packed by xz", "unpack it with `xz -d`"),
     rb"\x28\xb5\x2f\xfd": ("packed by zstd", "unpack it with `zstd -d`"),
     rb"PK\x03\x04": ("a zip archive, as spreadsheets are, too", "unpack it, or export the sheet as csv"),
     rb"7z\xbc\xaf\x27\x1c": ("a 7z archive", "unpack it"),
+    rb"(?s).{257}ustar": ("a tar archive", "unpack it with `tar -xf`"),
+    rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ("a file of an old Office", "export it as csv, or as text"),
+    rb"SQLite format 3\0": ("an SQLite database", "export the table as csv (`sqlite3 -csv -header`)"),
+    rb"<stata_dta>|[\x71-\x73][\x01\x02]\x01\0": ("a file of Stata", "export it as csv"),
+    rb"\$FL[23]": ("a file of SPSS", "export it as csv"),
+    rb"\x89HDF\r\n": ("an HDF5 file", "export the table as csv or parquet"),
+    rb"\x80[\x02-\x05](?:\x95|[}\]c(])": (
+        "a pickle of Python's, which can run any code",
+        "write csv or parquet from Python",
+    ),
     rb"%PDF-\d": ("a PDF", "extract its text"),
 }
 _PARTING = " \t\r\f\v,;|"
@@ -344,6 +354,8 @@ def tell_format(
     """
     if kind == "parquet" or (kind is None and opened.head.startswith(b"PAR1")):
         return TableFormat("parquet", has_header=False)
+    if kind is None and opened.head.startswith(ARROW_MAGIC):
+        return TableFormat("arrow", has_header=False)
     _refuse_binary(opened)
     table = _told_format(opened, kind, header, knows)
     if not (one_text and table.kind == "txt"):
@@ -481,6 +493,6 @@ def _doubt(opened: Opened, kind: str) -> str:
 
 
 def kind_by_suffix(path: PurePath) -> str | None:
-    """Return the kind that a file's name says it is, .gz aside; None where it says nothing."""
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
-    return _SUFFIX_HINTS.get(suffixes[-1]) if suffixes else None
+    """Return the kind that a file's name says it is, how it is packed aside; None where it says nothing."""
+    suffix = PurePath(without_packing(path.name)).suffix.lower()
+    return _SUFFIX_HINTS.get(suffix)

@@ -11,6 +11,7 @@ from bertkit.documents.readers.markup import read_html, read_markdown
 from bertkit.documents.readers.office import read_docx, read_mail, read_mbox, read_pdf
 from bertkit.documents.readers.passage import ReadDocument
 from bertkit.documents.readers.plain import HIGHLIGHT, read_plain, read_srt, read_story, read_vtt
+from bertkit.files import without_packing
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ def find_format(name: str) -> DocumentFormat | None:
 
 
 def format_of_name(path: PurePath) -> DocumentFormat | None:
-    """Return the row that a file's suffix names, .gz aside."""
-    suffix = path.name.lower().removesuffix(".gz").rpartition(".")[2]
+    """Return the row that a file's suffix names, how it is packed aside."""
+    suffix = without_packing(path.name.lower()).rpartition(".")[2]
     return _BY_SUFFIX.get(suffix) if "." in path.name else None
 
 
