@@ -378,6 +378,8 @@ def _format_of(opened: Opened, source: _Source) -> TableFormat:
     table = told.table
     for sentence in (*told.notes, *(f"warning: {doubt}" for doubt in told.doubts)):
         source.note(sentence)
+    if table.written_in:
+        source.note(f"{opened.name}: {table.marks_note}")
     if kind is not None or table.kind in ("jsonl", "json", "parquet", "arrow", "txt"):
         return table
     if opened.path is None or not opened.path.suffix:

@@ -43,7 +43,7 @@ _ARRAY = re.compile(r"\[\s*\{\s*(?:[\"}]|$)")
 # Names of the list of rows within an object.
 WRAPPERS = frozenset(
     {"data", "rows", "examples", "documents", "document", "items", "instances", "records", "results", "dataset"}
-    | {"reviews", "comments", "articles", "entries", "hits", "list", "samples", "tasks"}
+    | {"reviews", "comments", "articles", "entries", "hits", "list", "samples", "tasks", "common_examples"}
 )
 # What hardly stands beside a list of rows.
 _OF_ROWS = HEADER_NAMES - {"id", "idx", "index", "title", *WRAPPERS}
