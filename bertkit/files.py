@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+# What names of packed files end in.
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")
 # What nobody's code is to blame for: the machine has no room, no right, no such name.
 MACHINE_ERRORS = frozenset({
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EIO,
@@ -127,6 +129,11 @@ def is_dir(path: Path) -> bool:
     """
     mode = _mode(path)
     return mode is not None and stat.S_ISDIR(mode)
+
+
+def without_packing(name: str) -> str:
+    """Return a name of a file without the suffix that says how it is packed."""
+    return next((name[: -len(suffix)] for suffix in PACKED_SUFFIXES if name.lower().endswith(suffix)), name)
 
 
 def exists(path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import itertools
@@ -16,7 +15,7 @@ from urllib.parse import quote
 from bertkit.data.columns import FILE, Keep, parse_columns
 from bertkit.data.formats.delimited import csv_records
 from bertkit.data.formats.lines import Lines
-from bertkit.data.formats.opened import GZIP_MAGIC, HEAD_BYTES, Opened, open_bytes, open_input
+from bertkit.data.formats.opened import HEAD_BYTES, Opened, is_packed, open_bytes, open_input, unpacked
 from bertkit.data.formats.parquet import read_parquet_part
 from bertkit.data.formats.published import usual_rows
 from bertkit.data.formats.readers import read_stream_as
@@ -26,6 +25,7 @@ from bertkit.data.sources import input_files, is_data_file
 from bertkit.errors import DataError, UsageError
 from bertkit.evaluation.answers import Item
 from bertkit.evaluation.inputs import rows_as, tell_input
+from bertkit.files import without_packing
 from bertkit.plain import brief
 from bertkit.tasks.base import TaskSettings
 
@@ -155,9 +155,7 @@ def stream_of(name: str) -> BinaryIO:
     if not is_address(name):
         return open_bytes(Path(name))
     raw = io.BufferedReader(open_stored(name), HEAD_BYTES)
-    if raw.peek(2)[:2] == GZIP_MAGIC:
-        return cast("BinaryIO", gzip.GzipFile(fileobj=raw))
-    return cast("BinaryIO", raw)
+    return unpacked(raw, raw.peek(HEAD_BYTES))
 
 
 def kind_of(name: str, input_format: str) -> str:
@@ -165,7 +163,7 @@ def kind_of(name: str, input_format: str) -> str:
     if input_format != "auto" or not is_address(name):
         return input_format
     path = name.partition("?")[0]
-    return _KINDS.get(Path(path.removesuffix(".gz")).suffix.lower(), "auto")
+    return _KINDS.get(Path(without_packing(path)).suffix.lower(), "auto")
 
 
 def _stored_files(name: str) -> list[str]:
@@ -264,15 +262,15 @@ def plan_file(file: str, settings: TaskSettings, *, input_format: str, columns: 
     """
     choice = None if columns is None else parse_columns(columns)
     with open_stored(file) as raw:
-        digest, size, is_packed = _digest(raw)
+        digest, size, packed = _digest(raw)
     opened = opened_at(file)
     told = tell_input(opened, settings, input_format=kind_of(file, input_format), choice=choice)
     if told is None:
         return FilePlan(file, size, digest, ())
     table = told.table
-    if table.kind == "parquet" and not is_packed:
+    if table.kind == "parquet" and not packed:
         shards = list(_of_parquet(file, table, rows))
-    elif table.kind in _LINED and not is_packed and (head := _head_lines(file, table)) is not None:
+    elif table.kind in _LINED and not packed and (head := _head_lines(file, table)) is not None:
         shards = _of_lines(file, table, head, rows)
     else:
         shards = [Shard(file, table)]
@@ -353,12 +351,12 @@ def _own_lines(rows: Iterator[Example | BadRow], shard: Shard) -> Iterator[Examp
 
 
 def _digest(raw: Any) -> tuple[str, int, bool]:
-    found, size, is_packed = hashlib.blake2b(digest_size=16), 0, False
+    found, size, packed = hashlib.blake2b(digest_size=16), 0, False
     while block := raw.read(_BLOCK):
-        is_packed = is_packed or (size == 0 and block[:2] == GZIP_MAGIC)
+        packed = packed or (size == 0 and is_packed(block))
         found.update(block)
         size += len(block)
-    return found.hexdigest(), size, is_packed
+    return found.hexdigest(), size, packed
 
 
 def _of_parquet(file: str, table: TableFormat, rows: int) -> Iterator[Shard]:

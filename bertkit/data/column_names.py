@@ -75,6 +75,8 @@ SUMMARY_NAMES = (
     *("summary", "highlights", "abstract", "abstractive", "reference", "target", "tgt", "gist"),
     *("요약", "요약문", "요약본", "초록"),
 )
+# Columns that are made of a conversation with a model: its last answer, and what was said before it.
+ASKED, ANSWERED = "user_message", "assistant_message"
 # Who says a turn of a conversation.
 SPEAKER_NAMES = ("speaker", "speaker_id", "participantID", "role", "화자")
 # Of tables with a list of tokens and one of tags, or with a token on each row.

@@ -438,12 +438,18 @@ def _turns(value: Any) -> Iterator[Turn]:
             yield from _turns(part)
 
 
-def refuse_rejected(fields: Mapping[str, str]) -> None:
-    """Refuse a row that whoever annotated it with Prodigy rejected or passed over.
+def refuse_rejected(fields: Mapping[str, str], label: str | None) -> None:
+    """Refuse a row that nobody has annotated, or that whoever annotated it with Prodigy rejected or passed over.
+
+    Args:
+        fields: of the row.
+        label: the column that is learnt, where there is one; an annotation stands in it.
 
     Raises:
         NotMeantError: it is one.
     """
+    if not fields.get("annotation_id", "-").strip() and not (field_of(fields, label or "") or "").strip():
+        raise NotMeantError("it is not annotated")
     if fields.get("answer") not in _UNUSED:
         return
     answer = fields["answer"]

@@ -8,11 +8,11 @@ each part that is what it is; else the likeliest are proposed, and nothing is gu
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from bertkit.data.column_names import LABEL_NAMES, folded
+from bertkit.data.column_names import ANSWERED, ASKED, LABEL_NAMES, folded
 from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, named_parts, say_which, text_of
 from bertkit.data.records import AUTO, CLASSES, ENTITIES, QUESTIONS, SCORES, TEXTS, ColumnMap, Row
 from bertkit.data.values import JsonText, RowError, is_number, parse_list
@@ -28,8 +28,19 @@ _OFTEN, _MOST_LABELS = 3, 50
 _LABEL_WORDS, _LABEL_CHARACTERS = 3, 40
 # Texts have as many words, or, where words are long, characters; and come again seldom.
 _TEXT_WORDS, _TEXT_CHARACTERS, _DIFFERENT = 3, 12, 0.6
+_NONE = ("[]", "()")  # nothing in any row tells nothing of what a column is for
 _NO_PROSE = re.compile(r"https?://\S*|[\d\s:./,+-]+(?:[A-Z]{1,4})?", re.ASCII)
+# Names of what is told of a row, and is never learnt unless somebody says so.
+_NO_LABEL = re.compile(
+    r"(?:^|[\W_])(?:id|ids|idx|index|no|nr|uuid|guid|date|time|url|status|split|fold|user|author|annotator|agent)$"
+    r"|(?<=[a-z])(?:Id|ID|Date|Time)$|번호$|아이디$|날짜$|일시$",
+    re.IGNORECASE,
+)
 _SHOWN, _FEWEST_CHOICES = 4, 3
+_NAMES_OF_SPLIT = frozenset({"split", "set", "subset", "partition", "datasplit", "usage"})
+_SPLITS = frozenset(
+    {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "public", "private"}
+)
 # How much longer, or at least how long, other texts are than those that are read, where they are named.
 _LONGER, _ALIKE = 1.5, 0.5
 
@@ -97,7 +108,9 @@ def tell_columns(
     found = ENTITIES if places else shape
     needs_label = need_label and shape != TEXTS and label is None
     if len(rows) >= _ENOUGH and (texts or len(free) == 1) and (not needs_label or len(labels) == 1):
-        told = ColumnChoice(texts or (free[0].name,), pair, label or (labels[0].name if needs_label else None))
+        answer = label or (labels[0].name if needs_label else None)
+        texts = (ASKED,) if answer == ANSWERED and choice is None else texts
+        told = ColumnChoice(texts or (free[0].name,), pair, answer)
         return Told(told, found, _reason([] if texts else free, labels if needs_label else []))
     return Told(_proposed(texts, pair, label, free, labels), found)
 
@@ -154,20 +167,49 @@ def told_or_refused(
     return told, f"{place}: columns were recognised by their contents: {told.why}; read as {told.option}"
 
 
-def unread_text(rows: Sequence[Row], columns: ColumnMap) -> str:
-    """Say that there are texts beside the one that is read, which are not; empty where there are none."""
-    looked = {name: _look_at(name, place, rows) for place, name in enumerate(rows[0].fields)} if rows else {}
-    own = looked.pop(columns.text[0], None)
-    others = [c for c in looked.values() if c.is_text and c.name not in (columns.label, *columns.labels)]
-    if own is None or not others:
+def unread_columns(rows: Sequence[Row], columns: ColumnMap, shape: str) -> Iterator[str]:
+    """Say of columns that are not read what makes one look twice: texts, classes beside entities, names of splits.
+
+    Args:
+        rows: the first rows of a table.
+        columns: those that are read.
+        shape: what the rows hold.
+    """
+    taken = {*columns.inputs, columns.label, *columns.labels, *columns.choices}
+    looked = [_look_at(name, place, rows) for place, name in enumerate(rows[0].fields)] if rows else []
+    free = [column for column in looked if column.name not in taken]
+    for column in free:
+        values = {value.casefold() for value in column.values}
+        if folded(column.name) in _NAMES_OF_SPLIT and len(values) > 1 and values <= _SPLITS:
+            yield (
+                f"the column {quoted(column.name)} says which split each row is of ({listed(column.values)}), and "
+                "it is not read; write the rows of each to a file of its own"
+            )
+    if shape == ENTITIES:
+        classes = [c for c in free if c.is_label and _is_called_label(c.name) and folded(c.name) not in _NAMES_OF_SPLIT]
+        option = f"--columns text={columns.text[0]},label={classes[0].name}" if classes else ""
+        yield from (f"entities are read, and the classes in {quoted(c.name)} are not ({option})" for c in classes[:1])
+    elif shape in (AUTO, CLASSES, SCORES) and (said := _unread_text(looked, free, columns)):
+        yield said
+
+
+def _unread_text(looked: Sequence[_Column], free: Sequence[_Column], columns: ColumnMap) -> str:
+    own = [column for column in looked if column.name in columns.inputs]
+    others = [column for column in free if column.is_text]
+    if len(own) < len(columns.inputs) or not others or len(columns.text) > 1:
         return ""
     longest = max(others, key=lambda column: column.characters)
-    read, other = quoted(own.name), quoted(longest.name)
-    if longest.characters > _LONGER * own.characters:
-        both = shell_words([f"text={own.name}+{longest.name}"])
-        return f"the text is {read}; {other} holds longer ones and is not read (--columns {both} reads both)"
-    if longest.characters > _ALIKE * own.characters:
-        both = shell_words([f"text={own.name},pair={longest.name}"])
+    read, other = listed([column.name for column in own], joint=" and "), quoted(longest.name)
+    added = shell_words([f"text={'+'.join([*columns.inputs, longest.name])}"])
+    if len(own) > 1:
+        is_long = longest.characters > _ALIKE * min(column.characters for column in own)
+        return (
+            f"the texts are {read}; {other} holds texts, too, and is not read (--columns {added} reads all)" * is_long
+        )
+    if longest.characters > _LONGER * own[0].characters:
+        return f"the text is {read}; {other} holds longer ones and is not read (--columns {added} reads both)"
+    if longest.characters > _ALIKE * own[0].characters:
+        both = shell_words([f"text={own[0].name},pair={longest.name}"])
         return f"the text is {read}; {other} holds texts, too, and is not read (--columns {both} reads pairs)"
     return ""
 
@@ -196,6 +238,11 @@ def _reason(texts: Sequence[_Column], labels: Sequence[_Column]) -> str:
     return " and ".join(said)
 
 
+def is_never_label(name: str) -> bool:
+    """Tell whether a column is called as what is told of a row, an id or a date, and not as a label."""
+    return _NO_LABEL.search(name) is not None and not _is_called_label(name)
+
+
 def _is_called_label(name: str) -> bool:
     return any(folded(word) in folded(name) for word in LABEL_NAMES)
 
@@ -206,7 +253,7 @@ def _look_at(name: str, place: int, rows: Sequence[Row]) -> _Column:
     count = max(1, len(values))
     words = sum(len(value.split()) for value in values) / count
     characters = sum(map(len, values)) / count
-    prose = [value for value in values if _NO_PROSE.fullmatch(value) is None and value[:1] not in "[{"]
+    prose = [value for value in values if _NO_PROSE.fullmatch(value) is None and value[:1] not in "[{("]
     is_text = (
         len(values) >= _NEARLY_ALL * len(rows)
         and len(prose) >= _NEARLY_ALL * count
@@ -215,13 +262,14 @@ def _look_at(name: str, place: int, rows: Sequence[Row]) -> _Column:
     )
     is_label = (
         not is_text
+        and not is_never_label(name)
         and len(values) >= _MOSTLY * len(rows)
         and 2 <= len(different) <= min(_MOST_LABELS, count // _OFTEN)
         and words <= _LABEL_WORDS
         and characters <= _LABEL_CHARACTERS
         and not any(map(_is_fraction, different))
     )
-    is_places = bool(values) and all(map(_holds_places, values[:_ENOUGH]))
+    is_places = any(value not in _NONE for value in values) and all(map(_holds_places, values[:_ENOUGH]))
     return _Column(name, place, words, characters, different, is_text, is_label and not is_places, is_places)
 
 

@@ -13,7 +13,7 @@ from bertkit.data.formats.lines import BOM, decoding_fault, sniff_encoding
 from bertkit.data.formats.opened import is_annotated, open_bytes
 from bertkit.data.records import CLASSES, READINGS, RELATIONS, BadRow, Row
 from bertkit.errors import DataError, UnknownNameError, UsageError, is_spelling
-from bertkit.files import entries, exists, is_dir, is_file
+from bertkit.files import PACKED_SUFFIXES, entries, exists, is_dir, is_file, without_packing
 from bertkit.plain import STDIN_NAME, as_typed, quoted, shell_words
 
 # --- The files of a folder: which of them hold data, and which split each is ----------------------
@@ -31,22 +31,25 @@ _SPLIT_OF_WORD = {word: split for split, words in SPLIT_WORDS.items() for word i
 _SHOWN = 4
 DATA_SUFFIXES = (
     *("csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json"),
-    *("parquet", "conll", "bio", "iob", "iob2", "conllu", "conllx"),
+    *("parquet", "arrow", "feather", "conll", "bio", "iob", "iob2", "conllu", "conllx"),
 )
+_PACKED = rf"(?:{'|'.join(map(re.escape, PACKED_SUFFIXES))})?"
 # train.tsv, dev.csv.gz, and the hub's train-00000-of-00002-abc.parquet
 _SPLIT_FILE = re.compile(
-    rf"(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?P<shard>-\d+-of-\d+(-[0-9a-f]+)?)?\.({'|'.join(DATA_SUFFIXES)})(\.gz)?",
+    rf"(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?P<shard>-\d+-of-\d+(-[0-9a-f]+)?)?\.({'|'.join(DATA_SUFFIXES)}){_PACKED}",
     re.IGNORECASE,
 )
 # ratings_train.txt, and dev-v1.json: the word stands apart.
 _LIKE_SPLIT = re.compile(
-    rf"(?:.*[_.-])?(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?:[_.-].*)?\.({'|'.join(DATA_SUFFIXES)})(\.gz)?", re.IGNORECASE
+    rf"(?:.*[_.-])?(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?:[_.-].*)?\.({'|'.join(DATA_SUFFIXES)}){_PACKED}",
+    re.IGNORECASE,
 )
+_SAVED = re.compile(r"(?:data-\d+-of-\d+|dataset)\.arrow")
 
 
 def is_data_file(path: Path) -> bool:
     """Tell by its name whether a file in a folder may hold rows or texts; hidden ones do not."""
-    name = path.name.lower().removesuffix(".gz")
+    name = without_packing(path.name.lower())
     return not name.startswith(".") and name.rpartition(".")[2] in DATA_SUFFIXES
 
 
@@ -70,8 +73,9 @@ def layout_files(folder: Path, spec: DatasetSpec) -> dict[str, tuple[Path, ...]]
 
 
 def _plain_or_packed(path: Path) -> list[Path]:
-    """Give the file, or its .gz if only that is there."""
-    return [candidate for candidate in (path, path.with_name(f"{path.name}.gz")) if is_file(candidate)][:1]
+    """Give the file, or what it is packed in if only that is there."""
+    packed = (path.with_name(f"{path.name}{suffix}") for suffix in PACKED_SUFFIXES)
+    return [candidate for candidate in (path, *packed) if is_file(candidate)][:1]
 
 
 def split_files(folder: Path, *, exact: bool = True) -> dict[str, tuple[Path, ...]]:
@@ -101,6 +105,17 @@ def split_files(folder: Path, *, exact: bool = True) -> dict[str, tuple[Path, ..
             sharded.add(split)
         earlier.append(path)
     return {split: tuple(found[split]) for split in SPLITS if split in found}
+
+
+def saved_files(folder: Path, split: str) -> dict[str, tuple[Path, ...]]:
+    """Find the files of `save_to_disk` of the datasets library by split; what it saved without one is `split`."""
+    below = {_SPLIT_OF_WORD[path.name]: path for path in entries(folder) if path.name in _SPLIT_OF_WORD}
+    folders = below if is_file(folder / "dataset_dict.json") else {split: folder}
+    found = {
+        name: tuple(sorted(path for path in entries(one) if _SAVED.fullmatch(path.name)))
+        for name, one in folders.items()
+    }
+    return {name: found[name] for name in SPLITS if found.get(name)}
 
 
 def looked_for(spec: DatasetSpec | None) -> str:
@@ -283,7 +298,7 @@ def lasting_names(names: Sequence[str], data_dir: Path | None) -> list[str]:
 
 def bare_stem(path: Path) -> str:
     """Name a file without its directory and its suffixes."""
-    stem = path.name.removesuffix(".gz")
+    stem = without_packing(path.name)
     return Path(stem).stem or stem
 
 
@@ -395,7 +410,9 @@ def _folder_below_root(spec: DatasetSpec) -> Path | None:
 
 def _directory_source(folder: Path, split: str) -> Source:
     """Read a directory by its split names, or as the original release of a data set we know."""
-    files = split_files(folder)
+    files = split_files(folder) or saved_files(folder, split)
+    if not files and is_dir(folder / "data"):  # as a repository of the hub has them
+        files = split_files(folder / "data")
     if files:
         return Source(folder.resolve().name, files=files)
     for spec in DATASETS:
@@ -420,7 +437,7 @@ def _directory_source(folder: Path, split: str) -> Source:
 
 def _spec_of_files(paths: Sequence[Path]) -> DatasetSpec | None:
     """Recognise the files of an original release by their names."""
-    names = {path.name.removesuffix(".gz") for path in paths}
+    names = {without_packing(path.name) for path in paths}
     for spec in DATASETS:
         known = {name for layout in spec.layouts for files in layout.values() for name in files}
         if names <= known:
@@ -446,5 +463,5 @@ def _find_path(name: str, data_dir: Path | None) -> Path:
 
 
 def _looks_like_path(name: str) -> bool:
-    suffix = Path(name.removesuffix(".gz")).suffix.lower().removeprefix(".")
+    suffix = Path(without_packing(name)).suffix.lower().removeprefix(".")
     return name.startswith((".", "~")) or "/" in name or "\\" in name or suffix in DATA_SUFFIXES

@@ -328,7 +328,7 @@ def _examples(
             found = _columns(list(row.fields), settings, choice, place.kind)
         except DataError as error:
             if not place.speaks_by_row:
-                line = None if place.kind == "parquet" else place.first_line
+                line = None if place.kind in ("parquet", "arrow") else place.first_line
                 raise DataError.at(place.name, line, str(error)) from None
             yield BadRow(row.line, str(error).rstrip("."))
             continue

@@ -378,7 +378,9 @@ def _format_of(opened: Opened, source: _Source) -> TableFormat:
     table = told.table
     for sentence in (*told.notes, *(f"warning: {doubt}" for doubt in told.doubts)):
         source.note(sentence)
-    if kind is not None or table.kind in ("jsonl", "json", "parquet", "txt"):
+    if table.written_in:
+        source.note(f"{opened.name}: {table.marks_note}")
+    if kind is not None or table.kind in ("jsonl", "json", "parquet", "arrow", "txt"):
         return table
     if opened.path is None or not opened.path.suffix:
         is_table = table.kind != "conll" and source.columns.find(column_names(opened, table)) is not None

@@ -187,6 +187,39 @@ def test_another_split_is_not_told_by_itself(tmp_path: Path) -> None:
     assert set(load_data([str(tmp_path)], splits=["train"]).splits) == {"train"}
 
 
+def test_test_rows_of_a_competition_have_no_labels(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("id,text,target\n" + "".join(f"{i},{t},{i % 2}\n" for i, t in enumerate(TEXTS)))
+    (tmp_path / "test.csv").write_text("test_id,text\n" + "".join(f"{i},new {t}\n" for i, t in enumerate(TEXTS)))
+    (tmp_path / "sample_submission.csv").write_text("id,target\n0,0\n")
+    dataset = load_data([str(tmp_path)])
+    assert set(dataset.splits) == {"train"}
+    assert "test is left out: its labels are withheld" in dataset.notes
+    assert set(stream_data([str(tmp_path)]).splits) == {"train", "test"}
+
+
+def said_of(path: Path, *table: dict[str, object]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in table), encoding="utf-8")
+    return " ".join(load_data([str(path)]).notes)
+
+
+def test_what_is_not_read_and_may_be_meant_is_said(tmp_path: Path) -> None:
+    path, splits = tmp_path / "a.jsonl", ["train", "test"] * 15
+    rows = list(zip(TEXTS, LABELS, splits, strict=True))
+    said = said_of(path, *({"text": text, "label": label, "split": split} for text, label, split in rows))
+    assert "the column 'split' says which split each row is of ('train', 'test'), and it is not read" in said
+    said = said_of(path, *({"text": text, "intent": label, "entities": [[4, 10, "X"]]} for text, label, _ in rows))
+    assert "entities are read, and the classes in 'intent' are not (--columns text=text,label=intent)" in said
+    pairs = (
+        {"question": f"why, {i}?", "paragraph": text, "reply": f"for {text}", "label": i % 2}
+        for i, text in enumerate(TEXTS)
+    )
+    assert "the texts are 'question' and 'paragraph'; 'reply' holds texts, too, and is not read" in said_of(
+        path, *pairs
+    )
+    said = said_of(path, *({"text": text, "label": label, "split": "train"} for text, label, _ in rows))
+    assert "not read" not in said
+
+
 def test_choices_and_letters_without_names_are_questions(tmp_path: Path) -> None:
     path = tmp_path / "quiz.csv"
     path.write_text("".join(f"what is {i} and why?,one {i},two,three,four,{'ABCD'[i % 4]}\n" for i in range(30)))

@@ -15,6 +15,7 @@ FLOORS = 6
 _NAMES_OF_COLUMNS = {
     *((name, '"ner"') for name in ("column_names.py", "tagged.py", "schemes.py", "catalog.py")),
     ("relations.py", '"relation"'),
+    ("labelled.py", '"extractive"'),
 }
 
 

@@ -43,7 +43,7 @@ _ARRAY = re.compile(r"\[\s*\{\s*(?:[\"}]|$)")
 # Names of the list of rows within an object.
 WRAPPERS = frozenset(
     {"data", "rows", "examples", "documents", "document", "items", "instances", "records", "results", "dataset"}
-    | {"reviews", "comments", "articles", "entries", "hits", "list", "samples", "tasks"}
+    | {"reviews", "comments", "articles", "entries", "hits", "list", "samples", "tasks", "common_examples"}
 )
 # What hardly stands beside a list of rows.
 _OF_ROWS = HEADER_NAMES - {"id", "idx", "index", "title", *WRAPPERS}
@@ -113,7 +113,10 @@ def are_turns(items: Iterable[Any]) -> bool:
     """Tell turns of a conversation without labels, which are one text: somebody says each of them."""
     answers = (*LABEL_NAMES, *TAG_NAMES, *SUMMARY_NAMES)
     return all(
-        isinstance(item, dict) and first_named(item, SPEAKER_NAMES) and not first_named(item, answers) for item in items
+        isinstance(item, dict)
+        and (first_named(item, SPEAKER_NAMES) or {"from", "value"} <= set(item))
+        and not first_named(item, answers)
+        for item in items
     )
 
 

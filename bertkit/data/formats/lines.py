@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple, Self
@@ -19,7 +20,7 @@ CARRIAGE_RETURN = "the line has a lone carriage return; `tr '\\r' '\\n'` makes i
 _WESTERN_MARKS = frozenset("£€¥¢§°©®™‘’‚“”„«»‹›–—…•·¡¿½¼¾²³±×÷´¨¸")
 # Of the characters of a western text one in so many may be beyond ASCII.
 _RARE = 4
-READ_ERRORS = (OSError, EOFError, zlib.error)
+READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 # Bounds of one record, so that an unclosed quote does not pull a whole file into memory.
 MOST_LINES = 1 << 17
 MOST_CHARACTERS = 1 << 24

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import bz2
 import gzip
 import io
+import lzma
 import os
 import re
 import select
@@ -12,11 +14,11 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from bertkit.data.formats.lines import BOM, READ_ERRORS
 from bertkit.errors import DataError, UsageError
@@ -137,7 +139,14 @@ def size_of(name: str | Path) -> int | None:
 
 # What lies beside a text that was annotated with brat.
 ANNOTATIONS = ".ann"
-GZIP_MAGIC = b"\x1f\x8b"
+# How packed files begin, and what unpacks them; a zip archive is one where it holds a single file.
+_UNPACKERS: Mapping[bytes, Callable[[Any], Any]] = {
+    b"\x1f\x8b": lambda packed: gzip.GzipFile(fileobj=packed),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ": lzma.LZMAFile,
+}
+_ZIP_MAGIC = b"PK\x03\x04"
+_MAGIC_BYTES = 5
 HEAD_BYTES = 1 << 18
 # A first line, or blank lines before it, beyond this are told from what is there.
 _MOST_HEAD_BYTES = 1 << 24
@@ -270,13 +279,40 @@ def open_bytes(path: Path) -> BinaryIO:
     try:
         with path.open("rb") as file:
             _refuse_output(file.fileno(), str(path))
-            packed = file.read(2) == GZIP_MAGIC
+            head = file.read(_MAGIC_BYTES)
         stream = io.BufferedReader(watched(path, path), _BUFFER_BYTES)
-        return cast("BinaryIO", _Unpacked(fileobj=stream, mode="rb") if packed else stream)
+        return unpacked(stream, head)
     except (FileNotFoundError, ValueError):  # a name with a NUL byte, or with what no name can hold
         raise DataError(f"{path}: no such file.") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
+def is_packed(head: bytes) -> bool:
+    """Tell by its first bytes whether a file is packed."""
+    return head.startswith((*_UNPACKERS, _ZIP_MAGIC))
+
+
+def unpacked(stream: io.BufferedReader[Any], head: bytes) -> BinaryIO:
+    """Return what unpacks a stream that begins with some bytes, or the stream itself; it is closed with it."""
+    made = next((make(stream) for magic, make in _UNPACKERS.items() if head.startswith(magic)), None)
+    made = made or (_only_member(stream) if head.startswith(_ZIP_MAGIC) else None)
+    return cast("BinaryIO", stream if made is None else UnpackedReader(_Unpacked(made, stream), _BUFFER_BYTES))
+
+
+def _only_member(stream: io.BufferedReader[Any]) -> Any:
+    """Open the file that is alone in a zip archive; None where there are several, as in documents."""
+    import zipfile
+
+    try:
+        archive = zipfile.ZipFile(stream)
+        inside = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
+        return archive.open(inside[0]) if len(inside) == 1 else None
+    except (zipfile.BadZipFile, OSError, RuntimeError):  # damaged, a stream, or with a password: it stays as it is
+        return None
+    finally:
+        if stream.seekable():
+            stream.seek(0)
 
 
 def is_annotated(path: Path) -> bool:
@@ -295,10 +331,10 @@ def readable(path: Path | str) -> Iterator[None]:
 
 def _open_stdin() -> Opened:
     read, close = _stdin_reader()
-    begin = _read_until(read, len(GZIP_MAGIC))
-    if begin.startswith(GZIP_MAGIC):
+    begin = _read_until(read, _MAGIC_BYTES)
+    if (make := next((make for magic, make in _UNPACKERS.items() if begin.startswith(magic)), None)) is not None:
         # Given a raw stream, gzip hands on what has arrived; it would wait for a full buffer of another.
-        read = gzip.GzipFile(fileobj=_Replayed(begin, read, close)).read1
+        read = make(_Replayed(begin, read, close)).read1
         begin = b""
     head, whole = _read_head(read, begin)
     stream = io.BufferedReader(_Replayed(head, read, close), HEAD_BYTES)
@@ -367,14 +403,35 @@ def _content_start(head: bytes | bytearray) -> int:
     return blanks.end()
 
 
-class _Unpacked(gzip.GzipFile):
-    """A gzipped file that closes the file it is in."""
+class UnpackedReader(io.BufferedReader):
+    """What is in a packed file: it cannot be opened by the file's name alone."""
+
+
+class _Unpacked(io.RawIOBase):
+    """What is in a packed file, which is closed with it."""
+
+    def __init__(self, inner: Any, packed: io.BufferedReader[Any]) -> None:
+        self._inner = inner
+        self._packed = packed
+
+    def readable(self) -> bool:
+        return True
 
     def close(self) -> None:
-        packed = cast("io.BufferedReader | None", self.fileobj)
         super().close()
-        if packed is not None:
-            packed.close()
+        self._inner.close()
+        self._packed.close()
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        wanted = memoryview(buffer)
+        try:
+            part = self._inner.read(len(wanted))
+        except READ_ERRORS:
+            raise
+        except Exception as error:  # of zipfile: a damaged member
+            raise OSError(str(error)) from error
+        wanted[: len(part)] = part
+        return len(part)
 
 
 class _Replayed(io.RawIOBase):

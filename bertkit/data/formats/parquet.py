@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -122,6 +123,71 @@ def _as_arrow_writes(cell: Any) -> str | None:
     return None if text.startswith("<") else text
 
 
+# --- Rows of Arrow's own files and streams, as the datasets library and feather write them --------
+
+# How a file of Arrow begins, and how a stream of it does.
+ARROW_MAGIC = (b"ARROW1\0\0", b"\xff\xff\xff\xff")
+
+
+def read_arrow(stream: BinaryIO, source: str, path: Path | None = None) -> Iterator[Row]:
+    """Iterate the rows of a file or a stream of Arrow; memory holds one batch of it, or all where it is no plain file.
+
+    Args:
+        stream: its bytes, from the first on.
+        source: what errors call it.
+        path: where the file is, if it is one.
+
+    Raises:
+        DataError: it is damaged, or names a column twice.
+    """
+    import pyarrow as pa
+
+    row = 0
+    with _arrow_faults(source):
+        file = pa.memory_map(str(path)) if _is_plain(stream, path) else pa.BufferReader(stream.read())
+        for batch in _batches(file):
+            names = list(batch.schema.names)
+            if (repeated := first_repeated(list(map(column_name, names)))) is not None:
+                raise DataError(f"{source}: two columns are called {quoted(repeated)}; rename one.")
+            for start in range(0, batch.num_rows, _BATCH_ROWS):
+                part = batch.slice(start, _BATCH_ROWS)
+                fields = ArrowBatch(compared_names(names), partial(_column_of, part))
+                yield from (Row(row + place, ArrowFields(fields, place - 1)) for place in range(1, part.num_rows + 1))
+                row += part.num_rows
+
+
+def _batches(file: Any) -> Iterator[Any]:
+    import pyarrow as pa
+
+    is_file = file.read(len(ARROW_MAGIC[0])) == ARROW_MAGIC[0]
+    file.seek(0)
+    if not is_file:
+        yield from pa.ipc.open_stream(file)
+        return
+    opened = pa.ipc.open_file(file)
+    yield from (opened.get_batch(place) for place in range(opened.num_record_batches))
+
+
+def _column_of(batch: Any, name: str) -> Sequence[Any]:
+    return [batch.column(batch.schema.get_field_index(name))]
+
+
+@contextmanager
+def _arrow_faults(source: str) -> Iterator[None]:
+    try:
+        yield
+    except (BertkitError, GeneratorExit):
+        raise
+    except Exception as error:  # pyarrow raises whatever its parts raise
+        reason = visible(shortened(str(error), 200))
+        raise DataError(f"{source}: this is not a readable Arrow file ({reason}).") from error
+
+
+def _is_plain(stream: BinaryIO, path: Path | None) -> bool:
+    """Tell whether a stream is a file that Arrow can open for itself: neither packed nor a pipe."""
+    return path is not None and type(stream) is io.BufferedReader and is_encodable(str(path))
+
+
 # --- Rows of parquet: only the columns that are looked at are read, and none is lost in silence ---
 
 _BATCH_ROWS = 1024
@@ -143,8 +209,7 @@ def read_parquet(stream: BinaryIO, source: str, path: Path | None = None) -> Ite
         DataError: it is not a readable parquet file, names a column twice, or (there or where a
             field is looked at) has fewer rows than it says.
     """
-    is_file = path is not None and isinstance(stream, io.BufferedReader) and is_encodable(str(path))
-    table = _ParquetTable(str(path) if is_file else io.BytesIO(stream.read()), source)
+    table = _ParquetTable(str(path) if _is_plain(stream, path) else io.BytesIO(stream.read()), source)
     for start in range(0, table.rows, _BATCH_ROWS):
         batch = ArrowBatch(table.columns, table.loader(start))
         for place in range(min(_BATCH_ROWS, table.rows - start)):
@@ -178,14 +243,24 @@ def class_names(path: Path) -> dict[str, tuple[str, ...]]:
     They are those of columns of classes, and of lists of classes, as tags are; a file without
     any, or one that cannot be read, has none.
     """
-    import pyarrow.parquet as pq
-
     try:
-        stored = (pq.read_schema(path).metadata or {}).get(b"huggingface", b"{}")
+        stored = (_schema_of(path).metadata or {}).get(b"huggingface", b"{}")
         features = json.loads(stored)["info"]["features"]
         return {column_name(name): tuple(words) for name, feature in features.items() if (words := _names_of(feature))}
     except Exception:  # whoever reads the rows says what is wrong with the file; what is stored may be anything
         return {}
+
+
+def _schema_of(path: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with path.open("rb") as stream:
+        head = stream.read(len(ARROW_MAGIC[0]))
+    if not head.startswith(ARROW_MAGIC):
+        return pq.read_schema(path)
+    with pa.memory_map(str(path)) as file:
+        return (pa.ipc.open_file if head == ARROW_MAGIC[0] else pa.ipc.open_stream)(file).schema
 
 
 def _names_of(feature: Any) -> Sequence[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from bertkit.data.column_names import (
+    ANSWERED,
+    ASKED,
     DOCUMENT_NAMES,
     HEADER_NAMES,
     LABEL_NAMES,
@@ -23,228 +23,9 @@ from bertkit.data.column_names import (
 )
 from bertkit.data.formats.json_rows import are_turns, is_row
 from bertkit.data.records import BadRow, Row
-from bertkit.data.tagged.schemes import OUTSIDE, are_tags, is_entity_tag, is_like_tag
+from bertkit.data.tagged.places import join_token_rows
 from bertkit.data.values import JsonText, RowError, likely_categories, parse_cell, parse_list, value_text
-from bertkit.errors import DataError
 from bertkit.plain import quoted
-
-# --- Tables with one token a row, whose sentences an id tells apart, as tables with a sentence a row
-#
-# So are training tables of other tools written (sentence_id, words, labels), and such as name the
-# sentence only at its first word ("Sentence #", blank as above). What a table is shows in its first
-# rows: single words, and tags that are tags in form.
-
-_ID_NAMES = (
-    *("sentence_id", "sentence #", "sentence_idx", "sentence id", "sentenceid", "sent_id", "sent_idx", "sent #"),
-    *("sentence_number", "sentence no", "sentence", "sent", "문장번호", "문장 번호", "문장_id", "문장아이디"),
-)
-# Another column that names sentences or texts, where its values come in runs.
-_LIKE_ID = re.compile(
-    r"(?:^|[\W_])(?:ids?|idx|no|nr|num|number|sent|sentence|text|doc)(?:$|[\W_])|번호|문장", re.IGNORECASE
-)
-_ROWS_LOOKED_AT = 200
-# Rows that a sentence has at least, on average, where a column tells sentences apart.
-_LEAST_WORDS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class TokenColumns:
-    """Columns of a table with a token a row; where no tag is O, a blank one is.
-
-    `is_told` says that their names are not usual ones: then the lists go by such, too.
-    """
-
-    token: str
-    tag: str | None
-    sentence: str | None
-    blank_is_outside: bool = False
-    is_told: bool = False
-
-
-@dataclass
-class _Group:
-    """The rows of one sentence."""
-
-    line: int
-    rows: list[Row] = field(default_factory=list)
-
-
-def find_token_columns(rows: Sequence[Row]) -> TokenColumns | None:
-    """Tell from the first rows of a table whether each is one token, and what its columns are."""
-    names = list(rows[0].fields)
-    usual = first_named(names, TOKEN_NAMES)
-    token = usual or first_named(names, TEXT_NAMES)
-    if token is None:
-        return _told_by_cells(rows)
-    if any(len(row.fields.get(token, "").split()) > 1 or row.fields.get(token, "").startswith("[") for row in rows):
-        return None
-    others = [name for name in names if name != token]
-    tag, sentence = first_named(others, TAG_NAMES), first_named(others, _ID_NAMES)
-    if tag is None and (told := _told_by_cells(rows)) is not None:
-        return told
-    tags = [] if tag is None else [text for row in rows if (text := row.fields.get(tag, "").strip())]
-    if tag is not None and not are_tags(tags):
-        return None
-    is_told = sum(map(is_entity_tag, tags)) >= 1 and all(map(is_like_tag, tags))
-    if usual is None and not (is_told and len(rows) > 1):
-        return None
-    if sentence is None:
-        found = [name for name in others if name != tag and _comes_in_runs(rows, name)]
-        found.sort(key=lambda name: not _LIKE_ID.search(name))
-        sentence = next((name for name in found if _LIKE_ID.search(name) or _are_different(_runs(rows, name))), None)
-    if sentence is None and not is_told:
-        return None
-    return TokenColumns(token, tag, sentence, blank_is_outside=OUTSIDE not in tags)
-
-
-def _told_by_cells(rows: Sequence[Row]) -> TokenColumns | None:
-    """Tell the columns by what is in them, where they have other names or none: one of them is of tags in form."""
-    cells = {name: [row.fields.get(name, "").strip() for row in rows] for name in rows[0].fields}
-    tags = [name for name, own in cells.items() if all(map(is_like_tag, filter(None, own)))]
-    tags = [name for name in tags if sum(map(is_entity_tag, cells[name])) > 1]
-    ids = {name: len(runs) for name in cells if name not in tags and _are_different(runs := _runs(rows, name))}
-    ids = {name: count for name, count in ids.items() if 1 < count <= len(rows) / _LEAST_WORDS}
-    words = [
-        name
-        for name, own in cells.items()
-        if name not in (*tags, *ids) and all(len(cell.split()) == 1 for cell in own) and not all(map(str.isdigit, own))
-    ]
-    if len(tags) != 1 or not ids or not words:
-        return None
-    token = max(words, key=lambda name: len(set(cells[name])))  # others are parts of speech
-    sentence = max(ids, key=ids.__getitem__)  # others are of documents
-    return TokenColumns(token, tags[0], sentence, blank_is_outside=OUTSIDE not in cells[tags[0]], is_told=True)
-
-
-def join_token_rows(rows: Iterator[Row | BadRow], source: str) -> Iterator[Row | BadRow]:
-    """Hand on the rows of a table; where each is one token, those of a sentence become one with lists.
-
-    Raises:
-        DataError: each row is one token with its tag, and nothing tells where a sentence ends, or
-            the rows of a sentence do not stand together.
-    """
-    ahead = list(itertools.islice(rows, 1))
-    first = next((row for row in ahead if isinstance(row, Row)), None)
-    if first is None or not _may_be_token(first):
-        return itertools.chain(ahead, rows)
-    ahead += itertools.islice(rows, _ROWS_LOOKED_AT)
-    good = [row for row in ahead if isinstance(row, Row)]
-    try:
-        columns = find_token_columns(good)
-    except RowError:
-        columns = None
-    again = itertools.chain(ahead, rows)
-    if columns is None or (columns.sentence is None and len(good) < 2):
-        return again
-    if columns.sentence is None:
-        raise DataError.at(
-            source,
-            good[0].line,
-            "each row is one word with its tag, and nothing tells where a sentence ends; add a column sentence_id, "
-            "or write a blank line between sentences and no header.",
-        )
-    if _is_scattered(good, columns.sentence):
-        name = quoted(columns.sentence)
-        raise DataError.at(
-            source,
-            good[0].line,
-            f"each row is one word, and the words of a sentence are not together (column {name}); sort the table "
-            f"by {name}, words in their order.",
-        )
-    return _joined(again, columns)
-
-
-def _may_be_token(row: Row) -> bool:
-    """Tell whether a table may have a token a row by its first; of one with texts no more is read ahead."""
-    if len(row.fields) < 2:
-        return False
-    if first_named(row.fields, TOKEN_NAMES) is not None:
-        return True
-    token, tag = first_named(row.fields, TEXT_NAMES), first_named(row.fields, TAG_NAMES)
-    try:
-        if token is None:
-            cells = [text.strip() for text in row.fields.values()]
-            return len(cells) > 2 and any(map(is_like_tag, cells)) and all(len(cell.split()) < 2 for cell in cells)
-        return (
-            tag is not None
-            and len(row.fields.get(token, "").split()) == 1
-            and is_like_tag(row.fields.get(tag, "").strip())
-        )
-    except RowError:
-        return False
-
-
-def _runs(rows: Sequence[Row], name: str) -> list[str]:
-    """Return the values of a column, those that follow each other once; a blank one is as above."""
-    values = [value for row in rows if (value := row.fields.get(name, "").strip())]
-    return [value for value, _ in itertools.groupby(values)]
-
-
-def _comes_in_runs(rows: Sequence[Row], name: str) -> bool:
-    """Tell whether the values of a column each stand on several rows in turn, as the ids of sentences do."""
-    runs = _runs(rows, name)
-    return 1 <= len(runs) <= len(rows) / _LEAST_WORDS and (len(runs) > 1 or len(rows) < _ROWS_LOOKED_AT)
-
-
-def _are_different(runs: Sequence[str]) -> bool:
-    return len(set(runs)) == len(runs)
-
-
-def _is_scattered(rows: Sequence[Row], name: str) -> bool:
-    """Tell whether the values of a column come again and again, but not in turn."""
-    runs = _runs(rows, name)
-    return len(runs) > len(rows) / _LEAST_WORDS and len(set(runs)) <= len(runs) / _LEAST_WORDS
-
-
-def _joined(rows: Iterable[Row | BadRow], columns: TokenColumns) -> Iterator[Row | BadRow]:
-    assert columns.sentence is not None, "it tells where a sentence ends"
-    group: _Group | None = None
-    current, is_broken = "", False
-    for row in rows:
-        if isinstance(row, BadRow):
-            yield row
-            is_broken = True
-            continue
-        name = row.fields.get(columns.sentence, "").strip()
-        if group is None or (name and name != current):
-            if group is not None and not is_broken:
-                yield _sentence(group, columns)
-            group, is_broken = _Group(row.line), False
-            current = name
-        group.rows.append(row)
-    if group is not None and not is_broken:
-        yield _sentence(group, columns)
-
-
-def _sentence(group: _Group, columns: TokenColumns) -> Row | BadRow:
-    """Write the words and tags of a sentence as lists; of other columns the first value stands."""
-    try:
-        return Row(group.line, _lists(group, columns))
-    except RowError as error:
-        return BadRow(group.line, str(error))
-
-
-def _lists(group: _Group, columns: TokenColumns) -> dict[str, str]:
-    words = [row.fields.get(columns.token, "").strip() for row in group.rows]
-    blank = next((row.line for row, word in zip(group.rows, words, strict=True) if not word), None)
-    if blank is not None:
-        raise RowError(f"line {blank} has no word (column {quoted(columns.token)})")
-    fields = dict(group.rows[0].fields)
-    fields[columns.token] = json.dumps(words, ensure_ascii=False)
-    if columns.tag is not None:
-        fields[columns.tag] = json.dumps([_tag(row, columns, columns.tag) for row in group.rows], ensure_ascii=False)
-    if columns.is_told and columns.tag is not None:
-        fields |= {TOKEN_NAMES[0]: fields[columns.token], TAG_NAMES[0]: fields[columns.tag]}
-    return fields
-
-
-def _tag(row: Row, columns: TokenColumns, name: str) -> str:
-    tag = row.fields.get(name, "").strip()
-    if not tag and not columns.blank_is_outside:
-        word = quoted(row.fields.get(columns.token, ""))
-        raise RowError(f"the word {word} at line {row.line} has no tag (column {quoted(name)}); write O where none is")
-    return tag or OUTSIDE
-
 
 # --- Tables in forms that are published or that annotation tools export, as tables that every shape reads
 #
@@ -544,6 +325,110 @@ def _questions_of_passage(fields: _Fields) -> list[dict[str, str]]:
     return list(_questions_of(kept, _list(fields, "questions")))
 
 
+def _argilla(fields: _Fields) -> list[dict[str, str]]:
+    """Read a record of Argilla's first version: what was annotated counts, not what was predicted."""
+    row = {name: text for name, text in fields.items() if name not in ("annotation", "prediction", "tokens")}
+    if "text" not in row:
+        row["text"] = next((text for text in _object(fields, "inputs").values() if isinstance(text, str)), "")
+    answer = "" if fields["status"] == "Discarded" else fields["annotation"]
+    return [{**row, "entities" if "tokens" in fields else "label": answer, "annotation_id": answer}]
+
+
+def _responses(fields: _Fields) -> list[dict[str, str]]:
+    """Read a record of Argilla's: to each question the first answer that was submitted."""
+    if "responses" in fields:
+        row = {name: value_text(value) for name, value in _object(fields, "fields").items()}
+        asked = _object(fields, "responses")
+    else:
+        names = _asked(fields)
+        row = {name: text for name, text in fields.items() if not name.startswith(tuple(names))}
+        asked = {name: _answers_of(fields, name) for name in names}
+    given = {name: _submitted(answers) for name, answers in asked.items()}
+    row["annotation_id"] = value_text([name for name, value in given.items() if value is not None] or None)
+    for name, value in given.items():
+        are_spans = isinstance(value, list) and any(isinstance(item, dict) for item in value)
+        row["entities" if are_spans else "label" if len(given) == 1 else name] = value_text(value)
+    return [row]
+
+
+def _asked(fields: _Fields) -> list[str]:
+    """Return the questions of a record of Argilla's, as it stands on the hub."""
+    ends = (".responses", "-suggestion")
+    return [name.removesuffix(end) for end in ends for name in fields if name.endswith(end)]
+
+
+def _answers_of(fields: _Fields, name: str) -> Any:
+    if name in fields:
+        return _list(fields, name)
+    given, states = (_list(fields, f"{name}{end}") for end in (".responses", ".responses.status"))
+    return [{"value": value, "status": state} for value, state in itertools.zip_longest(given, states)]
+
+
+def _submitted(answers: Any) -> Any:
+    found = [answer for answer in answers if isinstance(answer, dict)] if isinstance(answers, list) else []
+    return next((answer.get("value") for answer in found if answer.get("status") in (None, "submitted")), None)
+
+
+def _light_tag(fields: _Fields) -> list[dict[str, str]]:
+    """Read classes of a whole text, as LightTag has them beside its annotations."""
+    labels = [item.get("classname") for item in _list(fields, "classifications") if isinstance(item, dict)]
+    kept = {name: text for name, text in fields.items() if name not in ("annotations", "classifications")}
+    return [{**kept, "label": value_text(labels[0] if len(labels) == 1 else labels)}]
+
+
+def _has_classifications(fields: _Fields) -> bool:
+    return fields["annotations"] in ("", "[]") and '"classname"' in fields["classifications"]
+
+
+def _marked_tokens(fields: _Fields) -> list[dict[str, str]]:
+    """Read the tokens of UBIAI, which are those of entities."""
+    found = [item | {"label": item.get("entityLabel")} for item in _list(fields, "tokens") if isinstance(item, dict)]
+    kept = {name: text for name, text in fields.items() if name not in ("tokens", "relations")}
+    return [{**kept, "entities": value_text(found)}]
+
+
+def _targets(fields: _Fields) -> list[dict[str, str]]:
+    """Read choices of which one is marked as right, as TruthfulQA has them; their order tells which, so it is lost."""
+    found = _object(fields, "mc1_targets")
+    is_listed = "choices" in found and "labels" in found
+    choices, marks = (found["choices"], found["labels"]) if is_listed else (list(found), list(found.values()))
+    if not (isinstance(choices, list) and isinstance(marks, list) and marks.count(1) == 1):
+        raise RowError("mc1_targets does not have one right answer among its choices")
+    kept = {name: text for name, text in fields.items() if not name.startswith("mc")}
+    right, ordered = choices[marks.index(1)], sorted(map(str, choices))
+    return [{**kept, "choices": value_text(ordered), "answer": value_text(ordered.index(str(right)))}]
+
+
+def _chat(fields: _Fields) -> list[dict[str, str]]:
+    """Write the last answer of a conversation with a model apart from what was said before it."""
+    name = _chat_column(fields)
+    if name is None:
+        raise RowError("it does not hold a list of messages, as the rows before it do")
+    turns = [{"role": turn.get("role", turn.get("from")), "content": _said(turn)} for turn in _list(fields, name)]
+    is_answered = turns[-1]["role"] in _MODELS
+    asked = [turn for turn in (turns[:-1] if is_answered else turns) if turn["role"] != "system"]
+    lines = [asked[0]["content"]] if len(asked) == 1 else [f"{turn['role']}: {turn['content']}" for turn in asked]
+    own = {ASKED: "\n".join(map(str, lines)), ANSWERED: str(turns[-1]["content"]) if is_answered else ""}
+    return [{**fields, name: JsonText(value_text(turns)), **own}]
+
+
+def _said(turn: Mapping[str, Any]) -> str:
+    """Return the text of a message, which may be in parts."""
+    found = turn.get("content", turn.get("value"))
+    parts = [part.get("text") for part in found if isinstance(part, dict)] if isinstance(found, list) else [found]
+    return "\n".join(part for part in parts if isinstance(part, str))
+
+
+def _chat_column(fields: _Fields) -> str | None:
+    """Find the messages of a conversation with a model, where nothing else of the row is an answer."""
+    if not isinstance(fields, dict) or first_named(fields, (*LABEL_NAMES, *SUMMARY_NAMES)) is not None:
+        return None
+    name = first_named(fields, ("messages", "conversations", "conversation"))
+    turns = _list(fields, name) if name is not None and fields[name].startswith("[{") else []
+    roles = {turn.get("role", turn.get("from")) if isinstance(turn, dict) else None for turn in turns}
+    return name if roles and roles <= _ROLES else None
+
+
 def _unwrapped(fields: _Fields) -> list[dict[str, str]]:
     """Make columns of what stands in an object of the row, where text and label are both in it."""
     name = _inner_row(fields)
@@ -558,7 +443,7 @@ def _inner_row(fields: _Fields) -> str | None:
     if not isinstance(fields, dict):
         return None
     objects = [name for name, text in fields.items() if isinstance(text, JsonText) and text.startswith("{")]
-    others = [name for name in fields if name not in objects]
+    others = [name for name in fields if name not in objects and not name.startswith("_")]  # _id, _score: a search's
     if not objects or is_row(others):
         return None
     found = [name for name in objects if _is_labelled(_object(fields, name))]
@@ -578,7 +463,7 @@ def _object(fields: _Fields, name: str) -> dict[str, Any]:
 
 
 def _list(fields: _Fields, name: str) -> list[Any]:
-    found = parse_list(fields.get(name, "[]"))
+    found = parse_list(fields.get(name) or "[]")
     if not isinstance(found, list):
         raise RowError(f"the column {name} is not a list")
     return found
@@ -614,6 +499,8 @@ def _questions_of(kept: dict[str, str], questions: Any) -> Iterator[dict[str, st
             yield {**kept, **({"answers": "[]"} if own.get("is_impossible") == "true" else {}), **own}
 
 
+_MODELS = frozenset({"assistant", "gpt", "model", "bot", "chatgpt", "bard"})
+_ROLES = _MODELS | {"system", "user", "human"}
 # The columns of a row that is a list.
 _PLACES = [str(place) for place in range(1, 100)]
 _LABEL_MARK = "__label__"
@@ -627,6 +514,11 @@ _FORMS = (
     _Form(frozenset({"data", "annotations"}), _label_studio, lambda fields: fields["data"].startswith("{")),
     _Form(frozenset({"data", "completions"}), _label_studio, lambda fields: fields["data"].startswith("{")),
     _Form(frozenset({"data"}), _label_studio, _is_task),
+    _Form(frozenset({"annotation", "prediction", "status"}), _argilla),
+    _Form(frozenset({"fields", "responses"}), _responses, _has("responses")),
+    _Form(frozenset(), _responses, lambda fields: isinstance(fields, dict) and bool(_asked(fields))),
+    _Form(frozenset({"content", "annotations", "classifications"}), _light_tag, _has_classifications),
+    _Form(frozenset({"documentName", "document", "tokens"}), _marked_tokens, _lacks("annotation")),
     _Form(frozenset({"content", "annotation"}), _data_turks, lambda fields: '"label' in fields["annotation"]),
     _Form(frozenset({"text", "annotations"}), _annotated_classes, _has_classes),
     _Form(frozenset({"text"}), _fast_text, lambda fields: _is_marked(fields["text"])),
@@ -634,6 +526,7 @@ _FORMS = (
     _Form(frozenset({"text", "cats"}), _categories, lambda fields: fields["cats"].startswith("{")),
     _Form(frozenset({"question", "correct_answer", "distractor1"}), _distractors, _lacks("choices")),
     _Form(frozenset({"question"}), _stem_and_choices, _has("question", "stem", "choices")),
+    _Form(frozenset({"question", "mc1_targets"}), _targets, _lacks("choices")),
     _Form(frozenset({"question", "AnswerKey"}), _lettered, lambda fields: len(_LETTER.split(fields["question"])) > 3),
     _Form(frozenset({"question", "answers", "label"}), _alternatives, _has_alternatives),
     _Form(frozenset({"questions"}), _questions_of_passage, lambda fields: '"question"' in fields["questions"]),
@@ -641,6 +534,7 @@ _FORMS = (
     _Form(frozenset({"context", "qas"}), _questions_of_text),
     _Form(frozenset({"questions", "options"}), _race, lambda fields: fields["questions"].startswith("[")),
     _Form(frozenset(), _without_words, lambda fields: bool(_word_objects(fields))),
+    _Form(frozenset(), _chat, lambda fields: _chat_column(fields) is not None),
     _Form(frozenset(), _unwrapped, lambda fields: _inner_row(fields) is not None),
     _Form(frozenset(), _nested, lambda fields: _nested_column(fields) is not None),
 )

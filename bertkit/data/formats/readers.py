@@ -18,7 +18,7 @@ from bertkit.data.formats.delimited import read_records, read_table
 from bertkit.data.formats.json_rows import read_json_document, read_json_lines
 from bertkit.data.formats.lines import Lines
 from bertkit.data.formats.opened import Opened, open_bytes
-from bertkit.data.formats.parquet import read_parquet
+from bertkit.data.formats.parquet import read_arrow, read_parquet
 from bertkit.data.formats.published import usual_rows
 from bertkit.data.formats.telling import KINDS, TableFormat, marked_rows, sniff_format
 from bertkit.data.records import BadRow, LeftOut, Row
@@ -104,6 +104,8 @@ def _read(
 ) -> Iterator[Row | BadRow]:
     if known.kind == "parquet":
         return read_parquet(stream, source, path)
+    if known.kind == "arrow":
+        return read_arrow(stream, source, path)
     if known.kind == "conll":
         raise DataError(
             f"{source}: this is tagged text (a token and its tag a line), with entities, which another --task reads."

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Literal
@@ -27,10 +28,20 @@ from bertkit.data.formats.delimited import (
 from bertkit.data.formats.json_rows import json_kind
 from bertkit.data.formats.lines import sniff_encoding
 from bertkit.data.formats.opened import ANNOTATIONS, Opened, is_annotated, open_input
-from bertkit.data.records import BadRow, Row
-from bertkit.data.tagged.schemes import OUTSIDE, are_tags, is_entity_tag, is_tag, looks_tagged_lines
+from bertkit.data.formats.parquet import ARROW_MAGIC
+from bertkit.data.records import BadRow, LeftOut, Row
+from bertkit.data.tagged.schemes import (
+    OUTSIDE,
+    WEBANNO,
+    are_tags,
+    have_speech,
+    is_entity_tag,
+    is_tag,
+    looks_tagged_lines,
+)
 from bertkit.data.values import RowError
 from bertkit.errors import DataError
+from bertkit.files import without_packing
 from bertkit.plain import is_kept_stdin, listed, quoted
 
 # --------------------------------------------------------------------------------------------------
@@ -39,11 +50,16 @@ from bertkit.plain import is_kept_stdin, listed, quoted
 # How a file is written shows in its first lines, and only where all of them fit: what stands in a text by
 # chance (`and/or`, a note that begins with `NB:`) makes no marks of it.
 
-Marks = Literal["", "label", "/", "_", "|", "element", "bracket", "angle", "link", "start", "speech"]
+Marks = Literal[
+    "", "label", "/", "_", "|", "element", "bracket", "angle", "link", "start", "speech", "nlu", "entities of nlu",
+    "PubTator", "XML or HTML", "YAML", "subtitles", "RTF", "LaTeX", "a script",
+]  # fmt: skip
 """`label`: `LABEL:fine text`; `/`, `_`, `|`: an entity tag behind each word; `speech`: a part of speech behind each;
-the others: how entities stand in a text."""
+`nlu`: examples below their intents; those of `_OTHER`: lines that are not texts but of a program; the others: how
+entities stand in a text."""
 
-ENTITY_MARKS: frozenset[Marks] = frozenset({"/", "_", "|", "element", "bracket", "angle", "link", "start"})
+_OF_INTENTS: frozenset[Marks] = frozenset({"nlu", "entities of nlu"})
+ENTITY_MARKS: frozenset[Marks] = frozenset({"PubTator", "/", "_", "|", "element", "bracket", "angle", "link", "start"})
 
 _LABEL = re.compile(r"([A-Z]{2,10}:[A-Za-z]+)\s+(?=\S)", re.ASCII)
 _NAME = "(?P<name>[A-Za-z][A-Za-z_-]+)"
@@ -59,6 +75,29 @@ _WRITTEN: dict[Marks, re.Pattern[str]] = {
     "angle": re.compile(rf"<(?P<text>[^<>:]+):{_NAME}>"),
     "link": re.compile(rf"\[(?P<text>[^\[\]]+)\]\({_NAME}\)"),
 }
+# Examples of intents, as Rasa has them in YAML and in Markdown, and what else it lists in their place.
+_SECTION = re.compile(
+    r"\s*(?:-\s+|##\s*)(?P<kind>intent|synonym|lookup|regex|story|rule|action|or|slot_was_set):\s*(?P<name>.*?)\s*"
+)
+_EXAMPLE = re.compile(r"\s*[-*]\s+(?:text:\s*)?(?P<text>.*?)\s*")
+_MARKED = re.compile(
+    r"\[(?P<text>[^\[\]]+)\](?:\((?P<name>[^(){}:]+)(?::[^()]*)?\)|\{[^{}]*\"entity\"\s*:\s*\"(?P<kind>[^\"]+)\"[^{}]*\})"
+)
+# Titles, abstracts, and below them the places of entities in both.
+_PUBTATOR = re.compile(r"\w+\|(?P<part>[ta])\|(?P<text>.*)")
+# How files begin whose lines are no texts but what a program reads.
+_OTHER: Mapping[Marks, re.Pattern[str]] = {
+    "XML or HTML": re.compile(
+        r"\s*<(?:\?xml|!doctype|html|table|root|body|corpus|document|sentences|dataset|[\w-]+ version=)\b",
+        re.IGNORECASE,
+    ),
+    "YAML": re.compile(r"%YAML|(?:[\w-]+:\n)?\s*- [\w-]+: .*\n\s+[\w-]+:(?:\s|$)"),
+    "subtitles": re.compile(r"WEBVTT\b|\d+\n\d+:\d\d.*-->"),
+    "RTF": re.compile(r"\{\\rtf"),
+    "LaTeX": re.compile(r"\\(?:documentclass|begin\{document)"),
+    "a script": re.compile(r"(?:(?:var|let|const)\s+\w+\s*=|module\.exports\s*=|export default)\s*[\[{]"),
+}
+_BEGINNING = 3  # lines that show it
 # A part of speech, or of several in a Korean word (나/NP+는/JX); punctuation may be its own.
 _SPEECH = re.compile(r"\S+?[/_](?:[A-Z]{1,6}\d?\$?|[^\w\s]{1,3}|-[LR]RB-)(?:\+\S+?[/_][A-Z]{1,6})*")
 _STRAY = re.compile(
@@ -69,6 +108,7 @@ _OF_PAGES = frozenset(
     | {"code", "font", "center", "br", "hr", "doc", "text", "sub", "sup", "small", "mark", "del", "script", "style"}
 )
 _ENOUGH_LINES, _ENOUGH_WORDS = 3, 4
+_ABOVE_INTENT = 20  # lines among which the first intent is
 # Of lines with entities one in so many holds some.
 _SOME = 5
 NOTES: dict[Marks, str] = {
@@ -80,12 +120,23 @@ NOTES: dict[Marks, str] = {
     "start": "entities are between <START:PER> and <END>, which are not part of the text",
     "link": "entities are written in the text as [name](PER), and the marks are not part of it",
     "speech": "a part-of-speech tag follows each word and is read as text; bertkit does not learn parts of speech",
+    "PubTator": "titles and abstracts are the texts, and what is listed below them are their entities",
+    "nlu": "the examples below each intent are its texts, and entities marked in them are not read (--task ner does)",
+    "entities of nlu": "entities are marked in the examples of intents, and the intents are not read",
     **{mark: f"each word has its tag behind a {quoted(mark)}" for mark in ("/", "_", "|")},
+    **{mark: f"warning: these are lines of {mark}, and each is read as a text, marks included" for mark in _OTHER},
 }
 
 
 def marks_of(lines: Sequence[str]) -> Marks:
     """Tell how the first lines of a file, none of them blank, carry their labels; empty where they carry none."""
+    if any((found := _SECTION.fullmatch(line)) and found["kind"] == "intent" for line in lines[:_ABOVE_INTENT]):
+        return "nlu"
+    if len(lines) > 1 and all(map(_PUBTATOR.fullmatch, lines[:2])):
+        return "PubTator"
+    begin = "\n".join(lines[:_BEGINNING])
+    if (other := next((kind for kind, pattern in _OTHER.items() if pattern.match(begin)), None)) is not None:
+        return other
     if not lines or any("\t" in line for line in lines):
         return ""
     labels = [found[1] for line in lines if (found := _LABEL.match(line))]
@@ -114,6 +165,12 @@ def marked_rows(rows: Iterator[Row | BadRow], marks: Marks, column: str) -> Iter
     Returns:
         Rows of text and label (a line without one has none), of tokens and tags, or of text and entities.
     """
+    if marks in _OF_INTENTS:
+        yield from _examples_of_intents(rows, marks, column)
+        return
+    if marks == "PubTator":
+        yield from _abstracts(rows, column)
+        return
     for row in rows:
         if isinstance(row, BadRow):
             yield row
@@ -139,6 +196,46 @@ def _fields(line: str, marks: Marks, column: str) -> dict[str, str]:
         raise RowError(f"{quoted(bare)} has no word and tag with {quoted(marks)} between them")
     tokens, tags = [token for token, _, _ in words], [tag for _, _, tag in words]
     return {"tokens": json.dumps(tokens, ensure_ascii=False), "tags": json.dumps(tags, ensure_ascii=False)}
+
+
+def _examples_of_intents(rows: Iterator[Row | BadRow], marks: Marks, column: str) -> Iterator[Row | BadRow]:
+    """Read the examples of each intent; those of synonyms and of stories are left out."""
+    kind, intent, begun = "", "", False
+    for row in rows:
+        line = "" if isinstance(row, BadRow) else row.fields[column]
+        if isinstance(row, BadRow):
+            yield row
+        elif (section := _SECTION.fullmatch(line)) is not None:
+            kind, intent, begun = section["kind"], section["name"].strip("\"'"), False
+        elif (example := _EXAMPLE.fullmatch(line)) is not None or (begun and line.strip()):
+            text = line.strip() if example is None else example["text"]
+            begun = example is not None and text in ("", "|", "|-", ">", ">-")  # the text is in the next line
+            if kind != "intent":
+                yield LeftOut(row.line, f"it is told of a {kind or 'list'}, and is not an example of an intent")
+            elif not begun:
+                bare, places = _unmarked(text, _MARKED)
+                said = {"label": intent} if marks == "nlu" else {"entities": json.dumps(places, ensure_ascii=False)}
+                yield Row(row.line, {column: bare, **said})
+
+
+def _abstracts(rows: Iterator[Row | BadRow], column: str) -> Iterator[Row | BadRow]:
+    """Read titles and abstracts with the entities that are listed below them."""
+    texts: list[str] = []
+    places: list[dict[str, str]] = []
+    begin = 0
+    for row in itertools.chain(rows, [None]):
+        line = row.fields[column] if isinstance(row, Row) else ""
+        part = _PUBTATOR.fullmatch(line)
+        if texts and (row is None or (part is not None and part["part"] == "t")):
+            yield Row(begin, {column: " ".join(texts), "entities": json.dumps(places, ensure_ascii=False)})
+            texts, places = [], []
+        if isinstance(row, BadRow):
+            yield row
+        elif row is not None and part is not None:
+            begin = begin if texts else row.line
+            texts.append(part["text"])
+        elif row is not None and len(cells := line.split("\t")) > 4 and cells[1].isdigit():
+            places.append(dict(zip(("start", "end", "text", "label"), cells[1:5], strict=True)))
 
 
 def _unmarked(line: str, pattern: re.Pattern[str]) -> tuple[str, list[list[int | str]]]:
@@ -214,11 +311,19 @@ _SUFFIX_HINTS = {
 _MAX_SAMPLED_LINES = 200
 # How files begin that hold text only once another program has unpacked it, and what that program is.
 _PACKED = {
-    rb"BZh[1-9]1AY&SY": ("packed by bzip2", "unpack it with `bzip2 -d`"),
-    rb"\xfd7zXZ\0": ("packed by xz", "unpack it with `xz -d`"),
     rb"\x28\xb5\x2f\xfd": ("packed by zstd", "unpack it with `zstd -d`"),
     rb"PK\x03\x04": ("a zip archive, as spreadsheets are, too", "unpack it, or export the sheet as csv"),
     rb"7z\xbc\xaf\x27\x1c": ("a 7z archive", "unpack it"),
+    rb"(?s).{257}ustar": ("a tar archive", "unpack it with `tar -xf`"),
+    rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ("a file of an old Office", "export it as csv, or as text"),
+    rb"SQLite format 3\0": ("an SQLite database", "export the table as csv (`sqlite3 -csv -header`)"),
+    rb"<stata_dta>|[\x71-\x73][\x01\x02]\x01\0": ("a file of Stata", "export it as csv"),
+    rb"\$FL[23]": ("a file of SPSS", "export it as csv"),
+    rb"\x89HDF\r\n": ("an HDF5 file", "export the table as csv or parquet"),
+    rb"\x80[\x02-\x05](?:\x95|[}\]c(])": (
+        "a pickle of Python's, which can run any code",
+        "write csv or parquet from Python",
+    ),
     rb"%PDF-\d": ("a PDF", "extract its text"),
 }
 _PARTING = " \t\r\f\v,;|"
@@ -245,13 +350,22 @@ class TableFormat:
 
     def parted(self, *, entities: bool, classes: bool) -> TableFormat:
         """Return how lines are read that carry what is looked for: entities, or classes of the whole line."""
+        if self.kind == "txt" and self.marks == "nlu":
+            return replace(
+                self, kind="marked", has_header=False, marks="entities of nlu" if entities > classes else "nlu"
+            )
         wanted = entities if self.marks in ENTITY_MARKS else classes and self.marks == "label"
         return replace(self, kind="marked", has_header=False) if wanted and self.kind == "txt" else self
 
     @property
     def marks_note(self) -> str | None:
         """What a user should hear of how lines are parted."""
-        return NOTES[self.marks] if self.kind == "marked" or self.has_speech_tags else None
+        return NOTES[self.marks] if self.kind == "marked" or self.has_speech_tags or self.written_in else None
+
+    @property
+    def written_in(self) -> str:
+        """What lines are of that are not texts; empty where they are."""
+        return self.marks if self.kind == "txt" and self.marks in _OTHER else ""
 
     @property
     def has_speech_tags(self) -> bool:
@@ -344,6 +458,8 @@ def tell_format(
     """
     if kind == "parquet" or (kind is None and opened.head.startswith(b"PAR1")):
         return TableFormat("parquet", has_header=False)
+    if kind is None and opened.head.startswith(ARROW_MAGIC):
+        return TableFormat("arrow", has_header=False)
     _refuse_binary(opened)
     table = _told_format(opened, kind, header, knows)
     if not (one_text and table.kind == "txt"):
@@ -354,6 +470,8 @@ def tell_format(
 def _told_format(opened: Opened, kind: str | None, header: Sequence[str], knows: Knows | None) -> TableFormat:
     encoding = sniff_encoding(opened.telling_bytes())
     lines = _sample_lines(opened, encoding)
+    if kind in (None, "conll") and lines and lines[0].startswith(WEBANNO):
+        return TableFormat("conll", encoding, has_header=False, delimiter=" ")
     above = comments_above(lines) if kind in (None, "csv", "tsv") else 0
     table = _told_by(lines[above:], encoding, opened, kind, header, knows)
     if not above:
@@ -408,6 +526,8 @@ def _text_format(
     comma = looks_tagged_lines(lines, is_named=hint == "conll")
     if comma is not None:
         return TableFormat("conll", encoding, has_header=False, delimiter=comma)
+    if hint in (None, "conll") and have_speech(lines):
+        return TableFormat("conll", encoding, has_header=False, delimiter=" ")
     known = None if knows is None else known_delimiter(full, knows)
     if known is not None:
         return TableFormat("tsv", encoding) if known == "\t" else TableFormat("csv", encoding, delimiter=known)
@@ -481,6 +601,6 @@ def _doubt(opened: Opened, kind: str) -> str:
 
 
 def kind_by_suffix(path: PurePath) -> str | None:
-    """Return the kind that a file's name says it is, .gz aside; None where it says nothing."""
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
-    return _SUFFIX_HINTS.get(suffixes[-1]) if suffixes else None
+    """Return the kind that a file's name says it is, how it is packed aside; None where it says nothing."""
+    suffix = PurePath(without_packing(path.name)).suffix.lower()
+    return _SUFFIX_HINTS.get(suffix)

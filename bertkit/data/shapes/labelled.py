@@ -89,7 +89,7 @@ class LabelledTexts(RowShape):
         """Make an example; a label that `spec` knows as withheld becomes None, whether it is needed or not."""
         texts = texts_of(row, columns)
         if columns.label is not None:
-            refuse_rejected(row.fields)
+            refuse_rejected(row.fields, columns.label)
         raw = None if columns.label is None else field_of(row.fields, columns.label)
         label = (raw or "").strip()
         if label.startswith(("[", "{", "(")):
@@ -170,7 +170,7 @@ class LabelSets(RowShape):
 def _label_set(row: Row, columns: ColumnMap, source: str, need_label: bool) -> LabelSet:
     texts = texts_of(row, columns)
     if columns.label is not None or columns.labels:
-        refuse_rejected(row.fields)
+        refuse_rejected(row.fields, columns.label)
     if columns.labels:
         flags = [(name, field_of(row.fields, name)) for name in columns.labels]
         lacking = next((name for name, cell in flags if cell is None), None)
@@ -316,6 +316,7 @@ def _way_on(names: Sequence[str], text: str | None = None) -> str:
 def looks_summarized(names: Sequence[str]) -> bool:
     """Tell whether a table's columns are those of documents with summaries, and of nothing else."""
     text, label = first_named(names, DOCUMENT_NAMES), first_named(names, LABEL_NAMES)
+    label = None if first_named(names, ("extractive",)) is not None else label  # beside it a category is just told
     telling = SUMMARY_NAMES if first_named(names, CONVERSATION_NAMES) is not None else _TELLING
     return text is not None and label is None and first_named(others(names, text), telling) is not None
 

@@ -82,7 +82,7 @@ def _reading(row: Row, columns: ColumnMap, source: str, need_label: bool) -> Rea
     made = ReadingQuestion((question, context), None, row.line, source, key=key, group=group)
     if columns.label is None:
         return made
-    refuse_rejected(row.fields)
+    refuse_rejected(row.fields, columns.label)
     written = field_of(row.fields, columns.label)
     if written is None:
         if need_label:

@@ -88,7 +88,7 @@ def looks_related(rows: Sequence[Row]) -> bool:
 
 def _relation(row: Row, columns: ColumnMap, source: str, need_label: bool, spec: LabelRules | None) -> Example:
     if columns.label is not None:
-        refuse_rejected(row.fields)
+        refuse_rejected(row.fields, columns.label)
     raw = None if columns.label is None else field_of(row.fields, columns.label)
     label = label_of(row, columns, (raw or "").strip(), spec, need_label=need_label)
     return Example((_marked(row.fields, columns),), label, row.line, source)

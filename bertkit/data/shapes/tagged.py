@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
-from bertkit.data.column_names import TAG_NAMES, TEXT_NAMES, TOKEN_NAMES, first_named
+from bertkit.data.column_names import TAG_NAMES, TEXT_NAMES, TOKEN_NAMES, first_named, folded
 from bertkit.data.columns import LabelRules, Wanted, refuse_rejected, resolve_columns, unusable
 from bertkit.data.records import BadRow, CharSpan, ColumnMap, Entity, Example, Row, TaggedText
 from bertkit.data.tagged.places import (
@@ -20,10 +21,12 @@ from bertkit.data.tagged.places import (
     Content,
     TagForm,
     content_of,
+    count_of_places,
     cut_tags,
     detect_form,
     entities_of_tags,
     find_entities,
+    in_characters,
     join_tokens,
     shows_kind,
     text_or_tokens,
@@ -130,7 +133,7 @@ def tagged_row(
     """
     try:
         if need_tags:
-            refuse_rejected(row.fields)
+            refuse_rejected(row.fields, columns.label)
         content = content_of(row, columns, tag_names, need_tags=need_tags)
         form = form or _form_of([row], columns, tag_names, need_tags=need_tags)
         if not need_tags:
@@ -172,7 +175,10 @@ def _entities(
     content: Content, text: str, places: Sequence[CharSpan], form: TagForm, findings: _Findings
 ) -> tuple[tuple[Entity, ...], bool, bool]:
     if content.tags is None:
-        found = find_entities(text, content.items or [])
+        items = content.items or []
+        found = find_entities(
+            text, in_characters(items, places, form.counted) if form.counted and content.tokens else items
+        )
         findings.add_missing(found.missing, text)
         if content.tokens is not None and not form.by_character:
             _refuse_token_places(text, found.entities, places)
@@ -217,15 +223,15 @@ def _shows_kind(row: Row, columns: ColumnMap) -> bool:
 
 def _form_of(rows: Iterable[Row], columns: ColumnMap, tag_names: Sequence[str], *, need_tags: bool) -> TagForm:
     """Tell the form of rows; those that cannot be read show nothing."""
-    tokens, tags = [], []
+    contents = []
     for row in rows:
-        try:
-            content = content_of(row, columns, tag_names, need_tags=need_tags)
-        except RowError:
-            continue
-        tokens.append(content.tokens or [])
-        tags.append(content.tags or [])
-    return detect_form(tokens, tags)
+        with suppress(RowError):
+            contents.append(content_of(row, columns, tag_names, need_tags=need_tags))
+    form = detect_form((content.tokens or [] for content in contents), [content.tags or [] for content in contents])
+    with suppress(RowError):  # a list of entities that cannot be read
+        of_gliner = folded(columns.text[0]) == folded("tokenized_text")
+        return replace(form, counted=count_of_places(contents, of_gliner=of_gliner)) if need_tags else form
+    return form
 
 
 def _is_list(row: Row, columns: ColumnMap) -> bool:

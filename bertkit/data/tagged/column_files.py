@@ -22,7 +22,18 @@ from bertkit.data.tagged.places import (
     join_tokens,
     shows_kind,
 )
-from bertkit.data.tagged.schemes import GERMEVAL, Layout, comes_in_runs, cut_line, find_layout, is_header, is_tag
+from bertkit.data.tagged.schemes import (
+    GERMEVAL,
+    WEBANNO,
+    Layout,
+    WebAnno,
+    are_speech,
+    comes_in_runs,
+    cut_line,
+    find_layout,
+    is_header,
+    is_tag,
+)
 from bertkit.data.values import RowError
 from bertkit.errors import DataError
 from bertkit.plain import quoted
@@ -179,6 +190,9 @@ def read_tagged_stream(
     yield from _unread_columns(ahead, layout)
     for sentence in ahead:
         sentence.cut(layout, need_tags=need_tags)
+    if need_tags and are_speech({tag for s in ahead for tag in s.tags}):
+        line = next((s.lines[0] for s in ahead if s.lines), 1)
+        raise DataError.at(source, line, "no column holds tags of entities; parts of speech and heads are not learned.")
     form = detect_form((s.tokens for s in ahead), (s.tags for s in ahead))
     for sentence in itertools.chain(ahead, (s.cut(layout, need_tags=need_tags) for s in sentences)):
         yield from sentence.headers
@@ -215,7 +229,7 @@ def _unread_columns(sentences: Sequence[_Sentence], layout: Layout) -> Iterator[
     line = next((sentence.lines[0] for sentence in sentences if sentence.lines), 1)
     if layout.numbered:
         yield LeftOut(line, "the first column, which numbers the tokens or names their sentence")
-    if layout.tag > layout.token:
+    if layout.tag > layout.token and not layout.bracketed:
         yield LeftOut(line, f"what follows column {layout.tag + 1}, the last of tags")
 
 
@@ -223,7 +237,7 @@ def _unread_columns(sentences: Sequence[_Sentence], layout: Layout) -> Iterator[
 class _Sentence:
     """The lines up to the next blank one, their fields and numbers, and the first fault; tokens and tags once cut.
 
-    `headers` are lines above it that name the columns.
+    `headers` are lines above it that name the columns, and what of its lines is not read.
     """
 
     rows: list[list[str]] = field(default_factory=list)
@@ -248,7 +262,21 @@ class _Sentence:
                 self.note(number, f"the token {quoted(token)} has no tag")
             elif need_tags:
                 self.tags.append(layout.tag_of(columns).strip())
+        self.tags = layout.spelt(self.tags)
         return self
+
+    def add(self, columns: list[str], number: int) -> None:
+        self.rows.append(columns)
+        self.lines.append(number)
+
+    def add_annotated(self, annotated: WebAnno, text: str, number: int) -> None:
+        """Take a line of WebAnno's TSV, and note what of it is not read."""
+        if text.startswith(_COMMENT):
+            annotated.see(text)
+            return
+        if (columns := annotated.row(text)) is not None:
+            self.add(columns, number)
+        self.headers += [LeftOut(number, annotated.lost)] if annotated.lost else []
 
     def note(self, number: int, message: str) -> None:
         self.fault = self.fault or BadRow(number, message)
@@ -261,14 +289,18 @@ class _Sentence:
 
 def _sentences(lines: Lines, comma: str, *, need_tags: bool) -> Iterator[_Sentence]:
     sentence, width, header = _Sentence(), None, None
+    annotated: WebAnno | None = None
     for line in lines:
         text = line.removesuffix("\n").removesuffix("\r")
+        annotated = WebAnno() if text.startswith(WEBANNO) else annotated
         if lines.fault is not None or "\r" in text.strip():
             sentence.note(lines.number, lines.fault or CARRIAGE_RETURN)
         elif _ends_sentence(text, sentence.rows, need_tags=need_tags):
             if sentence.rows or sentence.fault:
                 yield sentence
                 sentence = _Sentence()
+        elif annotated is not None:
+            sentence.add_annotated(annotated, text, lines.number)
         elif text.startswith(GERMEVAL) and not is_tag(cut_line(text)[-1]):
             sentence.of_germeval = True
         elif not _is_comment(text, width, need_tags=need_tags):
@@ -281,8 +313,7 @@ def _sentences(lines: Lines, comma: str, *, need_tags: bool) -> Iterator[_Senten
                 sentence.headers.append(LeftOut(lines.number, why))
                 header = columns
             else:
-                sentence.rows.append(columns)
-                sentence.lines.append(lines.number)
+                sentence.add(columns, lines.number)
             width = width or len(columns)
         lines.begin_record()
     if sentence.rows or sentence.fault:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import NamedTuple
@@ -333,13 +333,20 @@ _NO_WORD = re.compile(r"\d+[-.]\d+")
 # CoNLL-U's last column: a list of keys and values, of which one may be the tag.
 _KEYED = re.compile(r"(?:^|\|)(?:NER?|Entity|NamedEntity|Name|BIO|IOB2?)=([^|]*)", re.IGNORECASE)
 _CONLLU_WIDTH = 10
+# CoNLL-2012's spelling of entities, (PERSON* and *) around their words, and the place of their column.
+_BRACKETED = re.compile(r"(?:\((?P<label>[^()*\s]+))?\*?(?P<end>\))?")
+_CONLL_2012_WIDTH, _CONLL_2012_TAG = 12, 10
 _ALIKE = 0.8  # Lines of so great a share have the same number of columns.
 _ONE_SENTENCE = 100  # Lines of which a file without a blank one may be a single sentence.
 _STRAY_LINES = 10  # Tagged text may have one line in so many that is none.
 _MOST = 0.9
+# A part of speech: of Penn's tags, of Universal Dependencies, of Sejong's, or punctuation as its own.
+_SPEECH = re.compile(r"[A-Z]{1,6}\d?\$?|[^\w\s]{1,3}|-[LR]RB-")
 _MOST_LEADING = 4  # Columns before the token: document, part and number, as OntoNotes has them.
 # GermEval's lines above a sentence: its source. Of its two columns of tags the first counts.
 GERMEVAL = "#\t"
+WEBANNO = "#FORMAT=WebAnno TSV 3"
+_ABOVE = ("##", "# ", "#begin ", "#end ", GERMEVAL, _DOCUMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,13 +354,14 @@ class Layout:
     """Places of token and tag in a line.
 
     `numbered` says that the first column is not a token, `keyed` that the tag is one of the keys of
-    the last column.
+    the last column, `bracketed` that brackets are around the words of an entity.
     """
 
     token: int = 0
     tag: int = -1
     numbered: bool = False
     keyed: bool = False
+    bracketed: bool = False
 
     def is_word(self, columns: Columns) -> bool:
         """Tell whether a line is a word of its text."""
@@ -371,6 +379,61 @@ class Layout:
             return tag
         found = _KEYED.search(tag)
         return "O" if found is None else found[1]
+
+    def spelt(self, tags: Sequence[str]) -> list[str]:
+        """Write the tags of a sentence as tags of tokens."""
+        return _without_brackets(tags) if self.bracketed else list(tags)
+
+
+def _without_brackets(cells: Iterable[str]) -> list[str]:
+    """Write (PERSON*, * and *) as B-PERSON and I-PERSON; a cell that is something else stays."""
+    tags, open_label = [], ""
+    for cell in cells:
+        found = _BRACKETED.fullmatch(cell)
+        if found is None or not cell:
+            tags.append(cell)
+            continue
+        tags.append(f"B-{found['label']}" if found["label"] else f"I-{open_label}" if open_label else OUTSIDE)
+        open_label = "" if found["end"] else found["label"] or open_label
+    return tags
+
+
+@dataclass
+class WebAnno:
+    """The lines of WebAnno's TSV 3, as INCEpTION writes it, as words and their tags.
+
+    `column` is that of the entities, once the lines above have named it; `lost` says what of the last
+    line is not read.
+    """
+
+    column: int | None = None
+    is_named: bool = False
+    lost: str = ""
+    _columns: int = 3
+    _last: str = ""
+
+    def see(self, line: str) -> None:
+        """Read a line above the sentences: a layer and its features, each of which has a column."""
+        layer, *features = line.partition("=")[2].split("|")
+        is_named = layer.endswith(".NamedEntity")
+        if line.startswith("#T_SP=") and (self.column is None or (is_named and not self.is_named)):
+            of_label = next((f for f in ("value", "label", "type") if f in features), None)
+            self.column = self._columns + (features.index(of_label) if of_label else 0)
+            self.is_named = is_named
+        self._columns += max(1, len(features)) if line.startswith("#T_") else 0
+
+    def row(self, line: str) -> list[str] | None:
+        """Return the word of a line and its tag; None of a part of a word."""
+        columns = line.split("\t")
+        self.lost = "what is told of a part of a word" if "." in columns[0] else ""
+        if len(columns) < 3 or self.lost:
+            return None
+        cells = columns[self.column].split("|") if self.column is not None and self.column < len(columns) else [""]
+        self.lost = "an entity over a word of another one" if len(cells) > 1 else ""
+        label, joint, _ = cells[0].partition("[")
+        goes_on, self._last = bool(joint) and cells[0] == self._last, cells[0] if joint else ""
+        is_outside = label.strip("_* ") == ""
+        return [columns[2], OUTSIDE if is_outside else f"{'I' if goes_on else 'B'}-{label}"]
 
 
 def cut_line(text: str, comma: str = " ") -> list[str]:
@@ -409,7 +472,7 @@ def looks_tagged_lines(lines: Sequence[str], *, is_named: bool) -> str | None:
         A comma, a semicolon, a bar or " " (which stands for tabs and spaces); None: they are none.
     """
     parted = any(line.strip() and not after.strip() for line, after in pairwise(lines[:-1]))
-    tagged = [line for line in lines if line.strip() and not line.startswith(("##", "# ", GERMEVAL, _DOCUMENT))]
+    tagged = [line for line in lines if line.strip() and not line.startswith(_ABOVE)]
     if not tagged:
         return " " if is_named else None
     for comma in (" ", ",", ";", "|"):
@@ -427,9 +490,25 @@ def looks_tagged_lines(lines: Sequence[str], *, is_named: bool) -> str | None:
     return None
 
 
+def have_speech(lines: Sequence[str]) -> bool:
+    """Tell whether each line is a word and, at its end, a part of speech, and blank lines part sentences."""
+    rows = [cut_line(line) for line in lines if line.strip()]
+    parted = any(line.strip() and not after.strip() for line, after in pairwise(lines[:-1]))
+    if not parted or len({len(row) for row in rows}) != 1 or any(" " in row[0].strip() for row in rows):
+        return False
+    last = {row[-1].strip() for row in rows}
+    return len(rows[0]) > 1 and len(last) <= len(rows) / 3 and are_speech(last)
+
+
+def are_speech(tags: Set[str]) -> bool:
+    """Tell whether different tags are parts of speech, or stand for none, and not tags of entities."""
+    has_outside = any(tag.casefold() in _OUTSIDE_NAMES for tag in tags)
+    return tags == {"_"} or (len(tags) >= _FEW_LABELS and not has_outside and all(map(_SPEECH.fullmatch, tags)))
+
+
 def _are_tagged(rows: Sequence[Columns]) -> bool:
     """Tell whether lines end, or begin, in tags; or are CoNLL-U's."""
-    if all(len(row) == _CONLLU_WIDTH and row[0][:1].isdigit() for row in rows):
+    if all(len(row) == _CONLLU_WIDTH and row[0][:1].isdigit() for row in rows) or _bracketed_column(rows, 1):
         return True
     # A slip or two are faults of their lines, and make no prose of the others.
     if _STRAY_LINES * sum(len(row) < 2 or not is_tag(row[-1].strip()) for row in rows) <= len(rows):
@@ -490,6 +569,8 @@ def find_layout(sentences: Iterable[Sequence[Columns]], *, need_tags: bool, is_g
         return Layout(1, 2, numbered=True)
     if all(len(row) == _CONLLU_WIDTH for row in every) and any(_KEYED.search(row[-1]) for row in every):
         return Layout(token, -1, numbered=token > 0, keyed=True)
+    if (place := _bracketed_column(every, token + 1)) is not None:
+        return Layout(token, place, numbered=token > 0, bracketed=True)
     # A slip in the last column must not move the tags, where all lines are alike.
     alike = len({len(row) for row in every}) == 1
     last = [row[-1] for row in every]
@@ -539,6 +620,18 @@ def _tag_column(rows: Sequence[Columns], first: int, tabs: Sequence[bool] | None
         cells = [row[place].strip() for row in rows if len(row) > place]
         enough = place < width or len(cells) >= _MOST * len(rows)
         if enough and sum(map(is_like_tag, cells)) >= _MOST * len(cells) and any(map(is_entity_tag, cells)):
+            return place
+    return None
+
+
+def _bracketed_column(rows: Sequence[Columns], first: int) -> int | None:
+    """Find the column in which brackets are around the words of entities; None where none is."""
+    width = min(map(len, rows), default=0)
+    places = [_CONLL_2012_TAG] if width >= _CONLL_2012_WIDTH else reversed(range(first, width))
+    for place in places:
+        cells = [row[place].strip() for row in rows]
+        are_marks = all(cell and _BRACKETED.fullmatch(cell) for cell in cells)
+        if are_marks and "*" in cells and any(cell[0] == "(" for cell in cells):
             return place
     return None
 

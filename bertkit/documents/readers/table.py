@@ -20,6 +20,7 @@ from bertkit.documents.readers.plain import (
     read_tex,
     read_vtt,
 )
+from bertkit.files import without_packing
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,8 @@ def find_format(name: str) -> DocumentFormat | None:
 
 
 def format_of_name(path: PurePath) -> DocumentFormat | None:
-    """Return the row that a file's suffix names, .gz aside."""
-    suffix = path.name.lower().removesuffix(".gz").rpartition(".")[2]
+    """Return the row that a file's suffix names, how it is packed aside."""
+    suffix = without_packing(path.name.lower()).rpartition(".")[2]
     return _BY_SUFFIX.get(suffix) if "." in path.name else None
 
 

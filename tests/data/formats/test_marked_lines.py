@@ -122,3 +122,83 @@ def test_parts_of_speech_are_no_labels(tmp_path: Path, written: tuple[str, ...])
             load_data([str(path)], task=task)
     assert any("is read as text" in note for note in open_texts(str(path)).notes)
     assert marks_of(["TCP/IP and HTTP/TLS", "either/or"]) == ""
+
+
+RASA = """version: "3.1"
+nlu:
+- intent: book
+  examples: |
+    - to [Aldby](city) please
+    - from [the quay]{"entity": "city", "role": "from"}
+- synonym: Aldby
+  examples: |
+    - ald
+- intent: "bye"
+  examples:
+  - text: |
+      see you in [Sunde](city:north)
+"""
+RASA_2 = """## intent:book
+- to [Aldby](city) please
+- from [the quay](city)
+
+## synonym:Aldby
+- ald
+## intent:bye
+- see you in [Sunde](city)
+"""
+
+
+@pytest.mark.parametrize(("name", "written"), [("nlu.yml", RASA), ("nlu.md", RASA_2), ("stdin", RASA)])
+def test_examples_of_intents_are_texts_and_their_marks_entities(tmp_path: Path, name: str, written: str) -> None:
+    path = lines(tmp_path / name, written.rstrip("\n"))
+    texts = ["to Aldby please", "from the quay", "see you in Sunde"]
+    assert rows_of(path) == list(zip(texts, ("book", "book", "bye"), strict=True))
+    assert rows_of(path, "ner") == [
+        (texts[0], [[3, 8, "city"]]),
+        (texts[1], [[5, 13, "city"]]),
+        (texts[2], [[11, 16, "city"]]),
+    ]
+    assert [row.texts[0] for row in load_data([str(path)], task="mlm").splits["train"]] == texts
+    assert any("it is told of a synonym" in note for note in load_data([str(path)]).notes)
+
+
+def test_abstracts_with_the_places_of_entities_below_them(tmp_path: Path) -> None:
+    first = (
+        "7|t|Of arin.",
+        "7|a|It eased pain.",
+        "7\t3\t7\tarin\tChemical\tD1",
+        "7\t18\t22\tpain\tDisease\tD2",
+        "7\tCID\tD1\tD2",
+        "",
+    )
+    path = lines(tmp_path / "a.txt", *first, "8|t|Of none.", "8|a|Nothing.")
+    assert rows_of(path) == [
+        ("Of arin. It eased pain.", [[3, 7, "Chemical"], [18, 22, "Disease"]]),
+        ("Of none. Nothing.", []),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "what"),
+    [
+        ('<?xml version="1.0"?>\n<data>\n<row>a</row>\n</data>', "XML or HTML"),
+        ("- text: good\n  label: pos\n- text: bad\n  label: neg", "YAML"),
+        ("data:\n  - text: good\n    label: pos", "YAML"),
+        ("WEBVTT\n\n00:01.000 --> 00:02.000\nhello", "subtitles"),
+        ("1\n00:00:01,000 --> 00:00:02,000\nhello", "subtitles"),
+        ("var data = [\n{text: 1}];", "a script"),
+    ],
+)
+def test_lines_of_a_program_are_no_texts_in_silence(tmp_path: Path, written: str, what: str) -> None:
+    path = lines(tmp_path / "a.dat", written)
+    with pytest.raises(DataError, match=rf"a\.dat: this is {what} and not a table; write csv"):
+        load_data([str(path)])
+    said = f"{path}: warning: these are lines of {what}, and each is read as a text, marks included"
+    assert said in load_data([str(path)], task="mlm").notes
+    assert said in open_texts(str(path)).notes
+
+
+def test_speakers_and_lists_are_texts(tmp_path: Path) -> None:
+    for written in ("Ana: hello\nBo: no\nAna: why", "- note: it rained\n- note: it snowed", "a <b> c"):
+        assert not open_texts(str(lines(tmp_path / "a.txt", written))).notes

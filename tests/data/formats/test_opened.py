@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import sys
 import threading
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from bertkit.data.formats.opened import Opened, open_input
+from bertkit.data.formats.readers import read_rows
+from bertkit.data.formats.telling import sniff_format
 from bertkit.errors import DataError
 
 
@@ -39,17 +44,40 @@ def piped(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], Opened]:
 
 
 @pytest.mark.parametrize("content", [b"", b"a", b"\n\n a\nb\n", b"\xef\xbb\xbf\n", b"x" * 300_000 + b"\ny"])
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
 def test_nothing_is_lost_of_a_stream_or_a_file(
-    content: bytes, packed: bool, piped: Callable[[bytes], Opened], tmp_path: Path
+    content: bytes, pack: Callable[[bytes], bytes], piped: Callable[[bytes], Opened], tmp_path: Path
 ) -> None:
-    sent = gzip.compress(content) if packed else content
+    sent = pack(content)
     (tmp_path / "a").write_bytes(sent)
     for opened in (piped(sent), open_input(tmp_path / "a")):
         with opened.stream() as stream:
             assert stream.read() == content
         assert content.startswith(opened.head)
         assert opened.is_blank == (not content.removeprefix(b"\xef\xbb\xbf").strip())
+
+
+def zipped(path: Path, **members: bytes) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_a_file_that_is_alone_in_an_archive_is_read(tmp_path: Path) -> None:
+    content = b"text,label\n" + b"good,1\nbad,0\n" * 50_000
+    with open_input(zipped(tmp_path / "train.csv.zip", train=content, __MACOSX=b"x")).stream() as stream:
+        assert stream.read() == content
+    with pytest.raises(DataError, match=r"a\.zip: this is a zip archive, as spreadsheets are, too; unpack it"):
+        sniff_format(zipped(tmp_path / "a.zip", train=content, test=content))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_what_is_packed_and_damaged_is_named(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    packed = pack(os.urandom(600_000).hex().encode())
+    (tmp_path / "a.txt").write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(DataError, match=r"a\.txt: cannot be read"):
+        open_input(tmp_path / "a.txt").stream().read() and list(read_rows(tmp_path / "a.txt"))
 
 
 def test_the_head_goes_on_to_the_first_line_that_is_not_blank(tmp_path: Path) -> None:

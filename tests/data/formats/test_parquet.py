@@ -6,9 +6,11 @@ import io
 import json
 from pathlib import Path
 
+import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
 from bertkit.data.formats import parquet
 from bertkit.data.formats.parquet import class_names
@@ -178,3 +180,46 @@ def test_lists_of_words_are_texts_and_objects_are_none(tmp_path: Path) -> None:
     table = pa.table({"text": [{"en": "so"}, {"en": "on"}], "label": [0, 1]})
     with pytest.raises(DataError, match="holds an object of 'en' and no text"):
         load_data([str(written(tmp_path, table))])
+
+
+@pytest.mark.parametrize("kind", ["file", "stream", "feather"])
+def test_arrows_own_files_are_read_with_the_names_of_their_classes(tmp_path: Path, kind: str) -> None:
+    features = {"features": {"label": {"names": ["neg", "pos"], "_type": "ClassLabel"}}}
+    table = pa.table(
+        {"text": ["good", "bad"] * 1500, "label": [1, 0] * 1500, "when": pa.array([1 << 60] * 3000, pa.timestamp("us"))}
+    )
+    table = table.replace_schema_metadata({"huggingface": json.dumps({"info": features})})
+    path = tmp_path / "a.arrow"
+    if kind == "feather":
+        feather.write_feather(table, str(path))
+    else:
+        with pa.OSFile(str(path), "wb") as out, getattr(pa.ipc, f"new_{kind}")(out, table.schema) as writer:
+            writer.write_table(table, max_chunksize=1100)
+    dataset = load_data([str(path)])
+    assert list(dataset.labels("train")) == ["pos", "neg"] * 1500
+    assert [row.line for row in dataset.splits["train"][1498:1502]] == [1499, 1500, 1501, 1502]
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DataError, match=r"a\.arrow: this is not a readable Arrow file"):
+        load_data([str(path)])
+
+
+def test_folders_of_save_to_disk_are_read(tmp_path: Path) -> None:
+    rows = {"tokens": [["Mira", "left"]] * 3, "ner_tags": [[1, 0]] * 3}
+    tags = datasets.Sequence(datasets.ClassLabel(names=["O", "B-PER"]))
+    features = datasets.Features({"tokens": datasets.Sequence(datasets.Value("string")), "ner_tags": tags})
+    saved = datasets.Dataset.from_dict(rows, features=features)
+    saved.save_to_disk(str(tmp_path / "one"))
+    datasets.DatasetDict({"train": saved, "validation": saved}).save_to_disk(str(tmp_path / "both"))
+    assert {split: len(own) for split, own in load_data([str(tmp_path / "one")]).splits.items()} == {"train": 3}
+    both = load_data([str(tmp_path / "both")])
+    assert {split: len(own) for split, own in both.splits.items()} == {"train": 3, "validation": 3}
+    assert both.splits["train"][0].answer == [[0, 4, "PER"]]
+
+
+def test_a_folder_as_the_hub_has_them_is_read(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for split in ("train", "test"):
+        pq.write_table(
+            pa.table({"text": ["a", "b"], "label": ["x", "y"]}), tmp_path / f"data/{split}-00000-of-00001.parquet"
+        )
+    assert set(load_data([str(tmp_path)]).splits) == {"train", "test"}

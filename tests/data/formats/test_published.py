@@ -234,6 +234,131 @@ def test_a_right_answer_among_distractors(tmp_path: Path) -> None:
     assert (read.all_texts, read.label) == (("?", "a bone", "the sun", "wool"), "1")
 
 
+ARGILLA = {"prediction": None, "annotation_agent": "ana", "status": "Validated", "inputs": {"text": TEXT}}
+LIGHT_TAG = {"content": TEXT, "metadata": {}, "example_id": "e"}
+RECORD = {"fields": {"text": TEXT}, "metadata": {}, "suggestions": {}}
+OBJECTS = [{"start": start, "end": end, "label": label} for start, end, label in SPANS]
+SUBMITTED = {"value": "B", "user_id": "u", "status": "submitted"}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"text": TEXT, **ARGILLA, "annotation": "B"},
+        {**ARGILLA, "annotation": "B"},
+        {**RECORD, "responses": {"mood": [{"value": "A", "status": "discarded"}, SUBMITTED]}},
+        {
+            "text": TEXT,
+            "mood.responses": ["A", "B"],
+            "mood.responses.status": ["draft", "submitted"],
+            "mood.suggestion": "A",
+        },
+        {"text": TEXT, "mood": [SUBMITTED], "mood-suggestion": "A", "metadata": "{}"},
+        {**LIGHT_TAG, "annotations": [], "classifications": [{"classname": "B", "classification_id": "c"}]},
+        {"_id": "1", "_score": 1.0, "_source": {"text": TEXT, "label": "B"}},
+    ],
+)
+def test_classes_as_annotators_and_searches_export_them(tmp_path: Path, row: dict[str, object]) -> None:
+    dataset = load_data([str(jsonl(tmp_path / "t.jsonl", [row, row]))])
+    assert (dataset.task, [(row.texts, row.label) for row in dataset.splits["train"]]) == (
+        "classify",
+        [((TEXT,), "B")] * 2,
+    )
+
+
+@pytest.mark.parametrize(
+    "unanswered",
+    [
+        {"text": TEXT, **ARGILLA, "annotation": None},
+        {"text": TEXT, **ARGILLA, "annotation": "A", "status": "Discarded"},
+        {**RECORD, "responses": {}},
+        {**RECORD, "responses": {"mood": [{"value": "A", "status": "draft"}]}},
+    ],
+)
+def test_what_nobody_has_annotated_is_left_out_and_counted(tmp_path: Path, unanswered: dict[str, object]) -> None:
+    done = (
+        {"text": TEXT, **ARGILLA, "annotation": "B"}
+        if "annotation" in unanswered
+        else {**RECORD, "responses": {"mood": [SUBMITTED]}}
+    )
+    dataset = load_data([str(jsonl(tmp_path / "t.jsonl", [unanswered, done, done]))])
+    assert list(dataset.labels("train")) == ["B", "B"]
+    assert any("left out: it is not annotated (1)" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"text": TEXT, "tokens": TEXT.split(), **ARGILLA, "annotation": OBJECTS},
+        {**RECORD, "responses": {"who": [{"value": OBJECTS}]}},
+        {"documentName": "a.txt", "document": TEXT, "relations": [],
+         "tokens": [{"text": TEXT[a:b], "start": a, "end": b, "entityLabel": c} for a, b, c in SPANS]},
+        {"tokenized_text": TEXT.split(), "ner": [[0, 1, "PER"], [4, 4, "LOC"]]},
+        {"tokens": TEXT.split(),
+         "entities": [{"start": 0, "end": 2, "type": "PER"}, {"start": 4, "end": 5, "type": "LOC"}]},
+    ],
+)  # fmt: skip
+def test_entities_of_annotators_and_places_that_count_words(tmp_path: Path, row: dict[str, object]) -> None:
+    dataset = load_data([str(jsonl(tmp_path / "t.jsonl", [row, row]))])
+    assert (dataset.task, [row.answer for row in dataset.splits["train"]]) == ("ner", [SPANS] * 2)
+
+
+def test_lists_without_any_entity_and_ids_are_never_learnt(tmp_path: Path) -> None:
+    rows = [
+        {"document": f"{TEXT} {place}", "relations": [], "id": place % 3, "status": "ab"[place % 2]}
+        for place in range(24)
+    ]
+    with pytest.raises(DataError, match=r"--columns text=document,label=COLUMN"):
+        load_data([str(jsonl(tmp_path / "t.jsonl", rows))])
+
+
+@pytest.mark.parametrize("targets", [{"choices": ["wool", "light"], "labels": [0, 1]}, {"wool": 0, "light": 1}])
+def test_choices_of_which_one_is_marked(tmp_path: Path, targets: object) -> None:
+    row = {"question": "What feeds plants?", "mc1_targets": targets, "mc2_targets": targets}
+    (read,) = load_data([str(jsonl(tmp_path / "t.jsonl", [row]))]).splits["train"]
+    assert (read.all_texts, read.label) == (("What feeds plants?", "light", "wool"), "0")
+
+
+def chat(answer: str | None, *, sharegpt: bool = False) -> dict[str, object]:
+    who, said = ("from", "value") if sharegpt else ("role", "content")
+    turns = [("system", "You rate."), ("human" if sharegpt else "user", f"It was {answer}, or so")]
+    turns += [("gpt" if sharegpt else "assistant", answer)] if answer else []
+    return {"conversations" if sharegpt else "messages": [{who: speaker, said: text} for speaker, text in turns]}
+
+
+@pytest.mark.parametrize("sharegpt", [False, True])
+def test_the_answer_of_a_model_is_the_label_and_no_part_of_the_text(tmp_path: Path, sharegpt: bool) -> None:
+    rows = [chat(("good", "bad")[place % 2], sharegpt=sharegpt) for place in range(12)]
+    dataset = load_data([str(jsonl(tmp_path / "t.jsonl", rows))])
+    assert [(row.texts, row.label) for row in dataset.splits["train"]][:1] == [(("It was good, or so",), "good")]
+    assert any("--columns text=user_message,label=assistant_message" in note for note in dataset.notes)
+    (asked,) = read_rows(jsonl(tmp_path / "new.jsonl", [chat(None, sharegpt=sharegpt)]))
+    assert isinstance(asked, Row)
+    assert asked.fields["user_message"] == "It was None, or so"
+
+
+def test_a_conversation_with_a_label_stays_whole(tmp_path: Path) -> None:
+    rows = [chat("good") | {"label": label} for label in "ab"]
+    dataset = load_data([str(jsonl(tmp_path / "t.jsonl", rows))])
+    assert dataset.splits["train"][0].texts == ("system: You rate.\nuser: It was good, or so\nassistant: good",)
+
+
+def test_documents_beside_summaries_and_chosen_sentences_are_no_classes(tmp_path: Path) -> None:
+    text = [[{"index": 0, "sentence": "비가 왔다."}], [{"index": 1, "sentence": "강이 불었다."}]]
+    rows = [
+        {
+            "id": str(place),
+            "category": "ab"[place % 2],
+            "text": text,
+            "abstractive": ["강이 불었다."],
+            "extractive": [1],
+        }
+        for place in range(2)
+    ]
+    dataset = load_data([str(jsonl(tmp_path / "t.jsonl", rows))])
+    assert (dataset.task, dataset.columns.label) == ("extractive", "abstractive")
+
+
 def test_places_that_count_words_are_named(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "t.jsonl", [{"tokens": TEXT.split(), "entities": [[0, 2, "PER"]]}] * 2)
     with pytest.raises(

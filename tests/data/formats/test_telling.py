@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import bz2
 import io
-import lzma
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -140,9 +138,11 @@ def test_a_stray_nul_byte_is_a_fault_of_its_line_and_many_make_a_binary_stream(p
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (bz2.compress(b"text,label\n"), "packed by bzip2; unpack it with `bzip2 -d`"),
-        (lzma.compress(b"text,label\n"), "packed by xz"),
         (b"\x28\xb5\x2f\xfd$\x04text", "packed by zstd"),
+        (b"SQLite format 3\0\x10\0", "an SQLite database; export the table as csv"),
+        (b"\x80\x05\x95:\0", "a pickle of Python's"),
+        (b"$FL2@(#) SPSS DATA FILE", "a file of SPSS"),
+        (b"train.csv".ljust(257, b"\0") + b"ustar\x0000", "a tar archive"),
         (b"PK\x03\x04rest", "a zip archive"),
         (b"%PDF-1.7\nrest\n", "a PDF"),
     ],

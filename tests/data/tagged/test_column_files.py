@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.data.formats.telling import sniff_format
-from bertkit.data.records import BadRow, TaggedText
+from bertkit.data.records import BadRow, LeftOut, TaggedText
 from bertkit.data.tagged.column_files import read_tagged_file, read_tagged_stream
 from bertkit.errors import DataError
 
@@ -199,3 +199,71 @@ def test_real_klue(real_data):
     plain = [re.sub(r"<([^<>]*):[A-Z]{2}>", r"\1", comment) for comment in comments]
     assert len(examples) == len(plain) == 5000
     assert [e.texts[0].strip() for e in examples] == [text.strip() for text in plain]
+
+
+CONLL_2012 = """#begin document (a/b); part 000
+a/b 0 0 Anna NNP (TOP* - - - - (PERSON* * -
+a/b 0 1 Lee NNP * - - - - *) * (1)
+a/b 0 2 saw VBD * see 01 - - * (V*) -
+a/b 0 3 Oslo NNP *) - - - - (GPE) * -
+
+a/b 0 0 It PRP (TOP* - - - - * (1)
+a/b 0 1 rained VBD *) rain - - - * -
+
+#end document
+"""
+
+
+def test_brackets_around_the_words_of_entities(tmp_path):
+    (tmp_path / "a.gold_conll").write_text(CONLL_2012)
+    first, second = (row for row in read_tagged_file(tmp_path / "a.gold_conll") if isinstance(row, TaggedText))
+    assert (first.texts, found(first)) == (("Anna Lee saw Oslo",), [("Anna Lee", "PERSON"), ("Oslo", "GPE")])
+    assert (second.texts, found(second)) == (("It rained",), [])
+    (row,) = read("Anna\t(PER*\nLee\t*)\nsaw\t*\nOslo\t(LOC*)\n")
+    assert found(row) == [("Anna Lee", "PER"), ("Oslo", "LOC")]
+    (bad,) = read("Anna\t(PER*\nLee\t*)\nsaw\tX\n\n")
+    assert isinstance(bad, BadRow)
+
+
+WEBANNO = """#FORMAT=WebAnno TSV 3.3
+#T_SP=webanno.custom.Lemma|value
+#T_SP=de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity|identifier|value
+
+
+#Text=Anna Lee met Bo Lee
+1-1\t0-4\tAnna\tanna\t*[1]\tPER[1]\t
+1-2\t5-8\tLee\tlee\t*[1]\tPER[1]\t
+1-3\t9-12\tmet\tmeet\t_\t_\t
+1-4\t13-15\tBo\tbo\t*[2]\tPER[2]\t
+1-5\t16-19\tLee\tlee\t*[2]|*\tPER[2]|LOC\t
+
+#Text=#Quay-side
+2-1\t20-30\t#Quay-side\t_\t_\t_\t
+2-1.1\t21-25\tQuay\t_\t*\tLOC\t
+"""
+
+
+def test_files_of_inception(tmp_path):
+    (tmp_path / "a.tsv").write_text(WEBANNO)
+    rows = list(read_tagged_file(tmp_path / "a.tsv", table_format=sniff_format(tmp_path / "a.tsv")))
+    first, second = (row for row in rows if isinstance(row, TaggedText))
+    lost = [(row.line, row.message) for row in rows if isinstance(row, LeftOut)]
+    assert lost == [(11, "an entity over a word of another one"), (15, "what is told of a part of a word")]
+    assert (first.texts, found(first)) == (("Anna Lee met Bo Lee",), [("Anna Lee", "PER"), ("Bo Lee", "PER")])
+    assert (second.texts, found(second)) == (("#Quay-side",), [])
+    words = read_tagged_file(tmp_path / "a.tsv", table_format=sniff_format(tmp_path / "a.tsv"), need_tags=False)
+    assert [row.texts[0] for row in words if isinstance(row, TaggedText)] == ["Anna Lee met Bo Lee", "#Quay-side"]
+
+
+def test_parts_of_speech_are_named(tmp_path):
+    sentence = "Anna\tPROPN\nsaw\tVERB\nthe\tDET\nquay\tNOUN\n.\tPUNCT\n\n"
+    (tmp_path / "a.txt").write_text(sentence * 4)
+    known = sniff_format(tmp_path / "a.txt")
+    with pytest.raises(
+        DataError, match=r"a\.txt:1: no column holds tags of entities; parts of speech and heads are not"
+    ):
+        list(read_tagged_file(tmp_path / "a.txt", table_format=known))
+    rows = list(read_tagged_file(tmp_path / "a.txt", table_format=known, need_tags=False))
+    assert [row.texts[0] for row in rows] == ["Anna saw the quay ."] * 4
+    (tmp_path / "a.txt").write_text("Anna\tPER\nsaw\tOTHER\nOslo\tLOC\n\nNATO\tORG\nand\tOTHER\nrain\tOTHER\n\n" * 3)
+    assert found(next(read_tagged_file(tmp_path / "a.txt"))) == [("Anna", "PER"), ("Oslo", "LOC")]
