@@ -2,7 +2,8 @@
 
 `all.py` runs the short forms and `all.py --long` the long ones. `--save` writes what was found
 to results/<date>-<processor>.json, `--write-readme` puts it into the README, beside the tables of
-processors with other units, and `--from FILE` does so with saved results, running nothing.
+processors with other units, and `--from FILE` does so with saved results, running nothing; of
+several files the later ones replace what they ran again (`--only`).
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ class Line:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what is asked for; 1 where a script failed, else 0: a target that is missed is a result."""
     options = _parser().parse_args(argv)
-    if options.saved is not None:
-        results = json.loads(options.saved.read_text(encoding="utf-8"))
+    if options.saved:
+        results = joined([json.loads(path.read_text(encoding="utf-8")) for path in options.saved])
     else:
         results = run_jobs([job for job in JOBS if not options.only or job.name in options.only], options)
     lines = list(table_lines(results, only=options.only))
@@ -76,8 +77,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, help="handed to the scripts")
     parser.add_argument("--save", action="store_true", help="write results/<date>-<processor>.json")
     parser.add_argument("--write-readme", action="store_true", help="fill the table of README.md")
-    parser.add_argument("--from", dest="saved", type=Path, metavar="FILE", help="run nothing, take these results")
+    parser.add_argument(
+        "--from", dest="saved", nargs="+", type=Path, metavar="FILE",
+        help="run nothing, take these results; a later file replaces the scripts that it holds",
+    )  # fmt: skip
     return parser
+
+
+def joined(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Put results of scripts that ran again in the place of their earlier ones; `again` says which and when."""
+    first, *later = runs
+    reports = {report["job"]: report for report in first["reports"]}
+    results = {**first, "again": [*first.get("again", [])]}
+    for run in later:
+        new = {report["job"]: report for report in run["reports"]}
+        reports |= new
+        results["again"].append({"date": run["date"], "jobs": list(new)})
+        for kind in ("skipped", "failed"):
+            results[kind] = {job: why for job, why in results[kind].items() if job not in new} | run[kind]
+    return {**results, "reports": list(reports.values())}
 
 
 def run_jobs(jobs: Sequence[Job], options: argparse.Namespace) -> dict[str, Any]:
@@ -170,7 +188,8 @@ def _places(results: dict[str, Any]) -> list[str]:
     machines = dict.fromkeys(machine_line(report["machine"]) for report in reports)
     form = f"{results['form']} forms, {results['date']}, {results['seconds'] / 60:.0f} minutes"
     made = [report["job"] for report in reports if "GENERATED" in report["data"]]
-    return [form, *machines, *([f"on generated rows: {', '.join(made)}"] if made else [])]
+    again = [f"again on {run['date']}: {', '.join(run['jobs'])}" for run in results.get("again", [])]
+    return [form, *again, *machines, *([f"on generated rows: {', '.join(made)}"] if made else [])]
 
 
 def _save(results: dict[str, Any]) -> Path:

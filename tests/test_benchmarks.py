@@ -211,6 +211,24 @@ class TestTable:
             module("all").write_readme(readme, [], self.results())
         assert readme.read_text(encoding="utf-8") == "nothing"
 
+    def test_scripts_that_ran_again_replace_their_lines(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        first, again = self.results(), self.results(figures=[{**self.FIGURE, "median": 1.5}])
+        again["date"] = "2000-01-02"
+        first["reports"].append({**first["reports"][0], "job": "oracle", "figures": []})
+        first["failed"]["predict"] = "it broke"
+        files = [tmp_path / f"{name}.json" for name in "ab"]
+        for path, results in zip(files, (first, again), strict=True):
+            path.write_text(json.dumps(results), encoding="utf-8")
+
+        assert module("all").main(["--from", *map(str, files), "--only", "predict"]) == 0
+        shown = capsys.readouterr().out
+        assert "1.5 ×" in shown
+        assert "again on 2000-01-02: predict" in shown
+        joined = module("all").joined([first, again])
+        assert [report["job"] for report in joined["reports"]] == ["predict", "oracle"]
+
     def test_saved_results_are_shown_without_running(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         saved = tmp_path / "results.json"
         saved.write_text(json.dumps(self.results()), encoding="utf-8")
