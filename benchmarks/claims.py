@@ -321,7 +321,7 @@ TARGETS = (
         "bertkit --help / an empty app of Typer's with as many commands, time",
         "≤",
         1.25,
-        remark="options are checked records, built before any command is known; see profiles.md",
+        remark="a source tree without bytecode is compiled at every start; see profiles.md",
     ),
     Target("start.predict", "start", "first prediction / importing torch and BertModel, time", "≤", 0.6),
     Target(
@@ -330,7 +330,7 @@ TARGETS = (
         "the same with --engine onnx, time",
         "≤",
         0.25,
-        remark="between 0.23 and 0.29 in runs of several days; ONNX Runtime, numpy and tokenizers are imported",
+        remark="0.22 in processor time with bytecode; ONNX Runtime, numpy and tokenizers are imported; see profiles.md",
     ),
     *(
         Target(
@@ -350,8 +350,7 @@ TARGETS = (
         "60,000 short pairs, 200,000 weights, whole command / the build at cdea103",
         "≥",
         2,
-        remark="cutting words is cheaper than then, but memory goes back to the system every eight batches, and places "
-        "of tokens cost more; see profiles.md",
+        remark="what is left is the model's products, more than half, and the start; see profiles.md",
     ),
     Target("short_pairs.cpu", "short-pairs", "the same in processor time, cdea103 / bertkit"),
     Target("short_pairs.labels", "short-pairs", "the same, labels equal", "≥", 99.5, "%"),
@@ -444,7 +443,7 @@ TARGETS = (
         "memory of predict, MiniLM / pipeline",
         "≤",
         0.7,
-        remark="torch's own code and imports are most of it on both sides",
+        remark="torch's own code and imports are half of it; see profiles.md",
     ),
     Target("memory.dry_run", "dry-run", "memory of a training, --dry-run against measured", "≤", 25, "%", "high"),
     Target(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 import logging
 import os
 import sys
@@ -61,7 +62,10 @@ def run_script(
     options = parser.parse_args(argv)
     if options.threads is not None:
         _set_threads(options.threads)
+    import bertkit
     from bertkit.errors import BertkitError
+
+    compile_as_pip_does(Path(bertkit.__file__).parent)
 
     try:
         report = measure(options)
@@ -72,6 +76,11 @@ def run_script(
     report.settings = {**shared, **report.settings}
     show(report, as_json=options.json)
     return 0
+
+
+def compile_as_pip_does(package: Path) -> None:
+    """Write the bytecode of a package, which peers are installed with and a source tree may lack."""
+    compileall.compile_dir(package, quiet=2)
 
 
 @contextmanager

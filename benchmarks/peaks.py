@@ -16,6 +16,15 @@ from pathlib import Path
 from options import Missing
 
 _MMAP_THRESHOLD = -3  # of mallopt
+# Linux counts what a process held before it became a command, and that is what its parent holds, who may have
+# torch and a model. So a small process stands between; it tells the peak where it is told to.
+_BETWEEN = """
+import os, sys
+process = os.fork() or os.execvp(sys.argv[2], sys.argv[2:])
+_, status, usage = os.wait4(process, 0)
+open(sys.argv[1], "w").write(str(usage.ru_maxrss))
+sys.exit(os.waitstatus_to_exitcode(status) & 255)
+"""
 
 
 @dataclass(frozen=True)
@@ -48,19 +57,19 @@ def peak_of_command(words: Sequence[str], name: str) -> Done:
     """
     if not hasattr(os, "wait4"):
         raise Missing("this system does not tell how much memory another process took (os.wait4).")
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
+    with tempfile.TemporaryDirectory() as place:
+        told = Path(place) / "peak"
+        command = [sys.executable, "-S", "-c", _BETWEEN, str(told), *words]
         began = time.perf_counter()
-        process = subprocess.Popen(words, stdout=out, stderr=subprocess.DEVNULL)
-        # Not process.wait(): only wait4 tells what this one child took.
-        _, status, usage = os.wait4(process.pid, 0)
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8", check=False
+        )
         seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise Missing(f"{name} ended with {process.returncode}.")
-        out.seek(0)
-        printed = out.read()
+        if done.returncode:
+            raise Missing(f"{name} ended with {done.returncode}.")
+        peak = int(told.read_text(encoding="ascii"))
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return Done(printed, seconds, usage.ru_maxrss * unit / 1e6)
+    return Done(done.stdout, seconds, peak * unit / 1e6)
 
 
 def peak_of(work: Callable[[], object]) -> float:

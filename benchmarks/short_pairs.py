@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inputs import load_pairs
-from options import Missing, run_script, script_parser
+from options import Missing, compile_as_pip_does, run_script, script_parser
 from report import Report
 from sidebyside import Contender, Estimate, Turn, alternate, equal_share, speed_ratios
 
@@ -89,6 +89,7 @@ def _take_out(build: str, folder: Path) -> None:
     folder.mkdir()
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
+    compile_as_pip_does(folder)
 
 
 def _write_rows(path: Path, count: int) -> None:

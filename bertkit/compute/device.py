@@ -36,6 +36,27 @@ def give_back() -> None:
     _trim()(0)
 
 
+_PAGE_OUT = 21  # of madvise(2), since Linux 5.4
+
+
+def page_out(address: int, size: int) -> None:
+    """Let the system take back the whole pages of a stretch of memory that is not going to be read.
+
+    Meant for a mapped file: what is read all the same is read from the file again. Where the system
+    cannot do that, nothing happens.
+
+    Args:
+        address: where it begins.
+        size: in bytes.
+    """
+    if sys.platform != "linux":
+        return
+    page = os.sysconf("SC_PAGE_SIZE")
+    first, end = -(-address // page) * page, (address + size) // page * page
+    if end > first:
+        ctypes.CDLL(None).madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), _PAGE_OUT)
+
+
 # Bytes by which a process may grow before what it does not use goes back, and processor seconds that it works
 # before that happens again: asking for the pages anew would else be a tenth of a small model's work.
 MOST_GROWTH, LEAST_WORK_S = 32 << 20, 1.0
@@ -151,7 +172,8 @@ def no_gradients() -> AbstractContextManager[Any]:
 # Below this width bfloat16 saves nothing on a CPU: the matrices are too small for its units.
 NARROW = 256
 # On a CPU torch keeps what it has made for each shape of a batch in bfloat16, up to 1,024 of them and some
-# MB each. Batches are of hundreds of shapes, few of which come again. A step of a training needs some 20.
+# MB each. Batches are of hundreds of shapes, few of which come again. A step of a training needs some 20,
+# a batch of a prediction fewer; one-row requests do come again.
 _KEPT_SHAPES = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")
 MANY_SHAPES, FEW_SHAPES = 64, 24
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from bertkit import bundle
 from bertkit.bundle import Bundle, Manifest, sound
-from bertkit.compute.device import NARROW, Placement, choose_placement
+from bertkit.compute.device import FEW_SHAPES, MANY_SHAPES, NARROW, Placement, choose_placement, page_out
 from bertkit.data.formats.opened import size_of
 from bertkit.engines.graph import (
     FACTS,
@@ -177,7 +177,9 @@ def open_run(directory: Path, way: Way, note: Note = lambda _: None) -> tuple[Bu
     engine = choice.engine
     if engine == "torch":
         found = bundle.load(directory)
-        placement = choose_placement(way.device, way.precision, width=found.model.encoder.hidden_size)
+        shapes = MANY_SHAPES if way.input_bytes is None else FEW_SHAPES
+        width = found.model.encoder.hidden_size
+        placement = choose_placement(way.device, way.precision, width=width, shapes=shapes)
         found.model.to(placement.device)
         if placement.kind == "cpu" and placement.precision == "bfloat16":
             store_in_bfloat16(found.model)
@@ -213,13 +215,18 @@ def torch_bfloat16() -> Any:
 
 
 def store_in_bfloat16(model: TaskModel) -> None:
-    """Round the matrices of an encoder that only predicts, once: autocast would at every call, to the same figures."""
+    """Round the matrices of an encoder that only predicts, once: autocast would at every call, to the same figures.
+
+    The file of the weights stays mapped for the others, without the pages of these.
+    """
     from torch import nn
 
     encoder: Any = model.encoder
     for module in encoder.modules():
         if type(module) is nn.Linear:
+            before = module.weight.data  # module.to puts other memory behind the parameter
             module.to(torch_bfloat16())
+            page_out(before.data_ptr(), before.nbytes)
 
 
 def _is_graph(directory: Path) -> bool:

@@ -315,6 +315,9 @@ class Classification:
 
     def record(self, output: NDArray[np.float64], top_k: int) -> dict[str, Any]:
         """Return label and score, and the `top_k` best labels where more than none are wanted."""
+        if not (top_k or any(self.thresholds)) and isinstance(output, np.ndarray):
+            likely = int(output.argmax())
+            return {"label": self.labels[likely], "score": round(float(output[likely]), 6)}
         order = np.argsort(-output, kind="stable")
         best = [{"label": self.labels[i], "score": round(float(output[i]), 6)} for i in order[: max(1, top_k)]]
         top = {"top": best} if top_k else {}

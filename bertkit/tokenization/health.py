@@ -8,9 +8,10 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
+import numpy as np
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from bertkit.errors import TokenizerError
@@ -417,10 +418,11 @@ class FitWatch:
 
     def see(self, encodings: Sequence[Encoding]) -> None:
         """Count the tokens of some rows."""
-        for encoding in encodings:
-            self.truncated += encoding.truncated
-            self.unknown += encoding.ids.count(self._unk)
-            self.tokens += len(encoding.ids) - sum(encoding.ids.count(special) for special in self._special)
+        self.truncated += sum(encoding.truncated for encoding in encodings)
+        count = sum(len(encoding.ids) for encoding in encodings)
+        ids = np.fromiter(chain.from_iterable(encoding.ids for encoding in encodings), np.int32, count)
+        self.unknown += int(np.count_nonzero(ids == self._unk))
+        self.tokens += count - sum(int(np.count_nonzero(ids == special)) for special in self._special)
 
     @property
     def misfit(self) -> str | None:

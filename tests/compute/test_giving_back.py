@@ -65,3 +65,15 @@ def test_where_growth_is_not_known_memory_is_given_back(monkeypatch: pytest.Monk
     monkeypatch.setattr(device.time, "process_time", lambda: 5.0)
     device.give_back_growth()
     assert given == [True]
+
+
+def test_a_mapped_file_is_read_again_after_its_pages_have_gone(tmp_path: Path):
+    import torch
+
+    path = tmp_path / "weights"
+    path.write_bytes(bytes(range(256)) * 4096)
+    mapped = torch.from_file(str(path), shared=False, size=1 << 20, dtype=torch.uint8)
+    before = mapped.clone()
+    device.page_out(mapped.data_ptr() + 1, mapped.nbytes - 2)  # no whole pages at its ends
+    device.page_out(mapped.data_ptr() + 1, 10)
+    assert torch.equal(mapped, before)
