@@ -197,6 +197,15 @@ def test_test_rows_of_a_competition_have_no_labels(tmp_path: Path) -> None:
     assert set(stream_data([str(tmp_path)]).splits) == {"train", "test"}
 
 
+def test_texts_and_labels_in_two_files_are_named(tmp_path: Path) -> None:
+    (tmp_path / "train_labels.txt").write_text("0\n1\n")
+    (tmp_path / "train_text.txt").write_text("a\nb\n")
+    with pytest.raises(
+        DataError, match=r"join them line by line: paste train_text\.txt train_labels\.txt > train\.tsv"
+    ):
+        load_data([str(tmp_path)])
+
+
 def said_of(path: Path, *table: dict[str, object]) -> str:
     path.write_text("".join(json.dumps(row) + "\n" for row in table), encoding="utf-8")
     return " ".join(load_data([str(path)]).notes)

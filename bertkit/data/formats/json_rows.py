@@ -284,13 +284,14 @@ def fields_of(record: Any) -> dict[str, str]:
         record = {str(place): item for place, item in enumerate(record, start=1)}
     if not isinstance(record, dict):
         raise RowError(f"the line is JSON but not an object ({_json_type(record)})")
-    fields = {column_name(name): _text_of(value) for name, value in record.items()}
+    fields = {column_name(name): cell_of(value) for name, value in record.items()}
     if len(fields) < len(record):
         raise RowError(twice(map(column_name, record)))
     return fields
 
 
-def _text_of(value: Any) -> str:
+def cell_of(value: Any) -> str:
+    """Write a value as the text of a field, which keeps what is not a text as what it is."""
     text = value_text(value)
     return text if type(value) is str else JsonText(text)
 
