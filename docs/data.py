@@ -54,7 +54,7 @@ ENDING = """\
 - **What is no table**: XML, YAML, subtitles, spreadsheets, databases and archives of several files are named. Read as
   plain texts, as by `--task mlm` and `predict`, their lines are said to be what they are.
 - **What is not read and might be meant**: a column that names the split of each row, classes beside entities, another
-  column of texts.
+  column of texts, `label2` beside `label1`, and what tells rows of one text with different labels apart (an aspect).
 - **Positions counted differently**: if nearly all entities end before the last letter of a word, or start at its
   second letter, their ends may be inclusive, or they may be counted from 1. bertkit counts from 0, and the end is the
   position after the last character.
@@ -443,6 +443,14 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
                     for n, answer in enumerate(("accept", "reject"))
                 )
             },
+        ),
+        Form(
+            "An entity a row, beside its text",
+            {"long.csv": "text,start,end,label\nMira left Aldby,0,4,PER\nMira left Aldby,10,15,LOC\nNobody came,,,\n"},
+        ),
+        Form(
+            "Words that are objects with their tags",
+            {"words.jsonl": _line({"tokens": [{"text": "Mira", "ner": "B-PER"}, {"text": "left", "ner": "O"}]})},
         ),
         Form(
             "GLiNER, SpERT: places that count words",

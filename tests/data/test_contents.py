@@ -227,6 +227,11 @@ def test_what_is_not_read_and_may_be_meant_is_said(tmp_path: Path) -> None:
     )
     said = said_of(path, *({"text": text, "label": label, "split": "train"} for text, label, _ in rows))
     assert "not read" not in said
+    twice = [(text, aspect, label) for text in TEXTS for aspect, label in (("price", "bad"), ("taste", "good"))]
+    said = said_of(path, *({"text": text, "aspect": aspect, "label": label} for text, aspect, label in twice))
+    assert "'aspect', which is not read, tells them apart (--columns text=text+aspect reads both)" in said
+    said = said_of(path, *({"text": text, "label1": label, "label2": ""} for text, label, _ in rows))
+    assert "the label is 'label1'; 'label2' may hold labels, too, and no other is read" in said
 
 
 def test_choices_and_letters_without_names_are_questions(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bertkit.data.column_names import (
@@ -24,6 +24,7 @@ from bertkit.data.column_names import (
 from bertkit.data.formats.json_rows import are_turns, cell_of, is_row
 from bertkit.data.records import BadRow, Row
 from bertkit.data.tagged.places import join_token_rows
+from bertkit.data.tagged.schemes import is_like_tag
 from bertkit.data.values import JsonText, RowError, likely_categories, parse_cell, parse_list
 from bertkit.plain import quoted
 
@@ -71,7 +72,52 @@ def usual_rows(rows: Iterator[Row | BadRow], source: str, *, ahead: int = 1) -> 
         again = _named(again, good[0])
     if ahead > 1:
         again = _wider(again, ahead)
-    return again if form is not None else join_token_rows(again, source)
+    return again if form is not None else join_token_rows(_with_entities(again), source)
+
+
+def _with_entities(rows: Iterator[Row | BadRow]) -> Iterator[Row | BadRow]:
+    """Make one row of those that follow each other with the same text and a place of an entity in it each."""
+    ahead = list(itertools.islice(rows, 1))
+    columns = _place_columns(ahead[0]) if ahead and isinstance(ahead[0], Row) else None
+    if columns is None:
+        return itertools.chain(ahead, rows)
+    ahead += itertools.islice(rows, _ROWS_LOOKED_AT)
+    good = [row.fields for row in ahead if isinstance(row, Row)]
+    again = itertools.chain(ahead, rows)
+    text = columns[0]
+    comes_again = any(one.get(text) == other.get(text) for one, other in itertools.pairwise(good))
+    are_placed = all(_is_placed(fields, *columns[:3]) for fields in good)
+    return _entities_joined(again, columns) if comes_again and are_placed else again
+
+
+def _place_columns(row: Row) -> tuple[str, str, str, str] | None:
+    """Return the columns of a text, where an entity starts and ends, and its label; None where some are missing."""
+    names = list(row.fields)
+    found = [first_named(names, usual) for usual in (TEXT_NAMES, _PLACE_NAMES, _END_NAMES, (*LABEL_NAMES, *TAG_NAMES))]
+    text, start, end, label = found
+    return None if text is None or start is None or end is None or label is None else (text, start, end, label)
+
+
+def _is_placed(fields: _Fields, text: str, start: str, end: str) -> bool:
+    places = [fields.get(name, "").strip().removesuffix(".0") for name in (start, end)]
+    if not any(places):
+        return True
+    return all(map(str.isdigit, places)) and int(places[0]) < int(places[1]) <= len(fields.get(text, ""))
+
+
+def _entities_joined(rows: Iterator[Row | BadRow], columns: tuple[str, str, str, str]) -> Iterator[Row | BadRow]:
+    text, *place = columns
+    for _, own in itertools.groupby(rows, lambda row: row.fields.get(text) if isinstance(row, Row) else None):
+        group = list(own)
+        first = group[0]
+        if not isinstance(first, Row):
+            yield from group
+            continue
+        kept = {name: cell for name, cell in first.fields.items() if name not in place}
+        cells = [
+            [row.fields.get(name, "").removesuffix(".0") for name in place] for row in group if isinstance(row, Row)
+        ]
+        yield Row(first.line, {**kept, "entities": cell_of([cell for cell in cells if cell[0].strip()])})
 
 
 def _is_header(row: Row) -> bool:
@@ -238,6 +284,28 @@ def _distractors(fields: _Fields) -> list[dict[str, str]]:
     return [{**kept, "choices": cell_of(choices)}]
 
 
+def _token_objects(fields: _Fields) -> list[dict[str, str]]:
+    """Read a list of objects that are a word and its tag each."""
+    name = first_named(fields, TOKEN_NAMES) or ""
+    items = _list(fields, name)
+    words, tags = ([item[key] for item in items] for key in _keys_of_tokens(items) or ("", ""))
+    return [{**fields, name: cell_of(words), TAG_NAMES[0]: cell_of(tags)}]
+
+
+def _keys_of_tokens(items: Sequence[Any]) -> tuple[str, str] | None:
+    """Return the keys under which objects have a word and its tag; None where they have none."""
+    if not items or not all(isinstance(item, dict) and item.keys() >= items[0].keys() for item in items):
+        return None
+    word, tag = first_named(items[0], (*TOKEN_NAMES, "text")), first_named(items[0], TAG_NAMES)
+    told = word is not None and tag is not None and all(isinstance(i[tag], str) and is_like_tag(i[tag]) for i in items)
+    return (word, tag) if told and word is not None and tag is not None else None
+
+
+def _has_token_objects(fields: _Fields) -> bool:
+    name = first_named(fields, TOKEN_NAMES) if isinstance(fields, dict) else None
+    return name is not None and fields[name].startswith("[{") and _keys_of_tokens(_list(fields, name)) is not None
+
+
 def _nested(fields: _Fields) -> list[dict[str, str]]:
     """Make a row of each object in the one list of a row without a text of its own: sentences of a document."""
     name = _nested_column(fields)
@@ -297,13 +365,14 @@ def _lettered(fields: _Fields) -> list[dict[str, str]]:
 
 def _alternatives(fields: _Fields) -> list[dict[str, str]]:
     """Read answers of which the label says the place: they are choices, as ReClor and LogiQA have them."""
-    return [{("choices" if name == "answers" else name): text for name, text in fields.items()}]
+    names = {"answers": "choices", "correct_answer_id": "label"}
+    return [{names.get(name, name): text for name, text in fields.items()}]
 
 
-def _has_alternatives(fields: _Fields) -> bool:
+def _has_alternatives(fields: _Fields, label: str = "label") -> bool:
     answers = parse_list(fields["answers"]) if fields["answers"].startswith("[") else None
     texts = isinstance(answers, list) and len(answers) > 1 and all(isinstance(answer, str) for answer in answers)
-    return texts and fields["label"].strip().isdigit()
+    return texts and fields[label].strip().isdigit()
 
 
 def _race(fields: _Fields) -> list[dict[str, str]]:
@@ -508,6 +577,8 @@ _PLACES = [str(place) for place in range(1, 100)]
 _LABEL_MARK = "__label__"
 _SPAN_KINDS = ("labels", "hypertextlabels")
 _SENTENCE_NAMES = (*TEXT_NAMES, "form")
+_ROWS_LOOKED_AT = 200
+_END_NAMES = ("end", "end_offset", "stop")
 _PLACE_NAMES = ("start", "begin", "start_offset", "offset")
 _LETTER = re.compile(r"\(([A-H1-8])\)")
 _FEW_WORDS = 10
@@ -531,10 +602,16 @@ _FORMS = (
     _Form(frozenset({"question", "mc1_targets"}), _targets, _lacks("choices")),
     _Form(frozenset({"question", "AnswerKey"}), _lettered, lambda fields: len(_LETTER.split(fields["question"])) > 3),
     _Form(frozenset({"question", "answers", "label"}), _alternatives, _has_alternatives),
+    _Form(
+        frozenset({"question", "answers", "correct_answer_id"}),
+        _alternatives,
+        lambda fields: _has_alternatives(fields, "correct_answer_id"),
+    ),
     _Form(frozenset({"questions"}), _questions_of_passage, lambda fields: '"question"' in fields["questions"]),
     _Form(frozenset({"paragraphs"}), _questions_of_article, lambda fields: '"qas"' in fields["paragraphs"]),
     _Form(frozenset({"context", "qas"}), _questions_of_text),
     _Form(frozenset({"questions", "options"}), _race, lambda fields: fields["questions"].startswith("[")),
+    _Form(frozenset(), _token_objects, _has_token_objects),
     _Form(frozenset(), _without_words, lambda fields: bool(_word_objects(fields))),
     _Form(frozenset(), _chat, lambda fields: _chat_column(fields) is not None),
     _Form(frozenset(), _unwrapped, lambda fields: _inner_row(fields) is not None),
