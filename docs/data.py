@@ -23,13 +23,15 @@ INTRODUCTION = """\
 # The data that bertkit reads
 
 bertkit recognises a file by its contents; the name is only a hint. `train`, `eval`, `predict`, `inspect-data` and
-`vocab build` read files and standard input (`-`) with the same code: plain or gzipped, UTF-8 or CP949. Columns are
-found by their usual names (`text`, `sentence`, `문장`, `본문`, `리뷰`, …; `label`, `score`, `레이블`, `감정`, …);
-`--columns text=a,label=b` overrides them. bertkit says what it leaves out or changes. Class columns of parquet files
-and of the hub (`hf:`) are read as the class names, not as numbers.
+`vocab build` read files and standard input (`-`) with the same code: plain or packed (gzip, bzip2, xz, a zip archive of
+one file), UTF-8 or CP949. Columns are found by their usual names (`text`, `sentence`, `문장`, `본문`, `리뷰`, …;
+`label`, `score`, `레이블`, `감정`, …); `--columns text=a,label=b` overrides them. bertkit says what it leaves out or
+changes. Class columns of parquet and Arrow files and of the hub (`hf:`) are read as the class names, not as numbers.
 
-A folder is read by the names of its files (`train.csv`, `dev.jsonl`, …). A folder of folders of texts is read with one
-text per file and the folder as its label: `pos/1.txt` and `neg/2.txt`, also below `train/` and `test/`.
+A folder is read by the names of its files (`train.csv`, `dev.jsonl`, …); so is one that the datasets library wrote
+(`save_to_disk`), and one with its files in `data/`, as on the hub. Test rows without labels, as competitions give them,
+are left out of `train` and `eval`. A folder of folders of texts is read with one text per file and the folder as its
+label: `pos/1.txt` and `neg/2.txt`, also below `train/` and `test/`.
 
 Each example below shows a file and what bertkit reads from it. `docs/data.py` writes this page, and a test checks it.
 """
@@ -49,6 +51,10 @@ ENDING = """\
 - **Labels that look like missing ones** (`-`, `NaN`, `N/A`, -1 beside 0, 1 and 2), labels that differ only in letter
   case, and rows without a text: `inspect-data` and `train` report them with their lines.
 - **Labels that are not numbers**, where nearly all others are numbers with fractions, are reported with their lines.
+- **What is no table**: XML, YAML, subtitles, spreadsheets, databases and archives of several files are named. Read as
+  plain texts, as by `--task mlm` and `predict`, their lines are said to be what they are.
+- **What is not read and might be meant**: a column that names the split of each row, classes beside entities, another
+  column of texts, `label2` beside `label1`, and what tells rows of one text with different labels apart (an aspect).
 - **Positions counted differently**: if nearly all entities end before the last letter of a word, or start at its
   second letter, their ends may be inclusive, or they may be counted from 1. bertkit counts from 0, and the end is the
   position after the last character.
@@ -119,6 +125,52 @@ _TOKENS = {
 }
 
 
+_RECORDS = [
+    {"id": "1", "fields": {"text": "good"}, "responses": {"mood": [{"value": "pos", "status": "submitted"}]}},
+    {"id": "2", "fields": {"text": "bad"}, "responses": {"mood": [{"value": "neg", "status": "submitted"}]}},
+    {"id": "3", "fields": {"text": "new"}, "responses": {"mood": [{"value": "pos", "status": "draft"}]}},
+]
+_CHATS = [
+    [
+        {"role": "system", "content": "Rate."},
+        {"role": "user", "content": f"It was {w}."},
+        {"role": "assistant", "content": a},
+    ]
+    for w, a in [("good", "pos"), ("bad", "neg"), ("fine", "pos"), ("dull", "neg"), ("fun", "pos"), ("sad", "neg")] * 2
+]
+_TARGETS = {"choices": ["sunlight", "a stone"], "labels": [1, 0]}
+_RASA = """nlu:
+- intent: book
+  examples: |
+    - a train to [Aldby](city)
+    - a seat, please
+- intent: bye
+  examples: |
+    - see you
+"""
+_WEBANNO = """#FORMAT=WebAnno TSV 3.3
+#T_SP=de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity|identifier|value
+
+
+#Text=Mira Kost left
+1-1\t0-4\tMira\t*[1]\tPER[1]\t
+1-2\t5-9\tKost\t*[1]\tPER[1]\t
+1-3\t10-14\tleft\t_\t_\t
+"""
+_PUBTATOR = """7|t|Of arin.
+7|a|It eased pain.
+7\t3\t7\tarin\tChemical\tD1
+7\t18\t22\tpain\tDisease\tD2
+"""
+_CONLL_2012 = """nw/1 0 0 Mira NNP (S* - - - - (PERSON* -
+nw/1 0 1 Kost NNP * - - - - *) -
+nw/1 0 2 left VBD *) - - - - * -
+
+nw/1 0 0 Aldby NNP (S* - - - - (GPE) -
+nw/1 0 1 sleeps VBZ *) - - - - * -
+"""
+
+
 def _line(value: object) -> str:
     return json.dumps(value, ensure_ascii=False) + "\n"
 
@@ -147,6 +199,7 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
             {"questions.txt": "NUM:date When was it ?\nHUM:ind Who came ?\nNUM:date When did they go ?\n"},
             shown=2,
         ),
+        Form("Intents and their examples (Rasa, in YAML or Markdown)", {"nlu.yml": _RASA}),
         Form("Two files joined by `cat`", {"cat.csv": "text,label\ngood,1\nbad,0\ntext,label\nfine,1\n"}),
         Form("1 and 1.0 are one label", {"gap.csv": "text,label\ngood,1.0\nbad,0\nfine,1\n"}),
         Form("Decimal commas", {"scores.csv": "sentence1;sentence2;score\na shop;a store;4,5\na shop;the sea;0,25\n"}),
@@ -174,6 +227,13 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
             "Columns, as pandas' `to_json()` writes them",
             {"pandas.json": '{"text": {"0": "good", "1": "bad"}, "label": {"0": "pos", "1": "neg"}}\n'},
         ),
+        Form("Argilla", {"records.jsonl": "".join(map(_line, _RECORDS))}),
+        Form(
+            "Conversations with a model whose last answer is the label",
+            {"chats.jsonl": "".join(_line({"messages": turns}) for turns in _CHATS)},
+            remark="Beside a column of labels the whole conversation is the text.",
+            shown=2,
+        ),
         Form(
             "Pairs without a majority of labels (SNLI)",
             {
@@ -194,6 +254,10 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
                 )
             },
             shown=2,
+        ),
+        Form(
+            "TruthfulQA: choices of which one is marked, put in the order of the alphabet",
+            {"truthful.jsonl": _line({"question": "What feeds plants?", "mc1_targets": _TARGETS})},
         ),
         Form("CommonsenseQA, ARC, OpenBookQA", {"csqa.jsonl": _line({"answerKey": "B", "question": _FEEDS})}),
         Form(
@@ -320,6 +384,9 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
             'Marks in the text: `<PER>…</PER>`, `<ENAMEX TYPE="PER">…`, `[name:PER]`, `<name:PER>`',
             {"marks.txt": "<PER>Mira Kost</PER> left\n<LOC>Aldby</LOC> sleeps\n"},
         ),
+        Form("CoNLL-2012: brackets around the words of an entity", {"a.gold_conll": _CONLL_2012}),
+        Form("INCEpTION (WebAnno TSV 3)", {"a.tsv": _WEBANNO}),
+        Form("PubTator: titles, abstracts, and the places of entities in both", {"a.txt": _PUBTATOR}),
         Form("The tag first", {"tags.txt": "B-PER\tMira\nO\tleft\n\nB-LOC\tAldby\nO\tsleeps\n"}),
         Form(
             "Tags without letters: neighbours of one label are one entity",
@@ -376,6 +443,18 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
                     for n, answer in enumerate(("accept", "reject"))
                 )
             },
+        ),
+        Form(
+            "An entity a row, beside its text",
+            {"long.csv": "text,start,end,label\nMira left Aldby,0,4,PER\nMira left Aldby,10,15,LOC\nNobody came,,,\n"},
+        ),
+        Form(
+            "Words that are objects with their tags",
+            {"words.jsonl": _line({"tokens": [{"text": "Mira", "ner": "B-PER"}, {"text": "left", "ner": "O"}]})},
+        ),
+        Form(
+            "GLiNER, SpERT: places that count words",
+            {"gliner.jsonl": _line({"tokenized_text": ["Mira", "Kost", "left"], "ner": [[0, 1, "PER"]]})},
         ),
         Form("spaCy", {"spacy.jsonl": _line(["Mira Kost left", {"entities": [[0, 9, "PER"]]}])}),
         Form(

@@ -37,6 +37,9 @@ _NO_LABEL = re.compile(
     re.IGNORECASE,
 )
 _SHOWN, _FEWEST_CHOICES = 4, 3
+# Of rows one in so many has the text of another one, and another label.
+_SOME_APART = 5
+_NUMBERED = re.compile(r"(.*?\D)[\W_]?\d{1,2}")
 _NAMES_OF_SPLIT = frozenset({"split", "set", "subset", "partition", "datasplit", "usage"})
 _SPLITS = frozenset(
     {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "public", "private"}
@@ -185,12 +188,40 @@ def unread_columns(rows: Sequence[Row], columns: ColumnMap, shape: str) -> Itera
                 f"the column {quoted(column.name)} says which split each row is of ({listed(column.values)}), and "
                 "it is not read; write the rows of each to a file of its own"
             )
+    numbered = _NUMBERED.fullmatch(columns.label or "") if shape in (AUTO, CLASSES, SCORES) else None
+    like = [c.name for c in free if numbered and (o := _NUMBERED.fullmatch(c.name)) and o[1] == numbered[1]]
+    if like:
+        others = listed(like, joint=" and ")
+        yield f"the label is {quoted(columns.label)}; {others} may hold labels, too, and no other is read"
+    if shape in (AUTO, CLASSES) and columns.label and (said := _unread_part(rows, free, columns)):
+        yield said
     if shape == ENTITIES:
         classes = [c for c in free if c.is_label and _is_called_label(c.name) and folded(c.name) not in _NAMES_OF_SPLIT]
         option = f"--columns text={columns.text[0]},label={classes[0].name}" if classes else ""
         yield from (f"entities are read, and the classes in {quoted(c.name)} are not ({option})" for c in classes[:1])
     elif shape in (AUTO, CLASSES, SCORES) and (said := _unread_text(looked, free, columns)):
         yield said
+
+
+def _unread_part(rows: Sequence[Row], free: Sequence[_Column], columns: ColumnMap) -> str:
+    """Say which column may tell rows of one text apart that have different labels, as that of an aspect does."""
+    of_text: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        of_text.setdefault(tuple(_value(row.fields, name) for name in columns.inputs), []).append(row)
+    apart = [own for own in of_text.values() if len({_value(row.fields, columns.label or "") for row in own}) > 1]
+    if _SOME_APART * sum(map(len, apart)) < len(rows):
+        return ""
+    named = [c.name for c in free if not is_never_label(c.name)]
+    differ = [
+        name for name in named if all(len({_value(row.fields, name) for row in own}) == len(own) for own in apart)
+    ]
+    if not apart or not differ:
+        return ""
+    option = shell_words([f"text={'+'.join([*columns.inputs, differ[0]])}"])
+    return (
+        f"rows of one text have different labels, and {quoted(differ[0])}, which is not read, tells them apart "
+        f"(--columns {option} reads both)"
+    )
 
 
 def _unread_text(looked: Sequence[_Column], free: Sequence[_Column], columns: ColumnMap) -> str:

@@ -229,7 +229,7 @@ def _is_no_class(labels: Sequence[str]) -> bool:
 # write one, too) needs no telling, and neither do an object of 0 and 1 by label (spaCy's `cats`)
 # and Label Studio's `{"choices": […]}`. An empty cell is a row without a label.
 
-MARKS = ("|", ";", ",")
+MARKS = ("|", ";", "\n", ",")
 # A mark that stands in fewer of the cells with any mark is part of a label.
 _USUAL = 0.05
 # Of cells that nobody said are sets, this share must be parted before they are taken for some.

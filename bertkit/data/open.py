@@ -338,6 +338,7 @@ class Opener:
     found: list[str] = field(default_factory=list)
     _resolved: ColumnMap | None = None
     _names: set[str] = field(default_factory=set)
+    _is_told: bool = False
     _class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
@@ -514,13 +515,13 @@ class Opener:
             rows = [row for row in itertools.islice(table.read(), ROWS_LOOKED_AT) if isinstance(row, Row)]
             told, said = told_or_refused(table.place, rows, self.shape, choice, error, need_label=not may_lack_label)
             self.notes.append(said)
-            self.choice, self.shape = told.choice, told.shape
+            self.choice, self.shape, self._is_told = told.choice, told.shape, True
             if self.shape == AUTO:
                 self.shape = guess_shape(iter(rows), self.choice)[0] or AUTO
             return self._resolve(table, names, split, renames, given, self.choice)
         except DataError as error:
             raise DataError(f"{table.place}: {error}") from None
-        of_names = choice is None and spec is None and self.stored is None
+        of_names = (choice is None or self._is_told) and spec is None and self.stored is None
         if of_names and self._resolved is None:
             self.notes += [f"{table.place}: {sentence}" for sentence in self._unread(table, columns)]
         self._resolved, self._names = self._resolved or columns, self._names or set(names)

@@ -100,6 +100,12 @@ def split_files(folder: Path, *, exact: bool = True) -> dict[str, tuple[Path, ..
         earlier = found.setdefault(split, [])
         is_shard = exact and bool(match["shard"])
         if earlier and not (is_shard and split in sharded):
+            labels, texts = sorted((earlier[0].name, path.name), key=lambda name: "label" not in name.lower())
+            if "label" in labels.lower():
+                raise DataError(
+                    f"{folder}: texts and labels are in two files, {texts} and {labels}; join them line by line: "
+                    f"paste {texts} {labels} > {split}.tsv."
+                )
             raise DataError(f"{folder}: both {earlier[0].name} and {path.name} could be {split}; name the files.")
         if is_shard:
             sharded.add(split)

@@ -23,6 +23,7 @@ from bertkit.metrics.classification import (
     Numbers,
     Tallies,
     as_columns,
+    average_ranks,
     counted,
     label_numbers,
     label_order,
@@ -154,12 +155,18 @@ def mean_difference(model: Numbers, baseline: Numbers, name: str, seed: int = 0)
 
 def regression_intervals(gold: Numbers, predicted: Numbers, seed: int = 0) -> dict[str, Interval]:
     """Return the interval of each metric of `regression_metrics`."""
+    if len(gold) > MOST_DRAWN:
+        (drawn,) = _regression_of_many(gold, [predicted], seed)
+        return percentiles(drawn)
     score = _drawn_regression(gold, [predicted])
     return bootstrap_chunks(lambda draws: score(draws)[0], len(gold), seed=seed)
 
 
 def regression_difference(gold: Numbers, model: Numbers, baseline: Numbers, seed: int = 0) -> dict[str, Interval]:
     """Return the interval of model minus baseline for each metric of `regression_metrics`."""
+    if len(gold) > MOST_DRAWN:
+        ours, others = _regression_of_many(gold, [model, baseline], seed)
+        return percentiles({name: ours[name] - others[name] for name in ours})
     both = _drawn_regression(gold, [model, baseline])
 
     def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
@@ -296,6 +303,47 @@ def _drawn_regression(
         ]
 
     return score
+
+
+def _regression_of_many(
+    gold: Numbers, predictions: Sequence[Numbers], seed: int
+) -> list[dict[str, NDArray[np.float64]]]:
+    """Return the metrics of very many rows in each draw, for each prediction, without drawing rows.
+
+    All are functions of means: of errors, of products, and of products of ranks, to which a row adds what it
+    moves the ranks of others, too (Hájek 1968). Of so many rows the means of a draw are normal.
+    """
+    columns = [as_columns(gold, predicted) for predicted in predictions]
+    summands = np.concatenate(
+        [part for true, given in columns for part in (_summands(true, given), _rank_summands(true, given))], axis=1
+    )
+    means, n = summands.mean(axis=0), len(gold)
+    scale = summands.std(axis=0)
+    summands -= means
+    summands /= np.where(scale > 0.0, scale, 1.0)
+    normal = np.random.default_rng(seed).multivariate_normal(
+        np.zeros(len(means)), summands.T @ summands / n, size=RESAMPLES, method="eigh"
+    )
+    drawn = np.split(means + normal * scale / np.sqrt(n), len(predictions), axis=1)
+    return [{**_moment_metrics(own[:, :-3]), "spearman": _correlation(*own[:, -3:].T)} for own in drawn]
+
+
+def _rank_summands(true: NDArray[np.float64], given: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what each row adds to the means of rank times rank: of both, of the first, of the second; (rows, 3)."""
+    n = len(true)
+    first, second = (average_ranks(values) / n - (n + 1) / (2 * n) for values in (true, given))
+    mixed = first * second + _above(true, second) + _above(given, first) - 2 * (first @ second) / n
+    pairs = ((true, first), (given, second))
+    squares = [rank**2 + 2 * _above(values, rank) - 2 * (rank @ rank) / n for values, rank in pairs]
+    return np.stack([mixed, *squares], axis=1)
+
+
+def _above(values: NDArray[np.float64], added: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return for each row the mean over all rows of `added` where the value is larger, and half where it is equal."""
+    _, group = np.unique(values, return_inverse=True)
+    sums = np.bincount(group, added)
+    behind = np.cumsum(sums[::-1])[::-1] - sums / 2.0
+    return np.asarray(behind[group] / len(values))
 
 
 def _summands(true: NDArray[np.float64], given: NDArray[np.float64]) -> NDArray[np.float64]:

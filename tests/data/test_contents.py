@@ -197,6 +197,15 @@ def test_test_rows_of_a_competition_have_no_labels(tmp_path: Path) -> None:
     assert set(stream_data([str(tmp_path)]).splits) == {"train", "test"}
 
 
+def test_texts_and_labels_in_two_files_are_named(tmp_path: Path) -> None:
+    (tmp_path / "train_labels.txt").write_text("0\n1\n")
+    (tmp_path / "train_text.txt").write_text("a\nb\n")
+    with pytest.raises(
+        DataError, match=r"join them line by line: paste train_text\.txt train_labels\.txt > train\.tsv"
+    ):
+        load_data([str(tmp_path)])
+
+
 def said_of(path: Path, *table: dict[str, object]) -> str:
     path.write_text("".join(json.dumps(row) + "\n" for row in table), encoding="utf-8")
     return " ".join(load_data([str(path)]).notes)
@@ -218,6 +227,11 @@ def test_what_is_not_read_and_may_be_meant_is_said(tmp_path: Path) -> None:
     )
     said = said_of(path, *({"text": text, "label": label, "split": "train"} for text, label, _ in rows))
     assert "not read" not in said
+    twice = [(text, aspect, label) for text in TEXTS for aspect, label in (("price", "bad"), ("taste", "good"))]
+    said = said_of(path, *({"text": text, "aspect": aspect, "label": label} for text, aspect, label in twice))
+    assert "'aspect', which is not read, tells them apart (--columns text=text+aspect reads both)" in said
+    said = said_of(path, *({"text": text, "label1": label, "label2": ""} for text, label, _ in rows))
+    assert "the label is 'label1'; 'label2' may hold labels, too, and no other is read" in said
 
 
 def test_choices_and_letters_without_names_are_questions(tmp_path: Path) -> None:

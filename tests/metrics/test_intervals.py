@@ -159,3 +159,32 @@ def test_many_rows_take_seconds_not_minutes():
     start = time.process_time()
     classification_difference(gold, model, baseline, [str(i) for i in range(20)], None)
     assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize("decimals", [0, 12])  # 0: ranks with many ties
+def test_intervals_of_very_many_scores_are_those_of_drawn_rows(decimals, monkeypatch):
+    generator = np.random.default_rng(1)
+    gold = np.round(generator.normal(size=4_000) * 2, decimals)
+    model = np.round(0.7 * gold + generator.normal(size=4_000), decimals)
+    noise, constant = 0.3 * gold + generator.normal(size=4_000), np.full(4_000, gold.mean())
+
+    def intervals_of():
+        differences = (regression_difference(gold, model, other) for other in (noise, constant))
+        return [regression_intervals(gold, model), *differences, regression_intervals(gold, constant)]
+
+    drawn = intervals_of()
+    monkeypatch.setattr(intervals, "MOST_DRAWN", 1_000)
+    for one, other in zip(drawn, intervals_of(), strict=True):
+        assert list(one) == list(other)
+        for name, (low, high) in one.items():
+            assert other[name] == pytest.approx((low, high), abs=0.15 * (high - low) + 1e-9), name
+
+
+def test_intervals_of_very_many_scores_take_seconds():
+    generator = np.random.default_rng(2)
+    gold = generator.normal(size=300_000)
+    model, baseline = gold + generator.normal(size=300_000), np.zeros(300_000)
+    start = time.process_time()
+    regression_intervals(gold, model)
+    regression_difference(gold, model, baseline)
+    assert time.process_time() - start < 5

@@ -15,6 +15,7 @@ from bertkit.data.column_names import (
     SUMMARY_NAMES,
     TAG_NAMES,
     TEXT_NAMES,
+    TOKEN_NAMES,
     column_name,
     first_named,
     folded,
@@ -90,7 +91,11 @@ def json_kind(full: Sequence[str], hint: str | None, *, is_named: bool, is_whole
 
 def rows_within(value: Mapping[str, Any]) -> Sequence[Any] | None:
     """Return the rows that an object holds, where it is a table rather than a row; None where it is a row."""
-    lists = [name for name, items in value.items() if _is_list_of_rows(items) and not are_turns(items)]
+    lists = [
+        name
+        for name, items in value.items()
+        if _is_list_of_rows(items) and not are_turns(items) and not first_named([name], TOKEN_NAMES)
+    ]
     if any(name.casefold() in WRAPPERS and items == [] for name, items in value.items()) and not is_row(value):
         return []
     named = [name for name in lists if name.casefold() in WRAPPERS]
@@ -284,13 +289,14 @@ def fields_of(record: Any) -> dict[str, str]:
         record = {str(place): item for place, item in enumerate(record, start=1)}
     if not isinstance(record, dict):
         raise RowError(f"the line is JSON but not an object ({_json_type(record)})")
-    fields = {column_name(name): _text_of(value) for name, value in record.items()}
+    fields = {column_name(name): cell_of(value) for name, value in record.items()}
     if len(fields) < len(record):
         raise RowError(twice(map(column_name, record)))
     return fields
 
 
-def _text_of(value: Any) -> str:
+def cell_of(value: Any) -> str:
+    """Write a value as the text of a field, which keeps what is not a text as what it is."""
     text = value_text(value)
     return text if type(value) is str else JsonText(text)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bertkit.data.column_names import (
@@ -21,10 +21,11 @@ from bertkit.data.column_names import (
     first_named,
     folded,
 )
-from bertkit.data.formats.json_rows import are_turns, is_row
+from bertkit.data.formats.json_rows import are_turns, cell_of, is_row
 from bertkit.data.records import BadRow, Row
 from bertkit.data.tagged.places import join_token_rows
-from bertkit.data.values import JsonText, RowError, likely_categories, parse_cell, parse_list, value_text
+from bertkit.data.tagged.schemes import is_like_tag
+from bertkit.data.values import JsonText, RowError, likely_categories, parse_cell, parse_list
 from bertkit.plain import quoted
 
 # --- Tables in forms that are published or that annotation tools export, as tables that every shape reads
@@ -71,7 +72,52 @@ def usual_rows(rows: Iterator[Row | BadRow], source: str, *, ahead: int = 1) -> 
         again = _named(again, good[0])
     if ahead > 1:
         again = _wider(again, ahead)
-    return again if form is not None else join_token_rows(again, source)
+    return again if form is not None else join_token_rows(_with_entities(again), source)
+
+
+def _with_entities(rows: Iterator[Row | BadRow]) -> Iterator[Row | BadRow]:
+    """Make one row of those that follow each other with the same text and a place of an entity in it each."""
+    ahead = list(itertools.islice(rows, 1))
+    columns = _place_columns(ahead[0]) if ahead and isinstance(ahead[0], Row) else None
+    if columns is None:
+        return itertools.chain(ahead, rows)
+    ahead += itertools.islice(rows, _ROWS_LOOKED_AT)
+    good = [row.fields for row in ahead if isinstance(row, Row)]
+    again = itertools.chain(ahead, rows)
+    text = columns[0]
+    comes_again = any(one.get(text) == other.get(text) for one, other in itertools.pairwise(good))
+    are_placed = all(_is_placed(fields, *columns[:3]) for fields in good)
+    return _entities_joined(again, columns) if comes_again and are_placed else again
+
+
+def _place_columns(row: Row) -> tuple[str, str, str, str] | None:
+    """Return the columns of a text, where an entity starts and ends, and its label; None where some are missing."""
+    names = list(row.fields)
+    found = [first_named(names, usual) for usual in (TEXT_NAMES, _PLACE_NAMES, _END_NAMES, (*LABEL_NAMES, *TAG_NAMES))]
+    text, start, end, label = found
+    return None if text is None or start is None or end is None or label is None else (text, start, end, label)
+
+
+def _is_placed(fields: _Fields, text: str, start: str, end: str) -> bool:
+    places = [fields.get(name, "").strip().removesuffix(".0") for name in (start, end)]
+    if not any(places):
+        return True
+    return all(map(str.isdigit, places)) and int(places[0]) < int(places[1]) <= len(fields.get(text, ""))
+
+
+def _entities_joined(rows: Iterator[Row | BadRow], columns: tuple[str, str, str, str]) -> Iterator[Row | BadRow]:
+    text, *place = columns
+    for _, own in itertools.groupby(rows, lambda row: row.fields.get(text) if isinstance(row, Row) else None):
+        group = list(own)
+        first = group[0]
+        if not isinstance(first, Row):
+            yield from group
+            continue
+        kept = {name: cell for name, cell in first.fields.items() if name not in place}
+        cells = [
+            [row.fields.get(name, "").removesuffix(".0") for name in place] for row in group if isinstance(row, Row)
+        ]
+        yield Row(first.line, {**kept, "entities": cell_of([cell for cell in cells if cell[0].strip()])})
 
 
 def _is_header(row: Row) -> bool:
@@ -144,12 +190,12 @@ def _form_of(fields: _Fields) -> _Form | None:
 def _label_studio(fields: _Fields) -> list[dict[str, str]]:
     """Read a task of Label Studio's full export: its data, and the first annotation that was not cancelled."""
     data = _object(fields, "data")
-    row = {name: value_text(value) for name, value in data.items()}
+    row = {name: cell_of(value) for name, value in data.items()}
     if "text" not in row and len(texts := [name for name, value in data.items() if isinstance(value, str)]) == 1:
         row["text"] = row.pop(texts[0])
     made = _list(fields, "annotations" if "annotations" in fields else "completions")
     done = [a for a in made if isinstance(a, dict) and not a.get("was_cancelled")]
-    row["annotation_id"] = value_text(done[0].get("id", 1)) if done else ""
+    row["annotation_id"] = cell_of(done[0].get("id", 1)) if done else ""
     results = [result for result in (done[0].get("result") if done else None) or () if isinstance(result, dict)]
     spans: list[Any] = []
     classes: list[Any] = []
@@ -165,13 +211,13 @@ def _label_studio(fields: _Fields) -> list[dict[str, str]]:
         elif isinstance(value, dict) and (score := value.get("rating", value.get("number"))) is not None:
             classes.append(score)
         elif isinstance(value, dict) and isinstance(value.get("text"), list):  # what people wrote
-            row[str(result.get("from_name", "summary"))] = value_text("\n".join(map(str, value["text"])))
+            row[str(result.get("from_name", "summary"))] = cell_of("\n".join(map(str, value["text"])))
         elif "from_id" not in result:  # what ties two of the others
             raise RowError(f"an annotation of the type {quoted(result.get('type'))} cannot be read")
     if classes and not spans:
-        row["label"] = value_text(classes[0] if len(classes) == 1 else classes)
+        row["label"] = cell_of(classes[0] if len(classes) == 1 else classes)
     elif done:
-        row["entities"] = value_text(spans)
+        row["entities"] = cell_of(spans)
     return [row]
 
 
@@ -185,7 +231,7 @@ def _annotated_classes(fields: _Fields) -> list[dict[str, str]]:
     """Read annotations without places, as doccano's former exports have them: they are of the whole text."""
     labels = [item["label"] for item in _list(fields, "annotations")]
     kept = {name: text for name, text in fields.items() if name != "annotations"}
-    return [{**kept, "label": value_text(labels[0] if len(labels) == 1 else labels)}]
+    return [{**kept, "label": cell_of(labels[0] if len(labels) == 1 else labels)}]
 
 
 def _has_classes(fields: _Fields) -> bool:
@@ -197,7 +243,7 @@ def _fast_text(fields: _Fields) -> list[dict[str, str]]:
     """Read a line of fastText's: its labels, each with a mark before it, and the text."""
     words = fields["text"].split(" ")
     labels = [word.removeprefix(_LABEL_MARK) for word in itertools.takewhile(_is_marked, words)]
-    label = {"label": value_text(labels[0] if len(labels) == 1 else labels)} if labels else {}
+    label = {"label": cell_of(labels[0] if len(labels) == 1 else labels)} if labels else {}
     return [{**fields, "text": " ".join(words[len(labels) :]), **label}]
 
 
@@ -216,8 +262,8 @@ def _data_turks(fields: _Fields) -> list[dict[str, str]]:
         for point in mark.get("points") or ()
     ]
     if isinstance(found, dict):  # classes
-        return [{**fields, "label": value_text(found.get("labels") or found.get("label"))}]
-    return [{**fields, "entities": value_text(spans)}]
+        return [{**fields, "label": cell_of(found.get("labels") or found.get("label"))}]
+    return [{**fields, "entities": cell_of(spans)}]
 
 
 def _prodigy_choices(fields: _Fields) -> list[dict[str, str]]:
@@ -227,7 +273,7 @@ def _prodigy_choices(fields: _Fields) -> list[dict[str, str]]:
 
 def _categories(fields: _Fields) -> list[dict[str, str]]:
     """Read spaCy's categories: those are the label that are likely."""
-    return [{**fields, "label": value_text(likely_categories(_object(fields, "cats")))}]
+    return [{**fields, "label": cell_of(likely_categories(_object(fields, "cats")))}]
 
 
 def _distractors(fields: _Fields) -> list[dict[str, str]]:
@@ -235,7 +281,29 @@ def _distractors(fields: _Fields) -> list[dict[str, str]]:
     names = [name for name in fields if name.startswith("distractor")]
     choices = sorted(fields[name] for name in ("correct_answer", *names))
     kept = {name: text for name, text in fields.items() if name not in names}
-    return [{**kept, "choices": value_text(choices)}]
+    return [{**kept, "choices": cell_of(choices)}]
+
+
+def _token_objects(fields: _Fields) -> list[dict[str, str]]:
+    """Read a list of objects that are a word and its tag each."""
+    name = first_named(fields, TOKEN_NAMES) or ""
+    items = _list(fields, name)
+    words, tags = ([item[key] for item in items] for key in _keys_of_tokens(items) or ("", ""))
+    return [{**fields, name: cell_of(words), TAG_NAMES[0]: cell_of(tags)}]
+
+
+def _keys_of_tokens(items: Sequence[Any]) -> tuple[str, str] | None:
+    """Return the keys under which objects have a word and its tag; None where they have none."""
+    if not items or not all(isinstance(item, dict) and item.keys() >= items[0].keys() for item in items):
+        return None
+    word, tag = first_named(items[0], (*TOKEN_NAMES, "text")), first_named(items[0], TAG_NAMES)
+    told = word is not None and tag is not None and all(isinstance(i[tag], str) and is_like_tag(i[tag]) for i in items)
+    return (word, tag) if told and word is not None and tag is not None else None
+
+
+def _has_token_objects(fields: _Fields) -> bool:
+    name = first_named(fields, TOKEN_NAMES) if isinstance(fields, dict) else None
+    return name is not None and fields[name].startswith("[{") and _keys_of_tokens(_list(fields, name)) is not None
 
 
 def _nested(fields: _Fields) -> list[dict[str, str]]:
@@ -244,7 +312,7 @@ def _nested(fields: _Fields) -> list[dict[str, str]]:
     if name is None:
         raise RowError("it does not hold a list of texts, as the rows before it do")
     kept = {other: text for other, text in fields.items() if other != name}
-    found = [{**kept, **{column_name(key): value_text(v) for key, v in item.items()}} for item in _list(fields, name)]
+    found = [{**kept, **{column_name(key): cell_of(v) for key, v in item.items()}} for item in _list(fields, name)]
     return [row for inner in found for row in _without_words(inner)]
 
 
@@ -285,25 +353,26 @@ def _nested_column(fields: _Fields) -> str | None:
 def _stem_and_choices(fields: _Fields) -> list[dict[str, str]]:
     """Read a question as CommonsenseQA, ARC and OpenBookQA have it: {"stem": …, "choices": […]}."""
     found = _object(fields, "question")
-    return [{**fields, "question": value_text(found["stem"]), "choices": value_text(found["choices"])}]
+    return [{**fields, "question": cell_of(found["stem"]), "choices": cell_of(found["choices"])}]
 
 
 def _lettered(fields: _Fields) -> list[dict[str, str]]:
     """Read a question with its choices behind it, as ARC's tables have them: What is hot? (A) fire (B) ice."""
     question, *parts = _LETTER.split(fields["question"])
     choices = dict(zip(parts[::2], (text.strip() for text in parts[1::2]), strict=True))
-    return [{**fields, "question": question.strip(), "choices": value_text(choices)}]
+    return [{**fields, "question": question.strip(), "choices": cell_of(choices)}]
 
 
 def _alternatives(fields: _Fields) -> list[dict[str, str]]:
     """Read answers of which the label says the place: they are choices, as ReClor and LogiQA have them."""
-    return [{("choices" if name == "answers" else name): text for name, text in fields.items()}]
+    names = {"answers": "choices", "correct_answer_id": "label"}
+    return [{names.get(name, name): text for name, text in fields.items()}]
 
 
-def _has_alternatives(fields: _Fields) -> bool:
+def _has_alternatives(fields: _Fields, label: str = "label") -> bool:
     answers = parse_list(fields["answers"]) if fields["answers"].startswith("[") else None
     texts = isinstance(answers, list) and len(answers) > 1 and all(isinstance(answer, str) for answer in answers)
-    return texts and fields["label"].strip().isdigit()
+    return texts and fields[label].strip().isdigit()
 
 
 def _race(fields: _Fields) -> list[dict[str, str]]:
@@ -313,8 +382,8 @@ def _race(fields: _Fields) -> list[dict[str, str]]:
         raise RowError(f"there are {len(questions)} questions, {len(options)} options and {len(answers)} answers")
     kept = {name: text for name, text in fields.items() if name not in ("questions", "options", "answers")}
     return [
-        {**kept, "question": value_text(question), "options": value_text(options[place])}
-        | ({"answer": value_text(answers[place])} if answers else {})
+        {**kept, "question": cell_of(question), "options": cell_of(options[place])}
+        | ({"answer": cell_of(answers[place])} if answers else {})
         for place, question in enumerate(questions)
     ]
 
@@ -337,17 +406,18 @@ def _argilla(fields: _Fields) -> list[dict[str, str]]:
 def _responses(fields: _Fields) -> list[dict[str, str]]:
     """Read a record of Argilla's: to each question the first answer that was submitted."""
     if "responses" in fields:
-        row = {name: value_text(value) for name, value in _object(fields, "fields").items()}
+        row = {name: text for name, text in fields.items() if name not in _OF_RECORD}
+        row |= {name: cell_of(value) for name, value in _object(fields, "fields").items()}
         asked = _object(fields, "responses")
     else:
         names = _asked(fields)
         row = {name: text for name, text in fields.items() if not name.startswith(tuple(names))}
         asked = {name: _answers_of(fields, name) for name in names}
     given = {name: _submitted(answers) for name, answers in asked.items()}
-    row["annotation_id"] = value_text([name for name, value in given.items() if value is not None] or None)
+    row["annotation_id"] = cell_of([name for name, value in given.items() if value is not None] or None)
     for name, value in given.items():
         are_spans = isinstance(value, list) and any(isinstance(item, dict) for item in value)
-        row["entities" if are_spans else "label" if len(given) == 1 else name] = value_text(value)
+        row["entities" if are_spans else "label" if len(given) == 1 else name] = cell_of(value)
     return [row]
 
 
@@ -373,7 +443,7 @@ def _light_tag(fields: _Fields) -> list[dict[str, str]]:
     """Read classes of a whole text, as LightTag has them beside its annotations."""
     labels = [item.get("classname") for item in _list(fields, "classifications") if isinstance(item, dict)]
     kept = {name: text for name, text in fields.items() if name not in ("annotations", "classifications")}
-    return [{**kept, "label": value_text(labels[0] if len(labels) == 1 else labels)}]
+    return [{**kept, "label": cell_of(labels[0] if len(labels) == 1 else labels)}]
 
 
 def _has_classifications(fields: _Fields) -> bool:
@@ -384,7 +454,7 @@ def _marked_tokens(fields: _Fields) -> list[dict[str, str]]:
     """Read the tokens of UBIAI, which are those of entities."""
     found = [item | {"label": item.get("entityLabel")} for item in _list(fields, "tokens") if isinstance(item, dict)]
     kept = {name: text for name, text in fields.items() if name not in ("tokens", "relations")}
-    return [{**kept, "entities": value_text(found)}]
+    return [{**kept, "entities": cell_of(found)}]
 
 
 def _targets(fields: _Fields) -> list[dict[str, str]]:
@@ -396,7 +466,7 @@ def _targets(fields: _Fields) -> list[dict[str, str]]:
         raise RowError("mc1_targets does not have one right answer among its choices")
     kept = {name: text for name, text in fields.items() if not name.startswith("mc")}
     right, ordered = choices[marks.index(1)], sorted(map(str, choices))
-    return [{**kept, "choices": value_text(ordered), "answer": value_text(ordered.index(str(right)))}]
+    return [{**kept, "choices": cell_of(ordered), "answer": cell_of(ordered.index(str(right)))}]
 
 
 def _chat(fields: _Fields) -> list[dict[str, str]]:
@@ -409,7 +479,7 @@ def _chat(fields: _Fields) -> list[dict[str, str]]:
     asked = [turn for turn in (turns[:-1] if is_answered else turns) if turn["role"] != "system"]
     lines = [asked[0]["content"]] if len(asked) == 1 else [f"{turn['role']}: {turn['content']}" for turn in asked]
     own = {ASKED: "\n".join(map(str, lines)), ANSWERED: str(turns[-1]["content"]) if is_answered else ""}
-    return [{**fields, name: JsonText(value_text(turns)), **own}]
+    return [{**fields, name: cell_of(turns), **own}]
 
 
 def _said(turn: Mapping[str, Any]) -> str:
@@ -435,7 +505,7 @@ def _unwrapped(fields: _Fields) -> list[dict[str, str]]:
     if name is None:
         raise RowError("it does not hold an object with a text, as the rows before it do")
     kept = {other: text for other, text in fields.items() if other != name}
-    return [{**kept, **{column_name(key): value_text(value) for key, value in _object(fields, name).items()}}]
+    return [{**kept, **{column_name(key): cell_of(value) for key, value in _object(fields, name).items()}}]
 
 
 def _inner_row(fields: _Fields) -> str | None:
@@ -483,7 +553,7 @@ def _questions_of_article(fields: _Fields) -> list[dict[str, str]]:
     for paragraph in _list(fields, "paragraphs"):
         if isinstance(paragraph, dict):
             kept = {name: text for name, text in fields.items() if name != "paragraphs"}
-            found += _questions_of({**kept, "context": value_text(paragraph.get("context"))}, paragraph.get("qas"))
+            found += _questions_of({**kept, "context": cell_of(paragraph.get("context"))}, paragraph.get("qas"))
     return found
 
 
@@ -495,17 +565,20 @@ def _questions_of_text(fields: _Fields) -> list[dict[str, str]]:
 def _questions_of(kept: dict[str, str], questions: Any) -> Iterator[dict[str, str]]:
     for question in questions if isinstance(questions, list) else ():
         if isinstance(question, dict):
-            own = {column_name(name): value_text(value) for name, value in question.items()}
+            own = {column_name(name): cell_of(value) for name, value in question.items()}
             yield {**kept, **({"answers": "[]"} if own.get("is_impossible") == "true" else {}), **own}
 
 
 _MODELS = frozenset({"assistant", "gpt", "model", "bot", "chatgpt", "bard"})
 _ROLES = _MODELS | {"system", "user", "human"}
+_OF_RECORD = frozenset({"fields", "responses", "suggestions", "vectors"})
 # The columns of a row that is a list.
 _PLACES = [str(place) for place in range(1, 100)]
 _LABEL_MARK = "__label__"
 _SPAN_KINDS = ("labels", "hypertextlabels")
 _SENTENCE_NAMES = (*TEXT_NAMES, "form")
+_ROWS_LOOKED_AT = 200
+_END_NAMES = ("end", "end_offset", "stop")
 _PLACE_NAMES = ("start", "begin", "start_offset", "offset")
 _LETTER = re.compile(r"\(([A-H1-8])\)")
 _FEW_WORDS = 10
@@ -529,10 +602,16 @@ _FORMS = (
     _Form(frozenset({"question", "mc1_targets"}), _targets, _lacks("choices")),
     _Form(frozenset({"question", "AnswerKey"}), _lettered, lambda fields: len(_LETTER.split(fields["question"])) > 3),
     _Form(frozenset({"question", "answers", "label"}), _alternatives, _has_alternatives),
+    _Form(
+        frozenset({"question", "answers", "correct_answer_id"}),
+        _alternatives,
+        lambda fields: _has_alternatives(fields, "correct_answer_id"),
+    ),
     _Form(frozenset({"questions"}), _questions_of_passage, lambda fields: '"question"' in fields["questions"]),
     _Form(frozenset({"paragraphs"}), _questions_of_article, lambda fields: '"qas"' in fields["paragraphs"]),
     _Form(frozenset({"context", "qas"}), _questions_of_text),
     _Form(frozenset({"questions", "options"}), _race, lambda fields: fields["questions"].startswith("[")),
+    _Form(frozenset(), _token_objects, _has_token_objects),
     _Form(frozenset(), _without_words, lambda fields: bool(_word_objects(fields))),
     _Form(frozenset(), _chat, lambda fields: _chat_column(fields) is not None),
     _Form(frozenset(), _unwrapped, lambda fields: _inner_row(fields) is not None),

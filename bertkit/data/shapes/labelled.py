@@ -136,7 +136,9 @@ SET_NAMES = (
 )
 """What columns of several labels are called, beside the usual names of labels."""
 _ROWS_AHEAD = 1000
-_NUMBERS_ROWS = re.compile(r"(?:^|[\W_])(?:id|ids|idx|index)$|(?<=[a-z])(?:Id|ID)$", re.IGNORECASE)
+_NUMBERS_ROWS = re.compile(
+    r"(?:^|[\W_])(?:ids?|idx|index|counts?|confidence|votes?)$|(?<=[a-z])(?:Id|ID)$", re.IGNORECASE
+)
 
 
 class LabelSets(RowShape):

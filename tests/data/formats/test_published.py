@@ -571,3 +571,38 @@ def test_objects_without_a_text_are_no_document(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "t.jsonl", [{"article": [{"x": 1}], "highlights": "a"}])
     with pytest.raises(DataError, match="the column 'article' holds objects without a text"):
         load_data([str(path)], task="extractive")
+
+
+@pytest.mark.parametrize("names", [("text", "start", "end", "label"), ("문장", "begin", "end_offset", "태그")])
+def test_an_entity_a_row_is_joined_by_its_text(tmp_path: Path, names: tuple[str, ...]) -> None:
+    rows = [[TEXT, str(start), str(end), label] for start, end, label in SPANS]
+    path = table(tmp_path / "long.csv", names, [*rows, ["Nobody came", "", "", ""], *rows])
+    dataset = load_data([str(path)])
+    assert (dataset.task, [row.answer for row in dataset.splits["train"]]) == ("ner", [SPANS, [], SPANS])
+    assert [row.line for row in dataset.splits["train"]] == [2, 4, 5]
+
+
+def test_times_beside_texts_are_no_places_of_entities(tmp_path: Path) -> None:
+    rows = [[f"it rained {place}", str(place), str(place + 9000), "ab"[place % 2]] for place in range(12)]
+    assert load_data([str(table(tmp_path / "a.csv", ("text", "start", "end", "label"), rows))]).task == "classify"
+
+
+@pytest.mark.parametrize("keys", [("text", "ner"), ("word", "tag")])
+def test_words_that_are_objects_with_their_tags(tmp_path: Path, keys: tuple[str, str]) -> None:
+    rows = [{"id": place, "tokens": [dict(zip(keys, word, strict=True)) for word in WORDS]} for place in range(2)]
+    dataset = load_data([str(jsonl(tmp_path / "t.jsonl", rows))])
+    assert (dataset.task, [row.answer for row in dataset.splits["train"]]) == ("ner", [SPANS, SPANS])
+
+
+def test_answers_of_which_the_place_is_told_are_choices(tmp_path: Path) -> None:
+    row = {"context": "It rained.", "question": "What?", "answers": ["rain", "sun", "rained"], "correct_answer_id": 2}
+    (read,) = load_data([str(jsonl(tmp_path / "t.jsonl", [row]))]).splits["train"]
+    assert (read.all_texts, read.label) == (("It rained.", "What?", "rain", "sun", "rained"), "2")
+
+
+def test_labels_on_lines_of_a_cell_are_several(tmp_path: Path) -> None:
+    path = table(
+        tmp_path / "t.csv", ("text", "labels"), [[f"{TEXT} {i}", "\n".join("ab"[: 1 + i % 2])] for i in range(8)]
+    )
+    dataset = load_data([str(path)])
+    assert (dataset.task, dataset.splits["train"][1].answer) == ("multilabel", ["a", "b"])
