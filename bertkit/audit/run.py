@@ -17,7 +17,7 @@ from bertkit.data.catalog import SPLITS
 from bertkit.data.faults import Faults, Unread
 from bertkit.data.records import ColumnMap, Example
 from bertkit.data.store import Block, blocks_of
-from bertkit.plain import as_typed, quoted, shell_words
+from bertkit.plain import as_shown, as_typed, quoted, shell_words
 
 # --- What comes out of an audit, as records and as the JSON of `inspect-data` ---------------------
 
@@ -86,7 +86,7 @@ class Audit:
             "findings": [finding.to_json() for finding in self.findings],
             "verdict": self.verdict,
             "suggested_command": self.suggested_command,
-            "notes": list(self.notes),
+            "notes": list(map(as_shown, self.notes)),
         }
 
 

@@ -77,6 +77,7 @@ SUMMARY_NAMES = (
 )
 # Columns that are made of a conversation with a model: its last answer, and what was said before it.
 ASKED, ANSWERED = "user_message", "assistant_message"
+DISAGREED = "-"  # what annotation_id holds where as many annotators gave one answer as another
 # Who says a turn of a conversation.
 SPEAKER_NAMES = ("speaker", "speaker_id", "participantID", "role", "화자")
 # Of tables with a list of tokens and one of tags, or with a token on each row.

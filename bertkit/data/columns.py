@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from bertkit.data.column_names import (
+    DISAGREED,
     LABEL_NAMES,
     PAIR_NAMES,
     SPEAKER_NAMES,
@@ -439,7 +440,7 @@ def _turns(value: Any) -> Iterator[Turn]:
 
 
 def refuse_rejected(fields: Mapping[str, str], label: str | None) -> None:
-    """Refuse a row that nobody has annotated, or that whoever annotated it with Prodigy rejected or passed over.
+    """Refuse a row that nobody annotated, that was not annotated alike, or that Prodigy's user rejected or passed over.
 
     Args:
         fields: of the row.
@@ -448,7 +449,9 @@ def refuse_rejected(fields: Mapping[str, str], label: str | None) -> None:
     Raises:
         NotMeantError: it is one.
     """
-    if not fields.get("annotation_id", "-").strip() and not (field_of(fields, label or "") or "").strip():
+    if fields.get("annotation_id") == DISAGREED:
+        raise NotMeantError("its annotators did not agree")
+    if not fields.get("annotation_id", "1").strip() and not (field_of(fields, label or "") or "").strip():
         raise NotMeantError("it is not annotated")
     if fields.get("answer") not in _UNUSED:
         return

@@ -44,7 +44,7 @@ _LIKE_SPLIT = re.compile(
     rf"(?:.*[_.-])?(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?:[_.-].*)?\.({'|'.join(DATA_SUFFIXES)}){_PACKED}",
     re.IGNORECASE,
 )
-_SAVED = re.compile(r"(?:data-\d+-of-\d+|dataset)\.arrow")
+_SAVED, _OF_SAVED = re.compile(r"(?:data-\d+-of-\d+|dataset)\.arrow"), "dataset_dict.json"
 
 
 def is_data_file(path: Path) -> bool:
@@ -116,7 +116,7 @@ def split_files(folder: Path, *, exact: bool = True) -> dict[str, tuple[Path, ..
 def saved_files(folder: Path, split: str) -> dict[str, tuple[Path, ...]]:
     """Find the files of `save_to_disk` of the datasets library by split; what it saved without one is `split`."""
     below = {_SPLIT_OF_WORD[path.name]: path for path in entries(folder) if path.name in _SPLIT_OF_WORD}
-    folders = below if is_file(folder / "dataset_dict.json") else {split: folder}
+    folders = below if is_file(folder / _OF_SAVED) else {split: folder}
     found = {
         name: tuple(sorted(path for path in entries(one) if _SAVED.fullmatch(path.name)))
         for name, one in folders.items()
@@ -333,7 +333,9 @@ def input_files(names: Sequence[str], of_folder: Callable[[Path], list[str]] | N
 
 
 def _data_files(folder: Path) -> list[str]:
-    found = [str(file) for file in entries(folder) if is_file(file) and is_data_file(file)]
+    files = [file for file in entries(folder) if is_file(file) and is_data_file(file)]
+    saved = [file for file in files if _SAVED.fullmatch(file.name)]  # what is beside them tells of them
+    found = [str(file) for file in saved or files if file.name != _OF_SAVED]
     found = found or class_texts(folder, SPLIT_WORDS)
     if not found:
         raise DataError(

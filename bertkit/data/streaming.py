@@ -282,7 +282,7 @@ def open_texts(name: str, *, columns: str | None = None) -> Texts:
     header = spec.header if spec is not None else ()
     names = (*header, *spec.renames.values()) if spec is not None and header else ()
     told = tell(opened, header=names, knows=partial(_knows, choice), text_will_do=choice is None)
-    table, notes = told.table, (*told.notes, *told.doubts)
+    table, notes = told.table.parted(entities=True, classes=False), (*told.notes, *told.doubts)
     notes = notes if table.marks_note is None else (*notes, f"{opened.name}: {table.marks_note}")
     if table.kind == "conll":
         tagged = read_tagged_opened(opened, table, need_tags=False)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bertkit.data.column_names import (
     ANSWERED,
     ASKED,
+    DISAGREED,
     DOCUMENT_NAMES,
     HEADER_NAMES,
     LABEL_NAMES,
@@ -404,7 +406,7 @@ def _argilla(fields: _Fields) -> list[dict[str, str]]:
 
 
 def _responses(fields: _Fields) -> list[dict[str, str]]:
-    """Read a record of Argilla's: to each question the first answer that was submitted."""
+    """Read a record of Argilla's: to each question the answer that most of its annotators submitted."""
     if "responses" in fields:
         row = {name: text for name, text in fields.items() if name not in _OF_RECORD}
         row |= {name: cell_of(value) for name, value in _object(fields, "fields").items()}
@@ -414,6 +416,9 @@ def _responses(fields: _Fields) -> list[dict[str, str]]:
         row = {name: text for name, text in fields.items() if not name.startswith(tuple(names))}
         asked = {name: _answers_of(fields, name) for name in names}
     given = {name: _submitted(answers) for name, answers in asked.items()}
+    if list(given.values()) == [DISAGREED]:
+        return [row | {"annotation_id": DISAGREED, "label": ""}]
+    given = {name: None if value == DISAGREED else value for name, value in given.items()}
     row["annotation_id"] = cell_of([name for name, value in given.items() if value is not None] or None)
     for name, value in given.items():
         are_spans = isinstance(value, list) and any(isinstance(item, dict) for item in value)
@@ -436,7 +441,11 @@ def _answers_of(fields: _Fields, name: str) -> Any:
 
 def _submitted(answers: Any) -> Any:
     found = [answer for answer in answers if isinstance(answer, dict)] if isinstance(answers, list) else []
-    return next((answer.get("value") for answer in found if answer.get("status") in (None, "submitted")), None)
+    values = [answer.get("value") for answer in found if answer.get("status") in (None, "submitted")]
+    counts = Counter(map(cell_of, values)).most_common(2)
+    if len(counts) == 2 and counts[0][1] == counts[1][1]:
+        return DISAGREED
+    return next((value for value in values if cell_of(value) == counts[0][0]), None)
 
 
 def _light_tag(fields: _Fields) -> list[dict[str, str]]:

@@ -273,8 +273,7 @@ class _Sentence:
         """Take a line of WebAnno's TSV, and note what of it is not read."""
         if text.startswith(_COMMENT):
             annotated.see(text)
-            return
-        if (columns := annotated.row(text)) is not None:
+        elif (columns := annotated.row(text)) is not None:
             self.add(columns, number)
         self.headers += [LeftOut(number, annotated.lost)] if annotated.lost else []
 

@@ -160,13 +160,15 @@ def find_entities(text: str, items: Sequence[Any]) -> Found:
 
     An item is [start, end, label], also with the string before the label, [string, label], or an
     object with such keys. Strings are searched longest first, so that "York" is not found within "New York"; each of
-    equal strings takes the next place. Free places at the edges of words go first.
+    equal strings takes the next place. Free places at the edges of words go first. What its reviewer calls wrong
+    (LightTag's "correct": false) is no entity.
 
     Raises:
         RowError: an item is not one of these, a place is not in the text or does not hold its
             string, or two entities overlap.
     """
-    claims = [_claim(number, item) for number, item in enumerate(items, start=1)]
+    kept = (found for found in enumerate(items, start=1) if not _is_rejected(found[1]))
+    claims = [_claim(number, item) for number, item in kept]
     placed = {_placed(text, claim.place, claim) for claim in claims if claim.place is not None}
     trimmed = any(claim.place not in {(e.start, e.end) for e in placed} for claim in claims if claim.place)
     searched = [claim for claim in claims if claim.place is None]
@@ -256,6 +258,10 @@ def _claim(number: int, item: Any) -> _Claim:
     if not isinstance(string, str) or not string.strip():
         raise RowError(f"entity {number} has neither a place nor a string")
     return _Claim(label.strip(), None, string.strip())
+
+
+def _is_rejected(item: Any) -> bool:
+    return isinstance(item, Mapping) and item.get("correct") is False
 
 
 def _offset_and_length(item: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -398,28 +398,38 @@ def _without_brackets(cells: Iterable[str]) -> list[str]:
     return tags
 
 
+def _rank(layer: str) -> int:
+    """Tell how likely a layer of WebAnno's holds entities."""
+    return (
+        2 if layer.endswith(".NamedEntity") else 0 if re.search(r"\.(?:lexmorph|segmentation|syntax)\.", layer) else 1
+    )
+
+
 @dataclass
 class WebAnno:
     """The lines of WebAnno's TSV 3, as INCEpTION writes it, as words and their tags.
 
-    `column` is that of the entities, once the lines above have named it; `lost` says what of the last
-    line is not read.
+    `column` is that of the entities, once the lines above have named it: of a layer of names, or else of one that is
+    not of the grammar, as parts of speech are. `lost` says what of the last line is not read.
     """
 
     column: int | None = None
-    is_named: bool = False
     lost: str = ""
+    _layer: str = ""
     _columns: int = 3
     _last: str = ""
 
     def see(self, line: str) -> None:
         """Read a line above the sentences: a layer and its features, each of which has a column."""
         layer, *features = line.partition("=")[2].split("|")
-        is_named = layer.endswith(".NamedEntity")
-        if line.startswith("#T_SP=") and (self.column is None or (is_named and not self.is_named)):
+        self.lost = ""
+        if line.startswith("#T_SP=") and (self.column is None or _rank(layer) > _rank(self._layer)):
             of_label = next((f for f in ("value", "label", "type") if f in features), None)
             self.column = self._columns + (features.index(of_label) if of_label else 0)
-            self.is_named = is_named
+            layer, self._layer = self._layer, layer
+        if line.startswith("#T_SP=") and layer:
+            one, other = (name.rpartition(".")[2] for name in (layer, self._layer))
+            self.lost = f"the layer {one}, because the layer {other} is read"
         self._columns += max(1, len(features)) if line.startswith("#T_") else 0
 
     def row(self, line: str) -> list[str] | None:

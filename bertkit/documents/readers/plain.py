@@ -690,7 +690,7 @@ _TEX_MARKS = re.compile(
     rf"|[~ ]?\\(?:{_TEX_UNSAID})\*?(?:\[[^\]]*\])*{_GROUP}"
     r"|\\(?P<raw_name>(?:La|Bib)?TeX)\b(?:\{\})?"
     r"|\\(?P<raw_sign>[%&$#_{}])"
-    r"|\\(?P<raw_formula>\([^\n]*?\\\))"
+    r"|\\\((?P<raw_formula>[^\n]{1,400}?)\\\)"
     r"|(?<!\\)\$(?P<raw_math>[^$]{1,400})\$"
     r"|(?P<said>``|''|---?|~|\\\\(?:\[[^\]]*\])?|\\[,;:! ]|\\[\"'`^~](?:\{[A-Za-z]\}|[A-Za-z])"
     r"|\$\$[\s\S]{1,3000}?\$\$|\\\[[\s\S]{1,3000}?\\\]|\\begin\{(?P<formula>\w+)\*?\}[\s\S]{1,3000}?\\end\{(?P=formula)\*?\})"
@@ -723,6 +723,7 @@ _TEX_BLOCK = re.compile(
     r"(?<!\\)%[^\n]*"
     rf"|\\(?P<heading>{'|'.join(map(re.escape, _TEX_LEVELS))})\*?(?:\[[^\]]*\])?(?P<title>{_GROUP})"
     r"|\\begin\{(?P<begin>\w+)\*?\}(?:\[[^\]\n]*\])?(?:\{[\d.]*\\?[a-z]*\})?"
+    r"|\\iffalse\b(?P<hidden>)"
     r"|\\end\{\w+\*?\}"
     r"|\\item\b(?P<item>)[ \t]*(?:\[[^\]\n]*\])?"
     r"|\n[ \t\r]*\n|\\(?:par|maketitle|tableofcontents|newpage|clearpage|appendix|bigskip|medskip|smallskip)\b"
@@ -765,10 +766,13 @@ def _tex_block(text: str, match: re.Match[str], end: int, marked: _Marked) -> in
         marked.heading(match.start("title") + 1, match.end("title") - 1, _TEX_LEVELS[match["heading"]])
         return match.end()
     marked.flush(Kind.ITEM if match["item"] is not None else Kind.PROSE)
-    if match["begin"] not in _TEX_HIDDEN:
+    is_hidden = match["hidden"] is not None
+    if match["begin"] not in _TEX_HIDDEN and not is_hidden:
         return match.end()
-    closing = re.compile(rf"\\end\{{{match['begin']}\*?\}}")
-    found = marked.behind(match["begin"], lambda: (there := closing.search(text, match.end(), end)) and there.end())
+    closing = re.compile(r"\\(?:fi|else)\b" if is_hidden else rf"\\end\{{{match['begin']}\*?\}}")
+    found = marked.behind(
+        match["begin"] or match[0], lambda: (there := closing.search(text, match.end(), end)) and there.end()
+    )
     return match.end() if found is None else found
 
 

@@ -63,7 +63,10 @@ _HEADERS = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t]+[^\n]*\n)*){2,
 _MAIL_HEADER = re.compile(
     r"^(?:from|to|received|message-id|date|subject|mime-version|return-path):", re.I | re.MULTILINE
 )
-_TEX = re.compile(r"^[ \t]*\\(?:documentclass\b[^\n]*\{|begin\{document\})", re.MULTILINE)
+_TEX = re.compile(
+    r"^[ \t]*\\(?:documentclass\b[^\n]*\{|begin\{document\}|(?:chapter|(?:sub)*section)\*?\{[^\n]*\}[ \t]*$)",
+    re.MULTILINE,
+)
 _ORG = re.compile(
     r"^(?:#\+(?:title|author|options|startup|begin_\w+)[: \t\n]|:PROPERTIES:[ \t]*$)", re.I | re.MULTILINE
 )

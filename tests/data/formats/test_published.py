@@ -266,6 +266,20 @@ def test_classes_as_annotators_and_searches_export_them(tmp_path: Path, row: dic
     )
 
 
+def test_of_several_answers_that_of_the_most_annotators_counts(tmp_path: Path) -> None:
+    row, tied = ({**RECORD, "responses": {"mood": [{"value": v} for v in votes]}} for votes in ("ABB", "AB"))
+    dataset = load_data([str(jsonl(tmp_path / "t.jsonl", [row, tied, row]))])
+    assert list(dataset.labels("train")) == ["B", "B"]
+    assert any("left out: its annotators did not agree (1)" in note for note in dataset.notes)
+
+
+def test_what_a_reviewer_calls_wrong_is_no_entity(tmp_path: Path) -> None:
+    marks = [{"start": a, "end": b, "tag": c, "value": TEXT[a:b], "correct": c == "PER"} for a, b, c in SPANS]
+    row = {**LIGHT_TAG, "content": TEXT, "classifications": [], "annotations": marks}
+    dataset = load_data([str(jsonl(tmp_path / "t.jsonl", [row, row]))])
+    assert [row.answer for row in dataset.splits["train"]] == [SPANS[:1]] * 2
+
+
 @pytest.mark.parametrize(
     "unanswered",
     [

@@ -248,11 +248,23 @@ def test_files_of_inception(tmp_path):
     rows = list(read_tagged_file(tmp_path / "a.tsv", table_format=sniff_format(tmp_path / "a.tsv")))
     first, second = (row for row in rows if isinstance(row, TaggedText))
     lost = [(row.line, row.message) for row in rows if isinstance(row, LeftOut)]
-    assert lost == [(11, "an entity over a word of another one"), (15, "what is told of a part of a word")]
+    assert lost[:1] == [(3, "the layer Lemma, because the layer NamedEntity is read")]
+    assert lost[1:] == [(11, "an entity over a word of another one"), (15, "what is told of a part of a word")]
     assert (first.texts, found(first)) == (("Anna Lee met Bo Lee",), [("Anna Lee", "PER"), ("Bo Lee", "PER")])
     assert (second.texts, found(second)) == (("#Quay-side",), [])
     words = read_tagged_file(tmp_path / "a.tsv", table_format=sniff_format(tmp_path / "a.tsv"), need_tags=False)
     assert [row.texts[0] for row in words if isinstance(row, TaggedText)] == ["Anna Lee met Bo Lee", "#Quay-side"]
+
+
+def test_of_several_layers_of_inception_that_of_the_grammar_is_not_read(tmp_path):
+    layer = "#T_SP=de.tudarmstadt.ukp.dkpro.core.api.lexmorph.type.pos.POS|PosValue"
+    (tmp_path / "a.tsv").write_text(
+        f"#FORMAT=WebAnno TSV 3.3\n{layer}\n#T_SP=webanno.custom.Name|value\n\n\n"
+        "#Text=Anna met\n1-1\t0-4\tAnna\tNNP\tPER\t\n1-2\t5-8\tmet\tVBD\t_\t\n"
+    )
+    known = sniff_format(tmp_path / "a.tsv")
+    (row,) = (row for row in read_tagged_file(tmp_path / "a.tsv", table_format=known) if isinstance(row, TaggedText))
+    assert found(row) == [("Anna", "PER")]
 
 
 def test_parts_of_speech_are_named(tmp_path):
