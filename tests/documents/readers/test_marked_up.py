@@ -216,7 +216,8 @@ def test_latex(read):
 
 
 def test_latex_that_is_switched_off_and_formulas_in_round_brackets(read):
-    text = "\\documentclass{article}\nThe gate \\(g > 0\\) is open.\n\\iffalse\nNot read. At all.\n\\fi\nIt closes at six.\n"
+    text = "\\documentclass{article}\nThe gate \\(g > 0\\) is open.\n"
+    text += "\\iffalse\nNot read. At all.\n\\fi\nIt closes at six.\n"
     assert told(read("a.tex", text)) == [("", "The gate g > 0 is open."), ("", "It closes at six.")]
 
 
