@@ -253,6 +253,9 @@ def test_standard_input_is_never_called_by_the_file_that_keeps_it() -> None:
     cut = "".join(json.dumps({"text": f"Ada came to town {i}", "label": [[0, 2, "PER"]]}) + "\n" for i in range(40))
     said = CliRunner().invoke(app, ["inspect-data", "-", "--format", "json"], input=cut).stdout
     assert "('Ad', <stdin>:1)" in said
+    unnamed = "v1,v2\n" + "".join(f"{'ab'[i % 2]},this is row {i} of it\n" for i in range(20))
+    noted = CliRunner().invoke(app, ["inspect-data", "-", "--format", "json"], input=unnamed).stdout
+    assert json.loads(noted)["notes"][0].startswith("<stdin>: columns were recognised by their contents")
     refused = CliRunner().invoke(app, ["inspect-data", "-"], input="a text\nanother\n")
     assert refused.exit_code == 3
     assert refused.stderr.startswith("bertkit: <stdin>: no column for the label")

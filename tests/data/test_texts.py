@@ -117,6 +117,7 @@ def test_cp949_is_read_and_noted(tmp_path: Path) -> None:
             "<stdin> is read as csv: its columns are 'id', 'document', 'label'",
         ),
         (b'\n{"text": "the cat"}\n', ["the cat"], ""),
+        (b"1|t|Zinc heals.\n1|a|It does.\n1\t0\t4\tZinc\tChemical\tD1\n", ["Zinc heals. It does."], "titles and"),
         (b"one\ttwo\nthree\tfour\n", ["one\ttwo", "three\tfour"], "--input-format tsv"),
     ],
 )

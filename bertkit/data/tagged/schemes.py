@@ -442,7 +442,7 @@ class WebAnno:
         self.lost = "an entity over a word of another one" if len(cells) > 1 else ""
         label, joint, _ = cells[0].partition("[")
         goes_on, self._last = bool(joint) and cells[0] == self._last, cells[0] if joint else ""
-        is_outside = label.strip("_* ") == ""
+        is_outside, label = label.strip("_* ") == "", re.sub(r"\\(.)", r"\1", label)
         return [columns[2], OUTSIDE if is_outside else f"{'I' if goes_on else 'B'}-{label}"]
 
 

@@ -17,6 +17,7 @@ from bertkit.data.formats.parquet import class_names
 from bertkit.data.formats.readers import read_rows, read_stream
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
 from bertkit.data.shapes.labelled import LabelledTexts
+from bertkit.data.sources import input_files
 from bertkit.errors import DataError
 from bertkit.tasks.rows import load_data, stream_data
 
@@ -214,6 +215,9 @@ def test_folders_of_save_to_disk_are_read(tmp_path: Path) -> None:
     both = load_data([str(tmp_path / "both")])
     assert {split: len(own) for split, own in both.splits.items()} == {"train": 3, "validation": 3}
     assert both.splits["train"][0].answer == [[0, 4, "PER"]]
+    assert [Path(name).suffix for name in input_files([str(tmp_path / "one")])] == [".arrow"]
+    with pytest.raises(DataError, match=r"no file in it that can be read.*both/train"):
+        input_files([str(tmp_path / "both")])
 
 
 def test_a_folder_as_the_hub_has_them_is_read(tmp_path: Path) -> None:
