@@ -428,8 +428,10 @@ def _decided(
 
 def _for_task(config: TrainConfig, task: TaskSpec, spec: ModelSpec, *, from_nothing: bool) -> TrainConfig:
     """Fill what the user left open and the task decides, except what suits this model better in this task."""
-    of_both = task.from_nothing if from_nothing else spec.recipe.by_task.get(task.name, {})
-    values = {**task.recipe, **of_both}
+    # What the task leaves open is filled from the same recipe later, when --portable has had its say.
+    of_both = spec.recipe.by_task.get(task.name, {})
+    suited = {name: value for name, value in of_both.items() if name in task.recipe}
+    values = {**task.recipe, **(task.from_nothing if from_nothing else suited)}
     begun = _extractive_run(config, spec) if task.name == "extractive" else None
     if begun is not None:  # its weights know documents read so and no other way
         values |= {"on_long": begun.settings.on_long, "pooling": begun.settings.pooling}
