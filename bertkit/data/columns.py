@@ -256,10 +256,10 @@ def _resolve_label(names: Sequence[str], known: Sequence[ColumnMap], taken: Sequ
     free = others(names, *taken)
     found = first_named(free, LABEL_NAMES)
     # Beside what is said of it a target is no label but what the text speaks of.
-    return found if found is None or folded(found) != "target" else first_named(free, _SAID_OF_TARGETS) or found
+    return found if found is None or folded(found) != "target" else first_named(free, SAID_OF_TARGETS) or found
 
 
-_SAID_OF_TARGETS = ("stance", "sentiment", "polarity")
+SAID_OF_TARGETS = ("stance", "sentiment", "polarity")
 
 
 def first_there(names: Sequence[str], known: Iterable[str | None]) -> str | None:

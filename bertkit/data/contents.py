@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 
 from bertkit.data.column_names import ANSWERED, ASKED, LABEL_NAMES, folded
-from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, named_parts, say_which, text_of
+from bertkit.data.columns import SAID_OF_TARGETS, ColumnChoice, UnnamedColumnsError, named_parts, say_which, text_of
 from bertkit.data.records import AUTO, CLASSES, ENTITIES, QUESTIONS, SCORES, TEXTS, ColumnMap, Row
 from bertkit.data.values import JsonText, RowError, is_number, parse_list
 from bertkit.errors import DataError
@@ -39,6 +39,7 @@ _NO_LABEL = re.compile(
 _SHOWN, _FEWEST_CHOICES = 4, 3
 # Of rows one in so many has the text of another one, and another label.
 _SOME_APART = 5
+_LABELS = frozenset(map(folded, LABEL_NAMES))
 _NUMBERED = re.compile(r"(.*?\D)[\W_]?\d{1,2}")
 _NAMES_OF_SPLIT = frozenset({"split", "set", "subset", "partition", "datasplit", "usage"})
 _SPLITS = frozenset(
@@ -188,11 +189,12 @@ def unread_columns(rows: Sequence[Row], columns: ColumnMap, shape: str) -> Itera
                 f"the column {quoted(column.name)} says which split each row is of ({listed(column.values)}), and "
                 "it is not read; write the rows of each to a file of its own"
             )
-    numbered = _NUMBERED.fullmatch(columns.label or "") if shape in (AUTO, CLASSES, SCORES) else None
-    like = [c.name for c in free if numbered and (o := _NUMBERED.fullmatch(c.name)) and o[1] == numbered[1]]
-    if like:
-        others = listed(like, joint=" and ")
-        yield f"the label is {quoted(columns.label)}; {others} may hold labels, too, and no other is read"
+    if shape in (AUTO, CLASSES, SCORES) and (like := _like_labels(rows, free, columns)):
+        others, option = listed(like, joint=" and "), shell_words([f"label={like[0]}"])
+        yield (
+            f"the label is {quoted(columns.label)}; {others} may hold labels, too, and no other is read (choose with "
+            f"--columns {option})"
+        )
     if shape in (AUTO, CLASSES) and columns.label and (said := _unread_part(rows, free, columns)):
         yield said
     if shape == ENTITIES:
@@ -201,6 +203,26 @@ def unread_columns(rows: Sequence[Row], columns: ColumnMap, shape: str) -> Itera
         yield from (f"entities are read, and the classes in {quoted(c.name)} are not ({option})" for c in classes[:1])
     elif shape in (AUTO, CLASSES, SCORES) and (said := _unread_text(looked, free, columns)):
         yield said
+
+
+def _like_labels(rows: Sequence[Row], free: Sequence[_Column], columns: ColumnMap) -> list[str]:
+    """Return the columns that may be the label as well: called like it but for a number, or as labels usually are."""
+    label = columns.label or ""
+    numbered = _NUMBERED.fullmatch(label)
+    found = [c.name for c in free if numbered and (o := _NUMBERED.fullmatch(c.name)) and o[1] == numbered[1]]
+    usual = _LABELS - {"target"} if folded(label) in SAID_OF_TARGETS else _LABELS
+    for column in free if label else ():
+        is_usual = column.name not in found and folded(column.name) in usual
+        may_be = not column.is_text and not column.is_places and len(column.values) > 1
+        if is_usual and may_be and not _is_other_name(rows, label, column.name):
+            found.append(column.name)
+    return found
+
+
+def _is_other_name(rows: Sequence[Row], label: str, other: str) -> bool:
+    """Tell whether a column says the same as the label in other words: each value goes with one of the other's."""
+    pairs = {(_value(row.fields, label), _value(row.fields, other)) for row in rows}
+    return len(pairs) == len({one for one, _ in pairs}) == len({two for _, two in pairs})
 
 
 def _unread_part(rows: Sequence[Row], free: Sequence[_Column], columns: ColumnMap) -> str:

@@ -231,7 +231,21 @@ def test_what_is_not_read_and_may_be_meant_is_said(tmp_path: Path) -> None:
     said = said_of(path, *({"text": text, "aspect": aspect, "label": label} for text, aspect, label in twice))
     assert "'aspect', which is not read, tells them apart (--columns text=text+aspect reads both)" in said
     said = said_of(path, *({"text": text, "label1": label, "label2": ""} for text, label, _ in rows))
-    assert "the label is 'label1'; 'label2' may hold labels, too, and no other is read" in said
+    assert "the label is 'label1'; 'label2' may hold labels, too, and no other is read (choose with " in said
+
+
+def test_a_second_column_called_like_labels_is_named_unless_it_says_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "two.jsonl"
+    two = [{"text": t, "category": "ab"[i % 2], "stars": i % 5 + 1} for i, t in enumerate(TEXTS)]
+    assert (
+        "the label is 'category'; 'stars' may hold labels, too, and no other is read (choose with --columns "
+        "label=stars)"
+    ) in said_of(path, *two)
+    assert load_data([str(path)], columns="label=stars").columns.label == "stars"
+    same = [{"text": t, "label": i % 3, "label_text": ["neg", "neu", "pos"][i % 3]} for i, t in enumerate(TEXTS)]
+    assert "may hold labels" not in said_of(path, *same)
+    target = [{"text": t, "target": ["tax", "school"][i % 2], "stance": "ab"[i % 3 // 2]} for i, t in enumerate(TEXTS)]
+    assert "may hold labels" not in said_of(path, *target)
 
 
 def test_choices_and_letters_without_names_are_questions(tmp_path: Path) -> None:
