@@ -75,7 +75,8 @@ SUMMARY_NAMES = (
     *("summary", "highlights", "abstract", "abstractive", "reference", "target", "tgt", "gist"),
     *("요약", "요약문", "요약본", "초록"),
 )
-# Columns that are made of a conversation with a model: its last answer, and what was said before it.
+# Conversations with a model, and columns that are made of one: its last answer, and what was said before it.
+CHAT_NAMES = ("messages", "conversations", "conversation")
 ASKED, ANSWERED = "user_message", "assistant_message"
 DISAGREED = "-"  # what annotation_id holds where as many annotators gave one answer as another
 # Who says a turn of a conversation.

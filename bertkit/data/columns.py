@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from bertkit.data.column_names import (
+    ASKED,
+    CHAT_NAMES,
     DISAGREED,
     LABEL_NAMES,
     PAIR_NAMES,
@@ -204,6 +206,18 @@ def resolve_columns(names: Sequence[str], wanted: Wanted, *, need_pair: bool = F
     if need_pair and pair is None:
         raise DataError(f"no column for the second text: {there_are(names)}; add pair=COLUMN to --columns.")
     return ColumnMap(text, pair, label)
+
+
+def of_whole_chat(names: Sequence[str], columns: ColumnMap, stored: ColumnMap) -> str:
+    """Say that whole conversations with a model are read by a run that learnt from another column; or nothing."""
+    whole = first_named(columns.text, CHAT_NAMES)
+    if whole is None or first_named(stored.text, CHAT_NAMES) is not None:
+        return ""
+    option = f" (--columns text={ASKED} reads what was asked)" if ASKED in names else ""
+    return (
+        f"the run learnt from {quoted(stored.text[0])}, which is not here; the whole of each conversation in "
+        f"{quoted(whole)} is read, answers included{option}"
+    )
 
 
 def check_mapped(names: Sequence[str], chosen: ColumnChoice) -> None:

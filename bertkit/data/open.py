@@ -17,6 +17,7 @@ from bertkit.data.columns import (
     UnnamedColumnsError,
     Wanted,
     find_groups,
+    of_whole_chat,
     refuse_groups,
     there_are,
 )
@@ -521,6 +522,8 @@ class Opener:
             return self._resolve(table, names, split, renames, given, self.choice)
         except DataError as error:
             raise DataError(f"{table.place}: {error}") from None
+        if self.stored is not None and (whole := of_whole_chat(names, columns, self.stored)):
+            self.notes.append(f"{table.place}: {whole}")
         of_names = (choice is None or self._is_told) and spec is None and self.stored is None
         if of_names and self._resolved is None:
             self.notes += [f"{table.place}: {sentence}" for sentence in self._unread(table, columns)]

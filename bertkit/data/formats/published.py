@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from bertkit.data.column_names import (
     ANSWERED,
     ASKED,
+    CHAT_NAMES,
     DISAGREED,
     DOCUMENT_NAMES,
     HEADER_NAMES,
@@ -226,7 +227,8 @@ def _label_studio(fields: _Fields) -> list[dict[str, str]]:
 def _is_task(fields: _Fields) -> bool:
     """Tell a task of Label Studio's that nobody has annotated, as it is imported: its texts are in `data` alone."""
     others = [name for name in fields if name != "data"]
-    return fields["data"].startswith("{") and first_named(others, (*TEXT_NAMES, *LABEL_NAMES, *TAG_NAMES)) is None
+    is_bare = first_named(others, (*TEXT_NAMES, *LABEL_NAMES, *TAG_NAMES)) is None
+    return fields["data"].startswith("{") and is_bare and not _inner_row(fields)
 
 
 def _annotated_classes(fields: _Fields) -> list[dict[str, str]]:
@@ -420,6 +422,9 @@ def _responses(fields: _Fields) -> list[dict[str, str]]:
         return [row | {"annotation_id": DISAGREED, "label": ""}]
     given = {name: None if value == DISAGREED else value for name, value in given.items()}
     row["annotation_id"] = cell_of([name for name, value in given.items() if value is not None] or None)
+    # What annotators wrote is no text of the record, whatever the question is called.
+    written = {name: given.pop(name) for name in list(given) if len(asked) > 1 and first_named([name], TEXT_NAMES)}
+    row |= {"responses": cell_of(written)} if written else {}
     for name, value in given.items():
         are_spans = isinstance(value, list) and any(isinstance(item, dict) for item in value)
         row["entities" if are_spans else "label" if len(given) == 1 else name] = cell_of(value)
@@ -502,31 +507,41 @@ def _chat_column(fields: _Fields) -> str | None:
     """Find the messages of a conversation with a model, where nothing else of the row is an answer."""
     if not isinstance(fields, dict) or first_named(fields, (*LABEL_NAMES, *SUMMARY_NAMES)) is not None:
         return None
-    name = first_named(fields, ("messages", "conversations", "conversation"))
+    name = first_named(fields, CHAT_NAMES)
     turns = _list(fields, name) if name is not None and fields[name].startswith("[{") else []
     roles = {turn.get("role", turn.get("from")) if isinstance(turn, dict) else None for turn in turns}
     return name if roles and roles <= _ROLES else None
 
 
 def _unwrapped(fields: _Fields) -> list[dict[str, str]]:
-    """Make columns of what stands in an object of the row, where text and label are both in it."""
-    name = _inner_row(fields)
-    if name is None:
+    """Make columns of what stands in objects of the row, where text and label are in one of them, or in two."""
+    names = _inner_row(fields)
+    if not names:
         raise RowError("it does not hold an object with a text, as the rows before it do")
-    kept = {other: text for other, text in fields.items() if other != name}
-    return [{**kept, **{column_name(key): cell_of(value) for key, value in _object(fields, name).items()}}]
+    kept = {other: text for other, text in fields.items() if other not in names}
+    inner = [item for name in reversed(names) for item in _object(fields, name).items()]
+    return [{**kept, **{column_name(key): cell_of(value) for key, value in inner}}]
 
 
-def _inner_row(fields: _Fields) -> str | None:
-    """Find the only object that has a text and an answer, where nothing else of the row is either."""
+def _inner_row(fields: _Fields) -> list[str]:
+    """Find the only object that has a text and an answer, or the two that have one each.
+
+    Nothing else of the row may be either.
+    """
     if not isinstance(fields, dict):
-        return None
+        return []
     objects = [name for name, text in fields.items() if isinstance(text, JsonText) and text.startswith("{")]
-    others = [name for name in fields if name not in objects and not name.startswith("_")]  # _id, _score: a search's
+    # Of a search _id and _score, of which each hit has some.
+    others = [name for name in fields if name not in objects and not name.startswith("_")]
     if not objects or is_row(others):
-        return None
-    found = [name for name in objects if _is_labelled(_object(fields, name))]
-    return found[0] if len(found) == 1 else None
+        return []
+    texts = [name for name in objects if first_named(_object(fields, name), (*TEXT_NAMES, *DOCUMENT_NAMES))]
+    found = [name for name in texts if _is_labelled(_object(fields, name))]
+    if found or len(texts) != 1:
+        return found if len(found) == 1 else []
+    answers = (*LABEL_NAMES, *SUMMARY_NAMES, *TAG_NAMES)
+    labelled = [name for name in objects if name not in texts and first_named(_object(fields, name), answers)]
+    return [*texts, *labelled] if len(labelled) == 1 else []
 
 
 def _is_labelled(inner: Mapping[str, Any]) -> bool:
@@ -623,6 +638,6 @@ _FORMS = (
     _Form(frozenset(), _token_objects, _has_token_objects),
     _Form(frozenset(), _without_words, lambda fields: bool(_word_objects(fields))),
     _Form(frozenset(), _chat, lambda fields: _chat_column(fields) is not None),
-    _Form(frozenset(), _unwrapped, lambda fields: _inner_row(fields) is not None),
+    _Form(frozenset(), _unwrapped, lambda fields: bool(_inner_row(fields))),
     _Form(frozenset(), _nested, lambda fields: _nested_column(fields) is not None),
 )

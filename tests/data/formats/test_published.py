@@ -256,6 +256,8 @@ SUBMITTED = {"value": "B", "user_id": "u", "status": "submitted"}
         {"text": TEXT, "mood": [SUBMITTED], "mood-suggestion": "A", "metadata": "{}"},
         {**LIGHT_TAG, "annotations": [], "classifications": [{"classname": "B", "classification_id": "c"}]},
         {"_id": "1", "_score": 1.0, "_source": {"text": TEXT, "label": "B"}},
+        {"data": {"text": TEXT}, "meta": {"label": "B"}},
+        {**RECORD, "responses": {"comment": [{"value": "so it is, I think"}], "mood": [SUBMITTED]}},
     ],
 )
 def test_classes_as_annotators_and_searches_export_them(tmp_path: Path, row: dict[str, object]) -> None:
@@ -264,6 +266,15 @@ def test_classes_as_annotators_and_searches_export_them(tmp_path: Path, row: dic
         "classify",
         [((TEXT,), "B")] * 2,
     )
+
+
+def test_what_annotators_wrote_is_not_the_text_of_a_record(tmp_path: Path) -> None:
+    asked = {"comment": [{"value": "a very long comment on all of that, with many words"}], "mood": [SUBMITTED]}
+    fields = ({"prompt": f"{TEXT} {i}", "response": f"{TEXT} again, {i} times"} for i in range(10))
+    path = jsonl(tmp_path / "t.jsonl", [{"fields": own, "responses": asked} for own in fields])
+    with pytest.raises(DataError, match="for example --columns text=prompt,pair=response,label=label"):
+        load_data([str(path)])
+    assert load_data([str(path)], columns="text=responses.comment").columns.text == ("responses.comment",)
 
 
 def test_of_several_answers_that_of_the_most_annotators_counts(tmp_path: Path) -> None:
