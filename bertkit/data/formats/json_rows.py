@@ -46,6 +46,7 @@ WRAPPERS = frozenset(
     {"data", "rows", "examples", "documents", "document", "items", "instances", "records", "results", "dataset"}
     | {"reviews", "comments", "articles", "entries", "hits", "list", "samples", "tasks", "common_examples"}
 )
+_OF_SPLIT = re.compile(r"(?:^|_)(?:train|val|valid|validation|dev|test)(?:$|_|ing)", re.IGNORECASE)
 # What hardly stands beside a list of rows.
 _OF_ROWS = HEADER_NAMES - {"id", "idx", "index", "title", *WRAPPERS}
 # Where an object goes on in the next line.
@@ -127,7 +128,7 @@ def are_turns(items: Iterable[Any]) -> bool:
 
 def tables_within(value: Mapping[str, Any]) -> list[str]:
     """Return the names of the tables that an object holds, where there are several: {"train": […], "test": […]}."""
-    found = [name for name, items in value.items() if _is_list_of_rows(items) and _are_rows(items)]
+    found = [name for name, items in value.items() if _is_list_of_rows(items) and _are_rows_of(name, items)]
     return found if len(found) > 1 and not is_row(value) else []
 
 
@@ -167,6 +168,16 @@ def _is_told_of(value: Mapping[str, Any], name: str) -> bool:
 
 def _are_rows(items: Iterable[Any]) -> bool:
     return all(isinstance(item, dict) and is_row(item) for item in items)
+
+
+def _are_rows_of(name: str, items: Sequence[Any]) -> bool:
+    """Tell rows in a list that is called as a split may be: of such a one also rows that are lists of cells."""
+    of_cells = all(isinstance(row, list) and len(row) > 1 and not _holds_more(row) for row in items)
+    return _are_rows(items) or (of_cells and _OF_SPLIT.search(name) is not None)
+
+
+def _holds_more(cells: Sequence[Any]) -> bool:
+    return any(isinstance(cell, list | dict) for cell in cells)
 
 
 def _is_list_of_rows(items: Any) -> bool:
