@@ -105,6 +105,14 @@ def is_even(full: Sequence[str], delimiter: str) -> bool:
     )
 
 
+def is_even_below_nothing(full: Sequence[str], delimiter: str) -> bool:
+    """Tell whether lines are a table without names: all are cut alike, and no space stands behind what cuts them."""
+    rows = cut_rows(full, delimiter)
+    return len(rows) > 1 and all(
+        len(row) == len(rows[0]) > 1 and not any(cell[:1] == " " for cell in row) for row in rows
+    )
+
+
 def cut_rows(full: Sequence[str], delimiter: str) -> list[list[str]]:
     """Parse the sampled lines leniently; a record cut off at the end of the sample is left out."""
     if delimiter == "\t":

@@ -19,6 +19,7 @@ from bertkit.data.formats.delimited import (
     cut_rows,
     has_header,
     is_even,
+    is_even_below_nothing,
     known_delimiter,
     looks_csv,
     looks_tsv,
@@ -507,9 +508,12 @@ def _told_by(
         return TableFormat(of_json, encoding, has_header=False)
     table = _text_format(lines, full, hint, encoding, {column_name(name).casefold() for name in header}, knows)
     delimiter = csv_delimiter(full)
-    if table.kind == "txt" and not table.marks and is_kept_stdin(opened.name) and is_even(full, delimiter):
-        return TableFormat("csv", encoding, delimiter=delimiter)  # who learns has no way to say that it is one
-    return table
+    if table.kind != "txt" or table.marks or not is_kept_stdin(opened.name):
+        return table
+    # Who learns from standard input has no way to say that it is a table.
+    named, bare = is_even(full, delimiter), is_even_below_nothing(full, delimiter)
+    names = named or (bare and has_header(cut_rows(full, delimiter), frozenset()))
+    return TableFormat("csv", encoding, names, delimiter) if named or bare else table
 
 
 def encoding_note(path: str | Path, table_format: TableFormat) -> str | None:
