@@ -106,7 +106,8 @@ def told_format(head: bytes, *, has_name: bool) -> DocumentFormat | None:
     if head.startswith(b"%PDF-"):
         return _BY_NAME["pdf"]
     if head.startswith(b"PK\x03\x04"):
-        return _BY_NAME["docx"] if b"word/" in head or b"[Content_Types].xml" in head[:200] else None
+        is_other = b"xl/workbook" in head or b"ppt/presentation" in head
+        return _BY_NAME["docx"] if b"word/" in head or (b"[Content_Types].xml" in head[:200] and not is_other) else None
     text = head[:_LOOKED_AT].decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n")
     return next((_BY_NAME[name] for name, is_so in _TOLD if is_so(text)), _markdown(text, 2 if has_name else 1))
 

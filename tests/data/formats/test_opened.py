@@ -18,7 +18,8 @@ import pytest
 
 from bertkit.data.formats.opened import Opened, open_input
 from bertkit.data.formats.readers import read_rows
-from bertkit.data.formats.telling import sniff_format
+from bertkit.data.formats.telling import sniff_format, tell_format
+from bertkit.documents.readers.table import told_format
 from bertkit.errors import DataError
 
 
@@ -68,7 +69,7 @@ def test_a_file_that_is_alone_in_an_archive_is_read(tmp_path: Path) -> None:
     content = b"text,label\n" + b"good,1\nbad,0\n" * 50_000
     with open_input(zipped(tmp_path / "train.csv.zip", train=content, __MACOSX=b"x")).stream() as stream:
         assert stream.read() == content
-    with pytest.raises(DataError, match=r"a\.zip: this is a zip archive, as spreadsheets are, too; unpack it"):
+    with pytest.raises(DataError, match=r"a\.zip: this is a zip archive of several files; unpack it"):
         sniff_format(zipped(tmp_path / "a.zip", train=content, test=content))
 
 
@@ -143,3 +144,30 @@ def test_a_damaged_stream_is_named(piped: Callable[[bytes], Opened]) -> None:
 def test_a_name_that_no_file_can_have_is_no_file() -> None:
     with pytest.raises(DataError, match=r"no such file|cannot be read"):
         open_input("x" * 5000)
+
+
+@pytest.mark.parametrize(
+    ("member", "said"),
+    [
+        ("xl/workbook.xml", "this is a spreadsheet; export the sheet as csv"),
+        ("word/document.xml", "this is a Word document; save its table as csv"),
+        ("ppt/presentation.xml", "this is a set of slides, an OpenDocument text or an EPUB; save it as docx"),
+    ],
+)
+def test_documents_and_sheets_are_called_by_their_names(tmp_path: Path, member: str, said: str) -> None:
+    path = tmp_path / "a.bin"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<x/>")
+        archive.writestr(member, "<x/>")
+    with pytest.raises(DataError, match=rf"a\.bin: {said}"):
+        sniff_format(path)
+    is_word = member.startswith("word")
+    assert (told_format(path.read_bytes(), has_name=True) is not None) == is_word
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    with pytest.raises(DataError, match="this is a picture"):
+        sniff_format(path)
+    path.write_bytes(bytes(range(256)) * 4)
+    with pytest.raises(DataError, match=r"binary file; csv, tsv, jsonl, txt \(UTF-8\) and parquet"):
+        tell_format(open_input(path))
+    with pytest.raises(DataError, match=r"binary file; pdf, docx, html, txt \(UTF-8\) and parquet"):
+        tell_format(open_input(path), one_text=True)
