@@ -149,7 +149,10 @@ def _chunks(
     def work() -> None:
         try:
             for items in world.scatter(span.of(_grouped(rows, patience, stopped, world.size))):
-                hand_over(answerer.encode(items))
+                if slow_source and not busy.is_set():
+                    answerer.encode_for(hand_over, items)
+                else:
+                    hand_over(answerer.encode(items))
                 if stopped.is_set():
                     return
             hand_over(None)
