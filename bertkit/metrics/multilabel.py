@@ -19,7 +19,7 @@ from bertkit.metrics.intervals import MOST_DRAWN, Draws, Interval, bootstrap_cel
 
 Flags = NDArray[np.bool_]
 _CELLS = 2**22  # comparisons of labels that are held at once
-_MOST_SETS = 2**15  # different pairs of sets that are drawn one by one; of more it is rows that are drawn
+_MOST_SETS = 2**17  # different pairs of sets that are drawn one by one; of more it is rows that are drawn
 
 
 @dataclass(frozen=True)
@@ -177,13 +177,14 @@ def _sets_of_many(gold: Flags, answers: Sequence[AnsweredSets], seed: int) -> di
         return None
     packed = np.packbits(np.concatenate([gold, *(own.chosen for own in answers)], axis=1), axis=1)
     different, counts = np.unique(packed, axis=0, return_counts=True)
-    if len(different) > _MOST_SETS:
+    if len(different) > min(_MOST_SETS, n // 4):
         return None
     sets = np.unpackbits(different, axis=1, count=labels * (1 + len(answers))).astype(bool)
     own, *chosen = np.split(sets, 1 + len(answers), axis=1)
+    columns = [_columns_of_sets(own, taken) for taken in chosen]
 
     def score(times: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        found = [_of_sets(own, taken, times) for taken in chosen]
+        found = [_of_sums(times @ of_sets, labels, n) for of_sets in columns]
         return {name: _first_less(*(each[name] for each in found)) for name in found[0]}
 
     rows = [{"lrap": ranking_precisions(gold, each.scores), "loss": row_losses(gold, each.scores)} for each in answers]
@@ -192,12 +193,21 @@ def _sets_of_many(gold: Flags, answers: Sequence[AnsweredSets], seed: int) -> di
     return {name: every[name] for name in _NAMES}
 
 
-def _of_sets(own: Flags, chosen: Flags, times: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Compute what sets alone decide, from how often rows with each pair of them were drawn, (D, sets)."""
-    tallies = Tallies(*(times @ flags.astype(np.float64) for flags in (own & chosen, own, chosen)))
-    differ, n = own != chosen, times.sum(axis=1)
-    means = {"exact_match": times @ ~differ.any(axis=1) / n, "hamming_loss": times @ differ.mean(axis=1) / n}
-    return {**_tallied(tallies), **means}
+def _columns_of_sets(own: Flags, chosen: Flags) -> NDArray[np.float64]:
+    """Return what pairs of sets add to the sums that decide by themselves, (sets, 3C + 2)."""
+    differ = own != chosen
+    alike, share = ~differ.any(axis=1, keepdims=True), differ.mean(axis=1, keepdims=True)
+    return np.concatenate([own & chosen, own, chosen, alike, share], axis=1, dtype=np.float64)
+
+
+def _of_sums(sums: NDArray[np.float64], labels: int, n: int) -> dict[str, NDArray[np.float64]]:
+    """Compute the figures of draws of n rows from the sums of `_columns_of_sets`, (D, 3C + 2)."""
+    correct, gold, predicted = np.split(sums[:, : 3 * labels], 3, axis=1)
+    return {
+        **_tallied(Tallies(correct, gold, predicted)),
+        "exact_match": sums[:, -2] / n,
+        "hamming_loss": sums[:, -1] / n,
+    }
 
 
 def _first_less(first: NDArray[np.float64], *second: NDArray[np.float64]) -> NDArray[np.float64]:

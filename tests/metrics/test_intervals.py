@@ -208,7 +208,7 @@ def intervals_of_rows(rows):
     generator = np.random.default_rng(3)
     gold, model = spans_of(rows, 1), spans_of(rows, 2)
     model = [own if i % 3 else other for i, (own, other) in enumerate(zip(gold, model, strict=True))]
-    sets = generator.random((rows, 5)) < [0.5, 0.3, 0.2, 0.05, 0.02]
+    sets = generator.random((rows, 3)) < [0.5, 0.2, 0.05]
     answered = [sets_of(sets, 0.4, 1), sets_of(sets, 0.2, 2)]
     places = generator.integers(0, 4, rows)
     choices = [generator.dirichlet(np.ones(4), rows) for _ in range(2)]
@@ -269,7 +269,7 @@ def test_sets_of_which_hardly_two_are_alike_are_drawn_by_rows(monkeypatch):
 @pytest.mark.parametrize("kind", ["entities", "sets", "choice"])
 def test_intervals_of_very_many_rows_are_as_wide_as_those_of_drawn_rows(kind, monkeypatch):
     rows, generator = 1_000, np.random.default_rng(3)
-    sets = generator.random((rows, 5)) < [0.5, 0.3, 0.2, 0.05, 0.02]
+    sets = generator.random((rows, 3)) < [0.5, 0.2, 0.05]
     answered = [sets_of(sets, 0.4, 1), sets_of(sets, 0.2, 2)]
     gold, first, second = (spans_of(rows, seed) for seed in (1, 2, 5))
     places, choices = generator.integers(0, 4, rows), [generator.dirichlet(np.ones(4), rows) for _ in range(2)]
