@@ -7,7 +7,7 @@ integers of PCG64: a seed gives the same rows on any machine.
 
 Rows are drawn in chunks of bounded size, and a chunk is scored at once: labels by
 counting how often each combination of gold and predicted label was drawn, numbers by
-how often each row was.
+how often each row was. Of very many rows those that count alike are drawn together.
 """
 
 from __future__ import annotations
@@ -79,6 +79,31 @@ def bootstrap_chunks(
     return percentiles({name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}, level)
 
 
+def bootstrap_cells(
+    score: Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]],
+    counts: NDArray[np.integer[Any]],
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Return the percentile interval of each figure of very many rows, of which those of a cell count alike.
+
+    How often the cells are drawn is multinomial, so that no row is drawn by itself.
+
+    Args:
+        score: computes figures, one for each draw, from how often each cell was drawn, (draws, cells).
+        counts: how many rows are in each cell, (cells).
+        seed: sets the draws.
+    """
+    return percentiles(_scores_of_cells(score, counts, seed))
+
+
+def mean_intervals(values: Mapping[str, NDArray[np.float64]], seed: int = 0) -> dict[str, Interval]:
+    """Return the interval of the mean of each column, by its name; no rows have none."""
+    n = len(next(iter(values.values()), ()))
+    if n > MOST_DRAWN:
+        return percentiles({name: _means_of_many(own, seed) for name, own in values.items()})
+    return bootstrap_chunks(lambda draws: {name: own[draws].mean(axis=1) for name, own in values.items()}, n, seed=seed)
+
+
 def percentiles(drawn: Mapping[str, NDArray[np.float64]], level: float = LEVEL) -> dict[str, Interval]:
     """Return the percentile interval of figures that were computed of many draws."""
     tail = (1.0 - level) / 2.0
@@ -109,9 +134,9 @@ def classification_intervals(
     order = label_order(gold, predicted, labels)
     place = None if positive is None else order.index(positive)
     if len(gold) > MOST_DRAWN:
-        (tallies,) = _tallies_of_many(gold, [predicted], order, seed)
-        drawn = tally_metrics(tallies, place)
-        return percentiles(drawn if losses is None else {**drawn, "loss": _means_of_many(losses, seed)})
+        count_cells, counts = _tallies_of_many(gold, [predicted], order)
+        found = bootstrap_cells(lambda times: tally_metrics(count_cells(times)[0], place), counts, seed)
+        return found if losses is None else found | mean_intervals({"loss": np.asarray(losses)}, seed)
     count = _drawn_tallies(gold, [predicted], order)
     cost = None if losses is None else np.asarray(losses, np.float64)
 
@@ -133,24 +158,22 @@ def classification_difference(
     """Return the interval of model minus baseline for each metric of `classification_metrics`."""
     order = label_order(gold, model, label_order(gold, baseline, labels))
     place = None if positive is None else order.index(positive)
-    if len(gold) > MOST_DRAWN:
-        ours, others = (tally_metrics(found, place) for found in _tallies_of_many(gold, [model, baseline], order, seed))
-        return percentiles({name: ours[name] - others[name] for name in ours})
-    count = _drawn_tallies(gold, [model, baseline], order)
 
-    def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
-        mine, other = (tally_metrics(tallies, place) for tallies in count(draws))
+    def less(model: Tallies, baseline: Tallies) -> dict[str, NDArray[np.float64]]:
+        mine, other = tally_metrics(model, place), tally_metrics(baseline, place)
         return {name: mine[name] - other[name] for name in mine}
 
-    return bootstrap_chunks(score, len(gold), seed=seed)
+    if len(gold) > MOST_DRAWN:
+        count_cells, counts = _tallies_of_many(gold, [model, baseline], order)
+        return bootstrap_cells(lambda times: less(*count_cells(times)), counts, seed)
+    count = _drawn_tallies(gold, [model, baseline], order)
+    return bootstrap_chunks(lambda draws: less(*count(draws)), len(gold), seed=seed)
 
 
 def mean_difference(model: Numbers, baseline: Numbers, name: str, seed: int = 0) -> dict[str, Interval]:
     """Return the interval of the mean of model minus baseline, by its name, from one figure a row of each."""
-    gain = np.asarray(model, np.float64) - np.asarray(baseline, np.float64)
-    if len(gain) > MOST_DRAWN:
-        return percentiles({name: _means_of_many(gain, seed)})
-    return bootstrap_chunks(lambda draws: {name: gain[draws].mean(axis=1)}, len(gain), seed=seed)
+    columns = (np.asarray(own, np.float64) for own in (model, baseline))
+    return mean_intervals({name: row_by_row(np.subtract, *columns, kind="float64")}, seed)
 
 
 def regression_intervals(gold: Numbers, predicted: Numbers, seed: int = 0) -> dict[str, Interval]:
@@ -184,18 +207,36 @@ def _one_by_one(score: Score) -> ChunkScore:
     return chunk
 
 
-def _tallies_of_many(
-    gold: Sequence[str], predictions: Sequence[Sequence[str]], order: Sequence[str], seed: int
-) -> list[Tallies]:
-    """Count drawn rows per label, (draws, labels), for each prediction, without drawing row by row.
+def _scores_of_cells(
+    score: Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]],
+    counts: NDArray[np.integer[Any]],
+    seed: int,
+) -> dict[str, NDArray[np.float64]]:
+    """Score draws of cells some at a time: all at once would be a thousand numbers for each cell."""
+    generator, n = np.random.default_rng(seed), int(counts.sum())
+    step = max(1, _CHUNK // len(counts))
+    chunks = []
+    for start in range(0, RESAMPLES, step):
+        times = generator.multinomial(n, counts / n, min(step, RESAMPLES - start))
+        chunks.append(score(times.astype(np.float64)))
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
-    How often each cell of gold and predicted labels is drawn is multinomial.
+
+def _tallies_of_many(
+    gold: Sequence[str], predictions: Sequence[Sequence[str]], order: Sequence[str]
+) -> tuple[Callable[[NDArray[np.float64]], list[Tallies]], NDArray[np.int64]]:
+    """Return what counts drawn rows per label, for each prediction, from how often cells were drawn; and the cells.
+
+    A cell is the rows with the same gold and the same predicted labels.
     """
     size = len(order)
     cells, counts = counted(_cell_codes(gold, predictions, order))
-    drawn = np.random.default_rng(seed).multinomial(len(gold), counts / len(gold), RESAMPLES).astype(np.float64)
     gold_of_cell, given_of_cell = _parted_cells(cells, predictions, size)
-    return [_tallies_of_cells(drawn, gold_of_cell, given, size) for given in given_of_cell]
+
+    def count(times: NDArray[np.float64]) -> list[Tallies]:
+        return [_tallies_of_cells(times, gold_of_cell, given, size) for given in given_of_cell]
+
+    return count, counts
 
 
 def _cell_codes(
@@ -242,9 +283,9 @@ def _means_of_many(values: Numbers, seed: int) -> NDArray[np.float64]:
         counts += np.bincount(bins, minlength=_BINS)
         sums += np.bincount(bins, part, minlength=_BINS)
     there = counts > 0
-    drawn = np.random.default_rng(seed).multinomial(len(column), counts[there] / len(column), RESAMPLES)
-    means: NDArray[np.float64] = drawn @ (sums[there] / counts[there]) / len(column)
-    return means
+    centres = sums[there] / counts[there]
+    drawn = _scores_of_cells(lambda times: {"mean": times @ centres / len(column)}, counts[there], seed)
+    return drawn["mean"]
 
 
 def _drawn_tallies(
@@ -311,21 +352,30 @@ def _regression_of_many(
     """Return the metrics of very many rows in each draw, for each prediction, without drawing rows.
 
     All are functions of means: of errors, of products, and of products of ranks, to which a row adds what it
-    moves the ranks of others, too (Hájek 1968). Of so many rows the means of a draw are normal.
+    moves the ranks of others, too (Hájek 1968).
     """
     columns = [as_columns(gold, predicted) for predicted in predictions]
     summands = np.concatenate(
         [part for true, given in columns for part in (_summands(true, given), _rank_summands(true, given))], axis=1
     )
-    means, n = summands.mean(axis=0), len(gold)
-    scale = summands.std(axis=0)
-    summands -= means
-    summands /= np.where(scale > 0.0, scale, 1.0)
-    normal = np.random.default_rng(seed).multivariate_normal(
-        np.zeros(len(means)), summands.T @ summands / n, size=RESAMPLES, method="eigh"
-    )
-    drawn = np.split(means + normal * scale / np.sqrt(n), len(predictions), axis=1)
+    drawn = np.split(normal_means(summands, seed), len(predictions), axis=1)
     return [{**_moment_metrics(own[:, :-3]), "spearman": _correlation(*own[:, -3:].T)} for own in drawn]
+
+
+def normal_means(columns: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """Return the means of the columns of very many rows in each draw, (draws, K): of so many rows they are normal.
+
+    Args:
+        columns: (rows, K); what is in them is lost.
+        seed: sets the draws.
+    """
+    n, means, scale = len(columns), columns.mean(axis=0), columns.std(axis=0)
+    columns -= means
+    columns /= np.where(scale > 0.0, scale, 1.0)
+    normal = np.random.default_rng(seed).multivariate_normal(
+        np.zeros(len(means)), columns.T @ columns / n, size=RESAMPLES, method="eigh"
+    )
+    return np.asarray(means + normal * scale / np.sqrt(n))
 
 
 def _rank_summands(true: NDArray[np.float64], given: NDArray[np.float64]) -> NDArray[np.float64]:
