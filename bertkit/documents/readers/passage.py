@@ -329,7 +329,7 @@ def _with_next(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _named_above(line: str, following: str) -> Turn | None:
     """Take a line for a speaker's name that stands above a time."""
-    is_name = not _ENDED.search(line) and len(line) <= _LONGEST_NAME and _IS_NAME.match(line) and _is_name(line)
+    is_name = not _ENDED.search(line) and len(line) <= _LONGEST_NAME and _IS_NAME.match(line) and may_be_name(line)
     return Turn(line, len(line), len(line), is_sure=True) if is_name and is_time(following) and following else None
 
 
@@ -339,7 +339,7 @@ def _with_loose(lines: Sequence[str], turns: Sequence[Turn | None], filled: int)
     present = _present(lines)
     for forms in (*((form,) for form in _LOOSE), (_ASKED,)):
         matches = [next((m for form in forms if (m := form.match(line))), None) for line in lines]
-        names = [m["name"] if m and (m.re is _ASKED or _is_name(m["name"])) else None for m in matches]
+        names = [m["name"] if m and (m.re is _ASKED or may_be_name(m["name"])) else None for m in matches]
         counts = Counter(name for name in names if name)
         come_back = [name for name, count in counts.items() if count > 1]
         is_asked = forms == (_ASKED,) and len(come_back) > 1
@@ -356,7 +356,7 @@ def _present(lines: Sequence[str]) -> set[str]:
     """Return the names of those who were there, by what minutes say at their head."""
     said = [match[1] for line in lines if (match := _PRESENT.match(line))]
     names = [re.sub(r"[(\[].*?[)\]]", "", name).strip(" .") for line in said for name in _NAMES_APART.split(line)]
-    return {name for name in names if name and _is_name(name)}
+    return {name for name in names if name and may_be_name(name)}
 
 
 def _is_present(name: str, present: Collection[str]) -> bool:
@@ -403,17 +403,18 @@ def _turn(line: str) -> Turn | None:
         if found:
             return Turn(found["name"].strip(), found.end(), found.end(), is_sure=True)
     label = _LABEL.match(line)
-    if label and _is_name(label["name"]):
+    if label and may_be_name(label["name"]):
         is_plain = not label["aside"] and not label["bold"]
         start = label.start("name") if is_plain else label.end()
         return Turn(label["name"].strip("#"), start, label.end(), is_sure=bool(label["when"]))
     alone = _TURN_LINE.match(line)
-    if alone and _is_name(alone["name"] or alone["behind"]):
+    if alone and may_be_name(alone["name"] or alone["behind"]):
         return Turn(alone["name"] or alone["behind"], len(line), len(line), is_sure=True)
     return None
 
 
-def _is_name(name: str) -> bool:
+def may_be_name(name: str) -> bool:
+    """Tell whether a label may be a speaker's."""
     words = name.split()
     if len(words) > _MOST_WORDS or {name.casefold().rstrip("."), "".join(words)} & _NO_SPEAKERS:
         return False

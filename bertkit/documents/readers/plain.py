@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import unescape
@@ -14,11 +15,11 @@ from bertkit.documents.readers.passage import (
     Kind,
     Passage,
     ReadDocument,
-    Turn,
     find_turns,
     is_notice,
     is_particular,
     is_time,
+    may_be_name,
     slice_of,
 )
 from bertkit.documents.sentence_ends import FINAL_ENDING
@@ -70,6 +71,9 @@ def read_plain(text: str) -> list[ReadDocument]:
 
 def plain_passages(text: str, start: int, end: int) -> list[Passage]:
     """Return the passages of text[start:end]."""
+    timed = _timed_passages(text, start, end)
+    if timed:
+        return timed
     found = list(_blocks(text, start, end))
     ended = sum(bool(_ENDED.search(block.text) or _KOREAN_END.search(block.text)) for block in found)
     has_prose = ended >= _SHARE_OF_PROSE * len(found)
@@ -171,11 +175,16 @@ LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]*)>", re.IGNORECASE)
 # What is in a line and is not said: tags, places on the screen, sounds.
 _UNSAID = re.compile(
-    r"<rt>[^<>\n]*</rt>|<[^<>\n]*>|\{\\?[^{}\n]*\}|\[[^\[\]\n]*\]|[♪♫#](?=\s|$)[^♪♫#\n]*[♪♫#]?|[♪♫]|&#?\w{1,10};"
+    r"<rt>[^<>\n]*</rt>|<[^<>\n]*>|\{\\?[^{}\n]*\}|\[[^\[\]\n]*\]|[♪♫#](?=\s|$)[^♪♫#\n]*[♪♫#]?|[♪♫]"
+    r"|&(?:amp;)?#?\w{1,10};|\\[Nnh]"
 )
+# (민호) …, [Ana] …; and MAN: …, as subtitles for the deaf name speakers.
+_NAMED = re.compile(r"\s*[\[(](?P<name>[^\[\]()\n]{1,30})[\])]\s*(?=\S)")
+_CAPITALS_NAMED = re.compile(r"\s*(?P<name>[A-Z][A-Z\d.'’#-]*(?: [A-Z\d][A-Z\d.'’#-]*){0,3}):\s+(?=\S)")
+_SAID_ASIDE = re.compile(r"\s*\((?![^()]*\d)[^\s()]+(?: [^\s()]+){0,2}\)\s+(?=\S)")
 _WORD = re.compile(r"\S+")
 _CUE_SOUND = re.compile(r"\s*\([^()]*\)\s*$")
-_BREAK = re.compile(r"(?:<br\s*/?>|\[br\]|\\N)$", re.IGNORECASE)
+_BREAK = re.compile(r"(?:<(?:\w+:)?br\s*/?>|\[br\]|\\[Nnh])$", re.IGNORECASE)
 _NEXT_VOICE = re.compile(r"(?:>{2,3}\s*|[-–—]\s+(?=\S)|[-–—](?=[^\W\d_]|\d[\d,.]*[가-힣]))")
 _SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’)\]]*(?:\s|$)")
 _OPENS = re.compile(r"(?:so|okay|ok|now|well|but|alright|anyway|however|then|next|first|finally)\b", re.IGNORECASE)
@@ -190,11 +199,12 @@ _OVERLAP = 60  # words in which two cues are compared
 
 @dataclass(frozen=True, slots=True)
 class CueLine:
-    """A line of a cue: text[start:end] of the document, in the `cue`-th cue."""
+    """A line of a cue, which stands at `start` of the document, in the `cue`-th cue; `voice` where its form has one."""
 
     text: str
     start: int
     cue: int
+    voice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +223,7 @@ class _Said:
 
 def passages_of_cues(lines: Iterable[CueLine]) -> list[Passage]:
     """Return the passages of subtitles: what one speaker says without another is one."""
-    said = list(_without_repetition([found for line in lines for found in _said(line)]))
+    said = list(_without_repetition([found for line in _with_names(list(lines)) for found in _said(line)]))
     said = _labelled(said)
     words = sum(len(line.text.split()) for line in said)
     stops = sum(len(_SENTENCE_END.findall(line.text)) for line in said)
@@ -225,7 +235,7 @@ def _said(line: CueLine) -> Iterator[_Said]:
     voices = list(_VOICE.finditer(line.text))
     cuts = [0, *(match.start() for match in voices), len(line.text)]
     for number, (begin, behind) in enumerate(pairwise(cuts)):
-        voice = unescape(voices[number - 1][1]).strip() if number else None
+        voice = unescape(voices[number - 1][1]).strip() if number else line.voice
         pieces, place = list[tuple[str, int, int]](), begin
         dash = _NEXT_VOICE.match(line.text, begin, behind)
         place = dash.end() if dash else begin
@@ -234,7 +244,7 @@ def _said(line: CueLine) -> Iterator[_Said]:
             if _BREAK.match(mark[0]):
                 pieces.append((" ", line.start + mark.start(), line.start + mark.end()))
             elif mark[0].startswith("&"):
-                pieces.append((unescape(mark[0]), line.start + mark.start(), line.start + mark.end()))
+                pieces.append((unescape(unescape(mark[0])), line.start + mark.start(), line.start + mark.end()))
             place = mark.end()
         pieces.append((line.text[place:behind], line.start + place, line.start + behind))
         found = _Said(tuple(piece for piece in pieces if piece[0]), voice, line.cue, dash is not None)
@@ -282,11 +292,37 @@ def _labelled(said: Sequence[_Said]) -> list[_Said]:
     if any(line.voice for line in said):
         return list(said)
     turns = find_turns([line.text for line in said])
-    return [line if turn is None else _of_turn(line, turn) for line, turn in zip(said, turns, strict=True)]
+    are_capitals = all(line.text.isupper() for line in said)
+    found = []
+    for line, turn in zip(said, turns, strict=True):
+        label = _CAPITALS_NAMED.match(line.text) if line.is_new or not are_capitals else None
+        if turn is not None:
+            found.append(_of_turn(line, turn.speaker, turn.said))
+        elif label and may_be_name(label["name"]):
+            found.append(_of_turn(line, label["name"], label.end()))
+        else:
+            aside = _SAID_ASIDE.match(line.text)
+            found.append(replace(line, pieces=_cut(line.pieces, aside.end())) if aside else line)
+    return found
 
 
-def _of_turn(line: _Said, turn: Turn) -> _Said:
-    return replace(line, pieces=_cut(line.pieces, turn.said), voice=turn.speaker)
+def _of_turn(line: _Said, speaker: str, said: int) -> _Said:
+    return replace(line, pieces=_cut(line.pieces, said), voice=speaker)
+
+
+def _with_names(lines: Sequence[CueLine]) -> list[CueLine]:
+    """Take names in brackets before what is said for voices, where some come back."""
+    matches = [_NAMED.match(line.text) for line in lines]
+    names = [match["name"] if match and may_be_name(match["name"]) else None for match in matches]
+    often = {name for name, count in Counter(name for name in names if name).items() if count > 1}
+    if not often:
+        return list(lines)
+    return [
+        replace(line, text=line.text[match.end() :], start=line.start + match.end(), voice=name)
+        if match and name and (name in often or len(name.split()) == 1 and not name.islower())
+        else line
+        for line, match, name in zip(lines, matches, names, strict=True)
+    ]
 
 
 def _cut(pieces: Iterable[tuple[str, int, int]], over: int) -> tuple[tuple[str, int, int], ...]:
@@ -345,12 +381,46 @@ def cue_lines(text: str) -> Iterator[CueLine]:
     cue, in_cue = -1, False
     for match in LINE.finditer(text):
         line = match.group().rstrip("\r\n")
-        if TIMES.match(line):
+        frames = FRAMES.match(line)
+        if frames:
+            cue, in_cue, place = cue + 1, False, frames.end()
+            for piece in line[place:].split("|"):
+                yield CueLine(piece, match.start() + place, cue)
+                place += len(piece) + 1
+        elif TIMES.match(line):
             cue, in_cue = cue + 1, True
         elif not line.strip() or (not in_cue and _NO_CUE.match(line)):
             in_cue = False
         elif in_cue:
             yield CueLine(line, match.start(), cue)
+
+
+# --- Transcripts as plain text: times on lines of their own (copied from YouTube), or [from --> to] before each line
+
+_AT = r"(?:\d{1,2}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?"
+_FROM_TO = re.compile(rf"[ \t]*\[{_AT}[ \t]*-->[ \t]*{_AT}\][ \t]*")
+_AT_ALONE = re.compile(r"[ \t]*(?:\d{1,2}:)?\d{1,2}:\d{2}[ \t]*$")
+_FIRST_TIME = re.compile(r"[ \t]*(?:0?0:)?0?0:\d{2}[ \t]*$")
+_FEWEST_TIMES, _SHARE_OF_TIMES = 3, 0.3
+
+
+def _timed_passages(text: str, start: int, end: int) -> list[Passage]:
+    """Return the passages of a transcript whose lines were cut by time and have no speakers; of other texts none."""
+    lines = [(match[0].rstrip("\r\n"), match.start()) for match in LINE.finditer(text, start, end) if match[0].strip()]
+    first = next((line for line, _ in lines if _AT_ALONE.match(line)), None)
+    is_copied = first is not None and _FIRST_TIME.match(first) is not None
+    times = [_FROM_TO.match(line) or (_AT_ALONE.match(line) if is_copied else None) for line, _ in lines]
+    if sum(map(bool, times)) < max(_FEWEST_TIMES, _SHARE_OF_TIMES * len(lines)):
+        return []
+    cues, cue = [], 0
+    for (line, place), time in zip(lines, times, strict=True):
+        cue += time is not None
+        begin = time.end() if time else 0
+        if begin < len(line) and cue:
+            cues.append(CueLine(line[begin:], place + begin, cue))
+    if is_copied and any(find_turns([line for line, _ in lines])):  # a name above each time
+        return []
+    return passages_of_cues(cues)
 
 
 # --- SubRip subtitles: numbered cues, a comma in their times, and now and then no blank line between them
@@ -367,6 +437,57 @@ def _without_numbers(lines: list[CueLine]) -> Iterator[CueLine]:
         is_last = following is not None and following.cue != line.cue
         if not (is_last and line.text.strip() == str(line.cue + 2)):
             yield line
+
+
+# --- Other forms of subtitles: what is shown at a time, in lines, fields or elements --------------
+
+# MicroDVD: {0}{25}The river rose|by two metres.
+FRAMES = re.compile(r"[ \t]*\{\d+\}\{\d*\}")
+_DIALOGUE = re.compile(r"Dialogue:[ \t]*", re.IGNORECASE)
+_ASS_FIELDS = "layer start end style name marginl marginr marginv effect text".split()
+_DRAWN = re.compile(r"\{[^{}]*\\p[1-9][^{}]*\}")
+_SHOWN = re.compile(r"<(?P<close>/?)(?:\w+:)?(?P<tag>p|text|sync|body)\b(?P<about>[^<>]*)>", re.IGNORECASE)
+_HAS_TIME = re.compile(r"\b(?:begin|start|t)\s*=", re.IGNORECASE)
+
+
+def read_ass(text: str) -> list[ReadDocument]:
+    """Read subtitles of SubStation Alpha; places are those in `text`."""
+    return [ReadDocument(text, tuple(passages_of_cues(_dialogue_lines(text))))]
+
+
+def _dialogue_lines(text: str) -> Iterator[CueLine]:
+    fields, cue = _ASS_FIELDS, 0
+    for match in LINE.finditer(text):
+        line = match[0].rstrip("\r\n")
+        if line[:7].lower() == "format:":
+            fields = [name.strip().lower() for name in line[7:].split(",")]
+        opening = _DIALOGUE.match(line)
+        if opening is None or fields[-1] != "text":
+            continue
+        values = line[opening.end() :].split(",", len(fields) - 1)
+        if len(values) == len(fields) and not _DRAWN.search(values[-1]):
+            about = dict(zip(fields, values, strict=True))
+            name = (about.get("name") or about.get("actor") or "").strip()
+            cue += 1
+            yield CueLine(values[-1], match.start() + len(line) - len(values[-1]), cue, name or None)
+
+
+def read_timed_markup(text: str) -> list[ReadDocument]:
+    """Read subtitles whose cues are elements (TTML, SAMI, YouTube's XML); places are those in `text`."""
+    return [ReadDocument(text, tuple(passages_of_cues(_elements_shown(text))))]
+
+
+def _elements_shown(text: str) -> Iterator[CueLine]:
+    opened, cue = -1, 0  # where what is shown begins
+    for match in _SHOWN.finditer(text):
+        is_cue = not match["close"] and _HAS_TIME.search(match["about"]) is not None
+        if match["tag"].lower() == "p" and not match["close"] and not is_cue:  # <SYNC Start=1><P Class=KRCC>
+            continue
+        if opened >= 0:
+            yield CueLine(text[opened : match.start()], opened, cue)
+            opened = -1
+        if is_cue and not match["about"].endswith("/"):
+            opened, cue = match.end(), cue + 1
 
 
 # --- Plain text with markup: reStructuredText, Org and LaTeX --------------------------------------

@@ -11,13 +11,16 @@ from bertkit.documents.readers.markup import read_html, read_markdown
 from bertkit.documents.readers.office import read_docx, read_mail, read_mbox, read_pdf
 from bertkit.documents.readers.passage import ReadDocument
 from bertkit.documents.readers.plain import (
+    FRAMES,
     HIGHLIGHT,
+    read_ass,
     read_org,
     read_plain,
     read_rst,
     read_srt,
     read_story,
     read_tex,
+    read_timed_markup,
     read_vtt,
 )
 from bertkit.files import without_packing
@@ -42,6 +45,8 @@ FORMATS: tuple[DocumentFormat, ...] = (
     DocumentFormat("html", ("html", "htm", "xhtml"), read_html),
     DocumentFormat("vtt", ("vtt",), read_vtt),
     DocumentFormat("srt", ("srt", "sbv"), read_srt),
+    DocumentFormat("ass", ("ass", "ssa"), read_ass),
+    DocumentFormat("ttml", ("ttml", "dfxp", "smi", "sami", "srv1", "srv3"), read_timed_markup),
     DocumentFormat("story", ("story",), read_story),
     DocumentFormat("eml", ("eml",), of_bytes=read_mail),
     DocumentFormat("mbox", ("mbox",), of_bytes=read_mbox),
@@ -58,6 +63,10 @@ _HTML = re.compile(
 _HTML_PART = re.compile(r"\s*<(?:div|p|article|main|section|h[1-6]|table|ul|ol|nav|header)\b[^<>]*>", re.IGNORECASE)
 _HTML_END = re.compile(r"</(?:div|p|article|main|section|h[1-6]|table|ul|ol)\s*>", re.IGNORECASE)
 _SRT = re.compile(r"\s*(?:\d+[ \t]*\r?\n)?\s*\d{1,2}:\d{2}:\d{2}[,.]\d{1,3}[ \t]*(?:-->|,\d+:\d)")
+_ASS = re.compile(r"\s*\[Script Info\]|\s*\[Events\]", re.IGNORECASE)
+_TIMED = re.compile(
+    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:sami|(?:\w+:)?tt|transcript|timedtext)\b", re.I | re.DOTALL
+)
 _MBOX = re.compile(r"From \S+ [^\n]*\d{4}[^\n]*\r?\n[\w-]+:")
 _HEADERS = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t]+[^\n]*\n)*){2,}\r?\n")
 _MAIL_HEADER = re.compile(
@@ -129,7 +138,9 @@ def _markdown(text: str, fewest: int) -> DocumentFormat | None:
 
 _TOLD: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ("vtt", lambda text: text.startswith("WEBVTT")),
-    ("srt", lambda text: _SRT.match(text) is not None),
+    ("srt", lambda text: _SRT.match(text) is not None or FRAMES.match(text) is not None),
+    ("ass", lambda text: _ASS.match(text) is not None),
+    ("ttml", lambda text: _TIMED.match(text) is not None),
     ("html", _is_html),
     ("mbox", lambda text: _MBOX.match(text) is not None),
     ("eml", _is_mail),
