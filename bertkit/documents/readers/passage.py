@@ -217,7 +217,11 @@ def is_candidate(passage: Passage) -> bool:
 # One label says nothing (`Note: …`); people who talk come back, or nearly every line has one.
 
 _CLOCK = r"(?:오전|오후)?\s*\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?\s*(?:[AaPp]\.?[Mm]\.?)?"
-_DATE = r"(?:\d{1,4}[./-]\s?\d{1,2}[./-]\s?\d{1,4}\.?|\d{4}년\s*\d{1,2}월\s*\d{1,2}일)"
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
+_DATE = (
+    r"(?:\d{1,4}[./-]\s?\d{1,2}[./-]\s?\d{1,4}\.?|\d{4}년\s*\d{1,2}월\s*\d{1,2}일"
+    rf"|\d{{1,2}}[ -](?i:{_MONTH})[ -]\d{{2,4}}|(?i:{_MONTH})\s\d{{1,2}},\s\d{{4}})"
+)
 _WHEN = rf"[\[(<]?(?:{_DATE},?\s*)?(?:{_CLOCK})[\])>]?\s*(?:(?:-->|[-–—,|])\s*(?:{_CLOCK}\]?)?\s*)?"
 _NAME = r"[^\W\d_](?:[\w.'’&/-]| (?! )){0,40}?"
 _ASIDE = r"(?:\s*[(\[][^()\[\]\n]{1,40}[)\]])"
@@ -231,6 +235,7 @@ _LOOSE = (
     re.compile(rf"(?P<name>{_NAME})\s+[–—-]\s+(?=\S)"),
     re.compile(r"(?P<name>(?:[가-힣]{1,10} ){0,2}[가-힣]{2,10})(?: {2,}| ?\u3000+)(?=\S)"),
     re.compile(rf"\((?P<name>{_NAME})\)\s+(?=\S)"),
+    re.compile(r"(?P<name>[A-Z][A-Z'’-]+(?: [A-Z][A-Z'’-]+){0,2})\.\s+(?=[A-Z\[(\"“])"),  # of plays: ANA. …
 )
 _TIME_BEFORE = re.compile(
     rf"(?:[\[(]\s*(?:{_CLOCK})\s*[\])]|\d{{1,2}}:\d{{2}}:\d{{2}}(?:[.,]\d{{1,3}})?|(?:{_CLOCK})(?=\s[-–—|]))\s*[-–—|:]?\s*(?=\S)"
@@ -241,9 +246,21 @@ _PRESENT = re.compile(
     re.I,
 )
 _NAMES_APART = re.compile(r"[,;·/、]|\band\b|(?<=[가-힣]),?\s+외\s")
+# What messengers write before a message: [13/05/2024, 09:12:01] …, 13/05/2024, 09:12 - …, 2024. 5. 13. 오전 9:12, …
+_STAMP = rf"[\u200e\u200f\s]*(?:\[{_DATE},?\s+(?:{_CLOCK})\s*\]|{_DATE},?\s+(?:{_CLOCK})\s*(?:,|:(?=\s)|[-–]))\s+\u200e?"
+_STAMPED = re.compile(_STAMP)
 _CHATS = (
     re.compile(rf"\[(?P<name>[^\[\]\n]{{1,30}})\]\s*\[(?:{_CLOCK})\]\s*"),  # [아나] [오후 3:12] …
-    re.compile(rf"(?:(?:{_WHEN})\s*)?<(?P<name>[^<>\s]{{1,30}})>\s+"),  # <ana> …
+    re.compile(rf"(?:(?:{_WHEN})\s*)?<[ @+%&~]?(?P<name>[^<>\s]{{1,30}})>\s+"),  # <ana> …
+    re.compile(rf"(?:{_CLOCK})\s+From\s+(?P<name>{_NAME})(?:\s+to\s+[^:\n]{{1,60}})?\s*:\s*(?=\S|$)"),  # Zoom's chat
+    re.compile(rf"(?:{_CLOCK})\t(?P<name>[^\t\n]{{1,30}})\t"),  # LINE's
+    # ○의장 박하나  …, ○박하나 의원 …: minutes of Korean councils
+    re.compile(
+        r"[○◯]\s?(?P<name>[가-힣]{0,12}(?:장|위원|의원|관|인) [가-힣]{2,4}|[가-힣]{2,4} [가-힣]{0,8}(?:장|위원|의원)"
+        r"|(?:[가-힣]{1,10} ){0,2}[가-힣]{2,10}(?=\s{2}))\s+(?=\S)"
+    ),
+    # 13/05/2024, 09:13 - Ana: …, [13.05.24, 09:13:12] ~ Bo 🌱: …
+    re.compile(rf"{_STAMP}(?:~\s*)?(?P<name>[^:\n]{{1,40}}?)\s*:\s+(?=\S)"),
 )
 # A line that says who speaks now and when, and nothing else.
 _TURN_LINE = re.compile(
@@ -257,8 +274,11 @@ _NO_MESSAGE = re.compile(
     r"(?:[\w.'-]+ ){1,3}(?:has |have )?(?:joins?|joined|left|quits?|(?:was )?added|removed|created)\b"
     r"[^.!?]{0,40}[.!]?$"
     r"|.{1,30}님이\s.{0,30}(?:들어왔습니다|나갔습니다|초대했습니다|초대하였습니다)\.?$"
-    r"|(?:사진|동영상|이모티콘|음성메시지|파일|지도|연락처|보이스톡|페이스톡)(?:\s*\d+장)?(?:\s*[:：].{0,60})?$"
-    r"|[\u200e<]*(?:media|photo|image|video|audio|sticker|gif|document|contact card)(?: omitted)?>?$",
+    r"|(?:\[?사진|\[?동영상|\[?스티커|\[?파일|이모티콘|음성메시지|지도|연락처|보이스톡|페이스톡)(?:\s*\d+장)?\]?(?:\s*[:：].{0,60})?$"
+    r"|[\u200e<]*(?:media|photo|image|video|audio|sticker|gif|document|contact card)(?: omitted)?>?$"
+    r"|<file_\w+>$|<사진[^<>]{0,20}>$|샵검색\s*[:：]|(?:you deleted this message|this message was deleted)\W*$"
+    r"|(?:\*{1,3}|-?!-|-->|<--)\s.{0,80}\b(?:joined|left|quit|parted|is now known|sets mode|set the topic)\b"
+    r"|exported \d+ messages?|\{(?:reactions|attachments|embed|stickers)\}$",
     re.IGNORECASE,
 )
 _SMALL = frozenset("de da di van von der den la le el al bin of the and".split())
@@ -268,7 +288,7 @@ _NO_SPEAKERS = frozenset(
     "decision decisions summary result results conclusion source sources figure table update edit tl;dr http https "
     "tel phone fax email mail address page pages title author authors keywords abstract version price total "
     "일시 날짜 시간 장소 참석 참석자 불참 안건 주의 참고 문의 전화 주소 제목 작성자 보낸사람 받는사람 출처 예 결론 "
-    "결정 요약 결과 비고 대상 기간 방법 내용 목적".split()
+    "결정 요약 결과 비고 대상 기간 방법 내용 목적 저장한날짜 저장일시 샵검색 회의명".split()
 )
 _MOST_WORDS, _MOST_LETTERS_KOREAN = 4, 12
 _LONGEST_NAME = 40  # letters
@@ -398,6 +418,8 @@ def names_speaker(line: str) -> bool:
 
 
 def _turn(line: str) -> Turn | None:
+    if is_time(line):
+        return None
     for chat in _CHATS:
         found = chat.match(line)
         if found:
@@ -445,6 +467,9 @@ _NOTICE = re.compile(
     | \bmessages\s+and\s+calls\s+are\s+end-to-end\s+encrypted\b
     | ^[\u200e\s]*(?:<media\s+omitted>|(?:image|video|audio|sticker|gif|document|contact\s+card)\s+omitted)$
     | ^this\s+message\s+was\s+deleted\W*$ | ^삭제된\s*메시지입니다\W*$
+    | ^(?:https?://|www\.)\S+$ | ^\S+@\S+\.\w+$ | ^transcribed\s+by\b
+    | ^(?:the\s+)?(?:meeting|transcript(?:ion)?|recording|call)\s+(?:has\s+)?(?:started|ended|stopped)\b[^.!?]{0,40}$
+    | ^\d+\s+(?:repl(?:y|ies)|comments?|likes?|attachments?|shares?|views?)$ | ^-{3}\s+(?:log|day)\s
     | \bsent\s+from\s+my\s+\w+ | ^get\s+outlook\s+for\b | ^unsubscribe\b | \bto\s+unsubscribe\b
     | \bview\s+this\s+e-?mail\s+in\s+your\s+browser\b
     | \bthis\s+(?:e-?mail|message|communication)\b.{0,60}\b(?:confidential|intended|privileged)\b
@@ -482,14 +507,15 @@ _GREETING = re.compile(
 )
 _CLOSING = re.compile(
     r"(?:(?:best|kind|warm|warmest|with\s+best|with\s+kind)(?:\s+(?:regards|wishes))?|regards|thanks|many\s+thanks"
-    r"|thank\s+you|cheers|sincerely|yours(?:\s+\w+)?|love|respectfully|all\s+the\s+best|see\s+you|take\s+care"
+    r"|thank\s+you|cheers|sincerely|yours(?:\s+\w+)?|love|respectfully(?:\s+submitted)?|all\s+the\s+best|see\s+you|take\s+care"
     r"|감사합니다|고맙습니다|수고하세요|[가-힣\s]{1,20}(?:드림|올림|배상))[,.!]*$",
     re.IGNORECASE,
 )
 _PARTICULARS = re.compile(
     r"(?:date|time|place|venue|location|present|attendees|attending|participants|absent|apologies|chair|minutes|agenda"
     r"|(?:next|date\s+of\s+next)\s+meeting|minute\s+taker|taken\s+by|subject|to|from|cc|bcc|sent|tel|phone|fax|e-?mail|address|author|authors|keywords|tags|published|updated"
-    r"|일\s*시|날\s*짜|시\s*간|장\s*소|참\s*석\s*자?|불\s*참\s*자?|안건|작성자|제목|전화|주소|출처|문의|기록자?|다음\s*회의|차기\s*회의)\s*[:：]"
+    r"|회의명|일\s*시|날\s*짜|시\s*간|장\s*소|참\s*석\s*자?|불\s*참\s*자?|안건|작성자|제목|전화|주소|출처|문의|기록자?|다음\s*회의|차기\s*회의)\s*[:：]"
+    r"|저장(?:한\s*날짜|\s*일시)\s*[:：]|[○◯]?\s?출[석결]\s*(?:의원|위원|공무원)|(?:attendees|speakers|participants|present)$"
     r"|(?:minutes|notes)\s+(?:taken|recorded|prepared)\s+by\b[^.]*$",
     re.IGNORECASE,
 )
@@ -548,6 +574,7 @@ def is_rule(text: str) -> bool:
 
 _TEXT_ENDED = re.compile(r"[.!?…。！？][\"'”’」』»)\]]*$")
 _UNENDED = re.compile(r"(?![다요죠까음함임됨~ㅋㅎㅠㅜ])[\w)]$")
+_SENTENCE_END = re.compile(r"[다요죠까음함임됨~ㅋㅎㅠㅜ]\W*$|(?<=[^\W\d])[.!?]\s")
 _FEW_WORDS, _LOWEST, _SEVERAL = 5, 6, 2
 _LONGEST_SIGNATURE = 10  # passages
 
@@ -630,12 +657,15 @@ def _with_speakers(passages: Sequence[Passage]) -> Sequence[Passage]:
     turns = find_turns([passage.text for passage in passages])
     if not any(turns):
         return passages
-    found = []
+    found: list[Passage] = []
     speaker, is_below_name = "", False
-    for passage, turn in zip(passages, turns, strict=True):
+    first = next(place for place, turn in enumerate(turns) if turn)
+    for place, (passage, turn) in enumerate(zip(passages, turns, strict=True)):
         if turn is None:
-            if is_no_message(passage.text):
-                found.append(replace(passage, kind=Kind.LABEL))
+            if is_no_message(passage.text) or _STAMPED.match(passage.text) or _is_aside(passage, found, place < first):
+                found.append(replace(passage, kind=passage.kind if place < first else Kind.LABEL))
+                if is_candidate(passage):
+                    found[-1] = replace(passage, kind=Kind.LABEL)
                 continue
             goes_on = (passage.follows or is_below_name) and not ends_turn(passage.text)
             speaker = speaker if goes_on else ""
@@ -647,7 +677,14 @@ def _with_speakers(passages: Sequence[Passage]) -> Sequence[Passage]:
             found.append(replace(passage, kind=Kind.LABEL))
         else:
             kept = passage.part(turn.start)
-            is_said = not (turn.is_sure and is_no_message(passage.text[turn.said :]))
+            said = passage.text[turn.said :]
+            is_said = not ((turn.is_sure or said[:1] == "<") and is_no_message(said))
             kept = replace(kept, kind=Kind.PROSE if is_said else Kind.LABEL, level=0)
             found.append(replace(kept, speaker=speaker, said_from=turn.said - turn.start))
     return found
+
+
+def _is_aside(passage: Passage, before: Sequence[Passage], is_head: bool) -> bool:
+    """Tell whether what nobody says is no sentence: above the first turn, or below a line that names who is there."""
+    is_listed = passage.follows and bool(before) and is_particular(before[-1].text)
+    return (is_head or is_listed) and not _TEXT_ENDED.search(passage.text) and not _SENTENCE_END.search(passage.text)

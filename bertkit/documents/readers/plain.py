@@ -144,7 +144,9 @@ def _opens_section(line: str, following: str) -> bool:
 def _is_title(block: _Block, following: _Block) -> bool:
     """Tell whether a block stands above what follows as its title."""
     line = block.text
-    if len(line) > _LONGEST_TITLE or len(line.split()) > _MOST_WORDS or not block.above or "\n" in line:
+    if len(line) > _LONGEST_TITLE or len(line.split()) > _MOST_WORDS or "\n" in line:
+        return False
+    if not block.above and not _CAPITALS.match(line):
         return False
     if _LINE_END.search(line) or _KOREAN_END.search(line) or not has_words(line) or line[0].islower():
         return False
