@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from bertkit.documents.readers.passage import Passage, begins_turn, is_time, names_speaker
+from bertkit.documents.readers.passage import Passage, begins_turn, is_particular, is_time, names_speaker
 from bertkit.documents.sentence_ends import FINAL_ENDING, Habits, Span, english_ends, korean_ends, read_habits
 from bertkit.documents.words import HANGUL, detect_language, resolve_language
 
@@ -242,7 +242,7 @@ def _is_wrapped(line: _Line, following: _Line, layout: _Layout) -> bool:
     if _is_item(following.text):
         return False
     is_closed = _is_closed(line.text)
-    if names_speaker(line.text) or begins_turn(following.text, is_closed=is_closed):
+    if names_speaker(line.text) or begins_turn(following.text, is_closed=is_closed) or is_particular(following.text):
         return False
     if not is_closed and _goes_on(line, following.text, layout):
         return True

@@ -288,7 +288,9 @@ _NO_SPEAKERS = frozenset(
     "decision decisions summary result results conclusion source sources figure table update edit tl;dr http https "
     "tel phone fax email mail address page pages title author authors keywords abstract version price total "
     "일시 날짜 시간 장소 참석 참석자 불참 안건 주의 참고 문의 전화 주소 제목 작성자 보낸사람 받는사람 출처 예 결론 "
-    "결정 요약 결과 비고 대상 기간 방법 내용 목적 저장한날짜 저장일시 샵검색 회의명".split()
+    "결정 요약 결과 비고 대상 기간 방법 내용 목적 저장한날짜 저장일시 샵검색 회의명 "
+    "von gesendet an betreff datum de envoyé à objet para asunto assunto enviado inviato oggetto verzonden aan onderwerp "
+    "message message-id content-type in-reply-to 보낸이 받는이 발신 수신 참조".split()
 )
 _MOST_WORDS, _MOST_LETTERS_KOREAN = 4, 12
 _LONGEST_NAME = 40  # letters
@@ -480,6 +482,9 @@ _NOTICE = re.compile(
     | ^좋아요\s*\d | 이메일\s*(?:주소는|무단\s*수집)
     | ^\[?[\w\s]{2,20}기자\]?\s*\S+@\S+$ | ^[▲△▼].{0,100}(?:제공|사진|촬영|캡처|ⓒ).{0,20}$
     | (?:제공|지원|협찬|원고료)\S*\s*(?:을|를)?\s*받아\s*(?:솔직하게\s*)?작성 | ^was\s+this\s+(?:page|article)\s+helpful
+    | \b(?:e-?mail|message)\s+originated\s+(?:from\s+)?outside\b | \bnot\s+click\s+(?:on\s+)?(?:any\s+)?links\s+or\s+open
+    | ^\S+\.(?:pdf|docx?|xlsx?|pptx?|hwpx?|zip|png|jpe?g)$ | ^\d+(?:\.\d+)?\s?[KMG]B?$ | ^electronically\s+signed\b | ^page\s+\d+\s+of\s+\d+$ | ^끝\W*$
+    | (?:이|본)\s*(?:이?메일|전자우편)(?:에는|은|에|의).{0,60}(?:기밀|수신)
     | 본\s*메일은.{0,40}(?:발신\s*전용|기밀|수신자)
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -498,26 +503,53 @@ _BACK_MATTER = re.compile(
     re.IGNORECASE,
 )
 _SOURCE = re.compile(r"\[\d{1,3}\]\s")
+_DISCLAIMER = re.compile(
+    r"\W*(?:this|the\s+information\s+(?:contained\s+)?in\s+this)\s+(?:e-?mail|message|communication|transmission)\b.{0,160}"
+    r"\b(?:confidential|intended|privileged)|\W*(?:confidentiality(?:\s+notice)?|legal\s+notice|disclaimer)\s*:",
+    re.IGNORECASE | re.DOTALL,
+)
+_LONGEST_DISCLAIMER = 3000
 _LONGEST_NOTICE = 600  # characters; what is longer speaks of such things
 _GREETING = re.compile(
     r"(?:hi|hello|dear|hey|good\s+(?:morning|afternoon|evening)|greetings|to\s+whom)\b[^.!?\n]{0,60}[,!:;]?$"
     r"|(?-i:[A-Z])[\w.'-]*(?: (?:and|&|(?-i:[A-Z])[\w.'-]*)){0,3},$"
-    r"|[^.!?\n]{0,30}안녕하(?:세요|십니까|신지요)\W*$|[^.!?\n]{1,30}(?:님|께|귀하)[,.]?$",
+    r"|(?:hallo|liebe[r]?|guten\s+(?:tag|morgen)|sehr\s+geehrte[r]?|bonjour|cher|chère|hola|estimad[oa])\b[^.!?\n]{0,60}[,!]$"
+    r"|[^.!?\n]{0,30}안녕하(?:세요|십니까)[,.!]?\s*[^.!?\n]{1,40}입니다\.?$|[^.!?\n]{0,30}안녕하(?:세요|십니까|신지요)\W*$|[^.!?\n]{1,30}(?:님|께|귀하)[,.]?$",
     re.IGNORECASE,
 )
 _CLOSING = re.compile(
     r"(?:(?:best|kind|warm|warmest|with\s+best|with\s+kind)(?:\s+(?:regards|wishes))?|regards|thanks|many\s+thanks"
     r"|thank\s+you|cheers|sincerely|yours(?:\s+\w+)?|love|respectfully(?:\s+submitted)?|all\s+the\s+best|see\s+you|take\s+care"
-    r"|감사합니다|고맙습니다|수고하세요|[가-힣\s]{1,20}(?:드림|올림|배상))[,.!]*$",
+    r"|(?:viele|liebe|beste|schöne|mit\s+(?:freundlichen|besten|herzlichen))\s+grü(?:ß|ss)en?|lg|mfg|cordialement|bien\s+à\s+vous"
+    r"|saludos(?:\s+cordiales)?|감사합니다|고맙습니다|수고하세요|[가-힣\s]{1,20}(?:드림|올림|배상))[,.!]*$",
     re.IGNORECASE,
 )
 _PARTICULARS = re.compile(
     r"(?:date|time|place|venue|location|present|attendees|attending|participants|absent|apologies|chair|minutes|agenda"
-    r"|(?:next|date\s+of\s+next)\s+meeting|minute\s+taker|taken\s+by|subject|to|from|cc|bcc|sent|tel|phone|fax|e-?mail|address|author|authors|keywords|tags|published|updated"
+    r"|(?:next|date\s+of\s+next)\s+meeting|minute\s+taker|taken\s+by|subject|to|from|cc|bcc|sent|when|where|who|message(?=\s*:\s*\d)|contact|tel|phone|fax|e-?mail|address|author|authors|keywords|tags|published|updated"
     r"|회의명|일\s*시|날\s*짜|시\s*간|장\s*소|참\s*석\s*자?|불\s*참\s*자?|안건|작성자|제목|전화|주소|출처|문의|기록자?|다음\s*회의|차기\s*회의)\s*[:：]"
     r"|저장(?:한\s*날짜|\s*일시)\s*[:：]|[○◯]?\s?출[석결]\s*(?:의원|위원|공무원)|(?:attendees|speakers|participants|present)$"
     r"|(?:minutes|notes)\s+(?:taken|recorded|prepared)\s+by\b[^.]*$",
     re.IGNORECASE,
+)
+# Mails within texts: who wrote on which day, and the headers above what is answered, as programs write them.
+_FROM_WORDS = (
+    r"From|Von|De|Da|Van|Fra|Från|Od|보낸\s*(?:사람|이)|발신(?:인|자)?|发件人|寄件者|差出人"
+)
+_HEADER_WORDS = (
+    r"Sent|Date|To|Cc|Subject|Message-ID|Content-[\w-]+|In-Reply-To|References|Gesendet|Datum|An|Betreff|Envoyé(?:e)?|À|Objet|Enviad[oa](?:\s+el|\s+em)?|Para|Asunto|Assunto"
+    r"|Fecha|Data|Inviato|A|Oggetto|Verzonden|Aan|Onderwerp|Sendt|Til|Emne|Skickat|Till|Ämne"
+    r"|(?:보낸\s*)?(?:날짜|시간|일시)|받는\s*(?:사람|이)|수신(?:인|자)?|참조|제목|发送时间|收件人|主题|送信日時|宛先|件名"
+)
+_MAIL_HEADERS = re.compile(
+    rf"^[ \t*]*(?:{_FROM_WORDS})[ \t*\u00a0]*[:：][^\n]*\n(?:[ \t*]*(?:{_HEADER_WORDS})[ \t*\u00a0]*[:：][^\n]*(?:\n|\Z))+",
+    re.IGNORECASE | re.MULTILINE,
+)
+WROTE = re.compile(
+    r"^[ \t]*(?:(?:on|am|le|el|il|em|op|den|dnia)\b[^\n]{3,150}(?:\n[^\n]{0,80})?"
+    r"\b(?:wrote|schrieb|a écrit|escribió|ha scritto|escreveu|schreef|skrev|napisał)\b[^\n:]{0,80}"
+    r"|\d{4}[년./-][^\n]{3,150}(?:작성|썼습니다|쓴\s*글|写道)[^\n\w]{0,6}):[ \t]*\r?$",
+    re.IGNORECASE | re.MULTILINE,
 )
 _FORWARDED = re.compile(
     r"-{2,}\s*(?:forwarded\s+(?:message|by)|전달된\s*(?:메시지|메일))[^\n]{0,60}|begin\s+forwarded\s+message:",
@@ -529,6 +561,8 @@ _RULE = re.compile(r"[\W_]*$")
 def is_notice(text: str) -> bool:
     """Tell whether a paragraph is a notice of a site, a sender or a publisher, or what stands below a picture."""
     if len(text) <= _LONGEST_CAPTION and _CAPTION.match(text):
+        return True
+    if len(text) <= _LONGEST_DISCLAIMER and _DISCLAIMER.match(text):
         return True
     return len(text) <= _LONGEST_NOTICE and _NOTICE.search(text) is not None
 
@@ -564,6 +598,11 @@ def find_forwarded(text: str, start: int, end: int) -> int | None:
     return None if found is None else found.start()
 
 
+def mail_headers(text: str, start: int, end: int) -> list[Span]:
+    """Return where headers of mails stand in text[start:end]."""
+    return [match.span() for match in _MAIL_HEADERS.finditer(text, start, end)]
+
+
 def is_rule(text: str) -> bool:
     """Tell whether a line is drawn and not written."""
     return _RULE.match(text) is not None
@@ -585,10 +624,14 @@ def candidates(passages: Iterable[Passage]) -> list[Passage]:
     Where a document has nothing but headings, lines of a table and the like, these are.
     """
     placed = _under_headings(_with_speakers(_without_edges(_without_back_matter(_without_times(list(passages))))))
-    found = [passage for passage in placed if is_candidate(passage) and not is_notice(passage.text)]
+    found = [p for p in placed if is_candidate(p) and not is_notice(p.text) and not _is_particular_line(p)]
     if found:
         return found
     return [passage for passage in placed if passage.kind is not Kind.MENU] or placed
+
+
+def _is_particular_line(passage: Passage) -> bool:
+    return not passage.speaker and is_particular(passage.text) and not _TEXT_ENDED.search(passage.text)
 
 
 def _without_times(passages: list[Passage]) -> list[Passage]:
@@ -624,14 +667,18 @@ def _without_edges(passages: list[Passage]) -> list[Passage]:
             passages[place] = replace(passage, kind=Kind.LABEL, level=0)
     from_ = max(0, len(passages) - _LONGEST_SIGNATURE)
     closing = next((i for i in range(from_, len(passages)) if is_closing(passages[i].text)), len(passages))
-    if 0 < closing < len(passages) and not any(
-        _TEXT_ENDED.search(p.text) and not is_notice(p.text) for p in passages[closing + 1 :]
-    ):
+    if 0 < closing < len(passages) and not any(map(_is_said, passages[closing + 1 :])):
         for place in range(closing, len(passages)):
             passages[place] = replace(passages[place], kind=Kind.LABEL, level=0)
     elif len(passages) > 1 and _TEXT_ENDED.search(passages[-2].text) and _is_sender(passages[-1]):
         passages[-1] = replace(passages[-1], kind=Kind.LABEL)
     return passages
+
+
+def _is_said(passage: Passage) -> bool:
+    """Tell whether something is said below a letter's closing, where else names, firms and notices stand."""
+    is_firm = "|" in passage.text or len(passage.text.split()) < _FEW_WORDS
+    return _TEXT_ENDED.search(passage.text) is not None and not is_firm and not is_notice(passage.text)
 
 
 def _is_sender(last: Passage) -> bool:

@@ -11,14 +11,18 @@ from itertools import groupby, pairwise
 from unicodedata import normalize
 
 from bertkit.documents.readers.passage import (
+    WROTE,
     Builder,
     Kind,
     Passage,
     ReadDocument,
+    find_forwarded,
     find_turns,
+    is_greeting,
     is_notice,
     is_particular,
     is_time,
+    mail_headers,
     may_be_name,
     slice_of,
 )
@@ -75,11 +79,17 @@ def plain_passages(text: str, start: int, end: int) -> list[Passage]:
     if timed:
         return timed
     found = list(_blocks(text, start, end))
+    headers = mail_headers(text, start, end)
+    is_answer = WROTE.search(text, start, end) is not None
+    if found and headers and is_greeting(found[0].text) and find_forwarded(text, start, end) is None:
+        found = [block for block in found if block.end <= headers[0][0]]  # a letter, and the mail that it answers
     ended = sum(bool(_ENDED.search(block.text) or _KOREAN_END.search(block.text)) for block in found)
     has_prose = ended >= _SHARE_OF_PROSE * len(found)
     passages = []
     for block, following in zip(found, [*found[1:], None], strict=False):
         kind, level = _kind(text, block, following, has_prose=has_prose)
+        if any(begin <= block.start < behind for begin, behind in headers) or (is_answer and _is_quoted(text, block)):
+            kind, level = Kind.LABEL, 0
         made = slice_of(text, block.start, block.end, kind)
         passages.append(replace(made, level=level, follows=not block.above))
     return passages
@@ -117,6 +127,11 @@ def _kind(text: str, block: _Block, following: _Block | None, *, has_prose: bool
     if is_item or _NUMBERED.match(block.text):
         return Kind.ITEM, 0
     return Kind.PROSE, 0
+
+
+def _is_quoted(text: str, block: _Block) -> bool:
+    """Tell whether a block of a mail is quoted from another, or says who wrote that."""
+    return ">" in text[text.rfind("\n", 0, block.start) + 1 : block.start] or WROTE.match(block.text) is not None
 
 
 def _marked_level(text: str, block: _Block, before: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from bertkit.documents.readers.markup import read_html, read_markdown
+from bertkit.documents.readers.markup import read_html, read_markdown, read_notebook
 from bertkit.documents.readers.office import read_docx, read_mail, read_mbox, read_pdf
 from bertkit.documents.readers.passage import ReadDocument
 from bertkit.documents.readers.plain import (
@@ -39,6 +39,7 @@ class DocumentFormat:
 FORMATS: tuple[DocumentFormat, ...] = (
     DocumentFormat("txt", ("txt", "text", "adoc", "log"), read_plain),
     DocumentFormat("md", ("md", "markdown", "mkd", "mdown", "mdx", "rmd", "qmd"), read_markdown),
+    DocumentFormat("ipynb", ("ipynb",), of_bytes=read_notebook),
     DocumentFormat("rst", ("rst", "rest"), read_rst),
     DocumentFormat("org", ("org",), read_org),
     DocumentFormat("tex", ("tex", "ltx", "latex"), read_tex),
@@ -86,12 +87,27 @@ _MARKS_OF_MARKDOWN = tuple(
         r"^#{1,6} \S.*\n[\s\S]*?\w",
         r"^(?:```|~~~)[\w+-]*[ \t]*\r?$",
         r"\[[^\[\]\n]+\]\((?:https?://|[#./\w-])[^()\s]*\)",
-        r"\*\*\w[^*\n]*\*\*",
+        r"\*\*\w[^*\n]*\*\*",  # three of them count twice
         r"^\|?[ \t]*:?-{3,}:?[ \t]*\|",
         r"\A(---|\+\+\+)\n(?:.*\n)*?\w+ ?[:=].*\n(?:.*\n)*?\1$",
         r"^!\[[^\]\n]*\]\(",
     )
 )
+
+# What only an input without a name is told by, with another mark.
+_BOLD = _MARKS_OF_MARKDOWN[3]
+_WEAK_MARKS = tuple(
+    re.compile(pattern, re.MULTILINE)
+    for pattern in (
+        r"^\S[^\n]*\n={3,}[ \t]*$",
+        r"~~\w[^~\n]*~~",
+        r"<https?://[^<>\s]+>",
+        r"^[ \t]*[-*] \[[ xX]\] \S",
+        r"^\[[^\[\]\n]+\]:[ \t]+\S+",
+        r"\[\[[^\[\]\s][^\[\]\n]*\]\]",
+    )
+)
+_NOTEBOOK = re.compile(r"\s*\{\s*\"(?:cells|metadata|nbformat)\"[\s\S]*?\"cell_type\"\s*:\s*\"(?:markdown|code|raw)\"")
 
 
 def find_format(name: str) -> DocumentFormat | None:
@@ -117,6 +133,8 @@ def told_format(head: bytes, *, has_name: bool) -> DocumentFormat | None:
     if head.startswith(b"PK\x03\x04"):
         return _BY_NAME["docx"] if b"word/" in head or b"[Content_Types].xml" in head[:200] else None
     text = head[:_LOOKED_AT].decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n")
+    if _HTML_PART.match(text) and _markdown(text, 2):  # a README whose title is HTML
+        return _BY_NAME["md"]
     return next((_BY_NAME[name] for name, is_so in _TOLD if is_so(text)), _markdown(text, 2 if has_name else 1))
 
 
@@ -132,12 +150,16 @@ def _is_mail(text: str) -> bool:
 def _markdown(text: str, fewest: int) -> DocumentFormat | None:
     """Tell Markdown by its marks; pipes and files without a name need one that is not an accident, or two."""
     met = [pattern.search(text) is not None for pattern in _MARKS_OF_MARKDOWN]
+    met.append(len(_BOLD.findall(text)) > 2)
+    if fewest == 1:
+        met += [pattern.search(text) is not None for pattern in _WEAK_MARKS]
     is_plain = sum(met) >= max(2, fewest) or (fewest == 1 and (met[0] or met[1] or met[5]))
     return _BY_NAME["md"] if is_plain else None
 
 
 _TOLD: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ("vtt", lambda text: text.startswith("WEBVTT")),
+    ("ipynb", lambda text: _NOTEBOOK.match(text) is not None),
     ("srt", lambda text: _SRT.match(text) is not None or FRAMES.match(text) is not None),
     ("ass", lambda text: _ASS.match(text) is not None),
     ("ttml", lambda text: _TIMED.match(text) is not None),
