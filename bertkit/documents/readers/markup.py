@@ -68,14 +68,15 @@ _FURNITURE = frozenset(
     "subscribe subscription promo advert ad ads popup modal overlay pagination pager toc skip tags sponsor sponsored "
     "toolbar masthead paywall signup login disclaimer copyright byline dateline timestamp date posted meta metadata "
     "caption credit reference references reflist editsection noprint hidden topbar gnb lnb snb reporter btn button "
-    "thumb thumbcaption hatnote infobox navbox catlinks printfooter respond secondary cmp hide toast tooltip".split()
+    "signature headerlink permalink thumb thumbcaption hatnote infobox navbox catlinks printfooter respond secondary cmp hide toast tooltip".split()
 )
 _FURNITURE_ANYWHERE = frozenset(
     "cookie cookies consent gdpr cookiebar cookiebanner onetrust breadcrumb breadcrumbs newsletter sharing "
     "sharedaddy disqus advertisement paywall hatnote".split()
 )
 _FURNITURE_WHOLE = frozenset(
-    "widget-area site-info sd-title wp-caption-text sr-only visually-hidden divrplyfwdmsg".split()
+    "widget-area site-info sd-title wp-caption-text sr-only visually-hidden d-none screen-reader-text img_desc end_photo_org "
+    "media_end_summary divrplyfwdmsg".split()
 )
 _NOT_FURNITURE = frozenset("has with no without is not content wrapper container layout page body main article".split())
 # Words of the class of what holds the text and nothing else.
@@ -88,6 +89,7 @@ _SPACE_OR_DASH = re.compile(r"[\s_-]+|(?<=[a-z])(?=[A-Z])")
 _CITED = re.compile(r"^cite\b|\bgmail_quote\b")  # the mail that is answered
 _QUOTED = re.compile(r"\b(?:yahoo_quoted|protonmail_quote|moz-cite-prefix)")
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_HTML_BULLET = re.compile(r"[○●◎□■◆◇•·‣▪※ㅇ]\s+(?=\S)")
 _HTML_STOP = re.compile(r"[.!?…。！？:;,][\"'”’»)\]]*$")
 _FINAL = re.compile(r"[다요죠까음함임됨](?:[~^ㅋㅎㅠㅜㅡ♥♡;!.]|[^\w\s])*$")
 _REFERENCE = re.compile(r"\[?(?:\d{1,3}|[a-z*†‡]|citation needed|edit|)\]?$")
@@ -351,6 +353,8 @@ class _Page(HTMLParser):
         linked, self._linked, letters, self._letters = self._linked, 0, self._letters, 0
         if passage is None:
             return
+        bullet = _HTML_BULLET.match(passage.text)
+        passage = passage.part(bullet.end()) if bullet else passage
         level = self._in_heading()
         free = None
         if level:

@@ -152,7 +152,6 @@ def _kind(paragraph: Element, styles: dict[str, str]) -> tuple[Kind, int]:
 # --- The text of PDFs, by pypdf (extra `documents`); lines that every page repeats are not read ---
 
 _DIGITS = re.compile(r"\d+")
-_PAGE_NUMBER = re.compile(r"[-–—\s]*(?:page|p\.|쪽)?\s*\d{1,4}\s*(?:(?:of|/)\s*\d{1,4}|쪽)?[-–—\s]*$", re.IGNORECASE)
 _HYPHEN = re.compile(r"(?<=[a-z])[-\u00ad]\n(?=[a-z])")
 # What damaged files have made pypdf raise besides its own errors.
 _DAMAGED = (
@@ -259,7 +258,7 @@ def _notes(fragments: Sequence[_Fragment], sizes: Sequence[float]) -> list[_Frag
         return []
     least = _SMALLER * letters.most_common(1)[0][0]
     sized = list(zip(fragments, sizes, strict=True))
-    of_text = (each[1] for each, size in sized if size >= least and not _PAGE_NUMBER.match(each[2]))
+    of_text = (each[1] for each, size in sized if size >= least and not is_page_number(each[2]))
     lowest = min(of_text, default=0)
     small = [each for each, size in sized if size < least and each[1] < lowest]
     top = max((each[1] for each in small), default=0) - _RAISED
@@ -274,7 +273,7 @@ def _without_notes(text: str, notes: Sequence[_Fragment]) -> str:
     while lines and noted:
         line = lines.pop()
         bare = "".join(line.split())
-        if bare not in noted and not _PAGE_NUMBER.match(line):
+        if bare not in noted and not is_page_number(line):
             lines.append(line)
             break
         kept += [line] if bare not in noted else []
@@ -315,7 +314,7 @@ def _without_furniture(pages: list[list[str]]) -> list[list[str]]:
     def is_furniture(place: int, lines: list[str]) -> bool:
         at_edge = place < _EDGE or place >= len(lines) - _EDGE
         is_often = _bare(lines[place]) in often and not lines[place].endswith((".", "!", "?"))
-        return at_edge and (is_often or _PAGE_NUMBER.match(lines[place]) is not None)
+        return at_edge and (is_often or is_page_number(lines[place]))
 
     return [[line for place, line in enumerate(lines) if not is_furniture(place, lines)] for lines in pages]
 

@@ -267,7 +267,12 @@ _TURN_LINE = re.compile(
     rf"(?:(?P<name>{_NAME}){_ASIDE}?\s*[-–—|,]?\s+[\[(]?(?:{_CLOCK})[\])]?|(?:{_WHEN})(?P<behind>{_NAME}))\s*$"
 )
 _WHEN_LINE = re.compile(
-    rf"[-=*–—_ ]*(?:(?:{_WHEN})|[\[(]?{_DATE}[\])]?\.?(?:\s*\(?[월화수목금토일](?:요일)?\)?)?)[-=*–—_ ]*$"
+    rf"[-=*–—_ ]*(?:(?:{_WHEN})|(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day,?\s+)?[\[(]?{_DATE}[\])]?\.?"
+    r"(?:\s*\(?[월화수목금토일](?:요일)?\)?)?)[-=*–—_ ]*$",
+    re.IGNORECASE,
+)
+_PAGE_NUMBER = re.compile(
+    r"[-–—\s]*(?:(?:page|p\.|쪽)\s*\d{1,4}|\d{1,3}|\d{1,4}\s*쪽)\s*(?:(?:of|/)\s*\d{1,4})?[-–—\s]*$", re.IGNORECASE
 )
 # What a messenger writes of its own.
 _NO_MESSAGE = re.compile(
@@ -290,7 +295,7 @@ _NO_SPEAKERS = frozenset(
     "일시 날짜 시간 장소 참석 참석자 불참 안건 주의 참고 문의 전화 주소 제목 작성자 보낸사람 받는사람 출처 예 결론 "
     "결정 요약 결과 비고 대상 기간 방법 내용 목적 저장한날짜 저장일시 샵검색 회의명 "
     "von gesendet an betreff datum de envoyé à objet para asunto assunto enviado inviato oggetto verzonden aan onderwerp "
-    "message message-id content-type in-reply-to 보낸이 받는이 발신 수신 참조".split()
+    "joined posts posted registered message message-id content-type in-reply-to 보낸이 받는이 발신 수신 참조".split()
 )
 _MOST_WORDS, _MOST_LETTERS_KOREAN = 4, 12
 _LONGEST_NAME = 40  # letters
@@ -395,6 +400,11 @@ def is_time(line: str) -> bool:
     return _WHEN_LINE.match(line) is not None
 
 
+def is_page_number(line: str) -> bool:
+    """Tell whether a line is the number of a page and nothing else."""
+    return _PAGE_NUMBER.match(line) is not None
+
+
 def time_before(line: str) -> int:
     """Return how long the time is that a line of a transcript begins with, and what parts it from what is said."""
     found = _TIME_BEFORE.match(line)
@@ -459,6 +469,10 @@ _NOTICE = re.compile(
     | ^(?:share\s+(?:this|on)|follow\s+us|read\s+more|click\s+here|skip\s+to|back\s+to\s+top|advertisement)\b
     | \b(?:enable|requires?)\s+javascript\b
     | ^(?:last\s+)?(?:updated|modified|published|posted|filed|tagged|reporting)\s*(?::|on\b|by\b|in\b|under\b).{0,80}$
+    | ^this\s+(?:article|story|post|page)\s+(?:was|has\s+been)\s+(?:last\s+)?(?:amended|updated|corrected|edited)
+    | \bif\s+you\s+(?:liked|enjoyed)\s+this\b.{0,60}\b(?:clap|follow|subscribe|share)
+    | \bas\s+an\s+amazon\s+associate\b | \baffiliate\s+links\b | ^jump\s+to\s+recipe
+    | ^media\s+playback\s+is\s+(?:not\s+supported|unsupported)
     | ^(?:comments?|replies)\s*\(?\d | \be-?mail\s+address\s+will\s+not\s+be\s+published\b
     | ^required\s+fields\s+are\s+marked\b | \b(?:proudly\s+)?powered\s+by\s+(?:wordpress|drupal|hugo|jekyll|blogger)\b
     | \bwe\s+(?:and|&)\s+our\s+(?:\d+\s+)?(?:partners|vendors)\b
@@ -479,6 +493,7 @@ _NOTICE = re.compile(
     | 무단\s*(?:전재|복제|배포) | 저작권자\s*(?:ⓒ|©|\() | 쿠키(?:를|\s*설정) | 나의\s*\w+에서\s*보냄 | 수신\s*거부
     | ^(?:자막|자막\s*제[공작]|번역|(?:기사\s*)?입력|(?:최종\s*)?수정|등록|승인|송고)\s*:?\s*(?:\d{4}[.\-/년]|:).{0,60}$
     | ^[\w\s()]{0,14}자막\s*(?:제공|제작)\s*[:：] | 구독\s*(?:하기|신청|해\s*주세요)\W*$ | 기사\s*제보 | 광고\s*문의
+    | ^[▶▷☞►].{0,80}[^.!?다요]$ | ^\[?관련\s*기사\]? | 정보에\s*만족하십니까
     | ^좋아요\s*\d | 이메일\s*(?:주소는|무단\s*수집)
     | ^\[?[\w\s]{2,20}기자\]?\s*\S+@\S+$ | ^[▲△▼].{0,100}(?:제공|사진|촬영|캡처|ⓒ).{0,20}$
     | (?:제공|지원|협찬|원고료)\S*\s*(?:을|를)?\s*받아\s*(?:솔직하게\s*)?작성 | ^was\s+this\s+(?:page|article)\s+helpful
@@ -500,6 +515,13 @@ _BACK_MATTER = re.compile(
     r"(?:\d{1,2}\.?\s+)?(?:references|bibliography|works\s+cited|literature\s+cited|footnotes|endnotes|see\s+also"
     r"|external\s+links|further\s+reading|related\s+(?:posts|articles|stories)|참고\s*(?:문헌|자료)|각주|미주|같이\s*보기"
     r"|외부\s*링크)\s*:?$",
+    re.IGNORECASE,
+)
+# Headings of what stands beside the text of a page.
+_SIDE_MATTER = re.compile(
+    r"(?:about\s+(?:me|the\s+author)|(?:popular|recent|latest|more)\s+(?:posts|articles|stories|news)|archives?|categories"
+    r"|you\s+(?:may|might)\s+also\s+like|leave\s+a\s+(?:reply|comment)|(?:\d+\s+)?comments?|share\s+this|most\s+read"
+    r"|.{0,30}카테고리의\s*다른\s*글|(?:관련|많이\s*본|인기)\s*(?:기사|뉴스|글)|(?:\d+개의\s*)?댓글)\s*:?$",
     re.IGNORECASE,
 )
 _SOURCE = re.compile(r"\[\d{1,3}\]\s")
@@ -526,8 +548,8 @@ _CLOSING = re.compile(
 )
 _PARTICULARS = re.compile(
     r"(?:date|time|place|venue|location|present|attendees|attending|participants|absent|apologies|chair|minutes|agenda"
-    r"|(?:next|date\s+of\s+next)\s+meeting|minute\s+taker|taken\s+by|subject|to|from|cc|bcc|sent|when|where|who|message(?=\s*:\s*\d)|contact|tel|phone|fax|e-?mail|address|author|authors|keywords|tags|published|updated"
-    r"|회의명|일\s*시|날\s*짜|시\s*간|장\s*소|참\s*석\s*자?|불\s*참\s*자?|안건|작성자|제목|전화|주소|출처|문의|기록자?|다음\s*회의|차기\s*회의)\s*[:：]"
+    r"|(?:next|date\s+of\s+next)\s+meeting|minute\s+taker|taken\s+by|subject|to|from|cc|bcc|sent|when|where|who|message(?=\s*:\s*\d)|contact|joined|posts|posted|registered|tel|phone|fax|e-?mail|address|author|authors|keywords|tags|published|updated"
+    r"|회의명|조회수?|추천수?|작성일|등록일|첨부(?:파일)?|일\s*시|날\s*짜|시\s*간|장\s*소|참\s*석\s*자?|불\s*참\s*자?|안건|작성자|제목|전화|주소|출처|문의|기록자?|다음\s*회의|차기\s*회의)\s*[:：]"
     r"|저장(?:한\s*날짜|\s*일시)\s*[:：]|[○◯]?\s?출[석결]\s*(?:의원|위원|공무원)|(?:attendees|speakers|participants|present)$"
     r"|(?:minutes|notes)\s+(?:taken|recorded|prepared)\s+by\b[^.]*$",
     re.IGNORECASE,
@@ -648,7 +670,8 @@ def _without_back_matter(passages: list[Passage]) -> list[Passage]:
     level = 0  # of the heading of sources that is open
     for place, passage in enumerate(passages):
         is_heading = passage.kind is Kind.HEADING
-        if opens_back_matter(passage.text) and (place or is_heading):
+        is_beside = is_heading and place and _SIDE_MATTER.match(passage.text)
+        if is_beside or (opens_back_matter(passage.text) and (place or is_heading)):
             level = (passage.level or 1) if is_heading else _LOWEST
             if not is_heading:
                 passages[place] = replace(passage, kind=Kind.LABEL)

@@ -16,10 +16,12 @@ from bertkit.documents.readers.passage import (
     Kind,
     Passage,
     ReadDocument,
+    Run,
     find_forwarded,
     find_turns,
     is_greeting,
     is_notice,
+    is_page_number,
     is_particular,
     is_time,
     mail_headers,
@@ -34,8 +36,9 @@ from bertkit.documents.sentences import blocks, has_words
 # A title stands alone above prose; a letter begins with a greeting and ends with names;
 # tables are parted by bars, tabs or columns; the rest is prose, lists and dialogue.
 
-_LINE_END = re.compile(r"[.!?…。！？:;,~ㅋㅎㅠㅜ^♥♡][\"'”’」』»)\]*_]*$|\.\"?\s*\)$")
-_ENDED = re.compile(r"[.!?…。！？~ㅋㅎㅠㅜ^♥♡][\"'”’」』»)\]*_]*$")
+_SMILE = r"[:;=][-']?[)(DPp3]+$|<3$|\bXD$"
+_LINE_END = re.compile(rf"[.!?…。！？:;,~ㅋㅎㅠㅜ^♥♡][\"'”’」』»)\]*_]*$|\.\"?\s*\)$|{_SMILE}")
+_ENDED = re.compile(rf"[.!?…。！？~ㅋㅎㅠㅜ^♥♡][\"'”’」』»)\]*_]*$|{_SMILE}")
 _KOREAN_END = re.compile(rf"(?:{FINAL_ENDING}|[요죠음함임됨])$")
 _HASHES = re.compile(r"(?:^|\n)[ \t]*(#{1,6})[ \t]+$")
 _UNDERLINE = re.compile(r"[ \t]*\r?\n[ \t]*(={3,}|-{3,})[ \t]*(?:\r?\n|$)")
@@ -52,6 +55,8 @@ _SECTION = re.compile(
 _GAP = re.compile(r"(?<=\S)(?:\t+| {3,})(?=\S)")
 _LEAD_IN = re.compile(r"(?:[^\s.!?。]+\s+){0,5}[^\s.!?。]+\s*[:：]$")
 _CAPITALS = re.compile(r"(?=.*[A-Z]{2})[^a-z가-힣]+$")
+_DIGITS = re.compile(r"\d+")
+_BETWEEN_DASHES = re.compile(r"(?:[-–—]\s)?\w{1,20}\s[-–—]$")  # - and -
 _SHARE_OF_PROSE = 0.25
 """Of the blocks those that end as sentences do, from which a line that does not is a title."""
 _LONGEST_TITLE, _MOST_WORDS, _FEW_WORDS = 90, 12, 6
@@ -85,14 +90,54 @@ def plain_passages(text: str, start: int, end: int) -> list[Passage]:
         found = [block for block in found if block.end <= headers[0][0]]  # a letter, and the mail that it answers
     ended = sum(bool(_ENDED.search(block.text) or _KOREAN_END.search(block.text)) for block in found)
     has_prose = ended >= _SHARE_OF_PROSE * len(found)
-    passages = []
-    for block, following in zip(found, [*found[1:], None], strict=False):
+    edges = _page_edges(found)
+    passages: list[Passage] = []
+    for place, (block, following) in enumerate(zip(found, [*found[1:], None], strict=False)):
         kind, level = _kind(text, block, following, has_prose=has_prose)
-        if any(begin <= block.start < behind for begin, behind in headers) or (is_answer and _is_quoted(text, block)):
+        is_header = any(begin <= block.start < behind for begin, behind in headers)
+        if is_header or place in edges or (is_answer and _is_quoted(text, block)):
             kind, level = Kind.LABEL, 0
-        made = slice_of(text, block.start, block.end, kind)
-        passages.append(replace(made, level=level, follows=not block.above))
+        made = replace(slice_of(text, block.start, block.end, kind), level=level, follows=not block.above)
+        below = _above_edges(passages, place, edges)
+        if below is not None and _goes_on_over(passages[below], made):
+            passages[below] = _over_pages(passages[below], made)
+        passages.append(replace(made, kind=Kind.LABEL) if below is not None and passages[below].end == made.end else made)
     return passages
+
+
+def _page_edges(found: Sequence[_Block]) -> set[int]:
+    """Return which blocks are numbers of pages, or the lines beside them that come back on page after page."""
+    numbers = {place for place, block in enumerate(found) if is_page_number(block.text)}
+    bare = [_DIGITS.sub("0", block.text) if _may_be_edge(block.text) else "" for block in found]
+    counts = Counter(line for line in bare if line)
+    beside = Counter(line for place, line in enumerate(bare) if line and {place - 1, place + 1} & numbers)
+    often = {line for line, count in counts.items() if count > 2 and (len(numbers) > 1 or line.endswith("0"))}
+    often |= {line for line, count in beside.items() if count > 1 and count == counts[line]}
+    return numbers | {place for place, line in enumerate(bare) if line in often}
+
+
+def _may_be_edge(line: str) -> bool:
+    return len(line) <= _LONGEST_TITLE and "\n" not in line and line[:1].isupper() and not _LINE_END.search(line)
+
+
+def _above_edges(passages: Sequence[Passage], place: int, edges: set[int]) -> int | None:
+    """Return the passage above the edges of pages that stand above a place; None where none do."""
+    above = place
+    while above and above - 1 in edges:
+        above -= 1
+    return above - 1 if 0 < above < place and place not in edges else None
+
+
+def _goes_on_over(before: Passage, after: Passage) -> bool:
+    """Tell whether a sentence goes on over the edge of a page."""
+    is_prose = before.kind is after.kind is Kind.PROSE and not _LINE_END.search(before.text)
+    return is_prose and (after.text[0].islower() or "가" <= after.text[0] <= "힣") and not _KOREAN_END.search(before.text)
+
+
+def _over_pages(before: Passage, after: Passage) -> Passage:
+    begin = len(before.text) + 1
+    runs = (Run(begin - 1, 1, before.end, after.start), *(replace(run, read=run.read + begin) for run in after.runs))
+    return replace(before, text=f"{before.text}\n{after.text}", runs=(*before.runs, *runs))
 
 
 def _blocks(text: str, start: int, end: int) -> Iterator[_Block]:
@@ -110,7 +155,7 @@ def _kind(text: str, block: _Block, following: _Block | None, *, has_prose: bool
     level = _marked_level(text, block, before)
     if level:
         return Kind.HEADING, level
-    if is_time(block.text) or is_particular(block.text) or _LEAD_IN.match(block.text) or _SOUND.match(block.text):
+    if is_time(block.text) or _BETWEEN_DASHES.match(block.text) or is_particular(block.text) or _LEAD_IN.match(block.text) or _SOUND.match(block.text):
         return Kind.LABEL, 0
     is_short = len(block.text) <= _LONGEST_TITLE and "\n" not in block.text
     if _SQUARE_BEFORE.search(before) and is_short and following and not _LINE_END.search(block.text):
