@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from bertkit.documents.readers.passage import Passage, begins_turn, is_page_number, is_particular, is_time, names_speaker
+from bertkit.documents.readers.passage import Passage, begins_turn, is_line_of_site, is_page_number, is_particular, is_time, names_speaker
 from bertkit.documents.sentence_ends import FINAL_ENDING, Habits, Span, english_ends, korean_ends, read_habits
 from bertkit.documents.words import HANGUL, detect_language, resolve_language
 
@@ -172,7 +172,7 @@ def _is_apart(paragraph: Sequence[_Line], number: int, width: int) -> bool:
     """Tell whether a line stands apart from the one above: a time, a name above a time, a title within a page."""
     line = paragraph[number]
     above, below = paragraph[number - 1].text, paragraph[number + 1].text if number + 1 < len(paragraph) else ""
-    if any(is_time(text) or is_page_number(text) for text in (above, line.text)):
+    if any(is_time(text) or is_page_number(text) or is_line_of_site(text) for text in (above, line.text)):
         return True
     if _is_closed(line.text):
         return False

@@ -472,7 +472,6 @@ _NOTICE = re.compile(
     | ^this\s+(?:article|story|post|page)\s+(?:was|has\s+been)\s+(?:last\s+)?(?:amended|updated|corrected|edited)
     | \bif\s+you\s+(?:liked|enjoyed)\s+this\b.{0,60}\b(?:clap|follow|subscribe|share)
     | \bas\s+an\s+amazon\s+associate\b | \baffiliate\s+links\b | ^jump\s+to\s+recipe
-    | ^media\s+playback\s+is\s+(?:not\s+supported|unsupported)
     | ^(?:comments?|replies)\s*\(?\d | \be-?mail\s+address\s+will\s+not\s+be\s+published\b
     | ^required\s+fields\s+are\s+marked\b | \b(?:proudly\s+)?powered\s+by\s+(?:wordpress|drupal|hugo|jekyll|blogger)\b
     | \bwe\s+(?:and|&)\s+our\s+(?:\d+\s+)?(?:partners|vendors)\b
@@ -503,6 +502,11 @@ _NOTICE = re.compile(
     | 본\s*메일은.{0,40}(?:발신\s*전용|기밀|수신자)
     """,
     re.IGNORECASE | re.VERBOSE,
+)
+_OF_SITE = re.compile(
+    r"(?:media\s+playback\s+is\s+(?:not\s+supported|unsupported)\b.{0,40}|(?:image|video)\s+(?:copyright|source|caption)\b.{0,120}"
+    r"|advertisement|story\s+continues\s+below.{0,40})$",
+    re.IGNORECASE,
 )
 _CAPTION = re.compile(
     r"(?:[<\[〈【]\s*(?:table|figure|fig\.?|표|그림|사진|도표)\s*\d+"
@@ -584,6 +588,8 @@ def is_notice(text: str) -> bool:
     """Tell whether a paragraph is a notice of a site, a sender or a publisher, or what stands below a picture."""
     if len(text) <= _LONGEST_CAPTION and _CAPTION.match(text):
         return True
+    if is_line_of_site(text):
+        return True
     if len(text) <= _LONGEST_DISCLAIMER and _DISCLAIMER.match(text):
         return True
     return len(text) <= _LONGEST_NOTICE and _NOTICE.search(text) is not None
@@ -623,6 +629,11 @@ def find_forwarded(text: str, start: int, end: int) -> int | None:
 def mail_headers(text: str, start: int, end: int) -> list[Span]:
     """Return where headers of mails stand in text[start:end]."""
     return [match.span() for match in _MAIL_HEADERS.finditer(text, start, end)]
+
+
+def is_line_of_site(line: str) -> bool:
+    """Tell whether a line is one that news sites put between paragraphs."""
+    return _OF_SITE.match(line) is not None
 
 
 def is_rule(text: str) -> bool:

@@ -218,7 +218,7 @@ def _is_title(block: _Block, following: _Block) -> bool:
 
 # --- The .story files of CNN and Daily Mail: an article, and its highlights, which are its reference
 
-HIGHLIGHT = re.compile(r"^[ \t]*@highlight[ \t]*\r?$", re.MULTILINE)
+HIGHLIGHT = re.compile(r"(?:^|(?<=\s))@highlight[ \t]*(?=\s|\Z)", re.MULTILINE)
 
 
 def read_story(text: str) -> list[ReadDocument]:

@@ -12,7 +12,6 @@ from bertkit.documents.readers.office import read_docx, read_mail, read_mbox, re
 from bertkit.documents.readers.passage import ReadDocument
 from bertkit.documents.readers.plain import (
     FRAMES,
-    HIGHLIGHT,
     read_ass,
     read_org,
     read_plain,
@@ -68,6 +67,7 @@ _ASS = re.compile(r"\s*\[Script Info\]|\s*\[Events\]", re.IGNORECASE)
 _TIMED = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:sami|(?:\w+:)?tt|transcript|timedtext)\b", re.I | re.DOTALL
 )
+_STORY = re.compile(r"^[ \t]*@highlight[ \t]*\r?$", re.MULTILINE)
 _MBOX = re.compile(r"From \S+ [^\n]*\d{4}[^\n]*\r?\n[\w-]+:")
 _HEADERS = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t]+[^\n]*\n)*){2,}\r?\n")
 _MAIL_HEADER = re.compile(
@@ -166,7 +166,7 @@ _TOLD: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ("html", _is_html),
     ("mbox", lambda text: _MBOX.match(text) is not None),
     ("eml", _is_mail),
-    ("story", lambda text: HIGHLIGHT.search(text) is not None),
+    ("story", lambda text: _STORY.search(text) is not None),
     ("tex", lambda text: _TEX.search(text) is not None),
     ("org", lambda text: _ORG.search(text) is not None),
     ("rst", lambda text: _RST.search(text) is not None),
