@@ -475,6 +475,10 @@ def _document_format(opened: Opened, source: _Source) -> DocumentFormat | None:
         return named
     if opened.path is not None and _kind_by_name(opened.path) in TABLES:
         return None
+    if opened.head.startswith(b"{\\rtf"):
+        raise DataError(f"{opened.name}: this is RTF; save it as .docx or as text.")
+    if opened.head.startswith(b"PK\x03\x04") and opened.head[30:38] == b"mimetype":  # OpenDocument, EPUB, HWPX
+        raise DataError(f"{opened.name}: this is a document of a kind that is not read; save it as .docx, .pdf or text.")
     return told_format(opened.head, has_name=named is not None)
 
 

@@ -108,10 +108,14 @@ def _styles(archive: zipfile.ZipFile, name: str) -> dict[str, str]:
 
 
 def _paragraphs(element: Element) -> Iterator[Element]:
-    """Yield paragraphs in order, those of tables, text boxes and deletions not."""
+    """Yield paragraphs in order, those of tables with columns, of text boxes and deletions not."""
     for child in element:
         if child.tag == _W + "p":
             yield child
+        elif child.tag == _W + "tbl":
+            rows = [[cell for cell in row if cell.tag == _W + "tc"] for row in child if row.tag == _W + "tr"]
+            if all(len(cells) == 1 for cells in rows):  # a frame, and no table
+                yield from (paragraph for cells in rows for paragraph in _paragraphs(cells[0]))
         elif child.tag not in _UNREAD:
             yield from _paragraphs(child)
 

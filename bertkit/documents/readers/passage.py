@@ -216,7 +216,7 @@ def is_candidate(passage: Passage) -> bool:
 #
 # One label says nothing (`Note: …`); people who talk come back, or nearly every line has one.
 
-_CLOCK = r"(?:오전|오후)?\s*\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?\s*(?:[AaPp]\.?[Mm]\.?)?"
+_CLOCK = r"(?:오전|오후)?\s*\d{1,2}:\d{2}(?::\d{2}(?:[:;]\d{2}\b)?)?(?:[.,]\d{1,3})?\s*(?:[AaPp]\.?[Mm]\.?)?"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
 _DATE = (
     r"(?:\d{1,4}[./-]\s?\d{1,2}[./-]\s?\d{1,4}\.?|\d{4}년\s*\d{1,2}월\s*\d{1,2}일"
@@ -240,7 +240,7 @@ _LOOSE = (
 _TIME_BEFORE = re.compile(
     rf"(?:[\[(]\s*(?:{_CLOCK})\s*[\])]|\d{{1,2}}:\d{{2}}:\d{{2}}(?:[.,]\d{{1,3}})?|(?:{_CLOCK})(?=\s[-–—|]))\s*[-–—|:]?\s*(?=\S)"
 )
-_ASKED = re.compile(r"(?P<name>[QA]|문|답)\.\s+(?=\S)")
+_ASKED = re.compile(r"(?P<name>[QA]|문|답)\d{0,3}[.)]\s+(?=\S)")
 _PRESENT = re.compile(
     r"\W*(?:present|in\s+attendance|attendees|attending|participants|chair|참\s*석\s*자?|출\s*석\s*자?|배석자?|참석\s*위원)\s*[:：](.+)",
     re.I,
@@ -264,7 +264,8 @@ _CHATS = (
 )
 # A line that says who speaks now and when, and nothing else.
 _TURN_LINE = re.compile(
-    rf"(?:(?P<name>{_NAME}){_ASIDE}?\s*[-–—|,]?\s+[\[(]?(?:{_CLOCK})[\])]?|(?:{_WHEN})(?P<behind>{_NAME}))\s*$"
+    rf"(?:(?:\[(?P<bracketed>{_NAME})\]|(?P<name>{_NAME}){_ASIDE}?)\s*[-–—|,]?\s+[\[(]?(?:{_DATE},?\s+)?(?:{_CLOCK})[\])]?"
+    rf"|(?:{_WHEN})(?P<behind>{_NAME}))\s*$"
 )
 _WHEN_LINE = re.compile(
     rf"[-=*–—_ ]*(?:(?:{_WHEN})|(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day,?\s+)?[\[(]?{_DATE}[\])]?\.?"
@@ -295,7 +296,10 @@ _NO_SPEAKERS = frozenset(
     "일시 날짜 시간 장소 참석 참석자 불참 안건 주의 참고 문의 전화 주소 제목 작성자 보낸사람 받는사람 출처 예 결론 "
     "결정 요약 결과 비고 대상 기간 방법 내용 목적 저장한날짜 저장일시 샵검색 회의명 "
     "von gesendet an betreff datum de envoyé à objet para asunto assunto enviado inviato oggetto verzonden aan onderwerp "
-    "joined posts posted registered message message-id content-type in-reply-to 보낸이 받는이 발신 수신 참조".split()
+    "datesaved anwesend anwesende abwesend entschuldigt ort beginn ende protokoll joined posts posted registered message message-id content-type in-reply-to 보낸이 받는이 발신 수신 참조".split()
+)
+_NUMBERED_PART = re.compile(
+    r"(?:TOP|agenda\s+item|item|section|sec\.|article|art\.|motion|resolution|question|part|step|chapter|안건|질문)\s*\d", re.I
 )
 _MOST_WORDS, _MOST_LETTERS_KOREAN = 4, 12
 _LONGEST_NAME = 40  # letters
@@ -322,7 +326,7 @@ def find_turns(lines: Sequence[str]) -> list[Turn | None]:
     """Return for each line of a document who begins to speak there, None where nobody does."""
     turns = [_turn(line) for line in lines]
     turns = [turn or _named_above(*pair) for turn, pair in zip(turns, _with_next(lines), strict=True)]
-    filled = sum(1 for line in lines if line.strip())
+    filled = sum(1 for line in lines if line.strip() and not is_time(line))
     turns = _with_loose(lines, turns, filled)
     counts = Counter(turn.speaker for turn in turns if turn)
     present = _present(lines)
@@ -442,15 +446,15 @@ def _turn(line: str) -> Turn | None:
         start = label.start("name") if is_plain else label.end()
         return Turn(label["name"].strip("#"), start, label.end(), is_sure=bool(label["when"]))
     alone = _TURN_LINE.match(line)
-    if alone and may_be_name(alone["name"] or alone["behind"]):
-        return Turn(alone["name"] or alone["behind"], len(line), len(line), is_sure=True)
-    return None
+    name = (alone["name"] or alone["behind"] or alone["bracketed"]) if alone else ""
+    return Turn(name, len(line), len(line), is_sure=True) if may_be_name(name) else None
 
 
 def may_be_name(name: str) -> bool:
     """Tell whether a label may be a speaker's."""
     words = name.split()
-    if len(words) > _MOST_WORDS or {name.casefold().rstrip("."), "".join(words)} & _NO_SPEAKERS:
+    names_nobody = {name.casefold().rstrip("."), "".join(words).casefold()} & _NO_SPEAKERS or _NUMBERED_PART.match(name)
+    if not words or len(words) > _MOST_WORDS or names_nobody:
         return False
     if not name.isascii() and any("가" <= mark <= "힣" for mark in name):
         return len(name) <= _MOST_LETTERS_KOREAN
@@ -552,10 +556,10 @@ _CLOSING = re.compile(
 )
 _PARTICULARS = re.compile(
     r"(?:date|time|place|venue|location|present|attendees|attending|participants|absent|apologies|chair|minutes|agenda"
-    r"|(?:next|date\s+of\s+next)\s+meeting|minute\s+taker|taken\s+by|subject|to|from|cc|bcc|sent|when|where|who|message(?=\s*:\s*\d)|contact|joined|posts|posted|registered|tel|phone|fax|e-?mail|address|author|authors|keywords|tags|published|updated"
+    r"|(?:next|date\s+of\s+next)\s+meeting|minute\s+taker|taken\s+by|subject|to|from|cc|bcc|sent|when|where|who|message(?=\s*:\s*\d)|contact|date\s+saved|anwesende?|abwesend|entschuldigt|ort|datum|beginn|protokoll\w*|joined|posts|posted|registered|tel|phone|fax|e-?mail|address|author|authors|keywords|tags|published|updated"
     r"|회의명|조회수?|추천수?|작성일|등록일|첨부(?:파일)?|일\s*시|날\s*짜|시\s*간|장\s*소|참\s*석\s*자?|불\s*참\s*자?|안건|작성자|제목|전화|주소|출처|문의|기록자?|다음\s*회의|차기\s*회의)\s*[:：]"
     r"|저장(?:한\s*날짜|\s*일시)\s*[:：]|[○◯]?\s?출[석결]\s*(?:의원|위원|공무원)|(?:attendees|speakers|participants|present)$"
-    r"|(?:minutes|notes)\s+(?:taken|recorded|prepared)\s+by\b[^.]*$",
+    r"|(?:minutes|notes)\s+(?:taken|recorded|prepared|submitted)\s+by\b[^.]*$",
     re.IGNORECASE,
 )
 # Mails within texts: who wrote on which day, and the headers above what is answered, as programs write them.
@@ -645,6 +649,7 @@ def is_rule(text: str) -> bool:
 # What all readers leave to one place: sections, speakers, notices, and what to do where nothing is left.
 
 _TEXT_ENDED = re.compile(r"[.!?…。！？][\"'”’」』»)\]]*$")
+_DATED = re.compile(r"\d\.?(?:\s*\(\w+\))?\.?$")
 _UNENDED = re.compile(r"(?![다요죠까음함임됨~ㅋㅎㅠㅜ])[\w)]$")
 _SENTENCE_END = re.compile(r"[다요죠까음함임됨~ㅋㅎㅠㅜ]\W*$|(?<=[^\W\d])[.!?]\s")
 _FEW_WORDS, _LOWEST, _SEVERAL = 5, 6, 2
@@ -664,7 +669,8 @@ def candidates(passages: Iterable[Passage]) -> list[Passage]:
 
 
 def _is_particular_line(passage: Passage) -> bool:
-    return not passage.speaker and is_particular(passage.text) and not _TEXT_ENDED.search(passage.text)
+    is_said = _TEXT_ENDED.search(passage.text) is not None and not _DATED.search(passage.text)
+    return not passage.speaker and not is_said and is_particular(passage.text)
 
 
 def _without_times(passages: list[Passage]) -> list[Passage]:

@@ -462,17 +462,26 @@ def cue_lines(text: str) -> Iterator[CueLine]:
 _AT = r"(?:\d{1,2}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?"
 _FROM_TO = re.compile(rf"[ \t]*\[{_AT}[ \t]*-->[ \t]*{_AT}\][ \t]*")
 _AT_ALONE = re.compile(r"[ \t]*(?:\d{1,2}:)?\d{1,2}:\d{2}[ \t]*$")
-_FIRST_TIME = re.compile(r"[ \t]*(?:0?0:)?0?0:\d{2}[ \t]*$")
-_FEWEST_TIMES, _SHARE_OF_TIMES = 3, 0.3
+_AT_BEFORE = re.compile(rf"[ \t]*(?:\[{_AT}\]|\({_AT}\)|{_AT})[ \t]+(?=\S)")
+_FROM_ZERO = re.compile(r"[ \t]*[\[(]?(?:0?0:)?0?0:\d{2}(?![\d:])")
+_FEWEST_TIMES, _SHARE_OF_TIMES, _NEARLY_ALL, _FEWEST_SPOKEN = 3, 0.3, 0.8, 3  # the last: words of a line in the mean
 
 
 def _timed_passages(text: str, start: int, end: int) -> list[Passage]:
     """Return the passages of a transcript whose lines were cut by time and have no speakers; of other texts none."""
     lines = [(match[0].rstrip("\r\n"), match.start()) for match in LINE.finditer(text, start, end) if match[0].strip()]
-    first = next((line for line, _ in lines if _AT_ALONE.match(line)), None)
-    is_copied = first is not None and _FIRST_TIME.match(first) is not None
-    times = [_FROM_TO.match(line) or (_AT_ALONE.match(line) if is_copied else None) for line, _ in lines]
-    if sum(map(bool, times)) < max(_FEWEST_TIMES, _SHARE_OF_TIMES * len(lines)):
+    begins = [match for line, _ in lines if (match := _FROM_TO.match(line) or _AT_ALONE.match(line) or _AT_BEFORE.match(line))]
+    if len(begins) < max(_FEWEST_TIMES, _SHARE_OF_TIMES * len(lines)):
+        return []
+    is_sure = begins[0].re is _FROM_TO
+    if not is_sure and not _FROM_ZERO.match(begins[0][0]):  # a timetable, a log
+        return []
+    form = begins[0].re
+    times = [form.match(line) for line, _ in lines]
+    words = sum(len(line.split()) for line, _ in lines) - len(begins)
+    if form is _AT_BEFORE and (
+        sum(map(bool, times)) < _NEARLY_ALL * len(lines) or words < _FEWEST_SPOKEN * len(lines)
+    ):
         return []
     cues, cue = [], 0
     for (line, place), time in zip(lines, times, strict=True):
@@ -480,7 +489,7 @@ def _timed_passages(text: str, start: int, end: int) -> list[Passage]:
         begin = time.end() if time else 0
         if begin < len(line) and cue:
             cues.append(CueLine(line[begin:], place + begin, cue))
-    if is_copied and any(find_turns([line for line, _ in lines])):  # a name above each time
+    if not is_sure and any(find_turns([line for line, _ in lines])):
         return []
     return passages_of_cues(cues)
 

@@ -62,7 +62,9 @@ _HTML = re.compile(
 )
 _HTML_PART = re.compile(r"\s*<(?:div|p|article|main|section|h[1-6]|table|ul|ol|nav|header)\b[^<>]*>", re.IGNORECASE)
 _HTML_END = re.compile(r"</(?:div|p|article|main|section|h[1-6]|table|ul|ol)\s*>", re.IGNORECASE)
-_SRT = re.compile(r"\s*(?:\d+[ \t]*\r?\n)?\s*\d{1,2}:\d{2}:\d{2}[,.]\d{1,3}[ \t]*(?:-->|,\d+:\d)")
+_SRT = re.compile(
+    r"\s*(?:\d+[ \t]*\r?\n)?\s*(?:\d{1,2}:\d{2}:\d{2}[,.]\d{1,3}[ \t]*(?:-->|,\d+:\d)|\d{1,2}:\d{2}[,.]\d{3}[ \t]*-->)"
+)
 _ASS = re.compile(r"\s*\[Script Info\]|\s*\[Events\]", re.IGNORECASE)
 _TIMED = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:sami|(?:\w+:)?tt|transcript|timedtext)\b", re.I | re.DOTALL
