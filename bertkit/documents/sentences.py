@@ -41,7 +41,7 @@ _WIDE = re.compile(f"[{HANGUL}一-鿿぀-ヿ　-〿＀-｠]")
 
 # What a line may begin with that is not part of its sentence. Numbers of a list stay: they say something.
 _BULLET = re.compile(r"(?:(?:[-*+•·‣▪◦○●◎□■◆◇▶▷▲△※]|#{1,6}|>+|ㅇ|\|)(?:\s+|$))+|>+")
-_NUMBERED = re.compile(r"\(?(?:\d{1,3}|[A-Za-z]|[가-하])[.)]\s|[①-⑳]")
+_NUMBERED = re.compile(r"\(?(?:\d{1,3}|[A-Za-z]\d{0,3}|[가-하]|[문답]\d{0,3})[.)]\s|[①-⑳]")
 _ALONE = re.compile(r"#{1,6}\s|\||```|~~~|[^\w]*$")  # headings, table rows, fences, rules
 _FENCE = re.compile(r"(?:```|~~~)\S*$")
 _STOP = re.compile(r"[.!?…。！？]")

@@ -24,6 +24,7 @@ from bertkit.documents.readers.passage import (
     find_forwarded,
     is_notice,
     mail_headers,
+    names_firm,
     slice_of,
 )
 from bertkit.documents.readers.plain import plain_passages
@@ -348,7 +349,6 @@ _HEADER = re.compile(r"[ \t*]*(?:from|sent|to|cc|date|subject|reply-to)[ \t*]*:"
 _NEW_MAIL = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]*\d{4}[^\n]*\n(?=[\w-]+:)")
 _BLANK_LINE = re.compile(r"\n[ \t>]*\r?\n")
 _END_MARK = re.compile(r"[\w'\"”’)][.!?…。~^ㅠㅎㅋ][^\w]*$|[가-힣]$")
-_FIRM = re.compile(r"\b(?:Ltd|Inc|Co|Corp|LLC|GmbH)\.$")
 _LONGEST_SIGNED = 8  # words
 _FEWEST_WORDS = 3
 _FEW_WORDS = 25  # of the sender's own, from which a mail that hands on another's is not a letter of its own
@@ -425,7 +425,7 @@ def _labelled(passages: Sequence[Passage]) -> list[Passage]:
 def _is_signed(passage: Passage) -> bool:
     """Tell whether a line may be one of a signature: a name, a post, a firm, a number."""
     words = len(passage.text.split())
-    ends = _END_MARK.search(passage.text) is not None and not _FIRM.search(passage.text)
+    ends = _END_MARK.search(passage.text) is not None and not names_firm(passage.text)
     return passage.kind is not Kind.ITEM and words <= _LONGEST_SIGNED and not ends
 
 

@@ -567,7 +567,7 @@ _FROM_WORDS = (
     r"From|Von|De|Da|Van|Fra|Från|Od|보낸\s*(?:사람|이)|발신(?:인|자)?|发件人|寄件者|差出人"
 )
 _HEADER_WORDS = (
-    r"Sent|Date|To|Cc|Subject|Message-ID|Content-[\w-]+|In-Reply-To|References|Gesendet|Datum|An|Betreff|Envoyé(?:e)?|À|Objet|Enviad[oa](?:\s+el|\s+em)?|Para|Asunto|Assunto"
+    r"Sent|Date|To|Cc|Subject|\w+(?:-[\w.]+)+|References|Organization|Lines|Distribution|Newsgroups|Summary|Keywords|Sender|Expires|Gesendet|Datum|An|Betreff|Envoyé(?:e)?|À|Objet|Enviad[oa](?:\s+el|\s+em)?|Para|Asunto|Assunto"
     r"|Fecha|Data|Inviato|A|Oggetto|Verzonden|Aan|Onderwerp|Sendt|Til|Emne|Skickat|Till|Ämne"
     r"|(?:보낸\s*)?(?:날짜|시간|일시)|받는\s*(?:사람|이)|수신(?:인|자)?|참조|제목|发送时间|收件人|主题|送信日時|宛先|件名"
 )
@@ -635,6 +635,11 @@ def mail_headers(text: str, start: int, end: int) -> list[Span]:
     return [match.span() for match in _MAIL_HEADERS.finditer(text, start, end)]
 
 
+def names_firm(line: str) -> bool:
+    """Tell whether a full stop at the end of a line belongs to the name of a firm."""
+    return _FIRM.search(line) is not None
+
+
 def is_line_of_site(line: str) -> bool:
     """Tell whether a line is one that news sites put between paragraphs."""
     return _OF_SITE.match(line) is not None
@@ -649,11 +654,13 @@ def is_rule(text: str) -> bool:
 # What all readers leave to one place: sections, speakers, notices, and what to do where nothing is left.
 
 _TEXT_ENDED = re.compile(r"[.!?…。！？][\"'”’」』»)\]]*$")
+_FIRM = re.compile(r"\b(?:Ltd|Inc|Co|Corp|LLC|GmbH)\.$")
 _DATED = re.compile(r"\d\.?(?:\s*\(\w+\))?\.?$")
 _UNENDED = re.compile(r"(?![다요죠까음함임됨~ㅋㅎㅠㅜ])[\w)]$")
 _SENTENCE_END = re.compile(r"[다요죠까음함임됨~ㅋㅎㅠㅜ]\W*$|(?<=[^\W\d])[.!?]\s")
 _FEW_WORDS, _LOWEST, _SEVERAL = 5, 6, 2
 _LONGEST_SIGNATURE = 10  # passages
+_LONGEST_HEAD, _LONGEST_LINE = 20, 12  # passages above the first turn of a transcript, and words of a line there
 
 
 def candidates(passages: Iterable[Passage]) -> list[Passage]:
@@ -717,7 +724,7 @@ def _without_edges(passages: list[Passage]) -> list[Passage]:
 
 def _is_said(passage: Passage) -> bool:
     """Tell whether something is said below a letter's closing, where else names, firms and notices stand."""
-    is_firm = "|" in passage.text or len(passage.text.split()) < _FEW_WORDS
+    is_firm = "|" in passage.text or names_firm(passage.text) or len(passage.text.split()) < _SEVERAL
     return _TEXT_ENDED.search(passage.text) is not None and not is_firm and not is_notice(passage.text)
 
 
@@ -749,7 +756,7 @@ def _with_speakers(passages: Sequence[Passage]) -> Sequence[Passage]:
     first = next(place for place, turn in enumerate(turns) if turn)
     for place, (passage, turn) in enumerate(zip(passages, turns, strict=True)):
         if turn is None:
-            if is_no_message(passage.text) or _STAMPED.match(passage.text) or _is_aside(passage, found, place < first):
+            if is_no_message(passage.text) or _STAMPED.match(passage.text) or _is_aside(passage, found, place < first <= _LONGEST_HEAD):
                 found.append(replace(passage, kind=passage.kind if place < first else Kind.LABEL))
                 if is_candidate(passage):
                     found[-1] = replace(passage, kind=Kind.LABEL)
@@ -774,4 +781,5 @@ def _with_speakers(passages: Sequence[Passage]) -> Sequence[Passage]:
 def _is_aside(passage: Passage, before: Sequence[Passage], is_head: bool) -> bool:
     """Tell whether what nobody says is no sentence: above the first turn, or below a line that names who is there."""
     is_listed = passage.follows and bool(before) and is_particular(before[-1].text)
-    return (is_head or is_listed) and not _TEXT_ENDED.search(passage.text) and not _SENTENCE_END.search(passage.text)
+    is_short = len(passage.text.split()) <= _LONGEST_LINE
+    return is_short and (is_head or is_listed) and not _TEXT_ENDED.search(passage.text) and not _SENTENCE_END.search(passage.text)
