@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from bertkit.documents.readers.passage import Passage, begins_turn, is_time, names_speaker
+from bertkit.documents.readers.passage import Passage, begins_turn, is_line_of_site, is_page_number, is_particular, is_time, names_speaker
 from bertkit.documents.sentence_ends import FINAL_ENDING, Habits, Span, english_ends, korean_ends, read_habits
 from bertkit.documents.words import HANGUL, detect_language, resolve_language
 
@@ -34,17 +34,27 @@ _HIDDEN = (  # opening and closing of what no reader sees
 )
 # Markdown's pictures where they have a line to themselves, badges with a link round them included.
 _PICTURES = re.compile(r"^[ \t>]*(?:\[?!\[[^\[\]\n]*\]\([^()\n]*\)(?:\]\([^()\n]*\))?[ \t]*)+\r?$", re.MULTILINE)
+# Multi-News parts articles and lines so; tables that were written twice hold \n as two characters.
+_WRITTEN_BREAK = re.compile(r"\|{4,}|\bNEWLINE_CHAR\b|(?<=[\s.!?…。\"'”’)])(?:\\r)?(?:\\n)+")
 _LINE = re.compile(r"[^\r\n\v\f\x85\u2028\u2029]+")
 _WIDE = re.compile(f"[{HANGUL}一-鿿぀-ヿ　-〿＀-｠]")
 
 # What a line may begin with that is not part of its sentence. Numbers of a list stay: they say something.
 _BULLET = re.compile(r"(?:(?:[-*+•·‣▪◦○●◎□■◆◇▶▷▲△※]|#{1,6}|>+|ㅇ|\|)(?:\s+|$))+|>+")
-_NUMBERED = re.compile(r"\(?(?:\d{1,3}|[A-Za-z]|[가-하])[.)]\s|[①-⑳]")
+_NUMBERED = re.compile(r"\(?(?:\d{1,3}|[A-Za-z]\d{0,3}|[가-하]|[문답]\d{0,3})[.)]\s|[①-⑳]")
 _ALONE = re.compile(r"#{1,6}\s|\||```|~~~|[^\w]*$")  # headings, table rows, fences, rules
 _FENCE = re.compile(r"(?:```|~~~)\S*$")
 _STOP = re.compile(r"[.!?…。！？]")
 _CLOSED = re.compile(r"[.!?…。！？:;][\"'”’」』»)\]*_]*$")
-_HALF_CLOSED = re.compile(r"(?:;|\b(?:Mr|Mrs|Ms|Messrs|Dr|Prof|St|No|Nos|vs|cf|e\.g|i\.e|Fig|Figs|Sec|pp?)\.)$")
+_HALF_CLOSED = re.compile(
+    r"(?:;|\b(?:Mr|Mrs|Ms|Messrs|Dr|Prof|St|No|Nos|vs|cf|e\.g|i\.e|Figs?|Eqs?|Sec|Sch|cl|cls|Art|Vol|Ch|para|Refs?|pp?)\.)$"
+)
+# What a number follows that begins the next line, and is no counter there: see Fig. | 2) …, weighs about | 50. Then …
+_NUMBER = re.compile(r"\d{1,3}[.)]\s")
+_BEFORE_NUMBER = re.compile(
+    r"\b(?:(?:Nos?|Figs?|Eqs?|Sec|Sch|cls?|Art|Vol|Ch|para|Refs?|Tab|pp?)\.|Table|Figure|Section|Chapter|Equation|the|of|to|with"
+    r"|in|on|for|by|at|from|than|about|between|see)$"
+)
 _FINAL_ENDING = re.compile(FINAL_ENDING + "$")
 
 _HANGUL = re.compile(f"[{HANGUL}]")
@@ -106,8 +116,10 @@ def has_words(piece: str) -> bool:
 
 
 def _cuts(text: str) -> list[Span]:
-    """Return the places of block tags, of hidden text and of pictures, sorted."""
+    """Return the places of block tags, of hidden text, of pictures and of what data sets write for line ends, sorted."""
     cuts: list[Span] = []
+    if "||||" in text or "NEWLINE_CHAR" in text or "\\n" in text:
+        cuts.extend(match.span() for match in _WRITTEN_BREAK.finditer(text))
     if "![" in text:
         cuts.extend(match.span() for match in _PICTURES.finditer(text))
     if "<" in text:
@@ -160,7 +172,7 @@ def _is_apart(paragraph: Sequence[_Line], number: int, width: int) -> bool:
     """Tell whether a line stands apart from the one above: a time, a name above a time, a title within a page."""
     line = paragraph[number]
     above, below = paragraph[number - 1].text, paragraph[number + 1].text if number + 1 < len(paragraph) else ""
-    if is_time(above) or is_time(line.text):
+    if any(is_time(text) or is_page_number(text) or is_line_of_site(text) for text in (above, line.text)):
         return True
     if _is_closed(line.text):
         return False
@@ -240,9 +252,9 @@ def _is_wrapped(line: _Line, following: _Line, layout: _Layout) -> bool:
     if _FINAL_ENDING.search(_composed(line.text[-40:])) or _ALONE.match(line.text) or _ALONE.match(following.text):
         return False
     if _is_item(following.text):
-        return False
+        return _NUMBER.match(following.text) is not None and _BEFORE_NUMBER.search(line.text[-20:]) is not None
     is_closed = _is_closed(line.text)
-    if names_speaker(line.text) or begins_turn(following.text, is_closed=is_closed):
+    if names_speaker(line.text) or begins_turn(following.text, is_closed=is_closed) or is_particular(following.text):
         return False
     if not is_closed and _goes_on(line, following.text, layout):
         return True

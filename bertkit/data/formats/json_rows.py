@@ -116,11 +116,11 @@ def rows_within(value: Mapping[str, Any]) -> Sequence[Any] | None:
 
 
 def are_turns(items: Iterable[Any]) -> bool:
-    """Tell turns of a conversation without labels, which are one text: somebody says each of them."""
+    """Tell turns of a conversation without labels, which are one text: somebody says each of them, or at some time."""
     answers = (*LABEL_NAMES, *TAG_NAMES, *SUMMARY_NAMES)
     return all(
         isinstance(item, dict)
-        and (first_named(item, SPEAKER_NAMES) or {"from", "value"} <= set(item))
+        and (first_named(item, SPEAKER_NAMES) or {"from", "value"} <= set(item) or {"start", "end", "text"} <= set(item))
         and not first_named(item, answers)
         for item in items
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import unescape
@@ -10,15 +11,21 @@ from itertools import groupby, pairwise
 from unicodedata import normalize
 
 from bertkit.documents.readers.passage import (
+    WROTE,
     Builder,
     Kind,
     Passage,
     ReadDocument,
-    Turn,
+    Run,
+    find_forwarded,
     find_turns,
+    is_greeting,
     is_notice,
+    is_page_number,
     is_particular,
     is_time,
+    mail_headers,
+    may_be_name,
     slice_of,
 )
 from bertkit.documents.sentence_ends import FINAL_ENDING
@@ -29,8 +36,9 @@ from bertkit.documents.sentences import blocks, has_words
 # A title stands alone above prose; a letter begins with a greeting and ends with names;
 # tables are parted by bars, tabs or columns; the rest is prose, lists and dialogue.
 
-_LINE_END = re.compile(r"[.!?…。！？:;,~ㅋㅎㅠㅜ^♥♡][\"'”’」』»)\]*_]*$|\.\"?\s*\)$")
-_ENDED = re.compile(r"[.!?…。！？~ㅋㅎㅠㅜ^♥♡][\"'”’」』»)\]*_]*$")
+_SMILE = r"[:;=][-']?[)(DPp3]+$|<3$|\bXD$"
+_LINE_END = re.compile(rf"[.!?…。！？:;,~ㅋㅎㅠㅜ^♥♡][\"'”’」』»)\]*_]*$|\.\"?\s*\)$|{_SMILE}")
+_ENDED = re.compile(rf"[.!?…。！？~ㅋㅎㅠㅜ^♥♡][\"'”’」』»)\]*_]*$|{_SMILE}")
 _KOREAN_END = re.compile(rf"(?:{FINAL_ENDING}|[요죠음함임됨])$")
 _HASHES = re.compile(r"(?:^|\n)[ \t]*(#{1,6})[ \t]+$")
 _UNDERLINE = re.compile(r"[ \t]*\r?\n[ \t]*(={3,}|-{3,})[ \t]*(?:\r?\n|$)")
@@ -47,6 +55,8 @@ _SECTION = re.compile(
 _GAP = re.compile(r"(?<=\S)(?:\t+| {3,})(?=\S)")
 _LEAD_IN = re.compile(r"(?:[^\s.!?。]+\s+){0,5}[^\s.!?。]+\s*[:：]$")
 _CAPITALS = re.compile(r"(?=.*[A-Z]{2})[^a-z가-힣]+$")
+_DIGITS = re.compile(r"\d+")
+_BETWEEN_DASHES = re.compile(r"(?:[-–—]\s)?\w{1,20}\s[-–—]$")  # - and -
 _SHARE_OF_PROSE = 0.25
 """Of the blocks those that end as sentences do, from which a line that does not is a title."""
 _LONGEST_TITLE, _MOST_WORDS, _FEW_WORDS = 90, 12, 6
@@ -70,15 +80,64 @@ def read_plain(text: str) -> list[ReadDocument]:
 
 def plain_passages(text: str, start: int, end: int) -> list[Passage]:
     """Return the passages of text[start:end]."""
+    timed = _timed_passages(text, start, end)
+    if timed:
+        return timed
     found = list(_blocks(text, start, end))
+    headers = mail_headers(text, start, end)
+    is_answer = WROTE.search(text, start, end) is not None
+    if found and headers and is_greeting(found[0].text) and find_forwarded(text, start, end) is None:
+        found = [block for block in found if block.end <= headers[0][0]]  # a letter, and the mail that it answers
     ended = sum(bool(_ENDED.search(block.text) or _KOREAN_END.search(block.text)) for block in found)
     has_prose = ended >= _SHARE_OF_PROSE * len(found)
-    passages = []
-    for block, following in zip(found, [*found[1:], None], strict=False):
+    edges = _page_edges(found)
+    passages: list[Passage] = []
+    for place, (block, following) in enumerate(zip(found, [*found[1:], None], strict=False)):
         kind, level = _kind(text, block, following, has_prose=has_prose)
-        made = slice_of(text, block.start, block.end, kind)
-        passages.append(replace(made, level=level, follows=not block.above))
+        is_header = any(begin <= block.start < behind for begin, behind in headers)
+        if is_header or place in edges or (is_answer and _is_quoted(text, block)):
+            kind, level = Kind.LABEL, 0
+        made = replace(slice_of(text, block.start, block.end, kind), level=level, follows=not block.above)
+        below = _above_edges(passages, place, edges)
+        if below is not None and _goes_on_over(passages[below], made):
+            passages[below] = _over_pages(passages[below], made)
+        passages.append(replace(made, kind=Kind.LABEL) if below is not None and passages[below].end == made.end else made)
     return passages
+
+
+def _page_edges(found: Sequence[_Block]) -> set[int]:
+    """Return which blocks are numbers of pages, or the lines beside them that come back on page after page."""
+    numbers = {place for place, block in enumerate(found) if is_page_number(block.text)}
+    bare = [_DIGITS.sub("0", block.text) if _may_be_edge(block.text) else "" for block in found]
+    counts = Counter(line for line in bare if line)
+    beside = Counter(line for place, line in enumerate(bare) if line and {place - 1, place + 1} & numbers)
+    often = {line for line, count in counts.items() if count > 2 and (len(numbers) > 1 or line.endswith("0"))}
+    often |= {line for line, count in beside.items() if count > 1 and count == counts[line]}
+    return numbers | {place for place, line in enumerate(bare) if line in often}
+
+
+def _may_be_edge(line: str) -> bool:
+    return len(line) <= _LONGEST_TITLE and "\n" not in line and line[:1].isupper() and not _LINE_END.search(line)
+
+
+def _above_edges(passages: Sequence[Passage], place: int, edges: set[int]) -> int | None:
+    """Return the passage above the edges of pages that stand above a place; None where none do."""
+    above = place
+    while above and above - 1 in edges:
+        above -= 1
+    return above - 1 if 0 < above < place and place not in edges else None
+
+
+def _goes_on_over(before: Passage, after: Passage) -> bool:
+    """Tell whether a sentence goes on over the edge of a page."""
+    is_prose = before.kind is after.kind is Kind.PROSE and not _LINE_END.search(before.text)
+    return is_prose and (after.text[0].islower() or "가" <= after.text[0] <= "힣") and not _KOREAN_END.search(before.text)
+
+
+def _over_pages(before: Passage, after: Passage) -> Passage:
+    begin = len(before.text) + 1
+    runs = (Run(begin - 1, 1, before.end, after.start), *(replace(run, read=run.read + begin) for run in after.runs))
+    return replace(before, text=f"{before.text}\n{after.text}", runs=(*before.runs, *runs))
 
 
 def _blocks(text: str, start: int, end: int) -> Iterator[_Block]:
@@ -96,7 +155,7 @@ def _kind(text: str, block: _Block, following: _Block | None, *, has_prose: bool
     level = _marked_level(text, block, before)
     if level:
         return Kind.HEADING, level
-    if is_time(block.text) or is_particular(block.text) or _LEAD_IN.match(block.text) or _SOUND.match(block.text):
+    if is_time(block.text) or _BETWEEN_DASHES.match(block.text) or is_particular(block.text) or _LEAD_IN.match(block.text) or _SOUND.match(block.text):
         return Kind.LABEL, 0
     is_short = len(block.text) <= _LONGEST_TITLE and "\n" not in block.text
     if _SQUARE_BEFORE.search(before) and is_short and following and not _LINE_END.search(block.text):
@@ -113,6 +172,11 @@ def _kind(text: str, block: _Block, following: _Block | None, *, has_prose: bool
     if is_item or _NUMBERED.match(block.text):
         return Kind.ITEM, 0
     return Kind.PROSE, 0
+
+
+def _is_quoted(text: str, block: _Block) -> bool:
+    """Tell whether a block of a mail is quoted from another, or says who wrote that."""
+    return ">" in text[text.rfind("\n", 0, block.start) + 1 : block.start] or WROTE.match(block.text) is not None
 
 
 def _marked_level(text: str, block: _Block, before: str) -> int:
@@ -140,7 +204,9 @@ def _opens_section(line: str, following: str) -> bool:
 def _is_title(block: _Block, following: _Block) -> bool:
     """Tell whether a block stands above what follows as its title."""
     line = block.text
-    if len(line) > _LONGEST_TITLE or len(line.split()) > _MOST_WORDS or not block.above or "\n" in line:
+    if len(line) > _LONGEST_TITLE or len(line.split()) > _MOST_WORDS or "\n" in line:
+        return False
+    if not block.above and not _CAPITALS.match(line):
         return False
     if _LINE_END.search(line) or _KOREAN_END.search(line) or not has_words(line) or line[0].islower():
         return False
@@ -152,7 +218,7 @@ def _is_title(block: _Block, following: _Block) -> bool:
 
 # --- The .story files of CNN and Daily Mail: an article, and its highlights, which are its reference
 
-HIGHLIGHT = re.compile(r"^[ \t]*@highlight[ \t]*\r?$", re.MULTILINE)
+HIGHLIGHT = re.compile(r"(?:^|(?<=\s))@highlight[ \t]*(?=\s|\Z)", re.MULTILINE)
 
 
 def read_story(text: str) -> list[ReadDocument]:
@@ -171,11 +237,16 @@ LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]*)>", re.IGNORECASE)
 # What is in a line and is not said: tags, places on the screen, sounds.
 _UNSAID = re.compile(
-    r"<rt>[^<>\n]*</rt>|<[^<>\n]*>|\{\\?[^{}\n]*\}|\[[^\[\]\n]*\]|[♪♫#](?=\s|$)[^♪♫#\n]*[♪♫#]?|[♪♫]|&#?\w{1,10};"
+    r"<rt>[^<>\n]*</rt>|<[^<>\n]*>|\{\\?[^{}\n]*\}|\[[^\[\]\n]*\]|[♪♫#](?=\s|$)[^♪♫#\n]*[♪♫#]?|[♪♫]"
+    r"|&(?:amp;)?#?\w{1,10};|\\[Nnh]"
 )
+# (민호) …, [Ana] …; and MAN: …, as subtitles for the deaf name speakers.
+_NAMED = re.compile(r"\s*[\[(](?P<name>[^\[\]()\n]{1,30})[\])]\s*(?=\S)")
+_CAPITALS_NAMED = re.compile(r"\s*(?P<name>[A-Z][A-Z\d.'’#-]*(?: [A-Z\d][A-Z\d.'’#-]*){0,3}):\s+(?=\S)")
+_SAID_ASIDE = re.compile(r"\s*\((?![^()]*\d)[^\s()]+(?: [^\s()]+){0,2}\)\s+(?=\S)")
 _WORD = re.compile(r"\S+")
 _CUE_SOUND = re.compile(r"\s*\([^()]*\)\s*$")
-_BREAK = re.compile(r"(?:<br\s*/?>|\[br\]|\\N)$", re.IGNORECASE)
+_BREAK = re.compile(r"(?:<(?:\w+:)?br\s*/?>|\[br\]|\\[Nnh])$", re.IGNORECASE)
 _NEXT_VOICE = re.compile(r"(?:>{2,3}\s*|[-–—]\s+(?=\S)|[-–—](?=[^\W\d_]|\d[\d,.]*[가-힣]))")
 _SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’)\]]*(?:\s|$)")
 _OPENS = re.compile(r"(?:so|okay|ok|now|well|but|alright|anyway|however|then|next|first|finally)\b", re.IGNORECASE)
@@ -190,11 +261,12 @@ _OVERLAP = 60  # words in which two cues are compared
 
 @dataclass(frozen=True, slots=True)
 class CueLine:
-    """A line of a cue: text[start:end] of the document, in the `cue`-th cue."""
+    """A line of a cue, which stands at `start` of the document, in the `cue`-th cue; `voice` where its form has one."""
 
     text: str
     start: int
     cue: int
+    voice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +285,7 @@ class _Said:
 
 def passages_of_cues(lines: Iterable[CueLine]) -> list[Passage]:
     """Return the passages of subtitles: what one speaker says without another is one."""
-    said = list(_without_repetition([found for line in lines for found in _said(line)]))
+    said = list(_without_repetition([found for line in _with_names(list(lines)) for found in _said(line)]))
     said = _labelled(said)
     words = sum(len(line.text.split()) for line in said)
     stops = sum(len(_SENTENCE_END.findall(line.text)) for line in said)
@@ -225,7 +297,7 @@ def _said(line: CueLine) -> Iterator[_Said]:
     voices = list(_VOICE.finditer(line.text))
     cuts = [0, *(match.start() for match in voices), len(line.text)]
     for number, (begin, behind) in enumerate(pairwise(cuts)):
-        voice = unescape(voices[number - 1][1]).strip() if number else None
+        voice = unescape(voices[number - 1][1]).strip() if number else line.voice
         pieces, place = list[tuple[str, int, int]](), begin
         dash = _NEXT_VOICE.match(line.text, begin, behind)
         place = dash.end() if dash else begin
@@ -234,7 +306,7 @@ def _said(line: CueLine) -> Iterator[_Said]:
             if _BREAK.match(mark[0]):
                 pieces.append((" ", line.start + mark.start(), line.start + mark.end()))
             elif mark[0].startswith("&"):
-                pieces.append((unescape(mark[0]), line.start + mark.start(), line.start + mark.end()))
+                pieces.append((unescape(unescape(mark[0])), line.start + mark.start(), line.start + mark.end()))
             place = mark.end()
         pieces.append((line.text[place:behind], line.start + place, line.start + behind))
         found = _Said(tuple(piece for piece in pieces if piece[0]), voice, line.cue, dash is not None)
@@ -282,11 +354,37 @@ def _labelled(said: Sequence[_Said]) -> list[_Said]:
     if any(line.voice for line in said):
         return list(said)
     turns = find_turns([line.text for line in said])
-    return [line if turn is None else _of_turn(line, turn) for line, turn in zip(said, turns, strict=True)]
+    are_capitals = all(line.text.isupper() for line in said)
+    found = []
+    for line, turn in zip(said, turns, strict=True):
+        label = _CAPITALS_NAMED.match(line.text) if line.is_new or not are_capitals else None
+        if turn is not None:
+            found.append(_of_turn(line, turn.speaker, turn.said))
+        elif label and may_be_name(label["name"]):
+            found.append(_of_turn(line, label["name"], label.end()))
+        else:
+            aside = _SAID_ASIDE.match(line.text)
+            found.append(replace(line, pieces=_cut(line.pieces, aside.end())) if aside else line)
+    return found
 
 
-def _of_turn(line: _Said, turn: Turn) -> _Said:
-    return replace(line, pieces=_cut(line.pieces, turn.said), voice=turn.speaker)
+def _of_turn(line: _Said, speaker: str, said: int) -> _Said:
+    return replace(line, pieces=_cut(line.pieces, said), voice=speaker)
+
+
+def _with_names(lines: Sequence[CueLine]) -> list[CueLine]:
+    """Take names in brackets before what is said for voices, where some come back."""
+    matches = [_NAMED.match(line.text) for line in lines]
+    names = [match["name"] if match and may_be_name(match["name"]) else None for match in matches]
+    often = {name for name, count in Counter(name for name in names if name).items() if count > 1}
+    if not often:
+        return list(lines)
+    return [
+        replace(line, text=line.text[match.end() :], start=line.start + match.end(), voice=name)
+        if match and name and (name in often or len(name.split()) == 1 and not name.islower())
+        else line
+        for line, match, name in zip(lines, matches, names, strict=True)
+    ]
 
 
 def _cut(pieces: Iterable[tuple[str, int, int]], over: int) -> tuple[tuple[str, int, int], ...]:
@@ -345,12 +443,55 @@ def cue_lines(text: str) -> Iterator[CueLine]:
     cue, in_cue = -1, False
     for match in LINE.finditer(text):
         line = match.group().rstrip("\r\n")
-        if TIMES.match(line):
+        frames = FRAMES.match(line)
+        if frames:
+            cue, in_cue, place = cue + 1, False, frames.end()
+            for piece in line[place:].split("|"):
+                yield CueLine(piece, match.start() + place, cue)
+                place += len(piece) + 1
+        elif TIMES.match(line):
             cue, in_cue = cue + 1, True
         elif not line.strip() or (not in_cue and _NO_CUE.match(line)):
             in_cue = False
         elif in_cue:
             yield CueLine(line, match.start(), cue)
+
+
+# --- Transcripts as plain text: times on lines of their own (copied from YouTube), or [from --> to] before each line
+
+_AT = r"(?:\d{1,2}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?"
+_FROM_TO = re.compile(rf"[ \t]*\[{_AT}[ \t]*-->[ \t]*{_AT}\][ \t]*")
+_AT_ALONE = re.compile(r"[ \t]*(?:\d{1,2}:)?\d{1,2}:\d{2}[ \t]*$")
+_AT_BEFORE = re.compile(rf"[ \t]*(?:\[{_AT}\]|\({_AT}\)|{_AT})[ \t]+(?=\S)")
+_FROM_ZERO = re.compile(r"[ \t]*[\[(]?(?:0?0:)?0?0:\d{2}(?![\d:])")
+_FEWEST_TIMES, _SHARE_OF_TIMES, _NEARLY_ALL, _FEWEST_SPOKEN = 3, 0.3, 0.8, 3  # the last: words of a line in the mean
+
+
+def _timed_passages(text: str, start: int, end: int) -> list[Passage]:
+    """Return the passages of a transcript whose lines were cut by time and have no speakers; of other texts none."""
+    lines = [(match[0].rstrip("\r\n"), match.start()) for match in LINE.finditer(text, start, end) if match[0].strip()]
+    begins = [match for line, _ in lines if (match := _FROM_TO.match(line) or _AT_ALONE.match(line) or _AT_BEFORE.match(line))]
+    if len(begins) < max(_FEWEST_TIMES, _SHARE_OF_TIMES * len(lines)):
+        return []
+    is_sure = begins[0].re is _FROM_TO
+    if not is_sure and not _FROM_ZERO.match(begins[0][0]):  # a timetable, a log
+        return []
+    form = begins[0].re
+    times = [form.match(line) for line, _ in lines]
+    words = sum(len(line.split()) for line, _ in lines) - len(begins)
+    if form is _AT_BEFORE and (
+        sum(map(bool, times)) < _NEARLY_ALL * len(lines) or words < _FEWEST_SPOKEN * len(lines)
+    ):
+        return []
+    cues, cue = [], 0
+    for (line, place), time in zip(lines, times, strict=True):
+        cue += time is not None
+        begin = time.end() if time else 0
+        if begin < len(line) and cue:
+            cues.append(CueLine(line[begin:], place + begin, cue))
+    if not is_sure and any(find_turns([line for line, _ in lines])):
+        return []
+    return passages_of_cues(cues)
 
 
 # --- SubRip subtitles: numbered cues, a comma in their times, and now and then no blank line between them
@@ -367,6 +508,57 @@ def _without_numbers(lines: list[CueLine]) -> Iterator[CueLine]:
         is_last = following is not None and following.cue != line.cue
         if not (is_last and line.text.strip() == str(line.cue + 2)):
             yield line
+
+
+# --- Other forms of subtitles: what is shown at a time, in lines, fields or elements --------------
+
+# MicroDVD: {0}{25}The river rose|by two metres.
+FRAMES = re.compile(r"[ \t]*\{\d+\}\{\d*\}")
+_DIALOGUE = re.compile(r"Dialogue:[ \t]*", re.IGNORECASE)
+_ASS_FIELDS = "layer start end style name marginl marginr marginv effect text".split()
+_DRAWN = re.compile(r"\{[^{}]*\\p[1-9][^{}]*\}")
+_SHOWN = re.compile(r"<(?P<close>/?)(?:\w+:)?(?P<tag>p|text|sync|body)\b(?P<about>[^<>]*)>", re.IGNORECASE)
+_HAS_TIME = re.compile(r"\b(?:begin|start|t)\s*=", re.IGNORECASE)
+
+
+def read_ass(text: str) -> list[ReadDocument]:
+    """Read subtitles of SubStation Alpha; places are those in `text`."""
+    return [ReadDocument(text, tuple(passages_of_cues(_dialogue_lines(text))))]
+
+
+def _dialogue_lines(text: str) -> Iterator[CueLine]:
+    fields, cue = _ASS_FIELDS, 0
+    for match in LINE.finditer(text):
+        line = match[0].rstrip("\r\n")
+        if line[:7].lower() == "format:":
+            fields = [name.strip().lower() for name in line[7:].split(",")]
+        opening = _DIALOGUE.match(line)
+        if opening is None or fields[-1] != "text":
+            continue
+        values = line[opening.end() :].split(",", len(fields) - 1)
+        if len(values) == len(fields) and not _DRAWN.search(values[-1]):
+            about = dict(zip(fields, values, strict=True))
+            name = (about.get("name") or about.get("actor") or "").strip()
+            cue += 1
+            yield CueLine(values[-1], match.start() + len(line) - len(values[-1]), cue, name or None)
+
+
+def read_timed_markup(text: str) -> list[ReadDocument]:
+    """Read subtitles whose cues are elements (TTML, SAMI, YouTube's XML); places are those in `text`."""
+    return [ReadDocument(text, tuple(passages_of_cues(_elements_shown(text))))]
+
+
+def _elements_shown(text: str) -> Iterator[CueLine]:
+    opened, cue = -1, 0  # where what is shown begins
+    for match in _SHOWN.finditer(text):
+        is_cue = not match["close"] and _HAS_TIME.search(match["about"]) is not None
+        if match["tag"].lower() == "p" and not match["close"] and not is_cue:  # <SYNC Start=1><P Class=KRCC>
+            continue
+        if opened >= 0:
+            yield CueLine(text[opened : match.start()], opened, cue)
+            opened = -1
+        if is_cue and not match["about"].endswith("/"):
+            opened, cue = match.end(), cue + 1
 
 
 # --- Plain text with markup: reStructuredText, Org and LaTeX --------------------------------------
