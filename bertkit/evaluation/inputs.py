@@ -195,7 +195,7 @@ def json_examples(
         DataError: each row is one token, and nothing tells where a sentence ends.
     """
     place = _Placed(name, 1, "jsonl")
-    usual = usual_rows(rows, name)
+    usual = usual_rows(rows, name, is_told=False)
     yield from _answerable(
         _with_kept(usual, keep, lambda rows: _examples(rows, settings, choice, place), place), settings
     )

@@ -22,6 +22,7 @@ from bertkit.data.column_names import (
 )
 from bertkit.data.formats.lines import BOM, CARRIAGE_RETURN, READ_ERRORS, Lines, decoding_fault
 from bertkit.data.records import BadRow, Row
+from bertkit.data.tagged.schemes import is_like_tag, is_outside, is_tag
 from bertkit.data.values import (
     DECODER,
     JsonText,
@@ -86,7 +87,7 @@ def json_kind(full: Sequence[str], hint: str | None, *, is_named: bool, is_whole
     if _ARRAY.match(first) or (first.rstrip() == "[" and following in ("", "{", "[", '"')):
         return "json"
     if hint == "jsonl" or (not is_named and _is_json_list(first)):
-        return "jsonl" if following == "[" or _is_annotated(first) else "json"
+        return "jsonl" if following == "[" or _is_annotated(first) or _is_tagged(first) else "json"
     return None
 
 
@@ -230,6 +231,11 @@ def _is_annotated(line: str) -> bool:
     return isinstance(found, list) and len(found) == 2 and isinstance(found[0], str) and isinstance(found[1], dict)
 
 
+def _is_tagged(line: str) -> bool:
+    found = _parsed(line)
+    return isinstance(found, list) and are_tagged_words(found)
+
+
 def _is_json_object(line: str) -> bool:
     return line.lstrip().startswith("{") and isinstance(_parsed(line), dict)
 
@@ -296,6 +302,10 @@ def fields_of(record: Any) -> dict[str, str]:
         record = _annotated(*record)
     elif isinstance(record, list) and len(record) == 2 and isinstance(record[0], str) and _are_spans(record[1]):
         record = _annotated(record[0], {"entities": record[1]})
+    elif isinstance(record, list) and are_tagged_words(record):
+        record = {"tokens": [word for word, _ in record], "ner_tags": [tag for _, tag in record]}
+    elif isinstance(record, list) and _is_of_dream(record):
+        record = {"dialogue": "\n".join(record[0]), "questions": record[1], "id": record[2]}
     elif isinstance(record, list) and len(record) > 1 and not any(isinstance(item, list | dict) for item in record):
         record = {str(place): item for place, item in enumerate(record, start=1)}
     if not isinstance(record, dict):
@@ -320,6 +330,21 @@ def _annotated(text: str, annotations: dict[str, Any]) -> dict[str, Any]:
     if isinstance(cats := annotations.get("cats"), dict):
         record["label"] = likely_categories(cats)
     return record
+
+
+def are_tagged_words(items: Sequence[Any]) -> bool:
+    """Tell a list of pairs of a word and its tag."""
+    pairs = bool(items) and all(isinstance(i, list) and len(i) == 2 and all(type(x) is str for x in i) for i in items)
+    tags = [item[1] for item in items] if pairs else []
+    return pairs and all(map(is_like_tag, tags)) and any(is_tag(tag) or is_outside(tag) for tag in tags)
+
+
+def _is_of_dream(record: Sequence[Any]) -> bool:
+    """Tell a conversation, what is asked of it, and its id, as DREAM lists them."""
+    if len(record) != 3 or not all(isinstance(part, list) for part in record[:2]):
+        return False
+    turns, asked = record[:2]
+    return all(isinstance(turn, str) for turn in turns) and all(isinstance(q, dict) and "question" in q for q in asked)
 
 
 def _are_spans(value: Any) -> bool:

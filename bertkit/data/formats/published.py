@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import re
 from collections import Counter
@@ -24,8 +25,8 @@ from bertkit.data.column_names import (
     first_named,
     folded,
 )
-from bertkit.data.formats.json_rows import are_turns, cell_of, is_row
-from bertkit.data.records import BadRow, Row
+from bertkit.data.formats.json_rows import are_tagged_words, are_turns, cell_of, is_row
+from bertkit.data.records import BadRow, LeftOut, Row
 from bertkit.data.tagged.places import join_token_rows
 from bertkit.data.tagged.schemes import is_like_tag
 from bertkit.data.values import JsonText, RowError, likely_categories, parse_cell, parse_list
@@ -47,7 +48,9 @@ class _Form(NamedTuple):
     tells: Callable[[_Fields], bool] = lambda _: True
 
 
-def usual_rows(rows: Iterator[Row | BadRow], source: str, *, ahead: int = 1) -> Iterator[Row | BadRow]:
+def usual_rows(
+    rows: Iterator[Row | BadRow], source: str, *, ahead: int = 1, is_told: bool = True
+) -> Iterator[Row | BadRow]:
     """Hand on the rows of a table, those of a published form as usual ones.
 
     Args:
@@ -55,6 +58,7 @@ def usual_rows(rows: Iterator[Row | BadRow], source: str, *, ahead: int = 1) -> 
         source: what errors call them.
         ahead: how many of them may be read before the first is handed on. Rows of JSON need not
             all have the same columns: the first names those of all that are read ahead.
+        is_told: whether a record may be added that says what is read otherwise than it stands there.
 
     Raises:
         DataError: each row is one token with its tag, and nothing tells where a sentence ends.
@@ -73,9 +77,37 @@ def usual_rows(rows: Iterator[Row | BadRow], source: str, *, ahead: int = 1) -> 
         again = _converted(again, form)
     elif good and _is_header(good[0]):
         again = _named(again, good[0])
+    if good and any(map(_is_bytes, good[0].fields.values() if isinstance(good[0].fields, dict) else ())):
+        again = _without_bytes(again, is_told=is_told)
     if ahead > 1:
         again = _wider(again, ahead)
     return again if form is not None else join_token_rows(_with_entities(again), source)
+
+
+def _is_bytes(cell: str) -> bool:
+    return cell[:2] in ("b'", 'b"') and len(cell) > 2 and cell[-1] == cell[1]
+
+
+def _without_bytes(rows: Iterator[Row | BadRow], *, is_told: bool) -> Iterator[Row | BadRow]:
+    """Read what Python writes of bytes (b'a text') as the text that they are, as in PAWS."""
+    for row in rows:
+        if isinstance(row, BadRow) or not any(map(_is_bytes, row.fields.values())):
+            yield row
+            continue
+        if is_told:
+            yield LeftOut(row.line, "b'…' around texts, which Python writes around bytes")
+            is_told = False
+        try:
+            yield Row(row.line, {name: _text_of_bytes(cell) for name, cell in row.fields.items()})
+        except (ValueError, SyntaxError):
+            yield BadRow(row.line, "a text in b'…' cannot be read as Python's bytes")
+
+
+def _text_of_bytes(cell: str) -> str:
+    if not _is_bytes(cell):
+        return cell
+    value = ast.literal_eval(cell)
+    return value.decode("utf-8") if isinstance(value, bytes) else cell
 
 
 def _with_entities(rows: Iterator[Row | BadRow]) -> Iterator[Row | BadRow]:
@@ -286,6 +318,100 @@ def _distractors(fields: _Fields) -> list[dict[str, str]]:
     choices = sorted(fields[name] for name in ("correct_answer", *names))
     kept = {name: text for name, text in fields.items() if name not in names}
     return [{**kept, "choices": cell_of(choices)}]
+
+
+def _labelled_places(fields: _Fields) -> list[dict[str, str]]:
+    """Read {label: {string: [[first, last], …]}}, as CLUENER has entities."""
+    spans = [
+        {"start": place[0], "end": place[1] + 1, "label": label, "text": string}
+        for label, strings in _object(fields, "label").items()
+        for string, places in strings.items()
+        for place in places
+    ]
+    return [{**{name: text for name, text in fields.items() if name != "label"}, "entities": cell_of(spans)}]
+
+
+def _has_labelled_places(fields: _Fields) -> bool:
+    found = _object(fields, "label") if fields["label"].startswith("{") else {}
+    strings = [places for own in found.values() if isinstance(own, dict) for places in own.values()]
+    return bool(strings) and all(
+        isinstance(places, list) and all(isinstance(p, list) and len(p) == 2 for p in places) for places in strings
+    )
+
+
+def _sentences_of_document(fields: _Fields) -> list[dict[str, str]]:
+    """Make a row of each sentence of a document whose entities count its words, as SciERC and DyGIE++ have them."""
+    found, begin = [], 0
+    kept = {name: text for name, text in fields.items() if name in ("doc_key", "id", "doc_id")}
+    for words, entities in zip(_list(fields, "sentences"), _list(fields, "ner"), strict=False):
+        starts = list(itertools.accumulate((len(word) + 1 for word in words), initial=0))
+        spans = [
+            {"start": starts[first - begin], "end": starts[last - begin + 1] - 1, "label": label}
+            for first, last, label in entities
+        ]
+        begin += len(words)
+        found.append({**kept, "text": " ".join(words), "entities": cell_of(spans)})
+    return found
+
+
+def _are_sentences_of_document(fields: _Fields) -> bool:
+    sentences, entities = (
+        _list(fields, name) if fields[name].startswith("[[") else [] for name in ("sentences", "ner")
+    )
+    words = all(isinstance(own, list) and all(isinstance(word, str) for word in own) for own in sentences)
+    places = (entity for own in entities if isinstance(own, list) for entity in own)
+    of_words = all(isinstance(e, list) and len(e) == 3 and all(type(place) is int for place in e[:2]) for e in places)
+    return bool(sentences) and words and of_words and len(sentences) == len(entities)
+
+
+def _wrong_answers(fields: _Fields) -> list[dict[str, str]]:
+    """Read a right answer beside wrong ones, as GPQA has them; their order tells nothing."""
+    names = [name for name in fields if folded(name).startswith("incorrectanswer")]
+    right = first_named(fields, ["correct_answer"]) or ""
+    listed = [
+        text for name in names for text in (_list(fields, name) if fields[name].startswith("[") else [fields[name]])
+    ]
+    choices = sorted({fields[right], *map(str, listed)} - {""})
+    kept = {n: text for n, text in fields.items() if n not in (*names, right) and not folded(n).startswith(_NOT_ASKED)}
+    return [{**kept, "choices": cell_of(choices), "answer": fields[right]}]
+
+
+def _has_wrong_answers(fields: _Fields) -> bool:
+    if not isinstance(fields, dict) or first_named(fields, ["choices", "options"]) is not None:
+        return False
+    names = (["question"], ["correct_answer"], ["incorrect_answer_1", "incorrect_answers", "incorrect_answer"])
+    return all(first_named(fields, usual) is not None for usual in names)
+
+
+def _placeholder(fields: _Fields) -> list[dict[str, str]]:
+    """Read what may stand for @placeholder as choices, as ReCoRD has them.
+
+    Of several right answers the first is one of them, and the others are left out.
+    """
+    answers = list(map(str, _list(fields, "answers")))
+    others = [str(entity) for entity in _list(fields, "entities") if str(entity) not in answers]
+    choices = sorted({*others, *answers[:1]})
+    kept = {name: text for name, text in fields.items() if name not in ("entities", "answers")}
+    return [{**kept, "choices": cell_of(choices), "answer": answers[0] if answers else ""}]
+
+
+def _pairs_of_tokens(fields: _Fields) -> list[dict[str, str]]:
+    """Read a list of [token, tag] pairs."""
+    name = _pairs_column(fields)
+    if name is None:
+        raise RowError("it does not hold a list of [token, tag], as the rows before it do")
+    pairs = _list(fields, name)
+    kept = {other: text for other, text in fields.items() if other != name and not first_named([other], TEXT_NAMES)}
+    words, tags = ([pair[place] for pair in pairs] for place in (0, 1))
+    return [{**kept, TOKEN_NAMES[0]: cell_of(words), TAG_NAMES[0]: cell_of(tags)}]
+
+
+def _pairs_column(fields: _Fields) -> str | None:
+    """Find the only list of pairs of a word and its tag."""
+    if not isinstance(fields, dict):
+        return None
+    found = [name for name, text in fields.items() if text.startswith('[["') and are_tagged_words(_list(fields, name))]
+    return found[0] if len(found) == 1 else None
 
 
 def _token_objects(fields: _Fields) -> list[dict[str, str]]:
@@ -595,6 +721,7 @@ def _questions_of(kept: dict[str, str], questions: Any) -> Iterator[dict[str, st
 
 _MODELS = frozenset({"assistant", "gpt", "model", "bot", "chatgpt", "bard"})
 _ROLES = _MODELS | {"system", "user", "human"}
+_NOT_ASKED = ("prerevision", "extrarevised")  # GPQA's questions before and after they were revised
 _OF_RECORD = frozenset({"fields", "responses", "suggestions", "vectors"})
 # The columns of a row that is a list.
 _PLACES = [str(place) for place in range(1, 100)]
@@ -635,6 +762,11 @@ _FORMS = (
     _Form(frozenset({"paragraphs"}), _questions_of_article, lambda fields: '"qas"' in fields["paragraphs"]),
     _Form(frozenset({"context", "qas"}), _questions_of_text),
     _Form(frozenset({"questions", "options"}), _race, lambda fields: fields["questions"].startswith("[")),
+    _Form(frozenset({"text", "label"}), _labelled_places, _has_labelled_places),
+    _Form(frozenset({"sentences", "ner"}), _sentences_of_document, _are_sentences_of_document),
+    _Form(frozenset(), _wrong_answers, _has_wrong_answers),
+    _Form(frozenset({"query", "entities", "answers"}), _placeholder, lambda fields: "@placeholder" in fields["query"]),
+    _Form(frozenset(), _pairs_of_tokens, lambda fields: _pairs_column(fields) is not None),
     _Form(frozenset(), _token_objects, _has_token_objects),
     _Form(frozenset(), _without_words, lambda fields: bool(_word_objects(fields))),
     _Form(frozenset(), _chat, lambda fields: _chat_column(fields) is not None),

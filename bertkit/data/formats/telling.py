@@ -312,7 +312,6 @@ _SUFFIX_HINTS = {
 _MAX_SAMPLED_LINES = 200
 # How files begin that hold text only once another program has unpacked it, and what that program is.
 _PACKED = {
-    rb"\x28\xb5\x2f\xfd": ("packed by zstd", "unpack it with `zstd -d`"),
     rb"(?s)PK\x03\x04.*(?:xl/(?:workbook|_rels|worksheets)|opendocument\.spreadsheet)": (
         "a spreadsheet",
         "export the sheet as csv",
@@ -559,8 +558,6 @@ def _text_format(
 
 def _refuse_binary(opened: Opened, *, documents: bool) -> None:
     head = opened.head
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{opened.name}: this is UTF-16; save it as UTF-8 (`iconv -f utf-16 -t utf-8` converts it).")
     for mark, (what, way_on) in _PACKED.items():
         if re.match(mark, head):
             raise DataError(f"{opened.name}: this is {what}; {way_on}.")

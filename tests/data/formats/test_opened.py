@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from bertkit.data.formats.opened import Opened, open_input
@@ -21,6 +22,7 @@ from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import sniff_format, tell_format
 from bertkit.documents.readers.table import told_format
 from bertkit.errors import DataError
+from bertkit.tasks.rows import load_data
 
 
 class Standing:
@@ -171,3 +173,41 @@ def test_documents_and_sheets_are_called_by_their_names(tmp_path: Path, member: 
         tell_format(open_input(path))
     with pytest.raises(DataError, match=r"binary file; pdf, docx, html, txt \(UTF-8\) and parquet"):
         tell_format(open_input(path), one_text=True)
+
+
+ROWS = "text,label\n" + "".join(f"{'좋아요' * 20} {place},{place % 2}\n" for place in range(3000))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content"),
+    [
+        ("", ROWS.encode("utf-16")),
+        ("", b"\xfe\xff" + ROWS.encode("utf-16-be")),
+        ("", ROWS.encode("utf-32")),
+        (".zst", pa.compress(ROWS.encode(), "zstd", asbytes=True)),
+    ],
+)
+def test_utf16_and_zstd_are_read_by_name_and_through_a_pipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, content: bytes
+) -> None:
+    path = tmp_path / f"train.csv{suffix}"
+    path.write_bytes(content)
+    with open_input(path).stream() as stream:
+        assert stream.read() == ROWS.encode()
+    for data in (tmp_path, path):
+        assert list(load_data([str(data)]).labels("train"))[:2] == ["0", "1"]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    with open_input("-").stream() as stream:
+        assert stream.read() == ROWS.encode()
+    path.write_bytes(content[:-999])
+    with pytest.raises((OSError, DataError)), open_input(path).stream() as stream:
+        stream.read()
+
+
+@pytest.mark.parametrize("content", [b"\x28\xb5\x2f\xfd$\x04text", b"\xff\xfea\x00\x00\xd8a\x00"])
+def test_damaged_ones_are_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    for name in (str(tmp_path / "a.csv"), "-"):
+        with pytest.raises(DataError, match="cannot be read"):
+            open_input(name)

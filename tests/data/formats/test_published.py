@@ -631,3 +631,45 @@ def test_labels_on_lines_of_a_cell_are_several(tmp_path: Path) -> None:
     )
     dataset = load_data([str(path)])
     assert (dataset.task, dataset.splits["train"][1].answer) == ("multilabel", ["a", "b"])
+
+
+CLUENER = {"text": TEXT, "label": {c: {TEXT[a:b]: [[a, b - 1]]} for a, b, c in SPANS}}
+PAIRS = [list(word) for word in WORDS]
+SCIERC = {
+    "doc_key": "d",
+    "sentences": [["It", "rained", "."], TEXT.split()],
+    "ner": [[], [[3, 4, "PER"], [7, 7, "LOC"]]],
+    "relations": [[], []],
+}
+
+
+@pytest.mark.parametrize("rows", [[CLUENER] * 2, [PAIRS] * 2, [{"id": 1, "text": "x", "words": PAIRS}] * 2])
+@pytest.mark.parametrize("name", ["t.jsonl", "t.json"])
+def test_entities_by_label_and_pairs_of_word_and_tag(tmp_path: Path, rows: list[object], name: str) -> None:
+    path = tmp_path / name
+    path.write_text("".join(f"{json.dumps(r)}\n" for r in rows) if name == "t.jsonl" else json.dumps(rows))
+    dataset = load_data([str(path)])
+    assert [(row.texts, row.answer) for row in dataset.splits["train"]] == [((TEXT,), SPANS)] * 2
+    assert tuple(stream_data([str(path)]).splits["train"]) == dataset.splits["train"]
+
+
+def test_pairs_on_a_single_line_are_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(json.dumps(PAIRS) + "\n")
+    (row,) = load_data([str(path)]).splits["train"]
+    assert (row.texts, row.answer) == ((TEXT,), SPANS)
+
+
+def test_entities_that_count_the_words_of_a_document(tmp_path: Path) -> None:
+    rows = load_data([str(jsonl(tmp_path / "t.jsonl", [SCIERC, SCIERC]))]).splits["train"]
+    assert [(row.texts[0], row.answer) for row in rows] == [("It rained .", []), (TEXT, SPANS)] * 2
+
+
+def test_bytes_that_python_wrote_are_read_as_their_texts_and_it_is_said_once(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    rows = [f"{i}\tb'A caf\\xc3\\xa9 {i}'\tb\"It's {i}\"\t{i % 2}" for i in range(4)]
+    path.write_text("\n".join(["id\tsentence1\tsentence2\tlabel", *rows, "9\tb'\\xff'\tb''\t0", ""]))
+    dataset = load_data([str(path)], skip_bad=True)
+    assert [row.texts for row in dataset.splits["train"]] == [(f"A café {i}", f"It's {i}") for i in range(4)]
+    assert "left out: b'…' around texts, which Python writes around bytes (1), the first at " in dataset.notes[0]
+    assert "a text in b'…' cannot be read as Python's bytes (1)" in dataset.warnings[0]
