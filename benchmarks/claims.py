@@ -340,7 +340,7 @@ TARGETS = (
             "≤",
             30,
             "ms",
-            remark="two milliseconds are waited for a second row; the rest is the model's, whose caches are cold; see profiles.md",
+            remark="two milliseconds are waited for a second row, the rest is the model's; see profiles.md",
         )
         for key, name in (("plain", "plain head"), ("default", "default run"))
     ),
