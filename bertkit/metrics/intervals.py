@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.cache import row_by_row
+from bertkit.cache import row_by_row, scratch_array
 from bertkit.metrics.classification import (
     Numbers,
     Tallies,
     as_columns,
+    ascending,
     average_ranks,
+    centred,
     counted,
     label_numbers,
     label_order,
@@ -354,52 +356,94 @@ def _regression_of_many(
     All are functions of means: of errors, of products, and of products of ranks, to which a row adds what it
     moves the ranks of others, too (Hájek 1968).
     """
-    columns = [as_columns(gold, predicted) for predicted in predictions]
-    summands = np.concatenate(
-        [part for true, given in columns for part in (_summands(true, given), _rank_summands(true, given))], axis=1
-    )
-    drawn = np.split(normal_means(summands, seed), len(predictions), axis=1)
+    parts = [
+        part
+        for predicted in predictions
+        for part in (_summands_of_many(*as_columns(gold, predicted)), _rank_summands(*as_columns(gold, predicted)))
+    ]
+    means = normal_means(lambda some: np.concatenate([part(some) for part in parts], axis=1), len(gold), seed)
+    drawn = np.split(means, len(predictions), axis=1)
     return [{**_moment_metrics(own[:, :-3]), "spearman": _correlation(*own[:, -3:].T)} for own in drawn]
 
 
-def normal_means(columns: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    """Return the means of the columns of very many rows in each draw, (draws, K): of so many rows they are normal.
+SomeRows = Callable[[slice], NDArray[np.float64]]
+"""Gives some rows of figures that are not held all at once, (rows, K)."""
+
+
+def normal_means(rows: SomeRows, n: int, seed: int) -> NDArray[np.float64]:
+    """Return the means of figures of very many rows in each draw, (draws, K): of so many rows they are normal.
 
     Args:
-        columns: (rows, K); what is in them is lost.
+        rows: gives the figures of some rows.
+        n: how many rows there are.
         seed: sets the draws.
     """
-    n, means, scale = len(columns), columns.mean(axis=0), columns.std(axis=0)
-    columns -= means
-    columns /= np.where(scale > 0.0, scale, 1.0)
-    normal = np.random.default_rng(seed).multivariate_normal(
-        np.zeros(len(means)), columns.T @ columns / n, size=RESAMPLES, method="eigh"
-    )
+    parts = [slice(start, min(n, start + _CHUNK // 4)) for start in range(0, n, _CHUNK // 4)]
+    means: NDArray[np.float64] = np.sum([rows(some).sum(axis=0) for some in parts], axis=0) / n
+    spread = np.zeros((len(means), len(means)))
+    for some in parts:
+        off = rows(some) - means
+        spread += off.T @ off / n
+    # What differs by rounding alone has no direction of its own.
+    scale = np.sqrt(np.where(np.diag(spread) > 1e-20 * np.square(means), np.diag(spread), 0.0))
+    spread *= np.outer(scale > 0.0, scale > 0.0)
+    units = np.where(scale > 0.0, scale, 1.0)
+    values, vectors = np.linalg.eigh(spread / np.outer(units, units))
+    # Which way an eigenvector points is left to the last bit: each points where its largest number is positive.
+    vectors *= np.sign(np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0))
+    drawn = np.random.default_rng(seed).standard_normal((RESAMPLES, len(means)))
+    normal = drawn @ (vectors * np.sqrt(np.where(values > _ROUNDING, values, 0.0))).T
     return np.asarray(means + normal * scale / np.sqrt(n))
 
 
-def _rank_summands(true: NDArray[np.float64], given: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what each row adds to the means of rank times rank: of both, of the first, of the second; (rows, 3)."""
+def _rank_summands(true: NDArray[np.float64], given: NDArray[np.float64]) -> SomeRows:
+    """Give what each row adds to the means of rank times rank: of both, of the first, of the second; (rows, 3)."""
     n = len(true)
-    first, second = (average_ranks(values) / n - (n + 1) / (2 * n) for values in (true, given))
-    mixed = first * second + _above(true, second) + _above(given, first) - 2 * (first @ second) / n
-    pairs = ((true, first), (given, second))
-    squares = [rank**2 + 2 * _above(values, rank) - 2 * (rank @ rank) / n for values, rank in pairs]
-    return np.stack([mixed, *squares], axis=1)
+    first, second = (
+        row_by_row(lambda rank: rank / n - (n + 1) / (2 * n), average_ranks(values), kind="float64")
+        for values in (true, given)
+    )
+    both, own, other = (2 * (a @ b) / n for a, b in ((first, second), (first, first), (second, second)))
+    above_true, above_given = _above(true, (first, second)), _above(given, (first, second))
+
+    def rows(some: slice) -> NDArray[np.float64]:
+        a, b = first[some], second[some]
+        mixed = a * b + above_true[1][some] + above_given[0][some] - both
+        squares = (a**2 + 2 * above_true[0][some] - own, b**2 + 2 * above_given[1][some] - other)
+        return np.stack([mixed, *squares], axis=1)
+
+    return rows
 
 
-def _above(values: NDArray[np.float64], added: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return for each row the mean over all rows of `added` where the value is larger, and half where it is equal."""
-    _, group = np.unique(values, return_inverse=True)
-    sums = np.bincount(group, added)
-    behind = np.cumsum(sums[::-1])[::-1] - sums / 2.0
-    return np.asarray(behind[group] / len(values))
+def _above(values: NDArray[np.float64], columns: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Return for each row the mean over all rows of a column where the value is larger, and half where it is equal."""
+    n, every = len(values), ascending(values)
+    place = row_by_row(every.searchsorted, values, kind="int64")  # of a value's first
+    found = []
+    for added in columns:
+        sums, behind = scratch_array((n,), "float64"), scratch_array((n,), "float64")
+        for start in range(0, n, _CHUNK):
+            np.add.at(sums, place[start : start + _CHUNK], added[start : start + _CHUNK])
+        np.cumsum(sums[::-1], out=behind[::-1])
+        found.append(row_by_row(lambda own, s=sums, b=behind: (b[own] - s[own] / 2.0) / n, place, kind="float64"))
+    return found
 
 
 def _summands(true: NDArray[np.float64], given: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what each row adds to the sums that errors and Pearson's correlation are made of, (rows, 7)."""
-    x, y, error = _standardised(true), _standardised(given), true - given
-    return np.stack([np.square(error), np.abs(error), x, y, x * x, y * y, x * y], axis=1)
+    return _summands_of_many(true, given)(slice(None))
+
+
+def _summands_of_many(true: NDArray[np.float64], given: NDArray[np.float64]) -> SomeRows:
+    """Give the rows of `_summands`."""
+    columns = (true, given, _standardised(true), _standardised(given))
+
+    def rows(some: slice) -> NDArray[np.float64]:
+        gold, predicted, x, y = (column[some] for column in columns)
+        error = gold - predicted
+        return np.stack([np.square(error), np.abs(error), x, y, x * x, y * y, x * y], axis=1)
+
+    return rows
 
 
 def _moment_metrics(means: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
@@ -409,11 +453,12 @@ def _moment_metrics(means: NDArray[np.float64]) -> dict[str, NDArray[np.float64]
 
 def _standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the values with mean 0 and standard deviation 1; a constant becomes zeros."""
-    if not len(values) or np.ptp(values) == 0.0:
-        return np.zeros_like(values)
-    centred = values - values.mean()
-    centred /= np.abs(centred).max()
-    return np.asarray(centred / centred.std())
+    found = centred(values)
+    if not found.any():
+        return found
+    mean = found.mean()
+    deviation = np.sqrt(row_by_row(lambda own: np.square(own - mean), found, kind="float64").mean())
+    return row_by_row(lambda own: own / deviation, found, kind="float64")
 
 
 def _ranker(values: NDArray[np.float64]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:

@@ -231,7 +231,7 @@ def perplexity_intervals(rows: Sequence[Row], seed: int = 0) -> dict[str, Interv
     """Return the interval of each metric of `perplexity_metrics`, rows drawn anew."""
     sums = _sums(rows)
     if len(sums) > MOST_DRAWN:
-        return percentiles(_of_sums(len(rows) * normal_means(sums, seed)))
+        return percentiles(_of_sums(len(rows) * normal_means(sums.__getitem__, len(sums), seed)))
     return bootstrap_chunks(lambda draws: _drawn(sums, draws), len(sums), seed=seed)
 
 
@@ -243,7 +243,8 @@ def perplexity_difference(model: Sequence[Row], baseline: Sequence[Row], seed: i
         return _less(_drawn(mine, draws), _drawn(others, draws))
 
     if len(mine) > MOST_DRAWN:
-        both = len(mine) * normal_means(np.concatenate([mine, others], axis=1), seed)
+        sums = np.concatenate([mine, others], axis=1)
+        both = len(sums) * normal_means(sums.__getitem__, len(sums), seed)
         return percentiles(_less(*map(_of_sums, np.split(both, 2, axis=1))))
     return bootstrap_chunks(score, len(mine), seed=seed)
 

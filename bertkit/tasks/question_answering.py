@@ -192,7 +192,7 @@ class ReadingScores:
     def intervals(self) -> Mapping[str, Interval]:
         """Return the bootstrap interval of each figure."""
         if len(self._given) > MOST_DRAWN:
-            return percentiles(self._of_means(normal_means(self._columns, 0)))
+            return percentiles(self._of_means(normal_means(self._columns.__getitem__, len(self._given), 0)))
         return bootstrap_chunks(self._drawn, len(self._given))
 
     def difference(self, other: ReadingScores) -> Mapping[str, Interval]:
@@ -203,12 +203,13 @@ class ReadingScores:
             return {name: values - others[name] for name, values in self._drawn(draws).items()}
 
         if len(self._given) > MOST_DRAWN:
-            means = normal_means(np.concatenate([self._columns, other._columns], axis=1), 0)
+            both = np.concatenate([self._columns, other._columns], axis=1)
+            means = normal_means(both.__getitem__, len(both), 0)
             mine, others = (self._of_means(own) for own in np.split(means, 2, axis=1))
             return percentiles({name: values - others[name] for name, values in mine.items()})
         return bootstrap_chunks(score, len(self._given))
 
-    @property
+    @cached_property
     def _columns(self) -> Array:
         """What each row adds to both sums of each figure, (rows, figures times two)."""
         return np.stack([column for both in self._sums.values() for column in both], axis=1)

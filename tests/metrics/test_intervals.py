@@ -1,11 +1,13 @@
 """Bootstrap intervals: fast forms equal the plain one, and mean what they say."""
 
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from bertkit.metrics import intervals, multilabel, probabilities, spans
+from bertkit import cache
+from bertkit.metrics import classification, intervals, multilabel, probabilities, spans
 from bertkit.metrics.classification import classification_metrics, regression_metrics
 from bertkit.metrics.intervals import (
     bootstrap,
@@ -287,3 +289,35 @@ def test_intervals_of_very_many_rows_are_as_wide_as_those_of_drawn_rows(kind, mo
     for module in (intervals, spans, multilabel):
         monkeypatch.setattr(module, "MOST_DRAWN", 500)
     assert widths() / drawn == pytest.approx(1.0, abs=0.02)
+
+
+def most_held(work):
+    """Return the most bytes that arrays and objects take during some work; those of mapped files do not count."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_intervals_of_very_many_rows_hold_some_of_the_draws_at_a_time(monkeypatch):
+    generator = np.random.default_rng(1)
+    loss, sure = generator.exponential(1, 3_000), generator.random(3_000)
+    for module in (intervals, probabilities):
+        monkeypatch.setattr(module, "MOST_DRAWN", 1_000)
+    # all draws of all bins would be a thousand times as many numbers as there are bins
+    assert most_held(lambda: intervals.mean_difference(loss, sure, "loss")) < 12 << 20
+    assert most_held(lambda: probabilities.calibration_interval(sure, sure > 0.5)) < 12 << 20
+
+
+def test_intervals_of_very_many_numbers_hold_some_of_the_rows_at_a_time(monkeypatch, tmp_path):
+    monkeypatch.setenv("BERTKIT_CACHE", str(tmp_path))
+    gold, model, baseline = numbered(40_000)
+    monkeypatch.setattr(intervals, "MOST_DRAWN", 1_000)
+    monkeypatch.setattr(intervals, "_CHUNK", 4_096)
+    for module in (cache, classification):
+        monkeypatch.setattr(module, "ROWS_AT_ONCE", 1_024)
+    held = most_held(lambda: regression_difference(gold, model, baseline))
+    assert held < 2 << 20  # a figure of each row would be 0.3 MB, and there are sixty
+    assert most_held(lambda: regression_metrics(gold, model)) < 1 << 20
