@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from bertkit.documents.readers.passage import Passage, begins_turn, is_line_of_site, is_page_number, is_particular, is_time, names_speaker
+from bertkit.documents.readers.passage import (
+    Passage,
+    begins_turn,
+    is_line_of_site,
+    is_page_number,
+    is_particular,
+    is_time,
+    names_speaker,
+)
 from bertkit.documents.sentence_ends import FINAL_ENDING, Habits, Span, english_ends, korean_ends, read_habits
 from bertkit.documents.words import HANGUL, detect_language, resolve_language
 
@@ -116,7 +124,7 @@ def has_words(piece: str) -> bool:
 
 
 def _cuts(text: str) -> list[Span]:
-    """Return the places of block tags, of hidden text, of pictures and of what data sets write for line ends, sorted."""
+    """Return the places of block tags, hidden text, pictures, and line ends as data sets write them; sorted."""
     cuts: list[Span] = []
     if "||||" in text or "NEWLINE_CHAR" in text or "\\n" in text:
         cuts.extend(match.span() for match in _WRITTEN_BREAK.finditer(text))

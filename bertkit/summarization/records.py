@@ -179,8 +179,9 @@ class Summary:
 # A word that a hyphen breaks at a line's end; and first parts of words that are written with one.
 _BROKEN = re.compile(r"([^\W\d_]+)([-\u00ad])[ \t]*\r?\n[ \t]*(?=[a-zà-ÿ])")
 _COMPOUNDED = frozenset(
-    "well self non long short high low co anti pre post semi multi cross half ex all ever so full part double single two "
-    "three one four five six ten first second third mid old new good best hand left right down up over under in on off".split()
+    "well self non long short high low co anti pre post semi multi cross half ex all ever so full part double "
+    "single two three one four five six ten first second third mid old new good best hand left right down up over "
+    "under in on off".split()
 )
 
 
