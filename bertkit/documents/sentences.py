@@ -52,6 +52,7 @@ _BULLET = re.compile(r"(?:(?:[-*+•·‣▪◦○●◎□■◆◇▶▷▲△
 _NUMBERED = re.compile(r"\(?(?:\d{1,3}|[A-Za-z]\d{0,3}|[가-하]|[문답]\d{0,3})[.)]\s|[①-⑳]")
 _ALONE = re.compile(r"#{1,6}\s|\||```|~~~|[^\w]*$")  # headings, table rows, fences, rules
 _FENCE = re.compile(r"(?:```|~~~)\S*$")
+_ASIDE = re.compile(r"\([^()]{1,60}\)$")
 _STOP = re.compile(r"[.!?…。！？]")
 _CLOSED = re.compile(r"[.!?…。！？:;][\"'”’」』»)\]*_]*$")
 _HALF_CLOSED = re.compile(
@@ -181,6 +182,8 @@ def _is_apart(paragraph: Sequence[_Line], number: int, width: int) -> bool:
     line = paragraph[number]
     above, below = paragraph[number - 1].text, paragraph[number + 1].text if number + 1 < len(paragraph) else ""
     if any(is_time(text) or is_page_number(text) or is_line_of_site(text) for text in (above, line.text)):
+        return True
+    if _ASIDE.match(line.text) and _is_closed(above):
         return True
     if _is_closed(line.text):
         return False

@@ -330,6 +330,9 @@ def find_turns(lines: Sequence[str]) -> list[Turn | None]:
     """Return for each line of a document who begins to speak there, None where nobody does."""
     turns = [_turn(line) for line in lines]
     turns = [turn or _named_above(*pair) for turn, pair in zip(turns, _with_next(lines), strict=True)]
+    turns = [
+        turn or _named_below(*pair) for turn, pair in zip(turns, zip(["", *lines], lines, strict=False), strict=True)
+    ]
     filled = sum(1 for line in lines if line.strip() and not is_time(line))
     turns = _with_loose(lines, turns, filled)
     counts = Counter(turn.speaker for turn in turns if turn)
@@ -366,6 +369,12 @@ def _named_above(line: str, following: str) -> Turn | None:
     """Take a line for a speaker's name that stands above a time."""
     is_name = not _ENDED.search(line) and len(line) <= _LONGEST_NAME and _IS_NAME.match(line) and may_be_name(line)
     return Turn(line, len(line), len(line), is_sure=True) if is_name and is_time(following) and following else None
+
+
+def _named_below(above: str, line: str) -> Turn | None:
+    """Take a line for a speaker's name that stands below a time, if it comes back."""
+    is_below = above.strip() and is_time(above) and not _ENDED.search(line) and len(line) <= _LONGEST_NAME
+    return Turn(line, len(line), len(line)) if is_below and _IS_NAME.match(line) and may_be_name(line) else None
 
 
 def _with_loose(lines: Sequence[str], turns: Sequence[Turn | None], filled: int) -> list[Turn | None]:
