@@ -185,9 +185,22 @@ def said_in(item):
     [
         ("a.json", json.dumps({"segments": SEGMENTS, "language": "en"}), RISEN),
         ("a.json", json.dumps({"segments": SEGMENTS, "language": "en"}, indent=1), RISEN),
-        ("a.tsv", "start\tend\ttext\n0\t3200\tThe river rose by two metres on\n3200\t5000\tThursday. The road is closed.\n\n", RISEN),
-        ("a.csv", "Speaker Name,Start Time,End Time,Text\nAna,00:00:00:00,00:00:03:05,It is done.\nBo,00:03,00:05,Who pays?\n", TALK),
-        ("a.csv", 'Date,User,Message\n2024-05-13 09:12:00,"Ana","It is done."\n2024-05-13 09:13:00,"Bo","Who pays?"\n', TALK),
+        (
+            "a.tsv",
+            "start\tend\ttext\n0\t3200\tThe river rose by two metres on\n3200\t5000\tThursday. The road is closed.\n\n",
+            RISEN,
+        ),
+        (
+            "a.csv",
+            "Speaker Name,Start Time,End Time,Text\nAna,00:00:00:00,00:00:03:05,It is done.\n"
+            "Bo,00:03,00:05,Who pays?\n",
+            TALK,
+        ),
+        (
+            "a.csv",
+            'Date,User,Message\n2024-05-13 09:12:00,"Ana","It is done."\n2024-05-13 09:13:00,"Bo","Who pays?"\n',
+            TALK,
+        ),
         ("a.json", json.dumps(MESSAGES).replace('"U1"', '"Ana"').replace('"U2"', '"Bo"'), TALK),
         (
             "a.json",
@@ -195,8 +208,8 @@ def said_in(item):
                 {
                     "guild": {"name": "x"},
                     "messages": [
-                        {"type": "Default", "timestamp": "2024", "content": "It is done.", "author": {"id": "4", "name": "Ana"}},
-                        {"type": "Default", "timestamp": "2024", "content": "Who pays?", "author": {"id": "5", "name": "Bo"}},
+                        {"type": "Default", "timestamp": "1", "content": "It is done.", "author": {"name": "Ana"}},
+                        {"type": "Default", "timestamp": "2", "content": "Who pays?", "author": {"name": "Bo"}},
                     ],
                 }
             ),
@@ -217,19 +230,39 @@ def said_in(item):
             TALK,
         ),
         ("a.jsonl", json.dumps({"utt": ["It is done.", "Who pays?"], "speaker": ["Ana", "Bo"]}), TALK),
-        ("a.jsonl", json.dumps({"general_query_list": [{"query": "a", "answer": "b"}, {"query": "a", "answer": "b"}],
-                                "meeting_transcripts": [{"speaker": who, "content": what} for who, what in TALK]}), TALK),
-        ("a.json", json.dumps({"results": {"transcripts": [{"transcript": "It is done."}], "items": [{"content": "It"}]}}),
-         [("", "It is done.")]),
-        ("a.json", json.dumps({"info": [{"annotations": {"lines": [{"text": "비가 온다.", "speaker": {"id": "1번"}}]}}]}),
-         [("1번", "비가 온다.")]),
-        ("a.jsonl", json.dumps({"doc_id": "d", "paragraphs": [{"context": "It rose. It fell."}, {"context": "It is dry."}]}),
-         [("", "It rose."), ("", "It fell."), ("", "It is dry.")]),
+        (
+            "a.jsonl",
+            json.dumps(
+                {
+                    "general_query_list": [{"query": "a", "answer": "b"}, {"query": "a", "answer": "b"}],
+                    "meeting_transcripts": [{"speaker": who, "content": what} for who, what in TALK],
+                }
+            ),
+            TALK,
+        ),
+        (
+            "a.json",
+            json.dumps({"results": {"transcripts": [{"transcript": "It is done."}], "items": [{"content": "It"}]}}),
+            [("", "It is done.")],
+        ),
+        (
+            "a.json",
+            json.dumps({"info": [{"annotations": {"lines": [{"text": "비가 온다.", "speaker": {"id": "1번"}}]}}]}),
+            [("1번", "비가 온다.")],
+        ),
+        (
+            "a.jsonl",
+            json.dumps({"doc_id": "d", "paragraphs": [{"context": "It rose. It fell."}, {"context": "It is dry."}]}),
+            [("", "It rose."), ("", "It fell."), ("", "It is dry.")],
+        ),
         ("a.jsonl", json.dumps({"article": "It rose.\n\n@highlight\n\nRose."}), [("", "It rose.")]),
-        ("a.csv", 'id,body\n1,"It rose.<br /><br />It fell &amp; fell.<br>It&#39;s dry."\n',
-         [("", "It rose."), ("", "It fell & fell."), ("", "It's dry.")]),
+        (
+            "a.csv",
+            'id,body\n1,"It rose.<br /><br />It fell &amp; fell.<br>It&#39;s dry."\n',
+            [("", "It rose."), ("", "It fell & fell."), ("", "It's dry.")],
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_conversation_or_a_document_in_json_and_tables(tmp_path, monkeypatch, way, name, content, expected):
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")

@@ -68,7 +68,8 @@ def test_what_messengers_write_of_their_own(read):
     "head",
     [
         "Weekly sync – Transcript\nAttendees\nAna Ruiz, Bo Lind\nTranscript\n",
-        "Garden planning\nMon, May 13, 2024 10:00AM • 12:33\n\nSUMMARY KEYWORDS\ngarden, fence\n\nSPEAKERS\nAna, Bo\n\n",
+        "Garden planning\nMon, May 13, 2024 10:00AM • 12:33\n\nSUMMARY KEYWORDS\ngarden, fence\n\nSPEAKERS\n"
+        "Ana, Bo\n\n",
     ],
 )
 def test_the_head_of_a_transcript_is_not_said(read, head):
@@ -83,9 +84,12 @@ def test_what_stands_above_a_dialogue_and_is_said_is_read(read):
 
 def test_minutes_of_korean_councils(read):
     text = (
-        "제123회 예제시의회(임시회)\n본회의회의록\n\n일 시 : 2024년 5월 13일(월) 10시\n\n1. 울타리 예산안\n\n(10시 02분 개의)\n\n"
-        "○의장 박지수  회의를 시작하겠습니다.\n○김민호 의원 예산이 많습니다. 검토해 주십시오.\n○의장 박지수  이의 없으십니까?\n"
-        "(「없습니다」하는 의원 있음)\n가결되었습니다.\n○시장 이서연  완공하겠습니다.\n\n(10시 45분 산회)\n\n○출석의원(3인)\n박지수 김민호 이서연\n"
+        "제123회 예제시의회(임시회)\n본회의회의록\n\n일 시 : 2024년 5월 13일(월) 10시\n\n1. 울타리 예산안\n\n"
+        "(10시 02분 개의)\n\n"
+        "○의장 박지수  회의를 시작하겠습니다.\n○김민호 의원 예산이 많습니다. 검토해 주십시오.\n"
+        "○의장 박지수  이의 없으십니까?\n"
+        "(「없습니다」하는 의원 있음)\n가결되었습니다.\n○시장 이서연  완공하겠습니다.\n\n(10시 45분 산회)\n"
+        "\n○출석의원(3인)\n박지수 김민호 이서연\n"
     )
     assert said(read("회의록.txt", text)) == [
         ("의장 박지수", "회의를 시작하겠습니다."),
@@ -98,7 +102,10 @@ def test_minutes_of_korean_councils(read):
 
 
 def test_numbered_questions_and_parts(read):
-    text = "Q1. 울타리는 언제 완성되나요?\nA1. 목요일에 완성됩니다. 문은 그다음 주에 옵니다.\nQ2. 누가 내나요?\nA2. 시에서 냅니다.\n"
+    text = (
+        "Q1. 울타리는 언제 완성되나요?\nA1. 목요일에 완성됩니다. 문은 그다음 주에 옵니다.\n"
+        "Q2. 누가 내나요?\nA2. 시에서 냅니다.\n"
+    )
     assert {speaker for speaker, _ in said(read("faq.txt", text))} == {"Q", "A"}
     text = "Anwesend: Ana, Bo\n\nTOP 1: Zaun\nDer Zaun ist fertig.\n\nTOP 2: Tor\nBo bestellt das Tor.\n"
     found = said(read("protokoll.txt", text))
@@ -108,7 +115,8 @@ def test_numbered_questions_and_parts(read):
 
 def test_times_in_prose_are_left_alone(read):
     text = (
-        "10:30 was the time that they had agreed on. Nobody came.\nAt 11:00 Ana left. The train, 12:15 from York, was late.\n"
+        "10:30 was the time that they had agreed on. Nobody came.\n"
+        "At 11:00 Ana left. The train, 12:15 from York, was late.\n"
         'She had written it down: "Mon 10:30, gate." It was of no use. Note: the gate is heavy.\n'
     )
     assert [sentence.text for sentence in read("prose.txt", text)] == [

@@ -181,7 +181,8 @@ REPLY = "The fence is done on Thursday. Please order the gate.\n\n"
 @pytest.mark.parametrize(
     "below",
     [
-        "Von: Bo <bo@example.org>\nGesendet: Montag, 13. Mai 2024 09:12\nAn: Ana\nBetreff: Zaun\n\nWann ist er fertig?\n",
+        "Von: Bo <bo@example.org>\nGesendet: Montag, 13. Mai 2024 09:12\nAn: Ana\nBetreff: Zaun\n\n"
+        "Wann ist er fertig?\n",
         "De : Bo <bo@example.org>\nEnvoyé : lundi 13 mai 2024 09:12\nÀ : Ana\nObjet : Clôture\n\nQuand ?\n",
         "De: Bo <bo@example.org>\nEnviado el: lunes, 13 de mayo\nPara: Ana\nAsunto: Valla\n\nCuando?\n",
         "보낸 사람: 민호 <bo@example.org>\n보낸 날짜: 2024년 5월 13일\n받는 사람: 지수\n제목: 울타리\n\n언제 되나요?\n",
@@ -191,7 +192,8 @@ REPLY = "The fence is done on Thursday. Please order the gate.\n\n"
         "Am Mo., 13. Mai 2024 um 09:12 Uhr schrieb Bo <bo@example.org>:\n\n> Wann?\n",
         "Ana Ruiz\nHead of Gardens\nExample Ltd.\n\nCAUTION: This email originated from outside. Do not click links.\n",
         "Kind regards,\nAna\nGarden Department | Example Ltd.\nT: +44 20 1234 | www.example.org\n",
-        "감사합니다.\n\n지수 대리 | 영업1팀\n(주)그린가든\nTel. 02-123-4567 / Mobile. 010-1234\n\n본 메일은 발신전용입니다.\n",
+        "감사합니다.\n\n지수 대리 | 영업1팀\n(주)그린가든\nTel. 02-123-4567 / Mobile. 010-1234\n\n"
+        "본 메일은 발신전용입니다.\n",
         "This e-mail is confidential and intended for Bo. " + "Any use of it by others is not allowed. " * 20,
     ],
 )
@@ -215,13 +217,16 @@ def test_a_letter_in_a_text_ends_where_the_mail_begins_that_it_answers(read):
 
 def test_a_digest_holds_several_mails(read):
     digest = (
-        "Send submissions to\n\tlist@example.org\n\nYou can reach the owner at\n\towner@example.org\n\nToday's Topics:\n\n"
+        "Send submissions to\n\tlist@example.org\n\nYou can reach the owner at\n\towner@example.org\n\n"
+        "Today's Topics:\n\n"
         "   1. New beds (Ana Ruiz)\n\n\n"
         + "-"
         * 70
         + "\n\nMessage: 1\nDate: Mon, 13 May 2024\nFrom: Ana <ana@example.org>\n"
-        "To: list@example.org\nSubject: New beds\nMessage-ID: <abc@example.org>\n\nWe have built six beds. They are green.\n\n"
-        "------------------------------\n\nMessage: 2\nFrom: Bo <bo@example.org>\nSubject: Water\n\nThe well is dry.\n\n"
+        "To: list@example.org\nSubject: New beds\nMessage-ID: <abc@example.org>\n\n"
+        "We have built six beds. They are green.\n\n"
+        "------------------------------\n\nMessage: 2\nFrom: Bo <bo@example.org>\nSubject: Water\n\n"
+        "The well is dry.\n\n"
         "------------------------------\n\nEnd of Gardeners Digest, Vol 12, Issue 3\n*****\n"
     )
     assert sentences_in(read("a.eml", ABOVE + digest)) == [
@@ -232,7 +237,10 @@ def test_a_digest_holds_several_mails(read):
 
 
 def test_from_at_the_beginning_of_a_line_in_a_mailbox(read):
-    box = "From ana@example.org Mon May 13 10:00:00 2024\nFrom: Ana\nSubject: Gate\n\nIt is new.\n\n>From now on it is closed.\n"
+    box = (
+        "From ana@example.org Mon May 13 10:00:00 2024\nFrom: Ana\nSubject: Gate\n\nIt is new.\n\n"
+        ">From now on it is closed.\n"
+    )
     assert sentences_in(read("a.mbox", box)) == ["It is new.", "From now on it is closed."]
 
 

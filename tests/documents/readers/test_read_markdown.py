@@ -184,8 +184,10 @@ def all_of(found):
 
 def test_obsidian(read):
     text = (
-        "# Hedge\n\n#garden #plants\n\nThe [[hedge]] keeps the wind out of the [[garden|whole garden]]. ![[hedge.png]] ^block1\n\n"
-        "> [!warning] Careful\n> Willow needs water.\n\n%% This is a remark. Nobody reads it. %%\n\n==Plant it in autumn.== Then wait.\n"
+        "# Hedge\n\n#garden #plants\n\n"
+        "The [[hedge]] keeps the wind out of the [[garden|whole garden]]. ![[hedge.png]] ^block1\n\n"
+        "> [!warning] Careful\n> Willow needs water.\n\n%% This is a remark. Nobody reads it. %%\n\n"
+        "==Plant it in autumn.== Then wait.\n"
     )
     assert all_of(read("a.md", text)) == [
         "The hedge keeps the wind out of the whole garden.",
@@ -197,7 +199,8 @@ def test_obsidian(read):
 
 def test_templates_do_not_take_the_text_below_along(read):
     text = (
-        "---\nlayout: post\n---\n{% include toc.html %}\nThe hedge keeps the wind out.\n{{ site.url }}\nPlant it in autumn.\n"
+        "---\nlayout: post\n---\n{% include toc.html %}\nThe hedge keeps the wind out.\n{{ site.url }}\n"
+        "Plant it in autumn.\n"
         '{: .notice}\n\n{% highlight python %}\nprint("x. y.")\n{% endhighlight %}\n\nIt likes water.\n'
     )
     assert all_of(read("a.md", text)) == ["The hedge keeps the wind out.", "Plant it in autumn.", "It likes water."]
@@ -208,7 +211,8 @@ def test_templates_do_not_take_the_text_below_along(read):
 @pytest.mark.parametrize(
     "text",
     [
-        '<p align="center"><img src="logo.png"></p>\n<h1 align="center">Gardener</h1>\n\n# Use\n\nIt **plans** your beds.\n\n'
+        '<p align="center"><img src="logo.png"></p>\n<h1 align="center">Gardener</h1>\n\n# Use\n\n'
+        "It **plans** your beds.\n\n"
         "```sh\npip install x\n```\n",
         "Title here\n==========\n\nIt ~~drew~~ **plans** your beds.\n",
         "**Meeting**\n\n**Date:** 13 May\n\n**Note:** old.\n\nIt **plans** your beds.\n",
@@ -220,7 +224,10 @@ def test_markdown_is_known_in_a_pipe(read, text):
 
 
 def test_turns_within_a_paragraph(read):
-    text = "**Present:** Ana, Bo\n**Date:** 13 May 2024\n\n**Ana:** The fence is done.\n**Bo:** Who pays?\n**Ana:** The city pays.\n"
+    text = (
+        "**Present:** Ana, Bo\n**Date:** 13 May 2024\n\n**Ana:** The fence is done.\n**Bo:** Who pays?\n"
+        "**Ana:** The city pays.\n"
+    )
     found = [(sentence.speaker, sentence.said) for sentence in read("a.md", text)]
     assert found == [("Ana", "The fence is done."), ("Bo", "Who pays?"), ("Ana", "The city pays.")]
 

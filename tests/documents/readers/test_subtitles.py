@@ -190,7 +190,8 @@ SAMI = """<SAMI>
 </SAMI>
 """
 YOUTUBE = (
-    '<?xml version="1.0" encoding="utf-8" ?><transcript><text start="0.32" dur="4">A river &amp;amp; a road that rose on'
+    '<?xml version="1.0" encoding="utf-8" ?><transcript><text start="0.32" dur="4">A river &amp;amp; a '
+    "road that rose on"
     '</text><text start="4.8" dur="3">Thursday.</text></transcript>'
 )
 
