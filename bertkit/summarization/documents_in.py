@@ -140,7 +140,7 @@ def documents_of_rows(
 
 # Columns of which one holds what is said, where each row is a message or a stretch of speech.
 _SAID_NAMES = ("text", "content", "message", "transcript", "body", "내용", "메시지", "대화")
-_BLANK = "the line is blank"  # as the reader of tables says it
+_BLANK = re.compile("the line is blank")  # as the reader of tables says it
 _MOST_COLUMNS = 4  # of a table of messages that nothing but its names tells
 
 
@@ -174,7 +174,7 @@ def _conversation(rows: Iterable[Row | BadRow], name: str, column: str, *, is_ti
     turns = []
     for row in rows:
         if isinstance(row, BadRow):
-            if not isinstance(row, LeftOut) and row.message != _BLANK:
+            if not isinstance(row, LeftOut) and not _BLANK.match(row.message):
                 return Unreadable(row.message, name, 0, row.line)
             continue
         if "_" not in row.fields.get("subtype", "") and (
