@@ -70,7 +70,17 @@ DOCUMENT_NAMES = (
     *("contents", "news", "post", "message", "review", "comment"),
     *("본문", "내용", "기사", "기사본문", "기사내용", "기사 내용", "기사_내용", "발화", "상담내용"),
     *("원문", "문서", "글", "텍스트", "리뷰", "뉴스본문", "본문내용", "기사원문"),
-    *("segments", "meeting_transcripts", "utt", "paragraphs", "sections", "paragraph", "report", "documents", "context"),
+    *(
+        "segments",
+        "meeting_transcripts",
+        "utt",
+        "paragraphs",
+        "sections",
+        "paragraph",
+        "report",
+        "documents",
+        "context",
+    ),
     *("selftext", "src", "source"),
 )
 SUMMARY_NAMES = (

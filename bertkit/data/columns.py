@@ -465,7 +465,7 @@ def _turns(value: Any) -> Iterator[Turn]:
 def _written(value: Any) -> str | None:
     """Return a text, also where it is in pieces, some of them links; None where it is no text."""
     if isinstance(value, list) and any(isinstance(piece, str) for piece in value):
-        pieces = [piece.get("text") if isinstance(piece, dict) else piece for piece in value]
+        pieces = [str(piece.get("text", "")) if isinstance(piece, dict) else piece for piece in value]
         has_links = any(isinstance(piece, dict) for piece in value)
         return "".join(pieces) if has_links and all(isinstance(piece, str) for piece in pieces) else None
     return value if isinstance(value, str) else None
@@ -473,7 +473,7 @@ def _written(value: Any) -> str | None:
 
 def sender_of(value: Mapping[str, Any]) -> str:
     """Return who says what an object or a row holds; empty where that is not known."""
-    by_folded = {folded(name): found for name, found in reversed(value.items())}
+    by_folded = {folded(name): found for name, found in reversed(list(value.items()))}
     for key in SENDER_NAMES:
         found = by_folded.get(folded(key))
         if isinstance(found, dict):

@@ -271,10 +271,9 @@ def _ends_in_english(text: str, stop: _Stop, following: str, habits: Habits) -> 
         return not (is_quoted and _REPORTING.match(text, stop.behind))
     if stop.marks.startswith(("..", "…")):
         return not following[0].islower()
-    if stop.is_apart and stop.marks == "." and _NUMBERED.match(text, stop.behind):  # ( see fig . 1 )
-        return _BEFORE_APART.search(text, max(stop.sentence, stop.place - 8), stop.place) is None
     if stop.is_apart or not stop.marks.startswith("."):
-        return True
+        is_number = stop.marks == "." and _NUMBERED.match(text, stop.behind)  # ( see fig . 1 )
+        return not (is_number and _BEFORE_APART.search(text, max(stop.sentence, stop.place - 8), stop.place))
     return not _is_abbreviation(text, stop, following, habits)
 
 

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from bertkit.documents.readers.passage import Passage, begins_turn, is_line_of_site, is_page_number, is_particular, is_time, names_speaker
+from bertkit.documents.readers.passage import (
+    Passage,
+    begins_turn,
+    is_line_of_site,
+    is_page_number,
+    is_particular,
+    is_time,
+    names_speaker,
+)
 from bertkit.documents.sentence_ends import FINAL_ENDING, Habits, Span, english_ends, korean_ends, read_habits
 from bertkit.documents.words import HANGUL, detect_language, resolve_language
 
@@ -44,6 +52,7 @@ _BULLET = re.compile(r"(?:(?:[-*+•·‣▪◦○●◎□■◆◇▶▷▲△
 _NUMBERED = re.compile(r"\(?(?:\d{1,3}|[A-Za-z]\d{0,3}|[가-하]|[문답]\d{0,3})[.)]\s|[①-⑳]")
 _ALONE = re.compile(r"#{1,6}\s|\||```|~~~|[^\w]*$")  # headings, table rows, fences, rules
 _FENCE = re.compile(r"(?:```|~~~)\S*$")
+_ASIDE = re.compile(r"\([^()]{1,60}\)$")
 _STOP = re.compile(r"[.!?…。！？]")
 _CLOSED = re.compile(r"[.!?…。！？:;][\"'”’」』»)\]*_]*$")
 _HALF_CLOSED = re.compile(
@@ -116,7 +125,7 @@ def has_words(piece: str) -> bool:
 
 
 def _cuts(text: str) -> list[Span]:
-    """Return the places of block tags, of hidden text, of pictures and of what data sets write for line ends, sorted."""
+    """Return the places of block tags, hidden text, pictures, and line ends as data sets write them; sorted."""
     cuts: list[Span] = []
     if "||||" in text or "NEWLINE_CHAR" in text or "\\n" in text:
         cuts.extend(match.span() for match in _WRITTEN_BREAK.finditer(text))
@@ -173,6 +182,8 @@ def _is_apart(paragraph: Sequence[_Line], number: int, width: int) -> bool:
     line = paragraph[number]
     above, below = paragraph[number - 1].text, paragraph[number + 1].text if number + 1 < len(paragraph) else ""
     if any(is_time(text) or is_page_number(text) or is_line_of_site(text) for text in (above, line.text)):
+        return True
+    if _ASIDE.match(line.text) and _is_closed(above):
         return True
     if _is_closed(line.text):
         return False

@@ -60,7 +60,9 @@ from bertkit.summarization.records import Item, SourceText, Unreadable
 
 # Without one of these a cell is neither a page nor Markdown.
 _MARKS = ("<", "](", "**", "```", "# ", "-->", "@highlight", "&#", "&amp;", "&quot;", "&nbsp;")
-_LINE_TAG = re.compile(r"<br\s*/?>|</p>|\A[^\n]*&(?:#\d{1,6}|#x[0-9a-f]{1,5}|amp|quot|nbsp|lt|gt);[^\n]*\Z", re.IGNORECASE)
+_LINE_TAG = re.compile(
+    r"<br\s*/?>|</p>|\A[^\n]*&(?:#\d{1,6}|#x[0-9a-f]{1,5}|amp|quot|nbsp|lt|gt);[^\n]*\Z", re.IGNORECASE
+)
 _LOOKED_AT = 1 << 14  # characters
 _LONG = 25  # characters of a value from which its column may be the document
 
@@ -138,6 +140,7 @@ def documents_of_rows(
 
 # Columns of which one holds what is said, where each row is a message or a stretch of speech.
 _SAID_NAMES = ("text", "content", "message", "transcript", "body", "내용", "메시지", "대화")
+_BLANK = re.compile("the line is blank")  # as the reader of tables says it
 _MOST_COLUMNS = 4  # of a table of messages that nothing but its names tells
 
 
@@ -171,10 +174,12 @@ def _conversation(rows: Iterable[Row | BadRow], name: str, column: str, *, is_ti
     turns = []
     for row in rows:
         if isinstance(row, BadRow):
-            if not isinstance(row, LeftOut):
+            if not isinstance(row, LeftOut) and not _BLANK.match(row.message):
                 return Unreadable(row.message, name, 0, row.line)
             continue
-        if "_" not in row.fields.get("subtype", "") and (line := " ".join((field_of(row.fields, column) or "").split())):
+        if "_" not in row.fields.get("subtype", "") and (
+            line := " ".join((field_of(row.fields, column) or "").split())
+        ):
             values = {key: value.value if isinstance(value, JsonText) else value for key, value in row.fields.items()}
             turns.append((sender_of(values), line))
     return SourceText("\n".join(map(as_line, turns)), name, passages=_of_turns(turns, is_timed=is_timed))
@@ -224,7 +229,11 @@ def _document(row: Row, name: str, columns: DocumentColumns, index: int) -> _Fou
     if (given := _given(found.sentences)) is not None:
         return text, given, reference
     read = _marked_up(text)
-    return (text, None, reference) if read is None else (text, tuple(candidates(read.passages)), reference or read.reference)
+    return (
+        (text, None, reference)
+        if read is None
+        else (text, tuple(candidates(read.passages)), reference or read.reference)
+    )
 
 
 # Where speech recognizers (Amazon Transcribe, Deepgram) and AI Hub's dialogues have what is said.
@@ -240,7 +249,7 @@ def _inside(fields: Mapping[str, str]) -> str | None:
     """Return the text that stands deep in a record of a form that is known; None where there is none."""
     for name, path in _INSIDE:
         held = fields.get(name)
-        value = held.value if isinstance(held, JsonText) else None
+        value: Any = held.value if isinstance(held, JsonText) else None
         for key in path:
             try:
                 value = value[key]
@@ -260,7 +269,9 @@ def _beside_speakers(fields: Mapping[str, str], written: str) -> list[Turn] | No
     if not (isinstance(said, list) and isinstance(speakers, list) and len(said) == len(speakers)):
         return None
     pairs = list(zip(speakers, said, strict=True))
-    return [(who, line) for who, line in pairs] if all(isinstance(part, str) for pair in pairs for part in pair) else None
+    return (
+        [(who, line) for who, line in pairs] if all(isinstance(part, str) for pair in pairs for part in pair) else None
+    )
 
 
 def _marked_up(text: str) -> ReadDocument | None:
@@ -478,7 +489,9 @@ def _document_format(opened: Opened, source: _Source) -> DocumentFormat | None:
     if opened.head.startswith(b"{\\rtf"):
         raise DataError(f"{opened.name}: this is RTF; save it as .docx or as text.")
     if opened.head.startswith(b"PK\x03\x04") and opened.head[30:38] == b"mimetype":  # OpenDocument, EPUB, HWPX
-        raise DataError(f"{opened.name}: this is a document of a kind that is not read; save it as .docx, .pdf or text.")
+        raise DataError(
+            f"{opened.name}: this is a document of a kind that is not read; save it as .docx, .pdf or text."
+        )
     return told_format(opened.head, has_name=named is not None)
 
 
@@ -555,7 +568,7 @@ def _format_of(opened: Opened, source: _Source) -> TableFormat:
         return found
     if kind is not None or table.kind in ("jsonl", "json", "parquet", "arrow", "txt"):
         return table
-    if has_no_name:
+    if opened.path is None or has_no_name:
         is_table = table.kind != "conll" and source.columns.find(column_names(opened, table)) is not None
     else:
         is_table = table.kind == _kind_by_name(opened.path)

@@ -178,9 +178,13 @@ class Summary:
 
 # A word that a hyphen breaks at a line's end; and first parts of words that are written with one.
 _BROKEN = re.compile(r"([^\W\d_]+)([-\u00ad])[ \t]*\r?\n[ \t]*(?=[a-zà-ÿ])")
-_COMPOUNDED = frozenset(
-    "well self non long short high low co anti pre post semi multi cross half ex all ever so full part double single two "
-    "three one four five six ten first second third mid old new good best hand left right down up over under in on off".split()
+_COMPOUNDED = re.compile(
+    r"(?:"
+    r"well|self|non|long|short|high|low|co|anti|pre|post|semi|multi|cross|half|ex|all|ever|so|full|part|"
+    r"double|single|two|three|one|four|five|six|ten|first|second|third|mid|old|new|good|best|hand|left|"
+    r"right|down|up|over|under|in|on|off"
+    r")$",
+    re.IGNORECASE,
 )
 
 
@@ -246,7 +250,7 @@ def on_one_line(text: str) -> str:
 
 
 def _unbroken(match: re.Match[str]) -> str:
-    return match[1] + "-" * (match[2] == "-" and match[1].lower() in _COMPOUNDED)
+    return match[1] + "-" * (match[2] == "-" and _COMPOUNDED.match(match[1]) is not None)
 
 
 def on_lines(sentences: Sequence[Sentence]) -> str:

@@ -97,8 +97,7 @@ def summarizer_of(loaded: Bundle, method: Method, options: SummaryOptions, liste
                     cut += _is_cut(split, record, method)
                     yield _answer(split, record, method, options)
         if cut:
-            texts, most = _texts(cut), loaded.task.settings.max_length
-            listener.note(_left_out_by_matching(texts, most) if method.task == "matching" else _left_out(texts, most))
+            _say_cut(_texts(cut), loaded.task.settings.max_length, method, listener)
         if watch.misfit is not None:
             listener.note(f"warning: {watch.misfit}.")
 
@@ -139,17 +138,17 @@ def _rows(items: Iterable[Item], language: str, passed: deque[_Split]) -> Iterat
             yield Document(("\n".join(texts),), None, line, item.source, None, texts)
 
 
-def _left_out(texts: str, most: int) -> str:
-    return (
+def _say_cut(texts: str, most: int, method: Method, listener: Listener) -> None:
+    """Say how many texts were not read to their end, and what to do."""
+    if method.task == "matching":
+        listener.note(
+            f"warning: {texts} longer than the {most} tokens that the run reads: sets of sentences were compared with "
+            "the beginning only; a run of --task extractive with --on-long window reads whole texts."
+        )
+        return
+    listener.note(
         f"warning: {texts} longer than the {most} tokens that the run reads: the rest was left out; "
         "train the run with --on-long window to read whole texts."
-    )
-
-
-def _left_out_by_matching(texts: str, most: int) -> str:
-    return (
-        f"warning: {texts} longer than the {most} tokens that the run reads: sets of sentences were compared with the "
-        "beginning only; a run of --task extractive with --on-long window reads whole texts."
     )
 
 

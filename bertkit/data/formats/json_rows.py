@@ -121,7 +121,9 @@ def are_turns(items: Iterable[Any]) -> bool:
     answers = (*LABEL_NAMES, *TAG_NAMES, *SUMMARY_NAMES)
     return all(
         isinstance(item, dict)
-        and (first_named(item, SPEAKER_NAMES) or {"from", "value"} <= set(item) or {"start", "end", "text"} <= set(item))
+        and (
+            first_named(item, SPEAKER_NAMES) or {"from", "value"} <= set(item) or {"start", "end", "text"} <= set(item)
+        )
         and not first_named(item, answers)
         for item in items
     )

@@ -65,18 +65,19 @@ _ROLES = frozenset(
 # Words of a class or an id that name what belongs to the site: at its beginning or end, and anywhere.
 _FURNITURE = frozenset(
     "nav navbar navigation menu menubar footer sidebar banner share social related recommended comment comments "
-    "subscribe subscription promo advert ad ads popup modal overlay pagination pager toc skip tags sponsor sponsored "
-    "toolbar masthead paywall signup login disclaimer copyright byline dateline timestamp date posted meta metadata "
-    "caption credit reference references reflist editsection noprint hidden topbar gnb lnb snb reporter btn button "
-    "signature headerlink permalink thumb thumbcaption hatnote infobox navbox catlinks printfooter respond secondary cmp hide toast tooltip".split()
+    "subscribe subscription promo advert ad ads popup modal overlay pagination pager toc skip tags sponsor "
+    "sponsored toolbar masthead paywall signup login disclaimer copyright byline dateline timestamp date posted "
+    "meta metadata caption credit reference references reflist editsection noprint hidden topbar gnb lnb snb "
+    "reporter btn button signature headerlink permalink thumb thumbcaption hatnote infobox navbox catlinks "
+    "printfooter respond secondary cmp hide toast tooltip".split()
 )
 _FURNITURE_ANYWHERE = frozenset(
     "cookie cookies consent gdpr cookiebar cookiebanner onetrust breadcrumb breadcrumbs newsletter sharing "
     "sharedaddy disqus advertisement paywall hatnote".split()
 )
 _FURNITURE_WHOLE = frozenset(
-    "widget-area site-info sd-title wp-caption-text sr-only visually-hidden d-none screen-reader-text img_desc end_photo_org "
-    "media_end_summary divrplyfwdmsg".split()
+    "widget-area site-info sd-title wp-caption-text sr-only visually-hidden d-none screen-reader-text img_desc "
+    "end_photo_org media_end_summary divrplyfwdmsg".split()
 )
 _NOT_FURNITURE = frozenset("has with no without is not content wrapper container layout page body main article".split())
 # Words of the class of what holds the text and nothing else.
@@ -154,7 +155,7 @@ def _found(text: str, offset: int, *, asks_names: bool) -> list[_Found]:
 
 
 def _with_laid_out(found: Sequence[_Found], cells_of: Mapping[int, int]) -> list[_Found]:
-    """Read what ends as sentences do in cells that hold prose: a table laid it out; and rows of one cell as no table."""
+    """Read what ends as sentences do in cells that hold prose: a table laid it out, as it does rows of one cell."""
     found = [
         replace(each, passage=replace(each.passage, kind=each.free))
         if each.free is not None and cells_of.get(each.row) == 1
@@ -566,7 +567,9 @@ _WIKI = re.compile(
     re.MULTILINE,
 )
 _CALLOUT = re.compile(r"(?<=>)[ \t]*\[![\w-]+\][+-]?[^\n]*(?=\n[ \t]*>[ \t]*\S)")
-_ADMONITION = re.compile(r"^(?:!!!|\?\?\?\+?|===(?=[ \t]+\"))[ \t][^\n]*((?:\n[ \t]*(?=\n)|\n {4}[^\n]*)*)", re.MULTILINE)
+_ADMONITION = re.compile(
+    r"^(?:!!!|\?\?\?\+?|===(?=[ \t]+\"))[ \t][^\n]*((?:\n[ \t]*(?=\n)|\n {4}[^\n]*)*)", re.MULTILINE
+)
 _ATTRIBUTES = re.compile(r"[ \t]*\{:?[ \t]?[#.][^{}\n]*\}[ \t]*$", re.MULTILINE)
 _BOLD_LINE = re.compile(r"(?<=> )(?:\*\*|__)[^*_\n]{1,60}(?:\*\*|__)[ \t]*:?[ \t]*(?=\n[ \t>]*[\w\"“'])")
 _DEFINITION = re.compile(r"(?:(?<=[^\s:]\n)|(?<=[^\s:] \n)):(?=[ \t]+\S)")
@@ -600,7 +603,9 @@ def read_notebook(content: bytes, name: str) -> list[ReadDocument]:
     """
     try:
         found = json.loads(content)
-        cells = found["cells"] if "cells" in found else [cell for sheet in found["worksheets"] for cell in sheet["cells"]]
+        cells = (
+            found["cells"] if "cells" in found else [cell for sheet in found["worksheets"] for cell in sheet["cells"]]
+        )
         sources = [cell.get("source", "") for cell in cells if cell["cell_type"] == "markdown"]
         text = "\n\n".join(source if isinstance(source, str) else "".join(source) for source in sources)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -718,7 +723,7 @@ def _turns(token: Token) -> Iterator[list[Token]]:
     children = token.children or []
     lines = token.content.split("\n")
     opens = [
-        0 < number
+        number > 0
         and (is_particular(line.replace("*", "")) or begins_turn(line, is_closed=_CLOSED.search(above) is not None))
         for number, (above, line) in enumerate(zip(["", *lines], lines, strict=False))
     ]

@@ -48,6 +48,7 @@ _LARGEST = 1 << 28  # bytes of a part, unpacked
 _UNREAD = frozenset(
     {_W + name for name in "tbl del moveFrom instrText delText pPr rPr txbxContent".split()} | {_MC + "Fallback"}
 )
+_FRAMED = 60  # letters in a table of one column, from which it frames a text
 _HEADING = re.compile(r"(?:heading\s*(\d)|title|subtitle)$")
 _LABELS = re.compile(r"(?:toc|caption|header|footer|footnote|table of)")
 
@@ -115,8 +116,10 @@ def _paragraphs(element: Element) -> Iterator[Element]:
             yield child
         elif child.tag == _W + "tbl":
             rows = [[cell for cell in row if cell.tag == _W + "tc"] for row in child if row.tag == _W + "tr"]
-            if all(len(cells) == 1 for cells in rows):  # a frame, and no table
-                yield from (paragraph for cells in rows for paragraph in _paragraphs(cells[0]))
+            inside = [paragraph for cells in rows for paragraph in _paragraphs(cells[0])] if rows and rows[0] else []
+            is_frame = all(len(cells) == 1 for cells in rows)
+            if is_frame and sum(len("".join(_texts(paragraph))) for paragraph in inside) >= _FRAMED:
+                yield from inside
         elif child.tag not in _UNREAD:
             yield from _paragraphs(child)
 
@@ -157,6 +160,7 @@ def _kind(paragraph: Element, styles: dict[str, str]) -> tuple[Kind, int]:
 # --- The text of PDFs, by pypdf (extra `documents`); lines that every page repeats are not read ---
 
 _DIGITS = re.compile(r"\d+")
+_PAGE_NUMBER = re.compile(r"[-–—\s]*(?:page|p\.|쪽)?\s*\d{1,4}\s*(?:(?:of|/)\s*\d{1,4}|쪽)?[-–—\s]*$", re.IGNORECASE)
 _HYPHEN = re.compile(r"(?<=[a-z])[-\u00ad]\n(?=[a-z])")
 # What damaged files have made pypdf raise besides its own errors.
 _DAMAGED = (
@@ -263,7 +267,7 @@ def _notes(fragments: Sequence[_Fragment], sizes: Sequence[float]) -> list[_Frag
         return []
     least = _SMALLER * letters.most_common(1)[0][0]
     sized = list(zip(fragments, sizes, strict=True))
-    of_text = (each[1] for each, size in sized if size >= least and not is_page_number(each[2]))
+    of_text = (each[1] for each, size in sized if size >= least and not _PAGE_NUMBER.match(each[2]))
     lowest = min(of_text, default=0)
     small = [each for each, size in sized if size < least and each[1] < lowest]
     top = max((each[1] for each in small), default=0) - _RAISED
@@ -278,7 +282,7 @@ def _without_notes(text: str, notes: Sequence[_Fragment]) -> str:
     while lines and noted:
         line = lines.pop()
         bare = "".join(line.split())
-        if bare not in noted and not is_page_number(line):
+        if bare not in noted and not _PAGE_NUMBER.match(line):
             lines.append(line)
             break
         kept += [line] if bare not in noted else []
@@ -319,7 +323,7 @@ def _without_furniture(pages: list[list[str]]) -> list[list[str]]:
     def is_furniture(place: int, lines: list[str]) -> bool:
         at_edge = place < _EDGE or place >= len(lines) - _EDGE
         is_often = _bare(lines[place]) in often and not lines[place].endswith((".", "!", "?"))
-        return at_edge and (is_often or is_page_number(lines[place]))
+        return at_edge and (is_often or _PAGE_NUMBER.match(lines[place]) is not None)
 
     return [[line for place, line in enumerate(lines) if not is_furniture(place, lines)] for lines in pages]
 

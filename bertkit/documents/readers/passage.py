@@ -247,7 +247,9 @@ _PRESENT = re.compile(
 )
 _NAMES_APART = re.compile(r"[,;·/、]|\band\b|(?<=[가-힣]),?\s+외\s")
 # What messengers write before a message: [13/05/2024, 09:12:01] …, 13/05/2024, 09:12 - …, 2024. 5. 13. 오전 9:12, …
-_STAMP = rf"[\u200e\u200f\s]*(?:\[{_DATE},?\s+(?:{_CLOCK})\s*\]|{_DATE},?\s+(?:{_CLOCK})\s*(?:,|:(?=\s)|[-–]))\s+\u200e?"
+_STAMP = (
+    rf"[\u200e\u200f\s]*(?:\[{_DATE},?\s+(?:{_CLOCK})\s*\]|{_DATE},?\s+(?:{_CLOCK})\s*(?:,|:(?=\s)|[-–]))\s+\u200e?"
+)
 _STAMPED = re.compile(_STAMP)
 _CHATS = (
     re.compile(rf"\[(?P<name>[^\[\]\n]{{1,30}})\]\s*\[(?:{_CLOCK})\]\s*"),  # [아나] [오후 3:12] …
@@ -289,17 +291,19 @@ _NO_MESSAGE = re.compile(
 )
 _SMALL = frozenset("de da di van von der den la le el al bin of the and".split())
 _NO_SPEAKERS = frozenset(
-    "note notes warning tip tips caution important example examples date time place venue location present attendees "
-    "attending participants absent apologies agenda subject to from cc bcc re fwd sent ps p.s todo action actions "
-    "decision decisions summary result results conclusion source sources figure table update edit tl;dr http https "
-    "tel phone fax email mail address page pages title author authors keywords abstract version price total "
-    "일시 날짜 시간 장소 참석 참석자 불참 안건 주의 참고 문의 전화 주소 제목 작성자 보낸사람 받는사람 출처 예 결론 "
-    "결정 요약 결과 비고 대상 기간 방법 내용 목적 저장한날짜 저장일시 샵검색 회의명 "
-    "von gesendet an betreff datum de envoyé à objet para asunto assunto enviado inviato oggetto verzonden aan onderwerp "
-    "datesaved anwesend anwesende abwesend entschuldigt ort beginn ende protokoll joined posts posted registered message message-id content-type in-reply-to 보낸이 받는이 발신 수신 참조".split()
+    "note notes warning tip tips caution important example examples date time place venue location present "
+    "attendees attending participants absent apologies agenda subject to from cc bcc re fwd sent ps p.s todo "
+    "action actions decision decisions summary result results conclusion source sources figure table update "
+    "edit tl;dr http https tel phone fax email mail address page pages title author authors keywords abstract "
+    "version price total 일시 날짜 시간 장소 참석 참석자 불참 안건 주의 참고 문의 전화 주소 제목 작성자 "
+    "보낸사람 받는사람 출처 예 결론 결정 요약 결과 비고 대상 기간 방법 내용 목적 저장한날짜 저장일시 샵검색 "
+    "회의명 von gesendet an betreff datum de envoyé à objet para asunto assunto enviado inviato oggetto "
+    "verzonden aan onderwerp datesaved anwesend anwesende abwesend entschuldigt ort beginn ende protokoll "
+    "joined posts posted registered message message-id content-type in-reply-to 보낸이 받는이 발신 수신 참조".split()
 )
 _NUMBERED_PART = re.compile(
-    r"(?:TOP|agenda\s+item|item|section|sec\.|article|art\.|motion|resolution|question|part|step|chapter|안건|질문)\s*\d", re.I
+    r"(?:TOP|agenda\s+item|item|section|sec\.|article|art\.|motion|resolution|question|part|step|chapter|안건|질문)\s*\d",
+    re.I,
 )
 _MOST_WORDS, _MOST_LETTERS_KOREAN = 4, 12
 _LONGEST_NAME = 40  # letters
@@ -326,6 +330,9 @@ def find_turns(lines: Sequence[str]) -> list[Turn | None]:
     """Return for each line of a document who begins to speak there, None where nobody does."""
     turns = [_turn(line) for line in lines]
     turns = [turn or _named_above(*pair) for turn, pair in zip(turns, _with_next(lines), strict=True)]
+    turns = [
+        turn or _named_below(*pair) for turn, pair in zip(turns, zip(["", *lines], lines, strict=False), strict=True)
+    ]
     filled = sum(1 for line in lines if line.strip() and not is_time(line))
     turns = _with_loose(lines, turns, filled)
     counts = Counter(turn.speaker for turn in turns if turn)
@@ -362,6 +369,12 @@ def _named_above(line: str, following: str) -> Turn | None:
     """Take a line for a speaker's name that stands above a time."""
     is_name = not _ENDED.search(line) and len(line) <= _LONGEST_NAME and _IS_NAME.match(line) and may_be_name(line)
     return Turn(line, len(line), len(line), is_sure=True) if is_name and is_time(following) and following else None
+
+
+def _named_below(above: str, line: str) -> Turn | None:
+    """Take a line for a speaker's name that stands below a time, if it comes back."""
+    is_below = above.strip() and is_time(above) and not _ENDED.search(line) and len(line) <= _LONGEST_NAME
+    return Turn(line, len(line), len(line)) if is_below and _IS_NAME.match(line) and may_be_name(line) else None
 
 
 def _with_loose(lines: Sequence[str], turns: Sequence[Turn | None], filled: int) -> list[Turn | None]:
@@ -500,8 +513,10 @@ _NOTICE = re.compile(
     | ^좋아요\s*\d | 이메일\s*(?:주소는|무단\s*수집)
     | ^\[?[\w\s]{2,20}기자\]?\s*\S+@\S+$ | ^[▲△▼].{0,100}(?:제공|사진|촬영|캡처|ⓒ).{0,20}$
     | (?:제공|지원|협찬|원고료)\S*\s*(?:을|를)?\s*받아\s*(?:솔직하게\s*)?작성 | ^was\s+this\s+(?:page|article)\s+helpful
-    | \b(?:e-?mail|message)\s+originated\s+(?:from\s+)?outside\b | \bnot\s+click\s+(?:on\s+)?(?:any\s+)?links\s+or\s+open
-    | ^\S+\.(?:pdf|docx?|xlsx?|pptx?|hwpx?|zip|png|jpe?g)$ | ^\d+(?:\.\d+)?\s?[KMG]B?$ | ^electronically\s+signed\b | ^page\s+\d+\s+of\s+\d+$ | ^끝\W*$
+    | \b(?:e-?mail|message)\s+originated\s+(?:from\s+)?outside\b
+    | \bnot\s+click\s+(?:on\s+)?(?:any\s+)?links\s+or\s+open
+    | ^\S+\.(?:pdf|docx?|xlsx?|pptx?|hwpx?|zip|png|jpe?g)$ | ^\d+(?:\.\d+)?\s?[KMG]B?$
+    | ^electronically\s+signed\b | ^page\s+\d+\s+of\s+\d+$ | ^끝\W*$
     | (?:이|본)\s*(?:이?메일|전자우편)(?:에는|은|에|의).{0,60}(?:기밀|수신)
     | 본\s*메일은.{0,40}(?:발신\s*전용|기밀|수신자)
     """,
@@ -563,16 +578,15 @@ _PARTICULARS = re.compile(
     re.IGNORECASE,
 )
 # Mails within texts: who wrote on which day, and the headers above what is answered, as programs write them.
-_FROM_WORDS = (
-    r"From|Von|De|Da|Van|Fra|Från|Od|보낸\s*(?:사람|이)|발신(?:인|자)?|发件人|寄件者|差出人"
-)
+_FROM_WORDS = r"From|Von|De|Da|Van|Fra|Från|Od|보낸\s*(?:사람|이)|발신(?:인|자)?|发件人|寄件者|差出人"
 _HEADER_WORDS = (
     r"Sent|Date|To|Cc|Subject|\w+(?:-[\w.]+)+|References|Organization|Lines|Distribution|Newsgroups|Summary|Keywords|Sender|Expires|Gesendet|Datum|An|Betreff|Envoyé(?:e)?|À|Objet|Enviad[oa](?:\s+el|\s+em)?|Para|Asunto|Assunto"
     r"|Fecha|Data|Inviato|A|Oggetto|Verzonden|Aan|Onderwerp|Sendt|Til|Emne|Skickat|Till|Ämne"
     r"|(?:보낸\s*)?(?:날짜|시간|일시)|받는\s*(?:사람|이)|수신(?:인|자)?|참조|제목|发送时间|收件人|主题|送信日時|宛先|件名"
 )
 _MAIL_HEADERS = re.compile(
-    rf"^[ \t*]*(?:{_FROM_WORDS})[ \t*\u00a0]*[:：][^\n]*\n(?:[ \t*]*(?:{_HEADER_WORDS})[ \t*\u00a0]*[:：][^\n]*(?:\n|\Z))+",
+    rf"^[ \t*]*(?:{_FROM_WORDS})[ \t*\u00a0]*[:：][^\n]*\n"
+    rf"(?:[ \t*]*(?:{_HEADER_WORDS})[ \t*\u00a0]*[:：][^\n]*(?:\n|\Z))+",
     re.IGNORECASE | re.MULTILINE,
 )
 WROTE = re.compile(
@@ -756,7 +770,11 @@ def _with_speakers(passages: Sequence[Passage]) -> Sequence[Passage]:
     first = next(place for place, turn in enumerate(turns) if turn)
     for place, (passage, turn) in enumerate(zip(passages, turns, strict=True)):
         if turn is None:
-            if is_no_message(passage.text) or _STAMPED.match(passage.text) or _is_aside(passage, found, place < first <= _LONGEST_HEAD):
+            if (
+                is_no_message(passage.text)
+                or _STAMPED.match(passage.text)
+                or _is_aside(passage, found, place < first <= _LONGEST_HEAD)
+            ):
                 found.append(replace(passage, kind=passage.kind if place < first else Kind.LABEL))
                 if is_candidate(passage):
                     found[-1] = replace(passage, kind=Kind.LABEL)
@@ -782,4 +800,9 @@ def _is_aside(passage: Passage, before: Sequence[Passage], is_head: bool) -> boo
     """Tell whether what nobody says is no sentence: above the first turn, or below a line that names who is there."""
     is_listed = passage.follows and bool(before) and is_particular(before[-1].text)
     is_short = len(passage.text.split()) <= _LONGEST_LINE
-    return is_short and (is_head or is_listed) and not _TEXT_ENDED.search(passage.text) and not _SENTENCE_END.search(passage.text)
+    return (
+        is_short
+        and (is_head or is_listed)
+        and not _TEXT_ENDED.search(passage.text)
+        and not _SENTENCE_END.search(passage.text)
+    )

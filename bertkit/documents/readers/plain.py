@@ -101,7 +101,9 @@ def plain_passages(text: str, start: int, end: int) -> list[Passage]:
         below = _above_edges(passages, place, edges)
         if below is not None and _goes_on_over(passages[below], made):
             passages[below] = _over_pages(passages[below], made)
-        passages.append(replace(made, kind=Kind.LABEL) if below is not None and passages[below].end == made.end else made)
+        passages.append(
+            replace(made, kind=Kind.LABEL) if below is not None and passages[below].end == made.end else made
+        )
     return passages
 
 
@@ -131,7 +133,9 @@ def _above_edges(passages: Sequence[Passage], place: int, edges: set[int]) -> in
 def _goes_on_over(before: Passage, after: Passage) -> bool:
     """Tell whether a sentence goes on over the edge of a page."""
     is_prose = before.kind is after.kind is Kind.PROSE and not _LINE_END.search(before.text)
-    return is_prose and (after.text[0].islower() or "가" <= after.text[0] <= "힣") and not _KOREAN_END.search(before.text)
+    return (
+        is_prose and (after.text[0].islower() or "가" <= after.text[0] <= "힣") and not _KOREAN_END.search(before.text)
+    )
 
 
 def _over_pages(before: Passage, after: Passage) -> Passage:
@@ -155,7 +159,13 @@ def _kind(text: str, block: _Block, following: _Block | None, *, has_prose: bool
     level = _marked_level(text, block, before)
     if level:
         return Kind.HEADING, level
-    if is_time(block.text) or _BETWEEN_DASHES.match(block.text) or is_particular(block.text) or _LEAD_IN.match(block.text) or _SOUND.match(block.text):
+    if (
+        is_time(block.text)
+        or _BETWEEN_DASHES.match(block.text)
+        or is_particular(block.text)
+        or _LEAD_IN.match(block.text)
+        or _SOUND.match(block.text)
+    ):
         return Kind.LABEL, 0
     is_short = len(block.text) <= _LONGEST_TITLE and "\n" not in block.text
     if _SQUARE_BEFORE.search(before) and is_short and following and not _LINE_END.search(block.text):
@@ -381,7 +391,7 @@ def _with_names(lines: Sequence[CueLine]) -> list[CueLine]:
         return list(lines)
     return [
         replace(line, text=line.text[match.end() :], start=line.start + match.end(), voice=name)
-        if match and name and (name in often or len(name.split()) == 1 and not name.islower())
+        if match and name and (name in often or (len(name.split()) == 1 and not name.islower()))
         else line
         for line, match, name in zip(lines, matches, names, strict=True)
     ]
@@ -470,7 +480,9 @@ _FEWEST_TIMES, _SHARE_OF_TIMES, _NEARLY_ALL, _FEWEST_SPOKEN = 3, 0.3, 0.8, 3  # 
 def _timed_passages(text: str, start: int, end: int) -> list[Passage]:
     """Return the passages of a transcript whose lines were cut by time and have no speakers; of other texts none."""
     lines = [(match[0].rstrip("\r\n"), match.start()) for match in LINE.finditer(text, start, end) if match[0].strip()]
-    begins = [match for line, _ in lines if (match := _FROM_TO.match(line) or _AT_ALONE.match(line) or _AT_BEFORE.match(line))]
+    begins = [
+        match for line, _ in lines if (match := _FROM_TO.match(line) or _AT_ALONE.match(line) or _AT_BEFORE.match(line))
+    ]
     if len(begins) < max(_FEWEST_TIMES, _SHARE_OF_TIMES * len(lines)):
         return []
     is_sure = begins[0].re is _FROM_TO
@@ -479,9 +491,7 @@ def _timed_passages(text: str, start: int, end: int) -> list[Passage]:
     form = begins[0].re
     times = [form.match(line) for line, _ in lines]
     words = sum(len(line.split()) for line, _ in lines) - len(begins)
-    if form is _AT_BEFORE and (
-        sum(map(bool, times)) < _NEARLY_ALL * len(lines) or words < _FEWEST_SPOKEN * len(lines)
-    ):
+    if form is _AT_BEFORE and (sum(map(bool, times)) < _NEARLY_ALL * len(lines) or words < _FEWEST_SPOKEN * len(lines)):
         return []
     cues, cue = [], 0
     for (line, place), time in zip(lines, times, strict=True):
