@@ -228,6 +228,14 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
             {"values.json": '[["text", "label"], ["good", "pos"], ["bad", "neg"]]\n'},
         ),
         Form(
+            "Examples listed by their intent",
+            {
+                "intents.json": _line(
+                    {"intents": [{"tag": "bye", "patterns": ["see you"]}, {"tag": "hi", "patterns": ["hi"]}]}
+                )
+            },
+        ),
+        Form(
             "Columns, as pandas' `to_json()` writes them",
             {"pandas.json": '{"text": {"0": "good", "1": "bad"}, "label": {"0": "pos", "1": "neg"}}\n'},
         ),

@@ -15,6 +15,7 @@ from string import ascii_uppercase
 from bertkit.data.column_names import ANSWERED, ASKED, LABEL_NAMES, folded
 from bertkit.data.columns import SAID_OF_TARGETS, ColumnChoice, UnnamedColumnsError, named_parts, say_which, text_of
 from bertkit.data.records import AUTO, CLASSES, ENTITIES, QUESTIONS, SCORES, TEXTS, ColumnMap, Row
+from bertkit.data.tagged.schemes import are_tags
 from bertkit.data.values import JsonText, RowError, field_of, is_number, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import listed, quoted, shell_words, shortened
@@ -45,6 +46,7 @@ _NAMES_OF_SPLIT = frozenset({"split", "set", "subset", "partition", "datasplit",
 _SPLITS = frozenset(
     {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "public", "private"}
 )
+_OTHER_TAGS = ("nertags", "nertag", "nerlabels")
 # What stands beside a question and a text, and is what the label judges.
 _ANSWERS = frozenset({"answer", "response", "candidate", "reply", "답변", "응답"})
 _SHORTEST_WORD = 3
@@ -206,8 +208,26 @@ def unread_columns(rows: Sequence[Row], columns: ColumnMap, shape: str) -> Itera
         classes = [c for c in free if c.is_label and _is_called_label(c.name) and folded(c.name) not in _NAMES_OF_SPLIT]
         option = f"--columns text={columns.text[0]},label={classes[0].name}" if classes else ""
         yield from (f"entities are read, and the classes in {quoted(c.name)} are not ({option})" for c in classes[:1])
+        tags = [
+            c.name for c in free if folded(c.name).endswith(_OTHER_TAGS) and rows[0].fields.get(c.name, "")[:1] == "["
+        ]
+        yield from (
+            f"the tags in {quoted(columns.label)} are read, and those in {quoted(name)} are not (--columns "
+            f"text={columns.text[0]},label={name})"
+            for name in tags[:1]
+        )
     elif shape in (AUTO, CLASSES, SCORES) and (said := _unread_text(looked, free, columns)):
         yield said
+    if shape in (AUTO, CLASSES) and (tagged := [c.name for c in free if _tags_words(rows, c.name, columns)]):
+        option = f"text={columns.text[0]},label={tagged[0]}"
+        yield f"{quoted(tagged[0])} has a tag for each word, and is not read (--task ner --columns {option} does)"
+
+
+def _tags_words(rows: Sequence[Row], name: str, columns: ColumnMap) -> bool:
+    """Tell whether a column has a tag for each word of the text."""
+    cut = [(_value(row.fields, columns.text[0]).split(), _value(row.fields, name).split()) for row in rows]
+    tags = {tag for _, own in cut for tag in own}
+    return len(columns.inputs) == 1 and all(len(text) == len(own) for text, own in cut) and are_tags(sorted(tags))
 
 
 def _like_labels(rows: Sequence[Row], free: Sequence[_Column], columns: ColumnMap) -> list[str]:
@@ -285,7 +305,7 @@ def _are_words_of(rows: Sequence[Row], name: str, columns: ColumnMap) -> bool:
             texts = "\n".join(text_of(row.fields, text) for text in columns.inputs)
         except RowError:
             return False
-        if len(word) < _SHORTEST_WORD - (not word.isascii()) or is_number(word) or word == texts:
+        if len(word) < (_SHORTEST_WORD if word.isascii() else 1) or is_number(word) or word == texts:
             continue
         met.add(word)
         count += re.search(rf"\b{re.escape(word)}", texts, re.IGNORECASE) is not None

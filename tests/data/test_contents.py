@@ -274,6 +274,17 @@ def test_an_answer_beside_question_and_text_is_named_however_short_it_is(tmp_pat
     assert "'answer' holds texts, too, and is not read (--columns text=question+paragraph+answer reads all)" in found
 
 
+def test_tags_that_are_not_read_are_named(tmp_path: Path) -> None:
+    rows = ({"text": f"to boston {i}", "slots": "O B-to O", "intent": "ab"[i % 2]} for i in range(12))
+    found = said_of(tmp_path / "a.jsonl", *rows)
+    assert "'slots' has a tag for each word, and is not read (--task ner --columns text=text,label=slots does)" in found
+    rows = ({"tokens": ["Mira", "left"], "ner_tags": ["B-PER", "O"], "fine_ner_tags": ["B-king", "O"]} for _ in TEXTS)
+    found = said_of(tmp_path / "a.jsonl", *rows)
+    assert (
+        "the tags in 'ner_tags' are read, and those in 'fine_ner_tags' are not (--columns text=tokens,label=" in found
+    )
+
+
 def test_labels_in_a_table_of_their_own_are_named(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("id,text\n" + "".join(f"{i},{text}\n" for i, text in enumerate(TEXTS)))
     (tmp_path / "train_labels.csv").write_text("id,label\n" + "".join(f"{i},{i % 2}\n" for i in range(30)))

@@ -45,7 +45,7 @@ _ARRAY = re.compile(r"\[\s*\{\s*(?:[\"}]|$)")
 # Names of the list of rows within an object.
 WRAPPERS = frozenset(
     {"data", "rows", "examples", "documents", "document", "items", "instances", "records", "results", "dataset"}
-    | {"reviews", "comments", "articles", "entries", "hits", "list", "samples", "tasks", "common_examples"}
+    | {"reviews", "comments", "articles", "entries", "hits", "list", "samples", "tasks", "common_examples", "values"}
 )
 _OF_SPLIT = re.compile(r"(?:^|_)(?:train|val|valid|validation|dev|test)(?:$|_|ing)", re.IGNORECASE)
 # What hardly stands beside a list of rows.
@@ -132,6 +132,9 @@ def are_turns(items: Iterable[Any]) -> bool:
 def tables_within(value: Mapping[str, Any]) -> list[str]:
     """Return the names of the tables that an object holds, where there are several: {"train": […], "test": […]}."""
     found = [name for name, items in value.items() if _is_list_of_rows(items) and _are_rows_of(name, items)]
+    found += [
+        name for name, own in value.items() if _OF_SPLIT.search(name) and isinstance(own, dict) and _is_table(own)
+    ]
     return found if len(found) > 1 and not is_row(value) else []
 
 
@@ -171,6 +174,13 @@ def _is_told_of(value: Mapping[str, Any], name: str) -> bool:
 
 def _are_rows(items: Iterable[Any]) -> bool:
     return all(isinstance(item, dict) and is_row(item) for item in items)
+
+
+def _is_table(value: Mapping[str, Any]) -> bool:
+    """Tell an object that holds a table by its columns, each of them a list."""
+    columns = list(value.values())
+    lists = bool(columns) and all(isinstance(column, list) for column in columns)
+    return lists and len({len(column) for column in columns}) == 1 and first_named(value, TEXT_NAMES) is not None
 
 
 def _are_rows_of(name: str, items: Sequence[Any]) -> bool:
@@ -434,9 +444,10 @@ def _object(text: _Text) -> Iterator[Row | BadRow]:
             fault = fault or str(error)
     text.take()
     if len(tables := tables_within(fields)) > 1:
+        rows_of = "[]" if isinstance(fields[tables[0]], list) else ""
         raise text.error(
             f"the object holds several tables, {listed(tables, joint=' and ')}; write each to a file of its own, "
-            f"as with jq -c '.{tables[0]}[]'",
+            f"as with jq -c '.{tables[0]}{rows_of}'",
             kind="",
         )
     rows = None if fault else rows_within(fields)

@@ -6,7 +6,7 @@ import ast
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, ValuesView
 from typing import Any, NamedTuple
 
 from bertkit.data.column_names import (
@@ -200,6 +200,14 @@ class _Wider(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._names)
 
+    def values(self) -> ValuesView[str]:
+        """Return what it has."""
+        return self._fields.values()
+
+    def items(self) -> ItemsView[str, str]:
+        """Return the columns that it has, and what they hold."""
+        return self._fields.items()
+
 
 def _converted(rows: Iterator[Row | BadRow], form: _Form) -> Iterator[Row | BadRow]:
     for row in rows:
@@ -211,6 +219,9 @@ def _converted(rows: Iterator[Row | BadRow], form: _Form) -> Iterator[Row | BadR
         except RowError as error:
             yield BadRow(row.line, str(error))
             continue
+        except _MISFIT:
+            yield BadRow(row.line, "its values are not of the kind that the rows before it have")
+            continue
         for fields in found:
             yield Row(row.line, fields)
 
@@ -218,7 +229,7 @@ def _converted(rows: Iterator[Row | BadRow], form: _Form) -> Iterator[Row | BadR
 def _form_of(fields: _Fields) -> _Form | None:
     try:
         return next((form for form in _FORMS if form.columns <= set(fields) and form.tells(fields)), None)
-    except RowError:
+    except (RowError, *_MISFIT):
         return None
 
 
@@ -318,6 +329,40 @@ def _distractors(fields: _Fields) -> list[dict[str, str]]:
     choices = sorted(fields[name] for name in ("correct_answer", *names))
     kept = {name: text for name, text in fields.items() if name not in names}
     return [{**kept, "choices": cell_of(choices)}]
+
+
+def _examples_of_intent(fields: _Fields) -> list[dict[str, str]]:
+    """Make a row of each example of an intent, where an object lists them."""
+    name, label = _intent_columns(fields) or ("", "")
+    if not name:
+        raise RowError("it does not hold an intent and its examples, as the rows before it do")
+    return [{"text": str(text), "label": fields[label]} for text in _list(fields, name)]
+
+
+def _intent_columns(fields: _Fields) -> tuple[str, str] | None:
+    """Find the columns of an intent's examples and of its name."""
+    if not isinstance(fields, dict):
+        return None
+    name = first_named(fields, ("patterns", "examples", "utterances", "phrases"))
+    label = first_named(fields, ("intent", "tag", "intent_name", "name", "label"))
+    if name is None or label is None or not fields[name].startswith('["') or fields[label][:1] in "[{":
+        return None
+    texts = _list(fields, name)
+    return (name, label) if all(isinstance(text, str) for text in texts) else None
+
+
+def _two_texts(fields: _Fields) -> list[dict[str, str]]:
+    """Read a list of two texts with a score or class of both, as sentence-transformers' examples have them."""
+    texts = _list(fields, "texts")
+    if len(texts) != 2:
+        raise RowError("it does not hold two texts, as the rows before it do")
+    kept = {name: text for name, text in fields.items() if name != "texts"}
+    return [{**kept, "sentence1": cell_of(texts[0]), "sentence2": cell_of(texts[1])}]
+
+
+def _has_two_texts(fields: _Fields) -> bool:
+    texts = _list(fields, "texts") if fields["texts"].startswith('["') else []
+    return len(texts) == 2 and all(isinstance(text, str) for text in texts)
 
 
 def _labelled_places(fields: _Fields) -> list[dict[str, str]]:
@@ -719,6 +764,8 @@ def _questions_of(kept: dict[str, str], questions: Any) -> Iterator[dict[str, st
             yield {**kept, **({"answers": "[]"} if own.get("is_impossible") == "true" else {}), **own}
 
 
+# What a value of another kind than those of the first row raises.
+_MISFIT = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 _MODELS = frozenset({"assistant", "gpt", "model", "bot", "chatgpt", "bard"})
 _ROLES = _MODELS | {"system", "user", "human"}
 _NOT_ASKED = ("prerevision", "extrarevised")  # GPQA's questions before and after they were revised
@@ -730,7 +777,7 @@ _SPAN_KINDS = ("labels", "hypertextlabels")
 _SENTENCE_NAMES = (*TEXT_NAMES, "form")
 _ROWS_LOOKED_AT = 200
 _END_NAMES = ("end", "end_offset", "stop")
-_PLACE_NAMES = ("start", "begin", "start_offset", "offset")
+_PLACE_NAMES = ("start", "begin", "start_offset", "begin_offset", "offset")
 _LETTER = re.compile(r"\(([A-H1-8])\)")
 _FEW_WORDS = 10
 _TITLES = frozenset({"title", "headline", "subject", "제목"})
@@ -762,6 +809,9 @@ _FORMS = (
     _Form(frozenset({"paragraphs"}), _questions_of_article, lambda fields: '"qas"' in fields["paragraphs"]),
     _Form(frozenset({"context", "qas"}), _questions_of_text),
     _Form(frozenset({"questions", "options"}), _race, lambda fields: fields["questions"].startswith("[")),
+    _Form(frozenset({"texts", "label"}), _two_texts, _has_two_texts),
+    _Form(frozenset({"texts", "score"}), _two_texts, _has_two_texts),
+    _Form(frozenset(), _examples_of_intent, lambda fields: _intent_columns(fields) is not None),
     _Form(frozenset({"text", "label"}), _labelled_places, _has_labelled_places),
     _Form(frozenset({"sentences", "ner"}), _sentences_of_document, _are_sentences_of_document),
     _Form(frozenset(), _wrong_answers, _has_wrong_answers),

@@ -13,6 +13,7 @@ from typing import Literal
 from bertkit.data.column_names import column_name
 from bertkit.data.formats.delimited import (
     Knows,
+    are_quoted,
     below_title,
     comments_above,
     csv_delimiter,
@@ -544,12 +545,15 @@ def _text_format(
         return TableFormat("conll", encoding, has_header=False, delimiter=" ")
     known = None if knows is None else known_delimiter(full, knows)
     if known is not None:
-        return TableFormat("tsv", encoding) if known == "\t" else TableFormat("csv", encoding, delimiter=known)
+        is_tsv = known == "\t" and not are_quoted(full[0])
+        return TableFormat("tsv", encoding) if is_tsv else TableFormat("csv", encoding, delimiter=known)
     marks = marks_of(full) if hint is None else ""
     if marks:
         return TableFormat("txt", encoding, has_header=False, marks=marks)
     if looks_tsv(full, hint):
-        return TableFormat("tsv", encoding, has_header(cut_rows(full, "\t"), expected))
+        # Where all names are quoted it is a csv that tabs part.
+        kind = "csv" if are_quoted(full[0]) else "tsv"
+        return TableFormat(kind, encoding, has_header(cut_rows(full, "\t"), expected), "\t" if kind == "csv" else ",")
     delimiter = csv_delimiter(full)
     if hint == "csv" or looks_csv(full, delimiter, hint):
         return TableFormat("csv", encoding, has_header(cut_rows(full, delimiter), expected), delimiter)

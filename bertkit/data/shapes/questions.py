@@ -241,11 +241,17 @@ def _named_choice(answer: str, choices: Mapping[str, str]) -> str | None:
     if marked is not None:
         name = by_folded.get(marked["name"].casefold())
         text = marked["text"].strip()
+        if name is None and not text and "0" in choices:
+            return _placed_letter(marked["name"].casefold(), choices)
         return name if name is not None and text in ("", choices[name].strip()) else None
     if "0" not in choices:
         return None
-    # RACE: a plain list, and a letter for the place in it
-    place = str(ascii_lowercase.find(folded)) if len(folded) == 1 else ""
+    return _placed_letter(folded, choices)
+
+
+def _placed_letter(letter: str, choices: Mapping[str, str]) -> str | None:
+    """Return the place in a plain list that a letter means, as in RACE."""
+    place = str(ascii_lowercase.find(letter)) if len(letter) == 1 else ""
     return place if place in choices else None
 
 
@@ -276,6 +282,7 @@ LIST_NAMES = (
     "alternatives",
     "candidates",
     "answer_choices",
+    "answer_options",
     "보기",
     "선택지",
     "선지",

@@ -318,6 +318,7 @@ def test_what_nobody_has_annotated_is_left_out_and_counted(tmp_path: Path, unans
         {**RECORD, "responses": {"who": [{"value": OBJECTS}]}},
         {"documentName": "a.txt", "document": TEXT, "relations": [],
          "tokens": [{"text": TEXT[a:b], "start": a, "end": b, "entityLabel": c} for a, b, c in SPANS]},
+        {"text": TEXT, "entities": [{"category": c, "offset": a, "length": b - a} for a, b, c in SPANS]},
         {"tokenized_text": TEXT.split(), "ner": [[0, 1, "PER"], [4, 4, "LOC"]]},
         {"tokens": TEXT.split(),
          "entities": [{"start": 0, "end": 2, "type": "PER"}, {"start": 4, "end": 5, "type": "LOC"}]},
@@ -673,3 +674,49 @@ def test_bytes_that_python_wrote_are_read_as_their_texts_and_it_is_said_once(tmp
     assert [row.texts for row in dataset.splits["train"]] == [(f"A café {i}", f"It's {i}") for i in range(4)]
     assert "left out: b'…' around texts, which Python writes around bytes (1), the first at " in dataset.notes[0]
     assert "a text in b'…' cannot be read as Python's bytes (1)" in dataset.warnings[0]
+
+
+@pytest.mark.parametrize("names", [("tag", "patterns"), ("intent", "examples")])
+def test_examples_listed_by_their_intent(tmp_path: Path, names: tuple[str, str]) -> None:
+    label, texts = names
+    intents = [{label: "greet", texts: ["hi there", "hello"]}, {label: "bye", texts: ["see you"], "responses": ["x"]}]
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps({"data": intents}))
+    rows = load_data([str(path)]).splits["train"]
+    assert [(row.texts[0], row.answer) for row in rows] == [
+        ("hi there", "greet"),
+        ("hello", "greet"),
+        ("see you", "bye"),
+    ]
+
+
+def test_a_list_of_two_texts_with_a_score_is_a_pair(tmp_path: Path) -> None:
+    rows = [{"texts": [TEXT, f"{TEXT} {i}"], "label": i / 4} for i in range(4)]
+    dataset = load_data([str(jsonl(tmp_path / "t.jsonl", [*rows, {"texts": [TEXT], "label": 1}]))], skip_bad=True)
+    assert [row.texts for row in dataset.splits["train"]] == [(TEXT, f"{TEXT} {i}") for i in range(4)]
+    assert "it does not hold two texts, as the rows before it do (1)" in dataset.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "odd", [{"text": TEXT, "label": {"PER": 5}}, {"text": TEXT, "label": {"PER": {"Mira": [["x", 1]]}}}]
+)
+def test_a_value_of_another_kind_is_a_fault_of_its_row(tmp_path: Path, odd: dict[str, object]) -> None:
+    dataset = load_data([str(jsonl(tmp_path / "t.jsonl", [CLUENER, odd, CLUENER]))], skip_bad=True)
+    assert len(dataset.splits["train"]) == 2
+    assert "left out, 1 in all: " in dataset.warnings[0]
+
+
+def test_a_first_row_without_a_column_is_no_defect(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"anchor": "a", "positive": "b"}, {"anchor": "a", "positive": "b", "tag": "O"}]
+    with pytest.raises(DataError, match="no column is recognised"):
+        load_data([str(jsonl(tmp_path / "t.jsonl", rows))])
+
+
+def test_a_tsv_in_quotes_is_freed_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    path.write_text('"text"\t"label"\n' + "".join(f'"it is ""{i}"" now"\t"{i % 2}"\n' for i in range(4)))
+    assert [(row.texts[0], row.answer) for row in load_data([str(path)]).splits["train"]] == [
+        (f'it is "{i}" now', str(i % 2)) for i in range(4)
+    ]
+    path.write_text('text\tlabel\n"it is so\t1\nit is "so"\t0\n')
+    assert [row.texts[0] for row in load_data([str(path)]).splits["train"]] == ['"it is so', 'it is "so"']

@@ -243,6 +243,12 @@ RECORD = {
             "fire",
         ),
         ({"Problem": "3 + 4 ?", "options": "a ) 1 , 000 , b ) 7 , c ) 2", "correct": "b"}, ("3 + 4 ?",), "7"),
+        ({"query": "What is hot?", "options": ["ice", "fire"], "answer": "(B)"}, ("What is hot?",), "fire"),
+        (
+            {"story": "x", "question": "What is hot?", "answer_options": {"A": "fire", "B": "ice"}, "answer": "A"},
+            ("x", "What is hot?"),
+            "fire",
+        ),
         (RECORD, (RECORD["passage"], RECORD["query"]), "Arl"),
     ],
 )
