@@ -124,7 +124,8 @@ def documents_of_rows(
     first = next(rows, None)
     rows = rows if first is None else chain([first], rows)
     if isinstance(first, Row) and not columns.is_chosen and (said := _said_in(first.fields)) is not None:
-        yield _conversation(rows, name, said, is_timed=is_timed(first.fields))
+        kept = tuple(keep.of(first.fields)) if keep is not None else ()
+        yield replace(_conversation(rows, name, said, is_timed=is_timed(first.fields)), kept=kept)
         return
     for index, row in enumerate(row for row in rows if not isinstance(row, LeftOut)):
         kept = tuple(keep.of(row.fields)) if keep is not None and isinstance(row, Row) else ()

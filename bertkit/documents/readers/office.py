@@ -346,7 +346,7 @@ _BELOW = re.compile(
     r"|^[ \t]*[\w. ,-]{3,60}\r?\n[ \t]*\d\d/\d\d/\d{4} \d\d:\d\d(?: [AP]M)?\r?\n[ \t]*To:[^\n]*\r?\n",  # of Lotus Notes
     re.IGNORECASE | re.MULTILINE,
 )
-_TOPICS = re.compile(r"^Today's Topics:[ \t]*\r?\n(?:(?!-{30})[^\n]*\n)*-{30,}[ \t]*\r?\n", re.MULTILINE)
+_TOPICS, _BELOW_TOPICS = "Today's Topics:", re.compile(r"^-{30,}[ \t]*\r?\n", re.MULTILINE)
 _END_OF_DIGEST = re.compile(r"End of .{1,80} Digest, Vol|Subject: Digest Footer|.{1,60} mailing list$")
 _FORWARDS = re.compile(r"(?:fwd?|wg|tr|전달)\s*:", re.IGNORECASE)
 _HEADER = re.compile(r"[ \t*]*(?:from|sent|to|cc|date|subject|reply-to)[ \t*]*:", re.IGNORECASE)
@@ -378,7 +378,8 @@ def mail_passages(text: str, start: int, end: int, *, forwards: bool = False) ->
 
     `forwards` where the subject says that it hands on another's mail.
     """
-    topics = _TOPICS.search(text, start, end)
+    place = text.find(_TOPICS, start, end)
+    topics = _BELOW_TOPICS.search(text, place, end) if place >= 0 else None
     if topics:  # a list's digest: several mails, below what it holds
         start, own = topics.end(), end
     else:

@@ -481,7 +481,7 @@ _NOTICE = re.compile(
       \b(?:we|this\s+(?:web)?site|our\s+(?:web)?site|and\s+our\s+partners)\b.{0,40}\buses?\b.{0,30}\bcookies\b
     | \bcookie\s+(?:settings|policy|preferences|notice)\b | \b(?:accept|reject|manage)\s+(?:all\s+)?cookies\b
     | \bby\s+(?:continuing|using)\b.{0,60}\b(?:site|cookies|terms)\b.{0,40}\b(?:agree|accept|consent)
-    | ^(?:copyright\b|©|\(c\)\s*\d{4}) | \ball\s+rights\s+reserved\b
+    | ^(?:\w+\s){0,2}© | ^(?:copyright\b|©|\(c\)\s*\d{4}) | \ball\s+rights\s+reserved\b
     | \b(?:subscribe|sign\s+up)\b.{0,40}\b(?:newsletter|mailing\s+list)\b
     | ^(?:share\s+(?:this|on)|follow\s+us|read\s+more|click\s+here|skip\s+to|back\s+to\s+top|advertisement)\b
     | \b(?:enable|requires?)\s+javascript\b

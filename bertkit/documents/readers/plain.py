@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import unescape
 from itertools import groupby, pairwise
+from operator import itemgetter
 from unicodedata import normalize
 
 from bertkit.documents.readers.passage import (
@@ -59,6 +61,7 @@ _DIGITS = re.compile(r"\d+")
 _BETWEEN_DASHES = re.compile(r"(?:[-–—]\s)?\w{1,20}\s[-–—]$")  # - and -
 _SHARE_OF_PROSE = 0.25
 """Of the blocks those that end as sentences do, from which a line that does not is a title."""
+_LONGEST_BEFORE = 200  # characters of a line that are looked at before a block
 _LONGEST_TITLE, _MOST_WORDS, _FEW_WORDS = 90, 12, 6
 
 
@@ -94,7 +97,8 @@ def plain_passages(text: str, start: int, end: int) -> list[Passage]:
     passages: list[Passage] = []
     for place, (block, following) in enumerate(zip(found, [*found[1:], None], strict=False)):
         kind, level = _kind(text, block, following, has_prose=has_prose)
-        is_header = any(begin <= block.start < behind for begin, behind in headers)
+        header = bisect_right(headers, block.start, key=itemgetter(0)) - 1
+        is_header = header >= 0 and block.start < headers[header][1]
         if is_header or place in edges or (is_answer and _is_quoted(text, block)):
             kind, level = Kind.LABEL, 0
         made = replace(slice_of(text, block.start, block.end, kind), level=level, follows=not block.above)
@@ -125,9 +129,9 @@ def _may_be_edge(line: str) -> bool:
 def _above_edges(passages: Sequence[Passage], place: int, edges: set[int]) -> int | None:
     """Return the passage above the edges of pages that stand above a place; None where none do."""
     above = place
-    while above and above - 1 in edges:
+    while place not in edges and above and above - 1 in edges:
         above -= 1
-    return above - 1 if 0 < above < place and place not in edges else None
+    return above - 1 if 0 < above < place else None
 
 
 def _goes_on_over(before: Passage, after: Passage) -> bool:
@@ -155,7 +159,8 @@ def _blocks(text: str, start: int, end: int) -> Iterator[_Block]:
 
 def _kind(text: str, block: _Block, following: _Block | None, *, has_prose: bool) -> tuple[Kind, int]:
     """Tell what a block is, and of a heading its level."""
-    before = text[max(0, text.rfind("\n", 0, block.start)) : block.start]
+    furthest = max(0, block.start - _LONGEST_BEFORE)
+    before = text[max(furthest, text.rfind("\n", furthest, block.start)) : block.start]
     level = _marked_level(text, block, before)
     if level:
         return Kind.HEADING, level
@@ -186,7 +191,9 @@ def _kind(text: str, block: _Block, following: _Block | None, *, has_prose: bool
 
 def _is_quoted(text: str, block: _Block) -> bool:
     """Tell whether a block of a mail is quoted from another, or says who wrote that."""
-    return ">" in text[text.rfind("\n", 0, block.start) + 1 : block.start] or WROTE.match(block.text) is not None
+    furthest = max(0, block.start - _LONGEST_BEFORE)
+    line = max(furthest, text.rfind("\n", furthest, block.start) + 1)
+    return ">" in text[line : block.start] or WROTE.match(block.text) is not None
 
 
 def _marked_level(text: str, block: _Block, before: str) -> int:

@@ -36,7 +36,7 @@ class DocumentFormat:
 
 
 FORMATS: tuple[DocumentFormat, ...] = (
-    DocumentFormat("txt", ("txt", "text", "adoc", "log"), read_plain),
+    DocumentFormat("txt", ("txt", "text", "adoc", "log", "lrc"), read_plain),
     DocumentFormat("md", ("md", "markdown", "mkd", "mdown", "mdx", "rmd", "qmd"), read_markdown),
     DocumentFormat("ipynb", ("ipynb",), of_bytes=read_notebook),
     DocumentFormat("rst", ("rst", "rest"), read_rst),
