@@ -46,6 +46,7 @@ _NAMES_OF_SPLIT = frozenset({"split", "set", "subset", "partition", "datasplit",
 _SPLITS = frozenset(
     {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "public", "private"}
 )
+_RELATED = ("relations",)
 _OTHER_TAGS = ("nertags", "nertag", "nerlabels")
 # What stands beside a question and a text, and is what the label judges.
 _ANSWERS = frozenset({"answer", "response", "candidate", "reply", "답변", "응답"})
@@ -208,6 +209,8 @@ def unread_columns(rows: Sequence[Row], columns: ColumnMap, shape: str) -> Itera
         classes = [c for c in free if c.is_label and _is_called_label(c.name) and folded(c.name) not in _NAMES_OF_SPLIT]
         option = f"--columns text={columns.text[0]},label={classes[0].name}" if classes else ""
         yield from (f"entities are read, and the classes in {quoted(c.name)} are not ({option})" for c in classes[:1])
+        related = [c.name for c in free if folded(c.name) in _RELATED and any(v not in _NONE for v in c.values)]
+        yield from (f"entities are read, and the relations in {quoted(name)} are not" for name in related[:1])
         tags = [
             c.name for c in free if folded(c.name).endswith(_OTHER_TAGS) and rows[0].fields.get(c.name, "")[:1] == "["
         ]

@@ -285,6 +285,13 @@ def test_tags_that_are_not_read_are_named(tmp_path: Path) -> None:
     )
 
 
+def test_relations_beside_entities_are_named(tmp_path: Path) -> None:
+    told = {"tokens": ["Mira", "left", "Aldby"], "entities": [{"type": "PER", "start": 0, "end": 1}]}
+    path = tmp_path / "a.jsonl"
+    assert "the relations in 'relations' are not" in said_of(path, *[{**told, "relations": [{"head": 0}]}] * 12)
+    assert "relations" not in said_of(path, *[{**told, "relations": []}] * 12)
+
+
 def test_labels_in_a_table_of_their_own_are_named(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("id,text\n" + "".join(f"{i},{text}\n" for i, text in enumerate(TEXTS)))
     (tmp_path / "train_labels.csv").write_text("id,label\n" + "".join(f"{i},{i % 2}\n" for i in range(30)))

@@ -386,8 +386,10 @@ def _has_labelled_places(fields: _Fields) -> bool:
 
 def _sentences_of_document(fields: _Fields) -> list[dict[str, str]]:
     """Make a row of each sentence of a document whose entities count its words, as SciERC and DyGIE++ have them."""
-    found, begin = [], 0
+    found: list[dict[str, str]] = []
+    begin = 0
     kept = {name: text for name, text in fields.items() if name in ("doc_key", "id", "doc_id")}
+    related = _list(fields, "relations")
     for words, entities in zip(_list(fields, "sentences"), _list(fields, "ner"), strict=False):
         starts = list(itertools.accumulate((len(word) + 1 for word in words), initial=0))
         spans = [
@@ -395,7 +397,9 @@ def _sentences_of_document(fields: _Fields) -> list[dict[str, str]]:
             for first, last, label in entities
         ]
         begin += len(words)
-        found.append({**kept, "text": " ".join(words), "entities": cell_of(spans)})
+        own = {"text": " ".join(words), "entities": cell_of(spans)}
+        own |= {"relations": cell_of(related[len(found)])} if len(found) < len(related) else {}
+        found.append({**kept, **own})
     return found
 
 
