@@ -89,7 +89,8 @@ def plain_passages(text: str, start: int, end: int) -> list[Passage]:
     headers = mail_headers(text, start, end)
     is_answer = WROTE.search(text, start, end) is not None
     if found and headers and is_greeting(found[0].text) and find_forwarded(text, start, end) is None:
-        found = [block for block in found if block.end <= headers[0][0]]  # a letter, and the mail that it answers
+        own = [block for block in found if block.end <= headers[0][0]]  # a letter, and the mail that it answers
+        found = own if any(_ENDED.search(block.text) for block in own[1:]) else found
     ended = sum(bool(_ENDED.search(block.text) or KOREAN_END.search(block.text)) for block in found)
     has_prose = ended >= _SHARE_OF_PROSE * len(found)
     edges = _page_edges(found)
