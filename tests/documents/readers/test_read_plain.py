@@ -318,7 +318,8 @@ def test_an_official_letter_is_no_mail_that_answers_another(read):
 
 
 def test_korean_words_that_were_broken_at_the_end_of_a_line(read):
-    text = "본 연구는 울타리가 바람에 미치는 영향\n을 조사하였다. 2019년부터 12개 지점에\n서 풍속을 측정하였으며, 평균 3 m/s 감소하였다.\n"
+    text = "본 연구는 울타리가 바람에 미치는 영향\n을 조사하였다. 2019년부터 12개 지점에\n"
+        "서 풍속을 측정하였으며, 평균 3 m/s 감소하였다.\n"
     found = [" ".join(s.text.split()) for s in read("초록.txt", text)]
     assert found == [
         "본 연구는 울타리가 바람에 미치는 영향 을 조사하였다.",
