@@ -70,6 +70,10 @@ _HANGUL = re.compile(f"[{HANGUL}]")
 _FEW_WORDS = 3
 _FIRST = re.compile(r"[^\W_]")
 # Words that a sentence does not stop at.
+# What no Korean line begins with, unless a word was broken before it.
+_PARTICLE_FIRST = re.compile(
+    r"(?:[을를은는의에서로와과도]|에서|으로|에게|까지|부터|하여|하였|되었|한다|된다|했다)(?=\s|으며|으나|다[.\s])"
+)
 _UNFINISHED = re.compile(
     r"\b(?:a|an|the|of|to|with|and|or|but|in|on|for|by|at|from|that|which|is|are|was|were|be|been|has|have|had|will|would"
     r"|can|could|not|its|their|our|his|her|my|your|as|than|into|between|about|because|if|when|while|mr\.|mrs\.|ms\.|dr\.)$"
@@ -215,7 +219,10 @@ def _is_broken(lines: Sequence[_Line]) -> bool:
 def _is_seen_to_go_on(line: str, following: str) -> bool:
     first = _FIRST.search(following)
     return first is not None and (
-        first[0].islower() or line.endswith(",") or _UNFINISHED.search(_composed(line[-40:])) is not None
+        first[0].islower()
+        or _PARTICLE_FIRST.match(_composed(following[:8])) is not None
+        or line.endswith(",")
+        or _UNFINISHED.search(_composed(line[-40:])) is not None
     )
 
 
@@ -286,7 +293,13 @@ def _goes_on(line: _Line, following: str, layout: _Layout) -> bool:
         return first[0].islower() or layout.is_prose
     if not layout.is_prose:
         return False
-    if first[0].islower() or _UNFINISHED.search(_composed(line.text[-40:])) or _HALF_CLOSED.search(line.text[-9:]):
+    is_broken = _PARTICLE_FIRST.match(_composed(following[:8])) is not None
+    if (
+        first[0].islower()
+        or is_broken
+        or _UNFINISHED.search(_composed(line.text[-40:]))
+        or _HALF_CLOSED.search(line.text[-9:])
+    ):
         return True
     names = [word for word in line.text.split() if len(word) > _FEW_WORDS and word.isalpha()]
     is_short = line.columns < _SHORT * layout.width or len(line.text.split()) < _FEW_WORDS

@@ -7,18 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from bertkit.documents.readers.marked_up import read_org, read_rst, read_tex
 from bertkit.documents.readers.markup import read_html, read_markdown, read_notebook
 from bertkit.documents.readers.office import read_docx, read_mail, read_mbox, read_pdf
 from bertkit.documents.readers.passage import ReadDocument
 from bertkit.documents.readers.plain import (
     FRAMES,
     read_ass,
-    read_org,
     read_plain,
-    read_rst,
     read_srt,
     read_story,
-    read_tex,
     read_timed_markup,
     read_vtt,
 )
@@ -105,6 +103,7 @@ _WEAK_MARKS = tuple(
         r"~~\w[^~\n]*~~",
         r"<https?://[^<>\s]+>",
         r"^[ \t]*[-*] \[[ xX]\] \S",
+        r"^[ \t]*[-*+][ \t]+\*\*[^*\n]+\*\*",
         r"^\[[^\[\]\n]+\]:[ \t]+\S+",
         r"\[\[[^\[\]\s][^\[\]\n]*\]\]",
     )

@@ -310,3 +310,17 @@ def test_smiles_belong_to_the_sentence_before_them(read):
         "Arrived late :( but it is nice.",
         "Not worth it... broke!! XD",
     ]
+
+
+def test_an_official_letter_is_no_mail_that_answers_another(read):
+    text = "수신: 박지수 귀하\n발신: 예제시청\n제목: 안내\n\n1. 발전을 기원합니다.\n2. 공사를 안내드립니다.\n"
+    assert [s.text for s in read("공문.txt", text)] == ["1. 발전을 기원합니다.", "2. 공사를 안내드립니다."]
+
+
+def test_korean_words_that_were_broken_at_the_end_of_a_line(read):
+    lines = ["본 연구는 울타리가 바람에 미치는 영향", "을 조사하였다. 2019년부터 12개 지점에", "서 풍속을 측정하였다."]
+    found = [" ".join(s.text.split()) for s in read("초록.txt", "\n".join(lines))]
+    assert found == [
+        "본 연구는 울타리가 바람에 미치는 영향 을 조사하였다.",
+        "2019년부터 12개 지점에 서 풍속을 측정하였다.",
+    ]
