@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # What names of packed files end in.
-PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip")
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
 # What nobody's code is to blame for: the machine has no room, no right, no such name.
 MACHINE_ERRORS = frozenset({
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EIO,

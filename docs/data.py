@@ -23,10 +23,11 @@ INTRODUCTION = """\
 # The data that bertkit reads
 
 bertkit recognises a file by its contents; the name is only a hint. `train`, `eval`, `predict`, `inspect-data` and
-`vocab build` read files and standard input (`-`) with the same code: plain or packed (gzip, bzip2, xz, a zip archive of
-one file), UTF-8 or CP949. Columns are found by their usual names (`text`, `sentence`, `문장`, `본문`, `리뷰`, …;
-`label`, `score`, `레이블`, `감정`, …); `--columns text=a,label=b` overrides them. bertkit says what it leaves out or
-changes. Class columns of parquet and Arrow files and of the hub (`hf:`) are read as the class names, not as numbers.
+`vocab build` read files and standard input (`-`) with the same code: plain or packed (gzip, bzip2, xz, zstd, a zip
+archive of one file), UTF-8, CP949, or UTF-16 with its mark. Columns are found by their usual names (`text`,
+`sentence`, `문장`, `본문`, `리뷰`, …; `label`, `score`, `레이블`, `감정`, …); `--columns text=a,label=b` overrides
+them. bertkit says what it leaves out or changes. Class columns of parquet and Arrow files and of the hub (`hf:`) are
+read as the class names, not as numbers.
 
 A folder is read by the names of its files (`train.csv`, `dev.jsonl`, …); so is one that the datasets library wrote
 (`save_to_disk`), and one with its files in `data/`, as on the hub. Test rows without labels, as competitions give them,
@@ -54,7 +55,10 @@ ENDING = """\
 - **What is no table**: XML, YAML, subtitles, spreadsheets, databases and archives of several files are named. Read as
   plain texts, as by `--task mlm` and `predict`, their lines are said to be what they are.
 - **What is not read and might be meant**: a column that names the split of each row, classes beside entities, another
-  column of texts, `label2` beside `label1`, and what tells rows of one text with different labels apart (an aspect).
+  column of texts, an answer beside a question and a text, a second column called like labels (`stars` beside
+  `category`, `label2` beside `label1`) unless it says the same in other words, what tells rows of one text with
+  different labels apart (an aspect), and words of the text that the label is of (WSC, WiC). Labels in a table of their
+  own (`train_labels.csv` beside `train.csv`) are named, with the command that joins them.
 - **Positions counted differently**: if nearly all entities end before the last letter of a word, or start at its
   second letter, their ends may be inclusive, or they may be counted from 1. bertkit counts from 0, and the end is the
   position after the last character.
@@ -224,6 +228,14 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
             {"values.json": '[["text", "label"], ["good", "pos"], ["bad", "neg"]]\n'},
         ),
         Form(
+            "Examples listed by their intent",
+            {
+                "intents.json": _line(
+                    {"intents": [{"tag": "bye", "patterns": ["see you"]}, {"tag": "hi", "patterns": ["hi"]}]}
+                )
+            },
+        ),
+        Form(
             "Columns, as pandas' `to_json()` writes them",
             {"pandas.json": '{"text": {"0": "good", "1": "bad"}, "label": {"0": "pos", "1": "neg"}}\n'},
         ),
@@ -269,6 +281,35 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
             {
                 "sciq.jsonl": _line(
                     {"question": "What feeds plants?", "distractor1": "wool", "correct_answer": "sunlight"}
+                )
+            },
+        ),
+        Form(
+            "GPQA, Open Trivia: a right answer beside wrong ones",
+            {"gpqa.csv": "Question,Correct Answer,Incorrect Answer 1\nWhat feeds plants?,sunlight,wool\n"},
+        ),
+        Form(
+            "MathQA",
+            {"mathqa.json": _line([{"Problem": "3 + 4 ?", "options": "a ) 1 , b ) 7", "correct": "b"}])},
+        ),
+        Form(
+            "DREAM: a conversation, what is asked of it, and its id",
+            {
+                "dream.json": _line(
+                    [[["W: Tea?", "M: No."], [{"question": "Who?", "choice": ["W", "M"], "answer": "M"}], "1"]]
+                )
+            },
+        ),
+        Form(
+            "ReCoRD: what stands for @placeholder; of several right answers the first",
+            {
+                "record.jsonl": _line(
+                    {
+                        "passage": "Ana met Bo.",
+                        "query": "@placeholder was met",
+                        "entities": ["Ana", "Bo"],
+                        "answers": ["Bo"],
+                    }
                 )
             },
         ),
@@ -487,6 +528,18 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
                 )
                 + "\n"
             },
+        ),
+        Form(
+            "CLUENER: by label and string, with the last character",
+            {"cluener.json": _line({"text": "미라가 떠났다", "label": {"PS": {"미라": [[0, 1]]}}})},
+        ),
+        Form(
+            "SciERC, DyGIE++: places that count the words of a document",
+            {"scierc.jsonl": _line({"sentences": [["It", "rained"], ["Mira", "left"]], "ner": [[], [[2, 2, "PER"]]]})},
+        ),
+        Form(
+            "Pairs of a word and its tag",
+            {"pairs.jsonl": _line([["Mira", "B-PER"], ["left", "O"]])},
         ),
         Form(
             "brat: an .ann file beside the text",

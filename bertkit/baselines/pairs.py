@@ -314,8 +314,8 @@ def _overlaps(
     examples: Sequence[Example], tfidf: csr_matrix, vocabulary: Vocabulary, vectors: WordVectors | None
 ) -> NDArray[np.float64]:
     """Return the overlap features, the two TF-IDF cosines, and what vectors see; not yet standardised."""
-    idf = dict(zip(vocabulary.words, vocabulary.word_idf.tolist(), strict=True))
-    unseen = max(idf.values(), default=1.0)
+    idf = vocabulary.word_weights
+    unseen = float(vocabulary.word_idf.max(initial=0.0)) if len(vocabulary.word_idf) else 1.0
     compared = [overlap_features(_first(example), example.texts[-1], idf, unseen) for example in examples]
     products = tfidf[: len(examples)].multiply(tfidf[len(examples) :]).tocsr()
     in_words = len(vocabulary.words) + len(vocabulary.pairs)

@@ -31,6 +31,7 @@ from bertkit.baselines.tfidf import (
 )
 from bertkit.bundle import sound
 from bertkit.cache import scratch_array
+from bertkit.compute.device import give_back_growth
 from bertkit.data.records import Example, unmark
 from bertkit.data.store import MANY, parts_of
 from bertkit.errors import DataError
@@ -111,6 +112,7 @@ class SequenceBaselines:
                     tables[name] = scratch_array((len(examples), found.shape[1]), "float64")
                 tables[name][start : start + len(part)] = found
             start += len(part)
+            give_back_growth()
         return tables
 
     def _likeliest(self, examples: Sequence[Example]) -> dict[str, list[Any]]:

@@ -9,6 +9,7 @@ import warnings
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -164,6 +165,23 @@ class Vocabulary:
         """What of it a baseline stores as arrays."""
         return {name: getattr(self, name) for name in _TENSORS}
 
+    # Looked up for each row that comes alone through a pipe, to which making them anew took longer than its answer.
+
+    @cached_property
+    def word_places(self) -> dict[str, int]:
+        """The place of each word."""
+        return {word: i for i, word in enumerate(self.words)}
+
+    @cached_property
+    def gram_places(self) -> dict[str, int]:
+        """The place of each n-gram."""
+        return {gram: i for i, gram in enumerate(self.grams)}
+
+    @cached_property
+    def word_weights(self) -> dict[str, float]:
+        """The idf of each word."""
+        return dict(zip(self.words, self.word_idf.tolist(), strict=True))
+
     @property
     def width(self) -> int:
         """Columns of `tfidf_rows`."""
@@ -203,10 +221,11 @@ def fit_tfidf(tokens: TokenRows) -> tuple[Vocabulary, csr_matrix]:
     for the idf anyway.
     """
     words = _frequent_words(tokens)
-    codes, frequency = np.unique(_pair_codes(tokens, words)[1], return_counts=True)
+    ids = _renumber(tokens, {word: i for i, word in enumerate(words)})
+    codes, frequency = np.unique(_pair_codes(ids, tokens.rows, len(words))[1], return_counts=True)
     pairs = np.sort(codes[np.argsort(-frequency, kind="stable")[:MAX_PAIRS]])
     none = np.zeros(0, np.float32)
-    chosen = Vocabulary(words, pairs, _frequent_grams(tokens, words), none, none, none)
+    chosen = Vocabulary(words, pairs, _frequent_grams(ids, words), none, none, none)
     word_counts, pair_counts, gram_counts = _count_blocks(tokens, chosen)
     kept = _rows_with(gram_counts) <= max(_COMMON_ROWS, _COMMON_SHARE * tokens.count)
     gram_counts = gram_counts[:, kept]
@@ -257,15 +276,15 @@ def _unit_rows(matrix: csr_matrix) -> csr_matrix:
 def _count_blocks(tokens: TokenRows, vocabulary: Vocabulary) -> tuple[csr_matrix, csr_matrix, csr_matrix]:
     """Count words, word pairs and n-grams of the vocabulary in each row."""
     every_word = _counts(tokens.rows, tokens.ids, (tokens.count, len(tokens.words)))
-    ids = _renumber(tokens, vocabulary.words)
+    ids = _renumber(tokens, vocabulary.word_places)
     known = ids >= 0
     words = _counts(tokens.rows[known], ids[known], (tokens.count, len(vocabulary.words)))
-    rows, codes = _pair_codes(tokens, vocabulary.words)
+    rows, codes = _pair_codes(ids, tokens.rows, len(vocabulary.words))
     place = np.searchsorted(vocabulary.pairs, codes)
     hit = place < len(vocabulary.pairs)
     hit[hit] = vocabulary.pairs[place[hit]] == codes[hit]
     pairs = _counts(rows[hit], place[hit], (tokens.count, len(vocabulary.pairs)))
-    index = {gram: i for i, gram in enumerate(vocabulary.grams)}
+    index = vocabulary.gram_places
     cut = _cut_matrix([[index[g] for g in _grams(w) if g in index] for w in tokens.words], len(index))
     return words, pairs, (every_word @ cut).tocsr()
 
@@ -275,8 +294,7 @@ def _frequent_words(tokens: TokenRows) -> tuple[str, ...]:
     return _most_frequent(tokens.words, counts, MAX_WORDS)
 
 
-def _frequent_grams(tokens: TokenRows, words: Sequence[str]) -> tuple[str, ...]:
-    ids = _renumber(tokens, words)
+def _frequent_grams(ids: NDArray[np.int64], words: Sequence[str]) -> tuple[str, ...]:
     counts = np.bincount(ids[ids >= 0], minlength=len(words)).astype(np.float64)
     index: dict[str, int] = {}
     cut = _cut_matrix([[index.setdefault(g, len(index)) for g in _grams(w)] for w in words], 0)
@@ -291,18 +309,18 @@ def _most_frequent(names: Sequence[str], counts: NDArray[Any], limit: int) -> tu
     return tuple(sorted(name for _, name in ranked[:limit]))
 
 
-def _renumber(tokens: TokenRows, words: Sequence[str]) -> NDArray[np.int64]:
-    """Return the tokens as places in `words`, -1 where a token is not among them."""
-    index = {word: i for i, word in enumerate(words)}
+def _renumber(tokens: TokenRows, index: Mapping[str, int]) -> NDArray[np.int64]:
+    """Return the tokens as places of words, -1 where a token is none of them."""
     places = np.asarray([index.get(word, -1) for word in tokens.words], np.int64)
     return places[tokens.ids]
 
 
-def _pair_codes(tokens: TokenRows, words: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return row and code of each two neighbouring words that both stand in `words`."""
-    ids, rows = _renumber(tokens, words), tokens.rows
+def _pair_codes(
+    ids: NDArray[np.int64], rows: NDArray[np.int64], words: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return row and code of each two neighbouring tokens that are both among the words."""
     whole = (ids[:-1] >= 0) & (ids[1:] >= 0) & (rows[:-1] == rows[1:])
-    return rows[:-1][whole], (ids[:-1] * len(words) + ids[1:])[whole]
+    return rows[:-1][whole], (ids[:-1] * words + ids[1:])[whole]
 
 
 def _grams(word: str) -> list[str]:

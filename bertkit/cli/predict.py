@@ -262,7 +262,8 @@ def predict_command(
         typer.Option(
             "--shard",
             metavar="I/N",
-            help="Predict shard I of N; the outputs joined in order are the whole (default: all rows).",
+            help="Predict shard I of N: whole blocks of 16, 128, 1,024, then 4,096 rows, so that few rows are shared "
+            "out unevenly; the outputs joined in order are the whole (default: all rows).",
         ),
     ] = None,
     listen: ListenOption = None,

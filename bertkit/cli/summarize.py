@@ -241,7 +241,7 @@ def summarize_command(
         str,
         typer.Option(
             "--input-format",
-            help="Format of the input: auto, txt, md, rst, org, tex, html, vtt, srt, story, eml, "
+            help="Format of the input: auto, txt, md, ipynb, rst, org, tex, html, vtt, srt, ass, ttml, story, eml, "
             "mbox, docx, pdf, jsonl, json, csv, tsv or parquet.",
         ),
     ] = "auto",

@@ -64,22 +64,43 @@ LABEL_NAMES = (
 )
 # Of tables with documents and their summaries.
 DOCUMENT_NAMES = (
-    *("text", "article", "document", "content", "body", "story", "src", "source", "sentences", "passage"),
+    *("text", "article", "document", "content", "body", "story", "sentences", "passage"),
     *CONVERSATION_NAMES,
     *("fulltext", "full_text", "text_body", "body_text", "maintext", "main_text", "article_original", "article_text"),
     *("contents", "news", "post", "message", "review", "comment"),
     *("본문", "내용", "기사", "기사본문", "기사내용", "기사 내용", "기사_내용", "발화", "상담내용"),
-    *("원문", "문서", "글", "텍스트", "리뷰"),
+    *("원문", "문서", "글", "텍스트", "리뷰", "뉴스본문", "본문내용", "기사원문"),
+    *(
+        "segments",
+        "meeting_transcripts",
+        "utt",
+        "paragraphs",
+        "sections",
+        "paragraph",
+        "report",
+        "documents",
+        "context",
+    ),
+    *("selftext", "src", "source"),
 )
 SUMMARY_NAMES = (
     *("summary", "highlights", "abstract", "abstractive", "reference", "target", "tgt", "gist"),
     *("요약", "요약문", "요약본", "초록"),
 )
-# Columns that are made of a conversation with a model: its last answer, and what was said before it.
+# Conversations with a model, and columns that are made of one: its last answer, and what was said before it.
+CHAT_NAMES = ("messages", "conversations", "conversation")
 ASKED, ANSWERED = "user_message", "assistant_message"
 DISAGREED = "-"  # what annotation_id holds where as many annotators gave one answer as another
 # Who says a turn of a conversation.
 SPEAKER_NAMES = ("speaker", "speaker_id", "participantID", "role", "화자")
+# What else names who wrote a message, and when; as exports of messengers and transcripts call it.
+SENDER_NAMES = (
+    *SPEAKER_NAMES,
+    *("speaker_name", "name", "from", "sender_name", "sender", "author", "user", "username", "user_name"),
+    *("이름", "보낸 사람", "사용자"),
+)
+START_NAMES = ("start", "start_time", "begin", "ts", "timestamp", "date", "datetime", "time", "날짜", "시간", "일시")
+END_NAMES = ("end", "end_time", "stop", "stop_time")
 # Of tables with a list of tokens and one of tags, or with a token on each row.
 TOKEN_NAMES = ("tokens", "words", "token", "word", "form", "tokenized_text", "tok", "토큰", "단어", "어절", "형태소")
 TAG_NAMES = (

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from bertkit.data.column_names import (
+    ASKED,
+    CHAT_NAMES,
     DISAGREED,
     LABEL_NAMES,
     PAIR_NAMES,
-    SPEAKER_NAMES,
+    SENDER_NAMES,
     TEXT_NAMES,
     column_name,
     first_named,
@@ -206,6 +208,18 @@ def resolve_columns(names: Sequence[str], wanted: Wanted, *, need_pair: bool = F
     return ColumnMap(text, pair, label)
 
 
+def of_whole_chat(names: Sequence[str], columns: ColumnMap, stored: ColumnMap) -> str:
+    """Say that whole conversations with a model are read by a run that learnt from another column; or nothing."""
+    whole = first_named(columns.text, CHAT_NAMES)
+    if whole is None or first_named(stored.text, CHAT_NAMES) is not None:
+        return ""
+    option = f" (--columns text={ASKED} reads what was asked)" if ASKED in names else ""
+    return (
+        f"the run learnt from {quoted(stored.text[0])}, which is not here; the whole of each conversation in "
+        f"{quoted(whole)} is read, answers included{option}"
+    )
+
+
 def check_mapped(names: Sequence[str], chosen: ColumnChoice) -> None:
     """Refuse columns of `--columns` that a table does not have.
 
@@ -256,10 +270,10 @@ def _resolve_label(names: Sequence[str], known: Sequence[ColumnMap], taken: Sequ
     free = others(names, *taken)
     found = first_named(free, LABEL_NAMES)
     # Beside what is said of it a target is no label but what the text speaks of.
-    return found if found is None or folded(found) != "target" else first_named(free, _SAID_OF_TARGETS) or found
+    return found if found is None or folded(found) != "target" else first_named(free, SAID_OF_TARGETS) or found
 
 
-_SAID_OF_TARGETS = ("stance", "sentiment", "polarity")
+SAID_OF_TARGETS = ("stance", "sentiment", "polarity")
 
 
 def first_there(names: Sequence[str], known: Iterable[str | None]) -> str | None:
@@ -338,8 +352,16 @@ _TEXT_KEYS = (
     "message",
     "문장",
     "발화",
+    "sent",
+    "context",
+    "paragraph",
+    "transcript",
+    "body",
+    "value",
 )
-_SPEAKER_KEYS = (*SPEAKER_NAMES, "name")
+_NAME_KEYS = ("name", "nickname", "label", "id")
+# Messages of the messenger itself, by their type.
+_OF_MESSENGER = re.compile(r"service$|(?:channel|group)_(?:join|leave|topic|purpose|name|archive)")
 # How a list begins in which there may be objects.
 _OBJECTS = ("[{", "[[")
 _UNUSED = ("reject", "ignore")
@@ -426,10 +448,11 @@ def _turns(value: Any) -> Iterator[Turn]:
     if isinstance(value, str):
         yield "", " ".join(value.split())
     elif isinstance(value, dict):
-        text = next((value[key] for key in _TEXT_KEYS if isinstance(value.get(key), str)), None)
-        speaker = next((value[key] for key in _SPEAKER_KEYS if isinstance(value.get(key), str | int)), "")
+        if any(_OF_MESSENGER.match(str(value.get(key, ""))) for key in ("type", "subtype")):
+            return
+        text = next((text for key in _TEXT_KEYS if (text := _written(value.get(key))) is not None), None)
         if text and text.strip():
-            yield str(speaker).strip(), " ".join(text.split())
+            yield sender_of(value), " ".join(text.split())
         else:
             yield from (turn for inner in value.values() if isinstance(inner, list) for turn in _turns(inner))
     elif isinstance(value, list):
@@ -437,6 +460,27 @@ def _turns(value: Any) -> Iterator[Turn]:
             if place and isinstance(part, list):
                 yield "", ""
             yield from _turns(part)
+
+
+def _written(value: Any) -> str | None:
+    """Return a text, also where it is in pieces, some of them links; None where it is no text."""
+    if isinstance(value, list) and any(isinstance(piece, str) for piece in value):
+        pieces = [str(piece.get("text", "")) if isinstance(piece, dict) else piece for piece in value]
+        has_links = any(isinstance(piece, dict) for piece in value)
+        return "".join(pieces) if has_links and all(isinstance(piece, str) for piece in pieces) else None
+    return value if isinstance(value, str) else None
+
+
+def sender_of(value: Mapping[str, Any]) -> str:
+    """Return who says what an object or a row holds; empty where that is not known."""
+    by_folded = {folded(name): found for name, found in reversed(list(value.items()))}
+    for key in SENDER_NAMES:
+        found = by_folded.get(folded(key))
+        if isinstance(found, dict):
+            found = next((found[name] for name in _NAME_KEYS if isinstance(found.get(name), str | int)), None)
+        if isinstance(found, str | int) and str(found).strip():
+            return str(found).strip()
+    return ""
 
 
 def refuse_rejected(fields: Mapping[str, str], label: str | None) -> None:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 
 from bertkit.data.column_names import ANSWERED, ASKED, LABEL_NAMES, folded
-from bertkit.data.columns import ColumnChoice, UnnamedColumnsError, named_parts, say_which, text_of
+from bertkit.data.columns import SAID_OF_TARGETS, ColumnChoice, UnnamedColumnsError, named_parts, say_which, text_of
 from bertkit.data.records import AUTO, CLASSES, ENTITIES, QUESTIONS, SCORES, TEXTS, ColumnMap, Row
-from bertkit.data.values import JsonText, RowError, is_number, parse_list
+from bertkit.data.tagged.schemes import are_tags
+from bertkit.data.values import JsonText, RowError, field_of, is_number, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import listed, quoted, shell_words, shortened
 
@@ -39,11 +40,17 @@ _NO_LABEL = re.compile(
 _SHOWN, _FEWEST_CHOICES = 4, 3
 # Of rows one in so many has the text of another one, and another label.
 _SOME_APART = 5
+_LABELS = frozenset(map(folded, LABEL_NAMES))
 _NUMBERED = re.compile(r"(.*?\D)[\W_]?\d{1,2}")
 _NAMES_OF_SPLIT = frozenset({"split", "set", "subset", "partition", "datasplit", "usage"})
 _SPLITS = frozenset(
     {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "public", "private"}
 )
+_RELATED = ("relations",)
+_OTHER_TAGS = ("nertags", "nertag", "nerlabels")
+# What stands beside a question and a text, and is what the label judges.
+_ANSWERS = frozenset({"answer", "response", "candidate", "reply", "답변", "응답"})
+_SHORTEST_WORD = 3
 # How much longer, or at least how long, other texts are than those that are read, where they are named.
 _LONGER, _ALIKE = 1.5, 0.5
 
@@ -188,19 +195,62 @@ def unread_columns(rows: Sequence[Row], columns: ColumnMap, shape: str) -> Itera
                 f"the column {quoted(column.name)} says which split each row is of ({listed(column.values)}), and "
                 "it is not read; write the rows of each to a file of its own"
             )
-    numbered = _NUMBERED.fullmatch(columns.label or "") if shape in (AUTO, CLASSES, SCORES) else None
-    like = [c.name for c in free if numbered and (o := _NUMBERED.fullmatch(c.name)) and o[1] == numbered[1]]
-    if like:
-        others = listed(like, joint=" and ")
-        yield f"the label is {quoted(columns.label)}; {others} may hold labels, too, and no other is read"
-    if shape in (AUTO, CLASSES) and columns.label and (said := _unread_part(rows, free, columns)):
-        yield said
+    if shape in (AUTO, CLASSES, SCORES) and (like := _like_labels(rows, free, columns)):
+        others, option = listed(like, joint=" and "), shell_words([f"label={like[0]}"])
+        yield (
+            f"the label is {quoted(columns.label)}; {others} may hold labels, too, and no other is read (choose with "
+            f"--columns {option})"
+        )
+    part = _unread_part(rows, free, columns) if shape in (AUTO, CLASSES) and columns.label else ""
+    part = part or (_unread_words(rows, looked, columns) if shape in (AUTO, CLASSES, SCORES) and columns.label else "")
+    if part:
+        yield part
     if shape == ENTITIES:
         classes = [c for c in free if c.is_label and _is_called_label(c.name) and folded(c.name) not in _NAMES_OF_SPLIT]
         option = f"--columns text={columns.text[0]},label={classes[0].name}" if classes else ""
         yield from (f"entities are read, and the classes in {quoted(c.name)} are not ({option})" for c in classes[:1])
+        related = [c.name for c in free if folded(c.name) in _RELATED and any(v not in _NONE for v in c.values)]
+        yield from (f"entities are read, and the relations in {quoted(name)} are not" for name in related[:1])
+        tags = [
+            c.name for c in free if folded(c.name).endswith(_OTHER_TAGS) and rows[0].fields.get(c.name, "")[:1] == "["
+        ]
+        yield from (
+            f"the tags in {quoted(columns.label)} are read, and those in {quoted(name)} are not (--columns "
+            f"text={columns.text[0]},label={name})"
+            for name in tags[:1]
+        )
     elif shape in (AUTO, CLASSES, SCORES) and (said := _unread_text(looked, free, columns)):
         yield said
+    if shape in (AUTO, CLASSES) and (tagged := [c.name for c in free if _tags_words(rows, c.name, columns)]):
+        option = f"text={columns.text[0]},label={tagged[0]}"
+        yield f"{quoted(tagged[0])} has a tag for each word, and is not read (--task ner --columns {option} does)"
+
+
+def _tags_words(rows: Sequence[Row], name: str, columns: ColumnMap) -> bool:
+    """Tell whether a column has a tag for each word of the text."""
+    cut = [(_value(row.fields, columns.text[0]).split(), _value(row.fields, name).split()) for row in rows]
+    tags = {tag for _, own in cut for tag in own}
+    return len(columns.inputs) == 1 and all(len(text) == len(own) for text, own in cut) and are_tags(sorted(tags))
+
+
+def _like_labels(rows: Sequence[Row], free: Sequence[_Column], columns: ColumnMap) -> list[str]:
+    """Return the columns that may be the label as well: called like it but for a number, or as labels usually are."""
+    label = columns.label or ""
+    numbered = _NUMBERED.fullmatch(label)
+    found = [c.name for c in free if numbered and (o := _NUMBERED.fullmatch(c.name)) and o[1] == numbered[1]]
+    usual = _LABELS - {"target"} if folded(label) in SAID_OF_TARGETS else _LABELS
+    for column in free if label else ():
+        is_usual = column.name not in found and folded(column.name) in usual
+        may_be = not column.is_text and not column.is_places and len(column.values) > 1
+        if is_usual and may_be and not _is_other_name(rows, label, column.name):
+            found.append(column.name)
+    return found
+
+
+def _is_other_name(rows: Sequence[Row], label: str, other: str) -> bool:
+    """Tell whether a column says the same as the label in other words: each value goes with one of the other's."""
+    pairs = {(_value(row.fields, label), _value(row.fields, other)) for row in rows}
+    return len(pairs) == len({one for one, _ in pairs}) == len({two for _, two in pairs})
 
 
 def _unread_part(rows: Sequence[Row], free: Sequence[_Column], columns: ColumnMap) -> str:
@@ -224,16 +274,59 @@ def _unread_part(rows: Sequence[Row], free: Sequence[_Column], columns: ColumnMa
     )
 
 
+def _unread_words(rows: Sequence[Row], looked: Sequence[_Column], columns: ColumnMap) -> str:
+    """Say which columns hold words of the text, of which the label may be: a target, the word that is asked for."""
+    taken = {*columns.inputs, columns.label}
+    names = [name for column in looked for name in _with_inner(column, rows) if column.name not in taken]
+    found = [name for name in names if not is_never_label(name) and _are_words_of(rows, name, columns)]
+    if not found:
+        return ""
+    option = shell_words([f"text={'+'.join([*columns.inputs, *found])}"])
+    return (
+        f"{listed(found, joint=' and ')} may say what words of the text the label is of, which is not read (--columns "
+        f"{option} reads all)"
+    )
+
+
+def _with_inner(column: _Column, rows: Sequence[Row]) -> list[str]:
+    """Return a column's name, or the names of what the objects in it hold."""
+    if not column.values or not column.values[0].startswith("{"):
+        return [column.name]
+    try:
+        found = parse_list(next(text for row in rows if (text := _value(row.fields, column.name))))
+    except RowError:
+        return []
+    return [f"{column.name}.{key}" for key in found] if isinstance(found, dict) else []
+
+
+def _are_words_of(rows: Sequence[Row], name: str, columns: ColumnMap) -> bool:
+    """Tell whether nearly all values of a column are words of their row's texts."""
+    count, met = 0, set()
+    for row in rows:
+        try:
+            word = (field_of(row.fields, name) or "").strip()
+            texts = "\n".join(text_of(row.fields, text) for text in columns.inputs)
+        except RowError:
+            return False
+        if len(word) < (_SHORTEST_WORD if word.isascii() else 1) or is_number(word) or word == texts:
+            continue
+        met.add(word)
+        count += re.search(rf"\b{re.escape(word)}", texts, re.IGNORECASE) is not None
+    return len(rows) >= _ENOUGH and len(met) > 1 and count >= _MOSTLY * len(rows)
+
+
 def _unread_text(looked: Sequence[_Column], free: Sequence[_Column], columns: ColumnMap) -> str:
     own = [column for column in looked if column.name in columns.inputs]
-    others = [column for column in free if column.is_text]
+    answers = [c for c in free if len(own) > 1 and folded(c.name) in _ANSWERS and len(c.values) > 1 and columns.label]
+    others = answers or [column for column in free if column.is_text]
     if len(own) < len(columns.inputs) or not others or len(columns.text) > 1:
         return ""
     longest = max(others, key=lambda column: column.characters)
     read, other = listed([column.name for column in own], joint=" and "), quoted(longest.name)
     added = shell_words([f"text={'+'.join([*columns.inputs, longest.name])}"])
     if len(own) > 1:
-        is_long = longest.characters > _ALIKE * min(column.characters for column in own)
+        # Of an answer to a question in a text it does not matter how long it is.
+        is_long = bool(answers) or longest.characters > _ALIKE * min(column.characters for column in own)
         return (
             f"the texts are {read}; {other} holds texts, too, and is not read (--columns {added} reads all)" * is_long
         )

@@ -17,6 +17,7 @@ from bertkit.data.columns import (
     UnnamedColumnsError,
     Wanted,
     find_groups,
+    of_whole_chat,
     refuse_groups,
     there_are,
 )
@@ -24,7 +25,7 @@ from bertkit.data.contents import ROWS_LOOKED_AT, is_never_label, told_or_refuse
 from bertkit.data.faults import Faults
 from bertkit.data.formats.parquet import ArrowBatch, ArrowFields, class_names
 from bertkit.data.formats.readers import read_rows
-from bertkit.data.formats.telling import encoding_note, sniff_format
+from bertkit.data.formats.telling import TableFormat, encoding_note, sniff_format
 from bertkit.data.records import (
     AUTO,
     CLASSES,
@@ -40,7 +41,7 @@ from bertkit.data.records import (
 )
 from bertkit.data.shapes.labelled import with_flags
 from bertkit.data.shapes.table import guess_shape, shape_of, spec_of
-from bertkit.data.sources import SPLIT_WORDS, Source, text_reader, unlabelled
+from bertkit.data.sources import SPLIT_WORDS, Source, labels_beside, text_reader, unlabelled
 from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
 from bertkit.data.values import RowError
 from bertkit.errors import DataError, HubError
@@ -407,12 +408,8 @@ class Opener:
         known = known.parted(
             entities=is_auto or self.shape == ENTITIES, classes=is_auto or self.shape in (CLASSES, LABEL_SETS)
         )
-        if known.has_speech_tags and self.shape != TEXTS:
-            raise DataError(f"{path}: a part-of-speech tag follows each word, and there are no labels or entities.")
-        if known.written_in and self.shape != TEXTS:
-            raise DataError(
-                f"{path}: this is {known.written_in} and not a table; write csv, or a JSON object a line (jsonl)."
-            )
+        if self.shape != TEXTS:
+            _refuse_lines(path, known)
         if known.marks_note is not None:
             self.notes.append(f"{path}: {known.marks_note}")
         if known.kind == "txt" and self.shape == ENTITIES:
@@ -512,25 +509,77 @@ class Opener:
         except UnnamedColumnsError as error:
             if self.stored is not None or self._resolved is not None or spec is not None:
                 raise DataError(f"{table.place}: {error}") from None
-            rows = [row for row in itertools.islice(table.read(), ROWS_LOOKED_AT) if isinstance(row, Row)]
-            told, said = told_or_refused(table.place, rows, self.shape, choice, error, need_label=not may_lack_label)
-            self.notes.append(said)
-            self.choice, self.shape, self._is_told = told.choice, told.shape, True
+            rows = self._told(table, choice, error, need_label=not may_lack_label)
             if self.shape == AUTO:
                 self.shape = guess_shape(iter(rows), self.choice)[0] or AUTO
             return self._resolve(table, names, split, renames, given, self.choice)
         except DataError as error:
             raise DataError(f"{table.place}: {error}") from None
+        if self.stored is not None and (whole := of_whole_chat(names, columns, self.stored)):
+            self.notes.append(f"{table.place}: {whole}")
         of_names = (choice is None or self._is_told) and spec is None and self.stored is None
         if of_names and self._resolved is None:
             self.notes += [f"{table.place}: {sentence}" for sentence in self._unread(table, columns)]
         self._resolved, self._names = self._resolved or columns, self._names or set(names)
         return columns
 
+    def _told(
+        self, table: Table, choice: ColumnChoice | None, error: UnnamedColumnsError, *, need_label: bool
+    ) -> list[Row]:
+        """Tell the columns by what is in them, and return the rows that say it.
+
+        Raises:
+            DataError: they do not; the likeliest are proposed.
+        """
+        rows = [row for row in itertools.islice(table.read(), ROWS_LOOKED_AT) if isinstance(row, Row)]
+        try:
+            told, said = told_or_refused(table.place, rows, self.shape, choice, error, need_label=need_label)
+        except DataError:
+            self._refuse_apart(table, error)
+            raise
+        self.notes.append(said)
+        self.choice, self.shape, self._is_told = told.choice, told.shape, True
+        return rows
+
+    def _refuse_apart(self, table: Table, error: UnnamedColumnsError) -> None:
+        """Refuse a table without labels beside which another one has them.
+
+        Raises:
+            DataError: it is one.
+        """
+        beside = labels_beside(Path(table.place)) if not self.choice and self.source.hub_id is None else None
+        if beside is not None:
+            read = "sep='\\t'" if beside.suffix == ".tsv" else ""
+            one, other = (f"p.read_csv({str(path)!r}{', ' * bool(read)}{read})" for path in (table.place, beside))
+            raise DataError(
+                f"{table.place}: {error.what}; {beside.name} beside it may hold the labels, so join both by the column "
+                f"they share: python -c \"import pandas as p; {one}.merge({other}).to_csv('joined.csv', index=False)\"."
+            )
+
     def _unread(self, table: Table, columns: ColumnMap) -> list[str]:
         """Say what is not read and might be meant to be."""
         rows = [row for row in itertools.islice(table.read(), _TEXTS_LOOKED_AT) if isinstance(row, Row)]
         return list(unread_columns(rows, columns, self.shape))
+
+
+def _refuse_lines(path: Path, known: TableFormat) -> None:
+    """Refuse lines that are texts at most, and carry no labels or entities.
+
+    Raises:
+        DataError: they are such.
+    """
+    if known.has_speech_tags:
+        raise DataError(f"{path}: a part-of-speech tag follows each word, and there are no labels or entities.")
+    if known.written_in:
+        if path.suffix.lower() == ".xml":
+            raise DataError(
+                f"{path}: this is XML and not a table; if each of its elements is a row, this writes them as csv: "
+                f'python -c "import pandas as p; '
+                f"p.read_xml({str(path)!r}, parser='etree').to_csv('{path.stem}.csv', index=False)\"."
+            )
+        raise DataError(
+            f"{path}: this is {known.written_in} and not a table; write csv, or a JSON object a line (jsonl)."
+        )
 
 
 def _hub_split_names(spec: DatasetSpec | None, there: Sequence[str]) -> dict[str, str]:

@@ -29,6 +29,7 @@ SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
 }
 _SPLIT_OF_WORD = {word: split for split, words in SPLIT_WORDS.items() for word in words}
 _SHOWN = 4
+_LABEL_WORDS = ("labels", "label", "targets", "target", "y", "레이블", "라벨", "정답")
 DATA_SUFFIXES = (
     *("csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json"),
     *("parquet", "arrow", "feather", "conll", "bio", "iob", "iob2", "conllu", "conllx"),
@@ -111,6 +112,19 @@ def split_files(folder: Path, *, exact: bool = True) -> dict[str, tuple[Path, ..
             sharded.add(split)
         earlier.append(path)
     return {split: tuple(found[split]) for split in SPLITS if split in found}
+
+
+def labels_beside(table: Path) -> Path | None:
+    """Find the table beside one without labels that is called as it is and after its labels."""
+    if not is_file(table) or table.suffix.lower() not in (".csv", ".tsv"):
+        return None
+    suffix, stem = table.suffix.lower(), without_packing(table.name).partition(".")[0].lower()
+    of_labels = {*(f"{stem}{joint}{word}" for joint in "_-. " for word in _LABEL_WORDS), *_LABEL_WORDS}
+    of_labels |= {f"{word}_{stem}" for word in _LABEL_WORDS} | {
+        stem.replace("_text", "").replace("_data", "") + "_labels"
+    }
+    others = (path for path in entries(table.parent) if path.suffix.lower() == suffix and path.name != table.name)
+    return next((path for path in others if path.stem.lower() in of_labels and is_file(path)), None)
 
 
 def saved_files(folder: Path, split: str) -> dict[str, tuple[Path, ...]]:

@@ -81,6 +81,8 @@ def _sides(mark: str, before: str, after: str, is_open: bool) -> tuple[bool, boo
 _ENGLISH_STOP = re.compile(
     r"[.!?…。！？](?<![.!?…。！？]{2})[.!?…。！？]*+[\"'”’»)\]*_]*+(?:\[\d{1,3}\])*+(?=\s|[A-Z][a-z])"
 )
+# What is drawn behind a sentence, and belongs to it.
+_SMILE = re.compile(r"[ \t]*(?:[:;=]['-]?[)(DPp3]+|<3+|[xX]D+|\^_?\^)(?=\s|$)")
 _SPACED_CLOSER = re.compile(r"\s+(''|[\"”'’)\]])(?=\s)")
 _NEXT = re.compile(r"\s*[\"'“‘«(\[*_`#]*\s*(\w+|.)")
 _REPORTING = re.compile(
@@ -126,6 +128,8 @@ _BEFORE_NUMBER = frozenset(
     "oct nov dec sch scheds cl cls para paras reg regs ann annex app appx ex exh pt pts tab ref refs ser tel ext "
     "temp blk pg bk cir stat supp ver".split()
 )
+_NUMBERED = re.compile(r"\s*[(\[\d]")
+_BEFORE_APART = re.compile(r"\b(?:no|figs?|eqs?|refs?|sec|vol|pp)\s$")
 # Of them those that letters number, too: Exh. A.
 _BEFORE_LETTER = frozenset("app appx annex ex exh fig figs sch sec pt tab ann".split())
 # Words of citations, which go on where another abbreviation follows: Fed. R. Civ. P. 12.
@@ -215,6 +219,8 @@ def _ends_between(text: str, start: int, end: int, habits: Habits) -> Iterator[i
             behind = _behind_closers(text, behind, end, closing)
         elif habits.spaced_stops:
             continue
+        smile = _SMILE.match(text, behind, end)
+        behind = smile.end() if smile else behind
         following = _NEXT.match(text, behind, end)
         if following and _ends_in_english(
             text, _Stop(sentence, place, behind, match.group(), is_apart), following[1], habits
@@ -266,7 +272,8 @@ def _ends_in_english(text: str, stop: _Stop, following: str, habits: Habits) -> 
     if stop.marks.startswith(("..", "…")):
         return not following[0].islower()
     if stop.is_apart or not stop.marks.startswith("."):
-        return True
+        is_number = stop.marks == "." and _NUMBERED.match(text, stop.behind)  # ( see fig . 1 )
+        return not (is_number and _BEFORE_APART.search(text, max(stop.sentence, stop.place - 8), stop.place))
     return not _is_abbreviation(text, stop, following, habits)
 
 
@@ -342,7 +349,7 @@ _SAID = re.compile(r"[.!?…。！？~다요죠까네군지자라음함임됨ㅋ
 _OPENING_MARKS = tuple("\"'“‘「『«")
 _LATIN_END = re.compile(r"[A-Za-z]{2}[.!?]+[\"'”’)]*$")
 _CLOSING_MARKS = tuple("\"'”’」』»")
-_BULLET_AT_END = re.compile(r"(?<=\s)[-–•ㆍ·▶*★☆◆◇■□▷※○●◎▲△]\s*$")
+_BULLET_AT_END = re.compile(r"(?<=\s)[-–•①-⑳ㆍ·▶*★☆◆◇■□▷※○●◎▲△]\s*$")
 # A character with what combines with it: lone vowels and finals of Hangul, and marks.
 _CLUSTER = re.compile(r"[\s\S][\u0300-\u036f\u1160-\u11ff\ud7b0-\ud7ff\u3099\u309a]*")
 _AT_ONCE = 20_000  # characters that the analyser reads at once

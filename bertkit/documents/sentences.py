@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from bertkit.documents.readers.passage import Passage, begins_turn, is_time, names_speaker
+from bertkit.documents.readers.passage import (
+    Passage,
+    begins_turn,
+    is_line_of_site,
+    is_page_number,
+    is_particular,
+    is_time,
+    names_speaker,
+)
 from bertkit.documents.sentence_ends import FINAL_ENDING, Habits, Span, english_ends, korean_ends, read_habits
 from bertkit.documents.words import HANGUL, detect_language, resolve_language
 
@@ -34,23 +42,38 @@ _HIDDEN = (  # opening and closing of what no reader sees
 )
 # Markdown's pictures where they have a line to themselves, badges with a link round them included.
 _PICTURES = re.compile(r"^[ \t>]*(?:\[?!\[[^\[\]\n]*\]\([^()\n]*\)(?:\]\([^()\n]*\))?[ \t]*)+\r?$", re.MULTILINE)
+# Multi-News parts articles and lines so; tables that were written twice hold \n as two characters.
+_WRITTEN_BREAK = re.compile(r"\|{4,}|\bNEWLINE_CHAR\b|(?<=[\s.!?…。\"'”’)])(?:\\r)?(?:\\n)+")
 _LINE = re.compile(r"[^\r\n\v\f\x85\u2028\u2029]+")
 _WIDE = re.compile(f"[{HANGUL}一-鿿぀-ヿ　-〿＀-｠]")
 
 # What a line may begin with that is not part of its sentence. Numbers of a list stay: they say something.
 _BULLET = re.compile(r"(?:(?:[-*+•·‣▪◦○●◎□■◆◇▶▷▲△※]|#{1,6}|>+|ㅇ|\|)(?:\s+|$))+|>+")
-_NUMBERED = re.compile(r"\(?(?:\d{1,3}|[A-Za-z]|[가-하])[.)]\s|[①-⑳]")
+_NUMBERED = re.compile(r"\(?(?:\d{1,3}|[A-Za-z]\d{0,3}|[가-하]|[문답]\d{0,3})[.)]\s|[①-⑳]")
 _ALONE = re.compile(r"#{1,6}\s|\||```|~~~|[^\w]*$")  # headings, table rows, fences, rules
 _FENCE = re.compile(r"(?:```|~~~)\S*$")
+_ASIDE = re.compile(r"\([^()]{1,60}\)$")
 _STOP = re.compile(r"[.!?…。！？]")
 _CLOSED = re.compile(r"[.!?…。！？:;][\"'”’」』»)\]*_]*$")
-_HALF_CLOSED = re.compile(r"(?:;|\b(?:Mr|Mrs|Ms|Messrs|Dr|Prof|St|No|Nos|vs|cf|e\.g|i\.e|Fig|Figs|Sec|pp?)\.)$")
+_HALF_CLOSED = re.compile(
+    r"(?:;|\b(?:Mr|Mrs|Ms|Messrs|Dr|Prof|St|No|Nos|vs|cf|e\.g|i\.e|Figs?|Eqs?|Sec|Sch|cl|cls|Art|Vol|Ch|para|Refs?|pp?)\.)$"
+)
+# What a number follows that begins the next line, and is no counter there: see Fig. | 2) …, weighs about | 50. Then …
+_NUMBER = re.compile(r"\d{1,3}[.)]\s")
+_BEFORE_NUMBER = re.compile(
+    r"\b(?:(?:Nos?|Figs?|Eqs?|Sec|Sch|cls?|Art|Vol|Ch|para|Refs?|Tab|pp?)\.|Table|Figure|Section|Chapter|Equation|the|of|to|with"
+    r"|in|on|for|by|at|from|than|about|between|see)$"
+)
 _FINAL_ENDING = re.compile(FINAL_ENDING + "$")
 
 _HANGUL = re.compile(f"[{HANGUL}]")
 _FEW_WORDS = 3
 _FIRST = re.compile(r"[^\W_]")
 # Words that a sentence does not stop at.
+# What no Korean line begins with, unless a word was broken before it.
+_PARTICLE_FIRST = re.compile(
+    r"(?:[을를은는의에서로와과도]|에서|으로|에게|까지|부터|하여|하였|되었|한다|된다|했다)(?=\s|으며|으나|다[.\s])"
+)
 _UNFINISHED = re.compile(
     r"\b(?:a|an|the|of|to|with|and|or|but|in|on|for|by|at|from|that|which|is|are|was|were|be|been|has|have|had|will|would"
     r"|can|could|not|its|their|our|his|her|my|your|as|than|into|between|about|because|if|when|while|mr\.|mrs\.|ms\.|dr\.)$"
@@ -106,8 +129,10 @@ def has_words(piece: str) -> bool:
 
 
 def _cuts(text: str) -> list[Span]:
-    """Return the places of block tags, of hidden text and of pictures, sorted."""
+    """Return the places of block tags, hidden text, pictures, and line ends as data sets write them; sorted."""
     cuts: list[Span] = []
+    if "||||" in text or "NEWLINE_CHAR" in text or "\\n" in text:
+        cuts.extend(match.span() for match in _WRITTEN_BREAK.finditer(text))
     if "![" in text:
         cuts.extend(match.span() for match in _PICTURES.finditer(text))
     if "<" in text:
@@ -160,7 +185,9 @@ def _is_apart(paragraph: Sequence[_Line], number: int, width: int) -> bool:
     """Tell whether a line stands apart from the one above: a time, a name above a time, a title within a page."""
     line = paragraph[number]
     above, below = paragraph[number - 1].text, paragraph[number + 1].text if number + 1 < len(paragraph) else ""
-    if is_time(above) or is_time(line.text):
+    if any(is_time(text) or is_page_number(text) or is_line_of_site(text) for text in (above, line.text)):
+        return True
+    if _ASIDE.match(line.text) and _is_closed(above):
         return True
     if _is_closed(line.text):
         return False
@@ -192,7 +219,10 @@ def _is_broken(lines: Sequence[_Line]) -> bool:
 def _is_seen_to_go_on(line: str, following: str) -> bool:
     first = _FIRST.search(following)
     return first is not None and (
-        first[0].islower() or line.endswith(",") or _UNFINISHED.search(_composed(line[-40:])) is not None
+        first[0].islower()
+        or _PARTICLE_FIRST.match(_composed(following[:8])) is not None
+        or line.endswith(",")
+        or _UNFINISHED.search(_composed(line[-40:])) is not None
     )
 
 
@@ -240,9 +270,9 @@ def _is_wrapped(line: _Line, following: _Line, layout: _Layout) -> bool:
     if _FINAL_ENDING.search(_composed(line.text[-40:])) or _ALONE.match(line.text) or _ALONE.match(following.text):
         return False
     if _is_item(following.text):
-        return False
+        return _NUMBER.match(following.text) is not None and _BEFORE_NUMBER.search(line.text[-20:]) is not None
     is_closed = _is_closed(line.text)
-    if names_speaker(line.text) or begins_turn(following.text, is_closed=is_closed):
+    if names_speaker(line.text) or begins_turn(following.text, is_closed=is_closed) or is_particular(following.text):
         return False
     if not is_closed and _goes_on(line, following.text, layout):
         return True
@@ -263,7 +293,13 @@ def _goes_on(line: _Line, following: str, layout: _Layout) -> bool:
         return first[0].islower() or layout.is_prose
     if not layout.is_prose:
         return False
-    if first[0].islower() or _UNFINISHED.search(_composed(line.text[-40:])) or _HALF_CLOSED.search(line.text[-9:]):
+    is_broken = _PARTICLE_FIRST.match(_composed(following[:8])) is not None
+    if (
+        first[0].islower()
+        or is_broken
+        or _UNFINISHED.search(_composed(line.text[-40:]))
+        or _HALF_CLOSED.search(line.text[-9:])
+    ):
         return True
     names = [word for word in line.text.split() if len(word) > _FEW_WORDS and word.isalpha()]
     is_short = line.columns < _SHORT * layout.width or len(line.text.split()) < _FEW_WORDS

@@ -7,7 +7,7 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -30,6 +30,8 @@ from bertkit.tasks.question_answering import QuestionAnsweringTask
 from bertkit.tasks.sequence import SequenceTask
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from bertkit.baselines.table import Baselines
     from bertkit.evaluation.blend import Ensemble
     from bertkit.models.heads import TaskModel
@@ -211,11 +213,15 @@ _OWN_NAMES = frozenset({FILE, "line", "n_tokens", "truncated", "error", "top"})
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows answered together; `encoded` has one entry per good row, and so has `others`, the other member's answers."""
+    """Rows answered together; `encoded` has one entry per good row, and so has `others`, the other member's answers.
+
+    Where these are being made while the model computes, they are `awaited`.
+    """
 
     items: Sequence[Item]
     encoded: list[EncodedRow]
     others: Outputs = ()
+    awaited: Future[Outputs] | None = None
 
 
 class Answerer:
@@ -248,11 +254,27 @@ class Answerer:
 
     def encode(self, items: Sequence[Item]) -> Chunk:
         """Encode the good rows, and ask the other member, if any; a row the task refuses becomes an error."""
-        encoded = _encoded(self.bundle, items)
+        chunk = _encoded(self.bundle, items)
+        return chunk if self._ensemble is None else replace(chunk, others=self._others(chunk))
+
+    def encode_for(self, idle: Callable[[Chunk], None], items: Sequence[Item]) -> None:
+        """Encode rows and hand them to a model that waits for them, so that it and the other member answer at once."""
+        chunk = _encoded(self.bundle, items)
         if self._ensemble is None:
-            return encoded
-        good = [item for item in encoded.items if isinstance(item, Example)]
-        return Chunk(encoded.items, encoded.encoded, self._ensemble.member.answers(good, {}))
+            idle(chunk)
+            return
+        from concurrent.futures import Future
+
+        others: Future[Outputs] = Future()
+        idle(replace(chunk, awaited=others))
+        try:
+            others.set_result(self._others(chunk))
+        except BaseException as error:  # raised again where the answers are wanted
+            others.set_exception(error)
+
+    def _others(self, chunk: Chunk) -> Outputs:
+        assert self._ensemble is not None
+        return self._ensemble.member.answers([item for item in chunk.items if isinstance(item, Example)], {})
 
     def records(self, chunk: Chunk, tick: Tick = lambda _: None) -> list[Record]:
         """Compute the answers.
@@ -267,7 +289,9 @@ class Answerer:
         """
         outputs: Iterable[Any] = self._outputs(chunk.encoded, tick)
         if self._ensemble is not None:
-            outputs = self._ensemble.blend.mix(list(outputs), chunk.others)
+            own = list(outputs)
+            others = chunk.others if chunk.awaited is None else chunk.awaited.result()
+            outputs = self._ensemble.blend.mix(own, others)
         answers = iter(zip(outputs, chunk.encoded, strict=True))
         task, decisions, records = self.bundle.task, self._decisions, []
         for item in chunk.items:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from bertkit import bundle
 from bertkit.baselines.pairs import WordVectors
 from bertkit.baselines.sequence import SequenceBaselines, fit_sequence_baselines
-from bertkit.baselines.table import Baselines, load_baselines, load_labelled
 from bertkit.baselines.tfidf import split_words
 from bertkit.bundle import Bundle, Manifest, sound
 from bertkit.cache import scratch_array
@@ -34,6 +33,7 @@ from bertkit.tasks.sequence import SequenceTask
 from bertkit.tokenization.base import SpecialTokens, Tokenizer
 
 if TYPE_CHECKING:
+    from bertkit.baselines.table import Baselines
     from bertkit.models.heads import TaskModel
 
 # --- A run without an encoder: the TF-IDF baseline as a model of its own (`--model tfidf`) --------
@@ -125,6 +125,8 @@ def open_to_answer(directory: Path, way: Way, note: Note = lambda _: None) -> tu
 
 
 def _opened(directory: Path) -> Bundle:
+    from bertkit.baselines.table import load_labelled  # reads documents, too, which a prediction need not wait for
+
     with unchanged(directory) as identity:
         manifest = bundle.load_manifest(directory)
         with bundle.sound(directory):
@@ -381,6 +383,8 @@ def open_ensemble(bundle: Bundle) -> Ensemble | None:
             f"labels now; "
             "train it again."
         )
+    from bertkit.baselines.table import load_baselines, load_labelled  # see above
+
     with sound(bundle.directory / MANIFEST):
         _check_weights(weights, bundle.task.settings)
     if _OVERLAP in weights:

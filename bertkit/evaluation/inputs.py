@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from bertkit.data.columns import FILE, ColumnChoice, Keep, KeptColumns, Wanted, parse_columns
+from bertkit.data.columns import FILE, ColumnChoice, Keep, KeptColumns, Wanted, of_whole_chat, parse_columns
 from bertkit.data.formats.opened import Opened, open_input
 from bertkit.data.formats.published import usual_rows
 from bertkit.data.formats.readers import read_opened
@@ -195,7 +195,7 @@ def json_examples(
         DataError: each row is one token, and nothing tells where a sentence ends.
     """
     place = _Placed(name, 1, "jsonl")
-    usual = usual_rows(rows, name)
+    usual = usual_rows(rows, name, is_told=False)
     yield from _answerable(
         _with_kept(usual, keep, lambda rows: _examples(rows, settings, choice, place), place), settings
     )
@@ -254,7 +254,7 @@ def rows_as(
     else:
         rows = physical or read_opened(opened, table, keep_blank=True)
         place = _Placed(opened.name, opened.first_line, table.kind)
-        found = _with_kept(rows, keep, lambda rows: _examples(rows, settings, choice, place), place)
+        found = _with_kept(rows, keep, lambda rows: _examples(rows, settings, choice, place, note), place)
     found = _answerable(_without_left_out(found, opened.name, note), settings)
     first = next(found, None)
     if first is None:
@@ -312,7 +312,11 @@ def _without_left_out(rows: Iterable[Example | BadRow], name: str, note: Note) -
 
 
 def _examples(
-    rows: Iterable[Row | BadRow], settings: TaskSettings, choice: ColumnChoice | None, place: _Placed
+    rows: Iterable[Row | BadRow],
+    settings: TaskSettings,
+    choice: ColumnChoice | None,
+    place: _Placed,
+    note: Note = lambda _: None,
 ) -> Iterator[Example | BadRow]:
     """Find the columns at the first row that has them, and make examples of all rows.
 
@@ -332,6 +336,8 @@ def _examples(
                 raise DataError.at(place.name, line, str(error)) from None
             yield BadRow(row.line, str(error).rstrip("."))
             continue
+        if whole := of_whole_chat(list(row.fields), found, settings.columns):
+            note(f"{place.name}: {whole}")
         yield from shape.examples(itertools.chain([row], remaining), found, place.name, need_label=False)
         return
 

@@ -57,8 +57,11 @@ FIRST_CHUNK, LARGEST_CHUNK, GROWTH = 16, 4096, 8
 CHARACTERS = 2**22
 # Rows that are read ahead of a slow source, and characters of a row that is waited for.
 AHEAD, LONG = 256, 2**14
-# Seconds a chunk waits for more rows of a slow source; who types one waits as long, too.
-PATIENCE_S = 0.01
+# Seconds a chunk waits for more rows of a slow source: while the model computes, which costs nobody anything,
+# and while it has nothing to do, as when one row comes alone and somebody waits for its answer.
+PATIENCE_S, MOMENT_S = 0.01, 0.002
+# Seconds after which who waits for the first row after a pause looks whether anybody listens still.
+IDLE_S = 0.1
 # Seconds the reading thread is given to notice that nobody listens any more; where it shares
 # the rows with other processes, it may be waiting for one that has gone.
 LAST_WORDS_S, LAST_WORDS_TOGETHER_S = 10.0, 1.0
@@ -112,7 +115,7 @@ def predict_stream(
     answerer = Answerer(bundle, placement, top_k=top_k, batch_size=batch_size, decisions=decisions)
 
     def answers() -> Generator[list[dict[str, Any]], None, None]:
-        with closing(_chunks(answerer, rows, PATIENCE_S if slow_source else None, world, span or Span())) as chunks:
+        with closing(_chunks(answerer, rows, slow_source, world, span or Span())) as chunks:
             for chunk in chunks:
                 if watch is not None:
                     watch.see([part for row in chunk.encoded for part in row.parts])
@@ -126,13 +129,14 @@ def predict_stream(
 def _chunks(
     answerer: Answerer,
     rows: Iterable[Item],
-    patience_s: float | None,
+    slow_source: bool,
     world: World,
     span: Span,
 ) -> Generator[Chunk, None, None]:
     """Encode chunk by chunk, one chunk ahead of the consumer."""
     ready: queue.Queue[Chunk | _Failed | None] = queue.Queue(maxsize=1)
-    stopped = threading.Event()
+    stopped, busy = threading.Event(), threading.Event()
+    patience = (lambda: PATIENCE_S if busy.is_set() else MOMENT_S) if slow_source else None
 
     def hand_over(thing: Chunk | _Failed | None) -> None:
         while not stopped.is_set():
@@ -144,8 +148,11 @@ def _chunks(
 
     def work() -> None:
         try:
-            for items in world.scatter(span.of(_grouped(rows, patience_s, stopped, world.size))):
-                hand_over(answerer.encode(items))
+            for items in world.scatter(span.of(_grouped(rows, patience, stopped, world.size))):
+                if slow_source and not busy.is_set():
+                    answerer.encode_for(hand_over, items)
+                else:
+                    hand_over(answerer.encode(items))
                 if stopped.is_set():
                     return
             hand_over(None)
@@ -159,7 +166,9 @@ def _chunks(
         while (thing := ready.get()) is not None:
             if isinstance(thing, _Failed):
                 raise thing.error
+            busy.set()
             yield thing
+            busy.clear()
     finally:
         stopped.set()
         # A thread that is still inside compiled code when Python ends aborts the process.
@@ -177,11 +186,11 @@ def blocks(rows: Iterable[Item], processes: int = 1) -> Iterator[list[Item]]:
 
 
 def _grouped(
-    rows: Iterable[Item], patience_s: float | None, stopped: threading.Event, processes: int
+    rows: Iterable[Item], patience: Callable[[], float] | None, stopped: threading.Event, processes: int
 ) -> Iterator[list[Item]]:
     size, held = FIRST_CHUNK * processes, 0
     group: list[Item] = []
-    for row in _patiently(rows, patience_s, stopped):
+    for row in _patiently(rows, patience, stopped):
         if row is not None:
             group.append(row)
             held += _characters(row)
@@ -197,9 +206,11 @@ def _characters(row: Item) -> int:
     return 0 if isinstance(row, BadRow) else sum(map(len, row.all_texts))
 
 
-def _patiently(rows: Iterable[Item], patience_s: float | None, stopped: threading.Event) -> Iterator[Item | None]:
-    """Pass rows on; None means that the source has paused."""
-    if patience_s is None:
+def _patiently(
+    rows: Iterable[Item], patience: Callable[[], float] | None, stopped: threading.Event
+) -> Iterator[Item | None]:
+    """Pass rows on; None means that the source has paused for so many seconds."""
+    if patience is None:
         yield from rows
         return
     source: queue.Queue[Item | _Failed | None] = queue.Queue(maxsize=AHEAD)
@@ -220,7 +231,7 @@ def _patiently(rows: Iterable[Item], patience_s: float | None, stopped: threadin
     paused = True
     while not stopped.is_set():
         try:
-            row = source.get(timeout=patience_s)
+            row = source.get(timeout=IDLE_S if paused else patience())
         except queue.Empty:
             if not paused:
                 yield None

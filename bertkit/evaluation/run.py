@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from bertkit import bundle
 from bertkit.baselines.table import load_baselines
 from bertkit.bundle import Bundle, Manifest
-from bertkit.compute.device import Placement
+from bertkit.compute.device import Placement, give_back
 from bertkit.data.records import DataSet, Example, columns_of, row_keys
 from bertkit.data.sources import files_of
 from bertkit.data.splits import DataRequest
-from bertkit.data.store import RowTexts, parts_of
+from bertkit.data.store import MANY, RowTexts, parts_of
 from bertkit.engines.opening import Way
 from bertkit.engines.sessions import check_engine_word
 from bertkit.errors import DataError, RunError, UsageError
@@ -435,6 +435,8 @@ def _outputs(
     began = time.perf_counter()
     encoded = RowsInWork(encode_scored(loaded.task, examples), progress)
     outputs = forward(loaded.model, loaded.task, encoded, placement, batch_size=request.batch_size, tick=encoded.tick)
+    if len(examples) >= MANY:
+        give_back()  # what the baselines need would else come on top of what batches have left
     seconds, cut = time.perf_counter() - began, encoded.cut
     limit = loaded.task.settings.max_length
     return outputs, seconds, _cut_sentence(cut, len(examples), limit)

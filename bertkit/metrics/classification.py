@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.cache import ROWS_AT_ONCE, row_by_row
+from bertkit.cache import ROWS_AT_ONCE, row_by_row, scratch_array
 
 # --- Scores of predicted labels: accuracy, F1, Matthews correlation, cross entropy ----------------
 #
@@ -256,19 +256,23 @@ def regression_metrics(gold: Numbers, predicted: Numbers) -> dict[str, float]:
 
 def mse(gold: Numbers, predicted: Numbers) -> float:
     """Average the squared errors."""
-    true, given = as_columns(gold, predicted)
-    return float(np.square(true - given).mean()) if len(true) else 0.0
+    columns = as_columns(gold, predicted)
+    return _mean_of(lambda true, given: np.square(true - given), *columns)
 
 
 def mae(gold: Numbers, predicted: Numbers) -> float:
     """Average the absolute errors."""
-    true, given = as_columns(gold, predicted)
-    return float(np.abs(true - given).mean()) if len(true) else 0.0
+    columns = as_columns(gold, predicted)
+    return _mean_of(lambda true, given: np.abs(true - given), *columns)
+
+
+def _mean_of(error: Callable[..., NDArray[np.float64]], *columns: NDArray[np.float64]) -> float:
+    return float(row_by_row(error, *columns, kind="float64").mean()) if len(columns[0]) else 0.0
 
 
 def pearson(gold: Numbers, predicted: Numbers) -> float:
     """Compute the linear correlation; 0.0 where one side is the same number in every row."""
-    true, given = (_centred(column) for column in as_columns(gold, predicted))
+    true, given = (centred(column) for column in as_columns(gold, predicted))
     norms = np.sqrt(true @ true) * np.sqrt(given @ given)
     return float(np.clip(true @ given / norms, -1.0, 1.0)) if norms else 0.0
 
@@ -281,10 +285,24 @@ def spearman(gold: Numbers, predicted: Numbers) -> float:
 
 def average_ranks(values: Numbers) -> NDArray[np.float64]:
     """Rank the values from 1; equal values share the average of their ranks."""
-    _, group, counts = np.unique(np.asarray(values, np.float64), return_inverse=True, return_counts=True)
+    column = np.asarray(values, np.float64)
+    if len(column) > ROWS_AT_ONCE:
+        every = ascending(column)
+        return row_by_row(
+            lambda own: (every.searchsorted(own) + every.searchsorted(own, "right") + 1) / 2.0, column, kind="float64"
+        )
+    _, group, counts = np.unique(column, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     ranks: NDArray[np.float64] = ((ends - counts + ends + 1) / 2.0)[group]
     return ranks
+
+
+def ascending(column: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a column in order, which is not held in memory."""
+    found = scratch_array((len(column),), "float64")
+    found[:] = column
+    found.sort()
+    return found
 
 
 def as_columns(gold: Numbers, predicted: Numbers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -298,9 +316,11 @@ def as_columns(gold: Numbers, predicted: Numbers) -> tuple[NDArray[np.float64], 
     return np.asarray(gold, np.float64), np.asarray(predicted, np.float64)
 
 
-def _centred(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def centred(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the values less their mean, the largest of size 1; a constant becomes exact zeros."""
     if not len(values) or np.ptp(values) == 0.0:
-        return np.zeros_like(values)
-    centred = values - values.mean()
-    return np.asarray(centred / np.abs(centred).max())
+        return np.zeros(len(values))
+    mean = values.mean()
+    found = row_by_row(lambda own: own - mean, values, kind="float64")
+    most = max(float(found.max()), -float(found.min()))
+    return row_by_row(lambda own: own / most, found, kind="float64")

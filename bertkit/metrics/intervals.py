@@ -7,7 +7,7 @@ integers of PCG64: a seed gives the same rows on any machine.
 
 Rows are drawn in chunks of bounded size, and a chunk is scored at once: labels by
 counting how often each combination of gold and predicted label was drawn, numbers by
-how often each row was.
+how often each row was. Of very many rows those that count alike are drawn together.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bertkit.cache import row_by_row
+from bertkit.cache import row_by_row, scratch_array
 from bertkit.metrics.classification import (
     Numbers,
     Tallies,
     as_columns,
+    ascending,
     average_ranks,
+    centred,
     counted,
     label_numbers,
     label_order,
@@ -79,6 +81,31 @@ def bootstrap_chunks(
     return percentiles({name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}, level)
 
 
+def bootstrap_cells(
+    score: Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]],
+    counts: NDArray[np.integer[Any]],
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Return the percentile interval of each figure of very many rows, of which those of a cell count alike.
+
+    How often the cells are drawn is multinomial, so that no row is drawn by itself.
+
+    Args:
+        score: computes figures, one for each draw, from how often each cell was drawn, (draws, cells).
+        counts: how many rows are in each cell, (cells).
+        seed: sets the draws.
+    """
+    return percentiles(_scores_of_cells(score, counts, seed))
+
+
+def mean_intervals(values: Mapping[str, NDArray[np.float64]], seed: int = 0) -> dict[str, Interval]:
+    """Return the interval of the mean of each column, by its name; no rows have none."""
+    n = len(next(iter(values.values()), ()))
+    if n > MOST_DRAWN:
+        return percentiles({name: _means_of_many(own, seed) for name, own in values.items()})
+    return bootstrap_chunks(lambda draws: {name: own[draws].mean(axis=1) for name, own in values.items()}, n, seed=seed)
+
+
 def percentiles(drawn: Mapping[str, NDArray[np.float64]], level: float = LEVEL) -> dict[str, Interval]:
     """Return the percentile interval of figures that were computed of many draws."""
     tail = (1.0 - level) / 2.0
@@ -109,9 +136,9 @@ def classification_intervals(
     order = label_order(gold, predicted, labels)
     place = None if positive is None else order.index(positive)
     if len(gold) > MOST_DRAWN:
-        (tallies,) = _tallies_of_many(gold, [predicted], order, seed)
-        drawn = tally_metrics(tallies, place)
-        return percentiles(drawn if losses is None else {**drawn, "loss": _means_of_many(losses, seed)})
+        count_cells, counts = _tallies_of_many(gold, [predicted], order)
+        found = bootstrap_cells(lambda times: tally_metrics(count_cells(times)[0], place), counts, seed)
+        return found if losses is None else found | mean_intervals({"loss": np.asarray(losses)}, seed)
     count = _drawn_tallies(gold, [predicted], order)
     cost = None if losses is None else np.asarray(losses, np.float64)
 
@@ -133,24 +160,22 @@ def classification_difference(
     """Return the interval of model minus baseline for each metric of `classification_metrics`."""
     order = label_order(gold, model, label_order(gold, baseline, labels))
     place = None if positive is None else order.index(positive)
-    if len(gold) > MOST_DRAWN:
-        ours, others = (tally_metrics(found, place) for found in _tallies_of_many(gold, [model, baseline], order, seed))
-        return percentiles({name: ours[name] - others[name] for name in ours})
-    count = _drawn_tallies(gold, [model, baseline], order)
 
-    def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
-        mine, other = (tally_metrics(tallies, place) for tallies in count(draws))
+    def less(model: Tallies, baseline: Tallies) -> dict[str, NDArray[np.float64]]:
+        mine, other = tally_metrics(model, place), tally_metrics(baseline, place)
         return {name: mine[name] - other[name] for name in mine}
 
-    return bootstrap_chunks(score, len(gold), seed=seed)
+    if len(gold) > MOST_DRAWN:
+        count_cells, counts = _tallies_of_many(gold, [model, baseline], order)
+        return bootstrap_cells(lambda times: less(*count_cells(times)), counts, seed)
+    count = _drawn_tallies(gold, [model, baseline], order)
+    return bootstrap_chunks(lambda draws: less(*count(draws)), len(gold), seed=seed)
 
 
 def mean_difference(model: Numbers, baseline: Numbers, name: str, seed: int = 0) -> dict[str, Interval]:
     """Return the interval of the mean of model minus baseline, by its name, from one figure a row of each."""
-    gain = np.asarray(model, np.float64) - np.asarray(baseline, np.float64)
-    if len(gain) > MOST_DRAWN:
-        return percentiles({name: _means_of_many(gain, seed)})
-    return bootstrap_chunks(lambda draws: {name: gain[draws].mean(axis=1)}, len(gain), seed=seed)
+    columns = (np.asarray(own, np.float64) for own in (model, baseline))
+    return mean_intervals({name: row_by_row(np.subtract, *columns, kind="float64")}, seed)
 
 
 def regression_intervals(gold: Numbers, predicted: Numbers, seed: int = 0) -> dict[str, Interval]:
@@ -184,18 +209,36 @@ def _one_by_one(score: Score) -> ChunkScore:
     return chunk
 
 
-def _tallies_of_many(
-    gold: Sequence[str], predictions: Sequence[Sequence[str]], order: Sequence[str], seed: int
-) -> list[Tallies]:
-    """Count drawn rows per label, (draws, labels), for each prediction, without drawing row by row.
+def _scores_of_cells(
+    score: Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]],
+    counts: NDArray[np.integer[Any]],
+    seed: int,
+) -> dict[str, NDArray[np.float64]]:
+    """Score draws of cells some at a time: all at once would be a thousand numbers for each cell."""
+    generator, n = np.random.default_rng(seed), int(counts.sum())
+    step = max(1, _CHUNK // len(counts))
+    chunks = []
+    for start in range(0, RESAMPLES, step):
+        times = generator.multinomial(n, counts / n, min(step, RESAMPLES - start))
+        chunks.append(score(times.astype(np.float64)))
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
-    How often each cell of gold and predicted labels is drawn is multinomial.
+
+def _tallies_of_many(
+    gold: Sequence[str], predictions: Sequence[Sequence[str]], order: Sequence[str]
+) -> tuple[Callable[[NDArray[np.float64]], list[Tallies]], NDArray[np.int64]]:
+    """Return what counts drawn rows per label, for each prediction, from how often cells were drawn; and the cells.
+
+    A cell is the rows with the same gold and the same predicted labels.
     """
     size = len(order)
     cells, counts = counted(_cell_codes(gold, predictions, order))
-    drawn = np.random.default_rng(seed).multinomial(len(gold), counts / len(gold), RESAMPLES).astype(np.float64)
     gold_of_cell, given_of_cell = _parted_cells(cells, predictions, size)
-    return [_tallies_of_cells(drawn, gold_of_cell, given, size) for given in given_of_cell]
+
+    def count(times: NDArray[np.float64]) -> list[Tallies]:
+        return [_tallies_of_cells(times, gold_of_cell, given, size) for given in given_of_cell]
+
+    return count, counts
 
 
 def _cell_codes(
@@ -242,9 +285,9 @@ def _means_of_many(values: Numbers, seed: int) -> NDArray[np.float64]:
         counts += np.bincount(bins, minlength=_BINS)
         sums += np.bincount(bins, part, minlength=_BINS)
     there = counts > 0
-    drawn = np.random.default_rng(seed).multinomial(len(column), counts[there] / len(column), RESAMPLES)
-    means: NDArray[np.float64] = drawn @ (sums[there] / counts[there]) / len(column)
-    return means
+    centres = sums[there] / counts[there]
+    drawn = _scores_of_cells(lambda times: {"mean": times @ centres / len(column)}, counts[there], seed)
+    return drawn["mean"]
 
 
 def _drawn_tallies(
@@ -311,45 +354,96 @@ def _regression_of_many(
     """Return the metrics of very many rows in each draw, for each prediction, without drawing rows.
 
     All are functions of means: of errors, of products, and of products of ranks, to which a row adds what it
-    moves the ranks of others, too (Hájek 1968). Of so many rows the means of a draw are normal.
+    moves the ranks of others, too (Hájek 1968).
     """
-    columns = [as_columns(gold, predicted) for predicted in predictions]
-    summands = np.concatenate(
-        [part for true, given in columns for part in (_summands(true, given), _rank_summands(true, given))], axis=1
-    )
-    means, n = summands.mean(axis=0), len(gold)
-    scale = summands.std(axis=0)
-    summands -= means
-    summands /= np.where(scale > 0.0, scale, 1.0)
-    normal = np.random.default_rng(seed).multivariate_normal(
-        np.zeros(len(means)), summands.T @ summands / n, size=RESAMPLES, method="eigh"
-    )
-    drawn = np.split(means + normal * scale / np.sqrt(n), len(predictions), axis=1)
+    parts = [
+        part
+        for predicted in predictions
+        for part in (_summands_of_many(*as_columns(gold, predicted)), _rank_summands(*as_columns(gold, predicted)))
+    ]
+    means = normal_means(lambda some: np.concatenate([part(some) for part in parts], axis=1), len(gold), seed)
+    drawn = np.split(means, len(predictions), axis=1)
     return [{**_moment_metrics(own[:, :-3]), "spearman": _correlation(*own[:, -3:].T)} for own in drawn]
 
 
-def _rank_summands(true: NDArray[np.float64], given: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what each row adds to the means of rank times rank: of both, of the first, of the second; (rows, 3)."""
+SomeRows = Callable[[slice], NDArray[np.float64]]
+"""Gives some rows of figures that are not held all at once, (rows, K)."""
+
+
+def normal_means(rows: SomeRows, n: int, seed: int) -> NDArray[np.float64]:
+    """Return the means of figures of very many rows in each draw, (draws, K): of so many rows they are normal.
+
+    Args:
+        rows: gives the figures of some rows.
+        n: how many rows there are.
+        seed: sets the draws.
+    """
+    parts = [slice(start, min(n, start + _CHUNK // 4)) for start in range(0, n, _CHUNK // 4)]
+    means: NDArray[np.float64] = np.sum([rows(some).sum(axis=0) for some in parts], axis=0) / n
+    spread = np.zeros((len(means), len(means)))
+    for some in parts:
+        off = rows(some) - means
+        spread += off.T @ off / n
+    # What differs by rounding alone has no direction of its own.
+    scale = np.sqrt(np.where(np.diag(spread) > 1e-20 * np.square(means), np.diag(spread), 0.0))
+    spread *= np.outer(scale > 0.0, scale > 0.0)
+    units = np.where(scale > 0.0, scale, 1.0)
+    values, vectors = np.linalg.eigh(spread / np.outer(units, units))
+    # Which way an eigenvector points is left to the last bit: each points where its largest number is positive.
+    vectors *= np.sign(np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0))
+    drawn = np.random.default_rng(seed).standard_normal((RESAMPLES, len(means)))
+    normal = drawn @ (vectors * np.sqrt(np.where(values > _ROUNDING, values, 0.0))).T
+    return np.asarray(means + normal * scale / np.sqrt(n))
+
+
+def _rank_summands(true: NDArray[np.float64], given: NDArray[np.float64]) -> SomeRows:
+    """Give what each row adds to the means of rank times rank: of both, of the first, of the second; (rows, 3)."""
     n = len(true)
-    first, second = (average_ranks(values) / n - (n + 1) / (2 * n) for values in (true, given))
-    mixed = first * second + _above(true, second) + _above(given, first) - 2 * (first @ second) / n
-    pairs = ((true, first), (given, second))
-    squares = [rank**2 + 2 * _above(values, rank) - 2 * (rank @ rank) / n for values, rank in pairs]
-    return np.stack([mixed, *squares], axis=1)
+    first, second = (
+        row_by_row(lambda rank: rank / n - (n + 1) / (2 * n), average_ranks(values), kind="float64")
+        for values in (true, given)
+    )
+    both, own, other = (2 * (a @ b) / n for a, b in ((first, second), (first, first), (second, second)))
+    above_true, above_given = _above(true, (first, second)), _above(given, (first, second))
+
+    def rows(some: slice) -> NDArray[np.float64]:
+        a, b = first[some], second[some]
+        mixed = a * b + above_true[1][some] + above_given[0][some] - both
+        squares = (a**2 + 2 * above_true[0][some] - own, b**2 + 2 * above_given[1][some] - other)
+        return np.stack([mixed, *squares], axis=1)
+
+    return rows
 
 
-def _above(values: NDArray[np.float64], added: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return for each row the mean over all rows of `added` where the value is larger, and half where it is equal."""
-    _, group = np.unique(values, return_inverse=True)
-    sums = np.bincount(group, added)
-    behind = np.cumsum(sums[::-1])[::-1] - sums / 2.0
-    return np.asarray(behind[group] / len(values))
+def _above(values: NDArray[np.float64], columns: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Return for each row the mean over all rows of a column where the value is larger, and half where it is equal."""
+    n, every = len(values), ascending(values)
+    place = row_by_row(every.searchsorted, values, kind="int64")  # of a value's first
+    found = []
+    for added in columns:
+        sums, behind = scratch_array((n,), "float64"), scratch_array((n,), "float64")
+        for start in range(0, n, _CHUNK):
+            np.add.at(sums, place[start : start + _CHUNK], added[start : start + _CHUNK])
+        np.cumsum(sums[::-1], out=behind[::-1])
+        found.append(row_by_row(lambda own, s=sums, b=behind: (b[own] - s[own] / 2.0) / n, place, kind="float64"))
+    return found
 
 
 def _summands(true: NDArray[np.float64], given: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what each row adds to the sums that errors and Pearson's correlation are made of, (rows, 7)."""
-    x, y, error = _standardised(true), _standardised(given), true - given
-    return np.stack([np.square(error), np.abs(error), x, y, x * x, y * y, x * y], axis=1)
+    return _summands_of_many(true, given)(slice(None))
+
+
+def _summands_of_many(true: NDArray[np.float64], given: NDArray[np.float64]) -> SomeRows:
+    """Give the rows of `_summands`."""
+    columns = (true, given, _standardised(true), _standardised(given))
+
+    def rows(some: slice) -> NDArray[np.float64]:
+        gold, predicted, x, y = (column[some] for column in columns)
+        error = gold - predicted
+        return np.stack([np.square(error), np.abs(error), x, y, x * x, y * y, x * y], axis=1)
+
+    return rows
 
 
 def _moment_metrics(means: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
@@ -359,11 +453,12 @@ def _moment_metrics(means: NDArray[np.float64]) -> dict[str, NDArray[np.float64]
 
 def _standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the values with mean 0 and standard deviation 1; a constant becomes zeros."""
-    if not len(values) or np.ptp(values) == 0.0:
-        return np.zeros_like(values)
-    centred = values - values.mean()
-    centred /= np.abs(centred).max()
-    return np.asarray(centred / centred.std())
+    found = centred(values)
+    if not found.any():
+        return found
+    mean = found.mean()
+    deviation = np.sqrt(row_by_row(lambda own: np.square(own - mean), found, kind="float64").mean())
+    return row_by_row(lambda own: own / deviation, found, kind="float64")
 
 
 def _ranker(values: NDArray[np.float64]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.metrics.classification import LEAST_PROBABILITY, Tallies, ratio
-from bertkit.metrics.intervals import Draws, Interval, bootstrap_chunks
+from bertkit.metrics.intervals import MOST_DRAWN, Draws, Interval, bootstrap_cells, bootstrap_chunks, mean_intervals
 
 # --- Scores of sets of labels: micro and macro F1, exact match, ranking precision, hamming loss ---
 #
@@ -19,6 +19,7 @@ from bertkit.metrics.intervals import Draws, Interval, bootstrap_chunks
 
 Flags = NDArray[np.bool_]
 _CELLS = 2**22  # comparisons of labels that are held at once
+_MOST_SETS = 2**17  # different pairs of sets that are drawn one by one; of more it is rows that are drawn
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ def multilabel_metrics(gold: Flags, answered: AnsweredSets) -> dict[str, float]:
 
 def multilabel_intervals(gold: Flags, answered: AnsweredSets, seed: int = 0) -> dict[str, Interval]:
     """Return the bootstrap interval of each metric of `multilabel_metrics`, over rows."""
+    if (found := _sets_of_many(gold, [answered], seed)) is not None:
+        return found
     count = _drawn(gold, answered)
     return bootstrap_chunks(count, len(gold), seed=seed)
 
@@ -53,6 +56,8 @@ def multilabel_difference(
     gold: Flags, model: AnsweredSets, baseline: AnsweredSets, seed: int = 0
 ) -> dict[str, Interval]:
     """Return the interval of model minus baseline for each metric, rows paired."""
+    if (found := _sets_of_many(gold, [model, baseline], seed)) is not None:
+        return found
     mine, others = _drawn(gold, model), _drawn(gold, baseline)
 
     def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
@@ -161,6 +166,54 @@ def _drawn(gold: Flags, answered: AnsweredSets) -> Callable[[Draws], dict[str, N
     return score
 
 
+def _sets_of_many(gold: Flags, answers: Sequence[AnsweredSets], seed: int) -> dict[str, Interval] | None:
+    """Return the intervals of one answer, or of the first less the second, without drawing row by row.
+
+    Rows with the same sets of labels, own and chosen ones, are drawn together; what probabilities decide is a mean
+    of its own. None: rows are few, or hardly two are alike.
+    """
+    n, labels = gold.shape
+    if n <= MOST_DRAWN:
+        return None
+    packed = np.packbits(np.concatenate([gold, *(own.chosen for own in answers)], axis=1), axis=1)
+    different, counts = np.unique(packed, axis=0, return_counts=True)
+    if len(different) > min(_MOST_SETS, n // 4):
+        return None
+    sets = np.unpackbits(different, axis=1, count=labels * (1 + len(answers))).astype(bool)
+    own, *chosen = np.split(sets, 1 + len(answers), axis=1)
+    columns = [_columns_of_sets(own, taken) for taken in chosen]
+
+    def score(times: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        found = [_of_sums(times @ of_sets, labels, n) for of_sets in columns]
+        return {name: _first_less(*(each[name] for each in found)) for name in found[0]}
+
+    rows = [{"lrap": ranking_precisions(gold, each.scores), "loss": row_losses(gold, each.scores)} for each in answers]
+    means = mean_intervals({name: _first_less(*(each[name] for each in rows)) for name in rows[0]}, seed)
+    every = bootstrap_cells(score, counts, seed) | means
+    return {name: every[name] for name in _NAMES}
+
+
+def _columns_of_sets(own: Flags, chosen: Flags) -> NDArray[np.float64]:
+    """Return what pairs of sets add to the sums that decide by themselves, (sets, 3C + 2)."""
+    differ = own != chosen
+    alike, share = ~differ.any(axis=1, keepdims=True), differ.mean(axis=1, keepdims=True)
+    return np.concatenate([own & chosen, own, chosen, alike, share], axis=1, dtype=np.float64)
+
+
+def _of_sums(sums: NDArray[np.float64], labels: int, n: int) -> dict[str, NDArray[np.float64]]:
+    """Compute the figures of draws of n rows from the sums of `_columns_of_sets`, (D, 3C + 2)."""
+    correct, gold, predicted = np.split(sums[:, : 3 * labels], 3, axis=1)
+    return {
+        **_tallied(Tallies(correct, gold, predicted)),
+        "exact_match": sums[:, -2] / n,
+        "hamming_loss": sums[:, -1] / n,
+    }
+
+
+def _first_less(first: NDArray[np.float64], *second: NDArray[np.float64]) -> NDArray[np.float64]:
+    return first - second[0] if second else first
+
+
 # --- Scores of ranked choices: where the right one stands among those of its row ------------------
 #
 # Rows may differ in how many choices they have. A row's choices are ranked by probability;
@@ -194,7 +247,7 @@ def ranking_metrics(gold: Sequence[int], probabilities: Probabilities) -> dict[s
 
 def ranking_intervals(gold: Sequence[int], probabilities: Probabilities, seed: int = 0) -> dict[str, Interval]:
     """Return the bootstrap interval of each metric of `ranking_metrics`."""
-    return _mean_intervals(_values_of_rows(gold, probabilities), len(gold), seed)
+    return mean_intervals(_values_of_rows(gold, probabilities), seed)
 
 
 def ranking_difference(
@@ -202,7 +255,7 @@ def ranking_difference(
 ) -> dict[str, Interval]:
     """Return the interval of model minus baseline for each metric of `ranking_metrics`, on the same draws."""
     mine, others = (_values_of_rows(gold, probabilities) for probabilities in (model, baseline))
-    return _mean_intervals({name: mine[name] - others[name] for name in mine}, len(gold), seed)
+    return mean_intervals({name: mine[name] - others[name] for name in mine}, seed)
 
 
 def gold_ranks(gold: Sequence[int], probabilities: Probabilities) -> NDArray[np.int64]:
@@ -248,10 +301,3 @@ def _ranks_and_gold(gold: Sequence[int], probabilities: Probabilities) -> tuple[
     right_of_choice, is_earlier = np.repeat(right, sizes), np.arange(len(flat)) < np.repeat(starts + places, sizes)
     ahead = (flat > right_of_choice) | ((flat == right_of_choice) & is_earlier)
     return 1 + np.add.reduceat(ahead.astype(np.int64), starts), right
-
-
-def _mean_intervals(values: Mapping[str, NDArray[np.float64]], n: int, seed: int) -> dict[str, Interval]:
-    def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
-        return {name: value[draws].mean(axis=1) for name, value in values.items()}
-
-    return bootstrap_chunks(score, n, seed=seed)

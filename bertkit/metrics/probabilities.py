@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.cache import ROWS_AT_ONCE, row_by_row, scratch_array
-from bertkit.metrics.intervals import MOST_DRAWN, RESAMPLES, Draws, Interval, bootstrap_chunks, percentiles
+from bertkit.metrics.intervals import (
+    MOST_DRAWN,
+    Draws,
+    Interval,
+    bootstrap_cells,
+    bootstrap_chunks,
+    mean_intervals,
+    normal_means,
+    percentiles,
+)
 
 # --- Is a probability what it says? Expected calibration error, and the temperature that corrects it
 #
@@ -87,7 +96,7 @@ def calibration_interval(confidence: Array, is_right: NDArray[np.bool_], seed: i
     """
     n = len(confidence)
     if n > MOST_DRAWN and np.ndim(confidence) == 1:
-        return percentiles({"ece": _errors_of_many(np.asarray(confidence), np.asarray(is_right), seed)})
+        return _errors_of_many(np.asarray(confidence), np.asarray(is_right), seed)
     sure = np.asarray(confidence, np.float64).reshape(n, -1)
     off = sure - np.asarray(is_right, bool).reshape(n, -1)
     held = np.zeros((n, BINS))  # what each row adds to each bin
@@ -100,8 +109,8 @@ def calibration_interval(confidence: Array, is_right: NDArray[np.bool_], seed: i
     return bootstrap_chunks(score, n, seed=seed)
 
 
-def _errors_of_many(sure: Array, is_right: NDArray[np.bool_], seed: int) -> Array:
-    """Return the error of each draw of very many rows; rows that are off alike are drawn together."""
+def _errors_of_many(sure: Array, is_right: NDArray[np.bool_], seed: int) -> dict[str, Interval]:
+    """Return the interval of the error of very many rows; rows that are off alike are drawn together."""
     levels = 256
     counts, sums = np.zeros(BINS * levels, np.int64), np.zeros(BINS * levels)
     for start in range(0, len(sure), MOST_DRAWN):
@@ -111,10 +120,10 @@ def _errors_of_many(sure: Array, is_right: NDArray[np.bool_], seed: int) -> Arra
         counts += np.bincount(cells, minlength=len(counts))
         sums += np.bincount(cells, off, minlength=len(sums))
     there = np.flatnonzero(counts)
-    drawn = np.random.default_rng(seed).multinomial(len(sure), counts[there] / len(sure), RESAMPLES)
     held = np.zeros((len(there), BINS))
     held[np.arange(len(there)), there // levels] = sums[there] / counts[there]
-    return np.asarray(np.abs(drawn @ held).sum(axis=1) / len(sure))
+    n = len(sure)
+    return bootstrap_cells(lambda times: {"ece": np.abs(times @ held).sum(axis=1) / n}, counts[there], seed)
 
 
 def class_temperature(gold: Sequence[int] | NDArray[np.int32], probabilities: Sequence[Array] | Array) -> float:
@@ -221,6 +230,8 @@ def perplexity_metrics(rows: Sequence[Row]) -> dict[str, float]:
 def perplexity_intervals(rows: Sequence[Row], seed: int = 0) -> dict[str, Interval]:
     """Return the interval of each metric of `perplexity_metrics`, rows drawn anew."""
     sums = _sums(rows)
+    if len(sums) > MOST_DRAWN:
+        return percentiles(_of_sums(len(rows) * normal_means(sums.__getitem__, len(sums), seed)))
     return bootstrap_chunks(lambda draws: _drawn(sums, draws), len(sums), seed=seed)
 
 
@@ -229,9 +240,12 @@ def perplexity_difference(model: Sequence[Row], baseline: Sequence[Row], seed: i
     mine, others = _sums(model), _sums(baseline)
 
     def score(draws: Draws) -> dict[str, NDArray[np.float64]]:
-        first, second = _drawn(mine, draws), _drawn(others, draws)
-        return {name: first[name] - second[name] for name in first}
+        return _less(_drawn(mine, draws), _drawn(others, draws))
 
+    if len(mine) > MOST_DRAWN:
+        sums = np.concatenate([mine, others], axis=1)
+        both = len(sums) * normal_means(sums.__getitem__, len(sums), seed)
+        return percentiles(_less(*map(_of_sums, np.split(both, 2, axis=1))))
     return bootstrap_chunks(score, len(mine), seed=seed)
 
 
@@ -241,9 +255,18 @@ def _sums(rows: Sequence[Row]) -> NDArray[np.float64]:
 
 
 def _drawn(sums: NDArray[np.float64], draws: Draws) -> dict[str, NDArray[np.float64]]:
-    logs, right, count = (sums[draws, i].sum(axis=1) for i in range(3))  # (draws) each
+    return _of_sums(np.stack([sums[draws, i].sum(axis=1) for i in range(3)], axis=1))
+
+
+def _of_sums(sums: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Compute the metrics of draws from their sums, (draws, 3)."""
+    logs, right, count = sums.T
     count = np.maximum(count, 1.0)
     return {"perplexity": np.exp(np.minimum(-logs / count, 700.0)), "loss": -logs / count, "accuracy": right / count}
+
+
+def _less(model: dict[str, Array], baseline: dict[str, Array]) -> dict[str, Array]:
+    return {name: model[name] - baseline[name] for name in model}
 
 
 # --- How often a pair of sentences is rightly told from a false one, and how far that is chance ---
@@ -261,8 +284,7 @@ def pair_accuracy(right: Sequence[bool | None]) -> dict[str, float]:
 
 def pair_accuracy_interval(right: Sequence[bool | None], seed: int = 0) -> dict[str, Interval]:
     """Return its interval, pairs drawn anew."""
-    hits = _hits(right)
-    return bootstrap_chunks(lambda draws: {PAIR_ACCURACY: hits[draws].mean(axis=1)}, len(hits), seed=seed)
+    return mean_intervals({PAIR_ACCURACY: _hits(right)}, seed)
 
 
 def pair_accuracy_difference(
@@ -271,7 +293,7 @@ def pair_accuracy_difference(
     """Return the interval of model minus other on the same pairs; nothing where one of them answers none."""
     both = [(a, b) for a, b in zip(model, other, strict=True) if a is not None and b is not None]
     gain = _hits([a for a, _ in both]) - _hits([b for _, b in both])
-    return bootstrap_chunks(lambda draws: {PAIR_ACCURACY: gain[draws].mean(axis=1)}, len(gain), seed=seed)
+    return mean_intervals({PAIR_ACCURACY: gain}, seed)
 
 
 def _hits(right: Sequence[bool | None]) -> NDArray[np.float64]:

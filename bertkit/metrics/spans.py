@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.metrics.classification import ratio, regression_metrics
-from bertkit.metrics.intervals import Draws, Interval, bootstrap_chunks
+from bertkit.metrics.intervals import MOST_DRAWN, Interval, bootstrap_cells, bootstrap_chunks
 
 # --- Scores of found entities: precision, recall and F1 over exact (start, end, label) ------------
 #
@@ -78,8 +78,7 @@ def tagging_intervals(gold: Sequence[Spans], predicted: Sequence[Spans], *, seed
     Raises:
         ValueError: the sequences differ in length.
     """
-    counts = _sentence_counts(gold, predicted)
-    return bootstrap_chunks(lambda draws: _drawn_metrics(counts, draws), len(gold), seed=seed)
+    return _sum_intervals(_sentence_counts(gold, predicted), _count_metrics, seed)
 
 
 def tagging_difference(
@@ -90,13 +89,31 @@ def tagging_difference(
     Raises:
         ValueError: the sequences differ in length.
     """
-    mine, others = _sentence_counts(gold, model), _sentence_counts(gold, baseline)
+    both = np.concatenate([_sentence_counts(gold, model), _sentence_counts(gold, baseline)], axis=1)
+    return _sum_intervals(both, lambda sums: _less(*map(_count_metrics, np.split(sums, 2, axis=-1))), seed)
 
-    def score(draws: Draws) -> dict[str, _Counts]:
-        of_mine, of_others = _drawn_metrics(mine, draws), _drawn_metrics(others, draws)
-        return {name: of_mine[name] - of_others[name] for name in of_mine}
 
-    return bootstrap_chunks(score, len(gold), seed=seed)
+def _sum_intervals(counts: _Counts, score: Callable[[_Counts], dict[str, _Counts]], seed: int) -> dict[str, Interval]:
+    """Return the interval of figures that follow from sums of whole numbers over rows.
+
+    Args:
+        counts: those of each row, (rows, K); of very many rows equal ones are drawn together.
+        score: computes the figures of draws from their sums, (draws, K).
+        seed: sets the draws.
+    """
+    if len(counts) > MOST_DRAWN:
+        cells, times = np.unique(counts, axis=0, return_counts=True)
+        return bootstrap_cells(lambda drawn: score(drawn @ cells), times, seed)
+    # one column at a time, so that no more than one number per drawn row is held
+    return bootstrap_chunks(
+        lambda draws: score(np.stack([column[draws].sum(axis=1) for column in counts.T], axis=1)),
+        len(counts),
+        seed=seed,
+    )
+
+
+def _less(model: Mapping[str, _Counts], baseline: Mapping[str, _Counts]) -> dict[str, _Counts]:
+    return {name: model[name] - baseline[name] for name in model}
 
 
 def _sentence_counts(gold: Sequence[Spans], predicted: Sequence[Spans]) -> _Counts:
@@ -106,11 +123,6 @@ def _sentence_counts(gold: Sequence[Spans], predicted: Sequence[Spans]) -> _Coun
     pairs = [(set(true), set(found)) for true, found in zip(gold, predicted, strict=True)]
     rows = [(len(true & found), len(true), len(found)) for true, found in pairs]
     return np.asarray(rows, np.float64).reshape(len(gold), 3)
-
-
-def _drawn_metrics(counts: _Counts, draws: Draws) -> dict[str, _Counts]:
-    # one column at a time, so that no more than one number per drawn sentence is held
-    return _count_metrics(np.stack([column[draws].sum(axis=1) for column in counts.T], axis=1))
 
 
 def _count_metrics(sums: _Counts) -> dict[str, _Counts]:
@@ -237,7 +249,7 @@ Figures = NDArray[np.float64]
 Answers = tuple[Sequence[str], Any]
 """The labels that N rows were given, and the probabilities of all labels, (N, C), or None where these are not kept."""
 # Figures (rows times labels) up to which areas have intervals: more would take longer than all else.
-MOST_DRAWN = 500_000
+_MOST_FIGURES = 500_000
 
 
 def relation_metrics(
@@ -261,6 +273,8 @@ def relation_intervals(
     gold: Sequence[str], predicted: Sequence[str], scores: Any, labels: Sequence[str], related: AbstractSet[str]
 ) -> dict[str, Interval]:
     """Return the bootstrap interval of each figure; of areas only where rows and labels are not too many."""
+    if len(gold) > MOST_DRAWN:
+        return _sum_intervals(_relation_counts(gold, predicted, related), _micro_figures, 0)
     return bootstrap_chunks(_scorer(gold, (predicted, _few(scores)), labels, related), len(gold))
 
 
@@ -268,6 +282,9 @@ def relation_difference(
     gold: Sequence[str], mine: Answers, other: Answers, labels: Sequence[str], related: AbstractSet[str]
 ) -> dict[str, Interval]:
     """Return the interval of each figure's difference, rows paired."""
+    if len(gold) > MOST_DRAWN:
+        both = np.concatenate([_relation_counts(gold, answers[0], related) for answers in (mine, other)], axis=1)
+        return _sum_intervals(both, lambda sums: _less(*map(_micro_figures, np.split(sums, 2, axis=-1))), 0)
     ours = _scorer(gold, (mine[0], _few(mine[1])), labels, related)
     others = _scorer(gold, (other[0], _few(other[1])), labels, related)
 
@@ -304,18 +321,12 @@ def _scorer(
 ) -> Callable[[NDArray[np.intp]], Mapping[str, Figures]]:
     """Make what scores drawn rows, (draws, rows)."""
     predicted, scores = answers
-    right = np.asarray([a == b and a in related for a, b in zip(gold, predicted, strict=True)], np.float64)
-    given, wanted = (np.asarray([label in related for label in own], np.float64) for own in (predicted, gold))
+    counts = _relation_counts(gold, predicted, related)
     table = None if scores is None or not len(gold) else np.asarray(scores, np.float64)
     own = [np.asarray([label == row for row in gold], bool) for label in labels] if table is not None else []
 
     def score(draws: NDArray[np.intp]) -> dict[str, Figures]:
-        hits, answered, due = (flags[draws].sum(axis=1) for flags in (right, given, wanted))
-        found = {
-            "micro_f1": ratio(2.0 * hits, answered + due),
-            "micro_precision": ratio(hits, answered),
-            "micro_recall": ratio(hits, due),
-        }
+        found = _micro_figures(np.stack([column[draws].sum(axis=1) for column in counts.T], axis=1))
         if table is not None:
             weights = np.stack([np.bincount(draw, minlength=len(gold)) for draw in draws]).astype(np.float64)
             areas = [area_of(is_label, table[:, i], weights) for i, is_label in enumerate(own)]
@@ -325,8 +336,23 @@ def _scorer(
     return score
 
 
+def _relation_counts(gold: Sequence[str], predicted: Sequence[str], related: AbstractSet[str]) -> Figures:
+    """Return of each row whether it has the relation that was given, whether one was given, and whether it has one."""
+    rows = [(a == b and a in related, b in related, a in related) for a, b in zip(gold, predicted, strict=True)]
+    return np.asarray(rows, np.float64).reshape(len(gold), 3)
+
+
+def _micro_figures(sums: Figures) -> dict[str, Figures]:
+    hits, answered, due = (sums[..., column] for column in range(3))
+    return {
+        "micro_f1": ratio(2.0 * hits, answered + due),
+        "micro_precision": ratio(hits, answered),
+        "micro_recall": ratio(hits, due),
+    }
+
+
 def _few(scores: Any) -> Any:
-    return None if scores is None or np.size(scores) > MOST_DRAWN else scores
+    return None if scores is None or np.size(scores) > _MOST_FIGURES else scores
 
 
 # --- KLUE's own figures, as its published code computes them (KLUE-benchmark/KLUE-baseline), from 0 to 1

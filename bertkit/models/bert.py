@@ -164,7 +164,9 @@ class BertIntermediate(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Map (B, L, H) to (B, L, intermediate_size)."""
-        return functional.gelu(self.dense(hidden))
+        wide: Tensor = self.dense(hidden)
+        # The widest states there are: in their place where nobody asks for gradients, or there would be two of them.
+        return torch.ops.aten.gelu_(wide) if wide.is_inference() else functional.gelu(wide)
 
 
 class BertLayer(nn.Module):

@@ -434,7 +434,9 @@ def _with_rows(found: Comparison, one: FoundRun, other: FoundRun) -> Comparison:
     for name in (FOLDS, FILE):
         if not (is_file(one.path / name) and is_file(other.path / name)):
             continue
-        mine, yours = _answers(one.path / name), _answers(other.path / name)
+        # The same rows are called otherwise where their file lies elsewhere, or came on standard input.
+        same = one.fingerprint == other.fingerprint
+        mine, yours = (_answers(run.path / name, by_name=not same) for run in (one, other))
         if {place: gold for place, (gold, _) in mine.items()} == {place: gold for place, (gold, _) in yours.items()}:
             difference = _difference(settings, list(mine.values()), [yours[place][1] for place in mine])
             return replace(found, rows=len(mine), source=name, difference=difference)
@@ -446,14 +448,19 @@ Place = tuple[str, int, int]
 """File, line, and how often that place has been met before: rows of data from the hub may share one."""
 
 
-def _answers(path: Path) -> dict[Place, tuple[Any, Any]]:
+def _answers(path: Path, *, by_name: bool) -> dict[Place, tuple[Any, Any]]:
     """Read gold and predicted by place.
+
+    Args:
+        path: the file of answers.
+        by_name: whether files go by their names; else by the order in which they are met.
 
     Raises:
         RunError: the file is damaged.
     """
     answers: dict[Place, tuple[Any, Any]] = {}
     met: dict[tuple[str, int], int] = {}
+    files: dict[str, str] = {}
     for number, line in enumerate(read_bytes(path).splitlines(), start=1):
         try:
             row = value_of(dict[str, Any], json.loads(line), "it")
@@ -463,6 +470,8 @@ def _answers(path: Path) -> dict[Place, tuple[Any, Any]]:
             raise RunError(
                 f"{path}:{number}: is not a record of an answer; the run is damaged, copy it again."
             ) from error
+        file = place[0] if by_name else files.setdefault(place[0], str(len(files)))
+        place = (file, place[1])
         met[place] = met.get(place, -1) + 1
         answers[*place, met[place]] = (_hashable(gold), _hashable(predicted))
     return answers

@@ -5,14 +5,27 @@ What a file is its name says, and where the name says nothing its first bytes do
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from bertkit.data.column_names import DOCUMENT_NAMES, SUMMARY_NAMES
+from bertkit.data.column_names import (
+    DOCUMENT_NAMES,
+    END_NAMES,
+    LABEL_NAMES,
+    SENDER_NAMES,
+    SPEAKER_NAMES,
+    START_NAMES,
+    SUMMARY_NAMES,
+    first_named,
+    folded,
+)
 from bertkit.data.columns import (
     Keep,
     Turn,
@@ -20,9 +33,11 @@ from bertkit.data.columns import (
     has_column,
     lines_in_objects,
     parse_columns,
+    sender_of,
     there_are,
     turns_in_objects,
 )
+from bertkit.data.formats.json_rows import cell_of, fields_of
 from bertkit.data.formats.lines import READ_ERRORS, Lines
 from bertkit.data.formats.opened import Opened, open_input
 from bertkit.data.formats.readers import read_opened
@@ -30,9 +45,10 @@ from bertkit.data.formats.telling import TableFormat, column_names, kind_by_suff
 from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
 from bertkit.data.shapes.labelled import document_row
 from bertkit.data.sources import SPLIT_WORDS, class_texts, input_files, is_data_file, name_folders
-from bertkit.data.values import JsonText, RowError, field_of
+from bertkit.data.values import JsonText, RowError, field_of, parse_json, parse_list
 from bertkit.documents.readers.markup import declared_encoding
-from bertkit.documents.readers.passage import Passage, candidates, slice_of
+from bertkit.documents.readers.passage import Passage, ReadDocument, candidates, is_candidate, slice_of
+from bertkit.documents.readers.plain import HIGHLIGHT, CueLine, passages_of_cues
 from bertkit.documents.readers.table import FORMATS, DocumentFormat, find_format, format_of_name, told_format
 from bertkit.errors import DataError, UsageError
 from bertkit.files import entries, is_dir, is_file
@@ -43,9 +59,12 @@ from bertkit.summarization.records import Item, SourceText, Unreadable
 # Documents that are rows of tables: which column they stand in, and the forms in which they stand there.
 
 # Without one of these a cell is neither a page nor Markdown.
-_MARKS = ("<", "](", "**", "```", "# ", "-->")
+_MARKS = ("<", "](", "**", "```", "# ", "-->", "@highlight", "&#", "&amp;", "&quot;", "&nbsp;")
+_LINE_TAG = re.compile(
+    r"<br\s*/?>|</p>|\A[^\n]*&(?:#\d{1,6}|#x[0-9a-f]{1,5}|amp|quot|nbsp|lt|gt);[^\n]*\Z", re.IGNORECASE
+)
 _LOOKED_AT = 1 << 14  # characters
-_LONG = 40  # characters of a value from which its column may be the document
+_LONG = 25  # characters of a value from which its column may be the document
 
 
 @dataclass(frozen=True)
@@ -66,12 +85,12 @@ class DocumentColumns:
         """Return the column among those that are there."""
         if list(names) == ["1"] and not self.is_chosen:  # a table without a header
             return "1"
-        by_name = {name.casefold(): name for name in reversed(names)}
+        by_name = {folded(name): name for name in reversed(names)}
         for column in self.names:
             if has_column(names, column):
                 return column
-            if not self.is_chosen and column.casefold() in by_name:
-                return by_name[column.casefold()]
+            if not self.is_chosen and folded(column) in by_name:
+                return by_name[folded(column)]
         return None
 
 
@@ -101,6 +120,13 @@ def documents_of_rows(
         DataError: there is no row.
     """
     index = -1
+    rows = iter(rows)
+    first = next(rows, None)
+    rows = rows if first is None else chain([first], rows)
+    if isinstance(first, Row) and not columns.is_chosen and (said := _said_in(first.fields)) is not None:
+        kept = tuple(keep.of(first.fields)) if keep is not None else ()
+        yield replace(_conversation(rows, name, said, is_timed=is_timed(first.fields)), kept=kept)
+        return
     for index, row in enumerate(row for row in rows if not isinstance(row, LeftOut)):
         kept = tuple(keep.of(row.fields)) if keep is not None and isinstance(row, Row) else ()
         found = row if isinstance(row, BadRow) else _document(row, name, columns, index)
@@ -113,18 +139,81 @@ def documents_of_rows(
         raise DataError(f"{name}: there is no document in it.")
 
 
+# Columns of which one holds what is said, where each row is a message or a stretch of speech.
+_SAID_NAMES = ("text", "content", "message", "transcript", "body", "내용", "메시지", "대화")
+_BLANK = re.compile("the line is blank")  # as the reader of tables says it
+_MOST_COLUMNS = 4  # of a table of messages that nothing but its names tells
+
+
+def _said_in(fields: Mapping[str, str]) -> str | None:
+    """Return the column of what is said where the rows of a table are one conversation; None where each is a document.
+
+    They are where each is from one time to another (Whisper), where messages have a sender and a time,
+    or where each says that it is a message (Slack, Discord).
+    """
+    said = first_named(fields, _SAID_NAMES)
+    if said is None or first_named(fields, (*SUMMARY_NAMES, *LABEL_NAMES)):
+        return None
+    is_sent = first_named(fields, SENDER_NAMES) and first_named(fields, START_NAMES)
+    is_message = is_sent and folded(said) in ("message", "메시지") and len(fields) <= _MOST_COLUMNS
+    is_slack = is_sent and fields.get("type") in ("message", "Default")
+    return said if is_timed(fields) or is_message or is_slack else None
+
+
+def is_timed(fields: Mapping[str, str]) -> bool:
+    """Tell whether a row says from when to when."""
+    found = [first_named(fields, names) for names in (START_NAMES, END_NAMES)]
+    return all(name is not None and _TIME.match(fields[name]) for name in found)
+
+
+_TIME = re.compile(r"\s*\d[\d:.,;]*\s*s?$")
+_TIMED = re.compile(r"\"(?:start|start_time|begin)\"\s*:\s*\"?[\d:.]+\"?\s*,\s*\"(?:end|end_time|stop)\"\s*:")
+
+
+def _conversation(rows: Iterable[Row | BadRow], name: str, column: str, *, is_timed: bool) -> Item:
+    """Make one document of the rows of a table, each of which somebody says."""
+    turns = []
+    for row in rows:
+        if isinstance(row, BadRow):
+            if not isinstance(row, LeftOut) and not _BLANK.match(row.message):
+                return Unreadable(row.message, name, 0, row.line)
+            continue
+        if "_" not in row.fields.get("subtype", "") and (
+            line := " ".join((field_of(row.fields, column) or "").split())
+        ):
+            values = {key: value.value if isinstance(value, JsonText) else value for key, value in row.fields.items()}
+            turns.append((sender_of(values), line))
+    return SourceText("\n".join(map(as_line, turns)), name, passages=_of_turns(turns, is_timed=is_timed))
+
+
+def _of_turns(turns: Sequence[Turn], *, is_timed: bool) -> tuple[Passage, ...] | None:
+    """Return the passages of what is said; stretches of speech are joined to sentences, messages are not."""
+    if not is_timed:
+        return _spoken(turns)
+    lines, place = [], 0
+    for cue, turn in enumerate(turns):
+        begin = len(as_line(turn)) - len(turn[1])
+        lines.append(CueLine(turn[1], place + begin, cue, turn[0] or None))
+        place += begin + len(turn[1]) + 1
+    return tuple(candidates(passages_of_cues(lines)))
+
+
 _Found = tuple[str, tuple[Passage, ...] | None, str]
 
 
 def _document(row: Row, name: str, columns: DocumentColumns, index: int) -> _Found | BadRow:
     """Return text, passages (None: those of plain text) and reference of a row."""
     column = columns.find(list(row.fields))
+    if column is None and (inside := None if columns.is_chosen else _inside(row.fields)) is not None:
+        column, row = "text", Row(row.line, {**row.fields, "text": inside})
     if column is None:
         return BadRow(row.line, _missing(row.fields, columns))
     try:
         reference = "" if columns.label is None else field_of(row.fields, columns.label) or ""
         reference = "\n".join(lines_in_objects(reference) or [reference])
-        turns = turns_in_objects(field_of(row.fields, column) or "")
+        written = field_of(row.fields, column) or ""
+        turns = turns_in_objects(written)
+        turns = _beside_speakers(row.fields, written) if turns is None else turns
     except RowError as error:
         return BadRow(row.line, str(error))
     if turns is not None:
@@ -132,22 +221,72 @@ def _document(row: Row, name: str, columns: DocumentColumns, index: int) -> _Fou
             return BadRow(
                 row.line, f"the column {quoted(column)} holds objects without a text (sentence, text, utterance)"
             )
-        return "\n".join(map(as_line, turns)), _spoken(turns), reference
+        passages = _of_turns(turns, is_timed=_TIMED.search(written[:_LOOKED_AT]) is not None)
+        return "\n".join(map(as_line, turns)), passages, reference
     found = document_row(row, ColumnMap((column,)), name, need_summary=False)
     if isinstance(found, BadRow):
         return found
     text = found.texts[0]
-    return text, _given(found.sentences) or _marked_up(text), reference
+    if (given := _given(found.sentences)) is not None:
+        return text, given, reference
+    read = _marked_up(text)
+    return (
+        (text, None, reference)
+        if read is None
+        else (text, tuple(candidates(read.passages)), reference or read.reference)
+    )
 
 
-def _marked_up(text: str) -> tuple[Passage, ...] | None:
-    """Return the passages of a cell that holds a page, Markdown or subtitles; None where it is plain text."""
+# Where speech recognizers (Amazon Transcribe, Deepgram) and AI Hub's dialogues have what is said.
+_INSIDE: tuple[tuple[str, tuple[str | int, ...]], ...] = (
+    ("results", ("transcripts", 0, "transcript")),
+    ("results", ("channels", 0, "alternatives", 0, "transcript")),
+    ("annotations", ("lines",)),
+    ("info", (0, "annotations", "lines")),
+)
+
+
+def _inside(fields: Mapping[str, str]) -> str | None:
+    """Return the text that stands deep in a record of a form that is known; None where there is none."""
+    for name, path in _INSIDE:
+        held = fields.get(name)
+        value: Any = held.value if isinstance(held, JsonText) else None
+        for key in path:
+            try:
+                value = value[key]
+            except (LookupError, TypeError):
+                value = None
+        if isinstance(value, str | list) and value:
+            return cell_of(value)
+    return None
+
+
+def _beside_speakers(fields: Mapping[str, str], written: str) -> list[Turn] | None:
+    """Return the turns of a list of texts beside one of who says them; None where there are no such lists."""
+    names = first_named(fields, SPEAKER_NAMES)
+    if names is None or not written.startswith("[") or not fields[names].startswith("["):
+        return None
+    said, speakers = parse_list(written), parse_list(fields[names])
+    if not (isinstance(said, list) and isinstance(speakers, list) and len(said) == len(speakers)):
+        return None
+    pairs = list(zip(speakers, said, strict=True))
+    return (
+        [(who, line) for who, line in pairs] if all(isinstance(part, str) for pair in pairs for part in pair) else None
+    )
+
+
+def _marked_up(text: str) -> ReadDocument | None:
+    """Read a cell that holds a page, Markdown, subtitles or a story; None where it is plain text."""
     if not any(mark in text for mark in _MARKS):
         return None
     told = told_format(text[:_LOOKED_AT].encode(), has_name=True)
-    if told is None or told.of_text is None or told.name not in ("html", "md", "vtt", "srt"):
+    told = find_format("story") if HIGHLIGHT.search(text) else told
+    if (told is None or told.name not in ("story", "vtt", "srt")) and _LINE_TAG.search(text):
+        told = find_format("html")
+    if told is None or told.of_text is None or told.name not in ("html", "md", "vtt", "srt", "story"):
         return None
-    return tuple(candidates(told.of_text(text)[0].passages)) or None
+    read = told.of_text(text)[0]
+    return read if any(map(is_candidate, read.passages)) else None
 
 
 def _spoken(turns: Sequence[Turn]) -> tuple[Passage, ...] | None:
@@ -178,6 +317,9 @@ def _given(sentences: Sequence[str] | None) -> tuple[Passage, ...] | None:
 def _missing(fields: Mapping[str, str], columns: DocumentColumns) -> str:
     """Say that no column holds the document, and show the flag with the one that most likely does."""
     lengths = {name: len(value) for name, value in fields.items() if not isinstance(value, JsonText)}
+    for name, value in fields.items():
+        if isinstance(value, JsonText) and isinstance(value.value, dict):
+            lengths |= {f"{name}.{key}": len(text) for key, text in value.value.items() if isinstance(text, str)}
     longest = max(lengths, key=lengths.__getitem__, default=None)
     known = longest is not None and lengths[longest] >= _LONG
     example = shell_words([f"text={longest if known else 'COLUMN'}"])
@@ -190,6 +332,7 @@ INPUT_FORMATS = ("auto", *(row.name for row in FORMATS), *TABLES)
 # The columns of a table in which references are looked for, in this order.
 REFERENCES = DocumentColumns((*SUMMARY_NAMES, "text"))
 _PLAIN = next(row for row in FORMATS if row.name == "txt")
+_LONGEST_NAME = 30  # characters of a column's name
 _LARGEST = 1 << 30  # bytes of a document that is read whole
 
 Note = Callable[[str], None]
@@ -293,11 +436,46 @@ def _read(source: _Source) -> Iterator[Item]:
     if row is None:
         table = _format_of(opened, source)
         if table.kind != "txt":
-            rows = read_opened(opened, table, keep_blank=True)
+            rows: Iterator[Row | BadRow] | None = None
+            if table.kind == "json" and opened.head.lstrip().startswith(b"{"):
+                opened, rows = _one_object(opened, source.columns)
+            rows = rows or read_opened(opened, table, keep_blank=True)
             yield from documents_of_rows(rows, opened.name, source.columns, source.keep)
             return
         row, encoding = _PLAIN, table.encoding
     yield from _documents(opened, row, source, encoding)
+
+
+# Names in the first bytes of an object that may be one document, whatever lists it has.
+_OF_DOCUMENT = re.compile(
+    rb'"(?:segments|messages|meeting_transcripts|paragraphs|sections|body_text|utterances|document|results|info)"\s*:'
+)
+
+
+def _one_object(opened: Opened, columns: DocumentColumns) -> tuple[Opened, Iterator[Row | BadRow] | None]:
+    """Read an object of JSON that is one document, in lists of speech or paragraphs; None where it is a table.
+
+    The input can be read again.
+    """
+    if columns.is_chosen or not _OF_DOCUMENT.search(opened.head):
+        return opened, None
+    content = _whole(opened)
+    opened = opened if opened.path is not None else replace(opened, source=io.BytesIO(content))
+    try:
+        value = parse_json(content.decode("utf-8-sig"))
+    except (RowError, UnicodeDecodeError, RecursionError):
+        return opened, None
+    if not isinstance(value, dict):
+        return opened, None
+    for name, inner in (("document", "paragraph"), ("info", "annotations")):  # 모두의 말뭉치; AI Hub's dialogues
+        items = value.get(name)
+        if isinstance(items, list) and items and all(isinstance(item, dict) and inner in item for item in items):
+            return opened, iter([Row(1, fields_of(item)) for item in items])
+    column = columns.find(list(value))
+    held = None if column is None else value[column]
+    is_one = isinstance(held, str) or (isinstance(held, list) and column not in ("document", "documents"))
+    is_one = is_one or (column is None and _inside(fields_of(value)) is not None)
+    return opened, iter([Row(1, fields_of(value))]) if is_one else None
 
 
 def _document_format(opened: Opened, source: _Source) -> DocumentFormat | None:
@@ -309,6 +487,12 @@ def _document_format(opened: Opened, source: _Source) -> DocumentFormat | None:
         return named
     if opened.path is not None and _kind_by_name(opened.path) in TABLES:
         return None
+    if opened.head.startswith(b"{\\rtf"):
+        raise DataError(f"{opened.name}: this is RTF; save it as .docx or as text.")
+    if opened.head.startswith(b"PK\x03\x04") and opened.head[30:38] == b"mimetype":  # OpenDocument, EPUB, HWPX
+        raise DataError(
+            f"{opened.name}: this is a document of a kind that is not read; save it as .docx, .pdf or text."
+        )
     return told_format(opened.head, has_name=named is not None)
 
 
@@ -380,13 +564,32 @@ def _format_of(opened: Opened, source: _Source) -> TableFormat:
         source.note(sentence)
     if table.written_in:
         source.note(f"{opened.name}: {table.marks_note}")
+    has_no_name = opened.path is None or not opened.path.suffix
+    if kind is None and has_no_name and table.kind in ("txt", "csv", "tsv") and (found := _unknown_table(opened)):
+        return found
     if kind is not None or table.kind in ("jsonl", "json", "parquet", "arrow", "txt"):
         return table
-    if opened.path is None or not opened.path.suffix:
+    if opened.path is None or has_no_name:
         is_table = table.kind != "conll" and source.columns.find(column_names(opened, table)) is not None
     else:
         is_table = table.kind == _kind_by_name(opened.path)
     return table if is_table else replace(table, kind="txt")
+
+
+def _unknown_table(opened: Opened) -> TableFormat | None:
+    """Tell by short names in the first line, and quoted cells below, a table of columns that nobody knows."""
+    text = opened.head.decode("utf-8", "replace").removeprefix("\ufeff")
+    for mark in ",;\t":
+        first = text.partition("\n")[0].rstrip("\r")
+        names = first.split(mark)
+        if len(names) < 2 or not all(0 < len(name) <= _LONGEST_NAME and name == name.strip() for name in names):
+            continue
+        rows = list(csv.reader(io.StringIO(text), delimiter=mark))
+        rows = rows if opened.whole or len(rows) < 3 else rows[:-1]
+        is_even = len(rows) > 1 and all(len(row) in (0, len(names)) for row in rows)
+        if is_even and (f'{mark}"' in text or '\n"' in text):
+            return TableFormat("tsv" if mark == "\t" else "csv", delimiter=mark)
+    return None
 
 
 def _kind_by_name(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -175,6 +176,18 @@ class Summary:
         return values | _kept(self.document.kept)
 
 
+# A word that a hyphen breaks at a line's end; and first parts of words that are written with one.
+_BROKEN = re.compile(r"([^\W\d_]+)([-\u00ad])[ \t]*\r?\n[ \t]*(?=[a-zà-ÿ])")
+_COMPOUNDED = re.compile(
+    r"(?:"
+    r"well|self|non|long|short|high|low|co|anti|pre|post|semi|multi|cross|half|ex|all|ever|so|full|part|"
+    r"double|single|two|three|one|four|five|six|ten|first|second|third|mid|old|new|good|best|hand|left|"
+    r"right|down|up|over|under|in|on|off"
+    r")$",
+    re.IGNORECASE,
+)
+
+
 Item = SourceText | Unreadable
 Answer = Summary | Unreadable
 Answers = Generator[Answer, None, None]
@@ -230,8 +243,14 @@ def passages_of(document: SourceText) -> Sequence[Passage]:
 
 
 def on_one_line(text: str) -> str:
-    """Collapse white space, line ends included, to single spaces."""
+    """Collapse white space, line ends included, to single spaces; words that were broken at a line's end are whole."""
+    if "-\n" in text or "-\r" in text or "\u00ad" in text:
+        text = _BROKEN.sub(_unbroken, text)
     return " ".join(text.split())
+
+
+def _unbroken(match: re.Match[str]) -> str:
+    return match[1] + "-" * (match[2] == "-" and _COMPOUNDED.match(match[1]) is not None)
 
 
 def on_lines(sentences: Sequence[Sentence]) -> str:

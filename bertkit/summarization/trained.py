@@ -94,14 +94,10 @@ def summarizer_of(loaded: Bundle, method: Method, options: SummaryOptions, liste
             for records in chunks:
                 for record in records:
                     split = passed.popleft()
-                    cut += _is_cut(split, record)
+                    cut += _is_cut(split, record, method)
                     yield _answer(split, record, method, options)
         if cut:
-            texts, most = _texts(cut), loaded.task.settings.max_length
-            listener.note(
-                f"warning: {texts} longer than the {most} tokens that the run reads: the rest was left out; "
-                "train the run with --on-long window to read whole texts."
-            )
+            _say_cut(_texts(cut), loaded.task.settings.max_length, method, listener)
         if watch.misfit is not None:
             listener.note(f"warning: {watch.misfit}.")
 
@@ -142,8 +138,24 @@ def _rows(items: Iterable[Item], language: str, passed: deque[_Split]) -> Iterat
             yield Document(("\n".join(texts),), None, line, item.source, None, texts)
 
 
-def _is_cut(split: _Split, record: Mapping[str, Any]) -> bool:
+def _say_cut(texts: str, most: int, method: Method, listener: Listener) -> None:
+    """Say how many texts were not read to their end, and what to do."""
+    if method.task == "matching":
+        listener.note(
+            f"warning: {texts} longer than the {most} tokens that the run reads: sets of sentences were compared with "
+            "the beginning only; a run of --task extractive with --on-long window reads whole texts."
+        )
+        return
+    listener.note(
+        f"warning: {texts} longer than the {most} tokens that the run reads: the rest was left out; "
+        "train the run with --on-long window to read whole texts."
+    )
+
+
+def _is_cut(split: _Split, record: Mapping[str, Any], method: Method) -> bool:
     """Tell whether a run that reads the beginning of a text did not read all of this one."""
+    if method.task == "matching":  # its sentences are all there; the text that they are compared with was cut
+        return record.get("truncated", False) is True
     return "extract" in record and len(record["extract"].sentences) < len(split.sentences)
 
 

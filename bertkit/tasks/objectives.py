@@ -503,28 +503,34 @@ class Regression:
 
     def score(self, examples: Sequence[Example], outputs: Outputs) -> Scores:
         """Return all metrics of regression."""
-        gold = [number(e) for e in examples]
-        values = _values(outputs)
-        metrics = classification.regression_metrics(gold, values.tolist())
-        constant = len(set(gold)) > 1 and float(np.ptp(values)) < 1e-6 * max(1.0, abs(float(values[0])))
+        gold, values = numbers(examples), _values(outputs)
+        metrics = classification.regression_metrics(gold, values)
+        constant = (
+            len(gold) > 1
+            and float(np.ptp(gold)) > 0.0
+            and float(np.ptp(values)) < 1e-6 * max(1.0, abs(float(values[0])))
+        )
         warning = "the model gives every row the same value: it has learned nothing from the texts"
         return Scores(metrics, warnings=(warning,) if constant else ())
 
     def intervals(self, examples: Sequence[Example], outputs: Outputs) -> dict[str, Interval]:
         """Return the bootstrap interval of each metric."""
-        return regression_intervals([number(e) for e in examples], _values(outputs).tolist())
+        return regression_intervals(numbers(examples), _values(outputs))
 
     def difference(self, examples: Sequence[Example], outputs: Outputs, others: Outputs) -> dict[str, Interval]:
         """Return the interval of each metric's difference, `outputs` minus `others`."""
-        gold = [number(e) for e in examples]
-        return regression_difference(gold, _values(outputs).tolist(), _values(others).tolist())
+        return regression_difference(numbers(examples), _values(outputs), _values(others))
 
-    def mistakes(self, examples: Sequence[Example], outputs: Outputs) -> list[Mistake]:
+    def mistakes(self, examples: Sequence[Example], outputs: Outputs) -> Mistakes:
         """Return (row, its figures) for every row, the largest errors first."""
-        values = _values(outputs).tolist()
-        errors = [value - number(e) for value, e in zip(values, examples, strict=True)]
-        order = sorted(range(len(errors)), key=lambda i: -abs(errors[i]))
-        return [(i, {"predicted": round(values[i], 6), "error": round(errors[i], 6)}) for i in order]
+        values = _values(outputs)
+        errors = row_by_row(np.subtract, values, numbers(examples), kind="float64")
+        order = np.argsort(-np.abs(errors), kind="stable").tolist()
+
+        def figures(i: int) -> dict[str, Any]:
+            return {"predicted": round(float(values[i]), 6), "error": round(float(errors[i]), 6)}
+
+        return Mistakes(order, figures)
 
     def temperature(self, examples: Sequence[Example], outputs: Outputs) -> float:
         """A number has no probability."""
@@ -547,6 +553,20 @@ class Regression:
 def _values(outputs: Outputs) -> NDArray[np.float64]:
     """Return the value of each row, (N)."""
     return np.asarray(outputs, np.float64)[:, 0]
+
+
+def numbers(examples: Sequence[Example]) -> NDArray[np.float64]:
+    """Read regression labels, (N).
+
+    Raises:
+        DataError: see `number`.
+    """
+    if len(examples) < MANY:
+        return np.asarray([number(e) for e in examples], np.float64)
+    found = scratch_array((len(examples),), "float64")
+    for place, label in enumerate(labels_of(examples)):
+        found[place] = float(label) if label is not None and is_score(label) else number(examples[place])
+    return found
 
 
 def number(example: Example) -> float:

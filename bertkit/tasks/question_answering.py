@@ -21,7 +21,7 @@ from bertkit.compute.device import to_figures
 from bertkit.data.records import CharSpan, Entity, Example, ReadingQuestion
 from bertkit.data.values import is_number
 from bertkit.errors import DataError, UsageError
-from bertkit.metrics.intervals import bootstrap_chunks
+from bertkit.metrics.intervals import MOST_DRAWN, bootstrap_chunks, normal_means, percentiles
 from bertkit.metrics.spans import (
     Score,
     best,
@@ -191,6 +191,8 @@ class ReadingScores:
 
     def intervals(self) -> Mapping[str, Interval]:
         """Return the bootstrap interval of each figure."""
+        if len(self._given) > MOST_DRAWN:
+            return percentiles(self._of_means(normal_means(self._columns.__getitem__, len(self._given), 0)))
         return bootstrap_chunks(self._drawn, len(self._given))
 
     def difference(self, other: ReadingScores) -> Mapping[str, Interval]:
@@ -200,7 +202,24 @@ class ReadingScores:
             others = other._drawn(draws)
             return {name: values - others[name] for name, values in self._drawn(draws).items()}
 
+        if len(self._given) > MOST_DRAWN:
+            both = np.concatenate([self._columns, other._columns], axis=1)
+            means = normal_means(both.__getitem__, len(both), 0)
+            mine, others = (self._of_means(own) for own in np.split(means, 2, axis=1))
+            return percentiles({name: values - others[name] for name, values in mine.items()})
         return bootstrap_chunks(score, len(self._given))
+
+    @cached_property
+    def _columns(self) -> Array:
+        """What each row adds to both sums of each figure, (rows, figures times two)."""
+        return np.stack([column for both in self._sums.values() for column in both], axis=1)
+
+    def _of_means(self, means: Array) -> dict[str, Array]:
+        """Compute the figures of draws from the means of `_columns` in them."""
+        return {
+            name: np.asarray(means[:, 2 * i] / np.maximum(1.0 / len(self._given), means[:, 2 * i + 1]))
+            for i, name in enumerate(self._sums)
+        }
 
     def _drawn(self, draws: NDArray[np.intp]) -> dict[str, Array]:
         return {

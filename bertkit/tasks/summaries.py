@@ -15,7 +15,7 @@ from bertkit.documents.rouge import highlight_lines, resolve_mode, score_corpus,
 from bertkit.documents.selection import oracle_sentences
 from bertkit.documents.sentences import Sentence, split_sentences
 from bertkit.errors import DataError
-from bertkit.metrics.intervals import Draws, bootstrap_chunks
+from bertkit.metrics.intervals import mean_intervals
 from bertkit.tasks.base import EncodedRow, Interval, NothingToLearnError, Outputs, Scores, TaskSettings
 from bertkit.tokenization.base import Encoding, Tokenizer
 
@@ -136,15 +136,6 @@ class SummaryScorer:
 def mean_scores(scores: PerDocument) -> dict[str, float]:
     """Return the mean of each metric; 0.0 for no documents."""
     return {name: float(values.mean()) if len(values) else 0.0 for name, values in scores.items()}
-
-
-def mean_intervals(scores: PerDocument, seed: int = 0) -> dict[str, Interval]:
-    """Return the bootstrap interval of each mean, over documents."""
-
-    def drawn(draws: Draws) -> dict[str, NDArray[np.float64]]:
-        return {name: values[draws].mean(axis=1) for name, values in scores.items()}
-
-    return bootstrap_chunks(drawn, len(next(iter(scores.values()))), seed=seed)
 
 
 def difference_intervals(scores: PerDocument, others: PerDocument, seed: int = 0) -> dict[str, Interval]:

@@ -232,6 +232,18 @@ def test_data_may_come_on_standard_input(packed: bool) -> None:
     [
         ("sentence_id,words,labels", "{number},word{number},{tag}", (), {"LOC": 10}),
         ("v1,v2,,,", "{label},row {number},,,", ("--columns", "text=v2,label=v1"), {"a": 10, "b": 10}),
+        (
+            '"a"," the first row of these "',
+            '"{label}"," this is row {number} "',
+            ("--columns", "text=2,label=1"),
+            {"a": 11, "b": 10},
+        ),
+        (
+            "a,the first row of these",
+            "{label},this is row {number}",
+            ("--columns", "text=2,label=1"),
+            {"a": 11, "b": 10},
+        ),
     ],
 )
 def test_a_csv_on_standard_input_needs_no_names_we_know(

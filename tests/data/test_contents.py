@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -231,7 +231,74 @@ def test_what_is_not_read_and_may_be_meant_is_said(tmp_path: Path) -> None:
     said = said_of(path, *({"text": text, "aspect": aspect, "label": label} for text, aspect, label in twice))
     assert "'aspect', which is not read, tells them apart (--columns text=text+aspect reads both)" in said
     said = said_of(path, *({"text": text, "label1": label, "label2": ""} for text, label, _ in rows))
-    assert "the label is 'label1'; 'label2' may hold labels, too, and no other is read" in said
+    assert "the label is 'label1'; 'label2' may hold labels, too, and no other is read (choose with " in said
+
+
+def test_a_second_column_called_like_labels_is_named_unless_it_says_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "two.jsonl"
+    two = [{"text": t, "category": "ab"[i % 2], "stars": i % 5 + 1} for i, t in enumerate(TEXTS)]
+    assert (
+        "the label is 'category'; 'stars' may hold labels, too, and no other is read (choose with --columns "
+        "label=stars)"
+    ) in said_of(path, *two)
+    assert load_data([str(path)], columns="label=stars").columns.label == "stars"
+    same = [{"text": t, "label": i % 3, "label_text": ["neg", "neu", "pos"][i % 3]} for i, t in enumerate(TEXTS)]
+    assert "may hold labels" not in said_of(path, *same)
+    target = [{"text": t, "target": ["tax", "school"][i % 2], "stance": "ab"[i % 3 // 2]} for i, t in enumerate(TEXTS)]
+    assert "may hold labels" not in said_of(path, *target)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (lambda word: {"span1_text": word, "span2_text": word, "span1_index": 1}, "'span1_text' and 'span2_text'"),
+        (lambda word: {"target": {"span1_text": word, "span1_index": 1}}, "'target.span1_text'"),
+        (lambda word: {"word": word, "start1": 4}, "'word'"),
+        (lambda word: {"aspect": word.title(), "lang": "en"}, "'aspect'"),
+        (lambda word: {"kind": "shop" if word == "torn" else "van", "lang": "en"}, ""),
+    ],
+)
+def test_words_of_the_text_that_are_not_read_are_named(
+    tmp_path: Path, more: Callable[[str], dict[str, object]], said: str
+) -> None:
+    """As in WSC, WiC and tables of aspects."""
+    rows = [{"text": t, **more(["parcel", "torn"][i % 2]), "label": i % 2} for i, t in enumerate(TEXTS)]
+    found = said_of(tmp_path / "a.jsonl", *rows)
+    assert (f"{said} may say what words of the text the label is of, which is not read" in found) == bool(said)
+
+
+def test_an_answer_beside_question_and_text_is_named_however_short_it_is(tmp_path: Path) -> None:
+    rows = ({"paragraph": t, "question": f"why, {i}?", "answer": ["Yes", "1999"][i % 2], "label": i % 2}
+            for i, t in enumerate(TEXTS))  # fmt: skip
+    found = said_of(tmp_path / "a.jsonl", *rows)
+    assert "'answer' holds texts, too, and is not read (--columns text=question+paragraph+answer reads all)" in found
+
+
+def test_tags_that_are_not_read_are_named(tmp_path: Path) -> None:
+    rows = ({"text": f"to boston {i}", "slots": "O B-to O", "intent": "ab"[i % 2]} for i in range(12))
+    found = said_of(tmp_path / "a.jsonl", *rows)
+    assert "'slots' has a tag for each word, and is not read (--task ner --columns text=text,label=slots does)" in found
+    rows = ({"tokens": ["Mira", "left"], "ner_tags": ["B-PER", "O"], "fine_ner_tags": ["B-king", "O"]} for _ in TEXTS)
+    found = said_of(tmp_path / "a.jsonl", *rows)
+    assert (
+        "the tags in 'ner_tags' are read, and those in 'fine_ner_tags' are not (--columns text=tokens,label=" in found
+    )
+
+
+def test_relations_beside_entities_are_named(tmp_path: Path) -> None:
+    told = {"tokens": ["Mira", "left", "Aldby"], "entities": [{"type": "PER", "start": 0, "end": 1}]}
+    path = tmp_path / "a.jsonl"
+    assert "the relations in 'relations' are not" in said_of(path, *[{**told, "relations": [{"head": 0}]}] * 12)
+    assert "relations" not in said_of(path, *[{**told, "relations": []}] * 12)
+
+
+def test_labels_in_a_table_of_their_own_are_named(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("id,text\n" + "".join(f"{i},{text}\n" for i, text in enumerate(TEXTS)))
+    (tmp_path / "train_labels.csv").write_text("id,label\n" + "".join(f"{i},{i % 2}\n" for i in range(30)))
+    said = r"train_labels\.csv beside it may hold the labels, so join both by the column they share: python -c \"import"
+    for data in (tmp_path, tmp_path / "train.csv"):
+        with pytest.raises(DataError, match=said):
+            load_data([str(data)])
 
 
 def test_choices_and_letters_without_names_are_questions(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from bertkit.tasks.registry import SHAPE_OF
 FLOORS = 6
 # Where a column, or a configuration on the hub, is called as a task is.
 _NAMES_OF_COLUMNS = {
-    *((name, '"ner"') for name in ("column_names.py", "tagged.py", "schemes.py", "catalog.py")),
+    *((name, '"ner"') for name in ("column_names.py", "tagged.py", "schemes.py", "catalog.py", "published.py")),
     ("relations.py", '"relation"'),
     ("labelled.py", '"extractive"'),
 }

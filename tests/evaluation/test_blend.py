@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,14 @@ from bertkit import bundle
 from bertkit.baselines.pairs import WordVectors
 from bertkit.baselines.sequence import load_sequence_baselines
 from bertkit.cli.app import app
+from bertkit.compute.device import Placement
 from bertkit.data.records import Example
 from bertkit.errors import RunError
-from bertkit.evaluation.blend import Blend, ScoreBlend, fit_blend, fit_score_blend, open_ensemble
+from bertkit.evaluation.answers import Answerer, Chunk
+from bertkit.evaluation.blend import Blend, Member, ScoreBlend, fit_blend, fit_score_blend, open_ensemble
+from bertkit.evaluation.predict import predict_stream
 from bertkit.evaluation.run import EvalRequest, evaluate_run
+from bertkit.tasks.base import Outputs
 from bertkit.training.run import Event, train
 from tests.conftest import pair_rows, write_tsv
 from tests.training.test_run import small
@@ -140,6 +145,38 @@ def test_predict_gives_the_product(blended: Path, unblended: Path, rows: Path) -
     assert loaded.manifest.blend.keys() == {"encoder", "overlap"}
     assert both == pytest.approx(np.asarray(blend.mix(alone, member)), abs=1e-4)
     assert np.abs(both - alone).max() > 0.01
+
+
+def test_an_idle_model_has_its_rows_before_the_other_member_is_asked(
+    blended: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answerer = Answerer(bundle.load(blended), Placement("cpu", "float32", 1))
+    rows = [Example((a, b), None, i, "x") for i, (a, b, _) in enumerate(pair_rows(3, seed=5))]
+    wanted, happened, chunks = answerer.records(answerer.encode(rows)), [], []
+    asked = Member.answers
+
+    def answers(member: Member, *asks: Any) -> Outputs:
+        happened.append("member")
+        return asked(member, *asks)
+
+    def take(chunk: Chunk) -> None:
+        happened.append("model")
+        chunks.append(chunk)
+
+    monkeypatch.setattr(Member, "answers", answers)
+    answerer.encode_for(take, rows)
+    assert happened == ["model", "member"]
+    assert answerer.records(chunks[0]) == wanted
+
+
+def test_what_the_other_member_raises_reaches_who_waits_for_it(blended: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Outputs:
+        raise RunError("no answer.")
+
+    monkeypatch.setattr(Member, "answers", broken)
+    rows = [Example((a, b), None, i, "x") for i, (a, b, _) in enumerate(pair_rows(3, seed=5))]
+    with pytest.raises(RunError, match="no answer"):
+        list(predict_stream(bundle.load(blended), rows, Placement("cpu", "float32", 1), slow_source=True))
 
 
 def test_eval_shows_both_and_is_right_about_either(blended: Path, unblended: Path) -> None:

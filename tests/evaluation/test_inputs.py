@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from bertkit.data.records import BadRow, ColumnMap, Example
 from bertkit.errors import DataError
 from bertkit.evaluation.inputs import FORMATS, open_inputs
 from bertkit.tasks.base import TaskSettings
+from bertkit.tasks.rows import load_data
 
 TEXT = ColumnMap(("text",), None, "label")
 PAIR = ColumnMap(("sentence1",), "sentence2", "label")
@@ -153,3 +155,27 @@ def test_a_run_of_a_table_without_names_takes_no_row_for_one(read: Read, columns
     lines = lines if place == "1" else ["\t".join(reversed(line.split("\t"))) for line in lines]
     found, _ = read("\n".join([*lines, ""]), task=f"column {place}")
     assert [row.texts[0] for row in found if isinstance(row, Example)] == [f"the parcel {i} was late" for i in range(9)]
+
+
+@pytest.mark.parametrize("name", ["-", "chats.jsonl"])
+def test_whole_conversations_for_a_run_of_texts_are_said(
+    read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    turns = [("system", "Rate."), ("user", "It was good."), ("assistant", "pos")]
+    messages = [{"role": role, "content": said} for role, said in turns]
+    whole = "system: Rate.\nuser: It was good.\nassistant: pos"
+    chat = json.dumps({"messages": messages}) + "\n"
+    rows, said = read(chat, name=name)
+    assert texts(rows) == [(1, whole)]
+    assert said == [
+        f"{'<stdin>' if name == '-' else name}: the run learnt from 'text', which is not here; the whole of each "
+        "conversation in 'messages' is read, answers included (--columns text=user_message reads what was asked)"
+    ]
+    assert texts(read(chat, name=name, columns="text=user_message")[0]) == [(1, "It was good.")]
+    rows, said = read(json.dumps({"messages": messages, "label": "pos"}) + "\n", name=name)
+    assert texts(rows) == [(1, whole)]
+    assert said[0].endswith("answers included")
+    Path("eval.jsonl").write_text(chat, encoding="utf-8")
+    found = load_data(["eval.jsonl"], columns="label=assistant_message", task="classify", stored=TEXT)
+    assert any("the whole of each conversation in 'messages' is read" in note for note in found.notes)

@@ -94,6 +94,23 @@ def test_a_slow_source_gives_the_same_records(loaded: Bundle) -> None:
     assert [r["label"] for r in fast] == [r["label"] for r in slow]
 
 
+def test_a_model_with_nothing_to_do_is_not_kept_waiting(loaded: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bertkit.evaluation.predict.PATIENCE_S", 60.0)  # that of a model at work
+    first, *rest = examples(3)
+    answered = threading.Event()
+
+    def typed() -> Iterator[Example]:
+        yield first
+        assert answered.wait(30), "the first row was not answered before the second came"
+        yield from rest
+
+    records = []
+    for chunk in predict_stream(loaded, typed(), CPU, slow_source=True):
+        records += chunk
+        answered.set()
+    assert [record["line"] for record in records] == [1, 2, 3]
+
+
 @pytest.mark.parametrize("suffix", ["tsv", "csv", "jsonl", "parquet"])
 def test_every_input_format_gives_the_same_answers(suffix: str, trained_run: Path, tmp_path: Path) -> None:
     rows = pair_rows(20, seed=3)

@@ -36,8 +36,11 @@ from tests.conftest import pair_rows
 from tests.training.test_run import small
 
 CPU = Placement("cpu", "float32", 1)
-# Packages that prediction has no use for; some take longer to import than torch.
-UNUSED = ("datasets", "sklearn", "scipy", "accelerate", "matplotlib", "tensorboard", "pandas", "pyarrow", "kiwipiepy")
+# What a prediction of labels has no use for; some take longer to import than torch.
+UNUSED = (
+    "datasets", "sklearn", "scipy", "accelerate", "matplotlib", "tensorboard", "pandas", "pyarrow", "kiwipiepy",
+    "bertkit.documents", "bertkit.baselines.table",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

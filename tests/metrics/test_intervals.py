@@ -1,11 +1,13 @@
 """Bootstrap intervals: fast forms equal the plain one, and mean what they say."""
 
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from bertkit.metrics import intervals
+from bertkit import cache
+from bertkit.metrics import classification, intervals, multilabel, probabilities, spans
 from bertkit.metrics.classification import classification_metrics, regression_metrics
 from bertkit.metrics.intervals import (
     bootstrap,
@@ -16,6 +18,7 @@ from bertkit.metrics.intervals import (
     regression_difference,
     regression_intervals,
 )
+from bertkit.tasks import question_answering
 
 
 def labelled(rows, labels, *, seed=0):
@@ -188,3 +191,133 @@ def test_intervals_of_very_many_scores_take_seconds():
     regression_intervals(gold, model)
     regression_difference(gold, model, baseline)
     assert time.process_time() - start < 5
+
+
+def spans_of(rows, seed):
+    generator = np.random.default_rng(seed)
+    every = generator.random((rows, 4)) < [0.7, 0.3, 0.2, 0.1]
+    return [[(i, i + 1, "A") for i in np.flatnonzero(own)] for own in every]
+
+
+def sets_of(gold, share, seed):
+    generator = np.random.default_rng(seed)
+    scores = np.clip(gold * share + generator.random(gold.shape) * (1 - share), 0, 1)
+    return multilabel.AnsweredSets(scores, scores >= 0.5)
+
+
+def intervals_of_rows(rows):
+    """Return the intervals of every kind of answers that rows may have, and of differences, by name."""
+    generator = np.random.default_rng(3)
+    gold, model = spans_of(rows, 1), spans_of(rows, 2)
+    model = [own if i % 3 else other for i, (own, other) in enumerate(zip(gold, model, strict=True))]
+    sets = generator.random((rows, 3)) < [0.5, 0.2, 0.05]
+    answered = [sets_of(sets, 0.4, 1), sets_of(sets, 0.2, 2)]
+    places = generator.integers(0, 4, rows)
+    choices = [generator.dirichlet(np.ones(4), rows) for _ in range(2)]
+    choices[0][np.arange(rows), places] += 0.5
+    names, labels = np.asarray(["none", "a", "b"]), ["none", "a", "b"]
+    relations = [names[generator.integers(0, 3, rows)].tolist() for _ in range(3)]
+    relations[1] = [own if i % 2 else other for i, (own, other) in enumerate(zip(*relations[:2], strict=True))]
+    logs = [np.stack([-generator.exponential(2, (3, rows)), generator.random((3, rows)) < 0.3], axis=2) for _ in "ab"]
+    first, second = (own.transpose(1, 0, 2) for own in logs)
+    rights = [("a b",) if has else () for has in generator.random(rows) < 0.7]
+    said = [["", "a b", "a c"][i] for i in generator.integers(0, 3, rows)]
+    readings = [question_answering.ReadingScores(own, rights, are_korean=False) for own in (said, said[::-1])]
+    hits = [(generator.random(rows) < share).tolist() for share in (0.8, 0.6)]
+    return {
+        "entities": spans.tagging_intervals(gold, model),
+        "entities, less": spans.tagging_difference(gold, model, spans_of(rows, 5)),
+        "sets": multilabel.multilabel_intervals(sets, answered[0]),
+        "sets, less": multilabel.multilabel_difference(sets, *answered),
+        "choice": multilabel.ranking_intervals(places, choices[0]),
+        "choice, less": multilabel.ranking_difference(places, *choices),
+        "relations": spans.relation_intervals(*relations[:2], None, labels, {"a", "b"}),
+        "relations, less": spans.relation_difference(
+            relations[0], (relations[1], None), (relations[2], None), labels, {"a", "b"}
+        ),
+        "perplexity": probabilities.perplexity_intervals(first),
+        "perplexity, less": probabilities.perplexity_difference(first, second),
+        "reading": readings[0].intervals(),
+        "reading, less": readings[0].difference(readings[1]),
+        "pairs": probabilities.pair_accuracy_interval(hits[0]),
+        "pairs, less": probabilities.pair_accuracy_difference(*hits),
+    }
+
+
+def test_other_answers_of_very_many_rows_have_the_intervals_of_drawn_rows(monkeypatch):
+    drawn = intervals_of_rows(4_000)
+    row_by_row, calls = intervals.draw_rows, []
+    monkeypatch.setattr(intervals, "draw_rows", lambda *words: calls.append(words) or row_by_row(*words))
+    for module in (intervals, spans, multilabel, probabilities, question_answering):
+        monkeypatch.setattr(module, "MOST_DRAWN", 1_000)
+    many = intervals_of_rows(4_000)
+    assert not calls  # which takes minutes where rows are millions
+    for kind, found in drawn.items():
+        assert list(many[kind]) == list(found), kind
+        for name, (low, high) in found.items():
+            assert many[kind][name] == pytest.approx((low, high), abs=0.15 * (high - low) + 1e-9), (kind, name)
+    assert many == intervals_of_rows(4_000)
+
+
+def test_sets_of_which_hardly_two_are_alike_are_drawn_by_rows(monkeypatch):
+    sets = np.random.default_rng(1).random((2_000, 40)) < 0.5
+    answered = sets_of(sets, 0.4, 1)
+    drawn = multilabel.multilabel_intervals(sets, answered)
+    monkeypatch.setattr(multilabel, "MOST_DRAWN", 1_000)
+    monkeypatch.setattr(multilabel, "_MOST_SETS", 1_000)
+    assert multilabel.multilabel_intervals(sets, answered) == drawn
+
+
+@pytest.mark.parametrize("kind", ["entities", "sets", "choice"])
+def test_intervals_of_very_many_rows_are_as_wide_as_those_of_drawn_rows(kind, monkeypatch):
+    rows, generator = 1_000, np.random.default_rng(3)
+    sets = generator.random((rows, 3)) < [0.5, 0.2, 0.05]
+    answered = [sets_of(sets, 0.4, 1), sets_of(sets, 0.2, 2)]
+    gold, first, second = (spans_of(rows, seed) for seed in (1, 2, 5))
+    places, choices = generator.integers(0, 4, rows), [generator.dirichlet(np.ones(4), rows) for _ in range(2)]
+
+    def widths():
+        of_seed = {
+            "entities": lambda seed: spans.tagging_difference(gold, first, second, seed=seed),
+            "sets": lambda seed: multilabel.multilabel_difference(sets, *answered, seed=seed),
+            "choice": lambda seed: multilabel.ranking_difference(places, *choices, seed=seed),
+        }[kind]
+        found = [[high - low for low, high in of_seed(seed).values()] for seed in range(24)]
+        return np.mean(found, axis=0)
+
+    drawn = widths()
+    for module in (intervals, spans, multilabel):
+        monkeypatch.setattr(module, "MOST_DRAWN", 500)
+    assert widths() / drawn == pytest.approx(1.0, abs=0.02)
+
+
+def most_held(work):
+    """Return the most bytes that arrays and objects take during some work; those of mapped files do not count."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_intervals_of_very_many_rows_hold_some_of_the_draws_at_a_time(monkeypatch):
+    generator = np.random.default_rng(1)
+    loss, sure = generator.exponential(1, 3_000), generator.random(3_000)
+    for module in (intervals, probabilities):
+        monkeypatch.setattr(module, "MOST_DRAWN", 1_000)
+    # all draws of all bins would be a thousand times as many numbers as there are bins
+    assert most_held(lambda: intervals.mean_difference(loss, sure, "loss")) < 12 << 20
+    assert most_held(lambda: probabilities.calibration_interval(sure, sure > 0.5)) < 12 << 20
+
+
+def test_intervals_of_very_many_numbers_hold_some_of_the_rows_at_a_time(monkeypatch, tmp_path):
+    monkeypatch.setenv("BERTKIT_CACHE", str(tmp_path))
+    gold, model, baseline = numbered(40_000)
+    monkeypatch.setattr(intervals, "MOST_DRAWN", 1_000)
+    monkeypatch.setattr(intervals, "_CHUNK", 4_096)
+    for module in (cache, classification):
+        monkeypatch.setattr(module, "ROWS_AT_ONCE", 1_024)
+    held = most_held(lambda: regression_difference(gold, model, baseline))
+    assert held < 2 << 20  # a figure of each row would be 0.3 MB, and there are sixty
+    assert most_held(lambda: regression_metrics(gold, model)) < 1 << 20

@@ -54,6 +54,19 @@ def test_same_pooled_vector(ours: BertModel, published: transformers.BertModel) 
         torch.testing.assert_close(pooled, published(**inputs).pooler_output, atol=1e-5, rtol=1e-5)
 
 
+def test_predicting_holds_the_wide_states_once_and_changes_no_bit(ours: BertModel) -> None:
+    inputs, block = batch(), ours.encoder.layer[0].intermediate
+    with torch.no_grad():
+        expected = ours(**inputs)
+    wide: list[torch.Tensor] = []
+    handle = block.dense.register_forward_hook(lambda _, __, out: wide.append(out))
+    with torch.inference_mode():
+        assert torch.equal(ours(**inputs), expected)
+        narrow = torch.randn(2, 3, CONFIG.hidden_size)
+        assert block(narrow).data_ptr() == wide[-1].data_ptr()
+    handle.remove()
+
+
 def test_no_mask_equals_a_mask_of_ones(ours: BertModel) -> None:
     inputs = batch(rows=1)
     with torch.inference_mode():

@@ -178,6 +178,21 @@ def test_two_runs_differ_row_by_row_as_their_stored_answers_do(three: Path) -> N
     assert shown["difference"] == pytest.approx((right[0] - right[1]) / 40, abs=1e-6)
 
 
+def test_rows_of_one_table_by_another_name_are_the_same_rows(three: Path, tmp_path: Path) -> None:
+    """As where one run read it from standard input, or from another folder."""
+    shutil.copytree(three / "plain", tmp_path / "other")
+    answers = tmp_path / "other/validation.jsonl"
+    rows = [json.loads(line) | {"file": "stdin"} for line in answers.read_text().splitlines()]
+    answers.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = json.loads(bertkit("runs", "diff", three / "plain", tmp_path / "other").stdout)
+    assert found["held_out"]["rows"] == len(rows)
+    manifest = tmp_path / "other/bertkit.json"
+    mine = json.loads((three / "plain/bertkit.json").read_text())["data"]["fingerprint"]
+    manifest.write_text(manifest.read_text().replace(mine, mine[::-1]))
+    found = json.loads(bertkit("runs", "diff", three / "plain", tmp_path / "other").stdout)
+    assert "different rows" in found["reason"], "other data"
+
+
 def test_two_runs_with_other_held_out_rows_are_not_compared_row_by_row(three: Path, tmp_path: Path) -> None:
     shutil.copytree(three / "plain", tmp_path / "other")
     answers = tmp_path / "other/validation.jsonl"

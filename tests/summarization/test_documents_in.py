@@ -6,13 +6,14 @@ import gzip
 import io
 import json
 import sys
+import zipfile
 
 import pytest
 
 from bertkit.errors import DataError, UsageError
 from bertkit.summarization.documents_in import holds_many, read_documents
 from bertkit.summarization.methods import SummaryOptions
-from bertkit.summarization.records import Listener, SourceText, Unreadable
+from bertkit.summarization.records import Listener, SourceText, Unreadable, document_sentences, on_one_line
 from bertkit.summarization.summarize import SummarizeRequest, summarize_inputs
 
 
@@ -159,3 +160,157 @@ def test_a_folder_stands_for_its_files(tmp_path):
     for name in ("b.txt", "a.txt", "notes.bin"):
         (tmp_path / name).write_text(f"It rained in {name}.", encoding="utf-8")
     assert [item.source for item in read(str(tmp_path))] == [str(tmp_path / "a.txt"), str(tmp_path / "b.txt")]
+
+
+SEGMENTS = [
+    {"id": 0, "start": 0.0, "end": 3.2, "text": " The river rose by two metres on"},
+    {"id": 1, "start": 3.2, "end": 5.0, "text": " Thursday. The road is closed."},
+]
+MESSAGES = [
+    {"type": "message", "user": "U1", "text": "It is done.", "ts": "1715584320.0001"},
+    {"type": "message", "subtype": "channel_join", "user": "U3", "text": "<@U3> has joined", "ts": "1715584330.0"},
+    {"type": "message", "user": "U2", "text": "Who pays?", "ts": "1715584380.0001"},
+]
+RISEN = [("", "The river rose by two metres on Thursday."), ("", "The road is closed.")]
+TALK = [("Ana", "It is done."), ("Bo", "Who pays?")]
+
+
+def said_in(item):
+    return [(sentence.speaker, sentence.said) for sentence in document_sentences(item, "auto")]
+
+
+@pytest.mark.parametrize("way", ["file", "pipe"])
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.json", json.dumps({"segments": SEGMENTS, "language": "en"}), RISEN),
+        ("a.json", json.dumps({"segments": SEGMENTS, "language": "en"}, indent=1), RISEN),
+        (
+            "a.tsv",
+            "start\tend\ttext\n0\t3200\tThe river rose by two metres on\n3200\t5000\tThursday. The road is closed.\n\n",
+            RISEN,
+        ),
+        (
+            "a.csv",
+            "Speaker Name,Start Time,End Time,Text\nAna,00:00:00:00,00:00:03:05,It is done.\n"
+            "Bo,00:03,00:05,Who pays?\n",
+            TALK,
+        ),
+        (
+            "a.csv",
+            'Date,User,Message\n2024-05-13 09:12:00,"Ana","It is done."\n2024-05-13 09:13:00,"Bo","Who pays?"\n',
+            TALK,
+        ),
+        ("a.json", json.dumps(MESSAGES).replace('"U1"', '"Ana"').replace('"U2"', '"Bo"'), TALK),
+        (
+            "a.json",
+            json.dumps(
+                {
+                    "guild": {"name": "x"},
+                    "messages": [
+                        {"type": "Default", "timestamp": "1", "content": "It is done.", "author": {"name": "Ana"}},
+                        {"type": "Default", "timestamp": "2", "content": "Who pays?", "author": {"name": "Bo"}},
+                    ],
+                }
+            ),
+            TALK,
+        ),
+        (
+            "a.json",
+            json.dumps(
+                {
+                    "name": "x",
+                    "messages": [
+                        {"type": "service", "actor": "Ana", "action": "create_group"},
+                        {"type": "message", "from": "Ana", "text": "It is done."},
+                        {"type": "message", "from": "Bo", "text": ["Who ", {"type": "bold", "text": "pays"}, "?"]},
+                    ],
+                }
+            ),
+            TALK,
+        ),
+        ("a.jsonl", json.dumps({"utt": ["It is done.", "Who pays?"], "speaker": ["Ana", "Bo"]}), TALK),
+        (
+            "a.jsonl",
+            json.dumps(
+                {
+                    "general_query_list": [{"query": "a", "answer": "b"}, {"query": "a", "answer": "b"}],
+                    "meeting_transcripts": [{"speaker": who, "content": what} for who, what in TALK],
+                }
+            ),
+            TALK,
+        ),
+        (
+            "a.json",
+            json.dumps({"results": {"transcripts": [{"transcript": "It is done."}], "items": [{"content": "It"}]}}),
+            [("", "It is done.")],
+        ),
+        (
+            "a.json",
+            json.dumps({"info": [{"annotations": {"lines": [{"text": "비가 온다.", "speaker": {"id": "1번"}}]}}]}),
+            [("1번", "비가 온다.")],
+        ),
+        (
+            "a.jsonl",
+            json.dumps({"doc_id": "d", "paragraphs": [{"context": "It rose. It fell."}, {"context": "It is dry."}]}),
+            [("", "It rose."), ("", "It fell."), ("", "It is dry.")],
+        ),
+        ("a.jsonl", json.dumps({"article": "It rose.\n\n@highlight\n\nRose."}), [("", "It rose.")]),
+        (
+            "a.csv",
+            'id,body\n1,"It rose.<br /><br />It fell &amp; fell.<br>It&#39;s dry."\n',
+            [("", "It rose."), ("", "It fell & fell."), ("", "It's dry.")],
+        ),
+    ],
+)
+def test_a_conversation_or_a_document_in_json_and_tables(tmp_path, monkeypatch, way, name, content, expected):
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
+    (item,) = read(path if way == "file" else "-")
+    assert said_in(item) == expected
+
+
+def test_rows_with_labels_or_summaries_are_documents_each(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("start,end,text,label\n1,2,It rose.,a\n3,4,It fell.,b\n")
+    assert len(read(path)) == 2
+    path.write_text("Date,User,Review\n2024,Ana,It rose.\n2024,Bo,It fell.\n")
+    assert len(read(path)) == 2
+
+
+def test_a_table_of_unknown_columns_on_standard_input_is_not_read_as_prose(monkeypatch):
+    table = 'uuid,body_plain,subject\n1,"The river rose by two metres on Thursday, and fell.","River"\n'
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(table.encode())))
+    (item,) = read("-")
+    assert isinstance(item, Unreadable)
+    assert "--columns text=body_plain" in item.message
+    monkeypatch.setattr(
+        sys, "stdin", io.TextIOWrapper(io.BytesIO(b'Ana, Bo and I went.\n"No," said Ana, "it rained."\n'))
+    )
+    assert isinstance(read("-")[0], SourceText)
+
+
+def test_columns_inside_objects_and_by_other_spellings(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"Meta(Refine)": {"passage": "It rose. " * 9, "id": 1}}) + "\n")
+    assert "'text=Meta(Refine).passage'" in read(path)[0].message
+    path.write_text(json.dumps({"Article Text": "It rose.", "source": "paper"}) + "\n")
+    assert read(path)[0].text == "It rose."
+
+
+def test_kinds_of_files_that_are_not_read(tmp_path):
+    (tmp_path / "a.rtf").write_text("{\\rtf1\\ansi It rose.\\par}")
+    with pytest.raises(DataError, match=r"this is RTF; save it as \.docx"):
+        read(tmp_path / "a.rtf")
+    with zipfile.ZipFile(tmp_path / "a.odt", "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.text")
+        archive.writestr("content.xml", "<a/>")
+    with pytest.raises(DataError, match="a kind that is not read"):
+        read(tmp_path / "a.odt")
+
+
+def test_words_that_are_broken_at_the_end_of_a_line_are_whole_in_a_summary():
+    assert on_one_line("We mea-\nsured well-\nknown and co\u00ad\noperative winds - or\nnot.") == (
+        "We measured well-known and cooperative winds - or not."
+    )

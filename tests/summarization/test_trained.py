@@ -70,6 +70,20 @@ def test_a_run_that_reads_the_beginning_says_what_it_left_out(extractive_run, tm
     assert not said
 
 
+def test_a_run_of_matching_says_that_it_compared_with_the_beginning(matching_run, tmp_path):
+    run = shutil.copytree(matching_run, tmp_path / "run")
+    manifest = json.loads((run / "bertkit.json").read_text())
+    manifest |= {"settings": {**manifest["settings"], "max_length": 24}}
+    (run / "bertkit.json").write_text(json.dumps(manifest))
+    said: list[str] = []
+    summarizer = open_summarizer(SummaryOptions("matchsum", str(run)), Listener(note=said.append))
+    list(summarizer([SourceText(TEXT * 3), SourceText("the cat sees music.")]))
+    assert [line for line in said if line.startswith("warning: 1 text is longer than the 24 tokens")]
+    said.clear()
+    list(summarizer([SourceText("the cat sees music.")]))
+    assert not said
+
+
 def test_a_run_of_matching_summarizes(matching_run):
     summary = summarize(TEXT, SummaryOptions(model=str(matching_run)))
     assert summary.method == "matchsum"

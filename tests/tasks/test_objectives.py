@@ -10,10 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from bertkit import cache
 from bertkit.data.records import ColumnMap, Example
 from bertkit.errors import DataError, UsageError
+from bertkit.metrics import classification, intervals
 from bertkit.models.bert import BertConfig, BertModel
 from bertkit.models.heads import SequenceModel
+from bertkit.tasks import objectives
 from bertkit.tasks.base import TaskSettings, TrainingOptions
 from bertkit.tasks.multilabel import parse_thresholds
 from bertkit.tasks.objectives import Classification, Regression, number
@@ -315,7 +318,7 @@ def test_regression_scores_have_no_labels_and_know_a_constant() -> None:
 
 def test_regression_mistakes_are_all_rows_by_size_of_error() -> None:
     mistakes = Regression().mistakes(rows("1", "2", "3"), probabilities((1.5,), (0.0,), (3.0,)))
-    assert mistakes == [
+    assert list(mistakes) == [
         (1, {"predicted": 0.0, "error": -2.0}),
         (0, {"predicted": 1.5, "error": 0.5}),
         (2, {"predicted": 3.0, "error": 0.0}),
@@ -331,3 +334,42 @@ def test_regression_intervals_hold_the_score() -> None:
     assert intervals.keys() == metrics.keys()
     assert all(low < metrics[name] < high for name, (low, high) in intervals.items())
     assert Regression().difference(examples, outputs, outputs)["mse"] == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("decimals", [1, 12])  # with many ties, and with none
+def test_numbers_of_many_rows_are_scored_some_at_a_time_to_the_same_figures(decimals, monkeypatch, tmp_path):
+    monkeypatch.setenv("BERTKIT_CACHE", str(tmp_path))
+    generator = np.random.default_rng(1)
+    gold = np.round(generator.normal(size=2_000), decimals)
+    examples = [Example(("a",), str(value), i + 1, "f.csv") for i, value in enumerate(gold)]
+    mine, other = (np.round(gold + generator.normal(size=2_000), decimals)[:, None] for _ in "ab")
+    constant = np.full((2_000, 1), gold.mean())
+
+    def figures():
+        objective = Regression()
+        return (
+            *(objective.score(examples, own) for own in (mine, constant)),
+            objective.intervals(examples, mine),
+            *(objective.difference(examples, mine, own) for own in (other, constant)),
+            list(objective.mistakes(examples, mine)),
+        )
+
+    monkeypatch.setattr(intervals, "MOST_DRAWN", 1_000)
+    whole = figures()
+    for module in (cache, classification):
+        monkeypatch.setattr(module, "ROWS_AT_ONCE", 64)
+    monkeypatch.setattr(objectives, "MANY", 100)
+    monkeypatch.setattr(intervals, "_CHUNK", 1_024)
+    parts = figures()
+    assert [parts[i] for i in (0, 1, 5)] == [whole[i] for i in (0, 1, 5)]
+    for one, found in zip(whole[2:5], parts[2:5], strict=True):
+        for name, interval in one.items():
+            assert found[name] == pytest.approx(interval, abs=1e-9), name
+
+
+def test_a_score_that_is_none_is_named_in_many_rows_too(monkeypatch, tmp_path):
+    monkeypatch.setenv("BERTKIT_CACHE", str(tmp_path))
+    monkeypatch.setattr(objectives, "MANY", 1)
+    rows = [Example(("a",), label, i + 1, "f.csv") for i, label in enumerate(["1", "much"])]
+    with pytest.raises(DataError, match=r"f\.csv:2"):
+        Regression().score(rows, [np.zeros(1)] * 2)

@@ -16,6 +16,7 @@ from bertkit.config import TrainConfig
 from bertkit.data import loading, store
 from bertkit.data.store import StoredRows
 from bertkit.evaluation import blend
+from bertkit.evaluation import run as evaluation_run
 from bertkit.evaluation.run import EvalRequest, evaluate_run
 from bertkit.tasks import encoded, masked_lm, objectives
 from bertkit.tasks.encoded import ScoredRows, StoredTraining
@@ -211,3 +212,15 @@ def test_other_answers_of_many_rows_are_scored_alike(task, tmp_path, in_cache):
     held, stored = (json.loads((tmp_path / run / "metrics.json").read_text()) for run in ("held", "stored"))
     assert stored["metrics"] == pytest.approx(held["metrics"], abs=1e-6)
     assert (tmp_path / "held/model.safetensors").read_bytes() == (tmp_path / "stored/model.safetensors").read_bytes()
+
+
+def test_what_is_no_longer_used_goes_back_before_and_while_baselines_answer(table, tmp_path, in_cache, monkeypatch):
+    train(config_of(table, tmp_path / "run", epochs=1))
+    in_cache()
+    given: list[str] = []
+    monkeypatch.setattr(evaluation_run, "MANY", 20)
+    monkeypatch.setattr(evaluation_run, "give_back", lambda: given.append("before"))
+    monkeypatch.setattr(sequence, "give_back_growth", lambda: given.append("while"))
+    evaluate_run(EvalRequest(run=tmp_path / "run", data=(str(table),)))
+    assert given[0] == "before"
+    assert given[1:] == ["while"] * (len(given) - 1) != []

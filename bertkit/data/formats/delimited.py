@@ -92,6 +92,12 @@ def looks_csv(full: Sequence[str], delimiter: str, hint: str | None) -> bool:
     return known >= 2 or (consistent and (hint == "tsv" or (known == 1 and bare)))
 
 
+def are_quoted(first: str) -> bool:
+    """Tell whether all names of a table whose fields tabs part are in quotes, as R writes them."""
+    cells = first.rstrip("\r").split("\t")
+    return len(cells) > 1 and all(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in cells)
+
+
 def is_even(full: Sequence[str], delimiter: str) -> bool:
     """Tell whether all lines are cut alike below two names or more, and no space stands behind what cuts them."""
     rows = cut_rows(full, delimiter)
@@ -105,9 +111,18 @@ def is_even(full: Sequence[str], delimiter: str) -> bool:
     )
 
 
+def is_even_below_nothing(full: Sequence[str], delimiter: str) -> bool:
+    """Tell whether lines are a table without names: all are cut alike, and no space stands beside what cuts them."""
+    rows = cut_rows(full, delimiter)
+    spaced = [cell for row in rows for cell in row if cell != cell.strip()]
+    whole = "\n".join(full)
+    are_quoted = all(f'"{cell}"' in whole for cell in spaced)
+    return len(rows) > 1 and all(len(row) == len(rows[0]) > 1 for row in rows) and are_quoted
+
+
 def cut_rows(full: Sequence[str], delimiter: str) -> list[list[str]]:
     """Parse the sampled lines leniently; a record cut off at the end of the sample is left out."""
-    if delimiter == "\t":
+    if delimiter == "\t" and not (full and are_quoted(full[0])):
         return [line.split(delimiter) for line in full]
     try:
         rows = list(csv.reader(io.StringIO("\n".join(full), newline=""), delimiter=delimiter))

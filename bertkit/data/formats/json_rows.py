@@ -22,6 +22,7 @@ from bertkit.data.column_names import (
 )
 from bertkit.data.formats.lines import BOM, CARRIAGE_RETURN, READ_ERRORS, Lines, decoding_fault
 from bertkit.data.records import BadRow, Row
+from bertkit.data.tagged.schemes import is_like_tag, is_outside, is_tag
 from bertkit.data.values import (
     DECODER,
     JsonText,
@@ -44,8 +45,9 @@ _ARRAY = re.compile(r"\[\s*\{\s*(?:[\"}]|$)")
 # Names of the list of rows within an object.
 WRAPPERS = frozenset(
     {"data", "rows", "examples", "documents", "document", "items", "instances", "records", "results", "dataset"}
-    | {"reviews", "comments", "articles", "entries", "hits", "list", "samples", "tasks", "common_examples"}
+    | {"reviews", "comments", "articles", "entries", "hits", "list", "samples", "tasks", "common_examples", "values"}
 )
+_OF_SPLIT = re.compile(r"(?:^|_)(?:train|val|valid|validation|dev|test)(?:$|_|ing)", re.IGNORECASE)
 # What hardly stands beside a list of rows.
 _OF_ROWS = HEADER_NAMES - {"id", "idx", "index", "title", *WRAPPERS}
 # Where an object goes on in the next line.
@@ -85,7 +87,7 @@ def json_kind(full: Sequence[str], hint: str | None, *, is_named: bool, is_whole
     if _ARRAY.match(first) or (first.rstrip() == "[" and following in ("", "{", "[", '"')):
         return "json"
     if hint == "jsonl" or (not is_named and _is_json_list(first)):
-        return "jsonl" if following == "[" or _is_annotated(first) else "json"
+        return "jsonl" if following == "[" or _is_annotated(first) or _is_tagged(first) else "json"
     return None
 
 
@@ -115,11 +117,13 @@ def rows_within(value: Mapping[str, Any]) -> Sequence[Any] | None:
 
 
 def are_turns(items: Iterable[Any]) -> bool:
-    """Tell turns of a conversation without labels, which are one text: somebody says each of them."""
+    """Tell turns of a conversation without labels, which are one text: somebody says each of them, or at some time."""
     answers = (*LABEL_NAMES, *TAG_NAMES, *SUMMARY_NAMES)
     return all(
         isinstance(item, dict)
-        and (first_named(item, SPEAKER_NAMES) or {"from", "value"} <= set(item))
+        and (
+            first_named(item, SPEAKER_NAMES) or {"from", "value"} <= set(item) or {"start", "end", "text"} <= set(item)
+        )
         and not first_named(item, answers)
         for item in items
     )
@@ -127,7 +131,10 @@ def are_turns(items: Iterable[Any]) -> bool:
 
 def tables_within(value: Mapping[str, Any]) -> list[str]:
     """Return the names of the tables that an object holds, where there are several: {"train": […], "test": […]}."""
-    found = [name for name, items in value.items() if _is_list_of_rows(items) and _are_rows(items)]
+    found = [name for name, items in value.items() if _is_list_of_rows(items) and _are_rows_of(name, items)]
+    found += [
+        name for name, own in value.items() if _OF_SPLIT.search(name) and isinstance(own, dict) and _is_table(own)
+    ]
     return found if len(found) > 1 and not is_row(value) else []
 
 
@@ -167,6 +174,23 @@ def _is_told_of(value: Mapping[str, Any], name: str) -> bool:
 
 def _are_rows(items: Iterable[Any]) -> bool:
     return all(isinstance(item, dict) and is_row(item) for item in items)
+
+
+def _is_table(value: Mapping[str, Any]) -> bool:
+    """Tell an object that holds a table by its columns, each of them a list."""
+    columns = list(value.values())
+    lists = bool(columns) and all(isinstance(column, list) for column in columns)
+    return lists and len({len(column) for column in columns}) == 1 and first_named(value, TEXT_NAMES) is not None
+
+
+def _are_rows_of(name: str, items: Sequence[Any]) -> bool:
+    """Tell rows in a list that is called as a split may be: of such a one also rows that are lists of cells."""
+    of_cells = all(isinstance(row, list) and len(row) > 1 and not _holds_more(row) for row in items)
+    return _are_rows(items) or (of_cells and _OF_SPLIT.search(name) is not None)
+
+
+def _holds_more(cells: Sequence[Any]) -> bool:
+    return any(isinstance(cell, list | dict) for cell in cells)
 
 
 def _is_list_of_rows(items: Any) -> bool:
@@ -217,6 +241,11 @@ def _is_annotated(line: str) -> bool:
     except RowError:
         return False
     return isinstance(found, list) and len(found) == 2 and isinstance(found[0], str) and isinstance(found[1], dict)
+
+
+def _is_tagged(line: str) -> bool:
+    found = _parsed(line)
+    return isinstance(found, list) and are_tagged_words(found)
 
 
 def _is_json_object(line: str) -> bool:
@@ -285,6 +314,10 @@ def fields_of(record: Any) -> dict[str, str]:
         record = _annotated(*record)
     elif isinstance(record, list) and len(record) == 2 and isinstance(record[0], str) and _are_spans(record[1]):
         record = _annotated(record[0], {"entities": record[1]})
+    elif isinstance(record, list) and are_tagged_words(record):
+        record = {"tokens": [word for word, _ in record], "ner_tags": [tag for _, tag in record]}
+    elif isinstance(record, list) and _is_of_dream(record):
+        record = {"dialogue": "\n".join(record[0]), "questions": record[1], "id": record[2]}
     elif isinstance(record, list) and len(record) > 1 and not any(isinstance(item, list | dict) for item in record):
         record = {str(place): item for place, item in enumerate(record, start=1)}
     if not isinstance(record, dict):
@@ -309,6 +342,21 @@ def _annotated(text: str, annotations: dict[str, Any]) -> dict[str, Any]:
     if isinstance(cats := annotations.get("cats"), dict):
         record["label"] = likely_categories(cats)
     return record
+
+
+def are_tagged_words(items: Sequence[Any]) -> bool:
+    """Tell a list of pairs of a word and its tag."""
+    pairs = bool(items) and all(isinstance(i, list) and len(i) == 2 and all(type(x) is str for x in i) for i in items)
+    tags = [item[1] for item in items] if pairs else []
+    return pairs and all(map(is_like_tag, tags)) and any(is_tag(tag) or is_outside(tag) for tag in tags)
+
+
+def _is_of_dream(record: Sequence[Any]) -> bool:
+    """Tell a conversation, what is asked of it, and its id, as DREAM lists them."""
+    if len(record) != 3 or not all(isinstance(part, list) for part in record[:2]):
+        return False
+    turns, asked = record[:2]
+    return all(isinstance(turn, str) for turn in turns) and all(isinstance(q, dict) and "question" in q for q in asked)
 
 
 def _are_spans(value: Any) -> bool:
@@ -396,9 +444,10 @@ def _object(text: _Text) -> Iterator[Row | BadRow]:
             fault = fault or str(error)
     text.take()
     if len(tables := tables_within(fields)) > 1:
+        rows_of = "[]" if isinstance(fields[tables[0]], list) else ""
         raise text.error(
             f"the object holds several tables, {listed(tables, joint=' and ')}; write each to a file of its own, "
-            f"as with jq -c '.{tables[0]}[]'",
+            f"as with jq -c '.{tables[0]}{rows_of}'",
             kind="",
         )
     rows = None if fault else rows_within(fields)

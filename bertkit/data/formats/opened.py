@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -139,8 +140,13 @@ def size_of(name: str | Path) -> int | None:
 
 # What lies beside a text that was annotated with brat.
 ANNOTATIONS = ".ann"
-# How packed files begin, and what unpacks them; a zip archive is one where it holds a single file.
+# How packed files begin, and what unpacks them; a zip archive is one where it holds a single file, and UTF-16
+# is written as UTF-8.
 _UNPACKERS: Mapping[bytes, Callable[[Any], Any]] = {
+    b"\xff\xfe\x00\x00": lambda packed: _Recoded(packed, "utf-32"),
+    b"\xff\xfe": lambda packed: _Recoded(packed, "utf-16"),
+    b"\xfe\xff": lambda packed: _Recoded(packed, "utf-16"),
+    b"\x28\xb5\x2f\xfd": lambda packed: _OfZstd(packed),  # noqa: PLW0108 (it is defined below)
     b"\x1f\x8b": lambda packed: gzip.GzipFile(fileobj=packed),
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ": lzma.LZMAFile,
@@ -298,6 +304,66 @@ def unpacked(stream: io.BufferedReader[Any], head: bytes) -> BinaryIO:
     made = next((make(stream) for magic, make in _UNPACKERS.items() if head.startswith(magic)), None)
     made = made or (_only_member(stream) if head.startswith(_ZIP_MAGIC) else None)
     return cast("BinaryIO", stream if made is None else UnpackedReader(_Unpacked(made, stream), _BUFFER_BYTES))
+
+
+class _OfZstd:
+    """What is in a stream that zstd has packed."""
+
+    def __init__(self, stream: Any) -> None:
+        import pyarrow
+
+        self._inner = pyarrow.CompressedInputStream(pyarrow.PythonFile(stream, mode="r"), "zstd")
+
+    def read(self, count: int) -> bytes:
+        """Read as many bytes at most, none only at the end.
+
+        Raises:
+            OSError: it is damaged.
+        """
+        try:
+            found: bytes = self._inner.read(count)
+        except READ_ERRORS:
+            raise
+        except ValueError as error:  # of Arrow
+            raise OSError(str(error)) from error
+        return found
+
+    read1 = read
+
+    def close(self) -> None:
+        """Close nothing: the stream has an owner."""
+
+
+class _Recoded:
+    """A stream that begins with the mark of its encoding, as UTF-8."""
+
+    def __init__(self, stream: Any, encoding: str) -> None:
+        self._stream = stream
+        self._encoding = encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._left, self._ended = b"", False
+
+    def read(self, count: int) -> bytes:
+        """Read as many bytes at most, none only at the end.
+
+        Raises:
+            OSError: it is not in this encoding.
+        """
+        while not self._left and not self._ended:
+            # What has arrived is enough: a pipe is not waited for.
+            raw = getattr(self._stream, "read1", self._stream.read)(count) or b""
+            self._ended = not raw
+            try:
+                self._left = self._decoder.decode(raw, final=self._ended).encode("utf-8")
+            except UnicodeError as error:
+                raise OSError(f"not valid {self._encoding.upper()}: {error}") from error
+        found, self._left = self._left[:count], self._left[count:]
+        return found
+
+    read1 = read
+
+    def close(self) -> None:
+        """Close nothing: the stream has an owner."""
 
 
 def _only_member(stream: io.BufferedReader[Any]) -> Any:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, ValuesView
 from typing import Any, NamedTuple
 
 from bertkit.data.column_names import (
     ANSWERED,
     ASKED,
+    CHAT_NAMES,
     DISAGREED,
     DOCUMENT_NAMES,
     HEADER_NAMES,
@@ -23,8 +25,8 @@ from bertkit.data.column_names import (
     first_named,
     folded,
 )
-from bertkit.data.formats.json_rows import are_turns, cell_of, is_row
-from bertkit.data.records import BadRow, Row
+from bertkit.data.formats.json_rows import are_tagged_words, are_turns, cell_of, is_row
+from bertkit.data.records import BadRow, LeftOut, Row
 from bertkit.data.tagged.places import join_token_rows
 from bertkit.data.tagged.schemes import is_like_tag
 from bertkit.data.values import JsonText, RowError, likely_categories, parse_cell, parse_list
@@ -46,7 +48,9 @@ class _Form(NamedTuple):
     tells: Callable[[_Fields], bool] = lambda _: True
 
 
-def usual_rows(rows: Iterator[Row | BadRow], source: str, *, ahead: int = 1) -> Iterator[Row | BadRow]:
+def usual_rows(
+    rows: Iterator[Row | BadRow], source: str, *, ahead: int = 1, is_told: bool = True
+) -> Iterator[Row | BadRow]:
     """Hand on the rows of a table, those of a published form as usual ones.
 
     Args:
@@ -54,6 +58,7 @@ def usual_rows(rows: Iterator[Row | BadRow], source: str, *, ahead: int = 1) -> 
         source: what errors call them.
         ahead: how many of them may be read before the first is handed on. Rows of JSON need not
             all have the same columns: the first names those of all that are read ahead.
+        is_told: whether a record may be added that says what is read otherwise than it stands there.
 
     Raises:
         DataError: each row is one token with its tag, and nothing tells where a sentence ends.
@@ -72,9 +77,37 @@ def usual_rows(rows: Iterator[Row | BadRow], source: str, *, ahead: int = 1) -> 
         again = _converted(again, form)
     elif good and _is_header(good[0]):
         again = _named(again, good[0])
+    if good and any(map(_is_bytes, good[0].fields.values() if isinstance(good[0].fields, dict) else ())):
+        again = _without_bytes(again, is_told=is_told)
     if ahead > 1:
         again = _wider(again, ahead)
     return again if form is not None else join_token_rows(_with_entities(again), source)
+
+
+def _is_bytes(cell: str) -> bool:
+    return cell[:2] in ("b'", 'b"') and len(cell) > 2 and cell[-1] == cell[1]
+
+
+def _without_bytes(rows: Iterator[Row | BadRow], *, is_told: bool) -> Iterator[Row | BadRow]:
+    """Read what Python writes of bytes (b'a text') as the text that they are, as in PAWS."""
+    for row in rows:
+        if isinstance(row, BadRow) or not any(map(_is_bytes, row.fields.values())):
+            yield row
+            continue
+        if is_told:
+            yield LeftOut(row.line, "b'…' around texts, which Python writes around bytes")
+            is_told = False
+        try:
+            yield Row(row.line, {name: _text_of_bytes(cell) for name, cell in row.fields.items()})
+        except (ValueError, SyntaxError):
+            yield BadRow(row.line, "a text in b'…' cannot be read as Python's bytes")
+
+
+def _text_of_bytes(cell: str) -> str:
+    if not _is_bytes(cell):
+        return cell
+    value = ast.literal_eval(cell)
+    return value.decode("utf-8") if isinstance(value, bytes) else cell
 
 
 def _with_entities(rows: Iterator[Row | BadRow]) -> Iterator[Row | BadRow]:
@@ -167,6 +200,14 @@ class _Wider(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._names)
 
+    def values(self) -> ValuesView[str]:
+        """Return what it has."""
+        return self._fields.values()
+
+    def items(self) -> ItemsView[str, str]:
+        """Return the columns that it has, and what they hold."""
+        return self._fields.items()
+
 
 def _converted(rows: Iterator[Row | BadRow], form: _Form) -> Iterator[Row | BadRow]:
     for row in rows:
@@ -178,6 +219,9 @@ def _converted(rows: Iterator[Row | BadRow], form: _Form) -> Iterator[Row | BadR
         except RowError as error:
             yield BadRow(row.line, str(error))
             continue
+        except _MISFIT:
+            yield BadRow(row.line, "its values are not of the kind that the rows before it have")
+            continue
         for fields in found:
             yield Row(row.line, fields)
 
@@ -185,7 +229,7 @@ def _converted(rows: Iterator[Row | BadRow], form: _Form) -> Iterator[Row | BadR
 def _form_of(fields: _Fields) -> _Form | None:
     try:
         return next((form for form in _FORMS if form.columns <= set(fields) and form.tells(fields)), None)
-    except RowError:
+    except (RowError, *_MISFIT):
         return None
 
 
@@ -226,7 +270,8 @@ def _label_studio(fields: _Fields) -> list[dict[str, str]]:
 def _is_task(fields: _Fields) -> bool:
     """Tell a task of Label Studio's that nobody has annotated, as it is imported: its texts are in `data` alone."""
     others = [name for name in fields if name != "data"]
-    return fields["data"].startswith("{") and first_named(others, (*TEXT_NAMES, *LABEL_NAMES, *TAG_NAMES)) is None
+    is_bare = first_named(others, (*TEXT_NAMES, *LABEL_NAMES, *TAG_NAMES)) is None
+    return fields["data"].startswith("{") and is_bare and not _inner_row(fields)
 
 
 def _annotated_classes(fields: _Fields) -> list[dict[str, str]]:
@@ -284,6 +329,138 @@ def _distractors(fields: _Fields) -> list[dict[str, str]]:
     choices = sorted(fields[name] for name in ("correct_answer", *names))
     kept = {name: text for name, text in fields.items() if name not in names}
     return [{**kept, "choices": cell_of(choices)}]
+
+
+def _examples_of_intent(fields: _Fields) -> list[dict[str, str]]:
+    """Make a row of each example of an intent, where an object lists them."""
+    name, label = _intent_columns(fields) or ("", "")
+    if not name:
+        raise RowError("it does not hold an intent and its examples, as the rows before it do")
+    return [{"text": str(text), "label": fields[label]} for text in _list(fields, name)]
+
+
+def _intent_columns(fields: _Fields) -> tuple[str, str] | None:
+    """Find the columns of an intent's examples and of its name."""
+    if not isinstance(fields, dict):
+        return None
+    name = first_named(fields, ("patterns", "examples", "utterances", "phrases"))
+    label = first_named(fields, ("intent", "tag", "intent_name", "name", "label"))
+    if name is None or label is None or not fields[name].startswith('["') or fields[label][:1] in "[{":
+        return None
+    texts = _list(fields, name)
+    return (name, label) if all(isinstance(text, str) for text in texts) else None
+
+
+def _two_texts(fields: _Fields) -> list[dict[str, str]]:
+    """Read a list of two texts with a score or class of both, as sentence-transformers' examples have them."""
+    texts = _list(fields, "texts")
+    if len(texts) != 2:
+        raise RowError("it does not hold two texts, as the rows before it do")
+    kept = {name: text for name, text in fields.items() if name != "texts"}
+    return [{**kept, "sentence1": cell_of(texts[0]), "sentence2": cell_of(texts[1])}]
+
+
+def _has_two_texts(fields: _Fields) -> bool:
+    texts = _list(fields, "texts") if fields["texts"].startswith('["') else []
+    return len(texts) == 2 and all(isinstance(text, str) for text in texts)
+
+
+def _labelled_places(fields: _Fields) -> list[dict[str, str]]:
+    """Read {label: {string: [[first, last], …]}}, as CLUENER has entities."""
+    spans = [
+        {"start": place[0], "end": place[1] + 1, "label": label, "text": string}
+        for label, strings in _object(fields, "label").items()
+        for string, places in strings.items()
+        for place in places
+    ]
+    return [{**{name: text for name, text in fields.items() if name != "label"}, "entities": cell_of(spans)}]
+
+
+def _has_labelled_places(fields: _Fields) -> bool:
+    found = _object(fields, "label") if fields["label"].startswith("{") else {}
+    strings = [places for own in found.values() if isinstance(own, dict) for places in own.values()]
+    return bool(strings) and all(
+        isinstance(places, list) and all(isinstance(p, list) and len(p) == 2 for p in places) for places in strings
+    )
+
+
+def _sentences_of_document(fields: _Fields) -> list[dict[str, str]]:
+    """Make a row of each sentence of a document whose entities count its words, as SciERC and DyGIE++ have them."""
+    found: list[dict[str, str]] = []
+    begin = 0
+    kept = {name: text for name, text in fields.items() if name in ("doc_key", "id", "doc_id")}
+    related = _list(fields, "relations")
+    for words, entities in zip(_list(fields, "sentences"), _list(fields, "ner"), strict=False):
+        starts = list(itertools.accumulate((len(word) + 1 for word in words), initial=0))
+        spans = [
+            {"start": starts[first - begin], "end": starts[last - begin + 1] - 1, "label": label}
+            for first, last, label in entities
+        ]
+        begin += len(words)
+        own = {"text": " ".join(words), "entities": cell_of(spans)}
+        own |= {"relations": cell_of(related[len(found)])} if len(found) < len(related) else {}
+        found.append({**kept, **own})
+    return found
+
+
+def _are_sentences_of_document(fields: _Fields) -> bool:
+    sentences, entities = (
+        _list(fields, name) if fields[name].startswith("[[") else [] for name in ("sentences", "ner")
+    )
+    words = all(isinstance(own, list) and all(isinstance(word, str) for word in own) for own in sentences)
+    places = (entity for own in entities if isinstance(own, list) for entity in own)
+    of_words = all(isinstance(e, list) and len(e) == 3 and all(type(place) is int for place in e[:2]) for e in places)
+    return bool(sentences) and words and of_words and len(sentences) == len(entities)
+
+
+def _wrong_answers(fields: _Fields) -> list[dict[str, str]]:
+    """Read a right answer beside wrong ones, as GPQA has them; their order tells nothing."""
+    names = [name for name in fields if folded(name).startswith("incorrectanswer")]
+    right = first_named(fields, ["correct_answer"]) or ""
+    listed = [
+        text for name in names for text in (_list(fields, name) if fields[name].startswith("[") else [fields[name]])
+    ]
+    choices = sorted({fields[right], *map(str, listed)} - {""})
+    kept = {n: text for n, text in fields.items() if n not in (*names, right) and not folded(n).startswith(_NOT_ASKED)}
+    return [{**kept, "choices": cell_of(choices), "answer": fields[right]}]
+
+
+def _has_wrong_answers(fields: _Fields) -> bool:
+    if not isinstance(fields, dict) or first_named(fields, ["choices", "options"]) is not None:
+        return False
+    names = (["question"], ["correct_answer"], ["incorrect_answer_1", "incorrect_answers", "incorrect_answer"])
+    return all(first_named(fields, usual) is not None for usual in names)
+
+
+def _placeholder(fields: _Fields) -> list[dict[str, str]]:
+    """Read what may stand for @placeholder as choices, as ReCoRD has them.
+
+    Of several right answers the first is one of them, and the others are left out.
+    """
+    answers = list(map(str, _list(fields, "answers")))
+    others = [str(entity) for entity in _list(fields, "entities") if str(entity) not in answers]
+    choices = sorted({*others, *answers[:1]})
+    kept = {name: text for name, text in fields.items() if name not in ("entities", "answers")}
+    return [{**kept, "choices": cell_of(choices), "answer": answers[0] if answers else ""}]
+
+
+def _pairs_of_tokens(fields: _Fields) -> list[dict[str, str]]:
+    """Read a list of [token, tag] pairs."""
+    name = _pairs_column(fields)
+    if name is None:
+        raise RowError("it does not hold a list of [token, tag], as the rows before it do")
+    pairs = _list(fields, name)
+    kept = {other: text for other, text in fields.items() if other != name and not first_named([other], TEXT_NAMES)}
+    words, tags = ([pair[place] for pair in pairs] for place in (0, 1))
+    return [{**kept, TOKEN_NAMES[0]: cell_of(words), TAG_NAMES[0]: cell_of(tags)}]
+
+
+def _pairs_column(fields: _Fields) -> str | None:
+    """Find the only list of pairs of a word and its tag."""
+    if not isinstance(fields, dict):
+        return None
+    found = [name for name, text in fields.items() if text.startswith('[["') and are_tagged_words(_list(fields, name))]
+    return found[0] if len(found) == 1 else None
 
 
 def _token_objects(fields: _Fields) -> list[dict[str, str]]:
@@ -420,6 +597,9 @@ def _responses(fields: _Fields) -> list[dict[str, str]]:
         return [row | {"annotation_id": DISAGREED, "label": ""}]
     given = {name: None if value == DISAGREED else value for name, value in given.items()}
     row["annotation_id"] = cell_of([name for name, value in given.items() if value is not None] or None)
+    # What annotators wrote is no text of the record, whatever the question is called.
+    written = {name: given.pop(name) for name in list(given) if len(asked) > 1 and first_named([name], TEXT_NAMES)}
+    row |= {"responses": cell_of(written)} if written else {}
     for name, value in given.items():
         are_spans = isinstance(value, list) and any(isinstance(item, dict) for item in value)
         row["entities" if are_spans else "label" if len(given) == 1 else name] = cell_of(value)
@@ -502,31 +682,41 @@ def _chat_column(fields: _Fields) -> str | None:
     """Find the messages of a conversation with a model, where nothing else of the row is an answer."""
     if not isinstance(fields, dict) or first_named(fields, (*LABEL_NAMES, *SUMMARY_NAMES)) is not None:
         return None
-    name = first_named(fields, ("messages", "conversations", "conversation"))
+    name = first_named(fields, CHAT_NAMES)
     turns = _list(fields, name) if name is not None and fields[name].startswith("[{") else []
     roles = {turn.get("role", turn.get("from")) if isinstance(turn, dict) else None for turn in turns}
     return name if roles and roles <= _ROLES else None
 
 
 def _unwrapped(fields: _Fields) -> list[dict[str, str]]:
-    """Make columns of what stands in an object of the row, where text and label are both in it."""
-    name = _inner_row(fields)
-    if name is None:
+    """Make columns of what stands in objects of the row, where text and label are in one of them, or in two."""
+    names = _inner_row(fields)
+    if not names:
         raise RowError("it does not hold an object with a text, as the rows before it do")
-    kept = {other: text for other, text in fields.items() if other != name}
-    return [{**kept, **{column_name(key): cell_of(value) for key, value in _object(fields, name).items()}}]
+    kept = {other: text for other, text in fields.items() if other not in names}
+    inner = [item for name in reversed(names) for item in _object(fields, name).items()]
+    return [{**kept, **{column_name(key): cell_of(value) for key, value in inner}}]
 
 
-def _inner_row(fields: _Fields) -> str | None:
-    """Find the only object that has a text and an answer, where nothing else of the row is either."""
+def _inner_row(fields: _Fields) -> list[str]:
+    """Find the only object that has a text and an answer, or the two that have one each.
+
+    Nothing else of the row may be either.
+    """
     if not isinstance(fields, dict):
-        return None
+        return []
     objects = [name for name, text in fields.items() if isinstance(text, JsonText) and text.startswith("{")]
-    others = [name for name in fields if name not in objects and not name.startswith("_")]  # _id, _score: a search's
+    # Of a search _id and _score, of which each hit has some.
+    others = [name for name in fields if name not in objects and not name.startswith("_")]
     if not objects or is_row(others):
-        return None
-    found = [name for name in objects if _is_labelled(_object(fields, name))]
-    return found[0] if len(found) == 1 else None
+        return []
+    texts = [name for name in objects if first_named(_object(fields, name), (*TEXT_NAMES, *DOCUMENT_NAMES))]
+    found = [name for name in texts if _is_labelled(_object(fields, name))]
+    if found or len(texts) != 1:
+        return found if len(found) == 1 else []
+    answers = (*LABEL_NAMES, *SUMMARY_NAMES, *TAG_NAMES)
+    labelled = [name for name in objects if name not in texts and first_named(_object(fields, name), answers)]
+    return [*texts, *labelled] if len(labelled) == 1 else []
 
 
 def _is_labelled(inner: Mapping[str, Any]) -> bool:
@@ -578,8 +768,11 @@ def _questions_of(kept: dict[str, str], questions: Any) -> Iterator[dict[str, st
             yield {**kept, **({"answers": "[]"} if own.get("is_impossible") == "true" else {}), **own}
 
 
+# What a value of another kind than those of the first row raises.
+_MISFIT = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 _MODELS = frozenset({"assistant", "gpt", "model", "bot", "chatgpt", "bard"})
 _ROLES = _MODELS | {"system", "user", "human"}
+_NOT_ASKED = ("prerevision", "extrarevised")  # GPQA's questions before and after they were revised
 _OF_RECORD = frozenset({"fields", "responses", "suggestions", "vectors"})
 # The columns of a row that is a list.
 _PLACES = [str(place) for place in range(1, 100)]
@@ -588,7 +781,7 @@ _SPAN_KINDS = ("labels", "hypertextlabels")
 _SENTENCE_NAMES = (*TEXT_NAMES, "form")
 _ROWS_LOOKED_AT = 200
 _END_NAMES = ("end", "end_offset", "stop")
-_PLACE_NAMES = ("start", "begin", "start_offset", "offset")
+_PLACE_NAMES = ("start", "begin", "start_offset", "begin_offset", "offset")
 _LETTER = re.compile(r"\(([A-H1-8])\)")
 _FEW_WORDS = 10
 _TITLES = frozenset({"title", "headline", "subject", "제목"})
@@ -620,9 +813,17 @@ _FORMS = (
     _Form(frozenset({"paragraphs"}), _questions_of_article, lambda fields: '"qas"' in fields["paragraphs"]),
     _Form(frozenset({"context", "qas"}), _questions_of_text),
     _Form(frozenset({"questions", "options"}), _race, lambda fields: fields["questions"].startswith("[")),
+    _Form(frozenset({"texts", "label"}), _two_texts, _has_two_texts),
+    _Form(frozenset({"texts", "score"}), _two_texts, _has_two_texts),
+    _Form(frozenset(), _examples_of_intent, lambda fields: _intent_columns(fields) is not None),
+    _Form(frozenset({"text", "label"}), _labelled_places, _has_labelled_places),
+    _Form(frozenset({"sentences", "ner"}), _sentences_of_document, _are_sentences_of_document),
+    _Form(frozenset(), _wrong_answers, _has_wrong_answers),
+    _Form(frozenset({"query", "entities", "answers"}), _placeholder, lambda fields: "@placeholder" in fields["query"]),
+    _Form(frozenset(), _pairs_of_tokens, lambda fields: _pairs_column(fields) is not None),
     _Form(frozenset(), _token_objects, _has_token_objects),
     _Form(frozenset(), _without_words, lambda fields: bool(_word_objects(fields))),
     _Form(frozenset(), _chat, lambda fields: _chat_column(fields) is not None),
-    _Form(frozenset(), _unwrapped, lambda fields: _inner_row(fields) is not None),
+    _Form(frozenset(), _unwrapped, lambda fields: bool(_inner_row(fields))),
     _Form(frozenset(), _nested, lambda fields: _nested_column(fields) is not None),
 )

@@ -13,12 +13,14 @@ from typing import Literal
 from bertkit.data.column_names import column_name
 from bertkit.data.formats.delimited import (
     Knows,
+    are_quoted,
     below_title,
     comments_above,
     csv_delimiter,
     cut_rows,
     has_header,
     is_even,
+    is_even_below_nothing,
     known_delimiter,
     looks_csv,
     looks_tsv,
@@ -311,8 +313,18 @@ _SUFFIX_HINTS = {
 _MAX_SAMPLED_LINES = 200
 # How files begin that hold text only once another program has unpacked it, and what that program is.
 _PACKED = {
-    rb"\x28\xb5\x2f\xfd": ("packed by zstd", "unpack it with `zstd -d`"),
-    rb"PK\x03\x04": ("a zip archive, as spreadsheets are, too", "unpack it, or export the sheet as csv"),
+    rb"(?s)PK\x03\x04.*(?:xl/(?:workbook|_rels|worksheets)|opendocument\.spreadsheet)": (
+        "a spreadsheet",
+        "export the sheet as csv",
+    ),
+    rb"(?s)PK\x03\x04.*word/(?:document|_rels)": ("a Word document", "save its table as csv, or its text as txt"),
+    rb"(?s)PK\x03\x04.*hwp\+zip": ("a Hangul document (hwpx)", "save it as docx or PDF, or its text as txt"),
+    rb"(?s)PK\x03\x04.*(?:ppt/(?:presentation|_rels)|opendocument\.|epub\+zip)": (
+        "a set of slides, an OpenDocument text or an EPUB",
+        "save it as docx or PDF, or its text as txt",
+    ),
+    rb"PK\x03\x04": ("a zip archive of several files", "unpack it"),
+    rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a": ("a picture", "extract its text"),
     rb"7z\xbc\xaf\x27\x1c": ("a 7z archive", "unpack it"),
     rb"(?s).{257}ustar": ("a tar archive", "unpack it with `tar -xf`"),
     rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ("a file of an old Office", "export it as csv, or as text"),
@@ -460,7 +472,7 @@ def tell_format(
         return TableFormat("parquet", has_header=False)
     if kind is None and opened.head.startswith(ARROW_MAGIC):
         return TableFormat("arrow", has_header=False)
-    _refuse_binary(opened)
+    _refuse_binary(opened, documents=one_text)
     table = _told_format(opened, kind, header, knows)
     if not (one_text and table.kind == "txt"):
         _refuse_old_line_ends(opened)
@@ -507,9 +519,12 @@ def _told_by(
         return TableFormat(of_json, encoding, has_header=False)
     table = _text_format(lines, full, hint, encoding, {column_name(name).casefold() for name in header}, knows)
     delimiter = csv_delimiter(full)
-    if table.kind == "txt" and not table.marks and is_kept_stdin(opened.name) and is_even(full, delimiter):
-        return TableFormat("csv", encoding, delimiter=delimiter)  # who learns has no way to say that it is one
-    return table
+    if table.kind != "txt" or table.marks or not is_kept_stdin(opened.name):
+        return table
+    # Who learns from standard input has no way to say that it is a table.
+    named, bare = is_even(full, delimiter), is_even_below_nothing(full, delimiter)
+    names = named or (bare and has_header(cut_rows(full, delimiter), frozenset()))
+    return TableFormat("csv", encoding, names, delimiter) if named or bare else table
 
 
 def encoding_note(path: str | Path, table_format: TableFormat) -> str | None:
@@ -530,22 +545,23 @@ def _text_format(
         return TableFormat("conll", encoding, has_header=False, delimiter=" ")
     known = None if knows is None else known_delimiter(full, knows)
     if known is not None:
-        return TableFormat("tsv", encoding) if known == "\t" else TableFormat("csv", encoding, delimiter=known)
+        is_tsv = known == "\t" and not are_quoted(full[0])
+        return TableFormat("tsv", encoding) if is_tsv else TableFormat("csv", encoding, delimiter=known)
     marks = marks_of(full) if hint is None else ""
     if marks:
         return TableFormat("txt", encoding, has_header=False, marks=marks)
     if looks_tsv(full, hint):
-        return TableFormat("tsv", encoding, has_header(cut_rows(full, "\t"), expected))
+        # Where all names are quoted it is a csv that tabs part.
+        kind = "csv" if are_quoted(full[0]) else "tsv"
+        return TableFormat(kind, encoding, has_header(cut_rows(full, "\t"), expected), "\t" if kind == "csv" else ",")
     delimiter = csv_delimiter(full)
     if hint == "csv" or looks_csv(full, delimiter, hint):
         return TableFormat("csv", encoding, has_header(cut_rows(full, delimiter), expected), delimiter)
     return TableFormat(hint or "txt", encoding, hint == "tsv", " " if hint == "conll" else ",")
 
 
-def _refuse_binary(opened: Opened) -> None:
+def _refuse_binary(opened: Opened, *, documents: bool) -> None:
     head = opened.head
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{opened.name}: this is UTF-16; save it as UTF-8 (`iconv -f utf-16 -t utf-8` converts it).")
     for mark, (what, way_on) in _PACKED.items():
         if re.match(mark, head):
             raise DataError(f"{opened.name}: this is {what}; {way_on}.")
@@ -553,7 +569,8 @@ def _refuse_binary(opened: Opened) -> None:
     # A stream goes on after a line with a stray NUL byte, as after any line that cannot be read.
     allowed = len(lines) // 2 if opened.path is None else 0
     if sum(b"\0" in line for line in lines) > allowed or head.startswith(b"PAR1"):
-        raise DataError(f"{opened.name}: this is a binary file; csv, tsv, jsonl, txt (UTF-8) and parquet can be read.")
+        known = "pdf, docx, html, txt (UTF-8)" if documents else "csv, tsv, jsonl, txt (UTF-8)"
+        raise DataError(f"{opened.name}: this is a binary file; {known} and parquet can be read.")
 
 
 def _refuse_old_line_ends(opened: Opened) -> None:

@@ -12,7 +12,16 @@ from typing import Any
 from unicodedata import normalize
 
 from bertkit.data.column_names import first_named
-from bertkit.data.columns import ColumnChoice, LabelRules, Wanted, check_mapped, has_column, missing_label, there_are
+from bertkit.data.columns import (
+    ColumnChoice,
+    LabelRules,
+    Wanted,
+    check_mapped,
+    has_column,
+    missing_label,
+    text_of,
+    there_are,
+)
 from bertkit.data.records import BadRow, ColumnMap, Example, Question, Row
 from bertkit.data.values import RowError, field_of, is_whole, missing_column, parse_list, value_text
 from bertkit.errors import DataError
@@ -74,14 +83,21 @@ def are_bare(choices: Sequence[str]) -> bool:
     return len(choices) > 1 and all(len(name) <= 2 for name in choices)
 
 
+# Choices on one line, each behind its letter.
+_INLINE = re.compile(r"[,;]\s*([a-hA-H])\s*\)\s*")
 # What objects of choices call their texts, and what they are called by.
 _TEXT_KEYS = ("text", "content", "choice", "option", "value", "sentence", "answer", "내용")
 _LABEL_KEYS = ("label", "id", "key", "letter", "name", "para")
 
 
 def listed_choices(raw: str, column: str) -> dict[str, str]:
-    """Read a JSON list of texts or of {"text", "label"} objects, {"text": […], "label": […]}, or {label: text}."""
+    """Read a JSON list of texts or of {"text", "label"} objects, {"text": […], "label": […]}, or {label: text}.
+
+    Also a line as MathQA has it: a ) 38 , b ) 40.
+    """
     value = parse_list(raw) if raw.strip() else []
+    if value is None and len(parts := _INLINE.split(f", {raw.strip()}")) > 4:
+        value = dict(zip(parts[1::2], (text.strip(" ,") for text in parts[2::2]), strict=True))
     texts, names = _texts_and_names(value)
     if not isinstance(texts, list):
         raise RowError(f"the choices are not a JSON list (column {quoted(column)})")
@@ -225,11 +241,17 @@ def _named_choice(answer: str, choices: Mapping[str, str]) -> str | None:
     if marked is not None:
         name = by_folded.get(marked["name"].casefold())
         text = marked["text"].strip()
+        if name is None and not text and "0" in choices:
+            return _placed_letter(marked["name"].casefold(), choices)
         return name if name is not None and text in ("", choices[name].strip()) else None
     if "0" not in choices:
         return None
-    # RACE: a plain list, and a letter for the place in it
-    place = str(ascii_lowercase.find(folded)) if len(folded) == 1 else ""
+    return _placed_letter(folded, choices)
+
+
+def _placed_letter(letter: str, choices: Mapping[str, str]) -> str | None:
+    """Return the place in a plain list that a letter means, as in RACE."""
+    place = str(ascii_lowercase.find(letter)) if len(letter) == 1 else ""
     return place if place in choices else None
 
 
@@ -240,11 +262,11 @@ def _named_choice(answer: str, choices: Mapping[str, str]) -> str | None:
 
 QUESTION_NAMES = (
     *("prompt", "question", "question_stem", "startphrase", "ctx"),
-    *("goal", "questions", "question_text", "stem", "query"),
+    *("goal", "questions", "question_text", "stem", "query", "problem"),
     *("질문", "문제", "질의", "물음"),
 )
 CONTEXT_NAMES = (
-    *("context", "passage", "article", "premise", "paragraph", "story", "sentence"),
+    *("context", "passage", "article", "premise", "paragraph", "story", "sentence", "dialogue", "conversation"),
     *("지문", "본문", "전제", "문단", "문장"),
 )
 ANSWER_NAMES = (
@@ -252,7 +274,19 @@ ANSWER_NAMES = (
     *("correct_option", "correct_choice", "right_answer", "gold_answer", "answers", "answer_index", "answer_idx"),
     *("answer_label", "정답번호", "답안"),
 )
-LIST_NAMES = ("choices", "options", "endings", "alternatives", "candidates", "answer_choices", "보기", "선택지", "선지")
+LIST_NAMES = (
+    "choices",
+    "options",
+    "choice",
+    "endings",
+    "alternatives",
+    "candidates",
+    "answer_choices",
+    "answer_options",
+    "보기",
+    "선택지",
+    "선지",
+)
 # SWAG's beginning, where it stands in two columns
 _BEGINNING = ("sent1", "sent2")
 # One prompt that holds question and choices, as OpenBookQA is given to language models
@@ -437,7 +471,7 @@ def _texts_and_choices(fields: Mapping[str, str], columns: ColumnMap) -> tuple[t
         texts: tuple[str, ...] = (parsed[0],)
         choices = parsed[1]
     else:
-        texts = tuple(_field(fields, name) for name in columns.text)
+        texts = tuple(text_of(fields, name) for name in columns.text)
         one_list = len(columns.choices) == 1
         choices = (
             listed_choices(_field(fields, columns.choices[0]), columns.choices[0])

@@ -262,6 +262,9 @@ class _Sentence:
                 self.note(number, f"the token {quoted(token)} has no tag")
             elif need_tags:
                 self.tags.append(layout.tag_of(columns).strip())
+        if len(self.tags) == len(self.lines) and (found := layout.nested(self.tags)) is not None:
+            place, label = found
+            self.note(self.lines[place], f"the entity {quoted(label)} is inside another one, and a word has one tag")
         self.tags = layout.spelt(self.tags)
         return self
 

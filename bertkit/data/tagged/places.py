@@ -132,7 +132,7 @@ def entities_of_tags(
 _START_KEYS = ("start", "start_offset", "begin")
 _END_KEYS = ("end", "end_offset", "stop")
 _STRING_KEYS = ("text", "string", "word", "mention", "surface")
-_LABEL_KEYS = ("label", "labels", "type", "entity_type", "entity_group", "tag", "entity")
+_LABEL_KEYS = ("label", "labels", "type", "entity_type", "entity_group", "tag", "entity", "category")
 
 
 class Found(NamedTuple):

@@ -334,7 +334,7 @@ _NO_WORD = re.compile(r"\d+[-.]\d+")
 _KEYED = re.compile(r"(?:^|\|)(?:NER?|Entity|NamedEntity|Name|BIO|IOB2?)=([^|]*)", re.IGNORECASE)
 _CONLLU_WIDTH = 10
 # CoNLL-2012's spelling of entities, (PERSON* and *) around their words, and the place of their column.
-_BRACKETED = re.compile(r"(?:\((?P<label>[^()*\s]+))?\*?(?P<end>\))?")
+_BRACKETED = re.compile(r"(?P<outer>(?:\([^()*\s]+(?=\())*)(?:\((?P<label>[^()*\s]+))?\*?(?P<end>\))?(?P<more>\)*)")
 _CONLL_2012_WIDTH, _CONLL_2012_TAG = 12, 10
 _ALIKE = 0.8  # Lines of so great a share have the same number of columns.
 _ONE_SENTENCE = 100  # Lines of which a file without a blank one may be a single sentence.
@@ -379,6 +379,16 @@ class Layout:
             return tag
         found = _KEYED.search(tag)
         return "O" if found is None else found[1]
+
+    def nested(self, tags: Sequence[str]) -> tuple[int, str] | None:
+        """Find the first entity of a sentence that brackets put inside another one: its place and its label."""
+        depth = 0
+        for place, cell in enumerate(tags if self.bracketed else ()):
+            labels = re.findall(r"\(([^()*\s]+)", cell)
+            if labels and depth + len(labels) > 1:
+                return place, labels[-1]
+            depth = max(0, depth + len(labels) - cell.count(")"))
+        return None
 
     def spelt(self, tags: Sequence[str]) -> list[str]:
         """Write the tags of a sentence as tags of tokens."""
@@ -442,6 +452,8 @@ class WebAnno:
         self.lost = "an entity over a word of another one" if len(cells) > 1 else ""
         label, joint, _ = cells[0].partition("[")
         goes_on, self._last = bool(joint) and cells[0] == self._last, cells[0] if joint else ""
+        if label == "*" and not goes_on and not self.lost:
+            self.lost = "an entity without a value"
         is_outside, label = label.strip("_* ") == "", re.sub(r"\\(.)", r"\1", label)
         return [columns[2], OUTSIDE if is_outside else f"{'I' if goes_on else 'B'}-{label}"]
 

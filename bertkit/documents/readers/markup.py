@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,17 @@ from html import unescape
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
-from bertkit.documents.readers.passage import Builder, Kind, Passage, ReadDocument, find_forwarded, is_candidate
+from bertkit.documents.readers.passage import (
+    Builder,
+    Kind,
+    Passage,
+    ReadDocument,
+    begins_turn,
+    find_forwarded,
+    is_candidate,
+    is_particular,
+)
+from bertkit.errors import DataError
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -54,17 +65,19 @@ _ROLES = frozenset(
 # Words of a class or an id that name what belongs to the site: at its beginning or end, and anywhere.
 _FURNITURE = frozenset(
     "nav navbar navigation menu menubar footer sidebar banner share social related recommended comment comments "
-    "subscribe subscription promo advert ad ads popup modal overlay pagination pager toc skip tags sponsor sponsored "
-    "toolbar masthead paywall signup login disclaimer copyright byline dateline timestamp date posted meta metadata "
-    "caption credit reference references reflist editsection noprint hidden topbar gnb lnb snb reporter btn button "
-    "thumb thumbcaption hatnote infobox navbox catlinks printfooter respond secondary cmp hide toast tooltip".split()
+    "subscribe subscription promo advert ad ads popup modal overlay pagination pager toc skip tags sponsor "
+    "sponsored toolbar masthead paywall signup login disclaimer copyright byline dateline timestamp date posted "
+    "meta metadata caption credit reference references reflist editsection noprint hidden topbar gnb lnb snb "
+    "reporter btn button signature headerlink permalink thumb thumbcaption hatnote infobox navbox catlinks "
+    "printfooter respond secondary cmp hide toast tooltip".split()
 )
 _FURNITURE_ANYWHERE = frozenset(
     "cookie cookies consent gdpr cookiebar cookiebanner onetrust breadcrumb breadcrumbs newsletter sharing "
     "sharedaddy disqus advertisement paywall hatnote".split()
 )
 _FURNITURE_WHOLE = frozenset(
-    "widget-area site-info sd-title wp-caption-text sr-only visually-hidden divrplyfwdmsg".split()
+    "widget-area site-info sd-title wp-caption-text sr-only visually-hidden d-none screen-reader-text img_desc "
+    "end_photo_org media_end_summary divrplyfwdmsg".split()
 )
 _NOT_FURNITURE = frozenset("has with no without is not content wrapper container layout page body main article".split())
 # Words of the class of what holds the text and nothing else.
@@ -75,7 +88,9 @@ _TEXT = re.compile(
 )
 _SPACE_OR_DASH = re.compile(r"[\s_-]+|(?<=[a-z])(?=[A-Z])")
 _CITED = re.compile(r"^cite\b|\bgmail_quote\b")  # the mail that is answered
+_QUOTED = re.compile(r"\b(?:yahoo_quoted|protonmail_quote|moz-cite-prefix)")
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_HTML_BULLET = re.compile(r"[○●◎□■◆◇•·‣▪※ㅇ]\s+(?=\S)")
 _HTML_STOP = re.compile(r"[.!?…。！？:;,][\"'”’»)\]]*$")
 _FINAL = re.compile(r"[다요죠까음함임됨](?:[~^ㅋㅎㅠㅜㅡ♥♡;!.]|[^\w\s])*$")
 _REFERENCE = re.compile(r"\[?(?:\d{1,3}|[a-z*†‡]|citation needed|edit|)\]?$")
@@ -119,11 +134,16 @@ def html_passages(text: str, offset: int = 0, *, is_fragment: bool = False) -> l
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A passage; `rank` is 1 in the main part of the page, 2 in its text, `cell` the number of its table's cell."""
+    """A passage; `rank` is 1 in the main part of the page, 2 in its text, `cell` the number of its table's cell.
+
+    `row` is the number of that cell's row, `free` what the passage is where the table is not one.
+    """
 
     passage: Passage
     rank: int
     cell: int
+    row: int = 0
+    free: Kind | None = None
 
 
 def _found(text: str, offset: int, *, asks_names: bool) -> list[_Found]:
@@ -131,11 +151,17 @@ def _found(text: str, offset: int, *, asks_names: bool) -> list[_Found]:
     page.feed(text)
     page.close()
     page.flush()
-    return _with_laid_out(page.found)
+    return _with_laid_out(page.found, page.cells_of)
 
 
-def _with_laid_out(found: Sequence[_Found]) -> list[_Found]:
-    """Read what ends as sentences do in cells that hold prose: a table laid it out."""
+def _with_laid_out(found: Sequence[_Found], cells_of: Mapping[int, int]) -> list[_Found]:
+    """Read what ends as sentences do in cells that hold prose: a table laid it out, as it does rows of one cell."""
+    found = [
+        replace(each, passage=replace(each.passage, kind=each.free))
+        if each.free is not None and cells_of.get(each.row) == 1
+        else each
+        for each in found
+    ]
     cells = {each.cell for each in found if each.cell and each.passage.kind is Kind.PROSE}
     return [
         replace(each, passage=replace(each.passage, kind=Kind.PROSE))
@@ -159,12 +185,12 @@ def _letters(found: Iterable[_Found]) -> int:
 
 
 class _Open:
-    """An element that is open: what it is, whether its inside is hidden, the rank of its part, its number as a cell."""
+    """An element that is open: what it is, whether its inside is hidden, the rank of its part, its cell and row."""
 
-    __slots__ = ("cell", "is_hidden", "rank", "tag")
+    __slots__ = ("cell", "is_hidden", "rank", "row", "tag")
 
-    def __init__(self, tag: str, rank: int, cell: int, *, is_hidden: bool) -> None:
-        self.tag, self.rank, self.cell, self.is_hidden = tag, rank, cell, is_hidden
+    def __init__(self, tag: str, rank: int, cell: int, row: int, *, is_hidden: bool) -> None:
+        self.tag, self.rank, self.cell, self.row, self.is_hidden = tag, rank, cell, row, is_hidden
 
 
 class _Page(HTMLParser):
@@ -174,6 +200,8 @@ class _Page(HTMLParser):
         super().__init__(convert_charrefs=False)
         self.found: list[_Found] = []
         self._asks_names, self._cells = asks_names, 0
+        self.cells_of: dict[int, int] = {}
+        """How many cells a row has, by its number."""
         self._hides_cited = find_forwarded(text, 0, len(text)) is None
         self._offset = offset
         self._starts = [0]
@@ -205,9 +233,12 @@ class _Page(HTMLParser):
         hidden = self._is_hidden(tag, attributes)
         above = self._open[-1] if self._open else None
         self._cells += tag in _CELLS
+        row = len(self.cells_of) + 1 if tag == "tr" else above.row if above else 0
+        if tag == "tr" or tag in _CELLS:
+            self.cells_of[row] = self.cells_of.get(row, 0) + (tag in _CELLS)
         cell = self._cells if tag in _CELLS else above.cell if above else 0
         rank = max(_rank(tag, attributes), above.rank if above else 0)
-        self._open.append(_Open(tag, rank, cell, is_hidden=hidden))
+        self._open.append(_Open(tag, rank, cell, row, is_hidden=hidden))
         self._count[tag] = self._count.get(tag, 0) + 1
         self._hidden += hidden
 
@@ -251,6 +282,8 @@ class _Page(HTMLParser):
         if "hidden" in attributes or attributes.get("aria-hidden") == "true":
             return True
         if (attributes.get("role") or "").lower() in _ROLES or _INVISIBLE.search(attributes.get("style") or ""):
+            return True
+        if _QUOTED.search(_names(attributes)) and self._hides_cited:
             return True
         if (
             tag == "blockquote"
@@ -321,22 +354,28 @@ class _Page(HTMLParser):
         linked, self._linked, letters, self._letters = self._linked, 0, self._letters, 0
         if passage is None:
             return
+        bullet = _HTML_BULLET.match(passage.text)
+        passage = passage.part(bullet.end()) if bullet else passage
         level = self._in_heading()
+        free = None
         if level:
             passage = replace(passage, kind=Kind.HEADING, level=level)
         elif self._hidden:
             return
         else:
-            passage = replace(passage, kind=self._kind(passage.text, linked / max(1, letters)))
+            kind = self._kind(passage.text, linked / max(1, letters))
+            if kind is not Kind.MENU and any(map(self._count.get, _CELLS)):
+                ends = _HTML_STOP.search(passage.text) is not None or _FINAL.search(passage.text) is not None
+                kind, free = Kind.PROSE if ends and len(passage.text) >= _PROSE_IN_CELL else Kind.CELL, kind
+            passage = replace(passage, kind=kind)
         above = self._open[-1] if self._open else None
-        self.found.append(_Found(passage, above.rank if above else 0, above.cell if above else 0))
+        place = (above.rank, above.cell, above.row) if above else (0, 0, 0)
+        self.found.append(_Found(passage, *place, free))
 
     def _kind(self, text: str, linked: float) -> Kind:
         ends = _HTML_STOP.search(text) is not None or _FINAL.search(text) is not None
         if linked > _ALL_LINKED:
             return Kind.MENU
-        if self._count.get("td") or self._count.get("th"):
-            return Kind.PROSE if ends and len(text) >= _PROSE_IN_CELL else Kind.CELL
         if self._count.get("dt") or self._count.get("caption") or self._count.get("summary"):
             return Kind.LABEL
         kind = Kind.ITEM if self._count.get("li") or self._count.get("dd") else Kind.PROSE
@@ -376,7 +415,9 @@ def _is_furniture(name: str) -> bool:
 # The parser's tokens come in the order of the text, so that each is looked for behind the one
 # before it; what lies between is markup.
 
-_FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]")
+# What is not read within a text: a footnote's mark, and what was painted over.
+_PAINT = "\ue000"
+_PASSED_OVER = re.compile(rf"\[\^[^\]\s]+\]|{_PAINT}+")
 _LINE_BREAK = re.compile(r"<br\b", re.IGNORECASE)
 
 
@@ -426,12 +467,11 @@ class Inline:
     def _text(self, text: str) -> None:
         if not text:
             return
-        place = self._behind(text)
-        for index, piece in enumerate(_FOOTNOTE.split(text)) if "[^" in text else [(0, text)]:
-            if index:
-                place = self._content.index("]", place) + 1
-            self._add(piece, place)
-            place += len(piece)
+        place, begin = self._behind(text), 0
+        for mark in _PASSED_OVER.finditer(text):
+            self._add(text[begin : mark.start()], place + begin)
+            begin = mark.end()
+        self._add(text[begin:], place + begin)
 
     def _add(self, piece: str, place: int) -> None:
         self.builder.add(piece, self._at(place))
@@ -507,19 +547,37 @@ _FRONT_MATTER = re.compile(r"\s*(---|\+\+\+)[ \t]*\n(.*?\n)??(?:\1|\.\.\.)[ \t]*
 _KEY = re.compile(r"^[\w \"'-]+\s*[:=]", re.MULTILINE)
 # What generators of sites write between paragraphs, and Markdown does not know.
 _DIRECTIVE = re.compile(
-    r"(?:\{[%{:<]|\$\$|\[\^[^\]]*\]:|\[\[?TOC\]\]?$|\[!\w+\]$|import \S+ from |export (?:const|default|function) "
+    r"(?:\{[%{:<]|\$\$|\[\^[^\]]*\]:|\[\[?TOC\]\]?$|\[!\w+\]$|\*\[[^\[\]\n]+\]: |export (?:const|default|function) "
     r"|(?:table|figure):\s|#[^\s#]+(?:\s+#[^\s#]+)*$)",
     re.IGNORECASE,
 )
 # Marks of dialects, which are painted over so that the parser reads what they enclose.
-_BLOCK_LINE = re.compile(r"^[ \t>]*:{3,}[^\n]*$", re.MULTILINE)
-_ADMONITION = re.compile(r"^(?:!!!|\?\?\?\+?)[ \t][^\n]*((?:\n[ \t]*(?=\n)|\n {4}[^\n]*)*)", re.MULTILINE)
+_BLOCK_LINE = re.compile(r"^[ \t>]*(?::{3,}|/{3})[^\n]*$", re.MULTILINE)
+# Templates of Jekyll and Hugo, and imports of MDX, on lines of their own; and the code between two of them.
+_TEMPLATES = re.compile(
+    r"\{%-?\s*highlight\b[^{]*(?:\{(?!%)[^{]*)*\{%-?\s*endhighlight\s*-?%\}"
+    r"|^[ \t]*(?:\{%[^\n]*%\}|\{\{[^\n]*\}\}|\{:[^{}\n]*\}|import [^\n]{1,200} from [\"'][^\n]*"
+    r"|export const [^\n]*)[ \t]*$",
+    re.MULTILINE,
+)
+# Obsidian: [[page|what is read]], ![[picture]], ==marked==, %%a remark%%, the name of a block, the title of a callout.
+_WIKI = re.compile(
+    r"!\[\[[^\[\]\n]*\]\]|\[\[(?:[^\[\]\s|][^\[\]\n|]*\|)?(?P<link>[^\[\]\s|][^\[\]\n|]*)\]\]"
+    r"|==(?P<marked>[^\s=](?:[^=\n]{0,400}[^\s=])?)==(?!=)|%%[^%]{1,2000}%%|[ \t]\^[A-Za-z0-9-]+[ \t]*$",
+    re.MULTILINE,
+)
+_CALLOUT = re.compile(r"(?<=>)[ \t]*\[![\w-]+\][+-]?[^\n]*(?=\n[ \t]*>[ \t]*\S)")
+_ADMONITION = re.compile(
+    r"^(?:!!!|\?\?\?\+?|===(?=[ \t]+\"))[ \t][^\n]*((?:\n[ \t]*(?=\n)|\n {4}[^\n]*)*)", re.MULTILINE
+)
 _ATTRIBUTES = re.compile(r"[ \t]*\{:?[ \t]?[#.][^{}\n]*\}[ \t]*$", re.MULTILINE)
 _BOLD_LINE = re.compile(r"(?<=> )(?:\*\*|__)[^*_\n]{1,60}(?:\*\*|__)[ \t]*:?[ \t]*(?=\n[ \t>]*[\w\"“'])")
 _DEFINITION = re.compile(r"(?:(?<=[^\s:]\n)|(?<=[^\s:] \n)):(?=[ \t]+\S)")
+_NOT_LINE_END = re.compile(r"[^\n]")
 _NO_SPACE = re.compile(r"^(#{1,5})#(?=[^\s#])", re.MULTILINE)
 # What stands before the text of an item that is done or not, or of a block that is a note.
 _LEADING = re.compile(r"(?:\[[ xX]\]|\[![A-Za-z]+\])\s+")
+_CLOSED = re.compile(r"[.!?…。！？][\"'”’)\]*_]*\s*$|\w:?[*_]{2}\s*$|^[*_]{2}[^*_]{1,40}:?[*_]{2}")
 _MARKDOWN_STOP = re.compile(r"[.!?…。！？,;][\"'”’)\]*]*$")
 _KOREAN_END = re.compile(r"[다요죠까음함임됨~^ㅠㅎㅋ]$")
 _FEWEST_MARKDOWN_WORDS = 3  # of what ends as no sentence does: fewer are a term, a name, a button
@@ -537,6 +595,24 @@ def read_markdown(text: str) -> list[ReadDocument]:
     return [ReadDocument(text, tuple(_passages(_parser().parse(body[begin:]), lines)))]
 
 
+def read_notebook(content: bytes, name: str) -> list[ReadDocument]:
+    """Read a notebook of Jupyter: its cells of Markdown, which places are of; code and output are not read.
+
+    Raises:
+        DataError: it is no notebook.
+    """
+    try:
+        found = json.loads(content)
+        cells = (
+            found["cells"] if "cells" in found else [cell for sheet in found["worksheets"] for cell in sheet["cells"]]
+        )
+        sources = [cell.get("source", "") for cell in cells if cell["cell_type"] == "markdown"]
+        text = "\n\n".join(source if isinstance(source, str) else "".join(source) for source in sources)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise DataError(f"{name}: is not a notebook: there is no list of cells in it.") from None
+    return read_markdown(text)
+
+
 @cache
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
@@ -552,12 +628,27 @@ def _without_dialect(body: str) -> str:
         body = _BLOCK_LINE.sub(_blank, body)
     if "{" in body:
         body = _ATTRIBUTES.sub(_blank, body)
+    if "{%" in body or "{{" in body or "{:" in body or " from " in body or "export const " in body:
+        body = _TEMPLATES.sub(_blank, body)
+    if "[[" in body or "==" in body or "%%" in body or " ^" in body:
+        body = _WIKI.sub(_painted, body)
+    if "[!" in body:
+        body = _CALLOUT.sub(_blank, body)
     body = _DEFINITION.sub("-", _BOLD_LINE.sub(_blank, body))
     return _NO_SPACE.sub(r"\1 ", body)
 
 
 def _blank(match: re.Match[str]) -> str:
-    return " " * len(match[0])
+    return _NOT_LINE_END.sub(" ", match[0])
+
+
+def _painted(match: re.Match[str]) -> str:
+    """Paint over all but what is read of it."""
+    group = next((name for name in ("link", "marked") if match[name] is not None), None)
+    if group is None:
+        return _NOT_LINE_END.sub(_PAINT, match[0])
+    before = match.start(group) - match.start()
+    return _PAINT * before + match[group] + _PAINT * (len(match[0]) - before - len(match[group]))
 
 
 def _quoted(match: re.Match[str]) -> str:
@@ -584,8 +675,8 @@ class _Lines:
         """Return where a line begins."""
         return self._starts[min(line, len(self._starts) - 1)]
 
-    def inline(self, token: Token) -> Inline:
-        """Read the inside of a paragraph."""
+    def inline(self, token: Token) -> Iterator[Inline]:
+        """Read the inside of a paragraph, turn by turn where it is a dialogue."""
         begins: list[tuple[int, int]] = []  # in the content, in the document
         place, first = 0, (token.map or [0])[0]
         for number, line in enumerate(token.content.split("\n")):
@@ -595,8 +686,10 @@ class _Lines:
             begins.append((place, max(start, found) - (len(line) - len(line.lstrip())) * (found >= 0)))
             place += len(line) + 1
         inline = Inline(token.content, lambda at: _at(begins, at))
-        inline.read(token.children or [])
-        return inline
+        for turn in _turns(token):
+            inline.linked = inline.strong = inline.letters = 0
+            inline.read(turn)
+            yield inline
 
 
 def _at(begins: Sequence[tuple[int, int]], place: int) -> int:
@@ -621,7 +714,27 @@ def _passages(tokens: Sequence[Token], lines: _Lines) -> Iterator[Passage]:
             begin, behind = lines.start(token.map[0]), lines.start(token.map[1])
             yield from html_passages(lines.body[begin : behind - 1], begin, is_fragment=True)
         elif kind == "inline" and not table and not _DIRECTIVE.match(token.content):
-            yield from _paragraph(lines.inline(token), heading, is_item=depth > 0)
+            for inline in lines.inline(token):
+                yield from _paragraph(inline, heading, is_item=depth > 0)
+
+
+def _turns(token: Token) -> Iterator[list[Token]]:
+    """Cut a paragraph before the lines that are turns of a dialogue, or say who was there and when."""
+    children = token.children or []
+    lines = token.content.split("\n")
+    opens = [
+        number > 0
+        and (is_particular(line.replace("*", "")) or begins_turn(line, is_closed=_CLOSED.search(above) is not None))
+        for number, (above, line) in enumerate(zip(["", *lines], lines, strict=False))
+    ]
+    begin = number = 0
+    for place, child in enumerate(children):
+        is_break = child.type in ("softbreak", "hardbreak")
+        number += is_break + child.content.count("\n") * (not is_break)
+        if is_break and number < len(opens) and opens[number]:
+            yield children[begin:place]
+            begin = place
+    yield children[begin:]
 
 
 def _paragraph(inline: Inline, heading: int, *, is_item: bool) -> Iterator[Passage]:

@@ -15,7 +15,18 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from bertkit.documents.readers.markup import html_passages
-from bertkit.documents.readers.passage import Kind, Passage, ReadDocument, Span, find_forwarded, slice_of
+from bertkit.documents.readers.passage import (
+    WROTE,
+    Kind,
+    Passage,
+    ReadDocument,
+    Span,
+    find_forwarded,
+    is_notice,
+    mail_headers,
+    names_firm,
+    slice_of,
+)
 from bertkit.documents.readers.plain import plain_passages
 from bertkit.documents.sentence_ends import FINAL_ENDING
 from bertkit.errors import DataError
@@ -37,6 +48,7 @@ _LARGEST = 1 << 28  # bytes of a part, unpacked
 _UNREAD = frozenset(
     {_W + name for name in "tbl del moveFrom instrText delText pPr rPr txbxContent".split()} | {_MC + "Fallback"}
 )
+_FRAMED = 60  # letters in a table of one column, from which it frames a text
 _HEADING = re.compile(r"(?:heading\s*(\d)|title|subtitle)$")
 _LABELS = re.compile(r"(?:toc|caption|header|footer|footnote|table of)")
 
@@ -98,10 +110,16 @@ def _styles(archive: zipfile.ZipFile, name: str) -> dict[str, str]:
 
 
 def _paragraphs(element: Element) -> Iterator[Element]:
-    """Yield paragraphs in order, those of tables, text boxes and deletions not."""
+    """Yield paragraphs in order, those of tables with columns, of text boxes and deletions not."""
     for child in element:
         if child.tag == _W + "p":
             yield child
+        elif child.tag == _W + "tbl":
+            rows = [[cell for cell in row if cell.tag == _W + "tc"] for row in child if row.tag == _W + "tr"]
+            inside = [paragraph for cells in rows for paragraph in _paragraphs(cells[0])] if rows and rows[0] else []
+            is_frame = all(len(cells) == 1 for cells in rows)
+            if is_frame and sum(len("".join(_texts(paragraph))) for paragraph in inside) >= _FRAMED:
+                yield from inside
         elif child.tag not in _UNREAD:
             yield from _paragraphs(child)
 
@@ -322,22 +340,20 @@ def _bare(line: str) -> str:
 
 _AS_TYPED = ("", "7bit", "8bit", "binary")
 _SIGNATURE = re.compile(r"^--[ \t]?\r?$", re.MULTILINE)
-_WROTE = re.compile(
-    r"^[ \t]*(?:on\b[^\n]{3,150}(?:\n[^\n]{0,80})?\bwrote|am\b[^\n]{3,150}\bschrieb|le\b[^\n]{3,150}\ba écrit"
-    r"|\d{4}[년./-][^\n]{3,150}(?:작성|썼습니다|쓴\s*글))[^\n\w]{0,6}:[ \t]*\r?$",
-    re.IGNORECASE | re.MULTILINE,
-)
 _BELOW = re.compile(
     r"^[ \t]*(?:-{2,}|_{5,})[ \t]*(?:original message|원본\s*(?:메시지|메일)|reply message)[^\n]*$"
-    r"|^(?:[ \t]*_{5,}[ \t]*\r?\n)?[ \t*]*(?:From|보낸\s*사람)[ \t*]*:[^\n]*\n"
-    r"[ \t*]*(?:Sent|Date|To|보낸\s*날짜|받는\s*사람)[ \t*]*:",
+    r"|^[ \t]*_{5,}[ \t]*\r?\n[^\n]{0,80}mailing list[ \t]*\r?$"
+    r"|^[ \t]*[\w. ,-]{3,60}\r?\n[ \t]*\d\d/\d\d/\d{4} \d\d:\d\d(?: [AP]M)?\r?\n[ \t]*To:[^\n]*\r?\n",  # of Lotus Notes
     re.IGNORECASE | re.MULTILINE,
 )
+_TOPICS, _BELOW_TOPICS = "Today's Topics:", re.compile(r"^-{30,}[ \t]*\r?\n", re.MULTILINE)
+_END_OF_DIGEST = re.compile(r"End of .{1,80} Digest, Vol|Subject: Digest Footer|.{1,60} mailing list$")
 _FORWARDS = re.compile(r"(?:fwd?|wg|tr|전달)\s*:", re.IGNORECASE)
 _HEADER = re.compile(r"[ \t*]*(?:from|sent|to|cc|date|subject|reply-to)[ \t*]*:", re.IGNORECASE)
 _NEW_MAIL = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]*\d{4}[^\n]*\n(?=[\w-]+:)")
 _BLANK_LINE = re.compile(r"\n[ \t>]*\r?\n")
 _END_MARK = re.compile(r"[\w'\"”’)][.!?…。~^ㅠㅎㅋ][^\w]*$|[가-힣]$")
+_LONGEST_SIGNED = 8  # words
 _FEWEST_WORDS = 3
 _FEW_WORDS = 25  # of the sender's own, from which a mail that hands on another's is not a letter of its own
 
@@ -362,9 +378,14 @@ def mail_passages(text: str, start: int, end: int, *, forwards: bool = False) ->
 
     `forwards` where the subject says that it hands on another's mail.
     """
-    own = _own_end(text, start, end, forwards=forwards)
+    place = text.find(_TOPICS, start, end)
+    topics = _BELOW_TOPICS.search(text, place, end) if place >= 0 else None
+    if topics:  # a list's digest: several mails, below what it holds
+        start, own = topics.end(), end
+    else:
+        own = _own_end(text, start, end, forwards=forwards)
     passages = plain_passages(text, start, own)
-    attributions = [match.span() for match in _WROTE.finditer(text, start, own)]
+    attributions = [match.span() for match in WROTE.finditer(text, start, own)]
     kept = [passage for passage in passages if not _is_quoted(text, passage, attributions)]
     kept = _labelled(kept)
     return kept if any(len(passage.text.split()) >= _FEWEST_WORDS for passage in kept) else passages
@@ -377,24 +398,40 @@ def _own_end(text: str, start: int, end: int, *, forwards: bool) -> int:
     if forwarded is not None:  # read on behind its headers
         blank = _BLANK_LINE.search(text, text.find("\n", forwarded) + 1, end)
         from_ = blank.end() if blank else end
-    for pattern in (_SIGNATURE, _BELOW):
-        found = pattern.search(text, from_, end)
-        own = len(text[start : found.start()].split()) if found else 0
-        if found and own >= (_FEW_WORDS if forwards and forwarded is None else _FEWEST_WORDS):
-            end = found.start()
+    matches = (pattern.search(text, from_, end) for pattern in (_SIGNATURE, _BELOW))
+    begins = [match.start() for match in matches if match]
+    begins += [begin for begin, _ in mail_headers(text, from_, end)][:1]
+    for begin in begins:
+        own = len(text[start:begin].split())
+        if begin < end and own >= (_FEW_WORDS if forwards and forwarded is None else _FEWEST_WORDS):
+            end = begin
     return end
 
 
 def _is_quoted(text: str, passage: Passage, attributions: Sequence[Span]) -> bool:
     line = text.rfind("\n", 0, passage.start) + 1
-    return ">" in text[line : passage.start] or any(
+    is_marked = ">" in text[line : passage.start] and not text.startswith(">From ", line)  # as mailboxes write From
+    return is_marked or any(
         begin <= passage.start < behind or begin < passage.end <= behind for begin, behind in attributions
     )
 
 
 def _labelled(passages: Sequence[Passage]) -> list[Passage]:
-    """Make labels of headers that stand in a body, and of what is not a sentence: FYI, a name."""
-    return [replace(p, kind=Kind.LABEL) if _is_label(p.text) or _is_scrap(p) else p for p in passages]
+    """Make labels of headers that stand in a body, of a signature, and of what is not a sentence: FYI, a name."""
+    signed = len(passages)
+    while signed and (_is_signed(passages[signed - 1]) or is_notice(passages[signed - 1].text)):
+        signed -= 1
+    found = [replace(p, kind=Kind.LABEL) if _is_label(p.text) or _is_scrap(p) else p for p in passages]
+    if 0 < signed < len(found) - 1 and _CLOSED.search(passages[signed - 1].text):
+        found[signed:] = [replace(p, kind=Kind.LABEL) for p in found[signed:]]
+    return found
+
+
+def _is_signed(passage: Passage) -> bool:
+    """Tell whether a line may be one of a signature: a name, a post, a firm, a number."""
+    words = len(passage.text.split())
+    ends = _END_MARK.search(passage.text) is not None and not names_firm(passage.text)
+    return passage.kind is not Kind.ITEM and words <= _LONGEST_SIGNED and not ends
 
 
 def _is_scrap(passage: Passage) -> bool:
@@ -405,8 +442,9 @@ def _is_scrap(passage: Passage) -> bool:
 def _is_label(text: str) -> bool:
     return (
         _HEADER.match(text) is not None
-        or _WROTE.match(text) is not None
+        or WROTE.match(text) is not None
         or find_forwarded(text, 0, len(text)) is not None
+        or _END_OF_DIGEST.match(text) is not None
     )
 
 

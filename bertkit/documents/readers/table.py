@@ -7,17 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from bertkit.documents.readers.markup import read_html, read_markdown
+from bertkit.documents.readers.marked_up import read_org, read_rst, read_tex
+from bertkit.documents.readers.markup import read_html, read_markdown, read_notebook
 from bertkit.documents.readers.office import read_docx, read_mail, read_mbox, read_pdf
 from bertkit.documents.readers.passage import ReadDocument
 from bertkit.documents.readers.plain import (
-    HIGHLIGHT,
-    read_org,
+    FRAMES,
+    read_ass,
     read_plain,
-    read_rst,
     read_srt,
     read_story,
-    read_tex,
+    read_timed_markup,
     read_vtt,
 )
 from bertkit.files import without_packing
@@ -34,14 +34,17 @@ class DocumentFormat:
 
 
 FORMATS: tuple[DocumentFormat, ...] = (
-    DocumentFormat("txt", ("txt", "text", "adoc", "log"), read_plain),
+    DocumentFormat("txt", ("txt", "text", "adoc", "log", "lrc"), read_plain),
     DocumentFormat("md", ("md", "markdown", "mkd", "mdown", "mdx", "rmd", "qmd"), read_markdown),
+    DocumentFormat("ipynb", ("ipynb",), of_bytes=read_notebook),
     DocumentFormat("rst", ("rst", "rest"), read_rst),
     DocumentFormat("org", ("org",), read_org),
     DocumentFormat("tex", ("tex", "ltx", "latex"), read_tex),
     DocumentFormat("html", ("html", "htm", "xhtml"), read_html),
     DocumentFormat("vtt", ("vtt",), read_vtt),
     DocumentFormat("srt", ("srt", "sbv"), read_srt),
+    DocumentFormat("ass", ("ass", "ssa"), read_ass),
+    DocumentFormat("ttml", ("ttml", "dfxp", "smi", "sami", "srv1", "srv3"), read_timed_markup),
     DocumentFormat("story", ("story",), read_story),
     DocumentFormat("eml", ("eml",), of_bytes=read_mail),
     DocumentFormat("mbox", ("mbox",), of_bytes=read_mbox),
@@ -57,7 +60,14 @@ _HTML = re.compile(
 )
 _HTML_PART = re.compile(r"\s*<(?:div|p|article|main|section|h[1-6]|table|ul|ol|nav|header)\b[^<>]*>", re.IGNORECASE)
 _HTML_END = re.compile(r"</(?:div|p|article|main|section|h[1-6]|table|ul|ol)\s*>", re.IGNORECASE)
-_SRT = re.compile(r"\s*(?:\d+[ \t]*\r?\n)?\s*\d{1,2}:\d{2}:\d{2}[,.]\d{1,3}[ \t]*(?:-->|,\d+:\d)")
+_SRT = re.compile(
+    r"\s*(?:\d+[ \t]*\r?\n)?\s*(?:\d{1,2}:\d{2}:\d{2}[,.]\d{1,3}[ \t]*(?:-->|,\d+:\d)|\d{1,2}:\d{2}[,.]\d{3}[ \t]*-->)"
+)
+_ASS = re.compile(r"\s*\[Script Info\]|\s*\[Events\]", re.IGNORECASE)
+_TIMED = re.compile(
+    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:sami|(?:\w+:)?tt|transcript|timedtext)\b", re.I | re.DOTALL
+)
+_STORY = re.compile(r"^[ \t]*@highlight[ \t]*\r?$", re.MULTILINE)
 _MBOX = re.compile(r"From \S+ [^\n]*\d{4}[^\n]*\r?\n[\w-]+:")
 _HEADERS = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t]+[^\n]*\n)*){2,}\r?\n")
 _MAIL_HEADER = re.compile(
@@ -77,12 +87,28 @@ _MARKS_OF_MARKDOWN = tuple(
         r"^#{1,6} \S.*\n[\s\S]*?\w",
         r"^(?:```|~~~)[\w+-]*[ \t]*\r?$",
         r"\[[^\[\]\n]+\]\((?:https?://|[#./\w-])[^()\s]*\)",
-        r"\*\*\w[^*\n]*\*\*",
+        r"\*\*\w[^*\n]*\*\*",  # three of them count twice
         r"^\|?[ \t]*:?-{3,}:?[ \t]*\|",
         r"\A(---|\+\+\+)\n(?:.*\n)*?\w+ ?[:=].*\n(?:.*\n)*?\1$",
         r"^!\[[^\]\n]*\]\(",
     )
 )
+
+# What only an input without a name is told by, with another mark.
+_BOLD = _MARKS_OF_MARKDOWN[3]
+_WEAK_MARKS = tuple(
+    re.compile(pattern, re.MULTILINE)
+    for pattern in (
+        r"^\S[^\n]*\n={3,}[ \t]*$",
+        r"~~\w[^~\n]*~~",
+        r"<https?://[^<>\s]+>",
+        r"^[ \t]*[-*] \[[ xX]\] \S",
+        r"^[ \t]*[-*+][ \t]+\*\*[^*\n]+\*\*",
+        r"^\[[^\[\]\n]+\]:[ \t]+\S+",
+        r"\[\[[^\[\]\s][^\[\]\n]*\]\]",
+    )
+)
+_NOTEBOOK = re.compile(r"\s*\{\s*\"(?:cells|metadata|nbformat)\"[\s\S]*?\"cell_type\"\s*:\s*\"(?:markdown|code|raw)\"")
 
 
 def find_format(name: str) -> DocumentFormat | None:
@@ -106,8 +132,11 @@ def told_format(head: bytes, *, has_name: bool) -> DocumentFormat | None:
     if head.startswith(b"%PDF-"):
         return _BY_NAME["pdf"]
     if head.startswith(b"PK\x03\x04"):
-        return _BY_NAME["docx"] if b"word/" in head or b"[Content_Types].xml" in head[:200] else None
+        is_other = b"xl/workbook" in head or b"ppt/presentation" in head
+        return _BY_NAME["docx"] if b"word/" in head or (b"[Content_Types].xml" in head[:200] and not is_other) else None
     text = head[:_LOOKED_AT].decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n")
+    if _HTML_PART.match(text) and _markdown(text, 2):  # a README whose title is HTML
+        return _BY_NAME["md"]
     return next((_BY_NAME[name] for name, is_so in _TOLD if is_so(text)), _markdown(text, 2 if has_name else 1))
 
 
@@ -123,17 +152,23 @@ def _is_mail(text: str) -> bool:
 def _markdown(text: str, fewest: int) -> DocumentFormat | None:
     """Tell Markdown by its marks; pipes and files without a name need one that is not an accident, or two."""
     met = [pattern.search(text) is not None for pattern in _MARKS_OF_MARKDOWN]
+    met.append(len(_BOLD.findall(text)) > 2)
+    if fewest == 1:
+        met += [pattern.search(text) is not None for pattern in _WEAK_MARKS]
     is_plain = sum(met) >= max(2, fewest) or (fewest == 1 and (met[0] or met[1] or met[5]))
     return _BY_NAME["md"] if is_plain else None
 
 
 _TOLD: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ("vtt", lambda text: text.startswith("WEBVTT")),
-    ("srt", lambda text: _SRT.match(text) is not None),
+    ("ipynb", lambda text: _NOTEBOOK.match(text) is not None),
+    ("srt", lambda text: _SRT.match(text) is not None or FRAMES.match(text) is not None),
+    ("ass", lambda text: _ASS.match(text) is not None),
+    ("ttml", lambda text: _TIMED.match(text) is not None),
     ("html", _is_html),
     ("mbox", lambda text: _MBOX.match(text) is not None),
     ("eml", _is_mail),
-    ("story", lambda text: HIGHLIGHT.search(text) is not None),
+    ("story", lambda text: _STORY.search(text) is not None),
     ("tex", lambda text: _TEX.search(text) is not None),
     ("org", lambda text: _ORG.search(text) is not None),
     ("rst", lambda text: _RST.search(text) is not None),

@@ -187,11 +187,20 @@ def test_rows_that_are_lists_have_columns_by_place(name: str, tmp_path: Path) ->
     assert found == [{"1": "good", "2": "1"}, {"1": "bad", "2": "0"}]
 
 
-def test_several_tables_in_one_file_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rows", [ROWS, [["good", "pos"], ["bad", "neg"]]])
+def test_several_tables_in_one_file_are_named(tmp_path: Path, rows: list[object]) -> None:
     path = tmp_path / "t.json"
-    path.write_text(json.dumps({"train": ROWS, "test": ROWS}), encoding="utf-8")
-    with pytest.raises(DataError, match=r"several tables, 'train' and 'test'.*jq -c '\.train\[\]'"):
+    path.write_text(json.dumps({"train": rows, "oos_test": rows}), encoding="utf-8")
+    with pytest.raises(DataError, match=r"several tables, 'train' and 'oos_test'.*jq -c '\.train\[\]'"):
         list(read_rows(path))
+    columns = {"text": ["good", "bad"], "label": ["pos", "neg"]}
+    path.write_text(json.dumps({"train": columns, "test": columns}), encoding="utf-8")
+    with pytest.raises(DataError, match=r"several tables, 'train' and 'test'.*jq -c '\.train'"):
+        list(read_rows(path))
+    path.write_text(json.dumps({"range": "A1:B3", "values": [["text", "label"], ["good", "pos"]]}), encoding="utf-8")
+    assert [row.fields for row in read_rows(path) if isinstance(row, Row)] == [{"text": "good", "label": "pos"}]
+    path.write_text(json.dumps({"tokens": [["a", "b"]], "ner_tags": [["O", "O"]]}), encoding="utf-8")
+    assert len([row for row in read_rows(path) if isinstance(row, Row)]) == 1, "a row, and no tables"
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,15 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from bertkit.data.formats.opened import Opened, open_input
 from bertkit.data.formats.readers import read_rows
-from bertkit.data.formats.telling import sniff_format
+from bertkit.data.formats.telling import sniff_format, tell_format
+from bertkit.documents.readers.table import told_format
 from bertkit.errors import DataError
+from bertkit.tasks.rows import load_data
 
 
 class Standing:
@@ -68,7 +71,7 @@ def test_a_file_that_is_alone_in_an_archive_is_read(tmp_path: Path) -> None:
     content = b"text,label\n" + b"good,1\nbad,0\n" * 50_000
     with open_input(zipped(tmp_path / "train.csv.zip", train=content, __MACOSX=b"x")).stream() as stream:
         assert stream.read() == content
-    with pytest.raises(DataError, match=r"a\.zip: this is a zip archive, as spreadsheets are, too; unpack it"):
+    with pytest.raises(DataError, match=r"a\.zip: this is a zip archive of several files; unpack it"):
         sniff_format(zipped(tmp_path / "a.zip", train=content, test=content))
 
 
@@ -143,3 +146,68 @@ def test_a_damaged_stream_is_named(piped: Callable[[bytes], Opened]) -> None:
 def test_a_name_that_no_file_can_have_is_no_file() -> None:
     with pytest.raises(DataError, match=r"no such file|cannot be read"):
         open_input("x" * 5000)
+
+
+@pytest.mark.parametrize(
+    ("member", "said"),
+    [
+        ("xl/workbook.xml", "this is a spreadsheet; export the sheet as csv"),
+        ("word/document.xml", "this is a Word document; save its table as csv"),
+        ("ppt/presentation.xml", "this is a set of slides, an OpenDocument text or an EPUB; save it as docx"),
+    ],
+)
+def test_documents_and_sheets_are_called_by_their_names(tmp_path: Path, member: str, said: str) -> None:
+    path = tmp_path / "a.bin"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<x/>")
+        archive.writestr(member, "<x/>")
+    with pytest.raises(DataError, match=rf"a\.bin: {said}"):
+        sniff_format(path)
+    is_word = member.startswith("word")
+    assert (told_format(path.read_bytes(), has_name=True) is not None) == is_word
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    with pytest.raises(DataError, match="this is a picture"):
+        sniff_format(path)
+    path.write_bytes(bytes(range(256)) * 4)
+    with pytest.raises(DataError, match=r"binary file; csv, tsv, jsonl, txt \(UTF-8\) and parquet"):
+        tell_format(open_input(path))
+    with pytest.raises(DataError, match=r"binary file; pdf, docx, html, txt \(UTF-8\) and parquet"):
+        tell_format(open_input(path), one_text=True)
+
+
+ROWS = "text,label\n" + "".join(f"{'좋아요' * 20} {place},{place % 2}\n" for place in range(3000))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content"),
+    [
+        ("", ROWS.encode("utf-16")),
+        ("", b"\xfe\xff" + ROWS.encode("utf-16-be")),
+        ("", ROWS.encode("utf-32")),
+        (".zst", pa.compress(ROWS.encode(), "zstd", asbytes=True)),
+    ],
+)
+def test_utf16_and_zstd_are_read_by_name_and_through_a_pipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, content: bytes
+) -> None:
+    path = tmp_path / f"train.csv{suffix}"
+    path.write_bytes(content)
+    with open_input(path).stream() as stream:
+        assert stream.read() == ROWS.encode()
+    for data in (tmp_path, path):
+        assert list(load_data([str(data)]).labels("train"))[:2] == ["0", "1"]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    with open_input("-").stream() as stream:
+        assert stream.read() == ROWS.encode()
+    path.write_bytes(content[:-999])
+    with pytest.raises((OSError, DataError)), open_input(path).stream() as stream:
+        stream.read()
+
+
+@pytest.mark.parametrize("content", [b"\x28\xb5\x2f\xfd$\x04text", b"\xff\xfea\x00\x00\xd8a\x00"])
+def test_damaged_ones_are_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    for name in (str(tmp_path / "a.csv"), "-"):
+        with pytest.raises(DataError, match="cannot be read"):
+            open_input(name)

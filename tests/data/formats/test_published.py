@@ -256,6 +256,8 @@ SUBMITTED = {"value": "B", "user_id": "u", "status": "submitted"}
         {"text": TEXT, "mood": [SUBMITTED], "mood-suggestion": "A", "metadata": "{}"},
         {**LIGHT_TAG, "annotations": [], "classifications": [{"classname": "B", "classification_id": "c"}]},
         {"_id": "1", "_score": 1.0, "_source": {"text": TEXT, "label": "B"}},
+        {"data": {"text": TEXT}, "meta": {"label": "B"}},
+        {**RECORD, "responses": {"comment": [{"value": "so it is, I think"}], "mood": [SUBMITTED]}},
     ],
 )
 def test_classes_as_annotators_and_searches_export_them(tmp_path: Path, row: dict[str, object]) -> None:
@@ -264,6 +266,15 @@ def test_classes_as_annotators_and_searches_export_them(tmp_path: Path, row: dic
         "classify",
         [((TEXT,), "B")] * 2,
     )
+
+
+def test_what_annotators_wrote_is_not_the_text_of_a_record(tmp_path: Path) -> None:
+    asked = {"comment": [{"value": "a very long comment on all of that, with many words"}], "mood": [SUBMITTED]}
+    fields = ({"prompt": f"{TEXT} {i}", "response": f"{TEXT} again, {i} times"} for i in range(10))
+    path = jsonl(tmp_path / "t.jsonl", [{"fields": own, "responses": asked} for own in fields])
+    with pytest.raises(DataError, match="for example --columns text=prompt,pair=response,label=label"):
+        load_data([str(path)])
+    assert load_data([str(path)], columns="text=responses.comment").columns.text == ("responses.comment",)
 
 
 def test_of_several_answers_that_of_the_most_annotators_counts(tmp_path: Path) -> None:
@@ -307,6 +318,7 @@ def test_what_nobody_has_annotated_is_left_out_and_counted(tmp_path: Path, unans
         {**RECORD, "responses": {"who": [{"value": OBJECTS}]}},
         {"documentName": "a.txt", "document": TEXT, "relations": [],
          "tokens": [{"text": TEXT[a:b], "start": a, "end": b, "entityLabel": c} for a, b, c in SPANS]},
+        {"text": TEXT, "entities": [{"category": c, "offset": a, "length": b - a} for a, b, c in SPANS]},
         {"tokenized_text": TEXT.split(), "ner": [[0, 1, "PER"], [4, 4, "LOC"]]},
         {"tokens": TEXT.split(),
          "entities": [{"start": 0, "end": 2, "type": "PER"}, {"start": 4, "end": 5, "type": "LOC"}]},
@@ -620,3 +632,91 @@ def test_labels_on_lines_of_a_cell_are_several(tmp_path: Path) -> None:
     )
     dataset = load_data([str(path)])
     assert (dataset.task, dataset.splits["train"][1].answer) == ("multilabel", ["a", "b"])
+
+
+CLUENER = {"text": TEXT, "label": {c: {TEXT[a:b]: [[a, b - 1]]} for a, b, c in SPANS}}
+PAIRS = [list(word) for word in WORDS]
+SCIERC = {
+    "doc_key": "d",
+    "sentences": [["It", "rained", "."], TEXT.split()],
+    "ner": [[], [[3, 4, "PER"], [7, 7, "LOC"]]],
+    "relations": [[], []],
+}
+
+
+@pytest.mark.parametrize("rows", [[CLUENER] * 2, [PAIRS] * 2, [{"id": 1, "text": "x", "words": PAIRS}] * 2])
+@pytest.mark.parametrize("name", ["t.jsonl", "t.json"])
+def test_entities_by_label_and_pairs_of_word_and_tag(tmp_path: Path, rows: list[object], name: str) -> None:
+    path = tmp_path / name
+    path.write_text("".join(f"{json.dumps(r)}\n" for r in rows) if name == "t.jsonl" else json.dumps(rows))
+    dataset = load_data([str(path)])
+    assert [(row.texts, row.answer) for row in dataset.splits["train"]] == [((TEXT,), SPANS)] * 2
+    assert tuple(stream_data([str(path)]).splits["train"]) == dataset.splits["train"]
+
+
+def test_pairs_on_a_single_line_are_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(json.dumps(PAIRS) + "\n")
+    (row,) = load_data([str(path)]).splits["train"]
+    assert (row.texts, row.answer) == ((TEXT,), SPANS)
+
+
+def test_entities_that_count_the_words_of_a_document(tmp_path: Path) -> None:
+    rows = load_data([str(jsonl(tmp_path / "t.jsonl", [SCIERC, SCIERC]))]).splits["train"]
+    assert [(row.texts[0], row.answer) for row in rows] == [("It rained .", []), (TEXT, SPANS)] * 2
+
+
+def test_bytes_that_python_wrote_are_read_as_their_texts_and_it_is_said_once(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    rows = [f"{i}\tb'A caf\\xc3\\xa9 {i}'\tb\"It's {i}\"\t{i % 2}" for i in range(4)]
+    path.write_text("\n".join(["id\tsentence1\tsentence2\tlabel", *rows, "9\tb'\\xff'\tb''\t0", ""]))
+    dataset = load_data([str(path)], skip_bad=True)
+    assert [row.texts for row in dataset.splits["train"]] == [(f"A café {i}", f"It's {i}") for i in range(4)]
+    assert "left out: b'…' around texts, which Python writes around bytes (1), the first at " in dataset.notes[0]
+    assert "a text in b'…' cannot be read as Python's bytes (1)" in dataset.warnings[0]
+
+
+@pytest.mark.parametrize("names", [("tag", "patterns"), ("intent", "examples")])
+def test_examples_listed_by_their_intent(tmp_path: Path, names: tuple[str, str]) -> None:
+    label, texts = names
+    intents = [{label: "greet", texts: ["hi there", "hello"]}, {label: "bye", texts: ["see you"], "responses": ["x"]}]
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps({"data": intents}))
+    rows = load_data([str(path)]).splits["train"]
+    assert [(row.texts[0], row.answer) for row in rows] == [
+        ("hi there", "greet"),
+        ("hello", "greet"),
+        ("see you", "bye"),
+    ]
+
+
+def test_a_list_of_two_texts_with_a_score_is_a_pair(tmp_path: Path) -> None:
+    rows = [{"texts": [TEXT, f"{TEXT} {i}"], "label": i / 4} for i in range(4)]
+    dataset = load_data([str(jsonl(tmp_path / "t.jsonl", [*rows, {"texts": [TEXT], "label": 1}]))], skip_bad=True)
+    assert [row.texts for row in dataset.splits["train"]] == [(TEXT, f"{TEXT} {i}") for i in range(4)]
+    assert "it does not hold two texts, as the rows before it do (1)" in dataset.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "odd", [{"text": TEXT, "label": {"PER": 5}}, {"text": TEXT, "label": {"PER": {"Mira": [["x", 1]]}}}]
+)
+def test_a_value_of_another_kind_is_a_fault_of_its_row(tmp_path: Path, odd: dict[str, object]) -> None:
+    dataset = load_data([str(jsonl(tmp_path / "t.jsonl", [CLUENER, odd, CLUENER]))], skip_bad=True)
+    assert len(dataset.splits["train"]) == 2
+    assert "left out, 1 in all: " in dataset.warnings[0]
+
+
+def test_a_first_row_without_a_column_is_no_defect(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"anchor": "a", "positive": "b"}, {"anchor": "a", "positive": "b", "tag": "O"}]
+    with pytest.raises(DataError, match="no column is recognised"):
+        load_data([str(jsonl(tmp_path / "t.jsonl", rows))])
+
+
+def test_a_tsv_in_quotes_is_freed_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    path.write_text('"text"\t"label"\n' + "".join(f'"it is ""{i}"" now"\t"{i % 2}"\n' for i in range(4)))
+    assert [(row.texts[0], row.answer) for row in load_data([str(path)]).splits["train"]] == [
+        (f'it is "{i}" now', str(i % 2)) for i in range(4)
+    ]
+    path.write_text('text\tlabel\n"it is so\t1\nit is "so"\t0\n')
+    assert [row.texts[0] for row in load_data([str(path)]).splits["train"]] == ['"it is so', 'it is "so"']

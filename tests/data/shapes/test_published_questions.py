@@ -215,3 +215,49 @@ def test_choices_without_texts_are_named(tmp_path: Path) -> None:
 )
 def test_more_ways_to_ask(tmp_path: Path, row: dict[str, object], right: str) -> None:
     assert answered(jsonl(tmp_path / "t.jsonl", [row]))[0][1] == right
+
+
+DREAM = [
+    ["M: I am thirsty.", "W: Have tea."],
+    [{"question": "What is hot?", "choice": ["ice", "fire"], "answer": "fire"}],
+]
+SAID = "M: I am thirsty.\nW: Have tea."
+GPQA = {"Pre-Revision Question": "x", "Question": "What is hot?", "Correct Answer": "fire", "Incorrect Answer 1": "ice"}
+RECORD = {
+    "passage": "Ana met Bo in Arl.",
+    "query": "@placeholder is a town",
+    "entities": ["Ana", "Arl", "Arl town", "Bo"],
+    "answers": ["Arl", "Arl town"],
+}
+
+
+@pytest.mark.parametrize(
+    ("row", "texts", "answer"),
+    [
+        ([*DREAM, "5-510"], (SAID, "What is hot?"), "fire"),
+        ({"dialogue": DREAM[0], **DREAM[1][0]}, (SAID.replace("\n", " "), "What is hot?"), "fire"),  # type: ignore[dict-item]
+        (GPQA, ("What is hot?",), "fire"),
+        (
+            {"question": "What is hot?", "correct_answer": "fire", "incorrect_answers": ["ice"]},
+            ("What is hot?",),
+            "fire",
+        ),
+        ({"Problem": "3 + 4 ?", "options": "a ) 1 , 000 , b ) 7 , c ) 2", "correct": "b"}, ("3 + 4 ?",), "7"),
+        ({"query": "What is hot?", "options": ["ice", "fire"], "answer": "(B)"}, ("What is hot?",), "fire"),
+        (
+            {"story": "x", "question": "What is hot?", "answer_options": {"A": "fire", "B": "ice"}, "answer": "A"},
+            ("x", "What is hot?"),
+            "fire",
+        ),
+        (RECORD, (RECORD["passage"], RECORD["query"]), "Arl"),
+    ],
+)
+def test_questions_in_more_forms(tmp_path: Path, row: object, texts: tuple[str, ...], answer: str) -> None:
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps([row, row]), encoding="utf-8")
+    assert answered(path) == [(texts, answer)] * 2
+
+
+def test_of_several_right_answers_one_is_a_choice(tmp_path: Path) -> None:
+    (row,) = load_data([str(jsonl(tmp_path / "t.jsonl", [RECORD]))]).splits["train"]
+    assert row.all_texts[2:] == ("Ana", "Arl", "Bo"), "the other right answer is no wrong one"

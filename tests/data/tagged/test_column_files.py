@@ -225,6 +225,15 @@ def test_brackets_around_the_words_of_entities(tmp_path):
     assert isinstance(bad, BadRow)
 
 
+@pytest.mark.parametrize("first", ["(ORG(PER*", "(ORG(PER)", "(ORG*"])
+def test_brackets_within_brackets_are_named(first):
+    rest = "Lee\t*\n" if first.endswith("(PER*") else "Lee\t(PER)\n" if first == "(ORG*" else "Lee\t*\n"
+    rows = read(f"saw\t*\nAnna\t{first}\n{rest}Inc\t*)\n\nOslo\t(LOC*)\nrained\t*\n")
+    line = 3 if first == "(ORG*" else 2
+    assert rows[0] == BadRow(line, "the entity 'PER' is inside another one, and a word has one tag")
+    assert found(rows[1]) == [("Oslo", "LOC")]
+
+
 WEBANNO = """#FORMAT=WebAnno TSV 3.3
 #T_SP=webanno.custom.Lemma|value
 #T_SP=de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity|identifier|value
@@ -254,6 +263,17 @@ def test_files_of_inception(tmp_path):
     assert (second.texts, found(second)) == (("#Quay-side",), [])
     words = read_tagged_file(tmp_path / "a.tsv", table_format=sniff_format(tmp_path / "a.tsv"), need_tags=False)
     assert [row.texts[0] for row in words if isinstance(row, TaggedText)] == ["Anna Lee met Bo Lee", "#Quay-side"]
+
+
+def test_entities_of_inception_without_a_value_are_named(tmp_path):
+    (tmp_path / "a.tsv").write_text(
+        "#FORMAT=WebAnno TSV 3.3\n#T_SP=webanno.custom.Name|value\n\n\n#Text=Anna Lee met Bo\n"
+        "1-1\t0-4\tAnna\t*[1]\t\n1-2\t5-8\tLee\t*[1]\t\n1-3\t9-12\tmet\t_\t\n1-4\t13-15\tBo\tPER\t\n"
+    )
+    rows = list(read_tagged_file(tmp_path / "a.tsv", table_format=sniff_format(tmp_path / "a.tsv")))
+    lost = [(row.line, row.message) for row in rows if isinstance(row, LeftOut)]
+    assert lost == [(6, "an entity without a value")], "once, not for each of its words"
+    assert [found(row) for row in rows if isinstance(row, TaggedText)] == [[("Bo", "PER")]]
 
 
 def test_of_several_layers_of_inception_that_of_the_grammar_is_not_read(tmp_path):

@@ -117,3 +117,36 @@ def test_time_is_linear(piece):
     began = time.process_time()
     read_html(piece * 20_000)
     assert time.process_time() - began < 10
+
+
+def sentences(found):
+    return [sentence.text for sentence in found]
+
+
+def test_what_stands_beside_a_text(read):
+    page = """<html><body><div class="top-menu"><a href="/">Home</a></div>
+<div class="col-md-8"><h2>Planting a hedge</h2>
+<div>A hedge keeps the wind out.<br><br>Plant it in autumn.</div><p>This article was amended on 14 May 2024 by us.</p>
+<p>As an Amazon Associate I earn from purchases.</p>
+<div class="post-signature">asked May 13 by ana, who has 312 points</div>
+<p class="d-none">Secret words are here.</p></div>
+<div class="col-md-4"><h4>Popular posts</h4><ul><li>How to build a fence that lasts.</li></ul>
+<h4>About me</h4><p>I live in the north.</p></div>
+<h4>'정원' 카테고리의 다른 글</h4><p>좋은 글 감사합니다.</p><p>▶ 카카오톡에서 만나요 지금</p></body></html>"""
+    assert sentences(read("a.html", page)) == ["A hedge keeps the wind out.", "Plant it in autumn."]
+
+
+def test_captions_and_summaries_within_the_text_of_a_portal(read):
+    page = """<html><body><article id="dic_area"><strong class="media_end_summary">목요일 저녁 통제</strong>
+<span class="end_photo_org"><img src="a.jpg"><em class="img_desc">불어난 강물. 연합뉴스</em>
+</span>강물이 불어났다. 길이 막혔다.<br><br>
+다친 사람은 없다.</article></body></html>"""
+    assert sentences(read("a.html", page)) == ["강물이 불어났다.", "길이 막혔다.", "다친 사람은 없다."]
+
+
+def test_rows_of_one_cell_are_no_table(read):
+    page = (
+        "<table><tr><td><p>It was built in May.</p></td></tr></table><table><tr><td>a.</td><td>It "
+        "opens.</td></tr></table>"
+    )
+    assert sentences(read("a.html", f"<html><body>{page}</body></html>")) == ["It was built in May."]

@@ -168,3 +168,88 @@ def test_a_large_box_is_read_in_linear_time(word):
     began = time.process_time()
     assert len(read_mbox((mail * 3000).encode(), "a.mbox")) == 3000
     assert time.process_time() - began < 10
+
+
+def sentences_in(found):
+    return [sentence.text for sentence in found]
+
+
+ABOVE = "From: Ana <ana@example.org>\nTo: Bo <bo@example.org>\nSubject: Re: Fence\n\n"
+REPLY = "The fence is done on Thursday. Please order the gate.\n\n"
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "Von: Bo <bo@example.org>\nGesendet: Montag, 13. Mai 2024 09:12\nAn: Ana\nBetreff: Zaun\n\n"
+        "Wann ist er fertig?\n",
+        "De : Bo <bo@example.org>\nEnvoyé : lundi 13 mai 2024 09:12\nÀ : Ana\nObjet : Clôture\n\nQuand ?\n",
+        "De: Bo <bo@example.org>\nEnviado el: lunes, 13 de mayo\nPara: Ana\nAsunto: Valla\n\nCuando?\n",
+        "보낸 사람: 민호 <bo@example.org>\n보낸 날짜: 2024년 5월 13일\n받는 사람: 지수\n제목: 울타리\n\n언제 되나요?\n",
+        "Bo Lind\n05/14/2001 02:00 PM\nTo: Ana/HOU/ECT@ECT\ncc:\nSubject: Fence\n\nWhen is it done?\n",
+        "_______________________________________________\nGardeners mailing list\nlist@example.org\n",
+        "El lun, 13 may 2024 a las 9:12, Bo (<bo@example.org>) escribió:\n\n> Cuando?\n",
+        "Am Mo., 13. Mai 2024 um 09:12 Uhr schrieb Bo <bo@example.org>:\n\n> Wann?\n",
+        "Ana Ruiz\nHead of Gardens\nExample Ltd.\n\nCAUTION: This email originated from outside. Do not click links.\n",
+        "Kind regards,\nAna\nGarden Department | Example Ltd.\nT: +44 20 1234 | www.example.org\n",
+        "감사합니다.\n\n지수 대리 | 영업1팀\n(주)그린가든\nTel. 02-123-4567 / Mobile. 010-1234\n\n"
+        "본 메일은 발신전용입니다.\n",
+        "This e-mail is confidential and intended for Bo. " + "Any use of it by others is not allowed. " * 20,
+    ],
+)
+def test_what_programs_and_firms_write_below(read, below):
+    assert sentences_in(read("a.eml", ABOVE + REPLY + below)) == [
+        "The fence is done on Thursday.",
+        "Please order the gate.",
+    ]
+
+
+def test_a_letter_in_a_text_ends_where_the_mail_begins_that_it_answers(read):
+    below = "Von: Bo\nGesendet: Montag\nAn: Ana\nBetreff: Zaun\n\nWann ist der Zaun fertig?\n"
+    assert sentences_in(read("a.txt", "Hallo Bo,\n\nder Zaun ist fertig.\n\nViele Grüße\nAna\n\n" + below)) == [
+        "der Zaun ist fertig."
+    ]
+    quoted = (
+        "On Mon, May 13, 2024 at 9:12 AM Bo <bo@example.org>\nwrote:\n\n> When is it done?\n\nIt is done on Thursday.\n"
+    )
+    assert sentences_in(read("b.txt", quoted)) == ["It is done on Thursday."]
+
+
+def test_a_digest_holds_several_mails(read):
+    digest = (
+        "Send submissions to\n\tlist@example.org\n\nYou can reach the owner at\n\towner@example.org\n\n"
+        "Today's Topics:\n\n"
+        "   1. New beds (Ana Ruiz)\n\n\n"
+        + "-"
+        * 70
+        + "\n\nMessage: 1\nDate: Mon, 13 May 2024\nFrom: Ana <ana@example.org>\n"
+        "To: list@example.org\nSubject: New beds\nMessage-ID: <abc@example.org>\n\n"
+        "We have built six beds. They are green.\n\n"
+        "------------------------------\n\nMessage: 2\nFrom: Bo <bo@example.org>\nSubject: Water\n\n"
+        "The well is dry.\n\n"
+        "------------------------------\n\nEnd of Gardeners Digest, Vol 12, Issue 3\n*****\n"
+    )
+    assert sentences_in(read("a.eml", ABOVE + digest)) == [
+        "We have built six beds.",
+        "They are green.",
+        "The well is dry.",
+    ]
+
+
+def test_from_at_the_beginning_of_a_line_in_a_mailbox(read):
+    box = (
+        "From ana@example.org Mon May 13 10:00:00 2024\nFrom: Ana\nSubject: Gate\n\nIt is new.\n\n"
+        ">From now on it is closed.\n"
+    )
+    assert sentences_in(read("a.mbox", box)) == ["It is new.", "From now on it is closed."]
+
+
+def test_a_newsletter_is_laid_out_in_rows_of_one_cell(read):
+    rows = [
+        '<a href="#">View in browser</a>',
+        "<h1>Your order</h1><p>Your parcel left on Monday.</p><p>It arrives on Thursday.</p>",
+        "<p>You are receiving this email because you ordered. <a>Unsubscribe</a></p>",
+    ]
+    page = "<table>" + "".join(f"<tr><td>{row}</td></tr>" for row in rows) + "</table>"
+    mail = f"From: Shop\nTo: Bo\nSubject: Order\nContent-Type: text/html\n\n<html><body>{page}</body></html>\n"
+    assert sentences_in(read("a.eml", mail)) == ["Your parcel left on Monday.", "It arrives on Thursday."]

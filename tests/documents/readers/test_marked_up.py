@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bertkit.documents.readers.plain import read_org, read_rst, read_tex
+from bertkit.documents.readers.marked_up import read_org, read_rst, read_tex
 
 RST = r""".. _mill:
 

@@ -171,3 +171,10 @@ def test_without_pypdf_the_way_on_is_said(monkeypatch):
     monkeypatch.setattr("bertkit.documents.readers.office.importlib.util.find_spec", lambda _: None)
     with pytest.raises(DataError, match="pip install pypdf"):
         read_pdf(pdf(["x"]), "a.pdf")
+
+
+def test_a_text_that_a_table_frames(read):
+    cell = "<w:tbl><w:tr><w:tc><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:tc></w:tr></w:tbl>"
+    letter = "The letter was laid out in a table of one cell. It has two sentences."
+    body = f"<w:document {W}><w:body>{cell.format(letter)}{cell.format('Old. New.')}</w:body></w:document>"
+    assert [s.text for s in read("a.docx", docx(body))] == letter.replace(". ", ".\n").split("\n")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 
 from bertkit.documents.readers.markup import read_markdown
+from bertkit.errors import DataError
+from bertkit.summarization.documents_in import read_documents
 
 GUIDE = """---
 title: Mill guide
@@ -173,3 +176,79 @@ def test_dialects(read, end):
         ("Wheel", "The wheel turns."),
         ("Wheel", "a hammer and nails"),
     ]
+
+
+def all_of(found):
+    return [sentence.text for sentence in found]
+
+
+def test_obsidian(read):
+    text = (
+        "# Hedge\n\n#garden #plants\n\n"
+        "The [[hedge]] keeps the wind out of the [[garden|whole garden]]. ![[hedge.png]] ^block1\n\n"
+        "> [!warning] Careful\n> Willow needs water.\n\n%% This is a remark. Nobody reads it. %%\n\n"
+        "==Plant it in autumn.== Then wait.\n"
+    )
+    assert all_of(read("a.md", text)) == [
+        "The hedge keeps the wind out of the whole garden.",
+        "Willow needs water.",
+        "Plant it in autumn.",
+        "Then wait.",
+    ]
+
+
+def test_templates_do_not_take_the_text_below_along(read):
+    text = (
+        "---\nlayout: post\n---\n{% include toc.html %}\nThe hedge keeps the wind out.\n{{ site.url }}\n"
+        "Plant it in autumn.\n"
+        '{: .notice}\n\n{% highlight python %}\nprint("x. y.")\n{% endhighlight %}\n\nIt likes water.\n'
+    )
+    assert all_of(read("a.md", text)) == ["The hedge keeps the wind out.", "Plant it in autumn.", "It likes water."]
+    text = "import { Card } from './card'\nexport const meta = { title: 'x' }\n\n# Hello\n\nIt is short.\n"
+    assert all_of(read("a.mdx", text)) == ["It is short."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<p align="center"><img src="logo.png"></p>\n<h1 align="center">Gardener</h1>\n\n# Use\n\n'
+        "It **plans** your beds.\n\n"
+        "```sh\npip install x\n```\n",
+        "Title here\n==========\n\nIt ~~drew~~ **plans** your beds.\n",
+        "**Meeting**\n\n**Date:** 13 May\n\n**Note:** old.\n\nIt **plans** your beds.\n",
+        "- [x] It [plans](https://example.org/a) your beds.\n",
+    ],
+)
+def test_markdown_is_known_in_a_pipe(read, text):
+    assert "plans" in " ".join(all_of(read("a.md", text)))
+
+
+def test_turns_within_a_paragraph(read):
+    text = (
+        "**Present:** Ana, Bo\n**Date:** 13 May 2024\n\n**Ana:** The fence is done.\n**Bo:** Who pays?\n"
+        "**Ana:** The city pays.\n"
+    )
+    found = [(sentence.speaker, sentence.said) for sentence in read("a.md", text)]
+    assert found == [("Ana", "The fence is done."), ("Bo", "Who pays?"), ("Ana", "The city pays.")]
+
+
+def test_a_notebook(read):
+    cells = [
+        {"cell_type": "markdown", "metadata": {}, "source": ["# River\n", "\n", "The river rose. We look at it.\n"]},
+        {"cell_type": "code", "outputs": [{"text": ["It works.\n"]}], "source": ["print('x. y.')\n"]},
+        {"cell_type": "markdown", "metadata": {}, "source": "The road is **closed**."},
+    ]
+    notebook = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4})
+    found = read("a.ipynb", notebook)
+    assert [(s.section, s.text) for s in found] == [
+        ("River", "The river rose."),
+        ("River", "We look at it."),
+        ("River", "The road is closed."),
+    ]
+
+
+def test_what_is_no_notebook(tmp_path):
+    path = tmp_path / "a.ipynb"
+    path.write_text('{"cells": 3}')
+    with pytest.raises(DataError, match="is not a notebook"):
+        list(read_documents([str(path)]))

@@ -260,3 +260,67 @@ def test_a_story_leaves_its_highlights_out(read):
         "The council voted.",
         "It will cost much.",
     ]
+
+
+def test_sentences_go_on_over_the_edges_of_pages(read):
+    pages = [
+        "The wind was measured. A mast was set up, and the values were read",
+        "every hour. It was strong.",
+        "It fell.",
+    ]
+    for form in (
+        "THE HEDGE REPORT          {n}\n\n{page}\n\n             - {n} -\n",
+        "{page}\nPage {n} of 3\nHedge Report 2020\n",
+        "{page}\n{n}\n",
+    ):
+        text = "".join(form.format(n=n, page=page) for n, page in enumerate(pages, start=1))
+        assert [" ".join(sentence.text.split()) for sentence in read("report.txt", text)] == [
+            "The wind was measured.",
+            "A mast was set up, and the values were read every hour.",
+            "It was strong.",
+            "It fell.",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("We measured it at 12 sites (see Fig.\n2) between May and June. It fell.\n", 2),
+        ("1. Dig a hole and\n2. water it well.\n3. Wait.\n", 3),
+        ("The river rose. It fell. ||||| Nobody was hurt. NEWLINE_CHAR NEWLINE_CHAR It is dry. |||||", 4),
+        ("The river rose.\\nIt fell.\\n\\nIt is dry.", 3),
+        ("the speed is given in fig . [ fig : a ] and in eq . ( 2 ) here . it fell .", 2),
+        ("The river rose.\nMedia playback is not supported on this device\nNobody was hurt.\n", 2),
+        ("제3조(운영시간) ① 도서관은 9시부터 연다. ② 시장은 시간을 조정할 수 있다.\n", 2),
+    ],
+)
+def test_where_lines_and_sentences_end(read, text, expected):
+    found = [" ".join(sentence.text.split()) for sentence in read("a.txt", text)]
+    assert len(found) == expected
+    assert not any(sentence.endswith(("Fig.", "②", "fig .")) or "|" in sentence for sentence in found)
+
+
+def test_smiles_belong_to_the_sentence_before_them(read):
+    text = (
+        "Love it!!! :) Great value <3 Will buy again ;-)\nArrived late :( but it is nice. Not worth it... broke!! XD\n"
+    )
+    assert [sentence.text for sentence in read("review.txt", text)] == [
+        "Love it!!! :)",
+        "Great value <3 Will buy again ;-)",
+        "Arrived late :( but it is nice.",
+        "Not worth it... broke!! XD",
+    ]
+
+
+def test_an_official_letter_is_no_mail_that_answers_another(read):
+    text = "수신: 박지수 귀하\n발신: 예제시청\n제목: 안내\n\n1. 발전을 기원합니다.\n2. 공사를 안내드립니다.\n"
+    assert [s.text for s in read("공문.txt", text)] == ["1. 발전을 기원합니다.", "2. 공사를 안내드립니다."]
+
+
+def test_korean_words_that_were_broken_at_the_end_of_a_line(read):
+    lines = ["본 연구는 울타리가 바람에 미치는 영향", "을 조사하였다. 2019년부터 12개 지점에", "서 풍속을 측정하였다."]
+    found = [" ".join(s.text.split()) for s in read("초록.txt", "\n".join(lines))]
+    assert found == [
+        "본 연구는 울타리가 바람에 미치는 영향 을 조사하였다.",
+        "2019년부터 12개 지점에 서 풍속을 측정하였다.",
+    ]

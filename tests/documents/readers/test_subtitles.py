@@ -143,3 +143,111 @@ def test_sbv(read):
         "The rent is lower by 12.5 percent.",
         "Then we wait.",
     ]
+
+
+def spoken(found):
+    return [(sentence.speaker, sentence.text) for sentence in found]
+
+
+ASS = """[Script Info]
+; made by hand
+Title: The farm
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize
+Style: Default,Arial,20
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Dialogue: 0,0:00:01.00,0:00:03.00,Default,Ana,0,0,0,,The river rose\\Non Thursday, didn't it?
+Dialogue: 0,0:00:03.50,0:00:06.00,Default,Bo,0,0,0,,{\\i1}The road{\\i0} is closed.
+Comment: 0,0:00:03.50,0:00:06.00,Default,,0,0,0,,check this line
+Dialogue: 0,0:00:03.50,0:00:06.00,Default,,0,0,0,,{\\p1}m 0 0 l 9 9{\\p0}
+"""
+
+
+def test_substation_alpha(read):
+    expected = [("Ana", "The river rose on Thursday, didn't it?"), ("Bo", "The road is closed.")]
+    assert spoken(read("a.ass", ASS)) == expected
+    assert spoken(read("a.ssa", ASS.replace("\n", "\r\n"))) == expected
+
+
+TTML = """<?xml version="1.0" encoding="UTF-8"?>
+<tt xmlns="http://www.w3.org/ns/ttml"><head><metadata><title>The farm</title></metadata></head><body><div>
+<p begin="00:00:01.000" end="00:00:03.000">The river rose<br/>on Thursday.</p>
+<p begin="00:00:03.500" end="00:00:06.000">The road to the mill</p>
+<p begin="00:00:06.500" end="00:00:09.000">is closed &amp; nobody was hurt.</p></div></body></tt>
+"""
+SAMI = """<SAMI>
+<HEAD><TITLE>river</TITLE><STYLE TYPE="text/css"><!-- P { margin-left:8pt; } --></STYLE></HEAD>
+<BODY>
+<SYNC Start=1000><P Class=KRCC>
+강물이 불어났습니다.
+<SYNC Start=3000><P Class=KRCC>&nbsp;
+<SYNC Start=3500><P Class=KRCC>
+방앗간으로 가는 길이<br>막혔어요.
+</BODY>
+</SAMI>
+"""
+YOUTUBE = (
+    '<?xml version="1.0" encoding="utf-8" ?><transcript><text start="0.32" dur="4">A river &amp;amp; a '
+    "road that rose on"
+    '</text><text start="4.8" dur="3">Thursday.</text></transcript>'
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.ttml", TTML, ["The river rose on Thursday.", "The road to the mill is closed & nobody was hurt."]),
+        ("a.xml", TTML, ["The river rose on Thursday.", "The road to the mill is closed & nobody was hurt."]),
+        ("a.smi", SAMI, ["강물이 불어났습니다.", "방앗간으로 가는 길이 막혔어요."]),
+        ("a.xml", YOUTUBE, ["A river & a road that rose on Thursday."]),
+        ("a.srt", "{0}{25}The river rose|by a metre.\n{30}{75}It fell.\n", ["The river rose by a metre.", "It fell."]),
+        (
+            "a.txt",
+            "00:01.000 --> 00:03.000\nThe river rose\n\n00:03.500 --> 00:06.000\nat night.\n",
+            ["The river rose at night."],
+        ),
+    ],
+)
+def test_other_forms(read, name, text, expected):
+    assert [sentence.text for sentence in read(name, text)] == expected
+
+
+def test_unclosed_elements_take_linear_time(read):
+    text = "<tt><body>" + "".join(f'<p begin="1s">{n} rivers rose. ' for n in range(20_000))
+    assert len(read("a.ttml", text)) > 19_990
+
+
+def test_names_in_brackets_and_in_capitals(read):
+    found = read("a.srt", cues("[지수] 오늘 갔어?", "(민호) 아니, 못 갔어", "[문이 열린다]", "[지수] 내일 가자"))
+    assert spoken(found) == [("지수", "오늘 갔어?"), ("민호", "아니, 못 갔어"), ("지수", "내일 가자")]
+    found = read(
+        "a.srt",
+        cues("MAN: She is ill.", "WOMAN: (whispering) Call\nthe vet.", "(sighs) He is away.", "www.example.org"),
+    )
+    assert spoken(found) == [("MAN", "She is ill."), ("WOMAN", "(whispering) Call the vet."), ("WOMAN", "He is away.")]
+    found = read("a.srt", cues(">> GOOD EVENING.", ">> REPORTER: THE ROAD IS CLOSED."))
+    assert spoken(found) == [("", "GOOD EVENING."), ("REPORTER", "THE ROAD IS CLOSED.")]
+
+
+@pytest.mark.parametrize(
+    "form", ["0:0{n}\n{text}\n", "[00:0{n}.000 --> 00:0{m}.000]  {text}\n", "0:0{n} {text}\n", "[00:00:0{n}] {text}\n"]
+)
+def test_lines_that_were_cut_by_time(read, form):
+    texts = ["good morning to all of", "you. We need a new fence", "and a gate before May."]
+    text = "".join(form.format(n=n, m=n + 1, text=text) for n, text in enumerate(texts))
+    found = [sentence.text for sentence in read("talk.txt", text)]
+    assert found == ["good morning to all of you.", "We need a new fence and a gate before May."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10:00\nOpening by the mayor\n10:30\nBudget of the library\n11:00\nQuestions of the public\n",
+        "6:00 Water all the beds.\n7:30 Open the north gate.\n18:00 Close the north gate.\n",
+    ],
+)
+def test_timetables_are_no_transcripts(read, text):
+    assert len(read("plan.txt", text)) == 3
