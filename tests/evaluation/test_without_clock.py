@@ -156,6 +156,8 @@ def test_memory_does_not_grow_with_the_rows(loaded: Bundle, monkeypatch: pytest.
     tracemalloc.start(1)
     try:
         few, many = highest(500), highest(5_000)
+        if (many - few) / 4_500 >= 100:  # something was imported or filled for the first time meanwhile
+            many = highest(5_000)
     finally:
         tracemalloc.stop()
     assert few > 50_000  # it is traced at all
