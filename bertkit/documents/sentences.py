@@ -201,7 +201,11 @@ def _is_prose(lines: list[_Line], has_stops: bool) -> bool:
 
 def _is_broken(lines: Sequence[_Line]) -> bool:
     """Tell whether lines were broken with no regard to sentences: most of those that stop nowhere go on."""
-    pairs = [(a.text, b.text) for a, b in pairwise(lines) if not _is_closed(a.text) and not _is_item(b.text)]
+    pairs = [
+        (a.text, b.text)
+        for a, b in pairwise(lines)
+        if not _is_closed(a.text) and not _is_item(b.text) and not _is_heading_like(a, b)
+    ]
     if sum(_columns(line) for line, _ in pairs) < max(1, _MEAN * len(pairs)):
         return False
     sure = sum(_is_seen_to_go_on(*pair) for pair in pairs)
@@ -214,6 +218,11 @@ def _is_broken(lines: Sequence[_Line]) -> bool:
         and (len(pairs) > 2 or (is_closed and len(pairs) > 1))
         and (is_closed or any(_STOP.search(line.text[:-1]) for line in lines))
     )
+
+
+def _is_heading_like(line: _Line, following: _Line) -> bool:
+    """Tell whether a line has a number and is so short that nobody broke it off there: `3. Speed limit`."""
+    return _NUMBERED.match(line.text) is not None and 2 * line.columns < following.columns
 
 
 def _is_seen_to_go_on(line: str, following: str) -> bool:

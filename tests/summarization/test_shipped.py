@@ -68,13 +68,17 @@ def train(corpus: Path, model: Path, output: Path, *more: str) -> None:
 
 
 def test_the_script_trains_what_the_methods_open(tmp_path, corpus, tiny_bert, capsys):
-    train(corpus, tiny_bert, tmp_path / "a.safetensors", "--cache", str(tmp_path / "cache"))
+    kept = ("--cache", str(tmp_path / "cache"), "--hold-back", "4")
+    train(corpus, tiny_bert, tmp_path / "a.safetensors", *kept)
     printed = capsys.readouterr().out
-    report = json.loads(printed[printed.index("{") :])
+    assert "read 36 of 36 documents" in printed
+    reports = json.loads(printed[printed.index("{") :])
+    report = reports["validation"]
+    assert reports["held back"]["documents"] == 4
     assert report["documents"] == 12
     assert report["oracle"]["rouge1"] == 1.0 > report["lead"]["rouge1"]
     assert report["salience minus lead"]["rouge1"][0] <= report["salience minus lead"]["rouge1"][1]
-    train(corpus, tiny_bert, tmp_path / "b.safetensors", "--cache", str(tmp_path / "cache"))
+    train(corpus, tiny_bert, tmp_path / "b.safetensors", *kept)
     first, second = load_file(tmp_path / "a.safetensors"), load_file(tmp_path / "b.safetensors")
     assert all((first[name] == second[name]).all() for name in first)
 
@@ -83,6 +87,11 @@ def test_the_script_trains_what_the_methods_open(tmp_path, corpus, tiny_bert, ca
     (extract,) = forward(bundle.model, bundle.task, bundle.task.encode([document]), CPU)
     assert len(extract.chosen) in (2, 3)
     assert len(extract.sentences) == 4
+
+
+def test_nothing_is_learnt_where_all_would_be_held_back(tmp_path, corpus, tiny_bert):
+    with pytest.raises(SystemExit, match="40 documents are no more than --hold-back 40"):
+        train(corpus, tiny_bert, tmp_path / "a.safetensors", "--hold-back", "40")
 
 
 def test_weights_for_another_encoder_are_refused(tmp_path, tiny_bert):

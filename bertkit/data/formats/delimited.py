@@ -111,13 +111,13 @@ def is_even(full: Sequence[str], delimiter: str) -> bool:
     )
 
 
-def is_even_below_nothing(full: Sequence[str], delimiter: str) -> bool:
-    """Tell whether lines are a table without names: all are cut alike, and no space stands beside what cuts them."""
+def is_cut_alike(full: Sequence[str], delimiter: str) -> bool:
+    """Tell whether lines may be a table without names: all are cut alike, and no space stands beside what cuts them."""
     rows = cut_rows(full, delimiter)
     spaced = [cell for row in rows for cell in row if cell != cell.strip()]
     whole = "\n".join(full)
     are_quoted = all(f'"{cell}"' in whole for cell in spaced)
-    return len(rows) > 1 and all(len(row) == len(rows[0]) > 1 for row in rows) and are_quoted
+    return bool(rows) and all(len(row) == len(rows[0]) > 1 for row in rows) and are_quoted
 
 
 def cut_rows(full: Sequence[str], delimiter: str) -> list[list[str]]:

@@ -19,8 +19,8 @@ from bertkit.data.formats.delimited import (
     csv_delimiter,
     cut_rows,
     has_header,
+    is_cut_alike,
     is_even,
-    is_even_below_nothing,
     known_delimiter,
     looks_csv,
     looks_tsv,
@@ -509,7 +509,9 @@ def _told_by(
             return TableFormat("json" if is_document and full else "jsonl", encoding, has_header=False)
         if kind == "conll":
             return TableFormat(kind, encoding, False, looks_tagged_lines(lines, is_named=True) or " ")
-        return TableFormat(kind, encoding, has_header=kind in ("csv", "tsv"), delimiter=csv_delimiter(lines))
+        delimiter = csv_delimiter(lines)
+        bare = _by_place(full, "\t" if kind == "tsv" else delimiter, knows)
+        return TableFormat(kind, encoding, has_header=kind in ("csv", "tsv") and not bare, delimiter=delimiter)
     hint = None if opened.path is None else kind_by_suffix(opened.path)
     if not full:
         return TableFormat(hint or "txt", encoding, has_header=hint in ("csv", "tsv"))
@@ -519,12 +521,22 @@ def _told_by(
         return TableFormat(of_json, encoding, has_header=False)
     table = _text_format(lines, full, hint, encoding, {column_name(name).casefold() for name in header}, knows)
     delimiter = csv_delimiter(full)
-    if table.kind != "txt" or table.marks or not is_kept_stdin(opened.name):
+    if table.kind != "txt" or table.marks or hint is not None:
         return table
-    # Who learns from standard input has no way to say that it is a table.
-    named, bare = is_even(full, delimiter), is_even_below_nothing(full, delimiter)
-    names = named or (bare and has_header(cut_rows(full, delimiter), frozenset()))
-    return TableFormat("csv", encoding, names, delimiter) if named or bare else table
+    cut_alike = is_cut_alike(full, delimiter)
+    bare, names = cut_alike and _by_place(full, delimiter, knows), False
+    if not bare and is_kept_stdin(opened.name):  # who learns from it has no way to say that it is a table
+        named, bare = is_even(full, delimiter), cut_alike and len(full) > 1
+        names = named or (bare and has_header(cut_rows(full, delimiter), frozenset()))
+    return TableFormat("csv", encoding, names, delimiter) if names or bare else table
+
+
+def _by_place(full: Sequence[str], delimiter: str, knows: Knows | None) -> bool:
+    """Tell whether columns are known by their places alone, as by a run that learnt from a table without names."""
+    rows = cut_rows(full, delimiter)
+    if knows is None or not rows or len(rows[0]) < 2:
+        return False
+    return knows([str(place) for place in range(1, len(rows[0]) + 1)]) and not knows(names_of(rows[0]))
 
 
 def encoding_note(path: str | Path, table_format: TableFormat) -> str | None:

@@ -570,10 +570,11 @@ _CLOSING = re.compile(
     re.IGNORECASE,
 )
 _PARTICULARS = re.compile(
-    r"(?:date|time|place|venue|location|present|attendees|attending|participants|absent|apologies|chair|minutes|agenda"
+    r"(?:date|time|place|venue|location|(?:also\s+|not\s+)?present|in\s+attendance|attendees|attending|participants|absent|apologies|chair|minutes|agenda"
     r"|(?:next|date\s+of\s+next)\s+meeting|minute\s+taker|taken\s+by|subject|to|from|cc|bcc|sent|when|where|who|message(?=\s*:\s*\d)|contact|date\s+saved|anwesende?|abwesend|entschuldigt|ort|datum|beginn|protokoll\w*|joined|posts|posted|registered|tel|phone|fax|e-?mail|address|author|authors|keywords|tags|published|updated"
     r"|회의명|조회수?|추천수?|작성일|등록일|첨부(?:파일)?|일\s*시|날\s*짜|시\s*간|장\s*소|참\s*석\s*자?|불\s*참\s*자?|안건|작성자|제목|전화|주소|출처|문의|기록자?|다음\s*회의|차기\s*회의)\s*[:：]"
     r"|저장(?:한\s*날짜|\s*일시)\s*[:：]|[○◯]?\s?출[석결]\s*(?:의원|위원|공무원)|(?:attendees|speakers|participants|present)$"
+    r"|(?:meeting\s+)?held\s+(?:at|in|on)\b(?=.*\d).*(?<![.!?])$"
     r"|(?:minutes|notes)\s+(?:taken|recorded|prepared|submitted)\s+by\b[^.]*$",
     re.IGNORECASE,
 )

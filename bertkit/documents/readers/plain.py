@@ -183,7 +183,8 @@ def _kind(text: str, block: _Block, following: _Block | None, *, has_prose: bool
         return Kind.CELL, 0
     is_item = _BULLET_BEFORE.search(before) is not None
     if not is_item and has_prose and following is not None and _is_title(block, following):
-        return Kind.HEADING, 1 if not text[: block.start].strip() else 2
+        is_first = not text[: block.start].strip() and not _NUMBERED.match(block.text)
+        return Kind.HEADING, 1 if is_first else 2
     if is_item or _NUMBERED.match(block.text):
         return Kind.ITEM, 0
     return Kind.PROSE, 0

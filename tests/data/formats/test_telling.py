@@ -153,3 +153,16 @@ def test_what_another_program_has_packed_is_named(
         sniff_format(tmp_path / "a.csv", kind=kind)
     with pytest.raises(DataError, match=rf"<stdin>: this is {said}"):
         tell_format(piped(content), kind=kind)
+
+
+def test_a_run_that_knows_columns_by_their_places_gets_a_table_without_names(piped: Pipe) -> None:
+    def knows_first(names: Sequence[str]) -> bool:
+        return "1" in names
+
+    for content in ("A good chair.,pos\nThe lamp broke.,neg\n", "A good chair.,pos\n"):
+        told = tell(piped(content), knows=knows_first)
+        assert told.table == TableFormat("csv", has_header=False)
+        assert told.notes == ("<stdin> is read as csv: its columns are '1', '2'",)
+        assert not tell(piped(content), kind="csv", knows=knows_first).table.has_header
+    assert tell(piped("Good, quick chair.\nfine\n"), knows=knows_first).table.kind == "txt"
+    assert tell(piped("1,2\nA good chair.,pos\n"), kind="csv", knows=knows_first).table.has_header

@@ -324,3 +324,29 @@ def test_korean_words_that_were_broken_at_the_end_of_a_line(read):
         "본 연구는 울타리가 바람에 미치는 영향 을 조사하였다.",
         "2019년부터 12개 지점에 서 풍속을 측정하였다.",
     ]
+
+
+def test_a_numbered_heading_is_told_by_its_shortness_whatever_it_ends_in(read):
+    text = (
+        "1. 개회\n의장이 개회를 선언하였다.\n\n3. 속도 제한\n"
+        "정 위원이 학교 앞 제한 속도를 시속 20킬로미터로 낮추자고 제안하였다. 찬성 5명으로 건의하기로 하였다.\n"
+    )
+    assert of(read("minutes.txt", text)) == [
+        ("1. 개회", "의장이 개회를 선언하였다."),
+        ("3. 속도 제한", "정 위원이 학교 앞 제한 속도를 시속 20킬로미터로 낮추자고 제안하였다."),
+        ("3. 속도 제한", "찬성 5명으로 건의하기로 하였다."),
+    ]
+
+
+def test_where_minutes_say_who_met_when_is_no_sentence(read):
+    text = (
+        "MINUTES OF THE HARBOUR BOARD\nHeld at the Old Mill on Monday 3 May 2027 at 7.00 pm\n\n"
+        "In attendance: Bo\n\n1. CRANE\n\nThe crane is held at the quay. The board met on 3 May to see it.\n\n"
+        "2. COSTS\n\nIt costs 12,000 pounds, which the board agreed to pay in June. Nobody voted against it.\n"
+    )
+    assert [text for _, text in of(read("minutes.txt", text))] == [
+        "The crane is held at the quay.",
+        "The board met on 3 May to see it.",
+        "It costs 12,000 pounds, which the board agreed to pay in June.",
+        "Nobody voted against it.",
+    ]
