@@ -520,6 +520,8 @@ def _told_by(
     if of_json is not None:
         return TableFormat(of_json, encoding, has_header=False)
     table = _text_format(lines, full, hint, encoding, {column_name(name).casefold() for name in header}, knows)
+    if table.kind in ("csv", "tsv") and table.has_header:
+        table = replace(table, has_header=not _by_place(full, "\t" if table.kind == "tsv" else table.delimiter, knows))
     delimiter = csv_delimiter(full)
     if table.kind != "txt" or table.marks or hint is not None:
         return table

@@ -164,5 +164,8 @@ def test_a_run_that_knows_columns_by_their_places_gets_a_table_without_names(pip
         assert told.table == TableFormat("csv", has_header=False)
         assert told.notes == ("<stdin> is read as csv: its columns are '1', '2'",)
         assert not tell(piped(content), kind="csv", knows=knows_first).table.has_header
+    assert tell(piped("A good chair.\tpos\nThe lamp broke.\tneg\n"), knows=knows_first).table == TableFormat(
+        "tsv", has_header=False
+    )
     assert tell(piped("Good, quick chair.\nfine\n"), knows=knows_first).table.kind == "txt"
     assert tell(piped("1,2\nA good chair.,pos\n"), kind="csv", knows=knows_first).table.has_header
