@@ -315,8 +315,11 @@ def _way_on(names: Sequence[str], text: str | None = None) -> str:
     return say_which(f"--columns {shell_words([shortened(parts, 80)])}")
 
 
-def looks_summarized(names: Sequence[str]) -> bool:
+def looks_summarized(names: Sequence[str], fields: Mapping[str, str]) -> bool:
     """Tell whether a table's columns are those of documents with summaries, and of nothing else."""
+    source, target = first_named(names, ("source", "src")), first_named(names, ("target", "tgt"))
+    if source is not None and target is not None and len(_given_sentences(fields.get(source, "")) or ()) > 1:
+        return True  # a list of sentences beside a title (SciTLDR)
     text, label = first_named(names, DOCUMENT_NAMES), first_named(names, LABEL_NAMES)
     label = None if first_named(names, ("extractive",)) is not None else label  # beside it a category is just told
     telling = SUMMARY_NAMES if first_named(names, CONVERSATION_NAMES) is not None else _TELLING
