@@ -106,7 +106,10 @@ def test_text_around_elements_is_a_fault_of_its_row(tmp_path: Path) -> None:
             "<d><a><x>1</x></a><a><x>2</x></a><b><x>1</x></b><b><x>2</x></b></d>",
             r"a\.xml: this is XML in which <a> and <b> come again and again, and either could be the rows",
         ),
-        ('<!DOCTYPE d [<!ENTITY e "x">]><d><r a="1"/><r a="2"/></d>', r"a\.xml:1: invalid XML: it declares an entity of its own, 'e'"),
+        (
+            '<!DOCTYPE d [<!ENTITY e "x">]><d><r a="1"/><r a="2"/></d>',
+            r"a\.xml:1: invalid XML: it declares an entity of its own, 'e'",
+        ),
         ("<d>" + "<e>" * 300 + "</e>" * 300 + "</d>", r"a\.xml:1: invalid XML: it is nested too deeply"),
         ("<html><body><p>a</p><p>b</p></body></html>", r"a\.xml: this is XML or HTML and not a table"),
     ],
