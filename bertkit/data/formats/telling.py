@@ -93,6 +93,7 @@ _MARKED = re.compile(
 _PUBTATOR = re.compile(r"\w+\|(?P<part>[ta])\|(?P<text>.*)")
 # A numbered sentence in quotes with two marked entities, and what stands below it.
 _NUMBERED = re.compile(r"(?P<id>\d+)\s+\"(?P<text>.*<e1>.*</e1>.*<e2>.*</e2>.*|.*<e2>.*</e2>.*<e1>.*</e1>.*)\"\s*")
+_IN_QUOTES = re.compile(r"\d+\s+\".*\"\s*")
 _RELATION = re.compile(r"[A-Za-z][\w/-]*(?:\(e[12],\s*e[12]\))?")
 _COMMENT = "Comment:"
 # Vowpal Wabbit: a label, how much it counts, a name; and behind each bar a namespace and its words.
@@ -273,7 +274,8 @@ def _told_by_begin(lines: Sequence[str]) -> Marks:
 
 def _numbered_or_features(lines: Sequence[str]) -> Marks:
     """Tell sentences of SemEval's, lines of Vowpal Wabbit, and numbers of features; empty where they are none."""
-    if _NUMBERED.fullmatch(lines[0]) and (len(lines) == 1 or _NUMBERED.fullmatch(lines[1]) or _below(lines[1])):
+    numbered = [_NUMBERED.fullmatch(line) is not None for line in lines if _IN_QUOTES.fullmatch(line)]
+    if 2 * sum(numbered) > len(numbered) and all(_IN_QUOTES.fullmatch(line) or _below(line) for line in lines):
         return "SemEval"
     if all(map(_FEATURES.fullmatch, lines)):
         return "libsvm" if sum(line.count(":") for line in lines) >= _FEW_FEATURES else ""

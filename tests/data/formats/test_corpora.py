@@ -155,6 +155,8 @@ def test_a_sentence_without_its_marks_is_a_fault_of_its_line(tmp_path: Path) -> 
     ):
         load_data([str(path)])
     assert len(load_data([str(path)], skip_bad=True).splits["train"]) == 2
+    first = saved(tmp_path / "b.txt", '3\t"No marks here."\nOther\nComment:\n\n' + NUMBERED)
+    assert [row.line for row in load_data([str(first)], skip_bad=True).splits["train"]] == [5, 9]
 
 
 # --- Questions about a text -----------------------------------------------------------------------
@@ -428,7 +430,18 @@ def test_a_document_and_its_summary(tmp_path: Path) -> None:
         for n in range(3)
     ]
     path = saved(tmp_path / "xsum.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    assert rows_of(path, "extractive")[1][0] == (("It rained. The river rose 0 feet.",), "A flood of 0 feet.")
+    wanted = (("It rained. The river rose 0 feet.",), "A flood of 0 feet.")
+    assert rows_of(path, "extractive") == rows_of(path)
+    assert rows_of(path)[1][0] == wanted
+
+
+def test_a_text_that_is_not_an_article_may_have_a_title_for_a_summary(tmp_path: Path) -> None:
+    row = {"text": "It rained. The river rose.", "summary": "Wet"}
+    with pytest.raises(
+        DataError, match=r"no column for the label \(--task extractive reads texts with summaries\): the columns"
+    ):
+        load_data([str(saved(tmp_path / "a.jsonl", row))])
+    assert rows_of(tmp_path / "a.jsonl", "extractive")[1] == [(("It rained. The river rose.",), "Wet")]
 
 
 def test_training_reads_standard_input_in_the_same_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
