@@ -366,6 +366,9 @@ def _passages(fields: Fields) -> list[dict[str, str]]:
 
     Places are those in the document.
     """
+    if "documents" in fields:  # a collection among others
+        every = [{name: cell_of(value) for name, value in own.items()} for own in list_in(fields, "documents")]
+        return [row for own in every for row in _passages(own)]
     kept = {"doc_id": fields["id"]} if "id" in fields else {}
     found = parse_cell(fields["passages" if "passages" in fields else "passage"])
     rows = []
@@ -441,5 +444,6 @@ CORPORA = (
     ),
     Form(frozenset({"sents", "vertexSet"}), _pairs_of_document, _are_sentences),
     Form(frozenset({"passages"}), _passages, lambda fields: _are_passages(fields["passages"])),
+    Form(frozenset({"documents"}), _passages, lambda fields: '"passages"' in fields["documents"]),
     Form(frozenset({"passage"}), _passages, lambda fields: _are_passages(fields["passage"])),
 )

@@ -121,14 +121,23 @@ def rows_within(value: Mapping[str, Any]) -> Sequence[Any] | None:
 
 
 def _published_rows(value: Mapping[str, Any]) -> Sequence[Any] | None:
-    """Return the rows of an object of a published form: utterances of LUIS or CLU, or rows by relation (FewRel)."""
+    """Return the rows of an object of a published form: utterances of LUIS or CLU, BioC, or by relation (FewRel)."""
     for own in (value, value.get("assets")):
         if isinstance(own, dict) and isinstance(own.get("intents"), list) and _is_list_of_rows(own.get("utterances")):
             found: list[Any] = own["utterances"]
             return found
+    of_passages: list[list[Any]] = [
+        items for items in value.values() if _is_list_of_rows(items) and all(map(_has_passages, items))
+    ]
+    if len(of_passages) == 1:
+        return of_passages[0]
     if not value or not all(_is_list_of_rows(items) and all(map(_is_of_relation, items)) for items in value.values()):
         return None
     return [{**item, "relation": name} for name, items in value.items() for item in items]
+
+
+def _has_passages(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("passages"), list)
 
 
 def _is_of_relation(item: Any) -> bool:

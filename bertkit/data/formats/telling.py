@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import Literal
 
@@ -93,7 +94,7 @@ _MARKED = re.compile(
 _PUBTATOR = re.compile(r"\w+\|(?P<part>[ta])\|(?P<text>.*)")
 # A numbered sentence in quotes with two marked entities, and what stands below it.
 _NUMBERED = re.compile(r"(?P<id>\d+)\s+\"(?P<text>.*<e1>.*</e1>.*<e2>.*</e2>.*|.*<e2>.*</e2>.*<e1>.*</e1>.*)\"\s*")
-_IN_QUOTES = re.compile(r"\d+\s+\".*\"\s*")
+_BEGINS = re.compile(r"\d+(?:\s+\"|\t)")
 _RELATION = re.compile(r"[A-Za-z][\w/-]*(?:\(e[12],\s*e[12]\))?")
 _COMMENT = "Comment:"
 # Vowpal Wabbit: a label, how much it counts, a name; and behind each bar a namespace and its words.
@@ -274,8 +275,8 @@ def _told_by_begin(lines: Sequence[str]) -> Marks:
 
 def _numbered_or_features(lines: Sequence[str]) -> Marks:
     """Tell sentences of SemEval's, lines of Vowpal Wabbit, and numbers of features; empty where they are none."""
-    numbered = [_NUMBERED.fullmatch(line) is not None for line in lines if _IN_QUOTES.fullmatch(line)]
-    if 2 * sum(numbered) > len(numbered) and all(_IN_QUOTES.fullmatch(line) or _below(line) for line in lines):
+    numbered = [_NUMBERED.fullmatch(line) is not None for line in lines if _BEGINS.match(line)]
+    if _BEGINS.match(lines[0]) and 2 * sum(numbered) > len(numbered) and all(map(_is_of_numbered, pairwise(lines))):
         return "SemEval"
     if all(map(_FEATURES.fullmatch, lines)):
         return "libsvm" if sum(line.count(":") for line in lines) >= _FEW_FEATURES else ""
@@ -292,8 +293,11 @@ def _numbered_or_features(lines: Sequence[str]) -> Marks:
     return "weights" if 2 * sum(_WEIGHT.fullmatch(word) is not None for word in words) > len(words) else "Vowpal Wabbit"
 
 
-def _below(line: str) -> bool:
-    return _RELATION.fullmatch(line.strip()) is not None or line.startswith(_COMMENT)
+def _is_of_numbered(lines: tuple[str, str]) -> bool:
+    """Tell whether what follows a line is a numbered sentence, or below one its relation or a comment, or goes on."""
+    above, line = lines
+    is_below = _RELATION.fullmatch(line.strip()) is not None or line.startswith(_COMMENT)
+    return is_below or _BEGINS.match(line) is not None or _BEGINS.match(above) is None
 
 
 def _parts(words: str) -> list[tuple[str, list[str]]]:
@@ -338,7 +342,9 @@ def _numbered_sentences(rows: Iterator[Row | BadRow], column: str) -> Iterator[R
             begin, fields, is_lost = row.line, {"id": match["id"], "sentence": match["text"]}, False
         elif row is not None and fields and "relation" not in fields and _RELATION.fullmatch(line):
             fields["relation"] = line
-        elif row is not None and line and not line.startswith(_COMMENT) and not (is_lost and _below(line)):
+        elif line.startswith(_COMMENT):
+            is_lost = True  # what follows goes on with it
+        elif row is not None and line and (not is_lost or _BEGINS.match(line)):
             yield BadRow(row.line, f"{quoted(line)} is neither a numbered sentence with <e1> and <e2> nor a relation")
             is_lost = True
 

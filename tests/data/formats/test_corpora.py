@@ -126,6 +126,7 @@ def test_related_entities_of_a_document(tmp_path: Path, piped: Piped) -> None:
 NUMBERED = """1\t"The <e1>burst</e1> came from <e2>pressure</e2>."
 Cause-Effect(e2,e1)
 Comment: a remark
+that goes on
 
 2\t"A <e1>cup</e1> near the <e2>lamp</e2>"
 Other
@@ -151,12 +152,12 @@ def test_numbered_sentences_with_their_relation_below(tmp_path: Path, piped: Pip
 def test_a_sentence_without_its_marks_is_a_fault_of_its_line(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.txt", NUMBERED + '\n3\t"No marks here."\nOther\nComment:\n')
     with pytest.raises(
-        DataError, match=r"a\.txt:9: .* is neither a numbered sentence with <e1> and <e2> nor a relation"
+        DataError, match=r"a\.txt:10: .* is neither a numbered sentence with <e1> and <e2> nor a relation"
     ):
         load_data([str(path)])
     assert len(load_data([str(path)], skip_bad=True).splits["train"]) == 2
     first = saved(tmp_path / "b.txt", '3\t"No marks here."\nOther\nComment:\n\n' + NUMBERED)
-    assert [row.line for row in load_data([str(first)], skip_bad=True).splits["train"]] == [5, 9]
+    assert [row.line for row in load_data([str(first)], skip_bad=True).splits["train"]] == [5, 10]
 
 
 # --- Questions about a text -----------------------------------------------------------------------
@@ -273,7 +274,16 @@ BIOC_XML = f"""<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-@pytest.mark.parametrize("written", [json.dumps(BIOC) + "\n", json.dumps(BIOC, indent=2), BIOC_XML])
+@pytest.mark.parametrize(
+    "written",
+    [
+        json.dumps(BIOC) + "\n",
+        json.dumps(BIOC, indent=2),
+        json.dumps([BIOC]) + "\n",
+        json.dumps({"Found": BIOC["documents"]}) + "\n",
+        BIOC_XML,
+    ],
+)
 def test_passages_with_annotations(tmp_path: Path, written: str, piped: Piped) -> None:
     wanted = [((TITLE,), [[3, 7, "Chemical"]]), ((ABSTRACT,), [[9, 13, "Disease"]])]
     path = saved(tmp_path / ("a.xml" if written.startswith("<") else "a.json"), written)
