@@ -151,11 +151,8 @@ def _questions_of_story(fields: Fields) -> list[dict[str, str]]:
     """
     questions = list_in(fields, "questions")
     given = [_answers_to(fields["answers"])] if "answers" in fields else []
-    given += (
-        [_answers_to(cell_of(own)) for own in object_in(fields, "additional_answers").values()]
-        if (given and fields.get("additional_answers", "").startswith("{"))
-        else []
-    )
+    if given and fields.get("additional_answers", "").startswith("{"):
+        given += [_answers_to(cell_of(own)) for own in object_in(fields, "additional_answers").values()]
     if any(len(own) != len(questions) for own in given):
         raise RowError(f"there are {len(questions)} questions and {', '.join(str(len(own)) for own in given)} answers")
     kept = {"source": fields["source"]} if "source" in fields else {}
@@ -285,7 +282,9 @@ def _pairs_of_document(fields: Fields) -> list[dict[str, str]]:
         pairs = itertools.product(*([_placed(own, starts) for own in entities[end]] for end in (head, tail)))
         one, other = min(pairs, key=lambda pair: abs(pair[0][0] - pair[1][0]))
         row = kept | _places("subj", *one[:2]) | _places("obj", *other[:2])
-        row |= {"subj_type": one[2], "obj_type": other[2]} | ({} if relation is None else {"relation": relation})
+        row |= {"subj_type": one[2], "obj_type": other[2]} | (
+            {} if relation is None else {"relation": cell_of(relation)}
+        )
         found.append(row)
     return found
 
@@ -380,7 +379,7 @@ def _passages(fields: Fields) -> list[dict[str, str]]:
             if part.get("text"):
                 begin = int(part.get("offset") or passage.get("offset") or 0)
                 entities = cell_of([_annotation(item, begin) for item in own])
-                rows.append({**kept, "text": part["text"], "entities": entities})
+                rows.append({**kept, "text": cell_of(part["text"]), "entities": entities})
     return rows
 
 
