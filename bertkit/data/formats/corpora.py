@@ -369,18 +369,22 @@ def _passages(fields: Fields) -> list[dict[str, str]]:
         every = [{name: cell_of(value) for name, value in own.items()} for own in list_in(fields, "documents")]
         return [row for own in every for row in _passages(own)]
     kept = {"doc_id": fields["id"]} if "id" in fields else {}
-    found = parse_cell(fields["passages" if "passages" in fields else "passage"])
-    rows = []
-    for passage in found if isinstance(found, list) else [found]:
+    whole = {name: parse_cell(fields[name]) for name in _OF_DOCUMENT if name in fields}
+    parts: list[tuple[int, Any, list[Any]]] = []
+    for passage in _several(whole, "passage"):
         sentences = _several(passage, "sentence")
         for part in [passage] if passage.get("text") else sentences:
             own = _several(part, "annotation")
             own += [item for inner in sentences if part is passage for item in _several(inner, "annotation")]
             if part.get("text"):
-                begin = int(part.get("offset") or passage.get("offset") or 0)
-                entities = cell_of([_annotation(item, begin) for item in own])
-                rows.append({**kept, "text": cell_of(part["text"]), "entities": entities})
-    return rows
+                parts.append((int(part.get("offset") or passage.get("offset") or 0), part["text"], own))
+    for item in _several(whole, "annotation"):  # told of the document
+        start = min((int(place["offset"]) for place in _several(item, "location")), default=0)
+        max(parts, key=lambda part: (part[0] <= start, part[0]))[2].append(item)
+    return [
+        {**kept, "text": cell_of(text), "entities": cell_of([_annotation(item, begin) for item in own])}
+        for begin, text, own in parts
+    ]
 
 
 def _are_passages(cell: str) -> bool:
@@ -406,6 +410,7 @@ def _annotation(item: Mapping[str, Any], begin: int) -> dict[str, Any]:
 
 _NOT_ASKED = ("prerevision", "extrarevised")  # GPQA's questions before and after they were revised
 _LETTER = re.compile(r"\(([A-H1-8])\)")
+_OF_DOCUMENT = ("passages", "passage", "annotations", "annotation")
 # Answers that are no stretches of a text, whatever letters it has.
 _NO_STRETCH = frozenset({"yes", "no", "noanswer"})
 CORPORA = (

@@ -315,6 +315,13 @@ def test_annotations_of_sentences_count_in_the_document(tmp_path: Path) -> None:
     assert rows_of(saved(tmp_path / "a.jsonl", row)) == ("ner", wanted)
 
 
+def test_annotations_of_a_document_go_to_their_passages(tmp_path: Path) -> None:
+    bare = [{**passage, "annotations": []} for passage in PASSAGES]
+    row = {"id": "7", "passages": bare, "annotations": [noted("Disease", "pain", 18), noted("Chemical", "arin", 3)]}
+    wanted = [((TITLE,), [[3, 7, "Chemical"]]), ((ABSTRACT,), [[9, 13, "Disease"]])]
+    assert rows_of(saved(tmp_path / "a.jsonl", row)) == ("ner", wanted)
+
+
 SAID = [
     {"text": "fly to arl", "intent": "Book", "entities": [{"entity": "Place::To", "startPos": 7, "endPos": 9}]},
     {"text": "hello", "intent": "Greet", "entities": []},
