@@ -125,7 +125,7 @@ def _published_rows(value: Mapping[str, Any]) -> Sequence[Any] | None:
     for own in (value, value.get("assets")):
         if isinstance(own, dict) and isinstance(own.get("intents"), list) and _is_list_of_rows(own.get("utterances")):
             found: list[Any] = own["utterances"]
-            return found
+            return _without_places(found) if str(own.get("luis_schema_version", "")).startswith("1") else found
     if _has_passages(value):
         return [value]
     of_passages: list[list[Any]] = [
@@ -136,6 +136,20 @@ def _published_rows(value: Mapping[str, Any]) -> Sequence[Any] | None:
     if not value or not all(_is_list_of_rows(items) and all(map(_is_of_relation, items)) for items in value.values()):
         return None
     return [{**item, "relation": name} for name, items in value.items() for item in items]
+
+
+def _without_places(utterances: Sequence[Any]) -> list[Any]:
+    """Rename places that count words of LUIS's own cutting, as its first schema has them, so that none reads them."""
+    names = {"startPos": "startToken", "endPos": "endToken"}
+    return [
+        {
+            **said,
+            "entities": [{names.get(key, key): e[key] for key in e} for e in said["entities"] if isinstance(e, dict)],
+        }
+        if isinstance(said, dict) and isinstance(said.get("entities"), list)
+        else said
+        for said in utterances
+    ]
 
 
 def _has_passages(item: Any) -> bool:

@@ -367,6 +367,13 @@ def test_older_names_of_luis(tmp_path: Path) -> None:
     assert rows_of(path, "ner")[1] == [(("fly to arl",), [[7, 10, "Place"]])]
 
 
+def test_words_that_nobody_can_count_are_no_places(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.json", LUIS | {"luis_schema_version": "1.3.0"})
+    assert rows_of(path)[0] == "classify"
+    with pytest.raises(DataError, match=r"a\.json:1: entity 1 has neither a place nor a string"):
+        load_data([str(path)], task="ner")
+
+
 def test_annotations_whose_text_is_elsewhere_are_refused(tmp_path: Path) -> None:
     row = {"annotatable": {"parts": ["s1p1"]}, "anncomplete": True, "entities": [
         {"classId": "e_1", "part": "s1p1", "offsets": [{"start": 0, "text": "Mira"}]}]}  # fmt: skip
