@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bertkit.data.columns import Keep
 from bertkit.data.formats.opened import kept_on_disk
 from bertkit.data.records import BadRow, ColumnMap, Example
 from bertkit.data.streaming import open_texts
@@ -472,3 +473,10 @@ def test_training_reads_standard_input_in_the_same_way(tmp_path: Path, monkeypat
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(FEW).encode())))
     (name,) = kept_on_disk(["-"])
     assert load_data([name]).task == "relation"
+
+
+def test_entities_that_lines_carry_are_kept_as_lists(tmp_path: Path) -> None:
+    written = "7|t|Of arin.\n7|a|It eased pain.\n7\t3\t7\tarin\tChemical\tD1\n"
+    path = saved(tmp_path / "a.txt", written)
+    (row,) = open_inputs(str(path), ENTITIES, input_format="auto", columns=None, keep=Keep()).rows
+    assert dict(row.kept)["entities"] == [{"start": 3, "end": 7, "text": "arin", "label": "Chemical"}]
