@@ -102,6 +102,7 @@ _WABBIT = re.compile(
 )
 _WEIGHT = re.compile(r"\S*:[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _FEATURES = re.compile(r"[-+]?\d+(?:\.\d+)?(?:,\d+)*(?:\s+qid:\d+)?(?:\s+\d+:[-+]?[\d.]+(?:[eE][-+]?\d+)?)+\s*(?:#.*)?")
+_STRAY_LINES = 20  # one in so many may be a fault
 _FEW_FEATURES = 4  # 5 10:30 is rather a text
 # Lines without a text, by what writes them.
 _NUMBERS: Mapping[Marks, str] = {"libsvm": "libsvm", "weights": "Vowpal Wabbit"}
@@ -281,7 +282,7 @@ def _numbered_or_features(lines: Sequence[str]) -> Marks:
     if all(map(_FEATURES.fullmatch, lines)):
         return "libsvm" if sum(line.count(":") for line in lines) >= _FEW_FEATURES else ""
     found = [match for line in lines if (match := _WABBIT.fullmatch(line.strip())) is not None]
-    if len(found) < len(lines) or not all(_are_namespaces(match) for match in found):
+    if not found or _STRAY_LINES * (len(lines) - len(found)) > len(lines) or not all(map(_are_namespaces, found)):
         return ""
     words = [word for match in found for _, own in _parts(match["words"]) for word in own]
     is_labelled, are_named = (

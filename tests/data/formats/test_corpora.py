@@ -402,6 +402,14 @@ def test_a_label_a_bar_and_words(tmp_path: Path, written: str, piped: Piped) -> 
     assert texts_of(piped(written, CLASSES)) == [("good film",), ("a dull one",)]
 
 
+def test_a_line_without_a_bar_is_a_fault_of_its_own(tmp_path: Path) -> None:
+    written = "".join(f"{(-1) ** n} |text a film {n}\n" for n in range(30))
+    path = saved(tmp_path / "a.vw", f"{written}no bar here\n")
+    with pytest.raises(DataError, match=r"a\.vw:31: the line is not a label, a bar and words"):
+        load_data([str(path)])
+    assert len(load_data([str(path)], skip_bad=True).splits["train"]) == 30
+
+
 def test_several_namespaces_are_columns(tmp_path: Path) -> None:
     written = "1 |title good film |body we laughed a lot\n-1 |title dull |body nobody laughed\n"
     path = saved(tmp_path / "a.vw", written)
