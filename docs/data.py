@@ -52,8 +52,11 @@ ENDING = """\
 - **Labels that look like missing ones** (`-`, `NaN`, `N/A`, -1 beside 0, 1 and 2), labels that differ only in letter
   case, and rows without a text: `inspect-data` and `train` report them with their lines.
 - **Labels that are not numbers**, where nearly all others are numbers with fractions, are reported with their lines.
-- **What is no table**: XML, YAML, subtitles, spreadsheets, databases and archives of several files are named. Read as
-  plain texts, as by `--task mlm` and `predict`, their lines are said to be what they are.
+- **What holds no texts**: numbers of features (libsvm, weights of Vowpal Wabbit), and annotations that lie apart from
+  their text (tagtog).
+- **What is no table**: pages, XML in which several elements could be the rows, YAML, subtitles, spreadsheets, databases
+  and archives of several files are named. Read as plain texts, as by `--task mlm` and `predict`, their lines are said
+  to be what they are.
 - **What is not read and might be meant**: a column that names the split of each row, classes beside entities, another
   column of texts, an answer beside a question and a text, a second column called like labels (`stars` beside
   `category`, `label2` beside `label1`) unless it says the same in other words, what tells rows of one text with
@@ -104,6 +107,41 @@ _SPAM = [
 _LS = {
     "data": {"text": "Mira Kost left"},
     "annotations": [{"id": 1, "result": [{"type": "labels", "value": {"start": 0, "end": 9, "labels": ["PER"]}}]}],
+}
+_FEW = {"P17": [{"tokens": ["Arl", "in", "Quay"], "h": ["arl", "Q1", [[0]]], "t": ["quay", "Q2", [[2]]]}]}
+_DOCRED = {
+    "title": "Arl",
+    "sents": [["It", "rained", "."], ["Bo", "left", "Arl", "."]],
+    "vertexSet": [
+        [{"name": "Bo", "pos": [0, 1], "sent_id": 1, "type": "PER"}],
+        [{"name": "Arl", "pos": [2, 3], "sent_id": 1, "type": "LOC"}],
+    ],
+    "labels": [{"h": 0, "t": 1, "r": "P551", "evidence": [1]}],
+}
+_COQA = {
+    "story": "Ana is nine, and her hat is Blue.",
+    "questions": [{"input_text": "Which hat?"}, {"input_text": "Is she old?"}],
+    "answers": [
+        {"input_text": "blue", "span_text": "her hat is Blue", "span_start": 17, "span_end": 32},
+        {"input_text": "no", "span_text": "Ana is nine", "span_start": 0, "span_end": 11},
+    ],
+}
+_HOTPOT = {
+    "_id": "1",
+    "question": "When did Bo leave?",
+    "answer": "1902",
+    "supporting_facts": [["Bo", 0]],
+    "context": [["Arl", ["Arl opened in 1902."]], ["Bo", ["Bo left Arl in 1902.", " It rained."]]],
+}
+_NOTED = {"infons": {"type": "Disease"}, "text": "pain", "locations": [{"offset": 18, "length": 4}]}
+_BIOC = {"documents": [{"id": "7", "passages": [{"offset": 9, "text": "It eased pain.", "annotations": [_NOTED]}]}]}
+_LUIS = {
+    "luis_schema_version": "7.0.0",
+    "intents": [{"name": "Book"}, {"name": "Greet"}],
+    "utterances": [
+        {"text": "fly to arl", "intent": "Book", "entities": [{"entity": "Place", "startPos": 7, "endPos": 9}]},
+        {"text": "hello", "intent": "Greet", "entities": []},
+    ],
 }
 _CHOICES = [{"label": "A", "text": "a stone"}, {"label": "B", "text": "sunlight"}]
 _FEEDS = {"stem": "What feeds plants?", "choices": _CHOICES}
@@ -197,6 +235,17 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
         Form("Bars between fields", {"bars.csv": "text|label\ngood, and cheap|pos\ntoo loud|neg\n"}),
         Form("Comments above the names", {"export.csv": "# exported in May\ntext,label\ngood,pos\nbad,neg\n"}),
         Form("A table of Markdown", {"reviews.md": "| text | label |\n|---|---|\n| good | pos |\n| bad | neg |\n"}),
+        Form(
+            "XML: an element that comes again is a row; its attributes and what it holds are columns",
+            {
+                "reviews.xml": '<reviews>\n<review id="1"><text>good</text><label>pos</label></review>\n'
+                '<review id="2"><text>bad</text><label>neg</label></review>\n</reviews>\n'
+            },
+            remark="Text without an element of its own is called `text`; what comes several times is a list.",
+        ),
+        Form(
+            "Vowpal Wabbit: several namespaces are columns", {"train.vw": "1 |text good and cheap\n-1 |text too loud\n"}
+        ),
         Form("fastText", {"train.txt": "__label__pos good and cheap\n__label__neg too loud\n"}),
         Form(
             "A label before each line",
@@ -226,6 +275,10 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
         Form(
             "Rows that are lists, under a list of names",
             {"values.json": '[["text", "label"], ["good", "pos"], ["bad", "neg"]]\n'},
+        ),
+        Form(
+            "Utterances of LUIS and CLU: their intents, and with `--task ner` their entities",
+            {"bot.json": json.dumps(_LUIS, indent=1) + "\n"},
         ),
         Form(
             "Examples listed by their intent",
@@ -372,6 +425,15 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
                 + "\n"
             },
         ),
+        Form(
+            "CoQA: answers count where they stand in the stretch they were taken from",
+            {"coqa.json": _line({"data": [_COQA]})},
+        ),
+        Form(
+            "HotpotQA: paragraphs with titles; of several places that in a supporting sentence counts",
+            {"hotpot.json": _line([_HOTPOT])},
+            remark="Questions answered with yes or no are left out and counted; `predict` answers all.",
+        ),
         Form("A table", {"asked.csv": "question,context,answer\nWhen did Arl open?,Arl opened in 1902.,1902\n"}),
     ),
     "Several labels a row": (
@@ -400,10 +462,22 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
             remark="Without a position the first occurrence is taken; a position where the word is not found is an error with file and line.",
         ),
         Form(
-            "Texts that carry the marks (SemEval-2010 task 8)",
+            "SemEval-2010 task 8: numbered sentences, below each its relation",
+            {"TRAIN_FILE.TXT": '1\t"The <e1>burst</e1> came from <e2>pressure</e2>."\nCause-Effect(e2,e1)\nComment:\n'},
+        ),
+        Form(
+            "Texts that carry the marks",
             {"marked.csv": "sentence,label\nThe <e1>burst</e1> came from <e2>pressure</e2>.,Cause-Effect\n"},
         ),
         Form("TACRED", {"tacred.json": json.dumps([_TOKENS]) + "\n"}),
+        Form(
+            "FewRel: rows listed by their relation (OpenNRE: a head and a tail with `pos`)", {"few.json": _line(_FEW)}
+        ),
+        Form(
+            "DocRED: each related pair of a document's entities, where their mentions are nearest",
+            {"docred.json": _line([_DOCRED])},
+            remark="A document without `labels` gives `predict` each pair of its entities.",
+        ),
     ),
     "Entities": (
         Form(
@@ -427,6 +501,7 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
         ),
         Form("CoNLL-2012: brackets around the words of an entity", {"a.gold_conll": _CONLL_2012}),
         Form("INCEpTION (WebAnno TSV 3)", {"a.tsv": _WEBANNO}),
+        Form("BioC, as JSON or XML: each passage is a row", {"bioc.json": _line(_BIOC)}),
         Form("PubTator: titles, abstracts, and the places of entities in both", {"a.txt": _PUBTATOR}),
         Form("The tag first", {"tags.txt": "B-PER\tMira\nO\tleft\n\nB-LOC\tAldby\nO\tsleeps\n"}),
         Form(

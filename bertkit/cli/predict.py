@@ -223,7 +223,9 @@ def predict_command(
     *,
     input_format: Annotated[
         str,
-        typer.Option("--input-format", help="Format of the input: auto, txt, csv, tsv, jsonl, json, conll or parquet."),
+        typer.Option(
+            "--input-format", help="Format of the input: auto, txt, csv, tsv, jsonl, json, xml, conll or parquet."
+        ),
     ] = "auto",
     output_format: Annotated[
         str,

@@ -59,7 +59,19 @@ LABEL_NAMES = (
     "similarity",
     "is_duplicate",
     *("레이블", "라벨", "감정", "감성", "분류", "점수", "평점", "카테고리", "유사도", "정답"),
-    *("rating", "stars", "emotion", "polarity", "intent", "topic", "stance", "grade", "label_text", "class_name"),
+    *(
+        "rating",
+        "stars",
+        "emotion",
+        "polarity",
+        "intent",
+        "intent_name",
+        "topic",
+        "stance",
+        "grade",
+        "label_text",
+        "class_name",
+    ),
     *("별점", "등급", "의도", "주제", "긍부정", "긍정부정", "만족도", "클래스", "감정분류", "타겟"),
 )
 # Of tables with documents and their summaries.

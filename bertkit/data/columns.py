@@ -46,6 +46,7 @@ _NO_TABLE = (
     "give a table that has one (text,label as csv), or lines that tell it: `__label__pos a text`, `<PER>a name</PER>`, "
     "`a/O Name/B-PER`, or a word and its tag a line with blank lines between sentences"
 )
+_OF_SUMMARIES = " (--task extractive reads texts with summaries)"
 _PARTS = ("text", "pair", "label", "choices", "spans")
 _MANY = ("text", "choices", "label", "spans")
 
@@ -202,7 +203,8 @@ def resolve_columns(names: Sequence[str], wanted: Wanted, *, need_pair: bool = F
     label = chosen.label or _resolve_label(names, known, taken=(*text, pair))
     if wanted.need_label and label is None:
         way_on = _example(names, text, pair) if set(names) - {*text, pair} else _NO_TABLE
-        raise UnnamedColumnsError(f"no column for the label: {there_are(names)}", way_on)
+        hint = _OF_SUMMARIES if first_named(others(names, *text, pair), ("summary",)) is not None else ""
+        raise UnnamedColumnsError(f"no column for the label{hint}: {there_are(names)}", way_on)
     if need_pair and pair is None:
         raise DataError(f"no column for the second text: {there_are(names)}; add pair=COLUMN to --columns.")
     return ColumnMap(text, pair, label)

@@ -46,6 +46,7 @@ _NAMES_OF_SPLIT = frozenset({"split", "set", "subset", "partition", "datasplit",
 _SPLITS = frozenset(
     {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "public", "private"}
 )
+_ENTITIES = ("entities", "entitylabels")
 _RELATED = ("relations",)
 _OTHER_TAGS = ("nertags", "nertag", "nerlabels")
 # What stands beside a question and a text, and is what the label judges.
@@ -221,6 +222,9 @@ def unread_columns(rows: Sequence[Row], columns: ColumnMap, shape: str) -> Itera
         )
     elif shape in (AUTO, CLASSES, SCORES) and (said := _unread_text(looked, free, columns)):
         yield said
+    if shape in (AUTO, CLASSES):
+        found = [c.name for c in free if folded(c.name) in _ENTITIES and any(v.startswith("[{") for v in c.values)]
+        yield from (f"the entities in {quoted(name)} are not read (--task ner does)" for name in found[:1])
     if shape in (AUTO, CLASSES) and (tagged := [c.name for c in free if _tags_words(rows, c.name, columns)]):
         option = f"text={columns.text[0]},label={tagged[0]}"
         yield f"{quoted(tagged[0])} has a tag for each word, and is not read (--task ner --columns {option} does)"

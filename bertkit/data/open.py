@@ -571,12 +571,6 @@ def _refuse_lines(path: Path, known: TableFormat) -> None:
     if known.has_speech_tags:
         raise DataError(f"{path}: a part-of-speech tag follows each word, and there are no labels or entities.")
     if known.written_in:
-        if path.suffix.lower() == ".xml":
-            raise DataError(
-                f"{path}: this is XML and not a table; if each of its elements is a row, this writes them as csv: "
-                f'python -c "import pandas as p; '
-                f"p.read_xml({str(path)!r}, parser='etree').to_csv('{path.stem}.csv', index=False)\"."
-            )
         raise DataError(
             f"{path}: this is {known.written_in} and not a table; write csv, or a JSON object a line (jsonl)."
         )

@@ -31,7 +31,7 @@ _SPLIT_OF_WORD = {word: split for split, words in SPLIT_WORDS.items() for word i
 _SHOWN = 4
 _LABEL_WORDS = ("labels", "label", "targets", "target", "y", "레이블", "라벨", "정답")
 DATA_SUFFIXES = (
-    *("csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json"),
+    *("csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json", "xml"),
     *("parquet", "arrow", "feather", "conll", "bio", "iob", "iob2", "conllu", "conllx"),
 )
 _PACKED = rf"(?:{'|'.join(map(re.escape, PACKED_SUFFIXES))})?"

@@ -22,7 +22,7 @@ from bertkit.plain import STDIN, listed
 from bertkit.tasks.base import TaskSettings
 from bertkit.tasks.registry import SHAPE_OF
 
-FORMATS = ("auto", "txt", "csv", "tsv", "jsonl", "json", "conll", "parquet")
+FORMATS = ("auto", "txt", "csv", "tsv", "jsonl", "json", "xml", "conll", "parquet")
 
 # Tasks whose answer to a text without a word is right: there is nothing in it.
 _ANSWER_NOTHING = ("ner", "mlm")
@@ -44,7 +44,7 @@ class _Placed:
     @property
     def speaks_by_row(self) -> bool:
         """Whether each row names its columns, and not a header those of all."""
-        return self.kind in ("jsonl", "json")
+        return self.kind in ("jsonl", "json", "xml")
 
 
 @dataclass(frozen=True)

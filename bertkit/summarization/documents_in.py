@@ -37,7 +37,7 @@ from bertkit.data.columns import (
     there_are,
     turns_in_objects,
 )
-from bertkit.data.formats.json_rows import cell_of, fields_of
+from bertkit.data.formats.json_rows import fields_of
 from bertkit.data.formats.lines import READ_ERRORS, Lines
 from bertkit.data.formats.opened import Opened, open_input
 from bertkit.data.formats.readers import read_opened
@@ -45,13 +45,13 @@ from bertkit.data.formats.telling import TableFormat, column_names, kind_by_suff
 from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
 from bertkit.data.shapes.labelled import document_row
 from bertkit.data.sources import SPLIT_WORDS, class_texts, input_files, is_data_file, name_folders
-from bertkit.data.values import JsonText, RowError, field_of, parse_json, parse_list
+from bertkit.data.values import JsonText, RowError, cell_of, field_of, parse_json, parse_list
 from bertkit.documents.readers.markup import declared_encoding
 from bertkit.documents.readers.passage import Passage, ReadDocument, candidates, is_candidate, slice_of
 from bertkit.documents.readers.plain import HIGHLIGHT, CueLine, passages_of_cues
 from bertkit.documents.readers.table import FORMATS, DocumentFormat, find_format, format_of_name, told_format
 from bertkit.errors import DataError, UsageError
-from bertkit.files import entries, is_dir, is_file
+from bertkit.files import entries, is_dir, is_file, without_packing
 from bertkit.plain import STDIN, brief, listed, quoted, shell_words
 from bertkit.summarization.records import Item, SourceText, Unreadable
 
@@ -388,7 +388,7 @@ def document_files(names: Sequence[str], note: Note = lambda _: None) -> list[st
 def _in_folder(folder: Path, note: Note) -> list[str]:
     """List a folder's documents, and say what else is in it."""
     inside = sorted(path for path in entries(folder) if not path.name.startswith("."))
-    files = [path for path in inside if is_file(path) and (format_of_name(path) or is_data_file(path))]
+    files = [path for path in inside if is_file(path) and (format_of_name(path) or _holds_documents(path))]
     if not files and (texts := class_texts(folder, SPLIT_WORDS)):
         return texts
     if not files:
@@ -400,6 +400,11 @@ def _in_folder(folder: Path, note: Note) -> list[str]:
     if others:
         note(f"{folder}: skipped {listed(others)}; to read them, name them.")
     return [str(path) for path in files]
+
+
+def _holds_documents(path: Path) -> bool:
+    """Tell by its name whether a file of data may hold documents; XML is rather of another kind."""
+    return is_data_file(path) and not without_packing(path.name.lower()).endswith(".xml")
 
 
 def holds_many(names: Sequence[str], input_format: str = "auto") -> bool:
@@ -559,7 +564,7 @@ def _format_of(opened: Opened, source: _Source) -> TableFormat:
     """
     kind = None if source.asked == "auto" else source.asked
     told = tell(opened, kind=kind, knows=lambda names: source.columns.find(names) is not None, one_text=True)
-    table = told.table
+    table = replace(told.table, kind="txt") if kind is None and told.table.kind == "xml" else told.table
     for sentence in (*told.notes, *(f"warning: {doubt}" for doubt in told.doubts)):
         source.note(sentence)
     if table.written_in:

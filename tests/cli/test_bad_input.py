@@ -217,7 +217,7 @@ def test_damaged_baselines_stop_eval(run_copy: Path, pair_file: Path) -> None:
     ("arguments", "code", "parts"),
     [
         (["no-such-file.tsv"], 3, ["no-such-file.tsv", "no such file"]),
-        (["--input-format", "xml"], 2, ["--input-format xml"]),
+        (["--input-format", "toml"], 2, ["--input-format toml"]),
         (["--on-error", "ignore"], 2, ["--on-error ignore"]),
         (["--device", "tpu"], 2, ["--device tpu"]),
     ],

@@ -13,8 +13,8 @@ from bertkit.tasks.registry import SHAPE_OF
 FLOORS = 6
 # Where a column, or a configuration on the hub, is called as a task is.
 _NAMES_OF_COLUMNS = {
-    *((name, '"ner"') for name in ("column_names.py", "tagged.py", "schemes.py", "catalog.py", "published.py")),
-    ("relations.py", '"relation"'),
+    *((name, '"ner"') for name in ("column_names.py", "tagged.py", "schemes.py", "catalog.py", "corpora.py")),
+    *((name, '"relation"') for name in ("stretches.py", "corpora.py", "json_rows.py", "telling.py")),
     ("labelled.py", '"extractive"'),
 }
 

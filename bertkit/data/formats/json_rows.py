@@ -25,14 +25,13 @@ from bertkit.data.records import BadRow, Row
 from bertkit.data.tagged.schemes import is_like_tag, is_outside, is_tag
 from bertkit.data.values import (
     DECODER,
-    JsonText,
     NoJsonError,
     RowError,
+    cell_of,
     likely_categories,
     parse_json,
     parse_list,
     twice,
-    value_text,
 )
 from bertkit.errors import DataError
 from bertkit.plain import listed
@@ -56,6 +55,9 @@ _OPEN_ENDS = ("{", "[", ",", ":")
 _WRAPPED = re.compile(
     rf"""\{{.{{0,2000}}?"(?:{"|".join(sorted(WRAPPERS))})"\s*:\s*\[\s*[\[{{]""", re.DOTALL | re.IGNORECASE
 )
+
+# How an object begins that lists rows by their relation (FewRel).
+_BY_RELATION = re.compile(r"""\{\s*"[^"]{1,200}"\s*:\s*\[\s*\{\s*"tokens"\s*:""")
 
 JsonKind = Literal["jsonl", "json"]
 """Records on a line each, or one document (or several) that goes over lines as it likes."""
@@ -93,6 +95,8 @@ def json_kind(full: Sequence[str], hint: str | None, *, is_named: bool, is_whole
 
 def rows_within(value: Mapping[str, Any]) -> Sequence[Any] | None:
     """Return the rows that an object holds, where it is a table rather than a row; None where it is a row."""
+    if (told := _published_rows(value)) is not None:
+        return told
     lists = [
         name
         for name, items in value.items()
@@ -114,6 +118,30 @@ def rows_within(value: Mapping[str, Any]) -> Sequence[Any] | None:
         return found
     inner = [rows for other in value.values() if isinstance(other, dict) and (rows := rows_within(other)) is not None]
     return inner[0] if len(inner) == 1 else None
+
+
+def _published_rows(value: Mapping[str, Any]) -> Sequence[Any] | None:
+    """Return the rows of an object of a published form: utterances of LUIS or CLU, BioC, or by relation (FewRel)."""
+    for own in (value, value.get("assets")):
+        if isinstance(own, dict) and isinstance(own.get("intents"), list) and _is_list_of_rows(own.get("utterances")):
+            found: list[Any] = own["utterances"]
+            return found
+    of_passages: list[list[Any]] = [
+        items for items in value.values() if _is_list_of_rows(items) and all(map(_has_passages, items))
+    ]
+    if len(of_passages) == 1:
+        return of_passages[0]
+    if not value or not all(_is_list_of_rows(items) and all(map(_is_of_relation, items)) for items in value.values()):
+        return None
+    return [{**item, "relation": name} for name, items in value.items() for item in items]
+
+
+def _has_passages(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("passages"), list)
+
+
+def _is_of_relation(item: Any) -> bool:
+    return isinstance(item, dict) and {"tokens", "h", "t"} <= set(item)
 
 
 def are_turns(items: Iterable[Any]) -> bool:
@@ -217,7 +245,8 @@ def _object_kind(full: Sequence[str], *, is_whole: bool) -> JsonKind:
         return "json" if is_table and (is_whole or _is_wrapped(found)) else "jsonl"
     is_cut = len(full) == 1 and not is_whole
     goes_on = (len(full) > 1 and full[0].rstrip().endswith(_OPEN_ENDS)) or _are_several(full[0])
-    return "json" if goes_on or (is_cut and _WRAPPED.match(full[0].lstrip())) else "jsonl"
+    is_wrapped = is_cut and (_WRAPPED.match(full[0].lstrip()) or _BY_RELATION.match(full[0].lstrip()))
+    return "json" if goes_on or is_wrapped else "jsonl"
 
 
 def _are_several(line: str) -> bool:
@@ -229,9 +258,10 @@ def _are_several(line: str) -> bool:
     return line.lstrip()[end:].lstrip()[:1] == "{"
 
 
-def _is_wrapped(found: dict[str, object]) -> bool:
+def _is_wrapped(found: dict[str, Any]) -> bool:
     """Tell a table by the name of its list, where nobody knows whether more lines come."""
-    return any(name.casefold() in WRAPPERS and isinstance(found[name], list) for name in found)
+    is_named = any(name.casefold() in WRAPPERS and isinstance(found[name], list) for name in found)
+    return is_named or _published_rows(found) is not None
 
 
 def _is_annotated(line: str) -> bool:
@@ -326,12 +356,6 @@ def fields_of(record: Any) -> dict[str, str]:
     if len(fields) < len(record):
         raise RowError(twice(map(column_name, record)))
     return fields
-
-
-def cell_of(value: Any) -> str:
-    """Write a value as the text of a field, which keeps what is not a text as what it is."""
-    text = value_text(value)
-    return text if type(value) is str else JsonText(text)
 
 
 def _annotated(text: str, annotations: dict[str, Any]) -> dict[str, Any]:
@@ -443,7 +467,7 @@ def _object(text: _Text) -> Iterator[Row | BadRow]:
         except RowError as error:
             fault = fault or str(error)
     text.take()
-    if len(tables := tables_within(fields)) > 1:
+    if len(tables := tables_within(fields)) > 1 and _published_rows(fields) is None:
         rows_of = "[]" if isinstance(fields[tables[0]], list) else ""
         raise text.error(
             f"the object holds several tables, {listed(tables, joint=' and ')}; write each to a file of its own, "

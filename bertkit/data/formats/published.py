@@ -1,13 +1,12 @@
-"""Tables in forms that are published or that annotation tools export, as tables that every shape reads."""
+"""Tables in forms that annotation tools export, or that people write, as tables that every shape reads."""
 
 from __future__ import annotations
 
 import ast
 import itertools
-import re
 from collections import Counter
-from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, ValuesView
-from typing import Any, NamedTuple
+from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
+from typing import Any
 
 from bertkit.data.column_names import (
     ANSWERED,
@@ -25,27 +24,32 @@ from bertkit.data.column_names import (
     first_named,
     folded,
 )
-from bertkit.data.formats.json_rows import are_tagged_words, are_turns, cell_of, is_row
+from bertkit.data.formats.corpora import CORPORA
+from bertkit.data.formats.json_rows import are_tagged_words, are_turns, is_row
 from bertkit.data.records import BadRow, LeftOut, Row
 from bertkit.data.tagged.places import join_token_rows
 from bertkit.data.tagged.schemes import is_like_tag
-from bertkit.data.values import JsonText, RowError, likely_categories, parse_cell, parse_list
+from bertkit.data.values import (
+    MISFIT,
+    Fields,
+    Form,
+    JsonText,
+    RowError,
+    cell_of,
+    has_keys,
+    lacks,
+    likely_categories,
+    list_in,
+    object_in,
+    parse_cell,
+)
 from bertkit.plain import quoted
 
-# --- Tables in forms that are published or that annotation tools export, as tables that every shape reads
+# --- Tables in published forms as tables that every shape reads -----------------------------------
 #
 # What a table is shows in the columns of its first row. Its rows come out with the columns that
-# hold what counts, under their usual names, and the others as they were.
-
-_Fields = Mapping[str, str]
-
-
-class _Form(NamedTuple):
-    """A published form: the columns its rows have, what else tells it, and what makes rows of one."""
-
-    columns: frozenset[str]
-    convert: Callable[[_Fields], list[dict[str, str]]]
-    tells: Callable[[_Fields], bool] = lambda _: True
+# hold what counts, under their usual names, and the others as they were. Forms of research corpora
+# are in `corpora.py`.
 
 
 def usual_rows(
@@ -74,7 +78,7 @@ def usual_rows(
     again: Iterator[Row | BadRow] = itertools.chain(first, rows)
     form = _form_of(good[0].fields) if good else None
     if form is not None:
-        again = _converted(again, form)
+        again = _converted(again, form, is_told=is_told)
     elif good and _is_header(good[0]):
         again = _named(again, good[0])
     if good and any(map(_is_bytes, good[0].fields.values() if isinstance(good[0].fields, dict) else ())):
@@ -133,7 +137,7 @@ def _place_columns(row: Row) -> tuple[str, str, str, str] | None:
     return None if text is None or start is None or end is None or label is None else (text, start, end, label)
 
 
-def _is_placed(fields: _Fields, text: str, start: str, end: str) -> bool:
+def _is_placed(fields: Fields, text: str, start: str, end: str) -> bool:
     places = [fields.get(name, "").strip().removesuffix(".0") for name in (start, end)]
     if not any(places):
         return True
@@ -209,7 +213,7 @@ class _Wider(Mapping[str, str]):
         return self._fields.items()
 
 
-def _converted(rows: Iterator[Row | BadRow], form: _Form) -> Iterator[Row | BadRow]:
+def _converted(rows: Iterator[Row | BadRow], form: Form, *, is_told: bool) -> Iterator[Row | BadRow]:
     for row in rows:
         if isinstance(row, BadRow) or not form.columns <= set(row.fields):
             yield row
@@ -219,27 +223,34 @@ def _converted(rows: Iterator[Row | BadRow], form: _Form) -> Iterator[Row | BadR
         except RowError as error:
             yield BadRow(row.line, str(error))
             continue
-        except _MISFIT:
+        except MISFIT:
             yield BadRow(row.line, "its values are not of the kind that the rows before it have")
             continue
+        if form.said and is_told:
+            yield LeftOut(row.line, form.said)
+            is_told = False
         for fields in found:
             yield Row(row.line, fields)
 
 
-def _form_of(fields: _Fields) -> _Form | None:
+def _form_of(fields: Fields) -> Form | None:
+    return next((form for form in _FORMS if form.columns <= set(fields) and _tells(form, fields)), None)
+
+
+def _tells(form: Form, fields: Fields) -> bool:
     try:
-        return next((form for form in _FORMS if form.columns <= set(fields) and form.tells(fields)), None)
-    except (RowError, *_MISFIT):
-        return None
+        return form.tells(fields)
+    except (RowError, *MISFIT):
+        return False
 
 
-def _label_studio(fields: _Fields) -> list[dict[str, str]]:
+def _label_studio(fields: Fields) -> list[dict[str, str]]:
     """Read a task of Label Studio's full export: its data, and the first annotation that was not cancelled."""
-    data = _object(fields, "data")
+    data = object_in(fields, "data")
     row = {name: cell_of(value) for name, value in data.items()}
     if "text" not in row and len(texts := [name for name, value in data.items() if isinstance(value, str)]) == 1:
         row["text"] = row.pop(texts[0])
-    made = _list(fields, "annotations" if "annotations" in fields else "completions")
+    made = list_in(fields, "annotations" if "annotations" in fields else "completions")
     done = [a for a in made if isinstance(a, dict) and not a.get("was_cancelled")]
     row["annotation_id"] = cell_of(done[0].get("id", 1)) if done else ""
     results = [result for result in (done[0].get("result") if done else None) or () if isinstance(result, dict)]
@@ -267,26 +278,26 @@ def _label_studio(fields: _Fields) -> list[dict[str, str]]:
     return [row]
 
 
-def _is_task(fields: _Fields) -> bool:
+def _is_task(fields: Fields) -> bool:
     """Tell a task of Label Studio's that nobody has annotated, as it is imported: its texts are in `data` alone."""
     others = [name for name in fields if name != "data"]
     is_bare = first_named(others, (*TEXT_NAMES, *LABEL_NAMES, *TAG_NAMES)) is None
     return fields["data"].startswith("{") and is_bare and not _inner_row(fields)
 
 
-def _annotated_classes(fields: _Fields) -> list[dict[str, str]]:
+def _annotated_classes(fields: Fields) -> list[dict[str, str]]:
     """Read annotations without places, as doccano's former exports have them: they are of the whole text."""
-    labels = [item["label"] for item in _list(fields, "annotations")]
+    labels = [item["label"] for item in list_in(fields, "annotations")]
     kept = {name: text for name, text in fields.items() if name != "annotations"}
     return [{**kept, "label": cell_of(labels[0] if len(labels) == 1 else labels)}]
 
 
-def _has_classes(fields: _Fields) -> bool:
-    items = _list(fields, "annotations") if fields["annotations"].startswith("[{") else []
+def _has_classes(fields: Fields) -> bool:
+    items = list_in(fields, "annotations") if fields["annotations"].startswith("[{") else []
     return bool(items) and all(isinstance(i, dict) and "label" in i and not first_named(i, _PLACE_NAMES) for i in items)
 
 
-def _fast_text(fields: _Fields) -> list[dict[str, str]]:
+def _fast_text(fields: Fields) -> list[dict[str, str]]:
     """Read a line of fastText's: its labels, each with a mark before it, and the text."""
     words = fields["text"].split(" ")
     labels = [word.removeprefix(_LABEL_MARK) for word in itertools.takewhile(_is_marked, words)]
@@ -298,7 +309,7 @@ def _is_marked(word: str) -> bool:
     return word.startswith(_LABEL_MARK)
 
 
-def _data_turks(fields: _Fields) -> list[dict[str, str]]:
+def _data_turks(fields: Fields) -> list[dict[str, str]]:
     """Read {"content", "annotation": [{"label": […], "points": […]}]}, whose ends are the last characters."""
     found = parse_cell(fields["annotation"])
     marks = found if isinstance(found, list) else []
@@ -313,33 +324,25 @@ def _data_turks(fields: _Fields) -> list[dict[str, str]]:
     return [{**fields, "entities": cell_of(spans)}]
 
 
-def _prodigy_choices(fields: _Fields) -> list[dict[str, str]]:
+def _prodigy_choices(fields: Fields) -> list[dict[str, str]]:
     """Read what was accepted of Prodigy's options as the label."""
     return [{**fields, "label": fields["accept"]}]
 
 
-def _categories(fields: _Fields) -> list[dict[str, str]]:
+def _categories(fields: Fields) -> list[dict[str, str]]:
     """Read spaCy's categories: those are the label that are likely."""
-    return [{**fields, "label": cell_of(likely_categories(_object(fields, "cats")))}]
+    return [{**fields, "label": cell_of(likely_categories(object_in(fields, "cats")))}]
 
 
-def _distractors(fields: _Fields) -> list[dict[str, str]]:
-    """Read a right answer among wrong ones, as SciQ has them; their order tells nothing."""
-    names = [name for name in fields if name.startswith("distractor")]
-    choices = sorted(fields[name] for name in ("correct_answer", *names))
-    kept = {name: text for name, text in fields.items() if name not in names}
-    return [{**kept, "choices": cell_of(choices)}]
-
-
-def _examples_of_intent(fields: _Fields) -> list[dict[str, str]]:
+def _examples_of_intent(fields: Fields) -> list[dict[str, str]]:
     """Make a row of each example of an intent, where an object lists them."""
     name, label = _intent_columns(fields) or ("", "")
     if not name:
         raise RowError("it does not hold an intent and its examples, as the rows before it do")
-    return [{"text": str(text), "label": fields[label]} for text in _list(fields, name)]
+    return [{"text": str(text), "label": fields[label]} for text in list_in(fields, name)]
 
 
-def _intent_columns(fields: _Fields) -> tuple[str, str] | None:
+def _intent_columns(fields: Fields) -> tuple[str, str] | None:
     """Find the columns of an intent's examples and of its name."""
     if not isinstance(fields, dict):
         return None
@@ -347,126 +350,49 @@ def _intent_columns(fields: _Fields) -> tuple[str, str] | None:
     label = first_named(fields, ("intent", "tag", "intent_name", "name", "label"))
     if name is None or label is None or not fields[name].startswith('["') or fields[label][:1] in "[{":
         return None
-    texts = _list(fields, name)
+    texts = list_in(fields, name)
     return (name, label) if all(isinstance(text, str) for text in texts) else None
 
 
-def _two_texts(fields: _Fields) -> list[dict[str, str]]:
+def _two_texts(fields: Fields) -> list[dict[str, str]]:
     """Read a list of two texts with a score or class of both, as sentence-transformers' examples have them."""
-    texts = _list(fields, "texts")
+    texts = list_in(fields, "texts")
     if len(texts) != 2:
         raise RowError("it does not hold two texts, as the rows before it do")
     kept = {name: text for name, text in fields.items() if name != "texts"}
     return [{**kept, "sentence1": cell_of(texts[0]), "sentence2": cell_of(texts[1])}]
 
 
-def _has_two_texts(fields: _Fields) -> bool:
-    texts = _list(fields, "texts") if fields["texts"].startswith('["') else []
+def _has_two_texts(fields: Fields) -> bool:
+    texts = list_in(fields, "texts") if fields["texts"].startswith('["') else []
     return len(texts) == 2 and all(isinstance(text, str) for text in texts)
 
 
-def _labelled_places(fields: _Fields) -> list[dict[str, str]]:
-    """Read {label: {string: [[first, last], …]}}, as CLUENER has entities."""
-    spans = [
-        {"start": place[0], "end": place[1] + 1, "label": label, "text": string}
-        for label, strings in _object(fields, "label").items()
-        for string, places in strings.items()
-        for place in places
-    ]
-    return [{**{name: text for name, text in fields.items() if name != "label"}, "entities": cell_of(spans)}]
-
-
-def _has_labelled_places(fields: _Fields) -> bool:
-    found = _object(fields, "label") if fields["label"].startswith("{") else {}
-    strings = [places for own in found.values() if isinstance(own, dict) for places in own.values()]
-    return bool(strings) and all(
-        isinstance(places, list) and all(isinstance(p, list) and len(p) == 2 for p in places) for places in strings
-    )
-
-
-def _sentences_of_document(fields: _Fields) -> list[dict[str, str]]:
-    """Make a row of each sentence of a document whose entities count its words, as SciERC and DyGIE++ have them."""
-    found: list[dict[str, str]] = []
-    begin = 0
-    kept = {name: text for name, text in fields.items() if name in ("doc_key", "id", "doc_id")}
-    related = _list(fields, "relations")
-    for words, entities in zip(_list(fields, "sentences"), _list(fields, "ner"), strict=False):
-        starts = list(itertools.accumulate((len(word) + 1 for word in words), initial=0))
-        spans = [
-            {"start": starts[first - begin], "end": starts[last - begin + 1] - 1, "label": label}
-            for first, last, label in entities
-        ]
-        begin += len(words)
-        own = {"text": " ".join(words), "entities": cell_of(spans)}
-        own |= {"relations": cell_of(related[len(found)])} if len(found) < len(related) else {}
-        found.append({**kept, **own})
-    return found
-
-
-def _are_sentences_of_document(fields: _Fields) -> bool:
-    sentences, entities = (
-        _list(fields, name) if fields[name].startswith("[[") else [] for name in ("sentences", "ner")
-    )
-    words = all(isinstance(own, list) and all(isinstance(word, str) for word in own) for own in sentences)
-    places = (entity for own in entities if isinstance(own, list) for entity in own)
-    of_words = all(isinstance(e, list) and len(e) == 3 and all(type(place) is int for place in e[:2]) for e in places)
-    return bool(sentences) and words and of_words and len(sentences) == len(entities)
-
-
-def _wrong_answers(fields: _Fields) -> list[dict[str, str]]:
-    """Read a right answer beside wrong ones, as GPQA has them; their order tells nothing."""
-    names = [name for name in fields if folded(name).startswith("incorrectanswer")]
-    right = first_named(fields, ["correct_answer"]) or ""
-    listed = [
-        text for name in names for text in (_list(fields, name) if fields[name].startswith("[") else [fields[name]])
-    ]
-    choices = sorted({fields[right], *map(str, listed)} - {""})
-    kept = {n: text for n, text in fields.items() if n not in (*names, right) and not folded(n).startswith(_NOT_ASKED)}
-    return [{**kept, "choices": cell_of(choices), "answer": fields[right]}]
-
-
-def _has_wrong_answers(fields: _Fields) -> bool:
-    if not isinstance(fields, dict) or first_named(fields, ["choices", "options"]) is not None:
-        return False
-    names = (["question"], ["correct_answer"], ["incorrect_answer_1", "incorrect_answers", "incorrect_answer"])
-    return all(first_named(fields, usual) is not None for usual in names)
-
-
-def _placeholder(fields: _Fields) -> list[dict[str, str]]:
-    """Read what may stand for @placeholder as choices, as ReCoRD has them.
-
-    Of several right answers the first is one of them, and the others are left out.
-    """
-    answers = list(map(str, _list(fields, "answers")))
-    others = [str(entity) for entity in _list(fields, "entities") if str(entity) not in answers]
-    choices = sorted({*others, *answers[:1]})
-    kept = {name: text for name, text in fields.items() if name not in ("entities", "answers")}
-    return [{**kept, "choices": cell_of(choices), "answer": answers[0] if answers else ""}]
-
-
-def _pairs_of_tokens(fields: _Fields) -> list[dict[str, str]]:
+def _pairs_of_tokens(fields: Fields) -> list[dict[str, str]]:
     """Read a list of [token, tag] pairs."""
     name = _pairs_column(fields)
     if name is None:
         raise RowError("it does not hold a list of [token, tag], as the rows before it do")
-    pairs = _list(fields, name)
+    pairs = list_in(fields, name)
     kept = {other: text for other, text in fields.items() if other != name and not first_named([other], TEXT_NAMES)}
     words, tags = ([pair[place] for pair in pairs] for place in (0, 1))
     return [{**kept, TOKEN_NAMES[0]: cell_of(words), TAG_NAMES[0]: cell_of(tags)}]
 
 
-def _pairs_column(fields: _Fields) -> str | None:
+def _pairs_column(fields: Fields) -> str | None:
     """Find the only list of pairs of a word and its tag."""
     if not isinstance(fields, dict):
         return None
-    found = [name for name, text in fields.items() if text.startswith('[["') and are_tagged_words(_list(fields, name))]
+    found = [
+        name for name, text in fields.items() if text.startswith('[["') and are_tagged_words(list_in(fields, name))
+    ]
     return found[0] if len(found) == 1 else None
 
 
-def _token_objects(fields: _Fields) -> list[dict[str, str]]:
+def _token_objects(fields: Fields) -> list[dict[str, str]]:
     """Read a list of objects that are a word and its tag each."""
     name = first_named(fields, TOKEN_NAMES) or ""
-    items = _list(fields, name)
+    items = list_in(fields, name)
     words, tags = ([item[key] for item in items] for key in _keys_of_tokens(items) or ("", ""))
     return [{**fields, name: cell_of(words), TAG_NAMES[0]: cell_of(tags)}]
 
@@ -480,34 +406,34 @@ def _keys_of_tokens(items: Sequence[Any]) -> tuple[str, str] | None:
     return (word, tag) if told and word is not None and tag is not None else None
 
 
-def _has_token_objects(fields: _Fields) -> bool:
+def _has_token_objects(fields: Fields) -> bool:
     name = first_named(fields, TOKEN_NAMES) if isinstance(fields, dict) else None
-    return name is not None and fields[name].startswith("[{") and _keys_of_tokens(_list(fields, name)) is not None
+    return name is not None and fields[name].startswith("[{") and _keys_of_tokens(list_in(fields, name)) is not None
 
 
-def _nested(fields: _Fields) -> list[dict[str, str]]:
+def _nested(fields: Fields) -> list[dict[str, str]]:
     """Make a row of each object in the one list of a row without a text of its own: sentences of a document."""
     name = _nested_column(fields)
     if name is None:
         raise RowError("it does not hold a list of texts, as the rows before it do")
     kept = {other: text for other, text in fields.items() if other != name}
-    found = [{**kept, **{column_name(key): cell_of(v) for key, v in item.items()}} for item in _list(fields, name)]
+    found = [{**kept, **{column_name(key): cell_of(v) for key, v in item.items()}} for item in list_in(fields, name)]
     return [row for inner in found for row in _without_words(inner)]
 
 
-def _without_words(fields: _Fields) -> list[dict[str, str]]:
+def _without_words(fields: Fields) -> list[dict[str, str]]:
     """Leave out what is told of each word of a text that stands there as well: where it is, what part of speech."""
     words = set(_word_objects(fields))
     return [{name: text for name, text in fields.items() if name not in words}]
 
 
-def _word_objects(fields: _Fields) -> list[str]:
+def _word_objects(fields: Fields) -> list[str]:
     if not isinstance(fields, dict) or first_named(fields, _SENTENCE_NAMES) is None:
         return []
     return [name for name, text in fields.items() if text.startswith("[{") and first_named([name], TOKEN_NAMES)]
 
 
-def _nested_column(fields: _Fields) -> str | None:
+def _nested_column(fields: Fields) -> str | None:
     """Find the only list of objects with texts, where no other column has a text, and they hold what is learnt."""
     if not isinstance(fields, dict):  # of a parquet file no column is read that nobody looks at
         return None
@@ -515,7 +441,7 @@ def _nested_column(fields: _Fields) -> str | None:
     others = [name for name in fields if name not in lists and folded(name) not in _TITLES]
     if len(lists) != 1 or first_named(others, (*TEXT_NAMES, *TOKEN_NAMES, "question", "context")) is not None:
         return None
-    items = _list(fields, lists[0])
+    items = list_in(fields, lists[0])
     # What has a place in another text is an entity; beside sentences stand an id, a title.
     told = all(isinstance(item, dict) and first_named(item, _SENTENCE_NAMES) for item in items)
     if not told or any(first_named(item, _PLACE_NAMES) for item in items):
@@ -529,65 +455,21 @@ def _nested_column(fields: _Fields) -> str | None:
     return None if any(len(fields[name].split()) > _FEW_WORDS for name in others) else lists[0]
 
 
-def _stem_and_choices(fields: _Fields) -> list[dict[str, str]]:
-    """Read a question as CommonsenseQA, ARC and OpenBookQA have it: {"stem": …, "choices": […]}."""
-    found = _object(fields, "question")
-    return [{**fields, "question": cell_of(found["stem"]), "choices": cell_of(found["choices"])}]
-
-
-def _lettered(fields: _Fields) -> list[dict[str, str]]:
-    """Read a question with its choices behind it, as ARC's tables have them: What is hot? (A) fire (B) ice."""
-    question, *parts = _LETTER.split(fields["question"])
-    choices = dict(zip(parts[::2], (text.strip() for text in parts[1::2]), strict=True))
-    return [{**fields, "question": question.strip(), "choices": cell_of(choices)}]
-
-
-def _alternatives(fields: _Fields) -> list[dict[str, str]]:
-    """Read answers of which the label says the place: they are choices, as ReClor and LogiQA have them."""
-    names = {"answers": "choices", "correct_answer_id": "label"}
-    return [{names.get(name, name): text for name, text in fields.items()}]
-
-
-def _has_alternatives(fields: _Fields, label: str = "label") -> bool:
-    answers = parse_list(fields["answers"]) if fields["answers"].startswith("[") else None
-    texts = isinstance(answers, list) and len(answers) > 1 and all(isinstance(answer, str) for answer in answers)
-    return texts and fields[label].strip().isdigit()
-
-
-def _race(fields: _Fields) -> list[dict[str, str]]:
-    """Make a row of each question of a passage, as RACE has them in lists."""
-    questions, options, answers = (_list(fields, name) for name in ("questions", "options", "answers"))
-    if len(questions) != len(options) or (answers and len(answers) != len(questions)):
-        raise RowError(f"there are {len(questions)} questions, {len(options)} options and {len(answers)} answers")
-    kept = {name: text for name, text in fields.items() if name not in ("questions", "options", "answers")}
-    return [
-        {**kept, "question": cell_of(question), "options": cell_of(options[place])}
-        | ({"answer": cell_of(answers[place])} if answers else {})
-        for place, question in enumerate(questions)
-    ]
-
-
-def _questions_of_passage(fields: _Fields) -> list[dict[str, str]]:
-    """Make a row of each question of a text, where they are objects with choices of their own."""
-    kept = {name: text for name, text in fields.items() if name != "questions"}
-    return list(_questions_of(kept, _list(fields, "questions")))
-
-
-def _argilla(fields: _Fields) -> list[dict[str, str]]:
+def _argilla(fields: Fields) -> list[dict[str, str]]:
     """Read a record of Argilla's first version: what was annotated counts, not what was predicted."""
     row = {name: text for name, text in fields.items() if name not in ("annotation", "prediction", "tokens")}
     if "text" not in row:
-        row["text"] = next((text for text in _object(fields, "inputs").values() if isinstance(text, str)), "")
+        row["text"] = next((text for text in object_in(fields, "inputs").values() if isinstance(text, str)), "")
     answer = "" if fields["status"] == "Discarded" else fields["annotation"]
     return [{**row, "entities" if "tokens" in fields else "label": answer, "annotation_id": answer}]
 
 
-def _responses(fields: _Fields) -> list[dict[str, str]]:
+def _responses(fields: Fields) -> list[dict[str, str]]:
     """Read a record of Argilla's: to each question the answer that most of its annotators submitted."""
     if "responses" in fields:
         row = {name: text for name, text in fields.items() if name not in _OF_RECORD}
-        row |= {name: cell_of(value) for name, value in _object(fields, "fields").items()}
-        asked = _object(fields, "responses")
+        row |= {name: cell_of(value) for name, value in object_in(fields, "fields").items()}
+        asked = object_in(fields, "responses")
     else:
         names = _asked(fields)
         row = {name: text for name, text in fields.items() if not name.startswith(tuple(names))}
@@ -606,16 +488,16 @@ def _responses(fields: _Fields) -> list[dict[str, str]]:
     return [row]
 
 
-def _asked(fields: _Fields) -> list[str]:
+def _asked(fields: Fields) -> list[str]:
     """Return the questions of a record of Argilla's, as it stands on the hub."""
     ends = (".responses", "-suggestion")
     return [name.removesuffix(end) for end in ends for name in fields if name.endswith(end)]
 
 
-def _answers_of(fields: _Fields, name: str) -> Any:
+def _answers_of(fields: Fields, name: str) -> Any:
     if name in fields:
-        return _list(fields, name)
-    given, states = (_list(fields, f"{name}{end}") for end in (".responses", ".responses.status"))
+        return list_in(fields, name)
+    given, states = (list_in(fields, f"{name}{end}") for end in (".responses", ".responses.status"))
     return [{"value": value, "status": state} for value, state in itertools.zip_longest(given, states)]
 
 
@@ -628,42 +510,38 @@ def _submitted(answers: Any) -> Any:
     return next((value for value in values if cell_of(value) == counts[0][0]), None)
 
 
-def _light_tag(fields: _Fields) -> list[dict[str, str]]:
+def _light_tag(fields: Fields) -> list[dict[str, str]]:
     """Read classes of a whole text, as LightTag has them beside its annotations."""
-    labels = [item.get("classname") for item in _list(fields, "classifications") if isinstance(item, dict)]
+    labels = [item.get("classname") for item in list_in(fields, "classifications") if isinstance(item, dict)]
     kept = {name: text for name, text in fields.items() if name not in ("annotations", "classifications")}
     return [{**kept, "label": cell_of(labels[0] if len(labels) == 1 else labels)}]
 
 
-def _has_classifications(fields: _Fields) -> bool:
+def _has_classifications(fields: Fields) -> bool:
     return fields["annotations"] in ("", "[]") and '"classname"' in fields["classifications"]
 
 
-def _marked_tokens(fields: _Fields) -> list[dict[str, str]]:
+def _marked_tokens(fields: Fields) -> list[dict[str, str]]:
     """Read the tokens of UBIAI, which are those of entities."""
-    found = [item | {"label": item.get("entityLabel")} for item in _list(fields, "tokens") if isinstance(item, dict)]
+    found = [item | {"label": item.get("entityLabel")} for item in list_in(fields, "tokens") if isinstance(item, dict)]
     kept = {name: text for name, text in fields.items() if name not in ("tokens", "relations")}
     return [{**kept, "entities": cell_of(found)}]
 
 
-def _targets(fields: _Fields) -> list[dict[str, str]]:
-    """Read choices of which one is marked as right, as TruthfulQA has them; their order tells which, so it is lost."""
-    found = _object(fields, "mc1_targets")
-    is_listed = "choices" in found and "labels" in found
-    choices, marks = (found["choices"], found["labels"]) if is_listed else (list(found), list(found.values()))
-    if not (isinstance(choices, list) and isinstance(marks, list) and marks.count(1) == 1):
-        raise RowError("mc1_targets does not have one right answer among its choices")
-    kept = {name: text for name, text in fields.items() if not name.startswith("mc")}
-    right, ordered = choices[marks.index(1)], sorted(map(str, choices))
-    return [{**kept, "choices": cell_of(ordered), "answer": cell_of(ordered.index(str(right)))}]
+def _tagtog(_: Fields) -> list[dict[str, str]]:
+    """Refuse tagtog's annotations, which lie apart from their text."""
+    raise RowError(
+        "these are tagtog's annotations, and their text is in another file (.plain.html); write both as "
+        '{"text": …, "entities": [[start, end, label]]}, the classes by their names'
+    )
 
 
-def _chat(fields: _Fields) -> list[dict[str, str]]:
+def _chat(fields: Fields) -> list[dict[str, str]]:
     """Write the last answer of a conversation with a model apart from what was said before it."""
     name = _chat_column(fields)
     if name is None:
         raise RowError("it does not hold a list of messages, as the rows before it do")
-    turns = [{"role": turn.get("role", turn.get("from")), "content": _said(turn)} for turn in _list(fields, name)]
+    turns = [{"role": turn.get("role", turn.get("from")), "content": _said(turn)} for turn in list_in(fields, name)]
     is_answered = turns[-1]["role"] in _MODELS
     asked = [turn for turn in (turns[:-1] if is_answered else turns) if turn["role"] != "system"]
     lines = [asked[0]["content"]] if len(asked) == 1 else [f"{turn['role']}: {turn['content']}" for turn in asked]
@@ -678,27 +556,27 @@ def _said(turn: Mapping[str, Any]) -> str:
     return "\n".join(part for part in parts if isinstance(part, str))
 
 
-def _chat_column(fields: _Fields) -> str | None:
+def _chat_column(fields: Fields) -> str | None:
     """Find the messages of a conversation with a model, where nothing else of the row is an answer."""
     if not isinstance(fields, dict) or first_named(fields, (*LABEL_NAMES, *SUMMARY_NAMES)) is not None:
         return None
     name = first_named(fields, CHAT_NAMES)
-    turns = _list(fields, name) if name is not None and fields[name].startswith("[{") else []
+    turns = list_in(fields, name) if name is not None and fields[name].startswith("[{") else []
     roles = {turn.get("role", turn.get("from")) if isinstance(turn, dict) else None for turn in turns}
     return name if roles and roles <= _ROLES else None
 
 
-def _unwrapped(fields: _Fields) -> list[dict[str, str]]:
+def _unwrapped(fields: Fields) -> list[dict[str, str]]:
     """Make columns of what stands in objects of the row, where text and label are in one of them, or in two."""
     names = _inner_row(fields)
     if not names:
         raise RowError("it does not hold an object with a text, as the rows before it do")
     kept = {other: text for other, text in fields.items() if other not in names}
-    inner = [item for name in reversed(names) for item in _object(fields, name).items()]
+    inner = [item for name in reversed(names) for item in object_in(fields, name).items()]
     return [{**kept, **{column_name(key): cell_of(value) for key, value in inner}}]
 
 
-def _inner_row(fields: _Fields) -> list[str]:
+def _inner_row(fields: Fields) -> list[str]:
     """Find the only object that has a text and an answer, or the two that have one each.
 
     Nothing else of the row may be either.
@@ -710,12 +588,12 @@ def _inner_row(fields: _Fields) -> list[str]:
     others = [name for name in fields if name not in objects and not name.startswith("_")]
     if not objects or is_row(others):
         return []
-    texts = [name for name in objects if first_named(_object(fields, name), (*TEXT_NAMES, *DOCUMENT_NAMES))]
-    found = [name for name in texts if _is_labelled(_object(fields, name))]
+    texts = [name for name in objects if first_named(object_in(fields, name), (*TEXT_NAMES, *DOCUMENT_NAMES))]
+    found = [name for name in texts if _is_labelled(object_in(fields, name))]
     if found or len(texts) != 1:
         return found if len(found) == 1 else []
     answers = (*LABEL_NAMES, *SUMMARY_NAMES, *TAG_NAMES)
-    labelled = [name for name in objects if name not in texts and first_named(_object(fields, name), answers)]
+    labelled = [name for name in objects if name not in texts and first_named(object_in(fields, name), answers)]
     return [*texts, *labelled] if len(labelled) == 1 else []
 
 
@@ -724,55 +602,8 @@ def _is_labelled(inner: Mapping[str, Any]) -> bool:
     return texts is not None and first_named(inner, (*LABEL_NAMES, *SUMMARY_NAMES, *TAG_NAMES)) not in (None, texts)
 
 
-def _object(fields: _Fields, name: str) -> dict[str, Any]:
-    found = parse_cell(fields[name])
-    if not isinstance(found, dict):
-        raise RowError(f"the column {name} is not an object")
-    return found
-
-
-def _list(fields: _Fields, name: str) -> list[Any]:
-    found = parse_list(fields.get(name) or "[]")
-    if not isinstance(found, list):
-        raise RowError(f"the column {name} is not a list")
-    return found
-
-
-def _has(name: str, *keys: str) -> Callable[[_Fields], bool]:
-    return lambda fields: fields[name].startswith("{") and set(keys) <= set(_object(fields, name))
-
-
-def _lacks(name: str) -> Callable[[_Fields], bool]:
-    return lambda fields: name not in fields
-
-
-def _questions_of_article(fields: _Fields) -> list[dict[str, str]]:
-    """Make a row of each question of an article, as SQuAD, KorQuAD and KLUE-MRC have them."""
-    found: list[dict[str, str]] = []
-    for paragraph in _list(fields, "paragraphs"):
-        if isinstance(paragraph, dict):
-            kept = {name: text for name, text in fields.items() if name != "paragraphs"}
-            found += _questions_of({**kept, "context": cell_of(paragraph.get("context"))}, paragraph.get("qas"))
-    return found
-
-
-def _questions_of_text(fields: _Fields) -> list[dict[str, str]]:
-    """Make a row of each question of one text, as MRQA has them."""
-    return list(_questions_of({name: text for name, text in fields.items() if name != "qas"}, _list(fields, "qas")))
-
-
-def _questions_of(kept: dict[str, str], questions: Any) -> Iterator[dict[str, str]]:
-    for question in questions if isinstance(questions, list) else ():
-        if isinstance(question, dict):
-            own = {column_name(name): cell_of(value) for name, value in question.items()}
-            yield {**kept, **({"answers": "[]"} if own.get("is_impossible") == "true" else {}), **own}
-
-
-# What a value of another kind than those of the first row raises.
-_MISFIT = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 _MODELS = frozenset({"assistant", "gpt", "model", "bot", "chatgpt", "bard"})
 _ROLES = _MODELS | {"system", "user", "human"}
-_NOT_ASKED = ("prerevision", "extrarevised")  # GPQA's questions before and after they were revised
 _OF_RECORD = frozenset({"fields", "responses", "suggestions", "vectors"})
 # The columns of a row that is a list.
 _PLACES = [str(place) for place in range(1, 100)]
@@ -782,48 +613,31 @@ _SENTENCE_NAMES = (*TEXT_NAMES, "form")
 _ROWS_LOOKED_AT = 200
 _END_NAMES = ("end", "end_offset", "stop")
 _PLACE_NAMES = ("start", "begin", "start_offset", "begin_offset", "offset")
-_LETTER = re.compile(r"\(([A-H1-8])\)")
 _FEW_WORDS = 10
 _TITLES = frozenset({"title", "headline", "subject", "제목"})
 _FORMS = (
-    _Form(frozenset({"data", "annotations"}), _label_studio, lambda fields: fields["data"].startswith("{")),
-    _Form(frozenset({"data", "completions"}), _label_studio, lambda fields: fields["data"].startswith("{")),
-    _Form(frozenset({"data"}), _label_studio, _is_task),
-    _Form(frozenset({"annotation", "prediction", "status"}), _argilla),
-    _Form(frozenset({"fields", "responses"}), _responses, _has("responses")),
-    _Form(frozenset(), _responses, lambda fields: isinstance(fields, dict) and bool(_asked(fields))),
-    _Form(frozenset({"content", "annotations", "classifications"}), _light_tag, _has_classifications),
-    _Form(frozenset({"documentName", "document", "tokens"}), _marked_tokens, _lacks("annotation")),
-    _Form(frozenset({"content", "annotation"}), _data_turks, lambda fields: '"label' in fields["annotation"]),
-    _Form(frozenset({"text", "annotations"}), _annotated_classes, _has_classes),
-    _Form(frozenset({"text"}), _fast_text, lambda fields: _is_marked(fields["text"])),
-    _Form(frozenset({"text", "accept", "options"}), _prodigy_choices, _lacks("label")),
-    _Form(frozenset({"text", "cats"}), _categories, lambda fields: fields["cats"].startswith("{")),
-    _Form(frozenset({"question", "correct_answer", "distractor1"}), _distractors, _lacks("choices")),
-    _Form(frozenset({"question"}), _stem_and_choices, _has("question", "stem", "choices")),
-    _Form(frozenset({"question", "mc1_targets"}), _targets, _lacks("choices")),
-    _Form(frozenset({"question", "AnswerKey"}), _lettered, lambda fields: len(_LETTER.split(fields["question"])) > 3),
-    _Form(frozenset({"question", "answers", "label"}), _alternatives, _has_alternatives),
-    _Form(
-        frozenset({"question", "answers", "correct_answer_id"}),
-        _alternatives,
-        lambda fields: _has_alternatives(fields, "correct_answer_id"),
-    ),
-    _Form(frozenset({"questions"}), _questions_of_passage, lambda fields: '"question"' in fields["questions"]),
-    _Form(frozenset({"paragraphs"}), _questions_of_article, lambda fields: '"qas"' in fields["paragraphs"]),
-    _Form(frozenset({"context", "qas"}), _questions_of_text),
-    _Form(frozenset({"questions", "options"}), _race, lambda fields: fields["questions"].startswith("[")),
-    _Form(frozenset({"texts", "label"}), _two_texts, _has_two_texts),
-    _Form(frozenset({"texts", "score"}), _two_texts, _has_two_texts),
-    _Form(frozenset(), _examples_of_intent, lambda fields: _intent_columns(fields) is not None),
-    _Form(frozenset({"text", "label"}), _labelled_places, _has_labelled_places),
-    _Form(frozenset({"sentences", "ner"}), _sentences_of_document, _are_sentences_of_document),
-    _Form(frozenset(), _wrong_answers, _has_wrong_answers),
-    _Form(frozenset({"query", "entities", "answers"}), _placeholder, lambda fields: "@placeholder" in fields["query"]),
-    _Form(frozenset(), _pairs_of_tokens, lambda fields: _pairs_column(fields) is not None),
-    _Form(frozenset(), _token_objects, _has_token_objects),
-    _Form(frozenset(), _without_words, lambda fields: bool(_word_objects(fields))),
-    _Form(frozenset(), _chat, lambda fields: _chat_column(fields) is not None),
-    _Form(frozenset(), _unwrapped, lambda fields: bool(_inner_row(fields))),
-    _Form(frozenset(), _nested, lambda fields: _nested_column(fields) is not None),
+    Form(frozenset({"data", "annotations"}), _label_studio, lambda fields: fields["data"].startswith("{")),
+    Form(frozenset({"data", "completions"}), _label_studio, lambda fields: fields["data"].startswith("{")),
+    Form(frozenset({"data"}), _label_studio, _is_task),
+    Form(frozenset({"annotation", "prediction", "status"}), _argilla),
+    Form(frozenset({"fields", "responses"}), _responses, has_keys("responses")),
+    Form(frozenset(), _responses, lambda fields: isinstance(fields, dict) and bool(_asked(fields))),
+    Form(frozenset({"content", "annotations", "classifications"}), _light_tag, _has_classifications),
+    Form(frozenset({"documentName", "document", "tokens"}), _marked_tokens, lacks("annotation")),
+    Form(frozenset({"annotatable", "entities"}), _tagtog),
+    Form(frozenset({"content", "annotation"}), _data_turks, lambda fields: '"label' in fields["annotation"]),
+    Form(frozenset({"text", "annotations"}), _annotated_classes, _has_classes),
+    Form(frozenset({"text"}), _fast_text, lambda fields: _is_marked(fields["text"])),
+    Form(frozenset({"text", "accept", "options"}), _prodigy_choices, lacks("label")),
+    Form(frozenset({"text", "cats"}), _categories, lambda fields: fields["cats"].startswith("{")),
+    *CORPORA,
+    Form(frozenset({"texts", "label"}), _two_texts, _has_two_texts),
+    Form(frozenset({"texts", "score"}), _two_texts, _has_two_texts),
+    Form(frozenset(), _examples_of_intent, lambda fields: _intent_columns(fields) is not None),
+    Form(frozenset(), _pairs_of_tokens, lambda fields: _pairs_column(fields) is not None),
+    Form(frozenset(), _token_objects, _has_token_objects),
+    Form(frozenset(), _without_words, lambda fields: bool(_word_objects(fields))),
+    Form(frozenset(), _chat, lambda fields: _chat_column(fields) is not None),
+    Form(frozenset(), _unwrapped, lambda fields: bool(_inner_row(fields))),
+    Form(frozenset(), _nested, lambda fields: _nested_column(fields) is not None),
 )

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import Literal
 
@@ -54,14 +55,18 @@ from bertkit.plain import is_kept_stdin, listed, quoted
 
 Marks = Literal[
     "", "label", "/", "_", "|", "element", "bracket", "angle", "link", "start", "speech", "nlu", "entities of nlu",
-    "PubTator", "XML or HTML", "YAML", "subtitles", "RTF", "LaTeX", "a script",
+    "PubTator", "SemEval", "Vowpal Wabbit", "libsvm", "weights",
+    "XML or HTML", "YAML", "subtitles", "RTF", "LaTeX", "a script",
 ]  # fmt: skip
 """`label`: `LABEL:fine text`; `/`, `_`, `|`: an entity tag behind each word; `speech`: a part of speech behind each;
-`nlu`: examples below their intents; those of `_OTHER`: lines that are not texts but of a program; the others: how
+`nlu`: examples below their intents; `SemEval`: numbered sentences, below each its relation; `libsvm`, `weights`:
+numbers of features; those of `_OTHER`: lines that are not texts but of a program; the others: how
 entities stand in a text."""
 
 _OF_INTENTS: frozenset[Marks] = frozenset({"nlu", "entities of nlu"})
 ENTITY_MARKS: frozenset[Marks] = frozenset({"PubTator", "/", "_", "|", "element", "bracket", "angle", "link", "start"})
+# Without what is written around the text nothing of a line is one.
+_ALWAYS_PARTED: frozenset[Marks] = frozenset({"SemEval", "Vowpal Wabbit"})
 
 _LABEL = re.compile(r"([A-Z]{2,10}:[A-Za-z]+)\s+(?=\S)", re.ASCII)
 _NAME = "(?P<name>[A-Za-z][A-Za-z_-]+)"
@@ -87,6 +92,20 @@ _MARKED = re.compile(
 )
 # Titles, abstracts, and below them the places of entities in both.
 _PUBTATOR = re.compile(r"\w+\|(?P<part>[ta])\|(?P<text>.*)")
+# A numbered sentence in quotes with two marked entities, and what stands below it.
+_NUMBERED = re.compile(r"(?P<id>\d+)\s+\"(?P<text>.*<e1>.*</e1>.*<e2>.*</e2>.*|.*<e2>.*</e2>.*<e1>.*</e1>.*)\"\s*")
+_BEGINS = re.compile(r"\d+(?:\s+\"|\t)")
+_RELATION = re.compile(r"[A-Za-z][\w/-]*(?:\(e[12],\s*e[12]\))?")
+_COMMENT = "Comment:"
+# Vowpal Wabbit: a label, how much it counts, a name; and behind each bar a namespace and its words.
+_WABBIT = re.compile(
+    r"(?:(?P<label>[-+]?\d+(?:\.\d+)?)(?:\s+\d+(?:\.\d+)?){0,2}(?:\s+'?[\w.:/-]+)?\s*|'[\w.:/-]*\s*)?(?P<words>\|.*)"
+)
+_WEIGHT = re.compile(r"\S*:[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_FEATURES = re.compile(r"[-+]?\d+(?:\.\d+)?(?:,\d+)*(?:\s+qid:\d+)?(?:\s+\d+:[-+]?[\d.]+(?:[eE][-+]?\d+)?)+\s*(?:#.*)?")
+_FEW_FEATURES = 4  # 5 10:30 is rather a text
+# Lines without a text, by what writes them.
+_NUMBERS: Mapping[Marks, str] = {"libsvm": "libsvm", "weights": "Vowpal Wabbit"}
 # How files begin whose lines are no texts but what a program reads.
 _OTHER: Mapping[Marks, re.Pattern[str]] = {
     "XML or HTML": re.compile(
@@ -109,6 +128,7 @@ _OF_PAGES = frozenset(
     {"html", "head", "body", "title", "div", "span", "table", "tr", "td", "th", "ul", "ol", "li", "em", "strong", "pre"}
     | {"code", "font", "center", "br", "hr", "doc", "text", "sub", "sup", "small", "mark", "del", "script", "style"}
 )
+_OF_SUBTITLES = frozenset({"tt", "sami", "transcript", "timedtext", "svg"})
 _ENOUGH_LINES, _ENOUGH_WORDS = 3, 4
 _ABOVE_INTENT = 20  # lines among which the first intent is
 # Of lines with entities one in so many holds some.
@@ -123,6 +143,8 @@ NOTES: dict[Marks, str] = {
     "link": "entities are written in the text as [name](PER), and the marks are not part of it",
     "speech": "a part-of-speech tag follows each word and is read as text; bertkit does not learn parts of speech",
     "PubTator": "titles and abstracts are the texts, and what is listed below them are their entities",
+    "SemEval": "the relation of each sentence stands below it; comments are not read",
+    "Vowpal Wabbit": "the label stands before the first bar, and names of namespaces are not part of the text",
     "nlu": "the examples below each intent are its texts, and entities marked in them are not read (--task ner does)",
     "entities of nlu": "entities are marked in the examples of intents, and the intents are not read",
     **{mark: f"each word has its tag behind a {quoted(mark)}" for mark in ("/", "_", "|")},
@@ -132,14 +154,9 @@ NOTES: dict[Marks, str] = {
 
 def marks_of(lines: Sequence[str]) -> Marks:
     """Tell how the first lines of a file, none of them blank, carry their labels; empty where they carry none."""
-    if any((found := _SECTION.fullmatch(line)) and found["kind"] == "intent" for line in lines[:_ABOVE_INTENT]):
-        return "nlu"
-    if len(lines) > 1 and all(map(_PUBTATOR.fullmatch, lines[:2])):
-        return "PubTator"
-    begin = "\n".join(lines[:_BEGINNING])
-    if (other := next((kind for kind, pattern in _OTHER.items() if pattern.match(begin)), None)) is not None:
-        return other
-    if not lines or any("\t" in line for line in lines):
+    if not lines or (told := _told_by_begin(lines)):
+        return told if lines else ""
+    if any("\t" in line for line in lines):
         return ""
     labels = [found[1] for line in lines if (found := _LABEL.match(line))]
     if len(labels) == len(lines) >= _ENOUGH_LINES and 1 < len(set(labels)) < len(labels):
@@ -173,6 +190,9 @@ def marked_rows(rows: Iterator[Row | BadRow], marks: Marks, column: str) -> Iter
     if marks == "PubTator":
         yield from _abstracts(rows, column)
         return
+    if marks == "SemEval":
+        yield from _numbered_sentences(rows, column)
+        return
     for row in rows:
         if isinstance(row, BadRow):
             yield row
@@ -184,6 +204,8 @@ def marked_rows(rows: Iterator[Row | BadRow], marks: Marks, column: str) -> Iter
 
 
 def _fields(line: str, marks: Marks, column: str) -> dict[str, str]:
+    if marks == "Vowpal Wabbit":
+        return _namespaces(line, column)
     if marks == "label":
         found = _LABEL.match(line)
         if found is None:
@@ -240,6 +262,93 @@ def _abstracts(rows: Iterator[Row | BadRow], column: str) -> Iterator[Row | BadR
             places.append(dict(zip(("start", "end", "text", "label"), cells[1:5], strict=True)))
 
 
+def _told_by_begin(lines: Sequence[str]) -> Marks:
+    """Tell lines that are of a published form or of a program; empty where they are not."""
+    if any((found := _SECTION.fullmatch(line)) and found["kind"] == "intent" for line in lines[:_ABOVE_INTENT]):
+        return "nlu"
+    if len(lines) > 1 and all(map(_PUBTATOR.fullmatch, lines[:2])):
+        return "PubTator"
+    begin = "\n".join(lines[:_BEGINNING])
+    other = next((kind for kind, pattern in _OTHER.items() if pattern.match(begin)), None)
+    return _numbered_or_features(lines) if other is None else other
+
+
+def _numbered_or_features(lines: Sequence[str]) -> Marks:
+    """Tell sentences of SemEval's, lines of Vowpal Wabbit, and numbers of features; empty where they are none."""
+    numbered = [_NUMBERED.fullmatch(line) is not None for line in lines if _BEGINS.match(line)]
+    if _BEGINS.match(lines[0]) and 2 * sum(numbered) > len(numbered) and all(map(_is_of_numbered, pairwise(lines))):
+        return "SemEval"
+    if all(map(_FEATURES.fullmatch, lines)):
+        return "libsvm" if sum(line.count(":") for line in lines) >= _FEW_FEATURES else ""
+    found = [match for line in lines if (match := _WABBIT.fullmatch(line.strip())) is not None]
+    if len(found) < len(lines) or not all(_are_namespaces(match) for match in found):
+        return ""
+    words = [word for match in found for _, own in _parts(match["words"]) for word in own]
+    is_labelled, are_named = (
+        any(match["label"] for match in found),
+        all(_parts(match["words"])[0][0] for match in found),
+    )
+    if not words or not (is_labelled or are_named):
+        return ""
+    return "weights" if 2 * sum(_WEIGHT.fullmatch(word) is not None for word in words) > len(words) else "Vowpal Wabbit"
+
+
+def _is_of_numbered(lines: tuple[str, str]) -> bool:
+    """Tell whether what follows a line is a numbered sentence, or below one its relation or a comment, or goes on."""
+    above, line = lines
+    is_below = _RELATION.fullmatch(line.strip()) is not None or line.startswith(_COMMENT)
+    return is_below or _BEGINS.match(line) is not None or _BEGINS.match(above) is None
+
+
+def _parts(words: str) -> list[tuple[str, list[str]]]:
+    """Return the namespaces of a line with their words."""
+    found = []
+    for part in words.split("|")[1:]:
+        name = "" if part[:1].isspace() else part.split(maxsplit=1)[0] if part.strip() else ""
+        found.append((name.partition(":")[0], part[len(name) :].split()))
+    return found
+
+
+def _are_namespaces(match: re.Match[str]) -> bool:
+    """Tell namespaces from cells: of several each has a name, and all have words."""
+    parts = _parts(match["words"])
+    return all(words for _, words in parts) and (len(parts) == 1 or all(name for name, _ in parts))
+
+
+def _namespaces(line: str, column: str) -> dict[str, str]:
+    """Read a line of Vowpal Wabbit: the words of one namespace are the text, those of several columns of its names."""
+    match = _WABBIT.fullmatch(line.strip())
+    if match is None:
+        raise RowError("the line is not a label, a bar and words, as the lines before it are")
+    parts = _parts(match["words"])
+    texts = {column if len(parts) == 1 else name or column: " ".join(words) for name, words in parts}
+    return texts | ({} if match["label"] is None else {"label": match["label"]})
+
+
+def _numbered_sentences(rows: Iterator[Row | BadRow], column: str) -> Iterator[Row | BadRow]:
+    """Read numbered sentences in which two entities are marked, and the relation below each."""
+    begin, fields = 0, dict[str, str]()
+    is_lost = False
+    for row in itertools.chain(rows, [None]):
+        line = row.fields[column].strip() if isinstance(row, Row) else ""
+        match = _NUMBERED.fullmatch(line)
+        if fields and (row is None or isinstance(row, BadRow) or match is not None):
+            yield Row(begin, fields)
+            fields = {}
+        if isinstance(row, BadRow):
+            yield row
+            is_lost = True
+        elif row is not None and match is not None:
+            begin, fields, is_lost = row.line, {"id": match["id"], "sentence": match["text"]}, False
+        elif row is not None and fields and "relation" not in fields and _RELATION.fullmatch(line):
+            fields["relation"] = line
+        elif line.startswith(_COMMENT):
+            is_lost = True  # what follows goes on with it
+        elif row is not None and line and (not is_lost or _BEGINS.match(line)):
+            yield BadRow(row.line, f"{quoted(line)} is neither a numbered sentence with <e1> and <e2> nor a relation")
+            is_lost = True
+
+
 def _unmarked(line: str, pattern: re.Pattern[str]) -> tuple[str, list[list[int | str]]]:
     """Take the marks out of a line, and say where what they mark now stands: [start, end, name]."""
     text, last = "", 0
@@ -293,7 +402,8 @@ def _are_tagged_words(words: Sequence[str], mark: str) -> bool:
 # them apart decides whether a stray quote mark swallows the rows after it. Standard input is
 # told in the same way, from the lines that have arrived.
 
-KINDS = ("csv", "tsv", "jsonl", "json", "parquet", "txt", "conll")
+KINDS = ("csv", "tsv", "jsonl", "json", "xml", "parquet", "txt", "conll")
+_XML_BYTES = 1 << 18
 
 _SUFFIX_HINTS = {
     ".csv": "csv",
@@ -366,7 +476,9 @@ class TableFormat:
             return replace(
                 self, kind="marked", has_header=False, marks="entities of nlu" if entities > classes else "nlu"
             )
-        wanted = entities if self.marks in ENTITY_MARKS else classes and self.marks == "label"
+        wanted = self.marks in _ALWAYS_PARTED or (
+            entities if self.marks in ENTITY_MARKS else classes and self.marks == "label"
+        )
         return replace(self, kind="marked", has_header=False) if wanted and self.kind == "txt" else self
 
     @property
@@ -504,14 +616,7 @@ def _told_by(
         header_there = kind is not None or has_header(rows, {column_name(name).casefold() for name in header})
         return TableFormat("csv", encoding, header_there, said[1], skip=opened.first_line)
     if kind is not None:
-        if kind in ("jsonl", "json"):
-            is_document = kind == "json" or json_kind(full, "jsonl", is_named=True, is_whole=opened.whole) == "json"
-            return TableFormat("json" if is_document and full else "jsonl", encoding, has_header=False)
-        if kind == "conll":
-            return TableFormat(kind, encoding, False, looks_tagged_lines(lines, is_named=True) or " ")
-        delimiter = csv_delimiter(lines)
-        bare = _by_place(full, "\t" if kind == "tsv" else delimiter, knows)
-        return TableFormat(kind, encoding, has_header=kind in ("csv", "tsv") and not bare, delimiter=delimiter)
+        return _as_said(lines, encoding, opened, kind, knows)
     hint = None if opened.path is None else kind_by_suffix(opened.path)
     if not full:
         return TableFormat(hint or "txt", encoding, has_header=hint in ("csv", "tsv"))
@@ -519,7 +624,17 @@ def _told_by(
     of_json = json_kind(full, hint, is_named=is_named, is_whole=opened.whole)
     if of_json is not None:
         return TableFormat(of_json, encoding, has_header=False)
+    is_xml = is_named and PurePath(without_packing(opened.name)).suffix.lower() == ".xml"
+    if hint is None and _is_xml(opened.content[:_XML_BYTES].decode(encoding, errors="ignore"), is_named=is_xml):
+        return TableFormat("xml", encoding, has_header=False, marks="XML or HTML")
     table = _text_format(lines, full, hint, encoding, {column_name(name).casefold() for name in header}, knows)
+    if table.marks in _NUMBERS:
+        raise DataError.at(
+            opened.name,
+            opened.first_line,
+            f"these are numbers of features ({_NUMBERS[table.marks]}) and no texts; give the texts that they were made "
+            "of.",
+        )
     if table.kind in ("csv", "tsv") and table.has_header:
         table = replace(table, has_header=not _by_place(full, "\t" if table.kind == "tsv" else table.delimiter, knows))
     delimiter = csv_delimiter(full)
@@ -531,6 +646,36 @@ def _told_by(
         named, bare = is_even(full, delimiter), cut_alike and len(full) > 1
         names = named or (bare and has_header(cut_rows(full, delimiter), frozenset()))
     return TableFormat("csv", encoding, names, delimiter) if names or bare else table
+
+
+def _as_said(lines: Sequence[str], encoding: str, opened: Opened, kind: str, knows: Knows | None) -> TableFormat:
+    """Tell encoding and delimiter of lines that are of a kind that somebody said."""
+    full = _not_blank(lines)
+    if kind in ("jsonl", "json"):
+        is_document = kind == "json" or json_kind(full, "jsonl", is_named=True, is_whole=opened.whole) == "json"
+        return TableFormat("json" if is_document and full else "jsonl", encoding, has_header=False)
+    if kind == "conll":
+        return TableFormat(kind, encoding, False, looks_tagged_lines(lines, is_named=True) or " ")
+    delimiter = csv_delimiter(lines)
+    bare = _by_place(full, "\t" if kind == "tsv" else delimiter, knows)
+    return TableFormat(kind, encoding, has_header=kind in ("csv", "tsv") and not bare, delimiter=delimiter)
+
+
+def _is_xml(text: str, *, is_named: bool) -> bool:
+    """Tell XML by its beginning: no page, and elements in its root of which one has ended; or its name says it."""
+    from xml.parsers import expat
+
+    names, ended = list[str](), list[str]()
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = lambda name, _: names.append(name)
+    parser.EndElementHandler = ended.append
+    try:
+        parser.Parse(text.lstrip(), False)
+    except expat.ExpatError:
+        ended.clear()
+    if not names or names[0].rpartition(":")[2].casefold() in _OF_PAGES | _OF_SUBTITLES:
+        return False
+    return is_named or (bool(ended) and len(names) > 1)
 
 
 def _by_place(full: Sequence[str], delimiter: str, knows: Knows | None) -> bool:

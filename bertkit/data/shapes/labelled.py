@@ -280,6 +280,8 @@ class PlainTexts(RowShape):
 
 # Names that hardly stand over anything but summaries; others need their data to be named.
 _TELLING = ("highlights", "abstract", "abstractive", "요약", "요약문", "요약본", "초록")
+# What hardly has a summary that is a title or a heading, as reviews have.
+_ARTICLES = ("document", "article", "story", "report")
 _NO_DOCUMENT = re.compile(r"(?:^|[\W_])(?:id|idx|no|url|date|title|topic|source|category)s?$", re.IGNORECASE)
 
 
@@ -315,11 +317,15 @@ def _way_on(names: Sequence[str], text: str | None = None) -> str:
     return say_which(f"--columns {shell_words([shortened(parts, 80)])}")
 
 
-def looks_summarized(names: Sequence[str]) -> bool:
+def looks_summarized(names: Sequence[str], fields: Mapping[str, str]) -> bool:
     """Tell whether a table's columns are those of documents with summaries, and of nothing else."""
+    source, target = first_named(names, ("source", "src")), first_named(names, ("target", "tgt"))
+    if source is not None and target is not None and len(_given_sentences(fields.get(source, "")) or ()) > 1:
+        return True  # a list of sentences beside a title (SciTLDR)
     text, label = first_named(names, DOCUMENT_NAMES), first_named(names, LABEL_NAMES)
     label = None if first_named(names, ("extractive",)) is not None else label  # beside it a category is just told
-    telling = SUMMARY_NAMES if first_named(names, CONVERSATION_NAMES) is not None else _TELLING
+    is_told = first_named(names, (*CONVERSATION_NAMES, *_ARTICLES)) is not None
+    telling = SUMMARY_NAMES if is_told else _TELLING
     return text is not None and label is None and first_named(others(names, text), telling) is not None
 
 

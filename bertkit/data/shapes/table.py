@@ -54,8 +54,7 @@ from bertkit.data.shapes.labelled import (
     tell_label_sets,
 )
 from bertkit.data.shapes.questions import Questions, find_choice_columns, resolve_question_columns
-from bertkit.data.shapes.readings import Readings, looks_read
-from bertkit.data.shapes.relations import Relations, looks_related
+from bertkit.data.shapes.stretches import Readings, Relations, looks_read, looks_related
 from bertkit.data.shapes.tagged import TaggedTexts, looks_tagged
 from bertkit.data.store import labels_of, read_by, spelt, taken
 from bertkit.data.values import is_score, score_fault
@@ -169,7 +168,7 @@ def guess_shape(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tu
     again = itertools.chain(ahead, rows)
     if tagged:
         return ENTITIES, again
-    if looks_summarized(names):
+    if looks_summarized(names, good[0].fields):
         return SUMMARIES, again
     return _sets_or_none(ahead, rows, None)
 

@@ -38,9 +38,11 @@ from bertkit.plain import quoted
 
 ENTITY_NAMES = (
     *("entities", "spans", "ner", "named_entities", "annotations", "labels", "label", "tags", "ner_tags", "ents", "ne"),
-    *("annotation", "ner_labels", "entity", "개체명", "개체", "태그"),
+    *("annotation", "ner_labels", "entity", "entity_labels", "개체명", "개체", "태그"),
 )
 _HEADERLESS = ["1", "2"]
+# How LUIS and CLU write the entities of an utterance, beside its intent.
+_OF_UTTERANCES = ('"startPos"', '"startCharIndex"', '"category"')
 
 
 def find_tag_columns(names: Sequence[str], *, need_tags: bool = True) -> ColumnMap | None:
@@ -65,10 +67,15 @@ def looks_tagged(rows: Iterable[Row]) -> bool | None:
     """Tell from the first rows of a table whether it holds texts with entities; None: they do not show it yet.
 
     They do not where all of them are as a text without any entity is: its list is empty.
+    Of an utterance with its intent, as LUIS and CLU have it, the intent is what counts.
     """
     looked_at = list(rows)
     columns = find_tag_columns(list(looked_at[0].fields)) if looked_at else None
     if columns is None:
+        return False
+    if first_named(looked_at[0].fields, ("intent", "intent_name")) and any(
+        _is_utterance(r, columns) for r in looked_at
+    ):
         return False
     tags: list[str] = []  # one sentence alone may not show that they are
     marks = [_marks_entities(row, columns, tags) for row in looked_at]
@@ -232,6 +239,11 @@ def _form_of(rows: Iterable[Row], columns: ColumnMap, tag_names: Sequence[str], 
         of_gliner = folded(columns.text[0]) == folded("tokenized_text")
         return replace(form, counted=count_of_places(contents, of_gliner=of_gliner)) if need_tags else form
     return form
+
+
+def _is_utterance(row: Row, columns: ColumnMap) -> bool:
+    cell = row.fields.get(columns.label or "", "")
+    return cell.startswith("[{") and any(key in cell for key in _OF_UTTERANCES)
 
 
 def _is_list(row: Row, columns: ColumnMap) -> bool:

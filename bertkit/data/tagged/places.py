@@ -130,9 +130,11 @@ def entities_of_tags(
 # --- Entities that a row lists: by their characters, or as strings whose places are searched ------
 
 _START_KEYS = ("start", "start_offset", "begin")
+# Of LUIS: where the first and the last character of an entity are.
+_FIRST_KEYS, _LAST_KEYS = ("startPos", "startCharIndex"), ("endPos", "endCharIndex")
 _END_KEYS = ("end", "end_offset", "stop")
 _STRING_KEYS = ("text", "string", "word", "mention", "surface")
-_LABEL_KEYS = ("label", "labels", "type", "entity_type", "entity_group", "tag", "entity", "category")
+_LABEL_KEYS = ("label", "labels", "type", "entity_type", "entity_group", "tag", "entity", "entityName", "category")
 
 
 class Found(NamedTuple):
@@ -229,7 +231,7 @@ def _claim(number: int, item: Any) -> _Claim:
     if isinstance(item, Mapping):
         label, string = _value(item, _LABEL_KEYS), _value(item, _STRING_KEYS)
         start, end = _value(item, _START_KEYS), _value(item, _END_KEYS)
-        start, end = _offset_and_length(item) if start is None and end is None else (start, end)
+        start, end = _otherwise_placed(item) if start is None and end is None else (start, end)
     elif isinstance(item, list) and len(item) == 3:
         is_first = isinstance(item[0], str) and not _is_whole(item[0])
         label, start, end = item if is_first else (item[2], item[0], item[1])
@@ -249,25 +251,34 @@ def _claim(number: int, item: Any) -> _Claim:
     if not isinstance(label, str) or not label.strip():
         raise RowError(f"entity {number} has no label")
     if start is not None or end is not None:
-        start, end = (int(float(place)) if _is_whole(place) else place for place in (start, end))
-        if type(start) is not int or type(end) is not int:
-            raise RowError(
-                f"entity {number} does not start and end at whole numbers ({quoted(start, 20)}, {quoted(end, 20)})"
-            )
-        return _Claim(label.strip(), (start, end), string if isinstance(string, str) else None)
+        return _Claim(label.strip(), _place(number, start, end, label), string if isinstance(string, str) else None)
     if not isinstance(string, str) or not string.strip():
         raise RowError(f"entity {number} has neither a place nor a string")
     return _Claim(label.strip(), None, string.strip())
+
+
+def _place(number: int, start: Any, end: Any, label: str) -> CharSpan:
+    if isinstance(start, list):
+        raise RowError(f"entity {number} ({label.strip()}) is in several pieces, and an entity has one")
+    start, end = (int(float(place)) if _is_whole(place) else place for place in (start, end))
+    if type(start) is not int or type(end) is not int:
+        raise RowError(
+            f"entity {number} does not start and end at whole numbers ({quoted(start, 20)}, {quoted(end, 20)})"
+        )
+    return start, end
 
 
 def _is_rejected(item: Any) -> bool:
     return isinstance(item, Mapping) and item.get("correct") is False
 
 
-def _offset_and_length(item: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Read the place of an entity that says where it starts and how long it is."""
+def _otherwise_placed(item: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Read the place of an entity that says where it starts and how long it is, or which its last character is."""
     start, length = _value(item, ("offset",)), _value(item, ("length",))
-    return (int(start), int(start) + int(length)) if _is_whole(start) and _is_whole(length) else (None, None)
+    if _is_whole(start) and _is_whole(length):
+        return int(start), int(start) + int(length)
+    first, last = _value(item, _FIRST_KEYS), _value(item, _LAST_KEYS)
+    return (int(first), int(last) + 1) if _is_whole(first) and _is_whole(last) else (None, None)
 
 
 def _is_whole(place: Any) -> bool:
