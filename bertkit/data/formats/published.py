@@ -21,6 +21,7 @@ from bertkit.data.column_names import (
     TAG_NAMES,
     TEXT_NAMES,
     TOKEN_NAMES,
+    MadeColumn,
     column_name,
     first_named,
     folded,
@@ -223,7 +224,14 @@ def _converted(rows: Iterator[Row | BadRow], form: _Form) -> Iterator[Row | BadR
             yield BadRow(row.line, "its values are not of the kind that the rows before it have")
             continue
         for fields in found:
-            yield Row(row.line, fields)
+            yield Row(row.line, _with_made(fields, row.fields))
+
+
+def _with_made(fields: dict[str, str], written: _Fields) -> dict[str, str]:
+    """Mark the columns that the file does not have: they are made of what its columns hold."""
+    if fields.keys() <= written.keys():
+        return fields
+    return {name if name in written else MadeColumn(name): text for name, text in fields.items()}
 
 
 def _form_of(fields: _Fields) -> _Form | None:
