@@ -234,7 +234,7 @@ def _converted(rows: Iterator[Row | BadRow], form: Form, *, is_told: bool) -> It
             yield Row(row.line, _with_made(fields, row.fields))
 
 
-def _with_made(fields: dict[str, str], written: _Fields) -> dict[str, str]:
+def _with_made(fields: dict[str, str], written: Fields) -> dict[str, str]:
     """Mark the columns that the file does not have: they are made of what its columns hold."""
     if fields.keys() <= written.keys():
         return fields
