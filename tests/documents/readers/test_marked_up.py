@@ -246,9 +246,9 @@ def test_latex_of_slides_and_its_commands(read):
 )
 def test_what_is_never_closed_takes_linear_time(reader, piece):
     def seconds(count):
-        began = time.perf_counter()
+        began = time.process_time()
         reader(piece * count)
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     seconds(10)
     assert seconds(8000) < 40 * seconds(800) + 0.5
