@@ -1,7 +1,7 @@
 """All benchmarks: run every script, then show each claim with its target and what was measured.
 
 `all.py` runs the short forms and `all.py --long` the long ones. `--save` writes what was found
-to results/<date>-<processor>.json, `--write-readme` puts it into the README, beside the tables of
+to results/<date>-<processor>-<units>.json, `--write-readme` puts it into the README, beside the tables of
 processors with other units, and `--from FILE` does so with saved results, running nothing; of
 several files the later ones replace what they ran again (`--only`).
 """
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=[job.name for job in JOBS], help="some scripts")
     parser.add_argument("--data", type=Path, metavar="DIR", help="handed to the scripts")
     parser.add_argument("--threads", type=int, help="handed to the scripts")
-    parser.add_argument("--save", action="store_true", help="write results/<date>-<processor>.json")
+    parser.add_argument("--save", action="store_true", help="write results/<date>-<processor>-<units>.json")
     parser.add_argument("--write-readme", action="store_true", help="fill the table of README.md")
     parser.add_argument(
         "--from", dest="saved", nargs="+", type=Path, metavar="FILE",
@@ -193,11 +193,11 @@ def _places(results: dict[str, Any]) -> list[str]:
 
 
 def _save(results: dict[str, Any]) -> Path:
-    """Write results under the day and the processor."""
+    """Write results under the day, the processor and its units: machines of one name and one day may have others."""
     processors = [report["machine"]["processor"] for report in results["reports"]] or ["nothing"]
     name = "-".join("".join(c if c.isalnum() else " " for c in processors[0].lower()).split())
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{results['date']}-{name}.json"
+    path = RESULTS / f"{results['date']}-{name}-{units_of(results).lower().replace(' ', '-')}.json"
     path.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return path
 

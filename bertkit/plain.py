@@ -231,7 +231,7 @@ def see(section: str) -> str:
 # --- How far work has come, told by whoever does it and shown by whoever talks to people ----------
 
 Progress = Callable[[float, float | None], None]
-"""Is told how much has been done, and how much there is in all; None: nobody knows yet."""
+"""Is told how much has been done, and how much there is in all: counted (an int) or estimated; None: not known."""
 
 
 def unheard(done: float, total: float | None) -> None:

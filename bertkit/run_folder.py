@@ -123,8 +123,9 @@ def read_marked(folder: Path, name: Path) -> dict[str, Any]:
 
 def resume_command(shown: Path) -> str:
     """Return the command that goes on with the training in a folder, ready for a shell."""
-    data = " -" if stdin_is_kept() else ""  # it has to be sent once more
-    return f"`bertkit train{data} --resume --output {shlex.quote(str(shown))}`"
+    # What came on standard input has to be sent once more.
+    train = "cat ROWS | bertkit train -" if stdin_is_kept() else "bertkit train"
+    return f"`{train} --resume --output {shlex.quote(str(shown))}`"
 
 
 def put_back(folder: Path) -> None:

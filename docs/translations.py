@@ -57,7 +57,11 @@ ALSO = (
     "{0} labels have", "{0} labels", "{0} label", "{0} row repeats", "{0} rows repeat", "{0} row shares",
     "{0} rows share", "{0} text", "{0} texts", "{0} groups", "{0} group",
     "warning: {0}", "bertkit: warning: {0}", "bertkit: {0}", "next: {0}", "{0} s", "the column is {0}",
-    "the columns are {0}", "unknown {0} {1}: did you mean {2}? {3}.", "unknown {0} {1}; {2}.",
+    "the columns are {0}", "the columns are {0}, and {1} are made of them",
+    "the columns are {0}, and {1} is made of them",
+    "the column is {0}, and {1} are made of it", "the column is {0}, and {1} is made of it",
+    "the columns are {0} (made of what the rows hold)", "the column is {0} (made of what the rows hold)",
+    "unknown {0} {1}: did you mean {2}? {3}.", "unknown {0} {1}; {2}.",
     "{0} {1}: must be at least {2}.", "{0} {1}: must be at most {2}.", "{0} {1}: must be less than {2}.",
     "{0} {1}: must be greater than {2}.", "{0} fields where {1} are expected", "{0} field where {1} are expected",
     "length", "longest", "mean", "tokens", "{0}, words", "task: {0}, because {1}", "Error",
@@ -88,8 +92,8 @@ ALSO += tuple(
     each.replace("rows", unit)
     for unit in UNITS
     for each in (
-        "{0} rows, {1} rows/s", "{0} of about {1} rows, {2} rows/s",
-        "{0} of about {1} rows, {2} rows/s, about {3} left",
+        "{0} rows, {1} rows/s", "{0} of about {1} rows, {2} rows/s", "{0} of {1} rows, {2} rows/s",
+        "{0} of about {1} rows, {2} rows/s, about {3} left", "{0} of {1} rows, {2} rows/s, about {3} left",
         "no rows yet, after {0}", "all {0} rows read, at work for {1}",
     )
 )  # fmt: skip

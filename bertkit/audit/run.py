@@ -113,6 +113,8 @@ def build_split(task: str, labels: LabelCounts, lengths: SplitLengths, max_lengt
 
 # --- The end of an audit: one or two sentences, and the command that makes the best of the data ---
 
+# A note on what came on standard input, where nothing was written.
+PIPED = "Standard input has been read: pipe the same rows into the suggested command, or keep them with --write FILE."
 _TOKEN_STEP = 8  # lengths that suit the hardware
 _SHORTEST = 8  # what --max-length takes
 

@@ -209,7 +209,7 @@ def main() -> None:
 
 def _register() -> None:
     """Attach the commands; each file defines one function and knows nothing of the others."""
-    from bertkit.cli import evaluate, inspect, predict, runs, summarize, tables, tokenize, train
+    from bertkit.cli import evaluate, inspect, predict, runs, summarize, tokenize, train
 
     app.command("tokenize")(tokenize.tokenize_command)
     app.add_typer(tokenize.vocab_app, name="vocab")
@@ -223,9 +223,9 @@ def _register() -> None:
     app.command("export")(runs.export_command)
     app.add_typer(runs.runs_app, name="runs")
     app.command("summarize")(summarize.summarize_command)
-    app.command("models")(tables.models_command)
-    app.command("datasets")(tables.datasets_command)
-    app.add_typer(tables.cache_app, name="cache")
+    app.command("models")(runs.models_command)
+    app.command("datasets")(runs.datasets_command)
+    app.add_typer(runs.cache_app, name="cache")
     for each in (app, *(group.typer_instance for group in app.registered_groups if group.typer_instance)):
         for command in each.registered_commands:
             command.cls = KitCommand

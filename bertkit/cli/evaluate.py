@@ -160,9 +160,13 @@ def _one_text() -> str:
     Raises:
         UsageError: it is empty, or a terminal.
     """
-    if is_typed_at() or not (text := "\n".join(line for batch in lines_of(["-"], None, what="TEXT") for line in batch)):
+    lines = [] if is_typed_at() else [line for batch in lines_of(["-"], None, what="TEXT") for line in batch]
+    filled = sum(bool(line.strip()) for line in lines)
+    if not filled:
         raise UsageError("TEXT -: standard input holds no text; give TEXT, or pipe it in.")
-    return text
+    if filled > 1:
+        say(f"<stdin>: its {filled:,} lines are read as one text; for one of them, pipe that line alone.")
+    return "\n".join(lines)
 
 
 def _show(view: AttentionView) -> None:

@@ -129,17 +129,22 @@ def inspect_command(
 
 
 def _show(found: Audit, what: str) -> None:
+    from bertkit.audit.run import PIPED
+
     console = open_console()
     say_line(console, (found.data, "bold"), f": {what}")
     for name, split in found.splits.items():
         _show_split(console, name, split)
     console.print()
     for note in found.notes:
-        say_line(console, (note, "dim"))
+        if note != PIPED:  # which stands where it counts
+            say_line(console, (note, "dim"))
     for finding in found.findings:
         _show_finding(console, finding)
     console.print()
     say_line(console, (found.verdict, "bold"))
+    if PIPED in found.notes:
+        say_line(console, PIPED)
     say_line(console, f"  {found.suggested_command}")
 
 

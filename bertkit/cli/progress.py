@@ -104,7 +104,7 @@ def progress_line(what: str, done: float, total: float | None, seconds: float) -
     Args:
         what: is counted.
         done: how much has been done.
-        total: how much there is; None: nobody knows.
+        total: how much there is; a whole number is counted, another one estimated; None: nobody knows.
         seconds: since it began.
     """
     if done < 1:
@@ -114,7 +114,10 @@ def progress_line(what: str, done: float, total: float | None, seconds: float) -
     if total is not None and done >= total > 0:
         return f"all {done:,.0f} {what} read, at work for {span(seconds)}"
     if total is not None and total > 0:
-        parts[0] = f"{done:,.0f} of about {total:,.0f} {what}"
+        is_counted = isinstance(total, int)
+        # Not one text, which would be the form of a hundred other sentences to who translates it.
+        counted = " ".join((f"{done:,.0f}", "of", f"{total:,.0f}", what))
+        parts[0] = counted if is_counted else f"{done:,.0f} of about {total:,.0f} {what}"
         left = max(0.0, total - done) * seconds / done
         parts.append(f"about {span(left)} left")
     return ", ".join(parts)

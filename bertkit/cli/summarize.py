@@ -241,8 +241,8 @@ def summarize_command(
         str,
         typer.Option(
             "--input-format",
-            help="Format of the input: auto, txt, md, ipynb, rst, org, tex, html, vtt, srt, ass, ttml, story, eml, "
-            "mbox, docx, pdf, jsonl, json, csv, tsv or parquet.",
+            help="Format of the input: auto, txt, md, ipynb, rst, org, adoc, wiki, tex, html, jats, vtt, srt, ass, "
+            "ttml, story, eml, mbox, docx, pdf, jsonl, json, csv, tsv or parquet.",
         ),
     ] = "auto",
     columns: SummaryColumnsOption = None,

@@ -121,6 +121,12 @@ TAG_NAMES = (
 )
 
 
+class MadeColumn(str):
+    """The name of a column that a file does not have: it is made of what its own columns hold."""
+
+    __slots__ = ()
+
+
 def column_name(name: str) -> str:
     """Bring a column name to the form in which names are compared: NFC, stripped."""
     return unicodedata.normalize("NFC", name).strip()

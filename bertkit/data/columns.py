@@ -7,6 +7,7 @@ import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from html import unescape
 from typing import Any, Protocol
 
 from bertkit.data.column_names import (
@@ -17,6 +18,7 @@ from bertkit.data.column_names import (
     PAIR_NAMES,
     SENDER_NAMES,
     TEXT_NAMES,
+    MadeColumn,
     column_name,
     first_named,
     folded,
@@ -125,7 +127,7 @@ class UnnamedColumnsError(DataError):
 
     def __init__(self, what: str, way_on: str) -> None:
         super().__init__(f"{what}; {way_on}.")
-        self.what = what
+        self.what, self.way_on = what, way_on
 
 
 def say_which(option: str) -> str:
@@ -303,7 +305,13 @@ def there_are(names: Sequence[str]) -> str:
     """List the columns of a table as a clause of an error."""
     if not names:
         return "it has no columns"
-    shown = f"the {'column is' if len(names) == 1 else 'columns are'} {listed(names)}"
+    made = [name for name in names if isinstance(name, MadeColumn)]
+    own = [name for name in names if name not in made] or list(names)
+    shown = f"the {'column is' if len(own) == 1 else 'columns are'} {listed(own)}"
+    if len(own) < len(names):
+        shown += f", and {listed(made)} {'is' if len(made) == 1 else 'are'} made of {'it' if len(own) == 1 else 'them'}"
+    elif made:
+        shown += " (made of what the rows hold)"
     if list(names) == [str(position) for position in range(1, len(names) + 1)]:
         return f"there is no header line, so {shown}"
     if any(len(name) > _LONG_NAME for name in names):
@@ -362,6 +370,12 @@ _TEXT_KEYS = (
     "value",
 )
 _NAME_KEYS = ("name", "nickname", "label", "id")
+_PROFILE_KEYS = ("real_name", "display_name", "name")
+# What Slack writes for people, channels, groups and addresses, with or without what is shown of them.
+_OF_SLACK = re.compile(
+    r"<(?:@(?P<user>[UWB][A-Z0-9]+)|#(?P<channel>C[A-Z0-9]+)|!(?P<all>here|channel|everyone)"
+    r"|!(?:subteam|date)\^[^<>|]*|(?P<address>(?:mailto:|tel:|\w{2,10}://)[^<>|\s]+))(?:\|(?P<shown>[^<>]*))?>"
+)
 # Messages of the messenger itself, by their type.
 _OF_MESSENGER = re.compile(r"service$|(?:channel|group)_(?:join|leave|topic|purpose|name|archive)")
 # How a list begins in which there may be objects.
@@ -454,7 +468,8 @@ def _turns(value: Any) -> Iterator[Turn]:
             return
         text = next((text for key in _TEXT_KEYS if (text := _written(value.get(key))) is not None), None)
         if text and text.strip():
-            yield sender_of(value), " ".join(text.split())
+            said = said_in_slack(text) if value.get("type") == "message" else text
+            yield sender_of(value), " ".join(said.split())
         else:
             yield from (turn for inner in value.values() if isinstance(inner, list) for turn in _turns(inner))
     elif isinstance(value, list):
@@ -473,8 +488,27 @@ def _written(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def said_in_slack(text: str, names: Mapping[str, str] | None = None) -> str:
+    """Return a message of Slack as it is shown: people, channels and addresses by their names.
+
+    Args:
+        text: as exports have it.
+        names: of people, by their ids.
+    """
+
+    def shown(mark: re.Match[str]) -> str:
+        user, sign = mark["user"], "@" if mark["user"] or mark["all"] else "#" if mark["channel"] else ""
+        name = mark["shown"] or (names or {}).get(user or "") or user or mark["channel"] or mark["all"]
+        return sign + (name or re.sub(r"(?:mailto|tel):", "", mark["address"] or ""))
+
+    return unescape(_OF_SLACK.sub(shown, text))
+
+
 def sender_of(value: Mapping[str, Any]) -> str:
     """Return who says what an object or a row holds; empty where that is not known."""
+    profile = value.get("user_profile")  # Slack's, beside an id
+    if isinstance(profile, dict) and (name := next(filter(None, map(profile.get, _PROFILE_KEYS)), None)):
+        return str(name).strip()
     by_folded = {folded(name): found for name, found in reversed(list(value.items()))}
     for key in SENDER_NAMES:
         found = by_folded.get(folded(key))

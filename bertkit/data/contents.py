@@ -37,7 +37,10 @@ _NO_LABEL = re.compile(
     r"|(?<=[a-z])(?:Id|ID|Date|Time)$|번호$|아이디$|날짜$|일시$",
     re.IGNORECASE,
 )
+# Of these what a person may mean all the same.
+_TOLD_OF_ROW = re.compile(r"(?:^|[\W_])(?:status|author|user|agent|annotator)$", re.IGNORECASE)
 _SHOWN, _FEWEST_CHOICES = 4, 3
+_MOST_LIKELY = 3  # columns that a refusal proposes as the label
 # Of rows one in so many has the text of another one, and another label.
 _SOME_APART = 5
 _LABELS = frozenset(map(folded, LABEL_NAMES))
@@ -82,7 +85,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """What the values of a column look like."""
+    """What the values of a column look like; `repeats`: few come again and again, whatever the column is called."""
 
     name: str
     place: int
@@ -92,6 +95,7 @@ class _Column:
     is_text: bool
     is_label: bool
     is_places: bool
+    repeats: bool = False
 
 
 def tell_columns(
@@ -169,13 +173,34 @@ def told_or_refused(
     """
     names = list(rows[0].fields) if rows else []
     told = tell_columns(rows, names, shape, choice, need_label=need_label)
-    if told is None:
-        raise DataError(f"{place}: {error}") from None
-    if not told.why and len(names) == 1:
+    if told is None or (not told.why and len(names) == 1):
         raise DataError(f"{place}: {error}") from None
     if not told.why:
-        raise DataError(f"{place}: {error.what}; {say_which(told.option)}.") from None
+        like = likely_labels(rows, choice) if need_label and shape not in (ENTITIES, TEXTS) else ""
+        said = "; ".join(filter(None, (error.what, like, say_which(told.option))))
+        raise DataError(f"{place}: {said}.") from None
     return told, f"{place}: columns were recognised by their contents: {told.why}; read as {told.option}"
+
+
+def likely_labels(rows: Sequence[Row], choice: ColumnChoice | None, taken: Sequence[str] = ()) -> str:
+    """Say in a clause which columns hold few values that come again and again, as labels do; nothing if none does.
+
+    Args:
+        rows: the first rows of a table.
+        choice: what `--columns` said.
+        taken: columns that are something else.
+    """
+    names = list(rows[0].fields) if rows else []
+    texts, pair, label = named_parts(names, choice)
+    if label is not None:
+        return ""
+    free = [name for name in names if name and name not in {*texts, pair, *taken}]
+    looked = [_look_at(name, place, rows) for place, name in enumerate(free)]
+    found = [column for column in looked if column.is_label or (column.repeats and _TOLD_OF_ROW.search(column.name))]
+    found.sort(key=lambda column: (not column.is_label, not _is_called_label(column.name)))
+    shown = ", ".join(f"{quoted(column.name)} ({len(column.values)})" for column in found[:_MOST_LIKELY])
+    shown += ", …" if len(found) > _MOST_LIKELY else ""
+    return f"the label may be {shown}, with so many different values for {len(rows):,} rows" if found else ""
 
 
 def unread_columns(rows: Sequence[Row], columns: ColumnMap, shape: str) -> Iterator[str]:
@@ -388,9 +413,8 @@ def _look_at(name: str, place: int, rows: Sequence[Row]) -> _Column:
         and (words >= _TEXT_WORDS or (characters >= _TEXT_CHARACTERS and words > 1.5))
         and len(different) >= _DIFFERENT * count
     )
-    is_label = (
+    repeats = (
         not is_text
-        and not is_never_label(name)
         and len(values) >= _MOSTLY * len(rows)
         and 2 <= len(different) <= min(_MOST_LABELS, count // _OFTEN)
         and words <= _LABEL_WORDS
@@ -398,7 +422,9 @@ def _look_at(name: str, place: int, rows: Sequence[Row]) -> _Column:
         and not any(map(_is_fraction, different))
     )
     is_places = any(value not in _NONE for value in values) and all(map(_holds_places, values[:_ENOUGH]))
-    return _Column(name, place, words, characters, different, is_text, is_label and not is_places, is_places)
+    repeats = repeats and not is_places
+    is_label = repeats and not is_never_label(name)
+    return _Column(name, place, words, characters, different, is_text, is_label, is_places, repeats)
 
 
 def _value(fields: Mapping[str, str], name: str) -> str:

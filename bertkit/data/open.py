@@ -21,7 +21,7 @@ from bertkit.data.columns import (
     refuse_groups,
     there_are,
 )
-from bertkit.data.contents import ROWS_LOOKED_AT, is_never_label, told_or_refused, unread_columns
+from bertkit.data.contents import ROWS_LOOKED_AT, is_never_label, likely_labels, told_or_refused, unread_columns
 from bertkit.data.faults import Faults
 from bertkit.data.formats.parquet import ArrowBatch, ArrowFields, class_names
 from bertkit.data.formats.readers import read_rows
@@ -508,7 +508,8 @@ class Opener:
             columns = shape_of(self.shape).resolve(names, wanted)
         except UnnamedColumnsError as error:
             if self.stored is not None or self._resolved is not None or spec is not None:
-                raise DataError(f"{table.place}: {error}") from None
+                said = "; ".join(filter(None, (error.what, self._like_labels(table, names), error.way_on)))
+                raise DataError(f"{table.place}: {said}.") from None
             rows = self._told(table, choice, error, need_label=not may_lack_label)
             if self.shape == AUTO:
                 self.shape = guess_shape(iter(rows), self.choice)[0] or AUTO
@@ -522,6 +523,14 @@ class Opener:
             self.notes += [f"{table.place}: {sentence}" for sentence in self._unread(table, columns)]
         self._resolved, self._names = self._resolved or columns, self._names or set(names)
         return columns
+
+    def _like_labels(self, table: Table, names: Sequence[str]) -> str:
+        """Say which columns may be the label that is missing beside the texts of a run or of another split."""
+        known = self.stored or self._resolved
+        if known is None or not set(known.inputs) <= set(names):
+            return ""
+        rows = [row for row in itertools.islice(table.read(), ROWS_LOOKED_AT) if isinstance(row, Row)]
+        return likely_labels(rows, self.choice, known.inputs)
 
     def _told(
         self, table: Table, choice: ColumnChoice | None, error: UnnamedColumnsError, *, need_label: bool

@@ -130,6 +130,21 @@ def sentence_words(sentences: Sequence[str], language: str = "auto") -> list[lis
     return [syllable_pairs(sentence) for sentence in sentences]
 
 
+# Laughter, tears and the like, as people type them: one letter, one syllable or two letters again and again.
+_LAUGHED = re.compile(
+    r"[ㅋㅎㅠㅜㅡ]+|([ㄱ-ㆎ])\1+|[앜엌잌읔욬앟헿힣][ㄱ-ㆎ]*|[큐유우으아크쿠]?[ㅋㅎㅠㅜ]{2,}"
+    r"|([하히후헤호허흐크키큭킥푸]|h[aeio]|j[aej]|xi|ke)\2+[hj]?|([^\W\d_])\3{2,}|([^\W\d_]{2})\4{2,}[^\W\d_]?"
+    r"|lo+l(?:o+l)*|lmf?ao+|rofl|xd+"
+)
+_TYPED_SOUND = re.compile(r"[ㅋㅎㅠㅜ]{2,}")
+
+
+def is_laughter(text: str) -> bool:
+    """Tell whether a text is laughter, tears and the like, however long, and says nothing else."""
+    words = _ENGLISH.findall(normalize("NFC", text).lower())
+    return bool(words) and all(_LAUGHED.fullmatch(word) for word in words)
+
+
 def english_words(text: str) -> list[str]:
     """Return the runs of letters and digits in lower case, without function words."""
     words = text.encode().translate(_TO_ENGLISH).decode().split() if text.isascii() else _ENGLISH.findall(text.lower())
@@ -137,9 +152,9 @@ def english_words(text: str) -> list[str]:
 
 
 def syllable_pairs(text: str) -> list[str]:
-    """Return the pairs of neighbouring syllables within words; other words and single syllables whole."""
+    """Return the pairs of neighbouring syllables within words; other words and single syllables whole, laughter not."""
     words: list[str] = []
-    for run in _RUN.findall(normalize("NFC", text).lower()):
+    for run in _RUN.findall(_TYPED_SOUND.sub(" ", normalize("NFC", text).lower())):
         if len(run) > 2 and _HANGUL_FIRST.match(run):
             words.extend(run[i : i + 2] for i in range(len(run) - 1))
         else:

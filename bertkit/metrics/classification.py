@@ -21,6 +21,8 @@ from bertkit.cache import ROWS_AT_ONCE, row_by_row, scratch_array
 
 LEAST_PROBABILITY = 1e-12
 """What a probability of 0 counts as in the loss: certain and wrong costs 27.6, not infinity."""
+# What roots and products of sums are rounded by, at most, near 1.
+_ROUNDING = 1e-14
 
 
 @dataclass(frozen=True)
@@ -232,7 +234,13 @@ def _matthews(tallies: Tallies) -> NDArray[np.float64]:
     of_gold = rows**2 - (tallies.gold**2).sum(axis=-1)
     of_predicted = rows**2 - (tallies.predicted**2).sum(axis=-1)
     # the roots apart: their product overflows nothing and stays exact for counts
-    return ratio(covariance, np.sqrt(of_gold) * np.sqrt(of_predicted))
+    return bounded(ratio(covariance, np.sqrt(of_gold) * np.sqrt(of_predicted)))
+
+
+def bounded(correlations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return correlations, from -1 to 1; those that only rounding parts from a bound are at it."""
+    found: NDArray[np.float64] = np.where(np.abs(correlations) > 1.0 - _ROUNDING, np.sign(correlations), correlations)
+    return found
 
 
 # --- Scores of predicted numbers: squared and absolute error, Pearson and Spearman correlation ----
@@ -274,7 +282,7 @@ def pearson(gold: Numbers, predicted: Numbers) -> float:
     """Compute the linear correlation; 0.0 where one side is the same number in every row."""
     true, given = (centred(column) for column in as_columns(gold, predicted))
     norms = np.sqrt(true @ true) * np.sqrt(given @ given)
-    return float(np.clip(true @ given / norms, -1.0, 1.0)) if norms else 0.0
+    return float(bounded(true @ given / norms)) if norms else 0.0
 
 
 def spearman(gold: Numbers, predicted: Numbers) -> float:

@@ -25,6 +25,7 @@ from bertkit.metrics.classification import (
     as_columns,
     ascending,
     average_ranks,
+    bounded,
     centred,
     counted,
     label_numbers,
@@ -492,4 +493,4 @@ def _correlation(
 ) -> NDArray[np.float64]:
     """Return correlations; 0.0 where a draw holds one value only, its variance being rounding at most."""
     first, second = (np.where(variance > _ROUNDING, variance, 0.0) for variance in (of_first, of_second))
-    return np.clip(ratio(covariance, np.sqrt(first) * np.sqrt(second)), -1.0, 1.0)
+    return bounded(ratio(covariance, np.sqrt(first) * np.sqrt(second)))

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from bertkit.audit import Audit, Finding, Place, TrainCommand, audit
 from bertkit.audit.findings import Reservoir, worst_first
 from bertkit.audit.labels import label_error_finding
-from bertkit.audit.run import unread_findings, write_verdict
+from bertkit.audit.run import PIPED, unread_findings, write_verdict
 from bertkit.config import TASKS
 from bertkit.data.faults import MAX_PLACES
 from bertkit.data.formats.opened import Meter, metered
@@ -32,7 +32,7 @@ from bertkit.models.finding import AUTO, choose_model
 from bertkit.models.registry import find_model
 from bertkit.models.table import TFIDF
 from bertkit.models.tokenizers import open_tokenizer
-from bertkit.plain import Progress, as_shown, brief, quoted, to_json, unheard
+from bertkit.plain import Progress, as_shown, brief, is_kept_stdin, quoted, to_json, unheard
 from bertkit.reporting.inspection_page import Inspection, draw_data, figure_names, write_page
 from bertkit.reporting.page import PLOTS, refuse_figures
 from bertkit.run_folder import check_outputs
@@ -308,6 +308,11 @@ class InspectRequest:
         if self.task not in TASKS:
             raise UsageError(f"--task {brief(self.task)}: must be one of {', '.join(TASKS)}.")
 
+    @property
+    def is_piped(self) -> bool:
+        """Whether the data came on standard input, which the suggested command finds empty."""
+        return any(map(is_kept_stdin, self.data))
+
 
 def inspect_data(request: InspectRequest, progress: Progress = unheard) -> Inspection:
     """Look through a data set, and write figures and a page about it where they are asked for.
@@ -486,13 +491,17 @@ def _command(request: InspectRequest, tokenizer: Tokenizer | None) -> TrainComma
         # Nothing was counted that could go against what the user named.
         options += ["--max-length", str(request.max_length)] if request.max_length is not None else []
     longest = None if tokenizer is None else tokenizer.max_length
-    return TrainCommand(request.data, request.model, longest, tuple(options))
+    # What came on standard input is gone, and what was written of it is there.
+    names = (str(request.write),) if request.is_piped and request.write is not None else request.data
+    return TrainCommand(names, request.model, longest, tuple(options))
 
 
 def _notes(request: InspectRequest, data: StreamedData, task: str, tokenizer: Tokenizer | None) -> Iterator[str]:
     if data.is_sample:
         yield "this is a bundled sample, made to be small and easy"
     yield from data.notes
+    if request.is_piped and request.write is None:
+        yield PIPED
     if data.is_guessed:
         yield reason_of(SHAPE_OF[task], SHAPE_OF)
     if tokenizer is None:

@@ -33,6 +33,7 @@ from bertkit.data.columns import (
     has_column,
     lines_in_objects,
     parse_columns,
+    said_in_slack,
     sender_of,
     there_are,
     turns_in_objects,
@@ -46,9 +47,9 @@ from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
 from bertkit.data.shapes.labelled import document_row
 from bertkit.data.sources import SPLIT_WORDS, class_texts, input_files, is_data_file, name_folders
 from bertkit.data.values import JsonText, RowError, cell_of, field_of, parse_json, parse_list
-from bertkit.documents.readers.markup import declared_encoding
+from bertkit.documents.readers.markup import declared_encoding, read_markdown
 from bertkit.documents.readers.passage import Passage, ReadDocument, candidates, is_candidate, slice_of
-from bertkit.documents.readers.plain import HIGHLIGHT, CueLine, passages_of_cues
+from bertkit.documents.readers.plain import HIGHLIGHT, CueLine, columns_apart, passages_of_cues
 from bertkit.documents.readers.table import FORMATS, DocumentFormat, find_format, format_of_name, told_format
 from bertkit.errors import DataError, UsageError
 from bertkit.files import entries, is_dir, is_file, without_packing
@@ -172,7 +173,7 @@ _TIMED = re.compile(r"\"(?:start|start_time|begin)\"\s*:\s*\"?[\d:.]+\"?\s*,\s*\
 
 def _conversation(rows: Iterable[Row | BadRow], name: str, column: str, *, is_timed: bool) -> Item:
     """Make one document of the rows of a table, each of which somebody says."""
-    turns = []
+    turns, names = list[tuple[str, str, bool]](), dict[str, str]()
     for row in rows:
         if isinstance(row, BadRow):
             if not isinstance(row, LeftOut) and not _BLANK.match(row.message):
@@ -182,8 +183,11 @@ def _conversation(rows: Iterable[Row | BadRow], name: str, column: str, *, is_ti
             line := " ".join((field_of(row.fields, column) or "").split())
         ):
             values = {key: value.value if isinstance(value, JsonText) else value for key, value in row.fields.items()}
-            turns.append((sender_of(values), line))
-    return SourceText("\n".join(map(as_line, turns)), name, passages=_of_turns(turns, is_timed=is_timed))
+            turns.append((sender_of(values), line, values.get("type") == "message"))
+            if isinstance(values.get("user_profile"), dict):
+                names[str(values.get("user"))] = turns[-1][0]
+    said = [(names.get(who, who), said_in_slack(line, names) if of_slack else line) for who, line, of_slack in turns]
+    return SourceText("\n".join(map(as_line, said)), name, passages=_of_turns(said, is_timed=is_timed))
 
 
 def _of_turns(turns: Sequence[Turn], *, is_timed: bool) -> tuple[Passage, ...] | None:
@@ -203,6 +207,8 @@ _Found = tuple[str, tuple[Passage, ...] | None, str]
 
 def _document(row: Row, name: str, columns: DocumentColumns, index: int) -> _Found | BadRow:
     """Return text, passages (None: those of plain text) and reference of a row."""
+    if not columns.is_chosen and (said := _of_branches(row.fields)) is not None:
+        return said
     column = columns.find(list(row.fields))
     if column is None and (inside := None if columns.is_chosen else _inside(row.fields)) is not None:
         column, row = "text", Row(row.line, {**row.fields, "text": inside})
@@ -235,6 +241,43 @@ def _document(row: Row, name: str, columns: DocumentColumns, index: int) -> _Fou
         if read is None
         else (text, tuple(candidates(read.passages)), reference or read.reference)
     )
+
+
+def _of_branches(fields: Mapping[str, str]) -> _Found | None:
+    """Read a conversation of ChatGPT's export, whose messages are a tree: the branch that was last shown.
+
+    What is said in it is Markdown. None: it is no such conversation.
+    """
+    held = fields.get("mapping")
+    nodes = held.value if isinstance(held, JsonText) else None
+    if not isinstance(nodes, dict) or not all(isinstance(node, dict) and "parent" in node for node in nodes.values()):
+        return None
+    name, turns = fields.get("current_node") or next(reversed(nodes), None), list[Turn]()
+    passed: set[str] = set()
+    while isinstance(name, str) and name in nodes and name not in passed:
+        passed.add(name)
+        turns += [turn] if (turn := _turn_of_node(nodes[name].get("message"))) is not None else []
+        name = nodes[name]["parent"]
+    text, passages, place = "", list[Passage](), 0
+    for speaker, said in reversed(turns):
+        place = len(text) + len(speaker) + 2
+        text += f"{speaker}: {said}\n\n"
+        passages += [replace(made.moved(place), speaker=speaker) for made in read_markdown(said)[0].passages]
+    return text, tuple(candidates(passages)), ""
+
+
+def _turn_of_node(message: Any) -> Turn | None:
+    """Return what a person or the model says to the other; None for what neither sees."""
+    author, content = (message.get(key) for key in ("author", "content")) if isinstance(message, dict) else (None, None)
+    if not isinstance(author, dict) or not isinstance(content, dict) or author.get("role") not in ("user", "assistant"):
+        return None
+    is_unseen = message.get("recipient", "all") != "all" or content.get("content_type") not in _SEEN
+    parts = content.get("parts")
+    said = "\n\n".join(part for part in parts if isinstance(part, str)) if isinstance(parts, list) else ""
+    return None if is_unseen or not said.strip() else (str(author["role"]), said)
+
+
+_SEEN = ("text", "multimodal_text")
 
 
 # Where speech recognizers (Amazon Transcribe, Deepgram) and AI Hub's dialogues have what is said.
@@ -453,7 +496,7 @@ def _read(source: _Source) -> Iterator[Item]:
 
 # Names in the first bytes of an object that may be one document, whatever lists it has.
 _OF_DOCUMENT = re.compile(
-    rb'"(?:segments|messages|meeting_transcripts|paragraphs|sections|body_text|utterances|document|results|info)"\s*:'
+    rb'"(?:mapping|segments|messages|meeting_transcripts|paragraphs|sections|body_text|utterances|document|results|info)"\s*:'
 )
 
 
@@ -468,6 +511,7 @@ def _one_object(opened: Opened, columns: DocumentColumns) -> tuple[Opened, Itera
     opened = opened if opened.path is not None else replace(opened, source=io.BytesIO(content))
     try:
         value = parse_json(content.decode("utf-8-sig"))
+        fields = fields_of(value) if isinstance(value, dict) else {}
     except (RowError, UnicodeDecodeError, RecursionError):
         return opened, None
     if not isinstance(value, dict):
@@ -479,8 +523,14 @@ def _one_object(opened: Opened, columns: DocumentColumns) -> tuple[Opened, Itera
     column = columns.find(list(value))
     held = None if column is None else value[column]
     is_one = isinstance(held, str) or (isinstance(held, list) and column not in ("document", "documents"))
-    is_one = is_one or (column is None and _inside(fields_of(value)) is not None)
-    return opened, iter([Row(1, fields_of(value))]) if is_one else None
+    is_one = is_one or (column is None and (_inside(fields) is not None or _of_branches(fields) is not None))
+    return opened, iter([Row(1, fields)]) if is_one else None
+
+
+# XML that is neither a page nor subtitles nor an article of a journal, by its first element.
+_XML_ROOT = re.compile(
+    rb"\s*(?:\xef\xbb\xbf)?(?=<(?:\?xml|mediawiki\b|rss\b))(?:<\?[^>]*\?>\s*|<!--[\s\S]{0,5000}?-->\s*|<![^>]*>\s*)*<([\w:.-]{1,40})"
+)
 
 
 def _document_format(opened: Opened, source: _Source) -> DocumentFormat | None:
@@ -498,7 +548,11 @@ def _document_format(opened: Opened, source: _Source) -> DocumentFormat | None:
         raise DataError(
             f"{opened.name}: this is a document of a kind that is not read; save it as .docx, .pdf or text."
         )
-    return told_format(opened.head, has_name=named is not None)
+    told = told_format(opened.head, has_name=named is not None)
+    if told is None and named is None and (root := _XML_ROOT.match(opened.head)) is not None:
+        kind = root[1].decode("ascii", "replace")
+        raise DataError(f"{opened.name}: this is XML of the kind <{kind}>, which is not read; save its text.")
+    return told
 
 
 def _documents(opened: Opened, row: DocumentFormat, source: _Source, encoding: str | None) -> Iterator[Item]:
@@ -510,7 +564,7 @@ def _documents(opened: Opened, row: DocumentFormat, source: _Source, encoding: s
         with opened.stream() as stream:
             text = _whole_text(stream, opened.name, encoding)
         if row.name == "txt":
-            yield SourceText(text, opened.name)
+            yield SourceText(columns_apart(text), opened.name)
             return
         assert row.of_text is not None, "a row has one reader or the other"
         found = row.of_text(text)

@@ -11,6 +11,7 @@ from bertkit.data.records import Kept
 from bertkit.documents.readers.passage import Passage, candidates
 from bertkit.documents.readers.plain import plain_passages
 from bertkit.documents.sentences import Sentence, sentences_of
+from bertkit.documents.words import is_laughter
 from bertkit.plain import Progress, unheard
 
 # Keys of a record; a kept column of such a name gets another.
@@ -225,14 +226,14 @@ def _place(source: str, line: int | None) -> str:
 def document_sentences(document: SourceText, language: str) -> list[Sentence]:
     """Return the sentences of a document that may be chosen, in order.
 
-    What leads in to something else ("Three things are needed:") is half a sentence, and one only
-    where there are no others.
+    What leads in to something else ("Three things are needed:") is half a sentence, and laughter is
+    none; both are taken only where there are no others.
 
     Raises:
         UnknownNameError: the language is not one of auto, en and ko.
     """
     found = sentences_of(passages_of(document), language)
-    return [sentence for sentence in found if not sentence.text.endswith((":", "："))] or found
+    return [s for s in found if not (s.text.endswith((":", "：")) or is_laughter(s.said))] or found
 
 
 def passages_of(document: SourceText) -> Sequence[Passage]:

@@ -15,7 +15,14 @@ from bertkit.documents.rouge import highlight_lines, resolve_mode, score_pair, s
 from bertkit.documents.sentences import split_sentences
 from bertkit.errors import DataError, ModelError, UsageError
 from bertkit.plain import Progress, unheard
-from bertkit.summarization.documents_in import REFERENCES, Note, document_columns, document_files, read_documents
+from bertkit.summarization.documents_in import (
+    REFERENCES,
+    Note,
+    document_columns,
+    document_files,
+    holds_many,
+    read_documents,
+)
 from bertkit.summarization.methods import (
     DEFAULT_SENTENCES,
     METHODS,
@@ -307,7 +314,7 @@ def summarize_inputs(request: SummarizeRequest, listener: Listener) -> Answers:
     """
     keep = None if request.keep is None else parse_keep(request.keep)
     columns = document_columns(request.columns, run_column(request.options.model))
-    counted = _Counted(request.names)
+    counted = _Counted(request.names, request.input_format)
     items = counted.reading(
         read_documents(request.names, input_format=request.input_format, columns=columns, note=listener.note, keep=keep)
     )
@@ -353,12 +360,14 @@ def _with_hint(answers: Answers, options: SummaryOptions, listener: Listener) ->
 
 
 class _Counted:
-    """Counts documents that are read and answered, and tells by the bytes that were read how many there may be."""
+    """Counts documents that are read and answered, and tells how many there are, or by their bytes may be."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], input_format: str) -> None:
         self._stack = ExitStack()
         self._meter = self._stack.enter_context(metered())
-        self._meter.expect(document_files(names))
+        files = document_files(names)
+        self._meter.expect(files)
+        self._files = None if any(holds_many([name], input_format) for name in files) else len(files)
         self._read = 0
 
     def reading(self, items: Iterator[Item]) -> Iterator[Item]:
@@ -372,7 +381,12 @@ class _Counted:
         with self._stack, closing(answers):
             for done, answer in enumerate(answers, start=1):
                 yield answer
-                progress(done, self._meter.expected(self._read))
+                progress(done, self._expected())
+
+    def _expected(self) -> float | None:
+        """Return how many documents there are where each file is one, unless one turns out to hold more."""
+        is_one_each = self._files is not None and self._read <= self._files
+        return self._files if is_one_each else self._meter.expected(self._read)
 
 
 def _with_doubts(answers: Answers, keep: Keep, listener: Listener) -> Answers:

@@ -184,6 +184,10 @@ def test_texts_that_a_run_reads_apart(tmp_path: Path) -> None:
 def test_a_dash_is_standard_input(disentangled: str) -> None:
     piped = CliRunner().invoke(app, ["attention", disentangled, "-", "--format", "json"], input=f"{TEXT}\n")
     assert json.loads(piped.stdout) == as_json(disentangled, TEXT)
+    assert "lines" not in piped.stderr
+    several = CliRunner().invoke(app, ["attention", disentangled, "-", "--format", "json"], input=f"{TEXT}\n\n{PAIR}\n")
+    assert json.loads(several.stdout)["tokens"] == as_json(disentangled, f"{TEXT}\n\n{PAIR}")["tokens"]
+    assert "<stdin>: its 2 lines are read as one text" in several.stderr
     empty = CliRunner().invoke(app, ["attention", disentangled, "-"], input="")
     assert (empty.exit_code, "standard input holds no text" in empty.stderr) == (2, True)
 

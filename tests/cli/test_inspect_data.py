@@ -256,6 +256,27 @@ def test_a_csv_on_standard_input_needs_no_names_we_know(
     assert json.loads(result.stdout)["splits"]["train"]["labels"] == labels
 
 
+def test_a_suggestion_for_rows_from_a_pipe_says_that_they_are_gone_or_names_what_was_kept(tmp_path: Path) -> None:
+    written = "text,label\n" + "".join(f"row {i} of it,{'ab'[i % 2]}\n" for i in range(20))
+    piped = CliRunner().invoke(app, ["inspect-data", "-", "--format", "json", "--model", "scratch"], input=written)
+    found = json.loads(piped.stdout)
+    assert found["suggested_command"] == "bertkit train - --model scratch"
+    said = "pipe the same rows into the suggested command, or keep them with --write FILE."
+    assert any(note.endswith(said) for note in found["notes"])
+    kept = tmp_path / "kept.csv"
+    words = ("--model", "scratch", "--write", str(kept))
+    result = CliRunner().invoke(app, ["inspect-data", "-", "--format", "json", *words], input=written)
+    found = json.loads(result.stdout)
+    assert found["suggested_command"] == f"bertkit train {kept} --model scratch"
+    assert "Standard input" not in result.stdout
+    again = CliRunner().invoke(app, ["inspect-data", str(kept), "--format", "json", "--model", "scratch"])
+    assert json.loads(again.stdout)["splits"]["train"]["labels"] == found["splits"]["train"]["labels"]
+    assert "Standard input" not in again.stdout
+    shown = CliRunner().invoke(app, ["inspect-data", "-", "--format", "table"], input=written).stdout.splitlines()
+    assert "Standard input has been read" in shown[-2]
+    assert shown[-1].startswith("  bertkit train - ")
+
+
 def test_standard_input_is_never_called_by_the_file_that_keeps_it() -> None:
     written = "text,label\n" + "the same,a\n" * 20 + "another one,b\n" * 20
     result = CliRunner().invoke(app, ["inspect-data", "-", "--format", "json"], input=written)

@@ -18,11 +18,16 @@ from bertkit.cli.progress import progress_line
 from bertkit.config import TrainConfig
 from bertkit.data.formats.opened import metered, open_input
 from bertkit.plain import span
+from bertkit.summarization.methods import SummaryOptions
+from bertkit.summarization.records import Listener
+from bertkit.summarization.summarize import SummarizeRequest, summarize_inputs
 from bertkit.training.run import train
 from tests.conftest import pair_rows, write_tsv
 
 _OF = r"(rows|texts|documents)"
-LINE = re.compile(rf"[\d,]+ of about [\d,]+ {_OF}, [\d.,]+ {_OF}/s, about .+ left|all .+ read, .+|no {_OF} yet, .+")
+LINE = re.compile(
+    rf"[\d,]+ of (?:about )?[\d,]+ {_OF}, [\d.,]+ {_OF}/s, about .+ left|all .+ read, .+|no {_OF} yet, .+"
+)
 
 
 def bertkit(*words: object) -> Result:
@@ -66,6 +71,7 @@ def test_lines() -> None:
     assert progress_line("rows", 0, None, 12) == "no rows yet, after 12 s"
     assert progress_line("rows", 12_300, None, 10) == "12,300 rows, 1,230 rows/s"
     assert progress_line("rows", 50, 200.4, 10) == "50 of about 200 rows, 5.0 rows/s, about 30 s left"
+    assert progress_line("rows", 50, 200, 10) == "50 of 200 rows, 5.0 rows/s, about 30 s left"
     assert progress_line("rows", 200, 200, 10) == "all 200 rows read, at work for 10 s"
 
 
@@ -123,6 +129,24 @@ def test_summaries_are_counted(tmp_path: Path) -> None:
     done = bertkit("summarize", path, "--method", "textrank", "--format", "json")
     assert any(LINE.fullmatch(line) for line in done.stderr.splitlines()), done.stderr
     assert not bertkit("summarize", path, "--method", "textrank", "-q").stderr
+
+
+def test_of_files_that_are_one_document_each_it_is_known_how_many_there_are(tmp_path: Path) -> None:
+    heard: dict[str, list[tuple[float, float | None]]] = {}
+    (tmp_path / "texts").mkdir()
+    for number in range(6):
+        name = f"{number}.{'md' if number % 2 else 'txt'}"
+        (tmp_path / "texts" / name).write_text("The shop opens at nine. " * (1 + 40 * number))
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"text": "The shop opens at nine. " * n}) + "\n" for n in range(1, 9)))
+    for what, names in {"files": (tmp_path / "texts",), "table": (rows,), "both": (rows, tmp_path / "texts")}.items():
+        told = heard.setdefault(what, [])
+        listener = Listener(documents=lambda done, total, told=told: told.append((done, total)))
+        request = SummarizeRequest(tuple(map(str, names)), SummaryOptions("lead"))
+        assert len(list(summarize_inputs(request, listener))) == len(told)
+    assert heard["files"] == [(done, 6) for done in range(1, 7)]
+    assert all(type(total) is int for _, total in heard["files"])
+    assert not any(type(total) is int for what in ("table", "both") for _, total in heard[what])
 
 
 @pytest.mark.usefixtures("impatient")

@@ -111,6 +111,39 @@ def test_a_table_that_could_be_read_in_two_ways_is_refused_with_a_proposal(tmp_p
     assert load_data([str(path)], columns="label=kind").columns.text == ("what",)
 
 
+def test_a_refusal_names_the_columns_that_look_like_labels(tmp_path: Path) -> None:
+    table = tmp_path / "notes.csv"
+    cells = [f"{text},{i % 3},{label},{i}" for i, (text, label) in enumerate(zip(TEXTS, LABELS, strict=True))]
+    table.write_text("\n".join(["note,mood,status,number", *cells]), encoding="utf-8")
+    loaded = load_data([str(table)])
+    assert loaded.columns.label == "mood", "a status is told of a row, and one column is left"
+    table.write_text("\n".join(["note,plan,status,number", *cells[:9]]), encoding="utf-8")
+    with pytest.raises(DataError) as refused:
+        load_data([str(table)])
+    assert str(refused.value) == (
+        f"{table}: no column is recognised as the text: the columns are 'note', 'plan', 'status', 'number'; the label "
+        "may be 'plan' (3), 'status' (2), with so many different values for 9 rows; say which is which, for example "
+        "--columns text=note,label=plan."
+    )
+    bare = [f"{text},{label},{i}" for i, (text, label) in enumerate(zip(TEXTS, LABELS, strict=True))]
+    table.write_text("\n".join(["text,status,number", *bare]), encoding="utf-8")
+    with pytest.raises(
+        DataError,
+        match=r"the label may be 'status' \(2\), with so many different values for 30 rows; .*=text,label=COLUMN\.$",
+    ):
+        load_data([str(table)])
+
+
+def test_a_refusal_names_likely_labels_beside_the_texts_of_a_run(tmp_path: Path) -> None:
+    table = tmp_path / "new.csv"
+    cells = [f"{text},{label},{i}" for i, (text, label) in enumerate(zip(TEXTS, LABELS, strict=True))]
+    table.write_text("\n".join(["text,verdict_of_clerk,number", *cells]), encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"no column for the label: .*; the label may be 'verdict_of_clerk' \(2\), with"
+    ):
+        load_data([str(table)], stored=ColumnMap(("text",), None, "label"))
+
+
 def test_a_run_reads_its_own_columns_only(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"the text columns 'text' \(or their synonyms\) are missing"):
         load_data([spam(tmp_path)], stored=ColumnMap(("text",), None, "label"))

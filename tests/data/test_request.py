@@ -66,6 +66,6 @@ def test_standard_input_is_stored_as_such_and_asked_for_again(tmp_path: Path, mo
     plain.keeps_stdin(kept)
     assert stored(DataRequest((kept,))).names == ("-",)
     assert TrainConfig(data=(kept,)).saved()["data"] == ("-",)
-    assert resume_command(Path("runs/a")) == "`bertkit train - --resume --output runs/a`"
+    assert resume_command(Path("runs/a")) == "`cat ROWS | bertkit train - --resume --output runs/a`"
     with pytest.raises(DataError, match="came from standard input and was not kept; name DATA again"):
         load_splits(stored(DataRequest((kept,))))

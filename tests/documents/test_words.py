@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from bertkit.documents.words import as_newswire, english_words, sentence_words, syllable_pairs
+from bertkit.documents.words import as_newswire, english_words, is_laughter, sentence_words, syllable_pairs
 
 
 def test_english_words_are_lower_case_without_function_words():
@@ -26,6 +26,30 @@ def test_korean_words_without_an_analyser_are_pairs_of_syllables(without_kiwi):
     assert syllable_pairs("날씨가 GDP 3% 올랐습니다.") == ["날씨", "씨가", "gdp", "3", "올랐", "랐습"]
     first, second = sentence_words(["오늘 날씨가 좋다", "어제 날씨는 나빴다"])
     assert "날씨" in set(first) & set(second)
+
+
+LAUGHTER = "ㅋㅋㅋㅋ ㅋㅋㅋㅋㅋㅋ ㅎㅎㅎ ㅠㅠㅠㅠ ㅋㅋㅎㅎ 앜ㅋㅋㅋ 큐ㅠㅠ 하하하 크크 ㅇㅇ".split()
+LAUGHTER += "hahaha Hahahah haha hehe LOL loool jajaja aaaaah".split()
+
+
+def test_laughter_of_any_length_is_no_word(without_kiwi):
+    assert [word for word in LAUGHTER if not is_laughter(word)] == ["aaaaah"]
+    assert is_laughter("ㅋㅋㅋㅋ~~ ㅎㅎ!! ^^")
+    for text in (
+        "mama",
+        "papa",
+        "빨리빨리",
+        "반짝반짝",
+        "각각",
+        "ㅋㅋ 네",
+        "재밌다ㅋㅋㅋ",
+        "banana",
+        "www.mill.org",
+        "!!!",
+        "",
+    ):
+        assert not is_laughter(text), text
+    assert syllable_pairs("재밌다ㅋㅋㅋㅋ ㅎㅎㅎ 또 가요ㅠㅠ") == ["재밌", "밌다", "가요"]
 
 
 def test_decomposed_hangul_is_the_same_word(without_kiwi):

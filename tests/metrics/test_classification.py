@@ -93,6 +93,20 @@ def test_a_label_training_never_saw_counts_as_wrong_and_is_reported():
     assert confusion(gold, predicted, ["a", "b"]) == [[1, 0, 0], [0, 1, 0], [1, 1, 0]]
 
 
+@pytest.mark.parametrize("sizes", [(2, 3), (17, 4, 9), (31, 57), (101, 7, 7, 13)])
+def test_a_correlation_at_its_bound_is_the_bound(sizes):
+    """Roots and products round: (2, 3) right rows had a Matthews correlation of 0.9999999999999998."""
+    gold = [str(label) for label, size in enumerate(sizes) for _ in range(size)]
+    labels = sorted(set(gold))
+    assert classification_metrics(gold, gold, labels, positive=None)["mcc"] == 1.0
+    assert classification_intervals(gold, gold, labels, None)["mcc"][1] == 1.0
+    if len(sizes) == 2:
+        swapped = ["10"[int(label)] for label in gold]
+        assert classification_metrics(gold, swapped, labels, positive="1")["mcc"] == -1.0
+    almost = [*gold[:-1], labels[0]]
+    assert classification_metrics(gold, almost, labels, positive=None)["mcc"] < 1.0
+
+
 def test_confusion_has_gold_in_rows_and_predictions_in_columns():
     gold, predicted = random_labels(3, rows=100, labels=["x", "y", "z"], share_right=0.4)
     matrix = reference.confusion_matrix(gold, predicted, labels=["x", "y", "z"])

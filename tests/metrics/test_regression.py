@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from bertkit.metrics.classification import average_ranks, mae, mse, pearson, regression_metrics, spearman
+from bertkit.metrics.intervals import regression_intervals
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 12])  # 0 and 1: many ties
@@ -47,3 +48,13 @@ def test_no_rows_and_one_row_are_not_nan():
 def test_lengths_must_agree():
     with pytest.raises(ValueError, match="2 gold values and 1 predicted"):
         regression_metrics([1.0, 2.0], [1.0])
+
+
+@pytest.mark.parametrize(("factor", "wanted"), [(0.1, 1.0), (-3.7, -1.0)])
+def test_a_correlation_at_its_bound_is_the_bound(factor, wanted):
+    gold = np.random.default_rng(5).normal(size=97)
+    scores = regression_metrics(gold, gold * factor + 0.3)
+    assert (scores["pearson"], scores["spearman"]) == (wanted, wanted)
+    intervals = regression_intervals(gold, gold * factor + 0.3)
+    assert intervals["pearson"] == intervals["spearman"] == (wanted, wanted)
+    assert abs(pearson(gold, gold + np.linspace(0.0, 1e-5, 97))) < 1.0

@@ -271,6 +271,74 @@ def test_a_conversation_or_a_document_in_json_and_tables(tmp_path, monkeypatch, 
     assert said_in(item) == expected
 
 
+SLACK = [
+    {"user": "U1", "text": "<@U2A3> ask in <#C1|garden>. See <https://a.b/c?d=1|the plan>.",
+     "user_profile": {"real_name": "Ana Weber", "display_name": "ana"}},
+    {"user": "U2A3", "text": "R&amp;D &lt;3 it, <!here>. Mail <mailto:a@b.org> or <@U9Z|chidi>.",
+     "user_profile": {"real_name": "", "display_name": "bo"}},
+    {"user": "U1", "text": "<https://a.b> is down, says <@U7>."},
+]  # fmt: skip
+SLACK = [{"type": "message", "ts": str(place), **message} for place, message in enumerate(SLACK)]
+
+
+@pytest.mark.parametrize("whole", [SLACK, {"messages": SLACK}])
+def test_what_slack_writes_for_names_and_addresses_is_read_as_it_is_shown(tmp_path, whole):
+    path = tmp_path / "2024-05-13.json"
+    path.write_text(json.dumps(whole))
+    (item,) = read(path)
+    found = said_in(item)
+    named = isinstance(whole, list)
+    assert found[0][1] == ("@bo ask in #garden." if named else "@U2A3 ask in #garden.")
+    assert found[1:5] == [
+        ("Ana Weber", "See the plan."),
+        ("bo", "R&D <3 it, @here."),
+        ("bo", "Mail a@b.org or @chidi."),
+        ("Ana Weber" if named else "U1", "https://a.b is down, says @U7."),
+    ]
+
+
+def node(name, parent, role, *parts, **more):
+    kind = more.pop("content_type", "text")
+    message = {"author": {"role": role}, "content": {"content_type": kind, "parts": list(parts)}, **more}
+    return {name: {"id": name, "parent": parent, "children": [], "message": message}}
+
+
+CONVERSATION = {
+    "title": "Mills",
+    "create_time": 1.5,
+    "current_node": "f",
+    "mapping": {
+        "root": {"id": "root", "parent": None, "children": ["a"], "message": None},
+        **node("a", "root", "system", "You are helpful. It is not read."),
+        **node("b", "a", "user", "How is a mill started?", {"asset_pointer": "x"}, content_type="multimodal_text"),
+        **node("old", "b", "assistant", "An answer that was thrown away."),
+        **node("c", "b", "assistant", "search(mills) is not read.", recipient="browser"),
+        **node("d", "c", "tool", "What a tool found. It is not read."),
+        **node(
+            "e", "d", "assistant", "# Start\n\nOpen the **gate**. Then:\n\n- Wait for water.\n\n```\nmill.run()\n```"
+        ),
+        **node("f", "e", "user", "Thanks, it turns now."),
+    },
+}
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_conversations_of_chat_gpt_are_the_branch_that_was_shown(tmp_path, several):
+    path = tmp_path / "conversations.json"
+    path.write_text(json.dumps([CONVERSATION, CONVERSATION] if several else CONVERSATION, indent=1))
+    found = read(path)
+    assert len(found) == 1 + several
+    expected = [
+        ("user", "How is a mill started?"),
+        ("assistant", "Open the gate."),
+        ("assistant", "Wait for water."),
+        ("user", "Thanks, it turns now."),
+    ]
+    for item in found:
+        assert said_in(item) == expected
+        assert item.text.startswith("user: How is a mill started?\n\nassistant: # Start")
+
+
 def test_rows_with_labels_or_summaries_are_documents_each(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("start,end,text,label\n1,2,It rose.,a\n3,4,It fell.,b\n")
@@ -308,6 +376,13 @@ def test_kinds_of_files_that_are_not_read(tmp_path):
         archive.writestr("content.xml", "<a/>")
     with pytest.raises(DataError, match="a kind that is not read"):
         read(tmp_path / "a.odt")
+    for content in (
+        "<?xml version='1.0'?>\n<!-- x -->\n<TEI xmlns='a'><p>It rose.</p></TEI>",
+        "<mediawiki><page/></mediawiki>",
+    ):
+        (tmp_path / "a.xml").write_text(content)
+        with pytest.raises(DataError, match=r"a\.xml: this is XML of the kind <(TEI|mediawiki)>, which is not read"):
+            read(tmp_path / "a.xml")
 
 
 def test_words_that_are_broken_at_the_end_of_a_line_are_whole_in_a_summary():

@@ -218,6 +218,19 @@ def test_words(method):
         SummaryOptions(words=5, sentences=2)
 
 
+@pytest.mark.parametrize("method", ["lead", "textrank"])
+def test_words_are_not_filled_by_laughter(method):
+    chat = (
+        "지수: ㅋㅋㅋㅋ\n민호: ㅋㅋㅋㅋㅋㅋ\n지수: 울타리는 목요일에 완성된다고 들었어요 ㅋㅋ\n민호: ㅎㅎㅎ\n"
+        "지수: ㅠㅠㅠ\n민호: 문은 다음 주 화요일에 주문하기로 했어요.\n지수: ㅋㅋㅋㅋㅋ ㅎㅎ\n민호: 앜ㅋㅋㅋ\n"
+    )
+    found = summarize(chat, SummaryOptions(method, words=30))
+    assert [choice.text.split()[1] for choice in found.sentences] == ["울타리는", "문은"]
+    loud = "hahaha\n\nhahahaha!!!!!\n\nThe fence will be done on Thursday, said Bo.\n\nLOL ~~~~\n\n!!!!!\n"
+    assert summarize(loud, SummaryOptions(method, words=30)).summary == "The fence will be done on Thursday, said Bo."
+    assert summarize("ㅋㅋㅋㅋ\nㅎㅎ\n", SummaryOptions(method, words=30)).sentences, "there is nothing else"
+
+
 def test_the_length_suits_long_documents(tmp_path):
     assert [suitable_length(n) for n in (1, 100, 400, 1000, 4000)] == [3, 3, 6, 9, 19]
     path = tmp_path / "report.md"

@@ -20,6 +20,7 @@ from bertkit.data.column_names import (
     TAG_NAMES,
     TEXT_NAMES,
     TOKEN_NAMES,
+    MadeColumn,
     column_name,
     first_named,
     folded,
@@ -230,7 +231,14 @@ def _converted(rows: Iterator[Row | BadRow], form: Form, *, is_told: bool) -> It
             yield LeftOut(row.line, form.said)
             is_told = False
         for fields in found:
-            yield Row(row.line, fields)
+            yield Row(row.line, _with_made(fields, row.fields))
+
+
+def _with_made(fields: dict[str, str], written: Fields) -> dict[str, str]:
+    """Mark the columns that the file does not have: they are made of what its columns hold."""
+    if fields.keys() <= written.keys():
+        return fields
+    return {name if name in written else MadeColumn(name): text for name, text in fields.items()}
 
 
 def _form_of(fields: Fields) -> Form | None:

@@ -1,4 +1,4 @@
-"""Plain text with markup: reStructuredText, Org and LaTeX."""
+"""Plain text with markup: reStructuredText, Org, AsciiDoc and LaTeX."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bertkit.documents.sentences import has_words
 _FEWEST_MARKED_WORDS = 3  # of what ends as no sentence does: fewer are a term, a name, a key
 
 
-class _Marked:
+class Marked:
     """Puts passages together line by line.
 
     Args:
@@ -90,7 +90,7 @@ class _Marked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class MarkedRow:
     """A line of a document: its text without the blanks round it, where that begins, and how far it is indented."""
 
     text: str
@@ -99,15 +99,17 @@ class _Row:
 
     @property
     def end(self) -> int:
+        """Where its text ends."""
         return self.start + len(self.text)
 
 
-def _rows(text: str) -> list[_Row]:
+def marked_rows(text: str) -> list[MarkedRow]:
+    """Return the lines of a document."""
     found = []
     for match in LINE.finditer(text):
         line = match[0].rstrip("\r\n")
         indent = len(line) - len(line.lstrip())
-        found.append(_Row(line.strip(), match.start() + indent, indent))
+        found.append(MarkedRow(line.strip(), match.start() + indent, indent))
     return found
 
 
@@ -137,7 +139,7 @@ _RST_OPTION = re.compile(r":[\w -]+:(?:\s|$)")
 
 def read_rst(text: str) -> list[ReadDocument]:
     """Read a reStructuredText document; places are those in `text`."""
-    rows, marked = _rows(text), _Marked(text, _RST_MARKS, lambda _: ":")
+    rows, marked = marked_rows(text), Marked(text, _RST_MARKS, lambda _: ":")
     levels: dict[tuple[str, bool], int] = {}
     at = 0
     while at < len(rows):
@@ -156,7 +158,7 @@ def read_rst(text: str) -> list[ReadDocument]:
     return [ReadDocument(text, tuple(marked.passages))]
 
 
-def _rst_title(rows: Sequence[_Row], at: int) -> int | None:
+def _rst_title(rows: Sequence[MarkedRow], at: int) -> int | None:
     """Return the row of a title that begins at a row, with a line below it and perhaps one above; None: none does."""
     title = at + (_ADORNMENT.match(rows[at].text) is not None)
     if title + 1 >= len(rows) or not has_words(rows[title].text):
@@ -169,7 +171,7 @@ def _rst_title(rows: Sequence[_Row], at: int) -> int | None:
     return title if is_apart else None
 
 
-def _rst_block(rows: Sequence[_Row], at: int, marked: _Marked) -> int:
+def _rst_block(rows: Sequence[MarkedRow], at: int, marked: Marked) -> int:
     """Read one row, or pass over a block that is no prose; returns the row behind it."""
     row = rows[at]
     if not marked.is_open:
@@ -201,7 +203,7 @@ def _rst_block(rows: Sequence[_Row], at: int, marked: _Marked) -> int:
     return at + 1
 
 
-def _rst_directive(rows: Sequence[_Row], at: int, behind: int, marked: _Marked) -> int:
+def _rst_directive(rows: Sequence[MarkedRow], at: int, behind: int, marked: Marked) -> int:
     """Begin with what a directive says on its own line, without its options; what is indented below is prose."""
     row = rows[at]
     if len(row.text[behind:].split()) >= _FEWEST_MARKED_WORDS:
@@ -212,23 +214,23 @@ def _rst_directive(rows: Sequence[_Row], at: int, behind: int, marked: _Marked) 
     return at
 
 
-def _is_term(rows: Sequence[_Row], at: int) -> bool:
+def _is_term(rows: Sequence[MarkedRow], at: int) -> bool:
     """Tell whether a row is a term whose definition is indented below it."""
     return at + 1 < len(rows) and bool(rows[at + 1].text) and rows[at + 1].indent > rows[at].indent
 
 
-def _behind_filled(rows: Sequence[_Row], at: int) -> int:
+def _behind_filled(rows: Sequence[MarkedRow], at: int) -> int:
     """Return the first blank row behind a row."""
     return next((place for place in range(at, len(rows)) if not rows[place].text), len(rows))
 
 
-def _behind_indented(rows: Sequence[_Row], at: int) -> int:
+def _behind_indented(rows: Sequence[MarkedRow], at: int) -> int:
     """Return the first row behind a row that is filled and indented no further."""
     more = range(at + 1, len(rows))
     return next((place for place in more if rows[place].text and rows[place].indent <= rows[at].indent), len(rows))
 
 
-def _behind_table(rows: Sequence[_Row], at: int) -> int:
+def _behind_table(rows: Sequence[MarkedRow], at: int) -> int:
     """Return the row behind a table: behind its last border before a blank row, or the blank row itself."""
     if rows[at].text.startswith("+"):
         return _behind_filled(rows, at)
@@ -266,7 +268,7 @@ _ORG_FORMULA = re.compile(r"\\begin\{(\w+\*?)\}|\\\[|\$\$")
 
 def read_org(text: str) -> list[ReadDocument]:
     """Read an Org document; places are those in `text`."""
-    rows, marked = _rows(text), _Marked(text, _ORG_MARKS)
+    rows, marked = marked_rows(text), Marked(text, _ORG_MARKS)
     at = 0
     while at < len(rows):
         at = _org_row(rows, at, marked)
@@ -274,7 +276,7 @@ def read_org(text: str) -> list[ReadDocument]:
     return [ReadDocument(text, tuple(marked.passages))]
 
 
-def _org_row(rows: Sequence[_Row], at: int, marked: _Marked) -> int:
+def _org_row(rows: Sequence[MarkedRow], at: int, marked: Marked) -> int:
     """Read one row, or pass over a block that is no prose; returns the row behind it."""
     row = rows[at]
     heading = _ORG_HEADING.match(row.text) if not row.indent else None
@@ -305,12 +307,148 @@ def _org_row(rows: Sequence[_Row], at: int, marked: _Marked) -> int:
     return at + 1
 
 
-def _behind_row(rows: Sequence[_Row], at: int, closing: str, marked: _Marked) -> int:
+def _behind_row(rows: Sequence[MarkedRow], at: int, closing: str, marked: Marked) -> int:
     """Return the row behind the one that closes a block; where none does, the next one."""
 
     def find() -> int | None:
         ends = (place for place in range(at + 1, len(rows)) if rows[place].text.lower().endswith(closing.lower()))
         return next(ends, None)
+
+    found = marked.behind(closing, find)
+    return at + 1 if found is None else found + 1
+
+
+_ADOC_MARKS = re.compile(
+    r"\s?footnote(?:ref)?:[\w-]*\[[^\[\]]*\]|\b(?:image|icon|indexterm):[^\s\[\]]*\[[^\[\]]*\]|\(\(\([^()\n]*\)\)\)|\[\[[^\[\]\n]*\]\]"
+    r"|\(\((?P<term>[^()\n]+)\)\)|<<[^<>,\n]*,\s*(?P<cross>[^<>\n]+)>>|<<#?(?P<raw_anchor>[^<>\n]+)>>"
+    r"|\b(?:xref|link|mailto|pass|kbd|btn|menu|stem|latexmath):[^\s\[\]]*\[(?P<macro>[^\[\]\n]*?)(?:\^|,\s*\w+=[^\[\]\n]*)?\]"
+    r"|\b(?:https?|ftp)://[^\s\[\]<>]*\[(?P<link>[^\[\]\n]*?)(?:\^|,\s*\w+=[^\[\]\n]*)?\]"
+    r"|(?<!\w)\[[^\[\]\n]*\](?=#)"
+    r"|[\"']`(?P<quoted>[^`\n]+)`[\"']|(?<!\w)`\+?(?P<raw_code>[^`\n]+?)\+?`(?!\w)|``(?P<raw_inner>[^`\n]+)``"
+    r"|\*\*(?P<strong>[^*\n]+)\*\*|(?<![\w*])\*(?P<bold>[^*\s](?:[^*]*[^*\s])?)\*(?![\w*])"
+    r"|__(?P<italic>[^_\n]+)__|(?<![\w_])_(?P<emphasis>[^_\s](?:[^_]*[^_\s])?)_(?![\w_])"
+    r"|(?<!\w)#(?P<marked>[^#\s](?:[^#\n]*[^#\s])?)#(?!\w)|\^(?P<raw_above>[^\s^]+)\^|~(?P<raw_below>[^\s~]+)~"
+    r"|(?P<said>\{[\w-]+\})|[ \t]\+(?=\n|\Z)"
+)
+_ADOC_HEADING = re.compile(r"(?P<marks>={1,6}|#{1,6})\s+(?P<title>\S.*?)(?:\s+(?P=marks))?$")
+_ADOC_UNDERLINE = re.compile(r"([=\-~^+])\1{3,}$")
+# Blocks that are read as they are, or not at all; and those whose inside is text.
+_ADOC_BLOCK = re.compile(r"(?:-{4,}|\.{4,}|\+{4,}|/{4,}|[|,:!]={3,})$|```")
+_ADOC_FRAME = re.compile(r"(?:={4,}|\*{4,}|_{4,}|--|~{4,}|'''|<<<)$")
+_ADOC_LISTING = re.compile(r"\[(?:source|listing|literal|stem|latexmath|asciimath|plantuml|ditaa|graphviz|subs)\b")
+_ADOC_HIDDEN = re.compile(
+    r"//|:!?[\w-]+!?:(?:\s|$)|(?:image|video|audio|include|toc|ifn?def|ifeval|endif)::|\[[^\[\]]*\]$|\[\[[^\[\]]*\]\]$|\+$"
+)
+_ADOC_BULLET = re.compile(
+    r"(?:\*{1,5}|-|\.{1,5}|\d{1,3}\.|[a-zA-Z]\.|<(?:\d+|\.)>)\s+(?:\[[ xX*]\]\s+)?(?=\S)"
+    r"|\S[^\n]{0,60}?(?::{2,4}|;;)\s+(?=\S)"
+)
+_ADOC_TERM = re.compile(r"\S[^\n]{0,80}?(?::{2,4}|;;)$|\.[^\s.][^\n]*$")
+_ADOC_ADMONITION = re.compile(r"(?:NOTE|TIP|IMPORTANT|WARNING|CAUTION):\s+(?=\S)")
+_ADOC_ATTRIBUTE = re.compile(r"^:([\w-]+):[ \t]+(\S[^\n]*?)[ \t\r]*$", re.MULTILINE)
+_ADOC_SIGNS = {
+    "nbsp": " ",
+    "empty": "",
+    "plus": "+",
+    "apos": "'",
+    "quot": '"',
+    "amp": "&",
+    "lt": "<",
+    "gt": ">",
+    "cpp": "C++",
+}
+
+
+_ADOC_TITLE = re.compile(r"(?://[^\n]*\n|\s)*= \S[^\n]*[^=\s][ \t\r]*\n")
+_ADOC_SIGN = re.compile(
+    r"^(?::[\w-]+:(?:[ \t\r]|$)|={2,5} \S[^\n]*[^=\n]$|\[(?:source|NOTE|TIP|WARNING|quote|\[)"
+    r"|(?:-{4}|={4}|\|===)[ \t\r]*$|include::)",
+    re.MULTILINE,
+)
+
+
+def is_adoc(text: str) -> bool:
+    """Tell AsciiDoc by its title and a sign of it below."""
+    title = _ADOC_TITLE.match(text)
+    return title is not None and _ADOC_SIGN.search(text, title.end()) is not None
+
+
+def read_adoc(text: str) -> list[ReadDocument]:
+    """Read an AsciiDoc document; places are those in `text`."""
+    values = {**_ADOC_SIGNS, **dict(_ADOC_ATTRIBUTE.findall(text))}
+    rows, marked = marked_rows(text), Marked(text, _ADOC_MARKS, lambda piece: values.get(piece[1:-1], piece))
+    at = 0
+    while at < len(rows):
+        at = _adoc_row(rows, at, marked)
+    marked.flush()
+    return [ReadDocument(text, tuple(marked.passages))]
+
+
+def _adoc_row(rows: Sequence[MarkedRow], at: int, marked: Marked) -> int:
+    """Read one row, or pass over a block that is no prose; returns the row behind it."""
+    row, following = rows[at], rows[at + 1].text if at + 1 < len(rows) else ""
+    heading = None if row.indent else _ADOC_HEADING.match(row.text)
+    if heading:
+        level = len(heading["marks"])
+        marked.heading(row.start + heading.start("title"), row.start + heading.end("title"), level)
+        return _behind_authors(rows, at + 1) if level == 1 and len(marked.passages) == 1 else at + 1
+    if not marked.is_open:
+        if _is_underlined(row.text, following):
+            marked.heading(row.start, row.end, 1 + "=-~^+".index(following[0]))
+            return at + 2
+        if _ADOC_LISTING.match(row.text) and not _ADOC_BLOCK.match(following) and not _ADOC_FRAME.match(following):
+            return _behind_filled(rows, at)
+        if row.indent and row.text and not _ADOC_BULLET.match(row.text):  # a literal paragraph
+            return _behind_filled(rows, at)
+    if _ADOC_BLOCK.match(row.text):
+        marked.flush()
+        return _behind_block(rows, at, marked)
+    _adoc_line(row, marked)
+    return at + 1
+
+
+def _adoc_line(row: MarkedRow, marked: Marked) -> None:
+    """Read a row that is no block: a part of a paragraph, an item, or what is no prose."""
+    bullet = _ADOC_BULLET.match(row.text)
+    if not row.text or _ADOC_FRAME.match(row.text) or _ADOC_HIDDEN.match(row.text):
+        marked.flush()
+    elif bullet:
+        marked.flush(Kind.ITEM)
+        marked.line(row.start + bullet.end(), row.end)
+    elif not marked.is_open and _ADOC_TERM.match(row.text):
+        marked.flush(Kind.LABEL)
+        marked.line(row.start, row.end)
+        marked.flush()
+    else:
+        label = None if marked.is_open else _ADOC_ADMONITION.match(row.text)
+        marked.line(row.start + (label.end() if label else 0), row.end)
+
+
+def _is_underlined(line: str, following: str) -> bool:
+    """Tell a title by the line below it, which is as long."""
+    return (
+        has_words(line)
+        and _ADOC_UNDERLINE.match(following) is not None
+        and abs(len(line) - len(following)) <= _ADOC_UNEVEN
+    )
+
+
+_ADOC_UNEVEN = 2  # characters by which the line below a title may be longer or shorter
+
+
+def _behind_authors(rows: Sequence[MarkedRow], at: int) -> int:
+    """Return the row behind the lines right below a document's title, which say who wrote it and when."""
+    while at < len(rows) and rows[at].text and not LINE_END.search(rows[at].text):
+        at += 1
+    return at
+
+
+def _behind_block(rows: Sequence[MarkedRow], at: int, marked: Marked) -> int:
+    """Return the row behind the one that closes a block as it was opened; where none does, the next one."""
+    closing = "```" if rows[at].text.startswith("```") else rows[at].text
+
+    def find() -> int | None:
+        return next((place for place in range(at + 1, len(rows)) if rows[place].text == closing), None)
 
     found = marked.behind(closing, find)
     return at + 1 if found is None else found + 1
@@ -373,7 +511,7 @@ _TEX_BLOCK = re.compile(
 def read_tex(text: str) -> list[ReadDocument]:
     """Read a LaTeX document; places are those in `text`."""
     opening = re.search(r"^[^%\n]*\\begin\{document\}", text, re.MULTILINE)
-    marked = _Marked(text, _TEX_MARKS, _tex_said)
+    marked = Marked(text, _TEX_MARKS, _tex_said)
     begin, end = (opening.end() if opening else 0), text.rfind("\\end{document}")
     end = len(text) if end < begin else end
     title = _TEX_BLOCK.search(text, text.find("\\title"), begin) if opening and "\\title" in text[:begin] else None
@@ -400,7 +538,7 @@ def _closes_formula(piece: str) -> bool:
     return piece.startswith("\\end{") and piece[5:].rstrip("*}") in _TEX_FORMULAS
 
 
-def _tex_block(text: str, match: re.Match[str], end: int, marked: _Marked) -> int:
+def _tex_block(text: str, match: re.Match[str], end: int, marked: Marked) -> int:
     """End a paragraph; returns the place behind what is no prose."""
     if match["heading"]:
         marked.heading(match.start("title") + 1, match.end("title") - 1, _TEX_LEVELS[match["heading"]])

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from bertkit.documents.readers.marked_up import read_org, read_rst, read_tex
+from bertkit.documents.readers.articles import is_jats, is_wiki, read_jats, read_wiki
+from bertkit.documents.readers.marked_up import is_adoc, read_adoc, read_org, read_rst, read_tex
 from bertkit.documents.readers.markup import read_html, read_markdown, read_notebook
 from bertkit.documents.readers.office import read_docx, read_mail, read_mbox, read_pdf
 from bertkit.documents.readers.passage import ReadDocument
@@ -34,13 +35,16 @@ class DocumentFormat:
 
 
 FORMATS: tuple[DocumentFormat, ...] = (
-    DocumentFormat("txt", ("txt", "text", "adoc", "log", "lrc"), read_plain),
+    DocumentFormat("txt", ("txt", "text", "log", "lrc"), read_plain),
     DocumentFormat("md", ("md", "markdown", "mkd", "mdown", "mdx", "rmd", "qmd"), read_markdown),
     DocumentFormat("ipynb", ("ipynb",), of_bytes=read_notebook),
     DocumentFormat("rst", ("rst", "rest"), read_rst),
     DocumentFormat("org", ("org",), read_org),
+    DocumentFormat("adoc", ("adoc", "asciidoc"), read_adoc),
+    DocumentFormat("wiki", ("wiki", "mediawiki", "wikitext"), read_wiki),
     DocumentFormat("tex", ("tex", "ltx", "latex"), read_tex),
     DocumentFormat("html", ("html", "htm", "xhtml"), read_html),
+    DocumentFormat("jats", ("jats", "nxml"), read_jats),
     DocumentFormat("vtt", ("vtt",), read_vtt),
     DocumentFormat("srt", ("srt", "sbv"), read_srt),
     DocumentFormat("ass", ("ass", "ssa"), read_ass),
@@ -165,6 +169,7 @@ _TOLD: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ("srt", lambda text: _SRT.match(text) is not None or FRAMES.match(text) is not None),
     ("ass", lambda text: _ASS.match(text) is not None),
     ("ttml", lambda text: _TIMED.match(text) is not None),
+    ("jats", is_jats),
     ("html", _is_html),
     ("mbox", lambda text: _MBOX.match(text) is not None),
     ("eml", _is_mail),
@@ -172,4 +177,6 @@ _TOLD: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ("tex", lambda text: _TEX.search(text) is not None),
     ("org", lambda text: _ORG.search(text) is not None),
     ("rst", lambda text: _RST.search(text) is not None),
+    ("adoc", is_adoc),
+    ("wiki", is_wiki),
 )

@@ -363,6 +363,25 @@ def test_the_answer_of_a_model_is_the_label_and_no_part_of_the_text(tmp_path: Pa
     assert asked.fields["user_message"] == "It was None, or so"
 
 
+def test_errors_tell_the_columns_of_a_file_from_those_that_are_made_of_them(tmp_path: Path) -> None:
+    answers = [
+        f"The answer to question {place} is rather long, and it is another one each time." for place in range(12)
+    ]
+    rows = [{"id": place, **chat(answer, sharegpt=True)} for place, answer in enumerate(answers)]
+    with pytest.raises(DataError) as refused:
+        load_data([str(jsonl(tmp_path / "t.jsonl", rows))])
+    assert "the columns are 'id', 'conversations', and 'user_message', 'assistant_message' are made of them; " in str(
+        refused.value
+    )
+    with pytest.raises(DataError, match=r"no column 'answer'.*: the columns are 'id', 'conversations', and 'user_mess"):
+        load_data([str(tmp_path / "t.jsonl")], columns="label=answer")
+    plain = [
+        {"user_message": f"Where is parcel {place}?", "assistant_message": f"Near {place}."} for place in range(12)
+    ]
+    with pytest.raises(DataError, match=r"the columns are 'user_message', 'assistant_message';"):
+        load_data([str(jsonl(tmp_path / "plain.jsonl", plain))])
+
+
 def test_a_conversation_with_a_label_stays_whole(tmp_path: Path) -> None:
     rows = [chat("good") | {"label": label} for label in "ab"]
     dataset = load_data([str(jsonl(tmp_path / "t.jsonl", rows))])

@@ -1,4 +1,4 @@
-"""reStructuredText, Org and LaTeX: what is read, and where it stands."""
+"""reStructuredText, Org, AsciiDoc and LaTeX: what is read, and where it stands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bertkit.documents.readers.marked_up import read_org, read_rst, read_tex
+from bertkit.documents.readers.marked_up import is_adoc, read_org, read_rst, read_tex
 
 RST = r""".. _mill:
 
@@ -246,9 +246,90 @@ def test_latex_of_slides_and_its_commands(read):
 )
 def test_what_is_never_closed_takes_linear_time(reader, piece):
     def seconds(count):
-        began = time.perf_counter()
+        began = time.process_time()
         reader(piece * count)
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     seconds(10)
     assert seconds(8000) < 40 * seconds(800) + 0.5
+
+
+ADOC = """= Mill guide
+Ana Weber <ana@example.org>
+v1.0, 2024-05-06
+:toc:
+:product: Upper Mill
+
+This guide shows *how to start* the {product} with https://example.org/mill[its plan^]. It needs `water 3.1` or +
+later.footnote:[A note. It is small.]
+
+// A comment. It is not read.
+[source,python]
+----
+def start(mill):
+    # Not prose. It is code.
+----
+
+== Winter
+
+NOTE: The pond is _no longer_ frozen in winter.
+Use it again.
+
+[WARNING]
+====
+Keep the gate closed, as <<gate,the chapter on gates>> says.
+====
+
+.A title of a block
+image::gate.png[A picture. Not prose.]
+
+. Stop the *old* wheel.
+.. Oil the inner axle
+before you go on.
+* Start the new one with kbd:[Ctrl+S].
+Gate:: It is made of oak.
+
+|===
+|Gate |Use
+
+|8080 |Web is here.
+|===
+
+[source]
+mill start --now. It is code.
+
+ A literal paragraph. It is code.
+
+Deeper
+~~~~~~
+
+____
+Water is patient, she said.
+____
+"""
+
+READ_OF_ADOC = [
+    ("Mill guide", "This guide shows how to start the Upper Mill with its plan."),
+    ("Mill guide", "It needs water 3.1 or later."),
+    ("Winter", "The pond is no longer frozen in winter."),
+    ("Winter", "Use it again."),
+    ("Winter", "Keep the gate closed, as the chapter on gates says."),
+    ("Winter", "Stop the old wheel."),
+    ("Winter", "Oil the inner axle before you go on."),
+    ("Winter", "Start the new one with Ctrl+S."),
+    ("Winter", "It is made of oak."),
+    ("Deeper", "Water is patient, she said."),
+]
+
+
+@pytest.mark.parametrize("name", ["guide.adoc", "guide.asciidoc", "guide"])
+def test_ascii_doc(read, name):
+    found = read(name, ADOC)
+    assert [(sentence.section, " ".join(sentence.text.split())) for sentence in found] == READ_OF_ADOC
+
+
+def test_a_title_alone_is_not_ascii_doc():
+    assert is_adoc(ADOC)
+    assert not is_adoc("= Mill guide\n\nThis is a text, and nothing else says what it is.\n")
+    assert not is_adoc("= Mill =\n\n== History ==\nIt is old.\n")
+    assert not is_adoc("Mill guide\n\n== Winter\n\nIt is cold.\n")

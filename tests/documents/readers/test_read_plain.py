@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bertkit.documents.readers.plain import columns_apart
+
 MINUTES = """Minutes of the harbour meeting
 Present: Ana, Bo, Chidi
 Date: 3 May 2027
@@ -350,3 +352,90 @@ def test_where_minutes_say_who_met_when_is_no_sentence(read):
         "It costs 12,000 pounds, which the board agreed to pay in June.",
         "Nobody voted against it.",
     ]
+
+
+LEFT = [
+    "The old mill stands at the upper end of",
+    "the valley, where two becks meet. It was",
+    "built in 1887 by two brothers, who came",
+    "from the coast with their tools. Its first",
+    "wheel broke in the winter of 1901, when",
+    "ice came down the beck. The second one",
+    "turned until the mill was closed. Nobody",
+    "has lived in it since then, but for the",
+    "owls, of which there are four. People",
+    "of the town collected money for a new",
+]
+RIGHT = [
+    "roof in 2019. The carpenter counted the",
+    "beams and found that half of them were",
+    "sound. He replaced the others with oak",
+    "from the same valley.",
+    "",
+    "  The wheel was rebuilt by pupils of the",
+    "technical school, who measured the old",
+    "one on photographs. It turns on Sundays",
+    "from May to September, if there is water",
+    "enough. The mill is open to visitors on",
+]
+
+
+def side_by_side(left, right, width=48):
+    return "".join(f"{one:<{width}}{two}".rstrip() + "\n" for one, two in zip(left, right, strict=True))
+
+
+def test_two_columns_are_read_one_after_the_other(read):
+    title = "                        The upper mill and its long rest, told for its visitors\n\n"
+    found = [
+        " ".join(s.text.split())
+        for s in read("mill.txt", title + side_by_side(LEFT, RIGHT) + "\fthese days. It is free.\n")
+    ]
+    assert found[0] == "The old mill stands at the upper end of the valley, where two becks meet."
+    assert "People of the town collected money for a new roof in 2019." in found
+    assert "He replaced the others with oak from the same valley." in found
+    assert "The wheel was rebuilt by pupils of the technical school, who measured the old one on photographs." in found
+    assert found[-1] == "It is free."
+
+
+def test_columns_are_left_where_they_do_not_go_on_from_line_to_line():
+    table = side_by_side(
+        [f"Mill number {n} of the upper valley" for n in range(10)], ["Open on Sundays in the summer"] * 10
+    )
+    assert columns_apart(table) == table
+    names = side_by_side([f"Ana {n}:" for n in range(10)], RIGHT, width=10)
+    assert columns_apart(names) == names
+    prose = "\n".join(LEFT + RIGHT)
+    assert columns_apart(prose) == prose
+    justified = "\n".join(line.replace(" ", "  ", 2 + n % 3) for n, line in enumerate(LEFT + RIGHT))
+    assert columns_apart(justified) == justified
+
+
+def test_columns_whose_lines_do_not_stand_level():
+    left, right = (
+        [part for line in lines for part in (line, "")] for lines in (LEFT, [line for line in RIGHT if line])
+    )
+    rows = side_by_side(left[: len(right)], ["", *right[:-1]])
+    assert columns_apart(rows) == rows, "no line has both, so that nothing tells columns from what is indented"
+    mixed = side_by_side(LEFT, RIGHT) + rows
+    assert "\n".join(left[:1] + left[2:3]) in columns_apart(mixed)
+
+
+def test_korean_columns_are_as_wide_as_they_are_printed():
+    left = [
+        "물레방아는 골짜기 위쪽에 서 있으며",
+        "두 시내가 그곳에서 만난다. 형제가",
+        "1887년에 세웠고 도구는 바다에서",
+        "가져왔다. 첫 바퀴는 겨울에 깨졌다.",
+    ] * 3
+    right = [
+        "지붕은 2019년에 새로 올렸다. 목수가",
+        "들보를 세어 보니 절반은 아직 멀쩡해",
+        "나머지만 참나무로 바꾸었다. 바퀴는",
+        "학생들이 사진을 보고 다시 만들었다.",
+    ] * 3
+
+    def width(line):
+        return sum(2 if "가" <= mark <= "힣" else 1 for mark in line)
+
+    text = "".join(one + " " * (44 - width(one)) + two + "\n" for one, two in zip(left, right, strict=True))
+    assert columns_apart(text).split("\n")[: len(left)] == left
