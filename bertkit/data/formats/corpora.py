@@ -381,6 +381,8 @@ def _passages(fields: Fields) -> list[dict[str, str]]:
     for item in _several(whole, "annotation"):  # told of the document
         start = min((int(place["offset"]) for place in _several(item, "location")), default=0)
         max(parts, key=lambda part: (part[0] <= start, part[0]))[2].append(item)
+    related = [tie for passage in (whole, *_several(whole, "passage")) for tie in _several(passage, "relation")]
+    kept |= {"relations": cell_of(related)} if related else {}
     return [
         {**kept, "text": cell_of(text), "entities": cell_of([_annotation(item, begin) for item in own])}
         for begin, text, own in parts
@@ -410,7 +412,7 @@ def _annotation(item: Mapping[str, Any], begin: int) -> dict[str, Any]:
 
 _NOT_ASKED = ("prerevision", "extrarevised")  # GPQA's questions before and after they were revised
 _LETTER = re.compile(r"\(([A-H1-8])\)")
-_OF_DOCUMENT = ("passages", "passage", "annotations", "annotation")
+_OF_DOCUMENT = ("passages", "passage", "annotations", "annotation", "relations", "relation")
 # Answers that are no stretches of a text, whatever letters it has.
 _NO_STRETCH = frozenset({"yes", "no", "noanswer"})
 CORPORA = (

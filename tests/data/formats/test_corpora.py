@@ -319,8 +319,11 @@ def test_annotations_of_sentences_count_in_the_document(tmp_path: Path) -> None:
 def test_annotations_of_a_document_go_to_their_passages(tmp_path: Path) -> None:
     bare = [{**passage, "annotations": []} for passage in PASSAGES]
     row = {"id": "7", "passages": bare, "annotations": [noted("Disease", "pain", 18), noted("Chemical", "arin", 3)]}
+    row["relations"] = [{"id": "R1", "nodes": [{"refid": "1", "role": "x"}]}]
     wanted = [((TITLE,), [[3, 7, "Chemical"]]), ((ABSTRACT,), [[9, 13, "Disease"]])]
     assert rows_of(saved(tmp_path / "a.jsonl", row)) == ("ner", wanted)
+    notes = load_data([str(tmp_path / "a.jsonl")]).notes
+    assert any("entities are read, and the relations in 'relations' are not" in note for note in notes)
 
 
 SAID = [
