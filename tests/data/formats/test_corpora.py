@@ -448,16 +448,13 @@ def test_other_lines_stay_texts(tmp_path: Path, written: str) -> None:
 # --- Documents ------------------------------------------------------------------------------------
 
 
-def test_sentences_go_before_a_title(tmp_path: Path) -> None:
-    rows = [
-        {"source": ["It rained.", "The river rose."], "source_labels": [0, 1], "rouge_scores": [0.1, 0.9],
-         "paper_id": str(n), "target": ["The river rose."], "title": f"Rain {n}"}
-        for n in range(12)
-    ]  # fmt: skip
+@pytest.mark.parametrize("sentences", [["It rained.", "The river rose."], ["It rained."]])
+def test_sentences_go_before_a_title(tmp_path: Path, sentences: list[str]) -> None:
+    row = {"source": sentences, "source_labels": [0, 1], "rouge_scores": [0.1, 0.9], "target": ["The river rose."]}
+    rows = [{**row, "paper_id": str(n), "title": f"On the rain of the year {n}"} for n in range(12)]
     path = saved(tmp_path / "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    assert rows_of(path)[1][0] == (("It rained.\nThe river rose.",), "The river rose.")
-    assert rows_of(path)[0] == "extractive"
-    assert rows_of(path, "extractive")[1][0] == (("It rained.\nThe river rose.",), "The river rose.")
+    assert rows_of(path) == ("extractive", [(("\n".join(sentences),), "The river rose.")] * 12)
+    assert rows_of(path, "extractive") == rows_of(path)
 
 
 def test_a_document_and_its_summary(tmp_path: Path) -> None:
