@@ -238,8 +238,9 @@ def _titled(cell: str) -> list[tuple[str, list[str]]]:
 
 def _head_and_tail(fields: Fields) -> list[dict[str, str]]:
     """Read a text with a head and a tail, as FewRel and OpenNRE have them; of several mentions the first counts."""
-    head, tail = (parse_cell(fields[name]) for name in ("h", "t"))
-    kept = {name: cell for name, cell in fields.items() if name not in ("h", "t")}
+    names = ("h", "t") if "h" in fields else ("head", "tail")
+    head, tail = (parse_cell(fields[name]) for name in names)
+    kept = {name: cell for name, cell in fields.items() if name not in names}
     if first_named(fields, ("tokens", "token")) is None:
         ends = {
             name: {"word": end["name"], "start": end["pos"][0]} for name, end in (("subject", head), ("object", tail))
@@ -249,18 +250,19 @@ def _head_and_tail(fields: Fields) -> list[dict[str, str]]:
 
 
 def _is_head_or_tail(cell: str) -> bool:
-    """Tell {"name", "pos": [start, end]}, or [name, id, [[word, …], …]]."""
+    """Tell {"name", "pos": [start, end]}, {"text", "indices": [[word, …], …]}, or [name, id, [[word, …], …]]."""
     found = parse_cell(cell) if cell.startswith(("[", "{")) else None
     if isinstance(found, dict):
-        return {"name", "pos"} <= set(found)
+        return {"name", "pos"} <= set(found) or {"text", "indices"} <= set(found)
     return isinstance(found, list) and len(found) == 3 and isinstance(found[2], list) and isinstance(found[2][0], list)
 
 
 def _words_of(end: Any) -> tuple[int, int]:
     """Return the first and the last word of a head or a tail."""
-    if isinstance(end, dict):
+    if isinstance(end, dict) and "pos" in end:
         return end["pos"][0], end["pos"][1] - 1
-    return end[2][0][0], end[2][0][-1]
+    first = (end["indices"] if isinstance(end, dict) else end[2])[0]
+    return first[0], first[-1]
 
 
 def _places(part: str, first: int, last: int) -> dict[str, str]:
@@ -442,6 +444,11 @@ CORPORA = (
     Form(frozenset(), _wrong_answers, _has_wrong_answers),
     Form(frozenset({"query", "entities", "answers"}), _placeholder, lambda fields: "@placeholder" in fields["query"]),
     Form(frozenset({"h", "t"}), _head_and_tail, lambda fields: all(_is_head_or_tail(fields[name]) for name in "ht")),
+    Form(
+        frozenset({"tokens", "head", "tail"}),
+        _head_and_tail,
+        lambda fields: all(_is_head_or_tail(fields[name]) for name in ("head", "tail")),
+    ),
     Form(
         frozenset({"sents", "vertexSet", "labels"}),
         _pairs_of_document,

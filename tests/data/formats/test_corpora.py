@@ -94,6 +94,12 @@ def test_a_head_and_a_tail_with_their_places(tmp_path: Path) -> None:
     assert rows_of(saved(tmp_path / "b.txt", row)) == ("relation", [((wanted,), "P17")])
 
 
+def test_rows_of_relations_as_they_stand_on_the_hub(tmp_path: Path) -> None:
+    ends = [{"text": end[0], "type": end[1], "indices": end[2]} for end in (FEW["P17"][0]["h"], FEW["P17"][0]["t"])]
+    row = {"relation": "P17", "tokens": FEW["P17"][0]["tokens"], "head": ends[0], "tail": ends[1], "names": ["a", "b"]}
+    assert rows_of(saved(tmp_path / "a.jsonl", row)) == ("relation", [((FEW_TEXTS[0],), "P17")])
+
+
 DOCUMENT = {
     "title": "Arl",
     "sents": [["Arl", "is", "a", "town", "."], ["Bo", "left", "Arl", "in", "May", "."]],
