@@ -154,7 +154,7 @@ def _questions_of_story(fields: Fields) -> list[dict[str, str]]:
     if given and fields.get("additional_answers", "").startswith("{"):
         given += [_answers_to(cell_of(own)) for own in object_in(fields, "additional_answers").values()]
     if any(len(own) != len(questions) for own in given):
-        raise RowError(f"there are {len(questions)} questions and {', '.join(str(len(own)) for own in given)} answers")
+        raise RowError(f"it has {len(questions)} questions and {', '.join(str(len(own)) for own in given)} answers")
     kept = {"source": fields["source"]} if "source" in fields else {}
     found = []
     for place, question in enumerate(questions):

@@ -539,8 +539,8 @@ def _marked_tokens(fields: Fields) -> list[dict[str, str]]:
 def _tagtog(_: Fields) -> list[dict[str, str]]:
     """Refuse tagtog's annotations, which lie apart from their text."""
     raise RowError(
-        "these are tagtog's annotations, and their text is in another file (.plain.html); write both as "
-        '{"text": …, "entities": [[start, end, label]]}, the classes by their names'
+        "annotations of tagtog lack their text, which is in a .plain.html (write both as JSON lines of doccano have "
+        "them)"
     )
 
 

@@ -388,7 +388,7 @@ def test_annotations_whose_text_is_elsewhere_are_refused(tmp_path: Path) -> None
     row = {"annotatable": {"parts": ["s1p1"]}, "anncomplete": True, "entities": [
         {"classId": "e_1", "part": "s1p1", "offsets": [{"start": 0, "text": "Mira"}]}]}  # fmt: skip
     with pytest.raises(
-        DataError, match=r"a\.ann\.json:1: these are tagtog's annotations, and their text is in another"
+        DataError, match=r"a\.ann\.json:1: annotations of tagtog lack their text, which is in a"
     ):
         load_data([str(saved(tmp_path / "a.ann.json", row))])
 
