@@ -77,7 +77,7 @@ def usual_rows(
         if good and len(first) >= ahead:
             break
     again: Iterator[Row | BadRow] = itertools.chain(first, rows)
-    form = _form_of(good[0].fields) if good else None
+    form = _form_of([row.fields for row in good])
     if form is not None:
         again = _converted(again, form, is_told=is_told)
     elif good and _is_header(good[0]):
@@ -241,13 +241,18 @@ def _with_made(fields: dict[str, str], written: Fields) -> dict[str, str]:
     return {name if name in written else MadeColumn(name): text for name, text in fields.items()}
 
 
-def _form_of(fields: Fields) -> Form | None:
-    return next((form for form in _FORMS if form.columns <= set(fields) and _tells(form, fields)), None)
+def _form_of(rows: Sequence[Fields]) -> Form | None:
+    """Tell the form of a table by its first row; that of a corpus also by others, for the first may be faulty."""
+    for form in _FORMS:
+        telling = rows if form.columns and form in CORPORA else rows[:1]
+        if any(_tells(form, fields) for fields in telling):
+            return form
+    return None
 
 
 def _tells(form: Form, fields: Fields) -> bool:
     try:
-        return form.tells(fields)
+        return form.columns <= set(fields) and form.tells(fields)
     except (RowError, *MISFIT):
         return False
 

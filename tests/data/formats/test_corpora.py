@@ -100,6 +100,16 @@ def test_rows_of_relations_as_they_stand_on_the_hub(tmp_path: Path) -> None:
     assert rows_of(saved(tmp_path / "a.jsonl", row)) == ("relation", [((FEW_TEXTS[0],), "P17")])
 
 
+@pytest.mark.parametrize("key", ["h", "t", "tokens"])
+def test_a_fault_in_the_first_row_makes_no_other_table_of_it(tmp_path: Path, key: str) -> None:
+    faulty = {"P17": [FEW["P17"][0] | {key: None}, FEW["P17"][1]], "P19": FEW["P19"]}
+    path = saved(tmp_path / "a.json", faulty)
+    with pytest.raises(DataError, match=r"a\.json:1: "):
+        load_data([str(path)])
+    kept = load_data([str(path)], skip_bad=True)
+    assert (kept.task, [row.texts for row in kept.splits["train"]]) == ("relation", [(text,) for text in FEW_TEXTS[1:]])
+
+
 DOCUMENT = {
     "title": "Arl",
     "sents": [["Arl", "is", "a", "town", "."], ["Bo", "left", "Arl", "in", "May", "."]],
@@ -387,9 +397,7 @@ def test_words_that_nobody_can_count_are_no_places(tmp_path: Path) -> None:
 def test_annotations_whose_text_is_elsewhere_are_refused(tmp_path: Path) -> None:
     row = {"annotatable": {"parts": ["s1p1"]}, "anncomplete": True, "entities": [
         {"classId": "e_1", "part": "s1p1", "offsets": [{"start": 0, "text": "Mira"}]}]}  # fmt: skip
-    with pytest.raises(
-        DataError, match=r"a\.ann\.json:1: annotations of tagtog lack their text, which is in a"
-    ):
+    with pytest.raises(DataError, match=r"a\.ann\.json:1: annotations of tagtog lack their text, which is in a"):
         load_data([str(saved(tmp_path / "a.ann.json", row))])
 
 
