@@ -151,11 +151,8 @@ def _questions_of_story(fields: Fields) -> list[dict[str, str]]:
     """
     questions = list_in(fields, "questions")
     given = [_answers_to(fields["answers"])] if "answers" in fields else []
-    given += (
-        [_answers_to(cell_of(own)) for own in object_in(fields, "additional_answers").values()]
-        if (given and fields.get("additional_answers", "").startswith("{"))
-        else []
-    )
+    if given and fields.get("additional_answers", "").startswith("{"):
+        given += [_answers_to(cell_of(own)) for own in object_in(fields, "additional_answers").values()]
     if any(len(own) != len(questions) for own in given):
         raise RowError(f"there are {len(questions)} questions and {', '.join(str(len(own)) for own in given)} answers")
     kept = {"source": fields["source"]} if "source" in fields else {}
@@ -241,8 +238,9 @@ def _titled(cell: str) -> list[tuple[str, list[str]]]:
 
 def _head_and_tail(fields: Fields) -> list[dict[str, str]]:
     """Read a text with a head and a tail, as FewRel and OpenNRE have them; of several mentions the first counts."""
-    head, tail = (parse_cell(fields[name]) for name in ("h", "t"))
-    kept = {name: cell for name, cell in fields.items() if name not in ("h", "t")}
+    names = ("h", "t") if "h" in fields else ("head", "tail")
+    head, tail = (parse_cell(fields[name]) for name in names)
+    kept = {name: cell for name, cell in fields.items() if name not in names}
     if first_named(fields, ("tokens", "token")) is None:
         ends = {
             name: {"word": end["name"], "start": end["pos"][0]} for name, end in (("subject", head), ("object", tail))
@@ -252,18 +250,19 @@ def _head_and_tail(fields: Fields) -> list[dict[str, str]]:
 
 
 def _is_head_or_tail(cell: str) -> bool:
-    """Tell {"name", "pos": [start, end]}, or [name, id, [[word, …], …]]."""
+    """Tell {"name", "pos": [start, end]}, {"text", "indices": [[word, …], …]}, or [name, id, [[word, …], …]]."""
     found = parse_cell(cell) if cell.startswith(("[", "{")) else None
     if isinstance(found, dict):
-        return {"name", "pos"} <= set(found)
+        return {"name", "pos"} <= set(found) or {"text", "indices"} <= set(found)
     return isinstance(found, list) and len(found) == 3 and isinstance(found[2], list) and isinstance(found[2][0], list)
 
 
 def _words_of(end: Any) -> tuple[int, int]:
     """Return the first and the last word of a head or a tail."""
-    if isinstance(end, dict):
+    if isinstance(end, dict) and "pos" in end:
         return end["pos"][0], end["pos"][1] - 1
-    return end[2][0][0], end[2][0][-1]
+    first = (end["indices"] if isinstance(end, dict) else end[2])[0]
+    return first[0], first[-1]
 
 
 def _places(part: str, first: int, last: int) -> dict[str, str]:
@@ -285,7 +284,9 @@ def _pairs_of_document(fields: Fields) -> list[dict[str, str]]:
         pairs = itertools.product(*([_placed(own, starts) for own in entities[end]] for end in (head, tail)))
         one, other = min(pairs, key=lambda pair: abs(pair[0][0] - pair[1][0]))
         row = kept | _places("subj", *one[:2]) | _places("obj", *other[:2])
-        row |= {"subj_type": one[2], "obj_type": other[2]} | ({} if relation is None else {"relation": relation})
+        row |= {"subj_type": one[2], "obj_type": other[2]} | (
+            {} if relation is None else {"relation": cell_of(relation)}
+        )
         found.append(row)
     return found
 
@@ -370,18 +371,24 @@ def _passages(fields: Fields) -> list[dict[str, str]]:
         every = [{name: cell_of(value) for name, value in own.items()} for own in list_in(fields, "documents")]
         return [row for own in every for row in _passages(own)]
     kept = {"doc_id": fields["id"]} if "id" in fields else {}
-    found = parse_cell(fields["passages" if "passages" in fields else "passage"])
-    rows = []
-    for passage in found if isinstance(found, list) else [found]:
+    whole = {name: parse_cell(fields[name]) for name in _OF_DOCUMENT if name in fields}
+    parts: list[tuple[int, Any, list[Any]]] = []
+    for passage in _several(whole, "passage"):
         sentences = _several(passage, "sentence")
         for part in [passage] if passage.get("text") else sentences:
             own = _several(part, "annotation")
             own += [item for inner in sentences if part is passage for item in _several(inner, "annotation")]
             if part.get("text"):
-                begin = int(part.get("offset") or passage.get("offset") or 0)
-                entities = cell_of([_annotation(item, begin) for item in own])
-                rows.append({**kept, "text": part["text"], "entities": entities})
-    return rows
+                parts.append((int(part.get("offset") or passage.get("offset") or 0), part["text"], own))
+    for item in _several(whole, "annotation"):  # told of the document
+        start = min((int(place["offset"]) for place in _several(item, "location")), default=0)
+        max(parts, key=lambda part: (part[0] <= start, part[0]))[2].append(item)
+    related = [tie for passage in (whole, *_several(whole, "passage")) for tie in _several(passage, "relation")]
+    kept |= {"relations": cell_of(related)} if related else {}
+    return [
+        {**kept, "text": cell_of(text), "entities": cell_of([_annotation(item, begin) for item in own])}
+        for begin, text, own in parts
+    ]
 
 
 def _are_passages(cell: str) -> bool:
@@ -407,6 +414,7 @@ def _annotation(item: Mapping[str, Any], begin: int) -> dict[str, Any]:
 
 _NOT_ASKED = ("prerevision", "extrarevised")  # GPQA's questions before and after they were revised
 _LETTER = re.compile(r"\(([A-H1-8])\)")
+_OF_DOCUMENT = ("passages", "passage", "annotations", "annotation", "relations", "relation")
 # Answers that are no stretches of a text, whatever letters it has.
 _NO_STRETCH = frozenset({"yes", "no", "noanswer"})
 CORPORA = (
@@ -436,6 +444,11 @@ CORPORA = (
     Form(frozenset(), _wrong_answers, _has_wrong_answers),
     Form(frozenset({"query", "entities", "answers"}), _placeholder, lambda fields: "@placeholder" in fields["query"]),
     Form(frozenset({"h", "t"}), _head_and_tail, lambda fields: all(_is_head_or_tail(fields[name]) for name in "ht")),
+    Form(
+        frozenset({"tokens", "head", "tail"}),
+        _head_and_tail,
+        lambda fields: all(_is_head_or_tail(fields[name]) for name in ("head", "tail")),
+    ),
     Form(
         frozenset({"sents", "vertexSet", "labels"}),
         _pairs_of_document,

@@ -125,7 +125,9 @@ def _published_rows(value: Mapping[str, Any]) -> Sequence[Any] | None:
     for own in (value, value.get("assets")):
         if isinstance(own, dict) and isinstance(own.get("intents"), list) and _is_list_of_rows(own.get("utterances")):
             found: list[Any] = own["utterances"]
-            return found
+            return _without_places(found) if str(own.get("luis_schema_version", "")).startswith("1") else found
+    if _has_passages(value):
+        return [value]
     of_passages: list[list[Any]] = [
         items for items in value.values() if _is_list_of_rows(items) and all(map(_has_passages, items))
     ]
@@ -136,8 +138,24 @@ def _published_rows(value: Mapping[str, Any]) -> Sequence[Any] | None:
     return [{**item, "relation": name} for name, items in value.items() for item in items]
 
 
+def _without_places(utterances: Sequence[Any]) -> list[Any]:
+    """Rename places that count words of LUIS's own cutting, as its first schema has them, so that none reads them."""
+    names = {"startPos": "startToken", "endPos": "endToken"}
+    return [
+        {
+            **said,
+            "entities": [{names.get(key, key): e[key] for key in e} for e in said["entities"] if isinstance(e, dict)],
+        }
+        if isinstance(said, dict) and isinstance(said.get("entities"), list)
+        else said
+        for said in utterances
+    ]
+
+
 def _has_passages(item: Any) -> bool:
-    return isinstance(item, dict) and isinstance(item.get("passages"), list)
+    """Tell a document of BioC's."""
+    found = item.get("passages") if isinstance(item, dict) else None
+    return isinstance(found, list) and bool(found) and all(isinstance(own, dict) and "offset" in own for own in found)
 
 
 def _is_of_relation(item: Any) -> bool:
@@ -241,7 +259,9 @@ def is_row(names: Iterable[str]) -> bool:
 def _object_kind(full: Sequence[str], *, is_whole: bool) -> JsonKind:
     found = _parsed(full[0])
     if isinstance(found, dict):
-        is_table = len(full) == 1 and (rows_within(found) is not None or tables_within(found))
+        is_table = (
+            len(full) == 1 and not _has_passages(found) and bool(rows_within(found) is not None or tables_within(found))
+        )
         return "json" if is_table and (is_whole or _is_wrapped(found)) else "jsonl"
     is_cut = len(full) == 1 and not is_whole
     goes_on = (len(full) > 1 and full[0].rstrip().endswith(_OPEN_ENDS)) or _are_several(full[0])

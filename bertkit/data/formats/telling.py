@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -42,7 +41,7 @@ from bertkit.data.tagged.schemes import (
     is_tag,
     looks_tagged_lines,
 )
-from bertkit.data.values import RowError
+from bertkit.data.values import RowError, cell_of
 from bertkit.errors import DataError
 from bertkit.files import without_packing
 from bertkit.plain import is_kept_stdin, listed, quoted
@@ -103,6 +102,7 @@ _WABBIT = re.compile(
 )
 _WEIGHT = re.compile(r"\S*:[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _FEATURES = re.compile(r"[-+]?\d+(?:\.\d+)?(?:,\d+)*(?:\s+qid:\d+)?(?:\s+\d+:[-+]?[\d.]+(?:[eE][-+]?\d+)?)+\s*(?:#.*)?")
+_STRAY_LINES = 20  # one in so many may be a fault
 _FEW_FEATURES = 4  # 5 10:30 is rather a text
 # Lines without a text, by what writes them.
 _NUMBERS: Mapping[Marks, str] = {"libsvm": "libsvm", "weights": "Vowpal Wabbit"}
@@ -213,13 +213,13 @@ def _fields(line: str, marks: Marks, column: str) -> dict[str, str]:
         return {column: line[found.end() :], "label": found[1], "coarse": found[1].partition(":")[0]}
     if marks in _WRITTEN:
         text, places = _unmarked(line, _WRITTEN[marks])
-        return {column: text, "entities": json.dumps(places, ensure_ascii=False)}
+        return {column: text, "entities": cell_of(places)}
     words = [word.rpartition(marks) for word in line.split()]
     bare = next((tag for token, _, tag in words if not token), None)
     if bare is not None:
         raise RowError(f"{quoted(bare)} has no word and tag with {quoted(marks)} between them")
     tokens, tags = [token for token, _, _ in words], [tag for _, _, tag in words]
-    return {"tokens": json.dumps(tokens, ensure_ascii=False), "tags": json.dumps(tags, ensure_ascii=False)}
+    return {"tokens": cell_of(tokens), "tags": cell_of(tags)}
 
 
 def _examples_of_intents(rows: Iterator[Row | BadRow], marks: Marks, column: str) -> Iterator[Row | BadRow]:
@@ -238,20 +238,20 @@ def _examples_of_intents(rows: Iterator[Row | BadRow], marks: Marks, column: str
                 yield LeftOut(row.line, f"it is told of a {kind or 'list'}, and is not an example of an intent")
             elif not begun:
                 bare, places = _unmarked(text, _MARKED)
-                said = {"label": intent} if marks == "nlu" else {"entities": json.dumps(places, ensure_ascii=False)}
+                said = {"label": intent} if marks == "nlu" else {"entities": cell_of(places)}
                 yield Row(row.line, {column: bare, **said})
 
 
 def _abstracts(rows: Iterator[Row | BadRow], column: str) -> Iterator[Row | BadRow]:
     """Read titles and abstracts with the entities that are listed below them."""
     texts: list[str] = []
-    places: list[dict[str, str]] = []
+    places: list[dict[str, str | int]] = []
     begin = 0
     for row in itertools.chain(rows, [None]):
         line = row.fields[column] if isinstance(row, Row) else ""
         part = _PUBTATOR.fullmatch(line)
         if texts and (row is None or (part is not None and part["part"] == "t")):
-            yield Row(begin, {column: " ".join(texts), "entities": json.dumps(places, ensure_ascii=False)})
+            yield Row(begin, {column: " ".join(texts), "entities": cell_of(places)})
             texts, places = [], []
         if isinstance(row, BadRow):
             yield row
@@ -259,7 +259,8 @@ def _abstracts(rows: Iterator[Row | BadRow], column: str) -> Iterator[Row | BadR
             begin = begin if texts else row.line
             texts.append(part["text"])
         elif row is not None and len(cells := line.split("\t")) > 4 and cells[1].isdigit():
-            places.append(dict(zip(("start", "end", "text", "label"), cells[1:5], strict=True)))
+            start, end = (int(cell) if cell.isdecimal() else cell for cell in cells[1:3])
+            places.append({"start": start, "end": end, "text": cells[3], "label": cells[4]})
 
 
 def _told_by_begin(lines: Sequence[str]) -> Marks:
@@ -281,7 +282,7 @@ def _numbered_or_features(lines: Sequence[str]) -> Marks:
     if all(map(_FEATURES.fullmatch, lines)):
         return "libsvm" if sum(line.count(":") for line in lines) >= _FEW_FEATURES else ""
     found = [match for line in lines if (match := _WABBIT.fullmatch(line.strip())) is not None]
-    if len(found) < len(lines) or not all(_are_namespaces(match) for match in found):
+    if not found or _STRAY_LINES * (len(lines) - len(found)) > len(lines) or not all(map(_are_namespaces, found)):
         return ""
     words = [word for match in found for _, own in _parts(match["words"]) for word in own]
     is_labelled, are_named = (

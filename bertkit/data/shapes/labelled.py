@@ -317,16 +317,27 @@ def _way_on(names: Sequence[str], text: str | None = None) -> str:
     return say_which(f"--columns {shell_words([shortened(parts, 80)])}")
 
 
-def looks_summarized(names: Sequence[str], fields: Mapping[str, str]) -> bool:
+def looks_summarized(rows: Sequence[Row]) -> bool:
     """Tell whether a table's columns are those of documents with summaries, and of nothing else."""
+    names = list(rows[0].fields)
     source, target = first_named(names, ("source", "src")), first_named(names, ("target", "tgt"))
-    if source is not None and target is not None and len(_given_sentences(fields.get(source, "")) or ()) > 1:
-        return True  # a list of sentences beside a title (SciTLDR)
+    if source is not None and target is not None:
+        # Lists of sentences beside a title (SciTLDR).
+        cut = [[len(_sentences_in(row, name)) for name in (source, target)] for row in rows]
+        if all(map(all, cut)) or any(count > 1 for count, _ in cut):
+            return True
     text, label = first_named(names, DOCUMENT_NAMES), first_named(names, LABEL_NAMES)
     label = None if first_named(names, ("extractive",)) is not None else label  # beside it a category is just told
     is_told = first_named(names, (*CONVERSATION_NAMES, *_ARTICLES)) is not None
     telling = SUMMARY_NAMES if is_told else _TELLING
     return text is not None and label is None and first_named(others(names, text), telling) is not None
+
+
+def _sentences_in(row: Row, name: str) -> list[str]:
+    try:
+        return _given_sentences(row.fields.get(name, "")) or []
+    except RowError:
+        return []
 
 
 def document_row(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) -> Document | BadRow:

@@ -168,7 +168,7 @@ def guess_shape(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tu
     again = itertools.chain(ahead, rows)
     if tagged:
         return ENTITIES, again
-    if looks_summarized(names, good[0].fields):
+    if looks_summarized(good):
         return SUMMARIES, again
     return _sets_or_none(ahead, rows, None)
 

@@ -42,7 +42,7 @@ ENTITY_NAMES = (
 )
 _HEADERLESS = ["1", "2"]
 # How LUIS and CLU write the entities of an utterance, beside its intent.
-_OF_UTTERANCES = ('"startPos"', '"startCharIndex"', '"category"')
+_OF_UTTERANCES = ('"startPos"', '"startToken"', '"startCharIndex"', '"category"')
 
 
 def find_tag_columns(names: Sequence[str], *, need_tags: bool = True) -> ColumnMap | None:

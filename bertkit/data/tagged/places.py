@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
@@ -44,6 +46,7 @@ SENTENCES_AHEAD = 10_000
 _WORD = re.compile(r"\S+")
 Counted = Literal["", "behind", "last"]
 """What the end of an entity counts where places are those of words; empty where they are of characters."""
+_WAYS: tuple[Counted, ...] = ("behind", "last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,28 +190,40 @@ def count_of_places(contents: Iterable[Content], *, of_gliner: bool) -> Counted:
 
     They do where none is beyond the words and those of characters would cut some. What the end is shows
     where an entity has one word, ends with the last one, or comes with its string; and of many entities
-    some have one word.
+    some have one word. A few that fit neither are faults of their rows.
 
     Args:
         contents: those of rows.
         of_gliner: whether the tokens stand in a column as GLiNER's, whose ends are the last words.
     """
-    cuts, entities, counts = False, 0, {"behind": not of_gliner, "last": True}
+    fits, cuts, entities = Counter[Counted](), False, 0
     for tokens, items in ((content.tokens, content.items) for content in contents if content.tokens):
         text, words = join_tokens(tokens, by_character=False)
         edges = {place for word in words for place in word}
-        for claim in (_claim(number, item) for number, item in enumerate(items or [], start=1)):
-            if claim.place is None:
-                return ""
-            start, end = claim.place
+        for number, item in enumerate(items or [], start=1):
             entities += 1
-            counts["behind"] &= start < end <= len(tokens) and claim.string in (None, " ".join(tokens[start:end]))
-            counts["last"] &= start <= end < len(tokens) and claim.string in (None, " ".join(tokens[start : end + 1]))
-            if not any(counts.values()):
-                return ""
-            cuts = cuts or not {start, end} <= edges or text[start:end].isspace() or start == end
-    found: list[Counted] = [way for way in ("behind", "last") if counts[way]]
-    return found[0] if cuts and found and (len(found) == 1 or entities >= _ENOUGH) else ""
+            with suppress(RowError):
+                claim = _claim(number, item)
+                ways = _ways_counted(tokens, claim)
+                fits.update(ways)
+                start, end = claim.place or (0, 0)
+                cuts = cuts or (bool(ways) and (not {start, end} <= edges or text[start:end].isspace() or start == end))
+    least = entities / 2 if of_gliner else entities - entities // _ENOUGH
+    found = [way for way in _WAYS if fits[way] >= least and not (of_gliner and way == "behind")]
+    if not cuts or not found:
+        return ""
+    best = max(found, key=lambda way: fits[way])
+    is_sure = of_gliner or entities >= _ENOUGH or [fits[way] for way in _WAYS].count(fits[best]) == 1
+    return best if is_sure else ""
+
+
+def _ways_counted(tokens: Sequence[str], claim: _Claim) -> list[Counted]:
+    """Return what the end of an entity may count, where its place is that of words."""
+    start, end = claim.place or (0, 0)
+    is_behind = start < end <= len(tokens) and claim.string in (None, " ".join(tokens[start:end]))
+    is_last = start <= end < len(tokens) and claim.string in (None, " ".join(tokens[start : end + 1]))
+    fitting = {"behind": is_behind, "last": is_last and claim.place is not None}
+    return [way for way in _WAYS if fitting[way]]
 
 
 def in_characters(items: Sequence[Any], words: Sequence[CharSpan], counted: Counted) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bertkit.data.columns import Keep
 from bertkit.data.formats.opened import kept_on_disk
 from bertkit.data.records import BadRow, ColumnMap, Example
 from bertkit.data.streaming import open_texts
@@ -91,6 +92,12 @@ def test_a_head_and_a_tail_with_their_places(tmp_path: Path) -> None:
     row = {"token": ["The", "Arl", "lies", "in", "Old", "Quay"], "relation": "P17", **ends}
     wanted = "The <subj> Arl </subj> lies in <obj> Old Quay </obj>"
     assert rows_of(saved(tmp_path / "b.txt", row)) == ("relation", [((wanted,), "P17")])
+
+
+def test_rows_of_relations_as_they_stand_on_the_hub(tmp_path: Path) -> None:
+    ends = [{"text": end[0], "type": end[1], "indices": end[2]} for end in (FEW["P17"][0]["h"], FEW["P17"][0]["t"])]
+    row = {"relation": "P17", "tokens": FEW["P17"][0]["tokens"], "head": ends[0], "tail": ends[1], "names": ["a", "b"]}
+    assert rows_of(saved(tmp_path / "a.jsonl", row)) == ("relation", [((FEW_TEXTS[0],), "P17")])
 
 
 DOCUMENT = {
@@ -315,6 +322,16 @@ def test_annotations_of_sentences_count_in_the_document(tmp_path: Path) -> None:
     assert rows_of(saved(tmp_path / "a.jsonl", row)) == ("ner", wanted)
 
 
+def test_annotations_of_a_document_go_to_their_passages(tmp_path: Path) -> None:
+    bare = [{**passage, "annotations": []} for passage in PASSAGES]
+    row = {"id": "7", "passages": bare, "annotations": [noted("Disease", "pain", 18), noted("Chemical", "arin", 3)]}
+    row["relations"] = [{"id": "R1", "nodes": [{"refid": "1", "role": "x"}]}]
+    wanted = [((TITLE,), [[3, 7, "Chemical"]]), ((ABSTRACT,), [[9, 13, "Disease"]])]
+    assert rows_of(saved(tmp_path / "a.jsonl", row)) == ("ner", wanted)
+    notes = load_data([str(tmp_path / "a.jsonl")]).notes
+    assert any("entities are read, and the relations in 'relations' are not" in note for note in notes)
+
+
 SAID = [
     {"text": "fly to arl", "intent": "Book", "entities": [{"entity": "Place::To", "startPos": 7, "endPos": 9}]},
     {"text": "hello", "intent": "Greet", "entities": []},
@@ -360,6 +377,13 @@ def test_older_names_of_luis(tmp_path: Path) -> None:
     assert rows_of(path, "ner")[1] == [(("fly to arl",), [[7, 10, "Place"]])]
 
 
+def test_words_that_nobody_can_count_are_no_places(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.json", LUIS | {"luis_schema_version": "1.3.0"})
+    assert rows_of(path)[0] == "classify"
+    with pytest.raises(DataError, match=r"a\.json:1: entity 1 has neither a place nor a string"):
+        load_data([str(path)], task="ner")
+
+
 def test_annotations_whose_text_is_elsewhere_are_refused(tmp_path: Path) -> None:
     row = {"annotatable": {"parts": ["s1p1"]}, "anncomplete": True, "entities": [
         {"classId": "e_1", "part": "s1p1", "offsets": [{"start": 0, "text": "Mira"}]}]}  # fmt: skip
@@ -385,6 +409,14 @@ def test_a_label_a_bar_and_words(tmp_path: Path, written: str, piped: Piped) -> 
     wanted = [(("good film",), "1"), (("a dull one",), "-1")]
     assert rows_of(saved(tmp_path / "train.vw", written)) == ("classify", wanted)
     assert texts_of(piped(written, CLASSES)) == [("good film",), ("a dull one",)]
+
+
+def test_a_line_without_a_bar_is_a_fault_of_its_own(tmp_path: Path) -> None:
+    written = "".join(f"{(-1) ** n} |text a film {n}\n" for n in range(30))
+    path = saved(tmp_path / "a.vw", f"{written}no bar here\n")
+    with pytest.raises(DataError, match=r"a\.vw:31: the line is not a label, a bar and words"):
+        load_data([str(path)])
+    assert len(load_data([str(path)], skip_bad=True).splits["train"]) == 30
 
 
 def test_several_namespaces_are_columns(tmp_path: Path) -> None:
@@ -422,16 +454,13 @@ def test_other_lines_stay_texts(tmp_path: Path, written: str) -> None:
 # --- Documents ------------------------------------------------------------------------------------
 
 
-def test_sentences_go_before_a_title(tmp_path: Path) -> None:
-    rows = [
-        {"source": ["It rained.", "The river rose."], "source_labels": [0, 1], "rouge_scores": [0.1, 0.9],
-         "paper_id": str(n), "target": ["The river rose."], "title": f"Rain {n}"}
-        for n in range(12)
-    ]  # fmt: skip
+@pytest.mark.parametrize("sentences", [["It rained.", "The river rose."], ["It rained."]])
+def test_sentences_go_before_a_title(tmp_path: Path, sentences: list[str]) -> None:
+    row = {"source": sentences, "source_labels": [0, 1], "rouge_scores": [0.1, 0.9], "target": ["The river rose."]}
+    rows = [{**row, "paper_id": str(n), "title": f"On the rain of the year {n}"} for n in range(12)]
     path = saved(tmp_path / "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    assert rows_of(path)[1][0] == (("It rained.\nThe river rose.",), "The river rose.")
-    assert rows_of(path)[0] == "extractive"
-    assert rows_of(path, "extractive")[1][0] == (("It rained.\nThe river rose.",), "The river rose.")
+    assert rows_of(path) == ("extractive", [(("\n".join(sentences),), "The river rose.")] * 12)
+    assert rows_of(path, "extractive") == rows_of(path)
 
 
 def test_a_document_and_its_summary(tmp_path: Path) -> None:
@@ -458,3 +487,10 @@ def test_training_reads_standard_input_in_the_same_way(tmp_path: Path, monkeypat
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(FEW).encode())))
     (name,) = kept_on_disk(["-"])
     assert load_data([name]).task == "relation"
+
+
+def test_entities_that_lines_carry_are_kept_as_lists(tmp_path: Path) -> None:
+    written = "7|t|Of arin.\n7|a|It eased pain.\n7\t3\t7\tarin\tChemical\tD1\n"
+    path = saved(tmp_path / "a.txt", written)
+    (row,) = open_inputs(str(path), ENTITIES, input_format="auto", columns=None, keep=Keep()).rows
+    assert dict(row.kept)["entities"] == [{"start": 3, "end": 7, "text": "arin", "label": "Chemical"}]

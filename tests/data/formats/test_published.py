@@ -739,3 +739,16 @@ def test_a_tsv_in_quotes_is_freed_of_them(tmp_path: Path) -> None:
     ]
     path.write_text('text\tlabel\n"it is so\t1\nit is "so"\t0\n')
     assert [row.texts[0] for row in load_data([str(path)]).splits["train"]] == ['"it is so', 'it is "so"']
+
+
+@pytest.mark.parametrize(("names", "last"), [(("tokenized_text", "ner"), 1), (("tokens", "entities"), 2)])
+@pytest.mark.parametrize("fault", [[0, 90, "PER"], [0, 1], "Mira", [0, 1, ["PER", "LOC"]]])
+def test_a_fault_does_not_change_what_the_places_of_other_rows_count(
+    tmp_path: Path, names: tuple[str, str], last: int, fault: object
+) -> None:
+    rows = [{names[0]: ["Mira", "Kost", "left", "Aldby"], names[1]: [[0, last, "PER"], [3, last + 2, "LOC"]]}] * 6
+    path = jsonl(tmp_path / "a.jsonl", [*rows, {names[0]: ["Mira", "left"], names[1]: [fault]}])
+    with pytest.raises(DataError, match=r"a\.jsonl:7: "):
+        load_data([str(path)], task="ner")
+    kept = load_data([str(path)], task="ner", skip_bad=True).splits["train"]
+    assert [row.answer for row in kept] == [[[0, 9, "PER"], [15, 20, "LOC"]]] * 6
