@@ -106,6 +106,7 @@ TOKEN_NAMES = ("tokens", "words", "token", "word", "form", "tokenized_text", "to
 TAG_NAMES = (
     *("ner_tags", "tags", "ner", "named_entities", "labels", "label", "ner_tag", "tag", "태그", "개체명"),
     *("ner_label", "ner_labels", "iob", "bio", "iob_tag", "bio_tag", "entity", "entities", "레이블", "라벨", "개체"),
+    *("word_labels", "word_tags", "token_labels", "token_tags", "iob_tags", "bio_tags", "bio_labels"),
 )
 
 

@@ -154,6 +154,8 @@ def has_header(rows: Sequence[Sequence[str]], expected: Set[str]) -> bool:
         return any(column_name(name).casefold() in expected for name in first)
     if any(" " in cell and all(map(is_tag, cell.split())) for cell in first):
         return False
+    if any(is_tag(cell) and _are_tags_below(column, below) for column, cell in enumerate(first)):
+        return False
     if _header_words(first) or not below:
         return True
     numeric = [column for column, name in enumerate(first) if is_number(name)]
@@ -179,6 +181,12 @@ def _comes_again(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
         if name.strip() and same > 1 and _OFTEN * same >= len(others):
             return True
     return False
+
+
+def _are_tags_below(column: int, rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether a column holds tags below its first cell."""
+    cells = [row[column].strip() for row in rows if column < len(row)]
+    return len(cells) > _FEW_ROWS and _OFTEN * sum(map(is_tag, cells)) >= (_OFTEN - 1) * len(cells)
 
 
 def _stands_above_texts(column: int, rows: Sequence[Sequence[str]]) -> bool:

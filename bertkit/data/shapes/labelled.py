@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -49,6 +50,8 @@ from bertkit.plain import listed, quoted, shell_words, shortened
 _NO_CONSENSUS = "-"
 # Where Prodigy says whether a row was accepted; and how many labels are remembered.
 _ANSWER, _MOST_KNOWN = "answer", 10_000
+# Spaces, and what is not seen at all, as copies from pages have it around words.
+_UNSEEN = f"{string.whitespace}\xa0\u3000\xad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _TELLING_KEYS = ("label", "name", "value", "class", "score", "text")
 
 
@@ -91,7 +94,7 @@ class LabelledTexts(RowShape):
         if columns.label is not None:
             refuse_rejected(row.fields, columns.label)
         raw = None if columns.label is None else field_of(row.fields, columns.label)
-        label = (raw or "").strip()
+        label = (raw or "").strip(_UNSEEN)
         if label.startswith(("[", "{", "(")):
             label = _one_label(label, columns.label or "")
         if label == _NO_CONSENSUS and columns.label == "gold_label":

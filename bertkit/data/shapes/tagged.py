@@ -41,6 +41,7 @@ ENTITY_NAMES = (
     *("annotation", "ner_labels", "entity", "개체명", "개체", "태그"),
 )
 _HEADERLESS = ["1", "2"]
+_SLIPS = 10  # of so many rows one may have fewer tags than tokens
 
 
 def find_tag_columns(names: Sequence[str], *, need_tags: bool = True) -> ColumnMap | None:
@@ -72,7 +73,9 @@ def looks_tagged(rows: Iterable[Row]) -> bool | None:
         return False
     tags: list[str] = []  # one sentence alone may not show that they are
     marks = [_marks_entities(row, columns, tags) for row in looked_at]
-    if None in marks or (tags and not are_tags(tags)):
+    # A list of tags that is too short is a fault of its row, and makes no classes of the others.
+    slips = sum(mark is None and _is_list(row, columns) for mark, row in zip(marks, looked_at, strict=True))
+    if marks.count(None) > (slips if _SLIPS * slips <= len(marks) else 0) or (tags and not are_tags(tags)):
         return False
     undecided = None if all(_is_list(row, columns) for row in looked_at) else False
     return True if any(marks) else undecided

@@ -11,6 +11,7 @@ from bertkit.data.formats.telling import TableFormat
 from bertkit.data.records import BadRow, ColumnMap, Row, TaggedText
 from bertkit.data.shapes.tagged import find_tag_columns, looks_tagged, tagged_examples, tagged_row
 from bertkit.errors import DataError
+from bertkit.tasks.rows import load_data
 
 TEXT_AND_ENTITIES = ColumnMap(("text",), label="entities")
 TOKENS_AND_TAGS = ColumnMap(("tokens",), label="ner_tags")
@@ -235,6 +236,20 @@ class TestFindingColumns:
     def test_one_row_that_is_not_tagged_decides(self):
         rows = [Row(1, {"1": "a b", "2": "O PER-B"}), Row(2, {"1": "a b", "2": "good"})]
         assert not looks_tagged(rows)
+
+    def test_a_list_that_is_too_short_is_a_fault_of_its_row(self):
+        rows = [Row(line, {"tokens": "['a', 'b']", "ner_tags": "['B-X', 'O']"}) for line in range(1, 20)]
+        assert looks_tagged([*rows, Row(20, {"tokens": "['a', 'b']", "ner_tags": "['O']"})])
+        assert not looks_tagged([*rows, Row(20, {"tokens": "['a', 'b']", "ner_tags": "good"})])
+
+
+@pytest.mark.parametrize("name", ["word_labels", "token_tags", "bio_tags"])
+def test_tags_with_commas_under_other_names(tmp_path, name):
+    rows = [f'Mira left {place} times,"B-PER,O,O,O"' for place in ("two", "three", "four")]
+    (tmp_path / "t.csv").write_text("\n".join([f"sentence,{name}", *rows, ""]), encoding="utf-8")
+    loaded = load_data([str(tmp_path / "t.csv")])
+    assert loaded.task == "ner"
+    assert [row.answer for row in loaded.splits["train"]] == [[[0, 4, "PER"]]] * 3
 
 
 def test_real_naver(real_data):
