@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections.abc import Iterable
 
+# Spaces, and what is not seen at all, as copies from pages have it around words.
+UNSEEN = f"{string.whitespace}\xa0\u3000\xad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 CONVERSATION_NAMES = (
     *("dialogue", "dialog", "conversation", "transcript", "turns", "utterances", "messages"),
     *("conversations", "dialogues", "minutes", "대화", "대화내용", "회의록"),
@@ -111,8 +114,8 @@ TAG_NAMES = (
 
 
 def column_name(name: str) -> str:
-    """Bring a column name to the form in which names are compared: NFC, stripped."""
-    return unicodedata.normalize("NFC", name).strip()
+    """Bring a column name to the form in which names are compared: NFC, without what is not seen around it."""
+    return unicodedata.normalize("NFC", name).strip(UNSEEN)
 
 
 def folded(name: str) -> str:

@@ -276,3 +276,16 @@ def test_an_object_that_names_a_label_is_no_set_of_flags(tmp_path: Path) -> None
     (tmp_path / "t.jsonl").write_text("\n".join([*rows, ""]), encoding="utf-8")
     with pytest.raises(DataError, match=r"the label is an object of 'id', 'name' .*--columns label=label.name"):
         load_data([str(tmp_path / "t.jsonl")])
+
+
+def test_many_whole_numbers_may_be_scores(tmp_path: Path) -> None:
+    many = load_data([str(csv(tmp_path, [str(i) for i in range(30)]))]).notes
+    assert any("whole numbers (30 different); if they are scores, --task regression" in note for note in many)
+    few = load_data([str(csv(tmp_path, [str(i % 5) for i in range(30)]))]).notes
+    assert not any("if they are scores" in note for note in few)
+
+
+def test_a_rating_of_label_studio_is_its_number(tmp_path: Path) -> None:
+    rows = [f'{{"text": "row {i}", "stars": [{{"rating": {i % 5 + 1}}}], "annotation_id": {i}}}' for i in range(9)]
+    (tmp_path / "t.jsonl").write_text("\n".join([*rows, ""]), encoding="utf-8")
+    assert set(load_data([str(tmp_path / "t.jsonl")]).labels("train")) == {"1", "2", "3", "4", "5"}

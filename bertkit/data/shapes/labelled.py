@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import itertools
 import re
-import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bertkit.data.column_names import CONVERSATION_NAMES, DOCUMENT_NAMES, LABEL_NAMES, SUMMARY_NAMES, first_named
+from bertkit.data.column_names import (
+    CONVERSATION_NAMES,
+    DOCUMENT_NAMES,
+    LABEL_NAMES,
+    SUMMARY_NAMES,
+    UNSEEN,
+    first_named,
+)
 from bertkit.data.columns import (
     ColumnChoice,
     LabelRules,
@@ -50,8 +56,6 @@ from bertkit.plain import listed, quoted, shell_words, shortened
 _NO_CONSENSUS = "-"
 # Where Prodigy says whether a row was accepted; and how many labels are remembered.
 _ANSWER, _MOST_KNOWN = "answer", 10_000
-# Spaces, and what is not seen at all, as copies from pages have it around words.
-_UNSEEN = f"{string.whitespace}\xa0\u3000\xad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _TELLING_KEYS = ("label", "name", "value", "class", "score", "text")
 
 
@@ -94,7 +98,7 @@ class LabelledTexts(RowShape):
         if columns.label is not None:
             refuse_rejected(row.fields, columns.label)
         raw = None if columns.label is None else field_of(row.fields, columns.label)
-        label = (raw or "").strip(_UNSEEN)
+        label = (raw or "").strip(UNSEEN)
         if label.startswith(("[", "{", "(")):
             label = _one_label(label, columns.label or "")
         if label == _NO_CONSENSUS and columns.label == "gold_label":
@@ -116,6 +120,8 @@ def _one_label(written: str, column: str) -> str:
             return ""
         if len(found) == 1 and not isinstance(found[0], list | dict):
             return value_text(found[0]).strip()
+        if len(found) == 1 and isinstance(found[0], dict) and list(found[0]) == ["rating"]:  # Label Studio's
+            return value_text(found[0]["rating"])
         raise RowError(f"the label is a list, and a row has one label (column {quoted(column)})")
     if isinstance(found, dict):
         way_on = ""

@@ -38,7 +38,7 @@ from bertkit.plain import quoted
 
 ENTITY_NAMES = (
     *("entities", "spans", "ner", "named_entities", "annotations", "labels", "label", "tags", "ner_tags", "ents", "ne"),
-    *("annotation", "ner_labels", "entity", "개체명", "개체", "태그"),
+    *("annotation", "ner_labels", "entity", "mentions", "개체명", "개체", "태그"),
 )
 _HEADERLESS = ["1", "2"]
 _SLIPS = 10  # of so many rows one may have fewer tags than tokens
@@ -238,7 +238,10 @@ def _form_of(rows: Iterable[Row], columns: ColumnMap, tag_names: Sequence[str], 
 
 
 def _is_list(row: Row, columns: ColumnMap) -> bool:
-    return (field_of(row.fields, columns.label or "") or "").lstrip().startswith(LISTED)
+    try:
+        return (field_of(row.fields, columns.label or "") or "").lstrip().startswith(LISTED)
+    except RowError:
+        return False
 
 
 def _marks_entities(row: Row, columns: ColumnMap, tags: list[str]) -> bool | None:

@@ -450,6 +450,7 @@ def _tags(values: Sequence[Any], tag_names: Sequence[str]) -> list[str]:
 
 _ENOUGH, _NEARLY_ALL = 10, 0.9
 # Korean particles, and Chinese and Japanese, follow a word without a space.
+_PARTICLES = frozenset("은는이가을를에의도와과로만께서야요")
 _UNSPACED = (("ᄀ", "ᇿ"), ("぀", "ヿ"), ("㐀", "鿿"), ("가", "힣"))
 
 
@@ -462,12 +463,15 @@ class Edges:
     starts: int = 0
     first: Place | None = None
     _example: str = ""
+    _korean: int = 0
+    _korean_ends: int = 0
 
     def see(self, row: TaggedText) -> None:
         """Count the entities of a row."""
         text = row.texts[0]
         for entity in row.entities or ():
             if _is_unspaced(text[entity.end - 1]) or _is_unspaced(text[entity.end : entity.end + 1]):
+                self._see_korean(row, entity)
                 continue
             self.entities += 1
             cut_end = _is_inside(text, entity.end) and not _is_inside(text, entity.end + 1)
@@ -477,8 +481,19 @@ class Edges:
             if self.first is None and (cut_end or cut_start):
                 self.first, self._example = Place(row.source, row.line), text[entity.start : entity.end]
 
+    def _see_korean(self, row: TaggedText, entity: Entity) -> None:
+        """Count an entity before which a word's last syllable is left that is no particle."""
+        text, end = row.texts[0], entity.end
+        self._korean += "가" <= text[end - 1] <= "힣"
+        if _is_inside(text, end) and not _is_inside(text, end + 1) and text[end] not in _PARTICLES:
+            self._korean_ends += 1
+            if self.first is None:
+                self.first, self._example = Place(row.source, row.line), text[entity.start : end]
+
     def sentence(self) -> str | None:
         """Say that places are counted otherwise, where nearly all entities show it."""
+        if self._korean_ends >= max(_ENOUGH, _NEARLY_ALL * self._korean):
+            self.entities, self.ends = self._korean, self._korean_ends
         if self.entities < _ENOUGH or self.first is None:
             return None
         shown = f"{quoted(self._example)}, {self.first.file}:{self.first.line}"

@@ -262,3 +262,28 @@ def test_real_naver(real_data):
     assert all(words and words == words.strip() for example in examples for words, _ in found(example))
     assert [e.texts[0] for e in examples] == [row.fields["1"] for row in rows]
     assert 0 < sum(e.repaired for e in examples) < 50
+
+
+def spans_file(path, sentences, cut):
+    """Write sentences of a name and what follows it, the end of each name moved by `cut`."""
+    rows = [{"text": f"{name}{behind}", "entities": [[0, len(name) + cut, "PS"]]} for name, behind in sentences]
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return load_data([str(path)]).warnings
+
+
+def test_korean_ends_that_are_the_last_character_are_said(tmp_path):
+    names = ["김미라", "박두호", "한결제약", "서운시", "바른은행", "동해군"] * 3
+    spaced = [(name, " 측이 말했다") for name in names]
+    assert any(
+        "end before the last letter of a word ('김미', " in said for said in spans_file(tmp_path / "a", spaced, -1)
+    )
+    assert not spans_file(tmp_path / "b", spaced, 0)
+    particles = [(name, f"{'은이를에의'[place % 5]} 말했다") for place, name in enumerate(names)]
+    assert not spans_file(tmp_path / "c", particles, 0), "a particle follows its word without a space"
+
+
+def test_lists_of_tags_under_any_name_are_entities(tmp_path):
+    rows = [f"Mira left town {place} days ago,B-PER O O O O O" for place in range(12)]
+    (tmp_path / "t.csv").write_text("\n".join(["sentence,annot", *rows, ""]), encoding="utf-8")
+    loaded = load_data([str(tmp_path / "t.csv")])
+    assert (loaded.task, loaded.splits["train"][0].answer) == ("ner", [[0, 4, "PER"]])
