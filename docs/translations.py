@@ -51,6 +51,7 @@ ALSO = (
     "No such command {0}. Did you mean {1}?", "Missing argument {0}.", "Missing option {0}.",
     "Option {0} requires an argument.", "Option {0} does not take a value.", "Got unexpected extra argument ({0})",
     "Got unexpected extra arguments ({0})", "Invalid value for {0}: {1}", "Invalid value: {0}",
+    "it is not a number.", "it is not a whole number.", "it must be at least {0}.", "it must be at most {0}.",
     "{0} is not a valid integer.", "{0} is not a valid float.", "{0} is not a valid int.",
     "{0} is not in the range {1}.", "{0} is not one of {1}.",
     "{0} row", "{0} rows", "{0} row has", "{0} rows have", "{0} row is", "{0} rows are", "{0} label has",
