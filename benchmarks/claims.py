@@ -72,7 +72,7 @@ JOBS = (
         "end-to-end",
         "end_to_end.py",
         ("--rows", "2000", "--repetitions", "2", "--budget", "60"),
-        ("--rows", "4076", "--repetitions", "7", "--budget", "1500"),
+        ("--rows", "20000", "--repetitions", "5", "--budget", "1500"),
     ),
     Job(
         "int8",

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from bertkit.errors import BertkitError, OutputError, RunError
 from bertkit.files import exists, hidden_beside, is_dir, is_file, is_standard_output, read_bytes, sync
 from bertkit.locks import LOCK, holder_of, kept_out
-from bertkit.plain import brief, quoted, stdin_is_kept
+from bertkit.plain import brief, quoted, shell_words, stdin_is_kept
 
 # --------------------------------------------------------------------------------------------------
 # The `model_type` of a run's config.json: an architecture, or a sentence where transformers must not open the run.
@@ -204,7 +204,17 @@ def why_no_run(folder: Path) -> str:
     place = lasting(folder)
     if is_unfinished(place) or is_run(next_of(place)):
         return f"{folder}: its training has not finished; continue with {resume_command(folder)}."
+    if inside := _runs_in(folder):
+        return f"{folder}: is a folder of runs and not one of them; name one, such as {shell_words([inside[0]])}."
     return f"{folder}: is not a run directory (no {MANIFEST}); give one that `bertkit train` made."
+
+
+def _runs_in(folder: Path) -> list[str]:
+    """Return the runs that stand right in a folder, by their names."""
+    try:
+        return sorted(str(path) for path in folder.iterdir() if is_whole(path)) if is_dir(folder) else []
+    except OSError:
+        return []
 
 
 def _rename(old: Path, place: Path, shown: Path) -> None:

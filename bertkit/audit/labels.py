@@ -35,6 +35,7 @@ _SHOWN_LABELS, _SHOWN_CHARACTERS = 5, 30
 _PLACES = 2  # of each label
 _ENDS = 0.3
 _SHOWN_REASONS = 1
+_FLAGS = {"true": "1", "false": "0"}  # beside 1 and 0 they are the same
 _NEED_LABELS = ("classify", "relation", "regression", "choice", "multilabel", "qa")
 
 
@@ -294,9 +295,10 @@ def _set_findings(train: str, own: LabelCounts) -> Iterator[Finding]:
 def _variants(train: str, own: LabelCounts) -> Iterator[Finding]:
     """Find labels that differ in letter case, white space, width or the spelling of a number only."""
     spellings: dict[str, list[str]] = defaultdict(list)
-    for label in own.counts:
-        bare = normalize("NFKC", "".join(label.casefold().split()))
-        spellings[f"{float(bare):.15g}" if is_number(bare) else bare].append(label)
+    bare_of = {label: _bare(label) for label in own.counts}
+    are_flags = not {"0", "1"}.isdisjoint(bare_of.values())
+    for label, bare in bare_of.items():
+        spellings[_FLAGS.get(bare, bare) if are_flags else bare].append(label)
     for labels in spellings.values():
         if len(labels) > 1:
             shown = listed(sorted(labels), joint=" and ")
@@ -304,6 +306,13 @@ def _variants(train: str, own: LabelCounts) -> Iterator[Finding]:
             message = f"{train}: the labels {shown} look like one label written differently."
             places = tuple(place for label in sorted(labels) for place in own.places[label])[:MAX_PLACES]
             yield Finding("label_variants", "warning", fewer, message, places)
+
+
+def _bare(label: str) -> str:
+    """Bring a label to the form in which spellings of one are equal; quotes around it and a full stop count nothing."""
+    bare = normalize("NFKC", "".join(char for char in label.casefold() if char.isprintable() and not char.isspace()))
+    bare = bare.strip("\"'“”‘’").removesuffix(".") or bare
+    return f"{float(bare):.15g}" if is_number(bare) else bare
 
 
 def _placeholders(train: str, own: LabelCounts) -> Iterator[Finding]:

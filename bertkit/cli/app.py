@@ -6,6 +6,7 @@ Nothing heavy is imported here or in the command files: `bertkit --help` needs n
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -20,13 +21,15 @@ from bertkit.cli.help import CommandGroup, KitCommand
 from bertkit.cli.render import spoken
 from bertkit.cli.streams import ReaderGone, end_early, guard_standard_streams, one_voice
 from bertkit.compute.processes import joined, this_world
-from bertkit.errors import BertkitError, UsageError
-from bertkit.files import refusal
+from bertkit.errors import BertkitError, RunError, UnknownNameError, UsageError
+from bertkit.files import is_file, refusal
 from bertkit.language import LANGUAGES, asked_language, speak, translated
-from bertkit.plain import WORD, quoted, shortened
+from bertkit.plain import WORD, quoted, shell_words, shortened
 
 # The commands that several processes share; of any other the first does all.
 SHARED = ("train", "predict")
+# Those whose first word is a run, or a model.
+_RUN_FIRST = ("eval", "evaluate", "predict", "attention", "lookup", "coverage", "show", "export")
 # Of all that Typer raises for a wrong command line: BadParameter is a usage error, and that is one.
 _WrongCommandLine: Any = typer.BadParameter.__mro__[2]
 
@@ -88,7 +91,7 @@ def _told(typed: Sequence[str]) -> Iterator[None]:
     except (_WrongCommandLine, typer.Exit, typer.Abort):
         raise
     except BertkitError as error:
-        raise _exit(error.exit_code, _in_part(f"bertkit: {error}", typed)) from error
+        raise _exit(error.exit_code, _in_part(" ".join(_with_hint(typed, error)), typed)) from error
     except (ReaderGone, BrokenPipeError):
         raise _exit(0) from None
     except KeyboardInterrupt:
@@ -98,6 +101,30 @@ def _told(typed: Sequence[str]) -> Iterator[None]:
         if said is None:
             raise
         raise _exit(3, _in_part(f"bertkit: {said}", typed)) from error
+
+
+def _with_hint(typed: Sequence[str], error: BertkitError) -> Iterator[str]:
+    """Yield what an error says, and what was probably meant, each in the language that is spoken."""
+    hint = _hint(typed, error)
+    yield translated(f"bertkit: {error}") if hint else f"bertkit: {error}"
+    if hint:
+        yield translated(hint)
+
+
+def _hint(typed: Sequence[str], error: BertkitError) -> str:
+    """Say what was meant where a run stands behind its data, or a text where a file is expected; else nothing."""
+    from bertkit.run_folder import is_whole
+
+    words = [word for word in typed if not word.startswith("-")]
+    place = next((at for at, word in enumerate(words) if word in _RUN_FIRST), len(words))
+    command = ["bertkit", *(["vocab"] if "vocab" in words[:place] else []), *words[place : place + 1]]
+    first, others = "".join(words[place + 1 : place + 2]), words[place + 2 :]
+    text = next((word for word in others if " " in word and str(error) == f"{word}: no such file."), "")
+    if text:
+        return f"A text comes through a pipe: {shell_words(['echo', text])} | {shell_words([*command, first, '-'])}."
+    runs = [word for word in others if is_whole(Path(word)) or is_file(Path(word) / "tokenizer.json")]
+    is_other = isinstance(error, RunError | UnknownNameError) and first in str(error) and not is_whole(Path(first))
+    return f"The run or model comes first: {shell_words([*command, runs[0], first])}." if is_other and runs else ""
 
 
 def _exit(code: int, said: str = "") -> typer.Exit:
@@ -120,10 +147,27 @@ def _quoted_harmlessly() -> Iterator[None]:
     try:
         yield
     except _WrongCommandLine as error:
-        said = spoken(error.format_message())
+        said = spoken(_in_words(error.format_message()))
         error.format_message = lambda: said
         _speak_of_errors()
         raise
+
+
+# What pydantic, which Typer asks what an option takes, says of a value; and that in words.
+_OF_PYDANTIC = (
+    (re.compile(r"Value error, "), ""),
+    (re.compile(r"Input should be a valid number\b.*"), "it is not a number."),
+    (re.compile(r"Input should be a valid integer\b.*"), "it is not a whole number."),
+    (re.compile(r"Input should be greater than or equal to (\S+)$"), "it must be at least \\1."),
+    (re.compile(r"Input should be less than or equal to (\S+)$"), "it must be at most \\1."),
+)
+
+
+def _in_words(said: str) -> str:
+    """Say in words what is wrong with the value of an option."""
+    for pattern, words in _OF_PYDANTIC:
+        said = pattern.sub(words, said)
+    return said
 
 
 def _speak_of_errors() -> None:

@@ -53,6 +53,25 @@ def new_table(columns: Sequence[str], *, right: Sequence[str] = (), title: str |
     return table
 
 
+def print_table(console: Console, table: Table) -> None:
+    """Print a table; on a terminal too narrow for its words each row is a block with a line for each cell."""
+    from rich.measure import Measurement
+
+    cells = [[str(cell) for cell in column.cells] for column in table.columns]
+    for column, own in zip(table.columns, cells, strict=True):
+        is_short = max(map(len, own), default=0) <= console.width / 2
+        column.no_wrap = column.no_wrap or (is_short and not any(" " in cell for cell in own))
+    if Measurement.get(console, console.options.update(max_width=WIDEST * len(cells)), table).minimum <= console.width:
+        console.print(table)
+        return
+    if table.title:
+        say_line(console, (str(table.title), "italic"))
+    for row in zip(*cells, strict=True):
+        for place, (column, cell) in enumerate(zip(table.columns, row, strict=True)):
+            if cell:
+                say_line(console, "  " * (place > 0), (str(column.header), "bold"), f": {cell}")
+
+
 def say_line(console: Console, *parts: str | tuple[str, str]) -> None:
     """Print one line, however long, made of texts and of (text, style)."""
     from rich.text import Text
@@ -175,7 +194,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], asked: Format | None, *, only_j
     table.columns[0].no_wrap = True  # what is to be typed again
     for row in rows:
         table.add_row(*("" if row[key] is None else safe(str(row[key])) for key in shown))
-    open_console().print(table)
+    print_table(open_console(), table)
 
 
 def show(result: TrainResult | Evaluation | Started, asked: Format | None, said: Container[str] = ()) -> None:
@@ -223,7 +242,7 @@ def _values(result: Any) -> dict[str, Any]:
 
 def _show_training(values: Mapping[str, Any], said: Container[str]) -> None:
     console = open_console()
-    console.print(_metric_table(values, title="validation"))
+    print_table(console, _metric_table(values, title="validation"))
     took = f"{values['steps']} steps in {values['seconds']:.0f} s, best at step {values['best_step']}"
     # What has no encoder is fitted without steps.
     took = f"{took}{_by(values['metric'])}" if values["steps"] else f"fitted in {values['seconds']:.1f} s"
@@ -242,7 +261,7 @@ def _show_evaluation(values: Mapping[str, Any]) -> None:
     title = f"{values['data']}, {values['split']}, {values['n']:,} rows"
     if values.get("coverage") is not None:
         title += f" ({values['coverage']:.1%} of all, which are answered)"
-    console.print(_metric_table(values, title=title))
+    print_table(console, _metric_table(values, title=title))
     for name, metrics in values["difference"].items():
         wanted = ("accuracy", "f1", "pearson", "entity_f1", "map@3", "perplexity", values["metric"])
         shown = [m for m in table_names(metrics, values.get("positive")) if m in wanted]

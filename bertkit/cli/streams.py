@@ -16,7 +16,7 @@ import typer
 from bertkit.cli.render import spoken
 from bertkit.compute.processes import this_world
 from bertkit.errors import OutputError, UsageError
-from bertkit.plain import brief, quoted
+from bertkit.plain import brief, quoted, shell_words
 
 # --------------------------------------------------------------------------------------------------
 # The standard streams of this process, so that whatever becomes of them ends in a word and a right exit code.
@@ -135,6 +135,8 @@ def lines_of(arguments: Sequence[str] | None, file: Path | None, *, what: str) -
     if file is not None and str(file) != "-":
         return _input_lines(file)
     if arguments and arguments != ["-"]:
+        for name in filter(_is_file, arguments):
+            say(f"{name} is read as a text; --file {shell_words([name])} reads the file")
         return iter([[checked_text(argument, what) for argument in arguments]])
     if not arguments and file is None and is_typed_at():
         raise UsageError(f"there is nothing to read: give {what}, --file FILE, or - for standard input.")
@@ -153,6 +155,13 @@ def _input_lines(name: str | Path) -> Iterator[list[str]]:
         say(note)
     with opened.stream() as stream:
         yield from read_line_batches(stream, opened.name, encoding=told.table.encoding)
+
+
+def _is_file(name: str) -> bool:
+    """Tell whether a word of the command line is the name of a file rather than a text."""
+    from bertkit.files import is_file
+
+    return " " not in name and ("." in name or "/" in name) and is_file(Path(name))
 
 
 def is_typed_at() -> bool:

@@ -64,7 +64,11 @@ MOST_GROWTH, LEAST_WORK_S = 32 << 20, 1.0
 
 @dataclass
 class _Given:
-    """When memory was given back last: anonymous memory of this process in bytes, and its processor seconds."""
+    """When memory was given back last: the least that this process has held since, in bytes, and its processor seconds.
+
+    The least, for memory is given back in the middle of work, too: what is held then would be a measure
+    that rises from one time to the next and never falls.
+    """
 
     held: int = 0
     seconds: float = 0.0
@@ -75,10 +79,11 @@ _GIVEN = _Given()
 
 def give_back_growth() -> None:
     """Give memory back as `give_back` does, where this process has grown by `MOST_GROWTH` since it last did."""
-    spent = time.process_time()
+    held, spent = _anonymous(), time.process_time()
+    if held is not None:
+        _GIVEN.held = min(_GIVEN.held, held)
     if spent < _GIVEN.seconds + LEAST_WORK_S:
         return
-    held = _anonymous()
     if held is None or held >= _GIVEN.held + MOST_GROWTH:
         give_back()
         _GIVEN.held, _GIVEN.seconds = _anonymous() or 0, spent

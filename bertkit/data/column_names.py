@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections.abc import Iterable
 
+# Spaces, and what is not seen at all, as copies from pages have it around words.
+UNSEEN = f"{string.whitespace}\xa0\u3000\xad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 CONVERSATION_NAMES = (
     *("dialogue", "dialog", "conversation", "transcript", "turns", "utterances", "messages"),
     *("conversations", "dialogues", "minutes", "대화", "대화내용", "회의록"),
@@ -118,6 +121,7 @@ TOKEN_NAMES = ("tokens", "words", "token", "word", "form", "tokenized_text", "to
 TAG_NAMES = (
     *("ner_tags", "tags", "ner", "named_entities", "labels", "label", "ner_tag", "tag", "태그", "개체명"),
     *("ner_label", "ner_labels", "iob", "bio", "iob_tag", "bio_tag", "entity", "entities", "레이블", "라벨", "개체"),
+    *("word_labels", "word_tags", "token_labels", "token_tags", "iob_tags", "bio_tags", "bio_labels"),
 )
 
 
@@ -128,8 +132,8 @@ class MadeColumn(str):
 
 
 def column_name(name: str) -> str:
-    """Bring a column name to the form in which names are compared: NFC, stripped."""
-    return unicodedata.normalize("NFC", name).strip()
+    """Bring a column name to the form in which names are compared: NFC, without what is not seen around it."""
+    return unicodedata.normalize("NFC", name).strip(UNSEEN)
 
 
 def folded(name: str) -> str:

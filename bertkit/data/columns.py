@@ -40,8 +40,8 @@ _LONG_NAME = 30
 _MOST_COMPARED = 1000
 # Names of columns that hold no text, whatever else they may hold; answers least of all.
 _NO_TEXT = re.compile(
-    r"(?:^|[\W_])(?:id|ids|idx|index|no|nr|key|date|time|at|created|updated|url|link|file|line|lang|language|year)$"
-    r"|^(?:answer|gold|label|target|score|correct|cop$)|(?<=[a-z])(?:Id|ID|Key|At|Date|Time)$|(?:번호|아이디|날짜|일시)$",
+    r"(?:^|[\W_])(?:id|ids|idx|index|no|nr|key|date|time|timestamp|at|created|updated|url|link|file|line|lang|language|year)$"
+    r"|^(?:answer|gold|label|target|score|correct|cop$)|(?<=[a-z])(?:Id|ID|Key|At|Date|Time)$|(?:번호|아이디|날짜|일시|타임스탬프)$",
     re.IGNORECASE,
 )
 _NO_TABLE = (

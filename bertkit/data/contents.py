@@ -15,7 +15,7 @@ from string import ascii_uppercase
 from bertkit.data.column_names import ANSWERED, ASKED, LABEL_NAMES, folded
 from bertkit.data.columns import SAID_OF_TARGETS, ColumnChoice, UnnamedColumnsError, named_parts, say_which, text_of
 from bertkit.data.records import AUTO, CLASSES, ENTITIES, QUESTIONS, SCORES, TEXTS, ColumnMap, Row
-from bertkit.data.tagged.schemes import are_tags
+from bertkit.data.tagged.schemes import are_tags, is_entity_tag, is_like_tag
 from bertkit.data.values import JsonText, RowError, field_of, is_number, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import listed, quoted, shell_words, shortened
@@ -30,7 +30,9 @@ _LABEL_WORDS, _LABEL_CHARACTERS = 3, 40
 # Texts have as many words, or, where words are long, characters; and come again seldom.
 _TEXT_WORDS, _TEXT_CHARACTERS, _DIFFERENT = 3, 12, 0.6
 _NONE = ("[]", "()")  # nothing in any row tells nothing of what a column is for
-_NO_PROSE = re.compile(r"https?://\S*|[\d\s:./,+-]+(?:[A-Z]{1,4})?", re.ASCII)
+_NO_PROSE = re.compile(
+    r"https?://\S*|[\d\s:./,+-]+(?:[A-Z]{1,4})?|[\d\s:./,-]+(?:[AaPp]\.?[Mm]\.?|오전|오후)[\d\s:]*(?:(?:GMT|UTC|KST)[+\d:-]*)?"
+)
 # Names of what is told of a row, and is never learnt unless somebody says so.
 _NO_LABEL = re.compile(
     r"(?:^|[\W_])(?:id|ids|idx|index|no|nr|uuid|guid|date|time|url|status|split|fold|user|author|annotator|agent)$"
@@ -48,8 +50,14 @@ _NUMBERED = re.compile(r"(.*?\D)[\W_]?\d{1,2}")
 _NAMES_OF_SPLIT = frozenset({"split", "set", "subset", "partition", "datasplit", "usage"})
 _SPLITS = frozenset(
     {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "public", "private"}
+    | {"학습", "훈련", "검증", "평가", "테스트", "시험"}
 )
 _ENTITIES = ("entities", "entitylabels")
+_OF_TRAINING = frozenset({"train", "training", "학습", "훈련"})
+# Columns of 0 and 1, or of numbers, that say which split or fold a row is of.
+_SAYS_SPLIT = re.compile(r"(?:is|in)[\W_]?(?:train|test|valid|val|dev)(?:ing)?|(?:cv|k)?[\W_]?folds?", re.IGNORECASE)
+# Rows of which the columns are looked at for texts and labels.
+_ROWS_OF_TEXTS = 50
 _RELATED = ("relations",)
 _OTHER_TAGS = ("nertags", "nertag", "nerlabels")
 # What stands beside a question and a text, and is what the label judges.
@@ -212,13 +220,13 @@ def unread_columns(rows: Sequence[Row], columns: ColumnMap, shape: str) -> Itera
         shape: what the rows hold.
     """
     taken = {*columns.inputs, columns.label, *columns.labels, *columns.choices}
+    many, rows = rows, rows[:_ROWS_OF_TEXTS]
     looked = [_look_at(name, place, rows) for place, name in enumerate(rows[0].fields)] if rows else []
     free = [column for column in looked if column.name not in taken]
     for column in free:
-        values = {value.casefold() for value in column.values}
-        if folded(column.name) in _NAMES_OF_SPLIT and len(values) > 1 and values <= _SPLITS:
+        if values := _values_of_split(column, many):
             yield (
-                f"the column {quoted(column.name)} says which split each row is of ({listed(column.values)}), and "
+                f"the column {quoted(column.name)} says which split each row is of ({listed(values)}), and "
                 "it is not read; write the rows of each to a file of its own"
             )
     if shape in (AUTO, CLASSES, SCORES) and (like := _like_labels(rows, free, columns)):
@@ -253,6 +261,22 @@ def unread_columns(rows: Sequence[Row], columns: ColumnMap, shape: str) -> Itera
     if shape in (AUTO, CLASSES) and (tagged := [c.name for c in free if _tags_words(rows, c.name, columns)]):
         option = f"text={columns.text[0]},label={tagged[0]}"
         yield f"{quoted(tagged[0])} has a tag for each word, and is not read (--task ner --columns {option} does)"
+
+
+def _values_of_split(column: _Column, rows: Sequence[Row]) -> list[str]:
+    """Return what a column holds that says which split or fold a row is of; empty where it does not.
+
+    Rows are often sorted by it, so that many say the same; of the first thousand one value is enough, if it is called
+    so.
+    """
+    if column.is_text or len(column.values) > _MOST_LABELS:
+        return []
+    found = list(dict.fromkeys(value for row in rows if (value := _value(row.fields, column.name))))
+    folded_values = {value.casefold() for value in found}
+    is_named = folded(column.name) in _NAMES_OF_SPLIT
+    if folded_values and folded_values <= _SPLITS and (is_named or not _OF_TRAINING.isdisjoint(folded_values)):
+        return found if len(found) > 1 or (is_named and len(rows) >= ROWS_LOOKED_AT) else []
+    return found if 1 < len(found) <= _MOST_LABELS and _SAYS_SPLIT.fullmatch(column.name) else []
 
 
 def _tags_words(rows: Sequence[Row], name: str, columns: ColumnMap) -> bool:
@@ -422,6 +446,7 @@ def _look_at(name: str, place: int, rows: Sequence[Row]) -> _Column:
         and not any(map(_is_fraction, different))
     )
     is_places = any(value not in _NONE for value in values) and all(map(_holds_places, values[:_ENOUGH]))
+    is_places = is_places or _are_lists_of_tags(values)
     repeats = repeats and not is_places
     is_label = repeats and not is_never_label(name)
     return _Column(name, place, words, characters, different, is_text, is_label, is_places, repeats)
@@ -449,6 +474,13 @@ def _holds_places(value: str) -> bool:
     except RowError:
         return False
     return isinstance(items, list) and all(map(_is_place, items))
+
+
+def _are_lists_of_tags(values: Sequence[str]) -> bool:
+    """Tell cells that hold a tag for each of several words, with spaces or commas between them."""
+    cut = [value.split() if " " in value else value.split(",") for value in values[:_ROWS_OF_TEXTS]]
+    tags = {tag for own in cut for tag in own}
+    return sum(map(len, cut)) > 2 * len(cut) > 0 and all(map(is_like_tag, tags)) and any(map(is_entity_tag, tags))
 
 
 def _is_place(item: object) -> bool:

@@ -85,6 +85,7 @@ class GroupColumns:
 # Places that are kept of any kind of fault.
 MAX_PLACES = 6
 _MAX_REASONS = 1000
+_PLACE_OF_BYTE = re.compile(r": byte 0x[0-9a-f]{2} at byte \d+ of the line")
 _SHOWN_REASONS = 3
 # Kinds of fault that an error lists, and lines of each.
 _MOST_KINDS, _FIRST_LINES = 8, 3
@@ -101,6 +102,7 @@ class Faults:
     reasons: Counter[str] = field(default_factory=Counter)
     first: str = ""
     _lines: dict[str, list[Place]] = field(default_factory=dict)
+    _alike: dict[str, str] = field(default_factory=dict)
 
     def summary(self) -> str:
         """List the commonest reasons, each with its number."""
@@ -139,9 +141,12 @@ class Faults:
         for row in rows:
             self.count += 1
             self.first = self.first or row.message
-            if row.message in self.reasons or len(self.reasons) < _MAX_REASONS:
-                self.reasons[row.message] += 1
-                places = self._lines.setdefault(row.message, [])
+            reason = row.message
+            if _PLACE_OF_BYTE.search(reason):  # it stands at another place in each line, and is one kind of fault
+                reason = self._alike.setdefault(_PLACE_OF_BYTE.sub("", reason), reason)
+            if reason in self.reasons or len(self.reasons) < _MAX_REASONS:
+                self.reasons[reason] += 1
+                places = self._lines.setdefault(reason, [])
                 if len(places) < _FIRST_LINES:
                     places.append(Place(file, row.line))
             if len(self.places) < MAX_PLACES:

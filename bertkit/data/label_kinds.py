@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
+from unicodedata import normalize
 
 from bertkit.data.column_names import LABEL_NAMES
 from bertkit.data.records import CLASSES, SCORES, Example, LabelSet
@@ -20,8 +21,9 @@ from bertkit.plain import quoted
 # column once had a gap. Scores come with decimal commas or as percentages. Neither shows in a
 # single label, so the spelling is told from all that there are.
 
-Spelling = Literal["as written", "whole", "comma", "thousands", "percent", "unit"]
-"""`whole`: 1.0 is 1; `comma`: 2,5 is 2.5; `thousands`: 1,200.5 is 1200.5; `percent`: 46% is 46; `unit`: 4/5 is 4."""
+Spelling = Literal["as written", "whole", "comma", "thousands", "percent", "unit", "digits"]
+"""`whole`: 1.0 is 1; `comma`: 2,5 is 2.5; `thousands`: 1,200.5 is 1200.5; `percent`: 46% is 46; `unit`: 4/5 is 4;
+`digits`: full-width ３ is 3."""
 
 NOTES: dict[Spelling, str] = {
     "whole": "labels such as '1.0' are read as '1', because both occur and equal numbers are one label",
@@ -29,6 +31,7 @@ NOTES: dict[Spelling, str] = {
     "thousands": "labels are read with commas between thousands: 1,200.5 is 1200.5",
     "percent": "labels are read as percentages: 46% is 46",
     "unit": "labels are read without the unit that all of them have: 4.5/5 is 4.5",
+    "digits": "labels are read with plain digits and signs: −２.５ is -2.5",
 }
 # Different labels that are kept for telling; of more than these the first show enough.
 _MOST_LABELS = 10_000
@@ -36,10 +39,12 @@ _WITH_POINT = re.compile(r"[+-]?\d+\.0+", re.ASCII)
 _WITH_COMMA = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
 _PERCENT = re.compile(r"[+-]?\d+(?:[.,]\d+)?\s?%", re.ASCII)
-# A currency before, or a unit behind: $ 4.5, 4.5/5, 4.5점, 4.5 stars.
+# A currency before, or a unit behind: $ 4.5, 4.5/5, 4.5 out of 5 stars, 4.5점, 1,200원.
 _WITH_UNIT = re.compile(
-    r"(?P<before>[$€£¥₩]\s?)?(?P<number>[+-]?\d+(?:[.,]\d+)?)(?P<unit>\s?/\s?\d+|\s?[^\W\d_]{1,12}\.?)?"
+    r"(?P<before>[$€£¥₩]\s?)?(?P<number>[+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?))"
+    r"(?P<unit>\s?/\s?\d+(?:[.,]\d+)?|\s(?:out )?of \d+(?:[.,]\d+)?(?:\s[^\W\d_]{1,12})?|\s?[^\W\d_]{1,12}\.?)?"
 )
+_PLAIN_SIGNS = str.maketrans("−‒–", "---")
 # What stands for a missing score or label.
 MISSING = frozenset(
     {"n/a", "n.a.", "#n/a", "na", "nan", "null", "nil", "-", "--", "?", "??", "???", ".", "<na>", "<null>", "(null)"}
@@ -97,17 +102,24 @@ def spelling_of(labels: Iterable[str], *, of_scores: bool = False) -> Spelling:
         return (
             "percent" if of_scores or len(words) > _MANY_NUMBERS or _have_fractions(words, "percent") else "as written"
         )
-    commas = {label for label in words if _WITH_COMMA.fullmatch(label)}
+    commas = {label for label in words if _WITH_COMMA.fullmatch(label) or _THOUSANDS.fullmatch(label)}
     if len(commas) >= 2 and all(is_number(label) for label in words - commas):
         # 1,200 alone may be either; as 1,200.5 or beside 950.5 it has thousands.
         thousands = {label for label in words if _THOUSANDS.fullmatch(label)}
         if thousands == commas and any("." in label for label in words):
             return "thousands"
+        if thousands == commas and _are_grouped(commas, words - commas):
+            return "thousands" if of_scores or len(words) >= _MANY_NUMBERS else "as written"
         return "comma" if of_scores or _have_fractions(words, "comma") else "as written"
     thousands = {label for label in words if _THOUSANDS.fullmatch(label)}
     if thousands and any("." in label for label in thousands) and all(map(is_number, words - thousands)):
         return "thousands"
-    return "unit" if _have_one_unit(words) and (of_scores or _have_fractions(words, "unit")) else "as written"
+    if _have_one_unit(words):
+        are_amounts = len(words) >= _MANY_NUMBERS and any("," in label for label in words)
+        return "unit" if of_scores or are_amounts or _have_fractions(words, "unit") else "as written"
+    plain = {_plain(label) for label in words}
+    is_odd = plain != words and all(map(is_number, plain))
+    return "digits" if is_odd and (of_scores or not all(map(is_whole, plain))) else "as written"
 
 
 def respelt(label: str, spelling: Spelling) -> str:
@@ -121,7 +133,9 @@ def respelt(label: str, spelling: Spelling) -> str:
             return label.replace(",", "") if _THOUSANDS.fullmatch(label) else label
         case "unit":
             found = _WITH_UNIT.fullmatch(label)
-            return label if found is None else found["number"].replace(",", ".")
+            return label if found is None else _number_of(found["number"])
+        case "digits":
+            return _plain(label)
         case "percent":
             return label.rstrip("% ").replace(",", ".") if _PERCENT.fullmatch(label) else label
         case _:
@@ -146,7 +160,7 @@ def are_scores(labels: Iterable[str]) -> bool:
     spelling = spelling_of(found)
     words = [respelt(label, spelling) for label in found if not is_no_finite_number(label) and not _is_missing(label)]
     numbers = [label for label in words if is_number(label)]
-    if spelling in ("percent", "unit", "thousands"):
+    if spelling in ("percent", "unit", "thousands", "digits"):
         return True
     if all(map(is_whole, numbers)):
         return False
@@ -161,8 +175,9 @@ def placeholders(counts: Counter[str]) -> list[str]:
     """Return the labels that look like missing ones among others: "-", "NaN", "N/A", or -1 beside 0, 1, 2."""
     found = [label for label in counts if _is_missing(label)]
     others = [label for label in counts if label not in found]
-    if "-1" in others and _is_no_class(others):
-        found.append("-1")
+    less = [label for label in others if is_whole(label) and float(label) == -1]
+    if less and _is_no_class([label for label in others if label not in less]):
+        found += less
     return found if len(counts) - len(found) >= 2 else []
 
 
@@ -175,13 +190,13 @@ def header_like(counts: Counter[str]) -> list[str]:
 def joined_labels(labels: Collection[str]) -> dict[str, list[str]]:
     """Return the labels that look like several in one, with their parts: a+b, a/b, a,b or 2 4, where each stands alone.
 
-    A space parts numbers only: words with one between them are a name.
+    A space parts numbers and hashtags only: words with one between them are a name.
     """
     found = {}
     for label in labels:
-        for mark in ("|", ";", ",", "+", "/", "&", " "):
+        for mark in ("|", ";", ",", "+", "/", "&", "·", " and ", " 및 ", " "):
             parts = [part.strip() for part in label.split(mark)]
-            if mark == " " and not all(map(str.isdecimal, parts)):
+            if mark == " " and not all(part.isdecimal() or part.startswith("#") for part in parts):
                 continue
             if len(parts) > 1 and len(set(parts)) == len(parts) and all(part in labels for part in parts):
                 found[label] = parts
@@ -197,6 +212,27 @@ def spelling_notes(spelling: Spelling, shape: str) -> tuple[str, ...]:
 
 def _have_fractions(labels: Iterable[str], spelling: Spelling) -> bool:
     return not all(is_whole(respelt(label, spelling)) for label in labels)
+
+
+def _are_grouped(commas: Set[str], others: Set[str]) -> bool:
+    """Tell commas between thousands from decimal commas with three digits behind them.
+
+    Beside them stand whole numbers below a thousand; or a number has two commas, or all end in a zero, as amounts do.
+    """
+    if any(label.lstrip("+-").startswith("0") for label in commas):
+        return False
+    are_small = bool(others) and all(is_whole(label) and abs(float(label)) < 1000 for label in others)
+    return are_small or any(label.count(",") > 1 for label in commas) or all(label[-1] == "0" for label in commas)
+
+
+def _number_of(written: str) -> str:
+    """Write a number with a unit plainly: three digits behind a comma are thousands, others are decimals."""
+    return written.replace(",", "" if _THOUSANDS.fullmatch(written) else ".")
+
+
+def _plain(label: str) -> str:
+    """Write full-width digits and signs as plain ones."""
+    return normalize("NFKC", label).translate(_PLAIN_SIGNS).strip()
 
 
 def _have_one_unit(labels: Iterable[str]) -> bool:
@@ -216,10 +252,9 @@ def _is_missing(label: str) -> bool:
 
 def _is_no_class(labels: Sequence[str]) -> bool:
     """Tell whether -1 stands for no label: beside words, or beside 0, 1, 2 and more, but not beside 0 and 1 alone."""
-    rest = [label for label in labels if label != "-1"]
-    if not all(map(is_whole, rest)):
+    if not all(map(is_whole, labels)):
         return True
-    values = sorted(float(label) for label in rest)
+    values = sorted(float(label) for label in labels)
     return len(values) >= 3 and values == list(range(len(values)))
 
 
@@ -238,6 +273,8 @@ _NUMBER = re.compile(r"\s*[+-]?\d+(?:,\d+)*(?:\.\d+)?\s*%?\s*", re.ASCII)
 _CLASS_ID = re.compile(r"0|[1-9]\d?", re.ASCII)
 _YES = frozenset({"1", "1.0", "true", "yes", "y", "t"})
 _NO = frozenset({"", "0", "0.0", "false", "no", "n", "f"})
+# What names one label, whatever stands there: {"id": 1, "name": "yes"}.
+_NAMED_KEYS = frozenset({"id", "name"})
 _BITS = frozenset({"0", "1", "0.0", "1.0"})
 PLACES = "0/1"
 """Stands for a mark where cells are lists of 0 and 1, each place of which is a label."""
@@ -281,6 +318,8 @@ def are_sets(cells: Sequence[str]) -> bool:
     mark = mark_of(plain)
     if mark == "," and all(_NUMBER.fullmatch(part) for cell in plain for part in parted(cell, mark)):
         return _are_number_sets(plain)
+    if mark == "," and all(_is_amount(cell) for cell in plain if mark in cell):
+        return False
     if not mark:
         return False
     different = set(plain)
@@ -404,6 +443,12 @@ def _are_number_sets(cells: Sequence[str]) -> bool:
 _cell_labels = lru_cache(maxsize=10_000)(labels_in)
 
 
+def _is_amount(cell: str) -> bool:
+    """Tell a number with commas between thousands and a unit or a currency: 1,200원."""
+    found = _WITH_UNIT.fullmatch(cell.strip())
+    return found is not None and _THOUSANDS.fullmatch(found["number"]) is not None
+
+
 def _is_refused(cell: str) -> bool:
     """Tell an object that is not a choice of labels; a list of lists is told from them where it is read."""
     if not cell.lstrip().startswith("{"):
@@ -426,6 +471,8 @@ def _listed(found: object) -> list[str]:
     if isinstance(found, dict):
         if list(found) == ["choices"]:
             return _listed(found["choices"])
+        if set(found) >= _NAMED_KEYS:
+            raise RowError(f"the label is an object of {' and '.join(map(quoted, found))}")
         words = {name: value_text(value).strip().casefold() for name, value in found.items()}
         odd = next((name for name, word in words.items() if word not in _YES | _NO), None)
         if odd is not None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bertkit import hub
 from bertkit.data.catalog import DatasetSpec
+from bertkit.data.column_names import first_named
 from bertkit.data.columns import (
     ColumnChoice,
     Groups,
@@ -99,6 +100,14 @@ def rename(rows: Iterable[Row | BadRow], renames: Mapping[str, str]) -> Iterator
             yield Row(row.line, {renames.get(name, name): text for name, text in row.fields.items()})
         else:
             yield Row(row.line, _Renamed(row.fields, renames))
+
+
+def spelt_as(columns: ColumnMap, names: Sequence[str]) -> dict[str, str]:
+    """Return which names to write as the columns of the first file: they differ in letter case and spaces only."""
+    wanted = (*columns.inputs, *columns.choices, *columns.spans, *columns.labels, columns.label)
+    missing = [name for name in wanted if name is not None and name not in names and "." not in name]
+    found = {name: first_named(names, [name]) for name in missing}
+    return {own: name for name, own in found.items() if own is not None and own not in wanted}
 
 
 def check_shared(columns: ColumnMap, names: Sequence[str], place: str) -> None:
@@ -234,7 +243,6 @@ def _class_names(feature: Any) -> tuple[str, ...]:
 # the work, is counted or is answered is for those who ask.
 
 Watch = Callable[[Iterator[Row | BadRow]], Iterator[Row | BadRow]]
-_TEXTS_LOOKED_AT = 50
 _TAGGED = ColumnMap(("text",), None, "entities")
 _WAYS_ON = ("name a file or a directory", "try the bundled sample:paraphrase")
 _CATALOG_WAYS_ON = ("name the folder of its files with --data-dir DIR", *_WAYS_ON)
@@ -428,7 +436,7 @@ class Opener:
     def _opened(self, table: Table, split: str, given: ColumnMap | None) -> Table:
         spec = self.source.spec
         first = self._first_row(table)
-        renames = find_renames(first, spec)
+        renames = find_renames(first, spec) | ({} if given is None else spelt_as(given, list(first.fields)))
         names = [renames.get(name, name) for name in first.fields]
         choice = self.choice
         if self.shape == LABEL_SETS:
@@ -567,7 +575,7 @@ class Opener:
 
     def _unread(self, table: Table, columns: ColumnMap) -> list[str]:
         """Say what is not read and might be meant to be."""
-        rows = [row for row in itertools.islice(table.read(), _TEXTS_LOOKED_AT) if isinstance(row, Row)]
+        rows = [row for row in itertools.islice(table.read(), ROWS_LOOKED_AT) if isinstance(row, Row)]
         return list(unread_columns(rows, columns, self.shape))
 
 

@@ -23,9 +23,9 @@ from bertkit.plain import STDIN_NAME, as_typed, quoted, shell_words
 
 # Words for a split, in file names and on the hub.
 SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
-    "train": ("train",),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test",),
+    "train": ("train", "training", "학습", "훈련"),
+    "validation": ("validation", "valid", "val", "dev", "검증"),
+    "test": ("test", "testing", "평가", "테스트", "시험"),
 }
 _SPLIT_OF_WORD = {word: split for split, words in SPLIT_WORDS.items() for word in words}
 _SHOWN = 4
@@ -35,9 +35,10 @@ DATA_SUFFIXES = (
     *("parquet", "arrow", "feather", "conll", "bio", "iob", "iob2", "conllu", "conllx"),
 )
 _PACKED = rf"(?:{'|'.join(map(re.escape, PACKED_SUFFIXES))})?"
-# train.tsv, dev.csv.gz, and the hub's train-00000-of-00002-abc.parquet
+# train.tsv, dev.csv.gz, the hub's train-00000-of-00002-abc.parquet, and train_1.csv beside train_2.csv
 _SPLIT_FILE = re.compile(
-    rf"(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?P<shard>-\d+-of-\d+(-[0-9a-f]+)?)?\.({'|'.join(DATA_SUFFIXES)}){_PACKED}",
+    rf"(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?P<shard>-\d+-of-\d+(-[0-9a-f]+)?|[-_ ]?(?:part)?[-_]?\d{{1,3}})?"
+    rf"\.({'|'.join(DATA_SUFFIXES)}){_PACKED}",
     re.IGNORECASE,
 )
 # ratings_train.txt, and dev-v1.json: the word stands apart.

@@ -302,6 +302,8 @@ def _prepared_at(
     if setup is not None:
         config = resumed_config(config, setup)
     elif config.resume:
+        if config.output is None and not config.data:
+            raise UsageError("--resume: name the folder of the training with --output RUN.")
         if not (place.request or config.data):
             raise UsageError(f"--resume: no training was started in {place.shown}; name DATA to start one.")
         listener(f"{place.shown} has no checkpoint; starting at step 0")

@@ -297,3 +297,51 @@ def test_resume_refuses_other_options(trained_run: Path, tmp_path: Path, pair_fi
     )
     write_tsv(pair_file, pair_rows(120, seed=9), HEADER)
     one_sentence(run("train", str(pair_file), "--output", str(place), "--resume"), 3, "data has changed", "--force")
+
+
+def test_a_run_behind_its_data_is_said_to_come_first(trained_run: Path, tmp_path: Path) -> None:
+    table = write_tsv(tmp_path / "my rows.tsv", pair_rows(4), HEADER)
+    for command in (["eval"], ["predict", "--quiet"]):
+        one_sentence(
+            run(command[0], str(table), str(trained_run), *command[1:]),
+            3,
+            f"The run or model comes first: bertkit {command[0]} {trained_run} '{table}'.",
+        )
+    one_sentence(run("attention", "a text", str(trained_run)), 3, f"bertkit attention {trained_run} 'a text'.")
+    one_sentence(run("vocab", "lookup", "ball", str(trained_run)), 3, f"bertkit vocab lookup {trained_run} ball.")
+    nowhere = run("eval", str(tmp_path / "none"), str(table))
+    assert "comes first" not in nowhere.stderr
+    text = run("predict", str(trained_run), "the ball is red")
+    one_sentence(text, 3, "no such file. A text comes through a pipe: echo 'the ball is red' | bertkit predict ")
+
+
+def test_a_folder_of_runs_is_told_from_one(trained_run: Path) -> None:
+    folder = trained_run.parent
+    one_sentence(run("eval", str(folder)), 3, f"{folder}: is a folder of runs and not one of them; name one, such as ")
+
+
+def test_a_file_given_as_a_text_is_said_to_be_one(trained_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_text("a ball\n")
+    result = run("tokenize", "--model", str(trained_run), str(path), "--format", "tokens")
+    assert (result.exit_code, f"{path} is read as a text; --file {path} reads the file" in result.stderr) == (0, True)
+    assert not run("tokenize", "--model", str(trained_run), "a ball.", "--format", "tokens").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("tokenize", "a", "--format", "xml"), "'xml' is not one of 'table', 'json', 'ids',"),
+        (("train", "a.csv", "--lr", "abc"), "it is not a number."),
+        (("train", "a.csv", "--seed", "1.5"), "it is not a whole number."),
+        (("summarize", "a.txt", "--words", "0"), "it must be at least 1."),
+    ],
+)
+def test_what_is_wrong_with_the_value_of_an_option_is_said_in_words(words: tuple[str, ...], said: str) -> None:
+    result = run(*words)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{words[2]}': {said}" in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_resume_alone_asks_for_the_folder() -> None:
+    one_sentence(run("train", "--resume"), 2, "--resume: name the folder of the training with --output RUN.")

@@ -55,6 +55,11 @@ def test_growth_is_given_back_once_it_is_worth_it(monkeypatch: pytest.MonkeyPatc
         device.give_back_growth()
     # Not within a second of the last time, nor for 20 MB.
     assert given == [100.0, 102.5, 103.5]
+    # What is held in the middle of work does not count for ever: growth is told from the least since.
+    for seconds, held in [(105.0, 890), (105.1, 200), (105.2, 220), (106.0, 231), (106.1, 232)]:
+        now |= {"seconds": seconds, "held": held << 20}
+        device.give_back_growth()
+    assert given == [100.0, 102.5, 103.5, 106.1]
 
 
 def test_where_growth_is_not_known_memory_is_given_back(monkeypatch: pytest.MonkeyPatch):

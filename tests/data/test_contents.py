@@ -368,3 +368,37 @@ def test_a_target_is_no_label_beside_what_is_said_of_it(tmp_path: Path) -> None:
     path.write_text("tweet,target,stance\n" + "".join(lines))
     assert load_data((str(path),)).columns.label == "stance"
     assert load_data((str(path),), columns="label=target").columns.label == "target"
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("dataset", ["train", "dev", "test"], True),
+        ("구분", ["학습", "검증", "평가"], True),
+        ("is_test", ["0", "1", "0"], True),
+        ("fold", ["1", "2", "3"], True),
+        ("kind", ["public", "private", "public"], False),
+        ("state", ["open", "test", "closed"], False),
+    ],
+)
+def test_columns_that_say_which_split_a_row_is_of(tmp_path: Path, name: str, values: list[str], *, said: bool) -> None:
+    rows = [f"a text of number {i},{'yes' if i % 2 else 'no'},{values[i // 40]}" for i in range(120)]
+    (tmp_path / "t.csv").write_text("\n".join([f"text,label,{name}", *rows, ""]), encoding="utf-8")
+    notes = load_data([str(tmp_path / "t.csv")]).notes
+    assert any(f"the column '{name}' says which split each row is of" in note for note in notes) == said
+
+
+@pytest.mark.parametrize(
+    ("time", "name"),
+    [
+        ("2026/05/{day} 10:02:09 AM GMT+9", "Timestamp"),
+        ("2026. 5. {day} 오전 10:02:09", "타임스탬프"),
+        ("5/{day}/2026 3:04 PM", "When"),
+    ],
+)
+def test_times_of_forms_are_no_texts(tmp_path: Path, time: str, name: str) -> None:
+    rows = [f"{time.format(day=i + 1)},it rained on day {i},{'good' if i % 2 else 'bad'}" for i in range(20)]
+    header = f"{name},What happened to you?,How was that?"
+    (tmp_path / "t.csv").write_text("\n".join([header, *rows, ""]), encoding="utf-8")
+    loaded = load_data([str(tmp_path / "t.csv")])
+    assert (loaded.columns.text, loaded.columns.label) == (("What happened to you?",), "How was that?")

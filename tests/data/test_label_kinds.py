@@ -174,6 +174,23 @@ def test_a_run_that_learnt_both_spellings_is_asked_for_both(tmp_path: Path) -> N
         (["1점", "2점"], "as written", ["1점", "2점"]),
         (["3/5", "4/5"], "as written", ["3/5", "4/5"]),
         (["v1.0", "v1.5"], "as written", ["v1.0", "v1.5"]),
+        (["4.5 out of 5 stars", "3.0 out of 5 stars"], "unit", ["4.5", "3.0"]),
+        (["4.5 of 5", "3 of 5"], "unit", ["4.5", "3"]),
+        (["3.5 / 5.0", "4.0 / 5.0"], "unit", ["3.5", "4.0"]),
+        (["4 out of 5 stars", "3 out of 5 stars"], "as written", ["4 out of 5 stars", "3 out of 5 stars"]),
+        ([f"{n},500원" for n in range(1, 12)], "unit", [f"{n}500" for n in range(1, 12)]),
+        ([f"{n},250" for n in range(1, 12)] + ["640"], "thousands", [f"{n}250" for n in range(1, 12)] + ["640"]),
+        (
+            [f"{n},{n}00" for n in range(1, 10)] + ["1,200,000"],
+            "thousands",
+            [f"{n}{n}00" for n in range(1, 10)] + ["1200000"],
+        ),
+        (["1,200", "950"], "as written", ["1,200", "950"]),
+        (["0,125", "1,375", "2"], "comma", ["0.125", "1.375", "2"]),
+        (["1,125", "1,375", "1,250"], "comma", ["1.125", "1.375", "1.250"]),
+        (["０．５", "１．５"], "digits", ["0.5", "1.5"]),
+        (["−0.5", "0.5"], "digits", ["-0.5", "0.5"]),
+        (["１", "２"], "as written", ["１", "２"]),
         (["1.5 stars", "2.5 points"], "as written", ["1.5 stars", "2.5 points"]),
     ],
 )
@@ -199,6 +216,9 @@ def test_more_words_for_no_label(label: str) -> None:
         (["good", "very", "very good"], {}),
         (["R&B", "pop"], {}),
         (["a", "a+a"], {}),
+        (["calm", "sad", "calm and sad"], {"calm and sad": ["calm", "sad"]}),
+        (["기쁨", "슬픔", "기쁨·슬픔"], {"기쁨·슬픔": ["기쁨", "슬픔"]}),
+        (["#wet", "#cold", "#wet #cold"], {"#wet #cold": ["#wet", "#cold"]}),
     ],
 )
 def test_labels_that_are_several_in_one(labels: list[str], joined: dict[str, list[str]]) -> None:
@@ -214,3 +234,58 @@ def test_numbers_that_are_spelt_differently_are_named(tmp_path: Path, labels: li
 def test_what_stands_for_a_missing_score_is_no_class(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the label '#DIV/0!' is not a number"):
         load_data([str(csv(tmp_path, ["0.5", "#DIV/0!", "1.5", "2.0", "2.5"] * 4))])
+
+
+def test_amounts_are_no_sets_of_labels(tmp_path: Path) -> None:
+    loaded = load_data([str(csv(tmp_path, [f"{place + 1},{place % 10}00원" for place in range(30)]))])
+    assert loaded.task == "regression"
+    assert [row.label for row in loaded.splits["train"]][:3] == ["1000", "2100", "3200"]
+    assert any("without the unit" in note for note in loaded.notes)
+
+
+def test_minus_one_is_a_missing_label_with_a_point_too() -> None:
+    assert placeholders(Counter({"-1.0": 5, "0.0": 9, "1.0": 9, "2.0": 9})) == ["-1.0"]
+    assert placeholders(Counter({"-1.0": 5, "0.0": 9, "1.0": 9})) == [], "negative, neutral and positive"
+
+
+def test_what_is_not_seen_around_a_label_is_no_part_of_it(tmp_path: Path) -> None:
+    path = csv(tmp_path, ["pos", "neg\u200b", "\ufeffpos", "neg\xa0"] * 3)
+    assert set(load_data([str(path)]).labels("train")) == {"pos", "neg"}
+    empty = csv(tmp_path, ["pos", "neg", "\u200b"], name="e.csv")
+    with pytest.raises(DataError, match=r"e\.csv:4: label is empty"):
+        load_data([str(empty)])
+
+
+@pytest.mark.parametrize(
+    "labels", [["yes", "yes.", "no"], ["yes", "'yes'", "no"], ["1", "True", "0"], ["예", "“예”", "아니요"]]
+)
+def test_more_spellings_of_one_label_are_named(tmp_path: Path, labels: list[str]) -> None:
+    found = inspect_data(InspectRequest((str(csv(tmp_path, labels * 20)),))).audit.findings
+    assert [finding.count for finding in found if finding.kind == "label_variants"] == [20]
+
+
+def test_true_and_one_are_not_compared_where_only_one_of_them_is_there(tmp_path: Path) -> None:
+    found = inspect_data(InspectRequest((str(csv(tmp_path, ["True", "False", "Maybe"] * 20)),))).audit.findings
+    assert not [finding for finding in found if finding.kind == "label_variants"]
+
+
+def test_an_object_that_names_a_label_is_no_set_of_flags(tmp_path: Path) -> None:
+    rows = [
+        f'{{"text": "row {i}", "label": {{"id": {i % 2}, "name": "{"yes" if i % 2 else "no"}"}}}}' for i in range(9)
+    ]
+    (tmp_path / "t.jsonl").write_text("\n".join([*rows, ""]), encoding="utf-8")
+    with pytest.raises(DataError, match=r"the label is an object of 'id', 'name' .*--columns label=label.name"):
+        load_data([str(tmp_path / "t.jsonl")])
+
+
+def test_many_whole_numbers_may_be_scores(tmp_path: Path) -> None:
+    many = load_data([str(csv(tmp_path, [str(i) for i in range(30)]))]).notes
+    assert any("whole numbers (30 different); if they are scores, --task regression" in note for note in many)
+    few = load_data([str(csv(tmp_path, [str(i % 5) for i in range(30)]))]).notes
+    assert not any("if they are scores" in note for note in few)
+
+
+def test_a_rating_of_label_studio_is_its_number(tmp_path: Path) -> None:
+    rows = [f'{{"text": "row {i}", "stars": [{{"rating": {i % 5 + 1}}}], "annotation_id": {i}}}' for i in range(9)]
+    (tmp_path / "t.jsonl").write_text("\n".join([*rows, ""]), encoding="utf-8")
+    assert set(load_data([str(tmp_path / "t.jsonl")]).labels("train")) == {"1", "2", "3", "4", "5"}

@@ -92,3 +92,12 @@ def test_faults_of_all_files_are_said_at_once(tmp_path: Path) -> None:
         load_data([str(first), str(second)])
     assert str(caught.value).startswith(f"{first}:3: label is empty (column 'label'); 2 rows have this fault ")
     assert f"(lines 3, {second}:2)" in str(caught.value)
+
+
+def test_bytes_at_different_places_are_one_kind_of_fault(tmp_path: Path) -> None:
+    rows = b"".join(b"x" * place + b" caf\xe9,yes\n" for place in range(1, 9))
+    (tmp_path / "t.csv").write_bytes(b"text,label\n" + rows)
+    with pytest.raises(
+        DataError, match=r"t\.csv:2: not valid UTF-8: byte 0xe9 .*; 8 rows have this fault \(lines 2, 3, 4, …\)"
+    ):
+        load_data([str(tmp_path / "t.csv")])

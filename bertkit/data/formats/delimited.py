@@ -7,6 +7,7 @@ import io
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass
 
 from bertkit.data.column_names import HEADER_NAMES, column_name, folded
 from bertkit.data.formats.lines import CARRIAGE_RETURN, MOST_CHARACTERS, Lines, RecordTooLongError
@@ -27,6 +28,9 @@ _LONG_NAME = 30
 _NAME_WORDS = 3
 # Lines of prose that begin a text may have as many commas each by chance; more than these do not.
 _FEW_ROWS = 3
+# What lines above a table begin with that are remarks, and how many titles may stand there, above how many rows.
+COMMENTS = ("#", "//", "--", "%", ";")
+_MOST_TITLES, _FEW_TITLED = 4, 5
 # What stands in one of so many rows is not a name of its column.
 _OFTEN = 20
 
@@ -154,6 +158,8 @@ def has_header(rows: Sequence[Sequence[str]], expected: Set[str]) -> bool:
         return any(column_name(name).casefold() in expected for name in first)
     if any(" " in cell and all(map(is_tag, cell.split())) for cell in first):
         return False
+    if any(is_tag(cell) and _are_tags_below(column, below) for column, cell in enumerate(first)):
+        return False
     if _header_words(first) or not below:
         return True
     numeric = [column for column, name in enumerate(first) if is_number(name)]
@@ -181,26 +187,46 @@ def _comes_again(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     return False
 
 
+def _are_tags_below(column: int, rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether a column holds tags below its first cell."""
+    cells = [row[column].strip() for row in rows if column < len(row)]
+    return len(cells) > _FEW_ROWS and _OFTEN * sum(map(is_tag, cells)) >= (_OFTEN - 1) * len(cells)
+
+
 def _stands_above_texts(column: int, rows: Sequence[Sequence[str]]) -> bool:
     texts = sum(column < len(row) and len(row[column].split()) > 1 for row in rows)
     return len(rows) > _FEW_ROWS and _OFTEN * (len(rows) - texts) <= len(rows)
 
 
-def comments_above(lines: Sequence[str]) -> int:
-    """Count the lines above a header that begin with # and are no part of the table; 0 where no known header follows.
+def lines_above(lines: Sequence[str]) -> int:
+    """Count the lines above a header that are comments or titles and no part of the table; 0: no known header follows.
 
     Args:
         lines: the first lines, from the first that is not blank on.
     """
-    above = next((place for place, line in enumerate(lines) if line.strip() and not line.startswith("#")), 0)
-    if not above:
-        return 0
-    for delimiter in DELIMITERS:
+    above = next((place for place, line in enumerate(lines) if line.strip() and not line.startswith(COMMENTS)), 0)
+    for delimiter in DELIMITERS if above else ():
         names = lines[above].split(delimiter)
-        as_wide = any(line.count(delimiter) == len(names) - 1 for line in lines[:above])
-        if len(names) > 1 and not as_wide and _could_name(names) and _header_words(names):
+        known = len(_header_words(names)) if len(names) > 1 and _could_name(names) else 0
+        wide = [line.split(delimiter) for line in lines[:above] if line.count(delimiter) == len(names) - 1]
+        is_sure = known > 1 and not any(map(_header_words, wide))
+        if is_sure or (known and not wide and all(line.startswith("#") for line in lines[:above] if line.strip())):
             return above
-    return 0
+    titles = range(1, 0 if above else _MOST_TITLES + 1)
+    return next((place for place in titles if place < len(lines) and _are_titles(lines, place)), 0)
+
+
+def _are_titles(lines: Sequence[str], place: int) -> bool:
+    """Tell whether lines of one cell each stand above a line that names columns, and rows as wide as it below it."""
+    below = [line for line in lines[place + 1 :] if line.strip()][:_FEW_TITLED]
+    for delimiter in DELIMITERS:
+        cells = [line.split(delimiter) for line in lines[:place]]
+        names = lines[place].split(delimiter)
+        alone = all(sum(map(bool, map(str.strip, row))) < 2 for row in cells)
+        wide = sum(line.count(delimiter) >= len(names) - 1 for line in below)
+        if alone and len(names) > 1 and _could_name(names) and len(_header_words(names)) > 1 and 2 * wide > len(below):
+            return True
+    return False
 
 
 def _header_words(names: Sequence[str]) -> set[str]:
@@ -231,6 +257,9 @@ _UNNAMED = "\0"
 # What may stand around a name: spaces, a byte order mark.
 _AROUND_NAME = "    "
 _RULE = re.compile(r":?-{3,}:?")
+# What Qualtrics writes in its third line, and names that its first one has.
+_IMPORTED = ('{"ImportId"', "{'ImportId'")
+_OF_QUALTRICS = frozenset({"startdate", "enddate", "responseid", "recordeddate", "ipaddress"})
 _UNCLOSED = "a quote is opened here and never closed"
 
 
@@ -288,14 +317,19 @@ def tsv_records(lines: Lines) -> Iterator[Record]:
 
 
 def _cut_at_tabs(line: str) -> list[str]:
-    """Cut a line of a tsv; JSON that pandas has quoted there, and nothing else, is freed of its quotes."""
+    """Cut a line of a tsv; what pandas and Excel have quoted there, JSON and quotes, is freed of its quotes."""
     fields = line.split("\t")
-    if '"[' in line or '"{' in line:
-        return [
-            field[1:-1].replace('""', '"') if field[:2] in ('"[', '"{') and field[-2:] in (']"', '}"') else field
-            for field in fields
-        ]
+    if '"[' in line or '"{' in line or '""' in line:
+        return [_without_quotes(field) for field in fields]
     return fields
+
+
+def _without_quotes(field: str) -> str:
+    """Take the quotes off that programs put around JSON and around what holds a quote, which is doubled then."""
+    inside = field[1:-1]
+    is_json = field[:2] in ('"[', '"{') and field[-2:] in (']"', '}"')
+    is_doubled = field[:1] == '"' == field[-1:] and '""' in inside and '"' not in inside.replace('""', "")
+    return inside.replace('""', '"') if is_json or is_doubled else field
 
 
 def csv_records(lines: Lines, delimiter: str) -> Iterator[Record]:
@@ -344,7 +378,6 @@ def read_table(
         DataError: the header cannot be read, or repeats a name.
     """
     names = None if header is None else [column_name(name) for name in header]
-    drop_extra = names is not None
     own: list[str] | None = None
     columns: Sequence[str] | None = names
     if has_header:
@@ -354,7 +387,7 @@ def read_table(
             return
         yield from left_out
         columns = _named_columns(names)
-    known = frozenset(name.casefold() for name in own or ())
+    another = _Another(frozenset(name.casefold() for name in own or ()))
     longest = max(map(len, own or ()), default=0) + len(_AROUND_NAME)
     # A line with as many fields has a name for each: nearly all are so.
     plain = columns if columns is not None and len(columns) > 1 and _UNNAMED not in columns else ()
@@ -363,17 +396,19 @@ def read_table(
             yield BadRow(line, fields)
             continue
         last = fields[-1] if fields else ""
-        if len(last) <= longest and last.strip().casefold() in known and _is_header_again(fields, known):
-            other = [] if own is None else _in_order(fields, own)
-            is_otherwise = names is own and other != own
-            columns = _named_columns(other) if is_otherwise else columns
-            yield LeftOut(line, "the line repeats the header" + ", with its columns in another order" * is_otherwise)
+        if (another.is_near or not last.strip()) and another.holds(fields):
+            yield LeftOut(line, "the line is of another table, which begins below a blank line")
+            continue
+        if len(last) <= longest and _is_header_again(fields, another.names):
+            other = [] if own is None or names is not own else _in_order(fields, own)
+            columns = _named_columns(other) if other and other != own else columns
+            yield _repeated(line, in_order=not other or other == own)
             continue
         if columns is plain and len(fields) == len(plain) and (last.strip() or not _is_blank(fields)):
             yield Row(line, dict(zip(plain, fields, strict=True)))
         elif not _is_blank(fields):
             columns = columns or [str(position) for position in range(1, len(fields) + 1)]
-            yield _table_row(line, fields, columns, drop_extra=drop_extra)
+            yield _table_row(line, fields, columns, drop_extra=header is not None)
         elif keep_blank:
             only = columns[0] if columns is not None and len(columns) == 1 else None
             yield BadRow(line, "the line is blank") if only is None else Row(line, {only: ""})
@@ -424,7 +459,42 @@ def _names(fields: Sequence[str]) -> list[str]:
 
 def _is_header_again(fields: Sequence[str], names: Set[str]) -> bool:
     """Tell the header of another file behind the first one, as `cat a.csv b.csv` leaves it."""
-    return len(fields) > 1 and len(fields) >= len(names) > 1 and {name.casefold() for name in _names(fields)} == names
+    is_like = len(fields) > 1 and len(fields) >= len(names) > 1 and fields[-1].strip().casefold() in names
+    return is_like and {name.casefold() for name in _names(fields)} == names
+
+
+@dataclass
+class _Another:
+    """Tells the rows of another table, which stands below a blank line under names of its own.
+
+    Args:
+        names: of the first table, in lower case; none: it has no header.
+    """
+
+    names: Set[str]
+    is_near: bool = False
+    _is_below: bool = False
+
+    def holds(self, fields: Sequence[str]) -> bool:
+        """Tell whether a record is of it; blank ones are of none."""
+        if _is_blank(fields):
+            self.is_near = bool(self.names)
+            return False
+        self._is_below = self._is_below or (self.is_near and _begins_another(fields, self.names))
+        self.is_near = self._is_below
+        return self._is_below
+
+
+def _begins_another(fields: Sequence[str], names: Set[str]) -> bool:
+    """Tell the names of another table, of which some are also this table's or are usual ones."""
+    filled = [name for name in _names(fields) if name]
+    known = sum(name.casefold() in names or folded(name) in HEADER_NAMES for name in filled)
+    is_own = {name.casefold() for name in filled} == names
+    return len(filled) > 1 and not is_own and known > 0 and _could_name(filled) and all(map(_is_bare_name, filled))
+
+
+def _repeated(line: int, *, in_order: bool) -> LeftOut:
+    return LeftOut(line, "the line repeats the header" + ", with its columns in another order" * (not in_order))
 
 
 def _in_order(fields: Sequence[str], names: Sequence[str]) -> list[str]:
@@ -456,7 +526,10 @@ def _below_header(records: Iterator[Record], source: str) -> tuple[list[LeftOut]
     """Return what stands around the header and is no row, the names, and the records below."""
     title, names, records = _below_title(records, _read_header(records, source))
     left_out = [LeftOut(title, "the line is a title above the names of the columns")] if title else []
-    ahead = list(itertools.islice(records, 1))
+    ahead = list(itertools.islice(records, 2 if _OF_QUALTRICS & set(map(folded, names or ())) else 1))
+    if len(ahead) > 1 and _is_imported(ahead[1][1]):
+        left_out += [LeftOut(line, "the line tells of the columns (Qualtrics)") for line, _ in ahead]
+        ahead = []
     if ahead and (rule := _rule_below(ahead[0])):
         ahead, records = [], _stripped(records)
         left_out.append(LeftOut(rule, "the line is the rule below the header of a Markdown table"))
@@ -467,6 +540,12 @@ def _stripped(records: Iterator[Record]) -> Iterator[Record]:
     """Take the spaces that stand around the cells of a Markdown table."""
     for line, fields in records:
         yield line, fields if isinstance(fields, str) else [field.strip() for field in fields]
+
+
+def _is_imported(fields: Sequence[str] | str) -> bool:
+    """Tell the line below the questions of a survey in which Qualtrics writes where each column comes from."""
+    cells = [] if isinstance(fields, str) else [field.strip() for field in fields if field.strip()]
+    return len(cells) > 1 and all(cell.startswith(_IMPORTED) for cell in cells)
 
 
 def _rule_below(record: Record) -> int:

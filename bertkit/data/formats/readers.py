@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bertkit.data.column_names import column_name
-from bertkit.data.formats.delimited import read_records, read_table
+from bertkit.data.formats.delimited import COMMENTS, read_records, read_table
 from bertkit.data.formats.json_rows import read_json_document, read_json_lines
 from bertkit.data.formats.lines import BOM, READ_ERRORS, Lines, decoding_fault
 from bertkit.data.formats.opened import Opened, open_bytes
 from bertkit.data.formats.parquet import read_arrow, read_parquet
 from bertkit.data.formats.published import usual_rows
-from bertkit.data.formats.telling import KINDS, TableFormat, marked_rows, sniff_format
+from bertkit.data.formats.telling import KINDS, PARTING, SEPARATOR, TableFormat, marked_rows, sniff_format
 from bertkit.data.records import BadRow, LeftOut, Row
 from bertkit.data.values import cell_of
 from bertkit.errors import DataError, UsageError
@@ -124,7 +124,7 @@ def _read(
     lines = Lines(stream, source, known.encoding)
     above: list[Row | BadRow] = []
     for line in itertools.islice(lines, known.skip):
-        above += [LeftOut(lines.number, "the line is a comment above the table")] if line.startswith("#") else []
+        above += _left_above(line, lines.number)
         lines.begin_record()
     if known.kind == "jsonl":
         return read_json_lines(lines, keep_blank=keep_blank)
@@ -135,6 +135,17 @@ def _read(
     records = read_records(lines, known.kind, known.delimiter, at_once=path is not None)
     rows = read_table(records, source, has_header=known.has_header, header=header, keep_blank=keep_blank)
     return itertools.chain(above, rows) if above else rows
+
+
+def _left_above(line: str, number: int) -> list[Row | BadRow]:
+    """Say what stands above a table; blank lines and what says how fields are parted need no word."""
+    if not line.strip(PARTING) or SEPARATOR.fullmatch(line.strip(" \r\n")):
+        return []
+    is_comment = line.startswith(COMMENTS)
+    why = (
+        "the line is a comment above the table" if is_comment else "the line is a title above the names of the columns"
+    )
+    return [LeftOut(number, why)]
 
 
 def _read_txt(lines: Lines, *, keep_blank: bool) -> Iterator[Row | BadRow]:

@@ -15,13 +15,13 @@ from bertkit.data.formats.delimited import (
     Knows,
     are_quoted,
     below_title,
-    comments_above,
     csv_delimiter,
     cut_rows,
     has_header,
     is_cut_alike,
     is_even,
     known_delimiter,
+    lines_above,
     looks_csv,
     looks_tsv,
     may_be_table,
@@ -449,9 +449,9 @@ _PACKED = {
     ),
     rb"%PDF-\d": ("a PDF", "extract its text"),
 }
-_PARTING = " \t\r\f\v,;|"
+PARTING = " \t\r\n\f\v,;|"
 # What Excel writes above a table to say what parts its fields.
-_SEPARATOR = re.compile(r"""["']?sep=([,;|\t])["']?""", re.IGNORECASE)
+SEPARATOR = re.compile(r"""["']?sep=([,;|\t])["']?""", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -597,7 +597,7 @@ def _told_format(opened: Opened, kind: str | None, header: Sequence[str], knows:
     lines = _sample_lines(opened, encoding)
     if kind in (None, "conll") and lines and lines[0].startswith(WEBANNO):
         return TableFormat("conll", encoding, has_header=False, delimiter=" ")
-    above = comments_above(lines) if kind in (None, "csv", "tsv") else 0
+    above = lines_above(lines) if kind in (None, "csv", "tsv") else 0
     table = _told_by(lines[above:], encoding, opened, kind, header, knows)
     if not above:
         return table
@@ -611,7 +611,7 @@ def _told_by(
 ) -> TableFormat:
     """Tell the format of lines, which are the first ones of an input."""
     full = _not_blank(lines)
-    said = _SEPARATOR.fullmatch(full[0].strip(" \r")) if full else None
+    said = SEPARATOR.fullmatch(full[0].strip(" \r")) if full else None
     if said is not None and kind in (None, "csv", "tsv"):
         rows = cut_rows(full[1:], said[1]) or [[]]
         header_there = kind is not None or has_header(rows, {column_name(name).casefold() for name in header})
@@ -759,7 +759,7 @@ def _full_lines(opened: Opened, encoding: str) -> list[str]:
 
 def _not_blank(lines: Sequence[str]) -> list[str]:
     """Leave out lines in which nothing stands, or nothing but what parts fields, as spreadsheets leave them."""
-    return [line for line in lines if line.strip(_PARTING)]
+    return [line for line in lines if line.strip(PARTING)]
 
 
 def column_names(opened: Opened, table: TableFormat) -> list[str]:

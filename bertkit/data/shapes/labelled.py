@@ -8,7 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bertkit.data.column_names import CONVERSATION_NAMES, DOCUMENT_NAMES, LABEL_NAMES, SUMMARY_NAMES, first_named
+from bertkit.data.column_names import (
+    CONVERSATION_NAMES,
+    DOCUMENT_NAMES,
+    LABEL_NAMES,
+    SUMMARY_NAMES,
+    UNSEEN,
+    first_named,
+)
 from bertkit.data.columns import (
     ColumnChoice,
     LabelRules,
@@ -91,7 +98,7 @@ class LabelledTexts(RowShape):
         if columns.label is not None:
             refuse_rejected(row.fields, columns.label)
         raw = None if columns.label is None else field_of(row.fields, columns.label)
-        label = (raw or "").strip()
+        label = (raw or "").strip(UNSEEN)
         if label.startswith(("[", "{", "(")):
             label = _one_label(label, columns.label or "")
         if label == _NO_CONSENSUS and columns.label == "gold_label":
@@ -113,6 +120,8 @@ def _one_label(written: str, column: str) -> str:
             return ""
         if len(found) == 1 and not isinstance(found[0], list | dict):
             return value_text(found[0]).strip()
+        if len(found) == 1 and isinstance(found[0], dict) and list(found[0]) == ["rating"]:  # Label Studio's
+            return value_text(found[0]["rating"])
         raise RowError(f"the label is a list, and a row has one label (column {quoted(column)})")
     if isinstance(found, dict):
         way_on = ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from string import ascii_lowercase
@@ -34,10 +33,13 @@ _CHOICE_WORDS = (
     *("보기", "선택지", "선지"),
 )
 _CHOICE_COLUMN = re.compile(
-    rf"(?:(?P<word>{'|'.join(word for word in _CHOICE_WORDS if word)})[ _-]?)?(?P<name>[a-z가-하①-⑨]|\d{{1,2}})"
+    rf"(?:(?P<word>{'|'.join(word for word in _CHOICE_WORDS if word)})[ _-]?)?(?P<name>[a-z가-하ㄱ-ㅎ①-⑨]|\d{{1,2}})"
 )
-_KOREAN, _CIRCLED = tuple("가나다라마바사아자차"), tuple("①②③④⑤⑥⑦⑧⑨")
-_RUNS = (tuple(ascii_lowercase), tuple(map(str, range(100))), tuple(map(str, range(1, 100))), _KOREAN, _CIRCLED)
+_KOREAN, _CIRCLED, _CONSONANTS = tuple("가나다라마바사아자차"), tuple("①②③④⑤⑥⑦⑧⑨"), tuple("ㄱㄴㄷㄹㅁㅂㅅㅇㅈㅊ")
+_RUNS = (
+    *(tuple(ascii_lowercase), tuple(map(str, range(100))), tuple(map(str, range(1, 100)))),
+    *(_KOREAN, _CIRCLED, _CONSONANTS),
+)
 _BARE_RUNS = (_RUNS[0], *_RUNS[2:])
 _PROMPT = re.compile(
     r"(?:please choose the correct answer to the question:\s*)?"
@@ -50,13 +52,18 @@ _PROMPTED_CHOICE = re.compile(r"\s*\banswer(\d+):\s*", re.IGNORECASE)
 def choice_names(columns: Sequence[str]) -> tuple[str, ...]:
     """Name the choices of columns: by their letters or numbers, or else by 0-based place."""
     parts = [_CHOICE_COLUMN.fullmatch(column.casefold()) for column in columns]
-    names = tuple(normalize("NFKC", part["name"]).upper() for part in parts if part is not None)
+    names = tuple(_plain_mark(part["name"]).upper() for part in parts if part is not None)
     words = {part["word"] for part in parts if part is not None}
     named = len(names) == len(set(names)) == len(columns) and len(words) == 1
     # Bare numbers mostly are the columns of a table without a header, and name nothing.
     if named and (words != {None} or all(map(str.isalpha, names)) or names[0] in ("0", "1")):
         return names
     return tuple(map(str, range(len(columns))))
+
+
+def _plain_mark(mark: str) -> str:
+    """Write ② as 2; ㄱ, which normalising tears out of its keyboard, stays."""
+    return mark if mark in _CONSONANTS else normalize("NFKC", mark)
 
 
 def choice_columns(names: Sequence[str]) -> tuple[str, ...]:
@@ -85,6 +92,11 @@ def are_bare(choices: Sequence[str]) -> bool:
 
 # Choices on one line, each behind its letter.
 _INLINE = re.compile(r"[,;]\s*([a-hA-H])\s*\)\s*")
+# A. a stone, (2) wool, ③ bread, at the beginning or behind what parts them.
+_MARKED_CHOICE = re.compile(
+    r"(?:^|(?<=[\s,;|/]))(?:(?P<circled>[①-⑨])|\(?(?P<name>[A-Ha-h1-9])[).:])\s*(?=\S)", re.MULTILINE
+)
+_RUN_OF = {"a": tuple(ascii_lowercase), "1": tuple(map(str, range(1, 100)))}
 # What objects of choices call their texts, and what they are called by.
 _TEXT_KEYS = ("text", "content", "choice", "option", "value", "sentence", "answer", "내용")
 _LABEL_KEYS = ("label", "id", "key", "letter", "name", "para")
@@ -93,11 +105,12 @@ _LABEL_KEYS = ("label", "id", "key", "letter", "name", "para")
 def listed_choices(raw: str, column: str) -> dict[str, str]:
     """Read a JSON list of texts or of {"text", "label"} objects, {"text": […], "label": […]}, or {label: text}.
 
-    Also a line as MathQA has it: a ) 38 , b ) 40.
+    Also a line as MathQA has it: a ) 38 , b ) 40; lines or parts with letters (A. a stone), or with bars or semicolons.
     """
     value = parse_list(raw) if raw.strip() else []
     if value is None and len(parts := _INLINE.split(f", {raw.strip()}")) > 4:
         value = dict(zip(parts[1::2], (text.strip(" ,") for text in parts[2::2]), strict=True))
+    value = _marked_choices(raw) if value is None else value
     texts, names = _texts_and_names(value)
     if not isinstance(texts, list):
         raise RowError(f"the choices are not a JSON list (column {quoted(column)})")
@@ -109,6 +122,22 @@ def listed_choices(raw: str, column: str) -> dict[str, str]:
     if len(choices) != len(texts):
         raise RowError(f"two choices have the same label (column {quoted(column)})")
     return choices
+
+
+def _marked_choices(raw: str) -> dict[str, str] | list[str] | None:
+    """Read choices of one cell: each behind its letter or number, or parted by lines, bars or semicolons."""
+    marks = list(_MARKED_CHOICE.finditer(raw.strip()))
+    names = [_plain_mark(mark["circled"] or mark["name"]) for mark in marks]
+    run = [name for name, _ in zip(_RUN_OF.get(names[0].casefold(), ()) if names else (), names, strict=False)]
+    if len(names) > 1 and marks[0].start() == 0 and [name.casefold() for name in names] == run:
+        ends = [*(mark.start() for mark in marks[1:]), len(raw.strip())]
+        cells = [raw.strip()[mark.end() : end].strip(" \n\r\t,;|/") for mark, end in zip(marks, ends, strict=True)]
+        return dict(zip(names, cells, strict=True))
+    for parting in ("\n", "|", ";"):
+        parts = [part.strip() for part in raw.split(parting)]
+        if len(parts) > 1 and all(parts):
+            return parts
+    return None
 
 
 def parse_prompted(text: str) -> tuple[str, dict[str, str]] | None:
@@ -209,7 +238,7 @@ def bare_answer(answer: str) -> str:
         found = parse_list(answer)
         answer = value_text(found[0]).strip() if isinstance(found, list) and len(found) == 1 else answer
     if len(answer) <= _LONGEST_MARK:
-        answer = unicodedata.normalize("NFKC", answer)
+        answer = _plain_mark(answer)
     numbered = _NUMBERED.fullmatch(answer)
     return answer if numbered is None else numbered["number"]
 
@@ -244,15 +273,14 @@ def _named_choice(answer: str, choices: Mapping[str, str]) -> str | None:
         if name is None and not text and "0" in choices:
             return _placed_letter(marked["name"].casefold(), choices)
         return name if name is not None and text in ("", choices[name].strip()) else None
-    if "0" not in choices:
-        return None
     return _placed_letter(folded, choices)
 
 
 def _placed_letter(letter: str, choices: Mapping[str, str]) -> str | None:
-    """Return the place in a plain list that a letter means, as in RACE."""
-    place = str(ascii_lowercase.find(letter)) if len(letter) == 1 else ""
-    return place if place in choices else None
+    """Return the place in a plain list that a letter means, as in RACE; or of numbered choices, the first being A."""
+    found = ascii_lowercase.find(letter) if len(letter) == 1 else -1
+    place = str(found if "0" in choices else found + 1)
+    return place if found >= 0 and place in choices else None
 
 
 # --- Which columns of a table hold questions, their choices and the answers -----------------------
@@ -262,7 +290,7 @@ def _placed_letter(letter: str, choices: Mapping[str, str]) -> str | None:
 
 QUESTION_NAMES = (
     *("prompt", "question", "question_stem", "startphrase", "ctx"),
-    *("goal", "questions", "question_text", "stem", "query", "problem"),
+    *("goal", "questions", "question_text", "stem", "query", "problem", "asks_for"),
     *("질문", "문제", "질의", "물음"),
 )
 CONTEXT_NAMES = (
@@ -272,7 +300,7 @@ CONTEXT_NAMES = (
 ANSWER_NAMES = (
     *("answer", "answerkey", "label", "gold_label", "gold", "target", "cop", "정답", "답", "correct_answer", "correct"),
     *("correct_option", "correct_choice", "right_answer", "gold_answer", "answers", "answer_index", "answer_idx"),
-    *("answer_label", "정답번호", "답안"),
+    *("answer_label", "정답번호", "답안", "most_plausible_alternative"),
 )
 LIST_NAMES = (
     "choices",

@@ -57,7 +57,7 @@ from bertkit.data.shapes.questions import Questions, find_choice_columns, resolv
 from bertkit.data.shapes.stretches import Readings, Relations, looks_read, looks_related
 from bertkit.data.shapes.tagged import TaggedTexts, looks_tagged
 from bertkit.data.store import labels_of, read_by, spelt, taken
-from bertkit.data.values import is_score, score_fault
+from bertkit.data.values import is_score, is_whole, score_fault
 from bertkit.errors import DataError
 
 _ROWS_LOOKED_AT = 20
@@ -67,6 +67,10 @@ _MOST_LOOKED_AT = 10_000
 _ENOUGH_LABELS = 1000
 # Different labels that are held to tell what they are.
 _MOST_LABELS, _LABELS_AT_ONCE = 100_000, 4096
+
+
+# More whole numbers than these may be scores.
+_MOST_WHOLE = 20
 
 
 class Shape(Protocol):
@@ -230,7 +234,7 @@ def decide_labels(
         rows = {split: _scored(examples, faults, doubt) for split, examples in rows.items()}
         if lost is None and faults.count:
             raise faults.error()
-    why = (reason_of(decided, tasks, len(labels)),) if shape == AUTO else ()
+    why = (reason_of(decided, tasks, len(labels), are_whole=all(map(is_whole, labels))),) if shape == AUTO else ()
     return decided, rows, (*notes, *why)
 
 
@@ -249,12 +253,16 @@ def _parted(
     return rows, (how,) if how else ()
 
 
-def reason_of(shape: str, tasks: Tasks, different: int | None = None) -> str:
-    """Say why labels are classes or scores, where nobody said."""
+def reason_of(shape: str, tasks: Tasks, different: int | None = None, *, are_whole: bool = False) -> str:
+    """Say why labels are classes or scores, where nobody said; so many whole numbers are hardly classes."""
     task = f"task: {word_of(shape, tasks)}, because"
+    if shape == SCORES and are_whole:
+        return f"{task} all labels are amounts"
     if shape == SCORES:
         return f"{task} all labels are numbers and not all are whole"
     count = "" if different is None else f" ({different} different)"
+    if different is not None and different > _MOST_WHOLE and are_whole:
+        return f"{task} the labels are whole numbers{count}; if they are scores, --task {word_of(SCORES, tasks)}"
     return f"{task} the labels are words or whole numbers{count}"
 
 

@@ -38,11 +38,12 @@ from bertkit.plain import quoted
 
 ENTITY_NAMES = (
     *("entities", "spans", "ner", "named_entities", "annotations", "labels", "label", "tags", "ner_tags", "ents", "ne"),
-    *("annotation", "ner_labels", "entity", "entity_labels", "개체명", "개체", "태그"),
+    *("annotation", "ner_labels", "entity", "entity_labels", "mentions", "개체명", "개체", "태그"),
 )
 _HEADERLESS = ["1", "2"]
 # How LUIS and CLU write the entities of an utterance, beside its intent.
 _OF_UTTERANCES = ('"startPos"', '"startToken"', '"startCharIndex"', '"category"')
+_SLIPS = 10  # of so many rows one may have fewer tags than tokens
 
 
 def find_tag_columns(names: Sequence[str], *, need_tags: bool = True) -> ColumnMap | None:
@@ -79,7 +80,9 @@ def looks_tagged(rows: Iterable[Row]) -> bool | None:
         return False
     tags: list[str] = []  # one sentence alone may not show that they are
     marks = [_marks_entities(row, columns, tags) for row in looked_at]
-    if None in marks or (tags and not are_tags(tags)):
+    # A list of tags that is too short is a fault of its row, and makes no classes of the others.
+    slips = sum(mark is None and _is_list(row, columns) for mark, row in zip(marks, looked_at, strict=True))
+    if marks.count(None) > (slips if _SLIPS * slips <= len(marks) else 0) or (tags and not are_tags(tags)):
         return False
     undecided = None if all(_is_list(row, columns) for row in looked_at) else False
     return True if any(marks) else undecided
@@ -247,7 +250,10 @@ def _is_utterance(row: Row, columns: ColumnMap) -> bool:
 
 
 def _is_list(row: Row, columns: ColumnMap) -> bool:
-    return (field_of(row.fields, columns.label or "") or "").lstrip().startswith(LISTED)
+    try:
+        return (field_of(row.fields, columns.label or "") or "").lstrip().startswith(LISTED)
+    except RowError:
+        return False
 
 
 def _marks_entities(row: Row, columns: ColumnMap, tags: list[str]) -> bool | None:

@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -476,6 +476,7 @@ def _tags(values: Sequence[Any], tag_names: Sequence[str]) -> list[str]:
 
 _ENOUGH, _NEARLY_ALL = 10, 0.9
 # Korean particles, and Chinese and Japanese, follow a word without a space.
+_PARTICLES = frozenset("은는이가을를에의도와과로만께서야요")
 _UNSPACED = (("ᄀ", "ᇿ"), ("぀", "ヿ"), ("㐀", "鿿"), ("가", "힣"))
 
 
@@ -488,12 +489,15 @@ class Edges:
     starts: int = 0
     first: Place | None = None
     _example: str = ""
+    _korean: int = 0
+    _korean_ends: int = 0
 
     def see(self, row: TaggedText) -> None:
         """Count the entities of a row."""
         text = row.texts[0]
         for entity in row.entities or ():
             if _is_unspaced(text[entity.end - 1]) or _is_unspaced(text[entity.end : entity.end + 1]):
+                self._see_korean(row, entity)
                 continue
             self.entities += 1
             cut_end = _is_inside(text, entity.end) and not _is_inside(text, entity.end + 1)
@@ -503,8 +507,19 @@ class Edges:
             if self.first is None and (cut_end or cut_start):
                 self.first, self._example = Place(row.source, row.line), text[entity.start : entity.end]
 
+    def _see_korean(self, row: TaggedText, entity: Entity) -> None:
+        """Count an entity before which a word's last syllable is left that is no particle."""
+        text, end = row.texts[0], entity.end
+        self._korean += "가" <= text[end - 1] <= "힣"
+        if _is_inside(text, end) and not _is_inside(text, end + 1) and text[end] not in _PARTICLES:
+            self._korean_ends += 1
+            if self.first is None:
+                self.first, self._example = Place(row.source, row.line), text[entity.start : end]
+
     def sentence(self) -> str | None:
         """Say that places are counted otherwise, where nearly all entities show it."""
+        if self._korean_ends >= max(_ENOUGH, _NEARLY_ALL * self._korean):
+            self.entities, self.ends = self._korean, self._korean_ends
         if self.entities < _ENOUGH or self.first is None:
             return None
         shown = f"{quoted(self._example)}, {self.first.file}:{self.first.line}"
@@ -547,6 +562,10 @@ _LIKE_ID = re.compile(
 _ROWS_LOOKED_AT = 200
 # Rows that a sentence has at least, on average, where a column tells sentences apart.
 _LEAST_WORDS = 2
+# Of so many rows without names a sentence alone may consist.
+_MOST_OF_ONE = 10
+# What programs write for a blank cell.
+_BLANK = frozenset({"nan", "none", "null", "na", "<na>"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -611,10 +630,10 @@ def _told_by_cells(rows: Sequence[Row]) -> TokenColumns | None:
         for name, own in cells.items()
         if name not in (*tags, *ids) and all(len(cell.split()) == 1 for cell in own) and not all(map(str.isdigit, own))
     ]
-    if len(tags) != 1 or not ids or not words:
+    if len(tags) != 1 or not words or not (ids or (_is_without_names(cells) and len(rows) > _MOST_OF_ONE)):
         return None
     token = max(words, key=lambda name: len(set(cells[name])))  # others are parts of speech
-    sentence = max(ids, key=ids.__getitem__)  # others are of documents
+    sentence = max(ids, key=ids.__getitem__, default=None)  # others are of documents
     return TokenColumns(token, tags[0], sentence, blank_is_outside=OUTSIDE not in cells[tags[0]], is_told=True)
 
 
@@ -660,13 +679,14 @@ def _may_be_token(row: Row) -> bool:
     """Tell whether a table may have a token a row by its first; of one with texts no more is read ahead."""
     if len(row.fields) < 2:
         return False
+    least = 1 if _is_without_names(row.fields) else 2
     if first_named(row.fields, TOKEN_NAMES) is not None:
         return True
     token, tag = first_named(row.fields, TEXT_NAMES), first_named(row.fields, TAG_NAMES)
     try:
         if token is None:
             cells = [text.strip() for text in row.fields.values()]
-            return len(cells) > 2 and any(map(is_like_tag, cells)) and all(len(cell.split()) < 2 for cell in cells)
+            return len(cells) > least and any(map(is_like_tag, cells)) and all(len(cell.split()) < 2 for cell in cells)
         return (
             tag is not None
             and len(row.fields.get(token, "").split()) == 1
@@ -678,8 +698,19 @@ def _may_be_token(row: Row) -> bool:
 
 def _runs(rows: Sequence[Row], name: str) -> list[str]:
     """Return the values of a column, those that follow each other once; a blank one is as above."""
-    values = [value for row in rows if (value := row.fields.get(name, "").strip())]
+    values = [value for row in rows if (value := _id_of(row, name))]
     return [value for value, _ in itertools.groupby(values)]
+
+
+def _id_of(row: Row, name: str) -> str:
+    """Return what names a row's sentence; empty where it is as above."""
+    value = row.fields.get(name, "").strip()
+    return "" if value.casefold() in _BLANK else value
+
+
+def _is_without_names(fields: Collection[str]) -> bool:
+    """Tell a table without a header, whose columns go by their places."""
+    return list(fields) == [str(place) for place in range(1, len(fields) + 1)]
 
 
 def _comes_in_runs(rows: Sequence[Row], name: str) -> bool:
@@ -707,7 +738,7 @@ def _joined(rows: Iterable[Row | BadRow], columns: TokenColumns) -> Iterator[Row
             yield row
             is_broken = True
             continue
-        name = row.fields.get(columns.sentence, "").strip()
+        name = _id_of(row, columns.sentence)
         if group is None or (name and name != current):
             if group is not None and not is_broken:
                 yield _sentence(group, columns)

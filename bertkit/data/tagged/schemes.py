@@ -38,9 +38,9 @@ SCHEMES = tuple(_LETTERS)
 _ALL_LETTERS = frozenset(letter for letters in _LETTERS.values() for letter in letters)
 # A label may have a few words.
 _TAG = re.compile(r"O|[BIELMSU]-\S+(?: \S+){0,2}|\S+-[BIELMSU]")
-# Otherwise joined: B_PER, PER_B, B:PER, PER(B).
+# Otherwise joined: B_PER, PER_B, B:PER, PER(B); B.PER and B PER where the label is in capitals.
 _JOINED = re.compile(
-    r"(?P<first>[BIELMSU])[_:](?P<label>\S+)|(?P<before>\S+)[_:](?P<last>[BIELMSU])"
+    r"(?P<first>[BIELMSU])(?:[_:]|[. ](?=[A-Z][A-Z_-]*$))(?P<label>\S+)|(?P<before>\S+)[_:](?P<last>[BIELMSU])"
     r"|(?P<outer>[^\s()]+)\((?P<inner>[BIELMSU])\)"
 )
 _LOWER = re.compile(r"[bielmsu]-\S+")
@@ -331,6 +331,8 @@ _DOCUMENT = "-DOCSTART-"
 # CoNLL-U's lines of several words at once (1-2) and of words that are not in the text (5.1).
 _NO_WORD = re.compile(r"\d+[-.]\d+")
 # CoNLL-U's last column: a list of keys and values, of which one may be the tag.
+# Numbers of a token: in its sentence, its document, or where it starts; and of how many lines they show it.
+_NUMBERS, _ENOUGH_NUMBERS = re.compile(r"\d+(?:[-.:_/]\d+)*"), 8
 _KEYED = re.compile(r"(?:^|\|)(?:NER?|Entity|NamedEntity|Name|BIO|IOB2?)=([^|]*)", re.IGNORECASE)
 _CONLLU_WIDTH = 10
 # CoNLL-2012's spelling of entities, (PERSON* and *) around their words, and the place of their column.
@@ -354,7 +356,8 @@ class Layout:
     """Places of token and tag in a line.
 
     `numbered` says that the first column is not a token, `keyed` that the tag is one of the keys of
-    the last column, `bracketed` that brackets are around the words of an entity.
+    the last column, `bracketed` that brackets are around the words of an entity, `has_ids` that numbers
+    such as 1-1 are those of all words.
     """
 
     token: int = 0
@@ -362,10 +365,11 @@ class Layout:
     numbered: bool = False
     keyed: bool = False
     bracketed: bool = False
+    has_ids: bool = False
 
     def is_word(self, columns: Columns) -> bool:
         """Tell whether a line is a word of its text."""
-        return not (self.numbered and _NO_WORD.fullmatch(columns[0]))
+        return self.has_ids or not (self.numbered and _NO_WORD.fullmatch(columns[0]))
 
     def has_tag(self, columns: Columns) -> bool:
         """Tell whether a line is long enough to have a tag behind its token."""
@@ -576,9 +580,11 @@ def find_layout(sentences: Iterable[Sequence[Columns]], *, need_tags: bool, is_g
         need_tags: whether lines have tags; if not, there may be any column behind the token.
         is_germeval: whether the lines above sentences are GermEval's.
     """
-    rows = [[row for row in sentence if not _NO_WORD.fullmatch(row[0])] for sentence in sentences]
+    whole = [list(sentence) for sentence in sentences]
+    rows = [[row for row in sentence if not _NO_WORD.fullmatch(row[0])] for sentence in whole]
     rows = [sentence for sentence in rows if sentence]
-    token = 0
+    has_ids = bool(whole) and not rows  # 1-1, 1-2: of all words, and not of some alone
+    rows, token = rows or whole, 0
     if _is_tag_first([row for sentence in rows for row in sentence]):
         return Layout(1, 0, numbered=False) if need_tags else Layout(1)
     least = 3 if need_tags else 2
@@ -586,7 +592,7 @@ def find_layout(sentences: Iterable[Sequence[Columns]], *, need_tags: bool, is_g
         token += 1
     every = [row for sentence in rows for row in sentence]
     if not need_tags or not every:
-        return Layout(token, numbered=token > 0)
+        return Layout(token, numbered=token > 0, has_ids=has_ids)
     if is_germeval and token == 1:
         return Layout(1, 2, numbered=True)
     if all(len(row) == _CONLLU_WIDTH for row in every) and any(_KEYED.search(row[-1]) for row in every):
@@ -600,7 +606,7 @@ def find_layout(sentences: Iterable[Sequence[Columns]], *, need_tags: bool, is_g
     place = None if is_last else _tag_column(every, token + 1)
     if place is not None and all(len(row) <= place + 1 for row in every):
         place = None
-    return Layout(token, -1 if place is None else place, numbered=token > 0)
+    return Layout(token, -1 if place is None else place, numbered=token > 0, has_ids=has_ids)
 
 
 def _is_no_token(sentences: Sequence[Sequence[Columns]], place: int, least: int) -> bool:
@@ -611,8 +617,18 @@ def _is_no_token(sentences: Sequence[Sequence[Columns]], place: int, least: int)
     long = [first for first in firsts if len(first) > 1]
     if long and (all(_counts(first, steps=1) for first in firsts) or _counts([c for first in firsts for c in first])):
         return True
+    if _are_numbers_beside_words([row for sentence in sentences for row in sentence], place):
+        return True
     # Of one sentence alone this could be chance: "bye bye".
     return len(long) > 1 and all(len(set(first)) == 1 for first in long)
+
+
+def _are_numbers_beside_words(rows: Sequence[Columns], place: int) -> bool:
+    """Tell a column of numbers alone (ids, places in the text), behind which there are words; no text is so."""
+    if len(rows) < _ENOUGH_NUMBERS or not all(_NUMBERS.fullmatch(row[place].strip()) for row in rows):
+        return False
+    behind = [cell.strip() for row in rows for cell in row[place + 1 :]]
+    return any(cell.isalpha() and not is_like_tag(cell) for cell in behind)
 
 
 def _counts(column: Sequence[str], *, steps: int | None = None) -> bool:

@@ -175,3 +175,117 @@ def test_a_class_may_be_called_as_its_column(tmp_path: Path) -> None:
     path = written(tmp_path, "t.tsv", f"remarks\tbias\thate\n{rows}")
     assert sniff_format(path).has_header
     assert not sniff_format(written(tmp_path, "bare.tsv", rows)).has_header
+
+
+TABLE = "text,label\nsee you at two,ham\nwin a car,spam\nlunch is on,ham\nfree money,spam\n"
+READ = [("see you at two", "ham"), ("win a car", "spam"), ("lunch is on", "ham"), ("free money", "spam")]
+
+
+def pairs(path: Path) -> list[tuple[str, str]]:
+    return [(row.texts[0], row.label) for row in load_data([str(path)]).splits["train"]]
+
+
+@pytest.mark.parametrize(
+    ("above", "why", "line"),
+    [
+        ("Messages of May 2026\n", "the line is a title above the names of the columns (1)", 1),
+        ("Messages of May 2026\n\n", "the line is a title above the names of the columns (1)", 1),
+        ("Messages of May,\nwritten by QA,\n", "the line is a title above the names of the columns (2)", 1),
+        (",\n5월의 메시지,\n,\n", "the line is a title above the names of the columns (1)", 2),
+        ("// made in May\n// by QA\n", "the line is a comment above the table (2)", 1),
+        ("-- made in May, by QA\n", "the line is a comment above the table (1)", 1),
+    ],
+)
+def test_titles_and_remarks_above_a_table(tmp_path: Path, above: str, why: str, line: int) -> None:
+    path = written(tmp_path, "t.csv", above + TABLE)
+    loaded = load_data([str(path)])
+    assert pairs(path) == READ
+    assert f"left out: {why}, the first at {path}:{line}" in loaded.notes
+    assert loaded.splits["train"][0].line == above.count("\n") + 2
+
+
+@pytest.mark.parametrize("comma", [";", "\t"])
+def test_a_comment_with_the_mark_that_parts_the_fields_is_no_header(tmp_path: Path, comma: str) -> None:
+    path = written(tmp_path, "t.csv", f"# made in May{comma} by QA\n" + TABLE.replace(",", comma))
+    assert pairs(path) == READ
+
+
+def test_a_short_text_is_no_title(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.csv", "ham,see you\nspam,win\nham,lunch\n" * 5)
+    assert len([row for row in read_rows(path) if isinstance(row, Row)]) == 15
+
+
+@pytest.mark.parametrize("second", ["label,count\nham,2\nspam,2\n", "Label,Rows\n\nham,2\n"])
+def test_another_table_below_a_blank_line_is_left_out_and_said(tmp_path: Path, second: str) -> None:
+    path = written(tmp_path, "t.csv", f"{TABLE}\n{second}")
+    count = sum(bool(line) for line in second.splitlines())
+    said = f"left out: the line is of another table, which begins below a blank line ({count}), the first at {path}:7"
+    assert pairs(path) == READ
+    assert said in load_data([str(path)]).notes
+    report = inspect_data(InspectRequest((str(path),))).audit
+    assert report.splits["train"].labels == {"ham": 2, "spam": 2}
+
+
+def test_rows_below_a_blank_line_are_rows(tmp_path: Path) -> None:
+    assert pairs(written(tmp_path, "t.csv", TABLE.replace("lunch", "\n,\nlunch"))) == READ
+    again = written(tmp_path, "again.csv", f"{TABLE}\n{TABLE}")
+    assert pairs(again) == READ * 2
+
+
+@pytest.mark.parametrize(("quote", "names"), [('"', "Q1,Q2"), ('"', "text,label")])
+def test_what_qualtrics_writes_below_the_names_is_no_row(tmp_path: Path, quote: str, names: str) -> None:
+    imported = ",".join(f'"{{""ImportId"":""{part}""}}"' for part in ("startDate", "QID1_TEXT", "QID2"))
+    rows = "".join(f"2026-05-02 10:00:0{place},{text},{label}\n" for place, (text, label) in enumerate(READ))
+    path = written(tmp_path, "t.csv", f'StartDate,{names}\nStart Date,"What, in your words?",How?\n{imported}\n{rows}')
+    text, label = names.split(",")
+    loaded = load_data([str(path)], columns=f"text={text},label={label}")
+    assert [(row.texts[0], row.label) for row in loaded.splits["train"]] == READ
+    assert f"left out: the line tells of the columns (Qualtrics) (2), the first at {path}:2" in loaded.notes
+
+
+def test_quotes_that_programs_put_around_quotes_in_a_tsv(tmp_path: Path) -> None:
+    rows = 'text\tlabel\n"He said ""no"" twice"\tham\n"so" he said\tspam\n"a ""b" c"\tham\n""\tspam\n'
+    texts = [row.fields["text"] for row in read_rows(written(tmp_path, "t.tsv", rows)) if isinstance(row, Row)]
+    assert texts == ['He said "no" twice', '"so" he said', '"a ""b" c"', '""']
+
+
+def test_names_with_characters_that_are_not_seen(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.csv", TABLE.replace("text,label", "text\u00a0,\u200blabel\ufeff"))
+    loaded = load_data([str(path)])
+    assert (loaded.columns.text, loaded.columns.label) == (("text",), "label")
+
+
+def test_files_of_one_split_may_spell_their_columns_otherwise(tmp_path: Path) -> None:
+    one, other = (
+        written(tmp_path, "a.csv", TABLE),
+        written(tmp_path, "b.csv", TABLE.replace("text,label", "Text,LABEL")),
+    )
+    loaded = load_data([str(one), str(other)])
+    assert [(row.texts[0], row.label) for row in loaded.splits["train"]] == READ * 2
+    third = written(tmp_path, "c.csv", TABLE.replace("text,label", "review,label"))
+    with pytest.raises(DataError, match="no column 'text' as in the first file"):
+        load_data([str(one), str(third)])
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (("train_1.csv", "train_2.csv", "test.csv"), {"train": 8, "test": 4}),
+        (("train-part1.csv", "train-part2.csv"), {"train": 8}),
+        (("학습.csv", "검증.csv", "평가.csv"), {"train": 4, "validation": 4, "test": 4}),
+        (("리뷰_훈련.csv", "리뷰_시험.csv"), {"train": 4, "test": 4}),
+        (("Training.csv", "Testing.csv"), {"train": 4, "test": 4}),
+    ],
+)
+def test_parts_and_korean_names_of_splits(tmp_path: Path, names: tuple[str, ...], splits: dict[str, int]) -> None:
+    for name in names:
+        written(tmp_path, name, TABLE)
+    loaded = load_data([str(tmp_path)])
+    assert {split: len(rows) for split, rows in loaded.splits.items()} == splits
+
+
+def test_a_whole_and_a_part_are_not_joined(tmp_path: Path) -> None:
+    for name in ("train.csv", "train_2.csv"):
+        written(tmp_path, name, TABLE)
+    with pytest.raises(DataError, match=r"both train\.csv and train_2\.csv could be train; name the files"):
+        load_data([str(tmp_path)])

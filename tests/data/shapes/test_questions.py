@@ -19,6 +19,7 @@ from bertkit.data.shapes.questions import (
     question_row,
 )
 from bertkit.errors import DataError, UsageError
+from bertkit.tasks.rows import load_data
 
 EXAM = ColumnMap(("prompt",), None, "answer", ("A", "B", "C"))
 LISTED = ColumnMap(("question",), None, "answer", ("choices",))
@@ -346,3 +347,54 @@ def test_every_real_prompt_is_parsed():
     records = json.loads((real_data() / "openbookqa" / "fedls_train.json").read_text(encoding="utf-8"))
     parsed = [parse_prompted(record["instruction"]) for record in records]
     assert all(p is not None and len(p[1]) == 4 and r["answer"] in p[1] for p, r in zip(parsed, records, strict=True))
+
+
+def choices_of(path, text):
+    path.write_text(text, encoding="utf-8")
+    loaded = load_data([str(path)])
+    assert loaded.task == "choice"
+    return [(dict(zip(row.names, row.choices, strict=True)), row.label) for row in loaded.splits["train"]]
+
+
+def test_choices_called_by_korean_consonants(tmp_path):
+    text = "문제,ㄱ,ㄴ,ㄷ,정답\n식물은 무엇으로 자라나?,돌,햇빛,양털,ㄴ\n배는 무엇 위로 가나?,강,돌,종이,ㄱ\n"
+    found = choices_of(tmp_path / "t.csv", text)
+    assert found == [({"ㄱ": "돌", "ㄴ": "햇빛", "ㄷ": "양털"}, "ㄴ"), ({"ㄱ": "강", "ㄴ": "돌", "ㄷ": "종이"}, "ㄱ")]
+
+
+@pytest.mark.parametrize(
+    ("cell", "answer", "choices", "label"),
+    [
+        ("A. a stone\nB. sunlight", "B", {"A": "a stone", "B": "sunlight"}, "B"),
+        ("(1) a stone (2) sunlight", "2", {"1": "a stone", "2": "sunlight"}, "2"),
+        ("① 돌 ② 햇빛", "②", {"1": "돌", "2": "햇빛"}, "2"),
+        ("a) wool, b) No. 4, c) tea", "c", {"a": "wool", "b": "No. 4", "c": "tea"}, "c"),
+        ("a stone; sunlight; wool", "C", {"0": "a stone", "1": "sunlight", "2": "wool"}, "2"),
+        ("a stone|sunlight", "sunlight", {"0": "a stone", "1": "sunlight"}, "1"),
+    ],
+)
+def test_choices_in_one_cell(tmp_path, cell, answer, choices, label):
+    text = f'question,options,answer\nWhat feeds plants?,"{cell}",{answer}\n'
+    assert choices_of(tmp_path / "t.csv", text) == [(choices, label)]
+
+
+def test_a_cell_that_holds_one_text_is_no_list_of_choices(tmp_path):
+    (tmp_path / "t.csv").write_text("question,options,answer\nWhat feeds plants?,a stone,A\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"t\.csv:2: the choices are not a JSON list"):
+        load_data([str(tmp_path / "t.csv")])
+
+
+@pytest.mark.parametrize("answers", ["AB", "ab", ("Option B", "option a")])
+def test_letters_for_numbered_choices(tmp_path, answers):
+    rows = "".join(f"Which feeds plants?,a stone,sunlight,{answer}\n" for answer in answers)
+    found = choices_of(tmp_path / "t.csv", f"question,option1,option2,answer\n{rows}")
+    expected = ["2", "1"] if isinstance(answers, tuple) else ["1", "2"]
+    assert [label for _, label in found] == expected
+
+
+def test_what_copa_asks_for_is_read(tmp_path):
+    text = "premise;asks-for;alternative1;alternative2;most-plausible-alternative\nIt fell.;cause;Wind.;Tea.;1\n"
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    loaded = load_data([str(tmp_path / "t.csv")])
+    assert loaded.columns.text == ("premise", "asks-for")
+    assert loaded.splits["train"][0].label == "1"

@@ -11,6 +11,7 @@ from bertkit.data.formats.telling import TableFormat
 from bertkit.data.records import BadRow, ColumnMap, Row, TaggedText
 from bertkit.data.shapes.tagged import find_tag_columns, looks_tagged, tagged_examples, tagged_row
 from bertkit.errors import DataError
+from bertkit.tasks.rows import load_data
 
 TEXT_AND_ENTITIES = ColumnMap(("text",), label="entities")
 TOKENS_AND_TAGS = ColumnMap(("tokens",), label="ner_tags")
@@ -236,6 +237,20 @@ class TestFindingColumns:
         rows = [Row(1, {"1": "a b", "2": "O PER-B"}), Row(2, {"1": "a b", "2": "good"})]
         assert not looks_tagged(rows)
 
+    def test_a_list_that_is_too_short_is_a_fault_of_its_row(self):
+        rows = [Row(line, {"tokens": "['a', 'b']", "ner_tags": "['B-X', 'O']"}) for line in range(1, 20)]
+        assert looks_tagged([*rows, Row(20, {"tokens": "['a', 'b']", "ner_tags": "['O']"})])
+        assert not looks_tagged([*rows, Row(20, {"tokens": "['a', 'b']", "ner_tags": "good"})])
+
+
+@pytest.mark.parametrize("name", ["word_labels", "token_tags", "bio_tags"])
+def test_tags_with_commas_under_other_names(tmp_path, name):
+    rows = [f'Mira left {place} times,"B-PER,O,O,O"' for place in ("two", "three", "four")]
+    (tmp_path / "t.csv").write_text("\n".join([f"sentence,{name}", *rows, ""]), encoding="utf-8")
+    loaded = load_data([str(tmp_path / "t.csv")])
+    assert loaded.task == "ner"
+    assert [row.answer for row in loaded.splits["train"]] == [[[0, 4, "PER"]]] * 3
+
 
 def test_real_naver(real_data):
     table_format = TableFormat("tsv", has_header=False)
@@ -247,3 +262,28 @@ def test_real_naver(real_data):
     assert all(words and words == words.strip() for example in examples for words, _ in found(example))
     assert [e.texts[0] for e in examples] == [row.fields["1"] for row in rows]
     assert 0 < sum(e.repaired for e in examples) < 50
+
+
+def spans_file(path, sentences, cut):
+    """Write sentences of a name and what follows it, the end of each name moved by `cut`."""
+    rows = [{"text": f"{name}{behind}", "entities": [[0, len(name) + cut, "PS"]]} for name, behind in sentences]
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return load_data([str(path)]).warnings
+
+
+def test_korean_ends_that_are_the_last_character_are_said(tmp_path):
+    names = ["김미라", "박두호", "한결제약", "서운시", "바른은행", "동해군"] * 3
+    spaced = [(name, " 측이 말했다") for name in names]
+    assert any(
+        "end before the last letter of a word ('김미', " in said for said in spans_file(tmp_path / "a", spaced, -1)
+    )
+    assert not spans_file(tmp_path / "b", spaced, 0)
+    particles = [(name, f"{'은이를에의'[place % 5]} 말했다") for place, name in enumerate(names)]
+    assert not spans_file(tmp_path / "c", particles, 0), "a particle follows its word without a space"
+
+
+def test_lists_of_tags_under_any_name_are_entities(tmp_path):
+    rows = [f"Mira left town {place} days ago,B-PER O O O O O" for place in range(12)]
+    (tmp_path / "t.csv").write_text("\n".join(["sentence,annot", *rows, ""]), encoding="utf-8")
+    loaded = load_data([str(tmp_path / "t.csv")])
+    assert (loaded.task, loaded.splits["train"][0].answer) == ("ner", [[0, 4, "PER"]])

@@ -274,3 +274,60 @@ def test_many_sentences_that_nothing_parts_are_refused(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("Mira B-PER\nleft O\n. O\n" * 5, encoding="utf-8")
     with pytest.raises(DataError, match=r"t\.txt:1: 15 lines without a blank one, .* write a blank line between"):
         load_data([str(tmp_path / "t.txt")])
+
+
+def words_as(line: str) -> str:
+    """Write the sentences, each word with `line`; {at} is where it starts, {s} the number of its sentence."""
+    parts = []
+    for s, sentence in enumerate(SENTENCES, start=3):
+        at, lines = 0, []
+        for n, (word, tag) in enumerate(sentence):
+            letter, _, label = tag.partition("-")
+            spaced = f"{letter} {label}".strip()
+            cells = {"w": word, "t": tag, "at": at, "end": at + len(word), "s": s, "n": n, "spaced": spaced}
+            lines.append(line.format(**cells, dotted=spaced.replace(" ", ".")) + "\n")
+            at += len(word) + 1
+        parts.append("".join(lines))
+    return "\n".join(parts)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{s}-{n}\t{w}\t{t}",
+        "{at}\t{w}\t{t}",
+        "{at}\t{end}\t{w}\tNOUN\t{t}",
+        "{s}:{at}:{end} {w} {t}",
+        "{w}\t{spaced}",
+        "{w}\t{dotted}",
+        "{w} {dotted}",
+    ],
+)
+def test_numbers_of_any_kind_are_no_tokens_and_tags_have_any_joint(tmp_path: Path, line: str) -> None:
+    (tmp_path / "t.txt").write_text(words_as(line), encoding="utf-8")
+    assert_read(tmp_path / "t.txt")
+
+
+def test_a_text_of_numbers_alone_stays_one(tmp_path: Path) -> None:
+    rows = "".join(f"{year}\t{'B-YEAR' if year % 2 else 'O'}\n{year}\tO\n\n" for year in range(1990, 2000))
+    (tmp_path / "t.tsv").write_text(rows, encoding="utf-8")
+    assert texts(load_data([str(tmp_path / "t.tsv")]))[:2] == ["1990 1990", "1991 1991"]
+
+
+@pytest.mark.parametrize("between", ["", "-----\n"])
+def test_many_words_that_nothing_parts_are_no_texts_of_one_word(tmp_path: Path, between: str) -> None:
+    sentence = "Mira\tB-PER\nKost\tI-PER\nleft\tO\nAldby\tB-LOC\n"
+    (tmp_path / "t.tsv").write_text(between.join([sentence] * 50), encoding="utf-8")
+    with pytest.raises(DataError, match=r"t\.tsv:1: each row is one word with its tag, and nothing tells where"):
+        load_data([str(tmp_path / "t.tsv")])
+
+
+@pytest.mark.parametrize("blank", ["NaN", "nan", "None", "<NA>"])
+def test_what_programs_write_for_a_blank_id_is_as_above(tmp_path: Path, blank: str) -> None:
+    rows = [
+        f"{f'Sentence: {number}' if place == 0 else blank},{word},{tag}"
+        for number, sentence in enumerate(SENTENCES, start=1)
+        for place, (word, tag) in enumerate(sentence)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["Sentence #,Word,Tag", *rows, ""]), encoding="utf-8")
+    assert_read(tmp_path / "t.csv")
