@@ -430,7 +430,7 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
             {"coqa.json": _line({"data": [_COQA]})},
         ),
         Form(
-            "HotpotQA: paragraphs with titles; of several places that in a supporting sentence counts",
+            "HotpotQA, MuSiQue: paragraphs with titles; of several places that in a supporting sentence counts",
             {"hotpot.json": _line([_HOTPOT])},
             remark="Questions answered with yes or no are left out and counted; `predict` answers all.",
         ),

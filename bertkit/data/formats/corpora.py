@@ -214,6 +214,17 @@ def _question_of_paragraphs(fields: Fields) -> list[dict[str, str]]:
     return [row | {"answers": cell_of([found | ({} if start is None or len(found) > 1 else {"answer_start": start})])}]
 
 
+def _question_of_texts(fields: Fields) -> list[dict[str, str]]:
+    """Read a question about paragraphs that say whether the answer follows from them, as MuSiQue has them."""
+    found = list_in(fields, "paragraphs")
+    titled = [[f"{own['title']}", [own["paragraph_text"]]] for own in found]
+    facts = [[own["title"], 0] for own in found if own.get("is_supporting")]
+    kept = {name: cell for name, cell in fields.items() if name != "paragraphs"}
+    made = {**kept, "context": cell_of(titled), "supporting_facts": cell_of(facts)}
+    (row,) = _question_of_paragraphs(made)
+    return [row | {"answers": "[]"} if fields.get("answerable") == "false" else row]
+
+
 def _supporting(cell: str) -> set[tuple[str, int]]:
     found = parse_cell(cell)
     if isinstance(found, dict):  # as it stands on the hub
@@ -438,6 +449,11 @@ CORPORA = (
     Form(frozenset({"paragraphs"}), _questions_of_article, lambda fields: '"qas"' in fields["paragraphs"]),
     Form(frozenset({"context", "qas"}), _questions_of_text),
     Form(frozenset({"question", "context"}), _question_of_paragraphs, lambda fields: bool(_titled(fields["context"]))),
+    Form(
+        frozenset({"question", "paragraphs"}),
+        _question_of_texts,
+        lambda fields: '"paragraph_text"' in fields["paragraphs"],
+    ),
     Form(frozenset({"questions", "options"}), _race, lambda fields: fields["questions"].startswith("[")),
     Form(frozenset({"text", "label"}), _labelled_places, _has_labelled_places),
     Form(frozenset({"sentences", "ner"}), _sentences_of_document, _are_sentences_of_document),

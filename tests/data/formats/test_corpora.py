@@ -257,6 +257,22 @@ def test_paragraphs_as_they_stand_on_the_hub(tmp_path: Path) -> None:
     assert rows_of(saved(tmp_path / "a.jsonl", hop("When?", "1902", **of_hub))) == ("qa", [(("When?", text), ["1902"])])
 
 
+def test_paragraphs_that_say_what_follows_from_them(tmp_path: Path, piped: Piped) -> None:
+    texts = {"Arl": "Arl is a town. It opened in 1902.", "Bo": "Bo left in 1902. Bo came to the north."}
+    paragraphs = [
+        {"idx": n, "title": title, "paragraph_text": text, "is_supporting": title == "Bo"}
+        for n, (title, text) in enumerate(texts.items())
+    ]
+    row = {"id": "1", "paragraphs": paragraphs, "question": "When?", "answer": "1902", "answerable": True}
+    rows = [row, row | {"question": "Who else?", "answer": "Ana", "answerable": False}]
+    path = saved(tmp_path / "a.jsonl", "".join(json.dumps(own) + "\n" for own in rows))
+    (first, second) = load_data([str(path)]).splits["train"]
+    assert (first.texts, first.answer) == (("When?", HOPS), ["1902"])
+    assert first.places == ((HOPS.rindex("1902"), HOPS.rindex("1902") + 4),)  # type: ignore[attr-defined]
+    assert (second.texts, second.answer) == (("Who else?", HOPS), [])
+    assert texts_of(piped(json.dumps(row) + "\n", QUESTIONS)) == [("When?", HOPS)]
+
+
 def test_a_context_that_is_a_list_is_read_as_its_texts(tmp_path: Path) -> None:
     row = {"question": "When?", "context": ["Arl opened.", "It was 1902."], "answer": "1902"}
     assert rows_of(saved(tmp_path / "a.jsonl", row)) == ("qa", [(("When?", "Arl opened. It was 1902."), ["1902"])])
