@@ -150,5 +150,10 @@ def first_named(names: Iterable[str], usual: Iterable[str]) -> str | None:
 _PARTING = re.compile(r"[\s_-]+")
 # Names that mark a first line as a header, folded.
 HEADER_NAMES = frozenset(
-    map(folded, {"id", "idx", "index", "prompt", "answer", *TEXT_NAMES, *LABEL_NAMES}.union(*PAIR_NAMES))
+    map(
+        folded,
+        {"id", "idx", "index", "번호", "순번", "아이디", "prompt", "answer", *TEXT_NAMES, *LABEL_NAMES}.union(
+            *PAIR_NAMES
+        ),
+    )
 )

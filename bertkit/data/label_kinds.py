@@ -329,7 +329,18 @@ def are_sets(cells: Sequence[str]) -> bool:
     parts = {part for cell in different for part in parted(cell, mark)}
     # A bar or a semicolon is hardly part of a label: one that comes alone and in a combination is enough.
     combined = {part for cell in different if mark in cell for part in parted(cell, mark)}
-    return len(parts) < len(different) or (mark != "," and not combined.isdisjoint(different))
+    return len(parts) < len(different) or (
+        mark != "," and (not combined.isdisjoint(different) or _are_crossed(different, mark))
+    )
+
+
+def _are_crossed(cells: Collection[str], mark: str) -> bool:
+    """Tell whether every part of cells comes in several of them, as good and bad do in good|long, bad|long, ….
+
+    The leaves of a path (sport|tennis, sport|chess) come in one.
+    """
+    counts = Counter(part for cell in cells for part in parted(cell, mark))
+    return len(cells) > 2 and min(counts.values(), default=0) > 1
 
 
 def is_listed(cell: str) -> bool:

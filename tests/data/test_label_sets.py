@@ -167,3 +167,10 @@ def test_many_rows_are_parted_out_of_the_cache_too(tmp_path: Path, monkeypatch: 
     assert [row.answer for row in first.splits["train"][:2]] == [["b"], ["a", "b"]]
     assert first.fingerprint == again.fingerprint
     assert list(first.splits["train"]) == list(again.splits["train"])
+
+
+def test_cells_of_which_every_part_comes_in_several_are_sets() -> None:
+    assert are_sets(["good|long", "bad|long", "good|short", "bad|short"] * 5)
+    assert are_sets(["긍정;길다", "부정;길다", "긍정;짧다", "부정;짧다"] * 5)
+    assert not are_sets(["sport|tennis", "sport|chess", "news|local", "news|world"] * 5), "a path to one class"
+    assert not are_sets(["yes|no", "maybe"] * 5)

@@ -198,11 +198,12 @@ def _stands_above_texts(column: int, rows: Sequence[Sequence[str]]) -> bool:
     return len(rows) > _FEW_ROWS and _OFTEN * (len(rows) - texts) <= len(rows)
 
 
-def lines_above(lines: Sequence[str]) -> int:
+def lines_above(lines: Sequence[str], knows: Knows | None = None) -> int:
     """Count the lines above a header that are comments or titles and no part of the table; 0: no known header follows.
 
     Args:
         lines: the first lines, from the first that is not blank on.
+        knows: tells the columns that the reader wants.
     """
     above = next((place for place, line in enumerate(lines) if line.strip() and not line.startswith(COMMENTS)), 0)
     for delimiter in DELIMITERS if above else ():
@@ -213,10 +214,10 @@ def lines_above(lines: Sequence[str]) -> int:
         if is_sure or (known and not wide and all(line.startswith("#") for line in lines[:above] if line.strip())):
             return above
     titles = range(1, 0 if above else _MOST_TITLES + 1)
-    return next((place for place in titles if place < len(lines) and _are_titles(lines, place)), 0)
+    return next((place for place in titles if place < len(lines) and _are_titles(lines, place, knows)), 0)
 
 
-def _are_titles(lines: Sequence[str], place: int) -> bool:
+def _are_titles(lines: Sequence[str], place: int, knows: Knows | None) -> bool:
     """Tell whether lines of one cell each stand above a line that names columns, and rows as wide as it below it."""
     below = [line for line in lines[place + 1 :] if line.strip()][:_FEW_TITLED]
     for delimiter in DELIMITERS:
@@ -224,7 +225,8 @@ def _are_titles(lines: Sequence[str], place: int) -> bool:
         names = lines[place].split(delimiter)
         alone = all(sum(map(bool, map(str.strip, row))) < 2 for row in cells)
         wide = sum(line.count(delimiter) >= len(names) - 1 for line in below)
-        if alone and len(names) > 1 and _could_name(names) and len(_header_words(names)) > 1 and 2 * wide > len(below):
+        are_known = len(_header_words(names)) > 1 or (knows is not None and knows(names_of(names)))
+        if alone and len(names) > 1 and _could_name(names) and are_known and 2 * wide > len(below):
             return True
     return False
 

@@ -597,7 +597,7 @@ def _told_format(opened: Opened, kind: str | None, header: Sequence[str], knows:
     lines = _sample_lines(opened, encoding)
     if kind in (None, "conll") and lines and lines[0].startswith(WEBANNO):
         return TableFormat("conll", encoding, has_header=False, delimiter=" ")
-    above = lines_above(lines) if kind in (None, "csv", "tsv") else 0
+    above = lines_above(lines, knows) if kind in (None, "csv", "tsv") else 0
     table = _told_by(lines[above:], encoding, opened, kind, header, knows)
     if not above:
         return table

@@ -191,6 +191,7 @@ def pairs(path: Path) -> list[tuple[str, str]]:
         ("Messages of May 2026\n", "the line is a title above the names of the columns (1)", 1),
         ("Messages of May 2026\n\n", "the line is a title above the names of the columns (1)", 1),
         ("Messages of May,\nwritten by QA,\n", "the line is a title above the names of the columns (2)", 1),
+        ("5월의 메시지\n\n", "the line is a title above the names of the columns (1)", 1),
         (",\n5월의 메시지,\n,\n", "the line is a title above the names of the columns (1)", 2),
         ("// made in May\n// by QA\n", "the line is a comment above the table (2)", 1),
         ("-- made in May, by QA\n", "the line is a comment above the table (1)", 1),
@@ -289,3 +290,12 @@ def test_a_whole_and_a_part_are_not_joined(tmp_path: Path) -> None:
         written(tmp_path, name, TABLE)
     with pytest.raises(DataError, match=r"both train\.csv and train_2\.csv could be train; name the files"):
         load_data([str(tmp_path)])
+
+
+def test_a_title_above_the_columns_that_a_run_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = "5월 설문\n순서,소감\n1,좋아요\n2,별로예요\n".encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
+    opened = open_input("-")
+    told = tell(opened, knows=lambda names: "소감" in names)
+    found = [row.fields["소감"] for row in read_opened(opened, told.table) if isinstance(row, Row)]
+    assert found == ["좋아요", "별로예요"]
