@@ -201,7 +201,7 @@ def resolve_columns(names: Sequence[str], wanted: Wanted, *, need_pair: bool = F
             f"{listed(chosen.labels, joint=' and ')} are several columns of labels, which --task multilabel reads; "
             "name one column, as in label=COLUMN."
         )
-    text, pair = _resolve_texts(names, chosen, known, need_pair=need_pair)
+    text, pair = _resolve_texts(names, chosen, known, need_pair=need_pair, need_label=wanted.need_label)
     label = chosen.label or _resolve_label(names, known, taken=(*text, pair))
     if wanted.need_label and label is None:
         way_on = _example(names, text, pair) if set(names) - {*text, pair} else _NO_TABLE
@@ -236,7 +236,7 @@ def check_mapped(names: Sequence[str], chosen: ColumnChoice) -> None:
 
 
 def _resolve_texts(
-    names: Sequence[str], chosen: ColumnChoice, known: Sequence[ColumnMap], *, need_pair: bool
+    names: Sequence[str], chosen: ColumnChoice, known: Sequence[ColumnMap], *, need_pair: bool, need_label: bool
 ) -> tuple[tuple[str, ...], str | None]:
     if chosen.text:
         return chosen.text, chosen.pair
@@ -246,7 +246,8 @@ def _resolve_texts(
         return stored.text, chosen.pair or stored.pair
     found = _synonym_texts(names, wanted, need_pair=need_pair or chosen.pair is not None)
     if found is None:
-        raise UnnamedColumnsError(f"{_missing_texts(wanted)}: {there_are(names)}", _example(names, (), None, known))
+        way_on = _example(names, (), None, known, need_label=need_label)
+        raise UnnamedColumnsError(f"{_missing_texts(wanted)}: {there_are(names)}", way_on)
     text, pair = found
     return text, chosen.pair or pair
 
@@ -298,6 +299,8 @@ def has_column(names: Sequence[str], name: str) -> bool:
 def _missing_texts(wanted: ColumnMap | None) -> str:
     if wanted is None:
         return "no column is recognised as the text"
+    if len(wanted.inputs) == 1:
+        return f"the text column {quoted(wanted.inputs[0])} (or a synonym) is missing"
     return f"the text columns {listed(wanted.inputs, 80, joint=' and ')} (or their synonyms) are missing"
 
 
@@ -319,7 +322,14 @@ def there_are(names: Sequence[str]) -> str:
     return shown
 
 
-def _example(names: Sequence[str], text: Sequence[str], pair: str | None, known: Sequence[ColumnMap] = ()) -> str:
+def _example(
+    names: Sequence[str],
+    text: Sequence[str],
+    pair: str | None,
+    known: Sequence[ColumnMap] = (),
+    *,
+    need_label: bool = True,
+) -> str:
     """Show `--columns` filled with names of this very table, as far as they can be told."""
     label = _resolve_label(names, known, taken=(*text, pair))
     free = [
@@ -330,7 +340,7 @@ def _example(names: Sequence[str], text: Sequence[str], pair: str | None, known:
     parts = [f"text={'+'.join(text) or next(iter(free), 'COLUMN')}"]
     if pair is not None or any(columns.pair is not None for columns in known):
         parts.append(f"pair={pair or next(iter(free[1:]), 'COLUMN')}")
-    parts.append(f"label={label or 'COLUMN'}")
+    parts += [f"label={label or 'COLUMN'}"] if need_label else []
     return say_which(f"--columns {shell_words([shortened(','.join(parts), 80)])}")
 
 

@@ -276,7 +276,9 @@ def find_source(names: Sequence[str], *, data_dir: Path | None = None, as_split:
         UnknownNameError: a bare word that is neither in the catalog nor a path.
         DataError: a file or directory is missing, or holds nothing that fits.
     """
-    if not names or "" in names:
+    if not names:
+        raise UsageError("DATA is missing; name a data set, a sample or a file.")
+    if "" in names:
         raise UsageError("DATA is empty: name a data set, a file or a directory.")
     if data_dir is not None and not is_dir(data_dir):
         raise DataError(f"{data_dir}: no such directory (--data-dir).")

@@ -47,9 +47,10 @@ from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
 from bertkit.data.shapes.labelled import document_row
 from bertkit.data.sources import SPLIT_WORDS, class_texts, input_files, is_data_file, name_folders
 from bertkit.data.values import JsonText, RowError, cell_of, field_of, parse_json, parse_list
+from bertkit.documents.readers.articles import columns_apart
 from bertkit.documents.readers.markup import declared_encoding, read_markdown
 from bertkit.documents.readers.passage import Passage, ReadDocument, candidates, is_candidate, slice_of
-from bertkit.documents.readers.plain import HIGHLIGHT, CueLine, columns_apart, passages_of_cues
+from bertkit.documents.readers.plain import HIGHLIGHT, CueLine, passages_of_cues
 from bertkit.documents.readers.table import FORMATS, DocumentFormat, find_format, format_of_name, told_format
 from bertkit.errors import DataError, UsageError
 from bertkit.files import entries, is_dir, is_file, without_packing

@@ -111,6 +111,14 @@ def test_a_missing_label_is_named_with_its_flag():
     assert resolve_columns(["text", "y"], need_label=False) == ColumnMap(("text",))
 
 
+def test_what_is_suggested_asks_for_no_label_where_none_is_needed():
+    stored = ColumnMap(("text",), None, "label")
+    with pytest.raises(DataError, match=r"the text column 'text' \(or a synonym\) is missing: .*--columns text=a\.$"):
+        resolve_columns(["a", "b"], stored=stored, need_label=False)
+    with pytest.raises(DataError, match=r"--columns text=a,label=COLUMN\.$"):
+        resolve_columns(["a", "b"], stored=stored, need_label=True)
+
+
 def test_a_table_of_nothing_but_texts_needs_another_table():
     with pytest.raises(DataError, match="the column is 'text'; give a table that has one"):
         resolve_columns(["text"], need_label=True)

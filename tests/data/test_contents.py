@@ -145,7 +145,7 @@ def test_a_refusal_names_likely_labels_beside_the_texts_of_a_run(tmp_path: Path)
 
 
 def test_a_run_reads_its_own_columns_only(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"the text columns 'text' \(or their synonyms\) are missing"):
+    with pytest.raises(DataError, match=r"the text column 'text' \(or a synonym\) is missing"):
         load_data([spam(tmp_path)], stored=ColumnMap(("text",), None, "label"))
 
 

@@ -133,9 +133,9 @@ def test_tagged_text_is_for_ner(task: str, kind: str, read: Read) -> None:
 
 
 def test_missing_columns_have_their_place(read: Read, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"^<stdin>:2: the text columns 'text' .* are missing"):
+    with pytest.raises(DataError, match=r"^<stdin>:2: the text column 'text' .* is missing"):
         read("\nprose,stars\na,1\n", kind="csv")
-    with pytest.raises(DataError, match=r"a\.tsv:1: the text columns 'text' .* are missing"):
+    with pytest.raises(DataError, match=r"a\.tsv:1: the text column 'text' .* is missing"):
         read("prose\tstars\na\t1\n", name=str(tmp_path / "a.tsv"))
     (bad,), _ = read('{"prose": "a"}\n')
     assert isinstance(bad, BadRow)

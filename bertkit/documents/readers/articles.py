@@ -1,14 +1,17 @@
-"""Articles as encyclopedias and journals keep them: the markup of MediaWiki, and JATS, the XML of journals."""
+"""Articles of encyclopedias and journals: the markup of MediaWiki, JATS, and columns that were printed side by side."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import unescape
+from itertools import groupby, pairwise
 
 from bertkit.documents.readers.marked_up import Marked, MarkedRow, marked_rows
 from bertkit.documents.readers.passage import Builder, Kind, Passage, ReadDocument, Span
+from bertkit.documents.readers.plain import ENDED
 
 # --- The markup of MediaWiki ----------------------------------------------------------------------
 #
@@ -16,12 +19,12 @@ from bertkit.documents.readers.passage import Builder, Kind, Passage, ReadDocume
 # so that the text stays as long as it is; what is left is read line by line.
 
 _PAINT = "\ue000"
+# What opens an element that is no text; a comment ends as no element does.
 _WIKI_UNSAID = re.compile(
-    r"<!--[\s\S]{0,20000}?-->|<ref\b[^<>]*/>"
-    r"|<(?P<tag>ref|gallery|syntaxhighlight|source|pre|timeline|score|imagemap|references|graph|hiero)\b[^<>]*>"
-    r"[\s\S]{0,20000}?</(?P=tag)\s*>",
+    r"<!--|<(?P<tag>ref|gallery|syntaxhighlight|source|pre|timeline|score|imagemap|references|graph|hiero)\b[^<>]*>",
     re.IGNORECASE,
 )
+_COMMENT = re.compile(r"<!--(?P<tag>)")
 _NESTED = re.compile(r"\{\{|\}\}|^[ \t:]*(?P<table>\{\|)|\|\}(?!\})|\[\[|\]\]", re.MULTILINE)
 _CLOSES = {"}}": "{{", "|}": "{|", "]]": "[["}
 _NAMESPACE = re.compile(
@@ -88,12 +91,29 @@ def _wiki_row(row: MarkedRow, marked: Marked) -> None:
 
 def _painted(text: str) -> str:
     """Paint over what is no text; the rest stays where it is."""
-    body = _WIKI_UNSAID.sub(lambda match: _PAINT * len(match[0]), text)
+    body = _without(text, _WIKI_UNSAID)
     parts, place = [], 0
     for start, end in _nested(body):
         parts += [body[place:start], _paint(body, start, end)]
         place = end
     return "".join([*parts, body[place:]])
+
+
+def _without(text: str, opening: re.Pattern[str]) -> str:
+    """Paint over elements and comments; one that nothing closes is looked for once."""
+    parts, place, unclosed = list[str](), 0, set[str]()
+    for match in opening.finditer(text):
+        tag = (match["tag"] or "").lower()
+        if match.start() < place or tag in unclosed:
+            continue
+        closing = None if match[0].endswith("/>") else re.compile(rf"</{tag}\s*>" if tag else "-->", re.IGNORECASE)
+        closed = match if closing is None else closing.search(text, match.end())
+        if closed is None:
+            unclosed.add(tag)
+        else:
+            parts += [text[place : match.start()], _PAINT * (closed.end() - match.start())]
+            place = closed.end()
+    return "".join([*parts, text[place:]])
 
 
 def _paint(body: str, start: int, end: int) -> str:
@@ -133,10 +153,10 @@ def _nested(body: str) -> list[Span]:
 # that lead to sources.
 
 _XML = re.compile(
-    rf"{_PAINT}+|<!--[\s\S]*?-->|<!\[CDATA\[(?P<raw>[\s\S]*?)\]\]>|<[!?][^>]*>"
+    rf"{_PAINT}+|<!\[CDATA\[(?P<raw>[\s\S]{{0,2000}}?)\]\]>|<[!?][^>]*>"
     r"|<(?P<close>/?)(?:[\w.-]+:)?(?P<tag>[\w.-]+)(?P<about>(?:\s[^<>]*?)?)(?P<empty>/?)>|(?P<entity>&#?\w{1,10};)"
 )
-_ARTICLE = re.compile(r"<article[\s>][\s\S]*?</article\s*>")
+_ARTICLE = re.compile(r"<(?P<close>/?)article(?:\s[^<>]*)?>")
 _JATS = re.compile(
     r"\s*(?:<\?[^>]*>\s*)*(?:<!--.*?-->\s*)*(?:<!DOCTYPE\s+(?:article|pmc-?articleset)\b|<pmc-?articleset\b"
     r"|<article\b[^>]*\b(?:article-type|dtd-version)\s*=)",
@@ -172,10 +192,20 @@ def is_jats(text: str) -> bool:
 
 def read_jats(text: str) -> list[ReadDocument]:
     """Read the articles of a journal's XML; places are those in `text`."""
-    body = _CITED.sub(lambda match: _PAINT * len(match[0]), text)
-    spans = [match.span() for match in _ARTICLE.finditer(text)] or [(0, len(text))]
+    body = _CITED.sub(lambda match: _PAINT * len(match[0]), _without(text, _COMMENT))
+    spans = list(_articles(body)) or [(0, len(text))]
     of_file = len(spans) > 1  # which then holds several
     return [ReadDocument(text, tuple(_Article(body).passages(*span)), span if of_file else None) for span in spans]
+
+
+def _articles(text: str) -> Iterator[Span]:
+    start = None
+    for mark in _ARTICLE.finditer(text):
+        if not mark["close"]:
+            start = mark.start() if start is None else start
+        elif start is not None:
+            yield start, mark.end()
+            start = None
 
 
 class _Article:
@@ -185,6 +215,7 @@ class _Article:
         self._text = text
         self._open: list[tuple[str, bool]] = []
         """The elements that are open, and whether each hides what is in it."""
+        self._count = Counter[str]()
         self._hidden = self._texts = 0  # of them that hide, and that have text
         self._builder = Builder()
 
@@ -224,12 +255,16 @@ class _Article:
                 self._builder.add_read("(…)", *mark.span())
             hides = tag in _OF_JOURNAL or tag in _FORMULAS or _SKIPPED_ABSTRACT.search(mark["about"]) is not None
             self._open.append((tag, hides))
+            self._count[tag] += 1
             self._hidden, self._texts = self._hidden + hides, self._texts + (tag in _TEXTS)
 
     def _close(self, tag: str) -> None:
         """Close an element, and what was left open in it."""
+        if not self._count[tag]:  # so that a tag that closes nothing costs nothing
+            return
         at = next((at for at in range(len(self._open) - 1, -1, -1) if self._open[at][0] == tag), len(self._open))
         for closed, hides in self._open[at:]:
+            self._count[closed] -= 1
             self._hidden, self._texts = self._hidden - hides, self._texts - (closed in _TEXTS)
         del self._open[at:]
 
@@ -244,3 +279,99 @@ class _Article:
             yield replace(made, kind=Kind.HEADING, level=level) if is_heading else replace(made, kind=Kind.LABEL)
         else:
             yield replace(made, kind=Kind.ITEM if "list-item" in tags or "def" in tags else Kind.PROSE)
+
+
+# --- Columns of prose side by side, as pdftotext -layout prints them, put one below the other -----
+#
+# The right column begins at one place of most lines, with blanks before it, and each side is prose
+# that goes on from line to line; what a table has side by side does not. A line across both
+# columns, a title or a caption, parts what stands above it from what stands below.
+
+_BETWEEN = re.compile(r"(?<=\S) {2,}(?=\S)")
+_WIDE = re.compile(r"[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]")
+_FILL = "\0"  # behind a character that is two columns wide
+_FEWEST_ROWS, _FEW_ROWS = 8, 2  # with both columns: of a text that has them, and of a page of such a text
+_SHORTEST_SIDE, _SIDE_WORDS = 15, 2.5  # characters and words of a line of a column, in the mean
+_GOES_ON, _SENTENCES = 0.4, 0.08  # shares of lines that go on in the next one, and with the end of a sentence
+_INDENT, _SLACK = 6, 3  # columns by which a line of the right one may begin later; and within which most begin
+
+
+def columns_apart(text: str) -> str:
+    """Return a text in two columns with the right one below the left one, page by page; any other text as it is."""
+    if len(_BETWEEN.findall(text)) < _FEWEST_ROWS:
+        return text
+    for spread in (lambda line: line, lambda line: _WIDE.sub(rf"\g<0>{_FILL}", line)):
+        pages = [[spread(line.rstrip()) for line in page.split("\n")] for page in text.split("\f")]
+        gutters = [_gutter(page) for page in pages]
+        usual = next((gutter for gutter in gutters if gutter is not None), None)
+        if usual is not None:
+            read = [_one_column(page, gutter or usual) for page, gutter in zip(pages, gutters, strict=True)]
+            return "\f".join(read).replace(_FILL, "")
+    return text
+
+
+def _gutter(lines: Sequence[str]) -> int | None:
+    """Return where the right column of a page begins; None where it has one column, or a table."""
+    begins = Counter(gap.end() for line in lines for gap in _BETWEEN.finditer(line))
+    best = max(begins, key=lambda place: sum(begins[place + by] for by in range(_SLACK)), default=0)
+    parted = [sides for line in lines if (sides := _sides(line, best)) is not None and all(sides)]
+    if len(parted) < max(_FEWEST_ROWS, sum(len(line) > best for line in lines) / 2):
+        return None
+    return best if all(_is_prose([sides[side] for sides in parted]) for side in (0, 1)) else None
+
+
+def _sides(line: str, gutter: int) -> tuple[str, str] | None:
+    """Cut a line where the right column begins; None where it goes across both."""
+    if len(line) < gutter - 1:
+        return line, ""
+    for gap in _BETWEEN.finditer(line):
+        if gutter - 1 <= gap.end() <= gutter + _INDENT:
+            return line[: gap.start()], line[gap.end() :]
+    return ("", line.lstrip()) if not line[: gutter - 1].strip() else None
+
+
+def _is_prose(lines: Sequence[str]) -> bool:
+    """Tell whether lines of a column are sentences that go on from one to the next."""
+    count = len(lines)
+    is_long = sum(map(len, lines)) >= _SHORTEST_SIDE * count and sum(len(line.split()) for line in lines) >= (
+        _SIDE_WORDS * count
+    )
+    ends = sum(re.search(r"[.!?。][\"'”’)]?(?:\s|$)|[다요까]\.", line) is not None for line in lines)
+    goes_on = sum(_goes_on(*pair) for pair in pairwise(lines))
+    has_gaps = sum(_BETWEEN.search(line) is not None for line in lines) > _GOES_ON * count
+    return is_long and not has_gaps and ends >= _SENTENCES * count and goes_on >= _GOES_ON * (count - 1)
+
+
+def _goes_on(line: str, following: str) -> bool:
+    first = following.lstrip()[:1]
+    return ENDED.search(line.rstrip(_FILL)) is None and (first.islower() or "가" <= first <= "힣")
+
+
+def _one_column(lines: Sequence[str], gutter: int) -> str:
+    """Put the columns of a page one below the other, between lines that go across both."""
+    sides = [_sides(line, gutter) for line in lines]
+    if sum(pair is not None and all(pair) for pair in sides) < _FEW_ROWS:
+        return "\n".join(lines)
+    found: list[str] = []
+    for across, part in groupby(zip(lines, sides, strict=True), lambda pair: pair[1] is None):
+        rows = list(part)
+        if across:
+            found += [line for line, _ in rows]
+            continue
+        left, right = (_filled([pair[side] for _, pair in rows if pair is not None]) for side in (0, 1))
+        is_parted = left and right and not _goes_on(left[-1], right[0])
+        above, below = ([""] if not rows[place][0].strip() else [] for place in (0, -1))
+        found += [*above, *left, *([""] if is_parted else []), *right, *below]
+    return "\n".join(found)
+
+
+def _filled(lines: Sequence[str]) -> list[str]:
+    """Leave out blank lines but where a gap is larger than usual, for lines of two columns may not stand level."""
+    filled = [place for place, line in enumerate(lines) if line.strip()]
+    steps = [after - before for before, after in pairwise(filled)]
+    usual = Counter(steps).most_common(1)[0][0] if steps else 1
+    return [
+        line
+        for place, step in zip(filled, [*steps, 0], strict=False)
+        for line in ([lines[place], ""] if step > usual else [lines[place]])
+    ]

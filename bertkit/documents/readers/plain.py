@@ -39,7 +39,7 @@ from bertkit.documents.sentences import blocks, has_words
 
 _SMILE = r"[:;=][-']?[)(DPp3]+$|<3$|\bXD$"
 LINE_END = re.compile(rf"[.!?…。！？:;,~ㅋㅎㅠㅜ^♥♡][\"'”’」』»)\]*_]*$|\.\"?\s*\)$|{_SMILE}")
-_ENDED = re.compile(rf"[.!?…。！？~ㅋㅎㅠㅜ^♥♡][\"'”’」』»)\]*_]*$|{_SMILE}")
+ENDED = re.compile(rf"[.!?…。！？~ㅋㅎㅠㅜ^♥♡][\"'”’」』»)\]*_]*$|{_SMILE}")
 KOREAN_END = re.compile(rf"(?:{FINAL_ENDING}|[요죠음함임됨])$")
 _HASHES = re.compile(r"(?:^|\n)[ \t]*(#{1,6})[ \t]+$")
 _UNDERLINE = re.compile(r"[ \t]*\r?\n[ \t]*(={3,}|-{3,})[ \t]*(?:\r?\n|$)")
@@ -90,8 +90,8 @@ def plain_passages(text: str, start: int, end: int) -> list[Passage]:
     is_answer = WROTE.search(text, start, end) is not None
     if found and headers and is_greeting(found[0].text) and find_forwarded(text, start, end) is None:
         own = [block for block in found if block.end <= headers[0][0]]  # a letter, and the mail that it answers
-        found = own if any(_ENDED.search(block.text) for block in own[1:]) else found
-    ended = sum(bool(_ENDED.search(block.text) or KOREAN_END.search(block.text)) for block in found)
+        found = own if any(ENDED.search(block.text) for block in own[1:]) else found
+    ended = sum(bool(ENDED.search(block.text) or KOREAN_END.search(block.text)) for block in found)
     has_prose = ended >= _SHARE_OF_PROSE * len(found)
     edges = _page_edges(found)
     passages: list[Passage] = []
@@ -215,7 +215,7 @@ def _opens_section(line: str, following: str) -> bool:
         return False
     if following.startswith(f"{section['number']}."):
         return True
-    is_prose = len(following.split()) >= _FEW_WORDS and (_ENDED.search(following) is not None or ". " in following)
+    is_prose = len(following.split()) >= _FEW_WORDS and (ENDED.search(following) is not None or ". " in following)
     return is_prose and not _NUMBERED.match(following) and not _SECTION.match(following)
 
 
@@ -232,102 +232,6 @@ def _is_title(block: _Block, following: _Block) -> bool:
         return not _NUMBERED.match(following.text) and (block.below or len(line.split()) <= _FEW_WORDS)
     is_first = block.start == 0 or block.below
     return is_first or _CAPITALS.match(line) is not None
-
-
-# --- Columns of prose side by side, as pdftotext -layout prints them, put one below the other -----
-#
-# The right column begins at one place of most lines, with blanks before it, and each side is prose
-# that goes on from line to line; what a table has side by side does not. A line across both
-# columns, a title or a caption, parts what stands above it from what stands below.
-
-_BETWEEN = re.compile(r"(?<=\S) {2,}(?=\S)")
-_WIDE = re.compile(r"[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]")
-_FILL = "\0"  # behind a character that is two columns wide
-_FEWEST_ROWS, _FEW_ROWS = 8, 2  # with both columns: of a text that has them, and of a page of such a text
-_SHORTEST_SIDE, _SIDE_WORDS = 15, 2.5  # characters and words of a line of a column, in the mean
-_GOES_ON, _SENTENCES = 0.4, 0.08  # shares of lines that go on in the next one, and with the end of a sentence
-_INDENT, _SLACK = 6, 3  # columns by which a line of the right one may begin later; and within which most begin
-
-
-def columns_apart(text: str) -> str:
-    """Return a text in two columns with the right one below the left one, page by page; any other text as it is."""
-    if len(_BETWEEN.findall(text)) < _FEWEST_ROWS:
-        return text
-    for spread in (lambda line: line, lambda line: _WIDE.sub(rf"\g<0>{_FILL}", line)):
-        pages = [[spread(line.rstrip()) for line in page.split("\n")] for page in text.split("\f")]
-        gutters = [_gutter(page) for page in pages]
-        usual = next((gutter for gutter in gutters if gutter is not None), None)
-        if usual is not None:
-            read = [_one_column(page, gutter or usual) for page, gutter in zip(pages, gutters, strict=True)]
-            return "\f".join(read).replace(_FILL, "")
-    return text
-
-
-def _gutter(lines: Sequence[str]) -> int | None:
-    """Return where the right column of a page begins; None where it has one column, or a table."""
-    begins = Counter(gap.end() for line in lines for gap in _BETWEEN.finditer(line))
-    best = max(begins, key=lambda place: sum(begins[place + by] for by in range(_SLACK)), default=0)
-    parted = [sides for line in lines if (sides := _sides(line, best)) is not None and all(sides)]
-    if len(parted) < max(_FEWEST_ROWS, sum(len(line) > best for line in lines) / 2):
-        return None
-    return best if all(_is_prose([sides[side] for sides in parted]) for side in (0, 1)) else None
-
-
-def _sides(line: str, gutter: int) -> tuple[str, str] | None:
-    """Cut a line where the right column begins; None where it goes across both."""
-    if len(line) < gutter - 1:
-        return line, ""
-    for gap in _BETWEEN.finditer(line):
-        if gutter - 1 <= gap.end() <= gutter + _INDENT:
-            return line[: gap.start()], line[gap.end() :]
-    return ("", line.lstrip()) if not line[: gutter - 1].strip() else None
-
-
-def _is_prose(lines: Sequence[str]) -> bool:
-    """Tell whether lines of a column are sentences that go on from one to the next."""
-    count = len(lines)
-    is_long = sum(map(len, lines)) >= _SHORTEST_SIDE * count and sum(len(line.split()) for line in lines) >= (
-        _SIDE_WORDS * count
-    )
-    ends = sum(re.search(r"[.!?。][\"'”’)]?(?:\s|$)|[다요까]\.", line) is not None for line in lines)
-    goes_on = sum(_goes_on(*pair) for pair in pairwise(lines))
-    has_gaps = sum(_BETWEEN.search(line) is not None for line in lines) > _GOES_ON * count
-    return is_long and not has_gaps and ends >= _SENTENCES * count and goes_on >= _GOES_ON * (count - 1)
-
-
-def _goes_on(line: str, following: str) -> bool:
-    first = following.lstrip()[:1]
-    return _ENDED.search(line.rstrip(_FILL)) is None and (first.islower() or "가" <= first <= "힣")
-
-
-def _one_column(lines: Sequence[str], gutter: int) -> str:
-    """Put the columns of a page one below the other, between lines that go across both."""
-    sides = [_sides(line, gutter) for line in lines]
-    if sum(pair is not None and all(pair) for pair in sides) < _FEW_ROWS:
-        return "\n".join(lines)
-    found: list[str] = []
-    for across, part in groupby(zip(lines, sides, strict=True), lambda pair: pair[1] is None):
-        rows = list(part)
-        if across:
-            found += [line for line, _ in rows]
-            continue
-        left, right = (_filled([pair[side] for _, pair in rows if pair is not None]) for side in (0, 1))
-        is_parted = left and right and not _goes_on(left[-1], right[0])
-        above, below = ([""] if not rows[place][0].strip() else [] for place in (0, -1))
-        found += [*above, *left, *([""] if is_parted else []), *right, *below]
-    return "\n".join(found)
-
-
-def _filled(lines: Sequence[str]) -> list[str]:
-    """Leave out blank lines but where a gap is larger than usual, for lines of two columns may not stand level."""
-    filled = [place for place, line in enumerate(lines) if line.strip()]
-    steps = [after - before for before, after in pairwise(filled)]
-    usual = Counter(steps).most_common(1)[0][0] if steps else 1
-    return [
-        line
-        for place, step in zip(filled, [*steps, 0], strict=False)
-        for line in ([lines[place], ""] if step > usual else [lines[place]])
-    ]
 
 
 # --- The .story files of CNN and Daily Mail: an article, and its highlights, which are its reference

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bertkit.documents.readers.plain import columns_apart
+from bertkit.documents.readers.articles import columns_apart
 
 MINUTES = """Minutes of the harbour meeting
 Present: Ana, Bo, Chidi
