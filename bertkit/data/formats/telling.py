@@ -128,6 +128,8 @@ _OF_PAGES = frozenset(
     {"html", "head", "body", "title", "div", "span", "table", "tr", "td", "th", "ul", "ol", "li", "em", "strong", "pre"}
     | {"code", "font", "center", "br", "hr", "doc", "text", "sub", "sup", "small", "mark", "del", "script", "style"}
 )
+_OF_PASSAGES = frozenset("p a b i u s q h1 h2 h3 h4 h5 h6 section article blockquote main header footer nav dl".split())
+_OF_WORDS = frozenset({"b", "i", "u", "em", "strong", "br", "span", "sub", "sup", "mark"})
 _OF_SUBTITLES = frozenset({"tt", "sami", "transcript", "timedtext", "svg"})
 _ENOUGH_LINES, _ENOUGH_WORDS = 3, 4
 _ABOVE_INTENT = 20  # lines among which the first intent is
@@ -689,20 +691,26 @@ def _as_said(lines: Sequence[str], encoding: str, opened: Opened, kind: str, kno
 
 
 def _is_xml(text: str, *, is_named: bool) -> bool:
-    """Tell XML by its beginning: no page, and elements in its root of which one has ended; or its name says it."""
+    """Tell XML by its beginning: no page, and elements in its root of which one has ended; or its name says it.
+
+    A text with words in italics has words beside its elements, which a table has not.
+    """
     from xml.parsers import expat
 
-    names, ended = list[str](), list[str]()
+    names, ended, beside = list[str](), list[str](), list[str]()
     parser = expat.ParserCreate()
     parser.StartElementHandler = lambda name, _: names.append(name)
     parser.EndElementHandler = ended.append
+    parser.CharacterDataHandler = lambda said: beside.append(said) if len(names) == 1 + len(ended) else None
     try:
         parser.Parse(text.lstrip(), False)
     except expat.ExpatError:
         ended.clear()
-    if not names or names[0].rpartition(":")[2].casefold() in _OF_PAGES | _OF_SUBTITLES:
+    if not names or names[0].rpartition(":")[2].casefold() in _OF_PAGES | _OF_PASSAGES | _OF_SUBTITLES:
         return False
-    return is_named or (bool(ended) and len(names) > 1)
+    if not is_named and not _OF_WORDS.isdisjoint(names[1:2]):
+        return False
+    return is_named or (bool(ended) and len(names) > 1 and not "".join(beside).strip())
 
 
 def _by_place(full: Sequence[str], delimiter: str, knows: Knows | None) -> bool:
