@@ -251,7 +251,9 @@ def _of_branches(fields: Mapping[str, str]) -> _Found | None:
     """
     held = fields.get("mapping")
     nodes = held.value if isinstance(held, JsonText) else None
-    if not isinstance(nodes, dict) or not all(isinstance(node, dict) and "parent" in node for node in nodes.values()):
+    if not isinstance(nodes, dict) or not all(
+        isinstance(node, dict) and {"parent", "message"} <= set(node) for node in nodes.values()
+    ):
         return None
     name, turns = fields.get("current_node") or next(reversed(nodes), None), list[Turn]()
     passed: set[str] = set()
@@ -530,7 +532,7 @@ def _one_object(opened: Opened, columns: DocumentColumns) -> tuple[Opened, Itera
 
 # XML that is neither a page nor subtitles nor an article of a journal, by its first element.
 _XML_ROOT = re.compile(
-    rb"\s*(?:\xef\xbb\xbf)?(?=<(?:\?xml|mediawiki\b|rss\b))(?:<\?[^>]*\?>\s*|<!--[\s\S]{0,5000}?-->\s*|<![^>]*>\s*)*<([\w:.-]{1,40})"
+    rb"\s*(?:\xef\xbb\xbf)?(?=<(?:\?xml\b|mediawiki[\s>]|rss(?:>|\s+[\w:]+\s*=)))(?:<\?[^>]*\?>\s*|<!--[\s\S]{0,5000}?-->\s*|<![^>]*>\s*)*<([\w:.-]{1,40})"
 )
 
 

@@ -339,6 +339,18 @@ def test_conversations_of_chat_gpt_are_the_branch_that_was_shown(tmp_path, sever
         assert item.text.startswith("user: How is a mill started?\n\nassistant: # Start")
 
 
+def test_a_mapping_of_something_else_leaves_the_text(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"mapping": {"a": {"parent": None}}, "text": "It rose."}))
+    assert [item.text for item in read(path)] == ["It rose."]
+
+
+def test_a_text_that_begins_with_a_name_in_brackets_is_no_xml(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("<rss is what he wrote> It rose.\n")
+    assert [item.text for item in read(path)] == [path.read_text()]
+
+
 def test_rows_with_labels_or_summaries_are_documents_each(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("start,end,text,label\n1,2,It rose.,a\n3,4,It fell.,b\n")

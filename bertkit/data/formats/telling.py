@@ -102,6 +102,7 @@ _WABBIT = re.compile(
 )
 _WEIGHT = re.compile(r"\S*:[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _FEATURES = re.compile(r"[-+]?\d+(?:\.\d+)?(?:,\d+)*(?:\s+qid:\d+)?(?:\s+\d+:[-+]?[\d.]+(?:[eE][-+]?\d+)?)+\s*(?:#.*)?")
+_FEATURE, _TIME = re.compile(r"\s(\d+):(\S+)"), re.compile(r"\d{1,2}:[0-5]\d")
 _STRAY_LINES = 20  # one in so many may be a fault
 _FEW_FEATURES = 4  # 5 10:30 is rather a text
 # Lines without a text, by what writes them.
@@ -282,7 +283,7 @@ def _numbered_or_features(lines: Sequence[str]) -> Marks:
     if _BEGINS.match(lines[0]) and 2 * sum(numbered) > len(numbered) and all(map(_is_of_numbered, pairwise(lines))):
         return "SemEval"
     if all(map(_FEATURES.fullmatch, lines)):
-        return "libsvm" if sum(line.count(":") for line in lines) >= _FEW_FEATURES else ""
+        return "libsvm" if _are_features([_FEATURE.findall(line.partition("#")[0]) for line in lines]) else ""
     found = [match for line in lines if (match := _WABBIT.fullmatch(line.strip())) is not None]
     if not found or _STRAY_LINES * (len(lines) - len(found)) > len(lines) or not all(map(_are_namespaces, found)):
         return ""
@@ -290,6 +291,13 @@ def _numbered_or_features(lines: Sequence[str]) -> Marks:
     if not words or not (_have_common_names(found) or _are_labelled(found)):
         return ""
     return "weights" if 2 * sum(_WEIGHT.fullmatch(word) is not None for word in words) > len(words) else "Vowpal Wabbit"
+
+
+def _are_features(found: Sequence[Sequence[tuple[str, str]]]) -> bool:
+    """Tell features by their numbers, which go up in each line; those of games do not, and times are none."""
+    every = [":".join(feature) for own in found for feature in own]
+    are_sorted = all(int(one) < int(other) for own in found for (one, _), (other, _) in pairwise(own))
+    return len(every) >= _FEW_FEATURES and are_sorted and not all(map(_TIME.fullmatch, every))
 
 
 def _is_of_numbered(lines: tuple[str, str]) -> bool:
@@ -325,7 +333,7 @@ def _have_common_names(found: Sequence[re.Match[str]]) -> bool:
         return False
     common = set[str].intersection(*names)
     are_few = len(found) < _ENOUGH_WORDS and not (labels and all(match[0].count(" |") for match in found))
-    are_tagged = all("'" in match[0].partition("|")[0] for match in found)
+    are_tagged = len(labels) == len(found) and all("'" in match[0].partition("|")[0] for match in found)
     return len(common) > 1 or are_tagged or (bool(common) and not are_few)
 
 
@@ -335,8 +343,9 @@ def _are_labelled(found: Sequence[re.Match[str]]) -> bool:
     labels = [float(label) for label in written]
     if any(name for match in found for name, _ in _parts(match["words"])) or len(labels) < 2 or _go_up(labels):
         return False
-    are_few = len(labels) < _ENOUGH_WORDS and labels != [labels[0] + place for place in range(len(labels))]
-    return are_few or any("." in label for label in written) or 2 * len(set(labels)) <= len(labels)
+    are_few = len(labels) < _ENOUGH_WORDS and set(labels) <= {-1, 0, 1}
+    are_scores = any("." in label for label in written) or 2 * len(set(labels)) <= len(labels)
+    return len(set(labels)) > 1 and (are_few or are_scores)
 
 
 def _go_up(labels: Sequence[float]) -> bool:

@@ -483,6 +483,8 @@ def test_numbers_of_features_are_no_texts(tmp_path: Path, written: str, what: st
     [
         "see you at 5 10:30\nat noon\n",
         "5 10:30\n6 11:15\n",
+        "5 10:30 12:45\n6 9:00 11:15\n",
+        "1 3:2 1:0\n2 0:0 4:1\n",
         "| a | b |\n| c | d |\n",
         "1 | the river rose\n",
         "1 | the river rose\n2 | the bridge fell\n",
@@ -490,6 +492,9 @@ def test_numbers_of_features_are_no_texts(tmp_path: Path, written: str, what: st
         "1.1 | the river\n1.2 | the bridge\n2.1 | the mill\n",
         "1931 | the river rose\n1911 | the bridge fell\n1964 | the mill burnt\n1950 | the inn closed\n",
         "|the river rose\n|the bridge fell\n",
+        "-1 | the river rose\n-2 | the bridge fell\n",
+        "'1|the river rose\n'2|the bridge fell\n",
+        "555 1 | the river rose\n555 2 | the bridge fell\n",
         "| the river rose\n| the bridge fell\n",
         "1|the river rose\n0|a bridge fell\n1|the mill burnt\n0|an inn closed\n",
     ],
