@@ -259,6 +259,8 @@ _UNNAMED = "\0"
 # What may stand around a name: spaces, a byte order mark.
 _AROUND_NAME = "    "
 _RULE = re.compile(r":?-{3,}:?")
+# Between more gaps there are groups of rows, as dialogues are, and no tables.
+_MOST_GAPS = 2
 # What Qualtrics writes in its third line, and names that its first one has.
 _IMPORTED = ('{"ImportId"', "{'ImportId'")
 _OF_QUALTRICS = frozenset({"startdate", "enddate", "responseid", "recordeddate", "ipaddress"})
@@ -477,11 +479,13 @@ class _Another:
     names: Sequence[str]
     is_near: bool = False
     _is_below: bool = False
+    _gaps: int = 0
 
     def holds(self, fields: Sequence[str]) -> bool:
-        """Tell whether a record is of it; blank ones are of none."""
+        """Tell whether a record is of it; blank ones are of none, and where there are many they part rows."""
         if _is_blank(fields):
-            self.is_near = bool(self.names)
+            self._gaps += not self.is_near
+            self.is_near = self._is_below or (bool(self.names) and self._gaps <= _MOST_GAPS)
             return False
         self._is_below = self._is_below or (self.is_near and _begins_another(fields, self.names))
         self.is_near = self._is_below

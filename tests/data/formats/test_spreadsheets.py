@@ -216,7 +216,9 @@ def test_a_short_text_is_no_title(tmp_path: Path) -> None:
     assert len([row for row in read_rows(path) if isinstance(row, Row)]) == 15
 
 
-@pytest.mark.parametrize("second", ["label,count\nham,2\nspam,2\n", "Label,Rows\n\nham,2\n"])
+@pytest.mark.parametrize(
+    "second", ["label,count\nham,2\nspam,2\n", "Label,Rows\n\nham,2\n", "label,count\n\nham,2\n\nspam,2\n\nham,2\n"]
+)
 def test_another_table_below_a_blank_line_is_left_out_and_said(tmp_path: Path, second: str) -> None:
     path = written(tmp_path, "t.csv", f"{TABLE}\n{second}")
     count = sum(bool(line) for line in second.splitlines())
@@ -233,6 +235,12 @@ def test_a_class_called_as_a_column_is_a_row_below_a_blank_line(tmp_path: Path, 
     path = written(tmp_path, "t.csv", f"text,topic\nIs it you?,question\nyes,answer\n{blank}\n{row}\nno,answer\n")
     text, label = row.split(",")
     assert pairs(path) == [("Is it you?", "question"), ("yes", "answer"), (text, label), ("no", "answer")]
+
+
+def test_blank_lines_that_part_groups_of_rows_part_no_tables(tmp_path: Path) -> None:
+    groups = [f"Is it {n}?,question\nyes,answer\n\n" for n in range(3)]
+    path = written(tmp_path, "t.csv", f"text,topic\n{''.join(groups)}comment,question\nno,answer\n")
+    assert pairs(path)[-2:] == [("comment", "question"), ("no", "answer")]
 
 
 def test_rows_below_a_blank_line_are_rows(tmp_path: Path) -> None:
