@@ -104,6 +104,7 @@ _WEIGHT = re.compile(r"\S*:[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _FEATURES = re.compile(r"[-+]?\d+(?:\.\d+)?(?:,\d+)*(?:\s+qid:\d+)?(?:\s+\d+:[-+]?[\d.]+(?:[eE][-+]?\d+)?)+\s*(?:#.*)?")
 _FEATURE, _TIME = re.compile(r"\s(\d+):(\S+)"), re.compile(r"\d{1,2}:[0-5]\d")
 _STRAY_LINES = 20  # one in so many may be a fault
+_NEARLY = 0.8
 _FEW_FEATURES = 4  # 5 10:30 is rather a text
 # Lines without a text, by what writes them.
 _NUMBERS: Mapping[Marks, str] = {"libsvm": "libsvm", "weights": "Vowpal Wabbit"}
@@ -129,7 +130,10 @@ _OF_PAGES = frozenset(
     {"html", "head", "body", "title", "div", "span", "table", "tr", "td", "th", "ul", "ol", "li", "em", "strong", "pre"}
     | {"code", "font", "center", "br", "hr", "doc", "text", "sub", "sup", "small", "mark", "del", "script", "style"}
 )
-_OF_PASSAGES = frozenset("p a b i u s q h1 h2 h3 h4 h5 h6 section article blockquote main header footer nav dl".split())
+_OF_PASSAGES = frozenset(
+    {"p", "a", "b", "i", "u", "s", "q", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article", "blockquote", "main"}
+    | {"header", "footer", "nav", "dl"}
+)
 _OF_WORDS = frozenset({"b", "i", "u", "em", "strong", "br", "span", "sub", "sup", "mark"})
 _OF_SUBTITLES = frozenset({"tt", "sami", "transcript", "timedtext", "svg"})
 _ENOUGH_LINES, _ENOUGH_WORDS = 3, 4
@@ -349,8 +353,9 @@ def _are_labelled(found: Sequence[re.Match[str]]) -> bool:
 
 
 def _go_up(labels: Sequence[float]) -> bool:
-    """Tell numbers each of which is above the one before it, as those of lines, pages and years are."""
-    return len(labels) >= _ENOUGH_LINES and all(above < below for above, below in pairwise(labels))
+    """Tell numbers nearly all of which are above the one before, as those of lines, years and sections (1.10) are."""
+    steps = [above < below for above, below in pairwise(labels)]
+    return len(labels) >= _ENOUGH_LINES and sum(steps) >= _NEARLY * len(steps)
 
 
 def _namespaces(line: str, column: str) -> dict[str, str]:

@@ -490,6 +490,7 @@ def test_numbers_of_features_are_no_texts(tmp_path: Path, written: str, what: st
         "1 | the river rose\n2 | the bridge fell\n",
         "1 |Page of the river\n2 |Page of the bridge\n3 |Page of the mill\n",
         "1.1 | the river\n1.2 | the bridge\n2.1 | the mill\n",
+        "".join(f"1.{n} | the river\n" for n in range(1, 13)),
         "1931 | the river rose\n1911 | the bridge fell\n1964 | the mill burnt\n1950 | the inn closed\n",
         "|the river rose\n|the bridge fell\n",
         "-1 | the river rose\n-2 | the bridge fell\n",
