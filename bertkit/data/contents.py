@@ -56,6 +56,7 @@ _ENTITIES = ("entities", "entitylabels")
 _OF_TRAINING = frozenset({"train", "training", "학습", "훈련"})
 # Columns of 0 and 1, or of numbers, that say which split or fold a row is of.
 _SAYS_SPLIT = re.compile(r"(?:is|in)[\W_]?(?:train|test|valid|val|dev)(?:ing)?|(?:cv|k)?[\W_]?folds?", re.IGNORECASE)
+_MARK_OF_SPLIT = re.compile(r"(?:(?:cv|k)?[\W_]?fold[\W_]?)?\d{1,2}(?:\.0)?|true|false|yes|no|[tfyn]|[a-e]")
 # Rows of which the columns are looked at for texts and labels.
 _ROWS_OF_TEXTS = 50
 _RELATED = ("relations",)
@@ -279,7 +280,8 @@ def _values_of_split(column: _Column, rows: Sequence[Row]) -> list[str]:
     is_named = folded(column.name) in _NAMES_OF_SPLIT
     if folded_values and folded_values <= _SPLITS and (is_named or not _OF_TRAINING.isdisjoint(folded_values)):
         return found if len(found) > 1 or (is_named and len(rows) >= ROWS_LOOKED_AT) else []
-    return found if 1 < len(found) <= _MOST_LABELS and _SAYS_SPLIT.fullmatch(column.name) else []
+    are_marks = all(map(_MARK_OF_SPLIT.fullmatch, folded_values))
+    return found if are_marks and 1 < len(found) <= _MOST_LABELS and _SAYS_SPLIT.fullmatch(column.name) else []
 
 
 def _tags_words(rows: Sequence[Row], name: str, columns: ColumnMap) -> bool:

@@ -377,6 +377,8 @@ def test_a_target_is_no_label_beside_what_is_said_of_it(tmp_path: Path) -> None:
         ("구분", ["학습", "검증", "평가"], True),
         ("is_test", ["0", "1", "0"], True),
         ("fold", ["1", "2", "3"], True),
+        ("k_fold", ["fold_1", "fold_2", "fold_3"], True),
+        ("fold", ["paper", "skin", "paper"], False),
         ("kind", ["public", "private", "public"], False),
         ("state", ["open", "test", "closed"], False),
     ],

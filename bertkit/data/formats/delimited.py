@@ -393,7 +393,8 @@ def read_table(
             return
         yield from left_out
         columns = _named_columns(names)
-    another = _Another(frozenset(name.casefold() for name in own or ()))
+    another = _Another([name.casefold() for name in own or ()])
+    again = frozenset(another.names)
     longest = max(map(len, own or ()), default=0) + len(_AROUND_NAME)
     # A line with as many fields has a name for each: nearly all are so.
     plain = columns if columns is not None and len(columns) > 1 and _UNNAMED not in columns else ()
@@ -405,7 +406,7 @@ def read_table(
         if (another.is_near or not last.strip()) and another.holds(fields):
             yield LeftOut(line, "the line is of another table, which begins below a blank line")
             continue
-        if len(last) <= longest and _is_header_again(fields, another.names):
+        if len(last) <= longest and _is_header_again(fields, again):
             other = [] if own is None or names is not own else _in_order(fields, own)
             columns = _named_columns(other) if other and other != own else columns
             yield _repeated(line, in_order=not other or other == own)
@@ -477,7 +478,7 @@ class _Another:
         names: of the first table, in lower case; none: it has no header.
     """
 
-    names: Set[str]
+    names: Sequence[str]
     is_near: bool = False
     _is_below: bool = False
 
@@ -491,12 +492,19 @@ class _Another:
         return self._is_below
 
 
-def _begins_another(fields: Sequence[str], names: Set[str]) -> bool:
-    """Tell the names of another table, of which some are also this table's or are usual ones."""
+def _begins_another(fields: Sequence[str], names: Sequence[str]) -> bool:
+    """Tell the names of another table from a short row, whose label may be called as columns are (`question`).
+
+    Such names are all usual ones, or one of them is this table's, at the beginning or in another column than its own.
+    """
     filled = [name for name in _names(fields) if name]
-    known = sum(name.casefold() in names or folded(name) in HEADER_NAMES for name in filled)
-    is_own = {name.casefold() for name in filled} == names
-    return len(filled) > 1 and not is_own and known > 0 and _could_name(filled) and all(map(_is_bare_name, filled))
+    if len(filled) < 2 or not _could_name(filled) or not all(map(_is_bare_name, filled)) or any(map(is_number, filled)):
+        return False
+    found = [name.casefold() for name in filled]
+    placed = enumerate(name.casefold() for name in _names(fields))
+    is_elsewhere = any(name in names and names.index(name) != (place or None) for place, name in placed if name)
+    are_known = all(name in names or folded(name) in HEADER_NAMES for name in found)
+    return set(found) != set(names) and (are_known or is_elsewhere)
 
 
 def _repeated(line: int, *, in_order: bool) -> LeftOut:

@@ -128,6 +128,8 @@ _OF_PAGES = frozenset(
     {"html", "head", "body", "title", "div", "span", "table", "tr", "td", "th", "ul", "ol", "li", "em", "strong", "pre"}
     | {"code", "font", "center", "br", "hr", "doc", "text", "sub", "sup", "small", "mark", "del", "script", "style"}
 )
+_OF_PASSAGES = frozenset("p a b i u s q h1 h2 h3 h4 h5 h6 section article blockquote main header footer nav dl".split())
+_OF_WORDS = frozenset({"b", "i", "u", "em", "strong", "br", "span", "sub", "sup", "mark"})
 _OF_SUBTITLES = frozenset({"tt", "sami", "transcript", "timedtext", "svg"})
 _ENOUGH_LINES, _ENOUGH_WORDS = 3, 4
 _ABOVE_INTENT = 20  # lines among which the first intent is
@@ -285,11 +287,7 @@ def _numbered_or_features(lines: Sequence[str]) -> Marks:
     if not found or _STRAY_LINES * (len(lines) - len(found)) > len(lines) or not all(map(_are_namespaces, found)):
         return ""
     words = [word for match in found for _, own in _parts(match["words"]) for word in own]
-    is_labelled, are_named = (
-        any(match["label"] for match in found),
-        all(_parts(match["words"])[0][0] for match in found),
-    )
-    if not words or not (is_labelled or are_named):
+    if not words or not (_have_common_names(found) or _are_labelled(found)):
         return ""
     return "weights" if 2 * sum(_WEIGHT.fullmatch(word) is not None for word in words) > len(words) else "Vowpal Wabbit"
 
@@ -314,6 +312,36 @@ def _are_namespaces(match: re.Match[str]) -> bool:
     """Tell namespaces from cells: of several each has a name, and all have words."""
     parts = _parts(match["words"])
     return all(words for _, words in parts) and (len(parts) == 1 or all(name for name, _ in parts))
+
+
+def _have_common_names(found: Sequence[re.Match[str]]) -> bool:
+    """Tell whether namespaces are called alike in all lines, as columns are; texts behind a bar begin in many ways.
+
+    What is numbered is none, and neither are few lines whose bar touches what is before it, as in `1|the end`.
+    """
+    labels = [float(match["label"]) for match in found if match["label"]]
+    names = [{name for name, _ in _parts(match["words"])} for match in found]
+    if not all(min(own, default="") for own in names) or (labels and _go_up(labels)):
+        return False
+    common = set[str].intersection(*names)
+    are_few = len(found) < _ENOUGH_WORDS and not (labels and all(match[0].count(" |") for match in found))
+    are_tagged = all("'" in match[0].partition("|")[0] for match in found)
+    return len(common) > 1 or are_tagged or (bool(common) and not are_few)
+
+
+def _are_labelled(found: Sequence[re.Match[str]]) -> bool:
+    """Tell whether numbers before bare words are labels: few that come again, or fractions; others count the lines."""
+    written = [match["label"] for match in found if match["label"]]
+    labels = [float(label) for label in written]
+    if any(name for match in found for name, _ in _parts(match["words"])) or len(labels) < 2 or _go_up(labels):
+        return False
+    are_few = len(labels) < _ENOUGH_WORDS and labels != [labels[0] + place for place in range(len(labels))]
+    return are_few or any("." in label for label in written) or 2 * len(set(labels)) <= len(labels)
+
+
+def _go_up(labels: Sequence[float]) -> bool:
+    """Tell numbers each of which is above the one before it, as those of lines, pages and years are."""
+    return len(labels) >= _ENOUGH_LINES and all(above < below for above, below in pairwise(labels))
 
 
 def _namespaces(line: str, column: str) -> dict[str, str]:
@@ -663,20 +691,26 @@ def _as_said(lines: Sequence[str], encoding: str, opened: Opened, kind: str, kno
 
 
 def _is_xml(text: str, *, is_named: bool) -> bool:
-    """Tell XML by its beginning: no page, and elements in its root of which one has ended; or its name says it."""
+    """Tell XML by its beginning: no page, and elements in its root of which one has ended; or its name says it.
+
+    A text with words in italics has words beside its elements, which a table has not.
+    """
     from xml.parsers import expat
 
-    names, ended = list[str](), list[str]()
+    names, ended, beside = list[str](), list[str](), list[str]()
     parser = expat.ParserCreate()
     parser.StartElementHandler = lambda name, _: names.append(name)
     parser.EndElementHandler = ended.append
+    parser.CharacterDataHandler = lambda said: beside.append(said) if len(names) == 1 + len(ended) else None
     try:
         parser.Parse(text.lstrip(), False)
     except expat.ExpatError:
         ended.clear()
-    if not names or names[0].rpartition(":")[2].casefold() in _OF_PAGES | _OF_SUBTITLES:
+    if not names or names[0].rpartition(":")[2].casefold() in _OF_PAGES | _OF_PASSAGES | _OF_SUBTITLES:
         return False
-    return is_named or (bool(ended) and len(names) > 1)
+    if not is_named and not _OF_WORDS.isdisjoint(names[1:2]):
+        return False
+    return is_named or (bool(ended) and len(names) > 1 and not "".join(beside).strip())
 
 
 def _by_place(full: Sequence[str], delimiter: str, knows: Knows | None) -> bool:

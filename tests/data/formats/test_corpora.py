@@ -427,6 +427,7 @@ def test_annotations_whose_text_is_elsewhere_are_refused(tmp_path: Path) -> None
         "1 | good film\n-1 | a dull one\n",
         "1 2.0 'r1|text good film\n-1 'r2|text a dull one\n",
         "1 |text:0.5 good film\n-1 |text:0.5 a dull one\n",
+        "1 'r1|text good film\n-1 'r2|text a dull one\n",
     ],
 )
 def test_a_label_a_bar_and_words(tmp_path: Path, written: str, piped: Piped) -> None:
@@ -441,6 +442,13 @@ def test_a_line_without_a_bar_is_a_fault_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.vw:31: the line is not a label, a bar and words"):
         load_data([str(path)])
     assert len(load_data([str(path)], skip_bad=True).splits["train"]) == 30
+
+
+@pytest.mark.parametrize("line", ["{label} | a film {n}\n", "{label}|text a film {n}\n", "{n}.5 | a film {label}\n"])
+def test_labels_that_come_again_or_have_fractions(tmp_path: Path, line: str) -> None:
+    rows = [line.format(label=(-1) ** n, n=7 * n % 12) for n in range(12)]
+    found = rows_of(saved(tmp_path / "a.txt", "".join(rows)), "regression")[1]
+    assert [float(label) for _, label in found] == [float(row.split("|")[0]) for row in rows]
 
 
 def test_several_namespaces_are_columns(tmp_path: Path) -> None:
@@ -470,7 +478,22 @@ def test_numbers_of_features_are_no_texts(tmp_path: Path, written: str, what: st
         piped(written, CLASSES)
 
 
-@pytest.mark.parametrize("written", ["see you at 5 10:30\nat noon\n", "5 10:30\n6 11:15\n", "| a | b |\n| c | d |\n"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "see you at 5 10:30\nat noon\n",
+        "5 10:30\n6 11:15\n",
+        "| a | b |\n| c | d |\n",
+        "1 | the river rose\n",
+        "1 | the river rose\n2 | the bridge fell\n",
+        "1 |Page of the river\n2 |Page of the bridge\n3 |Page of the mill\n",
+        "1.1 | the river\n1.2 | the bridge\n2.1 | the mill\n",
+        "1931 | the river rose\n1911 | the bridge fell\n1964 | the mill burnt\n1950 | the inn closed\n",
+        "|the river rose\n|the bridge fell\n",
+        "| the river rose\n| the bridge fell\n",
+        "1|the river rose\n0|a bridge fell\n1|the mill burnt\n0|an inn closed\n",
+    ],
+)
 def test_other_lines_stay_texts(tmp_path: Path, written: str) -> None:
     assert list(open_texts(str(saved(tmp_path / "a.txt", written))).texts) == written.splitlines()
 

@@ -227,6 +227,14 @@ def test_another_table_below_a_blank_line_is_left_out_and_said(tmp_path: Path, s
     assert report.splits["train"].labels == {"ham": 2, "spam": 2}
 
 
+@pytest.mark.parametrize("row", ["what,question", "so,topic", "7,answer", "topic 2,label", "OK,rating"])
+@pytest.mark.parametrize("blank", ["", ","])
+def test_a_class_called_as_a_column_is_a_row_below_a_blank_line(tmp_path: Path, row: str, blank: str) -> None:
+    path = written(tmp_path, "t.csv", f"text,topic\nIs it you?,question\nyes,answer\n{blank}\n{row}\nno,answer\n")
+    text, label = row.split(",")
+    assert pairs(path) == [("Is it you?", "question"), ("yes", "answer"), (text, label), ("no", "answer")]
+
+
 def test_rows_below_a_blank_line_are_rows(tmp_path: Path) -> None:
     assert pairs(written(tmp_path, "t.csv", TABLE.replace("lunch", "\n,\nlunch"))) == READ
     again = written(tmp_path, "again.csv", f"{TABLE}\n{TABLE}")

@@ -11,6 +11,7 @@ import pytest
 
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
+from bertkit.data.streaming import open_texts
 from bertkit.errors import DataError
 from bertkit.evaluation.inputs import open_inputs
 from bertkit.tasks.base import TaskSettings
@@ -126,3 +127,17 @@ def test_entities_that_another_file_declares(tmp_path: Path) -> None:
     assert isinstance(rows[0], Row)
     assert rows[0].fields["text"] == "café"
     assert rows[1] == BadRow(1, "what &own; stands for is declared elsewhere")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "<p>It was <b>good</b> and cheap</p>",
+        "<p><i>Good</i></p>",
+        "<note>it was <x>good</x> and cheap</note>",
+        "<quote><em>Good</em></quote>",
+        "<h1><x>Good</x></h1>",
+    ],
+)
+def test_a_text_with_elements_in_it_is_no_table(tmp_path: Path, written: str) -> None:
+    assert list(open_texts(str(saved(tmp_path / "a.txt", f"{written}\n"))).texts) == [written]
