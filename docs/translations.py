@@ -81,7 +81,7 @@ ALSO = (
     "{0}: {1} rows repeat an earlier row exactly.",
     "{0}: {1} rows repeat an earlier row apart from letter case, white space or punctuation.",
     "{0} rows hold {1}", "{0} row holds {1}", "{0} rows spell", "{0} row spells", "{0} pairs", "{0} pair",
-    "{0} labels are", "{0} label is",
+    "{0} labels are", "{0} label is", "{0}: left out, because they are not rows of the data: {1}.",
     "which --model {0} trains by itself",
     "{0} steps in {1} s, best at step {2} by {3}: {4}", "{0} steps in {1} s, best at step {2}: {3}",
     "fitted in {0} s: {1}", "epoch {0}, step {1}: validation {2} (best so far by {3})",

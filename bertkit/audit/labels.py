@@ -183,8 +183,10 @@ class Labels:
             # A test split may have been published without its labels, and some tasks need none.
             is_meant = nothing and not own.reasons and (split != train or self._task not in _NEED_LABELS)
             if own.missing.count and not is_meant:
-                number = "no row has a" if nothing else f"{counted(own.missing.count, 'row', 'have')} no"
-                message = f"{split}: {number} label that can be used{own.reason}."
+                message = f"{split}: no row has a label that can be used{own.reason}."
+                if not nothing:
+                    have = counted(own.missing.count, "row", "have")
+                    message = f"{split}: {have} no label that can be used{own.reason}."
                 yield Finding("missing_label", "error", own.missing.count, message, tuple(own.missing.places))
         own = self.splits[train]
         if self._task == "regression":
@@ -350,9 +352,15 @@ def _rare_labels(train: str, own: LabelCounts, noun: str) -> Iterator[Finding]:
     if not rare:
         return
     shown = ", ".join(f"{quoted(label, _SHOWN_CHARACTERS)} ({count})" for count, label in rare[:_SHOWN_LABELS])
-    more = f" and {len(rare) - _SHOWN_LABELS} more" if len(rare) > _SHOWN_LABELS else ""
-    plural = "entities" if noun == "entity" else "rows"
-    message = f"{train}: {counted(len(rare), 'label', 'have')} fewer than {FEW_ROWS} {plural}: {shown}{more}."
+    have, more = counted(len(rare), "label", "have"), len(rare) - _SHOWN_LABELS
+    if noun == "entity" and more > 0:
+        message = f"{train}: {have} fewer than {FEW_ROWS} entities: {shown} and {more} more."
+    elif noun == "entity":
+        message = f"{train}: {have} fewer than {FEW_ROWS} entities: {shown}."
+    elif more > 0:
+        message = f"{train}: {have} fewer than {FEW_ROWS} rows: {shown} and {more} more."
+    else:
+        message = f"{train}: {have} fewer than {FEW_ROWS} rows: {shown}."
     places = tuple(place for _, label in rare for place in own.places[label])[:MAX_PLACES]
     yield Finding("rare_label", "warning", len(rare), message, places)
 

@@ -135,7 +135,7 @@ def lines_of(arguments: Sequence[str] | None, file: Path | None, *, what: str) -
     if file is not None and str(file) != "-":
         return _input_lines(file)
     if arguments and arguments != ["-"]:
-        for name in filter(_is_file, arguments):
+        for name in filter(_is_file, arguments if what == "TEXT" else ()):  # a command with --file
             say(f"{name} is read as a text; --file {shell_words([name])} reads the file")
         return iter([[checked_text(argument, what) for argument in arguments]])
     if not arguments and file is None and is_typed_at():

@@ -60,6 +60,8 @@ def page_out(address: int, size: int) -> None:
 # Bytes by which a process may grow before what it does not use goes back, and processor seconds that it works
 # before that happens again: asking for the pages anew would else be a tenth of a small model's work.
 MOST_GROWTH, LEAST_WORK_S = 32 << 20, 1.0
+# By this much it never grows: the more gaps there are, the more a second of work asks for.
+FAR_TOO_MUCH = 4 * MOST_GROWTH
 
 
 @dataclass
@@ -82,7 +84,8 @@ def give_back_growth() -> None:
     held, spent = _anonymous(), time.process_time()
     if held is not None:
         _GIVEN.held = min(_GIVEN.held, held)
-    if spent < _GIVEN.seconds + LEAST_WORK_S:
+    is_soon = spent < _GIVEN.seconds + LEAST_WORK_S
+    if is_soon and (held is None or held < _GIVEN.held + FAR_TOO_MUCH):
         return
     if held is None or held >= _GIVEN.held + MOST_GROWTH:
         give_back()

@@ -46,6 +46,8 @@ PAIR_NAMES = (
     ("claim", "evidence"),
     ("context", "hypothesis"),
     ("문장1", "문장2"),
+    ("문장A", "문장B"),
+    ("sent1", "sent2"),
     ("질문1", "질문2"),
     ("전제", "가설"),
 )

@@ -63,6 +63,8 @@ _RELATED = ("relations",)
 _OTHER_TAGS = ("nertags", "nertag", "nerlabels")
 # What stands beside a question and a text, and is what the label judges.
 _ANSWERS = frozenset({"answer", "response", "candidate", "reply", "답변", "응답"})
+# What a stance or a sentiment is about.
+_TARGETS = frozenset({"target", "aspect", "aspectterm", "aspectcategory", "entity", "term", "대상", "속성"})
 _SHORTEST_WORD = 3
 # How much longer, or at least how long, other texts are than those that are read, where they are named.
 _LONGER, _ALIKE = 1.5, 0.5
@@ -238,6 +240,7 @@ def unread_columns(rows: Sequence[Row], columns: ColumnMap, shape: str) -> Itera
         )
     part = _unread_part(rows, free, columns) if shape in (AUTO, CLASSES) and columns.label else ""
     part = part or (_unread_words(rows, looked, columns) if shape in (AUTO, CLASSES, SCORES) and columns.label else "")
+    part = part or (_unread_target(free, columns) if shape in (AUTO, CLASSES, SCORES) else "")
     if part:
         yield part
     if shape == ENTITIES:
@@ -340,6 +343,18 @@ def _unread_words(rows: Sequence[Row], looked: Sequence[_Column], columns: Colum
     return (
         f"{listed(found, joint=' and ')} may say what words of the text the label is of, which is not read (--columns "
         f"{option} reads all)"
+    )
+
+
+def _unread_target(free: Sequence[_Column], columns: ColumnMap) -> str:
+    """Say which column may name what a stance or a sentiment is about."""
+    found = [c.name for c in free if folded(c.name) in _TARGETS and len(c.values) > 1]
+    if folded(columns.label or "") not in SAID_OF_TARGETS or not found or len(columns.inputs) > 1:
+        return ""
+    option = shell_words([f"text={'+'.join([*columns.inputs, found[0]])}"])
+    return (
+        f"{listed([columns.label or ''])} may be about what {listed(found[:1])} holds, which is not read (--columns "
+        f"{option} reads both)"
     )
 
 

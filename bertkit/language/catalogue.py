@@ -80,6 +80,7 @@ _ENTRY = re.compile(r'^msgid (".*"(?:\n".*")*)\nmsgstr (".*"(?:\n".*")*)$', re.M
 # What joins sentences of the catalogue where no sentence of it is the whole.
 _JOINTS = (": ", "; ", ". ", ", ", " (")
 _FEW_LETTERS = 18
+_COUNTED = re.compile(r"(.*)( \([\d,]+\))", re.DOTALL)
 _QUOTED_FIRST = r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|.*?)"""
 # Stands before every error, and is the same in every language.
 OURS = "bertkit: "
@@ -134,9 +135,14 @@ class Template:
         if found is None or (not self.literals[0] and ": " in f"{found[1]} "):
             return None
         # A few words of ours are not a sign of a sentence unless a name or a number stands before them.
-        if self.weight < _FEW_LETTERS and not self.literals[0] and " " in found[1]:
+        if self.weight < _FEW_LETTERS and not self.literals[0] and (" " in found[1] or _is_word(found[1])):
             return None
         return found.groups()
+
+
+def _is_word(field: str) -> bool:
+    """Tell an English word, which makes a name of the words behind it (rare label), from a number or a name."""
+    return field.isascii() and field.isalpha() and field.islower() and field != "no"
 
 
 class Catalogue:
@@ -180,13 +186,21 @@ class Catalogue:
             if whole is not None and (depth == _DEPTH or " " in spelt.strip()):
                 return whole if spelt is text else f"{before}{whole}{after}"
         known = self._match(text, depth, least=_FEW_LETTERS) or self._as_ended(text, depth)
-        known = known or self._with_tail(text, depth) or self._match(text, depth)
+        known = known or self._with_tail(text, depth) or self._counted(text, depth) or self._match(text, depth)
         if known is not None:
             return known
         if text.endswith("."):
             known = self._find(text[:-1], depth)
             return None if known is None else f"{known}."
         return self._parts(text, depth)
+
+    def _counted(self, text: str, depth: int) -> str | None:
+        """Translate a sentence behind which there is how often it holds, as in "the line is blank (3)"."""
+        found = _COUNTED.fullmatch(text)
+        if found is None or " " not in found[1]:
+            return None
+        known = self._whole.get(found[1]) or self._match(found[1], depth, least=_FEW_LETTERS)
+        return None if known is None else f"{known}{found[2]}"
 
     def _as_ended(self, text: str, depth: int) -> str | None:
         """Translate the end of a sentence that has lost its full stop: the catalogue has it with one."""
@@ -214,7 +228,8 @@ class Catalogue:
                 continue
             head, tail = text[:at], text[at:]
             known = self._whole.get(head) if " " in head else None
-            known = known or self._match(head, depth, least=_FEW_LETTERS) or self._with_tail(head, depth - 1)
+            known = known or self._match(head, depth, least=_FEW_LETTERS) or self._counted(head, depth)
+            known = known or self._with_tail(head, depth - 1)
             if known is not None:
                 return known + (self._match(tail, depth) or joint + (self._find(tail[2:], depth - 1) or tail[2:]))
         return None

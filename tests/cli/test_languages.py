@@ -210,3 +210,29 @@ def test_a_long_list_of_lines_is_no_sentence_and_takes_no_time() -> None:
     began = time.process_time()
     assert catalogue.translated(listed) == listed
     assert time.process_time() - began < 2.0
+
+
+@pytest.mark.usefixtures("korean")
+@pytest.mark.parametrize(
+    ("english", "other"),
+    [
+        (
+            "train: left out, because they are not rows of the data: the line is blank (2); the line is blank (1).",
+            "train: 데이터 행이 아니어서 제외했습니다: 빈 줄입니다 (2); ",
+        ),
+        ("left out: the line is blank (3), the first at a.csv:4", "제외: 빈 줄입니다 (3). "),
+        ("Can be trained on. Worth checking: rare label.", "학습할 수 있습니다. 확인해 볼 것: rare label."),
+        ("train: 3 rows have no label that can be used.", "train: 3행에 쓸 수 있는 레이블이 없습니다."),
+        ("test: no row has a label that can be used.", "test: 쓸 수 있는 레이블이 있는 행이 없습니다."),
+        (
+            "train: 2 labels have fewer than 10 rows: 'a' (1), 'b' (2).",
+            "train: 레이블 2개에 행이 10개보다 적습니다: 'a' (1), 'b' (2).",
+        ),
+        (
+            "train: 9 labels have fewer than 10 entities: 'a' (1) and 4 more.",
+            "train: 레이블 9개에 개체가 10개보다 적습니다: 'a' (1) 외 4개.",
+        ),
+    ],
+)
+def test_what_is_counted_is_translated_with_its_number(english: str, other: str) -> None:
+    assert translated(english).startswith(other)

@@ -50,16 +50,20 @@ def test_growth_is_given_back_once_it_is_worth_it(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(device, "give_back", lambda: given.append(now["seconds"]))
     monkeypatch.setattr(device, "_anonymous", lambda: now["held"])
     monkeypatch.setattr(device.time, "process_time", lambda: now["seconds"])
-    for seconds, held in [(100.0, 90), (100.5, 900), (101.5, 110), (102.5, 130), (103.0, 900), (103.5, 900)]:
+    for seconds, held in [(100.0, 90), (100.5, 217), (101.5, 110), (102.5, 130), (103.0, 250), (103.5, 250)]:
         now |= {"seconds": seconds, "held": held << 20}
         device.give_back_growth()
     # Not within a second of the last time, nor for 20 MB.
     assert given == [100.0, 102.5, 103.5]
     # What is held in the middle of work does not count for ever: growth is told from the least since.
-    for seconds, held in [(105.0, 890), (105.1, 200), (105.2, 220), (106.0, 231), (106.1, 232)]:
+    for seconds, held in [(104.0, 240), (104.1, 200), (104.2, 220), (104.6, 231), (104.7, 232)]:
         now |= {"seconds": seconds, "held": held << 20}
         device.give_back_growth()
-    assert given == [100.0, 102.5, 103.5, 106.1]
+    assert given == [100.0, 102.5, 103.5, 104.7]
+    # Nor is a second waited for, where growth is far too much.
+    now |= {"seconds": 104.8, "held": 360 << 20}
+    device.give_back_growth()
+    assert given[-1] == 104.8
 
 
 def test_where_growth_is_not_known_memory_is_given_back(monkeypatch: pytest.MonkeyPatch):

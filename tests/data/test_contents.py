@@ -404,3 +404,15 @@ def test_times_of_forms_are_no_texts(tmp_path: Path, time: str, name: str) -> No
     (tmp_path / "t.csv").write_text("\n".join([header, *rows, ""]), encoding="utf-8")
     loaded = load_data([str(tmp_path / "t.csv")])
     assert (loaded.columns.text, loaded.columns.label) == (("What happened to you?",), "How was that?")
+
+
+@pytest.mark.parametrize(("target", "label"), [("Target", "Stance"), ("aspect", "sentiment"), ("대상", "polarity")])
+def test_what_a_stance_is_about_is_said(tmp_path: Path, target: str, label: str) -> None:
+    rows = [f"a remark of number {i},{'tax' if i % 2 else 'war'},{'for' if i % 3 else 'against'}" for i in range(20)]
+    (tmp_path / "t.csv").write_text("\n".join([f"text,{target},{label}", *rows, ""]), encoding="utf-8")
+    loaded = load_data([str(tmp_path / "t.csv")])
+    assert loaded.columns == ColumnMap(("text",), None, label)
+    said = f"'{label}' may be about what '{target}' holds, which is not read (--columns "
+    assert any(said in note for note in loaded.notes)
+    both = load_data([str(tmp_path / "t.csv")], columns=f"text=text+{target},label={label}")
+    assert not any("may be about" in note for note in both.notes)

@@ -218,12 +218,16 @@ def lines_above(lines: Sequence[str], knows: Knows | None = None) -> int:
 
 
 def _are_titles(lines: Sequence[str], place: int, knows: Knows | None) -> bool:
-    """Tell whether lines of one cell each stand above a line that names columns, and rows as wide as it below it."""
+    """Tell whether titles stand above a line that names columns, and rows as wide as it below it.
+
+    A title has one cell, or heads several columns in a row, each at the first of them.
+    """
     below = [line for line in lines[place + 1 :] if line.strip()][:_FEW_TITLED]
     for delimiter in DELIMITERS:
-        cells = [line.split(delimiter) for line in lines[:place]]
+        filled = [[bool(cell.strip()) for cell in line.split(delimiter)] for line in lines[:place]]
         names = lines[place].split(delimiter)
-        alone = all(sum(map(bool, map(str.strip, row))) < 2 for row in cells)
+        are_all = all(cell.strip() and not is_number(cell) for cell in names)
+        alone = all(sum(row) < 2 or (are_all and len(row) == len(names) and not all(row)) for row in filled)
         wide = sum(line.count(delimiter) >= len(names) - 1 for line in below)
         are_known = len(_header_words(names)) > 1 or (knows is not None and knows(names_of(names)))
         if alone and len(names) > 1 and _could_name(names) and are_known and 2 * wide > len(below):

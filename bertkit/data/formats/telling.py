@@ -131,8 +131,8 @@ _OF_PAGES = frozenset(
     | {"code", "font", "center", "br", "hr", "doc", "text", "sub", "sup", "small", "mark", "del", "script", "style"}
 )
 _OF_PASSAGES = frozenset(
-    {"p", "a", "b", "i", "u", "s", "q", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article", "blockquote", "main"}
-    | {"header", "footer", "nav", "dl"}
+    {"p", "a", "b", "i", "u", "s", "q", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article", "blockquote"}
+    | {"main", "header", "footer", "nav", "dl"}
 )
 _OF_WORDS = frozenset({"b", "i", "u", "em", "strong", "br", "span", "sub", "sup", "mark"})
 _OF_SUBTITLES = frozenset({"tt", "sami", "transcript", "timedtext", "svg"})

@@ -23,6 +23,7 @@ from bertkit.data.tagged.places import (
     shows_kind,
 )
 from bertkit.data.tagged.schemes import (
+    ENOUGH_NUMBERS,
     GERMEVAL,
     WEBANNO,
     Layout,
@@ -340,13 +341,15 @@ def _is_comment(text: str, width: int | None, *, need_tags: bool) -> bool:
 
 def _until_told(sentences: Iterable[_Sentence]) -> Iterator[_Sentence]:
     """Take sentences up to the first that shows what its tokens are, and whether they are words or characters."""
+    lines = 0
     for sentence in itertools.islice(sentences, SENTENCES_AHEAD):
         yield sentence
         firsts = [row[0] for row in sentence.rows]
+        lines += len(firsts)
         # Numbers, or the same on every line, may be of the sentence rather than its tokens.
         is_odd = any(first.isdigit() for first in firsts) or len(set(firsts)) == 1 < len(firsts)
         numbered = all(len(row) > 1 for row in sentence.rows) and is_odd
-        if numbered and len(set(firsts)) == 1:
+        if numbered and (len(set(firsts)) == 1 or lines < ENOUGH_NUMBERS):
             continue
         if (len(firsts) > 1 or not numbered) and (numbered or shows_kind(firsts)):
             return

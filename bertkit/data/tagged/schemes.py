@@ -332,7 +332,7 @@ _DOCUMENT = "-DOCSTART-"
 _NO_WORD = re.compile(r"\d+[-.]\d+")
 # CoNLL-U's last column: a list of keys and values, of which one may be the tag.
 # Numbers of a token: in its sentence, its document, or where it starts; and of how many lines they show it.
-_NUMBERS, _ENOUGH_NUMBERS = re.compile(r"\d+(?:[-.:_/]\d+)*"), 8
+_NUMBERS, ENOUGH_NUMBERS = re.compile(r"\d+(?:[-.:_/]\d+)*"), 4
 _KEYED = re.compile(r"(?:^|\|)(?:NER?|Entity|NamedEntity|Name|BIO|IOB2?)=([^|]*)", re.IGNORECASE)
 _CONLLU_WIDTH = 10
 # CoNLL-2012's spelling of entities, (PERSON* and *) around their words, and the place of their column.
@@ -625,7 +625,7 @@ def _is_no_token(sentences: Sequence[Sequence[Columns]], place: int, least: int)
 
 def _are_numbers_beside_words(rows: Sequence[Columns], place: int) -> bool:
     """Tell a column of numbers alone (ids, places in the text), behind which there are words; no text is so."""
-    if len(rows) < _ENOUGH_NUMBERS or not all(_NUMBERS.fullmatch(row[place].strip()) for row in rows):
+    if len(rows) < ENOUGH_NUMBERS or not all(_NUMBERS.fullmatch(row[place].strip()) for row in rows):
         return False
     behind = [cell.strip() for row in rows for cell in row[place + 1 :]]
     return any(cell.isalpha() and not is_like_tag(cell) for cell in behind)

@@ -58,10 +58,12 @@ _OF_WIKI = tuple(
     )
 )
 _ENOUGH_OF_WIKI = 3
+_CODE = re.compile(r"`[^`\n]+`")
 
 
 def is_wiki(text: str) -> bool:
-    """Tell the markup of MediaWiki by three of its marks."""
+    """Tell the markup of MediaWiki by three of its marks, which stand in no code of Markdown's."""
+    text = _CODE.sub("", text)
     return sum(pattern.search(text) is not None for pattern in _OF_WIKI) >= _ENOUGH_OF_WIKI
 
 

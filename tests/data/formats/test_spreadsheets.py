@@ -315,3 +315,18 @@ def test_a_title_above_the_columns_that_a_run_knows(monkeypatch: pytest.MonkeyPa
     told = tell(opened, knows=lambda names: "소감" in names)
     found = [row.fields["소감"] for row in read_opened(opened, told.table) if isinstance(row, Row)]
     assert found == ["좋아요", "별로예요"]
+
+
+@pytest.mark.parametrize("groups", ["Message,,Judged\n", "메시지,,판정\n", "Survey of May,,\nMessage,,Judged\n"])
+def test_headings_over_several_columns_are_no_names(tmp_path: Path, groups: str) -> None:
+    rows = "".join(f"{place},{text},{label}\n" for place, (text, label) in enumerate(READ))
+    path = written(tmp_path, "t.csv", f"{groups}id,text,label\n{rows}")
+    assert pairs(path) == READ
+    assert f"the line is a title above the names of the columns ({groups.count(chr(10))})" in " ".join(
+        load_data([str(path)]).notes
+    )
+
+
+def test_a_column_without_a_name_makes_no_title_of_the_names(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.csv", ",text,label\n0,review,class\n" + "".join(f"{i},so it is,no\n" for i in range(9)))
+    assert pairs(path)[:2] == [("review", "class"), ("so it is", "no")]

@@ -331,3 +331,13 @@ def test_what_programs_write_for_a_blank_id_is_as_above(tmp_path: Path, blank: s
     ]
     (tmp_path / "t.csv").write_text("\n".join(["Sentence #,Word,Tag", *rows, ""]), encoding="utf-8")
     assert_read(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("line", ["{at}\t{w}", "{at}\t{end}\t{w}", "{s}-{n}\t{w}", "{at} {w}"])
+def test_numbers_before_words_without_tags(tmp_path: Path, line: str) -> None:
+    (tmp_path / "t.txt").write_text(words_as(line), encoding="utf-8")
+    opened = open_input(str(tmp_path / "t.txt"))
+    found = list(read_tagged_opened(opened, tell_format(opened, kind="conll"), need_tags=False))
+    assert [row.texts[0] for row in found if isinstance(row, TaggedText)] == [
+        " ".join(word for word, _ in sentence) for sentence in SENTENCES
+    ]

@@ -84,6 +84,7 @@ def test_nested_templates_take_no_longer_than_their_length():
 def test_other_markup_is_not_wiki():
     assert is_wiki(WIKI)
     assert not is_wiki("# A\n\nSee [[Other page]] and **this**.\n\n==marked== words, {{< figure >}}\n")
+    assert not is_wiki("# Marks\n\nWrite `[[links]]`, `'''bold'''`, `{{templates}}` and `<ref>`.\n")
     assert not is_wiki("A [[b]] c. He said '''so'''.\n")
 
 
