@@ -244,19 +244,7 @@ def unread_columns(rows: Sequence[Row], columns: ColumnMap, shape: str) -> Itera
     if part:
         yield part
     if shape == ENTITIES:
-        classes = [c for c in free if c.is_label and _is_called_label(c.name) and folded(c.name) not in _NAMES_OF_SPLIT]
-        option = f"--columns text={columns.text[0]},label={classes[0].name}" if classes else ""
-        yield from (f"entities are read, and the classes in {quoted(c.name)} are not ({option})" for c in classes[:1])
-        related = [c.name for c in free if folded(c.name) in _RELATED and any(v not in _NONE for v in c.values)]
-        yield from (f"entities are read, and the relations in {quoted(name)} are not" for name in related[:1])
-        tags = [
-            c.name for c in free if folded(c.name).endswith(_OTHER_TAGS) and rows[0].fields.get(c.name, "")[:1] == "["
-        ]
-        yield from (
-            f"the tags in {quoted(columns.label)} are read, and those in {quoted(name)} are not (--columns "
-            f"text={columns.text[0]},label={name})"
-            for name in tags[:1]
-        )
+        yield from _unread_beside_entities(rows, free, columns)
     elif shape in (AUTO, CLASSES, SCORES) and (said := _unread_text(looked, free, columns)):
         yield said
     if shape in (AUTO, CLASSES):
@@ -265,6 +253,21 @@ def unread_columns(rows: Sequence[Row], columns: ColumnMap, shape: str) -> Itera
     if shape in (AUTO, CLASSES) and (tagged := [c.name for c in free if _tags_words(rows, c.name, columns)]):
         option = f"text={columns.text[0]},label={tagged[0]}"
         yield f"{quoted(tagged[0])} has a tag for each word, and is not read (--task ner --columns {option} does)"
+
+
+def _unread_beside_entities(rows: Sequence[Row], free: Sequence[_Column], columns: ColumnMap) -> Iterator[str]:
+    """Say what else there is to learn in rows of which the entities are read."""
+    classes = [c for c in free if c.is_label and _is_called_label(c.name) and folded(c.name) not in _NAMES_OF_SPLIT]
+    option = f"--columns text={columns.text[0]},label={classes[0].name}" if classes else ""
+    yield from (f"entities are read, and the classes in {quoted(c.name)} are not ({option})" for c in classes[:1])
+    related = [c.name for c in free if folded(c.name) in _RELATED and any(v not in _NONE for v in c.values)]
+    yield from (f"entities are read, and the relations in {quoted(name)} are not" for name in related[:1])
+    tags = [c.name for c in free if folded(c.name).endswith(_OTHER_TAGS) and rows[0].fields.get(c.name, "")[:1] == "["]
+    yield from (
+        f"the tags in {quoted(columns.label)} are read, and those in {quoted(name)} are not (--columns "
+        f"text={columns.text[0]},label={name})"
+        for name in tags[:1]
+    )
 
 
 def _values_of_split(column: _Column, rows: Sequence[Row]) -> list[str]:

@@ -386,8 +386,7 @@ def read_table(
         DataError: the header cannot be read, or repeats a name.
     """
     names = None if header is None else [column_name(name) for name in header]
-    own: list[str] | None = None
-    columns: Sequence[str] | None = names
+    columns, own = names, None
     if has_header:
         left_out, own, records = _below_header(records, source)
         names = names or own
@@ -419,8 +418,8 @@ def read_table(
             columns = columns or [str(position) for position in range(1, len(fields) + 1)]
             yield _table_row(line, fields, columns, drop_extra=header is not None)
         elif keep_blank:
-            only = columns[0] if columns is not None and len(columns) == 1 else None
-            yield BadRow(line, "the line is blank") if only is None else Row(line, {only: ""})
+            is_text = columns is not None and len(columns) == 1
+            yield Row(line, dict.fromkeys(columns or (), "")) if is_text else BadRow(line, "the line is blank")
 
 
 def _one_line(lines: Lines, delimiter: str) -> Iterator[list[str]]:
