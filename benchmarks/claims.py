@@ -223,7 +223,7 @@ TARGETS = (
         "predict, whole command, the engine of auto / plain script with OpenVINO, sorted",
         "≥",
         1.3,
-        remark="by row it is faster, but its start takes a second of processor time more; see profiles.md",
+        remark="both compute by OpenVINO: a row takes as long in bfloat16, the start a second more; see profiles.md",
     ),
     Target("end_to_end.labels", "end-to-end", "the same, labels equal", "≥", 99.5, "%"),
     *(
