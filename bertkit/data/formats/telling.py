@@ -719,7 +719,9 @@ def _is_xml(text: str, *, is_named: bool) -> bool:
     try:
         parser.Parse(text.lstrip(), False)
     except expat.ExpatError:
-        ended.clear()
+        # A fault in a row makes no texts of the rows before it; lines that are an element each are no document.
+        if len(names) == len(ended) or len(set(ended)) == len(ended):
+            ended.clear()
     if not names or names[0].rpartition(":")[2].casefold() in _OF_PAGES | _OF_PASSAGES | _OF_SUBTITLES:
         return False
     if not is_named and not _OF_WORDS.isdisjoint(names[1:2]):

@@ -56,6 +56,19 @@ def test_through_a_pipe(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [row.texts[0] for row in rows if isinstance(row, Example)] == [text for text, _ in ROWS]
 
 
+def test_a_fault_in_a_row_makes_no_texts_of_the_others_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = CHILDREN.replace("</reviews>", "  <review><text>good<label>pos</label></review>\n</reviews>")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(broken.encode())))
+    settings = TaskSettings("classify", ColumnMap(("text",), None, "label"))
+    with pytest.raises(DataError, match=r"stdin>:5: invalid XML: mismatched tag"):
+        list(open_inputs("-", settings, input_format="auto", columns=None).rows)
+
+
+def test_lines_that_are_an_element_each_are_texts(tmp_path: Path) -> None:
+    lines = ["<review><x>good</x></review>", "<review><x>dull</x></review>"]
+    assert list(open_texts(str(saved(tmp_path / "a.txt", "\n".join(lines) + "\n"))).texts) == lines
+
+
 def test_lines_are_those_of_the_file_and_folders_have_splits(tmp_path: Path) -> None:
     assert [row.line for row in read_rows(saved(tmp_path / "train.xml", CHILDREN))] == [3, 4]
     saved(tmp_path / "test.xml", CHILDREN)
