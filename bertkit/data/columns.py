@@ -552,13 +552,11 @@ def refuse_rejected(fields: Mapping[str, str], label: str | None) -> None:
         raise NotMeantError(f"the answer is {answer} (Prodigy)")
 
 
-def unusable(row: Row, error: RowError) -> BadRow:
-    """Make a record of a row that was refused: it is left out where it is not meant to be one."""
-    return (LeftOut if isinstance(error, NotMeantError) else BadRow)(row.line, str(error))
-
-
 def examples_of(rows: Iterable[Row | BadRow], make: Callable[[Row], Example]) -> Iterator[Example | BadRow]:
-    """Make a record of each row; one that is refused stays as what could not be used, in its place."""
+    """Make a record of each row; what stays of one that is refused stands in its place.
+
+    It is left out where it is not meant to be a row.
+    """
     for row in rows:
         if isinstance(row, BadRow):
             yield row
@@ -566,7 +564,7 @@ def examples_of(rows: Iterable[Row | BadRow], make: Callable[[Row], Example]) ->
         try:
             yield make(row)
         except RowError as error:
-            yield unusable(row, error)
+            yield (LeftOut if isinstance(error, NotMeantError) else BadRow)(row.line, str(error))
 
 
 def missing_label(raw: str | None, column: str | None) -> str:
@@ -593,8 +591,56 @@ class LabelRules(Protocol):
         ...
 
 
-class RowShape:
-    """A shape that makes a record of each row by itself."""
+@dataclass(frozen=True, slots=True)
+class RowRules:
+    """What records are made of rows by: which column is what, the rows' file, and what is known of their labels."""
+
+    columns: ColumnMap
+    source: str
+    spec: LabelRules | None = None
+    need_label: bool = True
+
+    def answer_in(self, row: Row) -> str | None:
+        """Return what stands in the column of labels; None where nothing does.
+
+        Raises:
+            NotMeantError: nobody shall learn from the row.
+        """
+        if self.columns.label is None and not self.columns.labels:
+            return None
+        refuse_rejected(row.fields, self.columns.label)
+        return None if self.columns.label is None else field_of(row.fields, self.columns.label)
+
+    def label_of(self, written: str | None, label: str) -> str | None:
+        """Return a label as its data set spells it; None where there is none.
+
+        Args:
+            written: what stands in its column.
+            label: what it says.
+
+        Raises:
+            RowError: it is missing, or strange to its data set, and there must be one.
+        """
+        if not label:
+            if self.need_label:
+                raise RowError(missing_label(written, self.columns.label))
+            return None
+        canonical = label if self.spec is None else self.spec.canonical_label(label)
+        if canonical is None and self.spec is not None and self.need_label:
+            raise RowError(self.spec.strange_label(label))
+        return canonical or label
+
+
+class Shape:
+    """One way to read a table: it finds the columns, and makes a record of each row."""
+
+    def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
+        """Find the columns.
+
+        Raises:
+            DataError: a column is missing; the message lists those that are there.
+        """
+        raise NotImplementedError
 
     def examples(
         self,
@@ -606,34 +652,19 @@ class RowShape:
         need_label: bool = True,
     ) -> Iterator[Example | BadRow]:
         """Turn rows into records; one that lacks what it needs becomes a `BadRow`."""
-        return examples_of(rows, lambda row: self.example(row, columns, source, spec=spec, need_label=need_label))
+        return self.records(rows, RowRules(columns, source, spec, need_label))
 
-    def example(
-        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
-    ) -> Example:
+    def records(self, rows: Iterable[Row | BadRow], rules: RowRules) -> Iterator[Example | BadRow]:
+        """Turn rows into records, each by itself."""
+        return examples_of(rows, lambda row: self.example(row, rules))
+
+    def example(self, row: Row, rules: RowRules) -> Example:
         """Make a record of a row.
 
         Raises:
             RowError: it cannot be used.
         """
         raise NotImplementedError
-
-
-def label_of(row: Row, columns: ColumnMap, label: str, spec: LabelRules | None, *, need_label: bool) -> str | None:
-    """Return a label as its data set spells it; None where there is none.
-
-    Raises:
-        RowError: it is missing, or strange to its data set, and there must be one.
-    """
-    if not label:
-        if need_label:
-            raw = None if columns.label is None else field_of(row.fields, columns.label)
-            raise RowError(missing_label(raw, columns.label))
-        return None
-    canonical = label if spec is None else spec.canonical_label(label)
-    if canonical is None and spec is not None and need_label:
-        raise RowError(spec.strange_label(label))
-    return canonical or label
 
 
 # --- Groups of rows that belong together: of one author, one document, one conversation -----------

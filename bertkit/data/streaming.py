@@ -296,8 +296,9 @@ def open_texts(name: str, *, columns: str | None = None) -> Texts:
 def _knows(choice: ColumnChoice | None, names: Sequence[str]) -> bool:
     """Tell whether columns of texts are among names."""
     try:
-        if find_choice_columns(names, choice=choice) is None:
-            shape_of(CLASSES).resolve(names, Wanted(choice, need_label=False))
+        wanted = Wanted(choice, need_label=False)
+        if find_choice_columns(names, wanted) is None:
+            shape_of(CLASSES).resolve(names, wanted)
     except DataError:
         return False
     return True

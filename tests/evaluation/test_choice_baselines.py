@@ -17,7 +17,7 @@ from bertkit.baselines.choice import CHOICE_BASELINES, fit_choice_baselines, loa
 from bertkit.data.catalog import find_dataset
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.records import Question
-from bertkit.data.shapes.questions import question_row
+from bertkit.data.shapes.questions import Questions
 from bertkit.errors import DataError, RunError
 from bertkit.metrics.multilabel import ranking_difference, ranking_metrics
 
@@ -246,7 +246,7 @@ def exam(split):
         pytest.skip("BERTKIT_TEST_DATA is not set")
     columns = find_dataset("llm-science-exam").columns
     path = Path(root) / "llm_science_exam" / f"{split}.csv"
-    return [question_row(row, columns, str(path), need_label=True) for row in read_rows(path)]
+    return list(Questions().examples(read_rows(path), columns, str(path)))
 
 
 def test_the_choices_of_the_science_exam_give_answers_away():

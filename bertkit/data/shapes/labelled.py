@@ -18,16 +18,14 @@ from bertkit.data.column_names import (
 )
 from bertkit.data.columns import (
     ColumnChoice,
-    LabelRules,
-    RowShape,
+    RowRules,
+    Shape,
     Wanted,
     first_there,
     has_column,
-    label_of,
     lines_in_objects,
     missing_label,
     others,
-    refuse_rejected,
     resolve_columns,
     say_which,
     texts_of,
@@ -59,53 +57,39 @@ _ANSWER, _MOST_KNOWN = "answer", 10_000
 _TELLING_KEYS = ("label", "name", "value", "class", "score", "text")
 
 
-class LabelledTexts(RowShape):
+class LabelledTexts(Shape):
     """Texts, pairs or several columns, with a label: classify and regression."""
 
     def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
         """Find texts and label; a run of pairs needs a pair."""
         return resolve_columns(names, wanted, need_pair=wanted.needs_pair)
 
-    def examples(
-        self,
-        rows: Iterable[Row | BadRow],
-        columns: ColumnMap,
-        source: str,
-        *,
-        spec: LabelRules | None = None,
-        need_label: bool = True,
-    ) -> Iterator[Example | BadRow]:
+    def records(self, rows: Iterable[Row | BadRow], rules: RowRules) -> Iterator[Example | BadRow]:
         """Turn rows into records, what equal labels mean being told once: there may be millions of rows."""
-        inputs, column, known = columns.inputs, columns.label or "", dict[str | None, str]()
+        inputs, column, known = rules.columns.inputs, rules.columns.label or "", dict[str | None, str]()
         for row in rows:
             fields = None if isinstance(row, BadRow) else row.fields
             if type(fields) is dict and (label := known.get(fields.get(column))) and _ANSWER not in fields:
                 texts: tuple[Any, ...] = tuple([fields.get(name) for name in inputs])
                 if all(type(text) is str and text[:1] != "[" for text in texts):
-                    yield Example(texts, label, row.line, source)
+                    yield Example(texts, label, row.line, rules.source)
                     continue
-            (found,) = super().examples([row], columns, source, spec=spec, need_label=need_label)
+            (found,) = super().records([row], rules)
             # A label inside an object (labels.label) is in no cell of its own.
             if type(found) is Example and found.label and type(fields) is dict and column in fields:
                 known.update({fields[column]: found.label} if len(known) < _MOST_KNOWN else {})
             yield found
 
-    def example(
-        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
-    ) -> Example:
+    def example(self, row: Row, rules: RowRules) -> Example:
         """Make an example; a label that `spec` knows as withheld becomes None, whether it is needed or not."""
-        texts = texts_of(row, columns)
-        if columns.label is not None:
-            refuse_rejected(row.fields, columns.label)
-        raw = None if columns.label is None else field_of(row.fields, columns.label)
+        texts, raw = texts_of(row, rules.columns), rules.answer_in(row)
         label = (raw or "").strip(UNSEEN)
         if label.startswith(("[", "{", "(")):
-            label = _one_label(label, columns.label or "")
-        if label == _NO_CONSENSUS and columns.label == "gold_label":
+            label = _one_label(label, rules.columns.label or "")
+        if label == _NO_CONSENSUS and rules.columns.label == "gold_label":
             raise NotMeantError("gold_label is '-': its annotators did not agree")
-        if spec is not None and label in spec.withheld:
-            return Example(texts, None, row.line, source)
-        return Example(texts, label_of(row, columns, label, spec, need_label=need_label), row.line, source)
+        is_withheld = rules.spec is not None and label in rules.spec.withheld
+        return Example(texts, None if is_withheld else rules.label_of(raw, label), row.line, rules.source)
 
 
 def _one_label(written: str, column: str) -> str:
@@ -150,7 +134,7 @@ _NUMBERS_ROWS = re.compile(
 )
 
 
-class LabelSets(RowShape):
+class LabelSets(Shape):
     """Texts, pairs or several columns, with any number of labels: multilabel."""
 
     def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
@@ -171,34 +155,22 @@ class LabelSets(RowShape):
             )
         return found
 
-    def example(
-        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
-    ) -> Example:
+    def example(self, row: Row, rules: RowRules) -> Example:
         """Make a set of labels; a cell that is not a list is parted when all were seen (`data.label_sets`)."""
-        return _label_set(row, columns, source, need_label)
-
-
-def _label_set(row: Row, columns: ColumnMap, source: str, need_label: bool) -> LabelSet:
-    texts = texts_of(row, columns)
-    if columns.label is not None or columns.labels:
-        refuse_rejected(row.fields, columns.label)
-    if columns.labels:
-        flags = [(name, field_of(row.fields, name)) for name in columns.labels]
-        lacking = next((name for name, cell in flags if cell is None), None)
-        if lacking is None:
-            labels = tuple(name for name, cell in flags if flag_of(cell or "", name))
-            return LabelSet(texts, None, row.line, source, labels=labels)
-        if need_label:
-            raise RowError(missing_label(None, lacking))
-        return LabelSet(texts, None, row.line, source)
-    cell = None if columns.label is None else field_of(row.fields, columns.label)
-    if cell is None:
-        if need_label:
-            raise RowError(missing_label(None, columns.label))
-        return LabelSet(texts, None, row.line, source)
-    if is_listed(cell):
-        labels_in(cell, "")  # a list that cannot be read is a fault of this row
-    return LabelSet(texts, cell.strip(), row.line, source)
+        texts, cell, lacking = texts_of(row, rules.columns), rules.answer_in(row), rules.columns.label
+        if rules.columns.labels:
+            flags = {name: field_of(row.fields, name) for name in rules.columns.labels}
+            lacking = next((name for name, flag in flags.items() if flag is None), None)
+            if lacking is None:
+                labels = tuple(name for name, flag in flags.items() if flag_of(flag or "", name))
+                return LabelSet(texts, None, row.line, rules.source, labels=labels)
+        if cell is None:
+            if rules.need_label:
+                raise RowError(missing_label(None, lacking))
+            return LabelSet(texts, None, row.line, rules.source)
+        if is_listed(cell):
+            labels_in(cell, "")  # a list that cannot be read is a fault of this row
+        return LabelSet(texts, cell.strip(), row.line, rules.source)
 
 
 def with_flags(
@@ -267,18 +239,16 @@ def _flag_columns(rows: Sequence[Row], taken: Sequence[str]) -> tuple[str, ...]:
 # --- Texts without labels, as masked-language training reads them ---------------------------------
 
 
-class PlainTexts(RowShape):
+class PlainTexts(Shape):
     """Texts without labels: mlm. Both texts of a pair are read as one."""
 
     def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
         """Find the texts; a label is not looked for."""
         return ColumnMap(resolve_columns(names, replace(wanted, need_label=False)).inputs)
 
-    def example(
-        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
-    ) -> Example:
+    def example(self, row: Row, rules: RowRules) -> Example:
         """Make an example without a label."""
-        return Example(texts_of(row, columns), None, row.line, source)
+        return Example(texts_of(row, rules.columns), None, row.line, rules.source)
 
 
 # --- Documents with reference summaries, as tables have them: which columns, and rows as records --
@@ -349,35 +319,6 @@ def _sentences_in(row: Row, name: str) -> list[str]:
         return []
 
 
-def document_row(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) -> Document | BadRow:
-    """Make a document of a row; one without text, or without a summary it needs, is a `BadRow`."""
-    try:
-        return _document(row, columns, source, need_summary=need_summary)
-    except RowError as error:
-        return BadRow(row.line, str(error))
-
-
-def _document(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) -> Document:
-    (name,) = columns.text
-    text = field_of(row.fields, name)
-    if text is None:
-        raise RowError(missing_column(name))
-    written = None if columns.label is None else field_of(row.fields, columns.label)
-    summary = "\n".join(_given_sentences(written or "") or [written or ""]).strip()
-    if need_summary and not summary:
-        if written is None:
-            raise RowError(f"the summary is missing (column {quoted(columns.label)})")
-        raise RowError(f"the summary is empty (column {quoted(columns.label)})")
-    lines = lines_in_objects(text)
-    if lines is not None and not lines:
-        raise RowError(f"the column {quoted(name)} holds objects without a text (sentence, text, utterance)")
-    text = text if lines is None else "\n".join(lines)
-    sentences = _given_sentences(text)
-    if sentences is None:
-        return Document((text,), None, row.line, source, summary or None)
-    return Document(("\n".join(sentences),), None, row.line, source, summary or None, tuple(sentences))
-
-
 def _given_sentences(text: str) -> list[str] | None:
     """Read a JSON list of sentences, each a text or a list of words; None where the text is not such a list."""
     if not text.lstrip().startswith("["):
@@ -397,15 +338,29 @@ def _joined(sentence: Any) -> str | None:
     return " ".join(sentence) if is_words else None
 
 
-class Documents(RowShape):
+class Documents(Shape):
     """Long texts with summaries: extractive and matching."""
 
     def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
         """Find text and summary."""
         return find_document_columns(names, wanted)
 
-    def example(
-        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
-    ) -> Example:
+    def example(self, row: Row, rules: RowRules) -> Document:
         """Make a document."""
-        return _document(row, columns, source, need_summary=need_label)
+        (name,), label = rules.columns.text, rules.columns.label
+        text = field_of(row.fields, name)
+        if text is None:
+            raise RowError(missing_column(name))
+        written = None if label is None else field_of(row.fields, label)
+        summary = "\n".join(_given_sentences(written or "") or [written or ""]).strip()
+        if rules.need_label and not summary:
+            if written is None:
+                raise RowError(f"the summary is missing (column {quoted(label)})")
+            raise RowError(f"the summary is empty (column {quoted(label)})")
+        lines = lines_in_objects(text)
+        if lines is not None and not lines:
+            raise RowError(f"the column {quoted(name)} holds objects without a text (sentence, text, utterance)")
+        text = text if lines is None else "\n".join(lines)
+        sentences = _given_sentences(text)
+        text = text if sentences is None else "\n".join(sentences)
+        return Document((text,), None, row.line, rules.source, summary or None, tuple(sentences or ()))

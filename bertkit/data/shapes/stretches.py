@@ -5,22 +5,21 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bertkit.data.column_names import LABEL_NAMES, TEXT_NAMES, first_named
 from bertkit.data.columns import (
-    LabelRules,
-    RowShape,
+    RowRules,
+    Shape,
     Wanted,
     first_there,
     has_column,
-    label_of,
     others,
-    refuse_rejected,
     text_of,
     there_are,
 )
-from bertkit.data.records import ColumnMap, Example, MarkedSpan, ReadingQuestion, Row, find_place, mark
+from bertkit.data.records import ColumnMap, Example, LeftOut, MarkedSpan, ReadingQuestion, Row, find_place, mark
 from bertkit.data.values import NotMeantError, RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import quoted
@@ -45,7 +44,7 @@ _INLINE = tuple(
 _WAY_ON = "say which is which, for example --columns text=sentence,spans=subject+object,label=relation"
 
 
-class Relations(RowShape):
+class Relations(Shape):
     """Texts with two marked stretches: relation."""
 
     def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
@@ -65,35 +64,21 @@ class Relations(RowShape):
             raise DataError(f"no column for the relation: {there_are(names)}; {_WAY_ON}.")
         return ColumnMap((text,), None, label, spans=spans)
 
-    def example(
-        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
-    ) -> Example:
+    def example(self, row: Row, rules: RowRules) -> Example:
         """Make a marked text; an entity that is not where the row says makes it unusable."""
-        return _relation(row, columns, source, need_label, spec)
+        raw = rules.answer_in(row)
+        label = rules.label_of(raw, (raw or "").strip())
+        return Example((_marked(row.fields, rules.columns),), label, row.line, rules.source)
 
 
 def looks_related(rows: Sequence[Row]) -> bool:
     """Tell whether most rows hold a text with two marked stretches and a label."""
-    names = list(rows[0].fields)
+    shape = Relations()
     try:
-        columns = Relations().resolve(names, Wanted())
+        columns = shape.resolve(list(rows[0].fields), Wanted())
     except DataError:
         return False
-    found = 0
-    for row in rows:
-        try:
-            found += bool(_relation(row, columns, "", True, None))
-        except RowError:
-            continue
-    return 2 * found > len(rows)
-
-
-def _relation(row: Row, columns: ColumnMap, source: str, need_label: bool, spec: LabelRules | None) -> Example:
-    if columns.label is not None:
-        refuse_rejected(row.fields, columns.label)
-    raw = None if columns.label is None else field_of(row.fields, columns.label)
-    label = label_of(row, columns, (raw or "").strip(), spec, need_label=need_label)
-    return Example((_marked(row.fields, columns),), label, row.line, source)
+    return 2 * sum(isinstance(made, Example) for made in shape.examples(rows, columns, "")) > len(rows)
 
 
 def _marked(fields: Mapping[str, str], columns: ColumnMap) -> str:
@@ -245,7 +230,7 @@ _IMPOSSIBLE = "is_impossible"
 _SAY_WHICH = "say which is which, for example --columns text=question,pair=context,label=answer"
 
 
-class Readings(RowShape):
+class Readings(Shape):
     """Questions about a text: qa."""
 
     def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
@@ -269,11 +254,9 @@ class Readings(RowShape):
             raise DataError(f"no column for the answer: {there_are(names)}; {_SAY_WHICH}.")
         return ColumnMap((question,), context, label)
 
-    def example(
-        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
-    ) -> Example:
+    def example(self, row: Row, rules: RowRules) -> Example:
         """Make a question; an answer that is not in its text makes a row unusable."""
-        return _reading(row, columns, source, need_label)
+        return _reading(row, rules)
 
 
 def looks_read(rows: Sequence[Row]) -> bool:
@@ -283,20 +266,14 @@ def looks_read(rows: Sequence[Row]) -> bool:
     answer = first_named(others(names, question, context), ("answers", "answer", "answer_text", "정답", "답"))
     if question is None or context is None or answer is None:
         return False
-    columns = ColumnMap((question,), context, answer)
-    found = meant = 0
-    for row in rows:
-        try:
-            found += bool(_reading(row, columns, "", need_label=True).places)
-        except NotMeantError:
-            continue
-        except RowError:
-            pass
-        meant += 1
+    made = list(Readings().examples(rows, ColumnMap((question,), context, answer), ""))
+    found = sum(isinstance(one, ReadingQuestion) and bool(one.places) for one in made)
+    meant = sum(not isinstance(one, LeftOut) for one in made)
     return 2 * found >= meant and found > 0
 
 
-def _reading(row: Row, columns: ColumnMap, source: str, need_label: bool) -> ReadingQuestion:
+def _reading(row: Row, rules: RowRules) -> ReadingQuestion:
+    columns = rules.columns
     question, context = (text_of(row.fields, name) for name in columns.inputs)
     if not question.strip():
         raise RowError(f"the question is empty (column {quoted(columns.text[0])})")
@@ -305,13 +282,10 @@ def _reading(row: Row, columns: ColumnMap, source: str, need_label: bool) -> Rea
     key = row.fields.get(first_named(list(row.fields), KEY_NAMES) or "", "")
     # Questions about one text stay on one side of a split: who has seen the text has an advantage.
     group = hashlib.blake2b(context.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-    made = ReadingQuestion((question, context), None, row.line, source, key=key, group=group)
-    if columns.label is None:
-        return made
-    refuse_rejected(row.fields, columns.label)
-    written = field_of(row.fields, columns.label)
+    made = ReadingQuestion((question, context), None, row.line, rules.source, key=key, group=group)
+    written = rules.answer_in(row)
     if written is None:
-        if need_label:
+        if columns.label is not None and rules.need_label:
             raise RowError(missing_column(columns.label))
         return made
     if _is_no_stretch(written):
@@ -323,9 +297,7 @@ def _reading(row: Row, columns: ColumnMap, source: str, need_label: bool) -> Rea
         named = f" of question {quoted(key)}" if key else ""
         raise RowError(f"the answer {quoted(answers[0][0])}{named} is not in its text (column {quoted(columns.pair)})")
     texts = tuple(dict.fromkeys(text.strip() for text, _ in answers))
-    return ReadingQuestion(
-        made.texts, None, row.line, source, places=tuple(dict.fromkeys(places)), answers=texts, key=key, group=group
-    )
+    return replace(made, places=tuple(dict.fromkeys(places)), answers=texts)
 
 
 def _is_no_stretch(written: str) -> bool:
