@@ -5,11 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from bertkit import hub
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.column_names import first_named
 from bertkit.data.columns import (
@@ -24,7 +22,7 @@ from bertkit.data.columns import (
 )
 from bertkit.data.contents import ROWS_LOOKED_AT, is_never_label, likely_labels, told_or_refused, unread_columns
 from bertkit.data.faults import Faults
-from bertkit.data.formats.parquet import ArrowBatch, ArrowFields, class_names
+from bertkit.data.formats.parquet import HubData, class_names, open_hub_data
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import TableFormat, encoding_note, sniff_format
 from bertkit.data.records import (
@@ -45,8 +43,7 @@ from bertkit.data.shapes.table import guess_shape, shape_of, spec_of
 from bertkit.data.sources import SPLIT_WORDS, Source, labels_beside, text_reader, unlabelled
 from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
 from bertkit.data.values import RowError
-from bertkit.errors import DataError, HubError
-from bertkit.files import is_dir
+from bertkit.errors import DataError
 from bertkit.plain import brief, listed, quoted
 
 # --- What the catalog and a user's choice say of a table, however its rows are read ---------------
@@ -157,83 +154,6 @@ class _Renamed(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._names)
-
-
-# --- Data sets of the hub as rows of text ---------------------------------------------------------
-#
-# The `datasets` library fetches, verifies and caches; what comes out of here are the same
-# `Row`s that a file would give, so that nothing further up knows where rows come from.
-
-_ROWS_AT_A_TIME = 1000
-
-
-@dataclass(frozen=True)
-class HubData:
-    """The splits of a data set, and the names behind the integers of its label columns.
-
-    A column of classes (or of lists of classes, as tags are) holds integers as text in the
-    rows; `class_names[column][i]` is what `i` means. `files` are those of the library's cache.
-    """
-
-    splits: Mapping[str, Iterable[Row]]
-    class_names: Mapping[str, tuple[str, ...]]
-    files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
-
-
-def open_hub_data(repo_id: str, config: str | None = None, *, ways_on: Sequence[str] = ()) -> HubData:
-    """Open a data set of the hub, from the cache where it is already there.
-
-    Args:
-        repo_id: `organisation/name`.
-        config: one of the configurations of the data set; None where it has only one.
-        ways_on: what the user can do where the hub is out of reach, each a clause.
-
-    Raises:
-        HubError: out of reach, unknown, gated, or no such config.
-    """
-    if is_dir(Path(repo_id)):
-        raise HubError(
-            f"a folder {quoted(repo_id)} is here, and the datasets library would open it instead of the "
-            "data set of that name on the hub: give the folder's path as the data, or run from elsewhere."
-        )
-    hub.require(repo_id, "dataset", config=config, ways_on=ways_on)
-    with hub.hub_errors(repo_id, "dataset"):
-        from datasets import load_dataset
-
-        loaded = load_dataset(repo_id, config)
-    features = next(iter(loaded.values())).features
-    return HubData(
-        splits={name: _HubRows(split) for name, split in loaded.items()},
-        class_names={name: names for name in features if (names := _class_names(features[name]))},
-        files={name: [Path(file["filename"]) for file in split.cache_files] for name, split in loaded.items()},
-    )
-
-
-@dataclass(frozen=True)
-class _HubRows:
-    """A split, read from the start each time."""
-
-    split: Any
-
-    def __iter__(self) -> Iterator[Row]:
-        """Iterate it in slices: one Arrow slice becomes text far faster than its rows one by one."""
-        line = 0
-        for table in self.split.with_format("arrow").iter(_ROWS_AT_A_TIME):
-            batch = ArrowBatch({name: name for name in table.column_names}, partial(_arrays, table))
-            for place in range(table.num_rows):
-                line += 1
-                yield Row(line, ArrowFields(batch, place))
-
-
-def _arrays(table: Any, name: str) -> Sequence[Any]:
-    chunks: Sequence[Any] = table.column(name).chunks
-    return chunks
-
-
-def _class_names(feature: Any) -> tuple[str, ...]:
-    """Return the names of a class feature, or of a list of one; of any other feature, nothing."""
-    names = getattr(feature, "names", None) or getattr(getattr(feature, "feature", None), "names", None)
-    return tuple(names or ())
 
 
 # --- Tables as they are found: format, shape and columns of every file, and its rows as examples --

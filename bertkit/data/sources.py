@@ -395,10 +395,10 @@ def _is_no_path(name: str, data_dir: Path | None) -> bool:
 
 def _spec_of_name(name: str, data_dir: Path | None) -> DatasetSpec | None:
     """Find a data set; other spellings (klue_ner, MRPC) only where no file or directory has that name."""
-    spec = next((spec for spec in DATASETS if spec.name == name), None)
+    spec = DATASETS.get(name)
     if spec is not None or _existing_path(name, data_dir) is not None:
         return spec
-    return next((spec for spec in DATASETS if is_spelling(name, spec.name)), None)
+    return next((spec for own, spec in DATASETS.items() if is_spelling(name, own)), None)
 
 
 def _sample_source(name: str) -> Source:
@@ -440,7 +440,7 @@ def _directory_source(folder: Path, split: str) -> Source:
         files = split_files(folder / "data")
     if files:
         return Source(folder.resolve().name, files=files)
-    for spec in DATASETS:
+    for spec in DATASETS.values():
         files = layout_files(folder, spec)
         if files:
             return Source(spec.name, spec, files)
@@ -463,7 +463,7 @@ def _directory_source(folder: Path, split: str) -> Source:
 def _spec_of_files(paths: Sequence[Path]) -> DatasetSpec | None:
     """Recognise the files of an original release by their names."""
     names = {without_packing(path.name) for path in paths}
-    for spec in DATASETS:
+    for spec in DATASETS.values():
         known = {name for layout in spec.layouts for files in layout.values() for name in files}
         if names <= known:
             return spec
@@ -482,7 +482,7 @@ def _find_path(name: str, data_dir: Path | None) -> Path:
         return path
     if _looks_like_path(name):
         raise DataError(f"{name}: no such file or directory.")
-    known = [*(spec.name for spec in DATASETS), *(f"sample:{sample}" for sample in sample_names())]
+    known = [*DATASETS, *(f"sample:{sample}" for sample in sample_names())]
     way_on = "`bertkit datasets` lists the names; a file or a directory of that name is not there either"
     raise UnknownNameError.among("data set", name, known, way_on)
 

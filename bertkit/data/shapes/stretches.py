@@ -19,7 +19,8 @@ from bertkit.data.columns import (
     text_of,
     there_are,
 )
-from bertkit.data.records import ColumnMap, Example, LeftOut, MarkedSpan, ReadingQuestion, Row, find_place, mark
+from bertkit.data.records import ColumnMap, Example, LeftOut, MarkedSpan, ReadingQuestion, Row, mark
+from bertkit.data.tagged.places import find_place
 from bertkit.data.values import NotMeantError, RowError, field_of, missing_column, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import quoted

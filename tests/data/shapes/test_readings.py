@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from bertkit.data.records import ReadingQuestion, find_place
+from bertkit.data.records import ReadingQuestion
 from bertkit.data.splits import DataRequest
 from bertkit.data.store import StoredRows, write_rows
+from bertkit.data.tagged.places import find_place
 from bertkit.errors import DataError
 from bertkit.tasks.rows import load_data, load_splits, stream_data
 
