@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import unescape
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from bertkit.data.column_names import (
     ASKED,
@@ -667,41 +667,57 @@ class Shape:
         raise NotImplementedError
 
 
-# --- Groups of rows that belong together: of one author, one document, one conversation -----------
-#
-# The column that names them (`--group`) need not be one that a task reads, so that it goes
-# round the shapes of the tasks: what it holds is noted as rows pass, and given to the examples
-# that are made of them.
+# --- What goes round the shapes: columns of a row that no task reads, for the record that is made of it
+
+Taken = TypeVar("Taken")
 
 
 @dataclass
-class Groups:
-    """The groups of the rows of one table.
+class RoundShapes(Generic[Taken]):
+    """Takes something of rows as they pass, and gives it to what is made of them.
 
     Args:
-        column: the column that names them.
+        take: what of a row is meant.
+        put: what a record becomes with it.
     """
 
-    column: str
-    _of_line: dict[int, str] = field(default_factory=dict)
+    take: Callable[[Row], Taken]
+    put: Callable[[Example | BadRow, Taken], Example | BadRow]
+    _of_line: dict[int, deque[Taken]] = field(default_factory=lambda: defaultdict(deque))
 
     def note(self, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
-        """Hand rows on, and remember their groups."""
+        """Hand rows on, and remember what is taken of them."""
         for row in rows:
             if isinstance(row, Row):
-                self._of_line[row.line] = (field_of(row.fields, self.column) or "").strip()
+                self._of_line[row.line].append(self.take(row))
             yield row
 
     def give(self, examples: Iterable[Example | BadRow]) -> Iterator[Example | BadRow]:
-        """Hand examples on, each with the group of its row."""
+        """Hand records on, each with what is of its row; of those that could not be read there is nothing."""
         for example in examples:
-            group = self._of_line.pop(example.line, "")
-            yield example if isinstance(example, BadRow) or not group else replace(example, group=group)
+            waiting = self._of_line.get(example.line)
+            if not waiting:
+                yield example
+                continue
+            taken = waiting.popleft()
+            if not waiting:
+                del self._of_line[example.line]
+            yield self.put(example, taken)
 
 
-def find_groups(
-    column: str | None, names: Sequence[str], place: str, renames: Mapping[str, str] | None = None
-) -> Groups | None:
+# --- Groups of rows that belong together: of one author, one document, one conversation -----------
+
+
+def groups_of(column: str) -> RoundShapes[str]:
+    """Make what gives records the groups that a column names."""
+
+    def grouped(example: Example | BadRow, group: str) -> Example | BadRow:
+        return example if isinstance(example, BadRow) or not group else replace(example, group=group)
+
+    return RoundShapes(lambda row: (field_of(row.fields, column) or "").strip(), grouped)
+
+
+def find_group(column: str | None, names: Sequence[str], place: str, renames: Mapping[str, str]) -> str | None:
     """Find the column of `--group` in a table; None where none was asked for.
 
     Args:
@@ -716,12 +732,12 @@ def find_groups(
     if column is None:
         return None
     wanted = column_name(column)
-    wanted = (renames or {}).get(wanted, wanted)
+    wanted = renames.get(wanted, wanted)
     if not has_column(names, wanted):
         raise DataError(
             f"{place}: --group: no column {quoted(wanted)}{did_you_mean(wanted, names)}: {there_are(names)}."
         )
-    return Groups(wanted)
+    return wanted
 
 
 def shared_groups(dataset: DataSet, column: str) -> Iterator[str]:
@@ -805,31 +821,9 @@ def parse_keep(said: str) -> Keep:
     return Keep(names)
 
 
-@dataclass
-class KeptColumns:
-    """Notes the kept columns of rows as they pass, and gives them to what is made of the rows."""
-
-    keep: Keep
-    _of_line: dict[int, deque[Kept]] = field(default_factory=lambda: defaultdict(deque))
-
-    def note(self, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
-        """Hand rows on, and remember what is kept of them."""
-        for row in rows:
-            if isinstance(row, Row):
-                self._of_line[row.line].append(tuple(self.keep.of(row.fields)))
-            yield row
-
-    def give(self, examples: Iterable[Example | BadRow]) -> Iterator[Example | BadRow]:
-        """Hand examples on, each with what is kept of its row; of those that could not be read there is nothing."""
-        for example in examples:
-            waiting = self._of_line.get(example.line)
-            if not waiting:
-                yield example
-                continue
-            kept = waiting.popleft()
-            if not waiting:
-                del self._of_line[example.line]
-            yield replace(example, kept=kept)
+def kept_columns(keep: Keep) -> RoundShapes[Kept]:
+    """Make what gives records the columns that are kept of their rows."""
+    return RoundShapes(lambda row: tuple(keep.of(row.fields)), lambda example, kept: replace(example, kept=kept))
 
 
 def _value(fields: Mapping[str, str], name: str) -> Any:

@@ -12,16 +12,16 @@ from bertkit.data.catalog import DatasetSpec
 from bertkit.data.column_names import first_named
 from bertkit.data.columns import (
     ColumnChoice,
-    Groups,
     UnnamedColumnsError,
     Wanted,
-    find_groups,
+    find_group,
+    groups_of,
     of_whole_chat,
     refuse_groups,
     there_are,
 )
 from bertkit.data.contents import ROWS_LOOKED_AT, is_never_label, likely_labels, told_or_refused, unread_columns
-from bertkit.data.faults import Faults
+from bertkit.data.faults import Faults, Unread
 from bertkit.data.formats.parquet import HubData, class_names, open_hub_data
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import TableFormat, encoding_note, sniff_format
@@ -194,9 +194,9 @@ class Table:
     class_names: Sequence[str] = ()
     tag_names: Sequence[str] = ()
 
-    def rows(self) -> Iterator[Row | BadRow]:
-        """Read the rows, columns under the data set's own names."""
-        return rename(self.read(), self.renames) if self.renames else self.read()
+    def first_rows(self) -> list[Row]:
+        """Return those of the first rows that can be read, by which columns are told."""
+        return [row for row in itertools.islice(self.read(), ROWS_LOOKED_AT) if isinstance(row, Row)]
 
     def examples(
         self, problems: list[BadRow], seen: SeenIds | None = None, watch: Watch | None = None
@@ -210,18 +210,16 @@ class Table:
         """
         if self.read_tagged is not None:
             return self.read_tagged(problems)
-        rows = self.rows()
+        rows = rename(self.read(), self.renames) if self.renames else self.read()
         if seen is not None and self.id_column is not None:
             rows = seen.filter(rows, self.id_column)
         if watch is not None:
             rows = watch(rows)
-        groups = None if self.group is None else Groups(self.group)
-        if groups is not None:
-            rows = groups.note(rows)
+        groups = None if self.group is None else groups_of(self.group)
+        rows = rows if groups is None else groups.note(rows)
         shape = shape_of(self.shape, tag_names=self.tag_names, problems=problems)
         found = shape.examples(rows, self.columns, self.place, spec=self.spec, need_label=self.need_label)
-        if groups is not None:
-            found = groups.give(found)
+        found = found if groups is None else groups.give(found)
         if self.class_names:
             found = _with_class_names(found, self.class_names)
         return map(self._checked, found) if self.checks_labels and self.spec is not None else found
@@ -233,6 +231,29 @@ class Table:
         if self.spec.canonical_label(example.label) is None:
             return BadRow(example.line, self.spec.strange_label(example.label))
         return example
+
+
+def usable_rows(tables: Sequence[Table], unread: Unread, watch: Watch | None = None) -> Iterator[Example]:
+    """Read the files of a split one after the other.
+
+    Args:
+        tables: the files.
+        unread: counts what cannot be used of them.
+        watch: sees the rows as they pass, with all their columns.
+    """
+    seen = SeenIds() if len(tables) > 1 else None
+    for table in tables:
+        problems: list[BadRow] = []
+        for example in table.examples(problems, seen, watch):
+            if type(example) is Example:  # of which there is nothing odd
+                yield example
+            elif isinstance(example, BadRow):
+                (unread.left_out if isinstance(example, LeftOut) else unread.unusable).note(table.place, [example])
+            else:
+                unread.see(example)
+                yield example
+        unread.lost.note(table.place, problems)
+    unread.repeated = 0 if seen is None else seen.repeated
 
 
 def _with_class_names(found: Iterable[Example | BadRow], words: Sequence[str]) -> Iterator[Example | BadRow]:
@@ -362,7 +383,6 @@ class Opener:
         if self.shape == LABEL_SETS:
             choice, _ = with_flags(table.read(), choice, self.stored or self._resolved)
         columns = self._resolve(table, names, split, renames, given, choice)
-        groups = find_groups(self.group, names, table.place, renames)
         finds = self.need_label is None  # a label that is missing or strange is a finding
         need_label = self.shape == ENTITIES if self.need_label is None else self.need_label
         need_label = need_label and (columns.label is not None or bool(columns.labels))
@@ -375,7 +395,7 @@ class Opener:
             renames=renames,
             spec=spec_for_labels(spec, self.choice),
             id_column=None if spec is None else spec.id_column,
-            group=None if groups is None else groups.column,
+            group=find_group(self.group, names, table.place, renames),
             need_label=need_label,
             checks_labels=finds,
             class_names=self._words_for_ids(columns)
@@ -448,7 +468,8 @@ class Opener:
             self.notes.append(f"{table.place}: {whole}")
         of_names = (choice is None or self._is_told) and spec is None and self.stored is None
         if of_names and self._resolved is None:
-            self.notes += [f"{table.place}: {sentence}" for sentence in self._unread(table, columns)]
+            unread = unread_columns(table.first_rows(), columns, self.shape)
+            self.notes += [f"{table.place}: {sentence}" for sentence in unread]
         self._resolved, self._names = self._resolved or columns, self._names or set(names)
         return columns
 
@@ -457,8 +478,7 @@ class Opener:
         known = self.stored or self._resolved
         if known is None or not set(known.inputs) <= set(names):
             return ""
-        rows = [row for row in itertools.islice(table.read(), ROWS_LOOKED_AT) if isinstance(row, Row)]
-        return likely_labels(rows, self.choice, known.inputs)
+        return likely_labels(table.first_rows(), self.choice, known.inputs)
 
     def _told(
         self, table: Table, choice: ColumnChoice | None, error: UnnamedColumnsError, *, need_label: bool
@@ -468,7 +488,7 @@ class Opener:
         Raises:
             DataError: they do not; the likeliest are proposed.
         """
-        rows = [row for row in itertools.islice(table.read(), ROWS_LOOKED_AT) if isinstance(row, Row)]
+        rows = table.first_rows()
         try:
             told, said = told_or_refused(table.place, rows, self.shape, choice, error, need_label=need_label)
         except DataError:
@@ -492,11 +512,6 @@ class Opener:
                 f"{table.place}: {error.what}; {beside.name} beside it may hold the labels, so join both by the column "
                 f"they share: python -c \"import pandas as p; {one}.merge({other}).to_csv('joined.csv', index=False)\"."
             )
-
-    def _unread(self, table: Table, columns: ColumnMap) -> list[str]:
-        """Say what is not read and might be meant to be."""
-        rows = [row for row in itertools.islice(table.read(), ROWS_LOOKED_AT) if isinstance(row, Row)]
-        return list(unread_columns(rows, columns, self.shape))
 
 
 def _refuse_lines(path: Path, known: TableFormat) -> None:
