@@ -291,16 +291,19 @@ def audit(
         split: build_split(task, observers.labels.splits[split], observers.lengths.splits[split], max_length)
         for split in order
     }
-    train = figures[order[0]] if order else None
-    labels, fitting = (train.labels, train.fitting_length) if train is not None else ({}, None)
     return Audit(
         data=name,
         splits=figures,
         findings=findings,
         verdict=write_verdict(findings, sum(split.rows for split in figures.values())),
-        suggested_command=suggest_command(command, task, labels, fitting),
+        suggested_command=_suggested(command, task, figures[order[0]] if order else None),
         notes=observers.near.notes(),
     )
+
+
+def _suggested(command: TrainCommand, task: str, train: SplitAudit | None) -> str:
+    """Suggest how to train, by the labels and lengths of the first split."""
+    return suggest_command(command, task, train.labels if train else {}, train.fitting_length if train else None)
 
 
 def _read(

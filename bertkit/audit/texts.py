@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -391,15 +392,13 @@ def percentile(lengths: Mapping[int, int], share: float) -> int:
 
 def fitting_length(lengths: Mapping[int, int]) -> int:
     """Return the smallest length that fewer than 1 % of the texts exceed."""
-    allowed = LOSS * sum(lengths.values())
-    longer = 0
-    previous = 0
-    for length in sorted(lengths, reverse=True):
-        if longer >= allowed:
-            return previous
-        previous = length
-        longer += lengths[length]
-    return previous
+    longer = sum(lengths.values())
+    allowed = LOSS * longer
+    for length in sorted(lengths):
+        longer -= lengths[length]
+        if longer < allowed:
+            return length
+    return 0
 
 
 def histogram(lengths: Mapping[int, int]) -> tuple[Bar, ...]:
@@ -418,9 +417,4 @@ def histogram(lengths: Mapping[int, int]) -> tuple[Bar, ...]:
 
 def _round_width(least: float) -> int:
     """Return the first of 1, 2, 5, 10, 20, 50, … that is no less than `least`."""
-    scale = 1
-    while True:
-        for step in (1, 2, 5):
-            if step * scale >= least:
-                return step * scale
-        scale *= 10
+    return next(width for power in itertools.count() for step in (1, 2, 5) if (width := step * int(10**power)) >= least)

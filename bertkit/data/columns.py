@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import unescape
 from typing import Any, Generic, Protocol, TypeVar
@@ -24,7 +24,7 @@ from bertkit.data.column_names import (
     folded,
 )
 from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, Kept, LeftOut, Row
-from bertkit.data.values import JsonText, NotMeantError, RowError, field_of, missing_column, parse_cell, parse_list
+from bertkit.data.values import JsonText, NotMeantError, RowError, field_of, needed_field, parse_cell, parse_list
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import listed, quoted, shell_words, shortened
 
@@ -70,14 +70,12 @@ class ColumnChoice:
 
     def renamed(self, renames: Mapping[str, str]) -> ColumnChoice:
         """Rewrite the names of an original release as those its rows go by."""
-        return ColumnChoice(
-            tuple(renames.get(name, name) for name in self.text),
-            None if self.pair is None else renames.get(self.pair, self.pair),
-            None if self.label is None else renames.get(self.label, self.label),
-            tuple(renames.get(name, name) for name in self.choices),
-            tuple(renames.get(name, name) for name in self.labels),
-            tuple(renames.get(name, name) for name in self.spans),
+        text, choices, labels, spans = (
+            tuple(renames.get(name, name) for name in names)
+            for names in (self.text, self.choices, self.labels, self.spans)
         )
+        pair, label = (name and renames.get(name, name) for name in (self.pair, self.label))
+        return ColumnChoice(text, pair, label, choices, labels, spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,12 +284,17 @@ def first_there(names: Sequence[str], known: Iterable[str | None]) -> str | None
     return next((name for name in known if name is not None and has_column(names, name)), None)
 
 
+def all_there(names: Sequence[str], known: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the first of some groups of columns that are all there; an empty one where none is."""
+    return next((own for own in known if own and all(has_column(names, name) for name in own)), ())
+
+
 def others(names: Sequence[str], *taken: str | None) -> list[str]:
     """Return the columns that are not taken."""
     return [name for name in names if name not in taken]
 
 
-def has_column(names: Sequence[str], name: str) -> bool:
+def has_column(names: Collection[str], name: str) -> bool:
     """Tell whether there is such a column, or the one whose JSON object `name` reaches into."""
     return name in names or ("." in name and name.partition(".")[0] in names)
 
@@ -362,22 +365,8 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
 
 # Keys under which objects in a list have their text, and who says it.
 _TEXT_KEYS = (
-    "sentence",
-    "text",
-    "utterance",
-    "content",
-    "form",
-    "original_form",
-    "dialogue",
-    "message",
-    "문장",
-    "발화",
-    "sent",
-    "context",
-    "paragraph",
-    "transcript",
-    "body",
-    "value",
+    *("sentence", "text", "utterance", "content", "form", "original_form", "dialogue", "message", "문장", "발화"),
+    *("sent", "context", "paragraph", "transcript", "body", "value"),
 )
 _NAME_KEYS = ("name", "nickname", "label", "id")
 _PROFILE_KEYS = ("real_name", "display_name", "name")
@@ -415,10 +404,7 @@ def text_of(fields: Mapping[str, str], name: str) -> str:
     if found is not None and (lines := lines_in_objects(found)):
         return "\n".join(lines)
     if not isinstance(found, JsonText) or not found.startswith(("[", "{")):
-        text = field_of(fields, name)
-        if text is None:
-            raise RowError(missing_column(name))
-        return text
+        return needed_field(fields, name)
     value = found.value
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return " ".join(value)
@@ -784,7 +770,7 @@ class Keep:
     def of(self, fields: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
         """Take what is kept out of a row, JSON values as what they were; a column that it lacks is empty."""
         for name in fields if self.is_all else self.names:
-            if name in fields or name.partition(".")[0] in fields:
+            if has_column(fields, name):
                 self._met.add(name)
             try:
                 yield name, _value(fields, name)
@@ -803,7 +789,7 @@ class Keep:
             DataError: it lacks one.
         """
         for name in self.names:
-            if name not in names and name.partition(".")[0] not in names:
+            if not has_column(names, name):
                 raise DataError(f"--keep: no column {quoted(name)}{did_you_mean(name, names)}: {there_are(names)}.")
 
 

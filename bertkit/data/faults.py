@@ -57,7 +57,7 @@ class GroupColumns:
 
     def proposal(self) -> GroupColumn | None:
         """Return the column whose values are shared by most rows; None where none has enough of them."""
-        shared = {name: self._shared(counts) for name, counts in self._counts.items()}
+        shared = {name: sum(n for n in counts.values() if n > 1) for name, counts in self._counts.items()}
         name = max(shared, key=lambda name: shared[name], default=None)
         if name is None:
             return None
@@ -75,9 +75,6 @@ class GroupColumns:
             value = row.fields.get(name, "").strip()
             if value:
                 counts[hash(value)] += 1  # the number of values is all that is told
-
-    def _shared(self, counts: Counter[int]) -> int:
-        return sum(count for count in counts.values() if count > 1)
 
 
 # --- What of the rows could not be read: counted by its reasons, with a few places, and not worded

@@ -381,7 +381,7 @@ class Opener:
         names = [renames.get(name, name) for name in first.fields]
         choice = self.choice
         if self.shape == LABEL_SETS:
-            choice, _ = with_flags(table.read(), choice, self.stored or self._resolved)
+            choice = with_flags(table.first_rows(), choice, self.stored or self._resolved)
         columns = self._resolve(table, names, split, renames, given, choice)
         finds = self.need_label is None  # a label that is missing or strange is a finding
         need_label = self.shape == ENTITIES if self.need_label is None else self.need_label

@@ -196,7 +196,7 @@ class LabelSet(Example):
     """A row with any number of labels, none included; `labels` is None where they are not known.
 
     `label` is the cell as the file has it until all cells were seen and it is known where they
-    are parted (`data.label_sets`); then it is None.
+    are parted (`data.label_kinds`); then it is None.
     """
 
     labels: tuple[str, ...] | None = None

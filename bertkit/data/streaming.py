@@ -15,7 +15,7 @@ from bertkit.data.faults import GroupColumns, Unread
 from bertkit.data.formats.opened import open_input
 from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import tell
-from bertkit.data.label_kinds import LabelKinds, Spelling, how_read, is_listed, mark_of, part_row, respelt
+from bertkit.data.label_kinds import LabelKinds, Spelling, how_read, mark_of, part_row, respelt
 from bertkit.data.open import Opener, SeenIds, Table, expected_header, header_of_bare, usable_rows
 from bertkit.data.records import (
     AUTO,
@@ -27,7 +27,6 @@ from bertkit.data.records import (
     BadRow,
     ColumnMap,
     Example,
-    LabelSet,
     LeftOut,
     Row,
     Tasks,
@@ -143,9 +142,7 @@ def _part(splits: Mapping[str, SplitStream]) -> str:
     mark = mark_of(cells)
     for split in splits.values():
         split.mark = mark
-    parted = (part_row(row, mark) for row in first)
-    sets = [row.labels for row in parted if isinstance(row, LabelSet) and row.labels is not None]
-    return how_read(sets, mark if cells else None, any(map(is_listed, cells)))
+    return how_read((part_row(row, mark) for row in first), cells, mark)
 
 
 def _guess(first: Iterable[Example]) -> str:

@@ -150,14 +150,16 @@ def field_of(fields: Mapping[str, str], name: str) -> str | None:
     return value_text(found[inner]) if isinstance(found, dict) and inner in found else None
 
 
-def missing_column(name: str) -> str:
-    """Say in a clause that a row lacks a column."""
-    return f"column {quoted(name)} is missing"
+def needed_field(fields: Mapping[str, str], name: str) -> str:
+    """Look up a column, as `field_of` does, that must be there.
 
-
-def only_spaces(span: tuple[int, int]) -> str:
-    """Say in a clause that an entity holds nothing, `span` being its characters."""
-    return f"the entity at characters {span[0]} to {span[1]} holds only spaces"
+    Raises:
+        RowError: it is missing, or cannot be read.
+    """
+    found = field_of(fields, name)
+    if found is None:
+        raise RowError(f"column {quoted(name)} is missing")
+    return found
 
 
 def value_text(value: Any) -> str:

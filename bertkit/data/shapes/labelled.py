@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,8 +20,8 @@ from bertkit.data.columns import (
     RowRules,
     Shape,
     Wanted,
+    all_there,
     first_there,
-    has_column,
     lines_in_objects,
     missing_label,
     others,
@@ -44,7 +43,7 @@ from bertkit.data.records import (
     Tasks,
     word_of,
 )
-from bertkit.data.values import NotMeantError, RowError, field_of, missing_column, parse_list, value_text
+from bertkit.data.values import NotMeantError, RowError, field_of, needed_field, parse_list, value_text
 from bertkit.errors import DataError
 from bertkit.plain import listed, quoted, shell_words, shortened
 
@@ -128,7 +127,6 @@ SET_NAMES = (
     *("레이블들", "태그", "주제", "장르", "키워드", "감정들"),
 )
 """What columns of several labels are called, beside the usual names of labels."""
-_ROWS_AHEAD = 1000
 _NUMBERS_ROWS = re.compile(
     r"(?:^|[\W_])(?:ids?|idx|index|counts?|confidence|votes?)$|(?<=[a-z])(?:Id|ID)$", re.IGNORECASE
 )
@@ -156,7 +154,7 @@ class LabelSets(Shape):
         return found
 
     def example(self, row: Row, rules: RowRules) -> Example:
-        """Make a set of labels; a cell that is not a list is parted when all were seen (`data.label_sets`)."""
+        """Make a set of labels; a cell that is not a list is parted when all were seen (`data.label_kinds`)."""
         texts, cell, lacking = texts_of(row, rules.columns), rules.answer_in(row), rules.columns.label
         if rules.columns.labels:
             flags = {name: field_of(row.fields, name) for name in rules.columns.labels}
@@ -173,35 +171,28 @@ class LabelSets(Shape):
         return LabelSet(texts, cell.strip(), row.line, rules.source)
 
 
-def with_flags(
-    rows: Iterator[Row | BadRow], choice: ColumnChoice | None, known: ColumnMap | None
-) -> tuple[ColumnChoice | None, Iterator[Row | BadRow]]:
+def with_flags(rows: Sequence[Row], choice: ColumnChoice | None, known: ColumnMap | None) -> ColumnChoice | None:
     """Name the columns of 0 and 1 that hold labels, where neither a person nor a column's name says what does.
 
     Args:
-        rows: of a table, from the first on.
+        rows: the first of a table.
         choice: what `--columns` said.
         known: the columns that a run was trained with, or that another split has.
 
     Returns:
-        `choice` with these columns, and the rows from the first on.
+        `choice` with these columns.
     """
-    if choice is not None and (choice.label or choice.labels):
-        return choice, rows
-    ahead = list(itertools.islice(rows, _ROWS_AHEAD))
-    again = itertools.chain(ahead, rows)
-    good = [row for row in ahead if isinstance(row, Row)]
-    if not good:
-        return choice, again
-    names = list(good[0].fields)
-    if known is not None and known.labels and all(has_column(names, name) for name in known.labels):
-        return replace(choice or ColumnChoice(), labels=known.labels), again
+    if not rows or (choice is not None and (choice.label or choice.labels)):
+        return choice
+    names = list(rows[0].fields)
+    if known is not None and (labels := all_there(names, [known.labels])):
+        return replace(choice or ColumnChoice(), labels=labels)
     try:
         found = LabelSets().resolve(names, Wanted(choice, stored=known, need_label=False))
     except DataError:
-        return choice, again
-    flags = () if found.label is not None else _flag_columns(good, found.inputs)
-    return (replace(choice or ColumnChoice(), labels=flags) if flags else choice), again
+        return choice
+    flags = () if found.label is not None else _flag_columns(rows, found.inputs)
+    return replace(choice or ColumnChoice(), labels=flags) if flags else choice
 
 
 def tell_label_sets(rows: Sequence[Row], choice: ColumnChoice | None) -> bool:
@@ -348,9 +339,7 @@ class Documents(Shape):
     def example(self, row: Row, rules: RowRules) -> Document:
         """Make a document."""
         (name,), label = rules.columns.text, rules.columns.label
-        text = field_of(row.fields, name)
-        if text is None:
-            raise RowError(missing_column(name))
+        text = needed_field(row.fields, name)
         written = None if label is None else field_of(row.fields, label)
         summary = "\n".join(_given_sentences(written or "") or [written or ""]).strip()
         if rules.need_label and not summary:

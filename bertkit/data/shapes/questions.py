@@ -17,14 +17,16 @@ from bertkit.data.columns import (
     RowRules,
     Shape,
     Wanted,
+    all_there,
     examples_of,
-    has_column,
+    first_there,
     missing_label,
+    others,
     text_of,
     there_are,
 )
 from bertkit.data.records import BadRow, ColumnMap, Example, Question, Row
-from bertkit.data.values import RowError, field_of, is_whole, missing_column, parse_list, value_text
+from bertkit.data.values import RowError, field_of, is_whole, needed_field, parse_list, value_text
 from bertkit.errors import DataError
 from bertkit.plain import listed, quoted
 
@@ -305,17 +307,8 @@ ANSWER_NAMES = (
     *("answer_label", "정답번호", "답안", "most_plausible_alternative"),
 )
 LIST_NAMES = (
-    "choices",
-    "options",
-    "choice",
-    "endings",
-    "alternatives",
-    "candidates",
-    "answer_choices",
-    "answer_options",
-    "보기",
-    "선택지",
-    "선지",
+    *("choices", "options", "choice", "endings", "alternatives", "candidates", "answer_choices", "answer_options"),
+    *("보기", "선택지", "선지"),
 )
 # SWAG's beginning, where it stands in two columns
 _BEGINNING = ("sent1", "sent2")
@@ -344,15 +337,16 @@ def find_choice_columns(names: Sequence[str], wanted: Wanted) -> ColumnMap | Non
     chosen, stored = wanted.chosen(names), wanted.stored
     known = [columns for columns in wanted.known if columns.choices]
     free = [name for name in names if name not in (*chosen.text, *chosen.choices, chosen.label)]
-    texts = chosen.text or _all_there(names, (c.text for c in known)) or _find_texts(free, stored)
-    choices = chosen.choices or _all_there(names, (c.choices for c in known)) or choice_columns(free) or _listed(free)
+    texts = chosen.text or all_there(names, (c.text for c in known)) or _find_texts(free, stored)
+    choices = chosen.choices or all_there(names, (c.choices for c in known)) or choice_columns(free) or _listed(free)
     if not chosen.text and len(texts) == 1 and first_named(texts, CONTEXT_NAMES) and are_bare(choices):
         texts = texts[1:]  # a text beside columns a and b has nothing to ask of them
     if not texts or not choices:
         if chosen.choices:
             raise missing_choice_columns(names, stored)
         return _find_prompts(free, chosen)
-    label = chosen.label or _find_label(names, known, taken=(*texts, *choices))
+    label = chosen.label or first_there(names, [c.label for c in known])
+    label = label or first_named(others(names, *texts, *choices), ANSWER_NAMES)
     if wanted.need_label and label is None:
         raise DataError(f"no column for the answer: {there_are(names)}; add label=COLUMN to --columns.")
     return ColumnMap(texts, None, label, choices)
@@ -367,10 +361,6 @@ def missing_choice_columns(names: Sequence[str], stored: ColumnMap | None = None
     return DataError(f"no columns are recognised as {wanted}: {there_are(names)}; {way_on}.")
 
 
-def _all_there(names: Sequence[str], known: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    return next((columns for columns in known if all(has_column(names, name) for name in columns)), ())
-
-
 def _find_texts(names: Sequence[str], stored: ColumnMap | None) -> tuple[str, ...]:
     """Find the question, and its context unless a run was trained without one."""
     question, context = first_named(names, QUESTION_NAMES), first_named(names, CONTEXT_NAMES)
@@ -382,11 +372,6 @@ def _find_texts(names: Sequence[str], stored: ColumnMap | None) -> tuple[str, ..
         if there and len(there) == len(texts) and count in (None, len(there)):
             return there
     return ()
-
-
-def _find_label(names: Sequence[str], known: Sequence[ColumnMap], taken: Sequence[str]) -> str | None:
-    found = _all_there(names, ((columns.label,) for columns in known if columns.label is not None))
-    return next(iter(found), None) or first_named([name for name in names if name not in taken], ANSWER_NAMES)
 
 
 def _listed(names: Sequence[str]) -> tuple[str, ...]:
@@ -447,7 +432,7 @@ def question_of(row: Row, rules: RowRules, counted_from: int | None = None) -> Q
 def _texts_and_choices(fields: Mapping[str, str], columns: ColumnMap) -> tuple[tuple[str, ...], dict[str, str]]:
     """Return the texts of a row, and the texts of its choices by name."""
     if columns.text == columns.choices:
-        parsed = parse_prompted(_field(fields, columns.text[0]))
+        parsed = parse_prompted(needed_field(fields, columns.text[0]))
         if parsed is None:
             raise RowError(f"there is no 'Answer1: … Answer2: …' in the prompt (column {quoted(columns.text[0])})")
         texts: tuple[str, ...] = (parsed[0],)
@@ -456,7 +441,7 @@ def _texts_and_choices(fields: Mapping[str, str], columns: ColumnMap) -> tuple[t
         texts = tuple(text_of(fields, name) for name in columns.text)
         one_list = len(columns.choices) == 1
         choices = (
-            listed_choices(_field(fields, columns.choices[0]), columns.choices[0])
+            listed_choices(needed_field(fields, columns.choices[0]), columns.choices[0])
             if one_list
             else _choices_of_columns(fields, columns)
         )
@@ -497,13 +482,6 @@ def _answers(rows: Iterable[Row | BadRow], rules: RowRules) -> Iterator[tuple[st
             answer = (_answer(row, rules) or "").strip()
             if answer and not _is_withheld(answer, rules):
                 yield answer, tuple(_texts_and_choices(row.fields, rules.columns)[1])
-
-
-def _field(fields: Mapping[str, str], name: str) -> str:
-    text = field_of(fields, name)
-    if text is None:
-        raise RowError(missing_column(name))
-    return text
 
 
 def _place(columns: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from bertkit.data.columns import (
     RowRules,
     Shape,
     Wanted,
+    all_there,
     first_there,
     has_column,
     others,
@@ -20,8 +21,8 @@ from bertkit.data.columns import (
     there_are,
 )
 from bertkit.data.records import ColumnMap, Example, LeftOut, MarkedSpan, ReadingQuestion, Row, mark
-from bertkit.data.tagged.places import find_place
-from bertkit.data.values import NotMeantError, RowError, field_of, missing_column, parse_list
+from bertkit.data.tagged.places import find_place, join_tokens
+from bertkit.data.values import NotMeantError, RowError, needed_field, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import quoted
 
@@ -53,7 +54,7 @@ class Relations(Shape):
         chosen, known = wanted.chosen(names), wanted.known
         if len(chosen.text) > 1 or chosen.pair is not None or chosen.choices or chosen.labels:
             raise DataError(f"a relation is read from one text; {_WAY_ON}.")
-        spans = chosen.spans or _known_spans(names, known) or _span_columns(names)
+        spans = chosen.spans or all_there(names, (c.spans for c in known)) or _span_columns(names)
         free = others(names, *spans, chosen.label)
         text = next(iter(chosen.text), None) or first_there(free, [c.text[0] for c in known])
         text = text or first_named(free, _TEXTS)
@@ -99,9 +100,7 @@ def _marked(fields: Mapping[str, str], columns: ColumnMap) -> str:
 
 def _span(fields: Mapping[str, str], text: str, column: str) -> MarkedSpan:
     """Find the stretch that a column names: an object with a word and its place, two places, or a word."""
-    cell = field_of(fields, column)
-    if cell is None:
-        raise RowError(missing_column(column))
+    cell = needed_field(fields, column)
     found = parse_list(cell) if cell.lstrip().startswith(("{", "[")) else None
     if isinstance(found, dict):
         return _of_object(found, text, column)
@@ -163,18 +162,14 @@ def _of_tokens(fields: Mapping[str, str], column: str) -> str:
     tokens = parse_list(fields.get(column, ""))
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise RowError(f"the tokens are not a list of texts (column {quoted(column)})")
-    starts, ends, at = list[int](), list[int](), 0
-    for token in tokens:
-        starts.append(at)
-        ends.append(at + len(token))
-        at += len(token) + 1
+    text, places = join_tokens(tokens, by_character=False)
     spans = []
     for part in ("subj", "obj"):
         first, last = (_whole(fields.get(f"{part}_{end}")) for end in ("start", "end"))
         if first is None or last is None or not 0 <= first <= last < len(tokens):
             raise RowError(f"{part}_start and {part}_end are not tokens of the {len(tokens)} there are")
-        spans.append(MarkedSpan(starts[first], ends[last], (fields.get(f"{part}_type") or "").strip()))
-    return mark(" ".join(tokens), spans[0], spans[1])
+        spans.append(MarkedSpan(places[first][0], places[last][1], (fields.get(f"{part}_type") or "").strip()))
+    return mark(text, spans[0], spans[1])
 
 
 def _has_marks(text: str) -> bool:
@@ -214,10 +209,6 @@ def _span_columns(names: Sequence[str]) -> tuple[str, ...]:
         return _TOKEN_PLACES
     subject, object_ = first_named(names, SUBJECT_NAMES), first_named(names, OBJECT_NAMES)
     return (subject, object_) if subject is not None and object_ is not None else ()
-
-
-def _known_spans(names: Sequence[str], known: Sequence[ColumnMap]) -> tuple[str, ...]:
-    return next((c.spans for c in known if c.spans and all(has_column(names, name) for name in c.spans)), ())
 
 
 # --- Questions whose answers are stretches of a text: SQuAD, KorQuAD, KLUE-MRC, and plain tables --
@@ -285,9 +276,9 @@ def _reading(row: Row, rules: RowRules) -> ReadingQuestion:
     group = hashlib.blake2b(context.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     made = ReadingQuestion((question, context), None, row.line, rules.source, key=key, group=group)
     written = rules.answer_in(row)
+    if written is None and columns.label is not None and rules.need_label:
+        written = needed_field(row.fields, columns.label)
     if written is None:
-        if columns.label is not None and rules.need_label:
-            raise RowError(missing_column(columns.label))
         return made
     if _is_no_stretch(written):
         raise NotMeantError("its answer is not a stretch of the text, as yes and no are not")

@@ -17,7 +17,6 @@ from bertkit.data.faults import Faults
 from bertkit.data.label_kinds import (
     are_scores,
     how_read,
-    is_listed,
     like_known,
     mark_of,
     part_row,
@@ -38,7 +37,6 @@ from bertkit.data.records import (
     TEXTS,
     BadRow,
     Example,
-    LabelSet,
     Row,
     Tasks,
     word_of,
@@ -227,9 +225,7 @@ def _parted(
     rows = {split: read_by(own, partial(part_row, mark=mark)) for split, own in loaded.items()}
     if not noted:
         return rows, ()
-    examples = itertools.chain.from_iterable(rows.values())
-    sets = (row.labels for row in examples if isinstance(row, LabelSet) and row.labels is not None)
-    how = how_read(sets, mark if cells else None, any(map(is_listed, cells)))
+    how = how_read(itertools.chain.from_iterable(rows.values()), cells, mark)
     return rows, (how,) if how else ()
 
 

@@ -31,8 +31,7 @@ from bertkit.data.values import (
     RowError,
     field_of,
     is_whole,
-    missing_column,
-    only_spaces,
+    needed_field,
     parse_list,
     value_text,
 )
@@ -124,11 +123,16 @@ def entities_of_tags(
         tagged = (places[first][0], places[behind - 1][1])
         entity = Entity.trimmed(text, tagged, label)
         if entity is None:
-            raise RowError(only_spaces(tagged))
+            raise RowError(_only_spaces(tagged))
         entities.append(entity)
         repaired = repaired or not well_formed
         trimmed = trimmed or (entity.start, entity.end) != tagged
     return tuple(entities), repaired, trimmed
+
+
+def _only_spaces(span: tuple[int, int]) -> str:
+    """Say in a clause that an entity holds nothing, `span` being its characters."""
+    return f"the entity at characters {span[0]} to {span[1]} holds only spaces"
 
 
 # --- Entities that a row lists: by their characters, or as strings whose places are searched ------
@@ -321,7 +325,7 @@ def _placed(text: str, place: CharSpan, claim: _Claim) -> Entity:
         )
     entity = Entity.trimmed(text, place, claim.label)
     if entity is None:
-        raise RowError(only_spaces(place))
+        raise RowError(_only_spaces(place))
     return entity
 
 
@@ -503,9 +507,7 @@ def text_or_tokens(fields: Mapping[str, str], columns: ColumnMap) -> tuple[str, 
         raise DataError(
             f"entities are of one column of text, not of {listed(columns.text, joint=' and ')}; fix --columns."
         )
-    text = field_of(fields, columns.text[0])
-    if text is None:
-        raise RowError(missing_column(columns.text[0]))
+    text = needed_field(fields, columns.text[0])
     tokens = parse_list(text) if text.startswith(LISTED) else None
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         return text, None
