@@ -119,16 +119,6 @@ def check_shared(columns: ColumnMap, names: Sequence[str], place: str) -> None:
         raise DataError(f"{place}: no column {quoted(missing)} as in the first file: {there_are(names)}.")
 
 
-def lacks_labels(spec: DatasetSpec | None, split: str) -> bool:
-    """Whether a split may have no label column at all, as GLUE's test.tsv."""
-    return split == "test" and spec is not None and bool(spec.withheld)
-
-
-def spec_for_labels(spec: DatasetSpec | None, choice: ColumnChoice | None) -> DatasetSpec | None:
-    """Return the data set whose labels hold: a label column of the user's own choice does not have them."""
-    return None if choice is not None and choice.label is not None else spec
-
-
 def _readable(row: Row, column: str) -> str | None:
     try:
         return row.fields.get(column)
@@ -393,7 +383,8 @@ class Opener:
             shape=self.shape,
             columns=columns,
             renames=renames,
-            spec=spec_for_labels(spec, self.choice),
+            # A column that the user chose does not have the labels of the catalog.
+            spec=None if self.choice is not None and self.choice.label is not None else spec,
             id_column=None if spec is None else spec.id_column,
             group=find_group(self.group, names, table.place, renames),
             need_label=need_label,
@@ -442,10 +433,10 @@ class Opener:
             check_shared(given, names, table.place)
             return given
         spec = self.source.spec
-        may_lack_label = self.need_label is False or not spec_of(self.shape).need_labels or lacks_labels(spec, split)
-        # Of a competition's test rows nobody but its makers knows the labels.
-        is_known = self._names.issuperset(name for name in names if not is_never_label(name))
-        may_lack_label = may_lack_label or (split == "test" and spec is None and is_known)
+        may_lack_label = self.need_label is False or not spec_of(self.shape).need_labels
+        if split == "test":  # GLUE's have no column of labels, and nobody but its makers knows those of a competition
+            is_known = self._names.issuperset(name for name in names if not is_never_label(name))
+            may_lack_label = may_lack_label or (is_known if spec is None else bool(spec.withheld))
         try:
             wanted = Wanted(
                 choice.renamed(renames) if choice is not None else None,

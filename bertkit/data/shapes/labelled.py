@@ -65,13 +65,14 @@ class LabelledTexts(Shape):
 
     def records(self, rows: Iterable[Row | BadRow], rules: RowRules) -> Iterator[Example | BadRow]:
         """Turn rows into records, what equal labels mean being told once: there may be millions of rows."""
-        inputs, column, known = rules.columns.inputs, rules.columns.label or "", dict[str | None, str]()
+        columns, source, known = rules.columns, rules.source, dict[str | None, str]()
+        inputs, column = columns.inputs, columns.label or ""
         for row in rows:
             fields = None if isinstance(row, BadRow) else row.fields
             if type(fields) is dict and (label := known.get(fields.get(column))) and _ANSWER not in fields:
                 texts: tuple[Any, ...] = tuple([fields.get(name) for name in inputs])
                 if all(type(text) is str and text[:1] != "[" for text in texts):
-                    yield Example(texts, label, row.line, rules.source)
+                    yield Example(texts, label, row.line, source)
                     continue
             (found,) = super().records([row], rules)
             # A label inside an object (labels.label) is in no cell of its own.

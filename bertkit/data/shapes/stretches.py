@@ -324,10 +324,9 @@ def _answers_in_object(found: Mapping[str, Any], start: int | None) -> Iterator[
     for i, text in enumerate(texts):
         near = starts[i] if i < len(starts) else None
         if isinstance(text, str) and text.strip():
-            yield text, int(near) if isinstance(near, int | str) and str(near).lstrip("-").isdigit() else None
+            yield text, _whole(near)
 
 
 def _start(fields: Mapping[str, str]) -> int | None:
     name = first_named(list(fields), START_NAMES)
-    value = fields[name].strip() if name is not None else ""
-    return int(value) if value.isdigit() else None
+    return None if name is None else _whole(fields[name])
