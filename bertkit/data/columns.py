@@ -665,16 +665,20 @@ class RoundShapes(Generic[Taken]):
     Args:
         take: what of a row is meant.
         put: what a record becomes with it.
+        of_all: whether every row of a line counts; else the last of those that are read ahead.
     """
 
     take: Callable[[Row], Taken]
     put: Callable[[Example | BadRow, Taken], Example | BadRow]
+    of_all: bool = True
     _of_line: dict[int, deque[Taken]] = field(default_factory=lambda: defaultdict(deque))
 
     def note(self, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
         """Hand rows on, and remember what is taken of them."""
         for row in rows:
             if isinstance(row, Row):
+                if not self.of_all:
+                    self._of_line.pop(row.line, None)
                 self._of_line[row.line].append(self.take(row))
             yield row
 
@@ -693,14 +697,17 @@ class RoundShapes(Generic[Taken]):
 
 # --- Groups of rows that belong together: of one author, one document, one conversation -----------
 
+# Which of several records of one line have a group: all (2), or the first (1); a run stores it.
+GROUP_FORM = 2
 
-def groups_of(column: str) -> RoundShapes[str]:
-    """Make what gives records the groups that a column names."""
+
+def groups_of(column: str, form: int) -> RoundShapes[str]:
+    """Make what gives records the groups that a column names; `form` as `GROUP_FORM`."""
 
     def grouped(example: Example | BadRow, group: str) -> Example | BadRow:
         return example if isinstance(example, BadRow) or not group else replace(example, group=group)
 
-    return RoundShapes(lambda row: (field_of(row.fields, column) or "").strip(), grouped)
+    return RoundShapes(lambda row: (field_of(row.fields, column) or "").strip(), grouped, of_all=form > 1)
 
 
 def find_group(column: str | None, names: Sequence[str], place: str, renames: Mapping[str, str]) -> str | None:

@@ -19,7 +19,7 @@ from typing import Any
 from bertkit import __version__
 from bertkit.cache import cached, cached_already
 from bertkit.data.catalog import SPLITS
-from bertkit.data.columns import parse_columns, shared_groups
+from bertkit.data.columns import GROUP_FORM, parse_columns, shared_groups
 from bertkit.data.faults import Faults, Oddities
 from bertkit.data.open import Opener, Table, usable_rows
 from bertkit.data.records import (
@@ -62,7 +62,7 @@ class _Asked:
     need_label: bool
     group: str | None
     labels: tuple[str, ...]
-    respell: bool
+    forms: tuple[int, int]
     skip_bad: bool
 
 
@@ -79,7 +79,7 @@ def load_data(
     need_label: bool = True,
     group: str | None = None,
     labels: Sequence[str] = (),
-    respell: bool = True,
+    forms: tuple[int, int] = (LABEL_FORM, GROUP_FORM),
     skip_bad: bool = False,
 ) -> DataSet:
     """Load DATA: a catalog name, a bundled sample, files, a directory, or a hub id.
@@ -97,7 +97,7 @@ def load_data(
         need_label: whether every row must have a label.
         group: the column that names the rows' groups.
         labels: those of the run that will read the data; numbers equal to them are spelt as they are.
-        respell: whether labels may be spelt otherwise than they stand there (1.0 as 1 beside 1).
+        forms: how labels are spelt and which records have groups, for runs that were made with earlier ones.
         skip_bad: whether rows that cannot be used are left out, and said; else they end the loading,
             with all kinds of fault that a file has.
 
@@ -109,12 +109,10 @@ def load_data(
         OutputError: there are many rows, and the cache cannot be written.
     """
     source = find_source(names, data_dir=data_dir, as_split=as_split)
-    wanted = set(SPLITS if splits is None else splits) | {split for split in source.files if split == as_split}
+    wanted = tuple(sorted({*(SPLITS if splits is None else splits), *(s for s in source.files if s == as_split)}))
     shape = shape_asked(task, tasks, None if source.spec is None else source.spec.shape)
     need_label = need_label and spec_of(shape).need_labels
-    asked = _Asked(
-        shape, task, tuple(sorted(wanted)), columns, stored, need_label, group, tuple(labels), respell, skip_bad
-    )
+    asked = _Asked(shape, task, wanted, columns, stored, need_label, group, tuple(labels), forms, skip_bad)
     return _load(source, asked, tasks)
 
 
@@ -153,7 +151,7 @@ def load_splits(request: DataRequest, *, tasks: Tasks, splits: Sequence[str] = (
         task=request.task,
         splits=splits,
         group=request.group,
-        respell=request.label_form >= LABEL_FORM,
+        forms=(request.label_form, request.group_form),
         skip_bad=request.on_error == "skip",
     )
     if "train" not in dataset.splits:
@@ -215,7 +213,7 @@ def _decided(reader: _Reader, loaded: Mapping[str, Sequence[Example]], tasks: Ta
         loaded,
         tasks=tasks,
         known=asked.labels,
-        respell=asked.respell,
+        respell=asked.forms[0] >= LABEL_FORM,
         lost=lost,
         stops=not asked.skip_bad,
     )
@@ -262,6 +260,7 @@ class _Reader:
             choice,
             asked.shape,
             asked.group,
+            group_form=asked.forms[1],
             stored=asked.stored,
             need_label=asked.need_label,
             known=asked.labels,
@@ -412,7 +411,13 @@ def _opened(folder: Path, source: Source, asked: _Asked, tasks: Tasks) -> DataSe
     }
     # Labels lie there as they were written; rows that no score can be learnt from were counted then.
     _, rows, _ = decide_labels(
-        facts["shape"], stored, tasks=tasks, known=asked.labels, respell=asked.respell, lost=Faults(), noted=False
+        facts["shape"],
+        stored,
+        tasks=tasks,
+        known=asked.labels,
+        respell=asked.forms[0] >= LABEL_FORM,
+        lost=Faults(),
+        noted=False,
     )
     return DataSet(
         name=source.name,

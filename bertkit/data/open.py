@@ -11,6 +11,7 @@ from pathlib import Path
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.column_names import first_named
 from bertkit.data.columns import (
+    GROUP_FORM,
     ColumnChoice,
     UnnamedColumnsError,
     Wanted,
@@ -179,6 +180,7 @@ class Table:
     spec: DatasetSpec | None = None
     id_column: str | None = None
     group: str | None = None
+    group_form: int = GROUP_FORM
     need_label: bool = True
     checks_labels: bool = False
     class_names: Sequence[str] = ()
@@ -205,7 +207,7 @@ class Table:
             rows = seen.filter(rows, self.id_column)
         if watch is not None:
             rows = watch(rows)
-        groups = None if self.group is None else groups_of(self.group)
+        groups = None if self.group is None else groups_of(self.group, self.group_form)
         rows = rows if groups is None else groups.note(rows)
         shape = shape_of(self.shape, tag_names=self.tag_names, problems=problems)
         found = shape.examples(rows, self.columns, self.place, spec=self.spec, need_label=self.need_label)
@@ -271,6 +273,7 @@ class Opener:
     choice: ColumnChoice | None
     shape: str
     group: str | None = None
+    group_form: int = GROUP_FORM
     stored: ColumnMap | None = None
     need_label: bool | None = None
     known: Sequence[str] = ()
@@ -387,6 +390,7 @@ class Opener:
             spec=None if self.choice is not None and self.choice.label is not None else spec,
             id_column=None if spec is None else spec.id_column,
             group=find_group(self.group, names, table.place, renames),
+            group_form=self.group_form,
             need_label=need_label,
             checks_labels=finds,
             class_names=self._words_for_ids(columns)

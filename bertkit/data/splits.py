@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertkit.data.catalog import SPLITS
+from bertkit.data.columns import GROUP_FORM
 from bertkit.data.records import DataSet, Example, columns_of, row_keys
 from bertkit.data.sources import lasting_names
 from bertkit.data.store import Block, blocks_of, labels_of, taken
@@ -392,9 +393,9 @@ class DataRequest:
     """DATA and how it is split; JSON both ways.
 
     `passages` says that lines that follow each other are needed together, `group` the column
-    whose equal values are. `split_form` is which rows are the same (`splits.SPLIT_FORM`), `label_form` how
-    labels are spelt (1: as they stand there). `on_error` is what becomes of rows that cannot be
-    used: stop or skip.
+    whose equal values are. `split_form` is which rows are the same (`splits.SPLIT_FORM`), `label_form`
+    how labels are spelt (1: as they stand there), `group_form` which records have their row's group.
+    `on_error` is what becomes of rows that cannot be used: stop or skip.
     """
 
     names: tuple[str, ...]
@@ -409,6 +410,7 @@ class DataRequest:
     group: str | None = None
     split_form: int = SPLIT_FORM
     label_form: int = LABEL_FORM
+    group_form: int = GROUP_FORM
     on_error: str = "stop"
 
     def to_json(self) -> dict[str, Any]:
@@ -425,7 +427,7 @@ class DataRequest:
             MisfitError: a value is missing or of another kind.
         """
         if isinstance(values, Mapping):
-            values = {"split_form": 1, "label_form": 1, **values}
+            values = {"split_form": 1, "label_form": 1, "group_form": 1, **values}
         request = record_of(cls, values, name)
         if not request.names or (request.limit is not None and request.limit < 1):
             raise MisfitError(f"{name or 'it'} asks for no rows")
