@@ -234,6 +234,10 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
         ),
         Form("Bars between fields", {"bars.csv": "text|label\ngood, and cheap|pos\ntoo loud|neg\n"}),
         Form("Comments above the names", {"export.csv": "# exported in May\ntext,label\ngood,pos\nbad,neg\n"}),
+        Form(
+            "What R writes: rows begin with a number, and quotes in texts have a backslash before them",
+            {"reviews.txt": '"text" "label"\n"1" "a \\"good\\" one" "pos"\n"2" "too loud" "neg"\n'},
+        ),
         Form("A table of Markdown", {"reviews.md": "| text | label |\n|---|---|\n| good | pos |\n| bad | neg |\n"}),
         Form(
             "XML: an element that comes again is a row; its attributes and what it holds are columns",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path, PurePath
@@ -13,11 +13,13 @@ from typing import Literal
 from bertkit.data.column_names import column_name
 from bertkit.data.formats.delimited import (
     Knows,
+    are_escaped,
     are_quoted,
     below_title,
     csv_delimiter,
     cut_rows,
     has_header,
+    has_row_names,
     is_cut_alike,
     is_even,
     known_delimiter,
@@ -26,6 +28,7 @@ from bertkit.data.formats.delimited import (
     looks_tsv,
     may_be_table,
     names_of,
+    unescaped,
 )
 from bertkit.data.formats.json_rows import json_kind
 from bertkit.data.formats.lines import sniff_encoding
@@ -157,6 +160,9 @@ NOTES: dict[Marks, str] = {
     **{mark: f"each word has its tag behind a {quoted(mark)}" for mark in ("/", "_", "|")},
     **{mark: f"warning: these are lines of {mark}, and each is read as a text, marks included" for mark in _OTHER},
 }
+
+
+_ROW_NAMES = "the first field of each row is its number, for which the header has no name (as R writes tables)"
 
 
 def marks_of(lines: Sequence[str]) -> Marks:
@@ -503,7 +509,8 @@ class TableFormat:
     `has_header` is true where the first line of a csv or tsv names the columns;
     `delimiter` is the comma of a csv (a semicolon in some spreadsheets' exports). The first
     `skip` lines say how the others are read (sep=;) or what they are (# …) and are none of them. Lines of a txt may
-    carry their labels (`marks`); they are parted where `kind` is "marked".
+    carry their labels (`marks`); they are parted where `kind` is "marked". Rows may begin with a field that the header
+    does not name (`has_row_names`), and quotes in quoted fields may have a backslash before them (`escaped`).
     """
 
     kind: str
@@ -512,6 +519,8 @@ class TableFormat:
     delimiter: str = ","
     skip: int = 0
     marks: Marks = ""
+    has_row_names: bool = False
+    escaped: bool = False
 
     def parted(self, *, entities: bool, classes: bool) -> TableFormat:
         """Return how lines are read that carry what is looked for: entities, or classes of the whole line."""
@@ -525,8 +534,15 @@ class TableFormat:
         return replace(self, kind="marked", has_header=False) if wanted and self.kind == "txt" else self
 
     @property
+    def spelt(self) -> Callable[[str], str] | None:
+        """What brings lines to the usual spelling; None where they have it."""
+        return unescaped if self.escaped else None
+
+    @property
     def marks_note(self) -> str | None:
         """What a user should hear of how lines are parted."""
+        if self.has_row_names:
+            return _ROW_NAMES
         return NOTES[self.marks] if self.kind == "marked" or self.has_speech_tags or self.written_in else None
 
     @property
@@ -641,11 +657,24 @@ def _told_format(opened: Opened, kind: str | None, header: Sequence[str], knows:
         return TableFormat("conll", encoding, has_header=False, delimiter=" ")
     above = lines_above(lines, knows) if kind in (None, "csv", "tsv") else 0
     table = _told_by(lines[above:], encoding, opened, kind, header, knows)
-    if not above:
+    if above and table.kind in ("csv", "tsv") and table.has_header:
+        table = replace(table, skip=max(table.skip, opened.first_line - 1) + above)
+    elif above:
+        table = _told_by(lines, encoding, opened, kind, header, knows)
+    if table.kind not in ("csv", "tsv"):
         return table
-    if table.kind in ("csv", "tsv") and table.has_header:
-        return replace(table, skip=max(table.skip, opened.first_line - 1) + above)
-    return _told_by(lines, encoding, opened, kind, header, knows)
+    full = _below_skipped(lines, opened, table)
+    comma = "\t" if table.kind == "tsv" else table.delimiter
+    return replace(
+        table,
+        has_row_names=table.has_header and has_row_names(full, comma),
+        escaped=table.kind == "csv" and are_escaped(full, comma),
+    )
+
+
+def _below_skipped(lines: Sequence[str], opened: Opened, table: TableFormat) -> list[str]:
+    """Return the lines of a table that are not blank, of those of its beginning."""
+    return _not_blank(lines[max(0, table.skip - opened.first_line + 1) :])
 
 
 def _told_by(
@@ -814,8 +843,7 @@ def _not_blank(lines: Sequence[str]) -> list[str]:
 
 def column_names(opened: Opened, table: TableFormat) -> list[str]:
     """Return the names of the columns of a csv or tsv: those of its first line, or else their places."""
-    below = max(0, table.skip - opened.first_line + 1)
-    full = _not_blank(_sample_lines(opened, table.encoding)[below:])
+    full = _below_skipped(_sample_lines(opened, table.encoding), opened, table)
     first = below_title(cut_rows(full, "\t" if table.kind == "tsv" else table.delimiter))[0]
     return names_of(first) if table.has_header else [str(place) for place in range(1, len(first) + 1)]
 
