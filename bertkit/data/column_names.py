@@ -16,6 +16,7 @@ CONVERSATION_NAMES = (
 # Of several that are there the first counts, so that a title is the text only where there is no other.
 TEXT_NAMES = (
     *("text", "sentence", "document", "review", "content", "comment", "utterance", "article"),
+    *("sentence_form", "paragraph_form"),
     *("텍스트", "문장", "본문", "내용", "리뷰", "댓글", "후기", "발화", "문서", "기사"),
     *("message", "tweet", "body", "post", "review_text", "review_body", "comment_text", "full_text", "description"),
     *CONVERSATION_NAMES,
@@ -105,7 +106,7 @@ SUMMARY_NAMES = (
     *("요약", "요약문", "요약본", "초록"),
 )
 # Conversations with a model, and columns that are made of one: its last answer, and what was said before it.
-CHAT_NAMES = ("messages", "conversations", "conversation")
+CHAT_NAMES = ("messages", "conversations", "conversation", "contents")
 ASKED, ANSWERED = "user_message", "assistant_message"
 DISAGREED = "-"  # what annotation_id holds where as many annotators gave one answer as another
 # Who says a turn of a conversation.

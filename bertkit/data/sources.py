@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from unicodedata import normalize
 
 from bertkit.data.catalog import DATASETS, SPLITS, DatasetSpec
 from bertkit.data.formats.lines import BOM, decoding_fault, sniff_encoding
@@ -154,6 +155,8 @@ def looked_for(spec: DatasetSpec | None) -> str:
 _FIRST_BYTES = 64
 # Folders of texts that nobody has labelled.
 _UNLABELLED = frozenset({"unsup", "unlabeled", "unlabelled", "unsupervised"})
+# Folders of AI Hub whose files have labels: 라벨링데이터, [라벨]…, TL1 and VL1; its sources are in others.
+_OF_LABELS = re.compile(r"(?:\d+[._ -]*|\[)?라벨|[TV]L(?:[\d_.-].*)?$", re.IGNORECASE)
 
 
 def class_files(folder: Path, split: str, words: Mapping[str, Sequence[str]]) -> dict[str, tuple[Path, ...]]:
@@ -164,18 +167,55 @@ def class_files(folder: Path, split: str, words: Mapping[str, Sequence[str]]) ->
         split: what the texts are where no folder says it.
         words: for each split, what its folder may be called, alone or apart from what stands before it.
     """
-    of_word = {word: name for name, own in words.items() for word in own}
-    form = re.compile(rf"(?:.*[_.-])?(?P<word>{'|'.join(of_word)})(?:ing)?", re.IGNORECASE)
-    below = _folders(folder)
-    by_split: dict[str, list[Path]] = {}
-    for path in below:
-        match = form.fullmatch(path.name)
-        if match is not None and len(_classes(path)) > 1:
-            by_split.setdefault(of_word[match["word"].lower()], []).append(path)
+    of_splits = _split_folders(folder, words)
+    by_split = {name: [path for path in paths if len(_classes(path)) > 1] for name, paths in of_splits.items()}
+    by_split = {name: paths for name, paths in by_split.items() if paths}
     if by_split and all(len(paths) == 1 for paths in by_split.values()):
         return {name: _texts(_classes(by_split[name][0])) for name in words if name in by_split}
-    found = {} if any(form.fullmatch(path.name) for path in below) else _classes(folder)
+    found = {} if of_splits else _classes(folder)
     return {split: _texts(found)} if len(found) > 1 else {}
+
+
+def tables_below(
+    folder: Path, split: str, words: Mapping[str, Sequence[str]], deep: int = 3
+) -> dict[str, tuple[Path, ...]]:
+    """Find the tables in the folders of splits, as AI Hub has them; the arguments are `class_files`', and how deep.
+
+    Where some are in folders of labels, what is in others are texts without them.
+    """
+    below = _folders(folder)
+    of_splits = _split_folders(folder, words) or ({split: [folder]} if any(map(_is_of_labels, below)) else {})
+    found = {name: tuple(file for path in of_splits.get(name, ()) for file in _tables(path)) for name in words}
+    found = {name: files for name, files in found.items() if files}
+    if found or not deep:
+        return found
+    inner = [tables for path in below if (tables := tables_below(path, split, words, deep - 1))]
+    return inner[0] if len(inner) == 1 else {}
+
+
+def _split_folders(folder: Path, words: Mapping[str, Sequence[str]]) -> dict[str, list[Path]]:
+    """Return the folders whose names say a split: train, 20news-bydate-test, 1.Training, TL1 beside VL1."""
+    of_word = {word: name for name, own in words.items() for word in own}
+    form = re.compile(rf"(?:.*[_. -])?(?P<word>{'|'.join(of_word)})(?:ing)?(?:_\d.*)?", re.IGNORECASE)
+    found: dict[str, list[Path]] = {}
+    below = _folders(folder)
+    are_labels = {path.name[:2].upper() for path in below if _is_of_labels(path)} >= {"TL", "VL"}
+    for path in below:
+        if (match := form.fullmatch(normalize("NFC", path.name))) is not None:
+            found.setdefault(of_word[match["word"].lower()], []).append(path)
+        elif are_labels and _is_of_labels(path):
+            found.setdefault(of_word["train" if path.name[:1].upper() == "T" else "validation"], []).append(path)
+    return found
+
+
+def _tables(folder: Path) -> list[Path]:
+    below = _folders(folder)
+    files = [path for path in entries(folder) if is_data_file(path) and is_file(path)]
+    return files + [file for path in list(filter(_is_of_labels, below)) or below for file in _tables(path)]
+
+
+def _is_of_labels(folder: Path) -> bool:
+    return _OF_LABELS.match(normalize("NFC", folder.name)) is not None
 
 
 class TextFile(str):
@@ -195,9 +235,14 @@ def are_tables(paths: Sequence[Path]) -> bool:
         return stream.read(_FIRST_BYTES).removeprefix(BOM).lstrip()[:1] == b"{"
 
 
-def unlabelled(folder: Path) -> list[Path]:
-    """Return the folders of texts without a class, which are not read."""
-    return [path for one in (folder, *_folders(folder)) for path in _folders(one) if path.name.lower() in _UNLABELLED]
+def _unlabelled(top: Path, files: Mapping[str, Sequence[Path]]) -> tuple[Path, ...]:
+    """Return the folders of texts without a label beside those of the files that are read."""
+    found: list[Path] = []
+    for folder in sorted({one for paths in files.values() for path in paths for one in path.parents}):
+        beside = _folders(folder) if folder.is_relative_to(top) else []
+        are_marked = any(map(_is_of_labels, beside))
+        found += [p for p in beside if p.name.lower() in _UNLABELLED or (are_marked and not _is_of_labels(p))]
+    return tuple(found)
 
 
 def text_reader(path: Path) -> Callable[[], Iterator[Row | BadRow]]:
@@ -218,7 +263,8 @@ def _row(path: Path) -> Iterator[Row | BadRow]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in entries(folder) if is_dir(path) and not path.name.startswith((".", "_")))
+    inside = (path for path in entries(folder) if not path.name.startswith((".", "_")))
+    return [path for path in inside if is_dir(path) and not path.is_symlink()]
 
 
 def _classes(folder: Path) -> Mapping[Path, Sequence[Path]]:
@@ -251,7 +297,8 @@ DATA_ROOT_VARIABLE = "BERTKIT_DATA"
 class Source:
     """Where a data set will be read from: files by split, or an id (and config) on the hub.
 
-    `are_texts` tells that each file is one text, of the class that its folder is called.
+    `are_texts` tells that each file is one text, of the class that its folder is called; `left_out` are folders of
+    texts without a label.
     """
 
     name: str
@@ -261,6 +308,7 @@ class Source:
     hub_config: str | None = None
     is_sample: bool = False
     are_texts: bool = False
+    left_out: tuple[Path, ...] = ()
 
 
 def find_source(names: Sequence[str], *, data_dir: Path | None = None, as_split: str | None = None) -> Source:
@@ -354,6 +402,7 @@ def _data_files(folder: Path) -> list[str]:
     saved = [file for file in files if _SAVED.fullmatch(file.name)]  # what is beside them tells of them
     found = [str(file) for file in saved or files if file.name != _OF_SAVED]
     found = found or class_texts(folder, SPLIT_WORDS)
+    found = found or [str(file) for files in tables_below(folder, "", SPLIT_WORDS).values() for file in files]
     if not found:
         raise DataError(
             f"{folder}: there is no file in it that can be read (.txt, .csv, .tsv, .jsonl, .parquet, …)"
@@ -453,7 +502,11 @@ def _directory_source(folder: Path, split: str) -> Source:
     of_classes = class_files(folder, split, SPLIT_WORDS)
     if of_classes:
         are_texts = not are_tables(next(iter(of_classes.values())))
-        return Source(folder.resolve().name, files=of_classes, are_texts=are_texts)
+        return Source(
+            folder.resolve().name, files=of_classes, are_texts=are_texts, left_out=_unlabelled(folder, of_classes)
+        )
+    if below := tables_below(folder, split, SPLIT_WORDS):
+        return Source(folder.resolve().name, files=below, left_out=_unlabelled(folder, below))
     raise DataError(
         f"{folder}: no data is there; looked for {looked_for(None)}, or for a folder of texts for each class "
         "(pos/1.txt, neg/2.txt); or name the files themselves."

@@ -36,6 +36,12 @@ _OFTEN = 20
 # The names of a table whose fields spaces part, as R writes them; and rows that are many enough to be numbered.
 _QUOTED_NAMES = re.compile(r'"[^"]*"(?: "[^"]+")+')
 _MANY_ROWS = 10
+# What stands beside the sums below a table, and how many rows above it are remembered.
+_TOTALS = frozenset(
+    {"Total", "TOTAL", "total", "Totals", "Grand Total", "Sum", "SUM", "Average", "Mean"}
+    | {"합계", "총계", "총합", "총합계", "평균", "소계", "계"}
+)
+_ROWS_ABOVE = 50
 _UNEXPECTED_END = "unexpected end of data"
 
 
@@ -128,7 +134,7 @@ def is_cut_alike(full: Sequence[str], delimiter: str) -> bool:
     rows = cut_rows(full, delimiter)
     spaced = [cell for row in rows for cell in row if cell != cell.strip()]
     whole = "\n".join(full)
-    are_quoted = all(f'"{cell}"' in whole for cell in spaced)
+    are_quoted = all('"' + cell.replace('"', '""') + '"' in whole for cell in spaced)
     return bool(rows) and all(len(row) == len(rows[0]) > 1 for row in rows) and are_quoted
 
 
@@ -486,6 +492,33 @@ def read_table(
         elif keep_blank:
             is_text = columns is not None and len(columns) == 1
             yield Row(line, dict.fromkeys(columns or (), "")) if is_text else BadRow(line, "the line is blank")
+
+
+def without_total(rows: Iterator[Row | BadRow]) -> Iterator[Row | BadRow]:
+    """Leave out a last row that is called a total and has numbers of its own, as spreadsheets have it."""
+    first: list[Row] = []
+    held: Row | None = None
+    for row in rows:
+        if held is not None:
+            yield held
+            held = None
+        if isinstance(row, Row) and len(first) < _ROWS_ABOVE:
+            first.append(row)
+        if isinstance(row, Row) and not _TOTALS.isdisjoint(row.fields.values()) and _adds_up(row, first):
+            held = row
+        else:
+            yield row
+    if held is not None:
+        yield LeftOut(held.line, "the line adds up the rows above it")
+
+
+def _adds_up(row: Row, above: Sequence[Row]) -> bool:
+    """Tell a row of one word for a total and numbers, not all of which its columns have above it."""
+    filled = {name: cell.strip() for name, cell in row.fields.items() if cell.strip()}
+    numbers = [name for name, cell in filled.items() if is_number(cell)]
+    others = [own for own in above if own is not row]
+    strange = [name for name in numbers if all(own.fields.get(name, "").strip() != filled[name] for own in others)]
+    return len(filled) - len(numbers) == 1 and len(others) > _FEW_ROWS and bool(strange)
 
 
 def _one_line(lines: Lines, delimiter: str) -> Iterator[list[str]]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bertkit.data.column_names import column_name
-from bertkit.data.formats.delimited import COMMENTS, read_records, read_table, with_row_names
+from bertkit.data.formats.delimited import COMMENTS, read_records, read_table, with_row_names, without_total
 from bertkit.data.formats.json_rows import read_json_document, read_json_lines
 from bertkit.data.formats.lines import BOM, READ_ERRORS, Lines, decoding_fault
 from bertkit.data.formats.opened import Opened, open_bytes
@@ -135,7 +135,7 @@ def _read(
     records = read_records(lines, known.kind, known.delimiter, at_once=path is not None)
     records = with_row_names(records) if known.has_row_names else records
     rows = read_table(records, source, has_header=known.has_header, header=header, keep_blank=keep_blank)
-    return itertools.chain(above, rows) if above else rows
+    return without_total(itertools.chain(above, rows) if above else rows)
 
 
 def _left_above(line: str, number: int) -> list[Row | BadRow]:

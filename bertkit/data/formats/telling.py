@@ -57,20 +57,23 @@ from bertkit.plain import is_kept_stdin, listed, quoted
 
 Marks = Literal[
     "", "label", "/", "_", "|", "element", "bracket", "angle", "link", "start", "speech", "nlu", "entities of nlu",
-    "PubTator", "SemEval", "Vowpal Wabbit", "libsvm", "weights",
+    "PubTator", "SemEval", "Vowpal Wabbit", "libsvm", "weights", "tree", "behind",
     "XML or HTML", "YAML", "subtitles", "RTF", "LaTeX", "a script",
 ]  # fmt: skip
 """`label`: `LABEL:fine text`; `/`, `_`, `|`: an entity tag behind each word; `speech`: a part of speech behind each;
-`nlu`: examples below their intents; `SemEval`: numbered sentences, below each its relation; `libsvm`, `weights`:
-numbers of features; those of `_OTHER`: lines that are not texts but of a program; the others: how
-entities stand in a text."""
+`tree`: words in a tree, its label first; `behind`: `text;label` or `text@label`; `nlu`: examples below their intents;
+`SemEval`: numbered sentences, below each its relation; `libsvm`, `weights`: numbers of features; those of `_OTHER`:
+lines that are not texts but of a program; the others: how entities stand in a text."""
 
 _OF_INTENTS: frozenset[Marks] = frozenset({"nlu", "entities of nlu"})
 ENTITY_MARKS: frozenset[Marks] = frozenset({"PubTator", "/", "_", "|", "element", "bracket", "angle", "link", "start"})
 # Without what is written around the text nothing of a line is one.
-_ALWAYS_PARTED: frozenset[Marks] = frozenset({"SemEval", "Vowpal Wabbit"})
+_ALWAYS_PARTED: frozenset[Marks] = frozenset({"SemEval", "Vowpal Wabbit", "tree"})
 
 _LABEL = re.compile(r"([A-Z]{2,10}:[A-Za-z]+)\s+(?=\S)", re.ASCII)
+# A tree of Stanford's sentiment treebank, and its leaves; a label behind a text.
+_TREE, _LEAF, _NODE = re.compile(r"\((\d) (.*)\)"), re.compile(r"\(\d ([^()\s]+)\)"), re.compile(r"\((\d) |[()\s]")
+_BEHIND = re.compile(r"(?P<text>.*\S)\s*(?P<mark>[;@])\s*(?P<label>[^\W\d_][\w-]{0,29})\s*")
 _NAME = "(?P<name>[A-Za-z][A-Za-z_-]+)"
 # An element's name, or the type that it states: <PER>…</PER>, <ENAMEX TYPE="PERSON">…</ENAMEX>.
 _ELEMENT = re.compile(
@@ -140,12 +143,15 @@ _OF_PASSAGES = frozenset(
 _OF_WORDS = frozenset({"b", "i", "u", "em", "strong", "br", "span", "sub", "sup", "mark"})
 _OF_SUBTITLES = frozenset({"tt", "sami", "transcript", "timedtext", "svg"})
 _ENOUGH_LINES, _ENOUGH_WORDS = 3, 4
+_MANY_LINES = 12
 _ABOVE_INTENT = 20  # lines among which the first intent is
 # Of lines with entities one in so many holds some.
 _SOME = 5
 NOTES: dict[Marks, str] = {
     "label": "the first word of each line is its label ('label'; the part before the colon is 'coarse': "
     "--columns text=text,label=coarse)",
+    "tree": "each line is a tree: its first number is the label, and its words are the text",
+    "behind": "the label of each line stands behind its text",
     "element": "entities are between marks such as <PER> and </PER>, which are not part of the text",
     "bracket": "entities are written in the text as [name:PER], and the marks are not part of it",
     "angle": "entities are written in the text as <name:PER>, and the marks are not part of it",
@@ -171,6 +177,8 @@ def marks_of(lines: Sequence[str]) -> Marks:
         return told if lines else ""
     if any("\t" in line for line in lines):
         return ""
+    if _STRAY_LINES * sum(not _is_tree(line) for line in lines) <= len(lines):
+        return "tree"
     labels = [found[1] for line in lines if (found := _LABEL.match(line))]
     if len(labels) == len(lines) >= _ENOUGH_LINES and 1 < len(set(labels)) < len(labels):
         return "label"
@@ -183,7 +191,23 @@ def marks_of(lines: Sequence[str]) -> Marks:
         names = [name for own in found_in for name in own]
         if (_are_kinds(names) or (kind == "start" and names)) and _SOME * sum(map(bool, found_in)) >= len(lines):
             return kind
-    return "speech" if _have_speech([word for line in lines for word in line.split()]) else ""
+    if _have_speech([word for line in lines for word in line.split()]):
+        return "speech"
+    return "behind" if _have_labels_behind(lines) else ""
+
+
+def _is_tree(line: str) -> bool:
+    """Tell a tree with a number at each node, and words in its leaves alone."""
+    whole = _TREE.fullmatch(line.strip())
+    return whole is not None and line.count("(") == line.count(")") and not _NODE.sub("", _LEAF.sub("", line))
+
+
+def _have_labels_behind(lines: Sequence[str]) -> bool:
+    """Tell whether all lines end in one of few labels behind a mark; a text may end in a word behind one by chance."""
+    found = [match for line in lines if (match := _BEHIND.fullmatch(line)) is not None]
+    labels = {match["label"] for match in found}
+    are_all = len(found) == len(lines) >= _MANY_LINES and len({match["mark"] for match in found}) == 1
+    return are_all and 1 < len(labels) <= len(lines) // _ENOUGH_LINES
 
 
 def marked_rows(rows: Iterator[Row | BadRow], marks: Marks, column: str) -> Iterator[Row | BadRow]:
@@ -219,6 +243,13 @@ def marked_rows(rows: Iterator[Row | BadRow], marks: Marks, column: str) -> Iter
 def _fields(line: str, marks: Marks, column: str) -> dict[str, str]:
     if marks == "Vowpal Wabbit":
         return _namespaces(line, column)
+    if marks == "tree":
+        if not _is_tree(line):
+            raise RowError("the line is not a tree of words with a number at each node, as the lines before it are")
+        return {column: " ".join(_LEAF.findall(line)), "label": line.strip()[1]}
+    if marks == "behind":
+        match = _BEHIND.fullmatch(line)
+        return {column: line} if match is None else {column: match["text"], "label": match["label"]}
     if marks == "label":
         found = _LABEL.match(line)
         if found is None:
@@ -529,7 +560,7 @@ class TableFormat:
                 self, kind="marked", has_header=False, marks="entities of nlu" if entities > classes else "nlu"
             )
         wanted = self.marks in _ALWAYS_PARTED or (
-            entities if self.marks in ENTITY_MARKS else classes and self.marks == "label"
+            entities if self.marks in ENTITY_MARKS else classes and self.marks in ("label", "behind")
         )
         return replace(self, kind="marked", has_header=False) if wanted and self.kind == "txt" else self
 

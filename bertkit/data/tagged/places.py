@@ -132,12 +132,15 @@ def entities_of_tags(
 
 # --- Entities that a row lists: by their characters, or as strings whose places are searched ------
 
-_START_KEYS = ("start", "start_offset", "begin")
+_START_KEYS = ("start", "start_offset", "startOffset", "begin")
 # Of LUIS: where the first and the last character of an entity are.
 _FIRST_KEYS, _LAST_KEYS = ("startPos", "startCharIndex"), ("endPos", "endCharIndex")
-_END_KEYS = ("end", "end_offset", "stop")
+_END_KEYS = ("end", "end_offset", "endOffset", "stop")
 _STRING_KEYS = ("text", "string", "word", "mention", "surface")
-_LABEL_KEYS = ("label", "labels", "type", "entity_type", "entity_group", "tag", "entity", "entityName", "category")
+_LABEL_KEYS = (
+    *("label", "labels", "type", "entity_type", "entity_group", "tag"),
+    *("entity", "entityName", "category", "displayName"),
+)
 
 
 class Found(NamedTuple):

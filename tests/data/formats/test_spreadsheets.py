@@ -88,6 +88,21 @@ def test_a_backslash_at_the_end_of_a_field_is_no_escape(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("total", ["Total,16", "합계,48", "Average,3.1", "Grand Total,48\n,"])
+def test_a_total_below_the_rows_is_left_out_and_said(tmp_path: Path, total: str) -> None:
+    rows = "".join(f"row {i},{1 + i % 5}\n" for i in range(16))
+    loaded = load_data([str(path := written(tmp_path, "t.csv", f"text,score\n{rows}{total}\n"))])
+    assert (loaded.task, len(loaded.splits["train"])) == ("classify", 16)
+    assert f"left out: the line adds up the rows above it (1), the first at {path}:18" in loaded.notes
+
+
+@pytest.mark.parametrize("last", ["Total,3", "Total loss,48", "Total,bad", "Total,48\nmore,2"])
+def test_a_row_that_is_no_total_stays(tmp_path: Path, last: str) -> None:
+    rows = "".join(f"row {i},{1 + i % 5}\n" for i in range(16))
+    path = written(tmp_path, "t.csv", f"text,score\n{rows}{last}\n")
+    assert len(list(read_rows(path))) == 16 + len(last.split("\n"))
+
+
 def test_a_name_that_stands_twice_is_refused_as_before(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="names the column 'text' twice"):
         list(read_rows(written(tmp_path, "t.csv", "text,text,,\na,b,,\n")))
