@@ -431,7 +431,7 @@ def how_read(sets: Iterable[Sequence[str]], mark: str | None, are_lists: bool) -
         return ""
     different, several, none, rows = len(names), counts[2], counts[0], counts.total()
     ways = {
-        None: "one column of 0 and 1 each",
+        None: "one column each, yes or no",
         PLACES: "lists of 0 and 1; each label is named by its position, from 0",
         "": "JSON lists" if are_lists else f"one per cell, because none contains {' or '.join(map(quoted, MARKS))}",
     }

@@ -177,7 +177,8 @@ def marks_of(lines: Sequence[str]) -> Marks:
         return told if lines else ""
     if any("\t" in line for line in lines):
         return ""
-    if _STRAY_LINES * sum(not _is_tree(line) for line in lines) <= len(lines):
+    are_trees = _STRAY_LINES * sum(not _is_tree(line) for line in lines) <= len(lines)
+    if are_trees and any(line.count("(") > 1 for line in lines):
         return "tree"
     labels = [found[1] for line in lines if (found := _LABEL.match(line))]
     if len(labels) == len(lines) >= _ENOUGH_LINES and 1 < len(set(labels)) < len(labels):

@@ -51,6 +51,7 @@ def test_trees_are_texts_with_the_label_of_their_root(tmp_path: Path, task: str)
     assert found == list(zip(("It was fun", "Too loud", "-LRB-"), labels, strict=True))
     with pytest.raises(DataError, match=r"a\.txt:22: the line is not a tree"):
         load_data([str(lines(tmp_path / "a.txt", *TREES * 7, "(2 open"))], task=task)
+    assert marks_of(["(1 apple)", "(2 pear)", "(3 plum)"]) == ""
 
 
 @pytest.mark.parametrize("mark", [";", "@"])
