@@ -89,8 +89,8 @@ _PLACE_OF_BYTE = re.compile(r": byte 0x[0-9a-f]{2} at byte \d+ of the line")
 _SHOWN_REASONS = 3
 # Kinds of fault that an error lists, and lines of each.
 _MOST_KINDS, _FIRST_LINES = 8, 3
-_WAY_ON = "Fix them; `train --on-error skip` leaves such rows out, and `inspect-data --write FILE` writes the others."
-_WAY_ON_OF_ONE = "Fix it, or leave it out with `train --on-error skip`."
+_WAY_ON = "Fix them; `--on-error skip` leaves such rows out, and `inspect-data --write FILE` writes the others."
+_WAY_ON_OF_ONE = "Fix it, or leave it out with `--on-error skip`."
 
 
 @dataclass

@@ -342,6 +342,9 @@ class _Reader:
             others = [split for split in found if split not in self.withheld]
             way_on = f"score another split ({', '.join(others)})" if others else "score another data set"
             return f"{name}: the labels of {' and '.join(self.withheld)} are withheld; {way_on}."
+        if set(found).intersection(self.asked.splits):
+            why = self.read.left_out.summary() or "empty, or only a header line"
+            return f"{name}: there are no rows in it ({why})."
         there_are = ", ".join(found) or "none"
         return f"{name}: there is no split {' or '.join(self.asked.splits)}; the splits are: {there_are}."
 

@@ -251,6 +251,16 @@ def test_only_the_wanted_splits_are_read(tmp_path):
         load_data([str(tmp_path)], splits=("validation",))
 
 
+def test_a_split_without_a_row_says_why(tmp_path):
+    blank, rejected = tmp_path / "blank.txt", tmp_path / "rejected.jsonl"
+    write(blank, "\n\n")
+    write(rejected, '{"text": "a b", "spans": [], "answer": "reject"}\n')
+    with pytest.raises(DataError, match=r"there are no rows in it \(empty, or only a header line\)"):
+        load_data([str(blank)], task="ner")
+    with pytest.raises(DataError, match=r"there are no rows in it \(the answer is reject \(Prodigy\) \(1\)\)"):
+        load_data([str(rejected)], task="ner")
+
+
 def test_two_files_for_one_split_are_ambiguous(tmp_path):
     write(tmp_path / "dev.tsv", "text\tlabel\na\t1\n")
     write(tmp_path / "validation.csv", "text,label\na,1\n")

@@ -28,7 +28,7 @@ def test_all_kinds_of_fault_are_said_at_once(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{tmp_path / 't.csv'}:2: label is empty (column 'label'); in all 4 rows cannot be used: "
         "label is empty (column 'label') (3: lines 2, 22, 32); 3 fields where 2 are expected (1: line 11). "
-        "Fix them; `train --on-error skip` leaves such rows out, and `inspect-data --write FILE` writes the others."
+        "Fix them; `--on-error skip` leaves such rows out, and `inspect-data --write FILE` writes the others."
     )
 
 
