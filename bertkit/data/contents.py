@@ -139,6 +139,8 @@ def tell_columns(
         texts = (ASKED,) if answer == ANSWERED and choice is None else texts
         told = ColumnChoice(texts or (free[0].name,), pair, answer)
         return Told(told, found, _reason([] if texts else free, labels if needs_label else []))
+    if not labels and len(free) == 2:  # texts may be scored in pairs
+        labels = [c for c in columns if any(map(_is_fraction, c.values)) and all(map(is_number, c.values))]
     return Told(_proposed(texts, pair, label, free, labels), found)
 
 

@@ -47,6 +47,7 @@ _LIKE_SPLIT = re.compile(
     rf"(?:.*[_.-])?(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?:[_.-].*)?\.({'|'.join(DATA_SUFFIXES)}){_PACKED}",
     re.IGNORECASE,
 )
+_SPLIT_FOLDER = re.compile(rf"(?:.*[_. -])?(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?:ing)?(?:_\d.*)?", re.IGNORECASE)
 _SAVED, _OF_SAVED = re.compile(r"(?:data-\d+-of-\d+|dataset)\.arrow"), "dataset_dict.json"
 
 
@@ -159,57 +160,48 @@ _UNLABELLED = frozenset({"unsup", "unlabeled", "unlabelled", "unsupervised"})
 _OF_LABELS = re.compile(r"(?:\d+[._ -]*|\[)?라벨|[TV]L(?:[\d_.-].*)?$", re.IGNORECASE)
 
 
-def class_files(folder: Path, split: str, words: Mapping[str, Sequence[str]]) -> dict[str, tuple[Path, ...]]:
+def class_files(folder: Path, split: str) -> dict[str, tuple[Path, ...]]:
     """Find the texts of class folders by split, those of a class together; empty where there are none.
 
     Args:
         folder: holds a folder for each class, or one for each split with those in it.
         split: what the texts are where no folder says it.
-        words: for each split, what its folder may be called, alone or apart from what stands before it.
     """
-    of_splits = _split_folders(folder, words)
+    of_splits = _split_folders(folder)
     by_split = {name: [path for path in paths if len(_classes(path)) > 1] for name, paths in of_splits.items()}
     by_split = {name: paths for name, paths in by_split.items() if paths}
     if by_split and all(len(paths) == 1 for paths in by_split.values()):
-        return {name: _texts(_classes(by_split[name][0])) for name in words if name in by_split}
+        return {name: _texts(_classes(by_split[name][0])) for name in SPLITS if name in by_split}
     found = {} if of_splits else _classes(folder)
     return {split: _texts(found)} if len(found) > 1 else {}
 
 
-def tables_below(
-    folder: Path, split: str, words: Mapping[str, Sequence[str]], deep: int = 3
-) -> dict[str, tuple[Path, ...]]:
-    """Find the tables in the folders of splits, as AI Hub has them; the arguments are `class_files`', and how deep.
-
-    Where some are in folders of labels, what is in others are texts without them.
-    """
+def tables_below(folder: Path, split: str, deep: int = 3) -> dict[str, tuple[Path, ...]]:
+    """Find the tables in the folders of splits, at most so deep; beside folders of labels others hold bare texts."""
     below = _folders(folder)
-    of_splits = _split_folders(folder, words) or ({split: [folder]} if any(map(_is_of_labels, below)) else {})
-    found = {name: tuple(file for path in of_splits.get(name, ()) for file in _tables(path)) for name in words}
-    found = {name: files for name, files in found.items() if files}
-    if found or not deep:
-        return found
-    inner = [tables for path in below if (tables := tables_below(path, split, words, deep - 1))]
+    of_splits = _split_folders(folder) or ({split: [folder]} if any(map(_is_of_labels, below)) else {})
+    found = {name: tuple(file for path in paths for file in _tables(path)) for name, paths in of_splits.items()}
+    if any(found.values()) or not deep:
+        return {name: found[name] for name in (*SPLITS, "") if found.get(name)}
+    inner = [tables for path in below if (tables := tables_below(path, split, deep - 1))]
     return inner[0] if len(inner) == 1 else {}
 
 
-def _split_folders(folder: Path, words: Mapping[str, Sequence[str]]) -> dict[str, list[Path]]:
+def _split_folders(folder: Path) -> dict[str, list[Path]]:
     """Return the folders whose names say a split: train, 20news-bydate-test, 1.Training, TL1 beside VL1."""
-    of_word = {word: name for name, own in words.items() for word in own}
-    form = re.compile(rf"(?:.*[_. -])?(?P<word>{'|'.join(of_word)})(?:ing)?(?:_\d.*)?", re.IGNORECASE)
     found: dict[str, list[Path]] = {}
     below = _folders(folder)
     are_labels = {path.name[:2].upper() for path in below if _is_of_labels(path)} >= {"TL", "VL"}
     for path in below:
-        if (match := form.fullmatch(normalize("NFC", path.name))) is not None:
-            found.setdefault(of_word[match["word"].lower()], []).append(path)
+        if (match := _SPLIT_FOLDER.fullmatch(normalize("NFC", path.name))) is not None:
+            found.setdefault(_SPLIT_OF_WORD[match["word"].lower()], []).append(path)
         elif are_labels and _is_of_labels(path):
-            found.setdefault(of_word["train" if path.name[:1].upper() == "T" else "validation"], []).append(path)
+            found.setdefault("train" if path.name[:1].upper() == "T" else "validation", []).append(path)
     return found
 
 
 def _tables(folder: Path) -> list[Path]:
-    below = _folders(folder)
+    below = [path for path in _folders(folder) if not path.is_symlink()]
     files = [path for path in entries(folder) if is_data_file(path) and is_file(path)]
     return files + [file for path in list(filter(_is_of_labels, below)) or below for file in _tables(path)]
 
@@ -224,9 +216,9 @@ class TextFile(str):
     __slots__ = ()
 
 
-def class_texts(folder: Path, words: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the names of all texts of class folders, whatever split they are of; the arguments are `class_files`'."""
-    return [TextFile(path) for paths in class_files(folder, "", words).values() for path in paths]
+def class_texts(folder: Path) -> list[str]:
+    """Return the names of all texts of class folders, whatever split they are of."""
+    return [TextFile(path) for paths in class_files(folder, "").values() for path in paths]
 
 
 def are_tables(paths: Sequence[Path]) -> bool:
@@ -263,8 +255,7 @@ def _row(path: Path) -> Iterator[Row | BadRow]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    inside = (path for path in entries(folder) if not path.name.startswith((".", "_")))
-    return [path for path in inside if is_dir(path) and not path.is_symlink()]
+    return sorted(path for path in entries(folder) if is_dir(path) and not path.name.startswith((".", "_")))
 
 
 def _classes(folder: Path) -> Mapping[Path, Sequence[Path]]:
@@ -401,8 +392,8 @@ def _data_files(folder: Path) -> list[str]:
     files = [file for file in entries(folder) if is_file(file) and is_data_file(file)]
     saved = [file for file in files if _SAVED.fullmatch(file.name)]  # what is beside them tells of them
     found = [str(file) for file in saved or files if file.name != _OF_SAVED]
-    found = found or class_texts(folder, SPLIT_WORDS)
-    found = found or [str(file) for files in tables_below(folder, "", SPLIT_WORDS).values() for file in files]
+    found = found or class_texts(folder)
+    found = found or [str(file) for files in tables_below(folder, "").values() for file in files]
     if not found:
         raise DataError(
             f"{folder}: there is no file in it that can be read (.txt, .csv, .tsv, .jsonl, .parquet, …)"
@@ -499,13 +490,13 @@ def _directory_source(folder: Path, split: str) -> Source:
     files = split_files(folder, exact=False)
     if "train" in files or len(files) > 1:
         return Source(folder.resolve().name, files=files)
-    of_classes = class_files(folder, split, SPLIT_WORDS)
+    of_classes = class_files(folder, split)
     if of_classes:
         are_texts = not are_tables(next(iter(of_classes.values())))
         return Source(
             folder.resolve().name, files=of_classes, are_texts=are_texts, left_out=_unlabelled(folder, of_classes)
         )
-    if below := tables_below(folder, split, SPLIT_WORDS):
+    if below := tables_below(folder, split):
         return Source(folder.resolve().name, files=below, left_out=_unlabelled(folder, below))
     raise DataError(
         f"{folder}: no data is there; looked for {looked_for(None)}, or for a folder of texts for each class "

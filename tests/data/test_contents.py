@@ -41,6 +41,14 @@ def test_one_text_and_one_label_are_sure() -> None:
     assert found.why == "'v2' holds texts and 'v1' has 2 values ('spam', 'ham')"
 
 
+def test_the_only_column_of_scores_is_proposed(tmp_path: Path) -> None:
+    path = tmp_path / "sts.tsv"
+    lines = [f"captions\t2012\t{i:04}\t{i % 7 / 2}\t{text}\t{text} again" for i, text in enumerate(TEXTS)]
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=r"for example --columns text=5,pair=6,label=4\."):
+        load_data([str(path)])
+
+
 def test_a_column_of_splits_is_no_label() -> None:
     uses = ["TRAIN"] * 20 + ["VALIDATION"] * 5 + ["TEST"] * 5
     assert told(rows(**{"1": uses, "2": TEXTS, "3": LABELS})) == ("text=2,label=3", True, "auto")
