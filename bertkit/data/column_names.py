@@ -22,7 +22,7 @@ TEXT_NAMES = (
     *CONVERSATION_NAMES,
     *("comments", "reviews", "utt", "sms", "query", "input", "texts", "data", "title", "headline"),
     *("리뷰내용", "댓글내용", "본문내용", "문의내용", "상담내용", "의견"),
-    *("문의", "메시지", "트윗", "글", "원문", "제목"),
+    *("문의", "메시지", "트윗", "글", "원문", "발화문", "제목"),
 )
 PAIR_NAMES = (
     ("sentence1", "sentence2"),

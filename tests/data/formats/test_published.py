@@ -130,6 +130,20 @@ def test_annotations_of_azure_lack_their_texts(tmp_path: Path) -> None:
         load_data([str(path)])
 
 
+@pytest.mark.parametrize(
+    ("names", "row"),
+    [
+        (("Source", "RawText", "Word"), "shop,{} of us came home late,5"),
+        (("word", "context", "origin"), "bank,{} of us left,x"),
+        (("word", "source", "score"), "bank{},x,0.5"),
+    ],
+)
+def test_a_word_beside_texts_is_no_token(tmp_path: Path, names: Sequence[str], row: str) -> None:
+    """A word that is asked for, the number of words, a lexicon: another column is constant, so all rows were one."""
+    path = table(tmp_path / "rows.csv", names, [row.format(i).split(",") for i in range(12)])
+    assert len(list(read_rows(path))) == 12
+
+
 @pytest.mark.parametrize("name", ["words.csv", "words.tsv"])
 @pytest.mark.parametrize(
     "names", [("sentence_id", "words", "labels"), ("sent_id", "token", "ner_tag"), ("sentence_idx", "word", "tag")]
