@@ -202,8 +202,14 @@ def _split_folders(folder: Path) -> dict[str, list[Path]]:
 
 def _tables(folder: Path) -> list[Path]:
     below = [path for path in _folders(folder) if not path.is_symlink()]
-    files = [path for path in entries(folder) if is_data_file(path) and is_file(path)]
-    return files + [file for path in list(filter(_is_of_labels, below)) or below for file in _tables(path)]
+    inner = [file for path in list(filter(_is_of_labels, below)) or below for file in _tables(path)]
+    return [*_files_in(folder), *inner]
+
+
+def _files_in(folder: Path) -> list[Path]:
+    files = [file for file in entries(folder) if is_file(file) and is_data_file(file)]
+    saved = [file for file in files if _SAVED.fullmatch(file.name)]  # what is beside them tells of them
+    return [file for file in saved or files if file.name != _OF_SAVED]
 
 
 def _is_of_labels(folder: Path) -> bool:
@@ -389,10 +395,7 @@ def input_files(names: Sequence[str], of_folder: Callable[[Path], list[str]] | N
 
 
 def _data_files(folder: Path) -> list[str]:
-    files = [file for file in entries(folder) if is_file(file) and is_data_file(file)]
-    saved = [file for file in files if _SAVED.fullmatch(file.name)]  # what is beside them tells of them
-    found = [str(file) for file in saved or files if file.name != _OF_SAVED]
-    found = found or class_texts(folder)
+    found = [str(file) for file in _files_in(folder)] or class_texts(folder)
     found = found or [str(file) for files in tables_below(folder, "").values() for file in files]
     if not found:
         raise DataError(
