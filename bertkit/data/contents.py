@@ -16,7 +16,7 @@ from bertkit.data.column_names import ANSWERED, ASKED, LABEL_NAMES, folded
 from bertkit.data.columns import SAID_OF_TARGETS, ColumnChoice, UnnamedColumnsError, named_parts, say_which, text_of
 from bertkit.data.records import AUTO, CLASSES, ENTITIES, QUESTIONS, SCORES, TEXTS, ColumnMap, Row
 from bertkit.data.tagged.schemes import are_tags, is_entity_tag, is_like_tag
-from bertkit.data.values import JsonText, RowError, field_of, is_number, parse_list
+from bertkit.data.values import JsonText, RowError, field_of, is_number, is_whole, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import listed, quoted, shell_words, shortened
 
@@ -140,7 +140,7 @@ def tell_columns(
         told = ColumnChoice(texts or (free[0].name,), pair, answer)
         return Told(told, found, _reason([] if texts else free, labels if needs_label else []))
     if not labels and len(free) == 2:  # texts may be scored in pairs
-        labels = [c for c in columns if any(map(_is_fraction, c.values)) and all(map(is_number, c.values))]
+        labels = [c for c in columns if all(map(is_number, c.values)) and not all(map(is_whole, c.values))]
     return Told(_proposed(texts, pair, label, free, labels), found)
 
 
@@ -467,7 +467,7 @@ def _look_at(name: str, place: int, rows: Sequence[Row]) -> _Column:
         and 2 <= len(different) <= min(_MOST_LABELS, count // _OFTEN)
         and words <= _LABEL_WORDS
         and characters <= _LABEL_CHARACTERS
-        and not any(map(_is_fraction, different))
+        and not any(is_number(value) and not is_whole(value) for value in different)
     )
     is_places = any(value not in _NONE for value in values) and all(map(_holds_places, values[:_ENOUGH]))
     is_places = is_places or _are_lists_of_tags(values)
@@ -484,10 +484,6 @@ def _value(fields: Mapping[str, str], name: str) -> str:
         return (text_of(fields, name) if isinstance(found, JsonText) and found.startswith('["') else found).strip()
     except RowError:
         return ""
-
-
-def _is_fraction(value: str) -> bool:
-    return is_number(value) and not float(value).is_integer()
 
 
 def _holds_places(value: str) -> bool:

@@ -21,17 +21,15 @@ from bertkit.cache import cached, cached_already
 from bertkit.data.catalog import SPLITS
 from bertkit.data.columns import parse_columns, shared_groups
 from bertkit.data.faults import Faults, Oddities
-from bertkit.data.open import Opener, SeenIds, Table
+from bertkit.data.open import Opener, Table, usable_rows
 from bertkit.data.records import (
     AUTO,
     CLASSES,
     LABEL_SETS,
     READINGS,
-    BadRow,
     ColumnMap,
     DataSet,
     Example,
-    LeftOut,
     Tasks,
     shape_asked,
     word_of,
@@ -211,7 +209,7 @@ def _plain_line(split: str) -> Any:
 def _decided(reader: _Reader, loaded: Mapping[str, Sequence[Example]], tasks: Tasks) -> DataSet:
     """Decide what the labels of rows are."""
     asked = reader.asked
-    lost = reader.read.skipped
+    lost = reader.read.unusable
     decided, loaded, reason = decide_labels(
         reader.opener.shape,
         loaded,
@@ -279,8 +277,8 @@ class _Reader:
         for split, tables in self._splits:
             bare = _Bare()
             self._take(split, bare, bare.watch(self._examples(split, tables)))
-        if not self.loaded and not self.withheld and self.read.skipped.count:
-            raise self.read.skipped.error()
+        if not self.loaded and not self.withheld and self.read.unusable.count:
+            raise self.read.unusable.error()
         if not self.loaded:
             raise DataError(self._why_nothing())
         return self.loaded
@@ -318,22 +316,9 @@ class _Reader:
 
     def _examples(self, split: str, tables: Sequence[Table]) -> Iterator[Example]:
         """Read the files of a split one after the other, and count what cannot be used of them."""
-        seen = SeenIds() if len(tables) > 1 else None
-        for table in tables:
-            problems: list[BadRow] = []
-            for example in table.examples(problems, seen):
-                if type(example) is Example:  # of which there is nothing odd
-                    yield example
-                elif isinstance(example, LeftOut):
-                    self.read.left_out.note(table.place, [example])
-                elif isinstance(example, BadRow):
-                    self.read.skipped.note(table.place, [example])
-                else:
-                    self.read.see(example)
-                    yield example
-            self.read.problems += [f"{table.place}:{problem.line}: {problem.message}" for problem in problems]
-        if seen is not None and seen.repeated:
-            self.notes.append(f"{split}: rows left out because an earlier file has their id: {seen.repeated}")
+        yield from usable_rows(tables, self.read)
+        if self.read.repeated:
+            self.notes.append(f"{split}: rows left out because an earlier file has their id: {self.read.repeated}")
 
     def _why_nothing(self) -> str:
         """Say in one sentence why no wanted split could be loaded."""

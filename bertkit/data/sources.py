@@ -47,7 +47,6 @@ _LIKE_SPLIT = re.compile(
     rf"(?:.*[_.-])?(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?:[_.-].*)?\.({'|'.join(DATA_SUFFIXES)}){_PACKED}",
     re.IGNORECASE,
 )
-_SPLIT_FOLDER = re.compile(rf"(?:.*[_. -])?(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?:ing)?(?:_\d.*)?", re.IGNORECASE)
 _SAVED, _OF_SAVED = re.compile(r"(?:data-\d+-of-\d+|dataset)\.arrow"), "dataset_dict.json"
 
 
@@ -154,6 +153,8 @@ def looked_for(spec: DatasetSpec | None) -> str:
 # them hold texts and nothing below.
 
 _FIRST_BYTES = 64
+# What a folder of a split may be called, alone or apart from what stands before it.
+_SPLIT_FOLDER = re.compile(rf"(?:.*[_. -])?(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?:ing)?(?:_\d.*)?", re.IGNORECASE)
 # Folders of texts that nobody has labelled.
 _UNLABELLED = frozenset({"unsup", "unlabeled", "unlabelled", "unsupervised"})
 # Folders of AI Hub whose files have labels: 라벨링데이터, [라벨]…, TL1 and VL1; its sources are in others.
@@ -438,10 +439,10 @@ def _is_no_path(name: str, data_dir: Path | None) -> bool:
 
 def _spec_of_name(name: str, data_dir: Path | None) -> DatasetSpec | None:
     """Find a data set; other spellings (klue_ner, MRPC) only where no file or directory has that name."""
-    spec = next((spec for spec in DATASETS if spec.name == name), None)
+    spec = DATASETS.get(name)
     if spec is not None or _existing_path(name, data_dir) is not None:
         return spec
-    return next((spec for spec in DATASETS if is_spelling(name, spec.name)), None)
+    return next((spec for own, spec in DATASETS.items() if is_spelling(name, own)), None)
 
 
 def _sample_source(name: str) -> Source:
@@ -483,7 +484,7 @@ def _directory_source(folder: Path, split: str) -> Source:
         files = split_files(folder / "data")
     if files:
         return Source(folder.resolve().name, files=files)
-    for spec in DATASETS:
+    for spec in DATASETS.values():
         files = layout_files(folder, spec)
         if files:
             return Source(spec.name, spec, files)
@@ -510,7 +511,7 @@ def _directory_source(folder: Path, split: str) -> Source:
 def _spec_of_files(paths: Sequence[Path]) -> DatasetSpec | None:
     """Recognise the files of an original release by their names."""
     names = {without_packing(path.name) for path in paths}
-    for spec in DATASETS:
+    for spec in DATASETS.values():
         known = {name for layout in spec.layouts for files in layout.values() for name in files}
         if names <= known:
             return spec
@@ -529,7 +530,7 @@ def _find_path(name: str, data_dir: Path | None) -> Path:
         return path
     if _looks_like_path(name):
         raise DataError(f"{name}: no such file or directory.")
-    known = [*(spec.name for spec in DATASETS), *(f"sample:{sample}" for sample in sample_names())]
+    known = [*DATASETS, *(f"sample:{sample}" for sample in sample_names())]
     way_on = "`bertkit datasets` lists the names; a file or a directory of that name is not there either"
     raise UnknownNameError.among("data set", name, known, way_on)
 

@@ -127,7 +127,7 @@ class _Keep:
         """Choose about `target` rows; return which they are, (N), and what was kept, in words."""
         if self.passages:
             blocks = _blocks(rows, self.seed, target)
-            chosen = _choose(blocks, max(target, 2), len(rows))
+            chosen = _choose(blocks, max(target, 2))
             chosen = chosen if self.form < SPLIT_FORM else self._without_copies(rows, chosen)
             return chosen, ", lines that follow each other together"
         groups = _groups(rows, self)
@@ -136,7 +136,7 @@ class _Keep:
             short = "; larger groups stay whole, so there are fewer than asked" if chosen.sum() < target / 2 else ""
             return chosen, f", rows of one {quoted(self.group)} together{short}"
         strata = _strata(rows) if self.stratify else None
-        chosen = _choose(groups, target, len(rows), strata)
+        chosen = _choose(groups, target, strata)
         return chosen, ", stratified by label" if strata is not None else ""
 
     def _without_copies(self, rows: Sequence[Example], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -328,13 +328,12 @@ def _strata(rows: Sequence[Example]) -> NDArray[np.int32] | None:
     return np.asarray([place[label] for label in number], np.int32)[np.asarray(found, np.int32)]
 
 
-def _choose(groups: _Groups, target: int, rows: int, strata: NDArray[np.int32] | None = None) -> NDArray[np.bool_]:
+def _choose(groups: _Groups, target: int, strata: NDArray[np.int32] | None = None) -> NDArray[np.bool_]:
     """Choose about `target` rows, group by group; of each stratum something stays behind.
 
     Args:
         groups: in their order.
         target: how many rows.
-        rows: of how many.
         strata: a number for each row, in the order in which equal claims are met; a group is of its first row's.
     """
     import numpy as np
@@ -362,7 +361,7 @@ def _choose_whole(groups: _Groups, target: int, rows: int) -> NDArray[np.bool_]:
     """Choose groups of about `target` rows together; one that is larger than wanted rather than next to none."""
     import numpy as np
 
-    chosen = _choose(groups, target, rows)
+    chosen = _choose(groups, target)
     left = np.flatnonzero(~chosen[groups.first])
     smallest = left[np.argmin(groups.sizes[left])]
     count = int(chosen.sum())

@@ -190,3 +190,11 @@ def test_names_of_groups(column: str) -> None:
 )
 def test_what_names_none(column: str, values: list[str]) -> None:
     assert not proposed(column, values)
+
+
+def test_each_question_of_one_line_has_its_group(tmp_path: Path) -> None:
+    questions = {"questions": ["Who?", "Where?"], "options": [["Ann", "Bo"], ["here", "there"]], "answers": ["A", "B"]}
+    lines = [json.dumps({"article": f"Text {i}.", "source": f"s{i // 2}", **questions}) for i in range(4)]
+    (tmp_path / "race.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    rows = load_data([str(tmp_path / "race.jsonl")], group="source").splits["train"]
+    assert [row.group for row in rows] == ["s0"] * 4 + ["s1"] * 4
