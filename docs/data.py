@@ -30,9 +30,10 @@ them. bertkit says what it leaves out or changes. Class columns of parquet and A
 read as the class names, not as numbers.
 
 A folder is read by the names of its files (`train.csv`, `dev.jsonl`, …); so is one that the datasets library wrote
-(`save_to_disk`), and one with its files in `data/`, as on the hub. Test rows without labels, as competitions give them,
-are left out of `train` and `eval`. A folder of folders of texts is read with one text per file and the folder as its
-label: `pos/1.txt` and `neg/2.txt`, also below `train/` and `test/`.
+(`save_to_disk`), and one with its files in `data/`, as on the hub. Folders of splits may hold the files, as AI Hub has
+them (`Training/라벨링데이터`, `2.Validation/…/VL1`; `원천데이터` beside them is left out). Test rows without labels, as
+competitions give them, are left out of `train` and `eval`. A folder of folders of texts is read with one text per file
+and the folder as its label: `pos/1.txt` and `neg/2.txt`, also below `train/` and `test/`.
 
 Each example below shows a file and what bertkit reads from it. `docs/data.py` writes this page, and a test checks it.
 """
@@ -49,7 +50,7 @@ ENDING = """\
   is that label; a list of 0 and 1 has one position per label). From an object, name the value to use: `--columns
   label=labels.label`. A list of texts is read as one text. From an object with texts, name one:
   `--columns text=text.en`.
-- **Labels that look like missing ones** (`-`, `NaN`, `N/A`, -1 beside 0, 1 and 2), labels that differ only in letter
+- **Labels that look like missing ones** (`-`, `NaN`, `N/A`, -1 beside 0, 1 and 2, 99 beside 1 to 5), labels that differ only in letter
   case, and rows without a text: `inspect-data` and `train` report them with their lines.
 - **Labels that are not numbers**, where nearly all others are numbers with fractions, are reported with their lines.
 - **What holds no texts**: numbers of features (libsvm, weights of Vowpal Wabbit), and annotations that lie apart from
@@ -104,6 +105,17 @@ _SPAM = [
     ("ham" if place % 2 else "spam", f"{'see you' if place % 2 else 'you won a prize'} at {place} o'clock today")
     for place in range(1, 13)
 ]
+_MANIFEST = (
+    '{"source": "good", "mood": 1, "mood-metadata": {"class-name": "pos", "type": "groundtruth/text-classification"}}\n'
+)
+_FELT = (
+    '[{"profile": {"emotion": {"type": "E18"}}, "talk": {"content": '
+    '{"HS01": "버스를 놓쳤어.", "SS01": "속상하셨겠어요.", "HS02": "비도 왔고."}}}]\n'
+)
+_SPACY_2 = (
+    '[{"id": 0, "paragraphs": [{"sentences": [{"tokens": ['
+    '{"orth": "Mira", "ner": "B-PER"}, {"orth": "Kost", "ner": "L-PER"}, {"orth": "left", "ner": "O"}]}]}]}]\n'
+)
 _LS = {
     "data": {"text": "Mira Kost left"},
     "annotations": [{"id": 1, "result": [{"type": "labels", "value": {"start": 0, "end": 9, "labels": ["PER"]}}]}],
@@ -234,6 +246,14 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
         ),
         Form("Bars between fields", {"bars.csv": "text|label\ngood, and cheap|pos\ntoo loud|neg\n"}),
         Form("Comments above the names", {"export.csv": "# exported in May\ntext,label\ngood,pos\nbad,neg\n"}),
+        Form(
+            "What R writes: rows begin with a number, and quotes in texts have a backslash before them",
+            {"reviews.txt": '"text" "label"\n"1" "a \\"good\\" one" "pos"\n"2" "too loud" "neg"\n'},
+        ),
+        Form(
+            "A total below the rows",
+            {"sheet.csv": "text,stars\nfine,4\nbad,1\ndull,2\ngood,5\nTotal,12\n"},
+        ),
         Form("A table of Markdown", {"reviews.md": "| text | label |\n|---|---|\n| good | pos |\n| bad | neg |\n"}),
         Form(
             "XML: an element that comes again is a row; its attributes and what it holds are columns",
@@ -252,6 +272,12 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
             {"questions.txt": "NUM:date When was it ?\nHUM:ind Who came ?\nNUM:date When did they go ?\n"},
             shown=2,
         ),
+        Form(
+            "A label behind each line",
+            {"mood.txt": "".join(f"it rained on day {i};{('joy', 'anger')[i % 2]}\n" for i in range(12))},
+            shown=2,
+        ),
+        Form("Trees of a sentiment treebank", {"train.txt": "(3 (2 It) (4 (2 was) (4 fun)))\n(1 (2 Too) (1 loud))\n"}),
         Form("Intents and their examples (Rasa, in YAML or Markdown)", {"nlu.yml": _RASA}),
         Form("Two files joined by `cat`", {"cat.csv": "text,label\ngood,1\nbad,0\ntext,label\nfine,1\n"}),
         Form("1 and 1.0 are one label", {"gap.csv": "text,label\ngood,1.0\nbad,0\nfine,1\n"}),
@@ -292,6 +318,12 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
             "Columns, as pandas' `to_json()` writes them",
             {"pandas.json": '{"text": {"0": "good", "1": "bad"}, "label": {"0": "pos", "1": "neg"}}\n'},
         ),
+        Form(
+            "Text classification of Vertex AI; sentiments and entities, too, also as AutoML has them",
+            {"vertex.jsonl": '{"textContent": "good", "classificationAnnotation": {"displayName": "pos"}}\n'},
+        ),
+        Form("Manifests of SageMaker Ground Truth: names of classes, or entities", {"output.manifest": _MANIFEST}),
+        Form("Emotions of people in dialogues (AI Hub)", {"감성대화.json": _FELT}),
         Form("Argilla", {"records.jsonl": "".join(map(_line, _RECORDS))}),
         Form(
             "Conversations with a model whose last answer is the label",
@@ -584,6 +616,7 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
                 )
             },
         ),
+        Form("spaCy 2: paragraphs of sentences of tokens", {"spacy.json": _SPACY_2}),
         Form(
             "Sentences of documents, as Korean corpora have them",
             {

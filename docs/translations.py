@@ -69,7 +69,7 @@ ALSO = (
     "Try [blue]'{{command_path}} {{help_option}}'[/] for help.",
     "the labels are words or whole numbers{0}", "all labels are numbers and not all are whole",
     "the labels are whole numbers{0}; if they are scores, --task {1}", "all labels are amounts",
-    "the columns {0} hold 0 and 1",
+    "the columns {0} are yes or no",
     "the texts are in English, and it is the first of its kind that is on this machine",
     "the texts are in Korean, and it is the first of its kind that is on this machine",
     "no encoder for texts in English is on this machine; one learns more from the same rows: {0}",

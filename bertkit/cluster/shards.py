@@ -437,7 +437,7 @@ def _has_quotes(file: str) -> bool:
 def _starts_of_records(file: str, table: TableFormat, head: int, rows: int) -> set[int]:
     """Return the lines at which shards begin where records may have several."""
     with stream_of(file) as stream:
-        lines = Lines(stream, file, table.encoding)
+        lines = Lines(stream, file, table.encoding, table.spelt)
         for _ in itertools.islice(lines, table.skip):
             lines.begin_record()
         records = (start for start, _ in csv_records(lines, table.delimiter) if start > head)

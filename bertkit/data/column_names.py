@@ -16,12 +16,13 @@ CONVERSATION_NAMES = (
 # Of several that are there the first counts, so that a title is the text only where there is no other.
 TEXT_NAMES = (
     *("text", "sentence", "document", "review", "content", "comment", "utterance", "article"),
+    *("sentence_form", "paragraph_form"),
     *("텍스트", "문장", "본문", "내용", "리뷰", "댓글", "후기", "발화", "문서", "기사"),
     *("message", "tweet", "body", "post", "review_text", "review_body", "comment_text", "full_text", "description"),
     *CONVERSATION_NAMES,
     *("comments", "reviews", "utt", "sms", "query", "input", "texts", "data", "title", "headline"),
     *("리뷰내용", "댓글내용", "본문내용", "문의내용", "상담내용", "의견"),
-    *("문의", "메시지", "트윗", "글", "원문", "제목"),
+    *("문의", "메시지", "트윗", "글", "원문", "발화문", "제목"),
 )
 PAIR_NAMES = (
     *(("sentence1", "sentence2"), ("text_a", "text_b"), ("sentence_a", "sentence_b"), ("text1", "text2")),
@@ -54,7 +55,7 @@ SUMMARY_NAMES = (
     *("요약", "요약문", "요약본", "초록"),
 )
 # Conversations with a model, and columns that are made of one: its last answer, and what was said before it.
-CHAT_NAMES = ("messages", "conversations", "conversation")
+CHAT_NAMES = ("messages", "conversations", "conversation", "contents")
 ASKED, ANSWERED = "user_message", "assistant_message"
 DISAGREED = "-"  # what annotation_id holds where as many annotators gave one answer as another
 # Who says a turn of a conversation.

@@ -276,7 +276,7 @@ def _resolve_label(names: Sequence[str], known: Sequence[ColumnMap], taken: Sequ
     return found if found is None or folded(found) != "target" else first_named(free, SAID_OF_TARGETS) or found
 
 
-SAID_OF_TARGETS = ("stance", "sentiment", "polarity")
+SAID_OF_TARGETS = ("stance", "sentiment", "polarity", "answer")
 
 
 def first_there(names: Sequence[str], known: Iterable[str | None]) -> str | None:

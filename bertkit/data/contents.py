@@ -63,6 +63,7 @@ _RELATED = ("relations",)
 _OTHER_TAGS = ("nertags", "nertag", "nerlabels")
 # What stands beside a question and a text, and is what the label judges.
 _ANSWERS = frozenset({"answer", "response", "candidate", "reply", "답변", "응답"})
+_QUESTIONS = frozenset({"question", "질문"})
 # What a stance or a sentiment is about.
 _TARGETS = frozenset({"target", "aspect", "aspectterm", "aspectcategory", "entity", "term", "대상", "속성"})
 _SHORTEST_WORD = 3
@@ -138,6 +139,8 @@ def tell_columns(
         texts = (ASKED,) if answer == ANSWERED and choice is None else texts
         told = ColumnChoice(texts or (free[0].name,), pair, answer)
         return Told(told, found, _reason([] if texts else free, labels if needs_label else []))
+    if not labels and len(free) == 2:  # texts may be scored in pairs
+        labels = [c for c in columns if all(map(is_number, c.values)) and not all(map(is_whole, c.values))]
     return Told(_proposed(texts, pair, label, free, labels), found)
 
 
@@ -394,7 +397,8 @@ def _unread_text(looked: Sequence[_Column], free: Sequence[_Column], columns: Co
     others = answers or [column for column in free if column.is_text]
     if len(own) < len(columns.inputs) or not others or len(columns.text) > 1:
         return ""
-    longest = max(others, key=lambda column: column.characters)
+    asked = next((column for column in others if folded(column.name) in _QUESTIONS), None)
+    longest = asked or max(others, key=lambda column: column.characters)
     read, other = listed([column.name for column in own], joint=" and "), quoted(longest.name)
     added = shell_words([f"text={'+'.join([*columns.inputs, longest.name])}"])
     if len(own) > 1:
@@ -405,7 +409,7 @@ def _unread_text(looked: Sequence[_Column], free: Sequence[_Column], columns: Co
         )
     if longest.characters > _LONGER * own[0].characters:
         return f"the text is {read}; {other} holds longer ones and is not read (--columns {added} reads both)"
-    if longest.characters > _ALIKE * own[0].characters:
+    if asked is not None or longest.characters > _ALIKE * own[0].characters:
         both = shell_words([f"text={own[0].name},pair={longest.name}"])
         return f"the text is {read}; {other} holds texts, too, and is not read (--columns {both} reads pairs)"
     return ""
@@ -468,7 +472,8 @@ def _look_at(name: str, place: int, rows: Sequence[Row]) -> _Column:
     is_places = any(value not in _NONE for value in values) and all(map(_holds_places, values[:_ENOUGH]))
     is_places = is_places or _are_lists_of_tags(values)
     repeats = repeats and not is_places
-    is_label = repeats and not is_never_label(name)
+    of_split = {value.casefold() for value in different}
+    is_label = repeats and not is_never_label(name) and not (of_split <= _SPLITS and of_split & _OF_TRAINING)
     return _Column(name, place, words, characters, different, is_text, is_label, is_places, repeats)
 
 

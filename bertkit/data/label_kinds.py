@@ -51,6 +51,8 @@ MISSING = frozenset(
     | {"(blank)", "#value!", "#div/0!", "#ref!", "#name?", "#num!", "-100", "unlabeled", "unlabelled", "unannotated"}
     | {"undefined", "missing", "hidden", "todo", "tbd", "미분류", "미정", "결측", "무응답"}
 )
+# Codes that surveys have for no answer, where they are far from the classes.
+_CODES = re.compile(r"(?:-?9{1,4}|-?9{0,2}8)(?:\.0)?")
 # What programs write for nothing; in other letter cases it is a class ("none of these").
 _NOTHING = frozenset({"None"})
 # A label of at most one row in so many is few.
@@ -171,13 +173,23 @@ def are_scores(labels: Iterable[str]) -> bool:
 
 
 def placeholders(counts: Counter[str]) -> list[str]:
-    """Return the labels that look like missing ones among others: "-", "NaN", "N/A", or -1 beside 0, 1, 2."""
+    """Return the labels that look like missing ones among others: "-", "NaN", -1 beside 0, 1, 2, or 99 beside 1, 2."""
     found = [label for label in counts if _is_missing(label)]
     others = [label for label in counts if label not in found]
     less = [label for label in others if is_whole(label) and float(label) == -1]
     if less and _is_no_class([label for label in others if label not in less]):
         found += less
+    found += _codes_of_nothing(set(others) - set(less)) if all(map(is_whole, others)) else []
     return found if len(counts) - len(found) >= 2 else []
+
+
+def _codes_of_nothing(labels: Set[str]) -> list[str]:
+    """Return the codes of surveys for no answer beside numbers from 0 or 1 on: 9, 99, -99, with them 8 or 98."""
+    codes = [label for label in labels if _CODES.fullmatch(label) and label.replace("8", "9") in labels]
+    rest = sorted(float(label) for label in labels if label not in codes)
+    if not rest or rest[0] not in (0, 1) or rest != [rest[0] + place for place in range(len(rest))]:
+        return []
+    return [label for label in codes if float(label) < 0 or float(label) > 2 * rest[-1] - 2]
 
 
 def header_like(counts: Counter[str]) -> list[str]:
@@ -270,8 +282,9 @@ _USUAL = 0.05
 _MANY_CELLS = 0.2
 _NUMBER = re.compile(r"\s*[+-]?\d+(?:,\d+)*(?:\.\d+)?\s*%?\s*", re.ASCII)
 _CLASS_ID = re.compile(r"0|[1-9]\d?", re.ASCII)
-_YES = frozenset({"1", "1.0", "true", "yes", "y", "t"})
-_NO = frozenset({"", "0", "0.0", "false", "no", "n", "f"})
+_TICKS = frozenset({"✓", "✔", "☑", "√", "●", "○"})
+_YES = frozenset({"1", "1.0", "true", "yes", "y", "t", "x", "v", "예", "네", *_TICKS})
+_NO = frozenset({"", "0", "0.0", "false", "no", "n", "f", "아니오", "아니요", "✗", "✘", "☐"})
 # What names one label, whatever stands there: {"id": 1, "name": "yes"}.
 _NAMED_KEYS = frozenset({"id", "name"})
 _BITS = frozenset({"0", "1", "0.0", "1.0"})
@@ -279,6 +292,8 @@ PLACES = "0/1"
 """Stands for a mark where cells are lists of 0 and 1, each place of which is a label."""
 FLAGS = frozenset({"0", "1", "0.0", "1.0", "true", "false", ""})
 """What columns hold that are taken for labels without being named, in lower case."""
+MARKED = _YES | _NO
+"""What they hold where no other column is there but the texts and what names a row."""
 
 
 def mark_of(cells: Iterable[str], known: Sequence[str] = ()) -> str:
@@ -382,6 +397,17 @@ def flag_of(cell: str, column: str) -> bool:
     raise RowError(f"{quoted(cell.strip())} is neither 0 nor 1 (column {quoted(column)})")
 
 
+def refuse_mixed(cells: Iterable[str | None]) -> None:
+    """Refuse a row of flags in which x may be no: ticks stand beside it.
+
+    Raises:
+        RowError: it is one.
+    """
+    marks = {(cell or "").strip().casefold() for cell in cells}
+    if "x" in marks and not _TICKS.isdisjoint(marks):
+        raise RowError("'x' stands beside another mark, and may be yes or no; write 1 and 0")
+
+
 def part_row(row: Example, mark: str) -> Example:
     """Part the cell of a row; one whose labels are known, or that has none to know, stays as it is."""
     if not isinstance(row, LabelSet) or row.labels is not None or row.label is None:
@@ -407,7 +433,7 @@ def how_read(rows: Iterable[Example], cells: Collection[str | None], where: str)
     mark, are_lists = where if cells else None, any(cell is not None and is_listed(cell) for cell in cells)
     different, several, none, total = len(names), counts[2], counts[0], counts.total()
     ways = {
-        None: "one column of 0 and 1 each",
+        None: "one column each, yes or no",
         PLACES: "lists of 0 and 1; each label is named by its position, from 0",
         "": "JSON lists" if are_lists else f"one per cell, because none contains {' or '.join(map(quoted, MARKS))}",
     }

@@ -41,7 +41,7 @@ from bertkit.data.records import (
 )
 from bertkit.data.shapes.labelled import with_flags
 from bertkit.data.shapes.table import guess_shape, shape_of, spec_of
-from bertkit.data.sources import SPLIT_WORDS, Source, labels_beside, text_reader, unlabelled
+from bertkit.data.sources import SPLIT_WORDS, Source, labels_beside, text_reader
 from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
 from bertkit.data.values import RowError
 from bertkit.errors import DataError
@@ -293,6 +293,7 @@ class Opener:
     def splits(self, wanted: Iterable[str] | None = None) -> Iterator[tuple[str, list[Table]]]:
         """Open the tables of each split that is there and wanted, one split after the other."""
         is_of_hub = self.source.hub_id is not None
+        self.notes += [f"left out: {path}, whose texts have no label" for path in self.source.left_out[:1]]
         self.found[:] = self._of_split if is_of_hub else self.source.files
         for split in self.found:
             if wanted is None or split in wanted:
@@ -320,8 +321,6 @@ class Opener:
         top = paths[0].parent.parent
         classes = dict.fromkeys(path.parent.name for path in paths)
         self.notes.append(f"{top}: each file is a text, and its folder ({brief(listed(list(classes)))}) is its label")
-        if left_out := unlabelled(top):
-            self.notes.append(f"left out: {left_out[0]}, whose texts have no label")
         first = self._opened(Table(str(paths[0]), text_reader(paths[0])), split, None)
         return [replace(first, place=str(path), read=text_reader(path)) for path in paths]
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from unicodedata import normalize
 
 from bertkit.data.catalog import DATASETS, SPLITS, DatasetSpec
 from bertkit.data.formats.lines import BOM, decoding_fault, sniff_encoding
@@ -153,9 +154,11 @@ def looked_for(spec: DatasetSpec | None) -> str:
 
 _FIRST_BYTES = 64
 # What a folder of a split may be called, alone or apart from what stands before it.
-_SPLIT_FOLDER = re.compile(rf"(?:.*[_.-])?(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?:ing)?", re.IGNORECASE)
+_SPLIT_FOLDER = re.compile(rf"(?:.*[_. -])?(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?:ing)?(?:_\d.*)?", re.IGNORECASE)
 # Folders of texts that nobody has labelled.
 _UNLABELLED = frozenset({"unsup", "unlabeled", "unlabelled", "unsupervised"})
+# Folders of AI Hub whose files have labels: 라벨링데이터, [라벨]…, TL1 and VL1; its sources are in others.
+_OF_LABELS = re.compile(r"(?:\d+[._ -]*|\[)?라벨|[TV]L(?:[\d_.-].*)?$", re.IGNORECASE)
 
 
 def class_files(folder: Path, split: str) -> dict[str, tuple[Path, ...]]:
@@ -165,16 +168,53 @@ def class_files(folder: Path, split: str) -> dict[str, tuple[Path, ...]]:
         folder: holds a folder for each class, or one for each split with those in it.
         split: what the texts are where no folder says it.
     """
-    below = _folders(folder)
-    by_split: dict[str, list[Path]] = {}
-    for path in below:
-        match = _SPLIT_FOLDER.fullmatch(path.name)
-        if match is not None and len(_classes(path)) > 1:
-            by_split.setdefault(_SPLIT_OF_WORD[match["word"].lower()], []).append(path)
+    of_splits = _split_folders(folder)
+    by_split = {name: [path for path in paths if len(_classes(path)) > 1] for name, paths in of_splits.items()}
+    by_split = {name: paths for name, paths in by_split.items() if paths}
     if by_split and all(len(paths) == 1 for paths in by_split.values()):
         return {name: _texts(_classes(by_split[name][0])) for name in SPLITS if name in by_split}
-    found = {} if any(_SPLIT_FOLDER.fullmatch(path.name) for path in below) else _classes(folder)
+    found = {} if of_splits else _classes(folder)
     return {split: _texts(found)} if len(found) > 1 else {}
+
+
+def tables_below(folder: Path, split: str, deep: int = 3) -> dict[str, tuple[Path, ...]]:
+    """Find the tables in the folders of splits, at most so deep; beside folders of labels others hold bare texts."""
+    below = _folders(folder)
+    of_splits = _split_folders(folder) or ({split: [folder]} if any(map(_is_of_labels, below)) else {})
+    found = {name: tuple(file for path in paths for file in _tables(path)) for name, paths in of_splits.items()}
+    if any(found.values()) or not deep:
+        return {name: found[name] for name in (*SPLITS, "") if found.get(name)}
+    inner = [tables for path in below if (tables := tables_below(path, split, deep - 1))]
+    return inner[0] if len(inner) == 1 else {}
+
+
+def _split_folders(folder: Path) -> dict[str, list[Path]]:
+    """Return the folders whose names say a split: train, 20news-bydate-test, 1.Training, TL1 beside VL1."""
+    found: dict[str, list[Path]] = {}
+    below = _folders(folder)
+    are_labels = {path.name[:2].upper() for path in below if _is_of_labels(path)} >= {"TL", "VL"}
+    for path in below:
+        if (match := _SPLIT_FOLDER.fullmatch(normalize("NFC", path.name))) is not None:
+            found.setdefault(_SPLIT_OF_WORD[match["word"].lower()], []).append(path)
+        elif are_labels and _is_of_labels(path):
+            found.setdefault("train" if path.name[:1].upper() == "T" else "validation", []).append(path)
+    return found
+
+
+def _tables(folder: Path) -> list[Path]:
+    below = [path for path in _folders(folder) if not path.is_symlink()]
+    inner = [file for path in list(filter(_is_of_labels, below)) or below for file in _tables(path)]
+    return [*_files_in(folder), *inner]
+
+
+def _files_in(folder: Path) -> list[Path]:
+    files = [file for file in entries(folder) if is_file(file) and is_data_file(file)]
+    saved = [file for file in files if _SAVED.fullmatch(file.name)]  # what is beside them tells of them
+    return [file for file in saved or files if file.name != _OF_SAVED]
+
+
+def _is_of_labels(folder: Path) -> bool:
+    return _OF_LABELS.match(normalize("NFC", folder.name)) is not None
 
 
 class TextFile(str):
@@ -194,9 +234,14 @@ def are_tables(paths: Sequence[Path]) -> bool:
         return stream.read(_FIRST_BYTES).removeprefix(BOM).lstrip()[:1] == b"{"
 
 
-def unlabelled(folder: Path) -> list[Path]:
-    """Return the folders of texts without a class, which are not read."""
-    return [path for one in (folder, *_folders(folder)) for path in _folders(one) if path.name.lower() in _UNLABELLED]
+def _unlabelled(top: Path, files: Mapping[str, Sequence[Path]]) -> tuple[Path, ...]:
+    """Return the folders of texts without a label beside those of the files that are read."""
+    found: list[Path] = []
+    for folder in sorted({one for paths in files.values() for path in paths for one in path.parents}):
+        beside = _folders(folder) if folder.is_relative_to(top) else []
+        are_marked = any(map(_is_of_labels, beside))
+        found += [p for p in beside if p.name.lower() in _UNLABELLED or (are_marked and not _is_of_labels(p))]
+    return tuple(found)
 
 
 def text_reader(path: Path) -> Callable[[], Iterator[Row | BadRow]]:
@@ -250,7 +295,8 @@ DATA_ROOT_VARIABLE = "BERTKIT_DATA"
 class Source:
     """Where a data set will be read from: files by split, or an id (and config) on the hub.
 
-    `are_texts` tells that each file is one text, of the class that its folder is called.
+    `are_texts` tells that each file is one text, of the class that its folder is called; `left_out` are folders of
+    texts without a label.
     """
 
     name: str
@@ -260,6 +306,7 @@ class Source:
     hub_config: str | None = None
     is_sample: bool = False
     are_texts: bool = False
+    left_out: tuple[Path, ...] = ()
 
 
 def find_source(names: Sequence[str], *, data_dir: Path | None = None, as_split: str | None = None) -> Source:
@@ -349,10 +396,8 @@ def input_files(names: Sequence[str], of_folder: Callable[[Path], list[str]] | N
 
 
 def _data_files(folder: Path) -> list[str]:
-    files = [file for file in entries(folder) if is_file(file) and is_data_file(file)]
-    saved = [file for file in files if _SAVED.fullmatch(file.name)]  # what is beside them tells of them
-    found = [str(file) for file in saved or files if file.name != _OF_SAVED]
-    found = found or class_texts(folder)
+    found = [str(file) for file in _files_in(folder)] or class_texts(folder)
+    found = found or [str(file) for files in tables_below(folder, "").values() for file in files]
     if not found:
         raise DataError(
             f"{folder}: there is no file in it that can be read (.txt, .csv, .tsv, .jsonl, .parquet, …)"
@@ -452,7 +497,11 @@ def _directory_source(folder: Path, split: str) -> Source:
     of_classes = class_files(folder, split)
     if of_classes:
         are_texts = not are_tables(next(iter(of_classes.values())))
-        return Source(folder.resolve().name, files=of_classes, are_texts=are_texts)
+        return Source(
+            folder.resolve().name, files=of_classes, are_texts=are_texts, left_out=_unlabelled(folder, of_classes)
+        )
+    if below := tables_below(folder, split):
+        return Source(folder.resolve().name, files=below, left_out=_unlabelled(folder, below))
     raise DataError(
         f"{folder}: no data is there; looked for {looked_for(None)}, or for a folder of texts for each class "
         "(pos/1.txt, neg/2.txt); or name the files themselves."

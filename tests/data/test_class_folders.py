@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,3 +124,57 @@ def test_folders_of_questions_are_no_classes(tmp_path: Path) -> None:
         write(tmp_path / "train" / level, json.dumps(row))
     loaded = load_data([str(tmp_path)])
     assert (loaded.task, len(loaded.splits["train"])) == ("choice", 4)
+
+
+# --- Folders of splits that hold tables, as AI Hub has them --------------------------------------
+
+
+def documents(folder: Path, *labels: str) -> None:
+    folder.mkdir(parents=True)
+    for place, label in enumerate(labels):
+        (folder / f"{place}.json").write_text(
+            json.dumps({"id": place, "text": f"글 {place}", "label": label}, indent=1)
+        )
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "sources"),
+    [
+        ("Training/라벨링데이터", "Validation/라벨링데이터", "Training/원천데이터"),
+        ("1.Training/라벨링데이터/TL1", "2.Validation/라벨링데이터/VL1", "1.Training/원천데이터"),
+        (
+            "3.개방/1.데이터/Training/02.라벨링데이터",
+            "3.개방/1.데이터/Validation/02.라벨링데이터",
+            "3.개방/1.데이터/Training/01.원천데이터",
+        ),
+        ("Training_221115_add/[라벨]일상", "Validation_221115_add/[라벨]일상", "Training_221115_add/[원천]일상"),
+        ("TL1", "VL1", "TS1"),
+        ("train", "dev", ""),
+    ],
+)
+def test_folders_of_splits_hold_tables(tmp_path: Path, train: str, validation: str, sources: str) -> None:
+    for name, labels in ((train, ("부정", "긍정", "긍정")), (validation, ("부정",)), (sources, ("없음",))):
+        if name:
+            documents(tmp_path / unicodedata.normalize("NFD", name), *labels)
+    loaded = load_data([str(tmp_path)])
+    found = {split: [row.label for row in rows] for split, rows in loaded.splits.items()}
+    assert found == {"train": ["부정", "긍정", "긍정"], "validation": ["부정"]}
+    streamed = stream_data([str(tmp_path)]).splits
+    assert {split: tuple(rows) for split, rows in streamed.items()} == {s: tuple(r) for s, r in loaded.splits.items()}
+    assert any("whose texts have no label" in note for note in loaded.notes) == bool(sources)
+    assert len(input_files([str(tmp_path)])) == 4
+
+
+def test_a_folder_of_labels_alone_is_training(tmp_path: Path) -> None:
+    documents(tmp_path / "02.라벨링데이터", "부정", "긍정")
+    documents(tmp_path / "01.원천데이터", "없음")
+    loaded = load_data([str(tmp_path)])
+    assert [row.label for row in loaded.splits["train"]] == ["부정", "긍정"]
+    assert f"left out: {tmp_path / '01.원천데이터'}, whose texts have no label" in loaded.notes
+
+
+def test_several_folders_with_splits_are_not_chosen_from(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        documents(tmp_path / name / "train", "a", "b")
+    with pytest.raises(DataError, match="no data is there"):
+        load_data([str(tmp_path)])

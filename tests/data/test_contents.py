@@ -41,6 +41,33 @@ def test_one_text_and_one_label_are_sure() -> None:
     assert found.why == "'v2' holds texts and 'v1' has 2 values ('spam', 'ham')"
 
 
+def test_the_only_column_of_scores_is_proposed(tmp_path: Path) -> None:
+    path = tmp_path / "sts.tsv"
+    lines = [f"captions\t2012\t{i:04}\t{i % 7 / 2}\t{text}\t{text} again" for i, text in enumerate(TEXTS)]
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=r"for example --columns text=5,pair=6,label=4\."):
+        load_data([str(path)])
+
+
+def test_a_column_of_splits_is_no_label() -> None:
+    uses = ["TRAIN"] * 20 + ["VALIDATION"] * 5 + ["TEST"] * 5
+    assert told(rows(**{"1": uses, "2": TEXTS, "3": LABELS})) == ("text=2,label=3", True, "auto")
+
+
+def test_a_question_beside_a_text_is_named_however_short_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "boolq.tsv"
+    lines = [f"{text}\tWas it late {i}?\t{i % 2}" for i, text in enumerate(TEXTS)]
+    path.write_text("\n".join(["Text\tQuestion\tAnswer (TRUE = 1)", *lines]) + "\n")
+    assert any("'Question' holds texts, too, and is not read" in note for note in load_data([str(path)]).notes)
+
+
+def test_a_target_is_no_label_beside_an_answer(tmp_path: Path) -> None:
+    path = tmp_path / "wic.tsv"
+    lines = [f"late\t{text}\t{text} again\t{'TRUE' if i % 2 else 'FALSE'}" for i, text in enumerate(TEXTS)]
+    path.write_text("\n".join(["Target\tSENTENCE1\tSENTENCE2\tANSWER", *lines]) + "\n")
+    assert load_data([str(path)]).columns == ColumnMap(("SENTENCE1",), "SENTENCE2", "ANSWER")
+
+
 def test_headerless_tables_and_korean() -> None:
     assert told(rows(**{"1": TEXTS, "2": [i % 2 for i in range(30)]})) == ("text=1,label=2", True, "auto")
     korean = rows(

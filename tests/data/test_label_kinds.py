@@ -207,6 +207,25 @@ def test_more_words_for_no_label(label: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        (["1", "2", "3", "4", "9"], ["9"]),
+        (["0", "1", "99"], ["99"]),
+        (["1", "2", "-9", "-99"], ["-9", "-99"]),
+        (["1.0", "2.0", "999.0"], ["999.0"]),
+        (["1", "2", "3", "98", "99"], ["98", "99"]),
+        (["1", "2", "3", "8"], []),
+        ([str(number) for number in range(1, 10)], []),
+        (["1", "2", "3", "4", "5", "6", "7", "9"], []),
+        (["2", "4", "99"], []),
+        (["1", "2", "other", "99"], []),
+    ],
+)
+def test_codes_of_surveys_for_no_answer(labels: list[str], found: list[str]) -> None:
+    assert sorted(placeholders(Counter(dict.fromkeys(labels, 5)))) == sorted(found)
+
+
+@pytest.mark.parametrize(
     ("labels", "joined"),
     [
         (["joy", "anger", "joy+anger"], {"joy+anger": ["joy", "anger"]}),

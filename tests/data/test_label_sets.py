@@ -63,10 +63,36 @@ def test_a_column_for_each_label_is_read_and_told(tmp_path: Path, flags: tuple[s
     found = load_data([str(path)])
     assert found.task == "multilabel"
     assert found.columns.labels == names
-    assert any("the columns 'sport' and 'food' and 'money' hold 0 and 1" in note for note in found.notes)
+    assert any("the columns 'sport' and 'food' and 'money' are yes or no" in note for note in found.notes)
     assert [set(own or ()) for own in sets_of(path)] == [set(own) for own in SETS]
     named = load_data([str(path)], columns="text=text,label=sport+money").splits["train"]
     assert [row.labels for row in named if isinstance(row, LabelSet)][3] == ("sport", "money")
+
+
+@pytest.mark.parametrize(
+    ("no", "yes"), [("", "x"), ("", "X"), ("N", "Y"), ("no", "yes"), ("", "✓"), ("✗", "✔"), ("아니오", "예")]
+)
+def test_marks_in_a_column_for_each_label(tmp_path: Path, no: str, yes: str) -> None:
+    rows = "".join(
+        f"{i},{text},{yes if i % 2 else no},{yes if i % 3 else no}\n" for i, text in enumerate(TEXTS, start=1)
+    )
+    path = tmp_path / "rows.csv"
+    path.write_text(f"id,text,price,screen\n{rows}", encoding="utf-8")
+    wanted = [[name for name, by in (("price", 2), ("screen", 3)) if i % by] for i in range(1, len(TEXTS) + 1)]
+    assert [list(own or ()) for own in sets_of(path)] == wanted
+    path.write_text(f"id,text,price,screen,shop\n{rows.replace(chr(10), ',Arl' + chr(10))}", encoding="utf-8")
+    with pytest.raises(DataError, match="no column for the label"):
+        load_data([str(path)])
+
+
+def test_an_x_that_may_be_no_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,a,b\none,x,✓\ntwo,✓,x\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"rows.csv:2: 'x' stands beside another mark, and may be yes or no"):
+        load_data([str(path)])
+    path.write_text("text,a,b\none,x,o\ntwo,o,x\n", encoding="utf-8")
+    with pytest.raises(DataError, match="'o' is neither 0 nor 1"):
+        load_data([str(path)], task="multilabel", columns="text=text,label=a+b")
 
 
 def test_a_cell_that_is_neither_0_nor_1_is_named_with_its_line(tmp_path: Path) -> None:

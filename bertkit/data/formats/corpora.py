@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bertkit.data.column_names import column_name, first_named, folded
-from bertkit.data.values import RowError, cell_of, parse_cell, parse_list
+from bertkit.data.column_names import TAG_NAMES, TOKEN_NAMES, column_name, first_named, folded
+from bertkit.data.values import RowError, cell_of, likely_categories, parse_cell, parse_list
 
 # --- Published forms: what tells the rows of one, and what they are made into ---------------------
 
@@ -288,6 +288,25 @@ def _titled(cell: str) -> list[tuple[str, list[str]]]:
     return [(title, sentences) for title, sentences in found] if are_texts else []
 
 
+def _questions_of_drop(fields: Fields) -> list[dict[str, str]]:
+    """Make a row of each question of a passage, as DROP has them; a number or a date may be no stretch of it."""
+    found = []
+    for asked in list_in(fields, "qa_pairs"):
+        answer = asked.get("answer") or {}
+        date = " ".join(part for part in (answer.get("date") or {}).values() if part)
+        written = answer.get("spans") or [text for text in (answer.get("number"), date) if text][:1]
+        row = {
+            "context": fields["passage"],
+            "question": cell_of(asked["question"]),
+            "id": cell_of(asked.get("query_id")),
+        }
+        answers = [
+            {"text": str(text)} | ({} if str(text) in fields["passage"] else {"in_text": False}) for text in written
+        ]
+        found.append(row | ({"answers": cell_of(answers)} if "answer" in asked else {}))
+    return found
+
+
 # --- Relations ------------------------------------------------------------------------------------
 
 
@@ -366,6 +385,16 @@ def _placed(mention: Mapping[str, Any], starts: Sequence[int]) -> tuple[int, int
     return begin + start, begin + end - 1, str(mention.get("type", ""))
 
 
+# --- What people feel -----------------------------------------------------------------------------
+
+
+def _felt(fields: Fields) -> list[dict[str, str]]:
+    """Read what a person says in a dialogue with an emotion, as AI Hub has them: HS01, HS02, …; SS01 are answers."""
+    said = object_in(fields, "talk")["content"]
+    lines = [said[key] for key in sorted(said) if key.startswith("HS") and str(said[key]).strip()]
+    return [{"text": cell_of("\n".join(lines)), "label": cell_of(object_in(fields, "profile")["emotion"]["type"])}]
+
+
 # --- Entities -------------------------------------------------------------------------------------
 
 
@@ -415,6 +444,22 @@ def _are_sentences_of_document(fields: Fields) -> bool:
     places = (entity for own in entities if isinstance(own, list) for entity in own)
     of_words = all(isinstance(e, list) and len(e) == 3 and all(type(place) is int for place in e[:2]) for e in places)
     return bool(sentences) and words and of_words and len(sentences) == len(entities)
+
+
+def _paragraphs_of_spacy(fields: Fields) -> list[dict[str, str]]:
+    """Make a row of each sentence of paragraphs as spaCy's second version has them; of one with classes it is one."""
+    found = []
+    for paragraph in list_in(fields, "paragraphs"):
+        sentences = [sentence["tokens"] for sentence in paragraph.get("sentences") or ()]
+        shares = {own["label"]: own["value"] for own in paragraph.get("cats") or ()}
+        if shares and not any(token.get("ner", "O") not in ("O", "-") for tokens in sentences for token in tokens):
+            found.append({"text": cell_of(paragraph["raw"]), "label": cell_of(likely_categories(shares))})
+            continue
+        for tokens in sentences:
+            words = {TOKEN_NAMES[0]: cell_of([token["orth"] for token in tokens])}
+            tags = [token["ner"] for token in tokens if "ner" in token]
+            found.append(words | ({TAG_NAMES[0]: cell_of(tags)} if tags else {}))
+    return found
 
 
 def _passages(fields: Fields) -> list[dict[str, str]]:
@@ -491,7 +536,19 @@ CORPORA = (
     ),
     Form(frozenset({"questions"}), _questions_of_passage, lambda fields: '"question"' in fields["questions"]),
     Form(frozenset({"paragraphs"}), _questions_of_article, lambda fields: '"qas"' in fields["paragraphs"]),
+    Form(
+        frozenset({"paragraphs"}),
+        _paragraphs_of_spacy,
+        lambda f: '"orth"' in f["paragraphs"] or '"cats"' in f["paragraphs"],
+    ),
     Form(frozenset({"context", "qas"}), _questions_of_text),
+    Form(frozenset({"passage", "qa_pairs"}), _questions_of_drop, lambda fields: fields["qa_pairs"].startswith("[{")),
+    Form(
+        frozenset({"profile", "talk"}),
+        _felt,
+        lambda fields: '"type"' in fields["profile"] and '"HS01"' in fields["talk"],
+        "what the system says (SS01, …)",
+    ),
     Form(frozenset({"question", "context"}), _question_of_paragraphs, lambda fields: bool(_titled(fields["context"]))),
     Form(
         frozenset({"question", "paragraphs"}),

@@ -33,6 +33,16 @@ COMMENTS = ("#", "//", "--", "%", ";")
 _MOST_TITLES, _FEW_TITLED = 4, 5
 # What stands in one of so many rows is not a name of its column.
 _OFTEN = 20
+# The names of a table whose fields spaces part, as R writes them; and rows that are many enough to be numbered.
+_QUOTED_NAMES = re.compile(r'"[^"]*"(?: "[^"]+")+')
+_MANY_ROWS = 10
+# What stands beside the sums below a table, and how many rows above it are remembered.
+_TOTALS = frozenset(
+    {"Total", "TOTAL", "total", "Totals", "Grand Total", "Sum", "SUM", "Average", "Mean"}
+    | {"합계", "총계", "총합", "총합계", "평균", "소계", "계"}
+)
+_ROWS_ABOVE = 50
+_UNEXPECTED_END = "unexpected end of data"
 
 
 def known_delimiter(full: Sequence[str], knows: Knows) -> str | None:
@@ -78,8 +88,10 @@ def looks_tsv(full: Sequence[str], hint: str | None) -> bool:
 
 
 def csv_delimiter(lines: Sequence[str]) -> str:
-    """Return the comma of a csv, or the semicolon of some spreadsheets' exports, or the bar of some databases'."""
+    """Return the comma of a csv, the semicolon of some spreadsheets, the bar of some databases, or the space of R."""
     first = next((line for line in lines if line.strip()), "")
+    if _QUOTED_NAMES.fullmatch(first.rstrip("\r")):
+        return " "
     return next((other for other in ";|" if other in first and "," not in first), ",")
 
 
@@ -93,6 +105,8 @@ def looks_csv(full: Sequence[str], delimiter: str, hint: str | None) -> bool:
     known = len(_header_words(rows[0]))
     consistent = len(rows[0]) >= 2 and all(len(row) == len(rows[0]) for row in rows)
     bare = len(rows) > _FEW_ROWS and _could_name(rows[0]) and all(map(_is_bare_name, rows[0]))
+    if delimiter == " ":
+        return consistent and len(rows) > 1
     return known >= 2 or (consistent and (hint == "tsv" or (known == 1 and bare)))
 
 
@@ -120,19 +134,68 @@ def is_cut_alike(full: Sequence[str], delimiter: str) -> bool:
     rows = cut_rows(full, delimiter)
     spaced = [cell for row in rows for cell in row if cell != cell.strip()]
     whole = "\n".join(full)
-    are_quoted = all(f'"{cell}"' in whole for cell in spaced)
+    are_quoted = all('"' + cell.replace('"', '""') + '"' in whole for cell in spaced)
     return bool(rows) and all(len(row) == len(rows[0]) > 1 for row in rows) and are_quoted
 
 
 def cut_rows(full: Sequence[str], delimiter: str) -> list[list[str]]:
-    """Parse the sampled lines leniently; a record cut off at the end of the sample is left out."""
+    """Parse the sampled lines leniently; a record cut off at the end of the sample is left out.
+
+    Where rows begin with names of their own the first row has an empty name for these.
+    """
+    rows = _cut_rows(full, delimiter)
+    return [["", *rows[0]], *rows[1:]] if has_row_names(full, delimiter) else rows
+
+
+def _cut_rows(full: Sequence[str], delimiter: str) -> list[list[str]]:
     if delimiter == "\t" and not (full and are_quoted(full[0])):
         return [line.split(delimiter) for line in full]
+    written = "\n".join(full)
     try:
-        rows = list(csv.reader(io.StringIO("\n".join(full), newline=""), delimiter=delimiter))
+        written = unescaped(written) if are_escaped(full, delimiter) else written
+        rows = list(csv.reader(io.StringIO(written, newline=""), delimiter=delimiter))
     except csv.Error:
         rows = [line.split(delimiter) for line in full]
     return rows[:-1] if len(rows) > 2 else rows
+
+
+def has_row_names(full: Sequence[str], delimiter: str) -> bool:
+    """Tell whether each row begins with a number of its own that the header does not name, as R writes them.
+
+    Numbers are sure where they are in quotes, count the rows, or are many: a last column may lack its name, too.
+    """
+    rows = _cut_rows(full, delimiter)
+    names = [row[0] for row in rows[1:]]
+    if not names or any(len(row) != len(rows[0]) + 1 or not row[-1].strip() for row in rows[1:]):
+        return False
+    are_in_quotes = full[0][:1] == '"' == full[1][:1]
+    are_counted = names in ([str(place + first) for place in range(len(names))] for first in (0, 1))
+    are_sure = are_in_quotes or are_counted or len(names) >= _MANY_ROWS
+    return are_sure and len(set(names)) == len(names) and all(map(str.isdecimal, names))
+
+
+def are_escaped(full: Sequence[str], delimiter: str) -> bool:
+    """Tell whether a quote inside a quoted field has a backslash before it, as R, Spark and MySQL write it."""
+    written = "\n".join(full)
+    return '\\"' in written and not _is_regular(written, delimiter) and _is_regular(unescaped(written), delimiter)
+
+
+def unescaped(text: str) -> str:
+    """Double the quotes that have a backslash before them."""
+    return text.replace('\\"', '""')
+
+
+def _is_regular(written: str, delimiter: str) -> bool:
+    """Tell whether text is csv whose rows have as many fields each; the last may be cut off, the first be a header."""
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(io.StringIO(written, newline=""), delimiter=delimiter, strict=True):
+            rows.append(row)  # noqa: PERF402
+    except csv.Error as error:
+        if _UNEXPECTED_END not in str(error):
+            return False
+    below = rows[1:-1] or rows[1:]
+    return len({len(row) for row in below}) == 1 and 0 <= len(below[0]) - len(rows[0]) <= 1
 
 
 def below_title(rows: list[list[str]]) -> list[list[str]]:
@@ -358,7 +421,7 @@ def csv_records(lines: Lines, delimiter: str) -> Iterator[Record]:
         except StopIteration:
             return
         except (csv.Error, RecordTooLongError) as error:
-            is_open = isinstance(error, RecordTooLongError) or "unexpected end of data" in str(error)
+            is_open = isinstance(error, RecordTooLongError) or _UNEXPECTED_END in str(error)
             if start < failed_at:
                 yield start, failure if is_open else _csv_fault(error)
             else:
@@ -368,6 +431,15 @@ def csv_records(lines: Lines, delimiter: str) -> Iterator[Record]:
         else:
             yield start, lines.fault or fields
         lines.begin_record()
+
+
+def with_row_names(records: Iterator[Record]) -> Iterator[Record]:
+    """Add an empty name to a header that has none for the numbers of its rows."""
+    for line, fields in records:
+        is_header = not isinstance(fields, str) and not _is_blank(fields)
+        yield line, ["", *fields] if is_header else fields
+        if is_header:
+            yield from records
 
 
 def read_table(
@@ -422,6 +494,33 @@ def read_table(
             yield Row(line, dict.fromkeys(columns or (), "")) if is_text else BadRow(line, "the line is blank")
 
 
+def without_total(rows: Iterator[Row | BadRow]) -> Iterator[Row | BadRow]:
+    """Leave out a last row that is called a total and has numbers of its own, as spreadsheets have it."""
+    first: list[Row] = []
+    held: Row | None = None
+    for row in rows:
+        if held is not None:
+            yield held
+            held = None
+        if isinstance(row, Row) and len(first) < _ROWS_ABOVE:
+            first.append(row)
+        if isinstance(row, Row) and not _TOTALS.isdisjoint(row.fields.values()) and _adds_up(row, first):
+            held = row
+        else:
+            yield row
+    if held is not None:
+        yield LeftOut(held.line, "the line adds up the rows above it")
+
+
+def _adds_up(row: Row, above: Sequence[Row]) -> bool:
+    """Tell a row of one word for a total and numbers, not all of which its columns have above it."""
+    filled = {name: cell.strip() for name, cell in row.fields.items() if cell.strip()}
+    numbers = [name for name, cell in filled.items() if is_number(cell)]
+    others = [own for own in above if own is not row]
+    strange = [name for name in numbers if all(own.fields.get(name, "").strip() != filled[name] for own in others)]
+    return len(filled) - len(numbers) == 1 and len(others) > _FEW_ROWS and bool(strange)
+
+
 def _one_line(lines: Lines, delimiter: str) -> Iterator[list[str]]:
     """Parse the next line as if it were the last one."""
     return csv.reader([next(lines)], delimiter=delimiter, strict=True)
@@ -429,7 +528,7 @@ def _one_line(lines: Lines, delimiter: str) -> Iterator[list[str]]:
 
 def _csv_fault(error: Exception) -> str:
     message = str(error)
-    if isinstance(error, RecordTooLongError) or "unexpected end of data" in message or "field larger" in message:
+    if isinstance(error, RecordTooLongError) or _UNEXPECTED_END in message or "field larger" in message:
         return _UNCLOSED
     if "expected after" in message:
         return "a quote inside a quoted field is not doubled"

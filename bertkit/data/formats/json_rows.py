@@ -45,6 +45,7 @@ _ARRAY = re.compile(r"\[\s*\{\s*(?:[\"}]|$)")
 WRAPPERS = frozenset(
     {"data", "rows", "examples", "documents", "document", "items", "instances", "records", "results", "dataset"}
     | {"reviews", "comments", "articles", "entries", "hits", "list", "samples", "tasks", "common_examples", "values"}
+    | {"named_entity"}
 )
 _OF_SPLIT = re.compile(r"(?:^|_)(?:train|val|valid|validation|dev|test)(?:$|_|ing)", re.IGNORECASE)
 # What hardly stands beside a list of rows.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import lzma
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple, Self
 
 from bertkit.errors import DataError
@@ -45,15 +45,18 @@ class Lines:
     Never reads further than the line it returns, but where `many` lines are asked for. A line that cannot be decoded is
     returned with its broken bytes escaped, one that is longer than `LONGEST_LINE` is
     returned as a blank one, and either is noted in `fault` for whoever builds the record;
-    `number` is the 1-based physical line returned last.
+    `number` is the 1-based physical line returned last; `spelt` brings lines to the usual spelling.
     """
 
-    def __init__(self, stream: BinaryIO, source: str, encoding: str = "utf-8") -> None:
+    def __init__(
+        self, stream: BinaryIO, source: str, encoding: str = "utf-8", spelt: Callable[[str], str] | None = None
+    ) -> None:
         self.source = source
         self.number = 0
         self.fault: str | None = None
         self._stream = stream
         self._encoding = encoding
+        self._spelt = spelt
         self._returned: list[_Line] = []
         self._pushed_back: list[_Line] = []
         self._characters = 0
@@ -112,6 +115,7 @@ class Lines:
         except UnicodeDecodeError:
             text = "\0"
         if "\0" not in text:
+            text = text if self._spelt is None else self._spelt(text)
             return [f"{line}\n" for line in text.split("\n")[:-1]]
         self._pushed_back = [self._decode(line + b"\n") for line in reversed(raw.split(b"\n")[:-1])]
         return []
@@ -159,6 +163,7 @@ class Lines:
             text = raw.decode(self._encoding)
         except UnicodeDecodeError as error:
             return _Line(raw.decode(self._encoding, "replace"), decoding_fault(raw, error, self._encoding))
+        text = text if self._spelt is None else self._spelt(text)
         return _Line(text, "the line has a NUL byte, so it is not text" if "\0" in text else None)
 
 

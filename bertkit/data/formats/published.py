@@ -412,12 +412,13 @@ def _has_token_objects(fields: Fields) -> bool:
 
 
 def _nested(fields: Fields) -> list[dict[str, str]]:
-    """Make a row of each object in the one list of a row without a text of its own: sentences of a document."""
-    name = _nested_column(fields)
-    if name is None:
+    """Make a row of each object in the lists of a row without a text of its own: sentences of a document."""
+    names = _nested_columns(fields)
+    if not names:
         raise RowError("it does not hold a list of texts, as the rows before it do")
-    kept = {other: text for other, text in fields.items() if other != name}
-    found = [{**kept, **{column_name(key): cell_of(v) for key, v in item.items()}} for item in list_in(fields, name)]
+    kept = {other: text for other, text in fields.items() if other not in names}
+    items = [item for name in names for item in list_in(fields, name)]
+    found = [{**kept, **{column_name(key): cell_of(v) for key, v in item.items()}} for item in items]
     return [row for inner in found for row in _without_words(inner)]
 
 
@@ -433,26 +434,29 @@ def _word_objects(fields: Fields) -> list[str]:
     return [name for name, text in fields.items() if text.startswith("[{") and first_named([name], TOKEN_NAMES)]
 
 
-def _nested_column(fields: Fields) -> str | None:
-    """Find the only list of objects with texts, where no other column has a text, and they hold what is learnt."""
+def _nested_columns(fields: Fields) -> list[str]:
+    """Find the only list of objects with texts, where no other column has a text, and they hold what is learnt.
+
+    There may be several where what is learnt stands in all of them: title and content of a document.
+    """
     if not isinstance(fields, dict):  # of a parquet file no column is read that nobody looks at
-        return None
+        return []
     lists = [name for name, text in fields.items() if isinstance(text, JsonText) and text.startswith("[{")]
-    others = [name for name in fields if name not in lists and folded(name) not in _TITLES]
-    if len(lists) != 1 or first_named(others, (*TEXT_NAMES, *TOKEN_NAMES, "question", "context")) is not None:
-        return None
-    items = list_in(fields, lists[0])
+    others = [name for name in fields if name not in lists and folded(name) not in _TITLES and fields[name] != "[]"]
+    if not lists or first_named(others, (*TEXT_NAMES, *TOKEN_NAMES, "question", "context")) is not None:
+        return []
+    items = [item for name in lists for item in list_in(fields, name)]
     # What has a place in another text is an entity; beside sentences stand an id, a title.
     told = all(isinstance(item, dict) and first_named(item, _SENTENCE_NAMES) for item in items)
     if not told or any(first_named(item, _PLACE_NAMES) for item in items):
-        return None
+        return []
     # A label of all, or a summary, is not a label of each part.
     answers = (*LABEL_NAMES, *TAG_NAMES, *SUMMARY_NAMES)
-    if are_turns(items):
-        return None
-    if first_named(others, answers) is not None and not any(first_named(item, answers) for item in items):
-        return None
-    return None if any(len(fields[name].split()) > _FEW_WORDS for name in others) else lists[0]
+    are_learnt = [first_named(item, answers) is not None for item in items]
+    if are_turns(items) or (first_named(others, answers) is not None and not any(are_learnt)):
+        return []
+    is_sure = len(lists) == 1 or all(are_learnt)
+    return lists if is_sure and not any(len(fields[name].split()) > _FEW_WORDS for name in others) else []
 
 
 def _argilla(fields: Fields) -> list[dict[str, str]]:
@@ -528,6 +532,50 @@ def _marked_tokens(fields: Fields) -> list[dict[str, str]]:
     return [{**kept, "entities": cell_of(found)}]
 
 
+def _ground_truth(fields: Fields) -> list[dict[str, str]]:
+    """Read a line of SageMaker Ground Truth: entities, or the names of classes, whose numbers stand beside them."""
+    jobs = _jobs_of(fields)
+    kept = {n: text for n, text in fields.items() if n not in ("source", *jobs) and n.removesuffix(_TOLD) not in jobs}
+    row = {**kept, "text": fields["source"]}
+    for name in jobs:
+        told = object_in(fields, f"{name}{_TOLD}")
+        if "class-name" in told or "class-map" in told:
+            classes = told.get("class-name", list(told.get("class-map", {}).values()))
+            row["label" if len(jobs) == 1 else name] = cell_of(classes)
+        else:
+            row["entities" if len(jobs) == 1 else name] = cell_of(object_in(fields, name)["annotations"]["entities"])
+    return [row]
+
+
+def _jobs_of(fields: Fields) -> list[str]:
+    """Return the columns of a line that jobs of labelling have filled."""
+    told = [name for name in fields if name.endswith(_TOLD) and "groundtruth/text-" in fields[name]]
+    return [name.removesuffix(_TOLD) for name in told if name.removesuffix(_TOLD) in fields]
+
+
+def _vertex(fields: Fields) -> list[dict[str, str]]:
+    """Read a text of Google's Vertex AI or AutoML with its classes, its sentiment or its entities."""
+    snippet = object_in(fields, "text_snippet") if "text_snippet" in fields else {"content": fields["textContent"]}
+    row = {"text": cell_of(snippet["content"])}
+    if (told := fields.get("dataItemResourceLabels", "")).startswith("{"):
+        row["split"] = next((str(use) for name, use in parse_cell(told).items() if name.endswith("ml_use")), "")
+    for name, key in (("classificationAnnotation", "displayName"), ("sentimentAnnotation", "sentiment")):
+        row |= {"label": cell_of(object_in(fields, name)[key])} if name in fields else {}
+    if "classificationAnnotations" in fields:
+        row["label"] = cell_of([own["displayName"] for own in list_in(fields, "classificationAnnotations")])
+    marked = list_in(fields, "textSegmentAnnotations") if "textSegmentAnnotations" in fields else []
+    for own in list_in(fields, "annotations") if "annotations" in fields else ():
+        marked.append({**own["text_extraction"]["text_segment"], "label": own["display_name"]})
+    if "textSegmentAnnotations" in fields or "annotations" in fields:
+        row["entities"] = cell_of(marked)
+    return [row]
+
+
+def _azure(_: Fields) -> list[dict[str, str]]:
+    """Refuse annotations of Azure's language service, which lie apart from their text."""
+    raise RowError("its text is in the file that 'location' names (write both as JSON lines of doccano have them)")
+
+
 def _tagtog(_: Fields) -> list[dict[str, str]]:
     """Refuse tagtog's annotations, which lie apart from their text."""
     raise RowError(
@@ -551,7 +599,7 @@ def _chat(fields: Fields) -> list[dict[str, str]]:
 
 def _said(turn: Mapping[str, Any]) -> str:
     """Return the text of a message, which may be in parts."""
-    found = turn.get("content", turn.get("value"))
+    found = next((turn[name] for name in ("content", "value", "parts") if name in turn), None)
     parts = [part.get("text") for part in found if isinstance(part, dict)] if isinstance(found, list) else [found]
     return "\n".join(part for part in parts if isinstance(part, str))
 
@@ -608,6 +656,7 @@ _OF_RECORD = frozenset({"fields", "responses", "suggestions", "vectors"})
 # The columns of a row that is a list.
 _PLACES = [str(place) for place in range(1, 100)]
 _LABEL_MARK = "__label__"
+_TOLD = "-metadata"  # of a job of Ground Truth
 _SPAN_KINDS = ("labels", "hypertextlabels")
 _SENTENCE_NAMES = (*TEXT_NAMES, "form")
 _ROWS_LOOKED_AT = 200
@@ -625,6 +674,14 @@ _FORMS = (
     Form(frozenset({"content", "annotations", "classifications"}), _light_tag, _has_classifications),
     Form(frozenset({"documentName", "document", "tokens"}), _marked_tokens, lacks("annotation")),
     Form(frozenset({"annotatable", "entities"}), _tagtog),
+    Form(
+        frozenset({"location", "language", "dataset"}),
+        _azure,
+        lambda f: bool({"entities", "class", "classes"} & set(f)),
+    ),
+    Form(frozenset({"source"}), _ground_truth, lambda fields: bool(_jobs_of(fields))),
+    Form(frozenset({"textContent"}), _vertex),
+    Form(frozenset({"text_snippet"}), _vertex, has_keys("text_snippet", "content")),
     Form(frozenset({"content", "annotation"}), _data_turks, lambda fields: '"label' in fields["annotation"]),
     Form(frozenset({"text", "annotations"}), _annotated_classes, _has_classes),
     Form(frozenset({"text"}), _fast_text, lambda fields: _is_marked(fields["text"])),
@@ -639,5 +696,5 @@ _FORMS = (
     Form(frozenset(), _without_words, lambda fields: bool(_word_objects(fields))),
     Form(frozenset(), _chat, lambda fields: _chat_column(fields) is not None),
     Form(frozenset(), _unwrapped, lambda fields: bool(_inner_row(fields))),
-    Form(frozenset(), _nested, lambda fields: _nested_column(fields) is not None),
+    Form(frozenset(), _nested, lambda fields: bool(_nested_columns(fields))),
 )

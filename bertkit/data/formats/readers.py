@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bertkit.data.column_names import column_name
-from bertkit.data.formats.delimited import COMMENTS, read_records, read_table
+from bertkit.data.formats.delimited import COMMENTS, read_records, read_table, with_row_names, without_total
 from bertkit.data.formats.json_rows import read_json_document, read_json_lines
 from bertkit.data.formats.lines import BOM, READ_ERRORS, Lines, decoding_fault
 from bertkit.data.formats.opened import Opened, open_bytes
@@ -121,7 +121,7 @@ def _read(
         return read_xml(stream, source, known.encoding)
     if known.kind == "json":
         return read_json_document(stream, source, known.encoding)
-    lines = Lines(stream, source, known.encoding)
+    lines = Lines(stream, source, known.encoding, known.spelt)
     above: list[Row | BadRow] = []
     for line in itertools.islice(lines, known.skip):
         above += _left_above(line, lines.number)
@@ -133,8 +133,9 @@ def _read(
     if known.kind == "marked":
         return marked_rows(_read_txt(lines, keep_blank=keep_blank), known.marks, TEXT_COLUMN)
     records = read_records(lines, known.kind, known.delimiter, at_once=path is not None)
+    records = with_row_names(records) if known.has_row_names else records
     rows = read_table(records, source, has_header=known.has_header, header=header, keep_blank=keep_blank)
-    return itertools.chain(above, rows) if above else rows
+    return without_total(itertools.chain(above, rows) if above else rows)
 
 
 def _left_above(line: str, number: int) -> list[Row | BadRow]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path, PurePath
@@ -13,11 +13,13 @@ from typing import Literal
 from bertkit.data.column_names import column_name
 from bertkit.data.formats.delimited import (
     Knows,
+    are_escaped,
     are_quoted,
     below_title,
     csv_delimiter,
     cut_rows,
     has_header,
+    has_row_names,
     is_cut_alike,
     is_even,
     known_delimiter,
@@ -26,6 +28,7 @@ from bertkit.data.formats.delimited import (
     looks_tsv,
     may_be_table,
     names_of,
+    unescaped,
 )
 from bertkit.data.formats.json_rows import json_kind
 from bertkit.data.formats.lines import sniff_encoding
@@ -54,20 +57,23 @@ from bertkit.plain import is_kept_stdin, listed, quoted
 
 Marks = Literal[
     "", "label", "/", "_", "|", "element", "bracket", "angle", "link", "start", "speech", "nlu", "entities of nlu",
-    "PubTator", "SemEval", "Vowpal Wabbit", "libsvm", "weights",
+    "PubTator", "SemEval", "Vowpal Wabbit", "libsvm", "weights", "tree", "behind",
     "XML or HTML", "YAML", "subtitles", "RTF", "LaTeX", "a script",
 ]  # fmt: skip
 """`label`: `LABEL:fine text`; `/`, `_`, `|`: an entity tag behind each word; `speech`: a part of speech behind each;
-`nlu`: examples below their intents; `SemEval`: numbered sentences, below each its relation; `libsvm`, `weights`:
-numbers of features; those of `_OTHER`: lines that are not texts but of a program; the others: how
-entities stand in a text."""
+`tree`: words in a tree, its label first; `behind`: `text;label` or `text@label`; `nlu`: examples below their intents;
+`SemEval`: numbered sentences, below each its relation; `libsvm`, `weights`: numbers of features; those of `_OTHER`:
+lines that are not texts but of a program; the others: how entities stand in a text."""
 
 _OF_INTENTS: frozenset[Marks] = frozenset({"nlu", "entities of nlu"})
 ENTITY_MARKS: frozenset[Marks] = frozenset({"PubTator", "/", "_", "|", "element", "bracket", "angle", "link", "start"})
 # Without what is written around the text nothing of a line is one.
-_ALWAYS_PARTED: frozenset[Marks] = frozenset({"SemEval", "Vowpal Wabbit"})
+_ALWAYS_PARTED: frozenset[Marks] = frozenset({"SemEval", "Vowpal Wabbit", "tree"})
 
 _LABEL = re.compile(r"([A-Z]{2,10}:[A-Za-z]+)\s+(?=\S)", re.ASCII)
+# A tree of Stanford's sentiment treebank, and its leaves; a label behind a text.
+_TREE, _LEAF, _NODE = re.compile(r"\((\d) (.*)\)"), re.compile(r"\(\d ([^()\s]+)\)"), re.compile(r"\((\d) |[()\s]")
+_BEHIND = re.compile(r"(?P<text>.*\S)\s*(?P<mark>[;@])\s*(?P<label>[^\W\d_][\w-]{0,29})\s*")
 _NAME = "(?P<name>[A-Za-z][A-Za-z_-]+)"
 # An element's name, or the type that it states: <PER>…</PER>, <ENAMEX TYPE="PERSON">…</ENAMEX>.
 _ELEMENT = re.compile(
@@ -137,12 +143,15 @@ _OF_PASSAGES = frozenset(
 _OF_WORDS = frozenset({"b", "i", "u", "em", "strong", "br", "span", "sub", "sup", "mark"})
 _OF_SUBTITLES = frozenset({"tt", "sami", "transcript", "timedtext", "svg"})
 _ENOUGH_LINES, _ENOUGH_WORDS = 3, 4
+_MANY_LINES = 12
 _ABOVE_INTENT = 20  # lines among which the first intent is
 # Of lines with entities one in so many holds some.
 _SOME = 5
 NOTES: dict[Marks, str] = {
     "label": "the first word of each line is its label ('label'; the part before the colon is 'coarse': "
     "--columns text=text,label=coarse)",
+    "tree": "each line is a tree: its first number is the label, and its words are the text",
+    "behind": "the label of each line stands behind its text",
     "element": "entities are between marks such as <PER> and </PER>, which are not part of the text",
     "bracket": "entities are written in the text as [name:PER], and the marks are not part of it",
     "angle": "entities are written in the text as <name:PER>, and the marks are not part of it",
@@ -159,12 +168,18 @@ NOTES: dict[Marks, str] = {
 }
 
 
+_ROW_NAMES = "the first field of each row is its number, for which the header has no name (as R writes tables)"
+
+
 def marks_of(lines: Sequence[str]) -> Marks:
     """Tell how the first lines of a file, none of them blank, carry their labels; empty where they carry none."""
     if not lines or (told := _told_by_begin(lines)):
         return told if lines else ""
     if any("\t" in line for line in lines):
         return ""
+    are_trees = _STRAY_LINES * sum(not _is_tree(line) for line in lines) <= len(lines)
+    if are_trees and any(line.count("(") > 1 for line in lines):
+        return "tree"
     labels = [found[1] for line in lines if (found := _LABEL.match(line))]
     if len(labels) == len(lines) >= _ENOUGH_LINES and 1 < len(set(labels)) < len(labels):
         return "label"
@@ -177,7 +192,23 @@ def marks_of(lines: Sequence[str]) -> Marks:
         names = [name for own in found_in for name in own]
         if (_are_kinds(names) or (kind == "start" and names)) and _SOME * sum(map(bool, found_in)) >= len(lines):
             return kind
-    return "speech" if _have_speech([word for line in lines for word in line.split()]) else ""
+    if _have_speech([word for line in lines for word in line.split()]):
+        return "speech"
+    return "behind" if _have_labels_behind(lines) else ""
+
+
+def _is_tree(line: str) -> bool:
+    """Tell a tree with a number at each node, and words in its leaves alone."""
+    whole = _TREE.fullmatch(line.strip())
+    return whole is not None and line.count("(") == line.count(")") and not _NODE.sub("", _LEAF.sub("", line))
+
+
+def _have_labels_behind(lines: Sequence[str]) -> bool:
+    """Tell whether all lines end in one of few labels behind a mark; a text may end in a word behind one by chance."""
+    found = [match for line in lines if (match := _BEHIND.fullmatch(line)) is not None]
+    labels = {match["label"] for match in found}
+    are_all = len(found) == len(lines) >= _MANY_LINES and len({match["mark"] for match in found}) == 1
+    return are_all and 1 < len(labels) <= len(lines) // _ENOUGH_LINES
 
 
 def marked_rows(rows: Iterator[Row | BadRow], marks: Marks, column: str) -> Iterator[Row | BadRow]:
@@ -213,6 +244,13 @@ def marked_rows(rows: Iterator[Row | BadRow], marks: Marks, column: str) -> Iter
 def _fields(line: str, marks: Marks, column: str) -> dict[str, str]:
     if marks == "Vowpal Wabbit":
         return _namespaces(line, column)
+    if marks == "tree":
+        if not _is_tree(line):
+            raise RowError("the line is not a tree of words with a number at each node, as the lines before it are")
+        return {column: " ".join(_LEAF.findall(line)), "label": line.strip()[1]}
+    if marks == "behind":
+        match = _BEHIND.fullmatch(line)
+        return {column: line} if match is None else {column: match["text"], "label": match["label"]}
     if marks == "label":
         found = _LABEL.match(line)
         if found is None:
@@ -503,7 +541,8 @@ class TableFormat:
     `has_header` is true where the first line of a csv or tsv names the columns;
     `delimiter` is the comma of a csv (a semicolon in some spreadsheets' exports). The first
     `skip` lines say how the others are read (sep=;) or what they are (# …) and are none of them. Lines of a txt may
-    carry their labels (`marks`); they are parted where `kind` is "marked".
+    carry their labels (`marks`); they are parted where `kind` is "marked". Rows may begin with a field that the header
+    does not name (`has_row_names`), and quotes in quoted fields may have a backslash before them (`escaped`).
     """
 
     kind: str
@@ -512,6 +551,8 @@ class TableFormat:
     delimiter: str = ","
     skip: int = 0
     marks: Marks = ""
+    has_row_names: bool = False
+    escaped: bool = False
 
     def parted(self, *, entities: bool, classes: bool) -> TableFormat:
         """Return how lines are read that carry what is looked for: entities, or classes of the whole line."""
@@ -520,13 +561,20 @@ class TableFormat:
                 self, kind="marked", has_header=False, marks="entities of nlu" if entities > classes else "nlu"
             )
         wanted = self.marks in _ALWAYS_PARTED or (
-            entities if self.marks in ENTITY_MARKS else classes and self.marks == "label"
+            entities if self.marks in ENTITY_MARKS else classes and self.marks in ("label", "behind")
         )
         return replace(self, kind="marked", has_header=False) if wanted and self.kind == "txt" else self
 
     @property
+    def spelt(self) -> Callable[[str], str] | None:
+        """What brings lines to the usual spelling; None where they have it."""
+        return unescaped if self.escaped else None
+
+    @property
     def marks_note(self) -> str | None:
         """What a user should hear of how lines are parted."""
+        if self.has_row_names:
+            return _ROW_NAMES
         return NOTES[self.marks] if self.kind == "marked" or self.has_speech_tags or self.written_in else None
 
     @property
@@ -641,11 +689,24 @@ def _told_format(opened: Opened, kind: str | None, header: Sequence[str], knows:
         return TableFormat("conll", encoding, has_header=False, delimiter=" ")
     above = lines_above(lines, knows) if kind in (None, "csv", "tsv") else 0
     table = _told_by(lines[above:], encoding, opened, kind, header, knows)
-    if not above:
+    if above and table.kind in ("csv", "tsv") and table.has_header:
+        table = replace(table, skip=max(table.skip, opened.first_line - 1) + above)
+    elif above:
+        table = _told_by(lines, encoding, opened, kind, header, knows)
+    if table.kind not in ("csv", "tsv"):
         return table
-    if table.kind in ("csv", "tsv") and table.has_header:
-        return replace(table, skip=max(table.skip, opened.first_line - 1) + above)
-    return _told_by(lines, encoding, opened, kind, header, knows)
+    full = _below_skipped(lines, opened, table)
+    comma = "\t" if table.kind == "tsv" else table.delimiter
+    return replace(
+        table,
+        has_row_names=table.has_header and has_row_names(full, comma),
+        escaped=table.kind == "csv" and are_escaped(full, comma),
+    )
+
+
+def _below_skipped(lines: Sequence[str], opened: Opened, table: TableFormat) -> list[str]:
+    """Return the lines of a table that are not blank, of those of its beginning."""
+    return _not_blank(lines[max(0, table.skip - opened.first_line + 1) :])
 
 
 def _told_by(
@@ -814,8 +875,7 @@ def _not_blank(lines: Sequence[str]) -> list[str]:
 
 def column_names(opened: Opened, table: TableFormat) -> list[str]:
     """Return the names of the columns of a csv or tsv: those of its first line, or else their places."""
-    below = max(0, table.skip - opened.first_line + 1)
-    full = _not_blank(_sample_lines(opened, table.encoding)[below:])
+    full = _below_skipped(_sample_lines(opened, table.encoding), opened, table)
     first = below_title(cut_rows(full, "\t" if table.kind == "tsv" else table.delimiter))[0]
     return names_of(first) if table.has_header else [str(place) for place in range(1, len(first) + 1)]
 

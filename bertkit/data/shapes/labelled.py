@@ -30,7 +30,7 @@ from bertkit.data.columns import (
     texts_of,
     there_are,
 )
-from bertkit.data.label_kinds import FLAGS, are_sets, flag_of, is_listed, labels_in
+from bertkit.data.label_kinds import FLAGS, MARKED, are_sets, flag_of, is_listed, labels_in, refuse_mixed
 from bertkit.data.records import (
     CLASSES,
     LABEL_SETS,
@@ -129,7 +129,8 @@ SET_NAMES = (
 )
 """What columns of several labels are called, beside the usual names of labels."""
 _NUMBERS_ROWS = re.compile(
-    r"(?:^|[\W_])(?:ids?|idx|index|counts?|confidence|votes?)$|(?<=[a-z])(?:Id|ID)$", re.IGNORECASE
+    r"(?:^|[\W_])(?:ids?|idx|index|counts?|confidence|votes?|unclear|번호)$|^$|^unnamed|(?<=[a-z])(?:Id|ID)$",
+    re.IGNORECASE,
 )
 
 
@@ -159,6 +160,7 @@ class LabelSets(Shape):
         texts, cell, lacking = texts_of(row, rules.columns), rules.answer_in(row), rules.columns.label
         if rules.columns.labels:
             flags = {name: field_of(row.fields, name) for name in rules.columns.labels}
+            refuse_mixed(flags.values())
             lacking = next((name for name, flag in flags.items() if flag is None), None)
             if lacking is None:
                 labels = tuple(name for name, flag in flags.items() if flag_of(flag or "", name))
@@ -213,18 +215,21 @@ def why_label_sets(columns: ColumnMap, tasks: Tasks) -> str:
     """Say why rows are taken for sets of labels, where nobody said so."""
     task = f"task: {word_of(LABEL_SETS, tasks)}, because"
     if columns.labels:
-        return f"{task} the columns {listed(columns.labels, joint=' and ')} hold 0 and 1"
+        return f"{task} the columns {listed(columns.labels, joint=' and ')} are yes or no"
     return f"{task} rows have several labels (--task {word_of(CLASSES, tasks)} makes each combination one label)"
 
 
 def _flag_columns(rows: Sequence[Row], taken: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns whose cells are all 0 or 1, where there are two or more; some cell is filled in each."""
+    """Return the columns whose cells are all 0 or 1, where there are two or more; some cell is filled in each.
+
+    Of marks such as x and yes each column must consist.
+    """
     names = [name for name in rows[0].fields if name not in taken and not _NUMBERS_ROWS.search(name)]
-    found = []
-    for name in names:
-        cells = {(row.fields.get(name) or "").strip().casefold() for row in rows}
-        if cells <= FLAGS and cells != {""}:
-            found.append(name)
+    cells = {name: {(row.fields.get(name) or "").strip().casefold() for row in rows} for name in names}
+    filled = {name: own for name, own in cells.items() if own != {""}}
+    found = [name for name, own in filled.items() if own <= FLAGS]
+    if not found and all(own <= MARKED for own in filled.values()):
+        found = list(filled)
     return tuple(found) if len(found) > 1 else ()
 
 

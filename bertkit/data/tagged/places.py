@@ -137,12 +137,15 @@ def _only_spaces(span: tuple[int, int]) -> str:
 
 # --- Entities that a row lists: by their characters, or as strings whose places are searched ------
 
-_START_KEYS = ("start", "start_offset", "begin")
+_START_KEYS = ("start", "start_offset", "startOffset", "begin")
 # Of LUIS: where the first and the last character of an entity are.
 _FIRST_KEYS, _LAST_KEYS = ("startPos", "startCharIndex"), ("endPos", "endCharIndex")
-_END_KEYS = ("end", "end_offset", "stop")
+_END_KEYS = ("end", "end_offset", "endOffset", "stop")
 _STRING_KEYS = ("text", "string", "word", "mention", "surface")
-_LABEL_KEYS = ("label", "labels", "type", "entity_type", "entity_group", "tag", "entity", "entityName", "category")
+_LABEL_KEYS = (
+    *("label", "labels", "type", "entity_type", "entity_group", "tag"),
+    *("entity", "entityName", "category", "displayName"),
+)
 
 
 class Found(NamedTuple):
@@ -628,6 +631,8 @@ _LIKE_ID = re.compile(
     r"(?:^|[\W_])(?:ids?|idx|no|nr|num|number|sent|sentence|text|doc)(?:$|[\W_])|번호|문장", re.IGNORECASE
 )
 _ROWS_LOOKED_AT = 200
+# More words than these are a text, and no part of speech or title.
+_WORDS_OF_TEXT = 3
 # Rows that a sentence has at least, on average, where a column tells sentences apart.
 _LEAST_WORDS = 2
 # Of so many rows without names a sentence alone may consist.
@@ -675,15 +680,24 @@ def find_token_columns(rows: Sequence[Row]) -> TokenColumns | None:
     if tag is not None and not are_tags(tags):
         return None
     is_told = sum(map(is_entity_tag, tags)) >= 1 and all(map(is_like_tag, tags))
-    if usual is None and not (is_told and len(rows) > 1):
+    if (usual is None and not (is_told and len(rows) > 1)) or (tag is None and _tells_of_texts(rows, token)):
         return None
     if sentence is None:
         found = [name for name in others if name != tag and _comes_in_runs(rows, name)]
         found.sort(key=lambda name: not _LIKE_ID.search(name))
-        sentence = next((name for name in found if _LIKE_ID.search(name) or _are_different(_runs(rows, name))), None)
+        sentence = next(
+            (name for name in found if _LIKE_ID.search(name) or (tag and _are_different(_runs(rows, name)))), None
+        )
     if sentence is None and not is_told:
         return None
     return TokenColumns(token, tag, sentence, blank_is_outside=OUTSIDE not in tags)
+
+
+def _tells_of_texts(rows: Sequence[Row], token: str) -> bool:
+    """Tell a column of words that stand beside texts, as the one that is asked for, or of their number."""
+    others = [[cell for name, cell in row.fields.items() if name != token] for row in rows]
+    beside = sum(any(len(cell.split()) > _WORDS_OF_TEXT for cell in cells) for cells in others)
+    return 2 * beside > len(rows) or all(row.fields.get(token, "").strip().isdecimal() for row in rows)
 
 
 def _told_by_cells(rows: Sequence[Row]) -> TokenColumns | None:

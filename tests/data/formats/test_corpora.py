@@ -57,6 +57,55 @@ def texts_of(rows: list[Example | BadRow]) -> list[tuple[str, ...]]:
     return [row.texts for row in rows if isinstance(row, Example)]
 
 
+# --- AI Hub, DROP ---------------------------------------------------------------------------------
+
+FELT = {
+    "profile": {"persona-id": "P1", "emotion": {"emotion-id": "S1_D1_E18", "type": "E18"}},
+    "talk": {"id": {"talk-id": "1"}, "content": {"HS01": "늦었어.", "SS01": "왜요?", "HS02": "비가 왔어.", "HS03": ""}},
+}
+NAMED = {
+    "title": [{"sentence": "아를 소식", "labels": [{"label": "LC", "begin": 0, "end": 2}]}],
+    "subtitle": [],
+    "content": [
+        {"sentence": "비가 왔다", "labels": []},
+        {"sentence": "아를은 춥다", "labels": [{"label": "LC", "begin": 0, "end": 2}]},
+    ],
+}
+NAMES = [
+    ((text,), answer)
+    for text, answer in (("아를 소식", [[0, 2, "LC"]]), ("비가 왔다", []), ("아를은 춥다", [[0, 2, "LC"]]))
+]
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_dialogues_with_an_emotion(tmp_path: Path, indent: int | None, piped: Piped) -> None:
+    written = json.dumps([FELT, FELT], indent=indent, ensure_ascii=False) + "\n"
+    task, rows = rows_of(path := saved(tmp_path / "a.json", written))
+    assert (task, rows) == ("classify", [(("늦었어.\n비가 왔어.",), "E18")] * 2)
+    assert any("what the system says (SS01, …)" in note for note in load_data([str(path)]).notes)
+    assert texts_of(piped(written, CLASSES)) == [("늦었어.\n비가 왔어.",)] * 2
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_title_and_content_of_a_document_are_sentences(tmp_path: Path, indent: int | None, piped: Piped) -> None:
+    written = (
+        json.dumps({"data_info": {"title": "t"}, "named_entity": [NAMED]}, indent=indent, ensure_ascii=False) + "\n"
+    )
+    assert rows_of(saved(tmp_path / "a.json", written)) == ("ner", NAMES)
+    assert texts_of(piped(written, ENTITIES)) == [texts for texts, _ in NAMES]
+
+
+def test_questions_of_drop(tmp_path: Path) -> None:
+    answers = [{"spans": ["Arl"]}, {"number": "9", "spans": []}, {"date": {"day": "", "month": "May", "year": "1902"}}]
+    asked = [{"question": f"Q{i}?", "query_id": f"{i}", "answer": answer} for i, answer in enumerate(answers)]
+    row = {"passage": "Arl won by 9.", "qa_pairs": asked, "wiki_url": "x"}
+    path = saved(tmp_path / "drop.json", dict.fromkeys(("h_1", "h_2"), row))
+    loaded = load_data([str(path)])
+    assert loaded.task == "qa"
+    assert [row.texts for row in loaded.splits["train"]] == [(f"Q{i}?", "Arl won by 9.") for i in (0, 1) * 2]
+    assert [row.answer for row in loaded.splits["train"]][:2] == [["Arl"], ["9"]]
+
+
 # --- Relations ------------------------------------------------------------------------------------
 
 FEW = {

@@ -41,6 +41,29 @@ def test_texts_are_as_they_were_where_their_hidden_words_are_learnt(tmp_path: Pa
     assert rows_of(lines(tmp_path / "a.txt", *QUESTIONS), "mlm")[0] == (QUESTIONS[0], None)
 
 
+TREES = ("(3 (2 It) (4 (2 was) (4 fun)))", "(1 (2 Too) (1 loud))", "(2 -LRB-)")
+
+
+@pytest.mark.parametrize("task", ["auto", "classify", "mlm"])
+def test_trees_are_texts_with_the_label_of_their_root(tmp_path: Path, task: str) -> None:
+    found = rows_of(lines(tmp_path / "train.txt", *TREES), task)
+    labels = (None,) * 3 if task == "mlm" else ("3", "1", "2")
+    assert found == list(zip(("It was fun", "Too loud", "-LRB-"), labels, strict=True))
+    with pytest.raises(DataError, match=r"a\.txt:22: the line is not a tree"):
+        load_data([str(lines(tmp_path / "a.txt", *TREES * 7, "(2 open"))], task=task)
+    assert marks_of(["(1 apple)", "(2 pear)", "(3 plum)"]) == ""
+
+
+@pytest.mark.parametrize("mark", [";", "@"])
+def test_a_label_behind_each_line_is_its_class(tmp_path: Path, mark: str) -> None:
+    texts = [f"it rained; {i} of us stayed at home" for i in range(12)]
+    written = [f"{text}{mark}{('joy', 'anger')[i % 2]}" for i, text in enumerate(texts)]
+    found = rows_of(lines(tmp_path / "a.txt", *written))
+    assert found == [(text, ("joy", "anger")[i % 2]) for i, text in enumerate(texts)]
+    assert marks_of([f"a line {i} with a@word{i}" for i in range(20)]) == "", "words that do not come again"
+    assert marks_of([*written, "a line that has none"]) == ""
+
+
 @pytest.mark.parametrize(
     "line",
     [

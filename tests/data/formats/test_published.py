@@ -32,6 +32,118 @@ def jsonl(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
     return path
 
 
+def _spacy(raw: str, **cats: float) -> dict[str, object]:
+    tokens = [{"orth": word, "tag": "X", "ner": tag} for word, tag in zip(raw.split(), _BILUO, strict=True)]
+    sentences = [] if cats else [{"tokens": tokens}]
+    return {"raw": raw, "sentences": sentences, "cats": [{"label": k, "value": v} for k, v in cats.items()]}
+
+
+_BILUO = ("B-PER", "L-PER", "O", "O", "U-LOC")
+_ENTITIES = [{"startOffset": start, "endOffset": end, "label": label} for start, end, label in SPANS]
+_JOB = {"job-name": "labeling-job/mood", "human-annotated": "yes"}
+_TOOLS: list[tuple[dict[str, object], str, object]] = [
+    ({"id": 0, "paragraphs": [_spacy(TEXT)]}, "ner", SPANS),
+    ({"id": 0, "paragraphs": [_spacy(TEXT, pos=1.0, neg=0.0)]}, "classify", "pos"),
+    (
+        {
+            "source": TEXT,
+            "names": {"annotations": {"entities": _ENTITIES}},
+            "names-metadata": _JOB | {"type": "groundtruth/text-span"},
+        },
+        "ner",
+        SPANS,
+    ),
+    (
+        {
+            "source": TEXT,
+            "mood": 1,
+            "mood-metadata": _JOB | {"class-name": "pos", "type": "groundtruth/text-classification"},
+        },
+        "classify",
+        "pos",
+    ),
+    (
+        {
+            "source": TEXT,
+            "mood": [0, 2],
+            "mood-metadata": _JOB
+            | {"class-map": {"0": "a", "2": "c"}, "type": "groundtruth/text-classification-multilabel"},
+        },
+        "multilabel",
+        ["a", "c"],
+    ),
+    (
+        {
+            "textContent": TEXT,
+            "textSegmentAnnotations": [
+                {"startOffset": str(start), "endOffset": end, "displayName": label} for start, end, label in SPANS
+            ],
+        },
+        "ner",
+        SPANS,
+    ),
+    (
+        {
+            "text_snippet": {"content": TEXT},
+            "annotations": [
+                {"text_extraction": {"text_segment": {"start_offset": s, "end_offset": e}}, "display_name": label}
+                for s, e, label in SPANS
+            ],
+        },
+        "ner",
+        SPANS,
+    ),
+    ({"textContent": TEXT, "classificationAnnotation": {"displayName": "pos"}}, "classify", "pos"),
+    ({"textContent": TEXT, "sentimentAnnotation": {"sentiment": 1, "sentimentMax": 1}}, "classify", "1"),
+    (
+        {"textContent": TEXT, "classificationAnnotations": [{"displayName": "a"}, {"displayName": "c"}]},
+        "multilabel",
+        ["a", "c"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("row", "task", "answer"), _TOOLS)
+def test_exports_of_services_and_of_spacy_2(tmp_path: Path, row: dict[str, object], task: str, answer: object) -> None:
+    path = jsonl(tmp_path / "a.manifest", [row, row])
+    loaded = load_data([str(path)])
+    assert (loaded.task, [one.texts for one in loaded.splits["train"]]) == (task, [(TEXT,)] * 2)
+    assert loaded.splits["train"][1].answer == answer
+    assert list(open_texts(str(path)).texts) == [TEXT] * 2
+    if "paragraphs" in row:
+        (tmp_path / "a.json").write_text(json.dumps([row, row], indent=1))
+        assert load_data([str(tmp_path / "a.json")]).splits["train"][1].answer == answer
+
+
+def test_split_of_a_row_that_vertex_names_is_said(tmp_path: Path) -> None:
+    row = {"textContent": TEXT, "classificationAnnotation": {"displayName": "pos"}}
+    uses = [{"dataItemResourceLabels": {"aiplatform.googleapis.com/ml_use": use}} for use in ("training", "test")]
+    notes = load_data([str(jsonl(tmp_path / "a.jsonl", [row | use for use in uses]))]).notes
+    assert any("the column 'split' says which split each row is of ('training', 'test')" in note for note in notes)
+
+
+def test_annotations_of_azure_lack_their_texts(tmp_path: Path) -> None:
+    document = {"location": "a.txt", "language": "en", "dataset": "Train", "class": {"category": "pos"}}
+    path = tmp_path / "project.json"
+    path.write_text(json.dumps({"assets": {"projectKind": "x", "documents": [document, document]}}))
+    with pytest.raises(DataError, match=r"project\.json:1: its text is in the file that 'location' names"):
+        load_data([str(path)])
+
+
+@pytest.mark.parametrize(
+    ("names", "row"),
+    [
+        (("Source", "RawText", "Word"), "shop,{} of us came home late,5"),
+        (("word", "context", "origin"), "bank,{} of us left,x"),
+        (("word", "source", "score"), "bank{},x,0.5"),
+    ],
+)
+def test_a_word_beside_texts_is_no_token(tmp_path: Path, names: Sequence[str], row: str) -> None:
+    """A word that is asked for, the number of words, a lexicon: another column is constant, so all rows were one."""
+    path = table(tmp_path / "rows.csv", names, [row.format(i).split(",") for i in range(12)])
+    assert len(list(read_rows(path))) == 12
+
+
 @pytest.mark.parametrize("name", ["words.csv", "words.tsv"])
 @pytest.mark.parametrize(
     "names", [("sentence_id", "words", "labels"), ("sent_id", "token", "ner_tag"), ("sentence_idx", "word", "tag")]

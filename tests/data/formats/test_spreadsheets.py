@@ -43,6 +43,66 @@ def test_the_index_of_pandas_stays(tmp_path: Path) -> None:
     assert row == Row(2, {"": "0", "text": "see you", "label": "ham"})
 
 
+SAID = ["It was late today", 'She said "maybe", and left', "A warm soup"]
+
+
+@pytest.mark.parametrize("name", ["r.txt", "r.csv", "-"])
+@pytest.mark.parametrize("escape", ['""', '\\"'], ids=["double", "escape"])
+@pytest.mark.parametrize("first", [None, '""'], ids=["no name", "empty name"])
+@pytest.mark.parametrize("comma", [" ", "\t", ",", ";"])
+def test_tables_that_r_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, escape: str, first: str | None, comma: str
+) -> None:
+    rows = [(f"{place}", text, "ab"[place % 2]) for place, text in enumerate(SAID, start=1)]
+    lines = [comma.join('"' + cell.replace('"', escape) + '"' for cell in row) for row in (("text", "label"), *rows)]
+    lines[0] = lines[0] if first is None else f"{first}{comma}{lines[0]}"
+    path = written(tmp_path, "r.txt" if name == "-" else name, "\n".join(lines) + "\n")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
+    opened = open_input("-" if name == "-" else path)
+    told = tell(opened, knows=lambda names: "text" in names)
+    found = [row.fields for row in read_opened(opened, told.table) if isinstance(row, Row)]
+    assert found == [{"": number, "text": text, "label": label} for number, text, label in rows]
+    assert told.table.has_row_names == (first is None) == (told.table.marks_note is not None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "text,label\n" + "".join(f"hello, friend {i},{i % 2}\n" for i in range(12)),
+        "score,text\n" + "".join(f"{i % 5},hello, friend {i}\n" for i in range(12)),
+        '"text","label"\n' + "".join(f'"hello {i}","{i % 2}","more"\n' for i in range(12)),
+        "text\tlabel\n5\tgood\ta\n9\tbad\tb\n",
+    ],
+    ids=["a comma in each text", "scores", "no name for the last", "few numbers"],
+)
+def test_a_field_more_in_each_row_is_a_fault_where_it_may_be_another_one(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, "t.csv" if "," in text else "t.tsv", text)
+    with pytest.raises(DataError, match="3 fields where 2 are expected"):
+        load_data([str(path)])
+
+
+def test_a_backslash_at_the_end_of_a_field_is_no_escape(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.csv", "text,label\n" + "".join(f'"C:\\dir {i}\\",{i % 2}\n' for i in range(4)))
+    assert [row.fields["text"] for row in read_rows(path) if isinstance(row, Row)] == [
+        f"C:\\dir {i}\\" for i in range(4)
+    ]
+
+
+@pytest.mark.parametrize("total", ["Total,16", "합계,48", "Average,3.1", "Grand Total,48\n,"])
+def test_a_total_below_the_rows_is_left_out_and_said(tmp_path: Path, total: str) -> None:
+    rows = "".join(f"row {i},{1 + i % 5}\n" for i in range(16))
+    loaded = load_data([str(path := written(tmp_path, "t.csv", f"text,score\n{rows}{total}\n"))])
+    assert (loaded.task, len(loaded.splits["train"])) == ("classify", 16)
+    assert f"left out: the line adds up the rows above it (1), the first at {path}:18" in loaded.notes
+
+
+@pytest.mark.parametrize("last", ["Total,3", "Total loss,48", "Total,bad", "Total,48\nmore,2"])
+def test_a_row_that_is_no_total_stays(tmp_path: Path, last: str) -> None:
+    rows = "".join(f"row {i},{1 + i % 5}\n" for i in range(16))
+    path = written(tmp_path, "t.csv", f"text,score\n{rows}{last}\n")
+    assert len(list(read_rows(path))) == 16 + len(last.split("\n"))
+
+
 def test_a_name_that_stands_twice_is_refused_as_before(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="names the column 'text' twice"):
         list(read_rows(written(tmp_path, "t.csv", "text,text,,\na,b,,\n")))
