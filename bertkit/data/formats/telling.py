@@ -55,7 +55,7 @@ from bertkit.plain import is_kept_stdin, listed, quoted
 Marks = Literal[
     "", "label", "/", "_", "|", "element", "bracket", "angle", "link", "start", "speech", "nlu", "entities of nlu",
     "PubTator", "SemEval", "Vowpal Wabbit", "libsvm", "weights",
-    "XML or HTML", "YAML", "subtitles", "RTF", "LaTeX", "a script",
+    "XML or HTML", "YAML", "subtitles", "RTF", "LaTeX", "a script", "Python", "SQL", "ARFF",
 ]  # fmt: skip
 """`label`: `LABEL:fine text`; `/`, `_`, `|`: an entity tag behind each word; `speech`: a part of speech behind each;
 `nlu`: examples below their intents; `SemEval`: numbered sentences, below each its relation; `libsvm`, `weights`:
@@ -119,6 +119,13 @@ _OTHER: Mapping[Marks, re.Pattern[str]] = {
     "RTF": re.compile(r"\{\\rtf"),
     "LaTeX": re.compile(r"\\(?:documentclass|begin\{document)"),
     "a script": re.compile(r"(?:(?:var|let|const)\s+\w+\s*=|module\.exports\s*=|export default)\s*[\[{]"),
+    "Python": re.compile(
+        r"(?:#.*\n|(?:from|import) [\w.]+.*\n)*[A-Za-z_]\w*\s*(?::\s*[\w\[\], .]+)?=\s*[\[({]\s*(?:#.*)?(?:\n|$)"
+    ),
+    "SQL": re.compile(
+        r"(?:--.*\n|/\*.*\n)*\s*(?:CREATE TABLE|INSERT INTO|DROP TABLE|BEGIN TRANSACTION|PRAGMA)\b", re.IGNORECASE
+    ),
+    "ARFF": re.compile(r"(?:%.*\n)*\s*@relation\b.*\n(?:%.*\n)*\s*@attribute\b", re.IGNORECASE),
 }
 _BEGINNING = 3  # lines that show it
 # A part of speech, or of several in a Korean word (나/NP+는/JX); punctuation may be its own.
@@ -639,11 +646,11 @@ def _told_format(opened: Opened, kind: str | None, header: Sequence[str], knows:
     lines = _sample_lines(opened, encoding)
     if kind in (None, "conll") and lines and lines[0].startswith(WEBANNO):
         return TableFormat("conll", encoding, has_header=False, delimiter=" ")
-    above = lines_above(lines, knows) if kind in (None, "csv", "tsv") else 0
+    above = lines_above(lines, knows) if kind in (None, "csv", "tsv", "jsonl") else 0
     table = _told_by(lines[above:], encoding, opened, kind, header, knows)
-    if not above:
+    if not above or table.kind == "json":  # in which comments may stand anywhere
         return table
-    if table.kind in ("csv", "tsv") and table.has_header:
+    if table.kind == "jsonl" or (table.kind in ("csv", "tsv") and table.has_header):
         return replace(table, skip=max(table.skip, opened.first_line - 1) + above)
     return _told_by(lines, encoding, opened, kind, header, knows)
 

@@ -188,6 +188,10 @@ def test_abstracts_with_the_places_of_entities_below_them(tmp_path: Path) -> Non
         ("WEBVTT\n\n00:01.000 --> 00:02.000\nhello", "subtitles"),
         ("1\n00:00:01,000 --> 00:00:02,000\nhello", "subtitles"),
         ("var data = [\n{text: 1}];", "a script"),
+        ("TRAIN_DATA = [\n    ('a text', {'entities': []}),\n]", "Python"),
+        ("import spacy\ntrain: list[str] = [  # by hand\n'a']", "Python"),
+        ("-- a dump\nCREATE TABLE reviews (text TEXT);", "SQL"),
+        ("% by hand\n@relation reviews\n\n@attribute text string\n@data\n'good',pos", "ARFF"),
     ],
 )
 def test_lines_of_a_program_are_no_texts_in_silence(tmp_path: Path, written: str, what: str) -> None:
