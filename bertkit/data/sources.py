@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bertkit.data.catalog import DATASETS, SPLITS, DatasetSpec
 from bertkit.data.formats.lines import BOM, decoding_fault, sniff_encoding
-from bertkit.data.formats.opened import is_annotated, open_bytes
+from bertkit.data.formats.opened import ANNOTATIONS, open_bytes
 from bertkit.data.records import CLASSES, READINGS, RELATIONS, BadRow, Row
 from bertkit.errors import DataError, UnknownNameError, UsageError, is_spelling
 from bertkit.files import PACKED_SUFFIXES, entries, exists, is_dir, is_file, without_packing
@@ -164,18 +164,43 @@ def class_files(folder: Path, split: str, words: Mapping[str, Sequence[str]]) ->
         split: what the texts are where no folder says it.
         words: for each split, what its folder may be called, alone or apart from what stands before it.
     """
-    of_word = {word: name for name, own in words.items() for word in own}
-    form = re.compile(rf"(?:.*[_.-])?(?P<word>{'|'.join(of_word)})(?:ing)?", re.IGNORECASE)
     below = _folders(folder)
     by_split: dict[str, list[Path]] = {}
     for path in below:
-        match = form.fullmatch(path.name)
-        if match is not None and len(_classes(path)) > 1:
-            by_split.setdefault(of_word[match["word"].lower()], []).append(path)
+        name = _split_of(path, words)
+        if name is not None and len(_classes(path)) > 1:
+            by_split.setdefault(name, []).append(path)
     if by_split and all(len(paths) == 1 for paths in by_split.values()):
         return {name: _texts(_classes(by_split[name][0])) for name in words if name in by_split}
-    found = {} if any(form.fullmatch(path.name) for path in below) else _classes(folder)
+    found = {} if any(_split_of(path, words) for path in below) else _classes(folder)
     return {split: _texts(found)} if len(found) > 1 else {}
+
+
+def _split_of(folder: Path, words: Mapping[str, Sequence[str]]) -> str | None:
+    """Return the split that a folder is called, alone or apart from what stands before it."""
+    of_word = {word: name for name, own in words.items() for word in own}
+    match = re.fullmatch(rf"(?:.*[_.-])?(?P<word>{'|'.join(of_word)})(?:ing)?", folder.name, re.IGNORECASE)
+    return None if match is None else of_word[match["word"].lower()]
+
+
+def annotated_files(folder: Path, split: str, words: Mapping[str, Sequence[str]]) -> tuple[dict[str, list[Path]], int]:
+    """Find the texts with brat's annotations in a folder and below it, by split, and count those without.
+
+    The arguments are those of `class_files`.
+    """
+    inside = entries(folder)
+    annotations = {path.stem for path in inside if path.suffix == ANNOTATIONS}
+    texts = sorted(path for path in inside if path.suffix == ".txt")
+    found = {split: [path for path in texts if path.stem in annotations]}
+    bare = len(texts) - len(found[split])
+    for path in _folders(folder):
+        if path.is_symlink():  # it may lead back
+            continue
+        below, more = annotated_files(path, _split_of(path, words) or split, words)
+        for name, paths in below.items():
+            found.setdefault(name, []).extend(paths)
+        bare += more if any(below.values()) else 0
+    return {name: found[name] for name in words if found.get(name)}, bare
 
 
 class TextFile(str):
@@ -251,7 +276,8 @@ DATA_ROOT_VARIABLE = "BERTKIT_DATA"
 class Source:
     """Where a data set will be read from: files by split, or an id (and config) on the hub.
 
-    `are_texts` tells that each file is one text, of the class that its folder is called.
+    `are_texts` tells that each file is one text, of the class that its folder is called; `note` says what of a
+    folder is not read.
     """
 
     name: str
@@ -261,6 +287,7 @@ class Source:
     hub_config: str | None = None
     is_sample: bool = False
     are_texts: bool = False
+    note: str = ""
 
 
 def find_source(names: Sequence[str], *, data_dir: Path | None = None, as_split: str | None = None) -> Source:
@@ -444,9 +471,11 @@ def _directory_source(folder: Path, split: str) -> Source:
         files = layout_files(folder, spec)
         if files:
             return Source(spec.name, spec, files)
-    annotated = tuple(path for path in entries(folder) if is_annotated(path))
+    annotated, bare = annotated_files(folder, split, SPLIT_WORDS)
     if annotated:
-        return Source(folder.resolve().name, files={"train": annotated})
+        files = {name: tuple(paths) for name, paths in annotated.items()}
+        note = f"left out: {bare:,} text{'s' if bare > 1 else ''} in {folder} without annotations ({ANNOTATIONS})"
+        return Source(folder.resolve().name, files=files, note=note if bare else "")
     files = split_files(folder, exact=False)
     if "train" in files or len(files) > 1:
         return Source(folder.resolve().name, files=files)

@@ -180,13 +180,21 @@ def _named(rows: Iterator[Row | BadRow], header: Row) -> Iterator[Row | BadRow]:
 def _wider(rows: Iterator[Row | BadRow], ahead: int) -> Iterator[Row | BadRow]:
     """Let the first row name the columns of all that are read ahead."""
     some = list(itertools.islice(rows, ahead))
+    while (bare := all(map(_is_bare, some))) and len(some) < _MOST_BARE and (more := [*itertools.islice(rows, ahead)]):
+        some += more
     place = next((place for place, row in enumerate(some) if isinstance(row, Row)), None)
     if place is not None and isinstance(first := some[place], Row) and isinstance(first.fields, dict):
         names = dict.fromkeys(name for row in some if isinstance(row, Row) for name in row.fields)
+        names |= {"label": None} if bare else {}
         if len(names) > len(first.fields):
             some[place] = Row(first.line, _Wider(first.fields, tuple(names)))
     yield from some
     yield from rows
+
+
+def _is_bare(row: Row | BadRow) -> bool:
+    """Tell a row of an annotation tool that nobody has annotated, which does not show what others have."""
+    return isinstance(row, BadRow) or row.fields.get("annotation_id") == ""
 
 
 class _Wider(Mapping[str, str]):
@@ -643,6 +651,7 @@ _LABEL_MARK = "__label__"
 _SPAN_KINDS = ("labels", "hypertextlabels")
 _SENTENCE_NAMES = (*TEXT_NAMES, "form")
 _ROWS_LOOKED_AT = 200
+_MOST_BARE = 2000
 _END_NAMES = ("end", "end_offset", "stop")
 _PLACE_NAMES = ("start", "begin", "start_offset", "begin_offset", "offset")
 _FEW_WORDS = 10

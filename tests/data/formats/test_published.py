@@ -144,6 +144,20 @@ def test_entities_and_classes_of_label_studio(tmp_path: Path) -> None:
     assert {row.answer for row in loaded.splits["train"]} == {"Good", "Bad"}
 
 
+@pytest.mark.parametrize("annotated", [True, False])
+def test_many_rows_of_label_studio_that_nobody_annotated(tmp_path: Path, annotated: bool) -> None:
+    made = [{"id": 1, "result": [{"value": {"choices": ["Good"]}}]}] if annotated else []
+    rows = [{"data": {"text": f"text {n}"}, "annotations": made if n >= 50 else []} for n in range(60)]
+    path = jsonl(tmp_path / "export.jsonl", rows)
+    if annotated:
+        loaded = load_data([str(path)])
+        assert (loaded.task, len(loaded.splits["train"])) == ("classify", 10)
+        assert any("it is not annotated (50)" in note for note in loaded.notes)
+    else:
+        with pytest.raises(DataError, match=r"l:1: no row is left to use; left out: it is not annotated \(60\)\."):
+            load_data([str(path)])
+
+
 def test_classes_from_label_studio(tmp_path: Path) -> None:
     rows = [
         {"id": i, "data": {"review": f"text {i}"},
@@ -531,7 +545,9 @@ def test_rows_need_not_all_have_the_same_keys(tmp_path: Path) -> None:
 
 def test_a_first_row_without_the_text_is_a_fault_like_others(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "t.jsonl", [{"txt": "a", "label": 1}, {"text": "b", "label": 0}])
-    with pytest.raises(DataError, match=r"t\.jsonl:1: column 'text' is missing\. Fix it, or leave it out with"):
+    with pytest.raises(
+        DataError, match=r"t\.jsonl:1: column 'text' is missing\. Fix it; `train --on-error skip` leaves"
+    ):
         load_data([str(path)])
     assert [row.texts for row in stream_data([str(path)]).splits["train"]] == [("b",)]
 
