@@ -91,7 +91,7 @@ def _with_space(full: Sequence[str], delimiter: str) -> str:
         return delimiter
     plain, rows = cut_rows(full, delimiter), cut_rows(full, spaced)
     opened = sum(any(cell[:1] == " " and cell.lstrip(" ")[:1] == '"' for cell in row) for row in plain)
-    if 2 * opened < len(plain) or not all(len(row) == len(rows[0]) > 1 for row in rows):
+    if 2 * opened < len(rows) or not all(len(row) == len(rows[0]) > 1 for row in rows):
         return delimiter
     try:
         list(_cut(full, spaced))

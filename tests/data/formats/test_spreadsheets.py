@@ -356,6 +356,11 @@ def test_a_space_before_quotes_is_no_part_of_a_field(tmp_path: Path, mark: str, 
     assert [row.fields["label"] for row in read_opened(open_input(str(path)), sniff_format(path))] == ["ham", "spam"]
 
 
+def test_a_space_before_the_quotes_of_one_row_over_lines(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.csv", 'id, text\n1, "see you,\nthere,\nor here"\n')
+    assert [row.fields for row in read_rows(path)] == [{"id": "1", "text": "see you,\nthere,\nor here"}]
+
+
 def test_spaces_in_other_tables_and_quotes_in_prose_stay(tmp_path: Path) -> None:
     path = written(tmp_path, "t.csv", 'text,label\n see you, ham\n"she said, ""now""",spam\n')
     assert [row.fields["text"] for row in read_rows(path)] == [" see you", 'she said, "now"']
