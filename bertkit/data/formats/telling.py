@@ -123,7 +123,9 @@ _OTHER: Mapping[Marks, re.Pattern[str]] = {
         r"(?:#.*\n|(?:from|import) [\w.]+.*\n)*[A-Za-z_]\w*\s*(?::\s*[\w\[\], .]+)?=\s*[\[({]\s*(?:#.*)?(?:\n|$)"
     ),
     "SQL": re.compile(
-        r"(?:--.*\n|/\*.*\n)*\s*(?:CREATE TABLE|INSERT INTO|DROP TABLE|BEGIN TRANSACTION|PRAGMA)\b", re.IGNORECASE
+        r"(?:(?:--|/\*).*\n)*\s*(?:CREATE TABLE\b[^\n(]*\(|INSERT INTO\b.*\bVALUES\b|DROP TABLE\b.*;"
+        r"|BEGIN TRANSACTION;)",
+        re.IGNORECASE,
     ),
     "ARFF": re.compile(r"(?:%.*\n)*\s*@relation\b.*\n(?:%.*\n)*\s*@attribute\b", re.IGNORECASE),
 }
