@@ -41,10 +41,10 @@ ENDING = """\
 ## What is refused or reported
 
 - **Rows that cannot be used** stop `train` and `eval`. The message lists every kind of fault in the file with its
-  first lines. `train --on-error skip` leaves such rows out and says so. `inspect-data --write clean.csv` writes the
-  usable rows, and beside them `clean.left_out.csv` with file, line and reason. `predict` writes an error record for
-  each such row, in its place. A blank line is a row to `predict`, too, so that there is one record for each line;
-  `train` and `eval` skip blank lines.
+  first lines. `--on-error skip` of `train`, `tune` and `eval` leaves such rows out and says so. `inspect-data --write
+  clean.csv` writes the usable rows, and beside them `clean.left_out.csv` with file, line and reason. `predict` writes
+  an error record for each such row, in its place. A blank line is a row to `predict`, too, so that there is one record
+  for each line; `train` and `eval` skip blank lines.
 - **Lists and objects are not classes**: `["price", "battery"]` are labels of `--task multilabel` (a list of one label
   is that label; a list of 0 and 1 has one position per label). From an object, name the value to use: `--columns
   label=labels.label`. A list of texts is read as one text. From an object with texts, name one:

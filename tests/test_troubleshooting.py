@@ -13,7 +13,7 @@ import pytest
 from bertkit.config import TrainConfig
 from bertkit.data.columns import shared_groups
 from bertkit.data.faults import Oddities
-from bertkit.data.records import ColumnMap, DataSet, Entity, Example, TaggedText
+from bertkit.data.records import BadRow, ColumnMap, DataSet, Entity, Example, TaggedText
 from bertkit.documents.sentences import Sentence
 from bertkit.errors import BertkitError, NonFiniteError
 from bertkit.evaluation.evaluate import Verdict, _pointing, to_have_it
@@ -143,7 +143,8 @@ def of_uneven_classes() -> list[str]:
 
 
 def of_reading() -> list[str]:
-    read = Oddities(problems=["names.jsonl:3: the entity 'Ann' is not in the text"], repaired=14)
+    read = Oddities(repaired=14)
+    read.lost.note("names.jsonl", [BadRow(3, "the entity 'Ann' is not in the text")])
     return list(read.warnings())
 
 

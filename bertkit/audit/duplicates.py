@@ -395,33 +395,37 @@ def severity_of(count: int, held_rows: int) -> Severity:
 def _between(name: str, rows: RowKeys, held_name: str, held: RowKeys, *, is_pair: bool) -> Iterator[Finding]:
     filled = ~is_empty(held)
     same = filled & np.isin(held.normal, rows.normal)
-    if same.any():
-        count = int(same.sum())
-        share = count / len(held)
-        message = (
-            f"{held_name} and {name} have {counted(count, 'row')} in common ({share:.1%} of {held_name}); "
-            f"take them out of one of the two."
-        )
-        places = _beside(held, held.normal, rows, rows.normal, same)
-        yield Finding("rows_in_two_splits", severity_of(count, len(held)), count, message, places)
+    share = same.sum() / max(1, len(held))
+    message = (
+        f"{held_name} and {name} have {counted(int(same.sum()), 'row')} in common ({share:.1%} of {held_name}); "
+        f"take them out of one of the two."
+    )
+    yield from _in_both("rows_in_two_splits", message, (held, held.normal), (rows, rows.normal), same)
     if not is_pair:
         return
     swapped = filled & ~same & np.isin(held.unordered, rows.unordered)
-    if swapped.any():
-        count = int(swapped.sum())
-        message = (
-            f"{held_name} and {name} have {counted(count, 'pair')} in common with the sentences swapped; "
-            "take them out of one of the two."
-        )
-        places = _beside(held, held.unordered, rows, rows.unordered, swapped)
-        yield Finding("swapped_rows_in_two_splits", severity_of(count, len(held)), count, message, places)
+    message = (
+        f"{held_name} and {name} have {counted(int(swapped.sum()), 'pair')} in common with the sentences swapped; "
+        "take them out of one of the two."
+    )
+    yield from _in_both("swapped_rows_in_two_splits", message, (held, held.unordered), (rows, rows.unordered), swapped)
     yield from _sentences(name, rows, held_name, held, filled & ~same & ~swapped)
+
+
+def _in_both(
+    kind: str, message: str, held: tuple[RowKeys, Keys], trained: tuple[RowKeys, Keys], found: NDArray[np.bool_]
+) -> Iterator[Finding]:
+    """Report held-out rows that stand among the others, too, by the keys of both."""
+    where = np.flatnonzero(found)
+    if len(where):
+        first = where[:MAX_PLACES]
+        places = side_by_side(held[0], first, trained[0], _first_of(held[1][first], trained[1]))
+        yield Finding(kind, severity_of(len(where), len(held[0])), len(where), message, places)
 
 
 def _sentences(name: str, rows: RowKeys, held_name: str, held: RowKeys, others: NDArray[np.bool_]) -> Iterator[Finding]:
     """Find single sentences on both sides of the split, in rows that are not the same as a whole."""
-    empty = np.uint64(stable_key(""))
-    known = np.isin(held.columns, rows.columns) & (held.columns != empty)
+    known = np.isin(held.columns, rows.columns) & (held.columns != _EMPTY)
     where = np.flatnonzero(others & known.any(axis=1))
     if not len(where):
         return
@@ -432,11 +436,6 @@ def _sentences(name: str, rows: RowKeys, held_name: str, held: RowKeys, others: 
     message = f"{held_name}: {counted(len(where), 'row', 'have')} a sentence that is also in {name}, in another pair."
     places = side_by_side(held, where, rows, matches)
     yield Finding("sentences_in_two_splits", "info", len(where), message, places)
-
-
-def _beside(held: RowKeys, held_keys: Keys, rows: RowKeys, keys: Keys, chosen: NDArray[np.bool_]) -> tuple[Place, ...]:
-    where = np.flatnonzero(chosen)[:MAX_PLACES]
-    return side_by_side(held, where, rows, _first_of(held_keys[where], keys))
 
 
 def _first_of(wanted: Keys, keys: Keys) -> Indices:

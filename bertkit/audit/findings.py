@@ -58,6 +58,11 @@ class Tally:
         if len(self.places) < MAX_PLACES:
             self.places.append(Place(row.source, row.line))
 
+    def finding(self, kind: str, severity: Severity, message: str) -> Iterator[Finding]:
+        """Report the rows, where there are any."""
+        if self.count:
+            yield Finding(kind, severity, self.count, message, tuple(self.places))
+
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Order findings by severity; findings of the same severity keep their order."""

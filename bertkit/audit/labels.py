@@ -34,7 +34,6 @@ MAX_LABELS = 10_000  # further labels are counted, but not by name
 _SHOWN_LABELS, _SHOWN_CHARACTERS = 5, 30
 _PLACES = 2  # of each label
 _ENDS = 0.3
-_SHOWN_REASONS = 1
 _FLAGS = {"true": "1", "false": "0"}  # beside 1 and 0 they are the same
 _NEED_LABELS = ("classify", "relation", "regression", "choice", "multilabel", "qa")
 
@@ -98,7 +97,7 @@ class LabelCounts:
     repaired: Tally = field(default_factory=Tally)
     trimmed: Tally = field(default_factory=Tally)
     edges: Edges = field(default_factory=Edges)
-    reasons: list[str] = field(default_factory=list)
+    reason: str = ""
     places: dict[str, list[Place]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, labels: Sequence[str], place: Callable[[int], Place]) -> None:
@@ -115,15 +114,9 @@ class LabelCounts:
             if label in wanted and len(self.places[label]) < _PLACES:
                 self.places[label].append(place(number))
 
-    def note(self, reason: str) -> None:
-        """Remember why a label could not be used; the first reasons are enough."""
-        if reason and len(self.reasons) < _SHOWN_REASONS:
-            self.reasons.append(reason)
-
-    @property
-    def reason(self) -> str:
-        """The first reason, as the end of a sentence."""
-        return f": {self.reasons[0]}" if self.reasons else ""
+    def places_of(self, labels: Iterable[str]) -> tuple[Place, ...]:
+        """Return the first places of rows with some labels."""
+        return tuple(place for label in labels for place in self.places[label])[:MAX_PLACES]
 
     def ordered(self) -> dict[str, int]:
         """List the counts by label: numerically if all are whole numbers, else by code point."""
@@ -159,7 +152,7 @@ class Labels:
                 own.none += not row.labels
             elif row.label is None or (self._task == "regression" and not is_score(row.label)):
                 own.missing.add(row)
-                own.note(_why_missing(row))
+                own.reason = own.reason or _why_missing(row)
             elif self._task == "regression":
                 own.numbers.add(float(row.label))
             else:
@@ -181,13 +174,14 @@ class Labels:
             yield from _tag_findings(split, own)
             nothing = own.missing.count == own.rows
             # A test split may have been published without its labels, and some tasks need none.
-            is_meant = nothing and not own.reasons and (split != train or self._task not in _NEED_LABELS)
-            if own.missing.count and not is_meant:
-                message = f"{split}: no row has a label that can be used{own.reason}."
+            is_meant = nothing and not own.reason and (split != train or self._task not in _NEED_LABELS)
+            if not is_meant:
+                why = f": {own.reason}" if own.reason else ""
+                message = f"{split}: no row has a label that can be used{why}."
                 if not nothing:
                     have = counted(own.missing.count, "row", "have")
-                    message = f"{split}: {have} no label that can be used{own.reason}."
-                yield Finding("missing_label", "error", own.missing.count, message, tuple(own.missing.places))
+                    message = f"{split}: {have} no label that can be used{why}."
+                yield from own.missing.finding("missing_label", "error", message)
         own = self.splits[train]
         if self._task == "regression":
             yield from _number_findings(train, own.numbers)
@@ -252,18 +246,16 @@ def _tags(own: LabelCounts, row: TaggedText) -> list[tuple[str, Example]]:
 
 
 def _tag_findings(split: str, own: LabelCounts) -> Iterator[Finding]:
-    if own.repaired.count:
-        message = (
-            f"{split}: {counted(own.repaired.count, 'row', 'have')} tags that break their scheme (an entity that starts"
-            " with an inside tag, or changes its type midway); they were read leniently."
-        )
-        yield Finding("bad_tags", "warning", own.repaired.count, message, tuple(own.repaired.places))
-    if own.trimmed.count:
-        message = (
-            f"{split}: {counted(own.trimmed.count, 'row', 'have')} entities with spaces at their edges; "
-            "they were read without."
-        )
-        yield Finding("bad_tags", "warning", own.trimmed.count, message, tuple(own.trimmed.places))
+    message = (
+        f"{split}: {counted(own.repaired.count, 'row', 'have')} tags that break their scheme (an entity that starts"
+        " with an inside tag, or changes its type midway); they were read leniently."
+    )
+    yield from own.repaired.finding("bad_tags", "warning", message)
+    message = (
+        f"{split}: {counted(own.trimmed.count, 'row', 'have')} entities with spaces at their edges; "
+        "they were read without."
+    )
+    yield from own.trimmed.finding("bad_tags", "warning", message)
     cut = own.edges.sentence()
     if cut is not None and own.edges.first is not None:
         count = max(own.edges.starts, own.edges.ends)
@@ -309,8 +301,7 @@ def _variants(train: str, own: LabelCounts) -> Iterator[Finding]:
             shown = listed(sorted(labels), joint=" and ")
             fewer = sum(own.counts[label] for label in labels) - max(own.counts[label] for label in labels)
             message = f"{train}: the labels {shown} look like one label written differently."
-            places = tuple(place for label in sorted(labels) for place in own.places[label])[:MAX_PLACES]
-            yield Finding("label_variants", "warning", fewer, message, places)
+            yield Finding("label_variants", "warning", fewer, message, own.places_of(sorted(labels)))
 
 
 def _bare(label: str) -> str:
@@ -346,8 +337,7 @@ def _joined_labels(train: str, own: LabelCounts) -> Iterator[Finding]:
         f"{listed(parts, joint=' and ')}; --task multilabel learns several per row, from cells such as "
         f"{quoted('|'.join(parts))}."
     )
-    places = tuple(place for joined in found for place in own.places[joined])[:MAX_PLACES]
-    yield Finding("joined_labels", "warning", count, message, places)
+    yield Finding("joined_labels", "warning", count, message, own.places_of(found))
 
 
 def _rare_labels(train: str, own: LabelCounts, noun: str) -> Iterator[Finding]:
@@ -364,8 +354,7 @@ def _rare_labels(train: str, own: LabelCounts, noun: str) -> Iterator[Finding]:
         message = f"{train}: {have} fewer than {FEW_ROWS} rows: {shown} and {more} more."
     else:
         message = f"{train}: {have} fewer than {FEW_ROWS} rows: {shown}."
-    places = tuple(place for _, label in rare for place in own.places[label])[:MAX_PLACES]
-    yield Finding("rare_label", "warning", len(rare), message, places)
+    yield Finding("rare_label", "warning", len(rare), message, own.places_of(label for _, label in rare))
 
 
 def _imbalance(train: str, own: LabelCounts) -> Iterator[Finding]:
@@ -393,8 +382,7 @@ def _unknown_labels(split: str, other: LabelCounts, train: str, own: LabelCounts
     count = sum(other.counts[label] for label in unknown)
     shown = listed(unknown[:_SHOWN_LABELS])
     message = f"{split}: labels that {train} does not have: {shown} ({counted(count, 'label')} in all)."
-    places = tuple(place for label in unknown for place in other.places[label])[:MAX_PLACES]
-    yield Finding("unknown_label", "error", count, message, places)
+    yield Finding("unknown_label", "error", count, message, other.places_of(unknown))
 
 
 # --- Single words that give the label away: a source's mark, a template, a copied answer ----------
@@ -551,11 +539,12 @@ def label_error_finding(runs: Sequence[Path], files: Sequence[str]) -> Finding |
     """
     rows = _averaged({run: _of_files(run, files) for run in runs})
     labels = sorted({label for row in rows for label in (*row.probabilities, *_labels(row))})
-    gold, given = _laid_out(rows, labels)
+    gold = _table([dict.fromkeys(_labels(row), 1.0) for row in rows], labels) > 0
+    given = _table([row.probabilities for row in rows], labels)
     both = _with_seen(rows, labels, given)
     are_sets = isinstance(rows[0].gold, list)
-    doubts = _of_each_label(gold, given, both) if are_sets else _doubts(gold.argmax(axis=1), given, both)[:, None]
-    order = _surest_first(doubts.max(axis=1))
+    doubts = _of_each_label(gold, given, both) if are_sets else doubts_of(gold.argmax(axis=1), given, both)[:, None]
+    order = surest_first(doubts.max(axis=1))
     if not order:
         return None
     first, doubtful = rows[order[0]], labels[int(doubts[order[0]].argmax())]
@@ -610,21 +599,14 @@ def _mean_of(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {label: total / len(each) for label, total in sums.items()}
 
 
-def suspects(
-    gold: NDArray[np.int64], probabilities: NDArray[np.float64], both: NDArray[np.float64] | None = None
-) -> list[int]:
-    """Return the rows whose label is probably wrong, the surest first.
+def doubts_of(gold: NDArray[np.int64], given: NDArray[np.float64], both: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by how much another label is likelier than a row's own, (N); 0 where the row is not suspected.
 
     Args:
         gold: the number of each row's label, (N).
-        probabilities: of each label, from models that were trained without the row, (N, C); they say how many.
-        both: with what models say that were trained with it, (N, C); they say which. None: the same.
+        given: how likely each label is by models that were trained without the row, (N, C); they say how many.
+        both: with what models say that were trained with it, (N, C); they say which.
     """
-    return _surest_first(_doubts(gold, probabilities, probabilities if both is None else both))
-
-
-def _doubts(gold: NDArray[np.int64], given: NDArray[np.float64], both: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return by how much another label is likelier than a row's own, (N); 0 where the row is not suspected."""
     _, count = _margins(gold, given)
     return _greatest(_margins(gold, both)[0], count)
 
@@ -661,30 +643,25 @@ def _greatest(margins: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     return kept.reshape(margins.shape)
 
 
-def _surest_first(doubts: NDArray[np.float64]) -> list[int]:
+def surest_first(doubts: NDArray[np.float64]) -> list[int]:
+    """Return the rows that are suspected, the most doubtful first."""
     order = np.argsort(-doubts, kind="stable")
     return [int(i) for i in order if doubts[i] > 0]
-
-
-def _laid_out(rows: Sequence[Answered], labels: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Return which labels each row has, and how likely each is, both (N, C)."""
-    place = {label: i for i, label in enumerate(labels)}
-    gold, given = np.zeros((len(rows), len(labels)), bool), np.zeros((len(rows), len(labels)))
-    for i, row in enumerate(rows):
-        gold[i, [place[label] for label in _labels(row)]] = True
-        given[i, [place[label] for label in row.probabilities]] = list(row.probabilities.values())
-    return gold, given
 
 
 def _with_seen(rows: Sequence[Answered], labels: Sequence[str], given: NDArray[np.float64]) -> NDArray[np.float64]:
     """Join what models say that were trained without a row and with it, (N, C); only the first where rows lack that."""
     if not all(row.seen for row in rows):
         return given
-    place = {label: i for i, label in enumerate(labels)}
-    seen = np.zeros_like(given)
+    return (given + _SEEN_WEIGHT * _table([row.seen for row in rows], labels)) / (1.0 + _SEEN_WEIGHT)
+
+
+def _table(rows: Sequence[Mapping[str, float]], labels: Sequence[str]) -> NDArray[np.float64]:
+    """Lay numbers by label out, (N, C); a label that a row lacks is 0."""
+    place, found = {label: i for i, label in enumerate(labels)}, np.zeros((len(rows), len(labels)))
     for i, row in enumerate(rows):
-        seen[i, [place[label] for label in row.seen]] = list(row.seen.values())
-    return (given + _SEEN_WEIGHT * seen) / (1.0 + _SEEN_WEIGHT)
+        found[i, [place[label] for label in row]] = list(row.values())
+    return found
 
 
 def _know_something(gold: NDArray[np.bool_], given: NDArray[np.float64]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -159,7 +160,7 @@ class Encoding:
         messages = {fault.kind: fault.message for fault in FAULTS}
         for (split, kind), tally in self._tallies.items():
             message = f"{split}: {counted(tally.count, 'row', 'hold')} {messages[kind]}"
-            yield Finding(kind, "warning", tally.count, message, tuple(tally.places))
+            yield from tally.finding(kind, "warning", message)
 
 
 def is_suspicious(text: str) -> bool:
@@ -212,7 +213,7 @@ class SpecialTokens:
                 f"{split}: {counted(tally.count, 'row', 'spell')} special tokens of encoders ([SEP], <s>); they are "
                 "read as text here, and other tools end a text at them: remove them unless they are meant."
             )
-            yield Finding("special_token", "info", tally.count, message, tuple(tally.places))
+            yield from tally.finding("special_token", "info", message)
 
 
 # --- How many words a text has, counted for thousands of texts at once ----------------------------
@@ -350,14 +351,10 @@ class Lengths:
     def findings(self) -> Iterator[Finding]:
         """Report empty and overlong rows."""
         for split, own in self.splits.items():
-            if own.empty_rows.count:
-                message = f"{split}: {counted(own.empty_rows.count, 'row', 'have')} no text at all; drop them."
-                places = tuple(own.empty_rows.places)
-                yield Finding("empty_row", "warning", own.empty_rows.count, message, places)
-            if own.empty_texts.count:
-                message = f"{split}: {counted(own.empty_texts.count, 'row', 'have')} an empty text beside another one."
-                places = tuple(own.empty_texts.places)
-                yield Finding("empty_text", "warning", own.empty_texts.count, message, places)
+            message = f"{split}: {counted(own.empty_rows.count, 'row', 'have')} no text at all; drop them."
+            yield from own.empty_rows.finding("empty_row", "warning", message)
+            message = f"{split}: {counted(own.empty_texts.count, 'row', 'have')} an empty text beside another one."
+            yield from own.empty_texts.finding("empty_text", "warning", message)
             yield from self._cut_findings(split, own)
 
     def _cut_findings(self, split: str, own: SplitLengths) -> Iterator[Finding]:
@@ -369,7 +366,7 @@ class Lengths:
             f"{split}: {counted(own.cut.count, 'row', 'exceed')} {self._max_length} tokens ({share:.1%}) and would be "
             f"cut; {fitting_length(own.tokens)} tokens cut under {LOSS:.0%} of the rows."
         )
-        yield Finding("over_max_length", severity, own.cut.count, message, tuple(own.cut.places))
+        yield from own.cut.finding("over_max_length", severity, message)
 
 
 def summarize(lengths: Mapping[int, int]) -> LengthSummary:
@@ -395,15 +392,13 @@ def percentile(lengths: Mapping[int, int], share: float) -> int:
 
 def fitting_length(lengths: Mapping[int, int]) -> int:
     """Return the smallest length that fewer than 1 % of the texts exceed."""
-    allowed = LOSS * sum(lengths.values())
-    longer = 0
-    previous = 0
-    for length in sorted(lengths, reverse=True):
-        if longer >= allowed:
-            return previous
-        previous = length
-        longer += lengths[length]
-    return previous
+    longer = sum(lengths.values())
+    allowed = LOSS * longer
+    for length in sorted(lengths):
+        longer -= lengths[length]
+        if longer < allowed:
+            return length
+    return 0
 
 
 def histogram(lengths: Mapping[int, int]) -> tuple[Bar, ...]:
@@ -422,9 +417,4 @@ def histogram(lengths: Mapping[int, int]) -> tuple[Bar, ...]:
 
 def _round_width(least: float) -> int:
     """Return the first of 1, 2, 5, 10, 20, 50, … that is no less than `least`."""
-    scale = 1
-    while True:
-        for step in (1, 2, 5):
-            if step * scale >= least:
-                return step * scale
-        scale *= 10
+    return next(width for power in itertools.count() for step in (1, 2, 5) if (width := step * int(10**power)) >= least)

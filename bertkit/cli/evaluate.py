@@ -59,6 +59,10 @@ def eval_command(
     ] = None,
     data_dir: DataDirOption = None,
     columns: ColumnsOption = None,
+    on_error: Annotated[
+        str,
+        typer.Option("--on-error", help="Rows that cannot be read: stop, or skip them and say so."),
+    ] = "stop",
     on_long: OnLongOption = None,
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",
@@ -101,7 +105,7 @@ def eval_command(
     request = EvalRequest(
         run, names, split, data_dir, columns, on_long, batch_size, device, precision, errors, tuple(against or ()),
         force=force, plots=plots, report=report, engine=engine or "auto", says_engine=engine is not None,
-        blend=not no_blend, threshold=threshold, abstain_below=abstain_below,
+        blend=not no_blend, threshold=threshold, abstain_below=abstain_below, on_error=on_error,
     )  # fmt: skip
     note = notes(quiet=quiet)
     with shown_work("rows", quiet=quiet) as progress:

@@ -333,7 +333,8 @@ def datasets_command(output_format: FormatOption = None) -> None:
     from bertkit.tasks.registry import SHAPE_OF
 
     rows = [
-        {"name": s.name, "hub_id": s.hub_id, "task": word_of(s.shape, SHAPE_OF), "summary": s.summary} for s in DATASETS
+        {"name": name, "hub_id": s.hub_id, "task": word_of(s.shape, SHAPE_OF), "summary": s.summary}
+        for name, s in DATASETS.items()
     ]
     rows += [
         {

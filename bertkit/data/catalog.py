@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from bertkit.data.records import CLASSES, ENTITIES, QUESTIONS, RELATIONS, SCORES, SUMMARIES, ColumnMap
 from bertkit.data.values import is_score
-from bertkit.errors import UnknownNameError
 from bertkit.plain import quoted
 
 SPLITS = ("train", "validation", "test")
@@ -83,18 +83,6 @@ class DatasetSpec:
         return self.labels.get(label) if self.labels else label
 
 
-def find_dataset(name: str) -> DatasetSpec:
-    """Look a data set up by name.
-
-    Raises:
-        UnknownNameError: the catalog has no such name; the nearest one is suggested.
-    """
-    for spec in DATASETS:
-        if spec.name == name:
-            return spec
-    raise UnknownNameError.among("data set", name, [spec.name for spec in DATASETS], "`bertkit datasets` lists them")
-
-
 def _by_index(*words: str) -> dict[str, str]:
     """Map hub class ids to words, and each word to itself."""
     return {str(index): word for index, word in enumerate(words)} | {word: word for word in words}
@@ -104,8 +92,6 @@ _BINARY = {"0": "0", "1": "1"}
 _PAIR = ColumnMap(("sentence1",), "sentence2", "label")
 _WITHHELD = frozenset({"-1"})
 _STS_HEADER = ("genre", "filename", "year", "id", "score", "sentence1", "sentence2")
-_GLUE = "nyu-mll/glue"
-_KLUE = "klue/klue"
 _KLUE_RELATIONS = (
     *("no_relation", "org:dissolved", "org:founded", "org:place_of_headquarters", "org:alternate_names"),
     *("org:member_of", "org:members", "org:political/religious_affiliation", "org:product", "org:founded_by"),
@@ -114,65 +100,58 @@ _KLUE_RELATIONS = (
     *("per:schools_attended", "per:alternate_names", "per:parents", "per:children", "per:siblings", "per:spouse"),
     *("per:other_family", "per:colleagues", "per:product", "per:religion", "per:title"),
 )
-_KLUE_SPLITS = {"train": "train", "validation": "validation"}
+_glue = partial(DatasetSpec, hub_id="nyu-mll/glue", withheld=_WITHHELD)
+_klue = partial(
+    DatasetSpec, hub_id="klue/klue", language="ko", hub_splits={"train": "train", "validation": "validation"}
+)
 
-DATASETS: tuple[DatasetSpec, ...] = (
-    DatasetSpec(
+_TABLE = (
+    _glue(
         name="mrpc",
-        hub_id=_GLUE,
         hub_config="mrpc",
         shape=CLASSES,
         columns=_PAIR,
         summary="Do two news sentences say the same? 4,076 + 1,725 pairs (Microsoft Research Paraphrase)",
         labels=_BINARY | {"not_equivalent": "0", "equivalent": "1"},
-        withheld=_WITHHELD,
         renames={"Quality": "label", "#1 String": "sentence1", "#2 String": "sentence2"},
         layouts=({"train": ["msr_paraphrase_train.txt"], "test": ["msr_paraphrase_test.txt"]},),
     ),
-    DatasetSpec(
+    _glue(
         name="sst2",
-        hub_id=_GLUE,
         hub_config="sst2",
         shape=CLASSES,
         columns=ColumnMap(("sentence",), None, "label"),
         summary="Is a phrase of a film review positive? 67,349 + 872 (Stanford Sentiment Treebank)",
         labels=_BINARY | {"negative": "0", "positive": "1"},
-        withheld=_WITHHELD,
         folders=("SST-2",),
     ),
-    DatasetSpec(
+    _glue(
         name="stsb",
-        hub_id=_GLUE,
         hub_config="stsb",
         shape=SCORES,
         columns=_PAIR,
         summary="How similar are two sentences, 0 to 5? 5,749 + 1,500 + 1,379 pairs (STS benchmark)",
-        withheld=_WITHHELD,
         header=_STS_HEADER,
         renames={"score": "label"},
         layouts=({"train": ["sts-train.csv"], "validation": ["sts-dev.csv"], "test": ["sts-test.csv"]},),
         folders=("STS-B", "stsbenchmark"),
     ),
-    DatasetSpec(
+    _glue(
         name="rte",
-        hub_id=_GLUE,
         hub_config="rte",
         shape=CLASSES,
         columns=_PAIR,
         summary="Does the second sentence follow from the first? 2,490 + 277 pairs",
         labels=_by_index("entailment", "not_entailment"),
-        withheld=_WITHHELD,
         folders=("RTE",),
     ),
-    DatasetSpec(
+    _glue(
         name="qqp",
-        hub_id=_GLUE,
         hub_config="qqp",
         shape=CLASSES,
         columns=ColumnMap(("question1",), "question2", "label"),
         summary="Do two Quora questions ask the same? 363,846 + 40,430 pairs",
         labels=_BINARY | {"not_duplicate": "0", "duplicate": "1"},
-        withheld=_WITHHELD,
         renames={"is_duplicate": "label"},
         folders=("QQP",),
     ),
@@ -191,65 +170,50 @@ DATASETS: tuple[DatasetSpec, ...] = (
         ),
         hub_splits={"train": "train", "test": "test"},
     ),
-    DatasetSpec(
+    _klue(
         name="klue-ynat",
-        hub_id=_KLUE,
         hub_config="ynat",
         shape=CLASSES,
         columns=ColumnMap(("title",), None, "label"),
         summary="Which of 7 topics has a Korean news headline? 45,678 + 9,107",
-        language="ko",
         labels=_by_index("IT과학", "경제", "사회", "생활문화", "세계", "스포츠", "정치"),
         folders=("klue_ynat", "ynat"),
-        hub_splits=_KLUE_SPLITS,
     ),
-    DatasetSpec(
+    _klue(
         name="klue-sts",
-        hub_id=_KLUE,
         hub_config="sts",
         shape=SCORES,
         columns=ColumnMap(("sentence1",), "sentence2", "labels.label"),
         summary="How similar are two Korean sentences, 0 to 5? 11,668 + 519 pairs",
-        language="ko",
         folders=("klue_sts",),
-        hub_splits=_KLUE_SPLITS,
     ),
-    DatasetSpec(
+    _klue(
         name="klue-nli",
-        hub_id=_KLUE,
         hub_config="nli",
         shape=CLASSES,
         columns=ColumnMap(("premise",), "hypothesis", "label"),
         summary="Does the Korean hypothesis follow, contradict, or neither? 24,998 + 3,000 pairs",
-        language="ko",
         labels=_by_index("entailment", "neutral", "contradiction"),
         renames={"gold_label": "label"},
         folders=("klue_nli",),
-        hub_splits=_KLUE_SPLITS,
     ),
-    DatasetSpec(
+    _klue(
         name="klue-ner",
-        hub_id=_KLUE,
         hub_config="ner",
         shape=ENTITIES,
         columns=ColumnMap(("tokens",), None, "ner_tags"),
         summary="Names in Korean sentences, tagged by character: 21,008 + 5,000",
-        language="ko",
         layouts=({"train": ["klue-ner-v1.1_train.tsv"], "validation": ["klue-ner-v1.1_dev.tsv"]},),
         folders=("klue_ner",),
-        hub_splits=_KLUE_SPLITS,
     ),
-    DatasetSpec(
+    _klue(
         name="klue-re",
-        hub_id=_KLUE,
         hub_config="re",
         shape=RELATIONS,
         columns=ColumnMap(("sentence",), None, "label", spans=("subject_entity", "object_entity")),
         summary="Which of 30 relations holds between two names in a Korean sentence? 32,470 + 7,765",
-        language="ko",
         labels=_by_index(*_KLUE_RELATIONS),
         folders=("klue_re",),
-        hub_splits=_KLUE_SPLITS,
     ),
     DatasetSpec(
         name="naver-ner",
@@ -316,25 +280,10 @@ DATASETS: tuple[DatasetSpec, ...] = (
         columns=ColumnMap(("text",), None, "label"),
         summary="Which of 20 newsgroups is a post from? 11,314 + 7,532 long texts",
         labels=_by_index(
-            "alt.atheism",
-            "comp.graphics",
-            "comp.os.ms-windows.misc",
-            "comp.sys.ibm.pc.hardware",
-            "comp.sys.mac.hardware",
-            "comp.windows.x",
-            "misc.forsale",
-            "rec.autos",
-            "rec.motorcycles",
-            "rec.sport.baseball",
-            "rec.sport.hockey",
-            "sci.crypt",
-            "sci.electronics",
-            "sci.med",
-            "sci.space",
-            "soc.religion.christian",
-            "talk.politics.guns",
-            "talk.politics.mideast",
-            "talk.politics.misc",
+            *("alt.atheism", "comp.graphics", "comp.os.ms-windows.misc", "comp.sys.ibm.pc.hardware"),
+            *("comp.sys.mac.hardware", "comp.windows.x", "misc.forsale", "rec.autos", "rec.motorcycles"),
+            *("rec.sport.baseball", "rec.sport.hockey", "sci.crypt", "sci.electronics", "sci.med", "sci.space"),
+            *("soc.religion.christian", "talk.politics.guns", "talk.politics.mideast", "talk.politics.misc"),
             "talk.religion.misc",
         ),
         hub_splits={"train": "train", "test": "test"},
@@ -360,3 +309,4 @@ DATASETS: tuple[DatasetSpec, ...] = (
         folders=("cnn_dm", "cnn_dm_cased"),
     ),
 )
+DATASETS: Mapping[str, DatasetSpec] = {spec.name: spec for spec in _TABLE}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import unescape
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from bertkit.data.column_names import (
     ASKED,
@@ -24,7 +24,7 @@ from bertkit.data.column_names import (
     folded,
 )
 from bertkit.data.records import BadRow, ColumnMap, DataSet, Example, Kept, LeftOut, Row
-from bertkit.data.values import JsonText, NotMeantError, RowError, field_of, missing_column, parse_cell, parse_list
+from bertkit.data.values import JsonText, NotMeantError, RowError, field_of, needed_field, parse_cell, parse_list
 from bertkit.errors import DataError, UsageError
 from bertkit.plain import listed, quoted, shell_words, shortened
 
@@ -70,14 +70,12 @@ class ColumnChoice:
 
     def renamed(self, renames: Mapping[str, str]) -> ColumnChoice:
         """Rewrite the names of an original release as those its rows go by."""
-        return ColumnChoice(
-            tuple(renames.get(name, name) for name in self.text),
-            None if self.pair is None else renames.get(self.pair, self.pair),
-            None if self.label is None else renames.get(self.label, self.label),
-            tuple(renames.get(name, name) for name in self.choices),
-            tuple(renames.get(name, name) for name in self.labels),
-            tuple(renames.get(name, name) for name in self.spans),
+        text, choices, labels, spans = (
+            tuple(renames.get(name, name) for name in names)
+            for names in (self.text, self.choices, self.labels, self.spans)
         )
+        pair, label = (name and renames.get(name, name) for name in (self.pair, self.label))
+        return ColumnChoice(text, pair, label, choices, labels, spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,12 +284,17 @@ def first_there(names: Sequence[str], known: Iterable[str | None]) -> str | None
     return next((name for name in known if name is not None and has_column(names, name)), None)
 
 
+def all_there(names: Sequence[str], known: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the first of some groups of columns that are all there; an empty one where none is."""
+    return next((own for own in known if own and all(has_column(names, name) for name in own)), ())
+
+
 def others(names: Sequence[str], *taken: str | None) -> list[str]:
     """Return the columns that are not taken."""
     return [name for name in names if name not in taken]
 
 
-def has_column(names: Sequence[str], name: str) -> bool:
+def has_column(names: Collection[str], name: str) -> bool:
     """Tell whether there is such a column, or the one whose JSON object `name` reaches into."""
     return name in names or ("." in name and name.partition(".")[0] in names)
 
@@ -362,22 +365,8 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
 
 # Keys under which objects in a list have their text, and who says it.
 _TEXT_KEYS = (
-    "sentence",
-    "text",
-    "utterance",
-    "content",
-    "form",
-    "original_form",
-    "dialogue",
-    "message",
-    "문장",
-    "발화",
-    "sent",
-    "context",
-    "paragraph",
-    "transcript",
-    "body",
-    "value",
+    *("sentence", "text", "utterance", "content", "form", "original_form", "dialogue", "message", "문장", "발화"),
+    *("sent", "context", "paragraph", "transcript", "body", "value"),
 )
 _NAME_KEYS = ("name", "nickname", "label", "id")
 _PROFILE_KEYS = ("real_name", "display_name", "name")
@@ -415,10 +404,7 @@ def text_of(fields: Mapping[str, str], name: str) -> str:
     if found is not None and (lines := lines_in_objects(found)):
         return "\n".join(lines)
     if not isinstance(found, JsonText) or not found.startswith(("[", "{")):
-        text = field_of(fields, name)
-        if text is None:
-            raise RowError(missing_column(name))
-        return text
+        return needed_field(fields, name)
     value = found.value
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return " ".join(value)
@@ -552,13 +538,11 @@ def refuse_rejected(fields: Mapping[str, str], label: str | None) -> None:
         raise NotMeantError(f"the answer is {answer} (Prodigy)")
 
 
-def unusable(row: Row, error: RowError) -> BadRow:
-    """Make a record of a row that was refused: it is left out where it is not meant to be one."""
-    return (LeftOut if isinstance(error, NotMeantError) else BadRow)(row.line, str(error))
-
-
 def examples_of(rows: Iterable[Row | BadRow], make: Callable[[Row], Example]) -> Iterator[Example | BadRow]:
-    """Make a record of each row; one that is refused stays as what could not be used, in its place."""
+    """Make a record of each row; what stays of one that is refused stands in its place.
+
+    It is left out where it is not meant to be a row.
+    """
     for row in rows:
         if isinstance(row, BadRow):
             yield row
@@ -566,7 +550,7 @@ def examples_of(rows: Iterable[Row | BadRow], make: Callable[[Row], Example]) ->
         try:
             yield make(row)
         except RowError as error:
-            yield unusable(row, error)
+            yield (LeftOut if isinstance(error, NotMeantError) else BadRow)(row.line, str(error))
 
 
 def missing_label(raw: str | None, column: str | None) -> str:
@@ -593,8 +577,56 @@ class LabelRules(Protocol):
         ...
 
 
-class RowShape:
-    """A shape that makes a record of each row by itself."""
+@dataclass(frozen=True, slots=True)
+class RowRules:
+    """What records are made of rows by: which column is what, the rows' file, and what is known of their labels."""
+
+    columns: ColumnMap
+    source: str
+    spec: LabelRules | None = None
+    need_label: bool = True
+
+    def answer_in(self, row: Row) -> str | None:
+        """Return what stands in the column of labels; None where nothing does.
+
+        Raises:
+            NotMeantError: nobody shall learn from the row.
+        """
+        if self.columns.label is None and not self.columns.labels:
+            return None
+        refuse_rejected(row.fields, self.columns.label)
+        return None if self.columns.label is None else field_of(row.fields, self.columns.label)
+
+    def label_of(self, written: str | None, label: str) -> str | None:
+        """Return a label as its data set spells it; None where there is none.
+
+        Args:
+            written: what stands in its column.
+            label: what it says.
+
+        Raises:
+            RowError: it is missing, or strange to its data set, and there must be one.
+        """
+        if not label:
+            if self.need_label:
+                raise RowError(missing_label(written, self.columns.label))
+            return None
+        canonical = label if self.spec is None else self.spec.canonical_label(label)
+        if canonical is None and self.spec is not None and self.need_label:
+            raise RowError(self.spec.strange_label(label))
+        return canonical or label
+
+
+class Shape:
+    """One way to read a table: it finds the columns, and makes a record of each row."""
+
+    def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
+        """Find the columns.
+
+        Raises:
+            DataError: a column is missing; the message lists those that are there.
+        """
+        raise NotImplementedError
 
     def examples(
         self,
@@ -606,11 +638,13 @@ class RowShape:
         need_label: bool = True,
     ) -> Iterator[Example | BadRow]:
         """Turn rows into records; one that lacks what it needs becomes a `BadRow`."""
-        return examples_of(rows, lambda row: self.example(row, columns, source, spec=spec, need_label=need_label))
+        return self.records(rows, RowRules(columns, source, spec, need_label))
 
-    def example(
-        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
-    ) -> Example:
+    def records(self, rows: Iterable[Row | BadRow], rules: RowRules) -> Iterator[Example | BadRow]:
+        """Turn rows into records, each by itself."""
+        return examples_of(rows, lambda row: self.example(row, rules))
+
+    def example(self, row: Row, rules: RowRules) -> Example:
         """Make a record of a row.
 
         Raises:
@@ -619,58 +653,64 @@ class RowShape:
         raise NotImplementedError
 
 
-def label_of(row: Row, columns: ColumnMap, label: str, spec: LabelRules | None, *, need_label: bool) -> str | None:
-    """Return a label as its data set spells it; None where there is none.
+# --- What goes round the shapes: columns of a row that no task reads, for the record that is made of it
 
-    Raises:
-        RowError: it is missing, or strange to its data set, and there must be one.
-    """
-    if not label:
-        if need_label:
-            raw = None if columns.label is None else field_of(row.fields, columns.label)
-            raise RowError(missing_label(raw, columns.label))
-        return None
-    canonical = label if spec is None else spec.canonical_label(label)
-    if canonical is None and spec is not None and need_label:
-        raise RowError(spec.strange_label(label))
-    return canonical or label
-
-
-# --- Groups of rows that belong together: of one author, one document, one conversation -----------
-#
-# The column that names them (`--group`) need not be one that a task reads, so that it goes
-# round the shapes of the tasks: what it holds is noted as rows pass, and given to the examples
-# that are made of them.
+Taken = TypeVar("Taken")
 
 
 @dataclass
-class Groups:
-    """The groups of the rows of one table.
+class RoundShapes(Generic[Taken]):
+    """Takes something of rows as they pass, and gives it to what is made of them.
 
     Args:
-        column: the column that names them.
+        take: what of a row is meant.
+        put: what a record becomes with it.
+        of_all: whether every row of a line counts; else the last of those that are read ahead.
     """
 
-    column: str
-    _of_line: dict[int, str] = field(default_factory=dict)
+    take: Callable[[Row], Taken]
+    put: Callable[[Example | BadRow, Taken], Example | BadRow]
+    of_all: bool = True
+    _of_line: dict[int, deque[Taken]] = field(default_factory=lambda: defaultdict(deque))
 
     def note(self, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
-        """Hand rows on, and remember their groups."""
+        """Hand rows on, and remember what is taken of them."""
         for row in rows:
             if isinstance(row, Row):
-                self._of_line[row.line] = (field_of(row.fields, self.column) or "").strip()
+                if not self.of_all:
+                    self._of_line.pop(row.line, None)
+                self._of_line[row.line].append(self.take(row))
             yield row
 
     def give(self, examples: Iterable[Example | BadRow]) -> Iterator[Example | BadRow]:
-        """Hand examples on, each with the group of its row."""
+        """Hand records on, each with what is of its row; of those that could not be read there is nothing."""
         for example in examples:
-            group = self._of_line.pop(example.line, "")
-            yield example if isinstance(example, BadRow) or not group else replace(example, group=group)
+            waiting = self._of_line.get(example.line)
+            if not waiting:
+                yield example
+                continue
+            taken = waiting.popleft()
+            if not waiting:
+                del self._of_line[example.line]
+            yield self.put(example, taken)
 
 
-def find_groups(
-    column: str | None, names: Sequence[str], place: str, renames: Mapping[str, str] | None = None
-) -> Groups | None:
+# --- Groups of rows that belong together: of one author, one document, one conversation -----------
+
+# Which of several records of one line have a group: all (2), or the first (1); a run stores it.
+GROUP_FORM = 2
+
+
+def groups_of(column: str, form: int) -> RoundShapes[str]:
+    """Make what gives records the groups that a column names; `form` as `GROUP_FORM`."""
+
+    def grouped(example: Example | BadRow, group: str) -> Example | BadRow:
+        return example if isinstance(example, BadRow) or not group else replace(example, group=group)
+
+    return RoundShapes(lambda row: (field_of(row.fields, column) or "").strip(), grouped, of_all=form > 1)
+
+
+def find_group(column: str | None, names: Sequence[str], place: str, renames: Mapping[str, str]) -> str | None:
     """Find the column of `--group` in a table; None where none was asked for.
 
     Args:
@@ -685,12 +725,12 @@ def find_groups(
     if column is None:
         return None
     wanted = column_name(column)
-    wanted = (renames or {}).get(wanted, wanted)
+    wanted = renames.get(wanted, wanted)
     if not has_column(names, wanted):
         raise DataError(
             f"{place}: --group: no column {quoted(wanted)}{did_you_mean(wanted, names)}: {there_are(names)}."
         )
-    return Groups(wanted)
+    return wanted
 
 
 def shared_groups(dataset: DataSet, column: str) -> Iterator[str]:
@@ -737,7 +777,7 @@ class Keep:
     def of(self, fields: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
         """Take what is kept out of a row, JSON values as what they were; a column that it lacks is empty."""
         for name in fields if self.is_all else self.names:
-            if name in fields or name.partition(".")[0] in fields:
+            if has_column(fields, name):
                 self._met.add(name)
             try:
                 yield name, _value(fields, name)
@@ -756,7 +796,7 @@ class Keep:
             DataError: it lacks one.
         """
         for name in self.names:
-            if name not in names and name.partition(".")[0] not in names:
+            if not has_column(names, name):
                 raise DataError(f"--keep: no column {quoted(name)}{did_you_mean(name, names)}: {there_are(names)}.")
 
 
@@ -774,31 +814,9 @@ def parse_keep(said: str) -> Keep:
     return Keep(names)
 
 
-@dataclass
-class KeptColumns:
-    """Notes the kept columns of rows as they pass, and gives them to what is made of the rows."""
-
-    keep: Keep
-    _of_line: dict[int, deque[Kept]] = field(default_factory=lambda: defaultdict(deque))
-
-    def note(self, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
-        """Hand rows on, and remember what is kept of them."""
-        for row in rows:
-            if isinstance(row, Row):
-                self._of_line[row.line].append(tuple(self.keep.of(row.fields)))
-            yield row
-
-    def give(self, examples: Iterable[Example | BadRow]) -> Iterator[Example | BadRow]:
-        """Hand examples on, each with what is kept of its row; of those that could not be read there is nothing."""
-        for example in examples:
-            waiting = self._of_line.get(example.line)
-            if not waiting:
-                yield example
-                continue
-            kept = waiting.popleft()
-            if not waiting:
-                del self._of_line[example.line]
-            yield replace(example, kept=kept)
+def kept_columns(keep: Keep) -> RoundShapes[Kept]:
+    """Make what gives records the columns that are kept of their rows."""
+    return RoundShapes(lambda row: tuple(keep.of(row.fields)), lambda example, kept: replace(example, kept=kept))
 
 
 def _value(fields: Mapping[str, str], name: str) -> Any:

@@ -16,7 +16,7 @@ from bertkit.data.column_names import ANSWERED, ASKED, LABEL_NAMES, folded
 from bertkit.data.columns import SAID_OF_TARGETS, ColumnChoice, UnnamedColumnsError, named_parts, say_which, text_of
 from bertkit.data.records import AUTO, CLASSES, ENTITIES, QUESTIONS, SCORES, TEXTS, ColumnMap, Row
 from bertkit.data.tagged.schemes import are_tags, is_entity_tag, is_like_tag
-from bertkit.data.values import JsonText, RowError, field_of, is_number, parse_list
+from bertkit.data.values import JsonText, RowError, field_of, is_number, is_whole, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import listed, quoted, shell_words, shortened
 
@@ -463,7 +463,7 @@ def _look_at(name: str, place: int, rows: Sequence[Row]) -> _Column:
         and 2 <= len(different) <= min(_MOST_LABELS, count // _OFTEN)
         and words <= _LABEL_WORDS
         and characters <= _LABEL_CHARACTERS
-        and not any(map(_is_fraction, different))
+        and not any(is_number(value) and not is_whole(value) for value in different)
     )
     is_places = any(value not in _NONE for value in values) and all(map(_holds_places, values[:_ENOUGH]))
     is_places = is_places or _are_lists_of_tags(values)
@@ -479,10 +479,6 @@ def _value(fields: Mapping[str, str], name: str) -> str:
         return (text_of(fields, name) if isinstance(found, JsonText) and found.startswith('["') else found).strip()
     except RowError:
         return ""
-
-
-def _is_fraction(value: str) -> bool:
-    return is_number(value) and not float(value).is_integer()
 
 
 def _holds_places(value: str) -> bool:

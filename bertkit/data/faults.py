@@ -58,7 +58,7 @@ class GroupColumns:
 
     def proposal(self) -> GroupColumn | None:
         """Return the column whose values are shared by most rows; None where none has enough of them."""
-        shared = {name: self._shared(counts) for name, counts in self._counts.items()}
+        shared = {name: sum(n for n in counts.values() if n > 1) for name, counts in self._counts.items()}
         name = max(shared, key=lambda name: shared[name], default=None)
         if name is None:
             return None
@@ -78,9 +78,6 @@ class GroupColumns:
             if value:
                 counts[hash(value)] += 1  # the number of values is all that is told
 
-    def _shared(self, counts: Counter[int]) -> int:
-        return sum(count for count in counts.values() if count > 1)
-
 
 # --- What of the rows could not be read: counted by its reasons, with a few places, and not worded
 
@@ -91,8 +88,8 @@ _PLACE_OF_BYTE = re.compile(r": byte 0x[0-9a-f]{2} at byte \d+ of the line")
 _SHOWN_REASONS = 3
 # Kinds of fault that an error lists, and lines of each.
 _MOST_KINDS, _FIRST_LINES = 8, 3
-_WAY_ON = "Fix them; `train --on-error skip` leaves such rows out, and `inspect-data --write FILE` writes the others."
-_WAY_ON_OF_ONE = "Fix it; `train --on-error skip` leaves it out, and `inspect-data --write FILE` writes the other rows."
+_WAY_ON = "Fix them; `--on-error skip` leaves such rows out, and `inspect-data --write FILE` writes the others."
+_WAY_ON_OF_ONE = "Fix it, or leave it out with `--on-error skip`."
 _NONE_LEFT = "No other row is there; fix them."
 
 
@@ -160,15 +157,15 @@ class Faults:
                 self.places.append(Place(file, row.line))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Unread:
-    """What of a split could not be read the last time.
+    """What of some rows could not be read.
 
     Attributes:
         unusable: rows that were left out.
         left_out: records that are not meant to be rows.
         lost: entities that are not in their texts.
-        repeated: rows whose id an earlier file has; None where ids are not looked at.
+        repeated: rows of the last split whose id an earlier file has.
         group_column: a column that might name groups of rows.
     """
 
@@ -178,24 +175,14 @@ class Unread:
     repeated: int = 0
     group_column: GroupColumn | None = None
 
-
-# --------------------------------------------------------------------------------------------------
-# What a user should hear of rows that were read: what was left out, and what was read otherwise than written.
+    def see(self, example: Example) -> None:
+        """Look at a row, unless it is one of which there is nothing odd."""
 
 
 @dataclass
-class Oddities:
-    """Counts what was odd about rows.
+class Oddities(Unread):
+    """What a user should hear of rows: what of them could not be read, and what was read otherwise than written."""
 
-    Attributes:
-        problems: entities that are not in their texts, each with its place.
-        left_out: records that are not meant to be rows.
-        skipped: rows that could not be used, where such are left out.
-    """
-
-    problems: list[str] = field(default_factory=list)
-    left_out: Faults = field(default_factory=Faults)
-    skipped: Faults = field(default_factory=Faults)
     repaired: int = 0
     trimmed: int = 0
     edges: Edges = field(default_factory=Edges)
@@ -209,10 +196,10 @@ class Oddities:
 
     def warnings(self) -> Iterator[str]:
         """Say what was read otherwise than it was written, or could not be."""
-        if self.skipped.count:
-            first = self.skipped.places[0]
+        if self.unusable.count:
+            first = self.unusable.places[0]
             yield (
-                f"rows that cannot be used are left out, {self.skipped.count:,} in all: {self.skipped.summary()}, "
+                f"rows that cannot be used are left out, {self.unusable.count:,} in all: {self.unusable.summary()}, "
                 f"the first at {first.file}:{first.line}"
             )
         if self.repaired:
@@ -221,10 +208,10 @@ class Oddities:
             yield f"{self.trimmed:,} rows have entities with spaces at their edges; they were read without"
         if (sentence := self.edges.sentence()) is not None:
             yield sentence
-        if self.problems:
-            count = len(self.problems)
+        if self.lost.count:
+            count, first = self.lost.count, self.lost.places[0]
             left_out = "1 entity was left out" if count == 1 else f"{count:,} entities were left out; the first"
-            yield f"{left_out}: {self.problems[0]}"
+            yield f"{left_out}: {f'{first.file}:{first.line}: {self.lost.first}'}"
 
     def notes(self) -> Iterator[str]:
         """Say what is not a row of the data."""

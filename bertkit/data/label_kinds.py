@@ -105,16 +105,15 @@ def spelling_of(labels: Iterable[str], *, of_scores: bool = False) -> Spelling:
         return (
             "percent" if of_scores or len(words) > _MANY_NUMBERS or _have_fractions(words, "percent") else "as written"
         )
-    commas = {label for label in words if _WITH_COMMA.fullmatch(label) or _THOUSANDS.fullmatch(label)}
+    thousands = {label for label in words if _THOUSANDS.fullmatch(label)}
+    commas = thousands | {label for label in words if _WITH_COMMA.fullmatch(label)}
     if len(commas) >= 2 and all(is_number(label) for label in words - commas):
         # 1,200 alone may be either; as 1,200.5 or beside 950.5 it has thousands.
-        thousands = {label for label in words if _THOUSANDS.fullmatch(label)}
         if thousands == commas and any("." in label for label in words):
             return "thousands"
         if thousands == commas and _are_grouped(commas, words - commas):
             return "thousands" if of_scores or len(words) >= _MANY_NUMBERS else "as written"
         return "comma" if of_scores or _have_fractions(words, "comma") else "as written"
-    thousands = {label for label in words if _THOUSANDS.fullmatch(label)}
     if thousands and any("." in label for label in thousands) and all(map(is_number, words - thousands)):
         return "thousands"
     if _have_one_unit(words):
@@ -317,9 +316,10 @@ def are_sets(cells: Sequence[str]) -> bool:
     two labels with three parts, and so are not sets). Of numbers with commas, more is asked.
     """
     listed = [cell for cell in cells if is_listed(cell)]
-    if any(map(_is_refused, listed)):
+    held = {cell: _labels_or_none(cell) for cell in listed}
+    if any(labels is None and cell.lstrip().startswith("{") for cell, labels in held.items()):
         return False  # of an object with other values, one counts: whoever reads it names it
-    if any(len(_several(cell)) > 1 for cell in listed):
+    if any(labels is not None and len(labels) > 1 for labels in held.values()):
         return True
     plain = [cell for cell in cells if cell.strip() and not is_listed(cell)]
     mark = mark_of(plain)
@@ -396,21 +396,23 @@ def part_row(row: Example, mark: str) -> Example:
     return replace(row, label=None, labels=_cell_labels(row.label, mark))
 
 
-def how_read(sets: Iterable[Sequence[str]], mark: str | None, are_lists: bool) -> str:
+def how_read(rows: Iterable[Example], cells: Collection[str | None], where: str) -> str:
     """Say how labels were read, and of how many kinds of rows there are; nothing where no row's labels are known.
 
     Args:
-        sets: the labels of each row.
-        mark: where cells were parted; empty: nowhere; None: there are no cells, but columns of 0 and 1.
-        are_lists: whether cells are lists.
+        rows: with their labels.
+        cells: what they held; none: there are columns of 0 and 1.
+        where: the mark at which cells were parted; empty: nowhere.
     """
     counts, names = Counter[int](), set[str]()
-    for labels in sets:
-        counts[min(len(labels), 2)] += 1
-        names.update(labels)
+    for row in rows:
+        if isinstance(row, LabelSet) and row.labels is not None:
+            counts[min(len(row.labels), 2)] += 1
+            names.update(row.labels)
     if not counts:
         return ""
-    different, several, none, rows = len(names), counts[2], counts[0], counts.total()
+    mark, are_lists = where if cells else None, any(cell is not None and is_listed(cell) for cell in cells)
+    different, several, none, total = len(names), counts[2], counts[0], counts.total()
     ways = {
         None: "one column of 0 and 1 each",
         PLACES: "lists of 0 and 1; each label is named by its position, from 0",
@@ -418,9 +420,9 @@ def how_read(sets: Iterable[Sequence[str]], mark: str | None, are_lists: bool) -
     }
     way = ways.get(mark, f"split at {quoted(mark or '')}{' or JSON lists' if are_lists else ''}")
     more = "; write JSON lists where a label holds that character" if mark and mark != PLACES else ""
-    if mark is None and counts[1] == rows:
+    if mark is None and counts[1] == total:
         more = "; each row has exactly one, so a column with its name would make classes of them"
-    return f"labels: {way} ({different:,} different; {several:,} of {rows:,} rows have several, {none:,} none){more}"
+    return f"labels: {way} ({different:,} different; {several:,} of {total:,} rows have several, {none:,} none){more}"
 
 
 def _are_vectors(cells: Iterable[str]) -> bool:
@@ -471,22 +473,12 @@ def _is_amount(cell: str) -> bool:
     return found is not None and _THOUSANDS.fullmatch(found["number"]) is not None
 
 
-def _is_refused(cell: str) -> bool:
-    """Tell an object that is not a choice of labels; a list of lists is told from them where it is read."""
-    if not cell.lstrip().startswith("{"):
-        return False
-    try:
-        labels_in(cell, "")
-    except RowError:
-        return True
-    return False
-
-
-def _several(cell: str) -> tuple[str, ...]:
+def _labels_or_none(cell: str) -> tuple[str, ...] | None:
+    """Return the labels that a list or an object holds; None where it is not a choice of labels."""
     try:
         return labels_in(cell, "")
     except RowError:
-        return ()
+        return None
 
 
 def _listed(found: object) -> list[str]:

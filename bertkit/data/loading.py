@@ -19,19 +19,17 @@ from typing import Any
 from bertkit import __version__
 from bertkit.cache import cached, cached_already
 from bertkit.data.catalog import SPLITS
-from bertkit.data.columns import parse_columns, shared_groups
+from bertkit.data.columns import GROUP_FORM, parse_columns, shared_groups
 from bertkit.data.faults import Faults, Oddities
-from bertkit.data.open import Opener, SeenIds, Table
+from bertkit.data.open import Opener, Table, usable_rows
 from bertkit.data.records import (
     AUTO,
     CLASSES,
     LABEL_SETS,
     READINGS,
-    BadRow,
     ColumnMap,
     DataSet,
     Example,
-    LeftOut,
     Tasks,
     shape_asked,
     word_of,
@@ -64,7 +62,7 @@ class _Asked:
     need_label: bool
     group: str | None
     labels: tuple[str, ...]
-    respell: bool
+    forms: tuple[int, int]
     skip_bad: bool
 
 
@@ -81,7 +79,7 @@ def load_data(
     need_label: bool = True,
     group: str | None = None,
     labels: Sequence[str] = (),
-    respell: bool = True,
+    forms: tuple[int, int] = (LABEL_FORM, GROUP_FORM),
     skip_bad: bool = False,
 ) -> DataSet:
     """Load DATA: a catalog name, a bundled sample, files, a directory, or a hub id.
@@ -99,7 +97,7 @@ def load_data(
         need_label: whether every row must have a label.
         group: the column that names the rows' groups.
         labels: those of the run that will read the data; numbers equal to them are spelt as they are.
-        respell: whether labels may be spelt otherwise than they stand there (1.0 as 1 beside 1).
+        forms: how labels are spelt and which records have groups, for runs that were made with earlier ones.
         skip_bad: whether rows that cannot be used are left out, and said; else they end the loading,
             with all kinds of fault that a file has.
 
@@ -111,12 +109,10 @@ def load_data(
         OutputError: there are many rows, and the cache cannot be written.
     """
     source = find_source(names, data_dir=data_dir, as_split=as_split)
-    wanted = set(SPLITS if splits is None else splits) | {split for split in source.files if split == as_split}
+    wanted = tuple(sorted({*(SPLITS if splits is None else splits), *(s for s in source.files if s == as_split)}))
     shape = shape_asked(task, tasks, None if source.spec is None else source.spec.shape)
     need_label = need_label and spec_of(shape).need_labels
-    asked = _Asked(
-        shape, task, tuple(sorted(wanted)), columns, stored, need_label, group, tuple(labels), respell, skip_bad
-    )
+    asked = _Asked(shape, task, wanted, columns, stored, need_label, group, tuple(labels), forms, skip_bad)
     return _load(source, asked, tasks)
 
 
@@ -155,7 +151,7 @@ def load_splits(request: DataRequest, *, tasks: Tasks, splits: Sequence[str] = (
         task=request.task,
         splits=splits,
         group=request.group,
-        respell=request.label_form >= LABEL_FORM,
+        forms=(request.label_form, request.group_form),
         skip_bad=request.on_error == "skip",
     )
     if "train" not in dataset.splits:
@@ -211,13 +207,13 @@ def _plain_line(split: str) -> Any:
 def _decided(reader: _Reader, loaded: Mapping[str, Sequence[Example]], tasks: Tasks) -> DataSet:
     """Decide what the labels of rows are."""
     asked = reader.asked
-    lost = reader.read.skipped
+    lost = reader.read.unusable
     decided, loaded, reason = decide_labels(
         reader.opener.shape,
         loaded,
         tasks=tasks,
         known=asked.labels,
-        respell=asked.respell,
+        respell=asked.forms[0] >= LABEL_FORM,
         lost=lost,
         stops=not asked.skip_bad,
     )
@@ -264,6 +260,7 @@ class _Reader:
             choice,
             asked.shape,
             asked.group,
+            group_form=asked.forms[1],
             stored=asked.stored,
             need_label=asked.need_label,
             known=asked.labels,
@@ -279,8 +276,8 @@ class _Reader:
         for split, tables in self._splits:
             bare = _Bare()
             self._take(split, bare, bare.watch(self._examples(split, tables)))
-        if not self.loaded and not self.withheld and self.read.skipped.count:
-            raise self.read.skipped.error(are_all=True)
+        if not self.loaded and not self.withheld and self.read.unusable.count:
+            raise self.read.unusable.error(are_all=True)
         if not self.loaded and not self.withheld and (left_out := self.read.left_out).count:
             first = left_out.places[0]
             raise DataError.at(first.file, first.line, f"no row is left to use; left out: {left_out.summary()}.")
@@ -321,22 +318,9 @@ class _Reader:
 
     def _examples(self, split: str, tables: Sequence[Table]) -> Iterator[Example]:
         """Read the files of a split one after the other, and count what cannot be used of them."""
-        seen = SeenIds() if len(tables) > 1 else None
-        for table in tables:
-            problems: list[BadRow] = []
-            for example in table.examples(problems, seen):
-                if type(example) is Example:  # of which there is nothing odd
-                    yield example
-                elif isinstance(example, LeftOut):
-                    self.read.left_out.note(table.place, [example])
-                elif isinstance(example, BadRow):
-                    self.read.skipped.note(table.place, [example])
-                else:
-                    self.read.see(example)
-                    yield example
-            self.read.problems += [f"{table.place}:{problem.line}: {problem.message}" for problem in problems]
-        if seen is not None and seen.repeated:
-            self.notes.append(f"{split}: rows left out because an earlier file has their id: {seen.repeated}")
+        yield from usable_rows(tables, self.read)
+        if self.read.repeated:
+            self.notes.append(f"{split}: rows left out because an earlier file has their id: {self.read.repeated}")
 
     def _why_nothing(self) -> str:
         """Say in one sentence why no wanted split could be loaded."""
@@ -345,6 +329,9 @@ class _Reader:
             others = [split for split in found if split not in self.withheld]
             way_on = f"score another split ({', '.join(others)})" if others else "score another data set"
             return f"{name}: the labels of {' and '.join(self.withheld)} are withheld; {way_on}."
+        if set(found).intersection(self.asked.splits):
+            why = self.read.left_out.summary() or "empty, or only a header line"
+            return f"{name}: there are no rows in it ({why})."
         there_are = ", ".join(found) or "none"
         return f"{name}: there is no split {' or '.join(self.asked.splits)}; the splits are: {there_are}."
 
@@ -427,7 +414,13 @@ def _opened(folder: Path, source: Source, asked: _Asked, tasks: Tasks) -> DataSe
     }
     # Labels lie there as they were written; rows that no score can be learnt from were counted then.
     _, rows, _ = decide_labels(
-        facts["shape"], stored, tasks=tasks, known=asked.labels, respell=asked.respell, lost=Faults(), noted=False
+        facts["shape"],
+        stored,
+        tasks=tasks,
+        known=asked.labels,
+        respell=asked.forms[0] >= LABEL_FORM,
+        lost=Faults(),
+        noted=False,
     )
     return DataSet(
         name=source.name,

@@ -5,26 +5,25 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from bertkit import hub
 from bertkit.data.catalog import DatasetSpec
 from bertkit.data.column_names import first_named
 from bertkit.data.columns import (
+    GROUP_FORM,
     ColumnChoice,
-    Groups,
     UnnamedColumnsError,
     Wanted,
-    find_groups,
+    find_group,
+    groups_of,
     of_whole_chat,
     refuse_groups,
     there_are,
 )
 from bertkit.data.contents import ROWS_LOOKED_AT, is_never_label, likely_labels, told_or_refused, unread_columns
-from bertkit.data.faults import Faults
-from bertkit.data.formats.parquet import ArrowBatch, ArrowFields, class_names
+from bertkit.data.faults import Faults, Unread
+from bertkit.data.formats.parquet import HubData, class_names, open_hub_data
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import TableFormat, encoding_note, sniff_format
 from bertkit.data.records import (
@@ -45,8 +44,7 @@ from bertkit.data.shapes.table import guess_shape, shape_of, spec_of
 from bertkit.data.sources import SPLIT_WORDS, Source, labels_beside, text_reader, unlabelled
 from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
 from bertkit.data.values import RowError
-from bertkit.errors import DataError, HubError, first_repeated
-from bertkit.files import is_dir
+from bertkit.errors import DataError, first_repeated
 from bertkit.plain import brief, listed, quoted
 
 # --- What the catalog and a user's choice say of a table, however its rows are read ---------------
@@ -122,16 +120,6 @@ def check_shared(columns: ColumnMap, names: Sequence[str], place: str) -> None:
         raise DataError(f"{place}: no column {quoted(missing)} as in the first file: {there_are(names)}.")
 
 
-def lacks_labels(spec: DatasetSpec | None, split: str) -> bool:
-    """Whether a split may have no label column at all, as GLUE's test.tsv."""
-    return split == "test" and spec is not None and bool(spec.withheld)
-
-
-def spec_for_labels(spec: DatasetSpec | None, choice: ColumnChoice | None) -> DatasetSpec | None:
-    """Return the data set whose labels hold: a label column of the user's own choice does not have them."""
-    return None if choice is not None and choice.label is not None else spec
-
-
 def _readable(row: Row, column: str) -> str | None:
     try:
         return row.fields.get(column)
@@ -157,83 +145,6 @@ class _Renamed(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._names)
-
-
-# --- Data sets of the hub as rows of text ---------------------------------------------------------
-#
-# The `datasets` library fetches, verifies and caches; what comes out of here are the same
-# `Row`s that a file would give, so that nothing further up knows where rows come from.
-
-_ROWS_AT_A_TIME = 1000
-
-
-@dataclass(frozen=True)
-class HubData:
-    """The splits of a data set, and the names behind the integers of its label columns.
-
-    A column of classes (or of lists of classes, as tags are) holds integers as text in the
-    rows; `class_names[column][i]` is what `i` means. `files` are those of the library's cache.
-    """
-
-    splits: Mapping[str, Iterable[Row]]
-    class_names: Mapping[str, tuple[str, ...]]
-    files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
-
-
-def open_hub_data(repo_id: str, config: str | None = None, *, ways_on: Sequence[str] = ()) -> HubData:
-    """Open a data set of the hub, from the cache where it is already there.
-
-    Args:
-        repo_id: `organisation/name`.
-        config: one of the configurations of the data set; None where it has only one.
-        ways_on: what the user can do where the hub is out of reach, each a clause.
-
-    Raises:
-        HubError: out of reach, unknown, gated, or no such config.
-    """
-    if is_dir(Path(repo_id)):
-        raise HubError(
-            f"a folder {quoted(repo_id)} is here, and the datasets library would open it instead of the "
-            "data set of that name on the hub: give the folder's path as the data, or run from elsewhere."
-        )
-    hub.require(repo_id, "dataset", config=config, ways_on=ways_on)
-    with hub.hub_errors(repo_id, "dataset"):
-        from datasets import load_dataset
-
-        loaded = load_dataset(repo_id, config)
-    features = next(iter(loaded.values())).features
-    return HubData(
-        splits={name: _HubRows(split) for name, split in loaded.items()},
-        class_names={name: names for name in features if (names := _class_names(features[name]))},
-        files={name: [Path(file["filename"]) for file in split.cache_files] for name, split in loaded.items()},
-    )
-
-
-@dataclass(frozen=True)
-class _HubRows:
-    """A split, read from the start each time."""
-
-    split: Any
-
-    def __iter__(self) -> Iterator[Row]:
-        """Iterate it in slices: one Arrow slice becomes text far faster than its rows one by one."""
-        line = 0
-        for table in self.split.with_format("arrow").iter(_ROWS_AT_A_TIME):
-            batch = ArrowBatch({name: name for name in table.column_names}, partial(_arrays, table))
-            for place in range(table.num_rows):
-                line += 1
-                yield Row(line, ArrowFields(batch, place))
-
-
-def _arrays(table: Any, name: str) -> Sequence[Any]:
-    chunks: Sequence[Any] = table.column(name).chunks
-    return chunks
-
-
-def _class_names(feature: Any) -> tuple[str, ...]:
-    """Return the names of a class feature, or of a list of one; of any other feature, nothing."""
-    names = getattr(feature, "names", None) or getattr(getattr(feature, "feature", None), "names", None)
-    return tuple(names or ())
 
 
 # --- Tables as they are found: format, shape and columns of every file, and its rows as examples --
@@ -269,14 +180,15 @@ class Table:
     spec: DatasetSpec | None = None
     id_column: str | None = None
     group: str | None = None
+    group_form: int = GROUP_FORM
     need_label: bool = True
     checks_labels: bool = False
     class_names: Sequence[str] = ()
     tag_names: Sequence[str] = ()
 
-    def rows(self) -> Iterator[Row | BadRow]:
-        """Read the rows, columns under the data set's own names."""
-        return rename(self.read(), self.renames) if self.renames else self.read()
+    def first_rows(self) -> list[Row]:
+        """Return those of the first rows that can be read, by which columns are told."""
+        return [row for row in itertools.islice(self.read(), ROWS_LOOKED_AT) if isinstance(row, Row)]
 
     def examples(
         self, problems: list[BadRow], seen: SeenIds | None = None, watch: Watch | None = None
@@ -290,18 +202,16 @@ class Table:
         """
         if self.read_tagged is not None:
             return self.read_tagged(problems)
-        rows = self.rows()
+        rows = rename(self.read(), self.renames) if self.renames else self.read()
         if seen is not None and self.id_column is not None:
             rows = seen.filter(rows, self.id_column)
         if watch is not None:
             rows = watch(rows)
-        groups = None if self.group is None else Groups(self.group)
-        if groups is not None:
-            rows = groups.note(rows)
+        groups = None if self.group is None else groups_of(self.group, self.group_form)
+        rows = rows if groups is None else groups.note(rows)
         shape = shape_of(self.shape, tag_names=self.tag_names, problems=problems)
         found = shape.examples(rows, self.columns, self.place, spec=self.spec, need_label=self.need_label)
-        if groups is not None:
-            found = groups.give(found)
+        found = found if groups is None else groups.give(found)
         if self.class_names:
             found = _with_class_names(found, self.class_names)
         return map(self._checked, found) if self.checks_labels and self.spec is not None else found
@@ -313,6 +223,29 @@ class Table:
         if self.spec.canonical_label(example.label) is None:
             return BadRow(example.line, self.spec.strange_label(example.label))
         return example
+
+
+def usable_rows(tables: Sequence[Table], unread: Unread, watch: Watch | None = None) -> Iterator[Example]:
+    """Read the files of a split one after the other.
+
+    Args:
+        tables: the files.
+        unread: counts what cannot be used of them.
+        watch: sees the rows as they pass, with all their columns.
+    """
+    seen = SeenIds() if len(tables) > 1 else None
+    for table in tables:
+        problems: list[BadRow] = []
+        for example in table.examples(problems, seen, watch):
+            if type(example) is Example:  # of which there is nothing odd
+                yield example
+            elif isinstance(example, BadRow):
+                (unread.left_out if isinstance(example, LeftOut) else unread.unusable).note(table.place, [example])
+            else:
+                unread.see(example)
+                yield example
+        unread.lost.note(table.place, problems)
+    unread.repeated = 0 if seen is None else seen.repeated
 
 
 def _with_class_names(found: Iterable[Example | BadRow], words: Sequence[str]) -> Iterator[Example | BadRow]:
@@ -340,6 +273,7 @@ class Opener:
     choice: ColumnChoice | None
     shape: str
     group: str | None = None
+    group_form: int = GROUP_FORM
     stored: ColumnMap | None = None
     need_label: bool | None = None
     known: Sequence[str] = ()
@@ -446,9 +380,8 @@ class Opener:
         names = [renames.get(name, name) for name in first.fields]
         choice = self.choice
         if self.shape == LABEL_SETS:
-            choice, _ = with_flags(table.read(), choice, self.stored or self._resolved)
+            choice = with_flags(table.first_rows(), choice, self.stored or self._resolved)
         columns = self._resolve(table, names, split, renames, given, choice)
-        groups = find_groups(self.group, names, table.place, renames)
         finds = self.need_label is None  # a label that is missing or strange is a finding
         need_label = self.shape == ENTITIES if self.need_label is None else self.need_label
         need_label = need_label and (columns.label is not None or bool(columns.labels))
@@ -459,9 +392,11 @@ class Opener:
             shape=self.shape,
             columns=columns,
             renames=renames,
-            spec=spec_for_labels(spec, self.choice),
+            # A column that the user chose does not have the labels of the catalog.
+            spec=None if self.choice is not None and self.choice.label is not None else spec,
             id_column=None if spec is None else spec.id_column,
-            group=None if groups is None else groups.column,
+            group=find_group(self.group, names, table.place, renames),
+            group_form=self.group_form,
             need_label=need_label,
             checks_labels=finds,
             class_names=self._words_for_ids(columns)
@@ -521,10 +456,10 @@ class Opener:
             check_shared(given, names, table.place)
             return given
         spec = self.source.spec
-        may_lack_label = self.need_label is False or not spec_of(self.shape).need_labels or lacks_labels(spec, split)
-        # Of a competition's test rows nobody but its makers knows the labels.
-        is_known = self._names.issuperset(name for name in names if not is_never_label(name))
-        may_lack_label = may_lack_label or (split == "test" and spec is None and is_known)
+        may_lack_label = self.need_label is False or not spec_of(self.shape).need_labels
+        if split == "test":  # GLUE's have no column of labels, and nobody but its makers knows those of a competition
+            is_known = self._names.issuperset(name for name in names if not is_never_label(name))
+            may_lack_label = may_lack_label or (is_known if spec is None else bool(spec.withheld))
         try:
             wanted = Wanted(
                 choice.renamed(renames) if choice is not None else None,
@@ -547,7 +482,8 @@ class Opener:
             self.notes.append(f"{table.place}: {whole}")
         of_names = (choice is None or self._is_told) and spec is None and self.stored is None
         if of_names and self._resolved is None:
-            self.notes += [f"{table.place}: {sentence}" for sentence in self._unread(table, columns)]
+            unread = unread_columns(table.first_rows(), columns, self.shape)
+            self.notes += [f"{table.place}: {sentence}" for sentence in unread]
         self._resolved, self._names = self._resolved or columns, self._names or set(names)
         return columns
 
@@ -556,8 +492,7 @@ class Opener:
         known = self.stored or self._resolved
         if known is None or not set(known.inputs) <= set(names):
             return ""
-        rows = [row for row in itertools.islice(table.read(), ROWS_LOOKED_AT) if isinstance(row, Row)]
-        return likely_labels(rows, self.choice, known.inputs)
+        return likely_labels(table.first_rows(), self.choice, known.inputs)
 
     def _told(
         self, table: Table, choice: ColumnChoice | None, error: UnnamedColumnsError, *, need_label: bool
@@ -567,7 +502,7 @@ class Opener:
         Raises:
             DataError: they do not; the likeliest are proposed.
         """
-        rows = [row for row in itertools.islice(table.read(), ROWS_LOOKED_AT) if isinstance(row, Row)]
+        rows = table.first_rows()
         try:
             told, said = told_or_refused(table.place, rows, self.shape, choice, error, need_label=need_label)
         except DataError:
@@ -591,11 +526,6 @@ class Opener:
                 f"{table.place}: {error.what}; {beside.name} beside it may hold the labels, so join both by the column "
                 f"they share: python -c \"import pandas as p; {one}.merge({other}).to_csv('joined.csv', index=False)\"."
             )
-
-    def _unread(self, table: Table, columns: ColumnMap) -> list[str]:
-        """Say what is not read and might be meant to be."""
-        rows = [row for row in itertools.islice(table.read(), ROWS_LOOKED_AT) if isinstance(row, Row)]
-        return list(unread_columns(rows, columns, self.shape))
 
 
 def _refuse_lines(path: Path, known: TableFormat) -> None:

@@ -152,38 +152,38 @@ def looked_for(spec: DatasetSpec | None) -> str:
 # them hold texts and nothing below.
 
 _FIRST_BYTES = 64
+# What a folder of a split may be called, alone or apart from what stands before it.
+_SPLIT_FOLDER = re.compile(rf"(?:.*[_.-])?(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?:ing)?", re.IGNORECASE)
 # Folders of texts that nobody has labelled.
 _UNLABELLED = frozenset({"unsup", "unlabeled", "unlabelled", "unsupervised"})
 
 
-def class_files(folder: Path, split: str, words: Mapping[str, Sequence[str]]) -> dict[str, tuple[Path, ...]]:
+def class_files(folder: Path, split: str) -> dict[str, tuple[Path, ...]]:
     """Find the texts of class folders by split, those of a class together; empty where there are none.
 
     Args:
         folder: holds a folder for each class, or one for each split with those in it.
         split: what the texts are where no folder says it.
-        words: for each split, what its folder may be called, alone or apart from what stands before it.
     """
     below = _folders(folder)
     by_split: dict[str, list[Path]] = {}
     for path in below:
-        name = _split_of(path, words)
+        name = _split_of(path)
         if name is not None and len(_classes(path)) > 1:
             by_split.setdefault(name, []).append(path)
     if by_split and all(len(paths) == 1 for paths in by_split.values()):
-        return {name: _texts(_classes(by_split[name][0])) for name in words if name in by_split}
-    found = {} if any(_split_of(path, words) for path in below) else _classes(folder)
+        return {name: _texts(_classes(by_split[name][0])) for name in SPLITS if name in by_split}
+    found = {} if any(map(_split_of, below)) else _classes(folder)
     return {split: _texts(found)} if len(found) > 1 else {}
 
 
-def _split_of(folder: Path, words: Mapping[str, Sequence[str]]) -> str | None:
-    """Return the split that a folder is called, alone or apart from what stands before it."""
-    of_word = {word: name for name, own in words.items() for word in own}
-    match = re.fullmatch(rf"(?:.*[_.-])?(?P<word>{'|'.join(of_word)})(?:ing)?", folder.name, re.IGNORECASE)
-    return None if match is None else of_word[match["word"].lower()]
+def _split_of(folder: Path) -> str | None:
+    """Return the split that a folder is called."""
+    match = _SPLIT_FOLDER.fullmatch(folder.name)
+    return None if match is None else _SPLIT_OF_WORD[match["word"].lower()]
 
 
-def annotated_files(folder: Path, split: str, words: Mapping[str, Sequence[str]]) -> tuple[dict[str, list[Path]], int]:
+def annotated_files(folder: Path, split: str) -> tuple[dict[str, list[Path]], int]:
     """Find the texts with brat's annotations in a folder and below it, by split, and count those without.
 
     The arguments are those of `class_files`.
@@ -196,11 +196,11 @@ def annotated_files(folder: Path, split: str, words: Mapping[str, Sequence[str]]
     for path in _folders(folder):
         if path.is_symlink():  # it may lead back
             continue
-        below, more = annotated_files(path, _split_of(path, words) or split, words)
+        below, more = annotated_files(path, _split_of(path) or split)
         for name, paths in below.items():
             found.setdefault(name, []).extend(paths)
         bare += more if any(below.values()) else 0
-    return {name: found[name] for name in words if found.get(name)}, bare
+    return {name: found[name] for name in SPLITS if found.get(name)}, bare
 
 
 class TextFile(str):
@@ -209,9 +209,9 @@ class TextFile(str):
     __slots__ = ()
 
 
-def class_texts(folder: Path, words: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the names of all texts of class folders, whatever split they are of; the arguments are `class_files`'."""
-    return [TextFile(path) for paths in class_files(folder, "", words).values() for path in paths]
+def class_texts(folder: Path) -> list[str]:
+    """Return the names of all texts of class folders, whatever split they are of."""
+    return [TextFile(path) for paths in class_files(folder, "").values() for path in paths]
 
 
 def are_tables(paths: Sequence[Path]) -> bool:
@@ -380,7 +380,7 @@ def _data_files(folder: Path) -> list[str]:
     files = [file for file in entries(folder) if is_file(file) and is_data_file(file)]
     saved = [file for file in files if _SAVED.fullmatch(file.name)]  # what is beside them tells of them
     found = [str(file) for file in saved or files if file.name != _OF_SAVED]
-    found = found or class_texts(folder, SPLIT_WORDS)
+    found = found or class_texts(folder)
     if not found:
         raise DataError(
             f"{folder}: there is no file in it that can be read (.txt, .csv, .tsv, .jsonl, .parquet, …)"
@@ -422,10 +422,10 @@ def _is_no_path(name: str, data_dir: Path | None) -> bool:
 
 def _spec_of_name(name: str, data_dir: Path | None) -> DatasetSpec | None:
     """Find a data set; other spellings (klue_ner, MRPC) only where no file or directory has that name."""
-    spec = next((spec for spec in DATASETS if spec.name == name), None)
+    spec = DATASETS.get(name)
     if spec is not None or _existing_path(name, data_dir) is not None:
         return spec
-    return next((spec for spec in DATASETS if is_spelling(name, spec.name)), None)
+    return next((spec for own, spec in DATASETS.items() if is_spelling(name, own)), None)
 
 
 def _sample_source(name: str) -> Source:
@@ -467,11 +467,11 @@ def _directory_source(folder: Path, split: str) -> Source:
         files = split_files(folder / "data")
     if files:
         return Source(folder.resolve().name, files=files)
-    for spec in DATASETS:
+    for spec in DATASETS.values():
         files = layout_files(folder, spec)
         if files:
             return Source(spec.name, spec, files)
-    annotated, bare = annotated_files(folder, split, SPLIT_WORDS)
+    annotated, bare = annotated_files(folder, split)
     if annotated:
         files = {name: tuple(paths) for name, paths in annotated.items()}
         note = f"left out: {bare:,} text{'s' if bare > 1 else ''} in {folder} without annotations ({ANNOTATIONS})"
@@ -479,7 +479,7 @@ def _directory_source(folder: Path, split: str) -> Source:
     files = split_files(folder, exact=False)
     if "train" in files or len(files) > 1:
         return Source(folder.resolve().name, files=files)
-    of_classes = class_files(folder, split, SPLIT_WORDS)
+    of_classes = class_files(folder, split)
     if of_classes:
         are_texts = not are_tables(next(iter(of_classes.values())))
         return Source(folder.resolve().name, files=of_classes, are_texts=are_texts)
@@ -492,7 +492,7 @@ def _directory_source(folder: Path, split: str) -> Source:
 def _spec_of_files(paths: Sequence[Path]) -> DatasetSpec | None:
     """Recognise the files of an original release by their names."""
     names = {without_packing(path.name) for path in paths}
-    for spec in DATASETS:
+    for spec in DATASETS.values():
         known = {name for layout in spec.layouts for files in layout.values() for name in files}
         if names <= known:
             return spec
@@ -511,7 +511,7 @@ def _find_path(name: str, data_dir: Path | None) -> Path:
         return path
     if _looks_like_path(name):
         raise DataError(f"{name}: no such file or directory.")
-    known = [*(spec.name for spec in DATASETS), *(f"sample:{sample}" for sample in sample_names())]
+    known = [*DATASETS, *(f"sample:{sample}" for sample in sample_names())]
     way_on = "`bertkit datasets` lists the names; a file or a directory of that name is not there either"
     raise UnknownNameError.among("data set", name, known, way_on)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertkit.data.catalog import SPLITS
+from bertkit.data.columns import GROUP_FORM
 from bertkit.data.records import DataSet, Example, columns_of, row_keys
 from bertkit.data.sources import lasting_names
 from bertkit.data.store import Block, blocks_of, labels_of, taken
@@ -127,7 +128,7 @@ class _Keep:
         """Choose about `target` rows; return which they are, (N), and what was kept, in words."""
         if self.passages:
             blocks = _blocks(rows, self.seed, target)
-            chosen = _choose(blocks, max(target, 2), len(rows))
+            chosen = _choose(blocks, max(target, 2))
             chosen = chosen if self.form < SPLIT_FORM else self._without_copies(rows, chosen)
             return chosen, ", lines that follow each other together"
         groups = _groups(rows, self)
@@ -136,7 +137,7 @@ class _Keep:
             short = "; larger groups stay whole, so there are fewer than asked" if chosen.sum() < target / 2 else ""
             return chosen, f", rows of one {quoted(self.group)} together{short}"
         strata = _strata(rows) if self.stratify else None
-        chosen = _choose(groups, target, len(rows), strata)
+        chosen = _choose(groups, target, strata)
         return chosen, ", stratified by label" if strata is not None else ""
 
     def _without_copies(self, rows: Sequence[Example], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -328,13 +329,12 @@ def _strata(rows: Sequence[Example]) -> NDArray[np.int32] | None:
     return np.asarray([place[label] for label in number], np.int32)[np.asarray(found, np.int32)]
 
 
-def _choose(groups: _Groups, target: int, rows: int, strata: NDArray[np.int32] | None = None) -> NDArray[np.bool_]:
+def _choose(groups: _Groups, target: int, strata: NDArray[np.int32] | None = None) -> NDArray[np.bool_]:
     """Choose about `target` rows, group by group; of each stratum something stays behind.
 
     Args:
         groups: in their order.
         target: how many rows.
-        rows: of how many.
         strata: a number for each row, in the order in which equal claims are met; a group is of its first row's.
     """
     import numpy as np
@@ -362,7 +362,7 @@ def _choose_whole(groups: _Groups, target: int, rows: int) -> NDArray[np.bool_]:
     """Choose groups of about `target` rows together; one that is larger than wanted rather than next to none."""
     import numpy as np
 
-    chosen = _choose(groups, target, rows)
+    chosen = _choose(groups, target)
     left = np.flatnonzero(~chosen[groups.first])
     smallest = left[np.argmin(groups.sizes[left])]
     count = int(chosen.sum())
@@ -393,9 +393,9 @@ class DataRequest:
     """DATA and how it is split; JSON both ways.
 
     `passages` says that lines that follow each other are needed together, `group` the column
-    whose equal values are. `split_form` is which rows are the same (`splits.SPLIT_FORM`), `label_form` how
-    labels are spelt (1: as they stand there). `on_error` is what becomes of rows that cannot be
-    used: stop or skip.
+    whose equal values are. `split_form` is which rows are the same (`splits.SPLIT_FORM`), `label_form`
+    how labels are spelt (1: as they stand there), `group_form` which records have their row's group.
+    `on_error` is what becomes of rows that cannot be used: stop or skip.
     """
 
     names: tuple[str, ...]
@@ -410,6 +410,7 @@ class DataRequest:
     group: str | None = None
     split_form: int = SPLIT_FORM
     label_form: int = LABEL_FORM
+    group_form: int = GROUP_FORM
     on_error: str = "stop"
 
     def to_json(self) -> dict[str, Any]:
@@ -426,7 +427,7 @@ class DataRequest:
             MisfitError: a value is missing or of another kind.
         """
         if isinstance(values, Mapping):
-            values = {"split_form": 1, "label_form": 1, **values}
+            values = {"split_form": 1, "label_form": 1, "group_form": 1, **values}
         request = record_of(cls, values, name)
         if not request.names or (request.limit is not None and request.limit < 1):
             raise MisfitError(f"{name or 'it'} asks for no rows")

@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from bertkit.data.columns import ColumnChoice, Keep, KeptColumns, UnnamedColumnsError, Wanted, parse_columns
+from bertkit.data.columns import ColumnChoice, Keep, UnnamedColumnsError, Wanted, kept_columns, parse_columns
 from bertkit.data.contents import ROWS_LOOKED_AT, told_or_refused
-from bertkit.data.faults import Faults, GroupColumns, Unread
+from bertkit.data.faults import GroupColumns, Unread
 from bertkit.data.formats.opened import open_input
 from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import tell
-from bertkit.data.label_kinds import LabelKinds, Spelling, how_read, is_listed, mark_of, part_row, respelt
-from bertkit.data.open import Opener, SeenIds, Table
+from bertkit.data.label_kinds import LabelKinds, Spelling, how_read, mark_of, part_row, respelt
+from bertkit.data.open import Opener, SeenIds, Table, expected_header, header_of_bare, usable_rows
 from bertkit.data.records import (
     AUTO,
     CLASSES,
@@ -27,7 +27,6 @@ from bertkit.data.records import (
     BadRow,
     ColumnMap,
     Example,
-    LabelSet,
     LeftOut,
     Row,
     Tasks,
@@ -143,9 +142,7 @@ def _part(splits: Mapping[str, SplitStream]) -> str:
     mark = mark_of(cells)
     for split in splits.values():
         split.mark = mark
-    parted = (part_row(row, mark) for row in first)
-    sets = [row.labels for row in parted if isinstance(row, LabelSet) and row.labels is not None]
-    return how_read(sets, mark if cells else None, any(map(is_listed, cells)))
+    return how_read((part_row(row, mark) for row in first), cells, mark)
 
 
 def _guess(first: Iterable[Example]) -> str:
@@ -170,10 +167,7 @@ class SplitStream:
     def __init__(self, split: str, tables: Sequence[Table]) -> None:
         self._split = split
         self._tables = tables
-        self._unusable = Faults()
-        self._left_out = Faults()
-        self._lost = Faults()
-        self._seen: SeenIds | None = None
+        self._read = Unread()
         self._columns: GroupColumns | None = None
         self._of_scores = False
         self._spelling: Spelling = "as written"
@@ -184,25 +178,14 @@ class SplitStream:
 
     def __iter__(self) -> Iterator[Example]:
         """Read the files one after the other."""
-        self._unusable, self._left_out, self._lost = Faults(), Faults(), Faults()
-        self._seen = SeenIds() if len(self._tables) > 1 else None
-        self._columns = self._group_columns()
-        for table in self._tables:
-            problems: list[BadRow] = []
-            place = table.place
-            watch = None if self._columns is None else self._columns.watch
-            for example in table.examples(problems, self._seen, watch):
-                if problems:
-                    self._lost.note(place, problems)
-                    problems.clear()
-                if isinstance(example, BadRow):
-                    (self._left_out if isinstance(example, LeftOut) else self._unusable).note(place, [example])
-                    continue
-                row = self._respelt(example)
-                if self._of_scores and row.label is not None and is_lost_score(row.label):
-                    self._unusable.note(place, [BadRow(row.line, score_fault(row.label))])
-                else:
-                    yield row
+        self._read, self._columns = Unread(), self._group_columns()
+        watch = None if self._columns is None else self._columns.watch
+        for example in usable_rows(self._tables, self._read, watch):
+            row = self._respelt(example)
+            if self._of_scores and row.label is not None and is_lost_score(row.label):
+                self._read.unusable.note(row.source, [BadRow(row.line, score_fault(row.label))])
+            else:
+                yield row
 
     def _respelt(self, example: Example) -> Example:
         if self.mark is not None:
@@ -218,7 +201,7 @@ class SplitStream:
         """
         seen = SeenIds() if len(self._tables) > 1 else None
         for table in self._tables:
-            kept = KeptColumns(Keep())
+            kept = kept_columns(Keep())
             for record in kept.give(table.examples([], seen, kept.note)):
                 if table.read_tagged is not None and isinstance(record, Example):
                     record = replace(record, kept=(("text", record.texts[0]), ("entities", record.answer)))  # noqa: PLW2901
@@ -234,13 +217,7 @@ class SplitStream:
 
     def unread(self) -> Unread:
         """Return what could not be read the last time."""
-        return Unread(
-            self._unusable,
-            self._left_out,
-            self._lost,
-            0 if self._seen is None else self._seen.repeated,
-            None if self._columns is None else self._columns.proposal(),
-        )
+        return replace(self._read, group_column=None if self._columns is None else self._columns.proposal())
 
 
 # --- The texts of any file, as they come: lines of prose, or the text columns of a table ----------
@@ -279,16 +256,14 @@ def open_texts(name: str, *, columns: str | None = None) -> Texts:
     opened = open_input(name)
     # An absolute path, for a bare word could be the name of a data set.
     spec = None if opened.path is None else find_source([str(opened.path.absolute())]).spec
-    header = spec.header if spec is not None else ()
-    names = (*header, *spec.renames.values()) if spec is not None and header else ()
-    told = tell(opened, header=names, knows=partial(_knows, choice), text_will_do=choice is None)
+    told = tell(opened, header=expected_header(spec), knows=partial(_knows, choice), text_will_do=choice is None)
     table, notes = told.table.parted(entities=True, classes=False), (*told.notes, *told.doubts)
     notes = notes if table.marks_note is None else (*notes, f"{opened.name}: {table.marks_note}")
     if table.kind == "conll":
         tagged = read_tagged_opened(opened, table, need_tags=False)
         return Texts(_texts(_peeked(tagged, opened.name), opened.name), notes=notes)
     is_headerless = table.kind in ("csv", "tsv") and not table.has_header
-    rows = read_opened(opened, table, header=header if header and is_headerless else None)
+    rows = read_opened(opened, table, header=header_of_bare(spec) if is_headerless else None)
     found = _of_rows(rows, opened.name, table.kind, choice)
     return replace(found, notes=(*notes, *found.notes))
 
@@ -296,8 +271,9 @@ def open_texts(name: str, *, columns: str | None = None) -> Texts:
 def _knows(choice: ColumnChoice | None, names: Sequence[str]) -> bool:
     """Tell whether columns of texts are among names."""
     try:
-        if find_choice_columns(names, choice=choice) is None:
-            shape_of(CLASSES).resolve(names, Wanted(choice, need_label=False))
+        wanted = Wanted(choice, need_label=False)
+        if find_choice_columns(names, wanted) is None:
+            shape_of(CLASSES).resolve(names, wanted)
     except DataError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""JSON of files and of cells, read so that nothing changes in silence; published forms; when a text is a number."""
+"""JSON of files and of cells, read so that nothing in it changes in silence; and when a text is a number."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import ast
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from json.encoder import encode_basestring
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from bertkit.errors import first_repeated
 from bertkit.plain import quoted
@@ -152,14 +152,16 @@ def field_of(fields: Mapping[str, str], name: str) -> str | None:
     return value_text(found[inner]) if isinstance(found, dict) and inner in found else None
 
 
-def missing_column(name: str) -> str:
-    """Say in a clause that a row lacks a column."""
-    return f"column {quoted(name)} is missing"
+def needed_field(fields: Mapping[str, str], name: str) -> str:
+    """Look up a column, as `field_of` does, that must be there.
 
-
-def only_spaces(span: tuple[int, int]) -> str:
-    """Say in a clause that an entity holds nothing, `span` being its characters."""
-    return f"the entity at characters {span[0]} to {span[1]} holds only spaces"
+    Raises:
+        RowError: it is missing, or cannot be read.
+    """
+    found = field_of(fields, name)
+    if found is None:
+        raise RowError(f"column {quoted(name)} is missing")
+    return found
 
 
 def value_text(value: Any) -> str:
@@ -244,61 +246,6 @@ def cell_of(value: Any) -> str:
     """Write a value as the text of a field, which keeps what is not a text as what it is."""
     text = value_text(value)
     return text if type(value) is str else JsonText(text)
-
-
-# --- Published forms: what tells the rows of one, and what they are made into ---------------------
-
-Fields = Mapping[str, str]
-
-
-class Form(NamedTuple):
-    """A published form: the columns its rows have, what makes rows of one, what else tells it, what is said of it.
-
-    `said` is what of such rows is not read, as a clause.
-    """
-
-    columns: frozenset[str]
-    convert: Callable[[Fields], list[dict[str, str]]]
-    tells: Callable[[Fields], bool] = lambda _: True
-    said: str = ""
-
-
-# What a value of another kind than those of the first row raises.
-MISFIT = (AttributeError, IndexError, KeyError, TypeError, ValueError)
-
-
-def object_in(fields: Fields, name: str) -> dict[str, Any]:
-    """Return the object that a column holds.
-
-    Raises:
-        RowError: it holds none.
-    """
-    found = parse_cell(fields[name])
-    if not isinstance(found, dict):
-        raise RowError(f"the column {name} is not an object")
-    return found
-
-
-def list_in(fields: Fields, name: str) -> list[Any]:
-    """Return the list that a column holds; an empty one where the column is missing or empty.
-
-    Raises:
-        RowError: it holds something else.
-    """
-    found = parse_list(fields.get(name) or "[]")
-    if not isinstance(found, list):
-        raise RowError(f"the column {name} is not a list")
-    return found
-
-
-def has_keys(name: str, *keys: str) -> Callable[[Fields], bool]:
-    """Make what tells whether a column holds an object with some keys."""
-    return lambda fields: fields[name].startswith("{") and set(keys) <= set(object_in(fields, name))
-
-
-def lacks(name: str) -> Callable[[Fields], bool]:
-    """Make what tells whether there is no such column."""
-    return lambda fields: name not in fields
 
 
 # --- When a field's text is a number: one answer for headers, labels and scores -------------------

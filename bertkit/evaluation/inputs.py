@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from bertkit.data.column_names import has_text
-from bertkit.data.columns import FILE, ColumnChoice, Keep, KeptColumns, Wanted, of_whole_chat, parse_columns
+from bertkit.data.columns import FILE, ColumnChoice, Keep, Wanted, kept_columns, of_whole_chat, parse_columns
 from bertkit.data.formats.opened import Opened, open_input
 from bertkit.data.formats.published import usual_rows
 from bertkit.data.formats.readers import read_opened
@@ -286,7 +286,7 @@ def _with_kept(
             keep.check(list(first.fields))
         except DataError as error:
             raise DataError.at(place.name, place.first_line, str(error)) from None
-    kept = KeptColumns(keep)
+    kept = kept_columns(keep)
     return kept.give(make(kept.note(itertools.chain(ahead, rows))))
 
 

@@ -28,7 +28,7 @@ from bertkit.evaluation.blend import all_others, is_linear, open_ensemble, open_
 from bertkit.evaluation.evaluate import About, Evaluation, evaluate
 from bertkit.files import is_file, read_bytes, save_arrays, writing
 from bertkit.kinds import MisfitError
-from bertkit.plain import Progress, see, to_json, unheard, visible
+from bertkit.plain import Progress, brief, see, to_json, unheard, visible
 from bertkit.run_folder import MANIFEST, check_outputs, unchanged
 from bertkit.tasks.base import Outputs, Task, TaskSettings
 from bertkit.tasks.encoded import RowsInWork, encode_scored
@@ -137,6 +137,7 @@ def write_errors(path: Path, task: Task, examples: Sequence[Example], outputs: O
 
 
 SPLITS = ("train", "validation", "test")
+ON_ERROR = ("stop", "skip")
 NO_TEST = "there is no test split, so this is the validation split, which chose the best weights"
 
 
@@ -163,14 +164,17 @@ class EvalRequest:
     says_engine: bool = False
     threshold: str | None = None
     abstain_below: float | None = None
+    on_error: str = "stop"
 
     def __post_init__(self) -> None:
-        """Check the word of --engine.
+        """Check the words of --engine and --on-error.
 
         Raises:
-            UsageError: it is not one of the engines.
+            UsageError: one of them is none of its choices.
         """
         check_engine_word(self.engine)
+        if self.on_error not in ON_ERROR:
+            raise UsageError(f"--on-error {brief(self.on_error)}: must be one of {', '.join(ON_ERROR)}.")
         _ = self.decisions  # checks its number
 
     @property
@@ -341,7 +345,7 @@ def _examples(
     if request.data:
         split = request.split or "test"
         dataset = _given_data(request, manifest, split)
-        warnings: tuple[str, ...] = ()
+        warnings = dataset.warnings
     else:
         dataset, warnings = _own_data(request, manifest, note), ()
         split = request.split or ("test" if "test" in dataset.splits else "validation")
@@ -365,13 +369,18 @@ def _given_data(request: EvalRequest, manifest: Manifest, split: str) -> DataSet
         stored=manifest.settings.columns,
         as_split=split,
         labels=manifest.settings.labels,
+        skip_bad=request.on_error == "skip",
     )
     own = DataRequest.from_json(manifest.data["request"])
     if split not in dataset.splits and tuple(own.names) == request.data and "train" in dataset.splits:
         # A split the data lacks and training held out: hold it out again.
         data_dir = str(request.data_dir) if request.data_dir else own.data_dir
-        return load_splits(replace(own, data_dir=data_dir), splits=SPLITS)
+        return load_splits(_skipping(replace(own, data_dir=data_dir), request), splits=SPLITS)
     return dataset
+
+
+def _skipping(own: DataRequest, request: EvalRequest) -> DataRequest:
+    return replace(own, on_error="skip") if request.on_error == "skip" else own
 
 
 def _own_data(request: EvalRequest, manifest: Manifest, note: Callable[[str], None]) -> DataSet:
@@ -383,7 +392,7 @@ def _own_data(request: EvalRequest, manifest: Manifest, note: Callable[[str], No
     for name in own.names:
         note(f"the run's own data: {visible(name)}{place}")
     try:
-        return load_splits(own, splits=SPLITS)
+        return load_splits(_skipping(own, request), splits=SPLITS)
     except UsageError as error:
         raise RunError(
             f"{request.run / MANIFEST}: data.request cannot be followed ({str(error).rstrip('.')}); "

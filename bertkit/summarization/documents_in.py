@@ -28,6 +28,7 @@ from bertkit.data.column_names import (
 )
 from bertkit.data.columns import (
     Keep,
+    RowRules,
     Turn,
     as_line,
     has_column,
@@ -44,8 +45,8 @@ from bertkit.data.formats.opened import Opened, open_input
 from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import TableFormat, column_names, kind_by_suffix, tell
 from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
-from bertkit.data.shapes.labelled import document_row
-from bertkit.data.sources import SPLIT_WORDS, class_texts, input_files, is_data_file, name_folders
+from bertkit.data.shapes.labelled import Documents
+from bertkit.data.sources import class_texts, input_files, is_data_file, name_folders
 from bertkit.data.values import JsonText, RowError, cell_of, field_of, parse_json, parse_list
 from bertkit.documents.readers.articles import columns_apart
 from bertkit.documents.readers.markup import declared_encoding, read_markdown
@@ -230,9 +231,10 @@ def _document(row: Row, name: str, columns: DocumentColumns, index: int) -> _Fou
             )
         passages = _of_turns(turns, is_timed=_TIMED.search(written[:_LOOKED_AT]) is not None)
         return "\n".join(map(as_line, turns)), passages, reference
-    found = document_row(row, ColumnMap((column,)), name, need_summary=False)
-    if isinstance(found, BadRow):
-        return found
+    try:
+        found = Documents().example(row, RowRules(ColumnMap((column,)), name, need_label=False))
+    except RowError as error:
+        return BadRow(row.line, str(error))
     text = found.texts[0]
     if (given := _given(found.sentences)) is not None:
         return text, given, reference
@@ -435,7 +437,7 @@ def _in_folder(folder: Path, note: Note) -> list[str]:
     """List a folder's documents, and say what else is in it."""
     inside = sorted(path for path in entries(folder) if not path.name.startswith("."))
     files = [path for path in inside if is_file(path) and (format_of_name(path) or _holds_documents(path))]
-    if not files and (texts := class_texts(folder, SPLIT_WORDS)):
+    if not files and (texts := class_texts(folder)):
         return texts
     if not files:
         raise DataError(

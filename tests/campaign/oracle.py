@@ -31,14 +31,26 @@ STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u20
 
 def faults(ran: Ran, call: Call, given: Input, runs: Runs, folder: Path) -> list[str]:
     """List what is wrong with the way a command ended; nothing if all is well."""
-    if ran.stopped:
-        return ["hang: stopped after 10 s of CPU or 90 s"]
-    if "Traceback (most recent call last)" in ran.err or ran.code == 1:
-        return [f"traceback: {crash(ran.err)}"]
-    found = list(_hygiene(ran, call, (call.place(given), str(runs.of(given.task)))))
+    found = list(manners(ran, call, (call.place(given), str(runs.of(given.task)))))
+    if ran.stopped or _is_crash(ran):
+        return found
     found += _left_over(ran, call, given, folder)
     found += judged(ran, call, given, runs, folder)
     return found
+
+
+def manners(ran: Ran, call: Call, places: Sequence[str]) -> Iterator[str]:
+    """List what is wrong with the way a command ended, whatever it was to answer; `places` may be named."""
+    if ran.stopped:
+        yield "hang: stopped after 10 s of CPU or 90 s"
+    elif _is_crash(ran):
+        yield f"traceback: {crash(ran.err)}"
+    else:
+        yield from _hygiene(ran, call, places)
+
+
+def _is_crash(ran: Ran) -> bool:
+    return "Traceback (most recent call last)" in ran.err or ran.code == 1
 
 
 def crash(err: str) -> str:
@@ -106,4 +118,4 @@ def _left_over(ran: Ran, call: Call, given: Input, folder: Path) -> Iterator[str
         yield "exit 0 and no output"
 
 
-__all__ = ["JUDGES", "crash", "faults"]
+__all__ = ["JUDGES", "crash", "faults", "manners"]

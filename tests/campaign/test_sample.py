@@ -1,13 +1,14 @@
-"""A sample of the campaign's damaged inputs; `make campaign` tries twenty times as many."""
+"""A sample of the campaign's damaged inputs; `make campaign` tries more than twenty times as many."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.campaign.forms import case, forms
 from tests.campaign.fuzz import fuzz
 from tests.campaign.runs import Runs
 
-SAMPLE, SCOPES = 500, 4
+SAMPLE, SCOPES = 420, 4
 # Files that a command leaves open until its process ends are closed here when they are collected.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
@@ -41,3 +42,14 @@ class TestThird:
 class TestFourth:
     def test_sample(self, runs: Runs) -> None:
         try_inputs(runs, 3)
+
+
+class TestForms:
+    """An example of each form, damaged."""
+
+    def test_sample(self, runs: Runs) -> None:
+        found = [case(number, runs) for number in range(len(forms()))]
+        assert len({outcome.kind for outcome in found}) == 5  # every command is among them
+        wrong = "\n".join(f"{outcome.story}: {'; '.join(outcome.faults)}" for outcome in found if outcome.faults)
+        if wrong:
+            pytest.fail(wrong, pytrace=False)

@@ -278,6 +278,17 @@ def test_eval_of_a_split_that_is_not_there(trained_run: Path, tmp_path: Path) ->
     one_sentence(run("eval", str(trained_run), str(folder)), 3, "test", "train")
 
 
+def test_eval_leaves_bad_rows_out_where_asked(trained_run: Path, pair_file: Path) -> None:
+    with pair_file.open("a", encoding="utf-8") as file:
+        file.write("a row\twithout its label\t\n")
+    one_sentence(run("eval", str(trained_run), str(pair_file)), 3, ":122: label is empty", "--on-error skip")
+    one_sentence(run("eval", str(trained_run), str(pair_file), "--on-error", "record"), 2, "stop, skip")
+    scored = run("eval", str(trained_run), str(pair_file), "--on-error", "skip", "--format", "json", "--quiet")
+    found = json.loads(scored.stdout)
+    assert (scored.exit_code, found["n"]) == (0, 120)
+    assert any("left out, 1 in all: label is empty" in warning for warning in found["warnings"])
+
+
 def test_eval_of_an_unfinished_run(tmp_path: Path) -> None:
     checkpoints = tmp_path / "run" / "checkpoints"
     checkpoints.mkdir(parents=True)

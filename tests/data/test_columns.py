@@ -3,7 +3,7 @@ import unicodedata
 import pytest
 
 from bertkit.data import columns as of_tables
-from bertkit.data.catalog import find_dataset
+from bertkit.data.catalog import DATASETS
 from bertkit.data.columns import ColumnChoice, Wanted, parse_columns
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
 from bertkit.data.shapes.labelled import LabelledTexts
@@ -91,7 +91,7 @@ def test_several_stored_texts_have_no_synonyms():
 
 
 def test_a_catalog_row_helps_a_run_trained_on_another():
-    spec = find_dataset("klue-sts")
+    spec = DATASETS["klue-sts"]
     stored = ColumnMap(("sentence1",), "sentence2", "score")
     names = ["guid", "sentence1", "sentence2", "labels"]
     assert resolve_columns(names, usual=spec.columns, stored=stored, need_label=True).label == "labels.label"
@@ -169,7 +169,7 @@ def test_bad_rows_pass_through():
 
 def test_labels_are_canonical_and_withheld_ones_are_none():
     columns = ColumnMap(("sentence1",), "sentence2", "label")
-    spec = find_dataset("mrpc")
+    spec = DATASETS["mrpc"]
     rows = [{"sentence1": "x", "sentence2": "y", "label": label} for label in ("equivalent", "0", "-1", "maybe")]
     got = examples(*rows, columns=columns, spec=spec)
     assert [example.label for example in got[:3]] == ["1", "0", None]
@@ -177,7 +177,7 @@ def test_labels_are_canonical_and_withheld_ones_are_none():
 
 
 def test_scores_are_equal_from_files_and_from_the_hub():
-    spec = find_dataset("stsb")
+    spec = DATASETS["stsb"]
     assert spec.canonical_label("3.600") == spec.canonical_label("3.5999999046325684") == "3.6"
     assert spec.canonical_label("high") is None
 

@@ -190,3 +190,21 @@ def test_names_of_groups(column: str) -> None:
 )
 def test_what_names_none(column: str, values: list[str]) -> None:
     assert not proposed(column, values)
+
+
+def test_each_question_of_one_line_has_its_group(tmp_path: Path) -> None:
+    questions = {"questions": ["Who?", "Where?"], "options": [["Ann", "Bo"], ["here", "there"]], "answers": ["A", "B"]}
+    lines = [json.dumps({"article": f"Text {i}.", "source": f"s{i // 2}", **questions}) for i in range(4)]
+    (tmp_path / "race.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    rows = load_data([str(tmp_path / "race.jsonl")], group="source").splits["train"]
+    assert [row.group for row in rows] == ["s0"] * 4 + ["s1"] * 4
+
+
+def test_a_run_made_before_finds_its_groups_as_they_were(tmp_path: Path) -> None:
+    rows = [{"text": f"Ann saw Bo {i}", "entities": [[0, 3, "PER"]], "source": f"s{i}"} for i in range(4)]
+    (tmp_path / "ner.json").write_text(json.dumps(rows), encoding="utf-8")  # all on one line
+    request = DataRequest((str(tmp_path / "ner.json"),), task="ner", group="source", validation_fraction=0.0)
+    before = {name: value for name, value in request.to_json().items() if name != "group_form"}
+    now, then = (load_splits(asked).splits["train"] for asked in (request, DataRequest.from_json(before)))
+    assert [row.group for row in now] == ["s0", "s1", "s2", "s3"]
+    assert [row.group for row in then] == ["s3", "", "", ""]

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bertkit.data import open as hub_data
+from bertkit.data.formats import parquet as hub_data
 from bertkit.errors import HubError
 from tests.stand_in_hub import StandInHub, run_client
 
@@ -46,7 +46,7 @@ configs:
 
 CODE = """
 import json, sys
-from bertkit.data.open import open_hub_data
+from bertkit.data.formats.parquet import open_hub_data
 from bertkit.errors import HubError
 
 WAYS_ON = ["give a local copy with --data-dir DIR"]

@@ -7,8 +7,8 @@ import pytest
 
 from bertkit.data import open as hub_data
 from bertkit.data import sources
-from bertkit.data.catalog import find_dataset
-from bertkit.data.open import HubData
+from bertkit.data.catalog import DATASETS
+from bertkit.data.formats.parquet import HubData
 from bertkit.data.records import ColumnMap, Row
 from bertkit.errors import DataError, UnknownNameError, UsageError
 from bertkit.tasks.rows import load_data
@@ -202,7 +202,7 @@ def test_a_bare_word_is_looked_up_in_the_tables():
 
 def test_case_and_dashes_of_a_name_do_not_matter_where_no_path_has_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert sources.find_source(["KLUE_NER"]).spec is find_dataset("klue-ner")
+    assert sources.find_source(["KLUE_NER"]).spec is DATASETS["klue-ner"]
     (tmp_path / "klue_ner").mkdir()
     (tmp_path / "klue_ner" / "train.tsv").write_text("text\tlabel\na\t1\n")
     assert sources.find_source(["klue_ner"]).spec is None
@@ -249,6 +249,16 @@ def test_only_the_wanted_splits_are_read(tmp_path):
     assert list(load_data([str(tmp_path)], splits=("train", "validation")).splits) == ["train"]
     with pytest.raises(DataError, match="there is no split validation; the splits are: train, test"):
         load_data([str(tmp_path)], splits=("validation",))
+
+
+def test_a_split_without_a_row_says_why(tmp_path):
+    blank, rejected = tmp_path / "blank.txt", tmp_path / "rejected.jsonl"
+    write(blank, "\n\n")
+    write(rejected, '{"text": "a b", "spans": [], "answer": "reject"}\n')
+    with pytest.raises(DataError, match=r"there are no rows in it \(empty, or only a header line\)"):
+        load_data([str(blank)], task="ner")
+    with pytest.raises(DataError, match=r"there are no rows in it \(the answer is reject \(Prodigy\) \(1\)\)"):
+        load_data([str(rejected)], task="ner")
 
 
 def test_two_files_for_one_split_are_ambiguous(tmp_path):

@@ -16,7 +16,7 @@ from bertkit import cache
 from bertkit.cli.app import app
 from bertkit.data import loading, store
 from bertkit.data import open as opening
-from bertkit.data.open import HubData
+from bertkit.data.formats.parquet import HubData, HubRows
 from bertkit.data.records import Document, Entity, Example, Question, TaggedText
 from bertkit.data.splits import DataRequest
 from bertkit.data.store import RowTexts, StoredRows, labels_of, texts_of, write_rows
@@ -83,11 +83,11 @@ def test_rows_of_the_hub_lie_there_too(table, monkeypatch, tmp_path):
     import datasets
 
     there = datasets.Dataset.from_csv(str(table), cache_dir=str(tmp_path / "hub"))
-    of_hub = HubData({"train": opening._HubRows(there)}, {}, {"train": [Path(there.cache_files[0]["filename"])]})
+    of_hub = HubData({"train": HubRows(there)}, {}, {"train": [Path(there.cache_files[0]["filename"])]})
     monkeypatch.setattr(opening, "open_hub_data", lambda *_, **__: of_hub)
     expected = held(monkeypatch, "hf:org/films")
-    reading, each = [], opening._HubRows.__iter__
-    monkeypatch.setattr(opening._HubRows, "__iter__", lambda rows: reading.append(1) or each(rows))
+    reading, each = [], HubRows.__iter__
+    monkeypatch.setattr(HubRows, "__iter__", lambda rows: reading.append(1) or each(rows))
     for _ in ("written", "found"):
         found = load_splits(DataRequest(("hf:org/films",)), splits=("train", "validation", "test"))
         assert all(isinstance(rows, StoredRows) for rows in found.splits.values())

@@ -8,9 +8,9 @@ import pytest
 
 from bertkit.data.formats.readers import read_stream
 from bertkit.data.records import BadRow, ColumnMap, Example, Row
-from bertkit.data.shapes.labelled import LabelledTexts, document_row
-from bertkit.data.shapes.questions import question_row
-from bertkit.data.shapes.tagged import tagged_row
+from bertkit.data.shapes.labelled import Documents, LabelledTexts
+from bertkit.data.shapes.questions import Questions
+from bertkit.data.shapes.tagged import TaggedTexts
 from bertkit.data.values import RowError, field_of, parse_cell, parse_json, value_text
 
 HALVES = ["\\ud800", "\\uDBFF", "\\udc00", "\\uDfFf"]
@@ -46,14 +46,13 @@ def test_pairs_and_escaped_backslashes_are_no_halves() -> None:
 @pytest.mark.parametrize("half", HALVES)
 def test_half_a_pair_in_the_json_of_a_cell(half: str) -> None:
     listed, tags = f'["a", "{half}"]', '["O", "O"]'
-    question = question_row(Row(7, {"q": "?", "c": listed}), ColumnMap(("q",), choices=("c",)), "f", need_label=False)
-    document = document_row(Row(7, {"text": listed}), ColumnMap(("text",)), "f", need_summary=False)
-    tagged = tagged_row(Row(7, {"tokens": listed, "tags": tags}), ColumnMap(("tokens",), None, "tags"), "f")
-    spans = tagged_row(
-        Row(7, {"text": "ab", "label": f'[{{"start": 0, "end": 1, "label": "{half}"}}]'}),
-        ColumnMap(("text",), None, "label"),
-        "f",
-    )
+    row = Row(7, {"q": "?", "c": listed})
+    (question,) = Questions().examples([row], ColumnMap(("q",), choices=("c",)), "f", need_label=False)
+    (document,) = Documents().examples([Row(7, {"text": listed})], ColumnMap(("text",)), "f", need_label=False)
+    row = Row(7, {"tokens": listed, "tags": tags})
+    (tagged,) = TaggedTexts().examples([row], ColumnMap(("tokens",), None, "tags"), "f")
+    row = Row(7, {"text": "ab", "label": f'[{{"start": 0, "end": 1, "label": "{half}"}}]'})
+    (spans,) = TaggedTexts().examples([row], ColumnMap(("text",), None, "label"), "f")
     (dotted,) = LabelledTexts().examples(
         [Row(7, {"text": "a", "labels": f'{{"label": "{half}"}}'})],
         ColumnMap(("text",), None, "labels.label"),
@@ -77,9 +76,8 @@ def test_a_key_that_stands_there_twice(line: str) -> None:
 
 def test_a_key_that_stands_there_twice_in_a_cell() -> None:
     row = Row(3, {"q": "?", "c": '{"A": "x", "B": "y", "A": "z"}'})
-    assert question_row(row, ColumnMap(("q",), choices=("c",)), "f", need_label=False) == BadRow(
-        3, "the key 'A' occurs twice"
-    )
+    (bad,) = Questions().examples([row], ColumnMap(("q",), choices=("c",)), "f", need_label=False)
+    assert bad == BadRow(3, "the key 'A' occurs twice")
 
 
 def test_numbers_stay_as_they_are_written() -> None:

@@ -14,10 +14,10 @@ import pytest
 from safetensors.numpy import load, save
 
 from bertkit.baselines.choice import CHOICE_BASELINES, fit_choice_baselines, load_choice_baselines
-from bertkit.data.catalog import find_dataset
+from bertkit.data.catalog import DATASETS
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.records import Question
-from bertkit.data.shapes.questions import question_row
+from bertkit.data.shapes.questions import Questions
 from bertkit.errors import DataError, RunError
 from bertkit.metrics.multilabel import ranking_difference, ranking_metrics
 
@@ -244,9 +244,9 @@ def exam(split):
     root = os.environ.get("BERTKIT_TEST_DATA")
     if root is None:
         pytest.skip("BERTKIT_TEST_DATA is not set")
-    columns = find_dataset("llm-science-exam").columns
+    columns = DATASETS["llm-science-exam"].columns
     path = Path(root) / "llm_science_exam" / f"{split}.csv"
-    return [question_row(row, columns, str(path), need_label=True) for row in read_rows(path)]
+    return list(Questions().examples(read_rows(path), columns, str(path)))
 
 
 def test_the_choices_of_the_science_exam_give_answers_away():

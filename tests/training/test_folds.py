@@ -15,7 +15,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from bertkit import bundle
-from bertkit.audit.labels import suspects
+from bertkit.audit.labels import doubts_of, surest_first
 from bertkit.cli import train as training_view
 from bertkit.cli.app import app
 from bertkit.config import TrainConfig
@@ -248,18 +248,18 @@ def test_a_row_is_suspected_where_another_label_is_as_likely_as_it_usually_is() 
     gold = np.array([0, 0, 0, 1, 1, 1])
     given = np.array([[0.9, 0.1], [0.8, 0.2], [0.05, 0.95], [0.1, 0.9], [0.2, 0.8], [0.45, 0.55]])
     # the mean probability of label 1 among its rows is .75: the third row reaches it
-    assert suspects(gold, given) == [2]
+    assert surest_first(doubts_of(gold, given, given)) == [2]
     sure = np.array([[0.1, 0.9], [0.3, 0.7], [0.9, 0.1], [0.6, 0.4]])
-    assert suspects(np.array([0, 0, 0, 1]), sure)[0] == 0
+    assert surest_first(doubts_of(np.array([0, 0, 0, 1]), sure, sure))[0] == 0
 
 
 def test_what_models_say_that_saw_the_row_orders_the_suspects() -> None:
     gold = np.array([0, 0, 0, 0, 1, 1, 1, 1])
     given = np.array([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [0.1, 0.9], [0.1, 0.9], [0.2, 0.8], [0.1, 0.9], [0.4, 0.6]])
-    assert suspects(gold, given) == [3, 2]
+    assert surest_first(doubts_of(gold, given, given)) == [3, 2]
     both = given.copy()
     both[3] = 0.6, 0.4  # shown the row, models give its label
-    assert suspects(gold, given, both) == [2]
+    assert surest_first(doubts_of(gold, given, both)) == [2]
 
 
 def test_folds_keep_what_models_say_of_rows_they_have_seen(tmp_path: Path) -> None:

@@ -4,22 +4,66 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from bertkit.data.column_names import column_name, first_named, folded
-from bertkit.data.values import (
-    Fields,
-    Form,
-    RowError,
-    cell_of,
-    has_keys,
-    lacks,
-    list_in,
-    object_in,
-    parse_cell,
-    parse_list,
-)
+from bertkit.data.values import RowError, cell_of, parse_cell, parse_list
+
+# --- Published forms: what tells the rows of one, and what they are made into ---------------------
+
+Fields = Mapping[str, str]
+
+
+class Form(NamedTuple):
+    """A published form: the columns its rows have, what makes rows of one, what else tells it, what is said of it.
+
+    `said` is what of such rows is not read, as a clause.
+    """
+
+    columns: frozenset[str]
+    convert: Callable[[Fields], list[dict[str, str]]]
+    tells: Callable[[Fields], bool] = lambda _: True
+    said: str = ""
+
+
+# What a value of another kind than those of the first row raises.
+MISFIT = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+
+
+def object_in(fields: Fields, name: str) -> dict[str, Any]:
+    """Return the object that a column holds.
+
+    Raises:
+        RowError: it holds none.
+    """
+    found = parse_cell(fields[name])
+    if not isinstance(found, dict):
+        raise RowError(f"the column {name} is not an object")
+    return found
+
+
+def list_in(fields: Fields, name: str) -> list[Any]:
+    """Return the list that a column holds; an empty one where the column is missing or empty.
+
+    Raises:
+        RowError: it holds something else.
+    """
+    found = parse_list(fields.get(name) or "[]")
+    if not isinstance(found, list):
+        raise RowError(f"the column {name} is not a list")
+    return found
+
+
+def has_keys(name: str, *keys: str) -> Callable[[Fields], bool]:
+    """Make what tells whether a column holds an object with some keys."""
+    return lambda fields: fields[name].startswith("{") and set(keys) <= set(object_in(fields, name))
+
+
+def lacks(name: str) -> Callable[[Fields], bool]:
+    """Make what tells whether there is no such column."""
+    return lambda fields: name not in fields
+
 
 # --- Questions with choices -----------------------------------------------------------------------
 

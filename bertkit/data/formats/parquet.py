@@ -1,21 +1,24 @@
-"""Rows of parquet and of Arrow tables: only the columns that are looked at are read, and none is lost in silence."""
+"""Rows of parquet, Arrow and the hub: only columns that are looked at are read, and none is lost in silence."""
 
 from __future__ import annotations
 
 import io
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from bertkit import hub
 from bertkit.data.column_names import column_name
 from bertkit.data.formats.lines import decoding_fault
 from bertkit.data.records import Row
 from bertkit.data.values import JsonText, RowError, is_encodable, value_text
-from bertkit.errors import BertkitError, DataError, first_repeated
+from bertkit.errors import BertkitError, DataError, HubError, first_repeated
+from bertkit.files import is_dir
 from bertkit.plain import quoted, shortened, visible
 
 # --- Rows of an Arrow table: a column becomes text only where one is looked at --------------------
@@ -186,6 +189,75 @@ def _arrow_faults(source: str) -> Iterator[None]:
 def _is_plain(stream: BinaryIO, path: Path | None) -> bool:
     """Tell whether a stream is a file that Arrow can open for itself: neither packed nor a pipe."""
     return path is not None and type(stream) is io.BufferedReader and is_encodable(str(path))
+
+
+# --- Data sets of the hub as rows of text ---------------------------------------------------------
+#
+# The `datasets` library fetches, verifies and caches; what comes out of here are the same
+# `Row`s that a file would give, so that nothing further up knows where rows come from.
+
+
+@dataclass(frozen=True)
+class HubData:
+    """The splits of a data set, and the names behind the integers of its label columns.
+
+    A column of classes (or of lists of classes, as tags are) holds integers as text in the
+    rows; `class_names[column][i]` is what `i` means. `files` are those of the library's cache.
+    """
+
+    splits: Mapping[str, Iterable[Row]]
+    class_names: Mapping[str, tuple[str, ...]]
+    files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+
+
+def open_hub_data(repo_id: str, config: str | None = None, *, ways_on: Sequence[str] = ()) -> HubData:
+    """Open a data set of the hub, from the cache where it is already there.
+
+    Args:
+        repo_id: `organisation/name`.
+        config: one of the configurations of the data set; None where it has only one.
+        ways_on: what the user can do where the hub is out of reach, each a clause.
+
+    Raises:
+        HubError: out of reach, unknown, gated, or no such config.
+    """
+    if is_dir(Path(repo_id)):
+        raise HubError(
+            f"a folder {quoted(repo_id)} is here, and the datasets library would open it instead of the "
+            "data set of that name on the hub: give the folder's path as the data, or run from elsewhere."
+        )
+    hub.require(repo_id, "dataset", config=config, ways_on=ways_on)
+    with hub.hub_errors(repo_id, "dataset"):
+        from datasets import load_dataset
+
+        loaded = load_dataset(repo_id, config)
+    features = next(iter(loaded.values())).features.to_dict()
+    return HubData(
+        splits={name: HubRows(split) for name, split in loaded.items()},
+        class_names={name: tuple(names) for name, own in features.items() if (names := _names_of(own))},
+        files={name: [Path(file["filename"]) for file in split.cache_files] for name, split in loaded.items()},
+    )
+
+
+@dataclass(frozen=True)
+class HubRows:
+    """A split, read from the start each time."""
+
+    split: Any
+
+    def __iter__(self) -> Iterator[Row]:
+        """Iterate it in slices: one Arrow slice becomes text far faster than its rows one by one."""
+        line = 0
+        for table in self.split.with_format("arrow").iter(_BATCH_ROWS):
+            batch = ArrowBatch({name: name for name in table.column_names}, partial(_arrays, table))
+            for place in range(table.num_rows):
+                line += 1
+                yield Row(line, ArrowFields(batch, place))
+
+
+def _arrays(table: Any, name: str) -> Sequence[Any]:
+    chunks: Sequence[Any] = table.column(name).chunks
+    return chunks
 
 
 # --- Rows of parquet: only the columns that are looked at are read, and none is lost in silence ---

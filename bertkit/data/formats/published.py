@@ -25,25 +25,12 @@ from bertkit.data.column_names import (
     first_named,
     folded,
 )
-from bertkit.data.formats.corpora import CORPORA
+from bertkit.data.formats.corpora import CORPORA, MISFIT, Fields, Form, has_keys, lacks, list_in, object_in
 from bertkit.data.formats.json_rows import are_tagged_words, are_turns, is_row
 from bertkit.data.records import BadRow, LeftOut, Row
 from bertkit.data.tagged.places import join_token_rows
 from bertkit.data.tagged.schemes import is_like_tag
-from bertkit.data.values import (
-    MISFIT,
-    Fields,
-    Form,
-    JsonText,
-    RowError,
-    cell_of,
-    has_keys,
-    lacks,
-    likely_categories,
-    list_in,
-    object_in,
-    parse_cell,
-)
+from bertkit.data.values import JsonText, RowError, cell_of, likely_categories, parse_cell
 from bertkit.plain import quoted
 
 # --- Tables in published forms as tables that every shape reads -----------------------------------

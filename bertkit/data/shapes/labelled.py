@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,16 +17,14 @@ from bertkit.data.column_names import (
 )
 from bertkit.data.columns import (
     ColumnChoice,
-    LabelRules,
-    RowShape,
+    RowRules,
+    Shape,
     Wanted,
+    all_there,
     first_there,
-    has_column,
-    label_of,
     lines_in_objects,
     missing_label,
     others,
-    refuse_rejected,
     resolve_columns,
     say_which,
     texts_of,
@@ -46,7 +43,7 @@ from bertkit.data.records import (
     Tasks,
     word_of,
 )
-from bertkit.data.values import NotMeantError, RowError, field_of, missing_column, parse_list, value_text
+from bertkit.data.values import NotMeantError, RowError, field_of, needed_field, parse_list, value_text
 from bertkit.errors import DataError
 from bertkit.plain import listed, quoted, shell_words, shortened
 
@@ -59,24 +56,17 @@ _ANSWER, _MOST_KNOWN = "answer", 10_000
 _TELLING_KEYS = ("label", "name", "value", "class", "score", "text")
 
 
-class LabelledTexts(RowShape):
+class LabelledTexts(Shape):
     """Texts, pairs or several columns, with a label: classify and regression."""
 
     def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
         """Find texts and label; a run of pairs needs a pair."""
         return resolve_columns(names, wanted, need_pair=wanted.needs_pair)
 
-    def examples(
-        self,
-        rows: Iterable[Row | BadRow],
-        columns: ColumnMap,
-        source: str,
-        *,
-        spec: LabelRules | None = None,
-        need_label: bool = True,
-    ) -> Iterator[Example | BadRow]:
+    def records(self, rows: Iterable[Row | BadRow], rules: RowRules) -> Iterator[Example | BadRow]:
         """Turn rows into records, what equal labels mean being told once: there may be millions of rows."""
-        inputs, column, known = columns.inputs, columns.label or "", dict[str | None, str]()
+        columns, source, known = rules.columns, rules.source, dict[str | None, str]()
+        inputs, column = columns.inputs, columns.label or ""
         for row in rows:
             fields = None if isinstance(row, BadRow) else row.fields
             if type(fields) is dict and (label := known.get(fields.get(column))) and _ANSWER not in fields:
@@ -84,28 +74,22 @@ class LabelledTexts(RowShape):
                 if all(type(text) is str and text[:1] != "[" for text in texts):
                     yield Example(texts, label, row.line, source)
                     continue
-            (found,) = super().examples([row], columns, source, spec=spec, need_label=need_label)
+            (found,) = super().records([row], rules)
             # A label inside an object (labels.label) is in no cell of its own.
             if type(found) is Example and found.label and type(fields) is dict and column in fields:
                 known.update({fields[column]: found.label} if len(known) < _MOST_KNOWN else {})
             yield found
 
-    def example(
-        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
-    ) -> Example:
+    def example(self, row: Row, rules: RowRules) -> Example:
         """Make an example; a label that `spec` knows as withheld becomes None, whether it is needed or not."""
-        texts = texts_of(row, columns)
-        if columns.label is not None:
-            refuse_rejected(row.fields, columns.label)
-        raw = None if columns.label is None else field_of(row.fields, columns.label)
+        texts, raw = texts_of(row, rules.columns), rules.answer_in(row)
         label = (raw or "").strip(UNSEEN)
         if label.startswith(("[", "{", "(")):
-            label = _one_label(label, columns.label or "")
-        if label == _NO_CONSENSUS and columns.label == "gold_label":
+            label = _one_label(label, rules.columns.label or "")
+        if label == _NO_CONSENSUS and rules.columns.label == "gold_label":
             raise NotMeantError("gold_label is '-': its annotators did not agree")
-        if spec is not None and label in spec.withheld:
-            return Example(texts, None, row.line, source)
-        return Example(texts, label_of(row, columns, label, spec, need_label=need_label), row.line, source)
+        is_withheld = rules.spec is not None and label in rules.spec.withheld
+        return Example(texts, None if is_withheld else rules.label_of(raw, label), row.line, rules.source)
 
 
 def _one_label(written: str, column: str) -> str:
@@ -146,13 +130,12 @@ SET_NAMES = (
     *("레이블들", "태그", "주제", "장르", "키워드", "감정들"),
 )
 """What columns of several labels are called, beside the usual names of labels."""
-_ROWS_AHEAD = 1000
 _NUMBERS_ROWS = re.compile(
     r"(?:^|[\W_])(?:ids?|idx|index|counts?|confidence|votes?)$|(?<=[a-z])(?:Id|ID)$", re.IGNORECASE
 )
 
 
-class LabelSets(RowShape):
+class LabelSets(Shape):
     """Texts, pairs or several columns, with any number of labels: multilabel."""
 
     def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
@@ -173,65 +156,46 @@ class LabelSets(RowShape):
             )
         return found
 
-    def example(
-        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
-    ) -> Example:
-        """Make a set of labels; a cell that is not a list is parted when all were seen (`data.label_sets`)."""
-        return _label_set(row, columns, source, need_label)
+    def example(self, row: Row, rules: RowRules) -> Example:
+        """Make a set of labels; a cell that is not a list is parted when all were seen (`data.label_kinds`)."""
+        texts, cell, lacking = texts_of(row, rules.columns), rules.answer_in(row), rules.columns.label
+        if rules.columns.labels:
+            flags = {name: field_of(row.fields, name) for name in rules.columns.labels}
+            lacking = next((name for name, flag in flags.items() if flag is None), None)
+            if lacking is None:
+                labels = tuple(name for name, flag in flags.items() if flag_of(flag or "", name))
+                return LabelSet(texts, None, row.line, rules.source, labels=labels)
+        if cell is None:
+            if rules.need_label:
+                raise RowError(missing_label(None, lacking))
+            return LabelSet(texts, None, row.line, rules.source)
+        if is_listed(cell):
+            labels_in(cell, "")  # a list that cannot be read is a fault of this row
+        return LabelSet(texts, cell.strip(), row.line, rules.source)
 
 
-def _label_set(row: Row, columns: ColumnMap, source: str, need_label: bool) -> LabelSet:
-    texts = texts_of(row, columns)
-    if columns.label is not None or columns.labels:
-        refuse_rejected(row.fields, columns.label)
-    if columns.labels:
-        flags = [(name, field_of(row.fields, name)) for name in columns.labels]
-        lacking = next((name for name, cell in flags if cell is None), None)
-        if lacking is None:
-            labels = tuple(name for name, cell in flags if flag_of(cell or "", name))
-            return LabelSet(texts, None, row.line, source, labels=labels)
-        if need_label:
-            raise RowError(missing_label(None, lacking))
-        return LabelSet(texts, None, row.line, source)
-    cell = None if columns.label is None else field_of(row.fields, columns.label)
-    if cell is None:
-        if need_label:
-            raise RowError(missing_label(None, columns.label))
-        return LabelSet(texts, None, row.line, source)
-    if is_listed(cell):
-        labels_in(cell, "")  # a list that cannot be read is a fault of this row
-    return LabelSet(texts, cell.strip(), row.line, source)
-
-
-def with_flags(
-    rows: Iterator[Row | BadRow], choice: ColumnChoice | None, known: ColumnMap | None
-) -> tuple[ColumnChoice | None, Iterator[Row | BadRow]]:
+def with_flags(rows: Sequence[Row], choice: ColumnChoice | None, known: ColumnMap | None) -> ColumnChoice | None:
     """Name the columns of 0 and 1 that hold labels, where neither a person nor a column's name says what does.
 
     Args:
-        rows: of a table, from the first on.
+        rows: the first of a table.
         choice: what `--columns` said.
         known: the columns that a run was trained with, or that another split has.
 
     Returns:
-        `choice` with these columns, and the rows from the first on.
+        `choice` with these columns.
     """
-    if choice is not None and (choice.label or choice.labels):
-        return choice, rows
-    ahead = list(itertools.islice(rows, _ROWS_AHEAD))
-    again = itertools.chain(ahead, rows)
-    good = [row for row in ahead if isinstance(row, Row)]
-    if not good:
-        return choice, again
-    names = list(good[0].fields)
-    if known is not None and known.labels and all(has_column(names, name) for name in known.labels):
-        return replace(choice or ColumnChoice(), labels=known.labels), again
+    if not rows or (choice is not None and (choice.label or choice.labels)):
+        return choice
+    names = list(rows[0].fields)
+    if known is not None and (labels := all_there(names, [known.labels])):
+        return replace(choice or ColumnChoice(), labels=labels)
     try:
         found = LabelSets().resolve(names, Wanted(choice, stored=known, need_label=False))
     except DataError:
-        return choice, again
-    flags = () if found.label is not None else _flag_columns(good, found.inputs)
-    return (replace(choice or ColumnChoice(), labels=flags) if flags else choice), again
+        return choice
+    flags = () if found.label is not None else _flag_columns(rows, found.inputs)
+    return replace(choice or ColumnChoice(), labels=flags) if flags else choice
 
 
 def tell_label_sets(rows: Sequence[Row], choice: ColumnChoice | None) -> bool:
@@ -269,18 +233,16 @@ def _flag_columns(rows: Sequence[Row], taken: Sequence[str]) -> tuple[str, ...]:
 # --- Texts without labels, as masked-language training reads them ---------------------------------
 
 
-class PlainTexts(RowShape):
+class PlainTexts(Shape):
     """Texts without labels: mlm. Both texts of a pair are read as one."""
 
     def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
         """Find the texts; a label is not looked for."""
         return ColumnMap(resolve_columns(names, replace(wanted, need_label=False)).inputs)
 
-    def example(
-        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
-    ) -> Example:
+    def example(self, row: Row, rules: RowRules) -> Example:
         """Make an example without a label."""
-        return Example(texts_of(row, columns), None, row.line, source)
+        return Example(texts_of(row, rules.columns), None, row.line, rules.source)
 
 
 # --- Documents with reference summaries, as tables have them: which columns, and rows as records --
@@ -351,35 +313,6 @@ def _sentences_in(row: Row, name: str) -> list[str]:
         return []
 
 
-def document_row(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) -> Document | BadRow:
-    """Make a document of a row; one without text, or without a summary it needs, is a `BadRow`."""
-    try:
-        return _document(row, columns, source, need_summary=need_summary)
-    except RowError as error:
-        return BadRow(row.line, str(error))
-
-
-def _document(row: Row, columns: ColumnMap, source: str, *, need_summary: bool) -> Document:
-    (name,) = columns.text
-    text = field_of(row.fields, name)
-    if text is None:
-        raise RowError(missing_column(name))
-    written = None if columns.label is None else field_of(row.fields, columns.label)
-    summary = "\n".join(_given_sentences(written or "") or [written or ""]).strip()
-    if need_summary and not summary:
-        if written is None:
-            raise RowError(f"the summary is missing (column {quoted(columns.label)})")
-        raise RowError(f"the summary is empty (column {quoted(columns.label)})")
-    lines = lines_in_objects(text)
-    if lines is not None and not lines:
-        raise RowError(f"the column {quoted(name)} holds objects without a text (sentence, text, utterance)")
-    text = text if lines is None else "\n".join(lines)
-    sentences = _given_sentences(text)
-    if sentences is None:
-        return Document((text,), None, row.line, source, summary or None)
-    return Document(("\n".join(sentences),), None, row.line, source, summary or None, tuple(sentences))
-
-
 def _given_sentences(text: str) -> list[str] | None:
     """Read a JSON list of sentences, each a text or a list of words; None where the text is not such a list."""
     if not text.lstrip().startswith("["):
@@ -399,15 +332,27 @@ def _joined(sentence: Any) -> str | None:
     return " ".join(sentence) if is_words else None
 
 
-class Documents(RowShape):
+class Documents(Shape):
     """Long texts with summaries: extractive and matching."""
 
     def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
         """Find text and summary."""
         return find_document_columns(names, wanted)
 
-    def example(
-        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
-    ) -> Example:
+    def example(self, row: Row, rules: RowRules) -> Document:
         """Make a document."""
-        return _document(row, columns, source, need_summary=need_label)
+        (name,), label = rules.columns.text, rules.columns.label
+        text = needed_field(row.fields, name)
+        written = None if label is None else field_of(row.fields, label)
+        summary = "\n".join(_given_sentences(written or "") or [written or ""]).strip()
+        if rules.need_label and not summary:
+            if written is None:
+                raise RowError(f"the summary is missing (column {quoted(label)})")
+            raise RowError(f"the summary is empty (column {quoted(label)})")
+        lines = lines_in_objects(text)
+        if lines is not None and not lines:
+            raise RowError(f"the column {quoted(name)} holds objects without a text (sentence, text, utterance)")
+        text = text if lines is None else "\n".join(lines)
+        sentences = _given_sentences(text)
+        text = text if sentences is None else "\n".join(sentences)
+        return Document((text,), None, row.line, rules.source, summary or None, tuple(sentences or ()))

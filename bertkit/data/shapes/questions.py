@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from string import ascii_lowercase
 from typing import Any
@@ -13,16 +14,19 @@ from unicodedata import normalize
 from bertkit.data.column_names import first_named
 from bertkit.data.columns import (
     ColumnChoice,
-    LabelRules,
+    RowRules,
+    Shape,
     Wanted,
-    check_mapped,
-    has_column,
+    all_there,
+    examples_of,
+    first_there,
     missing_label,
+    others,
     text_of,
     there_are,
 )
 from bertkit.data.records import BadRow, ColumnMap, Example, Question, Row
-from bertkit.data.values import RowError, field_of, is_whole, missing_column, parse_list, value_text
+from bertkit.data.values import RowError, field_of, is_whole, needed_field, parse_list, value_text
 from bertkit.errors import DataError
 from bertkit.plain import listed, quoted
 
@@ -303,17 +307,8 @@ ANSWER_NAMES = (
     *("answer_label", "정답번호", "답안", "most_plausible_alternative"),
 )
 LIST_NAMES = (
-    "choices",
-    "options",
-    "choice",
-    "endings",
-    "alternatives",
-    "candidates",
-    "answer_choices",
-    "answer_options",
-    "보기",
-    "선택지",
-    "선지",
+    *("choices", "options", "choice", "endings", "alternatives", "candidates", "answer_choices", "answer_options"),
+    *("보기", "선택지", "선지"),
 )
 # SWAG's beginning, where it stands in two columns
 _TOLD_OF_ROW = re.compile(
@@ -324,64 +319,41 @@ _BEGINNING = ("sent1", "sent2")
 _PROMPT_NAME = "instruction"
 
 
-def find_choice_columns(
-    names: Sequence[str],
-    *,
-    choice: ColumnChoice | None = None,
-    usual: ColumnMap | None = None,
-    stored: ColumnMap | None = None,
-    need_label: bool = False,
-) -> ColumnMap | None:
+def find_choice_columns(names: Sequence[str], wanted: Wanted) -> ColumnMap | None:
     """Find the columns of question, choices and answer; None if this is not a table of questions.
 
-    Each part is taken from `choice`, then from known columns that are all there, then by
+    Each part is taken from `--columns`, then from known columns that are all there, then by
     its usual names. `text` of the result is the question, or context and question; its
     label is None where no column of answers is there.
 
     Args:
         names: the columns that are there.
-        choice: what `--columns` said; with a pair it says that these are not questions.
-        usual: the columns that the catalog has for the data set.
-        stored: the columns a run was trained with; they also say whether there is a context.
-        need_label: whether a table of questions without answers is an error.
+        wanted: what is looked for; a chosen pair says that these are not questions, and stored columns whether
+            there is a context.
 
     Raises:
         DataError: `--columns` names a column that is missing, or choices without a
             question that can be found; or the answers are missing.
     """
-    chosen = choice or ColumnChoice()
-    if chosen.pair is not None:
+    if wanted.choice is not None and wanted.choice.pair is not None:
         return None
-    check_mapped(names, chosen)
-    known = [columns for columns in (stored, usual) if columns and columns.choices]
+    chosen, stored = wanted.chosen(names), wanted.stored
+    known = [columns for columns in wanted.known if columns.choices]
     free = [name for name in names if name not in (*chosen.text, *chosen.choices, chosen.label)]
-    texts = chosen.text or _all_there(names, (c.text for c in known)) or _find_texts(free, stored)
-    choices = chosen.choices or _all_there(names, (c.choices for c in known)) or choice_columns(free) or _listed(free)
-    texts = texts or _only_other(free, choices, _find_label(names, known, taken=choices))
+    texts = chosen.text or all_there(names, (c.text for c in known)) or _find_texts(free, stored)
+    choices = chosen.choices or all_there(names, (c.choices for c in known)) or choice_columns(free) or _listed(free)
+    texts = texts or _only_other(free, choices)
     if not chosen.text and len(texts) == 1 and first_named(texts, CONTEXT_NAMES) and are_bare(choices):
         texts = texts[1:]  # a text beside columns a and b has nothing to ask of them
     if not texts or not choices:
         if chosen.choices:
             raise missing_choice_columns(names, stored)
         return _find_prompts(free, chosen)
-    label = chosen.label or _find_label(names, known, taken=(*texts, *choices))
-    if need_label and label is None:
+    label = chosen.label or first_there(names, [c.label for c in known])
+    label = label or first_named(others(names, *texts, *choices), ANSWER_NAMES)
+    if wanted.need_label and label is None:
         raise DataError(f"no column for the answer: {there_are(names)}; add label=COLUMN to --columns.")
     return ColumnMap(texts, None, label, choices)
-
-
-def resolve_question_columns(names: Sequence[str], wanted: Wanted) -> ColumnMap:
-    """Find question, choices and answer, as `find_choice_columns` does.
-
-    Raises:
-        DataError: they are not there.
-    """
-    found = find_choice_columns(
-        names, choice=wanted.choice, usual=wanted.usual, stored=wanted.stored, need_label=wanted.need_label
-    )
-    if found is None:
-        raise missing_choice_columns(names, wanted.stored)
-    return found
 
 
 def missing_choice_columns(names: Sequence[str], stored: ColumnMap | None = None) -> DataError:
@@ -391,10 +363,6 @@ def missing_choice_columns(names: Sequence[str], stored: ColumnMap | None = None
         wanted = f"the texts {listed(stored.text, 80, joint=' and ')} and the choices"
     way_on = "say which is which, for example --columns text=question,choices=a+b+c,label=answer"
     return DataError(f"no columns are recognised as {wanted}: {there_are(names)}; {way_on}.")
-
-
-def _all_there(names: Sequence[str], known: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    return next((columns for columns in known if all(has_column(names, name) for name in columns)), ())
 
 
 def _find_texts(names: Sequence[str], stored: ColumnMap | None) -> tuple[str, ...]:
@@ -410,16 +378,12 @@ def _find_texts(names: Sequence[str], stored: ColumnMap | None) -> tuple[str, ..
     return ()
 
 
-def _find_label(names: Sequence[str], known: Sequence[ColumnMap], taken: Sequence[str]) -> str | None:
-    found = _all_there(names, ((columns.label,) for columns in known if columns.label is not None))
-    return next(iter(found), None) or first_named([name for name in names if name not in taken], ANSWER_NAMES)
-
-
-def _only_other(names: Sequence[str], choices: Sequence[str], answer: str | None) -> tuple[str, ...]:
+def _only_other(names: Sequence[str], choices: Sequence[str]) -> tuple[str, ...]:
     """Return the only column beside several choices and their answers, which is what is asked, whatever its name."""
-    others = [name for name in names if name not in (*choices, answer) and not _TOLD_OF_ROW.search(name)]
-    is_asked = answer is not None and len(choices) > 1 and not are_bare(choices) and len(others) == 1
-    return tuple(others) if is_asked else ()
+    answer = first_named(others(names, *choices), ANSWER_NAMES)
+    found = [name for name in others(names, *choices, answer) if not _TOLD_OF_ROW.search(name)]
+    is_asked = answer is not None and len(choices) > 1 and not are_bare(choices) and len(found) == 1
+    return tuple(found) if is_asked else ()
 
 
 def _listed(names: Sequence[str]) -> tuple[str, ...]:
@@ -446,65 +410,41 @@ def _find_prompts(names: Sequence[str], chosen: ColumnChoice) -> ColumnMap | Non
 _ROWS_AHEAD = 10_000
 
 
-def question_row(
-    row: Row,
-    columns: ColumnMap,
-    source: str,
-    *,
-    need_label: bool,
-    withheld: frozenset[str] = frozenset(),
-    counted_from: int | None = None,
-) -> Question | BadRow:
-    """Turn a row into a question with its choices; one that lacks what it needs becomes a `BadRow`.
+def question_of(row: Row, rules: RowRules, counted_from: int | None = None) -> Question:
+    """Turn a row into a question with its choices.
 
     The answer may be a choice's name (a letter in either case, a 0-based or 1-based number
     as the choices are numbered) or its whole text; a name goes before a text.
 
     Args:
         row: the row, lists as JSON text.
-        columns: the columns, as `find_choice_columns` finds them.
-        source: where the row is from.
-        need_label: whether a row without a usable answer is bad; if not, its label is None.
-        withheld: what stands in place of answers that are not published.
+        rules: a row whose answer cannot be used has a label of None where it needs none.
         counted_from: from what number answers count the places of choices; None: they do not.
+
+    Raises:
+        RowError: the row lacks what it needs.
     """
+    texts, named = _texts_and_choices(row.fields, rules.columns)
+    choices = _usable(named, rules.columns)
+    written, label, unread = _answer(row, rules), None, ""
+    answer = (written or "").strip()
     try:
-        texts, named = _texts_and_choices(row.fields, columns)
-        choices = _usable(named, columns)
-        answer = _answer(row.fields, columns.label)
-        label, unread = None, ""
-        if answer not in withheld:
-            label, unread = _read(row, columns, answer, choices, tuple(named), counted_from)
-        if unread and need_label:
-            raise RowError(unread)
+        if not answer:
+            raise RowError(missing_label(written, rules.columns.label))
+        if not _is_withheld(answer, rules):
+            label = read_answer(answer, choices, tuple(named), counted_from)
     except RowError as fault:
-        return BadRow(row.line, str(fault))
-    names = tuple(choices)
-    return Question(texts, label, row.line, source, choices=tuple(choices.values()), names=names, unread=unread)
-
-
-def _read(
-    row: Row,
-    columns: ColumnMap,
-    answer: str,
-    choices: Mapping[str, str],
-    names: Sequence[str],
-    counted_from: int | None,
-) -> tuple[str | None, str]:
-    """Return the name of the right choice, or why there is none."""
-    if not answer:
-        raw = None if columns.label is None else field_of(row.fields, columns.label)
-        return None, missing_label(raw, columns.label)
-    try:
-        return read_answer(answer, choices, names, counted_from), ""
-    except RowError as fault:
-        return None, str(fault)
+        if rules.need_label:
+            raise
+        unread = str(fault)
+    own, names = tuple(choices.values()), tuple(choices)
+    return Question(texts, label, row.line, rules.source, choices=own, names=names, unread=unread)
 
 
 def _texts_and_choices(fields: Mapping[str, str], columns: ColumnMap) -> tuple[tuple[str, ...], dict[str, str]]:
     """Return the texts of a row, and the texts of its choices by name."""
     if columns.text == columns.choices:
-        parsed = parse_prompted(_field(fields, columns.text[0]))
+        parsed = parse_prompted(needed_field(fields, columns.text[0]))
         if parsed is None:
             raise RowError(f"there is no 'Answer1: … Answer2: …' in the prompt (column {quoted(columns.text[0])})")
         texts: tuple[str, ...] = (parsed[0],)
@@ -513,7 +453,7 @@ def _texts_and_choices(fields: Mapping[str, str], columns: ColumnMap) -> tuple[t
         texts = tuple(text_of(fields, name) for name in columns.text)
         one_list = len(columns.choices) == 1
         choices = (
-            listed_choices(_field(fields, columns.choices[0]), columns.choices[0])
+            listed_choices(needed_field(fields, columns.choices[0]), columns.choices[0])
             if one_list
             else _choices_of_columns(fields, columns)
         )
@@ -537,31 +477,23 @@ def _choices_of_columns(fields: Mapping[str, str], columns: ColumnMap) -> dict[s
     return dict(zip(choice_names(columns.choices), texts, strict=True))
 
 
-def _answer(fields: Mapping[str, str], column: str | None) -> str:
-    raw = None if column is None else field_of(fields, column)
-    return (raw or "").strip()
+def _answer(row: Row, rules: RowRules) -> str | None:
+    return None if rules.columns.label is None else field_of(row.fields, rules.columns.label)
 
 
-def _answers(
-    rows: Iterable[Row | BadRow], columns: ColumnMap, withheld: frozenset[str]
-) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _is_withheld(answer: str, rules: RowRules) -> bool:
+    return rules.spec is not None and answer in rules.spec.withheld
+
+
+def _answers(rows: Iterable[Row | BadRow], rules: RowRules) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Iterate the answers of rows that can be read, each with the names of its choices."""
     for row in rows:
         if isinstance(row, BadRow):
             continue
-        try:
-            answer = _answer(row.fields, columns.label)
-            if answer and answer not in withheld:
-                yield answer, tuple(_texts_and_choices(row.fields, columns)[1])
-        except RowError:
-            continue
-
-
-def _field(fields: Mapping[str, str], name: str) -> str:
-    text = field_of(fields, name)
-    if text is None:
-        raise RowError(missing_column(name))
-    return text
+        with suppress(RowError):
+            answer = (_answer(row, rules) or "").strip()
+            if answer and not _is_withheld(answer, rules):
+                yield answer, tuple(_texts_and_choices(row.fields, rules.columns)[1])
 
 
 def _place(columns: Sequence[str]) -> str:
@@ -570,35 +502,19 @@ def _place(columns: Sequence[str]) -> str:
     return f"columns {quoted(columns[0])} to {quoted(columns[-1])} are"
 
 
-class Questions:
-    """Questions with choices.
+class Questions(Shape):
+    """Questions with choices."""
 
-    Args:
-        resolve: finds question, choices and answer.
-    """
+    def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
+        """Find question, choices and answer, as `find_choice_columns` does."""
+        found = find_choice_columns(names, wanted)
+        if found is None:
+            raise missing_choice_columns(names, wanted.stored)
+        return found
 
-    def __init__(self, resolve: Callable[..., ColumnMap]) -> None:
-        self.resolve = resolve
-
-    def examples(
-        self,
-        rows: Iterable[Row | BadRow],
-        columns: ColumnMap,
-        source: str,
-        *,
-        spec: LabelRules | None = None,
-        need_label: bool = True,
-    ) -> Iterator[Example | BadRow]:
-        """Make questions."""
-        withheld = frozenset() if spec is None else spec.withheld
+    def records(self, rows: Iterable[Row | BadRow], rules: RowRules) -> Iterator[Example | BadRow]:
+        """Make questions; how answers are counted shows in many rows."""
         rows = iter(rows)
-        ahead = list(itertools.islice(rows, _ROWS_AHEAD)) if columns.label is not None else []
-        counted_from = first_place(_answers(ahead, columns, withheld))
-        for row in itertools.chain(ahead, rows):
-            yield (
-                row
-                if isinstance(row, BadRow)
-                else question_row(
-                    row, columns, source, need_label=need_label, withheld=withheld, counted_from=counted_from
-                )
-            )
+        ahead = list(itertools.islice(rows, _ROWS_AHEAD)) if rules.columns.label is not None else []
+        counted_from = first_place(_answers(ahead, rules))
+        yield from examples_of(itertools.chain(ahead, rows), lambda row: question_of(row, rules, counted_from))

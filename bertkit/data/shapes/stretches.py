@@ -5,23 +5,24 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bertkit.data.column_names import LABEL_NAMES, TEXT_NAMES, first_named
 from bertkit.data.columns import (
-    LabelRules,
-    RowShape,
+    RowRules,
+    Shape,
     Wanted,
+    all_there,
     first_there,
     has_column,
-    label_of,
     others,
-    refuse_rejected,
     text_of,
     there_are,
 )
-from bertkit.data.records import ColumnMap, Example, MarkedSpan, ReadingQuestion, Row, find_place, mark
-from bertkit.data.values import NotMeantError, RowError, field_of, missing_column, parse_list
+from bertkit.data.records import ColumnMap, Example, LeftOut, MarkedSpan, ReadingQuestion, Row, mark
+from bertkit.data.tagged.places import find_place, join_tokens
+from bertkit.data.values import NotMeantError, RowError, needed_field, parse_list
 from bertkit.errors import DataError
 from bertkit.plain import quoted
 
@@ -45,7 +46,7 @@ _INLINE = tuple(
 _WAY_ON = "say which is which, for example --columns text=sentence,spans=subject+object,label=relation"
 
 
-class Relations(RowShape):
+class Relations(Shape):
     """Texts with two marked stretches: relation."""
 
     def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
@@ -53,7 +54,7 @@ class Relations(RowShape):
         chosen, known = wanted.chosen(names), wanted.known
         if len(chosen.text) > 1 or chosen.pair is not None or chosen.choices or chosen.labels:
             raise DataError(f"a relation is read from one text; {_WAY_ON}.")
-        spans = chosen.spans or _known_spans(names, known) or _span_columns(names)
+        spans = chosen.spans or all_there(names, (c.spans for c in known)) or _span_columns(names)
         free = others(names, *spans, chosen.label)
         text = next(iter(chosen.text), None) or first_there(free, [c.text[0] for c in known])
         text = text or first_named(free, _TEXTS)
@@ -65,35 +66,21 @@ class Relations(RowShape):
             raise DataError(f"no column for the relation: {there_are(names)}; {_WAY_ON}.")
         return ColumnMap((text,), None, label, spans=spans)
 
-    def example(
-        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
-    ) -> Example:
+    def example(self, row: Row, rules: RowRules) -> Example:
         """Make a marked text; an entity that is not where the row says makes it unusable."""
-        return _relation(row, columns, source, need_label, spec)
+        raw = rules.answer_in(row)
+        label = rules.label_of(raw, (raw or "").strip())
+        return Example((_marked(row.fields, rules.columns),), label, row.line, rules.source)
 
 
 def looks_related(rows: Sequence[Row]) -> bool:
     """Tell whether most rows hold a text with two marked stretches and a label."""
-    names = list(rows[0].fields)
+    shape = Relations()
     try:
-        columns = Relations().resolve(names, Wanted())
+        columns = shape.resolve(list(rows[0].fields), Wanted())
     except DataError:
         return False
-    found = 0
-    for row in rows:
-        try:
-            found += bool(_relation(row, columns, "", True, None))
-        except RowError:
-            continue
-    return 2 * found > len(rows)
-
-
-def _relation(row: Row, columns: ColumnMap, source: str, need_label: bool, spec: LabelRules | None) -> Example:
-    if columns.label is not None:
-        refuse_rejected(row.fields, columns.label)
-    raw = None if columns.label is None else field_of(row.fields, columns.label)
-    label = label_of(row, columns, (raw or "").strip(), spec, need_label=need_label)
-    return Example((_marked(row.fields, columns),), label, row.line, source)
+    return 2 * sum(isinstance(made, Example) for made in shape.examples(rows, columns, "")) > len(rows)
 
 
 def _marked(fields: Mapping[str, str], columns: ColumnMap) -> str:
@@ -113,9 +100,7 @@ def _marked(fields: Mapping[str, str], columns: ColumnMap) -> str:
 
 def _span(fields: Mapping[str, str], text: str, column: str) -> MarkedSpan:
     """Find the stretch that a column names: an object with a word and its place, two places, or a word."""
-    cell = field_of(fields, column)
-    if cell is None:
-        raise RowError(missing_column(column))
+    cell = needed_field(fields, column)
     found = parse_list(cell) if cell.lstrip().startswith(("{", "[")) else None
     if isinstance(found, dict):
         return _of_object(found, text, column)
@@ -177,18 +162,14 @@ def _of_tokens(fields: Mapping[str, str], column: str) -> str:
     tokens = parse_list(fields.get(column, ""))
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise RowError(f"the tokens are not a list of texts (column {quoted(column)})")
-    starts, ends, at = list[int](), list[int](), 0
-    for token in tokens:
-        starts.append(at)
-        ends.append(at + len(token))
-        at += len(token) + 1
+    text, places = join_tokens(tokens, by_character=False)
     spans = []
     for part in ("subj", "obj"):
         first, last = (_whole(fields.get(f"{part}_{end}")) for end in ("start", "end"))
         if first is None or last is None or not 0 <= first <= last < len(tokens):
             raise RowError(f"{part}_start and {part}_end are not tokens of the {len(tokens)} there are")
-        spans.append(MarkedSpan(starts[first], ends[last], (fields.get(f"{part}_type") or "").strip()))
-    return mark(" ".join(tokens), spans[0], spans[1])
+        spans.append(MarkedSpan(places[first][0], places[last][1], (fields.get(f"{part}_type") or "").strip()))
+    return mark(text, spans[0], spans[1])
 
 
 def _has_marks(text: str) -> bool:
@@ -230,10 +211,6 @@ def _span_columns(names: Sequence[str]) -> tuple[str, ...]:
     return (subject, object_) if subject is not None and object_ is not None else ()
 
 
-def _known_spans(names: Sequence[str], known: Sequence[ColumnMap]) -> tuple[str, ...]:
-    return next((c.spans for c in known if c.spans and all(has_column(names, name) for name in c.spans)), ())
-
-
 # --- Questions whose answers are stretches of a text: SQuAD, KorQuAD, KLUE-MRC, and plain tables --
 
 QUESTION_NAMES = ("question", "query", "질문", "문제")
@@ -245,7 +222,7 @@ _IMPOSSIBLE = "is_impossible"
 _SAY_WHICH = "say which is which, for example --columns text=question,pair=context,label=answer"
 
 
-class Readings(RowShape):
+class Readings(Shape):
     """Questions about a text: qa."""
 
     def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
@@ -269,11 +246,9 @@ class Readings(RowShape):
             raise DataError(f"no column for the answer: {there_are(names)}; {_SAY_WHICH}.")
         return ColumnMap((question,), context, label)
 
-    def example(
-        self, row: Row, columns: ColumnMap, source: str, *, spec: LabelRules | None, need_label: bool
-    ) -> Example:
+    def example(self, row: Row, rules: RowRules) -> Example:
         """Make a question; an answer that is not in its text makes a row unusable."""
-        return _reading(row, columns, source, need_label)
+        return _reading(row, rules)
 
 
 def looks_read(rows: Sequence[Row]) -> bool:
@@ -283,20 +258,14 @@ def looks_read(rows: Sequence[Row]) -> bool:
     answer = first_named(others(names, question, context), ("answers", "answer", "answer_text", "정답", "답"))
     if question is None or context is None or answer is None:
         return False
-    columns = ColumnMap((question,), context, answer)
-    found = meant = 0
-    for row in rows:
-        try:
-            found += bool(_reading(row, columns, "", need_label=True).places)
-        except NotMeantError:
-            continue
-        except RowError:
-            pass
-        meant += 1
+    made = list(Readings().examples(rows, ColumnMap((question,), context, answer), ""))
+    found = sum(isinstance(one, ReadingQuestion) and bool(one.places) for one in made)
+    meant = sum(not isinstance(one, LeftOut) for one in made)
     return 2 * found >= meant and found > 0
 
 
-def _reading(row: Row, columns: ColumnMap, source: str, need_label: bool) -> ReadingQuestion:
+def _reading(row: Row, rules: RowRules) -> ReadingQuestion:
+    columns = rules.columns
     question, context = (text_of(row.fields, name) for name in columns.inputs)
     if not question.strip():
         raise RowError(f"the question is empty (column {quoted(columns.text[0])})")
@@ -305,14 +274,11 @@ def _reading(row: Row, columns: ColumnMap, source: str, need_label: bool) -> Rea
     key = row.fields.get(first_named(list(row.fields), KEY_NAMES) or "", "")
     # Questions about one text stay on one side of a split: who has seen the text has an advantage.
     group = hashlib.blake2b(context.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-    made = ReadingQuestion((question, context), None, row.line, source, key=key, group=group)
-    if columns.label is None:
-        return made
-    refuse_rejected(row.fields, columns.label)
-    written = field_of(row.fields, columns.label)
+    made = ReadingQuestion((question, context), None, row.line, rules.source, key=key, group=group)
+    written = rules.answer_in(row)
+    if written is None and columns.label is not None and rules.need_label:
+        written = needed_field(row.fields, columns.label)
     if written is None:
-        if need_label:
-            raise RowError(missing_column(columns.label))
         return made
     if _is_no_stretch(written):
         raise NotMeantError("its answer is not a stretch of the text, as yes and no are not")
@@ -323,9 +289,7 @@ def _reading(row: Row, columns: ColumnMap, source: str, need_label: bool) -> Rea
         named = f" of question {quoted(key)}" if key else ""
         raise RowError(f"the answer {quoted(answers[0][0])}{named} is not in its text (column {quoted(columns.pair)})")
     texts = tuple(dict.fromkeys(text.strip() for text, _ in answers))
-    return ReadingQuestion(
-        made.texts, None, row.line, source, places=tuple(dict.fromkeys(places)), answers=texts, key=key, group=group
-    )
+    return replace(made, places=tuple(dict.fromkeys(places)), answers=texts)
 
 
 def _is_no_stretch(written: str) -> bool:
@@ -360,10 +324,9 @@ def _answers_in_object(found: Mapping[str, Any], start: int | None) -> Iterator[
     for i, text in enumerate(texts):
         near = starts[i] if i < len(starts) else None
         if isinstance(text, str) and text.strip():
-            yield text, int(near) if isinstance(near, int | str) and str(near).lstrip("-").isdigit() else None
+            yield text, _whole(near)
 
 
 def _start(fields: Mapping[str, str]) -> int | None:
     name = first_named(list(fields), START_NAMES)
-    value = fields[name].strip() if name is not None else ""
-    return int(value) if value.isdigit() else None
+    return None if name is None else _whole(fields[name])

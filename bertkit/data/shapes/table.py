@@ -11,14 +11,12 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
-from bertkit.data.columns import ColumnChoice, LabelRules, Wanted
+from bertkit.data.columns import ColumnChoice, Shape, Wanted
 from bertkit.data.faults import Faults
 from bertkit.data.label_kinds import (
     are_scores,
     how_read,
-    is_listed,
     like_known,
     mark_of,
     part_row,
@@ -38,9 +36,7 @@ from bertkit.data.records import (
     SUMMARIES,
     TEXTS,
     BadRow,
-    ColumnMap,
     Example,
-    LabelSet,
     Row,
     Tasks,
     word_of,
@@ -53,7 +49,7 @@ from bertkit.data.shapes.labelled import (
     looks_summarized,
     tell_label_sets,
 )
-from bertkit.data.shapes.questions import Questions, find_choice_columns, resolve_question_columns
+from bertkit.data.shapes.questions import Questions, find_choice_columns
 from bertkit.data.shapes.stretches import Readings, Relations, looks_read, looks_related
 from bertkit.data.shapes.tagged import TaggedTexts, looks_tagged
 from bertkit.data.store import labels_of, read_by, spelt, taken
@@ -71,30 +67,6 @@ _MOST_LABELS, _LABELS_AT_ONCE = 100_000, 4096
 
 # More whole numbers than these may be scores.
 _MOST_WHOLE = 20
-
-
-class Shape(Protocol):
-    """One way to read a table."""
-
-    def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
-        """Find the columns.
-
-        Raises:
-            DataError: a column is missing; the message lists those that are there.
-        """
-        ...
-
-    def examples(
-        self,
-        rows: Iterable[Row | BadRow],
-        columns: ColumnMap,
-        source: str,
-        *,
-        spec: LabelRules | None = None,
-        need_label: bool = True,
-    ) -> Iterator[Example | BadRow]:
-        """Turn rows into records; one that lacks what it needs becomes a `BadRow`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +97,7 @@ SHAPES: Mapping[str, ShapeSpec] = {
         ShapeSpec(ENTITIES, TaggedTexts),
         ShapeSpec(READINGS, lambda tags, problems: Readings()),
         ShapeSpec(RELATIONS, lambda tags, problems: Relations(), has_labels=True),
-        ShapeSpec(QUESTIONS, lambda tags, problems: Questions(resolve_question_columns)),
+        ShapeSpec(QUESTIONS, lambda tags, problems: Questions()),
         ShapeSpec(TEXTS, lambda tags, problems: PlainTexts(), need_labels=False, labels_are_texts=True),
         ShapeSpec(SUMMARIES, lambda tags, problems: Documents(), labels_are_texts=True),
     )
@@ -159,7 +131,13 @@ def guess_shape(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tu
         return _sets_or_none(ahead, rows, choice)
     names = list(good[0].fields)
     try:
-        asked = RELATIONS if looks_related(good) else QUESTIONS if find_choice_columns(names) is not None else None
+        asked = (
+            RELATIONS
+            if looks_related(good)
+            else QUESTIONS
+            if find_choice_columns(names, Wanted(need_label=False)) is not None
+            else None
+        )
         asked = asked or (READINGS if looks_read(good) else None)
     except DataError:
         return None, again
@@ -247,9 +225,7 @@ def _parted(
     rows = {split: read_by(own, partial(part_row, mark=mark)) for split, own in loaded.items()}
     if not noted:
         return rows, ()
-    examples = itertools.chain.from_iterable(rows.values())
-    sets = (row.labels for row in examples if isinstance(row, LabelSet) and row.labels is not None)
-    how = how_read(sets, mark if cells else None, any(map(is_listed, cells)))
+    how = how_read(itertools.chain.from_iterable(rows.values()), cells, mark)
     return rows, (how,) if how else ()
 
 

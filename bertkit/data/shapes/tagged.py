@@ -8,13 +8,12 @@ Which of these it is shows in the value itself.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import NamedTuple
 
 from bertkit.data.column_names import TAG_NAMES, TEXT_NAMES, TOKEN_NAMES, first_named, folded
-from bertkit.data.columns import LabelRules, Wanted, refuse_rejected, resolve_columns, unusable
+from bertkit.data.columns import RowRules, Shape, Wanted, examples_of, refuse_rejected, resolve_columns
 from bertkit.data.records import BadRow, CharSpan, ColumnMap, Entity, Example, Row, TaggedText
 from bertkit.data.tagged.places import (
     SENTENCES_AHEAD,
@@ -89,87 +88,6 @@ def looks_tagged(rows: Iterable[Row]) -> bool | None:
     return True if any(marks) else undecided
 
 
-def tagged_examples(
-    rows: Iterable[Row | BadRow],
-    columns: ColumnMap,
-    source: str,
-    *,
-    need_tags: bool = True,
-    tag_names: Sequence[str] = (),
-    problems: list[BadRow] | None = None,
-) -> Iterator[TaggedText | BadRow]:
-    """Turn rows into texts with entities, in the form that their first 10,000 show.
-
-    Args:
-        rows: the rows; a `BadRow` is handed on.
-        columns: the text (or tokens), and as `label` the entities (or tags).
-        source: the file that the rows are of.
-        need_tags: whether a row must have entities; if not they are not read, and None.
-        tag_names: the tags that class ids stand for.
-        problems: gathers, by row, the entity strings that are not in their text, and the
-            row comes without them; if None, such a row becomes a `BadRow`.
-
-    Raises:
-        DataError: `columns` names several columns of text.
-    """
-    rows = iter(rows)
-    ahead = list(itertools.islice(rows, SENTENCES_AHEAD) if need_tags else _until_told(rows, columns))
-    form = _form_of((row for row in ahead if isinstance(row, Row)), columns, tag_names, need_tags=need_tags)
-    for row in itertools.chain(ahead, rows):
-        if isinstance(row, BadRow):
-            yield row
-        else:
-            yield tagged_row(
-                row, columns, source, need_tags=need_tags, form=form, tag_names=tag_names, problems=problems
-            )
-
-
-def tagged_row(
-    row: Row,
-    columns: ColumnMap,
-    source: str,
-    *,
-    need_tags: bool = True,
-    form: TagForm | None = None,
-    tag_names: Sequence[str] = (),
-    problems: list[BadRow] | None = None,
-) -> TaggedText | BadRow:
-    """Turn one row into a text with entities, or say why it cannot be.
-
-    The arguments are those of `tagged_examples`; without a `form`, how the table writes
-    tags is told from this row alone.
-
-    Raises:
-        DataError: `columns` names several columns of text.
-    """
-    try:
-        if need_tags:
-            refuse_rejected(row.fields, columns.label)
-        content = content_of(row, columns, tag_names, need_tags=need_tags)
-        form = form or _form_of([row], columns, tag_names, need_tags=need_tags)
-        if not need_tags:
-            return TaggedText((_text(content, form),), None, row.line, source)
-        text, places = _text_and_places(content, form)
-        read = _entities(content, text, places, form, _Findings(row.line, problems))
-    except RowError as error:
-        return unusable(row, error)
-    return TaggedText((text,), None, row.line, source, *read)
-
-
-class _Findings(NamedTuple):
-    line: int
-    problems: list[BadRow] | None
-
-    def add_missing(self, strings: Sequence[str], text: str) -> None:
-        for string in strings:
-            message = f"the entity {quoted(string)} is not in the text"
-            if string in text:
-                message = f"the entity {quoted(string)} is listed more often than it occurs in the text"
-            if self.problems is None:
-                raise RowError(message)
-            self.problems.append(BadRow(self.line, message))
-
-
 def _text(content: Content, form: TagForm) -> str:
     """Return the text of a row alone: the places of a million tokens take more room than the tokens."""
     return content.text if content.tokens is None else ("" if form.by_character else " ").join(content.tokens)
@@ -183,14 +101,22 @@ def _text_and_places(content: Content, form: TagForm) -> tuple[str, list[CharSpa
 
 
 def _entities(
-    content: Content, text: str, places: Sequence[CharSpan], form: TagForm, findings: _Findings
+    content: Content, text: str, places: Sequence[CharSpan], form: TagForm, lost: Callable[[str], None]
 ) -> tuple[tuple[Entity, ...], bool, bool]:
+    """Return the entities of a row, whether its tags were read leniently, and whether any entity had spaces around it.
+
+    `lost` is told of those that are not in the text.
+    """
     if content.tags is None:
         items = content.items or []
         found = find_entities(
             text, in_characters(items, places, form.counted) if form.counted and content.tokens else items
         )
-        findings.add_missing(found.missing, text)
+        for string in found.missing:
+            if string in text:
+                lost(f"the entity {quoted(string)} is listed more often than it occurs in the text")
+            else:
+                lost(f"the entity {quoted(string)} is not in the text")
         if content.tokens is not None and not form.by_character:
             _refuse_token_places(text, found.entities, places)
         return found.entities, False, found.trimmed
@@ -232,19 +158,6 @@ def _shows_kind(row: Row, columns: ColumnMap) -> bool:
     return tokens is None or shows_kind(tokens)
 
 
-def _form_of(rows: Iterable[Row], columns: ColumnMap, tag_names: Sequence[str], *, need_tags: bool) -> TagForm:
-    """Tell the form of rows; those that cannot be read show nothing."""
-    contents = []
-    for row in rows:
-        with suppress(RowError):
-            contents.append(content_of(row, columns, tag_names, need_tags=need_tags))
-    form = detect_form((content.tokens or [] for content in contents), [content.tags or [] for content in contents])
-    with suppress(RowError):  # a list of entities that cannot be read
-        of_gliner = folded(columns.text[0]) == folded("tokenized_text")
-        return replace(form, counted=count_of_places(contents, of_gliner=of_gliner)) if need_tags else form
-    return form
-
-
 def _is_utterance(row: Row, columns: ColumnMap) -> bool:
     cell = row.fields.get(columns.label or "", "")
     return cell.startswith("[{") and any(key in cell for key in _OF_UTTERANCES)
@@ -279,7 +192,7 @@ def _marks_entities(row: Row, columns: ColumnMap, tags: list[str]) -> bool | Non
     return any(values) if tokens and all(type(value) is int for value in values) else None
 
 
-class TaggedTexts:
+class TaggedTexts(Shape):
     """Texts with entities.
 
     Args:
@@ -289,8 +202,8 @@ class TaggedTexts:
     """
 
     def __init__(self, tag_names: Sequence[str] = (), problems: list[BadRow] | None = None) -> None:
-        self.tag_names = tag_names
-        self.problems = problems
+        self._tag_names = tag_names
+        self._problems = problems
 
     def resolve(self, names: Sequence[str], wanted: Wanted) -> ColumnMap:
         """Find the text and its entities or tags."""
@@ -302,16 +215,38 @@ class TaggedTexts:
         found = find_tag_columns(names, need_tags=wanted.need_label)
         return found or resolve_columns(names, replace(wanted, stored=None))
 
-    def examples(
-        self,
-        rows: Iterable[Row | BadRow],
-        columns: ColumnMap,
-        source: str,
-        *,
-        spec: LabelRules | None = None,
-        need_label: bool = True,
-    ) -> Iterator[Example | BadRow]:
-        """Make tagged texts."""
-        return tagged_examples(
-            rows, columns, source, need_tags=need_label, tag_names=self.tag_names, problems=self.problems
-        )
+    def records(self, rows: Iterable[Row | BadRow], rules: RowRules) -> Iterator[Example | BadRow]:
+        """Make tagged texts, in the form that the first 10,000 rows show; entities that are not needed are not read."""
+        rows = iter(rows)
+        shown = itertools.islice(rows, SENTENCES_AHEAD) if rules.need_label else _until_told(rows, rules.columns)
+        ahead = list(shown)
+        form = self._form_of((row for row in ahead if isinstance(row, Row)), rules)
+        yield from examples_of(itertools.chain(ahead, rows), lambda row: self._tagged(row, rules, form))
+
+    def _tagged(self, row: Row, rules: RowRules, form: TagForm) -> TaggedText:
+        if rules.need_label:
+            refuse_rejected(row.fields, rules.columns.label)
+        content = content_of(row, rules.columns, self._tag_names, need_tags=rules.need_label)
+        if not rules.need_label:
+            return TaggedText((_text(content, form),), None, row.line, rules.source)
+        text, places = _text_and_places(content, form)
+        read = _entities(content, text, places, form, lambda message: self._lose(row.line, message))
+        return TaggedText((text,), None, row.line, rules.source, *read)
+
+    def _lose(self, line: int, message: str) -> None:
+        if self._problems is None:
+            raise RowError(message)
+        self._problems.append(BadRow(line, message))
+
+    def _form_of(self, rows: Iterable[Row], rules: RowRules) -> TagForm:
+        """Tell the form of rows; those that cannot be read show nothing."""
+        contents = []
+        for row in rows:
+            with suppress(RowError):
+                contents.append(content_of(row, rules.columns, self._tag_names, need_tags=rules.need_label))
+        form = detect_form((content.tokens or [] for content in contents), [content.tags or [] for content in contents])
+        with suppress(RowError):  # a list of entities that cannot be read
+            of_gliner = folded(rules.columns.text[0]) == folded("tokenized_text")
+            counted = count_of_places(contents, of_gliner=of_gliner) if rules.need_label else form.counted
+            return replace(form, counted=counted)
+        return form

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -30,8 +31,7 @@ from bertkit.data.values import (
     RowError,
     field_of,
     is_whole,
-    missing_column,
-    only_spaces,
+    needed_field,
     parse_list,
     value_text,
 )
@@ -123,11 +123,16 @@ def entities_of_tags(
         tagged = (places[first][0], places[behind - 1][1])
         entity = Entity.trimmed(text, tagged, label)
         if entity is None:
-            raise RowError(only_spaces(tagged))
+            raise RowError(_only_spaces(tagged))
         entities.append(entity)
         repaired = repaired or not well_formed
         trimmed = trimmed or (entity.start, entity.end) != tagged
     return tuple(entities), repaired, trimmed
+
+
+def _only_spaces(span: tuple[int, int]) -> str:
+    """Say in a clause that an entity holds nothing, `span` being its characters."""
+    return f"the entity at characters {span[0]} to {span[1]} holds only spaces"
 
 
 # --- Entities that a row lists: by their characters, or as strings whose places are searched ------
@@ -326,7 +331,7 @@ def _placed(text: str, place: CharSpan, claim: _Claim) -> Entity:
         )
     entity = Entity.trimmed(text, place, claim.label)
     if entity is None:
-        raise RowError(only_spaces(place))
+        raise RowError(_only_spaces(place))
     return entity
 
 
@@ -381,6 +386,71 @@ def _words_cut(text: str, start: int, end: int) -> int:
 
 def _shown(text: str, entity: Entity) -> str:
     return f"{quoted(text[entity.start : entity.end])} ({visible(shortened(entity.label, 40))})"
+
+
+# --- Where a text stands in another one that may be composed otherwise (NFC, NFD) -----------------
+
+# Vowels and final consonants of Korean letters that are written one by one.
+_VOWELS_AND_FINALS = range(0x1160, 0x1200)
+
+
+def find_place(text: str, wanted: str, near: int | None = None) -> CharSpan | None:
+    """Find a text in another, where there are several the one nearest to a place.
+
+    Where it is not there as it is written, it is looked for in the composed forms of both, and the
+    place is that in the text as it is.
+
+    Args:
+        text: in which to look.
+        wanted: what to look for; blanks at its edges do not count.
+        near: about where it begins, in characters; None: the first one is taken.
+
+    Returns:
+        The place in `text`; None where it is not there.
+    """
+    bare = wanted.strip()
+    if not bare:
+        return None
+    found = _nearest(text, bare, None if near is None else near + len(wanted) - len(wanted.lstrip()))
+    if found is not None:
+        return found, found + len(bare)
+    composed, starts = _composed(text)
+    target = unicodedata.normalize("NFC", bare)
+    if composed == text and target == bare:
+        return None
+    before = None if near is None else len(unicodedata.normalize("NFC", text[:near]))
+    at = _nearest(composed, target, before)
+    return None if at is None else (starts[at], starts[at + len(target)])
+
+
+def _nearest(text: str, wanted: str, near: int | None) -> int | None:
+    if near is not None and text.startswith(wanted, max(0, near)):
+        return max(0, near)
+    places = list(_occurrences(text, wanted)) if near is not None else [text.find(wanted)]
+    there = [place for place in places if place >= 0]
+    return min(there, key=lambda place: abs(place - (near or 0)), default=None)
+
+
+def _composed(text: str) -> tuple[str, list[int]]:
+    """Return the composed form, and where each of its characters begins in the text; its end is one more."""
+    parts, starts = [], list[int]()
+    for start, end in _clusters(text):
+        part = unicodedata.normalize("NFC", text[start:end])
+        parts.append(part)
+        starts += [start] * len(part)
+    return "".join(parts), [*starts, len(text)]
+
+
+def _clusters(text: str) -> Iterator[CharSpan]:
+    """Part a text where nothing on one side can compose with the other."""
+    start = 0
+    for i, char in enumerate(text):
+        joins = unicodedata.combining(char) or ord(char) in _VOWELS_AND_FINALS
+        if i > start and not joins:
+            yield start, i
+            start = i
+    if start < len(text):
+        yield start, len(text)
 
 
 # --- What the cells of a row say of entities: a text or tokens, and tags, class ids or a list of entities
@@ -443,9 +513,7 @@ def text_or_tokens(fields: Mapping[str, str], columns: ColumnMap) -> tuple[str, 
         raise DataError(
             f"entities are of one column of text, not of {listed(columns.text, joint=' and ')}; fix --columns."
         )
-    text = field_of(fields, columns.text[0])
-    if text is None:
-        raise RowError(missing_column(columns.text[0]))
+    text = needed_field(fields, columns.text[0])
     tokens = parse_list(text) if text.startswith(LISTED) else None
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         return text, None

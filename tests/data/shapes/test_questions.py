@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from bertkit.data.catalog import find_dataset
-from bertkit.data.columns import ColumnChoice, parse_columns
+from bertkit.data.catalog import DATASETS
+from bertkit.data.columns import ColumnChoice, RowRules, Wanted, examples_of, parse_columns
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.records import BadRow, ColumnMap, Question, Row
 from bertkit.data.shapes.questions import (
+    Questions,
     choice_names,
-    find_choice_columns,
     missing_choice_columns,
     parse_prompted,
-    question_row,
+    question_of,
 )
+from bertkit.data.shapes.questions import find_choice_columns as choice_columns_of
 from bertkit.errors import DataError, UsageError
 from bertkit.tasks.rows import load_data
 
@@ -34,7 +35,13 @@ def exam(answer="A", **cells):
 
 
 def question(fields, columns=EXAM, *, need_label=True, **options):
-    return question_row(Row(7, fields), columns, "q.csv", need_label=need_label, **options)
+    rules = RowRules(columns, "q.csv", need_label=need_label, **options)
+    (found,) = examples_of([Row(7, fields)], lambda row: question_of(row, rules))
+    return found
+
+
+def find_choice_columns(names, **parts):
+    return choice_columns_of(names, Wanted(**{"need_label": False, **parts}))
 
 
 def fault(fields, columns=EXAM, **options):
@@ -116,13 +123,13 @@ def test_a_run_trained_with_context_needs_one():
 
 @pytest.mark.parametrize("name", ["swag", "codah", "llm-science-exam"])
 def test_catalog_columns_are_found_as_they_stand(name):
-    spec = find_dataset(name)
+    spec = DATASETS[name]
     names = [*spec.columns.text, *spec.columns.choices, spec.columns.label]
     assert find_choice_columns(names, usual=spec.columns) == spec.columns
 
 
 def test_a_catalog_row_of_another_task_says_nothing_of_choices():
-    assert find_choice_columns(["sentence1", "sentence2", "label"], usual=find_dataset("mrpc").columns) is None
+    assert find_choice_columns(["sentence1", "sentence2", "label"], usual=DATASETS["mrpc"].columns) is None
 
 
 def test_answers_can_be_demanded():
@@ -288,7 +295,7 @@ def test_without_need_an_unusable_answer_is_no_answer():
 
 
 def test_withheld_answers_are_none():
-    found = question(listed(["x", "y"], "-1"), LISTED, withheld=frozenset({"-1"}))
+    found = question(listed(["x", "y"], "-1"), LISTED, spec=DATASETS["swag"])
     assert found.label is None
     assert "'-1' is not one of the choices" in fault(listed(["x", "y"], "-1"), LISTED)
 
@@ -334,10 +341,10 @@ def real_data():
     ],
 )
 def test_every_real_row_is_a_question(file, name, sizes):
-    spec = find_dataset(name)
+    spec = DATASETS[name]
     read = list(read_rows(real_data() / file, header=spec.header or None))
     columns = find_choice_columns(list(read[0].fields), usual=spec.columns, need_label=True)
-    found = [question_row(row, columns, file, need_label=True) for row in read]
+    found = list(Questions().examples(read, columns, file))
     assert not [bad for bad in found if isinstance(bad, BadRow)]
     assert Counter(len(q.choices) for q in found) == sizes
     assert set(Counter(q.label for q in found)) == set(choice_names(columns.choices))

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from bertkit.data.records import ReadingQuestion, find_place
+from bertkit.data.records import ReadingQuestion
 from bertkit.data.splits import DataRequest
 from bertkit.data.store import StoredRows, write_rows
+from bertkit.data.tagged.places import find_place
 from bertkit.errors import DataError
 from bertkit.tasks.rows import load_data, load_splits, stream_data
 
@@ -45,6 +46,14 @@ def test_squads_form_is_read(tmp_path: Path) -> None:
     assert (first.texts, first.key, said(first)) == ((when["question"], TEXT), "q1", ["1902"])
     assert (said(second), second.answers) == (["Carla Reed"], ("Carla Reed",))
     assert stream_data([str(path)]).task == "qa"
+
+
+@pytest.mark.parametrize("start", ["²", "--5", -1, "x", None, [3], "3.0"])
+def test_a_start_that_is_no_place_tells_nothing(tmp_path: Path, start: Any) -> None:
+    (tmp_path / "squad.json").write_text(squad({"question": "When?", "answers": {"text": ["1902"], "start": [start]}}))
+    write = {"question": "When?", "context": TEXT, "answer": "1902", "answer_start": str(start)}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(write) + "\n")
+    assert [said(row) for name in ("squad.json", "rows.jsonl") for row in questions(tmp_path / name)] == [["1902"]] * 2
 
 
 @pytest.mark.parametrize("impossible", [{"is_impossible": True, "answers": []}, {"answers": []}])

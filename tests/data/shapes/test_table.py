@@ -185,7 +185,7 @@ def test_labels_decide_between_classes_and_numbers(labels: list[str], task: str,
 
 def test_regression_names_the_label_that_is_no_number() -> None:
     rows = [Example(("x",), label, line, "t.csv") for line, label in enumerate(["1", "high"], start=2)]
-    with pytest.raises(DataError, match=r"^t\.csv:3: the label 'high' is not a number, as regression needs\. Fix it; "):
+    with pytest.raises(DataError, match=r"^t\.csv:3: the label 'high' is not a number, as regression needs\. Fix it, "):
         decide_labels("scores", {"train": rows}, tasks=SHAPE_OF)
 
 

@@ -9,7 +9,7 @@ import pytest
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import TableFormat
 from bertkit.data.records import BadRow, ColumnMap, Row, TaggedText
-from bertkit.data.shapes.tagged import find_tag_columns, looks_tagged, tagged_examples, tagged_row
+from bertkit.data.shapes.tagged import TaggedTexts, find_tag_columns, looks_tagged
 from bertkit.errors import DataError
 from bertkit.tasks.rows import load_data
 
@@ -29,6 +29,11 @@ def found(example):
     assert isinstance(example, TaggedText), example
     (text,) = example.texts
     return [(text[e.start : e.end], e.label) for e in example.entities]
+
+
+def tagged_row(row, columns, source, *, need_tags=True, **options):
+    (found,) = TaggedTexts(**options).examples([row], columns, source, need_label=need_tags)
+    return found
 
 
 def row_of(text, entities, columns=TEXT_AND_ENTITIES, **options):
@@ -63,7 +68,7 @@ class TestTagsInARow:
 
     def test_the_scheme_is_the_tables(self):
         rows = [Row(1, {"1": "가 나", "2": "PER-B O"}), BadRow(2, "odd"), Row(3, {"1": "가 나", "2": "PER-I PER-I"})]
-        first, bad, last = tagged_examples(rows, self.columns, "file")
+        first, bad, last = TaggedTexts().examples(rows, self.columns, "file")
         assert bad == BadRow(2, "odd")
         assert (first.repaired, last.repaired) == (False, True)
         assert found(last) == [("가 나", "PER")]
@@ -88,7 +93,7 @@ class TestTokensAndTags:
             Row(n, {"tokens": json.dumps(list(text)), "ner_tags": json.dumps(["O"] * len(text))})
             for n, text in enumerate(["봄은", "서울 안"], start=1)
         ]
-        examples = list(tagged_examples(rows, TOKENS_AND_TAGS, "file", need_tags=need_tags))
+        examples = list(TaggedTexts().examples(rows, TOKENS_AND_TAGS, "file", need_label=need_tags))
         assert [e.texts for e in examples] == [("봄은",), ("서울 안",)]
         assert {e.entities for e in examples} == {() if need_tags else None}
 
@@ -257,7 +262,7 @@ def test_real_naver(real_data):
     rows = list(read_rows(real_data / "naver_ner" / "train.tsv", table_format=table_format))
     assert looks_tagged(rows)
     columns = find_tag_columns(list(rows[0].fields))
-    examples = list(tagged_examples(rows, columns, "train.tsv"))
+    examples = list(TaggedTexts().examples(rows, columns, "train.tsv"))
     assert len(examples) == 7000
     assert all(words and words == words.strip() for example in examples for words, _ in found(example))
     assert [e.texts[0] for e in examples] == [row.fields["1"] for row in rows]
