@@ -278,9 +278,6 @@ class _Reader:
             self._take(split, bare, bare.watch(self._examples(split, tables)))
         if not self.loaded and not self.withheld and self.read.unusable.count:
             raise self.read.unusable.error(are_all=True)
-        if not self.loaded and not self.withheld and (left_out := self.read.left_out).count:
-            first = left_out.places[0]
-            raise DataError.at(first.file, first.line, f"no row is left to use; left out: {left_out.summary()}.")
         if not self.loaded:
             raise DataError(self._why_nothing())
         return self.loaded

@@ -154,7 +154,7 @@ def test_many_rows_of_label_studio_that_nobody_annotated(tmp_path: Path, annotat
         assert (loaded.task, len(loaded.splits["train"])) == ("classify", 10)
         assert any("it is not annotated (50)" in note for note in loaded.notes)
     else:
-        with pytest.raises(DataError, match=r"l:1: no row is left to use; left out: it is not annotated \(60\)\."):
+        with pytest.raises(DataError, match=r"there are no rows in it \(it is not annotated \(60\)\)\."):
             load_data([str(path)])
 
 
