@@ -558,7 +558,7 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
         Form(
             "Label Studio, the full export",
             {"export.json": json.dumps([_LS], indent=1) + "\n"},
-            remark="Texts without annotations are left out and counted. `choices` become labels.",
+            remark="Texts without annotations are left out and counted. `choices` become labels. Of several annotators the ground truth counts, or else what most of them say; where as many say another, the text is left out and counted.",
         ),
         Form(
             "Label Studio, JSON-MIN (and csv)",

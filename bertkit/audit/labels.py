@@ -282,7 +282,10 @@ def _set_findings(train: str, own: LabelCounts) -> Iterator[Finding]:
     )
     yield Finding("label_sets", "info", own.several, message)
     if not own.several:
-        message = f"{train}: no row has more than one label; --task classify learns one label a row."
+        message = (
+            f"{train}: no row has more than one label; --task classify learns one label a row (its name, not a list "
+            "of 0 and 1)."
+        )
         yield Finding("no_several_labels", "warning", own.rows, message)
 
 

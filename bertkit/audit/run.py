@@ -14,6 +14,7 @@ from bertkit.audit.findings import Chunk, Finding, Observer, Severity, Tally, ch
 from bertkit.audit.labels import STRONG_IMBALANCE, LabelCounts, LabelCues, Labels, Numbers, balancing_weights, imbalance
 from bertkit.audit.texts import Encoding, Lengths, LengthSummary, SpecialTokens, SplitLengths, fitting_length, summarize
 from bertkit.data.catalog import SPLITS
+from bertkit.data.column_names import has_text
 from bertkit.data.faults import Faults, Unread
 from bertkit.data.records import ColumnMap, Example
 from bertkit.data.store import Block, blocks_of
@@ -407,7 +408,7 @@ def training_doubts(task: str, rows: Sequence[Example]) -> Iterator[str]:
             continue
         examples = part.examples if isinstance(part, Block) else part
         for row in examples:
-            if not any(text and not text.isspace() for text in row.all_texts):
+            if not any(map(has_text, row.all_texts)):
                 empty.add(row)
         if has_labels:
             labels.see(Chunk("train", examples))
@@ -425,7 +426,7 @@ def training_doubts(task: str, rows: Sequence[Example]) -> Iterator[str]:
 
 def _all_there(block: Block, labels: Labels | None) -> bool:
     """Count the labels of plain rows, where every row has one, and a text; else tell that one lacks something."""
-    there = any(all(texts) and not any(map(str.isspace, texts)) for texts in block.texts)
+    there = any(all(map(has_text, texts)) for texts in block.texts)
     own = [] if labels is None else [label for label in block.labels if label is not None]
     if labels is None or not there or len(own) < block.batch.num_rows:
         return there and labels is None

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit.audit.findings import Chunk, Finding, Reservoir, Severity, Tally, counted
+from bertkit.data.column_names import has_text
 from bertkit.data.records import bare
 
 # --- Characters that show a text went through the wrong encoding, or that nobody can see ----------
@@ -333,10 +334,9 @@ class Lengths:
             said = tuple(map(bare, texts)) if self._are_marked else texts
             own.characters[name].update(map(len, said))
             own.words[name].update(count_words(said))
-        if not all(map(all, chunk.normal)):
-            for row, normal in zip(chunk.rows, chunk.normal, strict=True):
-                if not all(normal):
-                    (own.empty_texts if any(normal) else own.empty_rows).add(row)
+        for row, texts in zip(chunk.rows, chunk.texts, strict=True):
+            if not all(there := tuple(map(has_text, texts))):
+                (own.empty_texts if any(there) else own.empty_rows).add(row)
 
     def see_tokens(self, chunk: Chunk, tokens: Sequence[int]) -> None:
         """Take note of how many tokens each of some rows has."""

@@ -8,7 +8,8 @@ import unicodedata
 from collections.abc import Iterable
 
 # Spaces, and what is not seen at all, as copies from pages have it around words.
-UNSEEN = f"{string.whitespace}\xa0\u3000\xad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+UNSEEN = f"{string.whitespace}\x85\xa0\u3000\xad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u2060\ufeff"
+UNSEEN += "\u115f\u1160\u3164\uffa0\u2800"  # letters that fill a place: of Hangul, and Braille's without a dot
 CONVERSATION_NAMES = (
     *("dialogue", "dialog", "conversation", "transcript", "turns", "utterances", "messages"),
     *("conversations", "dialogues", "minutes", "대화", "대화내용", "회의록"),
@@ -86,6 +87,11 @@ class MadeColumn(str):
 def column_name(name: str) -> str:
     """Bring a column name to the form in which names are compared: NFC, without what is not seen around it."""
     return unicodedata.normalize("NFC", name).strip(UNSEEN)
+
+
+def has_text(text: str) -> bool:
+    """Tell whether there is anything to read in a text: what is not seen is nothing."""
+    return bool(text.strip(UNSEEN)) and not text.isspace()
 
 
 def folded(name: str) -> str:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from bertkit.data.column_names import MadeColumn
 from bertkit.data.records import BadRow, Example, Place, Row, TaggedText
 from bertkit.data.tagged.places import Edges
 from bertkit.errors import DataError
@@ -68,7 +69,8 @@ class GroupColumns:
 
     def _see(self, row: Row) -> None:
         if not self._rows:
-            names = [name for name in row.fields if name not in self._taken and _NAMES.search(name)]
+            own = (name for name in row.fields if name not in self._taken and not isinstance(name, MadeColumn))
+            names = list(filter(_NAMES.search, own))
             self._counts = {name: Counter() for name in names[:_MAX_COLUMNS]}
         self._rows += 1
         for name, counts in self._counts.items():
@@ -88,6 +90,7 @@ _SHOWN_REASONS = 3
 _MOST_KINDS, _FIRST_LINES = 8, 3
 _WAY_ON = "Fix them; `--on-error skip` leaves such rows out, and `inspect-data --write FILE` writes the others."
 _WAY_ON_OF_ONE = "Fix it, or leave it out with `--on-error skip`."
+_NONE_LEFT = "No other row is there; fix them."
 
 
 @dataclass
@@ -106,14 +109,18 @@ class Faults:
         shown = [f"{reason} ({number:,})" for reason, number in self.reasons.most_common(_SHOWN_REASONS)]
         return "; ".join([*shown, *(["and other faults"] if len(self.reasons) > _SHOWN_REASONS else [])])
 
-    def error(self) -> DataError:
-        """Build the error for rows that end a loading: the first of them, and all kinds of fault with their places."""
-        first = self.places[0]
+    def error(self, *, are_all: bool = False) -> DataError:
+        """Build the error for rows that end a loading: the first of them, and all kinds of fault with their places.
+
+        Args:
+            are_all: whether no other row is there, so that nothing is left without them.
+        """
+        first, way_on = self.places[0], _NONE_LEFT if are_all else _WAY_ON
         if self.count == 1:
-            return DataError.at(first.file, first.line, f"{self.first}. {_WAY_ON_OF_ONE}")
+            return DataError.at(first.file, first.line, f"{self.first}. {_NONE_LEFT if are_all else _WAY_ON_OF_ONE}")
         if len(self.reasons) == 1:
             rows = f"{self.count:,} rows have this fault ({self._places_of(self.first)})"
-            return DataError.at(first.file, first.line, f"{self.first}; {rows}. {_WAY_ON}")
+            return DataError.at(first.file, first.line, f"{self.first}; {rows}. {way_on}")
         kinds = [self._kind(reason) for reason in itertools.islice(self.reasons, _MOST_KINDS)]
         more = len(self.reasons) - len(kinds)
         if more:
@@ -121,7 +128,7 @@ class Faults:
         return DataError.at(
             first.file,
             first.line,
-            f"{self.first}; in all {self.count:,} rows cannot be used: {'; '.join(kinds)}. {_WAY_ON}",
+            f"{self.first}; in all {self.count:,} rows cannot be used: {'; '.join(kinds)}. {way_on}",
         )
 
     def _kind(self, reason: str) -> str:

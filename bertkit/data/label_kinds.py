@@ -21,9 +21,9 @@ from bertkit.plain import quoted
 # column once had a gap. Scores come with decimal commas or as percentages. Neither shows in a
 # single label, so the spelling is told from all that there are.
 
-Spelling = Literal["as written", "whole", "comma", "thousands", "percent", "unit", "digits"]
+Spelling = Literal["as written", "whole", "comma", "thousands", "percent", "unit", "digits", "spaced"]
 """`whole`: 1.0 is 1; `comma`: 2,5 is 2.5; `thousands`: 1,200.5 is 1200.5; `percent`: 46% is 46; `unit`: 4/5 is 4;
-`digits`: full-width ３ is 3."""
+`digits`: full-width ３ is 3; `spaced`: 1 200,5 is 1200.5."""
 
 NOTES: dict[Spelling, str] = {
     "whole": "labels such as '1.0' are read as '1', because both occur and equal numbers are one label",
@@ -31,6 +31,7 @@ NOTES: dict[Spelling, str] = {
     "thousands": "labels are read with commas between thousands: 1,200.5 is 1200.5",
     "percent": "labels are read as percentages: 46% is 46",
     "unit": "labels are read without the unit that all of them have: 4.5/5 is 4.5",
+    "spaced": "labels are read with spaces between thousands: 1 200,5 is 1200.5",
     "digits": "labels are read with plain digits and signs: −２.５ is -2.5",
 }
 # Different labels that are kept for telling; of more than these the first show enough.
@@ -38,6 +39,8 @@ _MOST_LABELS = 10_000
 _WITH_POINT = re.compile(r"[+-]?\d+\.0+", re.ASCII)
 _WITH_COMMA = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
+_GAP = re.compile("[ \xa0\u2009\u202f]")
+_SPACED = re.compile(rf"[+-]?\d{{1,3}}(?:{_GAP.pattern}\d{{3}})+(?:[.,]\d+)?", re.ASCII)
 _PERCENT = re.compile(r"[+-]?\d+(?:[.,]\d+)?\s?%", re.ASCII)
 # A currency before, or a unit behind: $ 4.5, 4.5/5, 4.5 out of 5 stars, 4.5점, 1,200원.
 _WITH_UNIT = re.compile(
@@ -118,9 +121,10 @@ def spelling_of(labels: Iterable[str], *, of_scores: bool = False) -> Spelling:
     if _have_one_unit(words):
         are_amounts = len(words) >= _MANY_NUMBERS and any("," in label for label in words)
         return "unit" if of_scores or are_amounts or _have_fractions(words, "unit") else "as written"
-    plain = {_plain(label) for label in words}
+    odd: Spelling = "spaced" if sum(_SPACED.fullmatch(label) is not None for label in words) > 1 else "digits"
+    plain = {respelt(label, odd) for label in words}
     is_odd = plain != words and all(map(is_number, plain))
-    return "digits" if is_odd and (of_scores or not all(map(is_whole, plain))) else "as written"
+    return odd if is_odd and (of_scores or not all(map(is_whole, plain))) else "as written"
 
 
 def respelt(label: str, spelling: Spelling) -> str:
@@ -137,6 +141,9 @@ def respelt(label: str, spelling: Spelling) -> str:
             return label if found is None else _number_of(found["number"])
         case "digits":
             return _plain(label)
+        case "spaced":
+            parts = _SPACED.fullmatch(label) or _WITH_COMMA.fullmatch(label)
+            return label if parts is None else _GAP.sub("", label).replace(",", ".")
         case "percent":
             return label.rstrip("% ").replace(",", ".") if _PERCENT.fullmatch(label) else label
         case _:
@@ -161,7 +168,7 @@ def are_scores(labels: Iterable[str]) -> bool:
     spelling = spelling_of(found)
     words = [respelt(label, spelling) for label in found if not is_no_finite_number(label) and not _is_missing(label)]
     numbers = [label for label in words if is_number(label)]
-    if spelling in ("percent", "unit", "thousands", "digits"):
+    if spelling in ("percent", "unit", "thousands", "digits", "spaced"):
         return True
     if all(map(is_whole, numbers)):
         return False
@@ -205,7 +212,7 @@ def joined_labels(labels: Collection[str]) -> dict[str, list[str]]:
     """
     found = {}
     for label in labels:
-        for mark in ("|", ";", ",", "+", "/", "&", "·", " and ", " 및 ", " "):
+        for mark in ("|", ";", ",", "+", "/", "&", "·", "#", " and ", " 및 ", " "):
             parts = [part.strip() for part in label.split(mark)]
             if mark == " " and not all(part.isdecimal() or part.startswith("#") for part in parts):
                 continue
@@ -445,8 +452,11 @@ def how_read(rows: Iterable[Example], cells: Collection[str | None], where: str)
 
 
 def _are_vectors(cells: Iterable[str]) -> bool:
-    """Tell lists of 0 and 1 with a place for each label, in which a number comes twice, from lists of class ids."""
-    lengths, repeats = set(), False
+    """Tell lists of 0 and 1 with a place for each label from lists of class ids, of which none comes twice in a list.
+
+    Lists of both that differ in their order alone are of places, too: as sets they would all be the same.
+    """
+    lengths, repeats, different = set(), False, set()
     for cell in cells:
         found = parse_list(cell.strip()) if is_listed(cell) else None
         words = [value_text(item).strip() for item in found] if isinstance(found, list) else []
@@ -454,7 +464,8 @@ def _are_vectors(cells: Iterable[str]) -> bool:
             return False
         lengths.add(len(words))
         repeats = repeats or len(set(words)) < len(words)
-    return len(lengths) == 1 and repeats
+        different.add(tuple(map(float, words)))
+    return len(lengths) == 1 and (repeats or len(different) > 1)
 
 
 def _are_number_sets(cells: Sequence[str]) -> bool:

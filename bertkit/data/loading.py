@@ -277,7 +277,7 @@ class _Reader:
             bare = _Bare()
             self._take(split, bare, bare.watch(self._examples(split, tables)))
         if not self.loaded and not self.withheld and self.read.unusable.count:
-            raise self.read.unusable.error()
+            raise self.read.unusable.error(are_all=True)
         if not self.loaded:
             raise DataError(self._why_nothing())
         return self.loaded

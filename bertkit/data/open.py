@@ -44,7 +44,7 @@ from bertkit.data.shapes.table import guess_shape, shape_of, spec_of
 from bertkit.data.sources import SPLIT_WORDS, Source, labels_beside, text_reader
 from bertkit.data.tagged.column_files import read_tagged_file, tagged_lines
 from bertkit.data.values import RowError
-from bertkit.errors import DataError
+from bertkit.errors import DataError, first_repeated
 from bertkit.plain import brief, listed, quoted
 
 # --- What the catalog and a user's choice say of a table, however its rows are read ---------------
@@ -282,6 +282,7 @@ class Opener:
     _resolved: ColumnMap | None = None
     _names: set[str] = field(default_factory=set)
     _is_told: bool = False
+    _first_place: str = ""
     _class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
@@ -293,8 +294,8 @@ class Opener:
     def splits(self, wanted: Iterable[str] | None = None) -> Iterator[tuple[str, list[Table]]]:
         """Open the tables of each split that is there and wanted, one split after the other."""
         is_of_hub = self.source.hub_id is not None
-        self.notes += [f"left out: {path}, whose texts have no label" for path in self.source.left_out[:1]]
         self.found[:] = self._of_split if is_of_hub else self.source.files
+        self.notes += [self.source.note] if self.source.note else []
         for split in self.found:
             if wanted is None or split in wanted:
                 yield split, [self._of_hub(split)] if is_of_hub else self._of_files(split)
@@ -311,7 +312,10 @@ class Opener:
         if self.source.are_texts:
             return self._of_texts(split)
         found: list[Table] = []
-        for path in self.source.files[split]:
+        paths = self.source.files[split]
+        if (again := first_repeated([*map(str, paths)])) is not None:
+            self.notes.append(f"{again} is named more than once, and its rows are read as often")
+        for path in paths:
             found.append(self._open(path, split, found[0].columns if found else None))
         return found
 
@@ -360,7 +364,8 @@ class Opener:
         self._class_names = class_names(path) if known.kind in ("parquet", "arrow") else {}
         if known.kind == "conll" and self.shape in (AUTO, ENTITIES):
             refuse_groups(self.group, str(path))
-            self.shape, self._resolved = ENTITIES, self._resolved or _TAGGED
+            self._take_shape(ENTITIES, str(path))
+            self._resolved = self._resolved or _TAGGED
             need_tags = self.need_label is not False
             tagged = lambda lost: read_tagged_file(path, table_format=known, need_tags=need_tags, problems=lost)  # noqa: E731
             return replace(table, read_tagged=tagged)
@@ -409,7 +414,7 @@ class Opener:
         rows = table.read()
         if self.shape == AUTO:
             guessed, rows = guess_shape(rows, self.choice)
-            self.shape = guessed or AUTO
+            self._take_shape(guessed or AUTO, table.place)
         bad = Faults()
         for row in rows:
             if isinstance(row, Row):
@@ -420,7 +425,20 @@ class Opener:
             raise DataError(f"{table.place}: there are no rows in it (empty, or only a header line).")
         if self.need_label is None:
             raise DataError.at(table.place, bad.places[0].line, f"{bad.first}; no row can be read.")
-        raise bad.error()
+        raise bad.error(are_all=True)
+
+    def _take_shape(self, shape: str, place: str) -> None:
+        """Take what the rows of a file hold as what all rows do.
+
+        Raises:
+            DataError: the files before it hold something else.
+        """
+        if self.shape == AUTO and self._first_place and shape != AUTO:
+            raise DataError(
+                f"{place}: its rows are of another kind than those of {self._first_place}; name files of one kind, or "
+                "say with --task how to read them all."
+            )
+        self.shape, self._first_place = shape, self._first_place or place
 
     def _resolve(
         self,

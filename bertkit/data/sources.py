@@ -11,7 +11,7 @@ from unicodedata import normalize
 
 from bertkit.data.catalog import DATASETS, SPLITS, DatasetSpec
 from bertkit.data.formats.lines import BOM, decoding_fault, sniff_encoding
-from bertkit.data.formats.opened import is_annotated, open_bytes
+from bertkit.data.formats.opened import ANNOTATIONS, open_bytes
 from bertkit.data.records import CLASSES, READINGS, RELATIONS, BadRow, Row
 from bertkit.errors import DataError, UnknownNameError, UsageError, is_spelling
 from bertkit.files import PACKED_SUFFIXES, entries, exists, is_dir, is_file, without_packing
@@ -194,11 +194,16 @@ def _split_folders(folder: Path) -> dict[str, list[Path]]:
     below = _folders(folder)
     are_labels = {path.name[:2].upper() for path in below if _is_of_labels(path)} >= {"TL", "VL"}
     for path in below:
-        if (match := _SPLIT_FOLDER.fullmatch(normalize("NFC", path.name))) is not None:
-            found.setdefault(_SPLIT_OF_WORD[match["word"].lower()], []).append(path)
+        if (name := _split_of(path)) is not None:
+            found.setdefault(name, []).append(path)
         elif are_labels and _is_of_labels(path):
             found.setdefault("train" if path.name[:1].upper() == "T" else "validation", []).append(path)
     return found
+
+
+def _split_of(folder: Path) -> str | None:
+    match = _SPLIT_FOLDER.fullmatch(normalize("NFC", folder.name))
+    return None if match is None else _SPLIT_OF_WORD[match["word"].lower()]
 
 
 def _tables(folder: Path) -> list[Path]:
@@ -215,6 +220,26 @@ def _files_in(folder: Path) -> list[Path]:
 
 def _is_of_labels(folder: Path) -> bool:
     return _OF_LABELS.match(normalize("NFC", folder.name)) is not None
+
+
+def annotated_files(folder: Path, split: str) -> tuple[dict[str, list[Path]], int]:
+    """Find the texts with brat's annotations in a folder and below it, by split, and count those without.
+
+    The arguments are those of `class_files`.
+    """
+    inside = entries(folder)
+    annotations = {path.stem for path in inside if path.suffix == ANNOTATIONS}
+    texts = sorted(path for path in inside if path.suffix == ".txt")
+    found = {split: [path for path in texts if path.stem in annotations]}
+    bare = len(texts) - len(found[split])
+    for path in _folders(folder):
+        if path.is_symlink():  # it may lead back
+            continue
+        below, more = annotated_files(path, _split_of(path) or split)
+        for name, paths in below.items():
+            found.setdefault(name, []).extend(paths)
+        bare += more if any(below.values()) else 0
+    return {name: found[name] for name in SPLITS if found.get(name)}, bare
 
 
 class TextFile(str):
@@ -234,14 +259,14 @@ def are_tables(paths: Sequence[Path]) -> bool:
         return stream.read(_FIRST_BYTES).removeprefix(BOM).lstrip()[:1] == b"{"
 
 
-def _unlabelled(top: Path, files: Mapping[str, Sequence[Path]]) -> tuple[Path, ...]:
-    """Return the folders of texts without a label beside those of the files that are read."""
+def _unlabelled(top: Path, files: Mapping[str, Sequence[Path]]) -> str:
+    """Name the first folder of texts without a label beside those of the files that are read; empty without one."""
     found: list[Path] = []
     for folder in sorted({one for paths in files.values() for path in paths for one in path.parents}):
         beside = _folders(folder) if folder.is_relative_to(top) else []
         are_marked = any(map(_is_of_labels, beside))
         found += [p for p in beside if p.name.lower() in _UNLABELLED or (are_marked and not _is_of_labels(p))]
-    return tuple(found)
+    return f"left out: {found[0]}, whose texts have no label" if found else ""
 
 
 def text_reader(path: Path) -> Callable[[], Iterator[Row | BadRow]]:
@@ -295,8 +320,8 @@ DATA_ROOT_VARIABLE = "BERTKIT_DATA"
 class Source:
     """Where a data set will be read from: files by split, or an id (and config) on the hub.
 
-    `are_texts` tells that each file is one text, of the class that its folder is called; `left_out` are folders of
-    texts without a label.
+    `are_texts` tells that each file is one text, of the class that its folder is called; `note` says what of a
+    folder is not read.
     """
 
     name: str
@@ -306,7 +331,7 @@ class Source:
     hub_config: str | None = None
     is_sample: bool = False
     are_texts: bool = False
-    left_out: tuple[Path, ...] = ()
+    note: str = ""
 
 
 def find_source(names: Sequence[str], *, data_dir: Path | None = None, as_split: str | None = None) -> Source:
@@ -488,20 +513,21 @@ def _directory_source(folder: Path, split: str) -> Source:
         files = layout_files(folder, spec)
         if files:
             return Source(spec.name, spec, files)
-    annotated = tuple(path for path in entries(folder) if is_annotated(path))
+    annotated, bare = annotated_files(folder, split)
     if annotated:
-        return Source(folder.resolve().name, files={"train": annotated})
+        files = {name: tuple(paths) for name, paths in annotated.items()}
+        note = f"left out: {bare:,} text{'s' if bare > 1 else ''} in {folder} without annotations ({ANNOTATIONS})"
+        return Source(folder.resolve().name, files=files, note=note if bare else "")
     files = split_files(folder, exact=False)
     if "train" in files or len(files) > 1:
         return Source(folder.resolve().name, files=files)
     of_classes = class_files(folder, split)
     if of_classes:
         are_texts = not are_tables(next(iter(of_classes.values())))
-        return Source(
-            folder.resolve().name, files=of_classes, are_texts=are_texts, left_out=_unlabelled(folder, of_classes)
-        )
+        note = _unlabelled(folder, of_classes)
+        return Source(folder.resolve().name, files=of_classes, are_texts=are_texts, note=note)
     if below := tables_below(folder, split):
-        return Source(folder.resolve().name, files=below, left_out=_unlabelled(folder, below))
+        return Source(folder.resolve().name, files=below, note=_unlabelled(folder, below))
     raise DataError(
         f"{folder}: no data is there; looked for {looked_for(None)}, or for a folder of texts for each class "
         "(pos/1.txt, neg/2.txt); or name the files themselves."

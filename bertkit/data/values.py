@@ -137,7 +137,7 @@ def _as_json(value: Any) -> Any:
 
 
 def field_of(fields: Mapping[str, str], name: str) -> str | None:
-    """Look up a column, or a value inside a JSON object: `labels.label` is `label` in `labels`.
+    """Look up a column, or a value inside a JSON object, or a list of one: `labels.label` is `label` in `labels`.
 
     Raises:
         RowError: the field cannot be read as text, or the object is not one that can be used.
@@ -147,6 +147,8 @@ def field_of(fields: Mapping[str, str], name: str) -> str | None:
         return found if found is None else str(found)
     outer, _, inner = name.partition(".")
     found = parse_cell(fields.get(outer, ""))
+    if isinstance(found, list) and len(found) == 1:
+        (found,) = found
     return value_text(found[inner]) if isinstance(found, dict) and inner in found else None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from bertkit.data.column_names import has_text
 from bertkit.data.columns import FILE, ColumnChoice, Keep, Wanted, kept_columns, of_whole_chat, parse_columns
 from bertkit.data.formats.opened import Opened, open_input
 from bertkit.data.formats.published import usual_rows
@@ -296,7 +297,7 @@ def _answerable(rows: Iterator[Example | BadRow], settings: TaskSettings) -> Ite
 
 def _with_text(row: Example | BadRow) -> Example | BadRow:
     """Refuse a row in which there is nothing to read."""
-    is_empty = isinstance(row, Example) and not any(text.strip() for text in row.all_texts)
+    is_empty = isinstance(row, Example) and not any(map(has_text, row.all_texts))
     return BadRow(row.line, "there is no text in the row", kept=row.kept) if is_empty else row
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bertkit.audit import Audit, Finding, Place, TrainCommand, audit
-from bertkit.audit.findings import Reservoir, worst_first
+from bertkit.audit.findings import Reservoir, counted, worst_first
 from bertkit.audit.labels import label_error_finding
 from bertkit.audit.run import PIPED, unread_findings, write_verdict
 from bertkit.config import TASKS
+from bertkit.data.column_names import has_text
 from bertkit.data.faults import MAX_PLACES
 from bertkit.data.formats.opened import Meter, metered
 from bertkit.data.label_kinds import LabelKinds, Spelling, header_like, placeholders, spelling_notes
@@ -51,6 +52,7 @@ FLAG = "--write"
 _SUFFIXES = (".csv", ".tsv", ".jsonl")
 _LABELLED = ("classify", "relation", "regression", "choice")
 _PLACE = ("file", "line", "why")
+_ENDS_FIELD = re.compile(r"[\t\r\n]")  # each is one space, for entities have places
 
 
 def clean_files(path: Path, splits: Sequence[str]) -> dict[str, tuple[Path, Path]]:
@@ -106,6 +108,9 @@ def write_clean(path: Path, data: StreamedData, task: str, labels: Mapping[str, 
                         dict(zip(_PLACE, (as_shown(file), str(record.line), why), strict=True)) | dict(record.kept)
                     )
         yield f"{kept}: {good.rows:,} rows of {split}; {bad.rows:,} are left out, in {left}"
+        if good.changed:
+            rows_have = counted(good.changed, "row", "have")
+            yield f"{kept}: {rows_have} spaces for tabs and line ends, which a tsv cannot hold"
 
 
 @dataclass
@@ -142,7 +147,7 @@ class _Sorter:
     def _fault(self, record: Example | BadRow) -> str | None:
         if isinstance(record, BadRow):
             return record.message
-        if not any(text.strip() for text in record.all_texts):
+        if not any(map(has_text, record.all_texts)):
             return "there is no text"
         if self.task == "multilabel":
             return "there is no label" if record.answer is None else None
@@ -164,12 +169,17 @@ class _Table:
     """Writes rows under a header, or as JSON lines."""
 
     def __init__(self, stream: TextIO, path: Path, names: Sequence[str]) -> None:
-        self.rows = 0
+        self.rows = self.changed = 0
+        self._is_tsv = path.suffix.lower() == ".tsv"
         self._write = _json_writer(stream) if path.suffix.lower() == ".jsonl" else _writer(stream, path, names)
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Write one row."""
+        """Write one row; nothing is quoted in a tsv, so what would end a field is a space there."""
         self.rows += 1
+        if self._is_tsv:
+            cells = {name: _cell(value) for name, value in row.items()}
+            row = {name: _ENDS_FIELD.sub(" ", cell) for name, cell in cells.items()}
+            self.changed += row != cells
         self._write(row)
 
 
@@ -179,9 +189,8 @@ def _json_writer(stream: TextIO) -> Callable[[Mapping[str, Any]], object]:
 
 def _writer(stream: TextIO, path: Path, names: Sequence[str]) -> Callable[[Mapping[str, Any]], object]:
     if path.suffix.lower() == ".tsv":
-        # Nothing is quoted in a tsv, so nothing may stand in a field that ends it.
         stream.write("\t".join(names) + "\n")
-        return lambda row: stream.write("\t".join(" ".join(_cell(row.get(name)).split()) for name in names) + "\n")
+        return lambda row: stream.write("\t".join(row.get(name, "") for name in names) + "\n")
     table = csv.DictWriter(stream, names, lineterminator="\n", restval="")
     table.writeheader()
     return lambda row: table.writerow({name: _cell(value) for name, value in row.items()})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bertkit.audit.run import training_doubts
 from bertkit.data.records import Example
 
@@ -18,8 +20,9 @@ def test_labels_that_look_like_one_or_like_none() -> None:
     assert not list(training_doubts("regression", rows("1.5", "2.5", "-")))
 
 
-def test_rows_without_a_text_are_named() -> None:
-    (doubt,) = training_doubts("regression", [*rows("1.5"), *rows("2.5", text=" ")])
+@pytest.mark.parametrize("text", ["", " ", "\xa0\u3000", "\u200b", "\ufeff\xad", "\u3164 \u2800"])
+def test_rows_without_a_text_are_named(text: str) -> None:
+    (doubt,) = training_doubts("regression", [*rows("1.5"), *rows("2.5", text=text)])
     assert doubt == "train: 1 row has no text, the first at t.csv:2"
 
 

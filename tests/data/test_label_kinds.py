@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -191,6 +192,8 @@ def test_a_run_that_learnt_both_spellings_is_asked_for_both(tmp_path: Path) -> N
         (["０．５", "１．５"], "digits", ["0.5", "1.5"]),
         (["−0.5", "0.5"], "digits", ["-0.5", "0.5"]),
         (["１", "２"], "as written", ["１", "２"]),
+        (["1 200,5", "12\u202f000,25", "950,5", "3"], "spaced", ["1200.5", "12000.25", "950.5", "3"]),
+        (["101 202", "303 404"], "as written", ["101 202", "303 404"]),
         (["1.5 stars", "2.5 points"], "as written", ["1.5 stars", "2.5 points"]),
     ],
 )
@@ -237,6 +240,7 @@ def test_codes_of_surveys_for_no_answer(labels: list[str], found: list[str]) -> 
         (["a", "a+a"], {}),
         (["calm", "sad", "calm and sad"], {"calm and sad": ["calm", "sad"]}),
         (["기쁨", "슬픔", "기쁨·슬픔"], {"기쁨·슬픔": ["기쁨", "슬픔"]}),
+        (["wet", "cold", "wet#cold"], {"wet#cold": ["wet", "cold"]}),
         (["#wet", "#cold", "#wet #cold"], {"#wet #cold": ["#wet", "#cold"]}),
     ],
 )
@@ -288,13 +292,15 @@ def test_true_and_one_are_not_compared_where_only_one_of_them_is_there(tmp_path:
     assert not [finding for finding in found if finding.kind == "label_variants"]
 
 
-def test_an_object_that_names_a_label_is_no_set_of_flags(tmp_path: Path) -> None:
-    rows = [
-        f'{{"text": "row {i}", "label": {{"id": {i % 2}, "name": "{"yes" if i % 2 else "no"}"}}}}' for i in range(9)
-    ]
+@pytest.mark.parametrize("listed", [False, True])
+def test_an_object_that_names_a_label_is_no_set_of_flags(tmp_path: Path, listed: bool) -> None:
+    labels = [{"id": i % 2, "name": "yes" if i % 2 else "no"} for i in range(9)]
+    rows = [json.dumps({"text": f"row {i}", "label": [own] if listed else own}) for i, own in enumerate(labels)]
     (tmp_path / "t.jsonl").write_text("\n".join([*rows, ""]), encoding="utf-8")
     with pytest.raises(DataError, match=r"the label is an object of 'id', 'name' .*--columns label=label.name"):
         load_data([str(tmp_path / "t.jsonl")])
+    named = load_data([str(tmp_path / "t.jsonl")], columns="label=label.name")
+    assert [row.answer for row in named.splits["train"]] == [own["name"] for own in labels]
 
 
 def test_many_whole_numbers_may_be_scores(tmp_path: Path) -> None:

@@ -101,3 +101,32 @@ def test_bytes_at_different_places_are_one_kind_of_fault(tmp_path: Path) -> None
         DataError, match=r"t\.csv:2: not valid UTF-8: byte 0xe9 .*; 8 rows have this fault \(lines 2, 3, 4, …\)"
     ):
         load_data([str(tmp_path / "t.csv")])
+
+
+def test_where_no_row_is_left_no_way_on_leaves_rows_out(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_text("text\tlabel\na\t\nb\t\n", encoding="utf-8")
+    for skip in (False, True):
+        with pytest.raises(DataError, match=r"t\.tsv:2: label is empty .*\. No other row is there; fix them\.$"):
+            load_data([str(tmp_path / "t.tsv")], skip_bad=skip)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("b.conll", "Mira B-PER\nleft O\n\nAldby B-LOC\nsleeps O\n"),
+        ("b.jsonl", '{"text": "Mira left", "label": [[0, 4, "PER"]]}\n'),
+        ("b.csv", "text,label\none,a|b\ntwo,b\nthree,a|b\n"),
+    ],
+)
+def test_files_of_several_kinds_are_not_learnt_as_one(tmp_path: Path, name: str, rows: str) -> None:
+    (tmp_path / "a.csv").write_text("text,label\ngood,a\nbad,b\n", encoding="utf-8")
+    (tmp_path / name).write_text(rows, encoding="utf-8")
+    with pytest.raises(DataError, match=rf"{name}: its rows are of another kind than those of .*a\.csv; name files of"):
+        load_data([str(tmp_path / "a.csv"), str(tmp_path / name)])
+
+
+def test_a_file_that_is_named_twice_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\ngood,a\nbad,b\n", encoding="utf-8")
+    path = str(tmp_path / "a.csv")
+    assert f"{path} is named more than once, and its rows are read as often" in load_data([path, path]).notes
+    assert not any("more than once" in note for note in load_data([path]).notes)

@@ -87,3 +87,23 @@ def test_tokens_and_tags_a_line_become_texts_with_entities(tmp_path: Path) -> No
     ]
     left = json.loads((tmp_path / "clean.left_out.jsonl").read_text(encoding="utf-8"))
     assert (left["line"], "outside the scheme" in left["why"]) == ("4", True)
+
+
+def test_places_of_entities_hold_in_every_form(tmp_path: Path) -> None:
+    rows = [
+        {"text": "Mira  Kost\tleft\n Aldby", "label": [[0, 10, "PER"], [17, 22, "LOC"]]},
+        {"text": "Nobody  came", "label": []},
+        {"text": "\u200b", "label": []},
+    ]
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    for form in ("csv", "tsv", "jsonl"):
+        kept = tmp_path / f"clean.{form}"
+        said = inspect_data(InspectRequest((str(path),), "scratch", write=kept)).audit.notes
+        read = load_data([str(kept)], task="ner").splits["train"]
+        assert [(row.texts[0], row.answer) for row in read] == [
+            ("Mira  Kost left  Aldby" if form == "tsv" else rows[0]["text"], rows[0]["label"]),
+            (rows[1]["text"], []),
+        ]
+        assert "there is no text" in (tmp_path / f"clean.left_out.{form}").read_text(encoding="utf-8")
+        assert any("1 row has spaces for tabs and line ends" in note for note in said) == (form == "tsv")

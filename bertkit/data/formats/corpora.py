@@ -120,6 +120,12 @@ def _lettered(fields: Fields) -> list[dict[str, str]]:
     return [{**fields, "question": question.strip(), "choices": cell_of(choices)}]
 
 
+def _premise(fields: Fields) -> list[dict[str, str]]:
+    """Read a premise and what may have caused it or come of it, as COPA's XML has them."""
+    names = {"p": "premise", "a1": "choice1", "a2": "choice2"}
+    return [{names.get(name, name): text for name, text in fields.items()}]
+
+
 def _alternatives(fields: Fields) -> list[dict[str, str]]:
     """Read answers of which the label says the place: they are choices, as ReClor and LogiQA have them."""
     names = {"answers": "choices", "correct_answer_id": "label"}
@@ -521,6 +527,7 @@ CORPORA = (
     Form(frozenset({"question", "correct_answer", "distractor1"}), _distractors, lacks("choices")),
     Form(frozenset({"question"}), _stem_and_choices, has_keys("question", "stem", "choices")),
     Form(frozenset({"question", "mc1_targets"}), _targets, lacks("choices")),
+    Form(frozenset({"p", "a1", "a2", "asks-for"}), _premise),
     Form(frozenset({"question", "AnswerKey"}), _lettered, lambda fields: len(_LETTER.split(fields["question"])) > 3),
     Form(frozenset({"question", "answers", "label"}), _alternatives, _has_alternatives),
     Form(

@@ -6,7 +6,7 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from bertkit.data.column_names import HEADER_NAMES, column_name, folded
@@ -51,9 +51,10 @@ def known_delimiter(full: Sequence[str], knows: Knows) -> str | None:
     A sentence with commas may hold such names by chance, so most of the lines below must
     have as many fields; where there are none yet, the fields must look like names.
     """
-    for delimiter in DELIMITERS:
-        if delimiter not in full[0]:
+    for mark in DELIMITERS:
+        if mark not in full[0]:
             continue
+        delimiter = _with_space(full, mark)
         rows = below_title(cut_rows(full, delimiter))
         first, below = rows[0], rows[1:]
         as_wide = sum(len(row) == len(first) for row in below)
@@ -92,7 +93,28 @@ def csv_delimiter(lines: Sequence[str]) -> str:
     first = next((line for line in lines if line.strip()), "")
     if _QUOTED_NAMES.fullmatch(first.rstrip("\r")):
         return " "
-    return next((other for other in ";|" if other in first and "," not in first), ",")
+    return _with_space([*lines], next((other for other in ";|" if other in first and "," not in first), ","))
+
+
+def _with_space(full: Sequence[str], delimiter: str) -> str:
+    """Return what parts fields, with the space that stands between it and their quotes: `"a text", "a label"`."""
+    spaced = f"{delimiter} "
+    if delimiter == "\t" or not any(' "' in line and spaced in line for line in full):
+        return delimiter
+    plain, rows = cut_rows(full, delimiter), cut_rows(full, spaced)
+    opened = sum(any(cell[:1] == " " and cell.lstrip(" ")[:1] == '"' for cell in row) for row in plain)
+    if 2 * opened < len(rows) or not all(len(row) == len(rows[0]) > 1 for row in rows):
+        return delimiter
+    try:
+        list(_cut(full, spaced))
+    except csv.Error as error:  # said of somebody, "a speech".
+        return spaced if "unexpected end of data" in str(error) else delimiter
+    return spaced
+
+
+def _cut(lines: Iterable[str], delimiter: str, *, strict: bool = True) -> Iterator[list[str]]:
+    """Parse csv; where a space follows what parts the fields, it is none of theirs."""
+    return csv.reader(lines, delimiter=delimiter[0], skipinitialspace=len(delimiter) > 1, strict=strict)
 
 
 def looks_csv(full: Sequence[str], delimiter: str, hint: str | None) -> bool:
@@ -153,7 +175,7 @@ def _cut_rows(full: Sequence[str], delimiter: str) -> list[list[str]]:
     written = "\n".join(full)
     try:
         written = unescaped(written) if are_escaped(full, delimiter) else written
-        rows = list(csv.reader(io.StringIO(written, newline=""), delimiter=delimiter))
+        rows = list(_cut(io.StringIO(written, newline=""), delimiter, strict=False))
     except csv.Error:
         rows = [line.split(delimiter) for line in full]
     return rows[:-1] if len(rows) > 2 else rows
@@ -262,13 +284,17 @@ def _stands_above_texts(column: int, rows: Sequence[Sequence[str]]) -> bool:
 
 
 def lines_above(lines: Sequence[str], knows: Knows | None = None) -> int:
-    """Count the lines above a header that are comments or titles and no part of the table; 0: no known header follows.
+    """Count the lines above a header, or above JSON, that are comments or titles and no part of the table.
+
+    0: no known header follows, and no JSON.
 
     Args:
         lines: the first lines, from the first that is not blank on.
         knows: tells the columns that the reader wants.
     """
     above = next((place for place, line in enumerate(lines) if line.strip() and not line.startswith(COMMENTS)), 0)
+    if above and lines[above].lstrip().startswith(("{", "[")):  # JSON, where it is some
+        return above
     for delimiter in DELIMITERS if above else ():
         names = lines[above].split(delimiter)
         known = len(_header_words(names)) if len(names) > 1 and _could_name(names) else 0
@@ -373,7 +399,7 @@ def _at_once(lines: Sequence[str], delimiter: str | None) -> list[list[str]] | N
     if delimiter is None:
         return [_cut_at_tabs(line[: -2 if line.endswith("\r\n") else -1]) for line in lines]
     try:
-        records = list(csv.reader(lines, delimiter=delimiter, strict=True))
+        records = list(_cut(lines, delimiter))
     except csv.Error:
         return None
     return records if len(records) == len(lines) else None
@@ -412,7 +438,7 @@ def csv_records(lines: Lines, delimiter: str) -> Iterator[Record]:
     """
     # A limit of the whole process; raised, never lowered, so that a caller's own is kept.
     csv.field_size_limit(max(csv.field_size_limit(), MOST_CHARACTERS))
-    parser = csv.reader(lines, delimiter=delimiter, strict=True)
+    parser = _cut(lines, delimiter)
     failed_at, failure = 0, ""
     while True:
         start = lines.number + 1
@@ -523,7 +549,7 @@ def _adds_up(row: Row, above: Sequence[Row]) -> bool:
 
 def _one_line(lines: Lines, delimiter: str) -> Iterator[list[str]]:
     """Parse the next line as if it were the last one."""
-    return csv.reader([next(lines)], delimiter=delimiter, strict=True)
+    return _cut([next(lines)], delimiter)
 
 
 def _csv_fault(error: Exception) -> str:

@@ -86,7 +86,7 @@ def json_kind(full: Sequence[str], hint: str | None, *, is_named: bool, is_whole
         return _object_kind(full, is_whole=is_whole) if is_object else None
     if not first.startswith("["):
         return "jsonl" if hint == "jsonl" else None
-    following = full[1].lstrip()[:1] if len(full) > 1 else ""
+    following = next((line.lstrip()[:1] for line in full[1:] if not line.lstrip().startswith(_COMMENTS)), "")
     if _ARRAY.match(first) or (first.rstrip() == "[" and following in ("", "{", "[", '"')):
         return "json"
     if hint == "jsonl" or (not is_named and _is_json_list(first)):
@@ -112,8 +112,9 @@ def rows_within(value: Mapping[str, Any]) -> Sequence[Any] | None:
     if len(lists) == 1 and len(value[lists[0]]) > 1 and (not others or _is_told_of(value, lists[0])):
         items: Sequence[Any] = value[lists[0]]
         return items
-    if set(value) == {"classes", "annotations"} and lists == ["annotations"]:  # spaCy's pairs, as an annotator has them
-        return [item for item in value["annotations"] if item is not None]
+    if set(value) == {"classes", "annotations"} and isinstance(value["annotations"], list):
+        pairs = [item for item in value["annotations"] if item is not None]  # spaCy's, as an annotator has them
+        return pairs if _is_list_of_rows(pairs) else None
     own = [name for name, item in value.items() if not (isinstance(item, dict) and first_named([name], TEXT_NAMES))]
     if (found := _rows_by_place(value) or _rows_by_column(value)) is not None or is_row(own):
         return found
@@ -182,7 +183,10 @@ def tables_within(value: Mapping[str, Any]) -> list[str]:
     found += [
         name for name, own in value.items() if _OF_SPLIT.search(name) and isinstance(own, dict) and _is_table(own)
     ]
-    return found if len(found) > 1 and not is_row(value) else []
+    if is_row(value) or len(found) > 1:
+        return [] if is_row(value) else found
+    inner = [f"{name}.{own}" for name, held in value.items() if isinstance(held, dict) for own in tables_within(held)]
+    return inner if any(_OF_SPLIT.search(name.rpartition(".")[2]) for name in inner) else []
 
 
 def _rows_by_place(value: Mapping[str, Any]) -> Sequence[Any] | None:
@@ -425,6 +429,7 @@ LONGEST_VALUE = 1 << 26
 # An error this near to the end of what has been read may be of what has not.
 _NEAR_END = 16
 _BLANKS = " \t\r\n"
+_COMMENTS = ("#", "/")  # no value begins so
 
 
 def read_json_document(stream: BinaryIO, source: str, encoding: str) -> Iterator[Row | BadRow]:
@@ -489,7 +494,9 @@ def _object(text: _Text) -> Iterator[Row | BadRow]:
             fault = fault or str(error)
     text.take()
     if len(tables := tables_within(fields)) > 1 and _published_rows(fields) is None:
-        rows_of = "[]" if isinstance(fields[tables[0]], list) else ""
+        outer, _, inner = tables[0].partition(".")
+        table = fields.get(tables[0]) or fields[outer][inner]
+        rows_of = "[]" if isinstance(table, list) else ""
         raise text.error(
             f"the object holds several tables, {listed(tables, joint=' and ')}; write each to a file of its own, "
             f"as with jq -c '.{tables[0]}{rows_of}'",
@@ -547,10 +554,24 @@ class _Text:
             while self._at < len(self._text) and self._text[self._at] in _BLANKS + skipped:
                 self._at += 1
             self.line += self._text.count("\n", start, self._at)
-            if self._at < len(self._text):
+            if self._text[self._at : self._at + 1] in _COMMENTS:
+                self._skip_comment()
+            elif self._at < len(self._text):
                 return self._text[self._at]
-            if not self._more():
+            elif not self._more():
                 return ""
+
+    def _skip_comment(self) -> None:
+        """Go behind a comment, as people write them between values: `# …`, `// …` to the end of a line, `/* … */`."""
+        while len(self._text) < self._at + 2 and self._more():
+            pass
+        begin = self._text[self._at : self._at + 2]
+        if begin[0] == "/" and begin not in ("//", "/*"):
+            raise self.error("a value is expected, or a comment")
+        end, behind = ("*/", 2) if begin == "/*" else ("\n", 0)
+        while (at := self._text.find(end, self._at + behind)) < 0 and self._more(len(self._text) - self._at):
+            pass
+        self._go(len(self._text) if at < 0 else at + behind)
 
     def second_char(self) -> str:
         """Return the character behind the next one, blanks aside."""

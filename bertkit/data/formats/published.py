@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 from collections import Counter
-from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from typing import Any
 
 from bertkit.data.column_names import (
@@ -167,13 +167,21 @@ def _named(rows: Iterator[Row | BadRow], header: Row) -> Iterator[Row | BadRow]:
 def _wider(rows: Iterator[Row | BadRow], ahead: int) -> Iterator[Row | BadRow]:
     """Let the first row name the columns of all that are read ahead."""
     some = list(itertools.islice(rows, ahead))
+    while (bare := all(map(_is_bare, some))) and len(some) < _MOST_BARE and (more := [*itertools.islice(rows, ahead)]):
+        some += more
     place = next((place for place, row in enumerate(some) if isinstance(row, Row)), None)
     if place is not None and isinstance(first := some[place], Row) and isinstance(first.fields, dict):
         names = dict.fromkeys(name for row in some if isinstance(row, Row) for name in row.fields)
+        names |= {"label": None} if bare else {}
         if len(names) > len(first.fields):
             some[place] = Row(first.line, _Wider(first.fields, tuple(names)))
     yield from some
     yield from rows
+
+
+def _is_bare(row: Row | BadRow) -> bool:
+    """Tell a row of an annotation tool that nobody has annotated, which does not show what others have."""
+    return isinstance(row, BadRow) or row.fields.get("annotation_id") == ""
 
 
 class _Wider(Mapping[str, str]):
@@ -245,21 +253,36 @@ def _tells(form: Form, fields: Fields) -> bool:
 
 
 def _label_studio(fields: Fields) -> list[dict[str, str]]:
-    """Read a task of Label Studio's full export: its data, and the first annotation that was not cancelled."""
+    """Read a task of Label Studio's full export: its data, and the annotation that counts.
+
+    That is the one called the ground truth, or else what most of those say that were not cancelled.
+    """
     data = object_in(fields, "data")
     row = {name: cell_of(value) for name, value in data.items()}
     if "text" not in row and len(texts := [name for name, value in data.items() if isinstance(value, str)]) == 1:
         row["text"] = row.pop(texts[0])
     made = list_in(fields, "annotations" if "annotations" in fields else "completions")
     done = [a for a in made if isinstance(a, dict) and not a.get("was_cancelled")]
-    row["annotation_id"] = cell_of(done[0].get("id", 1)) if done else ""
-    results = [result for result in (done[0].get("result") if done else None) or () if isinstance(result, dict)]
+    done = [a for a in done if a.get("ground_truth")][:1] or done
+    if not done:
+        return [row | {"annotation_id": ""}]
+    found = [_annotated([result for result in a.get("result") or () if isinstance(result, dict)]) for a in done]
+    most = _most(map(cell_of, found))
+    if most == DISAGREED:
+        return [row | {"annotation_id": DISAGREED} | dict.fromkeys(found[0], "")]
+    place = list(map(cell_of, found)).index(most)
+    return [row | {"annotation_id": cell_of(done[place].get("id", 1))} | found[place]]
+
+
+def _annotated(results: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return what an annotation of Label Studio's holds: classes, entities, and what people wrote, by its name."""
+    found: dict[str, str] = {}
     spans: list[Any] = []
     classes: list[Any] = []
     for result in results:
         value = result.get("value")
         if isinstance(value, dict) and "start" in value:
-            labels: Any = next((found for kind in _SPAN_KINDS if (found := value.get(kind))), [])
+            labels: Any = next((own for kind in _SPAN_KINDS if (own := value.get(kind))), [])
             spans.append({"start": value["start"], "end": value.get("end"), "labels": labels})
         elif isinstance(value, dict) and isinstance(value.get("choices"), list):
             classes += value["choices"]
@@ -267,15 +290,21 @@ def _label_studio(fields: Fields) -> list[dict[str, str]]:
             classes += ["/".join(map(str, path)) for path in value["taxonomy"] if isinstance(path, list)]
         elif isinstance(value, dict) and (score := value.get("rating", value.get("number"))) is not None:
             classes.append(score)
-        elif isinstance(value, dict) and isinstance(value.get("text"), list):  # what people wrote
-            row[str(result.get("from_name", "summary"))] = cell_of("\n".join(map(str, value["text"])))
+        elif isinstance(value, dict) and isinstance(value.get("text"), list):
+            found[str(result.get("from_name", "summary"))] = cell_of("\n".join(map(str, value["text"])))
         elif "from_id" not in result:  # what ties two of the others
             raise RowError(f"an annotation of the type {quoted(result.get('type'))} cannot be read")
-    if classes and not spans:
-        row["label"] = cell_of(classes[0] if len(classes) == 1 else classes)
-    elif done:
-        row["entities"] = cell_of(spans)
-    return [row]
+    if classes:
+        found["category" if spans else "label"] = cell_of(classes[0] if len(classes) == 1 else classes)
+    if spans or not classes:
+        found["entities"] = cell_of(sorted(spans, key=lambda span: (str(span["start"]).zfill(9), cell_of(span))))
+    return found
+
+
+def _most(answers: Iterable[str]) -> str:
+    """Return the answer that comes most often; `DISAGREED` where another one comes as often."""
+    counts = Counter(answers).most_common(2)
+    return DISAGREED if len(counts) == 2 and counts[0][1] == counts[1][1] else counts[0][0]
 
 
 def _is_task(fields: Fields) -> bool:
@@ -508,10 +537,8 @@ def _answers_of(fields: Fields, name: str) -> Any:
 def _submitted(answers: Any) -> Any:
     found = [answer for answer in answers if isinstance(answer, dict)] if isinstance(answers, list) else []
     values = [answer.get("value") for answer in found if answer.get("status") in (None, "submitted")]
-    counts = Counter(map(cell_of, values)).most_common(2)
-    if len(counts) == 2 and counts[0][1] == counts[1][1]:
-        return DISAGREED
-    return next((value for value in values if cell_of(value) == counts[0][0]), None)
+    most = _most(map(cell_of, values)) if values else DISAGREED
+    return next((value for value in values if cell_of(value) == most), DISAGREED if values else None)
 
 
 def _light_tag(fields: Fields) -> list[dict[str, str]]:
@@ -660,6 +687,7 @@ _TOLD = "-metadata"  # of a job of Ground Truth
 _SPAN_KINDS = ("labels", "hypertextlabels")
 _SENTENCE_NAMES = (*TEXT_NAMES, "form")
 _ROWS_LOOKED_AT = 200
+_MOST_BARE = 2000
 _END_NAMES = ("end", "end_offset", "stop")
 _PLACE_NAMES = ("start", "begin", "start_offset", "begin_offset", "offset")
 _FEW_WORDS = 10

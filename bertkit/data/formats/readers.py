@@ -127,7 +127,7 @@ def _read(
         above += _left_above(line, lines.number)
         lines.begin_record()
     if known.kind == "jsonl":
-        return read_json_lines(lines, keep_blank=keep_blank)
+        return itertools.chain(above, read_json_lines(lines, keep_blank=keep_blank))
     if known.kind == "txt":
         return _read_txt(lines, keep_blank=keep_blank)
     if known.kind == "marked":

@@ -58,7 +58,7 @@ from bertkit.plain import is_kept_stdin, listed, quoted
 Marks = Literal[
     "", "label", "/", "_", "|", "element", "bracket", "angle", "link", "start", "speech", "nlu", "entities of nlu",
     "PubTator", "SemEval", "Vowpal Wabbit", "libsvm", "weights", "tree", "behind",
-    "XML or HTML", "YAML", "subtitles", "RTF", "LaTeX", "a script",
+    "XML or HTML", "YAML", "subtitles", "RTF", "LaTeX", "a script", "Python", "SQL", "ARFF",
 ]  # fmt: skip
 """`label`: `LABEL:fine text`; `/`, `_`, `|`: an entity tag behind each word; `speech`: a part of speech behind each;
 `tree`: words in a tree, its label first; `behind`: `text;label` or `text@label`; `nlu`: examples below their intents;
@@ -125,6 +125,15 @@ _OTHER: Mapping[Marks, re.Pattern[str]] = {
     "RTF": re.compile(r"\{\\rtf"),
     "LaTeX": re.compile(r"\\(?:documentclass|begin\{document)"),
     "a script": re.compile(r"(?:(?:var|let|const)\s+\w+\s*=|module\.exports\s*=|export default)\s*[\[{]"),
+    "Python": re.compile(
+        r"(?:#.*\n|(?:from|import) [\w.]+.*\n)*[A-Za-z_]\w*\s*(?::\s*[\w\[\], .]+)?=\s*[\[({]\s*(?:#.*)?(?:\n|$)"
+    ),
+    "SQL": re.compile(
+        r"(?:(?:--|/\*).*\n)*\s*(?:CREATE TABLE\b[^\n(]*\(|INSERT INTO\b.*\bVALUES\b|DROP TABLE\b.*;"
+        r"|BEGIN TRANSACTION;)",
+        re.IGNORECASE,
+    ),
+    "ARFF": re.compile(r"(?:%.*\n)*\s*@relation\b.*\n(?:%.*\n)*\s*@attribute\b", re.IGNORECASE),
 }
 _BEGINNING = 3  # lines that show it
 # A part of speech, or of several in a Korean word (나/NP+는/JX); punctuation may be its own.
@@ -687,11 +696,11 @@ def _told_format(opened: Opened, kind: str | None, header: Sequence[str], knows:
     lines = _sample_lines(opened, encoding)
     if kind in (None, "conll") and lines and lines[0].startswith(WEBANNO):
         return TableFormat("conll", encoding, has_header=False, delimiter=" ")
-    above = lines_above(lines, knows) if kind in (None, "csv", "tsv") else 0
+    above = lines_above(lines, knows) if kind in (None, "csv", "tsv", "jsonl") else 0
     table = _told_by(lines[above:], encoding, opened, kind, header, knows)
-    if above and table.kind in ("csv", "tsv") and table.has_header:
+    if above and (table.kind == "jsonl" or (table.kind in ("csv", "tsv") and table.has_header)):
         table = replace(table, skip=max(table.skip, opened.first_line - 1) + above)
-    elif above:
+    elif above and table.kind != "json":  # in which comments may stand anywhere
         table = _told_by(lines, encoding, opened, kind, header, knows)
     if table.kind not in ("csv", "tsv"):
         return table

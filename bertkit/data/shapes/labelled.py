@@ -106,7 +106,9 @@ def _one_label(written: str, column: str) -> str:
             return value_text(found[0]).strip()
         if len(found) == 1 and isinstance(found[0], dict) and list(found[0]) == ["rating"]:  # Label Studio's
             return value_text(found[0]["rating"])
-        raise RowError(f"the label is a list, and a row has one label (column {quoted(column)})")
+        if len(found) != 1 or not isinstance(found[0], dict):
+            raise RowError(f"the label is a list, and a row has one label (column {quoted(column)})")
+        (found,) = found
     if isinstance(found, dict):
         way_on = ""
         if (inner := _telling_key(found)) is not None:

@@ -295,11 +295,11 @@ def _placed_letter(letter: str, choices: Mapping[str, str]) -> str | None:
 QUESTION_NAMES = (
     *("prompt", "question", "question_stem", "startphrase", "ctx"),
     *("goal", "questions", "question_text", "stem", "query", "problem", "asks_for"),
-    *("질문", "문제", "질의", "물음"),
+    *("질문", "문제", "질의", "물음", "문항", "발문"),
 )
 CONTEXT_NAMES = (
     *("context", "passage", "article", "premise", "paragraph", "story", "sentence", "dialogue", "conversation"),
-    *("지문", "본문", "전제", "문단", "문장"),
+    *("지문", "본문", "전제", "문단", "문장", "맥락", "제시문"),
 )
 ANSWER_NAMES = (
     *("answer", "answerkey", "label", "gold_label", "gold", "target", "cop", "정답", "답", "correct_answer", "correct"),
@@ -311,6 +311,9 @@ LIST_NAMES = (
     *("보기", "선택지", "선지"),
 )
 # SWAG's beginning, where it stands in two columns
+_TOLD_OF_ROW = re.compile(
+    r"(?:^|[\W_])(?:id|idx|index|no|nr|level|topic|source|subject)$|(?<=[a-z])(?:Id|ID)$|번호$", re.IGNORECASE
+)
 _BEGINNING = ("sent1", "sent2")
 # One prompt that holds question and choices, as OpenBookQA is given to language models
 _PROMPT_NAME = "instruction"
@@ -339,6 +342,7 @@ def find_choice_columns(names: Sequence[str], wanted: Wanted) -> ColumnMap | Non
     free = [name for name in names if name not in (*chosen.text, *chosen.choices, chosen.label)]
     texts = chosen.text or all_there(names, (c.text for c in known)) or _find_texts(free, stored)
     choices = chosen.choices or all_there(names, (c.choices for c in known)) or choice_columns(free) or _listed(free)
+    texts = texts or _only_other(free, choices)
     if not chosen.text and len(texts) == 1 and first_named(texts, CONTEXT_NAMES) and are_bare(choices):
         texts = texts[1:]  # a text beside columns a and b has nothing to ask of them
     if not texts or not choices:
@@ -372,6 +376,14 @@ def _find_texts(names: Sequence[str], stored: ColumnMap | None) -> tuple[str, ..
         if there and len(there) == len(texts) and count in (None, len(there)):
             return there
     return ()
+
+
+def _only_other(names: Sequence[str], choices: Sequence[str]) -> tuple[str, ...]:
+    """Return the only column beside several choices and their answers, which is what is asked, whatever its name."""
+    answer = first_named(others(names, *choices), ANSWER_NAMES)
+    found = [name for name in others(names, *choices, answer) if not _TOLD_OF_ROW.search(name)]
+    is_asked = answer is not None and len(choices) > 1 and not are_bare(choices) and len(found) == 1
+    return tuple(found) if is_asked else ()
 
 
 def _listed(names: Sequence[str]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from bertkit.data.tagged.places import (
     find_entities,
     in_characters,
     join_tokens,
+    may_be_entity,
     shows_kind,
     text_or_tokens,
     word_places,
@@ -179,7 +180,7 @@ def _marks_entities(row: Row, columns: ColumnMap, tags: list[str]) -> bool | Non
         if not isinstance(values, list):
             return None
         if not values or all(isinstance(value, list | dict) for value in values):
-            return bool(values)
+            return bool(values) if all(map(may_be_entity, values)) else None
         text, tokens = text_or_tokens(row.fields, columns)
     except RowError:
         return None

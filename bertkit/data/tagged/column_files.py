@@ -298,7 +298,7 @@ def _sentences(lines: Lines, comma: str, *, need_tags: bool) -> Iterator[_Senten
         annotated = WebAnno() if text.startswith(WEBANNO) else annotated
         if lines.fault is not None or "\r" in text.strip():
             sentence.note(lines.number, lines.fault or CARRIAGE_RETURN)
-        elif _ends_sentence(text, sentence.rows, need_tags=need_tags):
+        elif _ends_sentence(text, sentence.rows, comma, need_tags=need_tags):
             if sentence.rows or sentence.fault:
                 yield sentence
                 sentence = _Sentence()
@@ -323,10 +323,10 @@ def _sentences(lines: Lines, comma: str, *, need_tags: bool) -> Iterator[_Senten
         yield sentence
 
 
-def _ends_sentence(text: str, rows: Sequence[Sequence[str]], *, need_tags: bool) -> bool:
+def _ends_sentence(text: str, rows: Sequence[Sequence[str]], comma: str, *, need_tags: bool) -> bool:
     if text == " " and not need_tags and rows and all(len(row[0]) == 1 for row in rows):
         return False  # characters without tags: this one is a space
-    return text.startswith(_DOCUMENT) or not text.strip()
+    return text.startswith(_DOCUMENT) or not text.strip() or not text.strip(f" {comma}")
 
 
 def _is_comment(text: str, width: int | None, *, need_tags: bool) -> bool:

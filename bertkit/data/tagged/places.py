@@ -142,6 +142,7 @@ _START_KEYS = ("start", "start_offset", "startOffset", "begin")
 _FIRST_KEYS, _LAST_KEYS = ("startPos", "startCharIndex"), ("endPos", "endCharIndex")
 _END_KEYS = ("end", "end_offset", "endOffset", "stop")
 _STRING_KEYS = ("text", "string", "word", "mention", "surface")
+_OF_CLASSES = {"label", "name", "value", "class", "category", "id", "score", "confidence", "probability", "color"}
 _LABEL_KEYS = (
     *("label", "labels", "type", "entity_type", "entity_group", "tag"),
     *("entity", "entityName", "category", "displayName"),
@@ -278,6 +279,11 @@ def _claim(number: int, item: Any) -> _Claim:
     if not isinstance(string, str) or not string.strip():
         raise RowError(f"entity {number} has neither a place nor a string")
     return _Claim(label.strip(), None, string.strip())
+
+
+def may_be_entity(item: Any) -> bool:
+    """Tell whether an item of a list may be an entity: an object with nothing but a label is a class."""
+    return not isinstance(item, Mapping) or not item.keys() <= _OF_CLASSES
 
 
 def _place(number: int, start: Any, end: Any, label: str) -> CharSpan:

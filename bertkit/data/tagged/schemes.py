@@ -325,7 +325,9 @@ _HEADER_WORDS = frozenset(
     {"token", "tokens", "word", "words", "form", "text", "label", "labels", "tag", "tags", "ner", "ner_tag", "ner_tags"}
     | {"entity", "bio", "iob", "pos", "chunk", "lemma", "id", "index", "idx", "no", "#", "sentence", "sentence #"}
     | {"ne", "nes", "upos", "xpos", "iob2", "sentence_id", "sent_id", "token_id"}
-    | {"단어", "토큰", "어절", "품사", "태그", "레이블", "라벨", "개체명"}
+    | {"단어", "토큰", "어절", "형태소", "품사", "태그", "레이블", "라벨", "개체명", "개체", "번호", "순번"}
+    | {"문장번호", "문장 번호"}
+    | {"gold", "bio_tag", "iob_tag", "ner_label", "entity_tag"}
 )
 _DOCUMENT = "-DOCSTART-"
 # CoNLL-U's lines of several words at once (1-2) and of words that are not in the text (5.1).
@@ -338,6 +340,7 @@ _CONLLU_WIDTH = 10
 # CoNLL-2012's spelling of entities, (PERSON* and *) around their words, and the place of their column.
 _BRACKETED = re.compile(r"(?P<outer>(?:\([^()*\s]+(?=\())*)(?:\((?P<label>[^()*\s]+))?\*?(?P<end>\))?(?P<more>\)*)")
 _CONLL_2012_WIDTH, _CONLL_2012_TAG = 12, 10
+_PARTING = " \t\r,;|"  # a row of a spreadsheet in which nothing stands is a blank line
 _ALIKE = 0.8  # Lines of so great a share have the same number of columns.
 _ONE_SENTENCE = 100  # Lines of which a file without a blank one may be a single sentence.
 _STRAY_LINES = 10  # Tagged text may have one line in so many that is none.
@@ -497,6 +500,7 @@ def looks_tagged_lines(lines: Sequence[str], *, is_named: bool) -> str | None:
     Returns:
         A comma, a semicolon, a bar or " " (which stands for tabs and spaces); None: they are none.
     """
+    lines = [line if line.strip(_PARTING) else "" for line in lines]
     parted = any(line.strip() and not after.strip() for line, after in pairwise(lines[:-1]))
     tagged = [line for line in lines if line.strip() and not line.startswith(_ABOVE)]
     if not tagged:
@@ -569,7 +573,7 @@ def _is_tag_first(rows: Sequence[Columns]) -> bool:
 def is_header(columns: Columns) -> bool:
     """Tell whether a line names the columns of a file."""
     folded = [column.strip().casefold() for column in columns]
-    return len(columns) > 1 and all(column in _HEADER_WORDS or column.endswith("_tags") for column in folded)
+    return len(columns) > 1 and all(column in _HEADER_WORDS or column.endswith(("_tags", "태그")) for column in folded)
 
 
 def find_layout(sentences: Iterable[Sequence[Columns]], *, need_tags: bool, is_germeval: bool = False) -> Layout:

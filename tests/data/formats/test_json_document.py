@@ -40,6 +40,7 @@ FORMS = {
     "pretty wrapped": json.dumps({"version": "1.0", "data": ROWS, "note": [1, {"a": 2}]}, indent=4),
     "wrapped under another name": json.dumps({"reviews": ROWS}),
     "objects over several lines": "\n".join(json.dumps(row, indent=1) for row in ROWS),
+    "comments": "// by hand\n[\n# one\n" + ", /* an\nother */ \n".join(map(json.dumps, ROWS)) + " // the end\n]\n/*",
     "objects with commas": ",\n".join(json.dumps(row, indent=1) for row in ROWS),
     **{f"pandas {orient}": pandas(orient) for orient in ("columns", "split", "index", "table", "records")},
 }
@@ -114,6 +115,7 @@ def test_a_row_that_cannot_be_used_does_not_end_the_reading() -> None:
         ('{"data": [{"text": "a"}]', r"^t:1: invalid JSON: .*middle of an object"),
         ('{"data": [{"text": "a"}]} x', r"^t:1: invalid JSON: a JSON object"),
         ("[" * 100_000, r"nested too deeply"),
+        ('[{"text": "a"}\n/ {"text": "b"}]', r"^t:2: invalid JSON: a value is expected, or a comment"),
     ],
 )
 def test_broken_json_is_named_by_its_line(text: str, message: str) -> None:
@@ -196,6 +198,12 @@ def test_several_tables_in_one_file_are_named(tmp_path: Path, rows: list[object]
     columns = {"text": ["good", "bad"], "label": ["pos", "neg"]}
     path.write_text(json.dumps({"train": columns, "test": columns}), encoding="utf-8")
     with pytest.raises(DataError, match=r"several tables, 'train' and 'test'.*jq -c '\.train'"):
+        list(read_rows(path))
+    path.write_text(json.dumps({"data": {"train": rows, "test": rows}}), encoding="utf-8")
+    with pytest.raises(DataError, match=r"several tables, 'data.train' and 'data.test'.*jq -c '\.data\.train\[\]'"):
+        list(read_rows(path))
+    path.write_text(json.dumps({"data": {"train": columns, "test": columns}}), encoding="utf-8")
+    with pytest.raises(DataError, match=r"jq -c '\.data\.train'"):
         list(read_rows(path))
     path.write_text(json.dumps({"range": "A1:B3", "values": [["text", "label"], ["good", "pos"]]}), encoding="utf-8")
     assert [row.fields for row in read_rows(path) if isinstance(row, Row)] == [{"text": "good", "label": "pos"}]

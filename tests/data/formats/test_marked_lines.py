@@ -211,6 +211,11 @@ def test_abstracts_with_the_places_of_entities_below_them(tmp_path: Path) -> Non
         ("WEBVTT\n\n00:01.000 --> 00:02.000\nhello", "subtitles"),
         ("1\n00:00:01,000 --> 00:00:02,000\nhello", "subtitles"),
         ("var data = [\n{text: 1}];", "a script"),
+        ("TRAIN_DATA = [\n    ('a text', {'entities': []}),\n]", "Python"),
+        ("import spacy\ntrain: list[str] = [  # by hand\n'a']", "Python"),
+        ("-- a dump\nCREATE TABLE reviews (text TEXT);", "SQL"),
+        ("INSERT INTO reviews VALUES ('good', 'pos');", "SQL"),
+        ("% by hand\n@relation reviews\n\n@attribute text string\n@data\n'good',pos", "ARFF"),
     ],
 )
 def test_lines_of_a_program_are_no_texts_in_silence(tmp_path: Path, written: str, what: str) -> None:
@@ -223,5 +228,11 @@ def test_lines_of_a_program_are_no_texts_in_silence(tmp_path: Path, written: str
 
 
 def test_speakers_and_lists_are_texts(tmp_path: Path) -> None:
-    for written in ("Ana: hello\nBo: no\nAna: why", "- note: it rained\n- note: it snowed", "a <b> c"):
+    for written in (
+        "Ana: hello\nBo: no\nAna: why",
+        "- note: it rained\n- note: it snowed",
+        "a <b> c",
+        "create table reservations for two\ninsert into the slot\nx = y [see below]",
+        "# a title\nx = [1, 2]",
+    ):
         assert not open_texts(str(lines(tmp_path / "a.txt", written))).notes

@@ -211,6 +211,65 @@ def test_the_full_export_of_label_studio(tmp_path: Path) -> None:
     assert any("it is not annotated (1)" in note for note in loaded.notes)
 
 
+def studio(*choices: str, **told: object) -> list[dict[str, object]]:
+    """Return what annotators chose, the first of whom took it back, and whatever else is told of the last."""
+    made = [{"id": n, "result": [{"value": {"choices": [name]}}]} for n, name in enumerate(choices)]
+    return [{"id": 9, "was_cancelled": True, "result": []}, *made[:-1], {**made[-1], **told}]
+
+
+def test_of_several_annotators_of_label_studio_most_count(tmp_path: Path) -> None:
+    given = [
+        studio("Good"),
+        studio("Good", "Bad"),
+        studio("Bad", "Bad", "Good"),
+        studio("Good", "Bad", ground_truth=True),
+        studio("Bad", "Good"),
+    ]
+    rows = [{"id": i, "data": {"text": f"text {i}"}, "annotations": own} for i, own in enumerate(given)]
+    loaded = load_data([str(jsonl(tmp_path / "export.jsonl", rows))])
+    assert [(row.texts[0], row.answer) for row in loaded.splits["train"]] == [
+        ("text 0", "Good"), ("text 2", "Bad"), ("text 3", "Bad"),
+    ]  # fmt: skip
+    assert any("its annotators did not agree (2), the first at" in note for note in loaded.notes)
+
+
+def test_entities_and_classes_of_label_studio(tmp_path: Path) -> None:
+    spans = [{"value": {"start": s, "end": e, "labels": [label]}} for s, e, label in SPANS]
+    several = [[spans, spans[::-1]], [spans[:1], spans], [[], []]]
+    chosen = {"value": {"choices": ["Good"]}}
+    rows = [
+        {
+            "data": {"text": TEXT},
+            "annotations": [{"id": n, "result": [*result, chosen]} for n, result in enumerate(own)],
+        }
+        for own in several
+    ]
+    loaded = load_data([str(jsonl(tmp_path / "export.jsonl", rows))])
+    assert [row.answer for row in loaded.splits["train"]] == [SPANS, []], "their order tells nothing"
+    assert any("its annotators did not agree (1)" in note for note in loaded.notes)
+    chosen = [{"value": {"choices": [name]}} for name in ("Good", "Bad")]
+    rows = [{"data": {"text": TEXT}, "annotations": [{"id": n, "result": [*spans, chosen[n % 2]]}]} for n in range(20)]
+    loaded = load_data([str(jsonl(tmp_path / "export.jsonl", rows))])
+    (said,) = [note for note in loaded.notes if "the classes in 'category' are not" in note]
+    assert "--columns text=text,label=category" in said
+    loaded = load_data([str(jsonl(tmp_path / "export.jsonl", rows))], columns="text=text,label=category")
+    assert {row.answer for row in loaded.splits["train"]} == {"Good", "Bad"}
+
+
+@pytest.mark.parametrize("annotated", [True, False])
+def test_many_rows_of_label_studio_that_nobody_annotated(tmp_path: Path, annotated: bool) -> None:
+    made = [{"id": 1, "result": [{"value": {"choices": ["Good"]}}]}] if annotated else []
+    rows = [{"data": {"text": f"text {n}"}, "annotations": made if n >= 50 else []} for n in range(60)]
+    path = jsonl(tmp_path / "export.jsonl", rows)
+    if annotated:
+        loaded = load_data([str(path)])
+        assert (loaded.task, len(loaded.splits["train"])) == ("classify", 10)
+        assert any("it is not annotated (50)" in note for note in loaded.notes)
+    else:
+        with pytest.raises(DataError, match=r"there are no rows in it \(it is not annotated \(60\)\)\."):
+            load_data([str(path)])
+
+
 def test_classes_from_label_studio(tmp_path: Path) -> None:
     rows = [
         {"id": i, "data": {"review": f"text {i}"},

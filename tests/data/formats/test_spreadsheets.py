@@ -215,6 +215,20 @@ def test_comments_above_a_header_are_left_out_and_said(tmp_path: Path, name: str
     assert any(said in note for note in load_data((str(path),)).notes)
 
 
+@pytest.mark.parametrize("name", ["t.jsonl", "t.json", "t"])
+def test_comments_above_lines_of_json_are_left_out_and_said(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = '# by hand\n\n// and more\n{"text": "see you", "label": "ham"}\n{"text": "win now", "label": "spam"}\n'
+    path = written(tmp_path, name, text)
+    said = "the line is a comment above the table"
+    rows = [Row(4, {"text": "see you", "label": "ham"}), Row(5, {"text": "win now", "label": "spam"})]
+    assert list(read_rows(path)) == [LeftOut(1, said), LeftOut(3, said), *rows]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert list(open_texts("-").texts) == ["see you", "win now"]
+    assert sniff_format(written(tmp_path, "t.md", "# A title\n[a link](b)\n{braces}\n")).kind == "txt"
+
+
 @pytest.mark.parametrize("text", ["#text,label\nsee you,ham\nwin now,spam\n", "#1 string,#2 string,label\na,b,1\n"])
 def test_a_header_may_begin_with_a_hash(tmp_path: Path, text: str) -> None:
     path = written(tmp_path, "t.csv", text)
@@ -390,3 +404,25 @@ def test_headings_over_several_columns_are_no_names(tmp_path: Path, groups: str)
 def test_a_column_without_a_name_makes_no_title_of_the_names(tmp_path: Path) -> None:
     path = written(tmp_path, "t.csv", ",text,label\n0,review,class\n" + "".join(f"{i},so it is,no\n" for i in range(9)))
     assert pairs(path)[:2] == [("review", "class"), ("so it is", "no")]
+
+
+@pytest.mark.parametrize("mark", [", ", "; ", ",  "])
+@pytest.mark.parametrize("head", ['"id"{0}"text"{0}"label"', "id{0}text{0}label"])
+def test_a_space_before_quotes_is_no_part_of_a_field(tmp_path: Path, mark: str, head: str) -> None:
+    lines = [head.format(mark), f'1{mark}"see{mark}you ""there"""{mark}"ham"', f'2{mark}"win\nnow"{mark}"spam"']
+    path = written(tmp_path, "t.csv", "\n".join(lines) + "\n")
+    found = [(row.texts[0], row.label) for row in load_data((str(path),)).splits["train"]]
+    assert found == [(f'see{mark}you "there"', "ham"), ("win\nnow", "spam")]
+    assert [row.fields["label"] for row in read_opened(open_input(str(path)), sniff_format(path))] == ["ham", "spam"]
+
+
+def test_a_space_before_the_quotes_of_one_row_over_lines(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.csv", 'id, text\n1, "see you,\nthere,\nor here"\n')
+    assert [row.fields for row in read_rows(path)] == [{"id": "1", "text": "see you,\nthere,\nor here"}]
+
+
+def test_spaces_in_other_tables_and_quotes_in_prose_stay(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.csv", 'text,label\n see you, ham\n"she said, ""now""",spam\n')
+    assert [row.fields["text"] for row in read_rows(path)] == [" see you", 'she said, "now"']
+    path = written(tmp_path, "t.txt", 'He said, "go on".\nShe said, "no".\n')
+    assert [row.fields["text"] for row in read_rows(path)] == ['He said, "go on".', 'She said, "no".']

@@ -261,3 +261,31 @@ def test_questions_in_more_forms(tmp_path: Path, row: object, texts: tuple[str, 
 def test_of_several_right_answers_one_is_a_choice(tmp_path: Path) -> None:
     (row,) = load_data([str(jsonl(tmp_path / "t.jsonl", [RECORD]))]).splits["train"]
     assert row.all_texts[2:] == ("Ana", "Arl", "Bo"), "the other right answer is no wrong one"
+
+
+def test_causes_and_effects_as_xml(tmp_path: Path) -> None:
+    items = "".join(
+        f'<item id="{n}" asks-for="{asked}" most-plausible-alternative="{n}"><p>The cup fell.</p><a1>a {n}</a1>'
+        f"<a2>b {n}</a2></item>"
+        for n, asked in enumerate(("cause", "effect"), start=1)
+    )
+    (tmp_path / "copa.xml").write_text(f"<copa-corpus>{items}</copa-corpus>", encoding="utf-8")
+    texts = [("The cup fell.", "cause"), ("The cup fell.", "effect")]
+    assert answered(tmp_path / "copa.xml") == list(zip(texts, ("a 1", "b 2"), strict=True))
+
+
+@pytest.mark.parametrize("names", ["맥락,보기1,보기2,정답", "번호,상황 설명,선택지1,선택지2,정답"])
+def test_the_only_column_beside_choices_and_answers_is_what_is_asked(tmp_path: Path, names: str) -> None:
+    number = "{n}," if names.startswith("번호") else ""
+    rows = [f"{number}컵이 {{n}}번 떨어졌다,깨졌다,비가 왔다,{answer}".format(n=n) for n, answer in enumerate("①②①②")]
+    (tmp_path / "t.csv").write_text("\n".join([names, *rows, ""]), encoding="utf-8")
+    assert [right for _, right in answered(tmp_path / "t.csv")] == ["깨졌다", "비가 왔다"] * 2
+
+
+@pytest.mark.parametrize("names", ["text,choice,label", "text,a,b,label", "id,text,label,answer1"])
+def test_texts_with_a_label_beside_other_columns_are_no_questions(tmp_path: Path, names: str) -> None:
+    width = names.count(",")
+    rows = [",".join([f"row {n}", *["x"] * (width - 1), "yes" if n % 2 else "no"]) for n in range(10)]
+    (tmp_path / "t.csv").write_text("\n".join([names, *rows, ""]), encoding="utf-8")
+    assert load_data([str(tmp_path / "t.csv")], columns="text=text,label=label").task == "classify"
+    assert load_data([str(tmp_path / "t.csv")]).task == "classify"

@@ -37,6 +37,18 @@ def test_a_folder_of_annotated_texts(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").write_text("not annotated\n", encoding="utf-8")
     loaded = load_data([str(tmp_path)])
     assert (loaded.task, len(loaded.splits["train"])) == ("ner", 6)
+    assert f"left out: 1 text in {tmp_path} without annotations (.ann)" in loaded.notes
+
+
+def test_folders_of_annotated_texts_may_be_splits(tmp_path: Path) -> None:
+    for place in ("", "train/one", "train/two", "dev", "other"):
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        write(tmp_path / place)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("not annotated\n", encoding="utf-8")
+    loaded = load_data([str(tmp_path)])
+    assert {split: len(rows) for split, rows in loaded.splits.items()} == {"train": 12, "validation": 3}
+    assert not any("without annotations" in note for note in loaded.notes)
 
 
 @pytest.mark.parametrize(

@@ -88,15 +88,26 @@ def test_small_letters(tmp_path: Path) -> None:
     assert_read(path)
 
 
-@pytest.mark.parametrize("header", ["word\tlabel\n", "Token\tTag\n\n", "단어\t태그\n"])
-def test_a_line_that_names_the_columns(tmp_path: Path, header: str) -> None:
-    loaded = assert_read(write(tmp_path / "t.tsv", "wt", above=header))
+@pytest.mark.parametrize(
+    ("header", "form"),
+    [
+        ("word\tlabel\n", "wt"),
+        ("Token\tTag\n\n", "wt"),
+        ("단어\t태그\n", "wt"),
+        ("번호\t단어\t태그\n", "nwt"),
+        ("문장번호\t어절\t개체명태그\n", "iwt"),
+        ("token\tpos\tgold\n", "wpt"),
+    ],
+)
+def test_a_line_that_names_the_columns(tmp_path: Path, header: str, form: str) -> None:
+    loaded = assert_read(write(tmp_path / "t.tsv", form, above=header))
     assert any("the line names the columns" in note for note in loaded.notes)
 
 
 @pytest.mark.parametrize("header", ["", "word,tag\n"])
-def test_commas_part_the_columns(tmp_path: Path, header: str) -> None:
-    assert_read(write(tmp_path / "t.csv", "ct", comma=",", above=header))
+@pytest.mark.parametrize("between", ["\n", ",\n", " , \n"])
+def test_commas_part_the_columns(tmp_path: Path, header: str, between: str) -> None:
+    assert_read(write(tmp_path / "t.csv", "ct", comma=",", above=header, between=between))
 
 
 def test_germeval_has_two_columns_of_tags_and_a_source_above(tmp_path: Path) -> None:
