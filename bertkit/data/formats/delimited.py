@@ -106,7 +106,7 @@ def _with_space(full: Sequence[str], delimiter: str) -> str:
     if 2 * opened < len(rows) or not all(len(row) == len(rows[0]) > 1 for row in rows):
         return delimiter
     try:
-        list(_cut(full, spaced))
+        list(_cut(map(unescaped, full) if are_escaped(full, spaced) else full, spaced))
     except csv.Error as error:  # said of somebody, "a speech".
         return spaced if "unexpected end of data" in str(error) else delimiter
     return spaced
@@ -187,9 +187,10 @@ def has_row_names(full: Sequence[str], delimiter: str) -> bool:
     Numbers are sure where they are in quotes, count the rows, or are many: a last column may lack its name, too.
     """
     rows = _cut_rows(full, delimiter)
-    names = [row[0] for row in rows[1:]]
-    if not names or any(len(row) != len(rows[0]) + 1 or not row[-1].strip() for row in rows[1:]):
+    below = rows[1:]
+    if not below or any(len(row) != len(rows[0]) + 1 or not row[-1].strip() for row in below):
         return False
+    names = [row[0] for row in below]
     are_in_quotes = full[0][:1] == '"' == full[1][:1]
     are_counted = names in ([str(place + first) for place in range(len(names))] for first in (0, 1))
     are_sure = are_in_quotes or are_counted or len(names) >= _MANY_ROWS
@@ -211,7 +212,7 @@ def _is_regular(written: str, delimiter: str) -> bool:
     """Tell whether text is csv whose rows have as many fields each; the last may be cut off, the first be a header."""
     rows: list[list[str]] = []
     try:
-        for row in csv.reader(io.StringIO(written, newline=""), delimiter=delimiter, strict=True):
+        for row in _cut(io.StringIO(written, newline=""), delimiter):
             rows.append(row)  # noqa: PERF402
     except csv.Error as error:
         if _UNEXPECTED_END not in str(error):

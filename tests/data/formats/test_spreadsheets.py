@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -426,3 +427,17 @@ def test_spaces_in_other_tables_and_quotes_in_prose_stay(tmp_path: Path) -> None
     assert [row.fields["text"] for row in read_rows(path)] == [" see you", 'she said, "now"']
     path = written(tmp_path, "t.txt", 'He said, "go on".\nShe said, "no".\n')
     assert [row.fields["text"] for row in read_rows(path)] == ['He said, "go on".', 'She said, "no".']
+
+
+@pytest.mark.parametrize("quote", ['""', '\\"'], ids=["double", "escape"])
+def test_a_space_before_quotes_that_hold_quotes(tmp_path: Path, quote: str) -> None:
+    rows = "".join(f'"it was {quote}good{quote} {i}, yes", "pos"\n"bad {i}, really", "neg"\n' for i in range(4))
+    first, second, *_ = read_rows(written(tmp_path, "t.csv", f"text, label\n{rows}"))
+    assert first == Row(2, {"text": 'it was "good" 0, yes', "label": "pos"})
+    assert second == Row(3, {"text": "bad 0, really", "label": "neg"})
+
+
+def test_json_whose_texts_hold_quotes_is_not_cut_at_commas(tmp_path: Path) -> None:
+    lines = "".join(json.dumps({"prompt": f'He said "no" {i}', "A": "yes, it is", "B": "no"}) + "\n" for i in range(4))
+    texts = [row.fields["prompt"] for row in read_rows(written(tmp_path, "t.txt", lines))]
+    assert texts == [f'He said "no" {i}' for i in range(4)]
