@@ -31,6 +31,7 @@ LISTED = ("[", "(", "array([")
 _ENDS = {"[": "]", "(": ")", "{": "}"}
 # What a category's share is at least where it counts.
 _LIKELY = 0.5
+TOO_MANY_DIGITS = "invalid JSON: a number has thousands of digits"
 HALF_PAIR = "half a surrogate pair (\\ud800 to \\udfff) is not a character"
 
 
@@ -77,7 +78,7 @@ def parse_json(text: str) -> Any:
     except RecursionError:
         raise NoJsonError("invalid JSON: it is nested too deeply") from None
     except ValueError:  # Python's limit for whole numbers
-        raise NoJsonError("invalid JSON: a number has thousands of digits") from None
+        raise NoJsonError(TOO_MANY_DIGITS) from None
     if "\\u" in text and _HALF.search(text) and not is_encodable(value_text(value)):
         raise RowError(HALF_PAIR)
     return value

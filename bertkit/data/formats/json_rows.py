@@ -25,6 +25,7 @@ from bertkit.data.records import BadRow, Row
 from bertkit.data.tagged.schemes import is_like_tag, is_outside, is_tag
 from bertkit.data.values import (
     DECODER,
+    TOO_MANY_DIGITS,
     NoJsonError,
     RowError,
     cell_of,
@@ -601,9 +602,11 @@ class _Text:
             except RecursionError:
                 raise self.error("it is nested too deeply") from None
             except RowError:
-                end = self._end_of_value()
-                self._go(end)
+                self._go(self._end_of_value())
                 raise
+            except ValueError:  # Python's limit for whole numbers
+                self._go(self._end_of_value())
+                raise RowError(TOO_MANY_DIGITS) from None
             if end == len(self._text) and self._more():  # a number may go on
                 continue
             self._go(end)
@@ -619,7 +622,7 @@ class _Text:
 
     def _end_of_value(self) -> int:
         try:
-            return json.JSONDecoder().raw_decode(self._text, self._at)[1]
+            return json.JSONDecoder(parse_int=str).raw_decode(self._text, self._at)[1]
         except ValueError as error:
             raise self.error(str(error)) from None
 

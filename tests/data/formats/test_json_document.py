@@ -106,6 +106,13 @@ def test_a_row_that_cannot_be_used_does_not_end_the_reading() -> None:
     assert rows[-1] == Row(1, {"text": "d"})
 
 
+def test_a_number_of_thousands_of_digits_is_a_fault_of_its_row() -> None:
+    text = f'[{{"text": "a", "n": {"9" * 5000}}},\n{{"text": "b", "n": 9}}]'
+    first, second = read_json_document(io.BytesIO(text.encode()), "t", "utf-8")
+    assert first == BadRow(1, "invalid JSON: a number has thousands of digits")
+    assert second == Row(2, {"text": "b", "n": "9"})
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
