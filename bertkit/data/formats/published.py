@@ -705,7 +705,7 @@ _FORMS = (
     Form(
         frozenset({"location", "language", "dataset"}),
         _azure,
-        lambda f: bool({"entities", "class", "classes"} & set(f)),
+        lambda f: bool({"entities", "class", "classes"} & set(f)) and first_named([*f], TEXT_NAMES) is None,
     ),
     Form(frozenset({"source"}), _ground_truth, lambda fields: bool(_jobs_of(fields))),
     Form(frozenset({"textContent"}), _vertex),

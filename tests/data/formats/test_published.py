@@ -122,6 +122,12 @@ def test_split_of_a_row_that_vertex_names_is_said(tmp_path: Path) -> None:
     assert any("the column 'split' says which split each row is of ('training', 'test')" in note for note in notes)
 
 
+@pytest.mark.parametrize("more", ["class", "classes", "entities"])
+def test_texts_with_their_place_and_language_are_no_annotations_of_azure(tmp_path: Path, more: str) -> None:
+    row = {"text": TEXT, "location": "Arl", "language": "ko", "dataset": "Train", more: "a", "label": "b"}
+    assert load_data([str(jsonl(tmp_path / "a.jsonl", [row]))]).splits["train"][0].texts == (TEXT,)
+
+
 def test_annotations_of_azure_lack_their_texts(tmp_path: Path) -> None:
     document = {"location": "a.txt", "language": "en", "dataset": "Train", "class": {"category": "pos"}}
     path = tmp_path / "project.json"
