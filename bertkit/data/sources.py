@@ -11,7 +11,7 @@ from unicodedata import normalize
 
 from bertkit.data.catalog import DATASETS, SPLITS, DatasetSpec
 from bertkit.data.formats.lines import BOM, decoding_fault, sniff_encoding
-from bertkit.data.formats.opened import ANNOTATIONS, open_bytes
+from bertkit.data.formats.opened import ANNOTATIONS, is_annotated, open_bytes
 from bertkit.data.records import CLASSES, READINGS, RELATIONS, BadRow, Row
 from bertkit.errors import DataError, UnknownNameError, UsageError, is_spelling
 from bertkit.files import PACKED_SUFFIXES, entries, exists, is_dir, is_file, without_packing
@@ -545,18 +545,18 @@ def _directory_source(folder: Path, split: str) -> Source:
         files = layout_files(folder, spec)
         if files:
             return Source(spec.name, spec, files)
+    files = {} if any(map(is_annotated, entries(folder))) else split_files(folder, exact=False)
+    if "train" in files or len(files) > 1:
+        return Source(folder.resolve().name, files=files)
     annotated, bare = annotated_files(folder, split)
     if annotated:
         files = {name: tuple(paths) for name, paths in annotated.items()}
         note = f"left out: {bare:,} text{'s' if bare > 1 else ''} in {folder} without annotations ({ANNOTATIONS})"
         return Source(folder.resolve().name, files=files, note=note if bare else "")
-    files = split_files(folder, exact=False)
-    if "train" in files or len(files) > 1:
-        return Source(folder.resolve().name, files=files)
     of_classes = class_files(folder, split)
     if of_classes:
         are_texts = not are_tables(next(iter(of_classes.values())))
-        note = _unlabelled(folder, of_classes)
+        note = _unlabelled(folder, of_classes) or _beside(folder, of_classes)
         return Source(folder.resolve().name, files=of_classes, are_texts=are_texts, note=note)
     if below := tables_below(folder, split):
         note = _unlabelled(folder, below) or _beside(folder, below)

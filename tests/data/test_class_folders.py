@@ -187,6 +187,16 @@ def test_a_folder_beside_those_of_splits_is_not_read_and_named(tmp_path: Path, o
     assert f"left out: {tmp_path / other}, which lies beside the folders of splits" in loaded.notes
 
 
+def test_annotations_in_a_folder_below_tables_do_not_replace_them(tmp_path: Path) -> None:
+    for name in ("reviews_train.csv", "reviews_test.csv"):
+        (tmp_path / name).write_text("text,label\nfine,a\nbad,b\n")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "1.txt").write_text("see Ada")
+    (tmp_path / "old" / "1.ann").write_text("T1\tPER 4 7\tAda\n")
+    assert load_data([str(tmp_path)]).task == "classify"
+    assert load_data([str(tmp_path / "old")]).task == "ner"
+
+
 def test_a_folder_of_labels_alone_is_training(tmp_path: Path) -> None:
     documents(tmp_path / "02.라벨링데이터", "부정", "긍정")
     documents(tmp_path / "01.원천데이터", "없음")

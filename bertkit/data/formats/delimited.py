@@ -33,6 +33,8 @@ COMMENTS = ("#", "//", "--", "%", ";")
 _MOST_TITLES, _FEW_TITLED = 4, 5
 # What stands in one of so many rows is not a name of its column.
 _OFTEN = 20
+# How JSON begins, and not a line of a text in brackets.
+_JSON = re.compile(r'\s*[\[{]\s*(?:["{\[\]}#]|/[/*]|$)')
 # The names of a table whose fields spaces part, as R writes them; and rows that are many enough to be numbered.
 _QUOTED_NAMES = re.compile(r'"[^"]*"(?: "[^"]+")+')
 _MANY_ROWS = 10
@@ -220,7 +222,7 @@ def _is_regular(written: str, delimiter: str) -> bool:
     """Tell whether text is csv whose rows have as many fields each; the last may be cut off, the first be a header."""
     rows: list[list[str]] = []
     try:
-        for row in csv.reader(io.StringIO(written, newline=""), delimiter=delimiter, strict=True):
+        for row in _cut(io.StringIO(written, newline=""), delimiter):
             rows.append(row)  # noqa: PERF402
     except csv.Error as error:
         if _UNEXPECTED_END not in str(error):
@@ -302,7 +304,7 @@ def lines_above(lines: Sequence[str], knows: Knows | None = None) -> int:
         knows: tells the columns that the reader wants.
     """
     above = next((place for place, line in enumerate(lines) if line.strip() and not line.startswith(COMMENTS)), 0)
-    if above and lines[above].lstrip().startswith(("{", "[")):  # JSON, where it is some
+    if above and _JSON.match("\n".join(lines[above : above + 2])):
         return above
     for delimiter in DELIMITERS if above else ():
         names = lines[above].split(delimiter)

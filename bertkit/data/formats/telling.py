@@ -130,8 +130,8 @@ _OTHER: Mapping[Marks, re.Pattern[str]] = {
         r"(?:#.*\n|(?:from|import) [\w.]+.*\n)*[A-Za-z_]\w*\s*(?::\s*[\w\[\], .]+)?=\s*[\[({]\s*(?:#.*)?(?:\n|$)"
     ),
     "SQL": re.compile(
-        r"(?:(?:--|/\*).*\n)*\s*(?:CREATE TABLE\b[^\n(]*\(|INSERT INTO\b.*\bVALUES\b|DROP TABLE\b.*;"
-        r"|BEGIN TRANSACTION;)",
+        r"(?:(?:--|/\*).*\n)*\s*(?:CREATE TABLE\b[^\n(]*\(|INSERT INTO\b.*\bVALUES\s*(?:\(|$)"
+        r"|DROP TABLE (?:IF EXISTS )?\S+;|BEGIN TRANSACTION;)",
         re.IGNORECASE,
     ),
     "ARFF": re.compile(r"(?:%.*\n)*\s*@relation\b.*\n(?:%.*\n)*\s*@attribute\b", re.IGNORECASE),

@@ -128,6 +128,12 @@ def test_texts_with_their_place_and_language_are_no_annotations_of_azure(tmp_pat
     assert load_data([str(jsonl(tmp_path / "a.jsonl", [row]))]).splits["train"][0].texts == (TEXT,)
 
 
+@pytest.mark.parametrize("paragraphs", [["cats", "dogs"], [{"text": "a", "orth": 1}], [{"cats": "two"}]])
+def test_paragraphs_of_others_are_not_spacys(tmp_path: Path, paragraphs: object) -> None:
+    row = {"title": TEXT, "paragraphs": paragraphs, "label": "b"}
+    assert load_data([str(jsonl(tmp_path / "a.jsonl", [row]))]).splits["train"][0].texts == (TEXT,)
+
+
 def test_annotations_of_azure_lack_their_texts(tmp_path: Path) -> None:
     document = {"location": "a.txt", "language": "en", "dataset": "Train", "class": {"category": "pos"}}
     path = tmp_path / "project.json"

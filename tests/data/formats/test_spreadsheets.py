@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -450,3 +451,29 @@ def test_spaces_in_other_tables_and_quotes_in_prose_stay(tmp_path: Path) -> None
     assert [row.fields["text"] for row in read_rows(path)] == [" see you", 'she said, "now"']
     path = written(tmp_path, "t.txt", 'He said, "go on".\nShe said, "no".\n')
     assert [row.fields["text"] for row in read_rows(path)] == ['He said, "go on".', 'She said, "no".']
+
+
+@pytest.mark.parametrize("comma", [",", ", "])
+def test_json_in_a_cell_has_backslashes_of_its_own(tmp_path: Path, comma: str) -> None:
+    cell = json.dumps({"a": 'so "it", is', "b": 1})
+    quoted = '"' + cell.replace('"', '""') + '"'
+    lines = [
+        comma.join(('"text"', '"told"', '"label"')),
+        *[comma.join((f'"one, {i}"', quoted, '"x"')) for i in range(4)],
+    ]
+    rows = [row.fields for row in read_rows(written(tmp_path, "t.csv", "\n".join(lines))) if isinstance(row, Row)]
+    assert rows == [{"text": f"one, {i}", "told": cell, "label": "x"} for i in range(4)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "// the first\n{\n  int one;\n}\n",
+        "# a song\n[Chorus]\nla la\n",
+        "#happy day\n{smile} and go\n",
+        "# list\n[1] one\n[2] two\n",
+        '"see you" "bye"\n"now" "then"\n"one" "two"\n',
+    ],
+)
+def test_lines_that_begin_as_json_or_a_table_may_be_texts(tmp_path: Path, text: str) -> None:
+    assert sniff_format(written(tmp_path, "a.txt", text)).kind == "txt"
