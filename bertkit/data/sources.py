@@ -190,11 +190,14 @@ def _are_of_splits(folder: Path, of_splits: Mapping[str, Sequence[Path]]) -> boo
 
 
 def tables_below(folder: Path, split: str, deep: int = 3) -> dict[str, tuple[Path, ...]]:
-    """Find the tables in the folders of splits, at most so deep; beside folders of labels others hold bare texts."""
+    """Find the tables in the folders of splits, at most so deep; beside folders of labels others hold bare texts.
+
+    Where a folder holds tables of its own none are looked for further below.
+    """
     below = _folders(folder)
     of_splits = _split_folders(folder) or ({split: [folder]} if any(map(_is_of_labels, below)) else {})
     found = {name: tuple(file for path in paths for file in _tables(path)) for name, paths in of_splits.items()}
-    if any(found.values()) or not deep:
+    if any(found.values()) or not deep or any(path.suffix != ".txt" for path in _files_in(folder)):
         return {name: found[name] for name in (*SPLITS, "") if found.get(name)}
     inner = [tables for path in below if (tables := tables_below(path, split, deep - 1))]
     return inner[0] if len(inner) == 1 else {}
@@ -244,8 +247,8 @@ def _is_called(folder: Path, form: re.Pattern[str]) -> bool:
     return form.match(normalize("NFC", folder.name)) is not None
 
 
-def annotated_files(folder: Path, split: str) -> tuple[dict[str, list[Path]], int]:
-    """Find the texts with brat's annotations in a folder and below it, by split, and count those without.
+def annotated_files(folder: Path, split: str, deep: int = 3) -> tuple[dict[str, list[Path]], int]:
+    """Find the texts with brat's annotations in a folder and below it, at most so deep, by split; count those without.
 
     The arguments are those of `class_files`.
     """
@@ -254,10 +257,10 @@ def annotated_files(folder: Path, split: str) -> tuple[dict[str, list[Path]], in
     texts = sorted(path for path in inside if path.suffix == ".txt")
     found = {split: [path for path in texts if path.stem in annotations]}
     bare = len(texts) - len(found[split])
-    for path in _folders(folder):
+    for path in _folders(folder) if deep else ():
         if path.is_symlink():  # it may lead back
             continue
-        below, more = annotated_files(path, _split_of(path) or split)
+        below, more = annotated_files(path, _split_of(path) or split, deep - 1)
         for name, paths in below.items():
             found.setdefault(name, []).extend(paths)
         bare += more if any(below.values()) else 0

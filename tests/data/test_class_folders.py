@@ -197,6 +197,18 @@ def test_annotations_in_a_folder_below_tables_do_not_replace_them(tmp_path: Path
     assert load_data([str(tmp_path / "old")]).task == "ner"
 
 
+def test_tables_are_not_looked_for_below_others_or_very_deep(tmp_path: Path) -> None:
+    documents(tmp_path / "results" / "train", "a", "b")
+    assert load_data([str(tmp_path)]).splits.keys() == {"train"}
+    (tmp_path / "data.csv").write_text("text,label\nfine,a\nbad,b\n")
+    far = tmp_path / "one" / "two" / "three" / "four" / "five"
+    far.mkdir(parents=True)
+    (far / "1.txt").write_text("see Ada")
+    (far / "1.ann").write_text("T1\tPER 4 7\tAda\n")
+    with pytest.raises(DataError, match="no data is there"):
+        load_data([str(tmp_path)])
+
+
 def test_a_folder_of_labels_alone_is_training(tmp_path: Path) -> None:
     documents(tmp_path / "02.라벨링데이터", "부정", "긍정")
     documents(tmp_path / "01.원천데이터", "없음")

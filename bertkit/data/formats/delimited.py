@@ -532,34 +532,40 @@ def read_table(
 
 
 def without_total(rows: Iterator[Row | BadRow]) -> Iterator[Row | BadRow]:
-    """Leave out a last row that is called a total and adds up the numbers above it, as spreadsheets have it."""
+    """Leave out last rows that are called a total and add up the numbers above them, as spreadsheets have them."""
     above: dict[str, list[float]] | None = None
-    held: Row | None = None
+    held: list[Row] = []
     for row in rows:
-        if held is not None:
-            yield held
-            held = None
         if isinstance(row, Row):
             if above is None:
-                above = {name: [] for name, cell in row.fields.items() if is_number(cell.strip())}
+                above = {name: [] for name in _numbers_in(row)}
             elif not _TOTALS.isdisjoint(row.fields.values()) and _adds_up(row, above):
-                held = row
+                held.append(row)
                 continue
             for name, numbers in above.items():
-                if is_number(cell := row.fields.get(name, "").strip()):
+                if is_number(cell := _ungrouped(row.fields.get(name, ""))):
                     numbers.append(float(cell))
+        yield from held
+        held.clear()
         yield row
         if above is not None and max(map(len, above.values()), default=_MOST_ADDED) >= _MOST_ADDED:
             break
-    if held is not None:
-        yield LeftOut(held.line, "the line adds up the rows above it")
+    for total in held:
+        yield LeftOut(total.line, "the line adds up the rows above it")
     yield from rows
+
+
+def _numbers_in(row: Row) -> dict[str, str]:
+    return {name: number for name, cell in row.fields.items() if is_number(number := _ungrouped(cell))}
+
+
+def _ungrouped(cell: str) -> str:
+    return cell.strip().replace(",", "")
 
 
 def _adds_up(row: Row, above: Mapping[str, Sequence[float]]) -> bool:
     """Tell a row of one word for a total and numbers, one of which is made of those above."""
-    filled = {name: cell.strip() for name, cell in row.fields.items() if cell.strip()}
-    numbers = {name: cell for name, cell in filled.items() if is_number(cell)}
+    filled, numbers = [cell for cell in row.fields.values() if cell.strip()], _numbers_in(row)
     return len(filled) - len(numbers) == 1 and any(_is_made_of(numbers[name], above.get(name, ())) for name in numbers)
 
 

@@ -74,7 +74,7 @@ _LABEL = re.compile(r"([A-Z]{2,10}:[A-Za-z]+)\s+(?=\S)", re.ASCII)
 # A tree of Stanford's sentiment treebank, and its leaves; a label behind a text.
 _TREE, _LEAF, _NODE = re.compile(r"\((\d) (.*)\)"), re.compile(r"\(\d ([^()\s]+)\)"), re.compile(r"\((\d) |[()\s]")
 _BEHIND = re.compile(r"(?P<text>.*\S)(?P<mark>[;@]|\s+[;@]\s+)(?P<label>[^\W\d_][\w-]{0,29})\s*")
-_HARDLY_TEXT = {";": re.compile(r"&#?\w+$"), "@": re.compile(r"^\S+$")}
+_HARDLY_TEXT = {";": re.compile(r"&#?\w+$|;(?=\S)"), "@": re.compile(r"^\S+(?:\s+\S+)?$|\d\w*$")}
 _NAME = "(?P<name>[A-Za-z][A-Za-z_-]+)"
 # An element's name, or the type that it states: <PER>…</PER>, <ENAMEX TYPE="PERSON">…</ENAMEX>.
 _ELEMENT = re.compile(
@@ -216,7 +216,8 @@ def _is_tree(line: str) -> bool:
 def _have_labels_behind(lines: Sequence[str]) -> bool:
     """Tell whether all lines end in one of few labels behind a mark; a text may end in a word behind one by chance.
 
-    Sentences have a space on one side of a mark (`yes; no`, `lunch @home`); ada@home is an address, `&nbsp;` a space.
+    Sentences have a space on one side of a mark (`yes; no`, `lunch @home`); ada@home is an address, `&nbsp;` a space,
+    and a;b;c a table.
     """
     found = [match for line in lines if (match := _BEHIND.fullmatch(line)) is not None]
     labels, marks = {match["label"] for match in found}, {match["mark"].strip() for match in found}

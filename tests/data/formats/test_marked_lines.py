@@ -69,7 +69,17 @@ def test_a_label_behind_each_line_is_its_class(tmp_path: Path, mark: str) -> Non
 
 @pytest.mark.parametrize(
     "line",
-    ["it rained {}; {}", "lunch at {} @{}", "ada{}@{}", "salt {} &nbsp;{}", "네 {}; {}", "thanks {} @ {}!", "{} ;{}"],
+    [
+        "0;text {};{}",
+        "Ada Berg ada{}@{}",
+        "it rained {}; {}",
+        "lunch at {} @{}",
+        "ada{}@{}",
+        "salt {} &nbsp;{}",
+        "네 {}; {}",
+        "thanks {} @ {}!",
+        "{} ;{}",
+    ],
 )
 def test_a_word_that_comes_again_behind_a_mark_is_no_label(line: str) -> None:
     assert marks_of([line.format(i, ("home", "office")[i % 2]) for i in range(20)]) == ""
