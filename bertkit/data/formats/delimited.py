@@ -48,7 +48,7 @@ _TOTALS = frozenset(
     {"Total", "TOTAL", "total", "Totals", "Grand Total", "Sum", "SUM", "Average", "Mean"}
     | {"합계", "총계", "총합", "총합계", "평균", "소계", "계"}
 )
-_MOST_ADDED, _NEARLY = 20_000, 0.05
+_MOST_ADDED, _NEARLY = 5000, 0.05
 _UNEXPECTED_END = "unexpected end of data"
 
 
@@ -535,7 +535,7 @@ def without_total(rows: Iterator[Row | BadRow]) -> Iterator[Row | BadRow]:
     """Leave out last rows that are called a total and add up the numbers above them, as spreadsheets have them."""
     above: dict[str, list[float]] | None = None
     held: list[Row] = []
-    for row in rows:
+    for count, row in enumerate(rows):
         if isinstance(row, Row):
             if above is None:
                 above = {name: [] for name in _numbers_in(row)}
@@ -548,7 +548,7 @@ def without_total(rows: Iterator[Row | BadRow]) -> Iterator[Row | BadRow]:
         yield from held
         held.clear()
         yield row
-        if above is not None and max(map(len, above.values()), default=_MOST_ADDED) >= _MOST_ADDED:
+        if count > _MOST_ADDED or above == {}:
             break
     for total in held:
         yield LeftOut(total.line, "the line adds up the rows above it")
