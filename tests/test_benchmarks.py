@@ -454,6 +454,7 @@ def test_large_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(figure["median"] > 0 for figure in report["figures"])
 
 
+@pytest.mark.slow
 def test_memory(capsys: pytest.CaptureFixture[str]) -> None:
     report = report_of("memory", "--rows 300", capsys)
     assert keys(report) == {"memory.predict"}

@@ -126,6 +126,7 @@ def share_right(*, enhanced: bool) -> float:
     return (logits.argmax(-1) == words).float().mean().item()
 
 
+@pytest.mark.slow
 def test_only_with_it_a_word_is_told_by_its_place() -> None:
     assert share_right(enhanced=True) >= 0.95
     assert share_right(enhanced=False) < 0.35  # chance: one in four

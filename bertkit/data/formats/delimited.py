@@ -113,7 +113,7 @@ def _with_space(full: Sequence[str], delimiter: str) -> str:
     if 2 * opened < len(rows) or not all(len(row) == len(rows[0]) > 1 for row in rows):
         return delimiter
     try:
-        list(_cut(full, spaced))
+        list(_cut(map(unescaped, full) if are_escaped(full, spaced) else full, spaced))
     except csv.Error as error:  # said of somebody, "a speech".
         return spaced if "unexpected end of data" in str(error) else delimiter
     return spaced
@@ -195,11 +195,12 @@ def has_row_names(full: Sequence[str], delimiter: str) -> bool:
     Where the header begins with a number's name it is theirs, and a comma of a text is what parts it once more.
     """
     rows = _cut_rows(full, delimiter)
-    names = [row[0] for row in rows[1:]]
-    if not names or any(len(row) != len(rows[0]) + 1 or not row[-1].strip() for row in rows[1:]):
+    below = rows[1:]
+    if not below or not rows[0] or any(len(row) != len(rows[0]) + 1 or not row[-1].strip() for row in below):
         return False
-    are_theirs = _NUMBER_NAME.fullmatch(rows[0][0].strip()) and not all(is_number(row[1].strip()) for row in rows[1:])
-    if are_theirs or 2 * sum(any(cell[:1] == " " for cell in row[1:]) for row in rows[1:]) > len(names):
+    names = [row[0] for row in below]
+    are_theirs = _NUMBER_NAME.fullmatch(rows[0][0].strip()) and not all(is_number(row[1]) for row in below)
+    if are_theirs or 2 * sum(any(cell[:1] == " " for cell in row[1:]) for row in below) > len(below):
         return False
     are_in_quotes = full[0][:1] == '"' == full[1][:1]
     are_counted = names in ([str(place + first) for place in range(len(names))] for first in (0, 1))

@@ -158,6 +158,10 @@ class Builder:
         """The last characters."""
         return "".join(self._parts[-2:])[-4:]
 
+    def ending(self, length: int) -> str:
+        """Return the last characters, without putting all of them together."""
+        return "".join(self._parts[-length:])[-length:]
+
     def space(self, start: int, end: int) -> None:
         """Note white space, or what is read as such; it counts between words only."""
         if self._parts and self._gap is None:

@@ -272,6 +272,7 @@ _KOREAN_CUE_END = re.compile(rf"(?:{FINAL_ENDING}|[요죠까])\W*$")
 _WORDS_WITHOUT_STOP = 40
 """Words for each end mark from which captions have none to speak of; then cues are put together up to a length."""
 _LONGEST, _LONG = 20, 8  # words of what is put together: at most, and before a word that opens a sentence
+_MOST_OF_ENDING = 9  # characters of a cue that tell whether it ends a sentence in Korean
 _SHOWN_TWICE = 15  # letters from which what two cues have in common is shown twice, and not said twice
 _ROLLS, _SHARE = 3, 0.3  # cues, and their share, that show the one before again, from which all that do roll
 _OVERLAP = 60  # words in which two cues are compared
@@ -420,7 +421,8 @@ def _passages(said: Sequence[_Said], *, is_unmarked: bool) -> Iterator[Passage]:
     builder, speaker, cue = Builder(), "", -1
     for line in said:
         changes = line.is_new or (line.voice is not None and line.voice != speaker)
-        is_over = line.cue != cue and _is_over(builder.text, line.text, is_unmarked=is_unmarked)
+        before = builder.text if is_unmarked else builder.ending(_MOST_OF_ENDING)  # else a passage may be long
+        is_over = line.cue != cue and _is_over(before, line.text, is_unmarked=is_unmarked)
         if (changes or is_over) and (made := builder.passage()):
             yield replace(made, speaker=speaker)
         speaker = "" if line.is_new and line.voice is None else speaker if line.voice is None else line.voice
@@ -438,7 +440,7 @@ def _passages(said: Sequence[_Said], *, is_unmarked: bool) -> Iterator[Passage]:
 
 def _is_over(before: str, following: str, *, is_unmarked: bool) -> bool:
     """Tell whether a sentence is over between two cues, where no end mark says so."""
-    if _KOREAN_CUE_END.search(before[-9:]):
+    if _KOREAN_CUE_END.search(before[-_MOST_OF_ENDING:]):
         return True
     words = len(before.split()) if is_unmarked else 0
     return words >= _LONGEST or (words >= _LONG and _OPENS.match(following.strip()) is not None)

@@ -477,3 +477,17 @@ def test_json_in_a_cell_has_backslashes_of_its_own(tmp_path: Path, comma: str) -
 )
 def test_lines_that_begin_as_json_or_a_table_may_be_texts(tmp_path: Path, text: str) -> None:
     assert sniff_format(written(tmp_path, "a.txt", text)).kind == "txt"
+
+
+@pytest.mark.parametrize("quote", ['""', '\\"'], ids=["double", "escape"])
+def test_a_space_before_quotes_that_hold_quotes(tmp_path: Path, quote: str) -> None:
+    rows = "".join(f'"it was {quote}good{quote} {i}, yes", "pos"\n"bad {i}, really", "neg"\n' for i in range(4))
+    first, second, *_ = read_rows(written(tmp_path, "t.csv", f"text, label\n{rows}"))
+    assert first == Row(2, {"text": 'it was "good" 0, yes', "label": "pos"})
+    assert second == Row(3, {"text": "bad 0, really", "label": "neg"})
+
+
+def test_json_whose_texts_hold_quotes_is_not_cut_at_commas(tmp_path: Path) -> None:
+    lines = "".join(json.dumps({"prompt": f'He said "no" {i}', "A": "yes, it is", "B": "no"}) + "\n" for i in range(4))
+    texts = [row.fields["prompt"] for row in read_rows(written(tmp_path, "t.txt", lines))]
+    assert texts == [f'He said "no" {i}' for i in range(4)]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import time
+
 import pytest
+
+from bertkit.documents.readers.plain import read_timed_markup
 
 VTT = """WEBVTT - weekly
 
@@ -215,9 +220,21 @@ def test_other_forms(read, name, text, expected):
     assert [sentence.text for sentence in read(name, text)] == expected
 
 
-def test_unclosed_elements_take_linear_time(read):
-    text = "<tt><body>" + "".join(f'<p begin="1s">{n} rivers rose. ' for n in range(20_000))
-    assert len(read("a.ttml", text)) > 19_990
+def test_one_speaker_without_end_takes_linear_time(read):
+    def unclosed(cues):
+        return "<tt><body>" + "".join(f'<p begin="1s">{n} rivers rose. ' for n in range(cues))
+
+    def seconds(cues):
+        text = unclosed(cues)
+        gc.disable()
+        began = time.process_time()
+        assert len(read_timed_markup(text)[0].passages) == 1
+        took = time.process_time() - began
+        gc.enable()
+        return took
+
+    assert len(read("a.ttml", unclosed(300))) > 290
+    assert seconds(12_000) < 34 * seconds(600)  # 20 times as many, which once took 60 times as long
 
 
 def test_names_in_brackets_and_in_capitals(read):
