@@ -272,8 +272,11 @@ def _resolve_label(names: Sequence[str], known: Sequence[ColumnMap], taken: Sequ
         return there
     free = others(names, *taken)
     found = first_named(free, LABEL_NAMES)
-    # Beside what is said of it a target is no label but what the text speaks of.
-    return found if found is None or folded(found) != "target" else first_named(free, SAID_OF_TARGETS) or found
+    if found is None or folded(found) != "target":
+        return found
+    # Beside what is said of it a target is no label but what the text speaks of; an answer may be a text, too.
+    said = first_named(free, SAID_OF_TARGETS) or found
+    return None if folded(said) == "answer" else said
 
 
 SAID_OF_TARGETS = ("stance", "sentiment", "polarity", "answer")

@@ -289,7 +289,8 @@ _USUAL = 0.05
 _MANY_CELLS = 0.2
 _NUMBER = re.compile(r"\s*[+-]?\d+(?:,\d+)*(?:\.\d+)?\s*%?\s*", re.ASCII)
 _CLASS_ID = re.compile(r"0|[1-9]\d?", re.ASCII)
-_TICKS = frozenset({"✓", "✔", "☑", "√", "●", "○"})
+_CIRCLE = "○"
+_TICKS = frozenset({"✓", "✔", "☑", "√", "●", _CIRCLE})
 _YES = frozenset({"1", "1.0", "true", "yes", "y", "t", "x", "v", "예", "네", *_TICKS})
 _NO = frozenset({"", "0", "0.0", "false", "no", "n", "f", "아니오", "아니요", "✗", "✘", "☐"})
 # What names one label, whatever stands there: {"id": 1, "name": "yes"}.
@@ -404,15 +405,31 @@ def flag_of(cell: str, column: str) -> bool:
     raise RowError(f"{quoted(cell.strip())} is neither 0 nor 1 (column {quoted(column)})")
 
 
-def refuse_mixed(cells: Iterable[str | None]) -> None:
-    """Refuse a row of flags in which x may be no: ticks stand beside it.
+def unclear_mark(cells: Iterable[str | None]) -> str:
+    """Return the mark among those of flags that may be yes or no: an x beside any other, a circle beside what fills it.
+
+    Empty where there is none.
+    """
+    marks = {(cell or "").strip().casefold() for cell in cells} - {""}
+    if "x" in marks and len(marks) > 1:
+        return "x"
+    return _CIRCLE if _CIRCLE in marks and not marks.isdisjoint(_TICKS - {_CIRCLE}) else ""
+
+
+def refuse_unclear(cells: Iterable[str | None], unclear: str) -> None:
+    """Refuse a row of flags that has a mark that may be yes or no.
+
+    Args:
+        cells: of the row.
+        unclear: the mark that is one in other rows; empty: none is.
 
     Raises:
-        RowError: it is one.
+        RowError: it has one.
     """
     marks = {(cell or "").strip().casefold() for cell in cells}
-    if "x" in marks and not _TICKS.isdisjoint(marks):
-        raise RowError("'x' stands beside another mark, and may be yes or no; write 1 and 0")
+    found = unclear if unclear and unclear in marks else unclear_mark(marks)
+    if found:
+        raise RowError(f"{quoted(found)} stands beside another mark, and may be yes or no; write 1 and 0")
 
 
 def part_row(row: Example, mark: str) -> Example:

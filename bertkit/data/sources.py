@@ -11,7 +11,7 @@ from unicodedata import normalize
 
 from bertkit.data.catalog import DATASETS, SPLITS, DatasetSpec
 from bertkit.data.formats.lines import BOM, decoding_fault, sniff_encoding
-from bertkit.data.formats.opened import ANNOTATIONS, open_bytes
+from bertkit.data.formats.opened import ANNOTATIONS, is_annotated, open_bytes
 from bertkit.data.records import CLASSES, READINGS, RELATIONS, BadRow, Row
 from bertkit.errors import DataError, UnknownNameError, UsageError, is_spelling
 from bertkit.files import PACKED_SUFFIXES, entries, exists, is_dir, is_file, without_packing
@@ -154,11 +154,14 @@ def looked_for(spec: DatasetSpec | None) -> str:
 
 _FIRST_BYTES = 64
 # What a folder of a split may be called, alone or apart from what stands before it.
-_SPLIT_FOLDER = re.compile(rf"(?:.*[_. -])?(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?:ing)?(?:_\d.*)?", re.IGNORECASE)
+_SPLIT_FOLDER = re.compile(
+    rf"(?P<before>.*[_. -])?(?P<word>{'|'.join(_SPLIT_OF_WORD)})(?:ing)?(?P<number>_\d.*)?", re.IGNORECASE
+)
 # Folders of texts that nobody has labelled.
 _UNLABELLED = frozenset({"unsup", "unlabeled", "unlabelled", "unsupervised"})
-# Folders of AI Hub whose files have labels: 라벨링데이터, [라벨]…, TL1 and VL1; its sources are in others.
+# Folders of AI Hub whose files have labels: 라벨링데이터, [라벨]…, TL1 and VL1; and those of their sources.
 _OF_LABELS = re.compile(r"(?:\d+[._ -]*|\[)?라벨|[TV]L(?:[\d_.-].*)?$", re.IGNORECASE)
+_OF_SOURCES = re.compile(r"(?:\d+[._ -]*|\[)?원천|[TV]S(?:[\d_.-].*)?$", re.IGNORECASE)
 
 
 def class_files(folder: Path, split: str) -> dict[str, tuple[Path, ...]]:
@@ -173,16 +176,28 @@ def class_files(folder: Path, split: str) -> dict[str, tuple[Path, ...]]:
     by_split = {name: paths for name, paths in by_split.items() if paths}
     if by_split and all(len(paths) == 1 for paths in by_split.values()):
         return {name: _texts(_classes(by_split[name][0])) for name in SPLITS if name in by_split}
-    found = {} if of_splits else _classes(folder)
+    found = {} if _are_of_splits(folder, of_splits) else _classes(folder)
     return {split: _texts(found)} if len(found) > 1 else {}
 
 
+def _are_of_splits(folder: Path, of_splits: Mapping[str, Sequence[Path]]) -> bool:
+    """Tell folders of splits from classes: beside others `blood test`, `test_2` and TL may be names of such."""
+    found = {path for paths in of_splits.values() for path in paths}
+    others = [path for path in _folders(folder) if path not in found and not _is_called(path, _OF_SOURCES)]
+    names = [match for path in found if (match := _SPLIT_FOLDER.fullmatch(normalize("NFC", path.name)))]
+    are_sure = any(not match["number"] and not (match["before"] or "").endswith(" ") for match in names)
+    return bool(found) and (are_sure or not others)
+
+
 def tables_below(folder: Path, split: str, deep: int = 3) -> dict[str, tuple[Path, ...]]:
-    """Find the tables in the folders of splits, at most so deep; beside folders of labels others hold bare texts."""
+    """Find the tables in the folders of splits, at most so deep; beside folders of labels others hold bare texts.
+
+    Where a folder holds tables of its own none are looked for further below.
+    """
     below = _folders(folder)
     of_splits = _split_folders(folder) or ({split: [folder]} if any(map(_is_of_labels, below)) else {})
     found = {name: tuple(file for path in paths for file in _tables(path)) for name, paths in of_splits.items()}
-    if any(found.values()) or not deep:
+    if any(found.values()) or not deep or any(path.suffix != ".txt" for path in _files_in(folder)):
         return {name: found[name] for name in (*SPLITS, "") if found.get(name)}
     inner = [tables for path in below if (tables := tables_below(path, split, deep - 1))]
     return inner[0] if len(inner) == 1 else {}
@@ -198,12 +213,18 @@ def _split_folders(folder: Path) -> dict[str, list[Path]]:
             found.setdefault(name, []).append(path)
         elif are_labels and _is_of_labels(path):
             found.setdefault("train" if path.name[:1].upper() == "T" else "validation", []).append(path)
-    return found
+    return {name: [path for path in paths if not _is_other(path)] or paths for name, paths in found.items()}
 
 
 def _split_of(folder: Path) -> str | None:
     match = _SPLIT_FOLDER.fullmatch(normalize("NFC", folder.name))
     return None if match is None else _SPLIT_OF_WORD[match["word"].lower()]
+
+
+def _is_other(folder: Path) -> bool:
+    """Tell a folder with a word before that of its split, which counts where no folder has none: old_train."""
+    match = _SPLIT_FOLDER.fullmatch(normalize("NFC", folder.name))
+    return match is not None and any(map(str.isalpha, match["before"] or ""))
 
 
 def _tables(folder: Path) -> list[Path]:
@@ -219,11 +240,15 @@ def _files_in(folder: Path) -> list[Path]:
 
 
 def _is_of_labels(folder: Path) -> bool:
-    return _OF_LABELS.match(normalize("NFC", folder.name)) is not None
+    return _is_called(folder, _OF_LABELS)
 
 
-def annotated_files(folder: Path, split: str) -> tuple[dict[str, list[Path]], int]:
-    """Find the texts with brat's annotations in a folder and below it, by split, and count those without.
+def _is_called(folder: Path, form: re.Pattern[str]) -> bool:
+    return form.match(normalize("NFC", folder.name)) is not None
+
+
+def annotated_files(folder: Path, split: str, deep: int = 3) -> tuple[dict[str, list[Path]], int]:
+    """Find the texts with brat's annotations in a folder and below it, at most so deep, by split; count those without.
 
     The arguments are those of `class_files`.
     """
@@ -232,10 +257,10 @@ def annotated_files(folder: Path, split: str) -> tuple[dict[str, list[Path]], in
     texts = sorted(path for path in inside if path.suffix == ".txt")
     found = {split: [path for path in texts if path.stem in annotations]}
     bare = len(texts) - len(found[split])
-    for path in _folders(folder):
+    for path in _folders(folder) if deep else ():
         if path.is_symlink():  # it may lead back
             continue
-        below, more = annotated_files(path, _split_of(path) or split)
+        below, more = annotated_files(path, _split_of(path) or split, deep - 1)
         for name, paths in below.items():
             found.setdefault(name, []).extend(paths)
         bare += more if any(below.values()) else 0
@@ -262,11 +287,21 @@ def are_tables(paths: Sequence[Path]) -> bool:
 def _unlabelled(top: Path, files: Mapping[str, Sequence[Path]]) -> str:
     """Name the first folder of texts without a label beside those of the files that are read; empty without one."""
     found: list[Path] = []
-    for folder in sorted({one for paths in files.values() for path in paths for one in path.parents}):
+    read = {one for paths in files.values() for path in paths for one in path.parents}
+    for folder in sorted(read):
         beside = _folders(folder) if folder.is_relative_to(top) else []
         are_marked = any(map(_is_of_labels, beside))
-        found += [p for p in beside if p.name.lower() in _UNLABELLED or (are_marked and not _is_of_labels(p))]
+        left = (path for path in beside if path not in read)
+        found += [p for p in left if p.name.lower() in _UNLABELLED or (are_marked and not _is_of_labels(p))]
     return f"left out: {found[0]}, whose texts have no label" if found else ""
+
+
+def _beside(top: Path, files: Mapping[str, Sequence[Path]]) -> str:
+    """Name the first folder with files of data beside those of splits that are read; empty without one."""
+    read = {one for paths in files.values() for path in paths for one in path.parents}
+    beside = [path for one in sorted(read) if one.is_relative_to(top) and _split_folders(one) for path in _folders(one)]
+    found = next((path for path in beside if path not in read and _tables(path)), None)
+    return "" if found is None else f"left out: {found}, which lies beside the folders of splits"
 
 
 def text_reader(path: Path) -> Callable[[], Iterator[Row | BadRow]]:
@@ -513,21 +548,22 @@ def _directory_source(folder: Path, split: str) -> Source:
         files = layout_files(folder, spec)
         if files:
             return Source(spec.name, spec, files)
+    files = {} if any(map(is_annotated, entries(folder))) else split_files(folder, exact=False)
+    if "train" in files or len(files) > 1:
+        return Source(folder.resolve().name, files=files)
     annotated, bare = annotated_files(folder, split)
     if annotated:
         files = {name: tuple(paths) for name, paths in annotated.items()}
         note = f"left out: {bare:,} text{'s' if bare > 1 else ''} in {folder} without annotations ({ANNOTATIONS})"
         return Source(folder.resolve().name, files=files, note=note if bare else "")
-    files = split_files(folder, exact=False)
-    if "train" in files or len(files) > 1:
-        return Source(folder.resolve().name, files=files)
     of_classes = class_files(folder, split)
     if of_classes:
         are_texts = not are_tables(next(iter(of_classes.values())))
-        note = _unlabelled(folder, of_classes)
+        note = _unlabelled(folder, of_classes) or _beside(folder, of_classes)
         return Source(folder.resolve().name, files=of_classes, are_texts=are_texts, note=note)
     if below := tables_below(folder, split):
-        return Source(folder.resolve().name, files=below, note=_unlabelled(folder, below))
+        note = _unlabelled(folder, below) or _beside(folder, below)
+        return Source(folder.resolve().name, files=below, note=note)
     raise DataError(
         f"{folder}: no data is there; looked for {looked_for(None)}, or for a folder of texts for each class "
         "(pos/1.txt, neg/2.txt); or name the files themselves."

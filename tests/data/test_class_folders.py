@@ -165,6 +165,50 @@ def test_folders_of_splits_hold_tables(tmp_path: Path, train: str, validation: s
     assert len(input_files([str(tmp_path)])) == 4
 
 
+@pytest.mark.parametrize(
+    "names", [("bus", "bullet train"), ("blood test", "x-ray"), ("unit_test_2", "lab"), ("TL", "VL", "EN")]
+)
+def test_a_class_may_be_called_nearly_as_a_split(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        for place in range(3):
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / f"{place}.txt").write_text(f"{name} {place}")
+    loaded = load_data([str(tmp_path)])
+    assert {row.label for row in loaded.splits["train"]} == set(names)
+    assert not any("left out" in note for note in loaded.notes)
+
+
+@pytest.mark.parametrize("other", ["old_train", "train_old", "logs"])
+def test_a_folder_beside_those_of_splits_is_not_read_and_named(tmp_path: Path, other: str) -> None:
+    for name in ("train", "test", other):
+        documents(tmp_path / name, "a", "b")
+    loaded = load_data([str(tmp_path)])
+    assert {split: len(rows) for split, rows in loaded.splits.items()} == {"train": 2, "test": 2}
+    assert f"left out: {tmp_path / other}, which lies beside the folders of splits" in loaded.notes
+
+
+def test_annotations_in_a_folder_below_tables_do_not_replace_them(tmp_path: Path) -> None:
+    for name in ("reviews_train.csv", "reviews_test.csv"):
+        (tmp_path / name).write_text("text,label\nfine,a\nbad,b\n")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "1.txt").write_text("see Ada")
+    (tmp_path / "old" / "1.ann").write_text("T1\tPER 4 7\tAda\n")
+    assert load_data([str(tmp_path)]).task == "classify"
+    assert load_data([str(tmp_path / "old")]).task == "ner"
+
+
+def test_tables_are_not_looked_for_below_others_or_very_deep(tmp_path: Path) -> None:
+    documents(tmp_path / "results" / "train", "a", "b")
+    assert load_data([str(tmp_path)]).splits.keys() == {"train"}
+    (tmp_path / "data.csv").write_text("text,label\nfine,a\nbad,b\n")
+    far = tmp_path / "one" / "two" / "three" / "four" / "five"
+    far.mkdir(parents=True)
+    (far / "1.txt").write_text("see Ada")
+    (far / "1.ann").write_text("T1\tPER 4 7\tAda\n")
+    with pytest.raises(DataError, match="no data is there"):
+        load_data([str(tmp_path)])
+
+
 def test_a_folder_of_labels_alone_is_training(tmp_path: Path) -> None:
     documents(tmp_path / "02.라벨링데이터", "부정", "긍정")
     documents(tmp_path / "01.원천데이터", "없음")

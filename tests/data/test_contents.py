@@ -443,3 +443,20 @@ def test_what_a_stance_is_about_is_said(tmp_path: Path, target: str, label: str)
     assert any(said in note for note in loaded.notes)
     both = load_data([str(tmp_path / "t.csv")], columns=f"text=text+{target},label={label}")
     assert not any("may be about" in note for note in both.notes)
+
+
+@pytest.mark.parametrize("label", ["target", "answer"])
+def test_of_a_target_and_an_answer_the_one_with_few_values_is_the_label(tmp_path: Path, label: str) -> None:
+    other = "answer" if label == "target" else "target"
+    rows = "".join(
+        f"this is the text of number {i},what is said of it at {i} is long,{'ab'[i % 2]}\n" for i in range(12)
+    )
+    path = tmp_path / "t.csv"
+    path.write_text(f"text,{other},{label}\n{rows}")
+    loaded = load_data([str(path)])
+    assert (loaded.columns.text, loaded.columns.label) == (("text",), label)
+    path.write_text(
+        "text,target,answer\n" + "".join(f"a text {i},{'xy'[i % 2]},{'ab'[i // 2 % 2]}\n" for i in range(12))
+    )
+    with pytest.raises(DataError, match="may be"):
+        load_data([str(path)])

@@ -90,9 +90,42 @@ def test_an_x_that_may_be_no_is_refused(tmp_path: Path) -> None:
     path.write_text("text,a,b\none,x,✓\ntwo,✓,x\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"rows.csv:2: 'x' stands beside another mark, and may be yes or no"):
         load_data([str(path)])
-    path.write_text("text,a,b\none,x,o\ntwo,o,x\n", encoding="utf-8")
+    path.write_text("text,a,b\none,y,o\ntwo,o,y\n", encoding="utf-8")
     with pytest.raises(DataError, match="'o' is neither 0 nor 1"):
         load_data([str(path)], task="multilabel", columns="text=text,label=a+b")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "mark"),
+    [
+        ("v", "x", "x"),
+        ("x", "yes", "x"),
+        ("0", "x", "x"),
+        ("●", "○", "○"),
+        ("✓", "X", "x"),
+        ("○", "✗", ""),
+        ("●", "", ""),
+    ],
+)
+@pytest.mark.parametrize("columns", [None, "text=text,label=a+b"])
+def test_a_mark_that_may_be_no_shows_in_other_rows(
+    tmp_path: Path, one: str, other: str, mark: str, columns: str | None
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f"text,a,b\none,{one},{one}\ntwo,{other},{other}\n", encoding="utf-8")
+    if mark:
+        with pytest.raises(DataError, match=rf"rows.csv:[23]: '{mark}' stands beside another mark"):
+            load_data([str(path)], task="multilabel", columns=columns)
+    else:
+        assert [list(own or ()) for own in sets_of(path)] == [["a", "b"], []]
+
+
+@pytest.mark.parametrize("names", ["rater1,rater2", "annotator_a,annotator_b", "평가자1,평가자2"])
+def test_what_two_people_say_of_one_thing_is_no_set(tmp_path: Path, names: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f"text,{names}\none,Y,N\ntwo,Y,Y\nthree,N,N\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no column for the label"):
+        load_data([str(path)])
 
 
 def test_a_cell_that_is_neither_0_nor_1_is_named_with_its_line(tmp_path: Path) -> None:

@@ -546,7 +546,7 @@ CORPORA = (
     Form(
         frozenset({"paragraphs"}),
         _paragraphs_of_spacy,
-        lambda f: '"orth"' in f["paragraphs"] or '"cats"' in f["paragraphs"],
+        lambda f: any({"sentences"} <= {*own} or {"raw", "cats"} <= {*own} for own in list_in(f, "paragraphs")[:1]),
     ),
     Form(frozenset({"context", "qas"}), _questions_of_text),
     Form(frozenset({"passage", "qa_pairs"}), _questions_of_drop, lambda fields: fields["qa_pairs"].startswith("[{")),

@@ -6,7 +6,7 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from bertkit.data.column_names import HEADER_NAMES, column_name, folded
@@ -33,15 +33,22 @@ COMMENTS = ("#", "//", "--", "%", ";")
 _MOST_TITLES, _FEW_TITLED = 4, 5
 # What stands in one of so many rows is not a name of its column.
 _OFTEN = 20
+# How JSON begins, and not a line of a text in brackets.
+_JSON = re.compile(r'\s*[\[{]\s*(?:["{\[\]}#]|/[/*]|$)')
 # The names of a table whose fields spaces part, as R writes them; and rows that are many enough to be numbered.
 _QUOTED_NAMES = re.compile(r'"[^"]*"(?: "[^"]+")+')
 _MANY_ROWS = 10
-# What stands beside the sums below a table, and how many rows above it are remembered.
+_NUMBER_NAME = re.compile(
+    r"#|(?:.*[\W_])?(?:ids?|idx|index|no|nr|num|number|line|year|age|rank|count|score|rating|stars)|.*[a-z](?:Id|ID)"
+    r"|.*(?:번호|순번|연번|점수|평점|별점)|연도|나이",
+    re.IGNORECASE,
+)
+# What stands beside the sums below a table, how many rows they add up at most, and how near they come.
 _TOTALS = frozenset(
     {"Total", "TOTAL", "total", "Totals", "Grand Total", "Sum", "SUM", "Average", "Mean"}
     | {"합계", "총계", "총합", "총합계", "평균", "소계", "계"}
 )
-_ROWS_ABOVE = 50
+_MOST_ADDED, _NEARLY = 5000, 0.05
 _UNEXPECTED_END = "unexpected end of data"
 
 
@@ -127,8 +134,8 @@ def looks_csv(full: Sequence[str], delimiter: str, hint: str | None) -> bool:
     known = len(_header_words(rows[0]))
     consistent = len(rows[0]) >= 2 and all(len(row) == len(rows[0]) for row in rows)
     bare = len(rows) > _FEW_ROWS and _could_name(rows[0]) and all(map(_is_bare_name, rows[0]))
-    if delimiter == " ":
-        return consistent and len(rows) > 1
+    if delimiter == " ":  # two quotes on each line may be of texts
+        return consistent and len(rows) > 1 and (known > 0 or has_row_names(full, delimiter))
     return known >= 2 or (consistent and (hint == "tsv" or (known == 1 and bare)))
 
 
@@ -185,12 +192,16 @@ def has_row_names(full: Sequence[str], delimiter: str) -> bool:
     """Tell whether each row begins with a number of its own that the header does not name, as R writes them.
 
     Numbers are sure where they are in quotes, count the rows, or are many: a last column may lack its name, too.
+    Where the header begins with a number's name it is theirs, and a comma of a text is what parts it once more.
     """
     rows = _cut_rows(full, delimiter)
     below = rows[1:]
-    if not below or any(len(row) != len(rows[0]) + 1 or not row[-1].strip() for row in below):
+    if not below or not rows[0] or any(len(row) != len(rows[0]) + 1 or not row[-1].strip() for row in below):
         return False
     names = [row[0] for row in below]
+    are_theirs = _NUMBER_NAME.fullmatch(rows[0][0].strip()) and not all(is_number(row[1]) for row in below)
+    if are_theirs or 2 * sum(any(cell[:1] == " " for cell in row[1:]) for row in below) > len(below):
+        return False
     are_in_quotes = full[0][:1] == '"' == full[1][:1]
     are_counted = names in ([str(place + first) for place in range(len(names))] for first in (0, 1))
     are_sure = are_in_quotes or are_counted or len(names) >= _MANY_ROWS
@@ -294,7 +305,7 @@ def lines_above(lines: Sequence[str], knows: Knows | None = None) -> int:
         knows: tells the columns that the reader wants.
     """
     above = next((place for place, line in enumerate(lines) if line.strip() and not line.startswith(COMMENTS)), 0)
-    if above and lines[above].lstrip().startswith(("{", "[")):  # JSON, where it is some
+    if above and _JSON.match("\n".join(lines[above : above + 2])):
         return above
     for delimiter in DELIMITERS if above else ():
         names = lines[above].split(delimiter)
@@ -522,30 +533,52 @@ def read_table(
 
 
 def without_total(rows: Iterator[Row | BadRow]) -> Iterator[Row | BadRow]:
-    """Leave out a last row that is called a total and has numbers of its own, as spreadsheets have it."""
-    first: list[Row] = []
-    held: Row | None = None
-    for row in rows:
-        if held is not None:
-            yield held
-            held = None
-        if isinstance(row, Row) and len(first) < _ROWS_ABOVE:
-            first.append(row)
-        if isinstance(row, Row) and not _TOTALS.isdisjoint(row.fields.values()) and _adds_up(row, first):
-            held = row
-        else:
-            yield row
-    if held is not None:
-        yield LeftOut(held.line, "the line adds up the rows above it")
+    """Leave out last rows that are called a total and add up the numbers above them, as spreadsheets have them."""
+    above: dict[str, list[float]] | None = None
+    held: list[Row] = []
+    for count, row in enumerate(rows):
+        if isinstance(row, Row):
+            if above is None:
+                above = {name: [] for name in _numbers_in(row)}
+            elif not _TOTALS.isdisjoint(row.fields.values()) and _adds_up(row, above):
+                held.append(row)
+                continue
+            for name, numbers in above.items():
+                if is_number(cell := _ungrouped(row.fields.get(name, ""))):
+                    numbers.append(float(cell))
+        yield from held
+        held.clear()
+        yield row
+        if count > _MOST_ADDED or above == {}:
+            break
+    for total in held:
+        yield LeftOut(total.line, "the line adds up the rows above it")
+    yield from rows
 
 
-def _adds_up(row: Row, above: Sequence[Row]) -> bool:
-    """Tell a row of one word for a total and numbers, not all of which its columns have above it."""
-    filled = {name: cell.strip() for name, cell in row.fields.items() if cell.strip()}
-    numbers = [name for name, cell in filled.items() if is_number(cell)]
-    others = [own for own in above if own is not row]
-    strange = [name for name in numbers if all(own.fields.get(name, "").strip() != filled[name] for own in others)]
-    return len(filled) - len(numbers) == 1 and len(others) > _FEW_ROWS and bool(strange)
+def _numbers_in(row: Row) -> dict[str, str]:
+    return {name: number for name, cell in row.fields.items() if is_number(number := _ungrouped(cell))}
+
+
+def _ungrouped(cell: str) -> str:
+    return cell.strip().replace(",", "")
+
+
+def _adds_up(row: Row, above: Mapping[str, Sequence[float]]) -> bool:
+    """Tell a row of one word for a total and numbers, one of which is made of those above."""
+    filled, numbers = [cell for cell in row.fields.values() if cell.strip()], _numbers_in(row)
+    return len(filled) - len(numbers) == 1 and any(_is_made_of(numbers[name], above.get(name, ())) for name in numbers)
+
+
+def _is_made_of(cell: str, above: Sequence[float]) -> bool:
+    """Tell a total, which may be rounded, from a number that is like those above it, or that counts on."""
+    number, count, whole = float(cell), len(above), sum(above)
+    if count <= _FEW_ROWS or number in above or number == above[-1] + 1:
+        return False
+    rounded = 0.5 * 10.0 ** -len(cell.partition(".")[2])
+    is_beyond = not min(above) <= number <= max(above)
+    is_sum = is_beyond and abs(number - whole) <= max(rounded, _NEARLY * abs(whole))
+    return is_sum or number == count or abs(number - whole / count) <= rounded
 
 
 def _one_line(lines: Lines, delimiter: str) -> Iterator[list[str]]:

@@ -266,12 +266,15 @@ def _label_studio(fields: Fields) -> list[dict[str, str]]:
     done = [a for a in done if a.get("ground_truth")][:1] or done
     if not done:
         return [row | {"annotation_id": ""}]
-    found = [_annotated([result for result in a.get("result") or () if isinstance(result, dict)]) for a in done]
-    most = _most(map(cell_of, found))
+    made = [_annotated([result for result in a.get("result") or () if isinstance(result, dict)]) for a in done]
+    # Who names no class where others do has not answered; without entities is an answer.
+    own = [place for place, said in enumerate(made) if not _CLASSES.isdisjoint(said)] or list(range(len(made)))
+    found = {place: cell_of(made[place]) for place in own}
+    most = _most(found.values())
     if most == DISAGREED:
-        return [row | {"annotation_id": DISAGREED} | dict.fromkeys(found[0], "")]
-    place = list(map(cell_of, found)).index(most)
-    return [row | {"annotation_id": cell_of(done[place].get("id", 1))} | found[place]]
+        return [row | {"annotation_id": DISAGREED} | dict.fromkeys(made[own[0]], "")]
+    place = next(place for place, said in found.items() if said == most)
+    return [row | {"annotation_id": cell_of(done[place].get("id", 1))} | made[place]]
 
 
 def _annotated(results: Sequence[dict[str, Any]]) -> dict[str, str]:
@@ -295,7 +298,7 @@ def _annotated(results: Sequence[dict[str, Any]]) -> dict[str, str]:
         elif "from_id" not in result:  # what ties two of the others
             raise RowError(f"an annotation of the type {quoted(result.get('type'))} cannot be read")
     if classes:
-        found["category" if spans else "label"] = cell_of(classes[0] if len(classes) == 1 else classes)
+        found["category" if spans else "label"] = cell_of(classes[0] if len(classes) == 1 else sorted(classes, key=str))
     if spans or not classes:
         found["entities"] = cell_of(sorted(spans, key=lambda span: (str(span["start"]).zfill(9), cell_of(span))))
     return found
@@ -684,6 +687,7 @@ _OF_RECORD = frozenset({"fields", "responses", "suggestions", "vectors"})
 _PLACES = [str(place) for place in range(1, 100)]
 _LABEL_MARK = "__label__"
 _TOLD = "-metadata"  # of a job of Ground Truth
+_CLASSES = frozenset({"label", "category"})
 _SPAN_KINDS = ("labels", "hypertextlabels")
 _SENTENCE_NAMES = (*TEXT_NAMES, "form")
 _ROWS_LOOKED_AT = 200
@@ -705,7 +709,7 @@ _FORMS = (
     Form(
         frozenset({"location", "language", "dataset"}),
         _azure,
-        lambda f: bool({"entities", "class", "classes"} & set(f)),
+        lambda f: bool({"entities", "class", "classes"} & set(f)) and first_named([*f], TEXT_NAMES) is None,
     ),
     Form(frozenset({"source"}), _ground_truth, lambda fields: bool(_jobs_of(fields))),
     Form(frozenset({"textContent"}), _vertex),

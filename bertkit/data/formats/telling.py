@@ -73,7 +73,8 @@ _ALWAYS_PARTED: frozenset[Marks] = frozenset({"SemEval", "Vowpal Wabbit", "tree"
 _LABEL = re.compile(r"([A-Z]{2,10}:[A-Za-z]+)\s+(?=\S)", re.ASCII)
 # A tree of Stanford's sentiment treebank, and its leaves; a label behind a text.
 _TREE, _LEAF, _NODE = re.compile(r"\((\d) (.*)\)"), re.compile(r"\(\d ([^()\s]+)\)"), re.compile(r"\((\d) |[()\s]")
-_BEHIND = re.compile(r"(?P<text>.*\S)\s*(?P<mark>[;@])\s*(?P<label>[^\W\d_][\w-]{0,29})\s*")
+_BEHIND = re.compile(r"(?P<text>.*\S)(?P<mark>[;@]|\s+[;@]\s+)(?P<label>[^\W\d_][\w-]{0,29})\s*")
+_HARDLY_TEXT = {";": re.compile(r"&#?\w+$|;(?=\S)"), "@": re.compile(r"^\S+(?:\s+\S+)?$|\d\w*$")}
 _NAME = "(?P<name>[A-Za-z][A-Za-z_-]+)"
 # An element's name, or the type that it states: <PER>…</PER>, <ENAMEX TYPE="PERSON">…</ENAMEX>.
 _ELEMENT = re.compile(
@@ -129,8 +130,8 @@ _OTHER: Mapping[Marks, re.Pattern[str]] = {
         r"(?:#.*\n|(?:from|import) [\w.]+.*\n)*[A-Za-z_]\w*\s*(?::\s*[\w\[\], .]+)?=\s*[\[({]\s*(?:#.*)?(?:\n|$)"
     ),
     "SQL": re.compile(
-        r"(?:(?:--|/\*).*\n)*\s*(?:CREATE TABLE\b[^\n(]*\(|INSERT INTO\b.*\bVALUES\b|DROP TABLE\b.*;"
-        r"|BEGIN TRANSACTION;)",
+        r"(?:(?:--|/\*).*\n)*\s*(?:CREATE TABLE\b[^\n(]*\(|INSERT INTO\b.*\bVALUES\s*(?:\(|$)"
+        r"|DROP TABLE (?:IF EXISTS )?\S+;|BEGIN TRANSACTION;)",
         re.IGNORECASE,
     ),
     "ARFF": re.compile(r"(?:%.*\n)*\s*@relation\b.*\n(?:%.*\n)*\s*@attribute\b", re.IGNORECASE),
@@ -213,11 +214,16 @@ def _is_tree(line: str) -> bool:
 
 
 def _have_labels_behind(lines: Sequence[str]) -> bool:
-    """Tell whether all lines end in one of few labels behind a mark; a text may end in a word behind one by chance."""
+    """Tell whether all lines end in one of few labels behind a mark; a text may end in a word behind one by chance.
+
+    Sentences have a space on one side of a mark (`yes; no`, `lunch @home`); ada@home is an address, `&nbsp;` a space,
+    and a;b;c a table.
+    """
     found = [match for line in lines if (match := _BEHIND.fullmatch(line)) is not None]
-    labels = {match["label"] for match in found}
-    are_all = len(found) == len(lines) >= _MANY_LINES and len({match["mark"] for match in found}) == 1
-    return are_all and 1 < len(labels) <= len(lines) // _ENOUGH_LINES
+    labels, marks = {match["label"] for match in found}, {match["mark"].strip() for match in found}
+    are_all = len(found) == len(lines) >= _MANY_LINES and len(marks) == 1
+    by_chance = sum(_HARDLY_TEXT[match["mark"].strip()].search(match["text"]) is not None for match in found)
+    return are_all and 1 < len(labels) <= len(lines) // _ENOUGH_LINES and 2 * by_chance <= len(lines)
 
 
 def marked_rows(rows: Iterator[Row | BadRow], marks: Marks, column: str) -> Iterator[Row | BadRow]:

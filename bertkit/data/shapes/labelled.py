@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from bertkit.data.columns import (
     Shape,
     Wanted,
     all_there,
+    examples_of,
     first_there,
     lines_in_objects,
     missing_label,
@@ -30,7 +32,16 @@ from bertkit.data.columns import (
     texts_of,
     there_are,
 )
-from bertkit.data.label_kinds import FLAGS, MARKED, are_sets, flag_of, is_listed, labels_in, refuse_mixed
+from bertkit.data.label_kinds import (
+    FLAGS,
+    MARKED,
+    are_sets,
+    flag_of,
+    is_listed,
+    labels_in,
+    refuse_unclear,
+    unclear_mark,
+)
 from bertkit.data.records import (
     CLASSES,
     LABEL_SETS,
@@ -134,6 +145,11 @@ _NUMBERS_ROWS = re.compile(
     r"(?:^|[\W_])(?:ids?|idx|index|counts?|confidence|votes?|unclear|번호)$|^$|^unnamed|(?<=[a-z])(?:Id|ID)$",
     re.IGNORECASE,
 )
+_RATER = re.compile(
+    r"(?:ann(?:ot(?:ator)?)?|(?:co)?rater|coder|judge|reviewer|expert|평가자|작업자|검수자|주석자)[\W_]*(?:\d+|[a-z])",
+    re.IGNORECASE,
+)
+_ROWS_AHEAD = 1000  # that show which marks there are
 
 
 class LabelSets(Shape):
@@ -157,12 +173,20 @@ class LabelSets(Shape):
             )
         return found
 
-    def example(self, row: Row, rules: RowRules) -> Example:
+    def records(self, rows: Iterable[Row | BadRow], rules: RowRules) -> Iterator[Example | BadRow]:
+        """Make sets of labels; which mark may be yes or no shows in many rows."""
+        rows, names = iter(rows), rules.columns.labels if rules.need_label else ()
+        ahead = [*itertools.islice(rows, _ROWS_AHEAD)] if names else []
+        good = [row.fields for row in ahead if isinstance(row, Row)]
+        unclear = unclear_mark(field_of(fields, name) for fields in good for name in names)
+        yield from examples_of(itertools.chain(ahead, rows), lambda row: self._set_of(row, rules, unclear))
+
+    def _set_of(self, row: Row, rules: RowRules, unclear: str) -> LabelSet:
         """Make a set of labels; a cell that is not a list is parted when all were seen (`data.label_kinds`)."""
         texts, cell, lacking = texts_of(row, rules.columns), rules.answer_in(row), rules.columns.label
         if rules.columns.labels:
             flags = {name: field_of(row.fields, name) for name in rules.columns.labels}
-            refuse_mixed(flags.values())
+            refuse_unclear(flags.values(), unclear)
             lacking = next((name for name, flag in flags.items() if flag is None), None)
             if lacking is None:
                 labels = tuple(name for name, flag in flags.items() if flag_of(flag or "", name))
@@ -224,13 +248,13 @@ def why_label_sets(columns: ColumnMap, tasks: Tasks) -> str:
 def _flag_columns(rows: Sequence[Row], taken: Sequence[str]) -> tuple[str, ...]:
     """Return the columns whose cells are all 0 or 1, where there are two or more; some cell is filled in each.
 
-    Of marks such as x and yes each column must consist.
+    Of marks such as x and yes each column must consist; what several people say of one thing is no set.
     """
     names = [name for name in rows[0].fields if name not in taken and not _NUMBERS_ROWS.search(name)]
     cells = {name: {(row.fields.get(name) or "").strip().casefold() for row in rows} for name in names}
     filled = {name: own for name, own in cells.items() if own != {""}}
     found = [name for name, own in filled.items() if own <= FLAGS]
-    if not found and all(own <= MARKED for own in filled.values()):
+    if not found and all(own <= MARKED for own in filled.values()) and not all(map(_RATER.fullmatch, filled)):
         found = list(filled)
     return tuple(found) if len(found) > 1 else ()
 

@@ -356,6 +356,14 @@ def find_choice_columns(names: Sequence[str], wanted: Wanted) -> ColumnMap | Non
     return ColumnMap(texts, None, label, choices)
 
 
+def looks_asked(rows: Sequence[Row]) -> bool:
+    """Tell whether rows are questions with choices; what is asked by another name shows in answers that are choices."""
+    found = find_choice_columns(list(rows[0].fields), Wanted(need_label=False))
+    if found is None or first_named(found.text, (*QUESTION_NAMES, *CONTEXT_NAMES)) or found.text == found.choices:
+        return found is not None
+    return 2 * sum(isinstance(made, Question) for made in Questions().examples(rows, found, "")) > len(rows)
+
+
 def missing_choice_columns(names: Sequence[str], stored: ColumnMap | None = None) -> DataError:
     """Build the error for a table whose columns are not those of questions."""
     wanted = "a question and its choices"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from bertkit.data.columns import ColumnChoice, Shape, Wanted
+from bertkit.data.columns import ColumnChoice, Shape
 from bertkit.data.faults import Faults
 from bertkit.data.label_kinds import (
     are_scores,
@@ -49,7 +49,7 @@ from bertkit.data.shapes.labelled import (
     looks_summarized,
     tell_label_sets,
 )
-from bertkit.data.shapes.questions import Questions, find_choice_columns
+from bertkit.data.shapes.questions import Questions, looks_asked
 from bertkit.data.shapes.stretches import Readings, Relations, looks_read, looks_related
 from bertkit.data.shapes.tagged import TaggedTexts, looks_tagged
 from bertkit.data.store import labels_of, read_by, spelt, taken
@@ -129,16 +129,9 @@ def guess_shape(rows: Iterator[Row | BadRow], choice: ColumnChoice | None) -> tu
         return (QUESTIONS if choice.choices else RELATIONS if choice.spans else None), again
     if choice is not None:
         return _sets_or_none(ahead, rows, choice)
-    names = list(good[0].fields)
     try:
-        asked = (
-            RELATIONS
-            if looks_related(good)
-            else QUESTIONS
-            if find_choice_columns(names, Wanted(need_label=False)) is not None
-            else None
-        )
-        asked = asked or (READINGS if looks_read(good) else None)
+        looks = {RELATIONS: looks_related, QUESTIONS: looks_asked, READINGS: looks_read}
+        asked = next((shape for shape, looks_so in looks.items() if looks_so(good)), None)
     except DataError:
         return None, again
     if asked is not None:

@@ -62,6 +62,27 @@ def test_a_label_behind_each_line_is_its_class(tmp_path: Path, mark: str) -> Non
     assert found == [(text, ("joy", "anger")[i % 2]) for i, text in enumerate(texts)]
     assert marks_of([f"a line {i} with a@word{i}" for i in range(20)]) == "", "words that do not come again"
     assert marks_of([*written, "a line that has none"]) == ""
+    assert (
+        marks_of([f"{text} {mark} joy" if i % 2 else f"{text}{mark}rage" for i, text in enumerate(texts)]) == "behind"
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0;text {};{}",
+        "Ada Berg ada{}@{}",
+        "it rained {}; {}",
+        "lunch at {} @{}",
+        "ada{}@{}",
+        "salt {} &nbsp;{}",
+        "네 {}; {}",
+        "thanks {} @ {}!",
+        "{} ;{}",
+    ],
+)
+def test_a_word_that_comes_again_behind_a_mark_is_no_label(line: str) -> None:
+    assert marks_of([line.format(i, ("home", "office")[i % 2]) for i in range(20)]) == ""
 
 
 @pytest.mark.parametrize(

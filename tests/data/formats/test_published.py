@@ -122,6 +122,29 @@ def test_split_of_a_row_that_vertex_names_is_said(tmp_path: Path) -> None:
     assert any("the column 'split' says which split each row is of ('training', 'test')" in note for note in notes)
 
 
+def test_of_label_studio_order_and_empty_answers_are_no_other_opinions(tmp_path: Path) -> None:
+    def made(*classes: str) -> dict[str, object]:
+        return {"result": [{"type": "choices", "value": {"choices": list(classes)}}] if classes else []}
+
+    answers = ([made("a", "b"), made("b", "a")], [made("a"), made()], [made(), made("b")])
+    tasks = [{"data": {"text": TEXT}, "annotations": own} for own in answers]
+    (tmp_path / "a.json").write_text(json.dumps(tasks))
+    dataset = load_data([str(tmp_path / "a.json")])
+    assert [row.answer for row in dataset.splits["train"]] == [["a", "b"], ["a"], ["b"]]
+
+
+@pytest.mark.parametrize("more", ["class", "classes", "entities"])
+def test_texts_with_their_place_and_language_are_no_annotations_of_azure(tmp_path: Path, more: str) -> None:
+    row = {"text": TEXT, "location": "Arl", "language": "ko", "dataset": "Train", more: "a", "label": "b"}
+    assert load_data([str(jsonl(tmp_path / "a.jsonl", [row]))]).splits["train"][0].texts == (TEXT,)
+
+
+@pytest.mark.parametrize("paragraphs", [["cats", "dogs"], [{"text": "a", "orth": 1}], [{"cats": "two"}]])
+def test_paragraphs_of_others_are_not_spacys(tmp_path: Path, paragraphs: object) -> None:
+    row = {"title": TEXT, "paragraphs": paragraphs, "label": "b"}
+    assert load_data([str(jsonl(tmp_path / "a.jsonl", [row]))]).splits["train"][0].texts == (TEXT,)
+
+
 def test_annotations_of_azure_lack_their_texts(tmp_path: Path) -> None:
     document = {"location": "a.txt", "language": "en", "dataset": "Train", "class": {"category": "pos"}}
     path = tmp_path / "project.json"

@@ -71,10 +71,13 @@ def test_tables_that_r_writes(
     [
         "text,label\n" + "".join(f"hello, friend {i},{i % 2}\n" for i in range(12)),
         "score,text\n" + "".join(f"{i % 5},hello, friend {i}\n" for i in range(12)),
+        "label,text\n" + "".join(f"{i},hello, friend {i}\n" for i in range(12)),
+        "id,text\n" + "".join(f"{i},hello {i},{'ab'[i % 2]}\n" for i in range(12)),
+        "번호,문장\n" + "".join(f"{i},안녕,친구 {i}\n" for i in range(3)),
         '"text","label"\n' + "".join(f'"hello {i}","{i % 2}","more"\n' for i in range(12)),
         "text\tlabel\n5\tgood\ta\n9\tbad\tb\n",
     ],
-    ids=["a comma in each text", "scores", "no name for the last", "few numbers"],
+    ids=["a comma in each text", "scores", "labels", "ids", "Korean ids", "no name for the last", "few numbers"],
 )
 def test_a_field_more_in_each_row_is_a_fault_where_it_may_be_another_one(tmp_path: Path, text: str) -> None:
     path = written(tmp_path, "t.csv" if "," in text else "t.tsv", text)
@@ -89,7 +92,7 @@ def test_a_backslash_at_the_end_of_a_field_is_no_escape(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("total", ["Total,16", "합계,48", "Average,3.1", "Grand Total,48\n,"])
+@pytest.mark.parametrize("total", ["Total,16", "합계,48", "Average,2.9", "Grand Total,48\n,"])
 def test_a_total_below_the_rows_is_left_out_and_said(tmp_path: Path, total: str) -> None:
     rows = "".join(f"row {i},{1 + i % 5}\n" for i in range(16))
     loaded = load_data([str(path := written(tmp_path, "t.csv", f"text,score\n{rows}{total}\n"))])
@@ -97,11 +100,32 @@ def test_a_total_below_the_rows_is_left_out_and_said(tmp_path: Path, total: str)
     assert f"left out: the line adds up the rows above it (1), the first at {path}:18" in loaded.notes
 
 
-@pytest.mark.parametrize("last", ["Total,3", "Total loss,48", "Total,bad", "Total,48\nmore,2"])
+def test_an_id_that_the_rows_have_is_none_that_r_writes(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.csv", '"id","text"\n"1",31,"see you"\n"2",35,"win now"\n')
+    assert [row.fields for row in read_rows(path) if isinstance(row, Row)][1] == {
+        "": "2",
+        "id": "35",
+        "text": "win now",
+    }
+
+
+@pytest.mark.parametrize(
+    "last", ["Total,3", "Total loss,48", "Total,bad", "Total,48\nmore,2", "Average,3.6", "Mean,-0.5"]
+)
 def test_a_row_that_is_no_total_stays(tmp_path: Path, last: str) -> None:
     rows = "".join(f"row {i},{1 + i % 5}\n" for i in range(16))
     path = written(tmp_path, "t.csv", f"text,score\n{rows}{last}\n")
     assert len(list(read_rows(path))) == 16 + len(last.split("\n"))
+
+
+@pytest.mark.parametrize(
+    "last", ["{next},Total,1", "{next},합계,", "99,Total,0", "500,평균,1", ",Total,", "{next},3,Total"]
+)
+@pytest.mark.parametrize("first", [0, 1, 200])
+def test_a_text_or_a_class_that_is_called_as_a_total_stays(tmp_path: Path, last: str, first: int) -> None:
+    rows = "".join(f"{i + first},text {i},{i % 2}\n" for i in range(16))
+    path = written(tmp_path, "t.csv", f"id,text,label\n{rows}{last.format(next=first + 16)}\n")
+    assert len([row for row in read_rows(path) if isinstance(row, Row)]) == 17
 
 
 def test_a_name_that_stands_twice_is_refused_as_before(tmp_path: Path) -> None:
@@ -427,6 +451,32 @@ def test_spaces_in_other_tables_and_quotes_in_prose_stay(tmp_path: Path) -> None
     assert [row.fields["text"] for row in read_rows(path)] == [" see you", 'she said, "now"']
     path = written(tmp_path, "t.txt", 'He said, "go on".\nShe said, "no".\n')
     assert [row.fields["text"] for row in read_rows(path)] == ['He said, "go on".', 'She said, "no".']
+
+
+@pytest.mark.parametrize("comma", [",", ", "])
+def test_json_in_a_cell_has_backslashes_of_its_own(tmp_path: Path, comma: str) -> None:
+    cell = json.dumps({"a": 'so "it", is', "b": 1})
+    quoted = '"' + cell.replace('"', '""') + '"'
+    lines = [
+        comma.join(('"text"', '"told"', '"label"')),
+        *[comma.join((f'"one, {i}"', quoted, '"x"')) for i in range(4)],
+    ]
+    rows = [row.fields for row in read_rows(written(tmp_path, "t.csv", "\n".join(lines))) if isinstance(row, Row)]
+    assert rows == [{"text": f"one, {i}", "told": cell, "label": "x"} for i in range(4)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "// the first\n{\n  int one;\n}\n",
+        "# a song\n[Chorus]\nla la\n",
+        "#happy day\n{smile} and go\n",
+        "# list\n[1] one\n[2] two\n",
+        '"see you" "bye"\n"now" "then"\n"one" "two"\n',
+    ],
+)
+def test_lines_that_begin_as_json_or_a_table_may_be_texts(tmp_path: Path, text: str) -> None:
+    assert sniff_format(written(tmp_path, "a.txt", text)).kind == "txt"
 
 
 @pytest.mark.parametrize("quote", ['""', '\\"'], ids=["double", "escape"])

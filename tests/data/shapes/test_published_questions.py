@@ -289,3 +289,16 @@ def test_texts_with_a_label_beside_other_columns_are_no_questions(tmp_path: Path
     (tmp_path / "t.csv").write_text("\n".join([names, *rows, ""]), encoding="utf-8")
     assert load_data([str(tmp_path / "t.csv")], columns="text=text,label=label").task == "classify"
     assert load_data([str(tmp_path / "t.csv")]).task == "classify"
+
+
+@pytest.mark.parametrize("label", ["label", "answer"])
+def test_a_text_beside_choices_that_no_answer_is_of_is_not_asked(tmp_path: Path, label: str) -> None:
+    rows = "".join(f"the text of number {i},fine,bad,{('up', 'down')[i % 2]}\n" for i in range(12))
+    path = tmp_path / "t.csv"
+    path.write_text(f"review,choice1,choice2,{label}\n{rows}")
+    assert load_data([str(path)]).task == "classify"
+    path.write_text(f"review,choice1,choice2,{label}\n{rows.replace('up', 'fine').replace('down', 'bad')}")
+    assert load_data([str(path)]).task == "choice"
+    path.write_text(f"question,choice1,choice2,{label}\n{rows}")
+    with pytest.raises(DataError, match="is not one of the choices"):
+        load_data([str(path)])
