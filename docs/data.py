@@ -65,7 +65,8 @@ ENDING = """\
   own (`train_labels.csv` beside `train.csv`) are named, with the command that joins them.
 - **Positions counted differently**: if nearly all entities end before the last letter of a word, or start at its
   second letter, their ends may be inclusive, or they may be counted from 1. bertkit counts from 0, and the end is the
-  position after the last character.
+  position after the last character. Positions that count UTF-16 code units (JavaScript, where an emoji is two) or
+  bytes are told by the entities behind such characters, and read so.
 - **Words without sentences**: a table with one word and its tag per row needs a column that identifies the sentence,
   and the rows of a sentence must be together.
 - **Choices by number**: if the answers 1 to 3 for the choices A to D could be counted from 0 or from 1, bertkit does
