@@ -300,6 +300,23 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
             },
         ),
         Form(
+            "The answer of the hub's viewer of data sets, with the names of classes",
+            {
+                "rows.json": _line(
+                    {
+                        "features": [
+                            {"name": "text", "type": {"dtype": "string"}},
+                            {"name": "label", "type": {"names": ["neg", "pos"], "_type": "ClassLabel"}},
+                        ],
+                        "rows": [
+                            {"row_idx": 0, "row": {"text": "good", "label": 1}, "truncated_cells": []},
+                            {"row_idx": 1, "row": {"text": "bad", "label": 0}, "truncated_cells": []},
+                        ],
+                    }
+                )
+            },
+        ),
+        Form(
             "Rows that are lists, under a list of names",
             {"values.json": '[["text", "label"], ["good", "pos"], ["bad", "neg"]]\n'},
         ),

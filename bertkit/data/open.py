@@ -361,7 +361,7 @@ class Opener:
             known = tagged_lines(known)
         header = header_of_bare(spec) if known.kind in ("csv", "tsv") and not known.has_header else None
         table = Table(str(path), lambda: read_rows(path, table_format=known, header=header))
-        self._class_names = class_names(path) if known.kind in ("parquet", "arrow") else {}
+        self._class_names = class_names(path) if known.kind in ("parquet", "arrow", "json") else {}
         if known.kind == "conll" and self.shape in (AUTO, ENTITIES):
             refuse_groups(self.group, str(path))
             self._take_shape(ENTITIES, str(path))

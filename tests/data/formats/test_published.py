@@ -711,6 +711,22 @@ def test_a_row_without_the_list_that_others_have_is_named(tmp_path: Path) -> Non
 _SPAN = {"start": 0, "end": 9, "labels": ["PER"]}
 
 
+_CLASSES = {"names": ["O", "B-PER"], "_type": "ClassLabel"}
+
+
+def _viewed(row: Mapping[str, object], types: Mapping[str, object], cut: Sequence[str] = ()) -> dict[str, object]:
+    """Write a row as the hub's viewer answers."""
+    features = [{"feature_idx": 0, "name": name, "type": types.get(name, {"dtype": "string"})} for name in row]
+    rows = [{"row_idx": place, "row": row, "truncated_cells": cut} for place in range(2)]
+    return {"dataset": "a/b", "features": features, "rows": rows, "partial": False}
+
+
+def test_a_text_that_the_viewer_has_cut_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(json.dumps(_viewed({"text": TEXT, "label": "a"}, {}, ["text"])), encoding="utf-8")
+    with pytest.raises(DataError, match=r"t\.json:1: the hub's viewer has cut 'text'"):
+        load_data([str(tmp_path / "t.json")])
+
+
 def _task(value: Mapping[str, object], kind: str = "labels") -> dict[str, object]:
     return {"data": {"text": TEXT}, "annotations": [{"id": 1, "result": [{"type": kind, "value": value}]}]}
 
@@ -737,6 +753,12 @@ def _task(value: Mapping[str, object], kind: str = "labels") -> dict[str, object
         ("t.json", {"took": 1, "hits": {"total": 2, "hits": [{"_id": 1, "_source": {"text": TEXT, "label": "a"}}] * 2}},
          "classify", "a"),
         ("t.json", {"rows": [{"row_idx": 0, "row": {"text": TEXT, "label": "a"}}]}, "classify", "a"),
+        # the answer of the hub's viewer, with the names of its classes
+        ("t.json", _viewed({"text": TEXT, "label": 1}, {"label": _CLASSES}), "classify", "B-PER"),
+        ("t.json", _viewed({"text": TEXT, "label": 1}, {"label": {"dtype": "int64"}}), "classify", "1"),
+        ("t.json", _viewed({"tokens": ["Mira", "left"], "ner_tags": [1, 0]}, {"ner_tags": {"feature": _CLASSES}}),
+         "ner", [[0, 4, "PER"]]),
+        ("t.jsonl", _viewed({"text": TEXT, "label": "a"}, {})["rows"], "classify", "a"),
         ("t.jsonl", f'{{"text": "{TEXT}", "label": "a"}}{{"text": "{TEXT}", "label": "a"}}\n', "classify", "a"),
         # what is told of each word, beside the text
         ("t.json", {"document": [{"id": "d", "sentence": [
