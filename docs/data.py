@@ -360,6 +360,24 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
         ),
     ),
     "Questions": (
+        Form(
+            "Answers of which each is right or wrong (MultiRC), also as it stands on the hub",
+            {
+                "multirc.jsonl": _line(
+                    {
+                        "passage": {
+                            "text": "Ann lit a lamp.",
+                            "questions": [
+                                {
+                                    "question": "What did she light?",
+                                    "answers": [{"text": "a lamp", "label": 1}, {"text": "a fire", "label": 0}],
+                                }
+                            ],
+                        }
+                    }
+                )
+            },
+        ),
         Form("Choices in columns", {"quiz.csv": "prompt,A,B,C,answer\nWhat feeds plants?,a stone,sunlight,wool,B\n"}),
         Form(
             "Choices in columns without names (MMLU)",

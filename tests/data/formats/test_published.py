@@ -766,6 +766,12 @@ def _task(value: Mapping[str, object], kind: str = "labels") -> dict[str, object
          "ner", [[0, 2, "PS"]]),
         ("t.jsonl", [{"text": "Mira left", "tokens": [{"text": "Mira", "id": 0}], "label": [[0, 4, "PER"]]}], "ner",
          [[0, 4, "PER"]]),
+        # MultiRC as published and as it stands on the hub
+        ("t.jsonl", [{"idx": 0, "passage": {"text": TEXT, "questions": [
+            {"question": "Who moved?", "answers": [{"text": "Mira", "label": 1}, {"text": "Aldby", "label": 0}]}]}}],
+         "classify", "1"),
+        ("t.jsonl", [{"paragraph": TEXT, "question": "Who moved?", "answer": "Ann", "label": 0,
+                      "idx": {"paragraph": 0, "question": 0, "answer": 0}}], "classify", "0"),
         # turns of a conversation are one text
         ("t.jsonl", [{"text": [{"speaker": "A", "text": "hi"}], "label": "a"}], "classify", "a"),
     ],
@@ -793,8 +799,21 @@ def test_an_annotation_of_an_unknown_type_is_no_text_without_entities(tmp_path: 
 
 
 def test_prodigy_without_its_hashes(tmp_path: Path) -> None:
-    rows = [{"text": f"text {i}", "label": "pos", "answer": ("accept", "reject")[i % 2]} for i in range(4)]
+    rows = [{"text": f"text {i}", "label": "pn"[i // 2 % 2], "answer": ("accept", "reject")[i % 2]} for i in range(4)]
     assert [row.line for row in load_data([str(jsonl(tmp_path / "t.jsonl", rows))]).splits["train"]] == [1, 3]
+
+
+def test_accepted_and_rejected_rows_of_one_label_are_yes_and_no(tmp_path: Path) -> None:
+    answers = ("accept", "reject", "ignore")
+    rows = [{"text": f"text {i}", "label": "LATE", "answer": answers[i % 3]} for i in range(9)]
+    path = jsonl(tmp_path / "t.jsonl", rows)
+    with pytest.raises(DataError, match=r"has the label 'LATE', and 3 rows were rejected .* --columns label=answer "):
+        load_data([str(path)])
+    loaded = load_data([str(path)], columns="label=answer")
+    assert [row.answer for row in loaded.splits["train"]] == ["accept", "reject"] * 3
+    assert any("the answer is ignore (Prodigy) (3)" in note for note in loaded.notes)
+    jsonl(path, [row for row in rows if row["answer"] != "reject"])
+    assert len(load_data([str(path)]).splits["train"]) == 3, "what has one label is refused by who learns it"
 
 
 def test_turns_of_a_conversation_with_a_summary(tmp_path: Path) -> None:
