@@ -235,6 +235,11 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
         Form("csv, with commas or semicolons", {"reviews.csv": 'text,label\n"good, and cheap",pos\ntoo loud,neg\n'}),
         Form("tsv: nothing is quoted", {"리뷰.tsv": "번호\t문장\t감정\n1\t정말 좋아요\t긍정\n2\t별로예요\t부정\n"}),
         Form(
+            "tsv in which all cells of a column are quoted: it is a csv that tabs part",
+            {"quoted.tsv": "text\tlabel\n" + "".join(f'"day {i}, and ""rain"""\t{i % 2}\n' for i in range(5))},
+            shown=2,
+        ),
+        Form(
             "What spreadsheets leave",
             {"sheet.csv": "sep=;\nlabel;text;;\nham;see you at lunch;;\nspam;win a prize;;\n"},
         ),

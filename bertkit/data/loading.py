@@ -244,8 +244,9 @@ def _refuse_one_class(name: str, splits: Mapping[str, Sequence[Example]], reject
     labels = {label for examples in splits.values() for label in labels_of(examples) if label}
     if len(labels) == 1:
         raise DataError(
-            f"{name}: every accepted row has the label {quoted(next(iter(labels)))}, and {rejected:,} rows were rejected "
-            "(Prodigy); to learn which texts have it, add --columns label=answer (the classes accept and reject)."
+            f"{name}: every accepted row has the label {quoted(next(iter(labels)))}, and {rejected:,} rows were "
+            "rejected (Prodigy); to learn which texts have it, add --columns label=answer (the classes accept and "
+            "reject)."
         )
 
 

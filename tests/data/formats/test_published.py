@@ -964,3 +964,24 @@ def test_a_fault_does_not_change_what_the_places_of_other_rows_count(
         load_data([str(path)], task="ner")
     kept = load_data([str(path)], task="ner", skip_bad=True).splits["train"]
     assert [row.answer for row in kept] == [[[0, 9, "PER"], [15, 20, "LOC"]]] * 6
+
+
+@pytest.mark.parametrize("name", ["t.tsv", "t.txt"])
+@pytest.mark.parametrize("header", ["text\tlabel\n", '"text"\t"label"\n', ""])
+def test_quotes_around_all_cells_of_a_column_are_no_part_of_them(tmp_path: Path, name: str, header: str) -> None:
+    texts = [f'{i} "nice", said the owl' if i % 2 else f"{i} nights in May" for i in range(12)]
+    quoted = ['"' + text.replace('"', '""') + '"' for text in texts]
+    path = tmp_path / name
+    path.write_text(header + "".join(f"{text}\t{i % 3}\n" for i, text in enumerate(quoted)), encoding="utf-8")
+    loaded = load_data([str(path)])
+    assert [row.texts[0] for row in loaded.splits["train"]] == texts
+    assert any("are in double quotes" in note for note in loaded.notes) == (not header.startswith('"'))
+    assert tuple(stream_data([str(path)]).splits["train"]) == loaded.splits["train"]
+
+
+@pytest.mark.parametrize("odd", ["a plain one", '"half" of it', '"no end', '"one" and "two"'])
+def test_quotes_around_some_cells_are_their_own(tmp_path: Path, odd: str) -> None:
+    texts = [*(f'"{i} nights in May"' for i in range(12)), odd]
+    path = tmp_path / "t.tsv"
+    path.write_text("text\tlabel\n" + "".join(f"{text}\t{i % 3}\n" for i, text in enumerate(texts)), encoding="utf-8")
+    assert [row.texts[0] for row in load_data([str(path)]).splits["train"]] == texts
