@@ -16,7 +16,6 @@ from typing import Any, BinaryIO
 from bertkit import hub
 from bertkit.data.column_names import column_name
 from bertkit.data.formats.lines import decoding_fault
-from bertkit.data.formats.opened import HEAD_BYTES, open_bytes
 from bertkit.data.records import Row
 from bertkit.data.values import JsonText, RowError, is_encodable, value_text
 from bertkit.errors import BertkitError, DataError, HubError, first_repeated
@@ -315,15 +314,14 @@ def read_parquet_part(file: Any, source: str, first: int, end: int) -> Iterator[
 _FEATURES = re.compile(rb'\s*\{(?:\s*"\w+"\s*:\s*"[^"]*"\s*,)*\s*"features"\s*:\s*(?=\[)')
 
 
-def class_names(path: Path) -> dict[str, tuple[str, ...]]:
+def class_names(path: Path, head: bytes = b"") -> dict[str, tuple[str, ...]]:
     """Return the names behind the integers of a file's class columns, as the datasets library stores them with it.
 
     They are those of columns of classes, and of lists of classes, as tags are; a file without
-    any, or one that cannot be read, has none. JSON has them where it is an answer of the hub's viewer of rows.
+    any, or one that cannot be read, has none. JSON, whose beginning is `head`, has them where it is an answer of
+    the hub's viewer of rows.
     """
     try:
-        with open_bytes(path) as stream:
-            head = stream.read(HEAD_BYTES)
         if (told := _FEATURES.match(head)) is not None:
             items, _ = json.JSONDecoder().raw_decode(head[told.end() :].decode("utf-8", "ignore"))
             features = {item["name"]: item["type"] for item in items}
