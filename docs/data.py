@@ -65,7 +65,8 @@ ENDING = """\
   own (`train_labels.csv` beside `train.csv`) are named, with the command that joins them.
 - **Positions counted differently**: if nearly all entities end before the last letter of a word, or start at its
   second letter, their ends may be inclusive, or they may be counted from 1. bertkit counts from 0, and the end is the
-  position after the last character.
+  position after the last character. Positions that count UTF-16 code units (JavaScript, where an emoji is two) or
+  bytes are told by the entities behind such characters, and read so.
 - **Words without sentences**: a table with one word and its tag per row needs a column that identifies the sentence,
   and the rows of a sentence must be together.
 - **Choices by number**: if the answers 1 to 3 for the choices A to D could be counted from 0 or from 1, bertkit does
@@ -234,6 +235,11 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
         Form("csv, with commas or semicolons", {"reviews.csv": 'text,label\n"good, and cheap",pos\ntoo loud,neg\n'}),
         Form("tsv: nothing is quoted", {"리뷰.tsv": "번호\t문장\t감정\n1\t정말 좋아요\t긍정\n2\t별로예요\t부정\n"}),
         Form(
+            "tsv in which all cells of a column are quoted: it is a csv that tabs part",
+            {"quoted.tsv": "text\tlabel\n" + "".join(f'"day {i}, and ""rain"""\t{i % 2}\n' for i in range(5))},
+            shown=2,
+        ),
+        Form(
             "What spreadsheets leave",
             {"sheet.csv": "sep=;\nlabel;text;;\nham;see you at lunch;;\nspam;win a prize;;\n"},
         ),
@@ -299,6 +305,23 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
             },
         ),
         Form(
+            "The answer of the hub's viewer of data sets, with the names of classes",
+            {
+                "rows.json": _line(
+                    {
+                        "features": [
+                            {"name": "text", "type": {"dtype": "string"}},
+                            {"name": "label", "type": {"names": ["neg", "pos"], "_type": "ClassLabel"}},
+                        ],
+                        "rows": [
+                            {"row_idx": 0, "row": {"text": "good", "label": 1}, "truncated_cells": []},
+                            {"row_idx": 1, "row": {"text": "bad", "label": 0}, "truncated_cells": []},
+                        ],
+                    }
+                )
+            },
+        ),
+        Form(
             "Rows that are lists, under a list of names",
             {"values.json": '[["text", "label"], ["good", "pos"], ["bad", "neg"]]\n'},
         ),
@@ -342,6 +365,24 @@ SECTIONS: dict[str, tuple[Form, ...]] = {
         ),
     ),
     "Questions": (
+        Form(
+            "Answers of which each is right or wrong (MultiRC), also as it stands on the hub",
+            {
+                "multirc.jsonl": _line(
+                    {
+                        "passage": {
+                            "text": "Ann lit a lamp.",
+                            "questions": [
+                                {
+                                    "question": "What did she light?",
+                                    "answers": [{"text": "a lamp", "label": 1}, {"text": "a fire", "label": 0}],
+                                }
+                            ],
+                        }
+                    }
+                )
+            },
+        ),
         Form("Choices in columns", {"quiz.csv": "prompt,A,B,C,answer\nWhat feeds plants?,a stone,sunlight,wool,B\n"}),
         Form(
             "Choices in columns without names (MMLU)",

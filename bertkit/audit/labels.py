@@ -256,6 +256,9 @@ def _tag_findings(split: str, own: LabelCounts) -> Iterator[Finding]:
         "they were read without."
     )
     yield from own.trimmed.finding("bad_tags", "warning", message)
+    if (said := own.edges.said()) is not None and own.edges.first_recounted is not None:
+        count = own.edges.recounted.total()
+        yield Finding("recounted_entities", "warning", count, f"{split}: {said}.", (own.edges.first_recounted,))
     cut = own.edges.sentence()
     if cut is not None and own.edges.first is not None:
         count = max(own.edges.starts, own.edges.ends)

@@ -383,6 +383,7 @@ _OF_MESSENGER = re.compile(r"service$|(?:channel|group)_(?:join|leave|topic|purp
 # How a list begins in which there may be objects.
 _OBJECTS = ("[{", "[[")
 _UNUSED = ("reject", "ignore")
+REJECTED = "the answer is reject (Prodigy)"
 _PRODIGY = ("_task_hash", "_input_hash", "spans", "_session_id", "_annotator_id", "_view_id")
 
 
@@ -532,13 +533,13 @@ def refuse_rejected(fields: Mapping[str, str], label: str | None) -> None:
         raise NotMeantError("its annotators did not agree")
     if not fields.get("annotation_id", "1").strip() and not (field_of(fields, label or "") or "").strip():
         raise NotMeantError("it is not annotated")
-    if fields.get("answer") not in _UNUSED:
+    answer = fields.get("answer")
+    if answer not in _UNUSED or (answer == "reject" and label == "answer"):  # then it is what is learnt
         return
-    answer = fields["answer"]
     if any(name in fields for name in _PRODIGY) or (
         "text" in fields and "label" in fields and "question" not in fields
     ):
-        raise NotMeantError(f"the answer is {answer} (Prodigy)")
+        raise NotMeantError(REJECTED if answer == "reject" else "the answer is ignore (Prodigy)")
 
 
 def examples_of(rows: Iterable[Row | BadRow], make: Callable[[Row], Example]) -> Iterator[Example | BadRow]:

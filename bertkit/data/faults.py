@@ -206,8 +206,7 @@ class Oddities(Unread):
             yield f"{self.repaired:,} rows have tags that break their scheme (I- after O); they were read leniently"
         if self.trimmed:
             yield f"{self.trimmed:,} rows have entities with spaces at their edges; they were read without"
-        if (sentence := self.edges.sentence()) is not None:
-            yield sentence
+        yield from filter(None, (self.edges.said(), self.edges.sentence()))
         if self.lost.count:
             count, first = self.lost.count, self.lost.places[0]
             left_out = "1 entity was left out" if count == 1 else f"{count:,} entities were left out; the first"

@@ -27,7 +27,7 @@ Spelling = Literal["as written", "whole", "comma", "thousands", "percent", "unit
 
 NOTES: dict[Spelling, str] = {
     "whole": "labels such as '1.0' are read as '1', because both occur and equal numbers are one label",
-    "comma": "labels are read with decimal commas: 2,5 is 2.5",
+    "comma": "labels are read with decimal commas: 2,5 is 2.5 (with --task multilabel it is the labels 2 and 5)",
     "thousands": "labels are read with commas between thousands: 1,200.5 is 1200.5",
     "percent": "labels are read as percentages: 46% is 46",
     "unit": "labels are read without the unit that all of them have: 4.5/5 is 4.5",

@@ -19,7 +19,7 @@ from typing import Any
 from bertkit import __version__
 from bertkit.cache import cached, cached_already
 from bertkit.data.catalog import SPLITS
-from bertkit.data.columns import GROUP_FORM, parse_columns, shared_groups
+from bertkit.data.columns import GROUP_FORM, REJECTED, parse_columns, shared_groups
 from bertkit.data.faults import Faults, Oddities
 from bertkit.data.open import Opener, Table, usable_rows
 from bertkit.data.records import (
@@ -38,11 +38,11 @@ from bertkit.data.shapes.labelled import why_label_sets
 from bertkit.data.shapes.table import decide_labels, spec_of
 from bertkit.data.sources import Source, find_source
 from bertkit.data.splits import LABEL_FORM, DataRequest, hold_out, limited
-from bertkit.data.store import MANY, ROOM, SplitFacts, StoredRows, write_rows
+from bertkit.data.store import MANY, ROOM, SplitFacts, StoredRows, labels_of, write_rows
 from bertkit.errors import DataError
 from bertkit.files import read_bytes, write_json
 from bertkit.kinds import record_of
-from bertkit.plain import as_shown
+from bertkit.plain import as_shown, quoted
 
 # A smaller file has no rows to be stored.
 _SMALL_BYTES = 2 * MANY
@@ -219,6 +219,8 @@ def _decided(reader: _Reader, loaded: Mapping[str, Sequence[Example]], tasks: Ta
     )
     if lost.count and not asked.skip_bad:
         raise lost.error()
+    if decided == CLASSES and asked.stored is None and (rejected := reader.read.left_out.reasons[REJECTED]):
+        _refuse_one_class(reader.source.name, loaded, rejected)
     if asked.shape == AUTO and decided == LABEL_SETS:
         reason = (why_label_sets(reader.opener.columns, tasks), *reason)
     return DataSet(
@@ -231,6 +233,21 @@ def _decided(reader: _Reader, loaded: Mapping[str, Sequence[Example]], tasks: Ta
         notes=tuple(map(as_shown, (*reader.opener.notes, *reader.notes, *reader.read.notes(), *reason))),
         warnings=tuple(map(as_shown, reader.read.warnings())),
     )
+
+
+def _refuse_one_class(name: str, splits: Mapping[str, Sequence[Example]], rejected: int) -> None:
+    """Refuse rows of one label that Prodigy's user accepted: beside those that were rejected it is a yes or a no.
+
+    Raises:
+        DataError: they are such.
+    """
+    labels = {label for examples in splits.values() for label in labels_of(examples) if label}
+    if len(labels) == 1:
+        raise DataError(
+            f"{name}: every accepted row has the label {quoted(next(iter(labels)))}, and {rejected:,} rows were "
+            "rejected (Prodigy); to learn which texts have it, add --columns label=answer (the classes accept and "
+            "reject)."
+        )
 
 
 class _ManyRowsError(Exception):

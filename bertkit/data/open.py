@@ -23,6 +23,7 @@ from bertkit.data.columns import (
 )
 from bertkit.data.contents import ROWS_LOOKED_AT, is_never_label, likely_labels, told_or_refused, unread_columns
 from bertkit.data.faults import Faults, Unread
+from bertkit.data.formats.opened import open_input
 from bertkit.data.formats.parquet import HubData, class_names, open_hub_data
 from bertkit.data.formats.readers import read_rows
 from bertkit.data.formats.telling import TableFormat, encoding_note, sniff_format
@@ -361,7 +362,8 @@ class Opener:
             known = tagged_lines(known)
         header = header_of_bare(spec) if known.kind in ("csv", "tsv") and not known.has_header else None
         table = Table(str(path), lambda: read_rows(path, table_format=known, header=header))
-        self._class_names = class_names(path) if known.kind in ("parquet", "arrow") else {}
+        head = open_input(path).head if known.kind == "json" else b""
+        self._class_names = class_names(path, head) if head or known.kind in ("parquet", "arrow") else {}
         if known.kind == "conll" and self.shape in (AUTO, ENTITIES):
             refuse_groups(self.group, str(path))
             self._take_shape(ENTITIES, str(path))

@@ -159,12 +159,14 @@ class TaggedText(Example):
 
     `entities` stand in the order of their places and do not overlap; None: not known.
     `repaired` tells whether the row's tags broke their scheme and were read leniently,
-    `trimmed` whether an entity came with spaces at its edges.
+    `trimmed` whether an entity came with spaces at its edges, and `recounted` what its places
+    counted where that is not characters.
     """
 
     entities: tuple[Entity, ...] | None = None
     repaired: bool = False
     trimmed: bool = False
+    recounted: str = ""
 
     @property
     def answer(self) -> object:

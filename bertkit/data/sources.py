@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from unicodedata import normalize
 
@@ -15,7 +16,7 @@ from bertkit.data.formats.opened import ANNOTATIONS, is_annotated, open_bytes
 from bertkit.data.records import CLASSES, READINGS, RELATIONS, BadRow, Row
 from bertkit.errors import DataError, UnknownNameError, UsageError, is_spelling
 from bertkit.files import PACKED_SUFFIXES, entries, exists, is_dir, is_file, without_packing
-from bertkit.plain import STDIN_NAME, as_typed, quoted, shell_words
+from bertkit.plain import STDIN_NAME, as_typed, listed, quoted, shell_words
 
 # --- The files of a folder: which of them hold data, and which split each is ----------------------
 #
@@ -431,12 +432,17 @@ def bare_stem(path: Path) -> str:
     return Path(stem).stem or stem
 
 
-def input_files(names: Sequence[str], of_folder: Callable[[Path], list[str]] | None = None) -> list[str]:
+def input_files(
+    names: Sequence[str],
+    of_folder: Callable[[Path], list[str]] | None = None,
+    note: Callable[[str], None] = lambda _: None,
+) -> list[str]:
     """Return the files that names stand for: those in a folder in the order of their names, or those of its classes.
 
     Args:
         names: files and folders; - is standard input.
         of_folder: lists what is read of a folder; None: tables, or texts that are called as their class.
+        note: is told of folders in one whose files are read.
 
     Raises:
         DataError: a file is missing, or a folder holds none.
@@ -451,12 +457,21 @@ def input_files(names: Sequence[str], of_folder: Callable[[Path], list[str]] | N
             if "://" in name:
                 raise DataError(f"{name}: is an address; only `bertkit predict --ray` reads addresses.")
             raise DataError(f"{name or quoted(name)}: no such file.")
-        files += [name] if name == "-" or not is_dir(path) else (of_folder or _data_files)(path)
+        files += [name] if name == "-" or not is_dir(path) else (of_folder or partial(_data_files, note=note))(path)
     return files
 
 
-def _data_files(folder: Path) -> list[str]:
-    found = [str(file) for file in _files_in(folder)] or class_texts(folder)
+def say_skipped(folder: Path, others: Sequence[str], note: Callable[[str], None]) -> None:
+    """Say what in a folder is not read, if anything."""
+    if others:
+        note(f"{folder}: skipped {listed(others)}; to read them, name them.")
+
+
+def _data_files(folder: Path, note: Callable[[str], None]) -> list[str]:
+    found = [str(file) for file in _files_in(folder)]
+    if found:
+        say_skipped(folder, [path.name for path in _folders(folder)], note)
+    found = found or class_texts(folder)
     found = found or [str(file) for files in tables_below(folder, "").values() for file in files]
     if not found:
         raise DataError(

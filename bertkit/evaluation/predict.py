@@ -455,7 +455,7 @@ def _predict(request: PredictRequest, output: Path | None, force: bool, world: W
     settings = bundle.load_manifest(request.run).settings
     find_task(settings.task)
     keep = None if request.keep is None else parse_keep(request.keep)
-    names = input_files(request.names)
+    names = input_files(request.names, note=note)
     written = written_before(output, request.output_format, is_part=request.is_part) if request.resume else None
     shown.expect(names)
     with ahead(lambda: _loaded(request, note)) as opening:

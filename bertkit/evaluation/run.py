@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertkit import bundle
+from bertkit.audit.run import row_doubts
 from bertkit.baselines.table import load_baselines
 from bertkit.bundle import Bundle, Manifest
 from bertkit.compute.device import Placement, give_back
@@ -277,7 +278,7 @@ def _read(request: EvalRequest, note: Callable[[str], None]) -> _Read:
         began = time.perf_counter()
         data, split, examples, warnings = _examples(request, manifest, note)
         seconds = time.perf_counter() - began
-        doubts = check_answers(manifest.settings, examples)
+        doubts = [*check_answers(manifest.settings, examples), *row_doubts("", examples, split)]
         loaded, placement = opening.result()
     loaded.task.settings = _settings(loaded.manifest.settings, request)
     request.decisions.apply(loaded.task)

@@ -46,7 +46,7 @@ from bertkit.data.formats.readers import read_opened
 from bertkit.data.formats.telling import TableFormat, column_names, kind_by_suffix, tell
 from bertkit.data.records import BadRow, ColumnMap, LeftOut, Row
 from bertkit.data.shapes.labelled import Documents
-from bertkit.data.sources import class_texts, input_files, is_data_file, name_folders
+from bertkit.data.sources import class_texts, input_files, is_data_file, name_folders, say_skipped
 from bertkit.data.values import JsonText, RowError, cell_of, field_of, parse_json, parse_list
 from bertkit.documents.readers.articles import columns_apart
 from bertkit.documents.readers.markup import declared_encoding, read_markdown
@@ -55,7 +55,7 @@ from bertkit.documents.readers.plain import HIGHLIGHT, CueLine, passages_of_cues
 from bertkit.documents.readers.table import FORMATS, DocumentFormat, find_format, format_of_name, told_format
 from bertkit.errors import DataError, UsageError
 from bertkit.files import entries, is_dir, is_file, without_packing
-from bertkit.plain import STDIN, brief, listed, quoted, shell_words
+from bertkit.plain import STDIN, brief, quoted, shell_words
 from bertkit.summarization.records import Item, SourceText, Unreadable
 
 # --------------------------------------------------------------------------------------------------
@@ -444,9 +444,7 @@ def _in_folder(folder: Path, note: Note) -> list[str]:
             f"{folder}: there is no file in it that can be read (.txt, .md, .html, .eml, .vtt, .docx, .pdf, .jsonl, …)"
             f"{name_folders(folder)}."
         )
-    others = [path.name for path in inside if path not in set(files)]
-    if others:
-        note(f"{folder}: skipped {listed(others)}; to read them, name them.")
+    say_skipped(folder, [path.name for path in inside if path not in set(files)], note)
     return [str(path) for path in files]
 
 
@@ -557,7 +555,15 @@ def _document_format(opened: Opened, source: _Source) -> DocumentFormat | None:
     if told is None and named is None and (root := _XML_ROOT.match(opened.head)) is not None:
         kind = root[1].decode("ascii", "replace")
         raise DataError(f"{opened.name}: this is XML of the kind <{kind}>, which is not read; save its text.")
-    return told
+    return None if named is None and told is find_format("md") and _is_below_comments(opened, source) else told
+
+
+def _is_below_comments(opened: Opened, source: _Source) -> bool:
+    """Tell a table under comments, which look like headings: rows of JSON, or columns of which one is of documents."""
+    table = tell(opened, knows=lambda names: source.columns.find(names) is not None, one_text=True).table
+    if table.kind in ("csv", "tsv") and table.skip:
+        return source.columns.find(column_names(opened, table)) is not None
+    return table.kind == "jsonl"
 
 
 def _documents(opened: Opened, row: DocumentFormat, source: _Source, encoding: str | None) -> Iterator[Item]:

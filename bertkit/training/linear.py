@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bertkit import bundle
-from bertkit.audit.run import training_doubts
+from bertkit.audit.run import row_doubts
 from bertkit.baselines.sequence import SequenceBaselines
 from bertkit.baselines.table import fit_baselines
 from bertkit.bundle import Manifest
@@ -137,7 +137,7 @@ def prepare_linear(
     weights = None
     if dataset.task == "classify":
         weights = class_weights(config.class_weights, task.settings.labels, train)
-    doubts = [*training_doubts(dataset.task, train)]
+    doubts = [*row_doubts(dataset.task, train)]
     doubts += [f"validation: {doubt}" for doubt in check_answers(task.settings, dataset.splits["validation"])]
     return PreparedLinear(config, dataset, task, weights, (*dataset.warnings, *doubts))
 

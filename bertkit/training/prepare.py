@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import bundle
-from bertkit.audit.run import training_doubts
+from bertkit.audit.run import row_doubts
 from bertkit.bundle import Manifest, load_manifest
 from bertkit.compute.device import choose_placement
 from bertkit.config import TrainConfig, flag
@@ -317,7 +317,7 @@ def prepare(
     task = _task(config, spec, dataset, tokenizer)
     config = _blend_of_few(config, asked, task.settings, note)
     check_tuning(config.tune_threshold, task.settings)
-    doubts = [*training_doubts(dataset.task, train)]
+    doubts = [*row_doubts(dataset.task, train)]
     doubts += [f"validation: {doubt}" for doubt in check_answers(task.settings, dataset.splits["validation"])]
     lend_extractor(task, config, spec, note)
     findings = check_fit(tokenizer, RowTexts(train), name=owner(config))

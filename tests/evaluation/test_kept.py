@@ -15,8 +15,9 @@ from bertkit.data.records import ColumnMap
 from bertkit.errors import DataError, UsageError
 from bertkit.evaluation.predict import PredictRequest, predict
 from bertkit.evaluation.records_out import TEXT, open_writer
+from bertkit.evaluation.run import EvalRequest, evaluate_run
 from bertkit.tasks.base import TaskSettings
-from tests.conftest import pair_rows
+from tests.conftest import pair_rows, write_tsv
 
 NER = TaskSettings("ner", ColumnMap(("text",)), ("LOC", "PER"))
 CLASSES = TaskSettings("classify", ColumnMap(("text",)), ("neg", "pos"))
@@ -83,6 +84,29 @@ def test_several_files_and_folders_name_their_file(trained_run: Path, table: Pat
     with pytest.raises(DataError, match=r"no such file"):
         records(trained_run, tmp_path / "p", source=(str(table), str(tmp_path / "none.csv")))
     assert not (tmp_path / "p").exists()
+
+
+def test_folders_that_are_not_read_are_said(trained_run: Path, table: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    for name in ("more", ".hidden"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "b.csv").write_bytes(table.read_bytes())
+    (folder / "a.csv").write_bytes(table.read_bytes())
+    for source, skipped in ((folder / "more", []), (folder, [f"{folder}: skipped 'more'; to read them, name them."])):
+        said: list[str] = []
+        predict(PredictRequest(trained_run, source=str(source)), output=tmp_path / "o", force=True, note=said.append)
+        assert [line for line in said if "skipped" in line] == skipped
+
+
+def test_eval_names_rows_without_a_text(trained_run: Path, tmp_path: Path) -> None:
+    path = write_tsv(
+        tmp_path / "t.tsv",
+        [("A man walks.", "A man is walking.", "1"), ("", " ", "0"), ("", "A dog.", "0")],
+        ("sentence1", "sentence2", "label"),
+    )
+    found = evaluate_run(EvalRequest(trained_run, data=(str(path),)))
+    assert "test: 1 row has no text, the first at" in " ".join(found.warnings)
+    assert f"{path}:3" in " ".join(found.warnings)
 
 
 def test_one_file_is_not_named(trained_run: Path, table: Path, tmp_path: Path) -> None:

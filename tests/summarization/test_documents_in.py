@@ -401,3 +401,21 @@ def test_words_that_are_broken_at_the_end_of_a_line_are_whole_in_a_summary():
     assert on_one_line("We mea-\nsured well-\nknown and co\u00ad\noperative winds - or\nnot.") == (
         "We measured well-known and cooperative winds - or not."
     )
+
+
+@pytest.mark.parametrize("comments", ["# made by hand\n", "# made by hand\n# in spring\n", ""])
+@pytest.mark.parametrize("rows", ['{"text": "A text."}\n{"text": "Two."}\n', "id,text\n1,A text.\n2,Two.\n"])
+def test_rows_below_comments_are_no_markdown(tmp_path, monkeypatch, comments, rows):
+    content = f"{comments}{rows}".encode()
+    (tmp_path / "rows").write_bytes(content)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    for path in ("-", tmp_path / "rows"):
+        assert [document.text for document in read(path)] == ["A text.", "Two."]
+
+
+@pytest.mark.parametrize("text", ["# Title\n\nA text, with commas.\n", '# Title\n\nA text.\n\n```\n{"text": 1}\n```\n'])
+def test_headings_are_no_comments(tmp_path, text):
+    (tmp_path / "page").write_text(text)
+    (document,) = read(tmp_path / "page")
+    assert document.passages
+    assert document.text == text

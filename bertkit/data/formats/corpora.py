@@ -169,6 +169,23 @@ def _targets(fields: Fields) -> list[dict[str, str]]:
     return [{**kept, "choices": cell_of(ordered), "answer": cell_of(ordered.index(str(right)))}]
 
 
+def _judged_answers(fields: Fields) -> list[dict[str, str]]:
+    """Make a pair of each answer, which is right or wrong: a text, and the question with the answer (MultiRC)."""
+    passage = object_in(fields, "passage")
+    return [
+        {"sentence1": cell_of(passage["text"]), "sentence2": f"{asked['question']} {answer['text']}"}
+        | ({"label": cell_of(answer["label"])} if "label" in answer else {})
+        for asked in passage["questions"]
+        for answer in asked["answers"]
+    ]
+
+
+def _judged_answer(fields: Fields) -> list[dict[str, str]]:
+    """Read an answer that is right or wrong as a pair, as MultiRC stands on the hub."""
+    kept = {name: text for name, text in fields.items() if name not in ("paragraph", "question", "answer", "idx")}
+    return [{"sentence1": fields["paragraph"], "sentence2": f"{fields['question']} {fields['answer']}", **kept}]
+
+
 # --- Questions about a text -----------------------------------------------------------------------
 
 
@@ -580,6 +597,12 @@ CORPORA = (
         "pairs of a document's entities of which no relation is told",
     ),
     Form(frozenset({"sents", "vertexSet"}), _pairs_of_document, _are_sentences),
+    Form(frozenset({"passage"}), _judged_answers, has_keys("passage", "text", "questions")),
+    Form(
+        frozenset({"paragraph", "question", "answer", "idx"}),
+        _judged_answer,
+        has_keys("idx", "paragraph", "question", "answer"),
+    ),
     Form(frozenset({"passages"}), _passages, lambda fields: _are_passages(fields["passages"])),
     Form(frozenset({"documents"}), _passages, lambda fields: '"passages"' in fields["documents"]),
     Form(frozenset({"passage"}), _passages, lambda fields: _are_passages(fields["passage"])),

@@ -49,6 +49,8 @@ _TOTALS = frozenset(
     | {"합계", "총계", "총합", "총합계", "평균", "소계", "계"}
 )
 _MOST_ADDED, _NEARLY = 5000, 0.05
+# A cell in quotes, and how many of a column show that all are.
+_QUOTED, _ENOUGH_QUOTED = re.compile(r'"(?:[^"]|"")*"'), 5
 _UNEXPECTED_END = "unexpected end of data"
 
 
@@ -137,6 +139,16 @@ def looks_csv(full: Sequence[str], delimiter: str, hint: str | None) -> bool:
     if delimiter == " ":  # two quotes on each line may be of texts
         return consistent and len(rows) > 1 and (known > 0 or has_row_names(full, delimiter))
     return known >= 2 or (consistent and (hint == "tsv" or (known == 1 and bare)))
+
+
+def has_quoted_column(full: Sequence[str]) -> bool:
+    """Tell whether all cells below a name are in quotes, which are no part of them, and none is half in quotes."""
+    rows = [line.rstrip("\r").split("\t") for line in full[1:]]
+    if len(rows) < _ENOUGH_QUOTED or len({len(row) for row in rows}) > 1:
+        return False
+    quoted = [[cell.startswith('"') for cell in row] for row in rows]
+    are_whole = all(_QUOTED.fullmatch(cell) for row in rows for cell in row if cell.startswith('"'))
+    return are_whole and any(map(all, zip(*quoted, strict=True)))
 
 
 def are_quoted(first: str) -> bool:

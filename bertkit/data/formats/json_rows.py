@@ -35,7 +35,7 @@ from bertkit.data.values import (
     twice,
 )
 from bertkit.errors import DataError
-from bertkit.plain import listed
+from bertkit.plain import listed, quoted
 
 # --- Whether lines are JSON, and whether each is a record or all of them are one document ---------
 
@@ -60,6 +60,9 @@ _WRAPPED = re.compile(
 
 # How an object begins that lists rows by their relation (FewRel).
 _BY_RELATION = re.compile(r"""\{\s*"[^"]{1,200}"\s*:\s*\[\s*\{\s*"tokens"\s*:""")
+
+# What the hub's viewer of data sets tells of a row.
+_OF_VIEWER = {"row_idx", "row", "truncated_cells"}
 
 JsonKind = Literal["jsonl", "json"]
 """Records on a line each, or one document (or several) that goes over lines as it likes."""
@@ -376,6 +379,10 @@ def fields_of(record: Any) -> dict[str, str]:
         record = {"dialogue": "\n".join(record[0]), "questions": record[1], "id": record[2]}
     elif isinstance(record, list) and len(record) > 1 and not any(isinstance(item, list | dict) for item in record):
         record = {str(place): item for place, item in enumerate(record, start=1)}
+    elif isinstance(record, dict) and record.keys() == _OF_VIEWER and isinstance(record["row"], dict):
+        if cut := record["truncated_cells"]:
+            raise RowError(f"the hub's viewer has cut {quoted(str(cut[0]))}; read the data set itself, as hf:NAME")
+        record = record["row"]
     if not isinstance(record, dict):
         raise RowError(f"the line is JSON but not an object ({_json_type(record)})")
     fields = {column_name(name): cell_of(value) for name, value in record.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -309,15 +310,24 @@ def read_parquet_part(file: Any, source: str, first: int, end: int) -> Iterator[
                 yield Row(row + 1, ArrowFields(batch, place))
 
 
-def class_names(path: Path) -> dict[str, tuple[str, ...]]:
+# What the rows of such an answer have above them, behind short values at most.
+_FEATURES = re.compile(rb'\s*\{(?:\s*"\w+"\s*:\s*"[^"]*"\s*,)*\s*"features"\s*:\s*(?=\[)')
+
+
+def class_names(path: Path, head: bytes = b"") -> dict[str, tuple[str, ...]]:
     """Return the names behind the integers of a file's class columns, as the datasets library stores them with it.
 
     They are those of columns of classes, and of lists of classes, as tags are; a file without
-    any, or one that cannot be read, has none.
+    any, or one that cannot be read, has none. JSON, whose beginning is `head`, has them where it is an answer of
+    the hub's viewer of rows.
     """
     try:
-        stored = (_schema_of(path).metadata or {}).get(b"huggingface", b"{}")
-        features = json.loads(stored)["info"]["features"]
+        if (told := _FEATURES.match(head)) is not None:
+            items, _ = json.JSONDecoder().raw_decode(head[told.end() :].decode("utf-8", "ignore"))
+            features = {item["name"]: item["type"] for item in items}
+        else:
+            stored = (_schema_of(path).metadata or {}).get(b"huggingface", b"{}")
+            features = json.loads(stored)["info"]["features"]
         return {column_name(name): tuple(words) for name, feature in features.items() if (words := _names_of(feature))}
     except Exception:  # whoever reads the rows says what is wrong with the file; what is stored may be anything
         return {}

@@ -19,6 +19,7 @@ from bertkit.data.formats.delimited import (
     csv_delimiter,
     cut_rows,
     has_header,
+    has_quoted_column,
     has_row_names,
     is_cut_alike,
     is_even,
@@ -179,6 +180,7 @@ NOTES: dict[Marks, str] = {
 
 
 _ROW_NAMES = "the first field of each row is its number, for which the header has no name (as R writes tables)"
+_UNQUOTED = "all cells of a column are in double quotes, which are not a part of them"
 
 
 def marks_of(lines: Sequence[str]) -> Marks:
@@ -557,7 +559,8 @@ class TableFormat:
     `delimiter` is the comma of a csv (a semicolon in some spreadsheets' exports). The first
     `skip` lines say how the others are read (sep=;) or what they are (# …) and are none of them. Lines of a txt may
     carry their labels (`marks`); they are parted where `kind` is "marked". Rows may begin with a field that the header
-    does not name (`has_row_names`), and quotes in quoted fields may have a backslash before them (`escaped`).
+    does not name (`has_row_names`), and quotes in quoted fields may have a backslash before them (`escaped`). Quotes
+    around all cells of a column alone are said (`unquoted`).
     """
 
     kind: str
@@ -568,6 +571,7 @@ class TableFormat:
     marks: Marks = ""
     has_row_names: bool = False
     escaped: bool = False
+    unquoted: bool = False
 
     def parted(self, *, entities: bool, classes: bool) -> TableFormat:
         """Return how lines are read that carry what is looked for: entities, or classes of the whole line."""
@@ -588,8 +592,8 @@ class TableFormat:
     @property
     def marks_note(self) -> str | None:
         """What a user should hear of how lines are parted."""
-        if self.has_row_names:
-            return _ROW_NAMES
+        if self.has_row_names or self.unquoted:
+            return _ROW_NAMES if self.has_row_names else _UNQUOTED
         return NOTES[self.marks] if self.kind == "marked" or self.has_speech_tags or self.written_in else None
 
     @property
@@ -820,6 +824,14 @@ def encoding_note(path: str | Path, table_format: TableFormat) -> str | None:
     return f"{path} is {table_format.encoding.upper()} (read as such; UTF-8 is safer)"
 
 
+def _of_tabs(full: Sequence[str], encoding: str) -> TableFormat:
+    """Return the format of lines that tabs part: where all names, or all cells of a column, are quoted it is a csv."""
+    if are_quoted(full[0]):
+        return TableFormat("csv", encoding, delimiter="\t")
+    unquoted = has_quoted_column(full)
+    return TableFormat("csv", encoding, delimiter="\t", unquoted=True) if unquoted else TableFormat("tsv", encoding)
+
+
 def _text_format(
     lines: Sequence[str], full: Sequence[str], hint: str | None, encoding: str, expected: Set[str], knows: Knows | None
 ) -> TableFormat:
@@ -831,15 +843,12 @@ def _text_format(
         return TableFormat("conll", encoding, has_header=False, delimiter=" ")
     known = None if knows is None else known_delimiter(full, knows)
     if known is not None:
-        is_tsv = known == "\t" and not are_quoted(full[0])
-        return TableFormat("tsv", encoding) if is_tsv else TableFormat("csv", encoding, delimiter=known)
+        return _of_tabs(full, encoding) if known == "\t" else TableFormat("csv", encoding, delimiter=known)
     marks = marks_of(full) if hint is None else ""
     if marks:
         return TableFormat("txt", encoding, has_header=False, marks=marks)
     if looks_tsv(full, hint):
-        # Where all names are quoted it is a csv that tabs part.
-        kind = "csv" if are_quoted(full[0]) else "tsv"
-        return TableFormat(kind, encoding, has_header(cut_rows(full, "\t"), expected), "\t" if kind == "csv" else ",")
+        return replace(_of_tabs(full, encoding), has_header=has_header(cut_rows(full, "\t"), expected))
     delimiter = csv_delimiter(full)
     if hint == "csv" or looks_csv(full, delimiter, hint):
         return TableFormat("csv", encoding, has_header(cut_rows(full, delimiter), expected), delimiter)

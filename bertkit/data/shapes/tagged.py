@@ -17,6 +17,7 @@ from bertkit.data.columns import RowRules, Shape, Wanted, examples_of, refuse_re
 from bertkit.data.records import BadRow, CharSpan, ColumnMap, Entity, Example, Row, TaggedText
 from bertkit.data.tagged.places import (
     SENTENCES_AHEAD,
+    UNITS,
     Content,
     TagForm,
     content_of,
@@ -25,11 +26,14 @@ from bertkit.data.tagged.places import (
     detect_form,
     entities_of_tags,
     find_entities,
+    has_wide,
     in_characters,
+    in_units,
     join_tokens,
     may_be_entity,
     shows_kind,
     text_or_tokens,
+    units_of_places,
     word_places,
 )
 from bertkit.data.tagged.schemes import are_tags, is_outside
@@ -109,9 +113,11 @@ def _entities(
     """
     if content.tags is None:
         items = content.items or []
-        found = find_entities(
-            text, in_characters(items, places, form.counted) if form.counted and content.tokens else items
-        )
+        if form.counted in UNITS:
+            items = in_units(text, items, form.counted) if content.tokens is None else items
+        elif form.counted and content.tokens:
+            items = in_characters(items, places, form.counted)
+        found = find_entities(text, items)
         for string in found.missing:
             if string in text:
                 lost(f"the entity {quoted(string)} is listed more often than it occurs in the text")
@@ -231,7 +237,9 @@ class TaggedTexts(Shape):
             return TaggedText((_text(content, form),), None, row.line, rules.source)
         text, places = _text_and_places(content, form)
         read = _entities(content, text, places, form, lambda message: self._lose(row.line, message))
-        return TaggedText((text,), None, row.line, rules.source, *read)
+        is_recounted = form.counted in UNITS and read[0] and content.tokens is None and has_wide(text, form.counted)
+        recounted = UNITS[form.counted] if is_recounted else ""
+        return TaggedText((text,), None, row.line, rules.source, *read, recounted)
 
     def _lose(self, line: int, message: str) -> None:
         if self._problems is None:
@@ -248,5 +256,5 @@ class TaggedTexts(Shape):
         with suppress(RowError):  # a list of entities that cannot be read
             of_gliner = folded(rules.columns.text[0]) == folded("tokenized_text")
             counted = count_of_places(contents, of_gliner=of_gliner) if rules.need_label else form.counted
-            return replace(form, counted=counted)
+            return replace(form, counted=counted or units_of_places(contents))
         return form

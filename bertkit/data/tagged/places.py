@@ -44,9 +44,12 @@ from bertkit.plain import brief, listed, quoted, shortened, visible
 SENTENCES_AHEAD = 10_000
 
 _WORD = re.compile(r"\S+")
-Counted = Literal["", "behind", "last"]
-"""What the end of an entity counts where places are those of words; empty where they are of characters."""
+Counted = Literal["", "behind", "last", "utf-16", "utf-8"]
+"""What the end of an entity counts where places are those of words, or the units of an encoding that places count;
+empty where they are of characters."""
 _WAYS: tuple[Counted, ...] = ("behind", "last")
+# What programs count that are written in JavaScript, Java or C#, and those that count bytes.
+UNITS: Mapping[Counted, str] = {"utf-16": "UTF-16 code units", "utf-8": "bytes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ class TagForm:
 
     `by_character`: each token is one character, spaces included, so that nothing stands
     between tokens (KLUE); else they are words with one space between them. `counted`: places of
-    entities count words, and their end is the word behind the last or the last one itself.
+    entities count words, and their end is the word behind the last or the last one itself; or
+    they count the units of an encoding.
     """
 
     scheme: TagScheme
@@ -233,6 +237,77 @@ def _ways_counted(tokens: Sequence[str], claim: _Claim) -> list[Counted]:
     is_last = start <= end < len(tokens) and claim.string in (None, " ".join(tokens[start : end + 1]))
     fitting = {"behind": is_behind, "last": is_last and claim.place is not None}
     return [way for way in _WAYS if fitting[way]]
+
+
+def units_of_places(contents: Iterable[Content]) -> Counted:
+    """Tell whether the places of entities in texts count units of an encoding, from those of a whole table.
+
+    They do where entities behind characters of several units hold their strings, or whole words, if they are
+    counted so, and nearly none of them as they stand.
+    """
+    counts = {units: Counter[str]() for units in UNITS}
+    for content in contents:
+        if content.tokens is not None or content.text.isascii():
+            continue
+        for units, count in counts.items():
+            if count["entities"] < _ENTITIES_JUDGED and content.items and has_wide(content.text, units):
+                _judge(content.text, content.items, units, count)
+    for units, count in counts.items():
+        are_enough = count["strings"] or count["entities"] >= _ENOUGH // 2
+        are_recounted = count["recounted"] >= _NEARLY_ALL * count["entities"]
+        if are_enough and are_recounted and count["fitting"] <= _CHANCE * count["entities"]:
+            return units
+    return ""
+
+
+def _judge(text: str, items: Sequence[Any], units: Counted, count: Counter[str]) -> None:
+    """Count which entities that lie elsewhere if they are recounted fit as they stand, and which recounted."""
+    places = _places_of_units(text, units)
+    for item in items:
+        with suppress(RowError):
+            claim = _claim(1, item)
+            if claim.place is None or claim.place == (found := tuple(places.get(place, -1) for place in claim.place)):
+                continue
+            fits, fits_so = _fits(text, claim.place, claim.string), _fits(text, found, claim.string)
+            count.update(entities=1, strings=claim.string is not None and fits_so, fitting=fits, recounted=fits_so)
+
+
+def has_wide(text: str, units: Counted) -> bool:
+    """Tell whether a text holds a character of several units."""
+    return not text.isascii() if units == "utf-8" else max(text, default="") > "\uffff"
+
+
+def _places_of_units(text: str, units: Counted) -> dict[int, int]:
+    """Return the place in characters of each that counts units; none of those within a character."""
+    sizes = (len(c.encode("utf-8", "surrogatepass")) if units == "utf-8" else 1 + (c > "\uffff") for c in text)
+    return {place: number for number, place in enumerate(itertools.accumulate(sizes, initial=0))}
+
+
+def _fits(text: str, place: Sequence[int], string: str | None) -> bool:
+    """Tell whether a place holds its string, or, without one, begins and ends as words do."""
+    start, end = place
+    found = text[start:end] if 0 <= start < end <= len(text) else ""
+    if string is not None or not found.strip():
+        return bool(found) and found.strip().casefold() == (string or "").strip().casefold()
+    is_cut = _is_inside(text, start) or (_is_inside(text, end) and not _is_unspaced(text[end]))
+    return found == found.strip() and not is_cut
+
+
+def in_units(text: str, items: Sequence[Any], units: Counted) -> list[dict[str, Any]]:
+    """Write entities whose places count units with those of characters.
+
+    Raises:
+        RowError: an item cannot be read, or does not lie between characters of the text.
+    """
+    places, found = _places_of_units(text, units), []
+    kept = (_claim(number, item) for number, item in enumerate(items, start=1) if not _is_rejected(item))
+    for label, place, string in kept:
+        start, end = place or (None, None)
+        if place is not None and not places.keys() >= {start, end}:
+            raise RowError(f"an entity at {UNITS[units]} {start} to {end} is outside the text, or cuts a character")
+        own = {} if place is None else {"start": places[place[0]], "end": places[place[1]]}
+        found.append({**own, "label": label, "text": string})
+    return found
 
 
 def in_characters(items: Sequence[Any], words: Sequence[CharSpan], counted: Counted) -> list[dict[str, Any]]:
@@ -552,6 +627,8 @@ def _tags(values: Sequence[Any], tag_names: Sequence[str]) -> list[str]:
 # word, and one character more would make words of them, the places are counted otherwise.
 
 _ENOUGH, _NEARLY_ALL = 10, 0.9
+# The most of misplaced entities that fit by chance, and how many are looked at.
+_CHANCE, _ENTITIES_JUDGED = 0.25, 1000
 # Korean particles, and Chinese and Japanese, follow a word without a space.
 _PARTICLES = frozenset("은는이가을를에의도와과로만께서야요")
 _UNSPACED = (("ᄀ", "ᇿ"), ("぀", "ヿ"), ("㐀", "鿿"), ("가", "힣"))
@@ -565,6 +642,8 @@ class Edges:
     ends: int = 0
     starts: int = 0
     first: Place | None = None
+    recounted: Counter[str] = field(default_factory=Counter)
+    first_recounted: Place | None = None
     _example: str = ""
     _korean: int = 0
     _korean_ends: int = 0
@@ -572,6 +651,9 @@ class Edges:
     def see(self, row: TaggedText) -> None:
         """Count the entities of a row."""
         text = row.texts[0]
+        if row.recounted:
+            self.recounted[row.recounted] += 1
+            self.first_recounted = self.first_recounted or Place(row.source, row.line)
         for entity in row.entities or ():
             if _is_unspaced(text[entity.end - 1]) or _is_unspaced(text[entity.end : entity.end + 1]):
                 self._see_korean(row, entity)
@@ -592,6 +674,16 @@ class Edges:
             self._korean_ends += 1
             if self.first is None:
                 self.first, self._example = Place(row.source, row.line), text[entity.start : end]
+
+    def said(self) -> str | None:
+        """Say of rows whose places were recounted how they were read."""
+        if self.first_recounted is None:
+            return None
+        units, count = " and ".join(self.recounted), self.recounted.total()
+        return (
+            f"the entity positions of {count:,} row{'s' if count > 1 else ''} count {units}, not characters, and were "
+            f"read so, the first at {self.first_recounted.file}:{self.first_recounted.line}"
+        )
 
     def sentence(self) -> str | None:
         """Say that places are counted otherwise, where nearly all entities show it."""

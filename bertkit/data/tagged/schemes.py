@@ -537,13 +537,13 @@ def are_speech(tags: Set[str]) -> bool:
 
 
 def _are_tagged(rows: Sequence[Columns]) -> bool:
-    """Tell whether lines end, or begin, in tags; or are CoNLL-U's."""
+    """Tell whether lines end in tags, or begin with them or with one column more; or are CoNLL-U's."""
     if all(len(row) == _CONLLU_WIDTH and row[0][:1].isdigit() for row in rows) or _bracketed_column(rows, 1):
         return True
     # A slip or two are faults of their lines, and make no prose of the others.
     if _STRAY_LINES * sum(len(row) < 2 or not is_tag(row[-1].strip()) for row in rows) <= len(rows):
         return True
-    if _is_tag_first(rows) and any(is_entity_tag(row[0].strip()) for row in rows):
+    if any(_is_tag_first(rows, place) and any(is_entity_tag(row[place].strip()) for row in rows) for place in (0, 1)):
         return True
     # Tags without letters, or with many slips: few labels, and much that is O.
     widths = Counter(map(len, rows))
@@ -561,11 +561,11 @@ def _is_one_sentence(rows: Sequence[Columns]) -> bool:
     return alike and words and len(rows) > 1 and all(map(is_tag, cells)) and any(map(is_entity_tag, cells))
 
 
-def _is_tag_first(rows: Sequence[Columns]) -> bool:
-    """Tell whether the first column of lines of tagged text holds their tags, and the last does not."""
-    if len(rows) < 2 or any(len(row) < 2 for row in rows):
+def _is_tag_first(rows: Sequence[Columns], place: int) -> bool:
+    """Tell whether a column before the last of lines of tagged text holds their tags, and the last does not."""
+    if len(rows) < 2 or any(len(row) < place + 2 for row in rows):
         return False
-    first, last = [row[0].strip() for row in rows], [row[-1].strip() for row in rows]
+    first, last = [row[place].strip() for row in rows], [row[-1].strip() for row in rows]
     tags_last = sum(map(is_tag, last)) >= _MOST * len(last)
     return not tags_last and sum(map(is_tag, first)) >= _MOST * len(first)
 
@@ -589,12 +589,13 @@ def find_layout(sentences: Iterable[Sequence[Columns]], *, need_tags: bool, is_g
     rows = [sentence for sentence in rows if sentence]
     has_ids = bool(whole) and not rows  # 1-1, 1-2: of all words, and not of some alone
     rows, token = rows or whole, 0
-    if _is_tag_first([row for sentence in rows for row in sentence]):
-        return Layout(1, 0, numbered=False) if need_tags else Layout(1)
-    least = 3 if need_tags else 2
-    while token < _MOST_LEADING and _is_no_token(rows, token, least + token):
+    least, every = 3 if need_tags else 2, [row for sentence in rows for row in sentence]
+    while not (is_tag := _is_tag_first(every, token)) and (
+        token < _MOST_LEADING and _is_no_token(rows, token, least + token)
+    ):
         token += 1
-    every = [row for sentence in rows for row in sentence]
+    if is_tag:
+        return Layout(token + 1, token if need_tags else -1, numbered=token > 0)
     if not need_tags or not every:
         return Layout(token, numbered=token > 0, has_ids=has_ids)
     if is_germeval and token == 1:

@@ -734,6 +734,22 @@ def test_a_row_without_the_list_that_others_have_is_named(tmp_path: Path) -> Non
 _SPAN = {"start": 0, "end": 9, "labels": ["PER"]}
 
 
+_CLASSES = {"names": ["O", "B-PER"], "_type": "ClassLabel"}
+
+
+def _viewed(row: Mapping[str, object], types: Mapping[str, object], cut: Sequence[str] = ()) -> dict[str, object]:
+    """Write a row as the hub's viewer answers."""
+    features = [{"feature_idx": 0, "name": name, "type": types.get(name, {"dtype": "string"})} for name in row]
+    rows = [{"row_idx": place, "row": row, "truncated_cells": cut} for place in range(2)]
+    return {"dataset": "a/b", "features": features, "rows": rows, "partial": False}
+
+
+def test_a_text_that_the_viewer_has_cut_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(json.dumps(_viewed({"text": TEXT, "label": "a"}, {}, ["text"])), encoding="utf-8")
+    with pytest.raises(DataError, match=r"t\.json:1: the hub's viewer has cut 'text'"):
+        load_data([str(tmp_path / "t.json")])
+
+
 def _task(value: Mapping[str, object], kind: str = "labels") -> dict[str, object]:
     return {"data": {"text": TEXT}, "annotations": [{"id": 1, "result": [{"type": kind, "value": value}]}]}
 
@@ -760,6 +776,12 @@ def _task(value: Mapping[str, object], kind: str = "labels") -> dict[str, object
         ("t.json", {"took": 1, "hits": {"total": 2, "hits": [{"_id": 1, "_source": {"text": TEXT, "label": "a"}}] * 2}},
          "classify", "a"),
         ("t.json", {"rows": [{"row_idx": 0, "row": {"text": TEXT, "label": "a"}}]}, "classify", "a"),
+        # the answer of the hub's viewer, with the names of its classes
+        ("t.json", _viewed({"text": TEXT, "label": 1}, {"label": _CLASSES}), "classify", "B-PER"),
+        ("t.json", _viewed({"text": TEXT, "label": 1}, {"label": {"dtype": "int64"}}), "classify", "1"),
+        ("t.json", _viewed({"tokens": ["Mira", "left"], "ner_tags": [1, 0]}, {"ner_tags": {"feature": _CLASSES}}),
+         "ner", [[0, 4, "PER"]]),
+        ("t.jsonl", _viewed({"text": TEXT, "label": "a"}, {})["rows"], "classify", "a"),
         ("t.jsonl", f'{{"text": "{TEXT}", "label": "a"}}{{"text": "{TEXT}", "label": "a"}}\n', "classify", "a"),
         # what is told of each word, beside the text
         ("t.json", {"document": [{"id": "d", "sentence": [
@@ -767,6 +789,12 @@ def _task(value: Mapping[str, object], kind: str = "labels") -> dict[str, object
          "ner", [[0, 2, "PS"]]),
         ("t.jsonl", [{"text": "Mira left", "tokens": [{"text": "Mira", "id": 0}], "label": [[0, 4, "PER"]]}], "ner",
          [[0, 4, "PER"]]),
+        # MultiRC as published and as it stands on the hub
+        ("t.jsonl", [{"idx": 0, "passage": {"text": TEXT, "questions": [
+            {"question": "Who moved?", "answers": [{"text": "Mira", "label": 1}, {"text": "Aldby", "label": 0}]}]}}],
+         "classify", "1"),
+        ("t.jsonl", [{"paragraph": TEXT, "question": "Who moved?", "answer": "Ann", "label": 0,
+                      "idx": {"paragraph": 0, "question": 0, "answer": 0}}], "classify", "0"),
         # turns of a conversation are one text
         ("t.jsonl", [{"text": [{"speaker": "A", "text": "hi"}], "label": "a"}], "classify", "a"),
     ],
@@ -794,8 +822,21 @@ def test_an_annotation_of_an_unknown_type_is_no_text_without_entities(tmp_path: 
 
 
 def test_prodigy_without_its_hashes(tmp_path: Path) -> None:
-    rows = [{"text": f"text {i}", "label": "pos", "answer": ("accept", "reject")[i % 2]} for i in range(4)]
+    rows = [{"text": f"text {i}", "label": "pn"[i // 2 % 2], "answer": ("accept", "reject")[i % 2]} for i in range(4)]
     assert [row.line for row in load_data([str(jsonl(tmp_path / "t.jsonl", rows))]).splits["train"]] == [1, 3]
+
+
+def test_accepted_and_rejected_rows_of_one_label_are_yes_and_no(tmp_path: Path) -> None:
+    answers = ("accept", "reject", "ignore")
+    rows = [{"text": f"text {i}", "label": "LATE", "answer": answers[i % 3]} for i in range(9)]
+    path = jsonl(tmp_path / "t.jsonl", rows)
+    with pytest.raises(DataError, match=r"has the label 'LATE', and 3 rows were rejected .* --columns label=answer "):
+        load_data([str(path)])
+    loaded = load_data([str(path)], columns="label=answer")
+    assert [row.answer for row in loaded.splits["train"]] == ["accept", "reject"] * 3
+    assert any("the answer is ignore (Prodigy) (3)" in note for note in loaded.notes)
+    jsonl(path, [row for row in rows if row["answer"] != "reject"])
+    assert len(load_data([str(path)]).splits["train"]) == 3, "what has one label is refused by who learns it"
 
 
 def test_turns_of_a_conversation_with_a_summary(tmp_path: Path) -> None:
@@ -946,3 +987,24 @@ def test_a_fault_does_not_change_what_the_places_of_other_rows_count(
         load_data([str(path)], task="ner")
     kept = load_data([str(path)], task="ner", skip_bad=True).splits["train"]
     assert [row.answer for row in kept] == [[[0, 9, "PER"], [15, 20, "LOC"]]] * 6
+
+
+@pytest.mark.parametrize("name", ["t.tsv", "t.txt"])
+@pytest.mark.parametrize("header", ["text\tlabel\n", '"text"\t"label"\n', ""])
+def test_quotes_around_all_cells_of_a_column_are_no_part_of_them(tmp_path: Path, name: str, header: str) -> None:
+    texts = [f'{i} "nice", said the owl' if i % 2 else f"{i} nights in May" for i in range(12)]
+    quoted = ['"' + text.replace('"', '""') + '"' for text in texts]
+    path = tmp_path / name
+    path.write_text(header + "".join(f"{text}\t{i % 3}\n" for i, text in enumerate(quoted)), encoding="utf-8")
+    loaded = load_data([str(path)])
+    assert [row.texts[0] for row in loaded.splits["train"]] == texts
+    assert any("are in double quotes" in note for note in loaded.notes) == (not header.startswith('"'))
+    assert tuple(stream_data([str(path)]).splits["train"]) == loaded.splits["train"]
+
+
+@pytest.mark.parametrize("odd", ["a plain one", '"half" of it', '"no end', '"one" and "two"'])
+def test_quotes_around_some_cells_are_their_own(tmp_path: Path, odd: str) -> None:
+    texts = [*(f'"{i} nights in May"' for i in range(12)), odd]
+    path = tmp_path / "t.tsv"
+    path.write_text("text\tlabel\n" + "".join(f"{text}\t{i % 3}\n" for i, text in enumerate(texts)), encoding="utf-8")
+    assert [row.texts[0] for row in load_data([str(path)]).splits["train"]] == texts

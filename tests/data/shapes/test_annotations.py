@@ -121,6 +121,61 @@ def test_places_that_are_counted_otherwise_are_named(tmp_path: Path, shift: tupl
     assert said in finding.message
 
 
+EMOJI, KOREAN, ACCENTS = (
+    f"\U0001f600\U0001f389 {TEXT} \U0001f680",
+    "\U0001f600 가람은 도담시를 떠났다",
+    f"Señor José: {TEXT}",
+)
+
+
+def counted_in(units: str, text: str, strings: list[str], *, shown: bool = False) -> dict[str, object]:
+    """Write a row whose places count units of an encoding."""
+    size = {"utf-16-le": 2, "utf-32-le": 4}.get(units, 1)
+    spans = []
+    for string in strings:
+        start = text.index(string)
+        places = [len(text[:place].encode(units)) // size for place in (start, start + len(string))]
+        spans.append({"start": places[0], "end": places[1], "label": "X"} | ({"word": string} if shown else {}))
+    return {"text": text, "entities": spans}
+
+
+@pytest.mark.parametrize("shown", [False, True])
+@pytest.mark.parametrize(
+    ("units", "text", "strings", "said"),
+    [
+        ("utf-16-le", EMOJI, ["Mira Kost", "Aldby"], "UTF-16"),
+        ("utf-16-le", KOREAN, ["가람", "도담시"], "UTF-16"),
+        ("utf-16-le", TEXT, ["Mira Kost", "Aldby"], ""),
+        ("utf-8", EMOJI, ["Mira Kost", "Aldby"], "bytes"),
+        ("utf-8", KOREAN, ["가람", "도담시"], "bytes"),
+        ("utf-8", ACCENTS, ["José", "Aldby"], "bytes"),
+        ("utf-32-le", EMOJI, ["Mira Kost", "Aldby"], ""),
+        ("utf-32-le", KOREAN, ["가람", "도담시"], ""),
+        ("utf-32-le", ACCENTS, ["José", "ldby"], ""),
+    ],
+)
+def test_places_that_count_units_of_an_encoding(
+    tmp_path: Path, units: str, text: str, strings: list[str], said: str, *, shown: bool
+) -> None:
+    plain = counted_in(units, f"{TEXT}.", ["Mira Kost", "Aldby"], shown=shown)
+    rows = [plain] * 20 + [counted_in(units, text, strings, shown=shown)] * 4
+    path = jsonl(tmp_path / "t.jsonl", rows)
+    loaded = load_data([str(path)], task="ner")
+    row = loaded.splits["train"][-1]
+    assert [row.texts[0][start:end] for start, end, _ in row.answer or ()] == strings  # type: ignore[attr-defined]
+    warnings = [warning for warning in loaded.warnings if "entity positions" in warning]
+    assert len(warnings) == bool(said)
+    assert all(said in warning and f"4 rows count {said}" in warning for warning in warnings)
+    assert all(f"{path}:21" in warning for warning in warnings)
+
+
+def test_a_few_entities_that_cut_words_are_not_recounted(tmp_path: Path) -> None:
+    rows = [counted_in("utf-32-le", EMOJI, ["ira", "ldb"])] * 20 + [counted_in("utf-32-le", EMOJI, ["Mira", "Aldby"])]
+    path = jsonl(tmp_path / "t.jsonl", rows)
+    loaded = load_data([str(path)], task="ner")
+    assert loaded.splits["train"][0].answer == [[4, 7, "X"], [23, 26, "X"]]
+
+
 def test_entities_of_whole_words_and_korean_particles_are_no_fault(tmp_path: Path) -> None:
     korean = [{"text": f"가람은 {i}월에 도담시를 떠났다", "entities": [[0, 2, "PER"]]} for i in range(30)]
     for rows in (sentences(30, (0, 0)), korean):

@@ -56,7 +56,7 @@ def assert_read(path: Path) -> DataSet:
     return loaded
 
 
-@pytest.mark.parametrize("form", ["nwt", "0wt", "nwpt", "iwt", "inwt", "iwpt"])
+@pytest.mark.parametrize("form", ["nwt", "0wt", "nwpt", "iwt", "inwt", "iwpt", "ntw", "itw"])
 @pytest.mark.parametrize(("name", "comma"), [("t.txt", "\t"), ("t.txt", " "), ("t.conll", " "), ("t.tsv.gz", "\t")])
 def test_a_first_column_that_is_no_token(tmp_path: Path, form: str, name: str, comma: str) -> None:
     loaded = assert_read(write(tmp_path / name, form, comma=comma))
