@@ -90,7 +90,7 @@ _SHOWN_REASONS = 3
 _MOST_KINDS, _FIRST_LINES = 8, 3
 _WAY_ON = "Fix them; `--on-error skip` leaves such rows out, and `inspect-data --write FILE` writes the others."
 _WAY_ON_OF_ONE = "Fix it, or leave it out with `--on-error skip`."
-_NONE_LEFT = "No row can be used; fix the file."
+_NONE_LEFT = "No row can be used; fix them, or name the right columns (--columns)."
 
 
 @dataclass
