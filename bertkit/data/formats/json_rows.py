@@ -197,7 +197,8 @@ def _rows_by_place(value: Mapping[str, Any]) -> Sequence[Any] | None:
     """Read objects in an object, as to_json() and to_json(orient="index") write a table."""
     if len(value) < 1 or not all(isinstance(column, dict) and column for column in value.values()):
         return None
-    if all(name.isdigit() for name in value) or (len(value) > 1 and not is_row(value) and _are_rows(value.values())):
+    are_alike = len(value) > 1 and _are_rows(value.values()) and bool(set.intersection(*map(set, value.values())))
+    if all(name.isdigit() for name in value) or (are_alike and not is_row(value)):
         return list(value.values())
     places = [list(column) for column in value.values()]
     numbered = all(name.lstrip("-").isdigit() for name in places[0])

@@ -86,6 +86,11 @@ def test_dialogues_with_an_emotion(tmp_path: Path, indent: int | None, piped: Pi
     assert texts_of(piped(written, CLASSES)) == [("늦었어.\n비가 왔어.",)] * 2
 
 
+def test_a_file_of_one_dialogue_is_one_row(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.json", json.dumps(FELT, ensure_ascii=False))
+    assert rows_of(path) == ("classify", [(("늦었어.\n비가 왔어.",), "E18")])
+
+
 @pytest.mark.parametrize("indent", [None, 1])
 def test_title_and_content_of_a_document_are_sentences(tmp_path: Path, indent: int | None, piped: Piped) -> None:
     written = (
