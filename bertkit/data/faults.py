@@ -119,8 +119,9 @@ class Faults:
         if self.count == 1:
             return DataError.at(first.file, first.line, f"{self.first}. {_NONE_LEFT if are_all else _WAY_ON_OF_ONE}")
         if len(self.reasons) == 1:
-            rows = f"{self.count:,} rows have this fault ({self._places_of(self.first)})"
-            return DataError.at(first.file, first.line, f"{self.first}; {rows}. {way_on}")
+            places = self._places_of(self.first)
+            said = f"{self.first}; {self.count:,} rows have this fault ({places}). {way_on}"
+            return DataError.at(first.file, first.line, said)
         kinds = [self._kind(reason) for reason in itertools.islice(self.reasons, _MOST_KINDS)]
         more = len(self.reasons) - len(kinds)
         if more:
@@ -138,7 +139,8 @@ class Faults:
         number, places = self.reasons[reason], self._lines[reason]
         here = self.places[0].file
         shown = [str(place.line) if place.file == here else f"{place.file}:{place.line}" for place in places]
-        return f"line{'s' if number > 1 else ''} {', '.join(shown)}{', …' if number > len(places) else ''}"
+        listed = ", ".join([*shown, *(["…"] if number > len(places) else [])])
+        return f"lines {listed}" if number > 1 else f"line {listed}"
 
     def note(self, file: str, rows: Sequence[BadRow]) -> None:
         """Count some rows of a file."""

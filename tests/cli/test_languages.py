@@ -89,6 +89,16 @@ def test_every_error_is_translated_as_a_whole() -> None:
     assert missed == []
 
 
+def test_rows_of_one_fault_are_translated_with_their_lines_and_the_way_on() -> None:
+    speak("ko")
+    english = "bertkit: a.csv:2: label is empty (column 'label'); 2 rows have this fault (lines 2, 3). "
+    english += "No row can be used; fix them, or name the right columns (--columns)."
+    assert translated(english) == (
+        "bertkit: a.csv:2: 레이블이 비어 있습니다(열 'label'); 2행에 같은 문제가 있습니다(2, 3번째 줄). "
+        "쓸 수 있는 행이 없습니다. 행을 고치거나 맞는 열을 지정하세요(--columns)."
+    )
+
+
 def test_an_error_of_a_file_is_translated_behind_its_place() -> None:
     speak("ko")
     said = translated("bertkit: a.csv: no column 'x': the columns are 'text', 'label'; fix --columns.")
