@@ -65,6 +65,11 @@ class _Asked:
     forms: tuple[int, int]
     skip_bad: bool
 
+    @property
+    def respells(self) -> bool:
+        """Whether labels may be spelt otherwise than they stand there."""
+        return self.forms[0] >= LABEL_FORM
+
 
 def load_data(
     names: Sequence[str],
@@ -213,7 +218,7 @@ def _decided(reader: _Reader, loaded: Mapping[str, Sequence[Example]], tasks: Ta
         loaded,
         tasks=tasks,
         known=asked.labels,
-        respell=asked.forms[0] >= LABEL_FORM,
+        respell=asked.respells,
         lost=lost,
         stops=not asked.skip_bad,
     )
@@ -432,7 +437,7 @@ def _opened(folder: Path, source: Source, asked: _Asked, tasks: Tasks) -> DataSe
         stored,
         tasks=tasks,
         known=asked.labels,
-        respell=asked.forms[0] >= LABEL_FORM,
+        respell=asked.respells,
         lost=Faults(),
         noted=False,
     )

@@ -117,7 +117,7 @@ def _with_space(full: Sequence[str], delimiter: str) -> str:
     try:
         list(_cut(map(unescaped, full) if are_escaped(full, spaced) else full, spaced))
     except csv.Error as error:  # said of somebody, "a speech".
-        return spaced if "unexpected end of data" in str(error) else delimiter
+        return spaced if _UNEXPECTED_END in str(error) else delimiter
     return spaced
 
 
